@@ -1,0 +1,272 @@
+//! What a hook costs, as the user pays it: the whole process, from spawn to reaped exit.
+//!
+//! ```text
+//! cargo bench --bench hooks                       1000 rounds, exit status 1 if a budget is missed
+//! cargo bench --bench hooks -- --quick            150 rounds
+//! cargo bench --bench hooks -- --rounds 5000
+//! cargo bench --bench hooks -- --no-budget        prints, judges nothing
+//! ```
+//!
+//! How to read the numbers: microseconds differ from machine to machine and from minute to minute,
+//! the **ratio** does not. It is the median of a case over the median of a static C program that
+//! does nothing (`nop.c`), measured in turn in the same run. `control` is that same program a
+//! second time: as far as it is from 1.00, so far can every other ratio be off.
+//!
+//! Every round runs every case once, in an order that differs from round to round, so that none
+//! always inherits the cold caches of the same neighbour. All get the same environment and a
+//! payload that waits in a pipe already closed. Each has a state and a pointer directory to
+//! itself, so that one case's sessions are not another's.
+//!
+//! A hook that fails is fast, and silent by contract. So the run ends with a proof: status 0,
+//! nothing on stdout or stderr, one more journal line (or record) for every run, no error file.
+//! What the run made is removed at its end; after Ctrl-C, `ccsession-bench-*` in `/dev/shm` and in
+//! the target directory are left to be removed by hand.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark whose setting up fails has nothing to degrade to: it stops and says where"
+)]
+
+#[path = "hooks/case.rs"] // a sibling of this file would be taken for a benchmark of its own
+mod case;
+#[path = "hooks/surroundings.rs"]
+mod surroundings;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::case::Proof::JournalLine;
+use crate::case::{Budget, Case, Proof};
+use crate::surroundings::{
+    compile_nop, disk_share, enter_project, python, temp_dir, temp_dir_on_disk,
+};
+
+const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
+const SESSION_START: &str = env!("CARGO_BIN_EXE_session-start");
+const PRE_TOOL_USE: &str = env!("CARGO_BIN_EXE_pre-tool-use");
+const POST_TOOL_USE: &str = env!("CARGO_BIN_EXE_post-tool-use");
+const SESSION_EVENT: &str = env!("CARGO_BIN_EXE_session-event");
+
+const PRE_PAYLOAD: &str = "PreToolUse-Bash";
+const POST_PAYLOAD: &str = "PostToolUse-Bash";
+const START_PAYLOAD: &str = "SessionStart-startup";
+const CONFIG: &str = "ttl = \"24h\"\ncapture = \"summary\"\nsession_timeout = \"1h\"\n";
+
+// Budgets: what the prototypes reached (ARCHITECTURE.md, "Speed"), and room for noise.
+/// Prototype: 1.08 to 1.11.
+const TOOL_HOOK: Budget = Budget::TimesNop(1.15);
+/// The same append, on a file system that keeps metadata.
+const ON_DISK: Budget = Budget::TimesNop(1.25);
+/// Prototype: 1.17 with a configuration file to read.
+const CONFIGURED: Budget = Budget::TimesNop(1.20);
+/// Prototype: 1.19.
+const START: Budget = Budget::TimesNop(1.4);
+/// Prototype: 1.87 with one fsync, each further one costs 0.3.
+const START_ON_DISK: Budget = Budget::TimesNop(2.2);
+/// What the project promises over a hook written in Python. Prototype: 57.
+const PYTHON: Budget = Budget::AtLeastTimesToolHook(25.0);
+/// The promise of the systems this one replaces, there made for one file call, here for the whole
+/// process; for every hook, whatever its ratio.
+const HOOK_P99: Duration = Duration::from_millis(5);
+
+/// Python takes part in every tenth round only: it costs as much as all the others together.
+const PYTHON_EVERY: u32 = 10;
+/// Rounds before the measuring, for page cache and dentries.
+const WARM_UP: u32 = 5;
+
+struct Options {
+    rounds: u32,
+    judge: bool,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if !words.iter().any(|word| word == "--bench") {
+        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        eprintln!("hooks: nothing measured, this is not `cargo bench`");
+        return ExitCode::SUCCESS;
+    }
+    let Some(options) = parse(&words) else {
+        eprintln!("usage: cargo bench --bench hooks -- [--quick | --rounds N] [--no-budget]");
+        eprintln!("N is at least {PYTHON_EVERY}");
+        return ExitCode::FAILURE;
+    };
+
+    // `TempDir` removes what it made when `main` returns or panics.
+    let disk = temp_dir_on_disk(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let shm = Path::new("/dev/shm");
+    let tmpfs = shm.is_dir().then(|| temp_dir(shm));
+    let nop = match compile_nop(disk.path()) {
+        Ok(nop) => nop,
+        Err(why) => {
+            eprintln!("hooks: could not build the reference program: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    enter_project(&disk.path().join("shop"));
+
+    let mut cases = cases(&nop, disk.path(), tmpfs.as_ref().map(TempDir::path));
+    measure(&mut cases, options.rounds);
+    cases.iter().for_each(Case::assert_proof);
+    let kept = report(&cases, &options);
+    let share = disk_share(disk.path()).as_micros();
+    println!("\nof `session-start, disk` at least {share} µs are the disk's own");
+    match kept {
+        false if options.judge => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn parse(words: &[String]) -> Option<Options> {
+    let mut options = Options {
+        rounds: 1000,
+        judge: true,
+    };
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--bench" => {} // cargo's own
+            "--quick" => options.rounds = 150,
+            "--rounds" => options.rounds = words.next()?.parse().ok()?,
+            "--no-budget" => options.judge = false,
+            _ => return None,
+        }
+    }
+    (options.rounds >= PYTHON_EVERY).then_some(options)
+}
+
+/// Every case, the reference first. Those for tmpfs are left out where there is none.
+fn cases(nop: &str, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
+    let fast = tmpfs.unwrap_or(disk);
+    let nothing = || Proof::Stdout(String::new());
+    let mut cases = vec![
+        Case::new(fast, "nop", &[nop], PRE_PAYLOAD, nothing()),
+        Case::new(fast, "control", &[nop], PRE_PAYLOAD, nothing()),
+    ];
+    if let Some(tmpfs) = tmpfs {
+        cases.extend([
+            hook(tmpfs, "pre-tool-use, tmpfs", PRE_TOOL_USE, TOOL_HOOK),
+            hook(tmpfs, "post-tool-use, tmpfs", POST_TOOL_USE, TOOL_HOOK),
+            hook(tmpfs, "pre-tool-use, configured", PRE_TOOL_USE, CONFIGURED).config(CONFIG),
+            hook(tmpfs, "session-start, tmpfs", SESSION_START, START),
+        ]);
+    } else {
+        println!("no /dev/shm here: the cases on tmpfs are skipped");
+    }
+    cases.extend([
+        hook(disk, "pre-tool-use, disk", PRE_TOOL_USE, ON_DISK),
+        hook(disk, "post-tool-use, disk", POST_TOOL_USE, ON_DISK),
+        hook(disk, "session-start, disk", SESSION_START, START_ON_DISK),
+    ]);
+    if let Some(python) = python() {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hook.py");
+        let command = [python.as_str(), script];
+        let mut case = Case::new(fast, "python3 hook.py", &command, PRE_PAYLOAD, JournalLine);
+        case.budget = PYTHON;
+        case.every = PYTHON_EVERY;
+        cases.push(case);
+    } else {
+        println!("no python3 here: its case is skipped");
+    }
+    cases.push(verb(fast, &["current"]));
+    cases.push(verb(fast, &["cleanup", "--if-due"]));
+    cases
+}
+
+/// One of our hooks, fed the recorded payload of an event it is registered for.
+fn hook(place: &Path, name: &str, program: &str, budget: Budget) -> Case {
+    let (payload, proof) = match program {
+        SESSION_START => (START_PAYLOAD, Proof::Record),
+        POST_TOOL_USE => (POST_PAYLOAD, JournalLine),
+        _ => (PRE_PAYLOAD, JournalLine),
+    };
+    let mut case = Case::new(place, name, &[program], payload, proof);
+    case.budget = budget;
+    case
+}
+
+/// A verb of the CLI, for information: what it prints once it has to print every time.
+fn verb(place: &Path, arguments: &[&str]) -> Case {
+    let name = arguments.join(" ");
+    let command = [&[CCSESSION], arguments].concat();
+    let nothing = Proof::Stdout(String::new());
+    let mut case = Case::new(place, &name, &command, PRE_PAYLOAD, nothing);
+    let answer = case.aside(&command, "");
+    if name == "current" {
+        assert_eq!(answer.trim_end(), case.session, "current");
+    }
+    case.proof = Proof::Stdout(answer);
+    case
+}
+
+fn measure(cases: &mut [Case], rounds: u32) {
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    for round in 0..WARM_UP + rounds {
+        if round == WARM_UP {
+            cases.iter_mut().for_each(|case| case.times.clear());
+        }
+        order.sort_by_cached_key(|case| {
+            let mut hasher = DefaultHasher::new();
+            (round, case).hash(&mut hasher);
+            hasher.finish()
+        });
+        for &index in &order {
+            let case = cases.get_mut(index).expect("the order is of these cases");
+            if round % case.every == 0 {
+                case.run();
+            }
+        }
+    }
+}
+
+/// Prints the table and returns whether every budget was kept.
+fn report(cases: &[Case], options: &Options) -> bool {
+    let nop = cases.first().expect("the reference is the first case");
+    let is_hook = |case: &&Case| matches!(case.budget, Budget::TimesNop(_));
+    let tool_hook = cases.iter().find(is_hook).expect("there is a tool hook");
+    let mut all_kept = true;
+
+    println!(
+        "{} rounds, spawn to reaped exit; ratios of medians to nop\n",
+        options.rounds
+    );
+    println!(
+        "{:<26}{:>11}{:>9}{:>9}   budget",
+        "case", "median µs", "p99 µs", "ratio"
+    );
+    for case in cases {
+        let (median, p99) = (case.quantile(0.5), case.quantile(0.99));
+        let ratio = case.times_as_long_as(nop);
+        let (budget, kept) = match case.budget {
+            Budget::None => (String::new(), true),
+            Budget::TimesNop(most) => {
+                let text = format!("≤ {most:.2}, p99 < {} ms", HOOK_P99.as_millis());
+                (text, ratio <= most && p99 < HOOK_P99)
+            }
+            Budget::AtLeastTimesToolHook(least) => {
+                let times = case.times_as_long_as(tool_hook);
+                let text = format!("≥ {least} × {}: {times:.1}", tool_hook.name);
+                (text, times >= least)
+            }
+        };
+        let verdict = match kept {
+            _ if budget.is_empty() || !options.judge => "",
+            true => "ok",
+            false => "OVER",
+        };
+        let (median, p99) = (median.as_micros(), p99.as_micros());
+        let row = format!("{:<26}{median:>11}{p99:>9}{ratio:>9.2}", case.name);
+        println!("{}", format!("{row}   {budget:<34} {verdict}").trim_end());
+        all_kept &= kept;
+    }
+    all_kept
+}

@@ -1,0 +1,27 @@
+//! ccsession: which Claude Code session is this, and what did it do.
+//!
+//! The rooms, in reading order; arrows point one way, from the bottom up:
+//!
+//! | room | what is in it | may know |
+//! |---|---|---|
+//! | [`model`] | what things are: ids, times, projects, events, records. Pure | nothing |
+//! | [`store`] | where they live: the only room that opens files, reads the clock and the environment | `model` |
+//! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `store` |
+//! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
+//! | `lifecycle` | what is done to sessions from outside: cleanup | `identity` |
+//! | `setup` | Claude Code's settings, the doctor | `hook`, `lifecycle` |
+//! | `cli` | a verb is a file | everything |
+//!
+//! The last three are behind the feature `cli`: a hook executable links none of them.
+
+pub mod hook;
+pub mod identity;
+pub mod model;
+pub mod store;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod lifecycle;
+#[cfg(feature = "cli")]
+pub mod setup;

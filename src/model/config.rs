@@ -1,0 +1,274 @@
+//! The configuration: its keys, their defaults, and how a value is read. Where the values come from (a file, the
+//! environment) is `store`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Every setting, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How long a pointer is fresh.
+    pub ttl: Duration,
+    /// After how long without an event a session is idle.
+    pub session_timeout: Duration,
+    /// How often the sweeps that hooks, cron and timers ask for really run.
+    pub cleanup_interval: Duration,
+    /// How much of an event the journal keeps.
+    pub capture: Capture,
+    /// Whether `session-start` tells the model the session id.
+    pub context_line: bool,
+}
+
+/// How much of an event the journal keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Capture {
+    /// Names, ids, sizes and durations.
+    Metadata,
+    /// The same and a short label of each call, from allow-listed inputs.
+    Summary,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(24 * 60 * 60),
+            session_timeout: Duration::from_secs(60 * 60),
+            cleanup_interval: Duration::from_secs(5 * 60),
+            capture: Capture::Summary,
+            context_line: false,
+        }
+    }
+}
+
+/// A setting's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "each is described by the field of Config of its name"
+)]
+pub enum Key {
+    Ttl,
+    SessionTimeout,
+    CleanupInterval,
+    Capture,
+    ContextLine,
+}
+
+impl Key {
+    /// Every key, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [
+        Self::Ttl,
+        Self::SessionTimeout,
+        Self::CleanupInterval,
+        Self::Capture,
+        Self::ContextLine,
+    ];
+
+    /// The key as the configuration file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ttl => "ttl",
+            Self::SessionTimeout => "session_timeout",
+            Self::CleanupInterval => "cleanup_interval",
+            Self::Capture => "capture",
+            Self::ContextLine => "context_line",
+        }
+    }
+
+    /// The environment variable that wins over the file: `CCSESSION_` and the key.
+    pub fn variable(self) -> String {
+        format!(
+            "CCSESSION_{}",
+            self.name().to_ascii_uppercase().replace('.', "_")
+        )
+    }
+
+    /// The variable of an older session manager that is honoured where nothing of ours is set. Its unit is seconds.
+    pub fn inherited_variable(self) -> Option<&'static str> {
+        match self {
+            Self::SessionTimeout => Some("SESSION_TIMEOUT_SECS"),
+            Self::CleanupInterval => Some("SESSION_CLEANUP_INTERVAL"),
+            _ => None,
+        }
+    }
+
+    /// One line for people: what the key does.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Ttl => "how long a pointer in /tmp is fresh",
+            Self::SessionTimeout => "after how long without an event a session is idle",
+            Self::CleanupInterval => "how often `cleanup --if-due` really sweeps",
+            Self::Capture => {
+                "what the journal keeps: `metadata`, or `summary` with a short label of each call"
+            }
+            Self::ContextLine => "whether session-start tells the model the session id",
+        }
+    }
+}
+
+/// A value that its key cannot have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadValue {
+    /// The text that was given.
+    pub value: String,
+    /// What the key takes.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not {}",
+            super::text::escaped(&self.value),
+            self.expected
+        )
+    }
+}
+
+impl std::error::Error for BadValue {}
+
+const DURATION: &str = "a duration above zero, such as `90s`, `5m` or `24h`";
+const SECONDS: &str = "a whole number of seconds above zero";
+
+impl Config {
+    /// Sets `key` to what `text` says.
+    ///
+    /// # Errors
+    /// [`BadValue`]; the setting keeps its value.
+    pub fn set(&mut self, key: Key, text: &str) -> Result<(), BadValue> {
+        match key {
+            Key::Ttl => self.ttl = duration(text)?,
+            Key::SessionTimeout => self.session_timeout = duration(text)?,
+            Key::CleanupInterval => self.cleanup_interval = duration(text)?,
+            Key::Capture => self.capture = capture(text)?,
+            Key::ContextLine => self.context_line = switch(text)?,
+        }
+        Ok(())
+    }
+
+    /// Sets `key` to what a variable of an older session manager says: whole seconds, a comment may follow.
+    ///
+    /// # Errors
+    /// [`BadValue`]; the setting keeps its value.
+    pub fn set_inherited(&mut self, key: Key, text: &str) -> Result<(), BadValue> {
+        let number = text.split('#').next().unwrap_or_default().trim();
+        let seconds = number.parse().ok().filter(|&seconds: &u32| seconds > 0);
+        let seconds = seconds.ok_or_else(|| BadValue {
+            value: text.to_owned(),
+            expected: SECONDS,
+        })?;
+        self.set(key, &format!("{seconds}s"))
+    }
+
+    /// The value of `key` as [`Self::set`] reads it.
+    pub fn get(&self, key: Key) -> String {
+        match key {
+            Key::Ttl => humantime::format_duration(self.ttl).to_string(),
+            Key::SessionTimeout => humantime::format_duration(self.session_timeout).to_string(),
+            Key::CleanupInterval => humantime::format_duration(self.cleanup_interval).to_string(),
+            Key::Capture => match self.capture {
+                Capture::Metadata => "metadata".to_owned(),
+                Capture::Summary => "summary".to_owned(),
+            },
+            Key::ContextLine => self.context_line.to_string(),
+        }
+    }
+}
+
+/// Reads a duration above zero, such as `90s`, `5m` or `24h`.
+///
+/// # Errors
+/// [`BadValue`] for anything else.
+pub fn duration(text: &str) -> Result<Duration, BadValue> {
+    let value = humantime::parse_duration(text.trim())
+        .ok()
+        .filter(|value| !value.is_zero());
+    value.ok_or_else(|| BadValue {
+        value: text.to_owned(),
+        expected: DURATION,
+    })
+}
+
+fn capture(text: &str) -> Result<Capture, BadValue> {
+    match text.trim() {
+        "metadata" => Ok(Capture::Metadata),
+        "summary" => Ok(Capture::Summary),
+        _ => Err(BadValue {
+            value: text.to_owned(),
+            expected: "`metadata` or `summary`",
+        }),
+    }
+}
+
+fn switch(text: &str) -> Result<bool, BadValue> {
+    match text.trim() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(BadValue {
+            value: text.to_owned(),
+            expected: "`true` or `false`",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_set() {
+        let config = Config {
+            capture: Capture::Metadata,
+            context_line: true,
+            ..Config::default()
+        };
+        let mut copy = Config::default();
+        for key in Key::ALL {
+            copy.set(key, &config.get(key)).unwrap();
+        }
+        assert_eq!(copy, config);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_and_changes_nothing() {
+        let mut config = Config::default();
+        let err = config.set(Key::Ttl, "soon").unwrap_err();
+        assert_eq!(
+            err.to_string(),
+            "`soon` is not a duration above zero, such as `90s`, `5m` or `24h`"
+        );
+        for (key, bad) in [
+            (Key::Ttl, "0s"),
+            (Key::Ttl, "-1h"),
+            (Key::Capture, "everything"),
+            (Key::ContextLine, "yes"),
+        ] {
+            assert!(config.set(key, bad).is_err(), "{bad}");
+        }
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn inherited_seconds_may_carry_a_comment() {
+        let mut config = Config::default();
+        config
+            .set_inherited(Key::SessionTimeout, "90  # Session timeout")
+            .unwrap();
+        assert_eq!(config.session_timeout, Duration::from_secs(90));
+        for bad in ["", "0", "-5", "1h", "99999999999999999999"] {
+            assert!(
+                config.set_inherited(Key::SessionTimeout, bad).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_follow_from_the_keys() {
+        assert_eq!(Key::SessionTimeout.variable(), "CCSESSION_SESSION_TIMEOUT");
+    }
+}

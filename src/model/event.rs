@@ -1,0 +1,255 @@
+//! One event of a session, as the journal has it: one JSON object a line.
+//!
+//! Prompts, assistant text, tool output and environment are not here, by construction: there is no field for them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::id::SessionId;
+use super::time::Timestamp;
+
+/// The version of a journal line that this program writes.
+pub const VERSION: u64 = 1;
+
+/// Names of Claude Code's hook events that this program gives a meaning to. Any other name is journaled as it is.
+pub mod name {
+    #![allow(missing_docs, reason = "each is the name of Claude Code's event")]
+    pub const SESSION_START: &str = "SessionStart";
+    pub const SESSION_END: &str = "SessionEnd";
+    pub const USER_PROMPT_SUBMIT: &str = "UserPromptSubmit";
+    pub const PRE_TOOL_USE: &str = "PreToolUse";
+    pub const POST_TOOL_USE: &str = "PostToolUse";
+    pub const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
+    pub const POST_TOOL_BATCH: &str = "PostToolBatch";
+    pub const PERMISSION_DENIED: &str = "PermissionDenied";
+    pub const SUBAGENT_STOP: &str = "SubagentStop";
+    pub const STOP: &str = "Stop";
+    pub const STOP_FAILURE: &str = "StopFailure";
+    pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
+}
+
+/// One event. A field that does not apply is not written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(
+    missing_docs,
+    reason = "the fields are described in ARCHITECTURE.md, as the line's format"
+)]
+pub struct Event {
+    pub v: u64,
+    pub ts: Option<Timestamp>,
+    /// Microseconds on the boot clock, which no clock adjustment moves: the order of events of one boot.
+    pub mono: Option<u64>,
+    pub event: String,
+    pub session_id: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_use_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcript_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ok: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<BatchCall>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_cwd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_cwd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_type: Option<String>,
+    /// The background task that the call left behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<String>,
+    /// The subagent that the call started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawned_agent: Option<String>,
+    /// The task that a TaskCreated, TaskCompleted or `<task-notification>` prompt is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// The payload broke off before its end; what had arrived is here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// What another version wrote and this one does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One call in a PostToolBatch, which alone sees every call, the refused and the invalid ones too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BatchCall {
+    /// The call's id.
+    pub tool_use_id: Option<String>,
+    /// The tool, as the model wrote it.
+    pub tool: Option<String>,
+    /// What the result's text says, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// How a call ended, as far as one result's text can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ran and failed, or never passed validation.
+    Failed,
+    /// It was not allowed to run.
+    Denied,
+}
+
+/// Why a journal line is not an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadLine {
+    /// Not a JSON object, as after a torn write.
+    Torn,
+    /// JSON, but no event.
+    Foreign,
+    /// Written by a newer version in a form this one cannot understand.
+    Newer(u64),
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn => f.write_str("torn"),
+            Self::Foreign => f.write_str("not an event"),
+            Self::Newer(version) => write!(f, "format version {version}"),
+        }
+    }
+}
+
+impl Event {
+    /// The event as one line of JSON, without the line break.
+    pub fn encode(&self) -> Vec<u8> {
+        // Strings, integers and booleans only: serialising them cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads one line of a journal.
+    ///
+    /// # Errors
+    /// [`BadLine`] says what it is instead. A proper prefix of a JSON object is never valid JSON, so a torn line is
+    /// always recognised.
+    pub fn decode(line: &[u8]) -> Result<Self, BadLine> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u64,
+        }
+        match serde_json::from_slice::<Self>(line) {
+            Ok(event) if event.v == VERSION && !event.event.is_empty() => Ok(event),
+            Ok(event) if event.v > VERSION => Err(BadLine::Newer(event.v)),
+            Ok(_) => Err(BadLine::Foreign),
+            Err(err) if err.is_data() => match serde_json::from_slice(line) {
+                Ok(Versioned { v }) if v > VERSION => Err(BadLine::Newer(v)),
+                _ => Err(BadLine::Foreign),
+            },
+            Err(_) => Err(BadLine::Torn),
+        }
+    }
+
+    /// Whether the event is the main thread's, not a subagent's.
+    pub fn is_main_thread(&self) -> bool {
+        self.agent_id.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event() -> Event {
+        Event {
+            v: VERSION,
+            ts: Some(Timestamp::from_unix(1_800_000_000, 0)),
+            mono: Some(17),
+            event: name::PRE_TOOL_USE.to_owned(),
+            session_id: Some("s-1".parse().unwrap()),
+            tool: Some("Bash".to_owned()),
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn only_what_applies_is_written() {
+        assert_eq!(
+            String::from_utf8(event().encode()).unwrap(),
+            r#"{"v":1,"ts":"2027-01-15T08:00:00.000000Z","mono":17,"event":"PreToolUse","session_id":"s-1","tool":"Bash"}"#
+        );
+    }
+
+    #[test]
+    fn every_proper_prefix_of_a_line_is_torn() {
+        let line = event().encode();
+        for end in 0..line.len() {
+            assert_eq!(Event::decode(&line[..end]), Err(BadLine::Torn), "{end}");
+        }
+        assert_eq!(Event::decode(&line), Ok(event()));
+    }
+
+    #[test]
+    fn foreign_and_newer_lines_are_told_apart() {
+        assert_eq!(Event::decode(b"{}"), Err(BadLine::Foreign));
+        assert_eq!(Event::decode(b"[1]"), Err(BadLine::Foreign));
+        assert_eq!(
+            Event::decode(br#"{"v":1,"event":7}"#),
+            Err(BadLine::Foreign)
+        );
+        assert_eq!(
+            Event::decode(br#"{"v":7,"event":{"new":1}}"#),
+            Err(BadLine::Newer(7))
+        );
+        assert_eq!(Event::decode(b"\0\0\0\0"), Err(BadLine::Torn));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Event::decode(&line);
+        }
+
+        #[test]
+        fn a_line_has_no_line_break(text in any::<String>()) {
+            let event = Event { what: Some(text), ..event() };
+            let line = event.encode();
+            prop_assert!(!line.contains(&b'\n'));
+            prop_assert_eq!(Event::decode(&line), Ok(event));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What things are: ids, times, projects, events, records, configuration. Pure: it opens no file, reads no clock
+//! and no environment; whoever needs "now" or a root is given it.
+
+pub mod config;
+pub mod event;
+pub mod id;
+pub mod label;
+pub mod pointer;
+pub mod project;
+pub mod record;
+pub mod redact;
+pub mod text;
+pub mod time;
+
+pub use config::{Capture, Config};
+pub use event::Event;
+pub use id::SessionId;
+pub use project::{Project, ProjectName};
+pub use record::{Owner, Record};
+pub use time::Timestamp;

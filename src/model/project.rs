@@ -1,0 +1,169 @@
+//! A project: a root directory and its name. Finding the root is `store`'s; here are the rules that need no file
+//! system.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The longest project name that is used as it is, in bytes.
+const MAX_PLAIN: usize = 200;
+/// How much of any other name is kept, in bytes.
+const MAX_HINT: usize = 100;
+
+/// A project: its canonical root directory and, from it, its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    root: PathBuf,
+}
+
+impl Project {
+    /// The project rooted at `root`, which is absolute and canonical.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The last component of the root; empty for `/`.
+    pub fn name(&self) -> ProjectName {
+        ProjectName(self.root.file_name().unwrap_or_default().to_owned())
+    }
+
+    /// The root as a folder name: 16 hex digits of SHA-256. Two projects of one name have different keys.
+    pub fn key(&self) -> String {
+        hex(&Sha256::digest(self.root.as_os_str().as_bytes()), 16)
+    }
+}
+
+/// A project's bare name: any bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectName(OsString);
+
+impl ProjectName {
+    /// The name as somebody gave it.
+    pub fn new(name: OsString) -> Self {
+        Self(name)
+    }
+
+    /// The name for people, with what is not UTF-8 replaced.
+    pub fn display(&self) -> String {
+        self.0.to_string_lossy().into_owned()
+    }
+
+    /// The name as one safe path component, for pointers and archives.
+    ///
+    /// A name that is one path component without control bytes and at most 200 bytes long is used as it is: it must
+    /// be the path that other writers of the pointer use. Any other becomes `{safe ASCII prefix}~{12 hex digits}`.
+    pub fn component(&self) -> OsString {
+        let bytes = self.0.as_bytes();
+        let plain = !matches!(bytes, b"" | b"." | b"..")
+            && bytes.len() <= MAX_PLAIN
+            && !bytes.iter().any(|&b| b == b'/' || b.is_ascii_control());
+        if plain {
+            return self.0.clone();
+        }
+        let safe = |&b: &u8| {
+            if b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-') {
+                b
+            } else {
+                b'-'
+            }
+        };
+        let mut name: Vec<u8> = bytes.iter().take(MAX_HINT).map(safe).collect();
+        name.push(b'~');
+        name.extend_from_slice(hex(&Sha256::digest(bytes), 12).as_bytes());
+        OsString::from_vec(name)
+    }
+}
+
+impl From<&OsStr> for ProjectName {
+    fn from(name: &OsStr) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.truncate(digits);
+    text
+}
+
+/// All of `bytes` in hex, for paths that are not UTF-8.
+pub fn to_hex(bytes: &[u8]) -> String {
+    hex(bytes, usize::MAX)
+}
+
+/// The bytes behind [`to_hex`]'s text; nothing for any other text.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: &u8| {
+        char::from(*b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(high << 4 | low),
+        _ => None,
+    };
+    digits?.chunks(2).map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn component(name: &[u8]) -> Vec<u8> {
+        ProjectName::from(OsStr::from_bytes(name))
+            .component()
+            .into_vec()
+    }
+
+    #[test]
+    fn an_ordinary_name_is_the_path_that_others_use() {
+        for name in ["shop", "dir.with_odd chars", "größe", "日本", "~x", "-"] {
+            assert_eq!(component(name.as_bytes()), name.as_bytes());
+        }
+        assert_eq!(component(&[b'x'; 200]).len(), 200);
+        assert_eq!(component(b"\xff\xfe"), b"\xff\xfe");
+    }
+
+    #[test]
+    fn any_other_name_is_made_safe_and_stays_distinct() {
+        assert_eq!(component(b"a/b"), b"a-b~c14cddc033f6");
+        assert_eq!(component(b""), b"~e3b0c44298fc");
+        assert_eq!(component(&[b'x'; 201]).len(), 113);
+        assert_ne!(component(b"a\nb"), component(b"a\tb"));
+        assert_ne!(component(b"."), component(b".."));
+    }
+
+    #[test]
+    fn projects_of_one_name_have_different_keys() {
+        let (a, b) = (Project::at("/a/shop".into()), Project::at("/b/shop".into()));
+        assert_eq!(a.name(), b.name());
+        assert_ne!(a.key(), b.key());
+        assert_eq!(a.key().len(), 16);
+        assert_eq!(Project::at("/".into()).name().display(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_one_short_component(name in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let safe = component(&name);
+            prop_assert!(!safe.is_empty() && safe.len() <= 200);
+            prop_assert!(!safe.iter().any(|&b| b == b'/' || b.is_ascii_control()));
+            prop_assert!(safe != b"." && safe != b"..");
+        }
+
+        #[test]
+        fn hex_is_reversible(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(from_hex(&to_hex(&bytes)), Some(bytes));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The record: what is known of one session, as `session.json` has it; and the owner files beside it.
+//!
+//! A hook writes a record once and never again; only the CLI rewrites it. So what changes during a session (activity,
+//! owners, its end as a hook saw it) is not here but in the journal and in the owner files.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::id::SessionId;
+use super::project::{Project, from_hex, to_hex};
+use super::time::Timestamp;
+
+/// The version of `session.json` and of owner files that this program writes.
+pub const VERSION: u64 = 1;
+
+/// A session's record. Absent is null, never a guess.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(
+    missing_docs,
+    reason = "the fields are described in ARCHITECTURE.md, as the file's format"
+)]
+pub struct Record {
+    pub v: u64,
+    pub session_id: SessionId,
+    pub project: ProjectRef,
+    pub cwd: Option<String>,
+    pub transcript_path: Option<String>,
+    pub source: Option<String>,
+    pub model: Option<String>,
+    pub agent_type: Option<String>,
+    pub head: Option<Head>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub end_reason: Option<String>,
+    pub outcome: Option<String>,
+    pub exit_status: Option<i64>,
+    pub previous: Option<SessionId>,
+    pub parent: Option<SessionId>,
+    pub name: Option<String>,
+    pub role: Option<String>,
+    pub focus: Option<String>,
+    pub notes: Option<Value>,
+    pub description: Option<String>,
+    pub machine: Option<String>,
+    pub archive: Option<Value>,
+    /// What another version wrote and this one does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The project as a record names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectRef {
+    /// The last component of the root, for people.
+    pub name: String,
+    /// The root, with what is not UTF-8 replaced.
+    pub root: String,
+    /// The root's bytes in hex, where it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hex: Option<String>,
+}
+
+impl ProjectRef {
+    /// The root directory, byte for byte.
+    pub fn root(&self) -> PathBuf {
+        let exact = self
+            .root_hex
+            .as_deref()
+            .and_then(from_hex)
+            .map(OsString::from_vec);
+        exact.map_or_else(|| PathBuf::from(&self.root), PathBuf::from)
+    }
+}
+
+impl From<&Project> for ProjectRef {
+    fn from(project: &Project) -> Self {
+        let root = project.root();
+        Self {
+            name: project.name().display(),
+            root: root.to_string_lossy().into_owned(),
+            root_hex: root
+                .to_str()
+                .is_none()
+                .then(|| to_hex(root.as_os_str().as_bytes())),
+        }
+    }
+}
+
+/// What was checked out when the session started, read from git's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The branch; null on a detached head.
+    pub branch: Option<String>,
+    /// The commit; null in a repository without one.
+    pub revision: Option<String>,
+}
+
+/// Why a file's text is not a record.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// A newer version wrote it in a form this one cannot understand.
+    Newer(u64),
+    /// Not a record at all.
+    Malformed(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer(version) => {
+                write!(
+                    f,
+                    "it has format version {version}, this program knows {VERSION}; upgrade it"
+                )
+            }
+            Self::Malformed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Record {
+    /// A new record of `id` with nothing else known.
+    pub fn new(id: SessionId, project: &Project, started_at: Timestamp) -> Self {
+        Self {
+            v: VERSION,
+            session_id: id,
+            project: project.into(),
+            cwd: None,
+            transcript_path: None,
+            source: None,
+            model: None,
+            agent_type: None,
+            head: None,
+            started_at,
+            ended_at: None,
+            end_reason: None,
+            outcome: None,
+            exit_status: None,
+            previous: None,
+            parent: None,
+            name: None,
+            role: None,
+            focus: None,
+            notes: None,
+            description: None,
+            machine: None,
+            archive: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Reads `session.json`.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: a newer format, or no record at all.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        check_version(bytes)?;
+        serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
+    }
+
+    /// The text of `session.json`.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Whether the record is of a session in the project at `root`.
+    pub fn is_in(&self, root: &Path) -> bool {
+        self.project.root() == root
+    }
+}
+
+fn check_version(bytes: &[u8]) -> Result<(), Unreadable> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u64,
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Versioned { v: VERSION }) => Ok(()),
+        Ok(Versioned { v }) if v > VERSION => Err(Unreadable::Newer(v)),
+        Ok(Versioned { v }) => Err(Unreadable::Malformed(format!(
+            "there is no format version {v}"
+        ))),
+        Err(err) => Err(Unreadable::Malformed(err.to_string())),
+    }
+}
+
+/// What a hook needs of a record to say only what differs from it.
+#[derive(Debug, Default, Deserialize)]
+pub struct Scope {
+    /// The directory the session started in.
+    pub cwd: Option<String>,
+    /// Where the client said that it writes the transcript.
+    pub transcript_path: Option<String>,
+}
+
+/// A process that has, or had, a session: a Claude Code client.
+///
+/// A pid alone proves nothing. It is the same process only with the same start time, on the same boot of the same
+/// machine, seen from the same pid namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The format's version.
+    pub v: u64,
+    /// The process id, as its own pid namespace counts.
+    pub pid: u32,
+    /// When the process started: clock ticks since boot, as `/proc/{pid}/stat` has it.
+    pub start: u64,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// The pid namespace's inode.
+    pub pidns: u64,
+    /// The machine's name when it was recorded.
+    pub machine: Option<String>,
+}
+
+impl Owner {
+    /// The name of the owner's file: `{pid}-{start}`.
+    pub fn file_name(&self) -> String {
+        format!("{}-{}", self.pid, self.start)
+    }
+
+    /// Reads an owner file; nothing where it is no owner that this version understands.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes)
+            .ok()
+            .filter(|owner: &Self| owner.v == VERSION)
+    }
+
+    /// The text of an owner file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let project = Project::at("/home/dev/shop".into());
+        Record::new(
+            "s-1".parse().unwrap(),
+            &project,
+            Timestamp::from_unix(1_800_000_000, 0),
+        )
+    }
+
+    #[test]
+    fn absent_is_null_and_nothing_is_left_out() {
+        let value: Value = serde_json::from_slice(&record().encode()).unwrap();
+        let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys.len(), 23, "{keys:?}");
+        assert_eq!(value["ended_at"], Value::Null);
+        assert_eq!(value["started_at"], "2027-01-15T08:00:00.000000Z");
+        assert_eq!(value["project"]["root"], "/home/dev/shop");
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_kept() {
+        let mut value: Value = serde_json::from_slice(&record().encode()).unwrap();
+        value["colour"] = "blue".into();
+        let read = Record::decode(value.to_string().as_bytes()).unwrap();
+        let again: Value = serde_json::from_slice(&read.encode()).unwrap();
+        assert_eq!(again, value);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let text = String::from_utf8(record().encode())
+            .unwrap()
+            .replace("\"v\": 1", "\"v\": 2");
+        assert!(matches!(
+            Record::decode(text.as_bytes()),
+            Err(Unreadable::Newer(2))
+        ));
+        for bad in ["[]", "{}", "", "null", r#"{"v":1}"#, r#"{"v":0}"#] {
+            assert!(
+                matches!(
+                    Record::decode(bad.as_bytes()),
+                    Err(Unreadable::Malformed(_))
+                ),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_root_that_is_not_utf8_survives() {
+        let root = PathBuf::from(OsString::from_vec(b"/tmp/\xff\xfe".to_vec()));
+        let record = Record::new(
+            "s-1".parse().unwrap(),
+            &Project::at(root.clone()),
+            Timestamp::from_unix(0, 0),
+        );
+        let read = Record::decode(&record.encode()).unwrap();
+        assert!(read.is_in(&root));
+        assert_eq!(read, record);
+    }
+}

@@ -1,0 +1,146 @@
+//! Points in time: UTC, in microseconds. Civil (zone-less) time exists only at the pointer's boundary.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, within years 0 to 9999.
+///
+/// Written as RFC 3339 with six digits and `Z`: `2026-11-20T14:27:52.467733Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+const YEAR_0: i64 = -62_167_219_200_000_000;
+const YEAR_9999_END: i64 = 253_402_300_799_999_999;
+
+/// A text that is not an RFC 3339 time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidTime;
+
+impl fmt::Display for InvalidTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not an RFC 3339 time")
+    }
+}
+
+impl std::error::Error for InvalidTime {}
+
+impl Timestamp {
+    /// The time `micros` microseconds after the epoch, brought into years 0 to 9999.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros.clamp(YEAR_0, YEAR_9999_END))
+    }
+
+    /// The time `secs` seconds and `nanos` nanoseconds after the epoch.
+    pub fn from_unix(secs: i64, nanos: i64) -> Self {
+        Self::from_micros(secs.saturating_mul(1_000_000).saturating_add(nanos / 1_000))
+    }
+
+    /// Microseconds since the epoch.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// How long before `now` this time was; zero for a time after `now`.
+    pub fn age(self, now: Self) -> Duration {
+        Duration::from_micros(u64::try_from(now.0 - self.0).unwrap_or(0))
+    }
+
+    /// How far after `now` this time is; zero for a time before `now`.
+    pub fn ahead(self, now: Self) -> Duration {
+        now.age(self)
+    }
+
+    /// The time `by` earlier.
+    pub fn minus(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_sub(micros))
+    }
+
+    /// As chrono's type, for whoever must know time zones.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+
+    /// Reads RFC 3339 with any offset and number of digits.
+    ///
+    /// # Errors
+    /// [`InvalidTime`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?;
+        Ok(Self::from_micros(time.timestamp_micros()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = InvalidTime;
+
+    fn try_from(text: String) -> Result<Self, InvalidTime> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::from_micros(time.timestamp_micros())
+    }
+}
+
+/// Writes civil time as the pointer has it: `2026-11-20T14:27:52.467733`, always six digits, no offset.
+pub fn civil(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_six_digits_and_reads_any_offset() {
+        let time = Timestamp::parse("2026-11-20T14:27:52.467733Z").unwrap();
+        assert_eq!(time.to_string(), "2026-11-20T14:27:52.467733Z");
+        assert_eq!(
+            Timestamp::parse("2026-11-20T23:27:52.467733+09:00"),
+            Ok(time)
+        );
+        assert_eq!(
+            Timestamp::from_micros(0).to_string(),
+            "1970-01-01T00:00:00.000000Z"
+        );
+        assert_eq!(Timestamp::parse("yesterday"), Err(InvalidTime));
+    }
+
+    #[test]
+    fn the_clock_may_be_anywhere() {
+        for micros in [i64::MIN, -1, 0, 1, i64::MAX] {
+            let time = Timestamp::from_micros(micros);
+            assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
+            assert_eq!(time.age(time), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn ages_are_never_negative() {
+        let early = Timestamp::from_unix(10, 0);
+        let late = Timestamp::from_unix(12, 0);
+        assert_eq!(early.age(late), Duration::from_secs(2));
+        assert_eq!(late.age(early), Duration::ZERO);
+        assert_eq!(late.ahead(early), Duration::from_secs(2));
+        assert_eq!(late.minus(Duration::from_secs(2)), early);
+    }
+}

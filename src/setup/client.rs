@@ -1,0 +1,339 @@
+//! What the installed Claude Code understands: which events may be registered with it, and how a command is written
+//! so that it runs what was meant.
+//!
+//! It starts no client and looks at no file: the caller brings the output of `claude --version` and the paths.
+
+/// A version of Claude Code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// Reads what `claude --version` prints, such as `2.1.329 (Claude Code)`.
+    ///
+    /// Anything but three plain numbers is `None`: a preview knows less than the release it is named after.
+    pub fn parse(output: &str) -> Option<Self> {
+        let mut numbers = output.split_whitespace().next()?.split('.').map(number);
+        let version = Self(numbers.next()??, numbers.next()??, numbers.next()??);
+        numbers.next().is_none().then_some(version)
+    }
+}
+
+/// Digits only: `str::parse` would take a sign too.
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// An event and the executable that serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration {
+    /// Claude Code's name of the event.
+    pub event: &'static str,
+    /// The file name of the executable, one of [`EXECUTABLES`].
+    pub executable: &'static str,
+}
+
+/// The hook executables.
+pub const EXECUTABLES: [&str; 4] = [SESSION_START, PRE_TOOL_USE, POST_TOOL_USE, SESSION_EVENT];
+
+const SESSION_START: &str = "session-start";
+const PRE_TOOL_USE: &str = "pre-tool-use";
+const POST_TOOL_USE: &str = "post-tool-use";
+const SESSION_EVENT: &str = "session-event";
+
+/// The oldest client that was tested. It knows nine events, and so does every client after it.
+pub const OLDEST_TESTED: Version = Version(1, 0, 128);
+
+/// Every event that is registered, with the oldest *tested* client that knows it.
+///
+/// Clients up to 2.1.80 at least ignore their **whole** settings file, permissions included, for one name they do not
+/// know, so no row may be earlier than the truth. From 2.1.110 on an unknown name is skipped with a warning: there a
+/// row only keeps the warning away. Tested were 1.0.128, 2.0.77, 2.1.50, .80, .110, .131, .132, .160, .197, .280 and
+/// .329; an event's true first version, from the client's changelog, is noted where it is another one. The number of
+/// events in each tested client's own list (9, 12, 18, 23, 27, 29, 29, 30, 30, 33) agrees with the changelog.
+///
+/// Missing on purpose: MessageDisplay (one for each streamed chunk) and WorktreeCreate (a hook replaces git's work).
+const KNOWN_SINCE: [(Version, &str, &str); 20] = [
+    // One of the nine every tested client knows.
+    (OLDEST_TESTED, "SessionStart", SESSION_START),
+    // One of the nine; changelog 1.0.85.
+    (OLDEST_TESTED, "SessionEnd", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "UserPromptSubmit", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "PreToolUse", PRE_TOOL_USE),
+    // One of the nine.
+    (OLDEST_TESTED, "PostToolUse", POST_TOOL_USE),
+    // Seen in 2.0.77, not in 1.0.128.
+    (Version(2, 0, 77), "PostToolUseFailure", POST_TOOL_USE),
+    // Seen in 2.1.131, not in 2.1.110.
+    (Version(2, 1, 131), "PostToolBatch", POST_TOOL_USE),
+    // Changelog 2.0.45; one of the three that 2.0.77 has and 1.0.128 has not.
+    (Version(2, 0, 77), "PermissionRequest", SESSION_EVENT),
+    // Changelog 2.1.89; one of the four that 2.1.110 has and 2.1.80 has not.
+    (Version(2, 1, 110), "PermissionDenied", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "Notification", SESSION_EVENT),
+    // Seen in 2.0.77, not in 1.0.128; changelog 2.0.43.
+    (Version(2, 0, 77), "SubagentStart", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "SubagentStop", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "Stop", SESSION_EVENT),
+    // Changelog 2.1.78; one of the five that 2.1.80 has and 2.1.50 has not.
+    (Version(2, 1, 80), "StopFailure", SESSION_EVENT),
+    // One of the nine.
+    (OLDEST_TESTED, "PreCompact", SESSION_EVENT),
+    // Changelog 2.1.76; one of the five that 2.1.80 has and 2.1.50 has not.
+    (Version(2, 1, 80), "PostCompact", SESSION_EVENT),
+    // Seen in 2.1.110, not in 2.1.80; changelog 2.1.83.
+    (Version(2, 1, 110), "CwdChanged", SESSION_EVENT),
+    // Changelog 2.1.251; one of the three that 2.1.280 has and 2.1.197 has not.
+    (Version(2, 1, 280), "PostModelSwitch", SESSION_EVENT),
+    // Changelog 2.1.84; one of the four that 2.1.110 has and 2.1.80 has not.
+    (Version(2, 1, 110), "TaskCreated", SESSION_EVENT),
+    // Changelog 2.1.33; one of the six that 2.1.50 has and 2.0.77 has not.
+    (Version(2, 1, 50), "TaskCompleted", SESSION_EVENT),
+];
+
+/// The events to be registered with a client of this version.
+///
+/// An unknown version gets the nine that every tested client knows. One older than [`OLDEST_TESTED`] gets none: which
+/// of the nine it knows was not tested, and one too many would cost its user all settings.
+pub fn events_for(version: Option<Version>) -> Vec<Registration> {
+    let version = version.unwrap_or(OLDEST_TESTED);
+    let known = KNOWN_SINCE.iter().filter(|(since, _, _)| *since <= version);
+    known
+        .map(|&(_, event, executable)| Registration { event, executable })
+        .collect()
+}
+
+/// How the executable at `path` is written as a command, and whether `"args": []` goes with it.
+///
+/// With `args` a client that knows them spawns the path as it is, and one that does not (up to 2.1.132 at least) runs
+/// `sh -c path`: for a path of plain characters that is the same. Any other is quoted for the shell, without `args`.
+pub fn command_for(path: &str) -> (String, bool) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
+    if !path.is_empty() && path.bytes().all(plain) {
+        (path.to_owned(), true)
+    } else {
+        (format!("'{}'", path.replace('\'', QUOTE)), false)
+    }
+}
+
+/// The path that [`command_for`] made `command` of; `None` if it made no such command.
+pub fn executable_of(command: &str) -> Option<String> {
+    let quoted = command
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    let path = quoted.map_or_else(|| command.to_owned(), |inner| inner.replace(QUOTE, "'"));
+    (command_for(&path).0 == command).then_some(path)
+}
+
+/// A single quote within single quotes: out of them, one escaped, and in again.
+const QUOTE: &str = r"'\''";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(version: Option<Version>) -> Vec<&'static str> {
+        events_for(version)
+            .iter()
+            .map(|registration| registration.event)
+            .collect()
+    }
+
+    #[test]
+    fn the_output_of_the_client_is_a_version() {
+        assert_eq!(
+            Version::parse("2.1.329 (Claude Code)\n"),
+            Some(Version(2, 1, 329))
+        );
+        assert_eq!(Version::parse("1.0.128"), Some(Version(1, 0, 128)));
+        assert_eq!(Version(2, 1, 329).to_string(), "2.1.329");
+    }
+
+    #[test]
+    fn anything_else_is_no_version() {
+        for output in [
+            "",
+            "\n",
+            "2",
+            "2.1",
+            "2.1.",
+            "2.1.329.1",
+            "2.1.329-beta.1",
+            "v2.1.329",
+        ] {
+            assert_eq!(Version::parse(output), None, "{output:?}");
+        }
+        for output in [
+            "claude 2.1.329",
+            "+2.1.329",
+            "2..329",
+            "2.1.4294967296",
+            "command not found",
+        ] {
+            assert_eq!(Version::parse(output), None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn versions_are_ordered_by_number_not_by_text() {
+        assert!(Version(2, 1, 80) < Version(2, 1, 110));
+        assert!(Version(2, 0, 77) < Version(2, 1, 9));
+        assert!(Version(1, 0, 128) < Version(2, 0, 0));
+    }
+
+    #[test]
+    fn an_unknown_version_gets_the_safe_nine() {
+        let nine = [
+            "SessionStart",
+            "SessionEnd",
+            "UserPromptSubmit",
+            "PreToolUse",
+            "PostToolUse",
+            "Notification",
+            "SubagentStop",
+            "Stop",
+            "PreCompact",
+        ];
+        assert_eq!(names(None), nine);
+        assert_eq!(names(Some(OLDEST_TESTED)), nine);
+        assert_eq!(names(Some(Version(2, 0, 76))), nine);
+    }
+
+    #[test]
+    fn a_client_older_than_any_tested_gets_none() {
+        assert!(names(Some(Version(1, 0, 127))).is_empty());
+    }
+
+    #[test]
+    fn a_client_between_two_tested_ones_gets_what_the_older_one_knows() {
+        let counts = [
+            (Version(2, 0, 77), 12),
+            (Version(2, 1, 49), 12),
+            (Version(2, 1, 50), 13),
+            (Version(2, 1, 79), 13),
+            (Version(2, 1, 80), 15),
+            (Version(2, 1, 109), 15),
+            (Version(2, 1, 110), 18),
+            (Version(2, 1, 130), 18),
+            (Version(2, 1, 131), 19),
+            (Version(2, 1, 279), 19),
+            (Version(2, 1, 280), 20),
+            (Version(3, 0, 0), 20),
+        ];
+        for (version, count) in counts {
+            assert_eq!(names(Some(version)).len(), count, "{version}");
+        }
+    }
+
+    #[test]
+    fn no_event_is_registered_twice_or_harmful() {
+        let all = names(Some(Version(9, 9, 9)));
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(!all.contains(&"MessageDisplay") && !all.contains(&"WorktreeCreate"));
+    }
+
+    #[test]
+    fn each_event_goes_to_the_executable_that_is_named_for_it() {
+        for registration in events_for(Some(Version(9, 9, 9))) {
+            let expected = match registration.event {
+                "SessionStart" => "session-start",
+                "PreToolUse" => "pre-tool-use",
+                "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" => "post-tool-use",
+                _ => "session-event",
+            };
+            assert_eq!(registration.executable, expected, "{}", registration.event);
+            assert!(EXECUTABLES.contains(&registration.executable));
+        }
+    }
+
+    #[track_caller]
+    fn check_command(path: &str, command: &str, exec_form: bool) {
+        assert_eq!(command_for(path), (command.to_owned(), exec_form));
+        assert_eq!(executable_of(command).as_deref(), Some(path));
+    }
+
+    #[test]
+    fn a_plain_path_is_written_as_it_is() {
+        check_command(
+            "/usr/libexec/ccsession/session-start",
+            "/usr/libexec/ccsession/session-start",
+            true,
+        );
+        check_command("/home/a.b_c+d@e-1/x", "/home/a.b_c+d@e-1/x", true);
+    }
+
+    #[test]
+    fn any_other_path_is_quoted() {
+        check_command("/home/a b/x", "'/home/a b/x'", false);
+        check_command("/home/o'neil/x", r"'/home/o'\''neil/x'", false);
+        check_command("/home/$(id)/x", "'/home/$(id)/x'", false);
+        check_command("/home/größe/x", "'/home/größe/x'", false);
+        check_command("/home/a\nb/x", "'/home/a\nb/x'", false);
+        check_command("/it's'", r"'/it'\''s'\'''", false);
+        check_command("", "''", false);
+    }
+
+    #[test]
+    fn what_we_did_not_write_is_not_ours() {
+        for command in [
+            "",
+            "'",
+            "sh -c /a/session-start",
+            "'/a/session-start'",
+            "/a b",
+            "'/a b",
+            "/a b'",
+        ] {
+            assert_eq!(executable_of(command), None, "{command:?}");
+        }
+        for command in ["'/a b' arg", "'/a 'b'", r"'/a\''", "\"/a b\"", "/a/x; rm"] {
+            assert_eq!(executable_of(command), None, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        let path = "/tmp/a b/o'neil's/$HOME/`id`/\\/\"x\"/*/~";
+        let (command, _) = command_for(path);
+        let script = format!("printf %s {command}");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), path);
+    }
+
+    proptest! {
+        #[test]
+        fn the_path_comes_back_from_its_command(path in "[ -~äß'\\\\\n]{0,40}") {
+            let (command, exec_form) = command_for(&path);
+            prop_assert_eq!(executable_of(&command), Some(path));
+            prop_assert_eq!(exec_form, !command.starts_with('\''));
+        }
+
+        #[test]
+        fn a_command_is_recognised_only_if_we_would_write_it(command in "['\\\\ a/]{0,12}") {
+            if let Some(path) = executable_of(&command) {
+                prop_assert_eq!(command_for(&path).0, command);
+            }
+        }
+
+        #[test]
+        fn parsing_a_version_never_panics(output in any::<String>()) {
+            let _ = Version::parse(&output);
+        }
+    }
+}

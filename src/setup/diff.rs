@@ -1,0 +1,107 @@
+//! A change of a text file, shown to a person: a unified diff that is safe on any terminal.
+//!
+//! It is for reading, not for `patch`: control characters are shown escaped, and line endings only as what they end.
+
+use std::fmt::Write;
+
+use similar::TextDiff;
+
+use crate::model::text::escaped;
+
+/// Unchanged lines shown around a change, as `diff -u` does.
+const CONTEXT: usize = 3;
+
+/// The unified diff from `before` to `after`, both named `name`; empty if they are the same.
+///
+/// An empty text stands for a file that does not exist.
+pub fn unified(before: &str, after: &str, name: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let mut text = String::new();
+    for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
+        if text.is_empty() {
+            let name = escaped(name);
+            text = format!("--- {name}\n+++ {name}\n");
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", hunk.header());
+        for change in hunk.iter_changes() {
+            let _ = writeln!(text, "{}{}", change.tag(), shown(change.value()));
+            if change.missing_newline() {
+                text.push_str("\\ No newline at end of file\n");
+            }
+        }
+    }
+    text
+}
+
+/// A line without its ending, tabs as they are, anything else that a terminal could obey escaped.
+fn shown(line: &str) -> String {
+    let ended = line
+        .strip_suffix("\r\n")
+        .or_else(|| line.strip_suffix('\n'));
+    let parts: Vec<_> = ended.unwrap_or(line).split('\t').map(escaped).collect();
+    parts.join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_have_no_diff() {
+        assert_eq!(unified("", "", "f"), "");
+        assert_eq!(unified("a\n", "a\n", "f"), "");
+    }
+
+    #[test]
+    fn three_lines_around_a_change_are_shown() {
+        let before = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+        let after = before.replace('5', "five");
+        let expected = "--- f\n+++ f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n";
+        assert_eq!(unified(before, &after, "f"), expected);
+    }
+
+    #[test]
+    fn changes_far_apart_are_hunks_of_their_own() {
+        let before = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n";
+        let after = before.replace("1\n2", "one\n2").replace("10", "ten");
+        let expected = "--- f\n+++ f\n@@ -1,4 +1,4 @@\n-1\n+one\n 2\n 3\n 4\n\
+                        @@ -7,4 +7,4 @@\n 7\n 8\n 9\n-10\n+ten\n";
+        assert_eq!(unified(before, &after, "f"), expected);
+    }
+
+    #[test]
+    fn a_new_file_is_all_additions_and_a_deleted_one_all_removals() {
+        assert_eq!(
+            unified("", "{\n}\n", "f"),
+            "--- f\n+++ f\n@@ -0,0 +1,2 @@\n+{\n+}\n"
+        );
+        assert_eq!(
+            unified("{\n}\n", "", "f"),
+            "--- f\n+++ f\n@@ -1,2 +0,0 @@\n-{\n-}\n"
+        );
+    }
+
+    #[test]
+    fn a_missing_last_newline_is_said() {
+        let expected = "--- f\n+++ f\n@@ -1 +1 @@\n-{}\n\\ No newline at end of file\n\
+                        +{\"a\":1}\n\\ No newline at end of file\n";
+        assert_eq!(unified("{}", "{\"a\":1}", "f"), expected);
+        let expected = "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n";
+        assert_eq!(unified("a", "a\n", "f"), expected);
+    }
+
+    #[test]
+    fn windows_line_endings_send_no_carriage_return_to_the_terminal() {
+        let expected = "--- f\n+++ f\n@@ -1,2 +1,3 @@\n {\n+\t1\n }\n";
+        assert_eq!(unified("{\r\n}\r\n", "{\r\n\t1\r\n}\r\n", "f"), expected);
+    }
+
+    #[test]
+    fn what_a_terminal_could_obey_is_escaped() {
+        let diff = unified("", "\u{1b}[2J\tx\u{7f}\u{9b}\u{202e}y\rz\n", "a\u{1b}b\n");
+        let expected = "--- a\\u{1b}b\\u{a}\n+++ a\\u{1b}b\\u{a}\n@@ -0,0 +1,2 @@\n\
+                        +\\u{1b}[2J\tx\\u{7f}\\u{9b}\\u{202e}y\\u{d}\n+z\n";
+        assert_eq!(diff, expected);
+    }
+}

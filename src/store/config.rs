@@ -1,0 +1,191 @@
+//! The configuration as it is resolved: each key from the environment, else the file, else an older manager's
+//! variable, else its default; and where each value came from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::places::Places;
+use super::{env, file};
+use crate::model::config::{BadValue, Config, Key};
+
+const MAX_BYTES: usize = 1 << 20;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody said anything.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => f.write_str(&super::error::shown(path)),
+            Self::Variable(name) => write!(f, "${name}"),
+        }
+    }
+}
+
+/// Something in the configuration that was not taken.
+#[derive(Debug)]
+pub enum Complaint {
+    /// A value that its key cannot have.
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Who said so.
+        source: Source,
+        /// What is wrong with it.
+        why: BadValue,
+    },
+    /// A key that this version does not know.
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The file it is in.
+        path: PathBuf,
+    },
+    /// The file could not be used at all.
+    File(Error),
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value { key, source, why } => {
+                write!(f, "could not use {key} from {source}: {why}")
+            }
+            Self::UnknownKey { key, path } => {
+                let key = crate::model::text::escaped(key);
+                write!(
+                    f,
+                    "could not use {key} from {}: there is no such key",
+                    super::error::shown(path)
+                )
+            }
+            Self::File(err) => err.fmt(f),
+        }
+    }
+}
+
+/// The configuration, with the source of each value and what was not taken.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Where each value came from, in the order of [`Key::ALL`].
+    pub sources: Vec<(Key, Source)>,
+    /// What was not taken. A hook goes on with the default, the CLI says so and stops.
+    pub complaints: Vec<Complaint>,
+}
+
+/// Resolves the configuration.
+pub fn load(places: &Places) -> Loaded {
+    let mut complaints = Vec::new();
+    let path = places.config.as_deref();
+    let table = path.and_then(|path| {
+        read(path).unwrap_or_else(|err| note(&mut complaints, Complaint::File(err)))
+    });
+    if let (Some(table), Some(path)) = (&table, path) {
+        let known = |key: &str| Key::ALL.iter().any(|known| known.name() == key);
+        let unknown = table.keys().filter(|key| !known(key));
+        complaints.extend(unknown.map(|key| Complaint::UnknownKey {
+            key: key.clone(),
+            path: path.to_owned(),
+        }));
+    }
+    let mut config = Config::default();
+    let mut sources = Vec::new();
+    for key in Key::ALL {
+        let source = match resolve(&mut config, key, table.as_ref().zip(path)) {
+            Ok(source) => source,
+            Err((source, why)) => {
+                complaints.push(Complaint::Value {
+                    key: key.name(),
+                    source,
+                    why,
+                });
+                Source::Default
+            }
+        };
+        sources.push((key, source));
+    }
+    Loaded {
+        config,
+        sources,
+        complaints,
+    }
+}
+
+fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
+    complaints.push(complaint);
+    None
+}
+
+/// Sets `key` from the first source that says anything.
+fn resolve(
+    config: &mut Config,
+    key: Key,
+    file: Option<(&toml::Table, &Path)>,
+) -> std::result::Result<Source, (Source, BadValue)> {
+    if let Some(setting) = env::setting(key) {
+        let source = Source::Variable(setting.variable);
+        return match config.set(key, &setting.value) {
+            Ok(()) => Ok(source),
+            Err(why) => Err((source, why)),
+        };
+    }
+    if let Some((value, path)) = file.and_then(|(table, path)| Some((table.get(key.name())?, path)))
+    {
+        let source = Source::File(path.to_owned());
+        return match config.set(key, &as_text(value)) {
+            Ok(()) => Ok(source),
+            Err(why) => Err((source, why)),
+        };
+    }
+    if let Some(setting) = env::inherited_setting(key) {
+        let source = Source::Variable(setting.variable);
+        return match config.set_inherited(key, &setting.value) {
+            Ok(()) => Ok(source),
+            Err(why) => Err((source, why)),
+        };
+    }
+    Ok(Source::Default)
+}
+
+fn as_text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Boolean(value) => value.to_string(),
+        toml::Value::Integer(value) => value.to_string(),
+        other => other.type_str().to_owned(),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<toml::Table>> {
+    let Some(content) = file::read_any(path, MAX_BYTES)? else {
+        return Ok(None);
+    };
+    let wrong = |why: String| Error::Content {
+        path: path.to_owned(),
+        why,
+    };
+    let text = std::str::from_utf8(&content.bytes).map_err(|err| wrong(err.to_string()))?;
+    text.parse()
+        .map(Some)
+        .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
+}
+
+fn position(text: &str, err: &toml::de::Error) -> String {
+    let line = err
+        .span()
+        .and_then(|span| Some(text.get(..span.start)?.matches('\n').count() + 1));
+    line.map(|line| format!(" (line {line})"))
+        .unwrap_or_default()
+}

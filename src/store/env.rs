@@ -1,0 +1,101 @@
+//! The one reader of the environment. An empty variable is an unset one; a value that is not UTF-8 is kept as it is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::model::config::Key;
+
+/// What this program takes from its environment.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `HOME`, where it is an absolute path.
+    pub home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`, where it is an absolute path.
+    pub xdg_state_home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, where it is an absolute path.
+    pub xdg_config_home: Option<PathBuf>,
+    /// `CCSESSION_STATE_DIR`: where state is, instead of the default place.
+    pub state_dir: Option<PathBuf>,
+    /// `CCSESSION_POINTER_DIR`: where pointers are, instead of `/tmp`.
+    pub pointer_dir: Option<PathBuf>,
+    /// `CCSESSION_CONFIG`: the configuration file, instead of the default place.
+    pub config: Option<PathBuf>,
+    /// `CCSESSION_LIBEXEC`: where the hooks' executables are.
+    pub libexec: Option<PathBuf>,
+    /// `HOOK_DEBUG=true`: hooks say on stderr what went wrong.
+    pub hook_debug: bool,
+    /// `CCSESSION_ID`: the session id that an orchestrator gave.
+    pub ccsession_id: Option<OsString>,
+    /// `CLAUDE_CODE_SESSION_ID`: the session id, from Claude Code (2.1.132 and newer in its Bash tool, 2.1.160 in hooks).
+    pub claude_session_id: Option<OsString>,
+    /// `CLAUDE_PID`: the client's process id (2.1.214 and newer).
+    pub claude_pid: Option<u32>,
+    /// `CLAUDE_PROJECT_DIR`: where the client was started.
+    pub claude_project_dir: Option<PathBuf>,
+    /// `CLAUDE_ENV_FILE`: the file whose exports reach every later Bash call of the session.
+    pub claude_env_file: Option<PathBuf>,
+    /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
+    pub claude_config_dir: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    pub fn read() -> Self {
+        Self {
+            home: absolute("HOME"),
+            xdg_state_home: absolute("XDG_STATE_HOME"),
+            xdg_config_home: absolute("XDG_CONFIG_HOME"),
+            state_dir: absolute("CCSESSION_STATE_DIR"),
+            pointer_dir: absolute("CCSESSION_POINTER_DIR"),
+            config: absolute("CCSESSION_CONFIG"),
+            libexec: absolute("CCSESSION_LIBEXEC"),
+            hook_debug: variable("HOOK_DEBUG")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1"),
+            ccsession_id: variable("CCSESSION_ID"),
+            claude_session_id: variable("CLAUDE_CODE_SESSION_ID"),
+            claude_pid: variable("CLAUDE_PID").and_then(|pid| pid.to_str()?.parse().ok()),
+            claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
+            claude_env_file: absolute("CLAUDE_ENV_FILE"),
+            claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),
+        }
+    }
+}
+
+/// What the environment says of one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable that says it.
+    pub variable: String,
+    /// Its value; what is not UTF-8 is replaced, and then refused like any bad value.
+    pub value: String,
+}
+
+/// The variable of ours that sets `key`, if it is there.
+pub fn setting(key: Key) -> Option<Setting> {
+    named(key.variable())
+}
+
+/// The older session manager's variable for `key`, if it is there.
+pub fn inherited_setting(key: Key) -> Option<Setting> {
+    named(key.inherited_variable()?.to_owned())
+}
+
+fn named(variable: String) -> Option<Setting> {
+    let value = self::variable(&variable)?.to_string_lossy().into_owned();
+    Some(Setting { variable, value })
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
+    let value = std::env::var_os(name);
+    value.filter(|value| !value.is_empty())
+}
+
+fn absolute(name: &str) -> Option<PathBuf> {
+    variable(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+}

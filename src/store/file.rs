@@ -1,0 +1,353 @@
+//! How a file or a directory is opened for reading, and judged before anything in it is believed.
+//!
+//! A file is opened first and judged by its descriptor, so that nobody can exchange it in between. Opening never
+//! blocks: not on a FIFO, not on a file lease, not on a terminal.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::error::{Error, Result};
+use crate::model::Timestamp;
+
+/// Why a file or directory that is there must not be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsafe {
+    /// A symbolic link where none may be.
+    Symlink,
+    /// A FIFO, a socket, a device or a directory where a regular file should be.
+    NotRegular,
+    /// Something else where a directory should be.
+    NotDirectory,
+    /// It belongs to another user.
+    ForeignOwner(u32),
+    /// It has more than one name.
+    HardLinked,
+    /// Others may write to it.
+    WritableByOthers(u32),
+    /// Others may look into a directory that must be private.
+    OpenToOthers(u32),
+    /// Everybody may write to the directory and replace each other's files.
+    NotSticky,
+    /// It is larger than it can rightly be.
+    TooLarge(u64),
+    /// Another process holds a lease on it; opening it would block.
+    Leased,
+}
+
+impl fmt::Display for Unsafe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Symlink => f.write_str("it is a symbolic link"),
+            Self::NotRegular => f.write_str("it is not a regular file"),
+            Self::NotDirectory => f.write_str("it is not a directory"),
+            Self::ForeignOwner(uid) => write!(f, "it belongs to another user (uid {uid})"),
+            Self::HardLinked => f.write_str("it has more than one hard link"),
+            Self::WritableByOthers(mode) => write!(
+                f,
+                "others may write to it (mode {mode:04o}); run chmod go-w on it"
+            ),
+            Self::OpenToOthers(mode) => write!(
+                f,
+                "others may enter it (mode {mode:04o}); run chmod 700 on it"
+            ),
+            Self::NotSticky => f.write_str(
+                "everybody may write to it and it is not sticky (as chmod 1777 makes it)",
+            ),
+            Self::TooLarge(size) => write!(f, "it is too large ({size} bytes)"),
+            Self::Leased => f.write_str("another process holds a lease on it"),
+        }
+    }
+}
+
+/// What is known of a file besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// When its content last changed.
+    pub modified: Timestamp,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Device and inode: which file it is.
+    pub identity: (u64, u64),
+}
+
+/// A file's bytes and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// All bytes.
+    pub bytes: Vec<u8>,
+    /// The file they are from.
+    pub meta: Meta,
+}
+
+/// The effective user.
+pub fn me() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+impl From<&Stat> for Meta {
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        reason = "the fields' types differ between systems"
+    )]
+    fn from(stat: &Stat) -> Self {
+        Self {
+            modified: Timestamp::from_unix(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            size: stat.st_size as u64,
+            identity: (stat.st_dev as u64, stat.st_ino as u64),
+        }
+    }
+}
+
+#[allow(
+    clippy::useless_conversion,
+    reason = "the field's type differs between systems"
+)]
+fn permissions(stat: &Stat) -> u32 {
+    u32::from(stat.st_mode) & 0o7777
+}
+
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Judges an open file that only we should have written: regular, ours, one name, no writing by others.
+pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
+    if kind(stat) != FileType::RegularFile {
+        return Err(Unsafe::NotRegular);
+    }
+    if stat.st_uid != me() {
+        return Err(Unsafe::ForeignOwner(stat.st_uid));
+    }
+    if stat.st_nlink != 1 {
+        return Err(Unsafe::HardLinked);
+    }
+    let mode = permissions(stat);
+    if mode & 0o022 != 0 {
+        return Err(Unsafe::WritableByOthers(mode));
+    }
+    Ok(())
+}
+
+/// Reads a file that only we should have written, without following a link or blocking; nothing where there is none.
+///
+/// # Errors
+/// [`Error::Unsafe`] where the file is not regular, not ours, has several names, may be written by others or has more
+/// than `limit` bytes; [`Error::Io`] where the system refused.
+///
+/// # Security
+/// Safe in a directory that others may write to, such as `/tmp`.
+pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
+    let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+    judge_own(&stat).map_err(|why| Error::Unsafe {
+        path: path.to_owned(),
+        why,
+    })?;
+    read_judged(file, &stat, path, limit).map(Some)
+}
+
+/// Reads a regular file of anybody's, links followed, without blocking; nothing where there is none.
+///
+/// # Errors
+/// [`Error::Unsafe`] where it is not regular or has more than `limit` bytes; [`Error::Io`] where the system refused.
+pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
+    let Some(file) = open(path, OFlags::RDONLY)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+    if kind(&stat) != FileType::RegularFile {
+        return Err(Error::Unsafe {
+            path: path.to_owned(),
+            why: Unsafe::NotRegular,
+        });
+    }
+    read_judged(file, &stat, path, limit).map(Some)
+}
+
+/// Opens a file that only we should have written, for reading as a stream; nothing where there is none.
+///
+/// # Errors
+/// As [`read_own`], without a limit of size.
+pub fn open_own(path: &Path) -> Result<Option<File>> {
+    let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+    judge_own(&stat).map_err(|why| Error::Unsafe {
+        path: path.to_owned(),
+        why,
+    })?;
+    Ok(Some(file))
+}
+
+/// Opens `path` with what every open of ours has; nothing where there is none.
+pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let refused = |why| {
+        Err(Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        })
+    };
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(Errno::LOOP) => refused(Unsafe::Symlink),
+        Err(Errno::AGAIN) => refused(Unsafe::Leased),
+        // What the system answers to a non-blocking open of a socket, or of a FIFO that nobody reads.
+        Err(Errno::NXIO) => refused(Unsafe::NotRegular),
+        Err(errno) => Err(Error::io("open", path)(errno)),
+    }
+}
+
+fn read_judged(file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Content> {
+    let meta = Meta::from(stat);
+    let too_large = |size| Error::Unsafe {
+        path: path.to_owned(),
+        why: Unsafe::TooLarge(size),
+    };
+    if meta.size > limit as u64 {
+        return Err(too_large(meta.size));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.size).unwrap_or(0) + 1);
+    file.take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
+    if bytes.len() > limit {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(Content { bytes, meta })
+}
+
+/// What is at `path` itself, links not followed; nothing where there is nothing.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn look(path: &Path) -> Result<Option<Look>> {
+    match rustix::fs::lstat(path) {
+        Ok(stat) => Ok(Some(Look {
+            owner: stat.st_uid,
+            kind: kind(&stat),
+            mode: permissions(&stat),
+            meta: Meta::from(&stat),
+        })),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(Error::io("inspect", path)(errno)),
+    }
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Whose it is.
+    pub owner: u32,
+    /// What it is.
+    pub kind: FileType,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The rest.
+    pub meta: Meta,
+}
+
+/// Checks that `path` is a directory of ours that nobody else can enter. Whether it is there at all is the answer.
+///
+/// # Errors
+/// [`Error::Unsafe`] where it is a link, no directory, not ours or open to others.
+///
+/// # Security
+/// What tmux and sudo ask of their directories: with it, the names inside can be opened by path.
+pub fn check_private_dir(path: &Path) -> Result<bool> {
+    let Some(found) = look(path)? else {
+        return Ok(false);
+    };
+    let why = match found.kind {
+        FileType::Directory if found.owner != me() => Unsafe::ForeignOwner(found.owner),
+        FileType::Directory if found.mode & 0o077 != 0 => Unsafe::OpenToOthers(found.mode),
+        FileType::Directory => return Ok(true),
+        FileType::Symlink => Unsafe::Symlink,
+        _ => Unsafe::NotDirectory,
+    };
+    Err(Error::Unsafe {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// Checks that `path` is a directory in which others cannot replace our files: root's or ours, and sticky where others
+/// may write to it. A link to one will do (`/tmp` is one on macOS).
+///
+/// # Errors
+/// [`Error::Unsafe`] where it is not; [`Error::Io`] where it is not there.
+pub fn check_shared_dir(path: &Path) -> Result<()> {
+    let stat = rustix::fs::stat(path).map_err(Error::io("inspect", path))?;
+    let mode = permissions(&stat);
+    let why = if kind(&stat) != FileType::Directory {
+        Unsafe::NotDirectory
+    } else if stat.st_uid != 0 && stat.st_uid != me() {
+        Unsafe::ForeignOwner(stat.st_uid)
+    } else if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        Unsafe::NotSticky
+    } else {
+        return Ok(());
+    };
+    Err(Error::Unsafe {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// The names in a directory, in no order; none where there is no directory.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn names(dir: &Path) -> Result<impl Iterator<Item = std::ffi::OsString> + use<>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "store is the room that opens files"
+    )]
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => Some(entries),
+        Err(err)
+            if matches!(
+                err.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            None
+        }
+        Err(err) => return Err(Error::io("list", dir)(err)),
+    };
+    Ok(entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.file_name())))
+}
+
+/// `path` without links, `.` and `..`.
+///
+/// # Errors
+/// [`Error::Io`] where it is not there or cannot be looked at.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "store is the room that opens files"
+    )]
+    std::fs::canonicalize(path).map_err(Error::io("find", path))
+}
+
+/// What the link at `path` says; nothing where it is no link.
+pub fn link_target(path: &Path) -> Option<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "store is the room that opens files"
+    )]
+    std::fs::read_link(path).ok()
+}

@@ -1,0 +1,118 @@
+//! The indexes: which session a client process is in, and which sessions of a project may be live. Derived from
+//! records and owners, rebuilt by cleanup, and never believed over them: an entry is only a place to look.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
+use super::file;
+use super::state::State;
+use super::write::{self, Durability};
+use crate::model::{Owner, SessionId};
+
+/// The most sessions of one project that are looked at.
+const MAX_LIVE: usize = 10_000;
+const MAX_ENTRY: usize = 4096;
+
+/// An entry of `procs/`: the session that a client process is in now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessEntry {
+    /// The session.
+    pub session_id: SessionId,
+    /// The process, with all that tells it from another of the same pid.
+    #[serde(flatten)]
+    pub owner: Owner,
+}
+
+/// The session that the process `owner` is in, as the index has it.
+pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
+    let content =
+        file::read_own(&state.path("procs").join(owner.file_name()), MAX_ENTRY).ok()??;
+    let entry: ProcessEntry = serde_json::from_slice(&content.bytes).ok()?;
+    (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry.session_id)
+}
+
+/// Notes that the process `owner` is in the session `id` from now on.
+///
+/// # Errors
+/// [`super::Error::Io`]; the old entry stays.
+pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
+    let dir = state.path("procs");
+    write::make_dir(&dir)?;
+    let entry = ProcessEntry {
+        session_id: id.clone(),
+        owner: owner.clone(),
+    };
+    let bytes = serde_json::to_vec(&entry).unwrap_or_default();
+    write::replace(&dir.join(owner.file_name()), &bytes, Durability::Cached)
+}
+
+/// Every process entry, for cleanup.
+///
+/// # Errors
+/// [`super::Error::Io`] where the folder cannot be listed.
+pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
+    let dir = state.path("procs");
+    let read = |name| {
+        let content = file::read_own(&dir.join(name), MAX_ENTRY).ok()??;
+        serde_json::from_slice(&content.bytes).ok()
+    };
+    Ok(file::names(&dir)?.filter_map(read).collect())
+}
+
+/// Forgets a process.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn forget_process(state: &State, owner: &Owner) -> Result<bool> {
+    write::remove(&state.path("procs").join(owner.file_name()))
+}
+
+/// Notes that the session `id` of the project with this key may be live.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn add_to_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
+    let projects = state.path("projects");
+    let dir = projects.join(key);
+    if write::create_small(&dir.join(id.as_str()), b"").is_ok() {
+        return Ok(());
+    }
+    write::make_dir(&projects)?;
+    write::make_dir(&dir)?;
+    write::create_small(&dir.join(id.as_str()), b"").map(drop)
+}
+
+/// Notes that the session `id` of the project with this key is no longer live.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn remove_from_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
+    let dir = state.path("projects").join(key);
+    write::remove(&dir.join(id.as_str()))?;
+    write::remove_empty_dir(&dir).map(drop)
+}
+
+/// The sessions of the project with this key that may be live.
+///
+/// # Errors
+/// [`super::Error::Io`] where the folder cannot be listed.
+pub fn sessions_of_project(state: &State, key: &str) -> Result<Vec<SessionId>> {
+    let names = file::names(&state.path("projects").join(key))?;
+    Ok(names
+        .take(MAX_LIVE)
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect())
+}
+
+/// Every session that may be live, with its project's key.
+///
+/// # Errors
+/// [`super::Error::Io`] where the folder cannot be listed.
+pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
+    let mut found = Vec::new();
+    for key in file::names(&state.path("projects"))?.filter_map(|name| name.into_string().ok()) {
+        let ids = sessions_of_project(state, &key)?;
+        found.extend(ids.into_iter().map(|id| (key.clone(), id)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,125 @@
+//! The bounded logs in the state directory: operations, hook errors, and events that could not be attributed.
+//!
+//! JSON Lines with the journal's framing. A log that outgrows its limit is moved to `{name}.1.jsonl`, replacing the one
+//! before: at most twice the limit is kept.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::error::Result;
+use super::journal::framed;
+use super::state::State;
+use super::write::{self, Appended};
+use super::{clock, lock};
+use crate::model::{SessionId, Timestamp};
+
+/// The size at which a log is moved aside.
+pub const LIMIT: u64 = 1 << 20;
+
+/// Which log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// What changed that others see: sessions created and ended, files removed.
+    Operations,
+    /// What went wrong in hooks, whose stderr nobody sees.
+    HookErrors,
+    /// Events without a valid session id.
+    Unattributed,
+}
+
+impl Log {
+    /// The file's name without its ending.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Operations => "log",
+            Self::HookErrors => "hook-errors",
+            Self::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// One line of a log.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    v: u64,
+    ts: Timestamp,
+    /// What was done, or what went wrong.
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a SessionId>,
+    pid: u32,
+    #[serde(flatten)]
+    details: Map<String, Value>,
+}
+
+impl<'a> Line<'a> {
+    /// A line that says `what`, now, by this process.
+    pub fn new(what: &'a str) -> Self {
+        Self {
+            v: 1,
+            ts: clock::now(),
+            what,
+            session_id: None,
+            pid: std::process::id(),
+            details: Map::new(),
+        }
+    }
+
+    /// About this session.
+    #[must_use]
+    pub fn session(mut self, id: &'a SessionId) -> Self {
+        self.session_id = Some(id);
+        self
+    }
+
+    /// With this detail.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Appends a line to a log, created where missing.
+///
+/// # Errors
+/// As [`write::append`].
+pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
+    let path = state.path(&format!("{}.jsonl", log.stem()));
+    let bytes = framed(&serde_json::to_vec(line).unwrap_or_default());
+    let appended = match write::append(&path, &bytes)? {
+        Appended::Missing => {
+            write::create_small(&path, b"")?;
+            write::append(&path, &bytes)?
+        }
+        done @ Appended::Done { .. } => done,
+    };
+    if matches!(appended, Appended::Done { size_before } if size_before > LIMIT) {
+        // Without the lock two processes could move the new log over the old one; whoever comes next moves it then.
+        if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
+            && super::file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT) {
+                write::rename(&path, &state.path(&format!("{}.1.jsonl", log.stem())))?;
+            }
+    }
+    Ok(())
+}
+
+/// The lines of a log, the oldest first, as JSON; what is torn is left out.
+pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
+    let files = [
+        format!("{}.1.jsonl", log.stem()),
+        format!("{}.jsonl", log.stem()),
+    ];
+    let bytes = files
+        .iter()
+        .filter_map(|name| super::file::read_own(&state.path(name), 4 * LIMIT as usize).ok()?);
+    let mut lines = Vec::new();
+    for content in bytes {
+        let parsed = content
+            .bytes
+            .split(|&b| b == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok());
+        lines.extend(parsed);
+    }
+    lines
+}

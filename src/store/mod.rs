@@ -1,0 +1,30 @@
+//! Where things live: pointers, records, journals, indexes, logs. The only room that opens files; one file in it knows
+//! the clock ([`clock`]), one the environment ([`env`]), one the lock ([`lock`]).
+//!
+//! Pick the one you need:
+//! - [`pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
+//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`]);
+//! - [`project`]: the root of the project that a directory belongs to;
+//! - [`file`] and [`write`]: how a file is opened and judged, and how it is changed.
+
+pub mod clock;
+pub mod config;
+pub mod env;
+mod error;
+pub mod file;
+pub mod index;
+pub mod journal;
+pub mod lock;
+pub mod log;
+pub mod places;
+pub mod pointer;
+pub mod project;
+pub mod session;
+pub mod state;
+pub mod write;
+
+pub use env::Environment;
+pub use error::{Error, Result};
+pub use places::Places;
+pub use session::SessionDir;
+pub use state::State;

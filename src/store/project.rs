@@ -1,0 +1,129 @@
+//! Which project a directory belongs to, and what is checked out there. Read from files; no git is run, so no hostile
+//! repository's configuration is.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
+
+use super::error::{Error, Result};
+use super::file;
+use crate::model::Project;
+use crate::model::record::Head;
+
+const MAX_HEAD: usize = 4096;
+const MAX_PACKED_REFS: usize = 4 << 20;
+
+/// The project that the directory `start` belongs to: its nearest ancestor, or itself, that holds `.git` (a file or a
+/// folder), else `start`.
+///
+/// # Errors
+/// [`Error::Io`] where `start` is not there.
+///
+/// # Security
+/// A `.git` counts only if it is owned by us, by root or by the owner of `start`, and a sticky directory that everybody
+/// may write to is never a root: a `.git` that a stranger planted above must not rename a project.
+pub fn discover(start: &Path) -> Result<Project> {
+    let start = file::canonical(start)?;
+    let owner = file::look(&start)?.map_or_else(file::me, |found| found.owner);
+    let root = start
+        .ancestors()
+        .find(|dir| is_root(dir, owner))
+        .unwrap_or(&start);
+    Ok(Project::at(root.to_owned()))
+}
+
+fn is_root(dir: &Path, owner_of_start: u32) -> bool {
+    // The readers that share the pointer never look for a `.git` in `/`.
+    if dir.parent().is_none() || is_shared(dir) {
+        return false;
+    }
+    let Ok(Some(git)) = file::look(&dir.join(".git")) else {
+        return false;
+    };
+    [0, file::me(), owner_of_start].contains(&git.owner)
+        && (matches!(git.kind, FileType::Directory | FileType::RegularFile)
+            || git.kind == FileType::Symlink && leads_somewhere(dir))
+}
+
+fn leads_somewhere(dir: &Path) -> bool {
+    file::canonical(&dir.join(".git")).is_ok()
+}
+
+fn is_shared(dir: &Path) -> bool {
+    const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
+    file::look(dir)
+        .ok()
+        .flatten()
+        .is_some_and(|found| found.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL)
+}
+
+/// What is checked out in the repository at `root`; nothing where it is no repository.
+pub fn head(root: &Path) -> Option<Head> {
+    let git = git_dir(root)?;
+    let head = line(&git.join("HEAD"))?;
+    let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
+        return Some(Head {
+            branch: None,
+            revision: revision(&head),
+        });
+    };
+    if reference
+        .split('/')
+        .any(|part| matches!(part, "" | "." | ".."))
+    {
+        return None;
+    }
+    let common =
+        line(&git.join("commondir")).map_or_else(|| git.clone(), |dir| git.join(dir.trim()));
+    let loose = [&git, &common]
+        .into_iter()
+        .find_map(|dir| revision(&line(&dir.join(reference))?));
+    let found = loose.or_else(|| packed(&common, reference));
+    let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+    Some(Head {
+        branch: Some(branch.to_owned()),
+        revision: found,
+    })
+}
+
+/// The repository's own directory: `.git`, or where a worktree's `.git` file says.
+fn git_dir(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    match line(&git) {
+        Some(text) => Some(root.join(text.strip_prefix("gitdir: ")?.trim())),
+        None => Some(git),
+    }
+}
+
+fn line(path: &Path) -> Option<String> {
+    let content = file::read_any(path, MAX_HEAD).ok()??;
+    let text = String::from_utf8(content.bytes).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+fn revision(text: &str) -> Option<String> {
+    let text = text.trim();
+    let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    hex.then(|| text.to_owned())
+}
+
+fn packed(common: &Path, reference: &str) -> Option<String> {
+    let content = file::read_any(&common.join("packed-refs"), MAX_PACKED_REFS).ok()??;
+    let text = String::from_utf8_lossy(&content.bytes);
+    let found = text
+        .lines()
+        .find_map(|line| line.split_once(' ').filter(|(_, name)| *name == reference));
+    found.and_then(|(id, _)| revision(id))
+}
+
+/// The directory that the process is in.
+///
+/// # Errors
+/// [`Error::Io`] where it is gone.
+pub fn current_dir() -> Result<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "store is the room that knows where we are"
+    )]
+    std::env::current_dir().map_err(Error::io("find", Path::new(".")))
+}

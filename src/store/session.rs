@@ -1,0 +1,155 @@
+//! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::write::{self, Durability};
+use super::{file, journal};
+use crate::model::record::Scope;
+use crate::model::{Owner, Record, Timestamp};
+
+/// The most bytes of a record that are read. Notes and descriptions are short texts.
+const MAX_RECORD: usize = 1 << 20;
+/// The most bytes of an owner file that are read.
+const MAX_OWNER: usize = 4096;
+/// The most owners that are looked at: a session resumed this often is live if any of them is.
+const MAX_OWNERS: usize = 256;
+
+/// The folder of one session, which may not be there.
+#[derive(Debug, Clone)]
+pub struct SessionDir {
+    path: PathBuf,
+}
+
+impl SessionDir {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal that is being written.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.path.join("session.json")
+    }
+
+    fn owners(&self) -> PathBuf {
+        self.path.join("owners")
+    }
+
+    /// Reads the record; nothing where the session was never recorded.
+    ///
+    /// # Errors
+    /// [`Error::Content`] where it is corrupt or from a newer version, [`Error::Unsafe`], [`Error::Io`].
+    pub fn record(&self) -> Result<Option<Record>> {
+        let path = self.record_path();
+        let Some(content) = file::read_own(&path, MAX_RECORD)? else {
+            return Ok(None);
+        };
+        let record = Record::decode(&content.bytes);
+        record.map(Some).map_err(|why| Error::Content {
+            path,
+            why: why.to_string(),
+        })
+    }
+
+    /// Reads the part of the record that events are compared with; what cannot be read is absent.
+    pub fn scope(&self) -> Scope {
+        let content = file::read_own(&self.record_path(), MAX_RECORD)
+            .ok()
+            .flatten();
+        content
+            .and_then(|content| serde_json::from_slice(&content.bytes).ok())
+            .unwrap_or_default()
+    }
+
+    /// Whether a journal is there: the sign that the session has all its files.
+    pub fn has_journal(&self) -> bool {
+        matches!(file::look(&self.journal()), Ok(Some(_)))
+    }
+
+    /// Creates the session's folder, its record and its journal, in this order, each only where missing. Whether the
+    /// record is this one is the answer: of several hooks that create one session, one writes the record.
+    ///
+    /// # Errors
+    /// [`Error::Io`]. What is there then is completed by the next event, since the journal comes last.
+    pub fn create(&self, record: &Record) -> Result<bool> {
+        for dir in [
+            self.path.parent().unwrap_or(&self.path),
+            &self.path,
+            &self.owners(),
+        ] {
+            write::make_dir(dir)?;
+        }
+        let created = write::create(&self.record_path(), &record.encode())?;
+        write::create_small(&self.journal(), b"")?;
+        Ok(created)
+    }
+
+    /// Replaces the record. For the CLI alone, under the lock: a hook never rewrites a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old record stays.
+    pub fn rewrite(&self, record: &Record) -> Result<()> {
+        write::replace(&self.record_path(), &record.encode(), Durability::Synced)
+    }
+
+    /// Adds an owner. Whether it was new is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn add_owner(&self, owner: &Owner) -> Result<bool> {
+        write::create_small(&self.owners().join(owner.file_name()), &owner.encode())
+    }
+
+    /// Removes an owner. Whether it was there is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_owner(&self, owner: &Owner) -> Result<bool> {
+        write::remove(&self.owners().join(owner.file_name()))
+    }
+
+    /// The owners on record, dead ones too. What cannot be read is left out.
+    pub fn owner_list(&self) -> Vec<Owner> {
+        let Ok(names) = file::names(&self.owners()) else {
+            return Vec::new();
+        };
+        let read = |name| {
+            let content = file::read_own(&self.owners().join(name), MAX_OWNER).ok()??;
+            Owner::decode(&content.bytes)
+        };
+        names.take(MAX_OWNERS).filter_map(read).collect()
+    }
+
+    /// When the last event was recorded: the journal's modification time.
+    pub fn last_activity(&self) -> Option<Timestamp> {
+        file::look(&self.journal())
+            .ok()
+            .flatten()
+            .map(|found| found.meta.modified)
+    }
+
+    /// Reads the journal.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn events(&self) -> Result<journal::Events> {
+        journal::read(&self.journal())
+    }
+
+    /// Reads the journal's last events, at most `bytes` of it.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn last_events(&self, bytes: u64) -> Result<journal::Events> {
+        journal::read_tail(&self.journal(), bytes)
+    }
+}

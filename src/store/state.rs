@@ -1,0 +1,99 @@
+//! The state directory: 0700, ours, checked once by whoever opens it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::{Error, Result};
+use super::lock::{self, Lock};
+use super::places::Places;
+use super::session::SessionDir;
+use super::{file, write};
+use crate::model::{SessionId, Timestamp};
+
+/// The state directory, there and safe.
+#[derive(Debug, Clone)]
+pub struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// Opens the state directory if it is there.
+    ///
+    /// # Errors
+    /// [`Error::NoStateDir`] where there is no place for one, [`Error::Unsafe`] where it is not ours alone.
+    pub fn open(places: &Places) -> Result<Option<Self>> {
+        let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
+        Ok(file::check_private_dir(root)?.then(|| Self {
+            root: root.to_owned(),
+        }))
+    }
+
+    /// Opens the state directory, created where missing.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`Error::Io`] where it cannot be created.
+    pub fn create(places: &Places) -> Result<Self> {
+        let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
+        write::make_private_dir(root)?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of one session, which may not be there.
+    pub fn session(&self, id: &SessionId) -> SessionDir {
+        SessionDir::new(self.sessions().join(id.as_str()))
+    }
+
+    /// The ids of all sessions ever recorded and not pruned, in no order.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be listed.
+    pub fn session_ids(&self) -> Result<impl Iterator<Item = SessionId> + use<>> {
+        let names = file::names(&self.sessions())?;
+        Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
+    }
+
+    /// Takes the lock, waiting at most `patience`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Io`].
+    pub fn lock(&self, patience: Duration) -> Result<Lock> {
+        lock::acquire(&self.path("lock"), patience)
+    }
+
+    /// When the last sweep was, by the stamp's modification time.
+    pub fn last_sweep(&self) -> Option<Timestamp> {
+        file::look(&self.path("sweep"))
+            .ok()
+            .flatten()
+            .map(|found| found.meta.modified)
+    }
+
+    /// Stamps that a sweep is made now. Of several processes that find the same `last` sweep due, it is right for one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the stamp cannot be written.
+    pub fn claim_sweep(&self, last: Option<Timestamp>) -> Result<bool> {
+        let _lock = self.lock(lock::HOOK_PATIENCE)?;
+        if self.last_sweep() != last {
+            return Ok(false);
+        }
+        write::replace(&self.path("sweep"), b"", write::Durability::Cached)?;
+        Ok(true)
+    }
+
+    /// The path of a file or folder in the state directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn sessions(&self) -> PathBuf {
+        self.path("sessions")
+    }
+}

@@ -1,0 +1,257 @@
+//! How files change: replaced whole, created once, appended to by one write, removed. A failure leaves the old content
+//! and no temporary file.
+//!
+//! Everything created here is the owner's alone: files 0600, directories 0700, whatever the umask says.
+
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use tempfile::{Builder, NamedTempFile};
+
+use super::error::{Error, Result};
+use super::file::{self, Unsafe};
+
+/// Every temporary file's name starts with this. It must not match `claude_session_*`: other tools sweep that pattern.
+pub const TEMPORARY: &str = ".ccsession-tmp-";
+
+/// Whether a file must be on the disk before it gets its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// After a power failure the file may be missing, never torn, on file systems that order the rename.
+    Cached,
+    /// Synchronised before the rename: after a power failure it is the old file or the new one.
+    Synced,
+}
+
+/// Replaces `path` by a file with `bytes`, mode 0600, in one step: a reader sees the old file or the new one.
+///
+/// # Errors
+/// [`Error::Io`]; then `path` is as it was and the temporary file is gone.
+///
+/// # Security
+/// The temporary file has an unpredictable name and is created exclusively, in the same directory. Whether whoever owns
+/// the present file may be replaced is the caller's to check.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let temporary = prepared(path, bytes, durability, 0o600)?;
+    temporary
+        .persist(path)
+        .map(drop)
+        .map_err(|err| Error::io("replace", path)(err.error))
+}
+
+/// As [`replace`], keeping the permission bits `mode`, and synchronised.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let temporary = prepared(path, bytes, Durability::Synced, mode)?;
+    temporary
+        .persist(path)
+        .map(drop)
+        .map_err(|err| Error::io("replace", path)(err.error))
+}
+
+/// Creates `path` with `bytes`, mode 0600, complete or not at all. Whether it was created is the answer; an existing
+/// file stays as it is.
+///
+/// # Errors
+/// [`Error::Io`]; then nothing was created.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(err) => Err(Error::io("create", path)(err.error)),
+    }
+}
+
+/// A complete temporary file beside `path`, to be given its name later; dropped, it is gone.
+///
+/// # Errors
+/// [`Error::Io`]; then the temporary file is gone.
+pub(super) fn prepared(
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+    mode: u32,
+) -> Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let mut temporary = Builder::new()
+        .prefix(TEMPORARY)
+        .rand_bytes(16)
+        .tempfile_in(dir)
+        .map_err(Error::io("create a temporary file in", dir))?;
+    let file = temporary.as_file_mut();
+    let written = file
+        .set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| file.write_all(bytes));
+    let written = written.and_then(|()| match durability {
+        Durability::Cached => Ok(()),
+        Durability::Synced => file.sync_all(),
+    });
+    written.map_err(Error::io("write", path))?;
+    Ok(temporary)
+}
+
+/// Creates a small file by one exclusive open, mode 0600. Whether it was created is the answer.
+///
+/// # Errors
+/// [`Error::Io`]; after a failed write a part of `bytes` may be there, so readers judge the content.
+pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => fd,
+        Err(Errno::EXIST) => return Ok(false),
+        Err(errno) => return Err(Error::io("create", path)(errno)),
+    };
+    rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR).map_err(Error::io("create", path))?;
+    if !bytes.is_empty() {
+        File::from(fd)
+            .write_all(bytes)
+            .map_err(Error::io("write", path))?;
+    }
+    Ok(true)
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// All bytes are in the file, which now has this size or more.
+    Done {
+        /// The file's size before.
+        size_before: u64,
+    },
+    /// There is no such file; nothing was created.
+    Missing,
+}
+
+/// Appends `bytes` by one `write(2)` to a file that is there: appends of several processes never interleave.
+///
+/// # Errors
+/// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused or took only a part. What
+/// it took stays: cutting it off could cut off another process's record.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
+    let Some(mut file) = file::open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW)?
+    else {
+        return Ok(Appended::Missing);
+    };
+    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+    file::judge_own(&stat).map_err(|why| Error::Unsafe {
+        path: path.to_owned(),
+        why,
+    })?;
+    let written = loop {
+        match file.write(bytes) {
+            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+            other => break other.map_err(Error::io("append to", path))?,
+        }
+    };
+    if written < bytes.len() {
+        return Err(Error::io("append all to", path)(std::io::Error::from(
+            std::io::ErrorKind::StorageFull,
+        )));
+    }
+    Ok(Appended::Done {
+        size_before: file::Meta::from(&stat).size,
+    })
+}
+
+/// Removes the file at `path`. Whether it was there is the answer.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn remove(path: &Path) -> Result<bool> {
+    match rustix::fs::unlink(path) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(errno) => Err(Error::io("remove", path)(errno)),
+    }
+}
+
+/// Removes the directory at `path` if it is empty. Whether it was removed is the answer.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused for another reason than its content.
+pub fn remove_empty_dir(path: &Path) -> Result<bool> {
+    match rustix::fs::rmdir(path) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+        Err(errno) => Err(Error::io("remove", path)(errno)),
+    }
+}
+
+/// Gives the file at `from` the name `to`, unless that name is taken. Whether it moved is the answer: no for a taken
+/// name and for a `from` that is gone.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn rename_to_free(from: &Path, to: &Path) -> Result<bool> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST | Errno::NOENT) => Ok(false),
+        // File systems without RENAME_NOREPLACE: a hard link is as exclusive.
+        Err(Errno::INVAL | Errno::NOSYS) => match rustix::fs::link(from, to) {
+            Ok(()) => remove(from),
+            Err(Errno::EXIST | Errno::NOENT) => Ok(false),
+            Err(errno) => Err(Error::io("rename", from)(errno)),
+        },
+        Err(errno) => Err(Error::io("rename", from)(errno)),
+    }
+}
+
+/// Gives the file at `from` the name `to`, replacing what is there.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    rustix::fs::rename(from, to).map_err(Error::io("rename", from))
+}
+
+/// Creates the directory `path`, mode 0700. Whether it was created is the answer.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn make_dir(path: &Path) -> Result<bool> {
+    match rustix::fs::mkdir(path, Mode::RWXU) {
+        Ok(()) => {
+            // A umask may have taken from the owner what mkdir was asked for.
+            rustix::fs::chmod(path, Mode::RWXU).map_err(Error::io("create", path))?;
+            Ok(true)
+        }
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(Error::io("create", path)(errno)),
+    }
+}
+
+/// Creates the private directory `path` and what is missing above it, each mode 0700, and checks it.
+///
+/// # Errors
+/// [`Error::Unsafe`] where what is there is not a directory of ours alone, or where the nearest directory that exists
+/// belongs to another user (as under `sudo -E`): nothing is created in another user's home.
+pub fn make_private_dir(path: &Path) -> Result<()> {
+    if file::check_private_dir(path)? {
+        return Ok(());
+    }
+    let mut missing: Vec<PathBuf> = Vec::new();
+    for dir in path.ancestors() {
+        match rustix::fs::stat(dir) {
+            Ok(stat) if stat.st_uid == file::me() || stat.st_uid == 0 => break,
+            Ok(stat) => {
+                let why = Unsafe::ForeignOwner(stat.st_uid);
+                return Err(Error::Unsafe {
+                    path: dir.to_owned(),
+                    why,
+                });
+            }
+            Err(_) => missing.push(dir.to_owned()),
+        }
+    }
+    for dir in missing.iter().rev() {
+        make_dir(dir)?;
+    }
+    file::check_private_dir(path).map(drop)
+}

@@ -1,0 +1,144 @@
+"""A scripted stand-in for the model's API (standard library only), on a port of 127.0.0.1.
+
+A conversation is a list of turns, each of them what the model says next:
+
+    {"text": "…", "calls": [{"name": "Bash", "input": {…}}, …]}
+    {"error": {"status": 400, "type": "invalid_request_error", "message": "…"}}
+
+It is chosen by the last marker `RUN:NAME` in the user's messages, the turn by counting the assistant's messages after
+that marker. So nothing is kept between requests: several clients, subagents (the marker stands in their prompt),
+resumed sessions and retries all work. `@WORD@` in a turn is replaced from `words`.
+"""
+import itertools
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+MARKER = re.compile(r"RUN:([A-Za-z0-9_-]+)")
+COMPACTION = "Your task is to create a detailed summary"
+SUMMARY = "<analysis>scripted</analysis>\n<summary>\nScripted summary of the conversation so far.\n</summary>"
+
+
+class FakeApi(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, conversations: dict[str, list[dict]], words: dict[str, str], log: Path):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.conversations = conversations
+        self.words = words
+        self.log = log
+        self.lock = threading.Lock()
+        self.numbers = itertools.count(1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def record(self, entry: dict) -> None:
+        with self.lock, open(self.log, "a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def reply_to(self, body: dict) -> dict:
+        """The turn that answers a request."""
+        messages = body.get("messages") or []
+        users = [(i, text) for i, m in enumerate(messages) if m["role"] == "user" for text in texts(m)]
+        if users and COMPACTION in users[-1][1]:
+            return {"text": SUMMARY}
+        marks = [(i, name) for i, text in users for name in MARKER.findall(text)]
+        if not marks:
+            return {"text": "a scripted reply"}
+        at, name = marks[-1]
+        turn = sum(m["role"] == "assistant" for m in messages[at + 1:])
+        turns = self.conversations.get(name, [])
+        return turns[turn] if turn < len(turns) else {"text": f"(the script {name} has no turn {turn + 1})"}
+
+    def blocks(self, turn: dict) -> list[dict]:
+        """A turn as the API's content blocks."""
+        blocks = [{"type": "text", "text": turn["text"]}] if turn.get("text") else []
+        for call in turn.get("calls", []):
+            blocks.append({"type": "tool_use", "id": f"toolu_fake{next(self.numbers):04}", "name": call["name"],
+                           "input": {key: self.fill(value) for key, value in call["input"].items()}})
+        return blocks
+
+    def fill(self, value):
+        if isinstance(value, str):
+            for word, text in self.words.items():
+                value = value.replace(f"@{word}@", text)
+        return value
+
+
+def texts(message: dict) -> list[str]:
+    content = message["content"]
+    if isinstance(content, str):
+        return [content]
+    return [block["text"] for block in content if block.get("type") == "text"]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: FakeApi
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.answer(200, {})
+
+    def do_GET(self) -> None:
+        self.answer(200, {})
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path.split("?")[0] != "/v1/messages":
+            return self.answer(404, {"type": "error", "error": {"type": "not_found_error", "message": "not scripted"}})
+        body = json.loads(raw)
+        turn = self.server.reply_to(body)
+        self.server.record({"session_id": self.headers.get("x-claude-code-session-id"),
+                            "messages": body.get("messages"), "reply": turn})
+        if "error" in turn:
+            error = turn["error"]
+            return self.answer(error["status"], {"type": "error", "error": error})
+        self.stream(body, self.server.blocks(turn))
+
+    def answer(self, status: int, value: dict) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("x-should-retry", "false")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def stream(self, body: dict, blocks: list[dict]) -> None:
+        stop = "tool_use" if any(b["type"] == "tool_use" for b in blocks) else "end_turn"
+        usage = {"input_tokens": 1000, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 50}
+        message = {"id": f"msg_fake{next(self.server.numbers):04}", "type": "message", "role": "assistant",
+                   "model": body.get("model"), "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self.event("message_start", message=message)
+        for index, block in enumerate(blocks):
+            if block["type"] == "text":
+                empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+            else:
+                empty, delta = dict(block, input={}), {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+            self.event("content_block_start", index=index, content_block=empty)
+            self.event("content_block_delta", index=index, delta=delta)
+            self.event("content_block_stop", index=index)
+        self.event("message_delta", delta={"stop_reason": stop, "stop_sequence": None}, usage=usage)
+        self.event("message_stop")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def event(self, kind: str, **fields: object) -> None:
+        data = f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()

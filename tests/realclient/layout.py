@@ -1,0 +1,58 @@
+"""Where everything of one run lies. Both sides use it: what plays a scenario, and what checks it afterwards."""
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+
+
+class Layout:
+    """The folder of one run, and the parts of it that others name."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.home = root / "home"
+        self.local_bin = self.home / ".local/bin"
+        self.libexec = self.home / ".local/libexec/ccsession"
+        self.settings = self.home / ".claude/settings.json"
+        self.settings_before = root / "out/settings-before.json"
+        self.settings_installed = root / "out/settings-installed.json"
+        self.project = root / "project"
+        self.pointer_dir = root / "pointers"
+        self.pointer = self.pointer_dir / f"claude_session_{self.project.name}"
+        self.state = root / "state"
+        # What the client printed, screens, the settings before and after our install.
+        self.out = root / "out"
+        # What the helper programs and the scripted API saw, one JSON object a line.
+        self.fired_log = root / "fired.jsonl"
+        self.probe_log = root / "probes.jsonl"
+        self.witness_log = root / "witness.jsonl"
+        self.api_log = root / "api.jsonl"
+
+    def fired(self) -> list[dict]:
+        """Every hook call that the capture hook saw: `at`, `pid` (the client's), `payload`."""
+        return read_lines(self.fired_log)
+
+    def probe_command(self, *label: str) -> str:
+        return python_command("probe.py", self.probe_log, *label)
+
+    def our_hooks(self, settings: dict) -> Iterator[tuple[str, dict]]:
+        """The hooks of a settings file that `ccsession install` put there: event and entry."""
+        for event, groups in settings.get("hooks", {}).items():
+            for hook in (hook for group in groups for hook in group["hooks"]):
+                if Path(shlex.split(hook["command"])[0]).parent == self.libexec:
+                    yield event, hook
+
+
+def python_command(program: str, *arguments: object) -> str:
+    """The shell command that runs one of `programs/`."""
+    return shlex.join([sys.executable, "-ISB", str(PROGRAMS / program), *map(str, arguments)])
+
+
+def read_lines(path: Path) -> list[dict]:
+    """The objects of a JSON Lines file, none where there is no file. Blank lines are skipped, a torn one is an error."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]

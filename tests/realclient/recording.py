@@ -1,0 +1,140 @@
+"""Reads back what a run left: what was fired, what was journaled, what the client printed and told the model.
+
+Two runs never agree on ids, times and paths; `stable` takes those out, and nothing else.
+"""
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from layout import Layout, read_lines
+
+# Journal field by payload field: what identifies one firing of an event. The client's pid is added to these.
+IDENTITY = {
+    "session_id": "session_id", "hook_event_name": "event", "tool_use_id": "tool_use_id", "agent_id": "agent_id",
+    "tool_name": "tool", "prompt_id": "prompt_id", "source": "source", "reason": "reason", "trigger": "trigger",
+    "notification_type": "notification_type",
+}
+
+# What no two runs agree on: ids, times, costs, sizes that depend on them, and where the cache marker stands.
+VOLATILE_KEY = re.compile(r"uuids?$|timestamp|_ms$|duration|_seconds|end_time|cost|usd$|usage|request_id$|run_?id$|_tokens$"
+                          r"|cache_control|messaging_socket_path", re.IGNORECASE)
+VOLATILE_TEXT = [(re.compile(pattern), word) for pattern, word in [
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"\b(toolu|msg|req)_fake\d+", r"\1_N"),
+    (r"\ba[0-9a-f]{16}\b", "AGENT"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
+    (r"(duration_ms\W+)\d+", r"\1N"),
+    # After a compaction the client names each hook that ran, by its command, to the user and to the model. No hook can
+    # prevent that, so it counts as no difference.
+    (r"\s*(\x1b\[2m)?(Pre|Post)Compact \[[^\]]*\] completed successfully(\x1b\[22m)?", ""),
+]]
+
+
+def stable(layout: Layout, value: object) -> object:
+    """A JSON value without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: stable(layout, child) for key, child in value.items() if not VOLATILE_KEY.search(key)}
+    if isinstance(value, list):
+        return [stable(layout, child) for child in value]
+    return stable_text(layout, value) if isinstance(value, str) else value
+
+
+def stable_text(layout: Layout, text: str) -> str:
+    text = text.replace(str(layout.root), "@RUN@").replace(re.sub(r"[^A-Za-z0-9]", "-", str(layout.root)), "@RUN@")
+    for pattern, word in VOLATILE_TEXT:
+        text = pattern.sub(word, text)
+    return text
+
+
+def fired(layout: Layout, events: set[str]) -> Counter:
+    """How often each firing of `events` was seen by the capture hook, by identity."""
+    counts = Counter()
+    for call in layout.fired():
+        payload = call["payload"]
+        if payload["hook_event_name"] in events:
+            named = {name: payload.get(key) for key, name in IDENTITY.items()}
+            calls = [entry.get("tool_use_id") for entry in payload.get("tool_calls", [])]
+            counts[identity(named, calls, call["pid"])] += 1
+    return counts
+
+
+def journaled(layout: Layout) -> Counter:
+    """How often each firing was journaled, by identity; the session is taken from the journal's folder."""
+    counts = Counter()
+    for path, line in journal_lines(layout):
+        named = {name: line.get(name) for name in IDENTITY.values()} | {"session_id": path.parent.name}
+        counts[identity(named, [entry.get("tool_use_id") for entry in line.get("calls", [])], line.get("pid"))] += 1
+    return counts
+
+
+def identity(named: dict, calls: list[str], pid: object) -> tuple:
+    """What makes two records the same firing. Absent and empty are the same."""
+    pairs = [(name, value) for name, value in named.items() if value]
+    return (*pairs, *(("call", call) for call in sorted(calls)), ("pid", int(pid or 0)))
+
+
+def journal_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
+    for path in sorted(layout.state.glob("sessions/*/events*.jsonl")):
+        for line in read_lines(path):
+            yield path, line
+
+
+def session_starts(layout: Layout) -> dict[str, dict]:
+    """The first SessionStart payload of each session id."""
+    starts = {}
+    for call in layout.fired():
+        if call["payload"]["hook_event_name"] == "SessionStart":
+            starts.setdefault(call["payload"]["session_id"], call["payload"])
+    return starts
+
+
+def calls(layout: Layout) -> list[dict]:
+    """How each client ended: `label`, `command`, `status`, `seconds`, `pointer_left`."""
+    return [{"label": path.stem, **json.loads(path.read_text())} for path in sorted(layout.out.glob("*.json"))
+            if "status" in json.loads(path.read_text())]
+
+
+def printed(layout: Layout, label: str, stream: str) -> Counter:
+    """The lines of a client's stdout or stderr, in no order: calls in parallel end in any."""
+    path = layout.out / f"{label}.{stream}"
+    lines = Counter()
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = line
+        # The stream says of each hook that it ran: one more hook, one more such line. `hook_reports` judges those.
+        if not (isinstance(message, dict) and str(message.get("subtype")).startswith("hook_")):
+            lines[json.dumps(stable(layout, message), sort_keys=True)] += 1
+    return lines
+
+
+def hook_reports(layout: Layout) -> Iterator[tuple[Path, dict]]:
+    """What the client itself says of hooks that spoke or failed, in its stream and in its transcripts."""
+    for path in sorted(layout.out.glob("*.stdout")):
+        for line in path.read_text().splitlines():
+            if '"hook_response"' in line:
+                yield path, json.loads(line)
+    for path, line in transcript_lines(layout):
+        attachment = line.get("attachment") or {}
+        if str(attachment.get("type", "")).startswith("hook_") or line.get("subtype") == "stop_hook_summary":
+            yield path, attachment or line
+
+
+def transcript_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
+    for path in sorted(layout.home.glob(".claude/projects/**/*.jsonl")):
+        for line in read_lines(path):
+            yield path, line
+
+
+def told(layout: Layout) -> set[str]:
+    """Every block that the client sent to the model."""
+    blocks = set()
+    for request in read_lines(layout.api_log):
+        for message in request["messages"] or []:
+            content = message["content"]
+            for block in [content] if isinstance(content, str) else content:
+                blocks.add(message["role"] + " " + json.dumps(stable(layout, block), sort_keys=True))
+    return blocks

@@ -1,0 +1,200 @@
+"""The scenarios: what the model says (data) and what the user does (a function), each with a one-line description.
+
+To add one, write a function that takes a `Client` and put `@scenario` on it. A prompt with `RUN:NAME` picks the
+conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders, and `@PROBE@ LABEL` is a command that
+records which session `ccsession` says it is in: each scenario needs one.
+"""
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from client import Client
+
+# Detailed output of `claude -p`, compared between the run with and the run without our hooks.
+STREAM = ("--output-format", "stream-json", "--verbose")
+FIXED_ID = "11111111-1111-4111-8111-111111111111"
+
+TOOLS = {"PreToolUse", "PostToolUse", "PostToolBatch"}
+SESSION = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd"}
+COMPACTION = {"PreCompact", "PostCompact", "SubagentStop"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    about: str
+    play: Callable[[Client], None]
+    # What the model says, by conversation.
+    conversations: dict[str, list[dict]]
+    # Events that the scenario is there to provoke: a run in which one of them is not fired and journaled fails.
+    provokes: set[str]
+    # Events that the client may or may not get to record before it exits, with the most times each can fire.
+    uncertain: dict[str, int] = field(default_factory=dict)
+    # Played once more with each hook under a witness that measures what it prints.
+    witnessed: bool = False
+    needs_terminal: bool = False
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(about: str, **fields) -> Callable:
+    def register(play: Callable[[Client], None]) -> Callable[[Client], None]:
+        SCENARIOS[play.__name__] = Scenario(play.__name__, about, play, **fields)
+        return play
+    return register
+
+
+def turn(text: str, *calls: dict) -> dict:
+    return {"text": text, "calls": list(calls)}
+
+
+def bash(command: str, **more: object) -> dict:
+    return {"name": "Bash", "input": {"command": command, "description": "scripted", **more}}
+
+
+def probe(label: str, then: str = "true") -> dict:
+    return bash(f"@PROBE@ {label}; {then}")
+
+
+def read(file: str) -> dict:
+    return {"name": "Read", "input": {"file_path": f"@PROJECT@/{file}"}}
+
+
+def write(file: str, content: str) -> dict:
+    return {"name": "Write", "input": {"file_path": f"@PROJECT@/{file}", "content": content}}
+
+
+def edit(file: str, old: str, new: str) -> dict:
+    return {"name": "Edit", "input": {"file_path": f"@PROJECT@/{file}", "old_string": old, "new_string": new}}
+
+
+def agent(conversation: str, kind: str = "general-purpose", background: bool = False) -> dict:
+    return {"name": "Agent", "input": {"description": conversation, "prompt": f"RUN:{conversation} do it",
+                                       "subagent_type": kind, "run_in_background": background}}
+
+
+ONE = [turn("One tool.", probe("one")), turn("Done.")]
+
+
+@scenario(
+    "tools in sequence, one of them failing",
+    provokes=SESSION | TOOLS | {"PostToolUseFailure"},
+    witnessed=True,
+    conversations={"a": [
+        turn("I will look around.", probe("first", "ls; pwd")),
+        turn("", read("notes.txt")),
+        turn("", bash("echo to-out; echo to-err >&2; exit 3")),
+        turn("", write("new.txt", "hello\n")),
+        turn("All done."),
+    ]})
+def a(client: Client) -> None:
+    client.ask("a1", "RUN:a please go", *STREAM)
+
+
+@scenario(
+    "parallel calls in one message, some of them failing",
+    provokes=SESSION | TOOLS | {"PostToolUseFailure"},
+    conversations={"b": [
+        turn("Several at once.", probe("slow", "sleep 1"), probe("failing", "exit 4"), read("notes.txt"), bash("ls"),
+             read("missing.txt"), write("w.txt", "w\n")),
+        turn("Readers only.", bash("ls sub"), bash("cat notes.txt"), read("README.md"), read("sub/deep/f.txt")),
+        turn("Done."),
+    ]})
+def b(client: Client) -> None:
+    client.ask("b1", "RUN:b please go", *STREAM)
+
+
+@scenario(
+    "subagents: in the foreground, nested, two in parallel, in the background",
+    provokes=SESSION | TOOLS | {"PostToolUseFailure", "SubagentStart", "SubagentStop"},
+    witnessed=True,
+    conversations={
+        "c": [
+            turn("Delegating.", agent("first")),
+            turn("Two at once.", agent("left"), agent("right", "Explore")),
+            turn("Now in the background.", agent("behind", background=True)),
+            turn("", probe("main")),
+            turn("Main is done."),
+            turn("Main saw the notification."),
+        ],
+        "first": [turn("First works.", probe("first")), turn("", bash("exit 9")), turn("", agent("nested")), turn("First report.")],
+        "nested": [turn("", probe("nested")), turn("Nested report.")],
+        "left": [turn("", probe("left", "sleep 1")), turn("Left report.")],
+        "right": [turn("", probe("right", "sleep 1")), turn("Right report.")],
+        "behind": [turn("", probe("behind", "sleep 2")), turn("Behind report.")],
+    })
+def c(client: Client) -> None:
+    client.ask("c1", "RUN:c please go", *STREAM)
+
+
+@scenario(
+    "interactive: cd, /clear, /compact, Esc, ! shell mode, /model, /exit",
+    provokes=SESSION | TOOLS | COMPACTION | {"CwdChanged", "PostModelSwitch"},
+    needs_terminal=True,
+    conversations={
+        "one": ONE,
+        "cd": [turn("", bash("cd sub && pwd")), turn("", probe("below", "pwd")), turn("", bash("cd @PROJECT@")), turn("Moved.")],
+        "long": [turn("", probe("long", "touch @RUN@/long-started; sleep 60")), turn("The long one.")],
+    })
+def n(client: Client) -> None:
+    with client.terminal("n") as terminal:
+        terminal.submit("RUN:one hello", until="Stop")
+        terminal.submit("RUN:cd", until="Stop")
+        terminal.submit("/clear", until="SessionStart", source="clear")
+        terminal.submit("RUN:one again", until="Stop")
+        terminal.submit("/compact", until="PostCompact")
+
+        terminal.send("RUN:long go")
+        terminal.wait_file(client.layout.root / "long-started")
+        terminal.keys("Escape")
+        terminal.wait_screen("Interrupted")
+        terminal.settle()
+
+        # Shell mode runs no hook of a tool; the model then answers to the output, without a prompt of the user.
+        terminal.type("!")
+        terminal.submit(client.layout.probe_command("bang"), until="Stop")
+
+        mark = terminal.fired_count()
+        terminal.submit("/model haiku", until="PreModelSwitch")
+        terminal.wait_screen("Switch model")
+        terminal.keys("Enter")
+        terminal.wait_event("PostModelSwitch", mark)
+
+        terminal.submit("/exit", until="SessionEnd")
+        terminal.wait_exit()
+
+
+@scenario(
+    "a session resumed by further clients, and compacted by one of them",
+    provokes=SESSION | TOOLS | COMPACTION,
+    witnessed=True,
+    conversations={"one": ONE})
+def q(client: Client) -> None:
+    client.ask("q1", "RUN:one", "--session-id", FIXED_ID)
+    client.ask("q2", "RUN:one", "--resume", FIXED_ID)
+    client.ask("q3", "/compact keep it short", "--resume", FIXED_ID, *STREAM)
+    client.ask("q4", "RUN:one after", "--resume", FIXED_ID)
+
+
+@scenario(
+    "calls that never run: bad Edit, unknown tool, wrong input, a forbidden sleep; an API error",
+    provokes=SESSION | TOOLS,
+    # The client exits at once after an API error and may take a running hook with it.
+    uncertain={"StopFailure": 1},
+    conversations={
+        "edit": [
+            turn("", read("notes.txt")),
+            turn("", edit("notes.txt", "alpha", "ALPHA")),
+            turn("", edit("notes.txt", "not there", "x")),
+            turn("", {"name": "NoSuchTool", "input": {"a": 1}}),
+            turn("", {"name": "Bash", "input": {"cmd": "wrong key"}}),
+            turn("", probe("after")),
+            turn("Edited."),
+        ],
+        "sleep": [turn("", bash("sleep 30", timeout=1500)), turn("Not slept.")],
+        "error": [{"error": {"status": 400, "type": "invalid_request_error", "message": "scripted 400"}}],
+    })
+def s(client: Client) -> None:
+    client.ask("s1", "RUN:edit", *STREAM)
+    client.ask("s2", "RUN:sleep", *STREAM)
+    client.ask("s3", "RUN:error")
