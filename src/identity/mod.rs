@@ -1,1 +1,6 @@
-//! stub
+//! Whose process am I: the processes above, the liveness of a session, and the ladder that answers "which session is
+//! this". It must not know what a hook's payload looks like, nor how an answer is printed.
+
+pub mod ladder;
+pub mod liveness;
+pub mod process;

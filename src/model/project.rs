@@ -34,9 +34,16 @@ impl Project {
         ProjectName(self.root.file_name().unwrap_or_default().to_owned())
     }
 
-    /// The root as a folder name: 16 hex digits of SHA-256. Two projects of one name have different keys.
+    /// The root as a folder name: 16 hex digits of FNV-1a. Two projects of one name have different keys; should two
+    /// roots ever have one key, the records tell them apart.
     pub fn key(&self) -> String {
-        hex(&Sha256::digest(self.root.as_os_str().as_bytes()), 16)
+        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        let bytes = self.root.as_os_str().as_bytes().iter();
+        let hash = bytes.fold(OFFSET_BASIS, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+        });
+        format!("{hash:016x}")
     }
 }
 
@@ -149,6 +156,7 @@ mod tests {
         assert_eq!(a.name(), b.name());
         assert_ne!(a.key(), b.key());
         assert_eq!(a.key().len(), 16);
+        assert_eq!(Project::at("foobar".into()).key(), "85944171f73967e8");
         assert_eq!(Project::at("/".into()).name().display(), "");
     }
 

@@ -1,6 +1,6 @@
 //! Claude Code's `settings.json`, edited so that every byte that is not ours stays as it is. Text in, text out.
 //!
-//! [`install`] brings our handlers to exactly the wanted set, [`uninstall`] is its inverse, [`registered`],
+//! [`install`] brings our handlers to exactly the wanted set, [`uninstall`] is its inverse; [`registered`],
 //! [`all_commands`] and [`setting`] only read. A file that is not strict JSON of the shape the client accepts is
 //! refused, never repaired: a guess here would cost somebody their settings.
 //!
@@ -19,15 +19,6 @@ use serde_json::Value;
 
 use crate::model::text::one_line;
 
-/// The largest file that is read or written, in bytes. Real ones have a few thousand.
-pub const MAX_BYTES: usize = 1024 * 1024;
-
-/// The deepest nesting that is read: what `serde_json` reads (its limit of 128 counts the level below the last).
-pub const MAX_DEPTH: usize = 127;
-
-/// The key of the member that holds all hooks.
-const HOOKS: &str = "hooks";
-
 /// One handler to be registered, for every matcher of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted<'a> {
@@ -43,7 +34,7 @@ pub struct Wanted<'a> {
 
 /// What stood where an installation put something of its own, so that [`uninstall`] can put it back.
 ///
-/// A container that is not mentioned had content of its own. Drop the undo once `uninstall` was written.
+/// A container that is not mentioned had content of its own. Forget the undo once `uninstall` has been written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     #[serde(deserialize_with = "known_version")]
@@ -56,7 +47,7 @@ pub struct Undo {
     events: BTreeMap<String, Before>,
 }
 
-/// What a file, an object or an array was before the installation, where that cannot be seen afterwards.
+/// What the file, `hooks` or the array of an event was before, where that cannot be seen afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Before {
@@ -80,15 +71,14 @@ impl Undo {
         }
     }
 
-    /// Adds what an earlier installation knew of containers that outlived it in `settings`.
+    /// Adds what an earlier installation knew of the containers that outlived it in `settings`.
     fn carry(&mut self, previous: &Undo, settings: &Settings<'_>) {
         self.file = self.file.take().or_else(|| previous.file.clone());
         self.hooks = self.hooks.take().or_else(|| previous.hooks.clone());
         for event in settings.events() {
             if let Some(before) = previous.events.get(&event.name) {
-                self.events
-                    .entry(event.name.clone())
-                    .or_insert_with(|| before.clone());
+                let entry = self.events.entry(event.name.clone());
+                entry.or_insert_with(|| before.clone());
             }
         }
     }
@@ -97,8 +87,8 @@ impl Undo {
 fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
         Undo::VERSION => Ok(Undo::VERSION),
-        other => Err(serde::de::Error::custom(format_args!(
-            "version {other} is not known"
+        v => Err(serde::de::Error::custom(format_args!(
+            "version {v} is not known"
         ))),
     }
 }
@@ -128,9 +118,9 @@ pub enum Uninstalled {
 /// A handler of ours as it stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// The event, as spelled in the file.
+    /// The event, unescaped.
     pub event: String,
-    /// The command, as spelled in the file.
+    /// The command, unescaped.
     pub command: String,
     /// Whether it has `args`.
     pub exec_form: bool,
@@ -140,10 +130,11 @@ pub struct Registered {
     pub matcher: Option<String>,
 }
 
-/// Brings our handlers in `text` to exactly the wanted ones: adds, moves, and removes what is ours and not wanted.
+/// Brings our handlers in `text` to exactly the wanted ones: adds what is missing, removes what is ours and not wanted.
 ///
-/// `text` is `None` where there is no file; a file of white space only counts as empty. `previous` is the undo of the
-/// last installation, if it is known. `owned` tells whether a command is ours, older paths of ours included.
+/// `text` is `None` where there is no file; one of white space only counts as empty. `previous` is the undo of the last
+/// installation, if it is known. `owned` tells whether a command is ours: the wanted ones, and older paths of ours. To
+/// want nothing is [`uninstall`]'s part: here it would leave a file that we created empty.
 ///
 /// # Errors
 ///
@@ -155,13 +146,13 @@ pub fn install(
     owned: impl Fn(&str) -> bool,
 ) -> Result<Installed, Refusal> {
     let settings = text.map(Settings::read).transpose()?.flatten();
-    let current = is_exactly(settings.as_ref(), wanted, &owned);
-    if current && let Some(previous) = previous {
-        let text = text.unwrap_or_default().to_owned();
+    let changed = !is_exactly(settings.as_ref(), wanted, &owned);
+    if let (false, Some(undo)) = (changed, previous) {
+        let (text, undo) = (text.unwrap_or_default().to_owned(), undo.clone());
         return Ok(Installed {
             text,
-            undo: previous.clone(),
-            changed: false,
+            undo,
+            changed,
         });
     }
     let base = match &settings {
@@ -170,15 +161,15 @@ pub fn install(
     };
     let (after, undo) = with_wanted(base.as_deref(), wanted, previous)?;
     verify(settings.as_ref(), Some(&after), wanted, &owned)?;
-    let text = if current {
-        text.unwrap_or_default().to_owned()
-    } else {
+    let text = if changed {
         after
+    } else {
+        text.unwrap_or_default().to_owned()
     };
     Ok(Installed {
         text,
         undo,
-        changed: !current,
+        changed,
     })
 }
 
@@ -212,42 +203,49 @@ pub fn uninstall(
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where the client itself would not read the file.
+/// A [`Refusal`] where [`install`] would not touch the file.
 pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Registered>, Refusal> {
     let settings = Settings::read(text)?;
-    Ok(handlers(settings.as_ref())
-        .filter(|(_, _, handler)| is_ours(handler, &owned))
-        .map(|(event, group, handler)| Registered {
+    let ours = handlers(settings.as_ref()).filter(|(_, _, handler)| is_ours(handler, &owned));
+    let registered = ours.filter_map(|(event, group, handler)| {
+        Some(Registered {
             event: event.name.clone(),
-            command: command(handler).unwrap_or_default().to_owned(),
+            command: command(handler)?.to_owned(),
             exec_form: handler.get("args").is_some(),
             timeout: handler.get("timeout").and_then(Value::as_u64),
             matcher: group.matcher.clone(),
         })
-        .collect())
+    });
+    Ok(registered.collect())
 }
 
 /// Lists the event and the command of every handler that runs a command, ours and others.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where the client itself would not read the file.
+/// A [`Refusal`] where [`install`] would not touch the file.
 pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let settings = Settings::read(text)?;
-    Ok(handlers(settings.as_ref())
-        .filter_map(|(event, _, handler)| Some((event.name.clone(), command(handler)?.to_owned())))
-        .collect())
+    let commands = handlers(settings.as_ref())
+        .filter_map(|(event, _, handler)| Some((event.name.clone(), command(handler)?.to_owned())));
+    Ok(commands.collect())
 }
 
 /// The value of a top-level key.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where the client itself would not read the file.
+/// A [`Refusal`] where [`install`] would not touch the file.
 pub fn setting(text: &str, key: &str) -> Result<Option<Value>, Refusal> {
     let settings = Settings::read(text)?;
     Ok(settings.and_then(|settings| settings.json.get(key).cloned()))
 }
+
+/// The largest file that is read or written, in bytes. Real ones have a few thousand.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The deepest nesting that is read: as deep as `serde_json` goes, whose limit of 128 counts one level more.
+pub const MAX_DEPTH: usize = 127;
 
 /// Why a settings file is left as it is. Displayed as the `why` of `could not edit `path`: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,7 +253,7 @@ pub fn setting(text: &str, key: &str) -> Result<Option<Value>, Refusal> {
 pub enum Refusal {
     /// It has, or would have, more than [`MAX_BYTES`].
     TooLarge {
-        /// Its size.
+        /// That size.
         bytes: usize,
     },
     /// It starts with a byte order mark.
@@ -273,7 +271,7 @@ pub enum Refusal {
     },
     /// It is nested deeper than [`MAX_DEPTH`].
     TooDeep(Position),
-    /// An object has a key twice, so that what it means depends on the reader.
+    /// An object has a key twice: what it means depends on who reads it.
     DuplicateKey {
         /// Where the second one is.
         at: Position,
@@ -282,19 +280,62 @@ pub enum Refusal {
     },
     /// A part of `hooks` is not what the client expects there; it would ignore the whole file.
     WrongShape {
-        /// Where the part is.
+        /// Where the part is, or what should hold it.
         at: Position,
         /// Its path, such as `hooks.Stop[0]`.
         path: String,
         /// What it should be, with its article.
         expected: &'static str,
     },
-    /// The edit did not do what it should have done: an error in this program, caught before anything was written.
+    /// The edit did not do what it should have done: an error of this program, found before anything was written.
     Unverified {
         /// What is wrong with the result.
         why: String,
     },
 }
+
+impl Refusal {
+    /// What the user can do about it, in the imperative and without a full stop.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "make the file smaller",
+            Self::ByteOrderMark => "save the file as UTF-8 without a byte order mark",
+            Self::Comment(_) => "remove the comment: Claude Code reads strict JSON only",
+            Self::TrailingComma(_) => "remove the comma: Claude Code reads strict JSON only",
+            Self::NotJson { .. } => "correct the file: Claude Code cannot read it either",
+            Self::TooDeep(_) => "nest the settings less deeply",
+            Self::DuplicateKey { .. } => "remove one of the two",
+            Self::WrongShape { .. } => "correct it: Claude Code may ignore the whole file for it",
+            Self::Unverified { .. } => "report this with the file; nothing was written",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than {MAX_BYTES}"),
+            Self::ByteOrderMark => write!(f, "it starts with a byte order mark"),
+            Self::Comment(at) => write!(f, "comment at {at}"),
+            Self::TrailingComma(at) => write!(f, "trailing comma at {at}"),
+            Self::NotJson { at, why } => write!(f, "not JSON at {at}: {why}"),
+            Self::TooDeep(at) => write!(f, "nested deeper than {MAX_DEPTH} levels at {at}"),
+            Self::DuplicateKey { at, key } => {
+                write!(f, "duplicate key `{}` at {at}", one_line(key, SHOWN))
+            }
+            Self::WrongShape { at, path, expected } => {
+                let path = one_line(path, SHOWN);
+                write!(f, "{path} at {at} is not {expected}")
+            }
+            Self::Unverified { why } => write!(f, "the edited text is wrong: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// How much of a key or a path a message shows, in characters.
+const SHOWN: usize = 80;
 
 /// A place in a text, both numbers from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,10 +349,12 @@ pub struct Position {
 impl Position {
     fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-        }
+        let (line, column) = match before.rsplit_once('\n') {
+            Some((above, line)) => (above.matches('\n').count() + 2, line),
+            None => (1, before),
+        };
+        let column = column.chars().count() + 1;
+        Self { line, column }
     }
 }
 
@@ -321,85 +364,16 @@ impl fmt::Display for Position {
     }
 }
 
-impl Refusal {
-    /// What the user can do about it, as a sentence without a full stop.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "make the file smaller",
-            Self::ByteOrderMark => "save the file as UTF-8 without a byte order mark",
-            Self::Comment(_) => "remove the comment: the client reads strict JSON only",
-            Self::TrailingComma(_) => "remove the comma: the client reads strict JSON only",
-            Self::NotJson { .. } => "correct the file: the client cannot read it either",
-            Self::TooDeep(_) => "nest the file less deeply",
-            Self::DuplicateKey { .. } => "remove one of the two",
-            Self::WrongShape { .. } => "correct or remove it: the client may ignore the whole file",
-            Self::Unverified { .. } => "nothing was written; please report the file that did this",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than {MAX_BYTES}"),
-            Self::ByteOrderMark => write!(f, "it starts with a byte order mark"),
-            Self::Comment(at) => write!(f, "comment at {at}"),
-            Self::TrailingComma(at) => write!(f, "trailing comma at {at}"),
-            Self::NotJson { at, why } => write!(f, "not JSON at {at}: {why}"),
-            Self::TooDeep(at) => write!(f, "nested deeper than {MAX_DEPTH} at {at}"),
-            Self::DuplicateKey { at, key } => {
-                write!(f, "duplicate key `{}` at {at}", one_line(key, SHOWN))
-            }
-            Self::WrongShape { at, path, expected } => {
-                write!(f, "{} at {at} is not {expected}", one_line(path, SHOWN))
-            }
-            Self::Unverified { why } => write!(f, "the edited text is wrong: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// How much of a stranger's key a message shows, in characters.
-const SHOWN: usize = 80;
+/// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
+const HOOKS: &str = "hooks";
 
 /// A settings file as it stands: what it says, and where each part of its hooks is.
 struct Settings<'t> {
     text: &'t str,
     json: Value,
+    style: Style,
     root: List,
-    /// Whether the file writes a space after its colons.
-    spaced: bool,
     hooks: Option<Hooks>,
-}
-
-/// An object or an array: its own place, brackets included, and those of its members or elements.
-struct List {
-    range: Range,
-    items: Vec<Range>,
-}
-
-impl List {
-    fn of_members(object: &Object<'_>) -> Self {
-        let items = object.properties.iter().map(Ranged::range).collect();
-        Self {
-            range: object.range,
-            items,
-        }
-    }
-
-    fn of_elements(array: &Array<'_>) -> Self {
-        let items = array.elements.iter().map(Ranged::range).collect();
-        Self {
-            range: array.range,
-            items,
-        }
-    }
-
-    /// The place between the brackets.
-    fn interior(&self) -> Range {
-        Range::new(self.range.start + 1, self.range.end - 1)
-    }
 }
 
 /// The `hooks` object; `events` has one entry for each item of `list`.
@@ -417,12 +391,87 @@ struct Event {
     groups: Vec<Group>,
 }
 
-/// One matcher with its handlers; `handlers` has one entry for each item of `list`.
+/// A matcher with its handlers; `handlers` has one entry for each item of `list`.
 struct Group {
     matcher: Option<String>,
     list: List,
     handlers: Vec<Value>,
 }
+
+/// An object or an array: its own place, brackets included, and those of its members or elements.
+struct List {
+    range: Range,
+    items: Vec<Range>,
+    /// The indentation of the line it begins on, if nothing but its key stands before it there.
+    line: Option<String>,
+}
+
+impl List {
+    fn of_members(object: &Object<'_>, line: Option<String>) -> Self {
+        let items = object.properties.iter().map(Ranged::range).collect();
+        let range = object.range;
+        Self { range, items, line }
+    }
+
+    fn of_elements(array: &Array<'_>, line: Option<String>) -> Self {
+        let items = array.elements.iter().map(Ranged::range).collect();
+        let range = array.range;
+        Self { range, items, line }
+    }
+
+    /// The place between the brackets.
+    fn interior(&self) -> Range {
+        Range::new(self.range.start + 1, self.range.end - 1)
+    }
+}
+
+/// How a file is laid out.
+struct Style {
+    newline: &'static str,
+    /// One level of indentation.
+    unit: String,
+    /// What stands after a colon, and after a comma that does not end its line.
+    space: &'static str,
+}
+
+impl Style {
+    /// The client's own style, with the line endings of `text`.
+    fn of_new(text: &str) -> Self {
+        let first = text.split_once('\n').map(|(line, _)| line);
+        let crlf = first.is_some_and(|line| line.ends_with('\r'));
+        Self {
+            newline: if crlf { "\r\n" } else { "\n" },
+            unit: "  ".to_owned(),
+            space: " ",
+        }
+    }
+
+    /// The style of a file, read off the last member of its top level.
+    fn of(text: &str, root: &Object<'_>) -> Self {
+        let mut style = Self::of_new(text);
+        let Some(last) = root.properties.last() else {
+            return style;
+        };
+        if let Some(unit) = indentation(text, last.start()) {
+            style.unit = unit;
+        }
+        let after_key = text.get(last.name.end()..last.value.start());
+        if after_key.is_some_and(|colon| colon.ends_with(':')) {
+            style.space = "";
+        }
+        style
+    }
+}
+
+/// The indentation of the line `offset` is on, if nothing else stands before it on that line.
+fn indentation(text: &str, offset: usize) -> Option<String> {
+    let (_, indent) = text.get(..offset)?.rsplit_once('\n')?;
+    let is_indent = indent.chars().all(|c| matches!(c, ' ' | '\t'));
+    is_indent.then(|| indent.to_owned())
+}
+
+/// The only characters JSON allows between its tokens.
+const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 impl<'t> Settings<'t> {
     /// Reads a file; one of white space only is `None`.
@@ -441,11 +490,8 @@ impl<'t> Settings<'t> {
         Ok(Some(Self {
             text,
             json,
-            root: List::of_members(root),
-            spaced: root
-                .properties
-                .first()
-                .is_none_or(|member| has_space_after_colon(text, member)),
+            style: Style::of(text, root),
+            root: List::of_members(root, Some(String::new())),
             hooks: read_hooks(text, root)?,
         }))
     }
@@ -455,65 +501,67 @@ impl<'t> Settings<'t> {
     }
 }
 
-/// The only characters JSON allows between its tokens.
-const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
-
 /// Parses twice: jsonc-parser knows where things are but lets pass what JSON forbids (control characters in strings,
 /// other white space); serde_json decides what is JSON.
 fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
-    let strict = ParseOptions {
-        allow_comments: false,
-        allow_loose_object_property_names: false,
-        allow_trailing_commas: false,
-        allow_missing_commas: false,
-        allow_single_quoted_strings: false,
-        allow_hexadecimal_numbers: false,
-        allow_unary_plus_numbers: false,
-        allow_bare_decimal_point_numbers: false,
-        allow_non_finite_numbers: false,
-        allow_extended_string_escapes: false,
-    };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &strict)
-        .map_err(|error| refusal_of(text, &error))?;
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
+        .map_err(|error| not_parsed(text, &error))?;
     let node = parsed.value.ok_or_else(|| Refusal::NotJson {
-        at: Position { line: 1, column: 1 },
+        at: Position::of(text, 0),
         why: "no value".to_owned(),
     })?;
     check_nesting_and_keys(text, &node, 1)?;
-    let json = serde_json::from_str(text).map_err(|error| Refusal::NotJson {
-        at: Position {
-            line: error.line(),
-            column: error.column(),
-        },
-        why: without_position(&error.to_string()).to_owned(),
-    })?;
+    let json = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     Ok((node, json))
 }
 
-fn refusal_of(text: &str, error: &ParseError) -> Refusal {
+/// Everything off that jsonc-parser would accept beyond JSON.
+const STRICT: ParseOptions = ParseOptions {
+    allow_comments: false,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+fn not_parsed(text: &str, error: &ParseError) -> Refusal {
     let at = Position::of(text, error.range().start);
     match error.kind() {
         ParseErrorKind::CommentsNotAllowed => Refusal::Comment(at),
         ParseErrorKind::TrailingCommasNotAllowed => Refusal::TrailingComma(at),
         ParseErrorKind::NestingDepthExceeded => Refusal::TooDeep(at),
-        kind => Refusal::NotJson {
-            at,
-            why: kind.to_string().to_lowercase(),
-        },
+        kind => {
+            let why = kind.to_string().to_lowercase();
+            Refusal::NotJson { at, why }
+        }
     }
 }
 
-/// serde_json ends its messages in their position, which a [`Refusal`] shows in its own way.
-fn without_position(message: &str) -> &str {
-    message
+fn not_json(error: &serde_json::Error) -> Refusal {
+    // The message ends in the position. A line break in a string is reported in column 0 of the next line.
+    let message = error.to_string();
+    let why = message
         .rsplit_once(" at line ")
-        .map_or(message, |(why, _)| why)
+        .map_or(&*message, |(why, _)| why);
+    Refusal::NotJson {
+        at: Position {
+            line: error.line(),
+            column: error.column().max(1),
+        },
+        why: why.to_owned(),
+    }
 }
 
 fn check_nesting_and_keys(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusal> {
-    let too_deep = || Refusal::TooDeep(Position::of(text, node.start()));
     match node {
-        Node::Object(_) | Node::Array(_) if depth > MAX_DEPTH => Err(too_deep()),
+        Node::Object(_) | Node::Array(_) if depth > MAX_DEPTH => {
+            Err(Refusal::TooDeep(Position::of(text, node.start())))
+        }
         Node::Object(object) => {
             check_keys(text, object)?;
             let mut values = object.properties.iter().map(|member| &member.value);
@@ -529,22 +577,14 @@ fn check_nesting_and_keys(text: &str, node: &Node<'_>, depth: usize) -> Result<(
 
 fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
     let mut seen = HashSet::new();
-    for member in &object.properties {
-        let key = member.name.as_str();
-        if !seen.insert(key) {
-            let at = Position::of(text, member.start());
-            return Err(Refusal::DuplicateKey {
-                at,
-                key: key.to_owned(),
-            });
-        }
+    let mut members = object.properties.iter();
+    match members.find(|member| !seen.insert(member.name.as_str())) {
+        None => Ok(()),
+        Some(second) => Err(Refusal::DuplicateKey {
+            at: Position::of(text, second.start()),
+            key: second.name.as_str().to_owned(),
+        }),
     }
-    Ok(())
-}
-
-fn has_space_after_colon(text: &str, member: &ObjectProp<'_>) -> bool {
-    let between = text.get(member.name.end()..member.value.start());
-    between.is_some_and(|between| between.ends_with(JSON_SPACE))
 }
 
 fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
@@ -552,14 +592,12 @@ fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
     let Some((index, member)) = members.find(|(_, member)| member.name.as_str() == HOOKS) else {
         return Ok(None);
     };
-    let hooks = expect_object(text, &member.value, HOOKS)?;
-    let events = hooks
-        .properties
-        .iter()
-        .map(|member| read_event(text, member));
+    let object = expect_object(text, &member.value, HOOKS)?;
+    let events = object.properties.iter();
+    let events = events.map(|member| read_event(text, member));
     Ok(Some(Hooks {
         index,
-        list: List::of_members(hooks),
+        list: List::of_members(object, indentation(text, member.start())),
         events: events.collect::<Result<_, _>>()?,
     }))
 }
@@ -572,8 +610,8 @@ fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
     let groups = groups.map(|(index, node)| read_group(text, node, &format!("{path}[{index}]")));
     Ok(Event {
         name: name.to_owned(),
+        list: List::of_elements(array, indentation(text, member.start())),
         groups: groups.collect::<Result<_, _>>()?,
-        list: List::of_elements(array),
     })
 }
 
@@ -584,34 +622,29 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, Refusal>
         return Err(wrong_shape(text, node, &path, "an array"));
     };
     let array = expect_array(text, &member.value, &path)?;
-    let handlers = array.elements.iter().enumerate();
-    let handlers =
-        handlers.map(|(index, node)| read_handler(text, node, &format!("{path}[{index}]")));
+    let nodes = array.elements.iter().enumerate();
+    let handlers = nodes.map(|(index, node)| read_handler(text, node, &format!("{path}[{index}]")));
+    let matcher = object.get_string("matcher");
     Ok(Group {
-        matcher: object
-            .get_string("matcher")
-            .map(|matcher| matcher.value.clone().into_owned()),
+        matcher: matcher.map(|matcher| matcher.value.clone().into_owned()),
+        // Nothing is ever appended to it, so its line does not matter.
+        list: List::of_elements(array, None),
         handlers: handlers.collect::<Result<_, _>>()?,
-        list: List::of_elements(array),
     })
 }
 
-/// Reads one handler. A `type` this program does not know may be one the client knows; none at all, or a command hook
-/// without its command, makes every client drop the file.
+/// Reads a handler. A `type` that is unknown here may be known to the client; without a type, or as a command hook
+/// without its command, it makes every client drop the file.
 fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, Refusal> {
     let object = expect_object(text, node, path)?;
-    let Some(kind) = object.get_string("type") else {
-        return Err(wrong_shape(text, node, &format!("{path}.type"), "a string"));
-    };
+    let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");
+    let kind = object
+        .get_string("type")
+        .ok_or_else(|| not_a_string("type"))?;
     if kind.value == "command" && object.get_string("command").is_none() {
-        return Err(wrong_shape(
-            text,
-            node,
-            &format!("{path}.command"),
-            "a string",
-        ));
+        return Err(not_a_string("command"));
     }
-    // A part of a text that was parsed as a whole.
+    // It cannot fail: the whole text was parsed before.
     Ok(serde_json::from_str(object.text(text)).unwrap_or_default())
 }
 
@@ -620,8 +653,8 @@ fn expect_object<'n, 't>(
     node: &'n Node<'t>,
     path: &str,
 ) -> Result<&'n Object<'t>, Refusal> {
-    node.as_object()
-        .ok_or_else(|| wrong_shape(text, node, path, "an object"))
+    let object = node.as_object();
+    object.ok_or_else(|| wrong_shape(text, node, path, "an object"))
 }
 
 fn expect_array<'n, 't>(
@@ -629,8 +662,8 @@ fn expect_array<'n, 't>(
     node: &'n Node<'t>,
     path: &str,
 ) -> Result<&'n Array<'t>, Refusal> {
-    node.as_array()
-        .ok_or_else(|| wrong_shape(text, node, path, "an array"))
+    let array = node.as_array();
+    array.ok_or_else(|| wrong_shape(text, node, path, "an array"))
 }
 
 fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) -> Refusal {
@@ -648,16 +681,14 @@ fn handlers<'s>(
     let events = settings.into_iter().flat_map(Settings::events);
     let groups = events.flat_map(|event| event.groups.iter().map(move |group| (event, group)));
     groups.flat_map(|(event, group)| {
-        group
-            .handlers
-            .iter()
-            .map(move |handler| (event, group, handler))
+        let handlers = group.handlers.iter();
+        handlers.map(move |handler| (event, group, handler))
     })
 }
 
 /// The command of a handler that runs one.
 fn command(handler: &Value) -> Option<&str> {
-    let kind = handler.get("type")?.as_str()?;
+    let kind = handler.get("type")?;
     if kind == "command" {
         handler.get("command")?.as_str()
     } else {
@@ -667,30 +698,6 @@ fn command(handler: &Value) -> Option<&str> {
 
 fn is_ours(handler: &Value, owned: &impl Fn(&str) -> bool) -> bool {
     command(handler).is_some_and(owned)
-}
-
-/// Whether our handlers are the wanted ones: no more, no fewer, each as we would write it and for every matcher.
-fn is_exactly(
-    settings: Option<&Settings<'_>>,
-    wanted: &[Wanted<'_>],
-    owned: &impl Fn(&str) -> bool,
-) -> bool {
-    let ours: Vec<_> = handlers(settings)
-        .filter(|(_, _, handler)| is_ours(handler, owned))
-        .collect();
-    let stands = |wanted: &Wanted<'_>| {
-        let written = wanted.handler().to_value();
-        ours.iter().any(|(event, group, handler)| {
-            event.name == wanted.event && group.matches_all() && **handler == written
-        })
-    };
-    ours.len() == wanted.len() && wanted.iter().all(stands)
-}
-
-impl Group {
-    fn matches_all(&self) -> bool {
-        matches!(self.matcher.as_deref(), None | Some("" | "*"))
-    }
 }
 
 /// A change of a text: what stands in the range gives way to `with`.
@@ -718,79 +725,77 @@ fn without_ours(
     undo: Option<&Undo>,
     owned: &impl Fn(&str) -> bool,
 ) -> Option<String> {
-    let mut splices = Vec::new();
-    let mut root_gone = vec![false; settings.root.items.len()];
-    if let Some(hooks) = &settings.hooks {
-        let cut = cut_hooks(hooks, undo, owned);
-        if let Some(gone) = root_gone.get_mut(hooks.index) {
-            *gone = cut.goes;
-        }
-        if !cut.goes {
-            splices = cut.splices;
-        }
-    }
+    let hooks = settings.hooks.as_ref();
+    let cut = hooks.map(|hooks| (hooks.index, cut_hooks(hooks, undo, owned)));
+    let gone_member = match &cut {
+        Some((index, None)) => Some(*index),
+        _ => None,
+    };
+    let members = 0..settings.root.items.len();
+    let gone: Vec<_> = members.map(|index| Some(index) == gone_member).collect();
     let before = undo.and_then(|undo| undo.file.as_ref());
-    if root_gone.iter().all(|gone| *gone) {
-        match before {
-            Some(Before::Missing) => return None,
-            Some(Before::Blank(text)) => return Some(text.clone()),
-            _ => {}
-        }
+    match before {
+        Some(Before::Missing) if all(&gone) => return None,
+        Some(Before::Blank(text)) if all(&gone) => return Some(text.clone()),
+        _ => {}
     }
-    splices.extend(cut_items(&settings.root, &root_gone, before));
+    let mut splices = cut_items(&settings.root, &gone, before);
+    splices.extend(cut.and_then(|(_, inner)| inner).into_iter().flatten());
     Some(spliced(settings.text, splices))
 }
 
-/// What is to be done to one container so that nothing of ours is left in it.
-struct Cut {
-    /// Whether the container goes as a whole; the splices are void then.
-    goes: bool,
-    splices: Vec<Splice>,
-}
-
-fn cut_hooks(hooks: &Hooks, undo: Option<&Undo>, owned: &impl Fn(&str) -> bool) -> Cut {
+/// What is to be cut out of the `hooks` object; `None` if it goes as a whole.
+fn cut_hooks(
+    hooks: &Hooks,
+    undo: Option<&Undo>,
+    owned: &impl Fn(&str) -> bool,
+) -> Option<Vec<Splice>> {
     let mut splices = Vec::new();
     let mut gone = Vec::new();
     for event in &hooks.events {
-        let before = undo.and_then(|undo| undo.events.get(&event.name));
-        let cut = cut_event(event, undo.map(|_| before), owned);
-        if !cut.goes {
-            splices.extend(cut.splices);
-        }
-        gone.push(cut.goes);
+        let inner = cut_event(event, undo, owned);
+        gone.push(inner.is_none());
+        splices.extend(inner.into_iter().flatten());
     }
-    let before = undo.map(|undo| undo.hooks.as_ref());
-    let goes = gone.iter().all(|gone| *gone) && is_of_us(before, !gone.is_empty());
-    splices.extend(cut_items(&hooks.list, &gone, before.flatten()));
-    Cut { goes, splices }
+    let before = undo.and_then(|undo| undo.hooks.as_ref());
+    splices.extend(cut_items(&hooks.list, &gone, before));
+    (!goes(&gone, undo, before)).then_some(splices)
 }
 
-fn cut_event(event: &Event, before: Option<Option<&Before>>, owned: &impl Fn(&str) -> bool) -> Cut {
+/// What is to be cut out of the array of an event; `None` if the event goes as a whole.
+fn cut_event(
+    event: &Event,
+    undo: Option<&Undo>,
+    owned: &impl Fn(&str) -> bool,
+) -> Option<Vec<Splice>> {
     let mut splices = Vec::new();
     let mut gone = Vec::new();
     for group in &event.groups {
-        let ours: Vec<bool> = group
-            .handlers
-            .iter()
-            .map(|handler| is_ours(handler, owned))
-            .collect();
-        let only_ours = !ours.is_empty() && ours.iter().all(|ours| *ours);
+        let handlers = group.handlers.iter();
+        let ours: Vec<_> = handlers.map(|handler| is_ours(handler, owned)).collect();
+        let only_ours = !ours.is_empty() && all(&ours);
         if !only_ours {
             splices.extend(cut_items(&group.list, &ours, None));
         }
         gone.push(only_ours);
     }
-    let goes = gone.iter().all(|gone| *gone) && is_of_us(before, !gone.is_empty());
-    splices.extend(cut_items(&event.list, &gone, before.flatten()));
-    Cut { goes, splices }
+    let before = undo.and_then(|undo| undo.events.get(&event.name));
+    splices.extend(cut_items(&event.list, &gone, before));
+    (!goes(&gone, undo, before)).then_some(splices)
 }
 
-/// Whether an empty container was created by the installation. Without an undo, one that held nothing but ours was.
-fn is_of_us(before: Option<Option<&Before>>, held_ours: bool) -> bool {
-    match before {
-        Some(before) => before == Some(&Before::Missing),
-        None => held_ours,
-    }
+/// Whether a container goes when its `gone` items are cut: if nothing is left in it and we created it. Without an undo,
+/// one that held nothing but ours counts as created by us.
+fn goes(gone: &[bool], undo: Option<&Undo>, before: Option<&Before>) -> bool {
+    let created = match undo {
+        Some(_) => before == Some(&Before::Missing),
+        None => !gone.is_empty(),
+    };
+    all(gone) && created
+}
+
+fn all(flags: &[bool]) -> bool {
+    flags.iter().all(|flag| *flag)
 }
 
 /// Cuts the `gone` items with the commas that joined them; brackets that end up empty get back what they held.
@@ -807,24 +812,25 @@ fn cut_items(list: &List, gone: &[bool], before: Option<&Before>) -> Vec<Splice>
         return Vec::new();
     };
     let Some(kept) = list.items.get(leading) else {
-        let with = match before {
-            Some(Before::Empty(space)) => space.clone(),
-            _ => String::new(),
-        };
-        return vec![Splice {
-            range: list.interior(),
-            with,
-        }];
+        return vec![emptied(list, before)];
     };
+    let pairs = list.items.iter().zip(list.items.iter().skip(1));
+    let pairs = pairs.zip(gone.iter().skip(1)).skip(leading);
+    let gone_pairs = pairs.filter(|(_, gone)| **gone).map(|(pair, _)| pair);
     let mut splices = vec![cut(first.start, kept.start)];
-    let neighbours = list
-        .items
-        .iter()
-        .zip(list.items.iter().skip(1))
-        .zip(gone.iter().skip(1));
-    let trailing = neighbours.skip(leading).filter(|(_, gone)| **gone);
-    splices.extend(trailing.map(|((previous, item), _)| cut(previous.end, item.end)));
+    splices.extend(gone_pairs.map(|(previous, item)| cut(previous.end, item.end)));
     splices
+}
+
+fn emptied(list: &List, before: Option<&Before>) -> Splice {
+    let with = match before {
+        Some(Before::Empty(space)) => space.clone(),
+        _ => String::new(),
+    };
+    Splice {
+        range: list.interior(),
+        with,
+    }
 }
 
 /// The text with the wanted handlers appended, from one without ours, and how to undo that.
@@ -858,15 +864,9 @@ fn new_file(base: Option<&str>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) 
 }
 
 fn add_hooks(settings: &Settings<'_>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> String {
-    undo.file = before(settings, &settings.root);
-    let member = vec![created_hooks(events, undo)];
-    let splice = appended(
-        settings,
-        &settings.root,
-        Some(String::new()),
-        New::Object,
-        member,
-    );
+    undo.file = emptiness(settings, &settings.root);
+    let members = New::Object(vec![created_hooks(events, undo)]);
+    let splice = appended(settings, &settings.root, &members);
     spliced(settings.text, vec![splice])
 }
 
@@ -879,38 +879,29 @@ fn add_events(
     let mut splices = Vec::new();
     let mut created = Vec::new();
     for (name, groups) in events {
-        let mut present = hooks.events.iter().zip(&hooks.list.items);
-        let Some((event, member)) = present.find(|(event, _)| event.name == name) else {
+        let Some(event) = hooks.events.iter().find(|event| event.name == name) else {
             created.push(created_event(name, groups, undo));
             continue;
         };
-        if let Some(before) = before(settings, &event.list) {
+        if let Some(before) = emptiness(settings, &event.list) {
             undo.events.insert(name.to_owned(), before);
         }
-        let indent = own_line(settings.text, member.start);
-        splices.push(appended(settings, &event.list, indent, New::Array, groups));
+        splices.push(appended(settings, &event.list, &New::Array(groups)));
     }
     if !created.is_empty() {
-        undo.hooks = before(settings, &hooks.list);
-        let member = settings.root.items.get(hooks.index);
-        let indent = member.and_then(|member| own_line(settings.text, member.start));
-        splices.push(appended(
-            settings,
-            &hooks.list,
-            indent,
-            New::Object,
-            created,
-        ));
+        undo.hooks = emptiness(settings, &hooks.list);
+        splices.push(appended(settings, &hooks.list, &New::Object(created)));
     }
     spliced(settings.text, splices)
 }
 
 fn created_hooks(events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> New {
     undo.hooks = Some(Before::Missing);
-    let members = events
-        .into_iter()
-        .map(|(name, groups)| created_event(name, groups, undo));
-    New::member(HOOKS, New::Object(members.collect()))
+    let created = |(name, groups)| created_event(name, groups, undo);
+    New::member(
+        HOOKS,
+        New::Object(events.into_iter().map(created).collect()),
+    )
 }
 
 fn created_event(name: &str, groups: Vec<New>, undo: &mut Undo) -> New {
@@ -918,51 +909,33 @@ fn created_event(name: &str, groups: Vec<New>, undo: &mut Undo) -> New {
     New::member(name, New::Array(groups))
 }
 
-/// What has to be remembered of a container that gets its first item from us.
-fn before(settings: &Settings<'_>, list: &List) -> Option<Before> {
-    let interior = list.interior().text(settings.text);
-    list.items
-        .is_empty()
-        .then(|| Before::Empty(interior.to_owned()))
+/// What has to be remembered of a list that gets its first item from us.
+fn emptiness(settings: &Settings<'_>, list: &List) -> Option<Before> {
+    let space = list.interior().text(settings.text).to_owned();
+    list.items.is_empty().then_some(Before::Empty(space))
 }
 
-/// The change that appends `new` to a list, in the manner of its last item.
+/// The change that appends the items of `more` to a list, in the manner of its last item.
 ///
-/// An empty list has no manner: it is spread over lines if it begins on a line of its own, whose indentation is
-/// `line`, and stays on its line otherwise.
-fn appended(
-    settings: &Settings<'_>,
-    list: &List,
-    line: Option<String>,
-    wrap: fn(Vec<New>) -> New,
-    new: Vec<New>,
-) -> Splice {
-    let style = Style::of(settings);
+/// An empty list has no manner: it is spread over lines if it begins on a line of its own.
+fn appended(settings: &Settings<'_>, list: &List, more: &New) -> Splice {
+    let style = &settings.style;
     let Some(last) = list.items.last() else {
         return Splice {
             range: list.range,
-            with: wrap(new).rendered(&style, line.as_deref()),
+            with: more.rendered(style, list.line.as_deref()),
         };
     };
-    let indent = own_line(settings.text, last.start);
-    let gap = match &indent {
-        Some(indent) => format!("{}{indent}", style.newline),
+    let line = indentation(settings.text, last.start);
+    let gap = match &line {
+        Some(line) => format!("{}{line}", style.newline),
         None => style.space.to_owned(),
     };
-    let items = new
-        .iter()
-        .map(|item| format!(",{gap}{}", item.rendered(&style, indent.as_deref())));
+    let appended = |item: &New| format!(",{gap}{}", item.rendered(style, line.as_deref()));
     Splice {
         range: Range::from_byte_index(last.end),
-        with: items.collect(),
+        with: more.items().iter().map(appended).collect(),
     }
-}
-
-/// The indentation of the line `offset` is on, if nothing else stands before it on that line.
-fn own_line(text: &str, offset: usize) -> Option<String> {
-    let (_, indent) = text.get(..offset)?.rsplit_once('\n')?;
-    let is_indent = indent.chars().all(|c| matches!(c, ' ' | '\t'));
-    is_indent.then(|| indent.to_owned())
 }
 
 fn groups_by_event<'a>(wanted: &[Wanted<'a>]) -> Vec<(&'a str, Vec<New>)> {
@@ -980,17 +953,15 @@ fn groups_by_event<'a>(wanted: &[Wanted<'a>]) -> Vec<(&'a str, Vec<New>)> {
 
 impl Wanted<'_> {
     fn handler(&self) -> New {
+        let timeout = New::Scalar(self.timeout.to_string());
         let mut members = vec![
             New::member("type", New::string("command")),
             New::member("command", New::string(&self.command)),
+            New::member("timeout", timeout),
         ];
         if self.exec_form {
-            members.push(New::member("args", New::Array(Vec::new())));
+            members.insert(2, New::member("args", New::Array(Vec::new())));
         }
-        members.push(New::member(
-            "timeout",
-            New::Scalar(self.timeout.to_string()),
-        ));
         New::Object(members)
     }
 }
@@ -1012,72 +983,40 @@ impl New {
         Self::Member(Value::from(key).to_string(), Box::new(value))
     }
 
+    fn items(&self) -> &[New] {
+        match self {
+            Self::Array(items) | Self::Object(items) => items,
+            Self::Scalar(_) | Self::Member(..) => &[],
+        }
+    }
+
     fn to_value(&self) -> Value {
-        // What is rendered here is JSON by construction.
+        // It cannot fail: what is rendered is JSON.
         serde_json::from_str(&self.rendered(&Style::of_new(""), None)).unwrap_or_default()
     }
 
     /// Prints it: over several lines if it begins on a line of its own, indented by `line`, on one line otherwise.
     fn rendered(&self, style: &Style, line: Option<&str>) -> String {
-        let (open, items, close) = match self {
+        let (open, close) = match self {
             Self::Scalar(text) => return text.clone(),
             Self::Member(key, value) => {
                 return format!("{key}:{}{}", style.space, value.rendered(style, line));
             }
-            Self::Array(items) => ('[', items, ']'),
-            Self::Object(items) => ('{', items, '}'),
+            Self::Array(_) => ('[', ']'),
+            Self::Object(_) => ('{', '}'),
         };
-        let (Some(line), false) = (line, items.is_empty()) else {
-            let items: Vec<_> = items
-                .iter()
-                .map(|item| item.rendered(style, None))
-                .collect();
+        let items = self.items().iter();
+        let Some(line) = line.filter(|_| !self.items().is_empty()) else {
+            let items: Vec<_> = items.map(|item| item.rendered(style, None)).collect();
             return format!("{open}{}{close}", items.join(&format!(",{}", style.space)));
         };
+        let newline = style.newline;
         let inner = format!("{line}{}", style.unit);
-        let start = format!("{}{inner}", style.newline);
         let items: Vec<_> = items
-            .iter()
             .map(|item| item.rendered(style, Some(&inner)))
             .collect();
-        let items = items.join(&format!(",{start}"));
-        format!("{open}{start}{items}{}{line}{close}", style.newline)
-    }
-}
-
-/// How a file is laid out.
-struct Style {
-    newline: &'static str,
-    /// One level of indentation.
-    unit: String,
-    /// What stands after a colon, and after a comma that does not end its line.
-    space: &'static str,
-}
-
-impl Style {
-    /// The client's own style: two spaces.
-    fn of_new(text: &str) -> Self {
-        let crlf = text
-            .split_once('\n')
-            .is_some_and(|(line, _)| line.ends_with('\r'));
-        Self {
-            newline: if crlf { "\r\n" } else { "\n" },
-            unit: "  ".to_owned(),
-            space: " ",
-        }
-    }
-
-    /// The style of a file, read off its last member.
-    fn of(settings: &Settings<'_>) -> Self {
-        let style = Self::of_new(settings.text);
-        let last = settings.root.items.last();
-        Self {
-            unit: last
-                .and_then(|last| own_line(settings.text, last.start))
-                .unwrap_or(style.unit),
-            space: if settings.spaced { " " } else { "" },
-            ..style
-        }
+        let items = items.join(&format!(",{newline}{inner}"));
+        format!("{open}{newline}{inner}{items}{newline}{line}{close}")
     }
 }
 
@@ -1088,45 +1027,75 @@ fn verify(
     wanted: &[Wanted<'_>],
     owned: &impl Fn(&str) -> bool,
 ) -> Result<(), Refusal> {
-    let wrong = |why: String| Refusal::Unverified { why };
-    let after = match after.map(Settings::read).transpose() {
-        Ok(after) => after.flatten(),
-        Err(refusal @ Refusal::TooLarge { .. }) => return Err(refusal),
-        Err(refusal) => return Err(wrong(refusal.to_string())),
+    let wrong = |why: &str| Refusal::Unverified {
+        why: why.to_owned(),
     };
+    let after = after.map(Settings::read).transpose();
+    let after = after.map_err(|refusal| match refusal {
+        Refusal::TooLarge { .. } => refusal,
+        other => wrong(&other.to_string()),
+    })?;
+    let after = after.flatten();
     if foreign(before, owned) != foreign(after.as_ref(), owned) {
-        return Err(wrong("something that is not ours would differ".to_owned()));
+        return Err(wrong("something that is not ours would differ"));
     }
     if !is_exactly(after.as_ref(), wanted, owned) {
-        return Err(wrong("our hooks would not be the wanted ones".to_owned()));
+        return Err(wrong("our hooks would not be the wanted ones"));
     }
     Ok(())
 }
 
+/// Whether our handlers are the wanted ones: no more, no fewer, each as we would write it and for every matcher.
+fn is_exactly(
+    settings: Option<&Settings<'_>>,
+    wanted: &[Wanted<'_>],
+    owned: &impl Fn(&str) -> bool,
+) -> bool {
+    let ours = handlers(settings).filter(|(_, _, handler)| is_ours(handler, owned));
+    let ours: Vec<_> = ours.collect();
+    let stands = |wanted: &Wanted<'_>| {
+        let written = wanted.handler().to_value();
+        ours.iter().any(|(event, group, handler)| {
+            event.name == wanted.event && group.matches_all() && **handler == written
+        })
+    };
+    ours.len() == wanted.len() && wanted.iter().all(stands)
+}
+
+impl Group {
+    fn matches_all(&self) -> bool {
+        matches!(self.matcher.as_deref(), None | Some("" | "*"))
+    }
+}
+
 /// What a file says to others: without ours, and without what is empty where ours could have been.
 fn foreign(settings: Option<&Settings<'_>>, owned: &impl Fn(&str) -> bool) -> Value {
-    let mut json =
-        settings.map_or_else(|| Value::Object(serde_json::Map::new()), |s| s.json.clone());
+    let mut json = match settings {
+        Some(settings) => settings.json.clone(),
+        None => Value::Object(serde_json::Map::new()),
+    };
     let Some(Value::Object(hooks)) = json.get_mut(HOOKS) else {
         return json;
     };
     for groups in hooks.values_mut().filter_map(Value::as_array_mut) {
-        groups.retain_mut(|group| {
-            let Some(Value::Array(handlers)) = group.get_mut(HOOKS) else {
-                return true;
-            };
-            let count = handlers.len();
-            handlers.retain(|handler| !is_ours(handler, owned));
-            count == 0 || !handlers.is_empty()
-        });
+        groups.retain_mut(|group| keeps_foreign(group, owned));
     }
     hooks.retain(|_, groups| groups.as_array().is_none_or(|groups| !groups.is_empty()));
-    if hooks.is_empty()
-        && let Some(root) = json.as_object_mut()
-    {
+    let empty = hooks.is_empty();
+    if let Some(root) = json.as_object_mut().filter(|_| empty) {
         root.remove(HOOKS);
     }
     json
+}
+
+/// Removes our handlers from a group, and says whether it was more than a holder of them.
+fn keeps_foreign(group: &mut Value, owned: &impl Fn(&str) -> bool) -> bool {
+    let Some(Value::Array(handlers)) = group.get_mut(HOOKS) else {
+        return true;
+    };
+    let count = handlers.len();
+    handlers.retain(|handler| !is_ours(handler, owned));
+    count == 0 || !handlers.is_empty()
 }
 
 #[cfg(test)]
@@ -1137,7 +1106,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::generate::{Edit, edits, file, spoiled, with_ours};
+    use super::generate::{Edit, edits, file, settings, spoiled, with_ours};
     use super::*;
 
     const OURS: &str = "/opt/ccsession/libexec/";
@@ -1180,7 +1149,10 @@ mod tests {
         let done = installed(before, &["Stop"]);
         assert_eq!(done.text, after);
         assert!(done.changed);
-        assert_eq!(uninstalled(&done.text, Some(&reread(&done.undo))).as_deref(), Some(before));
+        assert_eq!(
+            uninstalled(&done.text, Some(&reread(&done.undo))).as_deref(),
+            Some(before)
+        );
     }
 
     #[test]
@@ -1219,16 +1191,26 @@ mod tests {
 "#;
         assert_eq!(done.text, expected);
         assert!(done.changed);
-        assert_eq!(uninstall(&done.text, Some(&done.undo), owned), Ok(Uninstalled::Delete));
+        assert_eq!(
+            uninstall(&done.text, Some(&done.undo), owned),
+            Ok(Uninstalled::Delete)
+        );
     }
 
     #[test]
     fn a_blank_file_gets_its_white_space_back() {
         for blank in ["", "\n", " \r\n\t"] {
             let done = installed(blank, &["Stop"]);
-            assert_eq!(uninstalled(&done.text, Some(&done.undo)).as_deref(), Some(blank));
+            assert_eq!(
+                uninstalled(&done.text, Some(&done.undo)).as_deref(),
+                Some(blank)
+            );
         }
-        assert!(installed(" \r\n\t", &["Stop"]).text.starts_with("{\r\n  \"hooks\": {\r\n"));
+        assert!(
+            installed(" \r\n\t", &["Stop"])
+                .text
+                .starts_with("{\r\n  \"hooks\": {\r\n")
+        );
     }
 
     #[test]
@@ -1330,7 +1312,10 @@ mod tests {
     fn without_the_undo_what_became_empty_goes() {
         let gone = |text| uninstalled(&installed(text, &["Stop"]).text, None).unwrap();
         assert_eq!(gone(r#"{"hooks":{"Stop":[]}}"#), "{}");
-        assert_eq!(gone(r#"{"hooks":{"SessionEnd":[]}}"#), r#"{"hooks":{"SessionEnd":[]}}"#);
+        assert_eq!(
+            gone(r#"{"hooks":{"SessionEnd":[]}}"#),
+            r#"{"hooks":{"SessionEnd":[]}}"#
+        );
         assert_eq!(gone(r#"{"a":1}"#), r#"{"a":1}"#);
         let new = install(None, &wanted(&["Stop"]), None, owned).unwrap();
         assert_eq!(uninstalled(&new.text, None).as_deref(), Some("{}\n"));
@@ -1340,17 +1325,31 @@ mod tests {
     fn nothing_of_ours_is_nothing_to_remove() {
         let undo = installed("{}", &["Stop"]).undo;
         for text in ["", "{}", r#"{"hooks":{"A":[]}}"#, r#"{"hooks":{}}"#] {
-            assert_eq!(uninstall(text, None, owned), Ok(Uninstalled::Unchanged), "{text}");
+            assert_eq!(
+                uninstall(text, None, owned),
+                Ok(Uninstalled::Unchanged),
+                "{text}"
+            );
         }
-        assert_eq!(uninstall("", Some(&undo), owned), Ok(Uninstalled::Unchanged));
-        assert_eq!(uninstall("{ }", Some(&undo), owned), Ok(Uninstalled::Unchanged));
+        assert_eq!(
+            uninstall("", Some(&undo), owned),
+            Ok(Uninstalled::Unchanged)
+        );
+        assert_eq!(
+            uninstall("{ }", Some(&undo), owned),
+            Ok(Uninstalled::Unchanged)
+        );
     }
 
     #[test]
     fn a_file_of_ours_that_was_emptied_goes() {
         let undo = install(None, &wanted(&["Stop"]), None, owned).unwrap().undo;
         for text in ["", "\n", "{}", r#"{"hooks":{"Stop":[]}}"#] {
-            assert_eq!(uninstall(text, Some(&undo), owned), Ok(Uninstalled::Delete), "{text}");
+            assert_eq!(
+                uninstall(text, Some(&undo), owned),
+                Ok(Uninstalled::Delete),
+                "{text}"
+            );
         }
         let kept = uninstalled(r#"{"theme":"dark","hooks":{"Stop":[]}}"#, Some(&undo));
         assert_eq!(kept.as_deref(), Some(r#"{"theme":"dark"}"#));
@@ -1361,14 +1360,26 @@ mod tests {
         let first = installed("{\n  \"a\": 1\n}\n", &["Stop", "SessionEnd"]);
         let wanted = wanted(&["SessionEnd", "Stop"]);
         let second = install(Some(&first.text), &wanted, Some(&first.undo), owned).unwrap();
-        assert_eq!(second, Installed { changed: false, ..first });
+        assert_eq!(
+            second,
+            Installed {
+                changed: false,
+                ..first
+            }
+        );
     }
 
     #[test]
     fn the_undo_is_found_again_after_it_was_lost() {
         let first = installed("{\n  \"a\": 1\n}\n", &["Stop"]);
         let second = install(Some(&first.text), &wanted(&["Stop"]), None, owned).unwrap();
-        assert_eq!(second, Installed { changed: false, ..first });
+        assert_eq!(
+            second,
+            Installed {
+                changed: false,
+                ..first
+            }
+        );
     }
 
     #[test]
@@ -1378,7 +1389,10 @@ mod tests {
         let events = ["SessionStart", "Stop"];
         let moved = install(Some(&old), &wanted(&events), Some(&first.undo), owned).unwrap();
         assert!(moved.changed);
-        assert_eq!(moved.text, installed(r#"{"hooks":{"Stop":[]}}"#, &events).text);
+        assert_eq!(
+            moved.text,
+            installed(r#"{"hooks":{"Stop":[]}}"#, &events).text
+        );
         let back = uninstalled(&moved.text, Some(&moved.undo));
         assert_eq!(back.as_deref(), Some(r#"{"hooks":{"Stop":[]}}"#));
     }
@@ -1393,14 +1407,79 @@ mod tests {
             ("\"timeout\": 5", "\"timeout\": 5, \"async\": true"),
             ("session-event", "other"),
             ("\"hooks\": [", "\"matcher\": \"Bash\", \"hooks\": ["),
-            ("\"Stop\"", "\"SubagentStop\""),
         ];
         for (ours, theirs) in differences {
             let wrong = right.text.replacen(ours, theirs, 1);
             assert_ne!(wrong, right.text);
             let done = install(Some(&wrong), &wanted(&["Stop"]), Some(&right.undo), owned);
-            assert_eq!(done, Ok(Installed { changed: true, ..right.clone() }), "{theirs}");
+            assert_eq!(
+                done,
+                Ok(Installed {
+                    changed: true,
+                    ..right.clone()
+                }),
+                "{theirs}"
+            );
         }
+    }
+
+    #[test]
+    fn a_handler_under_another_event_is_moved() {
+        let first = installed(r#"{"a":1}"#, &["Stop"]);
+        let moved = first.text.replace("\"Stop\"", "\"SubagentStop\"");
+        let done = install(Some(&moved), &wanted(&["Stop"]), Some(&first.undo), owned).unwrap();
+        let ours = registered(&done.text, owned).unwrap();
+        assert_eq!(
+            ours.iter()
+                .map(|ours| ours.event.as_str())
+                .collect::<Vec<_>>(),
+            ["Stop"]
+        );
+    }
+
+    #[test]
+    fn an_exact_duplicate_is_removed() {
+        let once = installed(r#"{"a":1}"#, &["Stop"]);
+        let group = &once.text[once.text.find("[{").unwrap() + 1..once.text.len() - 3];
+        let twice = once.text.replace(group, &format!("{group},{group}"));
+        assert_eq!(registered(&twice, owned).unwrap().len(), 2);
+        let done = install(Some(&twice), &wanted(&["Stop"]), Some(&once.undo), owned);
+        assert_eq!(done, Ok(once));
+    }
+
+    #[test]
+    fn wanting_nothing_removes_ours() {
+        let once = installed(r#"{"a":1}"#, &["Stop"]);
+        let none = install(Some(&once.text), &[], Some(&once.undo), owned).unwrap();
+        assert_eq!((none.text.as_str(), none.changed), (r#"{"a":1}"#, true));
+        assert!(!install(Some("{}"), &[], None, owned).unwrap().changed);
+    }
+
+    #[test]
+    fn an_edit_that_went_wrong_is_found() {
+        let before = r#"{"a":1}"#;
+        let check = |after: Option<&str>| {
+            let settings = Settings::read(before).unwrap();
+            verify(settings.as_ref(), after, &wanted(&["Stop"]), &owned)
+                .unwrap_err()
+                .to_string()
+        };
+        let foreign = "the edited text is wrong: something that is not ours would differ";
+        assert_eq!(check(Some(r#"{"a":2}"#)), foreign);
+        assert_eq!(check(None), foreign);
+        let ours = "the edited text is wrong: our hooks would not be the wanted ones";
+        assert_eq!(check(Some(before)), ours);
+        let spoiled = "the edited text is wrong: trailing comma at line 1, column 7";
+        assert_eq!(check(Some(r#"{"a":1,}"#)), spoiled);
+    }
+
+    #[test]
+    fn a_wanted_command_that_would_not_be_recognised_is_refused() {
+        let refused = install(Some("{}"), &wanted(&["Stop"]), None, |_| false);
+        assert!(
+            matches!(refused, Err(Refusal::Unverified { .. })),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -1434,13 +1513,18 @@ mod tests {
         let first = install(None, &wanted(&["Stop"]), None, owned).unwrap();
         let group = json!({"hooks": [{"type": "command", "command": "foreign"}]});
         let mut edited: Value = serde_json::from_str(&first.text).unwrap();
-        edited["hooks"]["Stop"].as_array_mut().unwrap().push(group.clone());
+        edited["hooks"]["Stop"]
+            .as_array_mut()
+            .unwrap()
+            .push(group.clone());
         let wanted = wanted(&["Stop", "SessionEnd"]);
-        let second =
-            install(Some(&edited.to_string()), &wanted, Some(&first.undo), owned).unwrap();
+        let second = install(Some(&edited.to_string()), &wanted, Some(&first.undo), owned).unwrap();
         let kept = uninstalled(&second.text, Some(&second.undo)).unwrap();
         assert_eq!(kept, json!({"hooks": {"Stop": [group]}}).to_string());
-        assert_eq!(uninstalled(r#"{"hooks":{"Stop":[]}}"#, Some(&second.undo)), None);
+        assert_eq!(
+            uninstalled(r#"{"hooks":{"Stop":[]}}"#, Some(&second.undo)),
+            None
+        );
     }
 
     #[test]
@@ -1453,11 +1537,19 @@ mod tests {
     #[test]
     fn an_undo_that_would_spoil_the_file_is_refused() {
         let text = installed("{}", &["Stop"]).text;
-        for file in [json!({"empty": "\"x\":1"}), json!({"blank": "{"}), json!({"empty": "}"})] {
-            let undo = json!({"v": 1, "file": file, "hooks": "missing", "events": {"Stop": "missing"}});
+        for file in [
+            json!({"empty": "\"x\":1"}),
+            json!({"blank": "{"}),
+            json!({"empty": "}"}),
+        ] {
+            let undo =
+                json!({"v": 1, "file": file, "hooks": "missing", "events": {"Stop": "missing"}});
             let undo = serde_json::from_value(undo).unwrap();
             let refused = uninstall(&text, Some(&undo), owned);
-            assert!(matches!(refused, Err(Refusal::Unverified { .. })), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Refusal::Unverified { .. })),
+                "{refused:?}"
+            );
         }
     }
 
@@ -1481,7 +1573,10 @@ mod tests {
         ];
         assert_eq!(registered(text, owned).unwrap(), expected);
         let commands = all_commands(text).unwrap();
-        let commands: Vec<_> = commands.iter().map(|(e, c)| (e.as_str(), c.as_str())).collect();
+        let commands: Vec<_> = commands
+            .iter()
+            .map(|(e, c)| (e.as_str(), c.as_str()))
+            .collect();
         let expected = [
             ("Stop", "/opt/ccsession/libexec/x"),
             ("Stop", "foreign"),
@@ -1503,35 +1598,63 @@ mod tests {
     fn size_and_depth_are_bounded_and_the_bounds_are_inside() {
         let sized = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
         assert!(setting(&sized(MAX_BYTES), "a").is_ok());
-        let refused = Err(Refusal::TooLarge { bytes: MAX_BYTES + 1 });
+        let refused = Err(Refusal::TooLarge {
+            bytes: MAX_BYTES + 1,
+        });
         assert_eq!(setting(&sized(MAX_BYTES + 1), "a"), refused);
         let grown = install(Some(&sized(MAX_BYTES)), &wanted(&["Stop"]), None, owned);
         assert!(matches!(grown, Err(Refusal::TooLarge { .. })));
 
         let nested = |depth: usize| {
-            format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1))
+            format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(depth - 1),
+                "]".repeat(depth - 1)
+            )
         };
         assert!(setting(&nested(MAX_DEPTH), "a").is_ok());
-        let at = Position { line: 1, column: MAX_DEPTH + 5 };
-        assert_eq!(setting(&nested(MAX_DEPTH + 1), "a"), Err(Refusal::TooDeep(at)));
+        let at = Position {
+            line: 1,
+            column: MAX_DEPTH + 5,
+        };
+        assert_eq!(
+            setting(&nested(MAX_DEPTH + 1), "a"),
+            Err(Refusal::TooDeep(at))
+        );
         assert!(setting(&nested(100_000), "a").is_err());
     }
 
     #[test]
     fn a_key_from_the_file_is_shown_on_one_line() {
         let refused = setting("{\"a\\n\\u001b[2J\": 1, \"a\\n\\u001b[2J\": 1}", "a").unwrap_err();
-        assert_eq!(refused.to_string(), "duplicate key `a [2J` at line 1, column 21");
+        assert_eq!(
+            refused.to_string(),
+            "duplicate key `a [2J` at line 1, column 21"
+        );
     }
 
-    #[track_caller]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the files are this repository's own"
+    )]
     fn files(folder: &str) -> Vec<(String, String)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/settings").join(folder);
-        let mut paths: Vec<PathBuf> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data/settings")
+            .join(folder);
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        });
         paths.sort();
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+        paths
+            .iter()
+            .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -1551,13 +1674,34 @@ mod tests {
         ("block-comment.json", "comment at line 2, column 19"),
         ("bom.json", "it starts with a byte order mark"),
         ("comment.json", "comment at line 2, column 3"),
-        ("duplicate-event.json", "duplicate key `Stop` at line 4, column 5"),
-        ("duplicate-hooks-spelled-differently.json", "duplicate key `hooks` at line 3, column 3"),
-        ("duplicate-key-elsewhere.json", "duplicate key `A` at line 2, column 22"),
-        ("duplicate-key.json", "duplicate key `model` at line 4, column 3"),
-        ("event-is-object.json", "hooks.Stop at line 3, column 13 is not an array"),
-        ("group-is-string.json", "hooks.Stop[0] at line 3, column 14 is not an object"),
-        ("group-without-hooks.json", "hooks.Stop[0].hooks at line 4, column 7 is not an array"),
+        (
+            "duplicate-event.json",
+            "duplicate key `Stop` at line 4, column 5",
+        ),
+        (
+            "duplicate-hooks-spelled-differently.json",
+            "duplicate key `hooks` at line 3, column 3",
+        ),
+        (
+            "duplicate-key-elsewhere.json",
+            "duplicate key `A` at line 2, column 22",
+        ),
+        (
+            "duplicate-key.json",
+            "duplicate key `model` at line 4, column 3",
+        ),
+        (
+            "event-is-object.json",
+            "hooks.Stop at line 3, column 13 is not an array",
+        ),
+        (
+            "group-is-string.json",
+            "hooks.Stop[0] at line 3, column 14 is not an object",
+        ),
+        (
+            "group-without-hooks.json",
+            "hooks.Stop[0].hooks at line 4, column 7 is not an array",
+        ),
         (
             "handler-is-string.json",
             "hooks.Stop[0].hooks[0] at line 4, column 19 is not an object",
@@ -1566,22 +1710,43 @@ mod tests {
             "handler-without-command.json",
             "hooks.Stop[0].hooks[0].command at line 4, column 20 is not a string",
         ),
-        ("hooks-is-array.json", "hooks at line 2, column 12 is not an object"),
-        ("hooks-is-null.json", "hooks at line 2, column 12 is not an object"),
-        ("missing-comma.json", "not JSON at line 2, column 18: expected comma"),
+        (
+            "hooks-is-array.json",
+            "hooks at line 2, column 12 is not an object",
+        ),
+        (
+            "hooks-is-null.json",
+            "hooks at line 2, column 12 is not an object",
+        ),
+        (
+            "missing-comma.json",
+            "not JSON at line 2, column 18: expected comma",
+        ),
         (
             "newline-in-string.json",
-            "not JSON at line 3, column 0: control character (\\u0000-\\u001F) found while parsing a string",
+            "not JSON at line 3, column 1: control character (\\u0000-\\u001F) found while parsing a string",
         ),
         (
             "single-quotes.json",
             "not JSON at line 2, column 3: single-quoted strings are not allowed",
         ),
-        ("too-deep.json", "nested deeper than 127 at line 2, column 136"),
-        ("top-level-array.json", "the top level at line 1, column 1 is not an object"),
-        ("trailing-comma-in-hooks.json", "trailing comma at line 4, column 60"),
+        (
+            "too-deep.json",
+            "nested deeper than 127 levels at line 2, column 136",
+        ),
+        (
+            "top-level-array.json",
+            "the top level at line 1, column 1 is not an object",
+        ),
+        (
+            "trailing-comma-in-hooks.json",
+            "trailing comma at line 4, column 60",
+        ),
         ("trailing-comma.json", "trailing comma at line 2, column 18"),
-        ("truncated.json", "not JSON at line 4, column 13: unterminated array"),
+        (
+            "truncated.json",
+            "not JSON at line 4, column 13: unterminated array",
+        ),
         (
             "two-documents.json",
             "not JSON at line 2, column 1: text cannot contain more than one json value",
@@ -1604,14 +1769,27 @@ mod tests {
     }
 
     fn some_wanted() -> impl Strategy<Value = Vec<Wanted<'static>>> {
-        let events = ["SessionStart", "Stop", "PreToolUse", "SessionEnd", "PostToolBatch"];
+        let events = [
+            "SessionStart",
+            "Stop",
+            "PreToolUse",
+            "SessionEnd",
+            "PostToolBatch",
+        ];
         let handlers = (any::<bool>(), 1u32..100, "[a-z \"\\\\é]{1,8}");
-        (prop::sample::subsequence(events.to_vec(), 1..=5), handlers).prop_map(|(events, handler)| {
-            let (exec_form, timeout, file) = handler;
-            let command = format!("{OURS}{file}");
-            let handler = |event| Wanted { event, command: command.clone(), exec_form, timeout };
-            events.into_iter().map(handler).collect()
-        })
+        (prop::sample::subsequence(events.to_vec(), 1..=5), handlers).prop_map(
+            |(events, handler)| {
+                let (exec_form, timeout, file) = handler;
+                let command = format!("{OURS}{file}");
+                let handler = |event| Wanted {
+                    event,
+                    command: command.clone(),
+                    exec_form,
+                    timeout,
+                };
+                events.into_iter().map(handler).collect()
+            },
+        )
     }
 
     fn value(text: Option<&str>) -> Value {
@@ -1625,6 +1803,28 @@ mod tests {
         let mut value = value(text);
         edits.iter().for_each(|edit| edit.apply(&mut value, &owned));
         value
+    }
+
+    /// Without the empty containers that `original` did not have. Whether one of those is ours or was left by others,
+    /// who created it and emptied it again, cannot be told and does not matter.
+    fn without_new_empties(mut value: Value, original: Option<&str>) -> Value {
+        let original = self::value(original);
+        if let Some(Value::Object(hooks)) = value.get_mut(HOOKS) {
+            hooks.retain(|event, groups| {
+                *groups != json!([]) || original.pointer(&format!("/hooks/{event}")).is_some()
+            });
+            if hooks.is_empty() && original.get(HOOKS).is_none() {
+                value.as_object_mut().unwrap().remove(HOOKS);
+            }
+        }
+        value
+    }
+
+    /// After the edits, `back` says what the original would.
+    #[track_caller]
+    fn check_edited(original: Option<&str>, edits: &[Edit], back: Option<&str>) {
+        let expected = without_new_empties(edited(original, edits), original);
+        assert_eq!(without_new_empties(value(back), original), expected);
     }
 
     fn foreign_commands(text: &str) -> Vec<(String, String)> {
@@ -1686,7 +1886,7 @@ mod tests {
             let done = install(text.as_deref(), &wanted, None, owned).unwrap();
             let theirs = serde_json::to_string_pretty(&edited(Some(&done.text), &edits)).unwrap();
             let back = uninstalled(&theirs, Some(&done.undo));
-            prop_assert_eq!(value(back.as_deref()), edited(text.as_deref(), &edits));
+            check_edited(text.as_deref(), &edits, back.as_deref());
         }
 
         #[test]
@@ -1700,18 +1900,19 @@ mod tests {
             let theirs = edited(Some(&first.text), &edits).to_string();
             let second = install(Some(&theirs), &again, Some(&first.undo), owned).unwrap();
             let back = uninstalled(&second.text, Some(&second.undo));
-            prop_assert_eq!(value(back.as_deref()), edited(text.as_deref(), &edits));
+            check_edited(text.as_deref(), &edits, back.as_deref());
         }
 
         #[test]
-        fn bytes_that_others_insert_in_between_survive(text in file(), wanted in some_wanted()) {
-            prop_assume!(value(text.as_deref()) != json!({}));
+        fn bytes_that_others_insert_in_between_survive(
+            text in settings().prop_filter("no member", |text| value(Some(text)) != json!({})),
+            wanted in some_wanted(),
+        ) {
             let insert = |text: &str| {
                 let (start, end) = (text.find('{').unwrap() + 1, text.rfind('}').unwrap());
                 let (head, body, tail) = (&text[..start], &text[start..end], &text[end..]);
                 format!("{head}\t\"stranger\" :1e0,{body},\"guest\":[ ]{tail}")
             };
-            let text = text.unwrap();
             let done = install(Some(&text), &wanted, None, owned).unwrap();
             let back = uninstalled(&insert(&done.text), Some(&done.undo));
             prop_assert_eq!(back, Some(insert(&text)));
@@ -1851,7 +2052,10 @@ pub(crate) mod generate {
                     let hooks = hooks.as_object_mut().unwrap();
                     let groups = hooks.entry(event).or_insert_with(|| json!([]));
                     let handler = json!({"type": "command", "command": "added", "timeout": 1.0});
-                    groups.as_array_mut().unwrap().push(json!({"hooks": [handler]}));
+                    groups
+                        .as_array_mut()
+                        .unwrap()
+                        .push(json!({"hooks": [handler]}));
                 }
                 Self::RemoveGroup(event) => {
                     let is_ours = |handler: &Value| handler["command"].as_str().is_some_and(owned);
@@ -1889,7 +2093,11 @@ pub(crate) mod generate {
         }
 
         fn object<const N: usize>(members: [(&str, Json); N]) -> Self {
-            Self::Object(members.map(|(key, value)| (quoted(key, false), value)).into())
+            Self::Object(
+                members
+                    .map(|(key, value)| (quoted(key, false), value))
+                    .into(),
+            )
         }
     }
 
@@ -1919,7 +2127,8 @@ pub(crate) mod generate {
         let handlers = vec(handler, 0..3).prop_map(Json::Array);
         (handlers, matcher, members(value(), 0..2)).prop_map(|(handlers, matcher, mut members)| {
             members.push((quoted("hooks", false), handlers));
-            members.extend(matcher.map(|matcher| (quoted("matcher", false), Json::string(matcher))));
+            members
+                .extend(matcher.map(|matcher| (quoted("matcher", false), Json::string(matcher))));
             Json::Object(members)
         })
     }
@@ -1936,10 +2145,16 @@ pub(crate) mod generate {
             ])),
             Just(Json::object([
                 ("type", Json::string("command")),
-                ("command", Json::string("echo /opt/ccsession/libexec/session-start")),
+                (
+                    "command",
+                    Json::string("echo /opt/ccsession/libexec/session-start")
+                ),
                 ("args", Json::Array(Vec::new())),
             ])),
-            Just(Json::object([("future", Json::Scalar("1e0".into())), ("type", Json::string("x"))])),
+            Just(Json::object([
+                ("future", Json::Scalar("1e0".into())),
+                ("type", Json::string("x"))
+            ])),
         ];
         (handler, members(value(), 0..2)).prop_map(|(handler, more)| match handler {
             Json::Object(mut members) => {
@@ -1951,7 +2166,14 @@ pub(crate) mod generate {
     }
 
     fn event() -> impl Strategy<Value = String> {
-        let names = ["SessionStart", "Stop", "PreToolUse", "SessionEnd", "Setup", "FromTheFuture"];
+        let names = [
+            "SessionStart",
+            "Stop",
+            "PreToolUse",
+            "SessionEnd",
+            "Setup",
+            "FromTheFuture",
+        ];
         select(names.map(str::to_owned).to_vec())
     }
 
@@ -1976,18 +2198,31 @@ pub(crate) mod generate {
 
     fn scalar() -> impl Strategy<Value = Json> {
         let plain = vec![
-            "null", "true", "false", "0", "-0", "1.0", "1e5", "-1.5E+3", "0.10", "1e-7", "5",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "1.0",
+            "1e5",
+            "-1.5E+3",
+            "0.10",
+            "1e-7",
+            "5",
             "12345678901234567890123",
         ];
         prop_oneof![
             select(plain).prop_map(|text| Json::Scalar(text.to_owned())),
-            (text(), any::<bool>()).prop_map(|(text, escaped)| Json::Scalar(quoted(&text, escaped))),
+            (text(), any::<bool>())
+                .prop_map(|(text, escaped)| Json::Scalar(quoted(&text, escaped))),
         ]
     }
 
     /// Keys and strings; no key the client or this program gives a meaning to.
     fn text() -> impl Strategy<Value = String> {
-        let odd = ["", "größe", "日本", "a\tb", "\"", "\\", "😀", "\u{2028}", "// no", "{", "],", "\u{1}"];
+        let odd = [
+            "", "größe", "日本", "a\tb", "\"", "\\", "😀", "\u{2028}", "// no", "{", "],", "\u{1}",
+        ];
         prop_oneof![select(odd.map(str::to_owned).to_vec()), "[a-d]{1,2}"]
     }
 
@@ -2013,7 +2248,10 @@ pub(crate) mod generate {
     #[derive(Debug, Clone)]
     enum Kind {
         OneLine,
-        Indented { unit: &'static str, empty: &'static str },
+        Indented {
+            unit: &'static str,
+            empty: &'static str,
+        },
         /// Any white space anywhere, taken in turn.
         Ragged(Vec<String>),
     }
@@ -2028,7 +2266,10 @@ pub(crate) mod generate {
         ];
         let newline = select(vec!["\n", "\r\n"]);
         let marks = (select(vec![":", ": ", " : "]), select(vec![",", ", "]));
-        let around = ("[ \t\r\n]{0,2}", select(vec!["", "\n", "\r\n", "\n\n", " "]));
+        let around = (
+            "[ \t\r\n]{0,2}",
+            select(vec!["", "\n", "\r\n", "\n\n", " "]),
+        );
         (kind, newline, marks, around).prop_map(|(kind, newline, (colon, comma), around)| Layout {
             kind,
             newline,
@@ -2053,7 +2294,10 @@ pub(crate) mod generate {
                     self.list(('[', ']'), items, depth, text);
                 }
                 Json::Object(members) => {
-                    let members = members.iter().map(|(key, value)| (Some(key), value)).collect();
+                    let members = members
+                        .iter()
+                        .map(|(key, value)| (Some(key), value))
+                        .collect();
                     self.list(('{', '}'), members, depth, text);
                 }
             }
@@ -2070,7 +2314,11 @@ pub(crate) mod generate {
             let count = items.len();
             for (index, (key, value)) in items.into_iter().enumerate() {
                 if index > 0 {
-                    text.push_str(if matches!(self.kind, Kind::OneLine) { self.comma } else { "," });
+                    text.push_str(if matches!(self.kind, Kind::OneLine) {
+                        self.comma
+                    } else {
+                        ","
+                    });
                 }
                 self.space(depth + 1, text);
                 if let Some(key) = key {

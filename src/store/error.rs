@@ -92,6 +92,6 @@ impl std::error::Error for Error {
 }
 
 /// A path for people: what could move a cursor is escaped.
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     crate::model::text::escaped(&path.to_string_lossy())
 }

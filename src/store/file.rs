@@ -217,7 +217,9 @@ fn read_judged(file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Con
     if meta.size > limit as u64 {
         return Err(too_large(meta.size));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.size).unwrap_or(0) + 1);
+    // Files in /proc say that they are empty; room for a line of theirs saves reading it in pieces.
+    let room = usize::try_from(meta.size).unwrap_or(0).max(1023) + 1;
+    let mut bytes = Vec::with_capacity(room);
     file.take(limit as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;

@@ -97,9 +97,10 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
     if matches!(appended, Appended::Done { size_before } if size_before > LIMIT) {
         // Without the lock two processes could move the new log over the old one; whoever comes next moves it then.
         if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
-            && super::file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT) {
-                write::rename(&path, &state.path(&format!("{}.1.jsonl", log.stem())))?;
-            }
+            && super::file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
+        {
+            write::rename(&path, &state.path(&format!("{}.1.jsonl", log.stem())))?;
+        }
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod state;
 pub mod write;
 
 pub use env::Environment;
+pub(crate) use error::shown;
 pub use error::{Error, Result};
 pub use places::Places;
 pub use session::SessionDir;

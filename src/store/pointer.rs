@@ -302,11 +302,13 @@ impl Pointers<'_> {
     /// A pointer whose remover died half-way: back to its place if it still counts and the place is free.
     fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<Why> {
         self.is_old_file_of_ours(path, ORPHANED)?;
-        if !dry_run && self.read_path(path).fresh().is_some()
+        if !dry_run
+            && self.read_path(path).fresh().is_some()
             && let Some(place) = place_of(path)
-                && write::rename_to_free(path, &place).unwrap_or(false) {
-                    return None;
-                }
+            && write::rename_to_free(path, &place).unwrap_or(false)
+        {
+            return None;
+        }
         (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Orphaned)
     }
 

@@ -15,21 +15,22 @@ const MAX_PACKED_REFS: usize = 4 << 20;
 
 /// The project that the directory `start` belongs to: its nearest ancestor, or itself, that holds `.git` (a file or a
 /// folder), else `start`.
-///
-/// # Errors
-/// [`Error::Io`] where `start` is not there.
+/// A `start` that is gone is taken as it is written, so that a session whose directory was removed keeps its project.
 ///
 /// # Security
 /// A `.git` counts only if it is owned by us, by root or by the owner of `start`, and a sticky directory that everybody
 /// may write to is never a root: a `.git` that a stranger planted above must not rename a project.
-pub fn discover(start: &Path) -> Result<Project> {
-    let start = file::canonical(start)?;
-    let owner = file::look(&start)?.map_or_else(file::me, |found| found.owner);
+pub fn discover(start: &Path) -> Project {
+    let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
+    let owner = file::look(&start)
+        .ok()
+        .flatten()
+        .map_or_else(file::me, |found| found.owner);
     let root = start
         .ancestors()
         .find(|dir| is_root(dir, owner))
         .unwrap_or(&start);
-    Ok(Project::at(root.to_owned()))
+    Project::at(root.to_owned())
 }
 
 fn is_root(dir: &Path, owner_of_start: u32) -> bool {

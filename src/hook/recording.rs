@@ -1,0 +1,474 @@
+//! What is recorded of an event: a line in the session's journal; at its beginning the record; at a start, a prompt and
+//! an end the owners, the indexes and the pointer.
+//!
+//! Each step stands alone. One that fails is noted, and the others are taken all the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::wire::{Claim, Payload};
+use super::{Problem, detached};
+use crate::identity::ladder::project_here;
+use crate::identity::liveness::Judge;
+use crate::identity::process::{self, Viewpoint};
+use crate::model::event::name;
+use crate::model::text::one_line;
+use crate::model::{Config, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::store::log::{self, Line, Log};
+use crate::store::pointer::{Pointers, Reading};
+use crate::store::write::{Appended, Durability};
+use crate::store::{
+    Environment, Places, Result, SessionDir, State, clock, config, index, journal, project, write,
+};
+
+/// A pointer is written again when it is this old, so that a long session does not go stale while it works.
+const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
+/// The longest session name that a record keeps, in characters.
+const MAX_SESSION_NAME: usize = 120;
+
+/// Records the event of `payload`, named `fallback` where it does not say so itself, and returns what went wrong.
+pub(super) fn record(
+    env: &Environment,
+    places: &Places,
+    payload: &Payload,
+    fallback: &str,
+) -> Vec<Problem> {
+    let event_name = payload.event_name().unwrap_or_else(|| fallback.to_owned());
+    if event_name == name::MESSAGE_DISPLAY {
+        return Vec::new();
+    }
+    let loaded = config::load(places);
+    let mut recording = Recording {
+        env,
+        places,
+        config: loaded.config,
+        payload,
+        event_name,
+        now: clock::now(),
+        session: None,
+        problems: Vec::new(),
+    };
+    for complaint in &loaded.complaints {
+        recording.note(complaint.to_string());
+    }
+    match payload.claim() {
+        Claim::Session(id) => recording.attributed(&id),
+        Claim::Missing => recording.unattributed("the payload has no session_id"),
+        Claim::Invalid(size) => recording.unattributed(&format!(
+            "its session_id ({size} bytes) is not a session id"
+        )),
+    }
+    recording.problems
+}
+
+struct Recording<'a> {
+    env: &'a Environment,
+    places: &'a Places,
+    config: Config,
+    payload: &'a Payload,
+    event_name: String,
+    now: Timestamp,
+    session: Option<SessionId>,
+    problems: Vec<Problem>,
+}
+
+/// The process whose session it is, and where it is seen from.
+struct Client {
+    viewpoint: Viewpoint,
+    owner: Owner,
+    /// The sessions of the clients above it, the nearest first.
+    around: Vec<SessionId>,
+}
+
+impl Recording<'_> {
+    fn note(&mut self, text: String) {
+        self.problems.push(Problem {
+            session: self.session.clone(),
+            text,
+        });
+    }
+
+    /// The value of a step that worked; a step that failed is noted.
+    fn done<T>(&mut self, step: Result<T>) -> Option<T> {
+        step.map_err(|err| self.note(err.to_string())).ok()
+    }
+
+    fn unattributed(&mut self, why: &str) {
+        let Some(state) = self.done(State::create(self.places)) else {
+            return;
+        };
+        let line = Line::new(why)
+            .detail("event", self.event_name.as_str())
+            .detail("bytes", self.payload.size);
+        let written = log::append(&state, Log::Unattributed, &line);
+        self.done(written);
+    }
+
+    fn attributed(&mut self, id: &SessionId) {
+        self.session = Some(id.clone());
+        let state = self.done(State::create(self.places));
+        if self.payload.is_subagent() || is_tool_event(&self.event_name) {
+            if let Some(state) = &state {
+                self.journal(state, id);
+            }
+            return;
+        }
+        match self.event_name.as_str() {
+            name::SESSION_START => self.session_start(state.as_ref(), id),
+            name::SESSION_END => self.session_end(state.as_ref(), id),
+            name::USER_PROMPT_SUBMIT => self.prompt(state.as_ref(), id),
+            _ => self.other(state.as_ref(), id),
+        }
+    }
+
+    fn session_start(&mut self, state: Option<&State>, id: &SessionId) {
+        let project = self.project();
+        let client = self.client(state);
+        if let Some(state) = state {
+            if let Some(project) = &project {
+                self.begin(
+                    state,
+                    id,
+                    project,
+                    client.as_ref(),
+                    self.payload.text("source"),
+                );
+            }
+            self.journal(state, id);
+        }
+        if let Some(project) = &project {
+            let compacted = self.payload.text("source").as_deref() == Some("compact");
+            if compacted {
+                self.refresh_pointer(state, id, project);
+            } else {
+                self.move_pointer(state, id, project, client.as_ref(), Durability::Synced);
+            }
+        }
+        self.provide_id(id);
+        if let Some(state) = state {
+            self.sweep_if_due(state);
+        }
+        self.tell_model(id);
+    }
+
+    fn prompt(&mut self, state: Option<&State>, id: &SessionId) {
+        let project = self.project();
+        let client = self.client(state);
+        if let Some(state) = state {
+            self.journal(state, id);
+            if let Some(project) = &project {
+                self.join(state, id, project, client.as_ref());
+            }
+        }
+        if let Some(project) = &project {
+            if self.payload.is_task_notification() {
+                self.refresh_pointer(state, id, project);
+            } else {
+                self.move_pointer(state, id, project, client.as_ref(), Durability::Cached);
+            }
+        }
+    }
+
+    fn other(&mut self, state: Option<&State>, id: &SessionId) {
+        if let Some(state) = state {
+            self.journal(state, id);
+        }
+        if let Some(project) = self.project() {
+            self.refresh_pointer(state, id, &project);
+        }
+    }
+
+    /// One process leaves the session. The session has ended when no other has it.
+    fn session_end(&mut self, state: Option<&State>, id: &SessionId) {
+        let project = self.project();
+        let mut others = false;
+        if let Some(state) = state {
+            self.journal(state, id);
+            others = self.leave(state, id, project.as_ref());
+        }
+        if let (Some(project), false) = (&project, others) {
+            let removed = self.pointers(state).remove_if_names(&project.name(), id);
+            self.done(removed);
+        }
+    }
+
+    /// Appends the event to the session's journal. A session without one is first heard of now: it gets its record.
+    fn journal(&mut self, state: &State, id: &SessionId) {
+        let session = state.session(id);
+        let event = self.event(&session, id);
+        let appended = journal::append(&session.journal(), &event);
+        if self.done(appended) != Some(Appended::Missing) {
+            return;
+        }
+        let Some(project) = self.project() else {
+            return;
+        };
+        let client = self.client(Some(state));
+        self.begin(
+            state,
+            id,
+            &project,
+            client.as_ref(),
+            Some("late".to_owned()),
+        );
+        let event = self.event(&session, id);
+        let appended = journal::append(&session.journal(), &event);
+        if self.done(appended) == Some(Appended::Missing) {
+            self.note(format!(
+                "could not record {} of {id}: its journal cannot be created",
+                self.event_name
+            ));
+        }
+    }
+
+    fn event(&self, session: &SessionDir, id: &SessionId) -> Event {
+        let mut event = self.payload.event(&self.event_name, self.config.capture);
+        let scope = session.scope();
+        event.ts = Some(self.now);
+        event.mono = Some(clock::since_boot());
+        event.session_id = Some(id.clone());
+        event.pid = self.env.claude_pid;
+        event.cwd = event.cwd.filter(|cwd| Some(cwd) != scope.cwd.as_ref());
+        event.transcript_path = event
+            .transcript_path
+            .filter(|path| Some(path) != scope.transcript_path.as_ref());
+        event
+    }
+
+    /// Creates the session's record and journal where missing, and makes its client an owner.
+    fn begin(
+        &mut self,
+        state: &State,
+        id: &SessionId,
+        project: &Project,
+        client: Option<&Client>,
+        source: Option<String>,
+    ) {
+        let session = state.session(id);
+        if !session.has_journal() {
+            let record = self.new_record(state, id, project, client, source);
+            let created = session.create(&record);
+            let created = self.done(created) == Some(true);
+            self.join(state, id, project, client);
+            if created {
+                self.log(state, id, project, "session created");
+            }
+        } else {
+            self.join(state, id, project, client);
+        }
+    }
+
+    fn new_record(
+        &self,
+        state: &State,
+        id: &SessionId,
+        project: &Project,
+        client: Option<&Client>,
+        source: Option<String>,
+    ) -> Record {
+        let mut record = Record::new(id.clone(), project, self.now);
+        record.cwd = self.payload.text("cwd");
+        record.transcript_path = self.payload.text("transcript_path");
+        record.model = self.payload.text("model");
+        record.agent_type = self
+            .payload
+            .text("agent_type")
+            .filter(|_| !self.payload.is_subagent());
+        record.name = self
+            .payload
+            .text("session_title")
+            .map(|title| one_line(&title, MAX_SESSION_NAME));
+        record.head = project::head(project.root());
+        record.machine = process::machine();
+        if source.as_deref() == Some("clear") {
+            record.previous = client
+                .and_then(|client| index::session_of_process(state, &client.owner))
+                .filter(|last| last != id);
+        }
+        record.parent = client
+            .and_then(|client| client.around.first().cloned())
+            .filter(|outer| outer != id);
+        record.source = source;
+        record
+    }
+
+    /// Makes the client an owner of the session, and the session one that may be live.
+    fn join(&mut self, state: &State, id: &SessionId, project: &Project, client: Option<&Client>) {
+        if let Some(client) = client {
+            let added = state.session(id).add_owner(&client.owner);
+            self.done(added);
+            if index::session_of_process(state, &client.owner).as_ref() != Some(id) {
+                let set = index::set_session_of_process(state, &client.owner, id);
+                self.done(set);
+            }
+        }
+        let added = index::add_to_project(state, &project.key(), id);
+        self.done(added);
+    }
+
+    /// Takes the client off the session. Whether another process still has it is the answer.
+    fn leave(&mut self, state: &State, id: &SessionId, project: Option<&Project>) -> bool {
+        let session = state.session(id);
+        let client = self.client(Some(state));
+        if let Some(client) = &client {
+            let removed = session.remove_owner(&client.owner);
+            self.done(removed);
+        }
+        let judge = Judge {
+            state,
+            viewpoint: client.map(|client| client.viewpoint),
+            now: self.now,
+            idle_timeout: self.config.session_timeout,
+        };
+        if !judge.living_owners(id).is_empty() {
+            return true;
+        }
+        let recorded = self
+            .done(session.record())
+            .flatten()
+            .map(|record| Project::at(record.project.root()));
+        for project in project.into_iter().chain(&recorded) {
+            let removed = index::remove_from_project(state, &project.key(), id);
+            self.done(removed);
+        }
+        if let Some(project) = project {
+            self.log(state, id, project, "session ended");
+        }
+        false
+    }
+
+    fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {
+        Pointers {
+            dir: &self.places.pointers,
+            state,
+            ttl: self.config.ttl,
+            now: self.now,
+        }
+    }
+
+    /// Makes the session the project's current one, unless it is already, or was started from within the current one: a
+    /// nested client does not take the pointer from the session around it.
+    fn move_pointer(
+        &mut self,
+        state: Option<&State>,
+        id: &SessionId,
+        project: &Project,
+        client: Option<&Client>,
+        durability: Durability,
+    ) {
+        let pointers = self.pointers(state);
+        let reading = pointers.read(&project.name());
+        let present = reading.fresh();
+        let is_around = |current| client.is_some_and(|client| client.around.contains(current));
+        let kept = match present {
+            Some(current) if current == id => {
+                !self.is_old(&reading) && durability == Durability::Cached
+            }
+            Some(current) => is_around(current),
+            None => false,
+        };
+        if !kept {
+            let stored = pointers.store(&project.name(), id, durability);
+            self.done(stored);
+        }
+    }
+
+    /// Writes the pointer again if it is this session's and not new.
+    fn refresh_pointer(&mut self, state: Option<&State>, id: &SessionId, project: &Project) {
+        let pointers = self.pointers(state);
+        let reading = pointers.read(&project.name());
+        let ours = matches!(&reading, Reading::Pointer { id: named, .. } if named == id);
+        if ours && self.is_old(&reading) {
+            let stored = pointers.store(&project.name(), id, Durability::Cached);
+            self.done(stored);
+        }
+    }
+
+    fn is_old(&self, reading: &Reading) -> bool {
+        matches!(reading, Reading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
+    }
+
+    /// The project that the client was started in.
+    fn project(&mut self) -> Option<Project> {
+        let cwd = self.payload.cwd();
+        let found = project_here(self.env, cwd.as_deref().map(Path::new));
+        self.done(found)
+    }
+
+    /// The client that runs this hook. Without a state directory there is nothing to know it by.
+    fn client(&self, state: Option<&State>) -> Option<Client> {
+        let viewpoint = Viewpoint::here()?;
+        let process = process::client(self.env)?;
+        let owner = viewpoint.owner(process);
+        let session_of = |process| index::session_of_process(state?, &viewpoint.owner(process));
+        let around = process::from(process.parent)
+            .filter_map(session_of)
+            .collect();
+        Some(Client {
+            viewpoint,
+            owner,
+            around,
+        })
+    }
+
+    /// Gives the session's Bash calls the id, where the client is too old to do so itself. The file is the hook's own;
+    /// a resumed session reads it again, so it is replaced, not appended to.
+    fn provide_id(&mut self, id: &SessionId) {
+        if self.env.claude_session_id.is_some() {
+            return;
+        }
+        if let Some(path) = &self.env.claude_env_file {
+            let text = format!("export CLAUDE_CODE_SESSION_ID={id}\n");
+            let written = write::replace(path, text.as_bytes(), Durability::Cached);
+            self.done(written);
+        }
+    }
+
+    fn sweep_if_due(&mut self, state: &State) {
+        let due = state
+            .last_sweep()
+            .is_none_or(|last| last.age(self.now) > self.config.cleanup_interval);
+        if due {
+            let started = detached::start_sweep();
+            self.done(started);
+        }
+    }
+
+    /// Says the id to the model, where the user asked for it.
+    fn tell_model(&self, id: &SessionId) {
+        if !self.config.context_line {
+            return;
+        }
+        let context = format!("The id of this Claude Code session is {id}.");
+        let output = json!({"hookSpecificOutput": {"hookEventName": name::SESSION_START, "additionalContext": context}});
+        // A client that closed the pipe has no use for it.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{output}\n").as_bytes());
+    }
+
+    fn log(&mut self, state: &State, id: &SessionId, project: &Project, what: &str) {
+        let live = index::sessions_of_project(state, &project.key()).map_or(0, |ids| ids.len());
+        let line = Line::new(what)
+            .session(id)
+            .detail("project", project.name().display())
+            .detail("live", live);
+        let written = log::append(state, Log::Operations, &line);
+        self.done(written);
+        if self.env.hook_debug {
+            self.note(format!(
+                "[SESSION_MANAGER] {what}: {id} (live sessions of the project: {live})"
+            ));
+        }
+    }
+}
+
+fn is_tool_event(event: &str) -> bool {
+    matches!(
+        event,
+        name::PRE_TOOL_USE
+            | name::POST_TOOL_USE
+            | name::POST_TOOL_USE_FAILURE
+            | name::POST_TOOL_BATCH
+    )
+}

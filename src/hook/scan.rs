@@ -1,0 +1,557 @@
+//! Reads one JSON object from a stream in pieces, keeps the few members it is asked for, and counts the rest.
+//!
+//! A payload is of any size, and carries what matters after a tool's output of any size. So nothing is held that is not
+//! kept, nesting is one bit for each of at most 128 levels, and what is kept is bounded. Structure is checked here; the
+//! text of a kept value is left to `serde_json`.
+//!
+//! The search for a string's end is a plain loop: a library that first asks the processor what it can do costs a small
+//! payload more than all the rest of its reading, and a payload of 100 MB is still read in a fraction of a second.
+
+/// The deepest nesting that is followed.
+const MAX_DEPTH: usize = 128;
+/// The longest member name that is told from others.
+const MAX_KEY: usize = 64;
+/// The most members that are kept.
+const MAX_MEMBERS: usize = 4096;
+
+/// What to do with a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Nothing.
+    Skip,
+    /// Keep the first so many bytes of its text.
+    Keep(usize),
+    /// Look at the members of the object, or of the objects in the array, that it is.
+    Enter,
+}
+
+/// Says what to do with the member `key` of an object that was entered by the member `parent` (empty at the top).
+pub(super) type Plan = fn(parent: &str, key: &str) -> Want;
+
+/// A member that was met, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    /// The member by which its object was entered; empty at the top.
+    pub(super) parent: String,
+    /// Which object of an entered array it is in; 0 elsewhere.
+    pub(super) element: usize,
+    /// Its name.
+    pub(super) key: String,
+    /// The kept bytes of its text, raw.
+    pub(super) text: Vec<u8>,
+    /// How many bytes its text has.
+    pub(super) size: u64,
+}
+
+impl Member {
+    /// Whether all of its text was kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.text.len() as u64 == self.size
+    }
+}
+
+/// How far the object has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Not to its end.
+    Open,
+    /// To its end.
+    Complete,
+    /// What was read is no JSON object.
+    Broken,
+}
+
+/// What may come next, outside of strings and scalars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Start,
+    Value,
+    ValueOrEnd,
+    Key,
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+    Nothing,
+    Broken,
+}
+
+/// What the next byte is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Structure,
+    Key { escaped: bool },
+    Text { escaped: bool },
+    Scalar,
+}
+
+/// An object whose members are looked at: the top, or one that was entered.
+#[derive(Debug)]
+struct Frame {
+    depth: usize,
+    name: String,
+    element: usize,
+}
+
+/// A member whose value is being read.
+#[derive(Debug)]
+struct Pending {
+    depth: usize,
+    want: Want,
+    elements: usize,
+    member: Member,
+}
+
+/// What one step read.
+struct Step {
+    bytes: usize,
+    ends_value: bool,
+}
+
+impl Step {
+    const ONE: Self = Self {
+        bytes: 1,
+        ends_value: false,
+    };
+}
+
+/// The reader, fed in pieces.
+#[derive(Debug)]
+pub(super) struct Scan {
+    plan: Plan,
+    expect: Expect,
+    inside: Inside,
+    /// One bit for each open container, the innermost lowest: 1 is an object.
+    containers: u128,
+    depth: usize,
+    size: u64,
+    key: Vec<u8>,
+    frames: Vec<Frame>,
+    pending: Vec<Pending>,
+    members: Vec<Member>,
+}
+
+impl Scan {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            expect: Expect::Start,
+            inside: Inside::Structure,
+            containers: 0,
+            depth: 0,
+            size: 0,
+            key: Vec::new(),
+            frames: Vec::new(),
+            pending: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// How many bytes have been fed.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        match self.expect {
+            Expect::Nothing => Progress::Complete,
+            Expect::Broken => Progress::Broken,
+            _ => Progress::Open,
+        }
+    }
+
+    /// The members that were met, in order; of several with one name, all.
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Reads on. What follows the object is counted and not looked at.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
+            if matches!(self.expect, Expect::Broken | Expect::Nothing) {
+                self.size += rest.len() as u64;
+                return;
+            }
+            let step = self.step(first, rest);
+            let (read, left) = rest.split_at_checked(step.bytes).unwrap_or((rest, &[]));
+            self.keep(read);
+            self.size += read.len() as u64;
+            if step.ends_value {
+                self.end_value();
+            }
+            rest = left;
+        }
+    }
+
+    fn step(&mut self, first: u8, rest: &[u8]) -> Step {
+        match self.inside {
+            Inside::Structure => self.structure(first),
+            Inside::Key { escaped } => self.key(first, escaped),
+            Inside::Text { escaped: true } => {
+                self.inside = Inside::Text { escaped: false };
+                Step::ONE
+            }
+            Inside::Text { escaped: false } => self.text(rest),
+            Inside::Scalar if is_scalar(first) => Step::ONE,
+            Inside::Scalar => {
+                self.inside = Inside::Structure;
+                Step {
+                    bytes: 0,
+                    ends_value: true,
+                }
+            }
+        }
+    }
+
+    fn structure(&mut self, byte: u8) -> Step {
+        use Expect::{Broken, Colon, CommaOrEnd, Key, KeyOrEnd, Start, Value, ValueOrEnd};
+        match (byte, self.expect) {
+            (b' ' | b'\t' | b'\n' | b'\r', _) => {}
+            (b'{', Start | Value | ValueOrEnd) => self.open(true),
+            (b'[', Value | ValueOrEnd) => self.open(false),
+            (b'"', Value | ValueOrEnd) => {
+                self.begin_value();
+                self.inside = Inside::Text { escaped: false };
+            }
+            (b'"', Key | KeyOrEnd) => {
+                self.key.clear();
+                self.inside = Inside::Key { escaped: false };
+            }
+            (b':', Colon) => self.expect = Value,
+            (b',', CommaOrEnd) => self.expect = if self.in_object() { Key } else { Value },
+            (b'}', KeyOrEnd | CommaOrEnd) if self.in_object() => return self.close(),
+            (b']', ValueOrEnd | CommaOrEnd) if !self.in_object() => return self.close(),
+            (byte, Value | ValueOrEnd) if is_scalar(byte) => {
+                self.begin_value();
+                self.inside = Inside::Scalar;
+            }
+            _ => self.expect = Broken,
+        }
+        Step::ONE
+    }
+
+    /// A name is kept raw: one with an escape in it is none of those that are asked for.
+    fn key(&mut self, byte: u8, escaped: bool) -> Step {
+        if byte == b'"' && !escaped {
+            self.inside = Inside::Structure;
+            self.expect = Expect::Colon;
+        } else {
+            if self.key.len() <= MAX_KEY {
+                self.key.push(byte);
+            }
+            self.inside = Inside::Key {
+                escaped: byte == b'\\' && !escaped,
+            };
+        }
+        Step::ONE
+    }
+
+    fn text(&mut self, rest: &[u8]) -> Step {
+        let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+            return Step {
+                bytes: rest.len(),
+                ends_value: false,
+            };
+        };
+        let ends_value = rest.get(at) == Some(&b'"');
+        self.inside = if ends_value {
+            Inside::Structure
+        } else {
+            Inside::Text { escaped: true }
+        };
+        Step {
+            bytes: at + 1,
+            ends_value,
+        }
+    }
+
+    fn in_object(&self) -> bool {
+        self.containers & 1 == 1
+    }
+
+    fn open(&mut self, object: bool) {
+        if self.depth == MAX_DEPTH {
+            self.expect = Expect::Broken;
+            return;
+        }
+        let enter = self.depth == 0 || self.begin_value();
+        self.containers = self.containers << 1 | u128::from(object);
+        self.depth += 1;
+        self.expect = if object {
+            Expect::KeyOrEnd
+        } else {
+            Expect::ValueOrEnd
+        };
+        if enter && object {
+            self.enter();
+        }
+    }
+
+    fn enter(&mut self) {
+        let (name, element) = self
+            .pending
+            .last_mut()
+            .map_or((String::new(), 0), |pending| {
+                pending.elements += 1;
+                (pending.member.key.clone(), pending.elements - 1)
+            });
+        self.frames.push(Frame {
+            depth: self.depth,
+            name,
+            element,
+        });
+    }
+
+    fn close(&mut self) -> Step {
+        if self
+            .frames
+            .last()
+            .is_some_and(|frame| frame.depth == self.depth)
+        {
+            self.frames.pop();
+        }
+        self.containers >>= 1;
+        self.depth -= 1;
+        Step {
+            bytes: 1,
+            ends_value: true,
+        }
+    }
+
+    /// Begins a value. Whether the members of the object that it may be are looked at is the answer.
+    fn begin_value(&mut self) -> bool {
+        let Some(frame) = self.frames.last() else {
+            return false;
+        };
+        if frame.depth != self.depth {
+            let around = self.pending.last();
+            return around
+                .is_some_and(|array| array.want == Want::Enter && array.depth + 1 == self.depth);
+        }
+        let key = std::str::from_utf8(&self.key).unwrap_or_default();
+        let want = if self.members.len() < MAX_MEMBERS {
+            (self.plan)(&frame.name, key)
+        } else {
+            Want::Skip
+        };
+        if want == Want::Skip {
+            return false;
+        }
+        let member = Member {
+            parent: frame.name.clone(),
+            element: frame.element,
+            key: key.to_owned(),
+            text: Vec::new(),
+            size: 0,
+        };
+        self.pending.push(Pending {
+            depth: self.depth,
+            want,
+            elements: 0,
+            member,
+        });
+        want == Want::Enter
+    }
+
+    fn keep(&mut self, read: &[u8]) {
+        for pending in &mut self.pending {
+            pending.member.size += read.len() as u64;
+            if let Want::Keep(limit) = pending.want {
+                let room = limit.saturating_sub(pending.member.text.len());
+                pending.member.text.extend(read.iter().take(room));
+            }
+        }
+    }
+
+    fn end_value(&mut self) {
+        self.expect = if self.depth == 0 {
+            Expect::Nothing
+        } else {
+            Expect::CommaOrEnd
+        };
+        if let Some(done) = self.pending.pop_if(|pending| pending.depth == self.depth) {
+            self.members.push(done.member);
+        }
+    }
+}
+
+fn is_scalar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Keeps every member of the top and of what `input`, `calls` enter.
+    fn plan(parent: &str, key: &str) -> Want {
+        match (parent, key) {
+            ("", "input" | "calls") => Want::Enter,
+            ("", "short") => Want::Keep(4),
+            ("", "skipped") => Want::Skip,
+            _ => Want::Keep(usize::MAX),
+        }
+    }
+
+    fn scan(bytes: &[u8], piece: usize) -> Scan {
+        let mut scan = Scan::new(plan);
+        for piece in bytes.chunks(piece) {
+            scan.feed(piece);
+        }
+        scan
+    }
+
+    fn kept(scan: &Scan) -> Vec<(String, usize, String, Value)> {
+        let value = |member: &Member| serde_json::from_slice(&member.text).unwrap_or(Value::Null);
+        let entered = |member: &&Member| {
+            !(member.parent.is_empty() && matches!(&*member.key, "input" | "calls"))
+        };
+        let row = |member: &Member| {
+            (
+                member.parent.clone(),
+                member.element,
+                member.key.clone(),
+                value(member),
+            )
+        };
+        scan.members().iter().filter(entered).map(row).collect()
+    }
+
+    #[test]
+    fn keeps_what_is_asked_for_and_counts_it() {
+        let text =
+            br#"{"a": "x\"y", "skipped": {"a": [1, {"a": 2}]}, "input": {"a": 1, "b": {"c": 2}},
+            "calls": [{"a": 1}, 7, [{"a": 9}], {"a": 2}], "short": "0123456789", "n": -1.5e3 }"#;
+        for piece in 1..text.len() {
+            let scan = scan(text, piece);
+            assert_eq!(scan.progress(), Progress::Complete);
+            let rows = kept(&scan);
+            let short: Vec<String> = rows
+                .iter()
+                .map(|(p, e, k, v)| format!("{p}{e}{k}={v}"))
+                .collect();
+            assert_eq!(
+                short,
+                [
+                    r#"0a="x\"y""#,
+                    "input0a=1",
+                    r#"input0b={"c":2}"#,
+                    "calls0a=1",
+                    "calls1a=2",
+                    "0short=null",
+                    "0n=-1500.0"
+                ],
+                "in pieces of {piece}"
+            );
+            let short = scan
+                .members()
+                .iter()
+                .find(|member| member.key == "short")
+                .unwrap();
+            assert_eq!(
+                (short.text.as_slice(), short.size, short.is_whole()),
+                (&b"\"012"[..], 12, false)
+            );
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, progress: Progress) {
+        assert_eq!(scan(text.as_bytes(), 3).progress(), progress, "{text}");
+    }
+
+    #[test]
+    fn tells_open_complete_and_broken_apart() {
+        check("", Progress::Open);
+        check("  {", Progress::Open);
+        check(r#"{"a":"#, Progress::Open);
+        check(r#"{"a":1"#, Progress::Open);
+        check("{}", Progress::Complete);
+        check("{} and more", Progress::Complete);
+        for broken in [
+            "[]",
+            "x",
+            "\"a\"",
+            "1",
+            "{]",
+            "{,}",
+            "{1:2}",
+            r#"{"a" 1}"#,
+            r#"{"a":}"#,
+            r#"{"a":[}"#,
+            "\0",
+            "\u{feff}{}",
+        ] {
+            check(broken, Progress::Broken);
+        }
+    }
+
+    #[test]
+    fn nesting_is_followed_to_128_levels() {
+        let nested = |levels: usize| format!("{}{}", r#"{"a":"#.repeat(levels), "1");
+        check(&nested(MAX_DEPTH), Progress::Open);
+        check(&nested(MAX_DEPTH + 1), Progress::Broken);
+        check(
+            &format!("{{\"a\":{}", "[".repeat(MAX_DEPTH)),
+            Progress::Broken,
+        );
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map("[a-z]{1,3}|input|calls", inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json(
+            map in proptest::collection::btree_map("[a-z]{1,3}|input|calls|skipped", any_json(), 0..8),
+            pretty in any::<bool>(),
+            piece in 1usize..50,
+        ) {
+            let value: Value = map.into_iter().collect();
+            let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
+            let scan = scan(&text, piece);
+            prop_assert_eq!(scan.progress(), Progress::Complete);
+            let mut expected = Vec::new();
+            for (key, value) in value.as_object().unwrap() {
+                match (key.as_str(), value) {
+                    ("skipped", _) => {}
+                    ("input" | "calls", Value::Object(inner)) => {
+                        expected.extend(inner.iter().map(|(k, v)| (key.clone(), 0, k.clone(), v.clone())));
+                    }
+                    ("input" | "calls", Value::Array(elements)) => {
+                        let objects = elements.iter().filter_map(Value::as_object).enumerate();
+                        let rows = objects.flat_map(|(e, o)| o.iter().map(move |(k, v)| (key.clone(), e, k.clone(), v.clone())));
+                        expected.extend(rows);
+                    }
+                    ("input" | "calls", _) => {}
+                    _ => expected.push((String::new(), 0, key.clone(), value.clone())),
+                }
+            }
+            prop_assert_eq!(kept(&scan), expected);
+        }
+
+        #[test]
+        fn any_bytes_in_any_pieces_are_read_alike(bytes in proptest::collection::vec(any::<u8>(), 0..200), piece in 1usize..20) {
+            let (whole, pieces) = (scan(&bytes, 1000), scan(&bytes, piece));
+            prop_assert_eq!(whole.progress(), pieces.progress());
+            prop_assert_eq!(whole.members(), pieces.members());
+            prop_assert_eq!(whole.size(), bytes.len() as u64);
+        }
+    }
+}

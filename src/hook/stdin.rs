@@ -1,0 +1,35 @@
+//! A hook's stdin: read to its end, or to the deadline.
+//!
+//! Draining it matters: a client that is still writing would be told that the pipe is broken.
+
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdin;
+
+/// How long a hook reads at most, so that all of it fits into one second.
+pub(super) const PATIENCE: Duration = Duration::from_millis(900);
+
+/// Feeds stdin to `feed` piece by piece, until it ends or `deadline` has passed. A stdin that cannot be read has ended.
+pub(super) fn read(deadline: Instant, mut feed: impl FnMut(&[u8])) {
+    let stdin = stdin();
+    // Never filled beforehand: touching its pages would cost a small payload more than reading it.
+    let mut buffer = Vec::with_capacity(64 * 1024);
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        let timeout = Timespec::try_from(left).ok();
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], timeout.as_ref()) {
+            Ok(0) => return,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+        buffer.clear();
+        match rustix::io::read(stdin, spare_capacity(&mut buffer)) {
+            Ok(0) => return,
+            Ok(_) => feed(&buffer),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! What Claude Code says: the members of a hook's payload that are kept, and how they become an event.
+//!
+//! The payload's own types are not trusted: a member of another type than expected counts as absent.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::scan::{Member, Progress, Scan, Want};
+use crate::model::event::{self, BatchCall, Outcome};
+use crate::model::label::{self, label};
+use crate::model::{Capture, Event, SessionId};
+
+/// The longest id or name that is kept, in bytes of JSON text.
+const NAME: usize = 512;
+/// The longest path that is kept, in bytes of JSON text.
+const PATH: usize = 16 * 1024;
+/// How much of a text that is only looked at for what kind of text it is.
+const OPENING: usize = 256;
+/// How much of a text a label is made from.
+const LABEL: usize = 4 * label::MAX_CHARS;
+
+/// A payload, as far as it is kept.
+#[derive(Debug)]
+pub(super) struct Payload {
+    members: Vec<Member>,
+    /// The size of all that was read, in bytes.
+    pub(super) size: u64,
+    /// Whether it was one JSON object to its end.
+    pub(super) progress: Progress,
+}
+
+/// Whose session a payload says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// This one's.
+    Session(SessionId),
+    /// It names none.
+    Missing,
+    /// It names something that is no session id, of so many bytes.
+    Invalid(u64),
+}
+
+pub(super) fn plan(parent: &str, key: &str) -> Want {
+    match (parent, key) {
+        ("", "tool_input" | "tool_response" | "tool_calls") => Want::Enter,
+        ("", "prompt" | "error") => Want::Keep(OPENING),
+        ("", "cwd" | "transcript_path" | "old_cwd" | "new_cwd" | "session_title") => {
+            Want::Keep(PATH)
+        }
+        (
+            "",
+            "session_id" | "hook_event_name" | "prompt_id" | "agent_id" | "agent_type"
+            | "tool_name" | "tool_use_id" | "duration_ms" | "is_interrupt" | "source" | "reason"
+            | "trigger" | "model" | "from_model" | "to_model" | "notification_type" | "task_id",
+        ) => Want::Keep(NAME),
+        ("tool_input", key) if label::INPUTS.contains(&key) => Want::Keep(LABEL),
+        ("tool_response", "backgroundTaskId" | "agentId" | "isAsync") => Want::Keep(NAME),
+        ("tool_calls", "tool_name" | "tool_use_id") => Want::Keep(NAME),
+        ("tool_calls", "tool_response") => Want::Keep(OPENING),
+        _ => Want::Skip,
+    }
+}
+
+impl Payload {
+    pub(super) fn new(scan: &Scan) -> Self {
+        Self {
+            members: scan.members().to_vec(),
+            size: scan.size(),
+            progress: scan.progress(),
+        }
+    }
+
+    /// The last member of this name, as a JavaScript object would have it.
+    fn member(&self, parent: &str, key: &str) -> Option<&Member> {
+        self.members
+            .iter()
+            .rev()
+            .find(|member| member.parent == parent && member.key == key)
+    }
+
+    fn get<T: DeserializeOwned>(&self, parent: &str, key: &str) -> Option<T> {
+        whole(self.member(parent, key)?)
+    }
+
+    /// A text at the top; an empty one is absent.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.get("", key).filter(|text: &String| !text.is_empty())
+    }
+
+    /// The beginning of a text at the top.
+    fn opening(&self, key: &str) -> Option<String> {
+        opening(self.member("", key)?)
+    }
+
+    /// Whose session this is.
+    pub(super) fn claim(&self) -> Claim {
+        let Some(member) = self.member("", "session_id") else {
+            return Claim::Missing;
+        };
+        let id = whole::<String>(member).and_then(|id| id.parse().ok());
+        id.map_or(Claim::Invalid(member.size), Claim::Session)
+    }
+
+    /// The event's name: what the payload says, if it is a name at all.
+    pub(super) fn event_name(&self) -> Option<String> {
+        let name = self.text("hook_event_name")?;
+        is_event_name(&name).then_some(name)
+    }
+
+    /// Whether it comes from a subagent.
+    pub(super) fn is_subagent(&self) -> bool {
+        self.text("agent_id").is_some()
+    }
+
+    /// Whether a prompt is not a person's, but the client's word that a background task has ended.
+    pub(super) fn is_task_notification(&self) -> bool {
+        self.opening("prompt")
+            .is_some_and(|prompt| prompt.trim_start().starts_with("<task-notification>"))
+    }
+
+    /// The payload as an event named `event`. When it happened, and to whom, is the caller's to add.
+    pub(super) fn event(&self, event: &str, capture: Capture) -> Event {
+        let notification = self.is_task_notification();
+        Event {
+            v: event::VERSION,
+            event: event.to_owned(),
+            tool: self.text("tool_name"),
+            tool_use_id: self.text("tool_use_id"),
+            agent_id: self.text("agent_id"),
+            agent_type: self.text("agent_type"),
+            prompt_id: self.text("prompt_id"),
+            cwd: self.text("cwd"),
+            transcript_path: self.text("transcript_path"),
+            ok: outcome_of(event),
+            error: self.error(event),
+            duration_ms: self.get("", "duration_ms"),
+            input_bytes: self.member("", "tool_input").map(|member| member.size),
+            output_bytes: self.member("", "tool_response").map(|member| member.size),
+            what: self.what(capture),
+            source: if notification {
+                Some("task-notification".to_owned())
+            } else {
+                self.text("source")
+            },
+            reason: self
+                .text("reason")
+                .filter(|_| event == event::name::SESSION_END),
+            trigger: self.text("trigger"),
+            model: self.text("model"),
+            calls: self.calls(),
+            old_cwd: self.text("old_cwd"),
+            new_cwd: self.text("new_cwd"),
+            from_model: self.text("from_model"),
+            to_model: self.text("to_model"),
+            notification_type: self.text("notification_type"),
+            background: self.background(),
+            spawned_agent: self.get("tool_response", "agentId"),
+            task_id: self.text("task_id").or_else(|| self.notified_task()),
+            incomplete: self.progress != Progress::Complete,
+            ..Event::default()
+        }
+    }
+
+    fn what(&self, capture: Capture) -> Option<String> {
+        match capture {
+            Capture::Metadata => None,
+            Capture::Summary => {
+                let inputs: Vec<(&str, String)> = label::INPUTS
+                    .into_iter()
+                    .filter_map(|key| Some((key, opening(self.member("tool_input", key)?)?)))
+                    .collect();
+                label(|key| {
+                    inputs
+                        .iter()
+                        .find(|(name, _)| *name == key)
+                        .map(|(_, text)| text.as_str())
+                })
+            }
+        }
+    }
+
+    fn error(&self, event: &str) -> Option<String> {
+        match event {
+            event::name::POST_TOOL_USE_FAILURE if self.get("", "is_interrupt") == Some(true) => {
+                Some("interrupted".to_owned())
+            }
+            event::name::POST_TOOL_USE_FAILURE => {
+                Some(error_class(&self.opening("error").unwrap_or_default()))
+            }
+            event::name::STOP_FAILURE => {
+                let named = self.text("error").filter(|error| is_word(error));
+                Some(named.unwrap_or_else(|| "other".to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    fn calls(&self) -> Vec<BatchCall> {
+        let mut calls: Vec<BatchCall> = Vec::new();
+        for member in self
+            .members
+            .iter()
+            .filter(|member| member.parent == "tool_calls")
+        {
+            if calls.len() <= member.element {
+                calls.resize_with(member.element + 1, BatchCall::default);
+            }
+            let Some(call) = calls.get_mut(member.element) else {
+                continue;
+            };
+            match member.key.as_str() {
+                "tool_name" => call.tool = whole(member),
+                "tool_use_id" => call.tool_use_id = whole(member),
+                _ => call.outcome = opening(member).and_then(|text| outcome_in(&text)),
+            }
+        }
+        calls
+    }
+
+    fn background(&self) -> Option<String> {
+        let agent = || {
+            let is_async = self.get("tool_response", "isAsync") == Some(true);
+            is_async
+                .then(|| self.get("tool_response", "agentId"))
+                .flatten()
+        };
+        self.get("tool_response", "backgroundTaskId").or_else(agent)
+    }
+
+    /// The task that a `<task-notification>` is about.
+    fn notified_task(&self) -> Option<String> {
+        if !self.is_task_notification() {
+            return None;
+        }
+        let prompt = self.opening("prompt")?;
+        let (_, rest) = prompt.split_once("<task-id>")?;
+        let (id, _) = rest.split_once("</task-id>")?;
+        Some(id.trim().to_owned()).filter(|id| is_word(id))
+    }
+
+    /// Where the session is: the directory that the payload names.
+    pub(super) fn cwd(&self) -> Option<String> {
+        self.text("cwd").filter(|cwd| Path::new(cwd).is_absolute())
+    }
+}
+
+/// Whether `text` can be an event's name.
+pub(super) fn is_event_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn is_word(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
+}
+
+fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
+    member
+        .is_whole()
+        .then(|| serde_json::from_slice(&member.text).ok())
+        .flatten()
+}
+
+/// A text of which only the beginning may have been kept. It may break off inside a character or an escape; then the
+/// last few bytes go, until what is left is a text.
+fn opening(member: &Member) -> Option<String> {
+    const LONGEST_ESCAPE: usize = r"\ud83d\ude00".len();
+    if member.is_whole() {
+        return whole(member);
+    }
+    (0..LONGEST_ESCAPE).find_map(|less| {
+        let mut text = member
+            .text
+            .get(..member.text.len().checked_sub(less)?)?
+            .to_vec();
+        text.push(b'"');
+        serde_json::from_slice(&text).ok()
+    })
+}
+
+fn outcome_of(event: &str) -> Option<bool> {
+    match event {
+        event::name::POST_TOOL_USE => Some(true),
+        event::name::POST_TOOL_USE_FAILURE => Some(false),
+        _ => None,
+    }
+}
+
+/// What kind of failure it was. The text itself is the tool's output and stays out of the journal.
+fn error_class(error: &str) -> String {
+    let first = error.lines().next().unwrap_or_default();
+    let status = first
+        .strip_prefix("Exit code ")
+        .and_then(|status| status.trim().parse::<u8>().ok());
+    match status {
+        Some(status) => format!("exit:{status}"),
+        None if first.to_ascii_lowercase().contains("timed out") => "timeout".to_owned(),
+        None => "other".to_owned(),
+    }
+}
+
+/// What the text of a result in a batch says of the call. The client marks calls that never ran; words for a refusal
+/// are those of version 2.1.329.
+fn outcome_in(text: &str) -> Option<Outcome> {
+    const REFUSED: [&str; 3] = [
+        "has been denied",
+        "needs approval",
+        "doesn't want to proceed",
+    ];
+    if text.starts_with("Exit code ") || text.starts_with("<tool_use_error>") {
+        return Some(Outcome::Failed);
+    }
+    let first = text.lines().next().unwrap_or_default();
+    REFUSED
+        .iter()
+        .any(|words| first.contains(words))
+        .then_some(Outcome::Denied)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn payload(text: &str) -> Payload {
+        let mut scan = Scan::new(plan);
+        scan.feed(text.as_bytes());
+        Payload::new(&scan)
+    }
+
+    fn event(text: &str) -> Event {
+        let payload = payload(text);
+        payload.event(&payload.event_name().unwrap(), Capture::Summary)
+    }
+
+    #[test]
+    fn what_follows_the_output_is_kept_and_the_output_is_not() {
+        let output = "x".repeat(100_000);
+        let event = event(&format!(
+            r#"{{"hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":{{"command":"secret","description":"List files"}},
+                "tool_response":{{"stdout":"{output}","backgroundTaskId":"b1"}},"tool_use_id":"t1","duration_ms":38}}"#
+        ));
+        assert_eq!(event.tool_use_id.as_deref(), Some("t1"));
+        assert_eq!(event.duration_ms, Some(38));
+        assert_eq!(event.what.as_deref(), Some("List files"));
+        assert_eq!(event.background.as_deref(), Some("b1"));
+        assert_eq!(event.ok, Some(true));
+        assert!(event.output_bytes.unwrap() > 100_000);
+        assert!(event.encode().len() < 400);
+    }
+
+    #[track_caller]
+    fn check_error(rest: &str, class: &str) {
+        let event = event(&format!(
+            r#"{{"hook_event_name":"PostToolUseFailure",{rest}}}"#
+        ));
+        assert_eq!(
+            (event.ok, event.error.as_deref()),
+            (Some(false), Some(class)),
+            "{rest}"
+        );
+    }
+
+    #[test]
+    fn an_error_is_journaled_as_its_class() {
+        check_error(
+            r#""error":"Exit code 3\nto-out\nto-err","is_interrupt":false"#,
+            "exit:3",
+        );
+        check_error(r#""error":"Exit code 9""#, "exit:9");
+        check_error(r#""error":"anything","is_interrupt":true"#, "interrupted");
+        check_error(r#""error":"Command timed out after 2m""#, "timeout");
+        check_error(r#""error":"File does not exist.""#, "other");
+        check_error(r#""error":7"#, "other");
+        check_error(
+            &format!(r#""error":"Exit code 1\n{}""#, "é".repeat(500)),
+            "exit:1",
+        );
+    }
+
+    #[test]
+    fn a_batch_names_every_call_and_what_its_result_says() {
+        let event = event(
+            r#"{"hook_event_name":"PostToolBatch","tool_calls":[
+                {"tool_name":"Read","tool_input":{"tool_name":"no"},"tool_use_id":"t1","tool_response":"1\talpha"},
+                {"tool_name":"Nope","tool_input":{},"tool_use_id":"t2","tool_response":"<tool_use_error>Error: No such tool"},
+                {"tool_name":"Bash","tool_input":{},"tool_use_id":"t3","tool_response":"Permission to use Bash has been denied because"}]}"#,
+        );
+        let calls: Vec<_> = event
+            .calls
+            .iter()
+            .map(|c| (c.tool.as_deref().unwrap(), c.outcome))
+            .collect();
+        assert_eq!(
+            calls,
+            [
+                ("Read", None),
+                ("Nope", Some(Outcome::Failed)),
+                ("Bash", Some(Outcome::Denied))
+            ]
+        );
+        assert_eq!(event.calls[2].tool_use_id.as_deref(), Some("t3"));
+    }
+
+    #[test]
+    fn members_of_another_type_are_absent() {
+        let event = event(
+            r#"{"hook_event_name":"PreToolUse","tool_name":7,"tool_use_id":null,"duration_ms":"x","tool_input":[1]}"#,
+        );
+        assert_eq!(
+            (event.tool, event.tool_use_id, event.duration_ms),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn ids_are_checked_where_they_come_in() {
+        assert_eq!(
+            payload(r#"{"session_id":"s-1"}"#).claim(),
+            Claim::Session("s-1".parse().unwrap())
+        );
+        assert_eq!(payload("{}").claim(), Claim::Missing);
+        assert_eq!(
+            payload(r#"{"session_id":"../../x"}"#).claim(),
+            Claim::Invalid(9)
+        );
+        assert_eq!(payload(r#"{"session_id":7}"#).claim(), Claim::Invalid(1));
+        assert_eq!(
+            payload(r#"{"session_id":"unknown"}"#).claim(),
+            Claim::Invalid(9)
+        );
+    }
+
+    #[test]
+    fn a_finished_task_is_no_persons_prompt() {
+        let text = r#"{"hook_event_name":"UserPromptSubmit","prompt":"<task-notification>\n<task-id>afab1</task-id> more"}"#;
+        assert!(payload(text).is_task_notification());
+        let event = event(text);
+        assert_eq!(event.source.as_deref(), Some("task-notification"));
+        assert_eq!(event.task_id.as_deref(), Some("afab1"));
+        assert!(!payload(r#"{"prompt":"What is a <task-notification>?"}"#).is_task_notification());
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_cut_anywhere_is_still_a_text(text in any::<String>(), keep in 1usize..60) {
+            let raw = serde_json::to_vec(&text).unwrap();
+            let kept: Vec<u8> = raw.iter().copied().take(keep).collect();
+            let member = Member { parent: String::new(), element: 0, key: "prompt".into(), size: raw.len() as u64, text: kept };
+            let read = opening(&member).unwrap();
+            prop_assert!(text.starts_with(&read));
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! The ladder: which session is this. The first rung that answers wins, and the answer says which rung it was.
+//!
+//! Explicit beats implicit: nothing overrides a rung above it. Where several sessions could be meant, the ladder stops:
+//! no identity beats a wrong one.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::liveness::{Finding, Judge, SessionState};
+use super::process::{self, Viewpoint};
+use crate::model::{Config, Project, ProjectName, Record, SessionId, Timestamp};
+use crate::store::pointer::{Pointers, Reading, Standing};
+use crate::store::{Environment, Places, State, index, project};
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rung {
+    /// Somebody gave the id.
+    Explicit,
+    /// `session_id` on a hook's stdin.
+    Payload,
+    /// `CLAUDE_CODE_SESSION_ID`, else `CCSESSION_ID`.
+    Environment,
+    /// The nearest process above that is a client on record.
+    Process,
+    /// The one live session of the project.
+    Project,
+    /// The pointer file.
+    Pointer,
+    /// No rung answered.
+    Unknown,
+}
+
+/// How far an answer can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// It is this session.
+    Exact,
+    /// It is one of several.
+    Ambiguous,
+    /// It was this session when the pointer was written.
+    LastKnown,
+    /// Nothing is known.
+    None,
+}
+
+/// A session that an ambiguous question could mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Its id.
+    pub session_id: SessionId,
+    /// When its last event was.
+    pub last_activity: Option<Timestamp>,
+}
+
+/// What a rung saw, for `--explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which rung.
+    pub rung: Rung,
+    /// What it saw, and why it answered or was passed over.
+    pub saw: String,
+}
+
+/// The answer, and how it was found.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The session; none where it is unknown or ambiguous.
+    pub id: Option<SessionId>,
+    /// The rung that answered.
+    pub rung: Rung,
+    /// How far to trust it.
+    pub trust: Trust,
+    /// The project that was asked about, where there is one.
+    pub project: Option<Project>,
+    /// The live sessions of the project, the most recently active first, where there are several.
+    pub candidates: Vec<Candidate>,
+    /// What each rung saw, from the top.
+    pub steps: Vec<Step>,
+}
+
+/// What is asked about.
+#[derive(Debug, Clone, Default)]
+pub enum About {
+    /// This process, and the project of the directory it is in.
+    #[default]
+    Here,
+    /// The project of this directory.
+    Project(PathBuf),
+    /// The pointer of projects with this bare name.
+    Name(ProjectName),
+}
+
+/// What the caller already knows.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// The id that somebody gave.
+    pub explicit: Option<SessionId>,
+    /// The id on a hook's stdin.
+    pub payload: Option<SessionId>,
+    /// What is asked about.
+    pub about: About,
+}
+
+/// Everything the ladder looks at.
+#[derive(Debug)]
+pub struct Sight<'a> {
+    /// The environment.
+    pub env: &'a Environment,
+    /// Where things are.
+    pub places: &'a Places,
+    /// The settings.
+    pub config: &'a Config,
+    /// The state directory, where there is one.
+    pub state: Option<&'a State>,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// Climbs down the ladder until a rung answers.
+pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
+    let mut climb = Climb::new(sight, question);
+    let found = climb
+        .explicit(question.explicit.as_ref())
+        .or_else(|| climb.payload(question.payload.as_ref()));
+    let found = found
+        .or_else(|| climb.environment_or_process())
+        .or_else(|| climb.live_in_project());
+    let (id, rung, trust) = match found {
+        Some(Found::One(id, rung)) => (Some(id), rung, Trust::Exact),
+        Some(Found::Several) => (None, Rung::Project, Trust::Ambiguous),
+        None => match climb.pointer() {
+            Some(id) => (Some(id), Rung::Pointer, Trust::LastKnown),
+            None => (None, Rung::Unknown, Trust::None),
+        },
+    };
+    Answer {
+        id,
+        rung,
+        trust,
+        project: climb.project,
+        candidates: climb.candidates,
+        steps: climb.steps,
+    }
+}
+
+/// The last session of a project, ended or not: the one with the latest event.
+pub fn last_of_project(sight: &Sight<'_>, project: &Project) -> Option<SessionId> {
+    let state = sight.state?;
+    let ids = state.session_ids().ok()?;
+    let of_project = ids.filter_map(|id| {
+        let dir = state.session(&id);
+        let record = dir.record().ok()??;
+        record
+            .is_in(project.root())
+            .then(|| (dir.last_activity().unwrap_or(record.started_at), id))
+    });
+    of_project.max().map(|(_, id)| id)
+}
+
+/// The project that a hook or a shell is in: that of `CLAUDE_PROJECT_DIR` where the client gives it, else of `fallback`,
+/// else of the working directory.
+///
+/// # Errors
+/// [`crate::store::Error::Io`] where only the working directory is left, and it is gone.
+pub fn project_here(env: &Environment, fallback: Option<&Path>) -> crate::store::Result<Project> {
+    match env.claude_project_dir.as_deref().or(fallback) {
+        Some(start) => Ok(project::discover(start)),
+        None => Ok(project::discover(&project::current_dir()?)),
+    }
+}
+
+enum Found {
+    One(SessionId, Rung),
+    Several,
+}
+
+struct Climb<'a> {
+    sight: &'a Sight<'a>,
+    about: &'a About,
+    judge: Option<Judge<'a>>,
+    project: Option<Project>,
+    candidates: Vec<Candidate>,
+    steps: Vec<Step>,
+}
+
+impl<'a> Climb<'a> {
+    fn new(sight: &'a Sight<'a>, question: &'a Question) -> Self {
+        let judge = sight.state.map(|state| Judge {
+            state,
+            viewpoint: Viewpoint::here(),
+            now: sight.now,
+            idle_timeout: sight.config.session_timeout,
+        });
+        let project = match &question.about {
+            About::Here => project_here(sight.env, None).ok(),
+            About::Project(path) => Some(project::discover(path)),
+            About::Name(_) => None,
+        };
+        Self {
+            sight,
+            about: &question.about,
+            judge,
+            project,
+            candidates: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, rung: Rung, saw: impl Into<String>) {
+        self.steps.push(Step {
+            rung,
+            saw: saw.into(),
+        });
+    }
+
+    fn explicit(&mut self, id: Option<&SessionId>) -> Option<Found> {
+        self.given(Rung::Explicit, id, "no --session was given")
+    }
+
+    fn payload(&mut self, id: Option<&SessionId>) -> Option<Found> {
+        self.given(
+            Rung::Payload,
+            id,
+            "no hook input with a session id was given",
+        )
+    }
+
+    fn given(&mut self, rung: Rung, id: Option<&SessionId>, otherwise: &str) -> Option<Found> {
+        self.note(
+            rung,
+            id.map_or_else(|| otherwise.to_owned(), |id| format!("{id}, as given")),
+        );
+        Some(Found::One(id?.clone(), rung))
+    }
+
+    /// Rungs 3 and 4 together: where they name different sessions, the process tree is nearer than a variable that a
+    /// long-lived server inherited days ago.
+    fn environment_or_process(&mut self) -> Option<Found> {
+        let by_variable = self.environment();
+        let by_process = self.process();
+        match (by_variable, by_process) {
+            (Some(variable), Some(process)) if variable != process => {
+                self.note(
+                    Rung::Environment,
+                    format!("passed over: the process tree says {process}"),
+                );
+                Some(Found::One(process, Rung::Process))
+            }
+            (Some(id), _) => Some(Found::One(id, Rung::Environment)),
+            (None, Some(id)) => Some(Found::One(id, Rung::Process)),
+            (None, None) => None,
+        }
+    }
+
+    fn environment(&mut self) -> Option<SessionId> {
+        let env = self.sight.env;
+        let claude = env
+            .claude_session_id
+            .as_ref()
+            .map(|id| ("CLAUDE_CODE_SESSION_ID", id));
+        let ours = env.ccsession_id.as_ref().map(|id| ("CCSESSION_ID", id));
+        let Some((variable, text)) = claude.or(ours) else {
+            self.note(
+                Rung::Environment,
+                "neither CLAUDE_CODE_SESSION_ID nor CCSESSION_ID is set",
+            );
+            return None;
+        };
+        let parsed = text.to_str().map(str::parse::<SessionId>);
+        let Some(Ok(id)) = parsed else {
+            self.note(
+                Rung::Environment,
+                format!("passed over: {variable} is not a session id"),
+            );
+            return None;
+        };
+        match self.objection_to_variable(&id) {
+            Some(why) => {
+                self.note(
+                    Rung::Environment,
+                    format!("passed over: {variable} names {id}, {why}"),
+                );
+                None
+            }
+            None => {
+                self.note(Rung::Environment, format!("{id}, from {variable}"));
+                Some(id)
+            }
+        }
+    }
+
+    /// Why a variable's id cannot be this process's session, if so.
+    fn objection_to_variable(&self, id: &SessionId) -> Option<&'static str> {
+        let Some((record, finding)) = self.known(id) else {
+            return self.objection_of_place(None);
+        };
+        if let Some(why) = self.objection_of_place(Some((id, &record))) {
+            return Some(why);
+        }
+        if finding.state == SessionState::Ended {
+            return Some("which has ended");
+        }
+        let is_above =
+            |pid, start| process::ancestors().any(|above| above.pid == pid && above.start == start);
+        let ours = finding
+            .owners
+            .iter()
+            .any(|owner| is_above(owner.pid, owner.start));
+        if ours || finding.unseen > 0 {
+            return None;
+        }
+        if !finding.owners.is_empty() {
+            return Some("whose client is not above this process");
+        }
+        (finding.state == SessionState::Abandoned).then_some("whose client no longer runs")
+    }
+
+    /// Asked about another project, what is known of this process does not answer.
+    fn objection_of_place(&self, known: Option<(&SessionId, &Record)>) -> Option<&'static str> {
+        match (self.about, known) {
+            (About::Here, _) => None,
+            (About::Name(_), _) => Some("but a name was asked about"),
+            (About::Project(_), Some((id, record))) if self.belongs_here(id, record) => None,
+            (About::Project(_), _) => Some("which is not in the project asked about"),
+        }
+    }
+
+    fn process(&mut self) -> Option<SessionId> {
+        let entry = self.judge.as_ref().and_then(|judge| {
+            let viewpoint = judge.viewpoint.as_ref()?;
+            process::ancestors().find_map(|above| {
+                let id = index::session_of_process(judge.state, &viewpoint.owner(above))?;
+                Some((above.pid, id))
+            })
+        });
+        let Some((pid, id)) = entry else {
+            self.note(Rung::Process, "no process above is a client on record");
+            return None;
+        };
+        let known = self.known(&id);
+        let objection = match &known {
+            Some((_, finding)) if finding.state == SessionState::Ended => Some("which has ended"),
+            Some((record, _)) => self.objection_of_place(Some((&id, record))),
+            None => Some("which has no record"),
+        };
+        match objection {
+            Some(why) => {
+                self.note(
+                    Rung::Process,
+                    format!("passed over: process {pid} is in {id}, {why}"),
+                );
+                None
+            }
+            None => {
+                self.note(Rung::Process, format!("{id}, of process {pid}"));
+                Some(id)
+            }
+        }
+    }
+
+    fn live_in_project(&mut self) -> Option<Found> {
+        let Some(project) = self.project.clone() else {
+            self.note(Rung::Project, "no project was asked about");
+            return None;
+        };
+        self.candidates = self.live_sessions(&project);
+        let shown = crate::store::shown(project.root());
+        match self.candidates.as_slice() {
+            [] => {
+                self.note(Rung::Project, format!("no live session in {shown}"));
+                None
+            }
+            [only] => {
+                let id = only.session_id.clone();
+                self.note(
+                    Rung::Project,
+                    format!("{id}, the one live session in {shown}"),
+                );
+                self.candidates.clear();
+                Some(Found::One(id, Rung::Project))
+            }
+            several => {
+                let count = several.len();
+                self.note(
+                    Rung::Project,
+                    format!("{count} live sessions in {shown}: it cannot be known which is meant"),
+                );
+                Some(Found::Several)
+            }
+        }
+    }
+
+    fn live_sessions(&self, project: &Project) -> Vec<Candidate> {
+        let Some(judge) = &self.judge else {
+            return Vec::new();
+        };
+        let ids = index::sessions_of_project(judge.state, &project.key()).unwrap_or_default();
+        let mut live: Vec<Candidate> = ids
+            .into_iter()
+            .filter_map(|id| {
+                let (_, finding) = self.known(&id)?;
+                finding.state.is_live().then_some(Candidate {
+                    session_id: id,
+                    last_activity: finding.last_activity,
+                })
+            })
+            .collect();
+        live.sort_by_key(|candidate| std::cmp::Reverse(candidate.last_activity));
+        live
+    }
+
+    fn pointer(&mut self) -> Option<SessionId> {
+        let name = match (self.about, &self.project) {
+            (About::Name(name), _) => name.clone(),
+            (_, Some(project)) => project.name(),
+            (_, None) => {
+                self.note(Rung::Pointer, "no project was asked about");
+                return None;
+            }
+        };
+        let pointers = Pointers {
+            dir: &self.sight.places.pointers,
+            state: self.sight.state,
+            ttl: self.sight.config.ttl,
+            now: self.sight.now,
+        };
+        let shown = crate::store::shown(&pointers.path(&name));
+        let reading = pointers.read(&name);
+        let (id, saw) = self.judge_pointer(&reading);
+        self.note(Rung::Pointer, format!("{saw} ({shown})"));
+        if matches!(
+            reading,
+            Reading::Pointer {
+                standing: Standing::Stale,
+                ..
+            }
+        ) {
+            // What cannot be removed now is removed by the next sweep.
+            let _ = pointers.remove_if_stale(&name);
+        }
+        id
+    }
+
+    fn judge_pointer(&self, reading: &Reading) -> (Option<SessionId>, String) {
+        match reading {
+            Reading::Absent => (None, "there is no pointer".to_owned()),
+            Reading::Malformed(why, _) => (None, format!("passed over: {why}")),
+            Reading::Refused(err) => (None, format!("passed over: {err}")),
+            Reading::Pointer {
+                id,
+                written,
+                standing,
+                ..
+            } => match standing {
+                Standing::Stale => (
+                    None,
+                    format!("passed over: it names {id} and is stale, written {written}"),
+                ),
+                Standing::Ahead => (
+                    None,
+                    format!("passed over: it names {id} and is from the future, {written}"),
+                ),
+                Standing::Fresh => match self.contradiction(id) {
+                    Some(why) => (None, format!("passed over: it names {id}, {why}")),
+                    None => (Some(id.clone()), format!("{id}, written {written}")),
+                },
+            },
+        }
+    }
+
+    /// Where pointer and state disagree, the state wins.
+    fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
+        let (record, finding) = self.known(id)?;
+        if self.project.is_some() && !self.belongs_here(id, &record) {
+            return Some("which is in another project of this name");
+        }
+        match finding.state {
+            SessionState::Ended => Some("which has ended"),
+            SessionState::Abandoned => Some("which is abandoned"),
+            SessionState::Active | SessionState::Idle => None,
+        }
+    }
+
+    /// Whether the session was recorded in this project, or was resumed in it later.
+    fn belongs_here(&self, id: &SessionId, record: &Record) -> bool {
+        let Some(project) = &self.project else {
+            return false;
+        };
+        let resumed_here = || {
+            let ids = self
+                .sight
+                .state
+                .and_then(|state| index::sessions_of_project(state, &project.key()).ok());
+            ids.is_some_and(|ids| ids.contains(id))
+        };
+        record.is_in(project.root()) || resumed_here()
+    }
+
+    fn known(&self, id: &SessionId) -> Option<(Record, Finding)> {
+        let judge = self.judge.as_ref()?;
+        let record = judge.state.session(id).record().ok()??;
+        let finding = judge.find(id, &record);
+        Some((record, finding))
+    }
+}

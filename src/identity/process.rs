@@ -1,0 +1,206 @@
+//! Processes: which ones are above this one, which of them is the Claude Code client, and whether an owner on record
+//! still runs.
+//!
+//! On Linux from `/proc`. Elsewhere no process can be seen, and what depends on seeing one falls back to activity.
+
+use std::path::PathBuf;
+
+use crate::model::Owner;
+use crate::model::record::VERSION;
+use crate::store::{Environment, file};
+
+/// The most processes that are looked at on the way up; a deeper tree is cut off.
+const MAX_DEPTH: usize = 64;
+const MAX_STAT: usize = 4096;
+
+/// A process, told from another of the same pid by its start time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// Its parent's id; 0 at the top.
+    pub parent: u32,
+    /// When it started: clock ticks since boot.
+    pub start: u64,
+}
+
+/// Whether an owner on record still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// The very process runs.
+    Alive,
+    /// It does not; another process may have its pid.
+    Dead,
+    /// It cannot be seen from here: another machine, another pid namespace, no `/proc`. That is not dead.
+    Unseen,
+}
+
+/// The kernel, pid namespace and machine that this process sees pids of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewpoint {
+    boot: String,
+    pidns: u64,
+    machine: Option<String>,
+}
+
+impl Viewpoint {
+    /// From where this process sees; nothing where processes cannot be seen.
+    pub fn here() -> Option<Self> {
+        let boot = text("/proc/sys/kernel/random/boot_id")?;
+        let pidns = rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino;
+        Some(Self {
+            boot,
+            pidns,
+            machine: machine(),
+        })
+    }
+
+    /// `process` as an owner, with what tells it from another of the same pid.
+    pub fn owner(&self, process: Process) -> Owner {
+        Owner {
+            v: VERSION,
+            pid: process.pid,
+            start: process.start,
+            boot: self.boot.clone(),
+            pidns: self.pidns,
+            machine: self.machine.clone(),
+        }
+    }
+
+    /// Whether `owner` still runs.
+    pub fn judge(&self, owner: &Owner) -> Life {
+        if owner.machine != self.machine {
+            return Life::Unseen;
+        }
+        if owner.boot != self.boot {
+            return Life::Dead;
+        }
+        if owner.pidns != self.pidns {
+            return Life::Unseen;
+        }
+        match process(owner.pid) {
+            Some(process) if process.start == owner.start => Life::Alive,
+            _ => Life::Dead,
+        }
+    }
+}
+
+/// The name of this machine, as the kernel has it.
+pub fn machine() -> Option<String> {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_str().ok()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The process `pid`, if it runs and can be seen.
+pub fn process(pid: u32) -> Option<Process> {
+    parse_stat(pid, &text(&format!("/proc/{pid}/stat"))?)
+}
+
+/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis.
+fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
+    const PARENT: usize = 1;
+    const START: usize = 19;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace();
+    let parent = fields.nth(PARENT)?.parse().ok()?;
+    let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
+    Some(Process { pid, parent, start })
+}
+
+/// The processes above this one, the nearest first.
+pub fn ancestors() -> impl Iterator<Item = Process> {
+    from(std::os::unix::process::parent_id())
+}
+
+/// The process `pid` and those above it, the nearest first.
+pub fn from(pid: u32) -> impl Iterator<Item = Process> {
+    let seen = |pid: u32| if pid == 0 { None } else { process(pid) };
+    std::iter::successors(seen(pid), move |process| seen(process.parent)).take(MAX_DEPTH)
+}
+
+/// The client that runs this hook: the ancestor that `CLAUDE_PID` names, or, from a client that sets none, the nearest
+/// ancestor that is Claude Code. A `CLAUDE_PID` that is no ancestor of ours is another process's, and proves nothing.
+pub fn client(env: &Environment) -> Option<Process> {
+    match env.claude_pid {
+        Some(pid) => ancestors().find(|process| process.pid == pid),
+        None => ancestors().find(|process| is_client(process.pid)),
+    }
+}
+
+/// Claude Code names its process `claude`, in its native builds and under Node.
+fn is_client(pid: u32) -> bool {
+    text(&format!("/proc/{pid}/comm")).as_deref() == Some("claude")
+}
+
+fn text(path: &str) -> Option<String> {
+    let content = file::read_any(&PathBuf::from(path), MAX_STAT).ok()??;
+    Some(
+        String::from_utf8_lossy(&content.bytes)
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_may_hold_parentheses_and_numbers() {
+        let stat = "42 (a) S 1 (b) 9) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98536 1 1";
+        assert_eq!(
+            parse_stat(42, stat),
+            Some(Process {
+                pid: 42,
+                parent: 7,
+                start: 98536
+            })
+        );
+        assert_eq!(parse_stat(42, "42 (x"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_is_alive_and_another_start_is_another_process() {
+        let here = Viewpoint::here().unwrap();
+        let owner = here.owner(process(std::process::id()).unwrap());
+        assert_eq!(here.judge(&owner), Life::Alive);
+        assert_eq!(
+            here.judge(&Owner {
+                start: owner.start + 1,
+                ..owner.clone()
+            }),
+            Life::Dead
+        );
+        assert_eq!(
+            here.judge(&Owner {
+                boot: "other".into(),
+                ..owner.clone()
+            }),
+            Life::Dead
+        );
+        assert_eq!(
+            here.judge(&Owner {
+                pidns: owner.pidns + 1,
+                ..owner.clone()
+            }),
+            Life::Unseen
+        );
+        assert_eq!(
+            here.judge(&Owner {
+                machine: Some("far away".into()),
+                ..owner
+            }),
+            Life::Unseen
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_way_up_ends_at_the_top() {
+        let chain: Vec<_> = ancestors().collect();
+        assert!(!chain.is_empty());
+        assert_eq!(chain.last().unwrap().parent, 0);
+    }
+}
