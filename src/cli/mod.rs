@@ -1,1 +1,104 @@
-//! stub
+//! The command line: a verb is a file. Parse, run, exit status.
+
+mod args;
+mod cleanup;
+mod config;
+mod context;
+mod current;
+mod doctor;
+mod install;
+mod list;
+mod output;
+mod show;
+mod status;
+mod store;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Arguments, Verb};
+use context::Context;
+use status::Status;
+
+/// Runs the command line to its end.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    // A hook line in Claude Code's settings must never see the parser's complaints: they would veto a tool call.
+    if arguments.get(1).is_some_and(|verb| verb == "hook") {
+        let event = arguments
+            .get(2)
+            .and_then(|event| event.to_str())
+            .unwrap_or("SessionEvent");
+        return crate::hook::run(event);
+    }
+    report_panics_as_failures();
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => run_verb(arguments.verb).into(),
+        Err(err) => refuse(&err).into(),
+    }
+}
+
+fn run_verb(verb: Verb) -> Status {
+    let context = Context::new();
+    let done = match verb {
+        Verb::Current(args) => current::run(&context, args),
+        Verb::Store(args) => store::run(&context, args),
+        Verb::List(args) => list::run(&context, args),
+        Verb::Show(args) => show::run(&context, args),
+        Verb::Cleanup(args) => cleanup::run(&context, args),
+        Verb::Config(args) => config::run(&context, args),
+        Verb::Install(args) => install::install(&context, args),
+        Verb::Uninstall(args) => install::uninstall(&context, args),
+        Verb::Doctor(args) => doctor::run(&context, args),
+        Verb::Hook { .. } => Ok(Status::Done),
+    };
+    done.unwrap_or_else(|err| {
+        output::complain(&format!("{err:#}"));
+        status::of(&err)
+    })
+}
+
+/// The parser's answer: help and version on stdout; anything else is one line on stderr, and never status 2.
+fn refuse(err: &clap::Error) -> Status {
+    match err.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::print(&err.render().to_string());
+            Status::Done
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::warn(err.render().to_string().trim_end());
+            Status::Usage
+        }
+        _ => {
+            let text = err.render().to_string();
+            let lines = text
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.starts_with("Usage:"));
+            let words: Vec<&str> = lines
+                .filter(|line| !line.is_empty() && !line.starts_with("For more"))
+                .collect();
+            let said = words.join(" ");
+            let said = said.trim_start_matches("error: ");
+            output::complain(&format!("{said}; see `ccsession --help`"));
+            Status::Usage
+        }
+    }
+}
+
+fn report_panics_as_failures() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        output::complain(&format!(
+            "could not go on: an error in this program at {place}; please report it"
+        ));
+        std::process::exit(Status::Failed as i32);
+    }));
+}

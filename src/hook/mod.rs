@@ -20,6 +20,10 @@ use crate::model::SessionId;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Environment, Places, State};
 
+/// Stands in every hook's executable, so that the doctor can tell its version without running it.
+#[used]
+pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSION"));
+
 /// Runs a hook to its end: reads stdin, records the event, returns success. `fallback` is the event's name where the
 /// payload does not say it.
 pub fn run(fallback: &str) -> ExitCode {

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_call_is_open_until_something_ends_it() {
         let pre = event(name::PRE_TOOL_USE, Some("t1"), None);
-        check(&[pre.clone()], 1);
+        check(std::slice::from_ref(&pre), 1);
         check(
             &[pre.clone(), event(name::POST_TOOL_USE, Some("t1"), None)],
             0,

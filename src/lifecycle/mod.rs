@@ -1,1 +1,3 @@
-//! stub
+//! What is done to sessions from outside: for now, cleaning up after those that are gone.
+
+pub mod cleanup;

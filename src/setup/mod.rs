@@ -1,1 +1,10 @@
-//! stub
+//! Claude Code's settings: registering the hooks, taking them out again, and finding out what is wrong.
+//!
+//! [`edit`], [`client`] and [`diff`] are pure, text in and text out; [`settings`] reads and writes the files.
+
+pub mod client;
+pub mod diff;
+pub mod doctor;
+pub mod edit;
+pub mod programs;
+pub mod settings;

@@ -306,6 +306,15 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     })
 }
 
+/// How many bytes a user may still write on the file system that `path` is on.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn free_space(path: &Path) -> Result<u64> {
+    let found = rustix::fs::statvfs(path).map_err(Error::io("inspect", path))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// The names in a directory, in no order; none where there is no directory.
 ///
 /// # Errors

@@ -33,6 +33,14 @@ pub fn discover(start: &Path) -> Project {
     Project::at(root.to_owned())
 }
 
+/// As [`discover`], for a path that somebody gave.
+///
+/// # Errors
+/// [`Error::Io`] where it is not there.
+pub fn existing(start: &Path) -> Result<Project> {
+    file::canonical(start).map(|start| discover(&start))
+}
+
 fn is_root(dir: &Path, owner_of_start: u32) -> bool {
     // The readers that share the pointer never look for a `.git` in `/`.
     if dir.parent().is_none() || is_shared(dir) {

@@ -3,7 +3,6 @@
 Knows nothing of what is checked afterwards: it only leaves files under the run's `out/`.
 """
 import json
-import os
 import platform
 import re
 import shlex

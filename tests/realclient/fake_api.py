@@ -118,9 +118,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def stream(self, body: dict, blocks: list[dict]) -> None:
         stop = "tool_use" if any(b["type"] == "tool_use" for b in blocks) else "end_turn"
-        usage = {"input_tokens": 1000, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 50}
+        usage = {"input_tokens": 1000, "output_tokens": 50}
         message = {"id": f"msg_fake{next(self.server.numbers):04}", "type": "message", "role": "assistant",
-                   "model": body.get("model"), "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+                   "model": body.get("model"), "content": [], "stop_reason": None, "stop_sequence": None,
+                   "usage": usage}
         self.send_response(200)
         self.send_header("content-type", "text/event-stream; charset=utf-8")
         self.send_header("transfer-encoding", "chunked")
@@ -128,9 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         self.event("message_start", message=message)
         for index, block in enumerate(blocks):
             if block["type"] == "text":
-                empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+                empty, delta = block | {"text": ""}, {"type": "text_delta", "text": block["text"]}
             else:
-                empty, delta = dict(block, input={}), {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+                text = json.dumps(block["input"])
+                empty, delta = block | {"input": {}}, {"type": "input_json_delta", "partial_json": text}
             self.event("content_block_start", index=index, content_block=empty)
             self.event("content_block_delta", index=index, delta=delta)
             self.event("content_block_stop", index=index)

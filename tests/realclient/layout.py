@@ -52,7 +52,13 @@ def python_command(program: str, *arguments: object) -> str:
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The objects of a JSON Lines file, none where there is no file. Blank lines are skipped, a torn one is an error."""
+    """The objects of a JSON Lines file, none where there is no file. Blank lines are skipped.
+
+    Raises `ValueError` with the file's name for a line that is torn.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    except ValueError as error:
+        raise ValueError(f"unreadable line: {error} ({path})") from None

@@ -18,8 +18,8 @@ IDENTITY = {
 }
 
 # What no two runs agree on: ids, times, costs, sizes that depend on them, and where the cache marker stands.
-VOLATILE_KEY = re.compile(r"uuids?$|timestamp|_ms$|duration|_seconds|end_time|cost|usd$|usage|request_id$|run_?id$|_tokens$"
-                          r"|cache_control|messaging_socket_path", re.IGNORECASE)
+VOLATILE_KEY = re.compile(r"uuids?$|timestamp|_ms$|duration|_seconds|end_time|cost|usd$|usage|request_id$|run_?id$"
+                          r"|_tokens$|cache_control|messaging_socket_path", re.IGNORECASE)
 VOLATILE_TEXT = [(re.compile(pattern), word) for pattern, word in [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"\b(toolu|msg|req)_fake\d+", r"\1_N"),
@@ -82,11 +82,14 @@ def journal_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
 
 
 def session_starts(layout: Layout) -> dict[str, dict]:
-    """The first SessionStart payload of each session id."""
-    starts = {}
+    """The first SessionStart payload of each session id; after /clear with `previous`, the client's session before."""
+    starts, session_of_client = {}, {}
     for call in layout.fired():
-        if call["payload"]["hook_event_name"] == "SessionStart":
-            starts.setdefault(call["payload"]["session_id"], call["payload"])
+        payload, client = call["payload"], call["pid"]
+        if payload["hook_event_name"] == "SessionStart":
+            before = {"previous": session_of_client.get(client)} if payload["source"] == "clear" else {}
+            starts.setdefault(payload["session_id"], payload | before)
+            session_of_client[client] = payload["session_id"]
     return starts
 
 

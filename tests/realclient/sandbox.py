@@ -1,7 +1,7 @@
 """One run of a scenario, closed off from the machine: own network, processes, /tmp, home, project and state.
 
 `play` works outside and starts this file again inside fresh namespaces, where `main` does the rest. Offline is not a
-promise but a fact there: the network has a loopback device and nothing else. When the run ends, its processes end with it.
+promise but a fact there: the network has a loopback device and nothing else. Its processes end with the run.
 """
 import fcntl
 import json
@@ -23,18 +23,21 @@ from scenarios import SCENARIOS, Scenario
 
 HERE = Path(__file__).resolve().parent
 HOOKS = ("session-start", "pre-tool-use", "post-tool-use", "session-event")
-# Hooks of the client alone; with ours beside them; with ours, each run by a witness.
-PLAIN, HOOKED, WITNESSED = "plain", "hooks", "witness"
+# With the capture hook alone; with our hooks beside it; with ours, each run by a witness.
+PLAIN, HOOKED, WITNESSED = "plain", "ours", "witness"
 
 RUN_LIMIT = 180
 # How long something that a hook left behind (a sweep) may outlive the client, in seconds.
 LEFTOVER_LIMIT = 5
 
 # Every event the client knows, except WorktreeCreate: a hook on that one replaces what the client itself does.
-EVENTS = """SessionStart SessionEnd Setup UserPromptSubmit UserPromptExpansion PreToolUse PostToolUse PostToolUseFailure
-PostToolBatch PermissionRequest PermissionDenied Notification SubagentStart SubagentStop Stop StopFailure PreCompact PostCompact
-PreModelSwitch PostModelSwitch CwdChanged FileChanged DirectoryAdded ConfigChange InstructionsLoaded WorktreeRemove TeammateIdle
-TaskCreated TaskCompleted Elicitation ElicitationResult MessageDisplay""".split()
+EVENTS = """
+SessionStart SessionEnd Setup UserPromptSubmit UserPromptExpansion Stop StopFailure MessageDisplay Notification
+PreToolUse PostToolUse PostToolUseFailure PostToolBatch PermissionRequest PermissionDenied
+SubagentStart SubagentStop TeammateIdle TaskCreated TaskCompleted
+PreCompact PostCompact PreModelSwitch PostModelSwitch InstructionsLoaded ConfigChange
+CwdChanged FileChanged DirectoryAdded WorktreeRemove Elicitation ElicitationResult
+""".split()
 ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent"]
 API_KEY = "not-a-real-key"
 
@@ -51,8 +54,8 @@ def namespaces() -> list[str]:
     raise Unavailable(f"namespaces are not permitted here: {tried.stderr.strip()}")
 
 
-def play(scenario: Scenario, variant: str, layout: Layout, claude: Path, binaries: Path) -> float:
-    """Plays a scenario in a fresh run folder and returns the seconds it took.
+def play(scenario: Scenario, variant: str, layout: Layout, claude: Path, binaries: Path) -> None:
+    """Plays a scenario in a fresh run folder.
 
     Raises `RuntimeError` where the scenario could not be played to its end; `out/driver.log` then says why.
     """
@@ -62,25 +65,24 @@ def play(scenario: Scenario, variant: str, layout: Layout, claude: Path, binarie
         copy_binaries(binaries, layout)
     log = layout.out / "driver.log"
     command = [*namespaces(), sys.executable, "-sEB", __file__, scenario.name, variant, str(layout.root), str(claude)]
-    started = time.monotonic()
     with open(log, "wb") as output:
         try:
-            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=RUN_LIMIT).returncode
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=RUN_LIMIT)
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"not done within {RUN_LIMIT} s ({log})") from None
-    if status != 0:
-        last = (log.read_text().strip() or f"status {status}").splitlines()[-1]
+    if done.returncode != 0:
+        last = (log.read_text().strip() or f"status {done.returncode}").splitlines()[-1]
         raise RuntimeError(f"{last} ({log})")
-    return time.monotonic() - started
 
 
 def make_folders(layout: Layout, claude: Path) -> None:
-    for folder in (layout.settings.parent, layout.local_bin, layout.out, layout.pointer_dir, layout.project / "sub/deep"):
+    below = layout.project / "sub/deep"
+    for folder in (layout.settings.parent, layout.local_bin, layout.out, layout.pointer_dir, below):
         folder.mkdir(parents=True)
     (layout.local_bin / "claude").symlink_to(claude)
     (layout.project / "README.md").write_text("# demo\n")
     (layout.project / "notes.txt").write_text("alpha\nbeta\n")
-    (layout.project / "sub/deep/f.txt").write_text("deep\n")
+    (below / "f.txt").write_text("deep\n")
     # One fixed commit: the client tells the model its hash, which must not differ between two runs.
     settled = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
                for what, value in (("NAME", "t"), ("EMAIL", "t@example.invalid"), ("DATE", "2026-01-01T00:00:00Z"))}
@@ -166,7 +168,8 @@ def seed_client(layout: Layout) -> None:
 
 def install_ours(layout: Layout, environment: dict[str, str]) -> None:
     command = [str(layout.local_bin / "ccsession"), "install", "--scope", "user"]
-    done = subprocess.run(command, cwd=layout.project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=layout.project, env=environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
     (layout.out / "install.log").write_text(done.stdout + done.stderr)
     if done.returncode != 0:
         raise RuntimeError(f"`ccsession install --scope user` ended with {done.returncode}: {done.stderr.strip()}")

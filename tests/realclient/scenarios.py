@@ -1,8 +1,8 @@
 """The scenarios: what the model says (data) and what the user does (a function), each with a one-line description.
 
 To add one, write a function that takes a `Client` and put `@scenario` on it. A prompt with `RUN:NAME` picks the
-conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders, and `@PROBE@ LABEL` is a command that
-records which session `ccsession` says it is in: each scenario needs one.
+conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders, and `@PROBE@ LABEL` is a command
+that records which session `ccsession` says it is in: each scenario needs one.
 """
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -117,7 +117,12 @@ def b(client: Client) -> None:
             turn("Main is done."),
             turn("Main saw the notification."),
         ],
-        "first": [turn("First works.", probe("first")), turn("", bash("exit 9")), turn("", agent("nested")), turn("First report.")],
+        "first": [
+            turn("First works.", probe("first")),
+            turn("", bash("exit 9")),
+            turn("", agent("nested")),
+            turn("First report."),
+        ],
         "nested": [turn("", probe("nested")), turn("Nested report.")],
         "left": [turn("", probe("left", "sleep 1")), turn("Left report.")],
         "right": [turn("", probe("right", "sleep 1")), turn("Right report.")],
@@ -133,7 +138,12 @@ def c(client: Client) -> None:
     needs_terminal=True,
     conversations={
         "one": ONE,
-        "cd": [turn("", bash("cd sub && pwd")), turn("", probe("below", "pwd")), turn("", bash("cd @PROJECT@")), turn("Moved.")],
+        "cd": [
+            turn("", bash("cd sub && pwd")),
+            turn("", probe("below", "pwd")),
+            turn("", bash("cd @PROJECT@")),
+            turn("Moved."),
+        ],
         "long": [turn("", probe("long", "touch @RUN@/long-started; sleep 60")), turn("The long one.")],
     })
 def n(client: Client) -> None:

@@ -1,0 +1,182 @@
+//! The command line as clap reads it. Help texts are imperative and without a full stop.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tell which Claude Code session this is, and keep the record of what it did
+#[derive(Debug, Parser)]
+#[command(
+    name = "ccsession",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant;\n\
+    5 the doctor found a fault; 6 with --strict, only the last known session; 64 wrong usage. Never 2."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Print the id of the session that this shell, script or project is in, or `unknown`
+    Current(CurrentArgs),
+    /// Make a session the current one of a project
+    Store(StoreArgs),
+    /// List the live sessions
+    List(ListArgs),
+    /// Show what is known of one session
+    Show(ShowArgs),
+    /// Remove what is stale, and print how many pointers that were
+    Cleanup(CleanupArgs),
+    /// Show where everything is, each setting, and where it comes from
+    Config(ConfigArgs),
+    /// Register the hooks in Claude Code's settings
+    Install(InstallArgs),
+    /// Take the hooks out of Claude Code's settings again
+    Uninstall(UninstallArgs),
+    /// Check the installation and say how to mend what is wrong
+    Doctor(DoctorArgs),
+    /// Be the hook for any event: read its JSON on stdin, record it, stay silent
+    Hook {
+        /// The event's name, where stdin does not say it
+        event: Option<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CurrentArgs {
+    /// Ask about the project of this directory
+    #[arg(long, value_name = "PATH", conflicts_with = "name")]
+    pub(super) project: Option<PathBuf>,
+    /// Ask for the pointer of projects with this bare name
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<OsString>,
+    /// Take this id: it is the session
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Read a hook's JSON on stdin, and take its session id
+    #[arg(long)]
+    pub(super) hook_input: bool,
+    /// Print the most recently active session where several could be meant
+    #[arg(long)]
+    pub(super) guess: bool,
+    /// Print the project's last session, ended or not
+    #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
+    pub(super) last: bool,
+    /// End with status 3 if unknown, 4 if ambiguous, 6 if only the last known
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Print every rung of the ladder, what it saw and why it was passed over
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// The session's id
+    pub(super) id: String,
+    /// Store it for the project of this directory
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// List only the sessions of this directory's project
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// List the ended and abandoned ones, too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The session's id, or its beginning if only one begins so
+    pub(super) id: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CleanupArgs {
+    /// Take pointers older than this for stale, instead of the configured `ttl`
+    #[arg(long, value_name = "DURATION")]
+    pub(super) ttl: Option<String>,
+    /// Say on stderr what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do nothing if a cleanup was made within `cleanup_interval`
+    #[arg(long)]
+    pub(super) if_due: bool,
+    /// Print nothing but warnings
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+    /// Leave the session of the process that started this
+    #[arg(long, hide = true)]
+    pub(super) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Print a commented configuration file
+    #[arg(long, conflicts_with = "json")]
+    pub(super) example: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which of Claude Code's settings files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScopeArg {
+    /// `~/.claude/settings.json`: every project of yours
+    User,
+    /// `.claude/settings.json`: everybody in this project
+    Project,
+    /// `.claude/settings.local.json`: you in this project
+    Local,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InstallArgs {
+    /// Which settings file
+    #[arg(long, value_enum, default_value = "user")]
+    pub(super) scope: ScopeArg,
+    /// Print the change as a diff, and make none
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UninstallArgs {
+    /// Which settings file
+    #[arg(long, value_enum, default_value = "user")]
+    pub(super) scope: ScopeArg,
+    /// Print the change as a diff, and make none
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}

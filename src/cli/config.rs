@@ -1,0 +1,107 @@
+//! `ccsession config`: where everything is, each setting, and where it comes from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::args::ConfigArgs;
+use super::context::Context;
+use super::output;
+use super::status::Status;
+use super::table::Table;
+use crate::model::Config;
+use crate::model::config::Key;
+use crate::setup::programs;
+use crate::store::config::load;
+use crate::store::shown;
+
+pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
+    if args.example {
+        output::print(&example());
+        return Ok(Status::Done);
+    }
+    let loaded = load(&context.places);
+    let places = places(context);
+    if args.json {
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|path| path.to_string_lossy().into_owned())
+        };
+        let places: serde_json::Map<_, _> = places
+            .iter()
+            .map(|(name, p)| ((*name).to_owned(), json!(path(p))))
+            .collect();
+        let setting = |(key, source): &(Key, _)| {
+            let source: &crate::store::config::Source = source;
+            json!({"key": key.name(), "value": loaded.config.get(*key), "source": source.to_string()})
+        };
+        let settings: Vec<_> = loaded.sources.iter().map(setting).collect();
+        output::json(&json!({"v": 1, "places": places, "settings": settings}));
+    } else {
+        let mut table = Table::new(&["PLACE", "PATH"]);
+        for (name, path) in &places {
+            table.row([
+                (*name).to_owned(),
+                path.as_deref().map_or("-".to_owned(), shown),
+            ]);
+        }
+        let mut settings = Table::new(&["SETTING", "VALUE", "FROM"]);
+        for (key, source) in &loaded.sources {
+            settings.row([
+                key.name().to_owned(),
+                loaded.config.get(*key),
+                source.to_string(),
+            ]);
+        }
+        output::print(&format!("{table}\n{settings}"));
+    }
+    loaded
+        .complaints
+        .iter()
+        .for_each(|complaint| output::complain(&complaint.to_string()));
+    Ok(if loaded.complaints.is_empty() {
+        Status::Done
+    } else {
+        Status::Failed
+    })
+}
+
+fn places(context: &Context) -> Vec<(&'static str, Option<PathBuf>)> {
+    let places = &context.places;
+    vec![
+        ("state", places.state.clone()),
+        ("pointers", Some(places.pointers.clone())),
+        ("config", places.config.clone()),
+        ("program", programs::own().ok()),
+        ("hooks", programs::hooks_dir(&context.env).ok()),
+        (
+            "claude",
+            programs::claude_dir(&context.env)
+                .as_deref()
+                .map(Path::to_owned),
+        ),
+    ]
+}
+
+fn example() -> String {
+    let defaults = Config::default();
+    let mut text = String::from(
+        "# ccsession's configuration. Every line shows the default; remove the # to change it.\n",
+    );
+    for key in Key::ALL {
+        let value = defaults.get(key);
+        let quoted = if value.parse::<bool>().is_ok() {
+            value
+        } else {
+            format!("\"{value}\"")
+        };
+        text.push_str(&format!(
+            "\n# {}\n# In the environment: {}\n# {} = {quoted}\n",
+            key.help(),
+            key.variable(),
+            key.name()
+        ));
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! What every verb needs: the environment, where things are, the time, and, once asked for, settings and state.
+
+use anyhow::Result;
+
+use super::output;
+use super::status::{Status, refusal};
+use crate::identity::ladder::Sight;
+use crate::identity::liveness::Judge;
+use crate::identity::process::Viewpoint;
+use crate::model::{Config, SessionId, Timestamp, id};
+use crate::store::config::{Complaint, load};
+use crate::store::{Environment, Error, Places, State, clock};
+
+/// The surroundings of a command.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) env: Environment,
+    pub(super) places: Places,
+    pub(super) now: Timestamp,
+}
+
+impl Context {
+    pub(super) fn new() -> Self {
+        let env = Environment::read();
+        let places = Places::new(&env);
+        Self {
+            env,
+            places,
+            now: clock::now(),
+        }
+    }
+
+    /// The settings. One that cannot be used is an error: the CLI never goes on with something else than was asked for.
+    pub(super) fn config(&self) -> Result<Config> {
+        let loaded = load(&self.places);
+        for complaint in loaded.complaints {
+            if !matches!(complaint, Complaint::UnknownKey { .. }) {
+                return Err(refusal(Status::Failed, complaint.to_string()));
+            }
+        }
+        Ok(loaded.config)
+    }
+
+    /// The state directory, if there is one.
+    pub(super) fn state(&self) -> Result<Option<State>> {
+        match State::open(&self.places) {
+            Err(Error::NoStateDir) => Ok(None),
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) fn sight<'a>(&'a self, config: &'a Config, state: Option<&'a State>) -> Sight<'a> {
+        Sight {
+            env: &self.env,
+            places: &self.places,
+            config,
+            state,
+            now: self.now,
+        }
+    }
+
+    pub(super) fn judge<'a>(&self, config: &Config, state: &'a State) -> Judge<'a> {
+        Judge {
+            state,
+            viewpoint: Viewpoint::here(),
+            now: self.now,
+            idle_timeout: config.session_timeout,
+        }
+    }
+}
+
+/// The session whose id is `given`, or begins with it if only one does.
+pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<SessionId> {
+    if !id::is_prefix(given) {
+        let shown = crate::model::text::escaped(given);
+        return Err(refusal(
+            Status::Usage,
+            format!("could not use `{shown}`: it is not a session id or its beginning"),
+        ));
+    }
+    let not_found = || {
+        let text = format!(
+            "could not find session `{given}`: none on record begins so; see `ccsession list --all`"
+        );
+        refusal(Status::NotFound, text)
+    };
+    let Some(state) = state else {
+        return Err(not_found());
+    };
+    let mut matches: Vec<SessionId> = state
+        .session_ids()?
+        .filter(|id| id.as_str().starts_with(given))
+        .collect();
+    if let Some(exact) = matches.iter().position(|id| id.as_str() == given) {
+        return Ok(matches.swap_remove(exact));
+    }
+    matches.sort();
+    match matches.as_slice() {
+        [] => Err(not_found()),
+        [only] => Ok(only.clone()),
+        several => {
+            if output::are_warnings_for_people() {
+                several.iter().for_each(|id| output::warn(id.as_str()));
+            }
+            let text = format!(
+                "could not choose a session: {} begin with `{given}`; give more of the id",
+                several.len()
+            );
+            Err(refusal(Status::Ambiguous, text))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `ccsession install` and `uninstall`: the hooks in Claude Code's settings.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::{InstallArgs, ScopeArg, UninstallArgs};
+use super::context::Context;
+use super::output;
+use super::status::{Status, refusal};
+use crate::identity::ladder::project_here;
+use crate::setup::client::{OLDEST_TESTED, Version, events_for};
+use crate::setup::diff::unified;
+use crate::setup::programs::{self, Defect};
+use crate::setup::settings::{Change, Scope, Settings};
+use crate::store::{State, shown};
+
+pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
+    let hooks_dir = programs::hooks_dir(&context.env)?;
+    check_executables(&hooks_dir)?;
+    let version = programs::client_version();
+    let events = events_for(version).len();
+    if events == 0 {
+        let found = version
+            .map(|version| version.to_string())
+            .unwrap_or_default();
+        let text = format!(
+            "could not register hooks: Claude Code {found} is older than {OLDEST_TESTED}; update it"
+        );
+        return Err(refusal(Status::Failed, text));
+    }
+    let state = State::create(&context.places)?;
+    let settings = settings(context, args.scope, &hooks_dir)?;
+    let change = settings.install(&state, version, args.dry_run)?;
+    if args.dry_run {
+        return Ok(show(&change));
+    }
+    let file = shown(&change.path);
+    if !change.is_one() {
+        output::line(&format!(
+            "{events} events are registered in {file} already; nothing was changed"
+        ));
+        return Ok(Status::Done);
+    }
+    output::line(&format!(
+        "registered {events} events in {file} ({})",
+        known(version)
+    ));
+    if let Some(backup) = &change.backup {
+        output::line(&format!("the file before is in {}", shown(backup)));
+    }
+    output::line(
+        "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
+    );
+    Ok(Status::Done)
+}
+
+pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status> {
+    let hooks_dir = programs::hooks_dir(&context.env)?;
+    let state = State::create(&context.places)?;
+    let settings = settings(context, args.scope, &hooks_dir)?;
+    let change = settings.uninstall(&state, args.dry_run)?;
+    if args.dry_run {
+        return Ok(show(&change));
+    }
+    let file = shown(&change.path);
+    if change.is_one() {
+        output::line(&format!("took the hooks out of {file}"));
+    } else {
+        output::line(&format!(
+            "no hook of ccsession is in {file}; nothing was changed"
+        ));
+    }
+    Ok(Status::Done)
+}
+
+fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Result<Settings<'a>> {
+    let scope = match scope {
+        ScopeArg::User => Scope::User,
+        ScopeArg::Project => Scope::Project,
+        ScopeArg::Local => Scope::Local,
+    };
+    let no_home = || {
+        refusal(
+            Status::Failed,
+            "could not find Claude Code's directory: set HOME or CLAUDE_CONFIG_DIR",
+        )
+    };
+    let claude_dir = programs::claude_dir(&context.env).ok_or_else(no_home)?;
+    let path = scope.path(&claude_dir, &project_here(&context.env, None)?);
+    Ok(Settings {
+        path,
+        scope,
+        hooks_dir,
+    })
+}
+
+fn check_executables(hooks_dir: &Path) -> Result<()> {
+    let broken = |(path, defect): (std::path::PathBuf, Defect)| {
+        let why = match defect {
+            Defect::Missing => "it is not there",
+            Defect::NotExecutable => "it cannot be run",
+            Defect::OtherVersion => "it is of another version",
+        };
+        let text = format!(
+            "could not register `{}`: {why}; run install.sh, or set CCSESSION_LIBEXEC",
+            shown(&path)
+        );
+        refusal(Status::Failed, text)
+    };
+    programs::defects(hooks_dir)
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |defect| Err(broken(defect)))
+}
+
+fn known(version: Option<Version>) -> String {
+    version.map_or_else(
+        || "no `claude` on the PATH: those that every client knows".to_owned(),
+        |version| format!("those that Claude Code {version} knows"),
+    )
+}
+
+fn show(change: &Change) -> Status {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    output::print(&unified(
+        &text(&change.before),
+        &text(&change.after),
+        &shown(&change.path),
+    ));
+    Status::Done
+}

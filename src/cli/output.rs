@@ -1,0 +1,54 @@
+//! The one writer to the terminal. A closed pipe is success: whoever reads has read enough.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+/// Prints `text` on stdout as it is.
+pub(super) fn print(text: &str) {
+    put(&mut std::io::stdout().lock(), text);
+}
+
+/// Prints one line on stdout.
+pub(super) fn line(text: &str) {
+    print(&format!("{text}\n"));
+}
+
+/// Prints a value on stdout, as JSON for programs.
+pub(super) fn json(value: &Value) {
+    print(&format!("{value:#}\n"));
+}
+
+/// Says on stderr why the command failed.
+pub(super) fn complain(text: &str) {
+    warn(&format!("ccsession: {text}"));
+}
+
+/// Says a line on stderr.
+pub(super) fn warn(text: &str) {
+    put(&mut std::io::stderr().lock(), &format!("{text}\n"));
+}
+
+/// Whether a person reads stdout.
+pub(super) fn is_for_people() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Whether a person reads stderr.
+pub(super) fn are_warnings_for_people() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn put(stream: &mut dyn Write, text: &str) {
+    let written = stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.flush());
+    if let Err(err) = written {
+        let status = if err.kind() == std::io::ErrorKind::BrokenPipe {
+            0
+        } else {
+            1
+        };
+        std::process::exit(status);
+    }
+}

@@ -1,0 +1,30 @@
+//! `ccsession store`: make a session the current one of a project, as its own start would.
+
+use anyhow::Result;
+
+use super::args::StoreArgs;
+use super::context::Context;
+use super::current::valid;
+use super::status::Status;
+use crate::identity::ladder::project_here;
+use crate::store::pointer::Pointers;
+use crate::store::project;
+use crate::store::write::Durability;
+
+pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
+    let id = valid(&args.id)?;
+    let config = context.config()?;
+    let state = context.state()?;
+    let project = match &args.project {
+        Some(path) => project::existing(path)?,
+        None => project_here(&context.env, None)?,
+    };
+    let pointers = Pointers {
+        dir: &context.places.pointers,
+        state: state.as_ref(),
+        ttl: config.ttl,
+        now: context.now,
+    };
+    pointers.store(&project.name(), &id, Durability::Synced)?;
+    Ok(Status::Done)
+}

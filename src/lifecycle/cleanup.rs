@@ -1,0 +1,153 @@
+//! Cleaning up: stale pointers, temporary files of processes that died, and index entries of sessions and processes
+//! that are gone. Safe at any moment beside everything else, and cheap: what it looks at does not grow with the number
+//! of ended sessions.
+
+use std::path::Path;
+
+use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::process::{Life, Viewpoint};
+use crate::model::{Config, Timestamp};
+use crate::store::log::{self, Line, Log};
+use crate::store::pointer::{Pointers, Swept, Why};
+use crate::store::write::TEMPORARY;
+use crate::store::{Places, Result, State, file, index, write};
+
+/// A temporary file that is older belongs to a process that died.
+const ORPHANED: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
+/// What a cleanup did, or would do.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Pointers that were removed.
+    pub pointers: Vec<Swept>,
+    /// Temporary files that were removed.
+    pub orphans: Vec<Swept>,
+    /// Sessions that were found ended or abandoned and taken off the live ones.
+    pub retired: usize,
+}
+
+/// Cleans up; with `dry_run`, only says what would go.
+///
+/// # Errors
+/// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
+/// way is left to the next cleanup.
+pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> Result<Report> {
+    let state = match State::open(places) {
+        Err(crate::store::Error::NoStateDir) => None,
+        other => other?,
+    };
+    let pointers = Pointers {
+        dir: &places.pointers,
+        state: state.as_ref(),
+        ttl: config.ttl,
+        now,
+    };
+    let (orphans, pointers) = pointers
+        .sweep(dry_run)?
+        .into_iter()
+        .partition(|swept| swept.why == Why::Orphaned);
+    let mut report = Report {
+        pointers,
+        orphans,
+        retired: 0,
+    };
+    if let Some(state) = &state {
+        sweep_state(state, config, now, dry_run, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Whether a sweep is due, and this process the one that makes it.
+///
+/// # Errors
+/// Where the state directory is not safe or the stamp cannot be written.
+pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
+    let state = State::create(places)?;
+    let last = state.last_sweep();
+    // A stamp from the future says that the clock was set back: then a sweep is due, too.
+    let is_due = last.is_none_or(|last| last.age(now) > config.cleanup_interval || last > now);
+    Ok(is_due && state.claim_sweep(last)?)
+}
+
+fn sweep_state(
+    state: &State,
+    config: &Config,
+    now: Timestamp,
+    dry_run: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let viewpoint = Viewpoint::here();
+    if let Some(viewpoint) = viewpoint.as_ref().filter(|_| !dry_run) {
+        for entry in index::processes(state)? {
+            if viewpoint.judge(&entry.owner) == Life::Dead {
+                index::forget_process(state, &entry.owner)?;
+            }
+        }
+    }
+    let judge = Judge {
+        state,
+        viewpoint,
+        now,
+        idle_timeout: config.session_timeout,
+    };
+    for (key, id) in index::live_candidates(state)? {
+        sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
+        let found = state
+            .session(&id)
+            .record()
+            .ok()
+            .flatten()
+            .map(|record| judge.find(&id, &record).state);
+        let gone = match found {
+            Some(state) => !state.is_live(),
+            // An entry without a readable record leads nowhere; a record that is being created comes before its entry.
+            None => true,
+        };
+        if !gone {
+            continue;
+        }
+        report.retired += 1;
+        if !dry_run {
+            index::remove_from_project(state, &key, &id)?;
+            if found == Some(SessionState::Abandoned) {
+                log::append(
+                    state,
+                    Log::Operations,
+                    &Line::new("session abandoned").session(&id),
+                )?;
+            }
+        }
+    }
+    for dir in [state.root().to_owned(), state.root().join("procs")] {
+        sweep_orphans(&dir, now, dry_run, report)?;
+    }
+    let removed = report.pointers.len();
+    if removed > 0 && !dry_run {
+        log::append(
+            state,
+            Log::Operations,
+            &Line::new("pointers removed").detail("count", removed),
+        )?;
+    }
+    Ok(())
+}
+
+fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report) -> Result<()> {
+    for name in file::names(dir)? {
+        if !name
+            .to_str()
+            .is_some_and(|name| name.starts_with(TEMPORARY))
+        {
+            continue;
+        }
+        let path = dir.join(name);
+        let old = file::look(&path)?.is_some_and(|found| found.meta.modified.age(now) > ORPHANED);
+        if old && (dry_run || write::remove(&path)?) {
+            report.orphans.push(Swept {
+                path,
+                why: Why::Orphaned,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,444 @@
+//! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::client::{Version, events_for};
+use super::programs::{self, Defect};
+use super::settings::{self, Scope, Settings};
+use super::{client, edit};
+use crate::identity::ladder::project_here;
+use crate::model::text::escaped;
+use crate::model::{Project, Timestamp};
+use crate::store::log::{self, Log};
+use crate::store::{Environment, Places, State, config, file, shown};
+
+/// The least free space that a state directory should have, in bytes.
+const LEAST_SPACE: u64 = 16 << 20;
+/// Claude Code's own default for `cleanupPeriodDays`.
+const CLIENT_RETENTION_DAYS: u64 = 30;
+const DAY: u64 = 24 * 60 * 60;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Something does not work.
+    Fault,
+}
+
+/// What was found by one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How bad it is.
+    pub grade: Grade,
+    /// What was found, on one line.
+    pub found: String,
+    /// What helps, where something does.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(
+        check: &'static str,
+        grade: Grade,
+        found: impl Into<String>,
+        remedy: Option<&str>,
+    ) -> Self {
+        Self {
+            check,
+            grade,
+            found: found.into(),
+            remedy: remedy.map(str::to_owned),
+        }
+    }
+
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self::new(check, Grade::Ok, found, None)
+    }
+
+    fn note(check: &'static str, found: impl Into<String>, remedy: &str) -> Self {
+        Self::new(check, Grade::Note, found, Some(remedy))
+    }
+
+    fn fault(check: &'static str, found: impl Into<String>, remedy: &str) -> Self {
+        Self::new(check, Grade::Fault, found, Some(remedy))
+    }
+}
+
+/// Makes every check.
+pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Finding> {
+    let version = programs::client_version();
+    let mut findings = vec![program(), client_found(version)];
+    findings.extend(executables(env));
+    findings.extend(registrations(env, version));
+    findings.extend(state(places, now));
+    findings.push(pointers(places));
+    findings.extend(configuration(places));
+    findings
+}
+
+fn program() -> Finding {
+    let version = env!("CARGO_PKG_VERSION");
+    match programs::own() {
+        Ok(path) => Finding::ok("program", format!("ccsession {version}, {}", shown(&path))),
+        Err(err) => Finding::fault("program", err.to_string(), "run install.sh again"),
+    }
+}
+
+fn client_found(version: Option<Version>) -> Finding {
+    match version {
+        Some(version) if version < client::OLDEST_TESTED => {
+            let found = format!(
+                "Claude Code {version} is older than {}",
+                client::OLDEST_TESTED
+            );
+            Finding::fault("client", found, "update Claude Code")
+        }
+        Some(version) => Finding::ok("client", format!("Claude Code {version}")),
+        None => Finding::note(
+            "client",
+            "no `claude` on the PATH says its version; only events that every client knows are registered",
+            "put `claude` on the PATH and run `ccsession install` again",
+        ),
+    }
+}
+
+fn executables(env: &Environment) -> Vec<Finding> {
+    let dir = match programs::hooks_dir(env) {
+        Ok(dir) => dir,
+        Err(err) => {
+            return vec![Finding::fault(
+                "hooks",
+                err.to_string(),
+                "run install.sh again",
+            )];
+        }
+    };
+    let defects = programs::defects(&dir);
+    if defects.is_empty() {
+        return vec![Finding::ok(
+            "hooks",
+            format!("all four executables are in {}", shown(&dir)),
+        )];
+    }
+    let finding = |(path, defect): (std::path::PathBuf, Defect)| {
+        let why = match defect {
+            Defect::Missing => "is missing",
+            Defect::NotExecutable => "cannot be run",
+            Defect::OtherVersion => "is of another version",
+        };
+        Finding::fault(
+            "hooks",
+            format!("{} {why}", shown(&path)),
+            "run install.sh again, or set CCSESSION_LIBEXEC",
+        )
+    };
+    defects.into_iter().map(finding).collect()
+}
+
+/// What one settings file says about us.
+struct Registered {
+    scope: Scope,
+    events: Vec<String>,
+}
+
+fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
+    let (Some(claude_dir), Ok(hooks_dir)) = (programs::claude_dir(env), programs::hooks_dir(env))
+    else {
+        return vec![Finding::fault(
+            "settings",
+            "Claude Code's directory is not known",
+            "set HOME or CLAUDE_CONFIG_DIR",
+        )];
+    };
+    let project = project_here(env, None).unwrap_or_else(|_| Project::at("/".into()));
+    let mut findings = Vec::new();
+    let mut registered = Vec::new();
+    for scope in Scope::ALL {
+        let settings = Settings {
+            path: scope.path(&claude_dir, &project),
+            scope,
+            hooks_dir: &hooks_dir,
+        };
+        match settings::read(&settings.path) {
+            Ok(None) => {}
+            Ok(Some(text)) => match in_settings(&settings, &text, version, &mut findings) {
+                Ok(found) => registered.extend(found),
+                Err(why) => {
+                    let found = format!("{}: {why}", shown(&settings.path));
+                    findings.push(Finding::fault("settings", found, why.remedy()));
+                }
+            },
+            Err(err) => findings.push(Finding::fault(
+                "settings",
+                err.to_string(),
+                "mend the file by hand",
+            )),
+        }
+    }
+    findings.push(armed(&registered));
+    findings.extend(twice(&registered));
+    findings
+}
+
+/// Examines one settings file; what it registers of ours is the answer.
+fn in_settings(
+    settings: &Settings<'_>,
+    text: &str,
+    version: Option<Version>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Registered>, edit::Refusal> {
+    let path = shown(&settings.path);
+    if edit::setting(text, "disableAllHooks")? == Some(Value::Bool(true)) {
+        let found = format!("disableAllHooks is true in {path}: Claude Code runs no hook");
+        findings.push(Finding::fault(
+            "armed",
+            found,
+            "take disableAllHooks out of that file",
+        ));
+    }
+    if let Some(days) = edit::setting(text, "cleanupPeriodDays")?
+        .as_ref()
+        .and_then(Value::as_u64)
+        && days < CLIENT_RETENTION_DAYS
+    {
+        let found = format!(
+            "cleanupPeriodDays is {days} in {path}: Claude Code deletes transcripts after {days} days"
+        );
+        findings.push(Finding::note(
+            "retention",
+            found,
+            "raise cleanupPeriodDays if you want to keep transcripts longer",
+        ));
+    }
+    if let Some(plugins) = edit::setting(text, "enabledPlugins")?
+        .as_ref()
+        .and_then(Value::as_object)
+    {
+        let ours = plugins
+            .iter()
+            .find(|(name, on)| name.starts_with("ccsession@") && **on == Value::Bool(true));
+        if let Some((name, _)) = ours {
+            let found = format!(
+                "the plugin {} is enabled in {path} beside the registered hooks",
+                escaped(name)
+            );
+            findings.push(Finding::note(
+                "twice",
+                found,
+                "keep one: uninstall the plugin, or run `ccsession uninstall`",
+            ));
+        }
+    }
+    if let Some((event, command)) = edit::all_commands(text)?
+        .into_iter()
+        .find(|(_, command)| command.contains("ccsession hook"))
+    {
+        let found = format!(
+            "{path} also runs `{}` at {event}: events are recorded twice",
+            escaped(&command)
+        );
+        findings.push(Finding::note(
+            "twice",
+            found,
+            "remove that handler, or run `ccsession uninstall`",
+        ));
+    }
+    let ours = edit::registered(text, |command| settings.is_ours(command))?;
+    if ours.is_empty() {
+        return Ok(None);
+    }
+    for handler in &ours {
+        let executable = client::executable_of(&handler.command).unwrap_or_default();
+        if Path::new(&executable).parent() != Some(settings.hooks_dir) {
+            let found = format!(
+                "{path} runs {} at {}, which is not this installation",
+                escaped(&executable),
+                handler.event
+            );
+            findings.push(Finding::fault(
+                "settings",
+                found,
+                "run `ccsession install` again",
+            ));
+            break;
+        }
+    }
+    let events: Vec<String> = ours.into_iter().map(|handler| handler.event).collect();
+    let wanted = events_for(version);
+    let missing: Vec<&str> = wanted
+        .iter()
+        .map(|wanted| wanted.event)
+        .filter(|wanted| !events.iter().any(|event| event == wanted))
+        .collect();
+    if !missing.is_empty() {
+        let found = format!(
+            "{path} registers {} of {} events; missing: {}",
+            events.len(),
+            wanted.len(),
+            missing.join(", ")
+        );
+        findings.push(Finding::note(
+            "settings",
+            found,
+            "run `ccsession install` again",
+        ));
+    }
+    Ok(Some(Registered {
+        scope: settings.scope,
+        events,
+    }))
+}
+
+fn armed(registered: &[Registered]) -> Finding {
+    if registered.is_empty() {
+        return Finding::fault(
+            "installed",
+            "no settings file registers the hooks",
+            "run `ccsession install`",
+        );
+    }
+    let parts: Vec<String> = registered
+        .iter()
+        .map(|found| {
+            format!(
+                "{} events in the {} settings",
+                found.events.len(),
+                found.scope.name()
+            )
+        })
+        .collect();
+    Finding::ok("installed", parts.join(", "))
+}
+
+fn twice(registered: &[Registered]) -> Option<Finding> {
+    let scopes: Vec<&str> = registered.iter().map(|found| found.scope.name()).collect();
+    let found = format!(
+        "the hooks are registered in several settings: {}",
+        scopes.join(", ")
+    );
+    (scopes.len() > 1).then(|| {
+        Finding::note("twice", found, "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`")
+    })
+}
+
+fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
+    let state = match State::open(places) {
+        Ok(Some(state)) => state,
+        Ok(None) => {
+            return vec![Finding::note(
+                "state",
+                "there is no state directory yet: no event was ever recorded",
+                "start a session",
+            )];
+        }
+        Err(err) => {
+            return vec![Finding::fault(
+                "state",
+                err.to_string(),
+                "mend the directory, or set CCSESSION_STATE_DIR",
+            )];
+        }
+    };
+    let mut findings = vec![space(&state), last_event(&state, now)];
+    let errors = log::read(&state, Log::HookErrors);
+    let of_today = |line: &&serde_json::Map<String, Value>| {
+        let time = line
+            .get("ts")
+            .and_then(Value::as_str)
+            .and_then(|time| Timestamp::parse(time).ok());
+        time.is_some_and(|time| time.age(now).as_secs() < DAY)
+    };
+    let recent: Vec<_> = errors.iter().filter(of_today).collect();
+    if let Some(last) = recent.last() {
+        let what = last.get("what").and_then(Value::as_str).unwrap_or_default();
+        let found = format!(
+            "{} hook errors within a day, the last: {}",
+            recent.len(),
+            escaped(what)
+        );
+        findings.push(Finding::fault(
+            "hook errors",
+            found,
+            "mend what the error names; it stays listed for a day",
+        ));
+    }
+    let unattributed = log::read(&state, Log::Unattributed).len();
+    if unattributed > 0 {
+        let found = format!("{unattributed} events came without a valid session id");
+        let remedy = format!("see {}", shown(&state.root().join("unattributed.jsonl")));
+        findings.push(Finding::note("unattributed", found, &remedy));
+    }
+    findings
+}
+
+fn space(state: &State) -> Finding {
+    let root = shown(state.root());
+    match file::free_space(state.root()) {
+        Ok(free) if free < LEAST_SPACE => Finding::fault(
+            "state",
+            format!("only {} KiB are free for {root}", free / 1024),
+            "free some space",
+        ),
+        Ok(_) => Finding::ok("state", format!("{root} is yours alone")),
+        Err(err) => Finding::fault(
+            "state",
+            err.to_string(),
+            "mend the directory, or set CCSESSION_STATE_DIR",
+        ),
+    }
+}
+
+fn last_event(state: &State, now: Timestamp) -> Finding {
+    let last = state.session_ids().ok().and_then(|ids| {
+        ids.filter_map(|id| Some((state.session(&id).last_activity()?, id)))
+            .max()
+    });
+    match last {
+        Some((at, id)) => {
+            let ago =
+                humantime::format_duration(std::time::Duration::from_secs(at.age(now).as_secs()));
+            Finding::ok("last event", format!("{ago} ago, in session {id}"))
+        }
+        None => Finding::note(
+            "last event",
+            "none was ever recorded",
+            "start a session, in a folder that Claude Code trusts",
+        ),
+    }
+}
+
+fn pointers(places: &Places) -> Finding {
+    match file::check_shared_dir(&places.pointers) {
+        Ok(()) => Finding::ok(
+            "pointers",
+            format!("{} is safe to share", shown(&places.pointers)),
+        ),
+        Err(err) => Finding::fault(
+            "pointers",
+            err.to_string(),
+            "ask the owner of the machine to mend it",
+        ),
+    }
+}
+
+fn configuration(places: &Places) -> Vec<Finding> {
+    let complaints = config::load(places).complaints;
+    let finding = |complaint: config::Complaint| {
+        Finding::fault(
+            "configuration",
+            complaint.to_string(),
+            "correct it; `ccsession config --example` shows every key",
+        )
+    };
+    complaints.into_iter().map(finding).collect()
+}

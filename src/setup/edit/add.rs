@@ -1,0 +1,195 @@
+//! What is wanted, appended to a file in the file's own layout.
+
+use jsonc_parser::common::{Range, Ranged};
+use serde_json::Value;
+
+use super::cut::{Splice, spliced};
+use super::read::{HOOKS, Hooks, List, Settings, Style, indentation};
+use super::{Before, Refusal, Undo, Wanted};
+
+/// The text with the wanted handlers appended, from one without ours, and how to undo that.
+pub(super) fn with_wanted(
+    base: Option<&str>,
+    wanted: &[Wanted<'_>],
+    previous: Option<&Undo>,
+) -> Result<(String, Undo), Refusal> {
+    let settings = base.map(Settings::read).transpose()?.flatten();
+    let events = groups_by_event(wanted);
+    let mut undo = Undo::new();
+    let text = match &settings {
+        _ if wanted.is_empty() => base.unwrap_or_default().to_owned(),
+        None => new_file(base, events, &mut undo),
+        Some(settings) => match &settings.hooks {
+            None => add_hooks(settings, events, &mut undo),
+            Some(hooks) => add_events(settings, hooks, events, &mut undo),
+        },
+    };
+    if let (Some(settings), Some(previous)) = (&settings, previous) {
+        undo.carry(previous, settings);
+    }
+    Ok((text, undo))
+}
+
+fn new_file(base: Option<&str>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> String {
+    undo.file = Some(base.map_or(Before::Missing, |blank| Before::Blank(blank.to_owned())));
+    let style = Style::of_new(base.unwrap_or_default());
+    let root = New::Object(vec![created_hooks(events, undo)]);
+    root.rendered(&style, Some("")) + style.newline
+}
+
+fn add_hooks(settings: &Settings<'_>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> String {
+    undo.file = emptiness(settings, &settings.root);
+    let members = New::Object(vec![created_hooks(events, undo)]);
+    let splice = appended(settings, &settings.root, &members);
+    spliced(settings.text, vec![splice])
+}
+
+fn add_events(
+    settings: &Settings<'_>,
+    hooks: &Hooks,
+    events: Vec<(&str, Vec<New>)>,
+    undo: &mut Undo,
+) -> String {
+    let mut splices = Vec::new();
+    let mut created = Vec::new();
+    for (name, groups) in events {
+        let Some(event) = hooks.events.iter().find(|event| event.name == name) else {
+            created.push(created_event(name, groups, undo));
+            continue;
+        };
+        if let Some(before) = emptiness(settings, &event.list) {
+            undo.events.insert(name.to_owned(), before);
+        }
+        splices.push(appended(settings, &event.list, &New::Array(groups)));
+    }
+    if !created.is_empty() {
+        undo.hooks = emptiness(settings, &hooks.list);
+        splices.push(appended(settings, &hooks.list, &New::Object(created)));
+    }
+    spliced(settings.text, splices)
+}
+
+fn created_hooks(events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> New {
+    undo.hooks = Some(Before::Missing);
+    let created = |(name, groups)| created_event(name, groups, undo);
+    New::member(
+        HOOKS,
+        New::Object(events.into_iter().map(created).collect()),
+    )
+}
+
+fn created_event(name: &str, groups: Vec<New>, undo: &mut Undo) -> New {
+    undo.events.insert(name.to_owned(), Before::Missing);
+    New::member(name, New::Array(groups))
+}
+
+/// What has to be remembered of a list that gets its first item from us.
+fn emptiness(settings: &Settings<'_>, list: &List) -> Option<Before> {
+    let space = list.interior().text(settings.text).to_owned();
+    list.items.is_empty().then_some(Before::Empty(space))
+}
+
+/// The change that appends the items of `more` to a list, in the manner of its last item.
+///
+/// An empty list has no manner: it is spread over lines if it begins on a line of its own.
+fn appended(settings: &Settings<'_>, list: &List, more: &New) -> Splice {
+    let style = &settings.style;
+    let Some(last) = list.items.last() else {
+        return Splice {
+            range: list.range,
+            with: more.rendered(style, list.line.as_deref()),
+        };
+    };
+    let line = indentation(settings.text, last.start);
+    let gap = match &line {
+        Some(line) => format!("{}{line}", style.newline),
+        None => style.space.to_owned(),
+    };
+    let appended = |item: &New| format!(",{gap}{}", item.rendered(style, line.as_deref()));
+    Splice {
+        range: Range::from_byte_index(last.end),
+        with: more.items().iter().map(appended).collect(),
+    }
+}
+
+fn groups_by_event<'a>(wanted: &[Wanted<'a>]) -> Vec<(&'a str, Vec<New>)> {
+    let mut events: Vec<(&str, Vec<New>)> = Vec::new();
+    for wanted in wanted {
+        let handlers = New::Array(vec![wanted.handler()]);
+        let group = New::Object(vec![New::member(HOOKS, handlers)]);
+        match events.iter_mut().find(|(event, _)| *event == wanted.event) {
+            Some((_, groups)) => groups.push(group),
+            None => events.push((wanted.event, vec![group])),
+        }
+    }
+    events
+}
+
+impl Wanted<'_> {
+    pub(super) fn handler(&self) -> New {
+        let timeout = New::Scalar(self.timeout.to_string());
+        let mut members = vec![
+            New::member("type", New::string("command")),
+            New::member("command", New::string(&self.command)),
+            New::member("timeout", timeout),
+        ];
+        if self.exec_form {
+            members.insert(2, New::member("args", New::Array(Vec::new())));
+        }
+        New::Object(members)
+    }
+}
+
+/// JSON to be written, its members in the order in which people read them.
+pub(super) enum New {
+    Scalar(String),
+    Member(String, Box<New>),
+    Array(Vec<New>),
+    Object(Vec<New>),
+}
+
+impl New {
+    fn string(text: &str) -> Self {
+        Self::Scalar(Value::from(text).to_string())
+    }
+
+    fn member(key: &str, value: New) -> Self {
+        Self::Member(Value::from(key).to_string(), Box::new(value))
+    }
+
+    fn items(&self) -> &[New] {
+        match self {
+            Self::Array(items) | Self::Object(items) => items,
+            Self::Scalar(_) | Self::Member(..) => &[],
+        }
+    }
+
+    pub(super) fn to_value(&self) -> Value {
+        // It cannot fail: what is rendered is JSON.
+        serde_json::from_str(&self.rendered(&Style::of_new(""), None)).unwrap_or_default()
+    }
+
+    /// Prints it: over several lines if it begins on a line of its own, indented by `line`, on one line otherwise.
+    fn rendered(&self, style: &Style, line: Option<&str>) -> String {
+        let (open, close) = match self {
+            Self::Scalar(text) => return text.clone(),
+            Self::Member(key, value) => {
+                return format!("{key}:{}{}", style.space, value.rendered(style, line));
+            }
+            Self::Array(_) => ('[', ']'),
+            Self::Object(_) => ('{', '}'),
+        };
+        let items = self.items().iter();
+        let Some(line) = line.filter(|_| !self.items().is_empty()) else {
+            let items: Vec<_> = items.map(|item| item.rendered(style, None)).collect();
+            return format!("{open}{}{close}", items.join(&format!(",{}", style.space)));
+        };
+        let newline = style.newline;
+        let inner = format!("{line}{}", style.unit);
+        let items: Vec<_> = items
+            .map(|item| item.rendered(style, Some(&inner)))
+            .collect();
+        let items = items.join(&format!(",{newline}{inner}"));
+        format!("{open}{newline}{inner}{items}{newline}{line}{close}")
+    }
+}

@@ -1,0 +1,139 @@
+//! What is ours, cut out of a file so that the rest reads as it did before the installation.
+
+use jsonc_parser::common::Range;
+
+use super::read::{Event, Hooks, List, Settings, is_ours};
+use super::{Before, Undo};
+
+/// A change of a text: what stands in the range gives way to `with`.
+pub(super) struct Splice {
+    pub(super) range: Range,
+    pub(super) with: String,
+}
+
+pub(super) fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
+    splices.sort_by_key(|splice| splice.range.start);
+    let mut result = String::with_capacity(text.len());
+    let mut done = 0;
+    for splice in &splices {
+        result.push_str(text.get(done..splice.range.start).unwrap_or_default());
+        result.push_str(&splice.with);
+        done = splice.range.end;
+    }
+    result.push_str(text.get(done..).unwrap_or_default());
+    result
+}
+
+/// The text without our handlers and without what was created for them; `None` if the file itself was.
+pub(super) fn without_ours(
+    settings: &Settings<'_>,
+    undo: Option<&Undo>,
+    owned: &impl Fn(&str) -> bool,
+) -> Option<String> {
+    let hooks = settings.hooks.as_ref();
+    let cut = hooks.map(|hooks| (hooks.index, cut_hooks(hooks, undo, owned)));
+    let gone_member = match &cut {
+        Some((index, None)) => Some(*index),
+        _ => None,
+    };
+    let members = 0..settings.root.items.len();
+    let gone: Vec<_> = members.map(|index| Some(index) == gone_member).collect();
+    let before = undo.and_then(|undo| undo.file.as_ref());
+    match before {
+        Some(Before::Missing) if all(&gone) => return None,
+        Some(Before::Blank(text)) if all(&gone) => return Some(text.clone()),
+        _ => {}
+    }
+    let mut splices = cut_items(&settings.root, &gone, before);
+    splices.extend(cut.and_then(|(_, inner)| inner).into_iter().flatten());
+    Some(spliced(settings.text, splices))
+}
+
+/// What is to be cut out of the `hooks` object; `None` if it goes as a whole.
+fn cut_hooks(
+    hooks: &Hooks,
+    undo: Option<&Undo>,
+    owned: &impl Fn(&str) -> bool,
+) -> Option<Vec<Splice>> {
+    let mut splices = Vec::new();
+    let mut gone = Vec::new();
+    for event in &hooks.events {
+        let inner = cut_event(event, undo, owned);
+        gone.push(inner.is_none());
+        splices.extend(inner.into_iter().flatten());
+    }
+    let before = undo.and_then(|undo| undo.hooks.as_ref());
+    splices.extend(cut_items(&hooks.list, &gone, before));
+    (!goes(&gone, undo, before)).then_some(splices)
+}
+
+/// What is to be cut out of the array of an event; `None` if the event goes as a whole.
+fn cut_event(
+    event: &Event,
+    undo: Option<&Undo>,
+    owned: &impl Fn(&str) -> bool,
+) -> Option<Vec<Splice>> {
+    let mut splices = Vec::new();
+    let mut gone = Vec::new();
+    for group in &event.groups {
+        let handlers = group.handlers.iter();
+        let ours: Vec<_> = handlers.map(|handler| is_ours(handler, owned)).collect();
+        let only_ours = !ours.is_empty() && all(&ours);
+        if !only_ours {
+            splices.extend(cut_items(&group.list, &ours, None));
+        }
+        gone.push(only_ours);
+    }
+    let before = undo.and_then(|undo| undo.events.get(&event.name));
+    splices.extend(cut_items(&event.list, &gone, before));
+    (!goes(&gone, undo, before)).then_some(splices)
+}
+
+/// Whether a container goes when its `gone` items are cut: if nothing is left in it and we created it. Without an undo,
+/// one that held nothing but ours counts as created by us.
+fn goes(gone: &[bool], undo: Option<&Undo>, before: Option<&Before>) -> bool {
+    let created = match undo {
+        Some(_) => before == Some(&Before::Missing),
+        None => !gone.is_empty(),
+    };
+    all(gone) && created
+}
+
+fn all(flags: &[bool]) -> bool {
+    flags.iter().all(|flag| *flag)
+}
+
+/// Cuts the `gone` items with the commas that joined them; brackets that end up empty get back what they held.
+///
+/// An item goes with the comma before it, which is how it was appended. Items with nothing left before them go with the
+/// comma after them.
+fn cut_items(list: &List, gone: &[bool], before: Option<&Before>) -> Vec<Splice> {
+    let cut = |start, end| Splice {
+        range: Range::new(start, end),
+        with: String::new(),
+    };
+    let leading = gone.iter().take_while(|gone| **gone).count();
+    let Some(first) = list.items.first().filter(|_| gone.contains(&true)) else {
+        return Vec::new();
+    };
+    let Some(kept) = list.items.get(leading) else {
+        return vec![emptied(list, before)];
+    };
+    let pairs = list.items.iter().zip(list.items.iter().skip(1));
+    let pairs = pairs.zip(gone.iter().skip(1)).skip(leading);
+    let gone_pairs = pairs.filter(|(_, gone)| **gone).map(|(pair, _)| pair);
+    let mut splices = vec![cut(first.start, kept.start)];
+    splices.extend(gone_pairs.map(|(previous, item)| cut(previous.end, item.end)));
+    splices
+}
+
+fn emptied(list: &List, before: Option<&Before>) -> Splice {
+    let with = match before {
+        Some(Before::Empty(space)) => space.clone(),
+        _ => String::new(),
+    };
+    Splice {
+        range: list.interior(),
+        with,
+    }
+}

@@ -1,0 +1,348 @@
+//! A settings file as it stands: read strictly or not at all, with the place of every part of its hooks.
+//! It does not know how a file is changed, nor which handlers are ours.
+
+use std::collections::HashSet;
+
+use jsonc_parser::ast::{Array, Object, ObjectProp, Value as Node};
+use jsonc_parser::common::{Range, Ranged};
+use jsonc_parser::errors::{ParseError, ParseErrorKind};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use serde_json::Value;
+
+use super::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
+
+/// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
+pub(super) const HOOKS: &str = "hooks";
+
+/// A settings file as it stands: what it says, and where each part of its hooks is.
+pub(super) struct Settings<'t> {
+    pub(super) text: &'t str,
+    pub(super) json: Value,
+    pub(super) style: Style,
+    pub(super) root: List,
+    pub(super) hooks: Option<Hooks>,
+}
+
+/// The `hooks` object; `events` has one entry for each item of `list`.
+pub(super) struct Hooks {
+    /// Which member of the root it is.
+    pub(super) index: usize,
+    pub(super) list: List,
+    pub(super) events: Vec<Event>,
+}
+
+/// The array of one event; `groups` has one entry for each item of `list`.
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) list: List,
+    pub(super) groups: Vec<Group>,
+}
+
+/// A matcher with its handlers; `handlers` has one entry for each item of `list`.
+pub(super) struct Group {
+    pub(super) matcher: Option<String>,
+    pub(super) list: List,
+    pub(super) handlers: Vec<Value>,
+}
+
+/// An object or an array: its own place, brackets included, and those of its members or elements.
+pub(super) struct List {
+    pub(super) range: Range,
+    pub(super) items: Vec<Range>,
+    /// The indentation of the line it begins on, if nothing but its key stands before it there.
+    pub(super) line: Option<String>,
+}
+
+impl List {
+    fn of_members(object: &Object<'_>, line: Option<String>) -> Self {
+        let items = object.properties.iter().map(Ranged::range).collect();
+        let range = object.range;
+        Self { range, items, line }
+    }
+
+    fn of_elements(array: &Array<'_>, line: Option<String>) -> Self {
+        let items = array.elements.iter().map(Ranged::range).collect();
+        let range = array.range;
+        Self { range, items, line }
+    }
+
+    /// The place between the brackets.
+    pub(super) fn interior(&self) -> Range {
+        Range::new(self.range.start + 1, self.range.end - 1)
+    }
+}
+
+/// How a file is laid out.
+pub(super) struct Style {
+    pub(super) newline: &'static str,
+    /// One level of indentation.
+    pub(super) unit: String,
+    /// What stands after a colon, and after a comma that does not end its line.
+    pub(super) space: &'static str,
+}
+
+impl Style {
+    /// The client's own style, with the line endings of `text`.
+    pub(super) fn of_new(text: &str) -> Self {
+        let first = text.split_once('\n').map(|(line, _)| line);
+        let crlf = first.is_some_and(|line| line.ends_with('\r'));
+        Self {
+            newline: if crlf { "\r\n" } else { "\n" },
+            unit: "  ".to_owned(),
+            space: " ",
+        }
+    }
+
+    /// The style of a file, read off the last member of its top level.
+    fn of(text: &str, root: &Object<'_>) -> Self {
+        let mut style = Self::of_new(text);
+        let Some(last) = root.properties.last() else {
+            return style;
+        };
+        if let Some(unit) = indentation(text, last.start()) {
+            style.unit = unit;
+        }
+        let after_key = text.get(last.name.end()..last.value.start());
+        if after_key.is_some_and(|colon| colon.ends_with(':')) {
+            style.space = "";
+        }
+        style
+    }
+}
+
+/// The indentation of the line `offset` is on, if nothing else stands before it on that line.
+pub(super) fn indentation(text: &str, offset: usize) -> Option<String> {
+    let (_, indent) = text.get(..offset)?.rsplit_once('\n')?;
+    let is_indent = indent.chars().all(|c| matches!(c, ' ' | '\t'));
+    is_indent.then(|| indent.to_owned())
+}
+
+/// The only characters JSON allows between its tokens.
+pub(super) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+impl<'t> Settings<'t> {
+    /// Reads a file; one of white space only is `None`.
+    pub(super) fn read(text: &'t str) -> Result<Option<Self>, Refusal> {
+        if text.len() > MAX_BYTES {
+            return Err(Refusal::TooLarge { bytes: text.len() });
+        }
+        if text.starts_with('\u{feff}') {
+            return Err(Refusal::ByteOrderMark);
+        }
+        if text.trim_matches(JSON_SPACE).is_empty() {
+            return Ok(None);
+        }
+        let (node, json) = parse(text)?;
+        let root = expect_object(text, &node, "the top level")?;
+        Ok(Some(Self {
+            text,
+            json,
+            style: Style::of(text, root),
+            root: List::of_members(root, Some(String::new())),
+            hooks: read_hooks(text, root)?,
+        }))
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.hooks.iter().flat_map(|hooks| &hooks.events)
+    }
+}
+
+/// Parses twice: jsonc-parser knows where things are but lets pass what JSON forbids (control characters in strings,
+/// other white space); serde_json decides what is JSON.
+fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
+        .map_err(|error| not_parsed(text, &error))?;
+    let node = parsed.value.ok_or_else(|| Refusal::NotJson {
+        at: Position::of(text, 0),
+        why: "no value".to_owned(),
+    })?;
+    check_nesting_and_keys(text, &node, 1)?;
+    let json = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    Ok((node, json))
+}
+
+/// Everything off that jsonc-parser would accept beyond JSON.
+const STRICT: ParseOptions = ParseOptions {
+    allow_comments: false,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+fn not_parsed(text: &str, error: &ParseError) -> Refusal {
+    let at = Position::of(text, error.range().start);
+    match error.kind() {
+        ParseErrorKind::CommentsNotAllowed => Refusal::Comment(at),
+        ParseErrorKind::TrailingCommasNotAllowed => Refusal::TrailingComma(at),
+        ParseErrorKind::NestingDepthExceeded => Refusal::TooDeep(at),
+        kind => {
+            let why = kind.to_string().to_lowercase();
+            Refusal::NotJson { at, why }
+        }
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Refusal {
+    // The message ends in the position. A line break in a string is reported in column 0 of the next line.
+    let message = error.to_string();
+    let why = message
+        .rsplit_once(" at line ")
+        .map_or(&*message, |(why, _)| why);
+    Refusal::NotJson {
+        at: Position {
+            line: error.line(),
+            column: error.column().max(1),
+        },
+        why: why.to_owned(),
+    }
+}
+
+fn check_nesting_and_keys(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusal> {
+    match node {
+        Node::Object(_) | Node::Array(_) if depth > MAX_DEPTH => {
+            Err(Refusal::TooDeep(Position::of(text, node.start())))
+        }
+        Node::Object(object) => {
+            check_keys(text, object)?;
+            let mut values = object.properties.iter().map(|member| &member.value);
+            values.try_for_each(|value| check_nesting_and_keys(text, value, depth + 1))
+        }
+        Node::Array(array) => {
+            let mut values = array.elements.iter();
+            values.try_for_each(|value| check_nesting_and_keys(text, value, depth + 1))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    let mut members = object.properties.iter();
+    match members.find(|member| !seen.insert(member.name.as_str())) {
+        None => Ok(()),
+        Some(second) => Err(Refusal::DuplicateKey {
+            at: Position::of(text, second.start()),
+            key: second.name.as_str().to_owned(),
+        }),
+    }
+}
+
+fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
+    let mut members = root.properties.iter().enumerate();
+    let Some((index, member)) = members.find(|(_, member)| member.name.as_str() == HOOKS) else {
+        return Ok(None);
+    };
+    let object = expect_object(text, &member.value, HOOKS)?;
+    let events = object.properties.iter();
+    let events = events.map(|member| read_event(text, member));
+    Ok(Some(Hooks {
+        index,
+        list: List::of_members(object, indentation(text, member.start())),
+        events: events.collect::<Result<_, _>>()?,
+    }))
+}
+
+fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
+    let name = member.name.as_str();
+    let path = format!("{HOOKS}.{name}");
+    let array = expect_array(text, &member.value, &path)?;
+    let groups = array.elements.iter().enumerate();
+    let groups = groups.map(|(index, node)| read_group(text, node, &format!("{path}[{index}]")));
+    Ok(Event {
+        name: name.to_owned(),
+        list: List::of_elements(array, indentation(text, member.start())),
+        groups: groups.collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, Refusal> {
+    let object = expect_object(text, node, path)?;
+    let path = format!("{path}.{HOOKS}");
+    let Some(member) = object.get(HOOKS) else {
+        return Err(wrong_shape(text, node, &path, "an array"));
+    };
+    let array = expect_array(text, &member.value, &path)?;
+    let nodes = array.elements.iter().enumerate();
+    let handlers = nodes.map(|(index, node)| read_handler(text, node, &format!("{path}[{index}]")));
+    let matcher = object.get_string("matcher");
+    Ok(Group {
+        matcher: matcher.map(|matcher| matcher.value.clone().into_owned()),
+        // Nothing is ever appended to it, so its line does not matter.
+        list: List::of_elements(array, None),
+        handlers: handlers.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Reads a handler. A `type` that is unknown here may be known to the client; without a type, or as a command hook
+/// without its command, it makes every client drop the file.
+fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, Refusal> {
+    let object = expect_object(text, node, path)?;
+    let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");
+    let kind = object
+        .get_string("type")
+        .ok_or_else(|| not_a_string("type"))?;
+    if kind.value == "command" && object.get_string("command").is_none() {
+        return Err(not_a_string("command"));
+    }
+    // It cannot fail: the whole text was parsed before.
+    Ok(serde_json::from_str(object.text(text)).unwrap_or_default())
+}
+
+fn expect_object<'n, 't>(
+    text: &str,
+    node: &'n Node<'t>,
+    path: &str,
+) -> Result<&'n Object<'t>, Refusal> {
+    let object = node.as_object();
+    object.ok_or_else(|| wrong_shape(text, node, path, "an object"))
+}
+
+fn expect_array<'n, 't>(
+    text: &str,
+    node: &'n Node<'t>,
+    path: &str,
+) -> Result<&'n Array<'t>, Refusal> {
+    let array = node.as_array();
+    array.ok_or_else(|| wrong_shape(text, node, path, "an array"))
+}
+
+fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) -> Refusal {
+    Refusal::WrongShape {
+        at: Position::of(text, node.start()),
+        path: path.to_owned(),
+        expected,
+    }
+}
+
+/// Every handler of a file, with its event and its group.
+pub(super) fn handlers<'s>(
+    settings: Option<&'s Settings<'_>>,
+) -> impl Iterator<Item = (&'s Event, &'s Group, &'s Value)> {
+    let events = settings.into_iter().flat_map(Settings::events);
+    let groups = events.flat_map(|event| event.groups.iter().map(move |group| (event, group)));
+    groups.flat_map(|(event, group)| {
+        let handlers = group.handlers.iter();
+        handlers.map(move |handler| (event, group, handler))
+    })
+}
+
+/// The command of a handler that runs one.
+pub(super) fn command(handler: &Value) -> Option<&str> {
+    let kind = handler.get("type")?;
+    if kind == "command" {
+        handler.get("command")?.as_str()
+    } else {
+        None
+    }
+}
+
+pub(super) fn is_ours(handler: &Value, owned: &impl Fn(&str) -> bool) -> bool {
+    command(handler).is_some_and(owned)
+}

@@ -1,0 +1,128 @@
+//! Why a settings file is left as it is, said to a person. It knows nothing of how files are read or edited.
+
+use std::fmt;
+
+use crate::model::text::one_line;
+
+/// The largest file that is read or written, in bytes. Real ones have a few thousand.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The deepest nesting that is read: as deep as `serde_json` goes, whose limit of 128 counts one level more.
+pub const MAX_DEPTH: usize = 127;
+
+/// Why a settings file is left as it is. Displayed as the `why` of `could not edit `path`: why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It has, or would have, more than [`MAX_BYTES`].
+    TooLarge {
+        /// That size.
+        bytes: usize,
+    },
+    /// It starts with a byte order mark.
+    ByteOrderMark,
+    /// It has a comment.
+    Comment(Position),
+    /// It has a comma after the last member or element.
+    TrailingComma(Position),
+    /// It is not JSON for another reason.
+    NotJson {
+        /// Where the parser stopped.
+        at: Position,
+        /// What the parser said.
+        why: String,
+    },
+    /// It is nested deeper than [`MAX_DEPTH`].
+    TooDeep(Position),
+    /// An object has a key twice: what it means depends on who reads it.
+    DuplicateKey {
+        /// Where the second one is.
+        at: Position,
+        /// The key.
+        key: String,
+    },
+    /// A part of `hooks` is not what the client expects there; it would ignore the whole file.
+    WrongShape {
+        /// Where the part is, or what should hold it.
+        at: Position,
+        /// Its path, such as `hooks.Stop[0]`.
+        path: String,
+        /// What it should be, with its article.
+        expected: &'static str,
+    },
+    /// The edit did not do what it should have done: an error of this program, found before anything was written.
+    Unverified {
+        /// What is wrong with the result.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// What the user can do about it, in the imperative and without a full stop.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "make the file smaller",
+            Self::ByteOrderMark => "save the file as UTF-8 without a byte order mark",
+            Self::Comment(_) => "remove the comment: Claude Code reads strict JSON only",
+            Self::TrailingComma(_) => "remove the comma: Claude Code reads strict JSON only",
+            Self::NotJson { .. } => "correct the file: Claude Code cannot read it either",
+            Self::TooDeep(_) => "nest the settings less deeply",
+            Self::DuplicateKey { .. } => "remove one of the two",
+            Self::WrongShape { .. } => "correct it: Claude Code may ignore the whole file for it",
+            Self::Unverified { .. } => "report this with the file; nothing was written",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than {MAX_BYTES}"),
+            Self::ByteOrderMark => write!(f, "it starts with a byte order mark"),
+            Self::Comment(at) => write!(f, "comment at {at}"),
+            Self::TrailingComma(at) => write!(f, "trailing comma at {at}"),
+            Self::NotJson { at, why } => write!(f, "not JSON at {at}: {why}"),
+            Self::TooDeep(at) => write!(f, "nested deeper than {MAX_DEPTH} levels at {at}"),
+            Self::DuplicateKey { at, key } => {
+                write!(f, "duplicate key `{}` at {at}", one_line(key, SHOWN))
+            }
+            Self::WrongShape { at, path, expected } => {
+                let path = one_line(path, SHOWN);
+                write!(f, "{path} at {at} is not {expected}")
+            }
+            Self::Unverified { why } => write!(f, "the edited text is wrong: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// How much of a key or a path a message shows, in characters.
+const SHOWN: usize = 80;
+
+/// A place in a text, both numbers from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character within the line.
+    pub column: usize,
+}
+
+impl Position {
+    pub(super) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let (line, column) = match before.rsplit_once('\n') {
+            Some((above, line)) => (above.matches('\n').count() + 2, line),
+            None => (1, before),
+        };
+        let column = column.chars().count() + 1;
+        Self { line, column }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
