@@ -57,7 +57,7 @@ fn run_verb(verb: Verb) -> Status {
         Verb::Hook { .. } => Ok(Status::Done),
     };
     done.unwrap_or_else(|err| {
-        output::complain(&format!("{err:#}"));
+        output::complain(&err.to_string());
         status::of(&err)
     })
 }

@@ -1,6 +1,5 @@
 //! Where the programs are: this one, the hooks' executables, Claude Code and its directory.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,7 +71,7 @@ fn defect(path: &Path) -> Option<Defect> {
         .ok()
         .and_then(|path| file::look(&path).ok()?)
         .map_or(0, |found| found.mode);
-    if std::fs::Permissions::from_mode(mode).mode() & 0o111 == 0 {
+    if mode & 0o111 == 0 {
         return Some(Defect::NotExecutable);
     }
     let mark = crate::hook::VERSION_MARK.as_bytes();

@@ -273,7 +273,10 @@ impl Settings<'_> {
             if dry_run || !change.is_one() {
                 return Ok(change);
             }
-            change.backup = back_up(&change)?;
+            // A file that goes holds nothing but what an install wrote.
+            if change.after.is_some() {
+                change.backup = back_up(&change)?;
+            }
             if read(&path)? != change.before {
                 continue;
             }

@@ -1,0 +1,268 @@
+//! The ladder through `ccsession current`: each rung, and why one is passed over.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{CCSESSION, ID, Sandbox, as_client, event};
+
+fn start(sandbox: &Sandbox, id: &str) {
+    sandbox
+        .hook(&event("SessionStart", id, json!({"source": "startup"})))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+}
+
+/// A start whose client has ended: `/bin/sh` is the client, and gone afterwards.
+fn start_and_die(sandbox: &Sandbox, id: &str) {
+    let payload = event("SessionStart", id, json!({"source": "startup"})).to_string();
+    let script = format!("CLAUDE_PID=$$ {}; exit $?", crate::support::SESSION_START);
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(script)
+        .stdin(payload)
+        .silent();
+}
+
+fn current(sandbox: &Sandbox) -> Value {
+    sandbox.ccsession(["current", "--json"]).json()
+}
+
+#[track_caller]
+fn check(answer: &Value, id: Option<&str>, rung: &str, trust: &str) {
+    assert_eq!(
+        (&answer["session_id"], &answer["rung"], &answer["trust"]),
+        (&json!(id), &json!(rung), &json!(trust))
+    );
+}
+
+#[test]
+fn nothing_known_is_an_honest_unknown() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
+    sandbox
+        .ccsession(["current", "--strict"])
+        .expect(3, "unknown\n", "");
+    check(&current(&sandbox), None, "unknown", "none");
+}
+
+#[test]
+fn an_explicit_id_wins_and_a_malformed_one_is_an_error() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    sandbox
+        .ccsession(["current", "--session", "s-9"])
+        .expect(0, "s-9\n", "");
+    let said = sandbox
+        .ccsession(["current", "--session", "../x"])
+        .refused(64);
+    assert!(
+        said.starts_with("ccsession: could not use `../x` as a session id: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hooks_stdin_answers_where_it_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let payload = event("Stop", "s-9", json!({})).to_string();
+    sandbox
+        .ccsession(["current", "--hook-input"])
+        .stdin(payload)
+        .expect(0, "s-9\n", "");
+    sandbox
+        .ccsession(["current", "--hook-input"])
+        .stdin("garbage")
+        .expect(0, "unknown\n", "");
+}
+
+#[test]
+fn claude_codes_variable_is_nearer_than_ours() {
+    let sandbox = Sandbox::new();
+    let run = || {
+        sandbox
+            .ccsession(["current", "--json"])
+            .env("CCSESSION_ID", "ours")
+    };
+    check(&run().json(), Some("ours"), "environment", "exact");
+    check(
+        &run().env("CLAUDE_CODE_SESSION_ID", "claudes").json(),
+        Some("claudes"),
+        "environment",
+        "exact",
+    );
+    check(
+        &run().env("CCSESSION_ID", "not an id").json(),
+        None,
+        "unknown",
+        "none",
+    );
+}
+
+#[test]
+fn a_variable_of_an_ended_session_is_passed_over() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    sandbox
+        .hook(&event("SessionEnd", ID, json!({"reason": "other"})))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    let explained = sandbox
+        .ccsession(["current", "--explain"])
+        .env("CLAUDE_CODE_SESSION_ID", ID)
+        .stdout();
+    assert!(
+        explained.contains("environment passed over: CLAUDE_CODE_SESSION_ID names"),
+        "{explained}"
+    );
+    assert!(explained.contains("which has ended"), "{explained}");
+    assert!(
+        explained.ends_with("answer      unknown (nothing is known)\n"),
+        "{explained}"
+    );
+}
+
+#[test]
+fn the_process_tree_beats_an_inherited_variable() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    let answer = sandbox
+        .ccsession(["current", "--json"])
+        .env("CLAUDE_CODE_SESSION_ID", "days-old")
+        .json();
+    check(&answer, Some(ID), "process", "exact");
+}
+
+#[test]
+fn the_one_live_session_of_the_project_answers_from_anywhere_in_it() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.project().join(".git")).unwrap();
+    fs::create_dir_all(sandbox.project().join("src/deep")).unwrap();
+    sandbox
+        .hook(&event("SessionStart", ID, json!({"source": "startup"})))
+        .silent();
+    check(&current(&sandbox), Some(ID), "project", "exact");
+    let deep = sandbox
+        .ccsession(["current", "--json"])
+        .dir(sandbox.project().join("src/deep"));
+    check(&deep.json(), Some(ID), "project", "exact");
+    let elsewhere = sandbox
+        .ccsession(["current", "--json", "--project"])
+        .arg(sandbox.home());
+    check(&elsewhere.json(), None, "unknown", "none");
+}
+
+#[test]
+fn two_live_sessions_are_ambiguous_and_never_guessed_unasked() {
+    let sandbox = Sandbox::new();
+    for id in ["s-1", "s-2"] {
+        sandbox
+            .hook(&event("SessionStart", id, json!({"source": "startup"})))
+            .silent();
+    }
+    sandbox.hook(&event("Stop", "s-1", json!({}))).silent();
+    let answer = current(&sandbox);
+    check(&answer, None, "project", "ambiguous");
+    let ids: Vec<&str> = answer["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["session_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["s-1", "s-2"], "the most recently active first");
+    sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
+    sandbox
+        .ccsession(["current", "--strict"])
+        .expect(4, "unknown\n", "");
+    sandbox
+        .ccsession(["current", "--guess"])
+        .expect(0, "s-1\n", "");
+    sandbox
+        .ccsession(["current", "--guess", "--strict"])
+        .expect(4, "s-1\n", "");
+}
+
+#[test]
+fn a_session_whose_client_died_is_abandoned_and_not_the_current_one() {
+    let sandbox = Sandbox::new();
+    start_and_die(&sandbox, ID);
+    assert_eq!(
+        sandbox.ccsession(["show", ID, "--json"]).json()["state"],
+        "abandoned"
+    );
+    let answer = sandbox.ccsession(["current", "--json", "--explain"]).json();
+    check(&answer, None, "unknown", "none");
+    let last = answer["steps"].as_array().unwrap().last().unwrap()["saw"]
+        .as_str()
+        .unwrap();
+    assert!(last.contains("which is abandoned"), "{last}");
+    sandbox
+        .ccsession(["current", "--last"])
+        .expect(0, &format!("{ID}\n"), "");
+    sandbox
+        .ccsession(["current", "--last", "--strict"])
+        .expect(6, &format!("{ID}\n"), "");
+}
+
+#[test]
+fn the_pointer_is_the_last_known_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["store", "s-7"]).silent();
+    check(&current(&sandbox), Some("s-7"), "pointer", "last_known");
+    sandbox
+        .ccsession(["current", "--strict"])
+        .expect(6, "s-7\n", "");
+    sandbox
+        .ccsession(["current", "--name", "shop"])
+        .expect(0, "s-7\n", "");
+    sandbox
+        .ccsession(["current", "--name", "other"])
+        .expect(0, "unknown\n", "");
+}
+
+#[test]
+fn a_pointer_of_another_project_of_the_same_name_is_not_believed() {
+    let sandbox = Sandbox::new();
+    let twin = sandbox.path("twin/shop");
+    fs::create_dir_all(&twin).unwrap();
+    sandbox
+        .hook(&event("SessionStart", ID, json!({"source": "startup"})))
+        .dir(&twin)
+        .silent();
+    assert!(
+        fs::read_to_string(sandbox.pointer("shop"))
+            .unwrap()
+            .starts_with(ID)
+    );
+    check(&current(&sandbox), None, "unknown", "none");
+    sandbox
+        .ccsession(["current"])
+        .dir(&twin)
+        .expect(0, &format!("{ID}\n"), "");
+}
+
+#[test]
+fn a_stale_pointer_is_unknown_and_gone() {
+    let sandbox = Sandbox::new();
+    let old = chrono::Local::now().naive_local() - chrono::TimeDelta::hours(25);
+    fs::write(
+        sandbox.pointer("shop"),
+        format!("s-1\n{}\n", old.format("%Y-%m-%dT%H:%M:%S%.6f")),
+    )
+    .unwrap();
+    sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
+    assert!(!sandbox.pointer("shop").exists());
+}
+
+#[test]
+fn a_plain_shell_needs_no_home_to_get_an_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["store", "s-7"]).silent();
+    let run = sandbox
+        .run(CCSESSION)
+        .arg("current")
+        .without_env("HOME")
+        .without_env("CCSESSION_STATE_DIR");
+    run.expect(0, "s-7\n", "");
+}

@@ -1,0 +1,520 @@
+//! Recorded payloads and sessions of the real client, played through the real hooks.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    ID, POST_TOOL_USE, SESSION_EVENT, Sandbox, as_client, data, event, json_lines, mode, payload,
+};
+
+fn recorded_events() -> Vec<(String, Value)> {
+    let mut names: Vec<String> = fs::read_dir(data("payloads/events"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+        .into_iter()
+        .map(|name| (name.clone(), payload(&name)))
+        .collect()
+}
+
+#[test]
+fn every_recorded_payload_is_one_line_in_its_sessions_journal() {
+    let events = recorded_events();
+    assert!(events.len() >= 49, "{}", events.len());
+    for (name, payload) in events {
+        let sandbox = Sandbox::new();
+        let id = payload["session_id"].as_str().unwrap();
+        sandbox.hook(&payload).silent();
+        if payload["hook_event_name"] == "MessageDisplay" {
+            assert_eq!(sandbox.files(), [""; 0], "{name}");
+            continue;
+        }
+        let journal = sandbox.journal(id);
+        assert_eq!(journal.len(), 1, "{name}");
+        assert_eq!(journal[0]["event"], payload["hook_event_name"], "{name}");
+        assert_eq!(journal[0]["session_id"], id, "{name}");
+        for same in [
+            "tool_use_id",
+            "agent_id",
+            "agent_type",
+            "prompt_id",
+            "duration_ms",
+        ] {
+            assert_eq!(journal[0].get(same), payload.get(same), "{name}: {same}");
+        }
+        assert!(
+            !sandbox.state().join("hook-errors.jsonl").exists(),
+            "{name}"
+        );
+        assert!(
+            !sandbox.state().join("unattributed.jsonl").exists(),
+            "{name}"
+        );
+        sandbox.assert_no_leftovers();
+    }
+}
+
+#[test]
+fn every_recorded_session_is_journaled_event_by_event() {
+    let mut played = 0;
+    for entry in fs::read_dir(data("payloads/sessions")).unwrap() {
+        let path = entry.unwrap().path();
+        let sandbox = Sandbox::new();
+        let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for call in json_lines(&path) {
+            let payload = &call["stdin"];
+            let event = payload["hook_event_name"].as_str().unwrap();
+            sandbox
+                .hook(payload)
+                .env("CLAUDE_PROJECT_DIR", sandbox.project())
+                .env("CLAUDE_PID", as_client())
+                .silent();
+            if event != "MessageDisplay" {
+                let id = payload["session_id"].as_str().unwrap();
+                expected
+                    .entry(id.to_owned())
+                    .or_default()
+                    .push(event.to_owned());
+            }
+        }
+        for (id, events) in expected {
+            let journaled: Vec<String> = sandbox
+                .journal(&id)
+                .iter()
+                .map(|line| line["event"].as_str().unwrap().to_owned())
+                .collect();
+            assert_eq!(journaled, events, "{} {id}", path.display());
+            played += events.len();
+        }
+        assert!(
+            !sandbox.state().join("hook-errors.jsonl").exists(),
+            "{}",
+            path.display()
+        );
+    }
+    assert!(played > 500, "{played}");
+}
+
+#[test]
+fn a_start_writes_record_journal_owner_indexes_and_pointer() {
+    let sandbox = Sandbox::new();
+    let start = event(
+        "SessionStart",
+        ID,
+        json!({"source": "startup", "cwd": sandbox.project(), "model": "m-1"}),
+    );
+    sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+
+    let record = sandbox.record(ID);
+    assert_eq!(record["source"], "startup");
+    assert_eq!(record["model"], "m-1");
+    assert_eq!(record["project"]["name"], "shop");
+    assert_eq!(
+        record["project"]["root"],
+        sandbox.project().to_str().unwrap()
+    );
+    assert_eq!(record["ended_at"], Value::Null);
+    let pointer = fs::read_to_string(sandbox.pointer("shop")).unwrap();
+    assert_eq!(pointer.lines().next(), Some(ID));
+    assert_eq!(pointer.lines().count(), 2);
+    assert_eq!(
+        fs::read_dir(sandbox.session(ID).join("owners"))
+            .unwrap()
+            .count(),
+        1
+    );
+    assert_eq!(
+        fs::read_dir(sandbox.state().join("procs")).unwrap().count(),
+        1
+    );
+    for file in sandbox.files() {
+        assert_eq!(mode(&sandbox.path(&file)), 0o600, "{file}");
+    }
+    for dir in ["state", "state/sessions", "state/procs", "state/projects"] {
+        assert_eq!(mode(&sandbox.path(dir)), 0o700, "{dir}");
+    }
+}
+
+#[test]
+fn modes_are_exact_under_any_umask() {
+    for umask in ["0000", "0777"] {
+        let sandbox = Sandbox::new();
+        let start = event("SessionStart", ID, json!({"source": "startup"}));
+        let script = format!("umask {umask}; exec {}", crate::support::SESSION_START);
+        sandbox
+            .run("/bin/sh")
+            .arg("-c")
+            .arg(script)
+            .stdin(start.to_string())
+            .silent();
+        assert_eq!(sandbox.journal(ID).len(), 1);
+        for file in sandbox.files() {
+            assert_eq!(mode(&sandbox.path(&file)), 0o600, "umask {umask}: {file}");
+        }
+        assert_eq!(mode(&sandbox.session(ID)), 0o700, "umask {umask}");
+    }
+}
+
+#[test]
+fn a_session_first_heard_of_in_the_middle_gets_its_record_then() {
+    let sandbox = Sandbox::new();
+    let call = event(
+        "PreToolUse",
+        ID,
+        json!({"tool_name": "Bash", "tool_use_id": "t1"}),
+    );
+    sandbox.hook(&call).silent();
+    assert_eq!(sandbox.record(ID)["source"], "late");
+    assert_eq!(sandbox.journal(ID).len(), 1);
+    assert!(
+        !sandbox.pointer("shop").exists(),
+        "a tool call moves no pointer"
+    );
+}
+
+#[test]
+fn an_end_without_a_start_is_recorded_and_leaves_no_pointer() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .hook(&event("SessionEnd", ID, json!({"reason": "other"})))
+        .silent();
+    assert_eq!(sandbox.journal(ID)[0]["reason"], "other");
+    sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
+}
+
+#[test]
+fn an_end_removes_the_pointer_only_if_it_names_the_session() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .hook(&event("SessionStart", "s-1", json!({"source": "startup"})))
+        .silent();
+    sandbox
+        .hook(&event("SessionStart", "s-2", json!({"source": "startup"})))
+        .silent();
+    sandbox
+        .hook(&event("SessionEnd", "s-1", json!({"reason": "other"})))
+        .silent();
+    assert!(
+        fs::read_to_string(sandbox.pointer("shop"))
+            .unwrap()
+            .starts_with("s-2\n")
+    );
+    sandbox
+        .hook(&event("SessionEnd", "s-2", json!({"reason": "other"})))
+        .silent();
+    assert!(!sandbox.pointer("shop").exists());
+}
+
+#[test]
+fn who_moves_the_pointer() {
+    let start = |id, source| event("SessionStart", id, json!({"source": source}));
+    let prompt = |id, text| event("UserPromptSubmit", id, json!({"prompt": text}));
+    let cases = [
+        (start("s-2", "startup"), "s-2"),
+        (start("s-2", "resume"), "s-2"),
+        (start("s-2", "clear"), "s-2"),
+        (start("s-2", "fork"), "s-2"),
+        (start("s-2", "compact"), "s-1"),
+        (prompt("s-2", "hello"), "s-2"),
+        (
+            prompt("s-2", "<task-notification>\n<task-id>b1</task-id>"),
+            "s-1",
+        ),
+        (event("Stop", "s-2", json!({})), "s-1"),
+        (
+            event(
+                "Notification",
+                "s-2",
+                json!({"notification_type": "idle_prompt"}),
+            ),
+            "s-1",
+        ),
+        (
+            event("PreToolUse", "s-2", json!({"tool_name": "Bash"})),
+            "s-1",
+        ),
+        (
+            event(
+                "UserPromptSubmit",
+                "s-2",
+                json!({"prompt": "hello", "agent_id": "a1"}),
+            ),
+            "s-1",
+        ),
+    ];
+    for (payload, owner) in cases {
+        let sandbox = Sandbox::new();
+        sandbox.hook(&start("s-1", "startup")).silent();
+        sandbox.hook(&payload).silent();
+        let pointer = fs::read_to_string(sandbox.pointer("shop")).unwrap();
+        assert_eq!(pointer.lines().next(), Some(owner), "{payload}");
+    }
+}
+
+#[test]
+fn a_turns_end_refreshes_the_sessions_own_old_pointer() {
+    let sandbox = Sandbox::new();
+    let minutes = |n: i64| chrono::Local::now().naive_local() - chrono::TimeDelta::minutes(n);
+    let write = |id: &str, age| {
+        let text = format!("{id}\n{}\n", minutes(age).format("%Y-%m-%dT%H:%M:%S%.6f"));
+        fs::write(sandbox.pointer("shop"), &text).unwrap();
+        text
+    };
+    let read = || fs::read_to_string(sandbox.pointer("shop")).unwrap();
+    let stop = event("Stop", ID, json!({}));
+
+    let old = write(ID, 11);
+    sandbox.hook(&stop).silent();
+    assert_ne!(read(), old);
+    assert!(read().starts_with(ID));
+
+    let young = write(ID, 9);
+    sandbox.hook(&stop).silent();
+    assert_eq!(read(), young);
+
+    let others = write("s-2", 11);
+    sandbox.hook(&stop).silent();
+    assert_eq!(read(), others);
+}
+
+#[test]
+fn a_late_event_reopens_nothing_and_a_prompt_does() {
+    let sandbox = Sandbox::new();
+    let client = |payload: Value| {
+        sandbox
+            .hook(&payload)
+            .env("CLAUDE_PID", as_client())
+            .silent()
+    };
+    let state = || sandbox.ccsession(["show", ID, "--json"]).json()["state"].clone();
+    client(event("SessionStart", ID, json!({"source": "startup"})));
+    assert_eq!(state(), "active");
+    client(event("SessionEnd", ID, json!({"reason": "other"})));
+    assert_eq!(state(), "ended");
+    client(event("SubagentStop", ID, json!({"agent_id": "a1"})));
+    client(event(
+        "PostToolUse",
+        ID,
+        json!({"tool_name": "Bash", "tool_use_id": "t1"}),
+    ));
+    assert_eq!(state(), "ended");
+    assert_eq!(sandbox.journal(ID).len(), 4);
+    client(event("UserPromptSubmit", ID, json!({"prompt": "go on"})));
+    assert_eq!(state(), "active");
+}
+
+#[test]
+fn a_clear_links_the_new_session_to_the_one_before_it() {
+    let sandbox = Sandbox::new();
+    let client = |payload: Value| {
+        sandbox
+            .hook(&payload)
+            .env("CLAUDE_PID", as_client())
+            .silent()
+    };
+    client(event("SessionStart", "s-1", json!({"source": "startup"})));
+    client(event("SessionEnd", "s-1", json!({"reason": "clear"})));
+    client(event("SessionStart", "s-2", json!({"source": "clear"})));
+    assert_eq!(sandbox.record("s-2")["previous"], "s-1");
+    assert_eq!(sandbox.record("s-2")["parent"], Value::Null);
+    sandbox.ccsession(["current"]).expect(0, "s-2\n", "");
+}
+
+#[test]
+fn a_nested_client_does_not_take_the_pointer_and_names_its_parent() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .hook(&event(
+            "SessionStart",
+            "outer",
+            json!({"source": "startup"}),
+        ))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    // The shell is the nested client: the hook's parent, and a child of the outer client.
+    let nested = event("SessionStart", "nested", json!({"source": "startup"}));
+    let script = format!("CLAUDE_PID=$$ {}; exit $?", crate::support::SESSION_START);
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(script)
+        .stdin(nested.to_string())
+        .silent();
+    assert_eq!(sandbox.record("nested")["parent"], "outer");
+    assert!(
+        fs::read_to_string(sandbox.pointer("shop"))
+            .unwrap()
+            .starts_with("outer\n")
+    );
+}
+
+#[test]
+fn an_old_clients_bash_calls_are_given_the_id() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("sessionstart-hook-0.sh");
+    fs::write(&file, "export STALE=1\n").unwrap();
+    let start = event("SessionStart", ID, json!({"source": "resume"}));
+    sandbox
+        .hook(&start)
+        .env("CLAUDE_ENV_FILE", &file)
+        .env("CLAUDE_CODE_SESSION_ID", ID)
+        .silent();
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        "export STALE=1\n",
+        "a new client does it itself"
+    );
+    sandbox.hook(&start).env("CLAUDE_ENV_FILE", &file).silent();
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("export CLAUDE_CODE_SESSION_ID={ID}\n")
+    );
+}
+
+#[test]
+fn the_model_is_told_the_id_only_where_the_user_asked_for_it() {
+    let sandbox = Sandbox::new();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).silent();
+    let output = sandbox
+        .hook(&start)
+        .env("CCSESSION_CONTEXT_LINE", "true")
+        .json();
+    assert_eq!(
+        output["hookSpecificOutput"]["hookEventName"],
+        "SessionStart"
+    );
+    assert!(
+        output["hookSpecificOutput"]["additionalContext"]
+            .as_str()
+            .unwrap()
+            .contains(ID)
+    );
+}
+
+#[test]
+fn the_payload_decides_and_the_executable_is_only_the_fallback() {
+    let sandbox = Sandbox::new();
+    let stop = event("Stop", ID, json!({}));
+    sandbox.run(POST_TOOL_USE).stdin(stop.to_string()).silent();
+    sandbox
+        .run(POST_TOOL_USE)
+        .stdin(json!({"session_id": ID}).to_string())
+        .silent();
+    sandbox
+        .run(SESSION_EVENT)
+        .arg("--help")
+        .stdin(stop.to_string())
+        .silent();
+    sandbox.ccsession(["hook"]).stdin(stop.to_string()).silent();
+    sandbox
+        .ccsession(["hook", "PreCompact", "--nonsense"])
+        .stdin(json!({"session_id": ID}).to_string())
+        .silent();
+    let events: Vec<Value> = sandbox
+        .journal(ID)
+        .iter()
+        .map(|line| line["event"].clone())
+        .collect();
+    assert_eq!(
+        events,
+        ["Stop", "PostToolUse", "Stop", "Stop", "PreCompact"]
+    );
+}
+
+#[test]
+fn an_event_without_a_valid_id_goes_to_the_unattributed() {
+    let sandbox = Sandbox::new();
+    for bad in [
+        json!({}),
+        json!({"session_id": "../../x"}),
+        json!({"session_id": 7}),
+        json!({"session_id": "unknown"}),
+    ] {
+        let mut payload = bad.clone();
+        payload["hook_event_name"] = "Stop".into();
+        sandbox.hook(&payload).silent();
+    }
+    let lines = json_lines(&sandbox.state().join("unattributed.jsonl"));
+    assert_eq!(lines.len(), 4);
+    assert!(lines.iter().all(|line| line["event"] == "Stop"));
+    assert!(!sandbox.state().join("sessions").exists());
+}
+
+#[test]
+fn an_unknown_event_is_journaled_by_its_name() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .hook(&event("QuantumLeap", ID, json!({"reason": "why not"})))
+        .silent();
+    assert_eq!(sandbox.journal(ID)[0]["event"], "QuantumLeap");
+}
+
+#[test]
+fn only_what_differs_from_the_record_is_repeated() {
+    let sandbox = Sandbox::new();
+    let at = |cwd: &str, transcript: &str| json!({"source": "startup", "cwd": cwd, "transcript_path": transcript});
+    sandbox
+        .hook(&event("SessionStart", ID, at("/a", "/t/1.jsonl")))
+        .silent();
+    sandbox
+        .hook(&event("Stop", ID, at("/a", "/t/1.jsonl")))
+        .silent();
+    sandbox
+        .hook(&event("Stop", ID, at("/a/b", "/t/2.jsonl")))
+        .silent();
+    let journal = sandbox.journal(ID);
+    assert_eq!(
+        (journal[1].get("cwd"), journal[1].get("transcript_path")),
+        (None, None)
+    );
+    assert_eq!(journal[2]["cwd"], "/a/b");
+    assert_eq!(journal[2]["transcript_path"], "/t/2.jsonl");
+}
+
+#[test]
+fn capture_decides_about_labels() {
+    let sandbox = Sandbox::new();
+    let call = event(
+        "PreToolUse",
+        ID,
+        json!({"tool_name": "Bash", "tool_input": {"command": "x", "description": "List files"}}),
+    );
+    sandbox.hook(&call).silent();
+    sandbox
+        .hook(&call)
+        .env("CCSESSION_CAPTURE", "metadata")
+        .silent();
+    let journal = sandbox.journal(ID);
+    assert_eq!(journal[0]["what"], "List files");
+    assert_eq!(journal[1].get("what"), None);
+    assert!(!journal[0].to_string().contains("command"));
+}
+
+#[test]
+fn debugging_says_what_went_wrong_and_otherwise_it_is_logged() {
+    let sandbox = Sandbox::new();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    let broken = |sandbox: &Sandbox| sandbox.hook(&start).env("CCSESSION_TTL", "soon");
+    broken(&sandbox).silent();
+    let errors = json_lines(&sandbox.state().join("hook-errors.jsonl"));
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0]["what"]
+            .as_str()
+            .unwrap()
+            .contains("`soon` is not a duration")
+    );
+    let output = broken(&sandbox).env("HOOK_DEBUG", "true").output();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert!(crate::support::text(&output.stderr).contains("could not use ttl from $CCSESSION_TTL"));
+    assert_eq!(
+        json_lines(&sandbox.state().join("hook-errors.jsonl")).len(),
+        1
+    );
+}

@@ -1,0 +1,19 @@
+//! The tests that drive the real executables. A topic is a file; [`support`] is the sandbox that all of them use.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests set up and look at files and processes themselves"
+)]
+
+mod current;
+mod hooks;
+mod support;
+mod walls;

@@ -1,0 +1,305 @@
+//! A sandbox for the real executables: its own HOME, state, pointer directory and project, and no inherited environment.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The hooks' executables and the events they are registered for.
+pub(crate) const SESSION_START: &str = env!("CARGO_BIN_EXE_session-start");
+pub(crate) const PRE_TOOL_USE: &str = env!("CARGO_BIN_EXE_pre-tool-use");
+pub(crate) const POST_TOOL_USE: &str = env!("CARGO_BIN_EXE_post-tool-use");
+pub(crate) const SESSION_EVENT: &str = env!("CARGO_BIN_EXE_session-event");
+pub(crate) const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
+
+/// A session id for tests that need no particular one.
+pub(crate) const ID: &str = "5b48472b-1111-4222-8333-444455556666";
+
+/// The executable that an install registers for an event.
+pub(crate) fn hook_for(event: &str) -> &'static str {
+    match event {
+        "SessionStart" => SESSION_START,
+        "PreToolUse" => PRE_TOOL_USE,
+        "PostToolUse" | "PostToolUseFailure" | "PostToolBatch" => POST_TOOL_USE,
+        _ => SESSION_EVENT,
+    }
+}
+
+/// A throw-away place for one test.
+pub(crate) struct Sandbox {
+    dir: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        for name in ["home", "pointers", "shop"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The project that commands run in, named `shop`.
+    pub(crate) fn project(&self) -> PathBuf {
+        self.path("shop")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    pub(crate) fn pointers(&self) -> PathBuf {
+        self.path("pointers")
+    }
+
+    /// The pointer of projects with this name.
+    pub(crate) fn pointer(&self, name: &str) -> PathBuf {
+        self.pointers().join(format!("claude_session_{name}"))
+    }
+
+    /// A session's folder.
+    pub(crate) fn session(&self, id: &str) -> PathBuf {
+        self.state().join("sessions").join(id)
+    }
+
+    /// The events in a session's journal; every line must be one.
+    #[track_caller]
+    pub(crate) fn journal(&self, id: &str) -> Vec<Value> {
+        json_lines(&self.session(id).join("events.jsonl"))
+    }
+
+    pub(crate) fn record(&self, id: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.session(id).join("session.json")).unwrap()).unwrap()
+    }
+
+    /// A program with the sandbox's environment and nothing else, in the project.
+    pub(crate) fn run(&self, program: impl AsRef<OsStr>) -> Run {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(self.project());
+        command
+            .env("HOME", self.home())
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command
+            .env("CCSESSION_STATE_DIR", self.state())
+            .env("CCSESSION_POINTER_DIR", self.pointers());
+        Run {
+            command,
+            stdin: Vec::new(),
+        }
+    }
+
+    /// The CLI with these arguments.
+    pub(crate) fn ccsession<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
+        let mut run = self.run(CCSESSION);
+        run.command.args(arguments);
+        run
+    }
+
+    /// The hook that an install registers for the payload's event, fed with the payload.
+    pub(crate) fn hook(&self, payload: &Value) -> Run {
+        let event = payload["hook_event_name"].as_str().unwrap_or_default();
+        self.run(hook_for(event)).stdin(payload.to_string() + "\n")
+    }
+
+    /// Every file below the sandbox's state and pointer directories, relative to the sandbox, sorted.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for dir in [self.state(), self.pointers()] {
+            walk(&dir, &mut |path| {
+                found.push(
+                    path.strip_prefix(self.dir.path())
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned(),
+                )
+            });
+        }
+        found.sort();
+        found
+    }
+
+    /// Asserts that no temporary file is left anywhere.
+    #[track_caller]
+    pub(crate) fn assert_no_leftovers(&self) {
+        let left: Vec<String> = self
+            .files()
+            .into_iter()
+            .filter(|path| path.contains("/.ccsession-"))
+            .collect();
+        assert_eq!(left, [""; 0]);
+    }
+}
+
+/// A command that is being prepared; it does nothing until its result is asked for.
+#[must_use]
+pub(crate) struct Run {
+    pub(crate) command: Command,
+    stdin: Vec<u8>,
+}
+
+impl Run {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub(crate) fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Runs to the end.
+    pub(crate) fn output(mut self) -> Output {
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let bytes = std::mem::take(&mut self.stdin);
+        let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+        let output = child.wait_with_output().unwrap();
+        // A hook reads to the end or to its deadline; only what comes after that may find nobody reading.
+        let _ = writer.join().unwrap();
+        output
+    }
+
+    /// Runs, and asserts status, stdout and stderr exactly.
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32, stdout: &str, stderr: &str) {
+        let output = self.output();
+        let got = (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        );
+        assert_eq!(got, (Some(status), stdout.to_owned(), stderr.to_owned()));
+    }
+
+    /// Runs, and asserts status 0 and silence, as every hook owes.
+    #[track_caller]
+    pub(crate) fn silent(self) {
+        self.expect(0, "", "");
+    }
+
+    /// Runs, asserts status 0 and an empty stderr, and returns stdout.
+    #[track_caller]
+    pub(crate) fn stdout(self) -> String {
+        let output = self.output();
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), String::new())
+        );
+        text(&output.stdout)
+    }
+
+    /// As [`Self::stdout`], read as JSON.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.stdout()).unwrap()
+    }
+
+    /// Runs, asserts the status and an empty stdout, and returns stderr, which must be one line.
+    #[track_caller]
+    pub(crate) fn refused(self, status: i32) -> String {
+        let output = self.output();
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(status), String::new()),
+            "{}",
+            text(&output.stderr)
+        );
+        let stderr = text(&output.stderr);
+        assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+        stderr.trim_end().to_owned()
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The JSON lines of a file that exists; blank lines are skipped.
+#[track_caller]
+pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A file among the tests' data.
+pub(crate) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(name)
+}
+
+/// The recorded payload `events/{name}.json`.
+pub(crate) fn payload(name: &str) -> Value {
+    serde_json::from_slice(&fs::read(data("payloads/events").join(format!("{name}.json"))).unwrap())
+        .unwrap()
+}
+
+/// A payload of this event for the session `id`, with `more` members.
+pub(crate) fn event(event: &str, id: &str, more: Value) -> Value {
+    let mut payload = serde_json::json!({"session_id": id, "hook_event_name": event});
+    payload
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().cloned().unwrap_or_default());
+    payload
+}
+
+/// The permission bits of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), visit);
+        } else {
+            visit(&entry.path());
+        }
+    }
+}
+
+/// This process as `CLAUDE_PID`: the tests are the client of the hooks that they start.
+pub(crate) fn as_client() -> OsString {
+    std::process::id().to_string().into()
+}

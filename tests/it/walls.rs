@@ -1,0 +1,151 @@
+//! The architecture: which room may know which. Read from the sources, so that an arrow drawn the wrong way fails here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room and the rooms it may use.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("model", &[]),
+    ("store", &["model"]),
+    ("identity", &["model", "store"]),
+    ("hook", &["model", "store", "identity"]),
+    ("lifecycle", &["model", "store", "identity"]),
+    (
+        "setup",
+        &["model", "store", "identity", "hook", "lifecycle"],
+    ),
+    (
+        "cli",
+        &["model", "store", "identity", "hook", "lifecycle", "setup"],
+    ),
+    ("bin", &["hook"]),
+];
+
+fn sources(room: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    collect(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room),
+        &mut found,
+    );
+    assert!(!found.is_empty(), "no sources in {room}");
+    found
+}
+
+fn collect(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+}
+
+/// The rooms that a line of code names: `crate::room` or, from a binary, `ccsession::room`.
+fn rooms_in(line: &str) -> impl Iterator<Item = &str> {
+    ["crate::", "ccsession::"]
+        .into_iter()
+        .flat_map(move |root| {
+            line.split(root).skip(1).map(|rest| {
+                let end = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
+                &rest[..end]
+            })
+        })
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let mut seen = 0;
+    for (room, allowed) in ARROWS {
+        for (path, text) in sources(room) {
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            for named in code
+                .flat_map(rooms_in)
+                .filter(|named| ARROWS.iter().any(|(room, _)| room == named))
+            {
+                seen += 1;
+                assert!(
+                    named == room || allowed.contains(&named),
+                    "{} uses {named}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(seen > 50, "the test reads nothing: {seen}");
+}
+
+#[test]
+fn every_room_is_in_the_table() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in fs::read_dir(src).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            !path.is_dir() || ARROWS.iter().any(|(room, _)| *room == name),
+            "{name} is a room without a place"
+        );
+    }
+}
+
+/// What only one place may do, and that place.
+#[test]
+fn one_place_for_each_rule() {
+    let rules: [(&str, &[&str]); 7] = [
+        ("std::fs::", &["store/"]),
+        ("rustix::fs::", &["store/", "identity/process.rs"]),
+        ("env::var", &["store/env.rs"]),
+        ("clock_gettime", &["store/clock.rs"]),
+        ("chrono::Local", &["store/clock.rs"]),
+        ("fs2::", &["store/lock.rs"]),
+        ("tempfile::", &["store/write.rs"]),
+    ];
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (room, _) in ARROWS {
+        for (path, text) in sources(room) {
+            let place = path.strip_prefix(&src).unwrap().to_str().unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for (what, places) in rules {
+                let allowed = places.iter().any(|allowed| place.starts_with(allowed));
+                let used = code
+                    .lines()
+                    .any(|line| !line.trim_start().starts_with("//") && line.contains(what));
+                assert!(allowed || !used, "{place} uses {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (room, _) in ARROWS {
+        for (path, text) in sources(room) {
+            assert!(text.starts_with("//! "), "{} does not", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_hooks_link_neither_parser_nor_network() {
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    for heavy in [
+        "anyhow",
+        "clap",
+        "dirs",
+        "jsonc-parser",
+        "similar",
+        "unicode-width",
+    ] {
+        assert!(
+            manifest.contains(&format!("\"dep:{heavy}\"")),
+            "{heavy} must be behind the feature `cli`"
+        );
+    }
+}
