@@ -1,0 +1,150 @@
+#!/bin/sh
+# Builds ccsession, installs it for this user, registers its hooks with Claude Code, and shows what it does on a
+# recorded session. Needs no sudo, and edits no shell start-up file.
+set -eu
+
+usage() {
+    cat <<'TEXT'
+Usage: ./install.sh [OPTIONS]
+
+Build ccsession, install it, register its hooks in ~/.claude/settings.json, and play a recorded session through them
+
+  --prefix DIR    install below DIR: bin/ccsession and libexec/ccsession/ (default: ~/.local)
+  --no-register   leave Claude Code's settings alone
+  --uninstall     take the hooks out of the settings and remove the programs; recorded sessions stay
+  --help          print this help
+TEXT
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+prefix=
+register=yes
+action=install
+while [ $# -gt 0 ]; do
+    case $1 in
+        --prefix) [ $# -ge 2 ] || { usage >&2; exit 64; }; prefix=$2; shift ;;
+        --prefix=*) prefix=${1#--prefix=} ;;
+        --no-register) register=no ;;
+        --uninstall) action=uninstall ;;
+        --help|-h) usage; exit 0 ;;
+        *) printf 'install.sh: could not understand %s; see ./install.sh --help\n' "$1" >&2; exit 64 ;;
+    esac
+    shift
+done
+if [ -z "$prefix" ]; then
+    case ${HOME:-} in
+        /*) prefix=$HOME/.local ;;
+        *) fail 'could not find a place to install to: HOME is not an absolute path; give --prefix DIR' ;;
+    esac
+fi
+case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
+
+hooks='session-start pre-tool-use post-tool-use session-event'
+bin=$prefix/bin
+libexec=$prefix/libexec/ccsession
+here=$(cd "$(dirname "$0")" && pwd)
+
+uninstall() {
+    if [ -x "$bin/ccsession" ]; then
+        [ "$register" = no ] || "$bin/ccsession" uninstall
+        state=$("$bin/ccsession" config | sed -n 's/^state  *//p')
+        rm -f "$bin/ccsession"
+    fi
+    for hook in $hooks; do rm -f "$libexec/$hook"; done
+    rmdir "$libexec" 2>/dev/null || :
+    say "removed ccsession from $prefix"
+    [ ! -d "${state:-}" ] || say "the recorded sessions stay in $state"
+}
+
+# Where the executables of this build are.
+build() {
+    command -v cargo >/dev/null 2>&1 || fail 'could not find cargo, which builds Rust programs.
+Install Rust for your user from https://rustup.rs, or by your package manager, then run ./install.sh again.'
+    cd "$here"
+    say 'building (a minute or two the first time) ...'
+    about=$(rustc -vV) || fail 'could not run rustc; mend the Rust installation (see above), then run ./install.sh again'
+    host=$(printf '%s\n' "$about" | sed -n 's/^host: //p')
+    case $host in
+        # Linked statically: a hook is a process that a tool call waits for, and loading libraries would be most of it.
+        *-linux-*) RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --quiet --target "$host" ;;
+        *) cargo build --release --locked --quiet --target "$host" ;;
+    esac
+    built=${CARGO_TARGET_DIR:-$here/target}/$host/release
+}
+
+# A running program is not overwritten but replaced.
+put() {
+    cp "$1" "$2.new"
+    chmod 755 "$2.new"
+    mv -f "$2.new" "$2"
+}
+
+install_programs() {
+    mkdir -p "$bin" "$libexec"
+    put "$built/ccsession" "$bin/ccsession"
+    for hook in $hooks; do put "$built/$hook" "$libexec/$hook"; done
+    say "installed $bin/ccsession and the hooks in $libexec"
+}
+
+# Plays a recorded session through the hooks that were just installed, in a HOME of its own.
+show() {
+    demo=$(mktemp -d)
+    trap 'rm -rf "$demo"' EXIT
+    mkdir -p "$demo/home" "$demo/pointers" "$demo/shop/.git"
+    unset CLAUDE_CODE_SESSION_ID CLAUDE_ENV_FILE CCSESSION_ID CCSESSION_STATE_DIR CCSESSION_CONFIG XDG_STATE_HOME XDG_CONFIG_HOME
+    export HOME="$demo/home" CCSESSION_POINTER_DIR="$demo/pointers" CLAUDE_PROJECT_DIR="$demo/shop" CLAUDE_PID=$$
+    cd "$demo/shop"
+    say ''
+    say 'What it does, on a recorded session of Claude Code (in a throw-away HOME):'
+    recorded=$here/tests/data/payloads/demo.jsonl
+    sed '$d' "$recorded" | while IFS= read -r payload; do play "$payload"; done
+    run "$bin/ccsession" current
+    run cat "$demo/pointers/claude_session_shop"
+    run "$bin/ccsession" list
+    say ''
+    say '$ head -n 8 .../events.jsonl'
+    grep . "$demo"/home/.local/state/ccsession/sessions/*/events.jsonl | head -n 8
+    say ''
+    say '... and when the session has ended:'
+    play "$(tail -n 1 "$recorded")"
+    run "$bin/ccsession" current
+}
+
+play() {
+    case $1 in
+        *'"hook_event_name":"SessionStart"'*) hook=session-start ;;
+        *'"hook_event_name":"PreToolUse"'*) hook=pre-tool-use ;;
+        *'"hook_event_name":"PostToolUse'* | *'"hook_event_name":"PostToolBatch"'*) hook=post-tool-use ;;
+        *) hook=session-event ;;
+    esac
+    printf '%s\n' "$1" | "$libexec/$hook"
+}
+
+run() {
+    say ''
+    printf '$ %s' "$(basename "$1")"
+    first=yes
+    for word in "$@"; do
+        [ "$first" = yes ] || printf ' %s' "$word"
+        first=no
+    done
+    say ''
+    "$@"
+}
+
+if [ "$action" = uninstall ]; then
+    uninstall
+    exit 0
+fi
+build
+install_programs
+if [ "$register" = yes ]; then
+    "$bin/ccsession" install
+fi
+case :$PATH: in
+    *":$bin:"*) ;;
+    *) say "note: $bin is not on your PATH; to call ccsession by its name, add it there" ;;
+esac
+(show)
