@@ -14,6 +14,8 @@
 //!
 //! The last three are behind the feature `cli`: a hook executable links none of them.
 
+#![forbid(unsafe_code)]
+
 pub mod hook;
 pub mod identity;
 pub mod model;

@@ -1,7 +1,11 @@
-//! The hook for PostToolUse, PostToolUseFailure and PostToolBatch.
+//! The hook for PostToolUse, PostToolUseFailure and PostToolBatch. Why it has a C `main`: see [`ccsession::hook::main`].
+#![no_main]
+#![allow(
+    unsafe_code,
+    reason = "a C main has a fixed symbol; nothing else here is unsafe"
+)]
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ccsession::hook::run("PostToolUse")
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    ccsession::hook::main("PostToolUse")
 }

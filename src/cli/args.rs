@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     disable_help_subcommand = true
 )]
 #[command(
-    after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant;\n\
+    after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant; \
     5 the doctor found a fault; 6 with --strict, only the last known session; 64 wrong usage. Never 2."
 )]
 pub(super) struct Arguments {

@@ -12,7 +12,7 @@ use crate::identity::ladder::project_here;
 use crate::setup::client::{OLDEST_TESTED, Version, events_for};
 use crate::setup::diff::unified;
 use crate::setup::programs::{self, Defect};
-use crate::setup::settings::{Change, Scope, Settings};
+use crate::setup::settings::{Change, Failure, Run, Scope, Settings};
 use crate::store::{State, shown};
 
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
@@ -29,9 +29,8 @@ pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
         );
         return Err(refusal(Status::Failed, text));
     }
-    let state = State::create(&context.places)?;
     let settings = settings(context, args.scope, &hooks_dir)?;
-    let change = settings.install(&state, version, args.dry_run)?;
+    let change = run(context, args.dry_run, |run| settings.install(run, version))?;
     if args.dry_run {
         return Ok(show(&change));
     }
@@ -57,9 +56,8 @@ pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
 
 pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
-    let state = State::create(&context.places)?;
     let settings = settings(context, args.scope, &hooks_dir)?;
-    let change = settings.uninstall(&state, args.dry_run)?;
+    let change = run(context, args.dry_run, |run| settings.uninstall(run))?;
     if args.dry_run {
         return Ok(show(&change));
     }
@@ -72,6 +70,20 @@ pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status
         ));
     }
     Ok(Status::Done)
+}
+
+/// Makes a change, or only finds it. A dry run creates nothing, the state directory neither.
+fn run(
+    context: &Context,
+    dry: bool,
+    change: impl FnOnce(Run<'_>) -> Result<Change, Failure>,
+) -> Result<Change> {
+    let done = if dry {
+        change(Run::Dry(context.state()?.as_ref()))
+    } else {
+        change(Run::Real(&State::create(&context.places)?))
+    };
+    Ok(done?)
 }
 
 fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Result<Settings<'a>> {

@@ -24,6 +24,8 @@ use args::{Arguments, Verb};
 use context::Context;
 use status::Status;
 
+use crate::model::text::escaped;
+
 /// Runs the command line to its end.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
@@ -33,7 +35,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             .get(2)
             .and_then(|event| event.to_str())
             .unwrap_or("SessionEvent");
-        return crate::hook::run(event);
+        crate::hook::run(event);
+        return ExitCode::SUCCESS;
     }
     report_panics_as_failures();
     match Arguments::try_parse_from(arguments) {
@@ -82,8 +85,8 @@ fn refuse(err: &clap::Error) -> Status {
             let words: Vec<&str> = lines
                 .filter(|line| !line.is_empty() && !line.starts_with("For more"))
                 .collect();
-            let said = words.join(" ");
-            let said = said.trim_start_matches("error: ");
+            let said = words.join(" ").replace(" tip: ", "; ");
+            let said = escaped(said.trim_start_matches("error: "));
             output::complain(&format!("{said}; see `ccsession --help`"));
             Status::Usage
         }

@@ -6,7 +6,18 @@ use serde_json::Value;
 
 /// Prints `text` on stdout as it is.
 pub(super) fn print(text: &str) {
-    put(&mut std::io::stdout().lock(), text);
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(err) = written {
+        let status = if err.kind() == std::io::ErrorKind::BrokenPipe {
+            0
+        } else {
+            1
+        };
+        std::process::exit(status);
+    }
 }
 
 /// Prints one line on stdout.
@@ -24,9 +35,9 @@ pub(super) fn complain(text: &str) {
     warn(&format!("ccsession: {text}"));
 }
 
-/// Says a line on stderr.
+/// Says a line on stderr. Where it cannot be said, the exit status still tells.
 pub(super) fn warn(text: &str) {
-    put(&mut std::io::stderr().lock(), &format!("{text}\n"));
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Whether a person reads stdout.
@@ -37,18 +48,4 @@ pub(super) fn is_for_people() -> bool {
 /// Whether a person reads stderr.
 pub(super) fn are_warnings_for_people() -> bool {
     std::io::stderr().is_terminal()
-}
-
-fn put(stream: &mut dyn Write, text: &str) {
-    let written = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.flush());
-    if let Err(err) = written {
-        let status = if err.kind() == std::io::ErrorKind::BrokenPipe {
-            0
-        } else {
-            1
-        };
-        std::process::exit(status);
-    }
 }

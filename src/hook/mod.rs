@@ -11,31 +11,37 @@ mod stdin;
 mod wire;
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::model::SessionId;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Environment, Places, State};
+use crate::store::{Environment, Places, State, write};
 
 /// Stands in every hook's executable, so that the doctor can tell its version without running it.
 #[used]
 pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSION"));
 
-/// Runs a hook to its end: reads stdin, records the event, returns success. `fallback` is the event's name where the
-/// payload does not say it.
-pub fn run(fallback: &str) -> ExitCode {
+/// A hook executable, from its first instruction to its exit status.
+///
+/// It is called by a C `main`: what Rust's own start-up does before `main` (reading `/proc/self/maps`, preparing for a
+/// stack overflow) takes as long as recording an event. Of what it does besides, a hook needs two things, and does them
+/// itself: a closed pipe must not kill it, and no file may become its stdout or stderr.
+pub fn main(fallback: &str) -> i32 {
+    run(fallback);
+    0
+}
+
+/// Runs a hook: reads stdin, records the event. `fallback` is the event's name where the payload does not say it.
+pub fn run(fallback: &str) {
     let started = Instant::now();
     be_silent();
     let mut scan = scan::Scan::new(wire::plan);
     stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let env = Environment::read();
     let places = Places::new(&env);
-    let problems = recording::record(&env, &places, &wire::Payload::new(&scan), fallback);
+    let problems = recording::record(&env, &places, &wire::Payload::new(scan), fallback);
     report(&env, &places, &problems);
-    ExitCode::SUCCESS
 }
 
 /// The session id on stdin, as a hook would read it: for scripts that are hooks themselves. Nothing where stdin holds
@@ -43,19 +49,32 @@ pub fn run(fallback: &str) -> ExitCode {
 pub fn session_id_on_stdin() -> Option<SessionId> {
     let mut scan = scan::Scan::new(wire::plan);
     stdin::read(Instant::now() + stdin::PATIENCE, |piece| scan.feed(piece));
-    match wire::Payload::new(&scan).claim() {
+    match wire::Payload::new(scan).claim() {
         wire::Claim::Session(id) => Some(id),
         wire::Claim::Missing | wire::Claim::Invalid(_) => None,
     }
 }
 
-/// A panic ends silently with status 0, and a write over the file size limit is an error instead of a signal.
+/// A panic ends silently with status 0. Nothing is written to what is not there: closed streams are opened on
+/// /dev/null. And a write over the limit of a file's size is an error instead of a signal that kills.
 fn be_silent() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
+    write::open_closed_streams();
     #[cfg(target_os = "linux")]
-    const SIGXFSZ: i32 = 25;
-    #[cfg(target_os = "linux")]
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    if rustix::process::getrlimit(rustix::process::Resource::Fsize)
+        .current
+        .is_some()
+    {
+        const SIGXFSZ: i32 = 25;
+        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    }
+}
+
+/// Writes to stdout or stderr. That nobody reads it is no error, and no reason to die of a signal.
+fn say(mut stream: impl Write, text: &str) {
+    const SIGPIPE: i32 = 13;
+    let _ = signal_hook::flag::register(SIGPIPE, Arc::default());
+    let _ = stream.write_all(text.as_bytes());
 }
 
 /// Something that a hook could not do, or did and logs.
@@ -74,9 +93,7 @@ fn report(env: &Environment, places: &Places, problems: &[Problem]) {
             .iter()
             .map(|problem| format!("ccsession: {}\n", problem.text))
             .collect();
-        // Where stderr is closed or full there is nobody to tell.
-        let _ = std::io::stderr().write_all(lines.as_bytes());
-        return;
+        return say(std::io::stderr(), &lines);
     }
     let Ok(Some(state)) = State::open(places) else {
         return;

@@ -14,13 +14,14 @@ use crate::identity::ladder::project_here;
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
 use crate::model::event::name;
+use crate::model::record::Scope;
 use crate::model::text::one_line;
 use crate::model::{Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Places, Result, SessionDir, State, clock, config, index, journal, project, write,
+    Environment, Places, Result, State, clock, config, index, journal, project, write,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -74,12 +75,25 @@ struct Recording<'a> {
     problems: Vec<Problem>,
 }
 
+/// Where an event happened: the project that the client was started in, and the client. Either may be unknown.
+struct Place {
+    project: Option<Project>,
+    client: Option<Client>,
+}
+
 /// The process whose session it is, and where it is seen from.
 struct Client {
     viewpoint: Viewpoint,
     owner: Owner,
     /// The sessions of the clients above it, the nearest first.
     around: Vec<SessionId>,
+}
+
+/// Whether a session had been recorded before this event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Before,
+    First,
 }
 
 impl Recording<'_> {
@@ -109,42 +123,47 @@ impl Recording<'_> {
     fn attributed(&mut self, id: &SessionId) {
         self.session = Some(id.clone());
         let state = self.done(State::create(self.places));
+        let state = state.as_ref();
         if self.payload.is_subagent() || is_tool_event(&self.event_name) {
-            if let Some(state) = &state {
-                self.journal(state, id);
+            if let Some(state) = state {
+                self.tool_event(state, id);
             }
             return;
         }
+        let place = self.place(state);
         match self.event_name.as_str() {
-            name::SESSION_START => self.session_start(state.as_ref(), id),
-            name::SESSION_END => self.session_end(state.as_ref(), id),
-            name::USER_PROMPT_SUBMIT => self.prompt(state.as_ref(), id),
-            _ => self.other(state.as_ref(), id),
+            name::SESSION_START => self.session_start(state, id, &place),
+            name::SESSION_END => self.session_end(state, id, &place),
+            name::USER_PROMPT_SUBMIT => self.prompt(state, id, &place),
+            _ => self.other(state, id, &place),
         }
     }
 
-    fn session_start(&mut self, state: Option<&State>, id: &SessionId) {
-        let project = self.project();
-        let client = self.client(state);
-        if let Some(state) = state {
-            if let Some(project) = &project {
-                self.begin(
-                    state,
-                    id,
-                    project,
-                    client.as_ref(),
-                    self.payload.text("source"),
-                );
-            }
-            self.journal(state, id);
+    /// The hot path: one line in the journal, and nothing else unless the session is first heard of now.
+    fn tool_event(&mut self, state: &State, id: &SessionId) {
+        let event = self.event(id);
+        let session = state.session(id);
+        let appended = journal::append(
+            &session.journal(),
+            &without_known(event.clone(), &session.scope()),
+        );
+        if self.done(appended) == Some(Appended::Missing) {
+            let place = self.place(Some(state));
+            self.begin(state, id, &place, event, "late");
+            self.join(state, id, &place);
         }
-        if let Some(project) = &project {
-            let compacted = self.payload.text("source").as_deref() == Some("compact");
-            if compacted {
-                self.refresh_pointer(state, id, project);
-            } else {
-                self.move_pointer(state, id, project, client.as_ref(), Durability::Synced);
-            }
+    }
+
+    fn session_start(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+        let source = self.payload.text("source").unwrap_or_default();
+        if let Some(state) = state {
+            self.journal(state, id, place, &source);
+            self.join(state, id, place);
+        }
+        if source == "compact" {
+            self.refresh_pointer(state, id, place);
+        } else {
+            self.move_pointer(state, id, place, Durability::Synced);
         }
         self.provide_id(id);
         if let Some(state) = state {
@@ -153,110 +172,86 @@ impl Recording<'_> {
         self.tell_model(id);
     }
 
-    fn prompt(&mut self, state: Option<&State>, id: &SessionId) {
-        let project = self.project();
-        let client = self.client(state);
+    fn prompt(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         if let Some(state) = state {
-            self.journal(state, id);
-            if let Some(project) = &project {
-                self.join(state, id, project, client.as_ref());
-            }
+            self.journal(state, id, place, "late");
+            self.join(state, id, place);
         }
-        if let Some(project) = &project {
-            if self.payload.is_task_notification() {
-                self.refresh_pointer(state, id, project);
-            } else {
-                self.move_pointer(state, id, project, client.as_ref(), Durability::Cached);
-            }
+        if self.payload.is_task_notification() {
+            self.refresh_pointer(state, id, place);
+        } else {
+            self.move_pointer(state, id, place, Durability::Cached);
         }
     }
 
-    fn other(&mut self, state: Option<&State>, id: &SessionId) {
-        if let Some(state) = state {
-            self.journal(state, id);
+    fn other(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+        if let Some(state) = state
+            && self.journal(state, id, place, "late") == Heard::First
+        {
+            self.join(state, id, place);
         }
-        if let Some(project) = self.project() {
-            self.refresh_pointer(state, id, &project);
-        }
+        self.refresh_pointer(state, id, place);
     }
 
     /// One process leaves the session. The session has ended when no other has it.
-    fn session_end(&mut self, state: Option<&State>, id: &SessionId) {
-        let project = self.project();
-        let mut others = false;
+    fn session_end(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         if let Some(state) = state {
-            self.journal(state, id);
-            others = self.leave(state, id, project.as_ref());
+            self.journal(state, id, place, "late");
+            if self.is_still_had_by_others(state, id, place) {
+                return;
+            }
+            self.retire(state, id, place);
         }
-        if let (Some(project), false) = (&project, others) {
+        if let Some(project) = &place.project {
             let removed = self.pointers(state).remove_if_names(&project.name(), id);
             self.done(removed);
         }
     }
 
-    /// Appends the event to the session's journal. A session without one is first heard of now: it gets its record.
-    fn journal(&mut self, state: &State, id: &SessionId) {
+    /// Appends the event to the session's journal. A session without one is first heard of now: it gets its record,
+    /// which says that it began by `source`.
+    fn journal(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) -> Heard {
+        let event = self.event(id);
         let session = state.session(id);
-        let event = self.event(&session, id);
-        let appended = journal::append(&session.journal(), &event);
-        if self.done(appended) != Some(Appended::Missing) {
-            return;
-        }
-        let Some(project) = self.project() else {
-            return;
-        };
-        let client = self.client(Some(state));
-        self.begin(
-            state,
-            id,
-            &project,
-            client.as_ref(),
-            Some("late".to_owned()),
+        let appended = journal::append(
+            &session.journal(),
+            &without_known(event.clone(), &session.scope()),
         );
-        let event = self.event(&session, id);
-        let appended = journal::append(&session.journal(), &event);
-        if self.done(appended) == Some(Appended::Missing) {
-            self.note(format!(
-                "could not record {} of {id}: its journal cannot be created",
-                self.event_name
-            ));
+        if self.done(appended) != Some(Appended::Missing) {
+            return Heard::Before;
         }
+        self.begin(state, id, place, event, source);
+        Heard::First
     }
 
-    fn event(&self, session: &SessionDir, id: &SessionId) -> Event {
+    fn event(&self, id: &SessionId) -> Event {
         let mut event = self.payload.event(&self.event_name, self.config.capture);
-        let scope = session.scope();
         event.ts = Some(self.now);
         event.mono = Some(clock::since_boot());
         event.session_id = Some(id.clone());
         event.pid = self.env.claude_pid;
-        event.cwd = event.cwd.filter(|cwd| Some(cwd) != scope.cwd.as_ref());
-        event.transcript_path = event
-            .transcript_path
-            .filter(|path| Some(path) != scope.transcript_path.as_ref());
         event
     }
 
-    /// Creates the session's record and journal where missing, and makes its client an owner.
-    fn begin(
-        &mut self,
-        state: &State,
-        id: &SessionId,
-        project: &Project,
-        client: Option<&Client>,
-        source: Option<String>,
-    ) {
+    /// Creates the session's record, and its journal beginning with `event`.
+    fn begin(&mut self, state: &State, id: &SessionId, place: &Place, event: Event, source: &str) {
+        let Some(project) = &place.project else {
+            return;
+        };
         let session = state.session(id);
-        if !session.has_journal() {
-            let record = self.new_record(state, id, project, client, source);
-            let created = session.create(&record);
-            let created = self.done(created) == Some(true);
-            self.join(state, id, project, client);
-            if created {
-                self.log(state, id, project, "session created");
-            }
-        } else {
-            self.join(state, id, project, client);
+        let record = self.new_record(state, id, project, place.client.as_ref(), source);
+        let event = without_known(event, &record.scope());
+        let created = session.create(&record, &event);
+        let Some(created) = self.done(created) else {
+            return;
+        };
+        if !created.journal {
+            // Another hook of the session was quicker.
+            let appended = journal::append(&session.journal(), &event);
+            self.done(appended);
+        }
+        if created.record {
+            self.log(state, id, project, "session created");
         }
     }
 
@@ -266,11 +261,12 @@ impl Recording<'_> {
         id: &SessionId,
         project: &Project,
         client: Option<&Client>,
-        source: Option<String>,
+        source: &str,
     ) -> Record {
         let mut record = Record::new(id.clone(), project, self.now);
         record.cwd = self.payload.text("cwd");
         record.transcript_path = self.payload.text("transcript_path");
+        record.source = Some(source.to_owned()).filter(|source| !source.is_empty());
         record.model = self.payload.text("model");
         record.agent_type = self
             .payload
@@ -282,21 +278,20 @@ impl Recording<'_> {
             .map(|title| one_line(&title, MAX_SESSION_NAME));
         record.head = project::head(project.root());
         record.machine = process::machine();
-        if source.as_deref() == Some("clear") {
-            record.previous = client
-                .and_then(|client| index::session_of_process(state, &client.owner))
-                .filter(|last| last != id);
-        }
-        record.parent = client
-            .and_then(|client| client.around.first().cloned())
-            .filter(|outer| outer != id);
-        record.source = source;
+        let last = || client.and_then(|client| index::session_of_process(state, &client.owner));
+        record.previous = if source == "clear" {
+            last().filter(|last| last != id)
+        } else {
+            None
+        };
+        let nearest = client.and_then(|client| client.around.first().cloned());
+        record.parent = nearest.filter(|outer| outer != id);
         record
     }
 
     /// Makes the client an owner of the session, and the session one that may be live.
-    fn join(&mut self, state: &State, id: &SessionId, project: &Project, client: Option<&Client>) {
-        if let Some(client) = client {
+    fn join(&mut self, state: &State, id: &SessionId, place: &Place) {
+        if let Some(client) = &place.client {
             let added = state.session(id).add_owner(&client.owner);
             self.done(added);
             if index::session_of_process(state, &client.owner).as_ref() != Some(id) {
@@ -304,39 +299,41 @@ impl Recording<'_> {
                 self.done(set);
             }
         }
-        let added = index::add_to_project(state, &project.key(), id);
-        self.done(added);
+        if let Some(project) = &place.project {
+            let added = index::add_to_project(state, &project.key(), id);
+            self.done(added);
+        }
     }
 
     /// Takes the client off the session. Whether another process still has it is the answer.
-    fn leave(&mut self, state: &State, id: &SessionId, project: Option<&Project>) -> bool {
-        let session = state.session(id);
-        let client = self.client(Some(state));
-        if let Some(client) = &client {
-            let removed = session.remove_owner(&client.owner);
+    fn is_still_had_by_others(&mut self, state: &State, id: &SessionId, place: &Place) -> bool {
+        if let Some(client) = &place.client {
+            let removed = state.session(id).remove_owner(&client.owner);
             self.done(removed);
         }
         let judge = Judge {
             state,
-            viewpoint: client.map(|client| client.viewpoint),
+            viewpoint: place.client.as_ref().map(|client| client.viewpoint.clone()),
             now: self.now,
             idle_timeout: self.config.session_timeout,
         };
-        if !judge.living_owners(id).is_empty() {
-            return true;
-        }
-        let recorded = self
-            .done(session.record())
+        !judge.living_owners(id).is_empty()
+    }
+
+    /// Takes a session that has ended off the ones that may be live: in the project it is in, and the one it began in.
+    fn retire(&mut self, state: &State, id: &SessionId, place: &Place) {
+        let record = state.session(id).record();
+        let began_in = self
+            .done(record)
             .flatten()
             .map(|record| Project::at(record.project.root()));
-        for project in project.into_iter().chain(&recorded) {
+        for project in place.project.iter().chain(&began_in) {
             let removed = index::remove_from_project(state, &project.key(), id);
             self.done(removed);
         }
-        if let Some(project) = project {
+        if let Some(project) = &place.project {
             self.log(state, id, project, "session ended");
         }
-        false
     }
 
     fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {
@@ -354,15 +351,21 @@ impl Recording<'_> {
         &mut self,
         state: Option<&State>,
         id: &SessionId,
-        project: &Project,
-        client: Option<&Client>,
+        place: &Place,
         durability: Durability,
     ) {
+        let Some(project) = &place.project else {
+            return;
+        };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
-        let present = reading.fresh();
-        let is_around = |current| client.is_some_and(|client| client.around.contains(current));
-        let kept = match present {
+        let is_around = |current| {
+            place
+                .client
+                .as_ref()
+                .is_some_and(|client| client.around.contains(current))
+        };
+        let kept = match reading.fresh() {
             Some(current) if current == id => {
                 !self.is_old(&reading) && durability == Durability::Cached
             }
@@ -376,7 +379,10 @@ impl Recording<'_> {
     }
 
     /// Writes the pointer again if it is this session's and not new.
-    fn refresh_pointer(&mut self, state: Option<&State>, id: &SessionId, project: &Project) {
+    fn refresh_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+        let Some(project) = &place.project else {
+            return;
+        };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
         let ours = matches!(&reading, Reading::Pointer { id: named, .. } if named == id);
@@ -390,14 +396,15 @@ impl Recording<'_> {
         matches!(reading, Reading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
     }
 
-    /// The project that the client was started in.
-    fn project(&mut self) -> Option<Project> {
+    fn place(&mut self, state: Option<&State>) -> Place {
         let cwd = self.payload.cwd();
-        let found = project_here(self.env, cwd.as_deref().map(Path::new));
-        self.done(found)
+        let project = project_here(self.env, cwd.as_deref().map(Path::new));
+        Place {
+            project: self.done(project),
+            client: self.client(state),
+        }
     }
 
-    /// The client that runs this hook. Without a state directory there is nothing to know it by.
     fn client(&self, state: Option<&State>) -> Option<Client> {
         let viewpoint = Viewpoint::here()?;
         let process = process::client(self.env)?;
@@ -443,8 +450,13 @@ impl Recording<'_> {
         }
         let context = format!("The id of this Claude Code session is {id}.");
         let output = json!({"hookSpecificOutput": {"hookEventName": name::SESSION_START, "additionalContext": context}});
-        // A client that closed the pipe has no use for it.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{output}\n").as_bytes());
+        super::say(
+            std::io::stdout(),
+            &format!(
+                "{output}
+"
+            ),
+        );
     }
 
     fn log(&mut self, state: &State, id: &SessionId, project: &Project, what: &str) {
@@ -461,6 +473,15 @@ impl Recording<'_> {
             ));
         }
     }
+}
+
+/// The event without what the session's record says already.
+fn without_known(mut event: Event, known: &Scope) -> Event {
+    event.cwd = event.cwd.filter(|cwd| Some(cwd) != known.cwd.as_ref());
+    event.transcript_path = event
+        .transcript_path
+        .filter(|path| Some(path) != known.transcript_path.as_ref());
+    event
 }
 
 fn is_tool_event(event: &str) -> bool {

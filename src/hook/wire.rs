@@ -63,11 +63,11 @@ pub(super) fn plan(parent: &str, key: &str) -> Want {
 }
 
 impl Payload {
-    pub(super) fn new(scan: &Scan) -> Self {
+    pub(super) fn new(scan: Scan) -> Self {
         Self {
-            members: scan.members().to_vec(),
             size: scan.size(),
             progress: scan.progress(),
+            members: scan.into_members(),
         }
     }
 
@@ -327,7 +327,7 @@ mod tests {
     fn payload(text: &str) -> Payload {
         let mut scan = Scan::new(plan);
         scan.feed(text.as_bytes());
-        Payload::new(&scan)
+        Payload::new(scan)
     }
 
     fn event(text: &str) -> Event {

@@ -170,6 +170,14 @@ impl Record {
         bytes
     }
 
+    /// The part that events are compared with.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            cwd: self.cwd.clone(),
+            transcript_path: self.transcript_path.clone(),
+        }
+    }
+
     /// Whether the record is of a session in the project at `root`.
     pub fn is_in(&self, root: &Path) -> bool {
         self.project.root() == root

@@ -19,6 +19,9 @@ use crate::store::{Environment, Places, State, config, file, shown};
 const LEAST_SPACE: u64 = 16 << 20;
 /// Claude Code's own default for `cleanupPeriodDays`.
 const CLIENT_RETENTION_DAYS: u64 = 30;
+/// The oldest tested client that skips an event it does not know, instead of ignoring the whole settings file.
+const TOLERANT: Version = Version(2, 1, 110);
+const INSTALL_AGAIN: &str = "run `ccsession install` again";
 const DAY: u64 = 24 * 60 * 60;
 
 /// How bad a finding is.
@@ -145,10 +148,13 @@ fn executables(env: &Environment) -> Vec<Finding> {
     defects.into_iter().map(finding).collect()
 }
 
-/// What one settings file says about us.
-struct Registered {
-    scope: Scope,
-    events: Vec<String>,
+/// Who records events, as the settings files say.
+#[derive(Default)]
+struct Recorders {
+    /// The settings files that register the executables, and for how many events.
+    registered: Vec<(Scope, usize)>,
+    /// Others that do the same, each with how to be rid of it.
+    others: Vec<(String, &'static str)>,
 }
 
 fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
@@ -162,22 +168,30 @@ fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
     };
     let project = project_here(env, None).unwrap_or_else(|_| Project::at("/".into()));
     let mut findings = Vec::new();
-    let mut registered = Vec::new();
+    let mut recorders = Recorders::default();
+    let mut seen = Vec::new();
     for scope in Scope::ALL {
         let settings = Settings {
             path: scope.path(&claude_dir, &project),
             scope,
             hooks_dir: &hooks_dir,
         };
+        // In the home directory the user's settings are the project's, too.
+        let file = settings::resolved(&settings.path);
+        if seen.contains(&file) {
+            continue;
+        }
+        seen.push(file);
         match settings::read(&settings.path) {
             Ok(None) => {}
-            Ok(Some(text)) => match in_settings(&settings, &text, version, &mut findings) {
-                Ok(found) => registered.extend(found),
-                Err(why) => {
+            Ok(Some(text)) => {
+                let examined =
+                    in_settings(&settings, &text, version, &mut recorders, &mut findings);
+                if let Err(why) = examined {
                     let found = format!("{}: {why}", shown(&settings.path));
                     findings.push(Finding::fault("settings", found, why.remedy()));
                 }
-            },
+            }
             Err(err) => findings.push(Finding::fault(
                 "settings",
                 err.to_string(),
@@ -185,18 +199,19 @@ fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
             )),
         }
     }
-    findings.push(armed(&registered));
-    findings.extend(twice(&registered));
+    findings.push(armed(&recorders));
+    findings.extend(twice(&recorders));
     findings
 }
 
-/// Examines one settings file; what it registers of ours is the answer.
+/// Examines one settings file.
 fn in_settings(
     settings: &Settings<'_>,
     text: &str,
     version: Option<Version>,
+    recorders: &mut Recorders,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Registered>, edit::Refusal> {
+) -> Result<(), edit::Refusal> {
     let path = shown(&settings.path);
     if edit::setting(text, "disableAllHooks")? == Some(Value::Bool(true)) {
         let found = format!("disableAllHooks is true in {path}: Claude Code runs no hook");
@@ -228,107 +243,126 @@ fn in_settings(
             .iter()
             .find(|(name, on)| name.starts_with("ccsession@") && **on == Value::Bool(true));
         if let Some((name, _)) = ours {
-            let found = format!(
-                "the plugin {} is enabled in {path} beside the registered hooks",
-                escaped(name)
-            );
-            findings.push(Finding::note(
-                "twice",
-                found,
-                "keep one: uninstall the plugin, or run `ccsession uninstall`",
-            ));
+            let what = format!("the plugin {}, enabled in {path}", escaped(name));
+            recorders
+                .others
+                .push((what, "uninstall the plugin, or run `ccsession uninstall`"));
         }
     }
     if let Some((event, command)) = edit::all_commands(text)?
         .into_iter()
         .find(|(_, command)| command.contains("ccsession hook"))
     {
-        let found = format!(
-            "{path} also runs `{}` at {event}: events are recorded twice",
-            escaped(&command)
-        );
-        findings.push(Finding::note(
-            "twice",
-            found,
-            "remove that handler, or run `ccsession uninstall`",
-        ));
+        let what = format!("`{}` at {}, in {path}", escaped(&command), escaped(&event));
+        recorders
+            .others
+            .push((what, "remove that handler, or run `ccsession uninstall`"));
     }
     let ours = edit::registered(text, |command| settings.is_ours(command))?;
     if ours.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
-    for handler in &ours {
+    recorders.registered.push((settings.scope, ours.len()));
+    findings.extend(elsewhere(settings, &ours));
+    findings.extend(not_as_wanted(&path, &ours, version));
+    Ok(())
+}
+
+/// A registered executable that is not of this installation.
+fn elsewhere(settings: &Settings<'_>, ours: &[edit::Registered]) -> Option<Finding> {
+    let found = ours.iter().find_map(|handler| {
         let executable = client::executable_of(&handler.command).unwrap_or_default();
-        if Path::new(&executable).parent() != Some(settings.hooks_dir) {
-            let found = format!(
-                "{path} runs {} at {}, which is not this installation",
+        let is_here = Path::new(&executable).parent() == Some(settings.hooks_dir);
+        (!is_here).then(|| {
+            format!(
+                "{} runs {} at {}, which is not this installation",
+                shown(&settings.path),
                 escaped(&executable),
-                handler.event
-            );
-            findings.push(Finding::fault(
-                "settings",
-                found,
-                "run `ccsession install` again",
-            ));
-            break;
-        }
-    }
-    let events: Vec<String> = ours.into_iter().map(|handler| handler.event).collect();
-    let wanted = events_for(version);
-    let missing: Vec<&str> = wanted
-        .iter()
-        .map(|wanted| wanted.event)
-        .filter(|wanted| !events.iter().any(|event| event == wanted))
-        .collect();
+                escaped(&handler.event)
+            )
+        })
+    });
+    found.map(|found| Finding::fault("settings", found, INSTALL_AGAIN))
+}
+
+/// Events that this client knows and the file does not register, and the other way round.
+fn not_as_wanted(path: &str, ours: &[edit::Registered], version: Option<Version>) -> Vec<Finding> {
+    let wanted: Vec<&str> = events_for(version).iter().map(|one| one.event).collect();
+    let registered: Vec<&str> = ours.iter().map(|handler| handler.event.as_str()).collect();
+    let without = |these: &[&str], those: &[&str]| {
+        let rest = these.iter().filter(|event| !those.contains(event));
+        rest.map(|event| escaped(event)).collect::<Vec<_>>()
+    };
+    let mut findings = Vec::new();
+    let missing = without(&wanted, &registered);
     if !missing.is_empty() {
         let found = format!(
             "{path} registers {} of {} events; missing: {}",
-            events.len(),
+            wanted.len() - missing.len(),
             wanted.len(),
             missing.join(", ")
         );
-        findings.push(Finding::note(
-            "settings",
-            found,
-            "run `ccsession install` again",
-        ));
+        findings.push(Finding::note("settings", found, INSTALL_AGAIN));
     }
-    Ok(Some(Registered {
-        scope: settings.scope,
-        events,
-    }))
+    let unknown = without(&registered, &wanted);
+    if let (Some(version), false) = (version, unknown.is_empty()) {
+        let found = format!(
+            "{path} registers events that Claude Code {version} may not know: {}",
+            unknown.join(", ")
+        );
+        findings.push(if version < TOLERANT {
+            let found = format!("{found}; for one unknown name it ignores the whole file");
+            Finding::fault("settings", found, INSTALL_AGAIN)
+        } else {
+            Finding::note("settings", found, INSTALL_AGAIN)
+        });
+    }
+    findings
 }
 
-fn armed(registered: &[Registered]) -> Finding {
-    if registered.is_empty() {
-        return Finding::fault(
+fn armed(recorders: &Recorders) -> Finding {
+    let parts: Vec<String> = recorders
+        .registered
+        .iter()
+        .map(|(scope, events)| format!("{events} events in the {} settings", scope.name()))
+        .collect();
+    match (parts.as_slice(), recorders.others.as_slice()) {
+        ([], []) => Finding::fault(
             "installed",
             "no settings file registers the hooks",
             "run `ccsession install`",
-        );
+        ),
+        ([], [(other, _), ..]) => Finding::note(
+            "installed",
+            format!("no settings file registers the hooks; events are recorded by {other}"),
+            "leave it so, or run `ccsession install` instead",
+        ),
+        _ => Finding::ok("installed", parts.join(", ")),
     }
-    let parts: Vec<String> = registered
-        .iter()
-        .map(|found| {
-            format!(
-                "{} events in the {} settings",
-                found.events.len(),
-                found.scope.name()
-            )
-        })
-        .collect();
-    Finding::ok("installed", parts.join(", "))
 }
 
-fn twice(registered: &[Registered]) -> Option<Finding> {
-    let scopes: Vec<&str> = registered.iter().map(|found| found.scope.name()).collect();
-    let found = format!(
-        "the hooks are registered in several settings: {}",
-        scopes.join(", ")
-    );
-    (scopes.len() > 1).then(|| {
-        Finding::note("twice", found, "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`")
-    })
+fn twice(recorders: &Recorders) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let scopes: Vec<&str> = recorders
+        .registered
+        .iter()
+        .map(|(scope, _)| scope.name())
+        .collect();
+    if scopes.len() > 1 {
+        let found = format!(
+            "the hooks are registered in several settings: {}",
+            scopes.join(", ")
+        );
+        findings.push(Finding::note("twice", found, "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`"));
+    }
+    if !scopes.is_empty() {
+        let also = recorders.others.iter().map(|(other, remedy)| {
+            let found = format!("events are recorded twice: also by {other}");
+            Finding::note("twice", found, remedy)
+        });
+        findings.extend(also);
+    }
+    findings
 }
 
 fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
@@ -361,11 +395,7 @@ fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
     let recent: Vec<_> = errors.iter().filter(of_today).collect();
     if let Some(last) = recent.last() {
         let what = last.get("what").and_then(Value::as_str).unwrap_or_default();
-        let found = format!(
-            "{} hook errors within a day, the last: {}",
-            recent.len(),
-            escaped(what)
-        );
+        let found = format!("{} within a day, the last: {}", recent.len(), escaped(what));
         findings.push(Finding::fault(
             "hook errors",
             found,
@@ -374,7 +404,7 @@ fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
     }
     let unattributed = log::read(&state, Log::Unattributed).len();
     if unattributed > 0 {
-        let found = format!("{unattributed} events came without a valid session id");
+        let found = format!("events without a valid session id: {unattributed}");
         let remedy = format!("see {}", shown(&state.root().join("unattributed.jsonl")));
         findings.push(Finding::note("unattributed", found, &remedy));
     }

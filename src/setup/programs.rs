@@ -1,7 +1,9 @@
 //! Where the programs are: this one, the hooks' executables, Claude Code and its directory.
 
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::client::{EXECUTABLES, Version};
@@ -10,6 +12,9 @@ use crate::store::{Environment, Error, Result, file};
 
 /// How long `claude --version` may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+/// The longest line that could be a version.
+const MAX_LINE: u64 = 4096;
 /// The largest executable that is searched for its version.
 const MAX_EXECUTABLE: usize = 64 << 20;
 
@@ -64,14 +69,16 @@ pub fn defects(dir: &Path) -> Vec<(PathBuf, Defect)> {
 }
 
 fn defect(path: &Path) -> Option<Defect> {
-    let Ok(Some(content)) = file::read_any(path, MAX_EXECUTABLE) else {
+    let found = file::canonical(path)
+        .ok()
+        .and_then(|path| file::look(&path).ok()?);
+    let Some(found) = found else {
         return Some(Defect::Missing);
     };
-    let mode = file::canonical(path)
-        .ok()
-        .and_then(|path| file::look(&path).ok()?)
-        .map_or(0, |found| found.mode);
-    if mode & 0o111 == 0 {
+    let Ok(Some(content)) = file::read_any(path, MAX_EXECUTABLE) else {
+        return Some(Defect::NotExecutable);
+    };
+    if found.mode & 0o111 == 0 {
         return Some(Defect::NotExecutable);
     }
     let mark = crate::hook::VERSION_MARK.as_bytes();
@@ -84,26 +91,43 @@ fn defect(path: &Path) -> Option<Defect> {
 
 /// The version of the `claude` on the PATH; nothing where there is none, or it does not say in time.
 pub fn client_version() -> Option<Version> {
+    version_of(Path::new("claude"), PATIENCE)
+}
+
+/// The version that `client --version` says within `patience`.
+///
+/// Whatever else it prints is read and dropped, and what it leaves running is not waited for.
+pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
+    let started = Instant::now();
     #[expect(
         clippy::disallowed_methods,
         reason = "asking the client for its version"
     )]
-    let mut child = Command::new("claude")
+    let mut child = Command::new(client)
         .arg("--version")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let started = Instant::now();
+    let mut stdout = BufReader::new(child.stdout.take()?);
+    let (said, hears) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        let _ = stdout.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let _ = said.send(line);
+        let _ = io::copy(&mut stdout, &mut io::sink());
+    });
     while child.try_wait().ok()?.is_none() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             let _ = child.kill();
             let _ = child.wait();
             return None;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(PAUSE);
     }
-    let output = std::io::read_to_string(child.stdout.take()?).ok()?;
-    Version::parse(&output)
+    let line = hears
+        .recv_timeout(patience.saturating_sub(started.elapsed()))
+        .ok()?;
+    Version::parse(std::str::from_utf8(&line).ok()?)
 }

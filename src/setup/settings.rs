@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use super::client::{Version, command_for, events_for, executable_of};
 use super::edit::{self, Refusal, Undo, Uninstalled, Wanted};
 use crate::model::Project;
 use crate::store::file::Unsafe;
-use crate::store::lock::CLI_PATIENCE;
+use crate::store::lock::{CLI_PATIENCE, Lock};
+use crate::store::write::TEMPORARY;
 use crate::store::{Error, State, clock, file, shown, write};
 
 /// The seconds that Claude Code waits for a hook of ours. It needs a few milliseconds; the client's own default is 600.
@@ -23,6 +25,8 @@ const TIMEOUT: u32 = 5;
 const ATTEMPTS: usize = 3;
 /// How many backups are kept.
 const BACKUPS: usize = 5;
+/// How many links and missing directories lead to a file: as many as Linux follows.
+const MAX_HOPS: usize = 40;
 const MAX_INSTALL_RECORD: usize = 1 << 20;
 
 /// Which settings file.
@@ -118,7 +122,35 @@ struct Remembered {
     v: u64,
     settings: String,
     hooks_dir: String,
+    /// Whether the file's directory was created for it.
+    #[serde(default)]
+    made_dir: bool,
     undo: Undo,
+}
+
+/// Whether a change is made, or only found.
+#[derive(Debug, Clone, Copy)]
+pub enum Run<'a> {
+    /// It is made, and remembered here.
+    Real(&'a State),
+    /// It is only found; nothing is created, locked or written.
+    Dry(Option<&'a State>),
+}
+
+impl<'a> Run<'a> {
+    fn lock(self) -> Result<Option<Lock>, Failure> {
+        match self {
+            Self::Real(state) => Ok(Some(state.lock(CLI_PATIENCE)?)),
+            Self::Dry(_) => Ok(None),
+        }
+    }
+
+    fn state(self) -> Option<&'a State> {
+        match self {
+            Self::Real(state) => Some(state),
+            Self::Dry(state) => state,
+        }
+    }
 }
 
 /// A change of a settings file, made or, on a dry run, only found.
@@ -132,6 +164,8 @@ pub struct Change {
     pub after: Option<String>,
     /// The copy of the text before.
     pub backup: Option<PathBuf>,
+    /// Whether the file's directory was created for it.
+    made_dir: bool,
 }
 
 impl Change {
@@ -156,19 +190,15 @@ impl Settings<'_> {
     /// Registers the hooks that a client of `version` knows.
     ///
     /// # Errors
-    /// [`Failure`]; then the file is as it was.
-    pub fn install(
-        &self,
-        state: &State,
-        version: Option<Version>,
-        dry_run: bool,
-    ) -> Result<Change, Failure> {
-        let _lock = state.lock(CLI_PATIENCE)?;
-        let remembered = self.remembered(state);
-        let wanted = self.wanted(version);
+    /// [`Failure`]; then the file is as it was, unless only what was done could not be remembered.
+    pub fn install(&self, run: Run<'_>, version: Option<Version>) -> Result<Change, Failure> {
+        let _lock = run.lock()?;
+        let path = resolved(&self.path);
+        let remembered = run.state().and_then(|state| recall(state, &path));
         let previous = remembered.as_ref().map(|remembered| &remembered.undo);
+        let wanted = self.wanted(version);
         let mut undo = None;
-        let change = self.change(dry_run, |text| {
+        let change = self.change(run, path, |text| {
             let installed = edit::install(text, &wanted, previous, |command| {
                 self.owns(command, remembered.as_ref())
             })?;
@@ -179,8 +209,16 @@ impl Settings<'_> {
                 text.map(str::to_owned)
             })
         })?;
-        if let (Some(undo), false) = (undo, dry_run) {
-            self.remember(state, undo)?;
+        if let (Run::Real(state), Some(undo)) = (run, undo) {
+            let made_before = remembered.is_some_and(|remembered| remembered.made_dir);
+            let remembered = Remembered {
+                v: 1,
+                settings: self.path.to_string_lossy().into_owned(),
+                hooks_dir: self.hooks_dir.to_string_lossy().into_owned(),
+                made_dir: change.made_dir || made_before,
+                undo,
+            };
+            remember(state, &change.path, &remembered)?;
         }
         Ok(change)
     }
@@ -188,12 +226,13 @@ impl Settings<'_> {
     /// Takes the hooks out again: the exact inverse of [`Self::install`], whatever others changed in the file meanwhile.
     ///
     /// # Errors
-    /// [`Failure`]; then the file is as it was.
-    pub fn uninstall(&self, state: &State, dry_run: bool) -> Result<Change, Failure> {
-        let _lock = state.lock(CLI_PATIENCE)?;
-        let remembered = self.remembered(state);
+    /// [`Failure`]; then the file is as it was, unless only what was done could not be forgotten.
+    pub fn uninstall(&self, run: Run<'_>) -> Result<Change, Failure> {
+        let _lock = run.lock()?;
+        let path = resolved(&self.path);
+        let remembered = run.state().and_then(|state| recall(state, &path));
         let undo = remembered.as_ref().map(|remembered| &remembered.undo);
-        let change = self.change(dry_run, |text| {
+        let change = self.change(run, path, |text| {
             let Some(text) = text else {
                 return Ok(None);
             };
@@ -206,8 +245,12 @@ impl Settings<'_> {
                 Uninstalled::Delete => None,
             })
         })?;
-        if !dry_run {
-            write::remove(&self.install_record(state))?;
+        if let Run::Real(state) = run {
+            let made_dir = remembered.is_some_and(|remembered| remembered.made_dir);
+            if let (true, None, Some(dir)) = (made_dir, &change.after, change.path.parent()) {
+                let _ = write::remove_empty_dir(dir);
+            }
+            write::remove(&install_record(state, &change.path))?;
         }
         Ok(change)
     }
@@ -253,11 +296,11 @@ impl Settings<'_> {
     /// Makes one edit of the file, and another if somebody else changed it meanwhile.
     fn change(
         &self,
-        dry_run: bool,
+        run: Run<'_>,
+        path: PathBuf,
         mut edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,
     ) -> Result<Change, Failure> {
-        // A link leads to where the file really is, as into a folder of dotfiles: the link stays.
-        let path = file::canonical(&self.path).unwrap_or_else(|_| self.path.clone());
+        let mut made_dir = false;
         for _ in 0..ATTEMPTS {
             let before = read(&path)?;
             let after = edit(before.as_deref()).map_err(|why| Failure::Refused {
@@ -269,65 +312,100 @@ impl Settings<'_> {
                 before,
                 after,
                 backup: None,
+                made_dir,
             };
-            if dry_run || !change.is_one() {
+            if matches!(run, Run::Dry(_)) || !change.is_one() {
                 return Ok(change);
             }
-            // A file that goes holds nothing but what an install wrote.
-            if change.after.is_some() {
-                change.backup = back_up(&change)?;
-            }
-            if read(&path)? != change.before {
-                continue;
-            }
-            match &change.after {
-                Some(text) => self.put(&path, text)?,
-                None => drop(write::remove(&path)?),
-            }
-            if read(&path)? == change.after {
+            let put = self.put(&mut change)?;
+            made_dir = change.made_dir;
+            if put && read(&path)? == change.after {
+                prune_backups(&path);
                 return Ok(change);
             }
         }
         Err(Failure::Contended(path))
     }
 
-    fn put(&self, path: &Path, text: &str) -> Result<(), Failure> {
-        let present = file::look(path)?.map(|found| found.mode);
-        if present.is_none()
-            && let Some(dir) = path.parent()
-        {
-            write::make_dir(dir)?;
-        }
-        write::replace_with_mode(path, text.as_bytes(), present.unwrap_or(self.scope.mode()))?;
-        Ok(())
-    }
-
-    fn install_record(&self, state: &State) -> PathBuf {
-        let path = file::canonical(&self.path).unwrap_or_else(|_| self.path.clone());
-        state
-            .root()
-            .join("installs")
-            .join(format!("{}.json", Project::at(path).key()))
-    }
-
-    fn remembered(&self, state: &State) -> Option<Remembered> {
-        let content = file::read_own(&self.install_record(state), MAX_INSTALL_RECORD).ok()??;
-        serde_json::from_slice(&content.bytes).ok()
-    }
-
-    fn remember(&self, state: &State, undo: Undo) -> Result<(), Failure> {
-        let path = self.install_record(state);
-        let remembered = Remembered {
-            v: 1,
-            settings: self.path.to_string_lossy().into_owned(),
-            hooks_dir: self.hooks_dir.to_string_lossy().into_owned(),
-            undo,
+    /// Puts the text after in the place of the text before. Whether it did is the answer: not if somebody else changed
+    /// the file meanwhile.
+    fn put(&self, change: &mut Change) -> Result<bool, Failure> {
+        let Some(after) = &change.after else {
+            // A file that goes holds nothing but what an install wrote.
+            return Ok(read(&change.path)? == change.before && write::remove(&change.path)?);
         };
-        write::make_dir(path.parent().unwrap_or(state.root()))?;
-        let bytes = serde_json::to_vec_pretty(&remembered).unwrap_or_default();
-        write::replace(&path, &bytes, write::Durability::Synced)?;
-        Ok(())
+        let present = file::look(&change.path)?.map(|found| found.mode);
+        if let (None, Some(dir)) = (present, change.path.parent()) {
+            change.made_dir |= write::make_dir(dir)?;
+        }
+        let mode = present.unwrap_or(self.scope.mode());
+        let next = change
+            .path
+            .with_file_name(format!("{TEMPORARY}{}", process::id()));
+        let backup = change.before.is_some().then(|| backup_path(&change.path));
+        let put = || {
+            write::replace_with_mode(&next, after.as_bytes(), mode)?;
+            if let (Some(backup), Some(before)) = (&backup, &change.before) {
+                write::create(backup, before.as_bytes())?;
+            }
+            // All that takes time is done: between this look and the rename nobody is likely to come.
+            if read(&change.path)? != change.before {
+                return Ok(false);
+            }
+            match change.before {
+                Some(_) => write::rename(&next, &change.path).map(|()| true),
+                None => write::rename_to_free(&next, &change.path),
+            }
+            .map_err(Failure::File)
+        };
+        let put = put();
+        if matches!(put, Ok(true)) {
+            change.backup = backup;
+        } else {
+            let _ = write::remove(&next);
+            let _ = backup.map(|backup| write::remove(&backup));
+        }
+        put
     }
+}
+
+/// Where the file at `path` is or will be: links are followed, as into a folder of dotfiles, and stay.
+pub fn resolved(path: &Path) -> PathBuf {
+    follow(path, MAX_HOPS)
+}
+
+fn follow(path: &Path, hops: usize) -> PathBuf {
+    if let Ok(found) = file::canonical(path) {
+        return found;
+    }
+    let (Some(dir), Some(name), Some(hops)) =
+        (path.parent(), path.file_name(), hops.checked_sub(1))
+    else {
+        return path.to_owned();
+    };
+    match file::link_target(path) {
+        Some(target) => follow(&dir.join(target), hops),
+        None => follow(dir, hops).join(name),
+    }
+}
+
+/// What is remembered of the install into the file at `path`, which is resolved.
+fn install_record(state: &State, path: &Path) -> PathBuf {
+    let key = Project::at(path.to_owned()).key();
+    state.root().join("installs").join(format!("{key}.json"))
+}
+
+fn recall(state: &State, path: &Path) -> Option<Remembered> {
+    let content = file::read_own(&install_record(state, path), MAX_INSTALL_RECORD).ok()??;
+    serde_json::from_slice(&content.bytes).ok()
+}
+
+fn remember(state: &State, path: &Path, remembered: &Remembered) -> Result<(), Failure> {
+    let record = install_record(state, path);
+    write::make_dir(record.parent().unwrap_or(state.root()))?;
+    let bytes = serde_json::to_vec_pretty(remembered).unwrap_or_default();
+    write::replace(&record, &bytes, write::Durability::Synced)?;
+    Ok(())
 }
 
 /// The text of a settings file; none where there is no file.
@@ -354,30 +432,41 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(text.map_err(why)?))
 }
 
-/// Copies the text before to `{name}.bak-{time}` beside the file, 0600, and removes the oldest such copies.
-fn back_up(change: &Change) -> Result<Option<PathBuf>, Failure> {
-    let Some(before) = &change.before else {
-        return Ok(None);
+/// Between the file's name and the time in the name of a backup.
+const BACKUP: &str = ".bak-";
+
+/// A backup of the file at `path`, beside it: `{name}.bak-20261120T142752467733Z`.
+fn backup_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let time = clock::now().to_utc().format("%Y%m%dT%H%M%S%6fZ");
+    name.push(format!("{BACKUP}{time}"));
+    path.with_file_name(name)
+}
+
+/// Removes the oldest backups of the file at `path`, where it can. What is named otherwise is somebody else's.
+fn prune_backups(path: &Path) {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let mut stem = path.file_name().unwrap_or_default().to_owned();
+    stem.push(BACKUP);
+    let is_backup = |name: &OsString| {
+        let time = name.as_bytes().strip_prefix(stem.as_bytes());
+        time.is_some_and(is_backup_time)
     };
-    let name = change.path.file_name().unwrap_or_default();
-    let mut stem = OsString::from(name);
-    stem.push(".bak-");
-    let time = clock::now()
-        .to_utc()
-        .format("%Y%m%dT%H%M%S%6fZ")
-        .to_string();
-    let mut backup = stem.clone();
-    backup.push(time);
-    let backup = change.path.with_file_name(backup);
-    write::create(&backup, before.as_bytes())?;
-    let dir = change.path.parent().unwrap_or(Path::new("/"));
-    let mut backups: Vec<OsString> = file::names(dir)?
-        .filter(|name| name.as_bytes().starts_with(stem.as_bytes()))
-        .collect();
+    let names = file::names(dir).into_iter().flatten();
+    let mut backups: Vec<OsString> = names.filter(is_backup).collect();
     backups.sort();
     let excess = backups.len().saturating_sub(BACKUPS);
     for old in backups.iter().take(excess) {
-        write::remove(&dir.join(old))?;
+        let _ = write::remove(&dir.join(old));
     }
-    Ok(Some(backup))
+}
+
+/// Whether `text` is `20261120T142752467733Z`, or another time written so.
+fn is_backup_time(text: &[u8]) -> bool {
+    let stands = |(place, byte): (usize, &u8)| match place {
+        8 => *byte == b'T',
+        21 => *byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 22 && text.iter().enumerate().all(stands)
 }

@@ -37,13 +37,17 @@ pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
 /// [`super::Error::Io`]; the old entry stays.
 pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
     let dir = state.path("procs");
-    write::make_dir(&dir)?;
+    let path = dir.join(owner.file_name());
     let entry = ProcessEntry {
         session_id: id.clone(),
         owner: owner.clone(),
     };
     let bytes = serde_json::to_vec(&entry).unwrap_or_default();
-    write::replace(&dir.join(owner.file_name()), &bytes, Durability::Cached)
+    write::make_dir(&dir)?;
+    if write::create_small(&path, &bytes)? {
+        return Ok(());
+    }
+    write::replace(&path, &bytes, Durability::Cached)
 }
 
 /// Every process entry, for cleanup.

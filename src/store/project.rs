@@ -43,15 +43,18 @@ pub fn existing(start: &Path) -> Result<Project> {
 
 fn is_root(dir: &Path, owner_of_start: u32) -> bool {
     // The readers that share the pointer never look for a `.git` in `/`.
-    if dir.parent().is_none() || is_shared(dir) {
+    if dir.parent().is_none() {
         return false;
     }
     let Ok(Some(git)) = file::look(&dir.join(".git")) else {
         return false;
     };
-    [0, file::me(), owner_of_start].contains(&git.owner)
-        && (matches!(git.kind, FileType::Directory | FileType::RegularFile)
-            || git.kind == FileType::Symlink && leads_somewhere(dir))
+    let is_repository = match git.kind {
+        FileType::Directory | FileType::RegularFile => true,
+        FileType::Symlink => leads_somewhere(dir),
+        _ => false,
+    };
+    is_repository && [0, file::me(), owner_of_start].contains(&git.owner) && !is_shared(dir)
 }
 
 fn leads_somewhere(dir: &Path) -> bool {

@@ -6,7 +6,7 @@ use super::error::{Error, Result};
 use super::write::{self, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
-use crate::model::{Owner, Record, Timestamp};
+use crate::model::{Event, Owner, Record, Timestamp};
 
 /// The most bytes of a record that are read. Notes and descriptions are short texts.
 const MAX_RECORD: usize = 1 << 20;
@@ -14,6 +14,16 @@ const MAX_RECORD: usize = 1 << 20;
 const MAX_OWNER: usize = 4096;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
+
+/// What a creation found missing. Of several hooks that create one session, one writes the record, and one begins the
+/// journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created {
+    /// Whether the record is the one that was given.
+    pub record: bool,
+    /// Whether the journal begins with the event that was given; otherwise the event is still to be appended.
+    pub journal: bool,
+}
 
 /// The folder of one session, which may not be there.
 #[derive(Debug, Clone)]
@@ -70,17 +80,15 @@ impl SessionDir {
             .unwrap_or_default()
     }
 
-    /// Whether a journal is there: the sign that the session has all its files.
-    pub fn has_journal(&self) -> bool {
-        matches!(file::look(&self.journal()), Ok(Some(_)))
-    }
-
-    /// Creates the session's folder, its record and its journal, in this order, each only where missing. Whether the
-    /// record is this one is the answer: of several hooks that create one session, one writes the record.
+    /// Creates the session's folder and its record, each only where missing, and then its journal, beginning with
+    /// `event`.
+    ///
+    /// The journal comes last: that it is there tells every later event that the rest is, too. What a killed process
+    /// left half-done is completed by the next event.
     ///
     /// # Errors
-    /// [`Error::Io`]. What is there then is completed by the next event, since the journal comes last.
-    pub fn create(&self, record: &Record) -> Result<bool> {
+    /// [`Error::Io`].
+    pub fn create(&self, record: &Record, event: &Event) -> Result<Created> {
         for dir in [
             self.path.parent().unwrap_or(&self.path),
             &self.path,
@@ -88,9 +96,10 @@ impl SessionDir {
         ] {
             write::make_dir(dir)?;
         }
-        let created = write::create(&self.record_path(), &record.encode())?;
-        write::create_small(&self.journal(), b"")?;
-        Ok(created)
+        Ok(Created {
+            record: write::create(&self.record_path(), &record.encode())?,
+            journal: write::create_small(&self.journal(), &journal::framed(&event.encode()))?,
+        })
     }
 
     /// Replaces the record. For the CLI alone, under the lock: a hook never rewrites a record.

@@ -5,6 +5,7 @@
 
 use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -158,6 +159,17 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
     Ok(Appended::Done {
         size_before: file::Meta::from(&stat).size,
     })
+}
+
+/// Opens stdin, stdout and stderr on /dev/null where they are closed, so that no file opened later takes their place.
+pub fn open_closed_streams() {
+    while let Ok(fd) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
+        if fd.as_raw_fd() > 2 {
+            return;
+        }
+        // It stays open to the end of the process.
+        let _ = fd.into_raw_fd();
+    }
 }
 
 /// Removes the file at `path`. Whether it was there is the answer.

@@ -161,8 +161,13 @@ fn two_live_sessions_are_ambiguous_and_never_guessed_unasked() {
             .hook(&event("SessionStart", id, json!({"source": "startup"})))
             .silent();
     }
-    let journal = fs::File::options().write(true).open(sandbox.session("s-2").join("events.jsonl")).unwrap();
-    journal.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    let journal = fs::File::options()
+        .write(true)
+        .open(sandbox.session("s-2").join("events.jsonl"))
+        .unwrap();
+    journal
+        .set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+        .unwrap();
     let answer = current(&sandbox);
     check(&answer, None, "project", "ambiguous");
     let ids: Vec<&str> = answer["candidates"]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from layout import Layout, read_lines
 
-# Journal field by payload field: what identifies one firing of an event. The client's pid is added to these.
-IDENTITY = {
-    "session_id": "session_id", "hook_event_name": "event", "tool_use_id": "tool_use_id", "agent_id": "agent_id",
-    "tool_name": "tool", "prompt_id": "prompt_id", "source": "source", "reason": "reason", "trigger": "trigger",
-    "notification_type": "notification_type",
-}
+# What identifies one firing of an event, beside the client's pid and the calls of a batch: in any event (journal field
+# by payload field), and in some (the same name in both).
+IDENTITY = {"session_id": "session_id", "hook_event_name": "event", "prompt_id": "prompt_id", "agent_id": "agent_id",
+            "tool_name": "tool", "tool_use_id": "tool_use_id"}
+OWN_IDENTITY = {"SessionStart": ["source"], "SessionEnd": ["reason"], "PreCompact": ["trigger"],
+                "PostCompact": ["trigger"], "Notification": ["notification_type"], "CwdChanged": ["new_cwd"],
+                "PostModelSwitch": ["to_model"]}
 
 # What no two runs agree on: ids, times, costs, sizes that depend on them, and where the cache marker stands.
 VOLATILE_KEY = re.compile(r"uuids?$|timestamp|_ms$|duration|_seconds|end_time|cost|usd$|usage|request_id$|run_?id$"
@@ -54,9 +55,8 @@ def fired(layout: Layout, events: set[str]) -> Counter:
     for call in layout.fired():
         payload = call["payload"]
         if payload["hook_event_name"] in events:
-            named = {name: payload.get(key) for key, name in IDENTITY.items()}
-            calls = [entry.get("tool_use_id") for entry in payload.get("tool_calls", [])]
-            counts[identity(named, calls, call["pid"])] += 1
+            common = {name: payload.get(key) for key, name in IDENTITY.items()}
+            counts[identity(common, payload, payload.get("tool_calls", []), call["pid"])] += 1
     return counts
 
 
@@ -64,15 +64,17 @@ def journaled(layout: Layout) -> Counter:
     """How often each firing was journaled, by identity; the session is taken from the journal's folder."""
     counts = Counter()
     for path, line in journal_lines(layout):
-        named = {name: line.get(name) for name in IDENTITY.values()} | {"session_id": path.parent.name}
-        counts[identity(named, [entry.get("tool_use_id") for entry in line.get("calls", [])], line.get("pid"))] += 1
+        common = {name: line.get(name) for name in IDENTITY.values()} | {"session_id": path.parent.name}
+        counts[identity(common, line, line.get("calls", []), line.get("pid"))] += 1
     return counts
 
 
-def identity(named: dict, calls: list[str], pid: object) -> tuple:
-    """What makes two records the same firing. Absent and empty are the same."""
-    pairs = [(name, value) for name, value in named.items() if value]
-    return (*pairs, *(("call", call) for call in sorted(calls)), ("pid", int(pid or 0)))
+def identity(common: dict, record: dict, batch: list[dict], pid: object) -> tuple:
+    """What makes a payload and a journal line the same firing. Absent and empty are the same."""
+    named = common | {name: record.get(name) for name in OWN_IDENTITY.get(common["event"], [])}
+    calls = sorted(call["tool_use_id"] for call in batch)
+    return (*((name, value) for name, value in named.items() if value), *(("call", call) for call in calls),
+            ("pid", int(pid or 0)))
 
 
 def journal_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:

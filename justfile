@@ -1,0 +1,58 @@
+# Everything a developer does here. `just ci` is what CI runs.
+
+host := `rustc -vV | sed -n 's/^host: //p'`
+# Linked statically on Linux, as install.sh does.
+static := if os() == "linux" { "-C target-feature=+crt-static" } else { "" }
+
+[private]
+default:
+    @just --list --unsorted
+
+# Format the code
+[group('check')]
+fmt:
+    cargo fmt
+
+# Refuse unformatted code, lints, broken docs, and arrows through the wall between hooks and CLI
+[group('check')]
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --no-default-features --lib --bins --locked -- -D warnings
+    cargo check --no-default-features --lib --bins --locked
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
+
+# Run the tests
+[group('check')]
+test *args:
+    cargo test --locked {{args}}
+
+# Run the long forms of the race, kill and fault tests (some minutes)
+[group('check')]
+torture *args:
+    CCSESSION_TORTURE=full cargo test --release --locked --test it -- {{args}}
+
+# Drive the real Claude Code client, offline, with the installed hooks (installs the client by npm)
+[group('check')]
+realclient *args: build
+    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run {{args}}
+
+# What CI runs
+[group('check')]
+ci:
+    .ci/run
+
+# Build the release programs, static on Linux
+[group('build')]
+build:
+    RUSTFLAGS="{{static}}" cargo build --release --locked --target {{host}}
+
+# Build, install for this user, register the hooks
+[group('build')]
+install *args:
+    ./install.sh {{args}}
+
+# Time whole processes against their budgets (--quick, --rounds N, --no-budget)
+[group('measure')]
+bench *args:
+    RUSTFLAGS="{{static}}" cargo bench --locked --bench hooks --target {{host}} -- {{args}}
