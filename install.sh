@@ -67,8 +67,9 @@ Install Rust for your user from https://rustup.rs, or by your package manager, t
     about=$(rustc -vV) || fail 'could not run rustc; mend the Rust installation (see above), then run ./install.sh again'
     host=$(printf '%s\n' "$about" | sed -n 's/^host: //p')
     case $host in
-        # Linked statically: a hook is a process that a tool call waits for, and loading libraries would be most of it.
-        *-linux-*) RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --quiet --target "$host" ;;
+        # Linked statically and at a fixed address: a hook is a process that a tool call waits for, and loading libraries
+        # and relocating itself would be most of what it does.
+        *-linux-*) RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static -C relocation-model=static" cargo build --release --locked --quiet --target "$host" ;;
         *) cargo build --release --locked --quiet --target "$host" ;;
     esac
     built=${CARGO_TARGET_DIR:-$here/target}/$host/release

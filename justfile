@@ -1,8 +1,8 @@
 # Everything a developer does here. `just ci` is what CI runs.
 
 host := `rustc -vV | sed -n 's/^host: //p'`
-# Linked statically on Linux, as install.sh does.
-static := if os() == "linux" { "-C target-feature=+crt-static" } else { "" }
+# Linked statically and at a fixed address on Linux, as install.sh does.
+static := if os() == "linux" { "-C target-feature=+crt-static -C relocation-model=static" } else { "" }
 
 [private]
 default:

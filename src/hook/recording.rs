@@ -460,17 +460,13 @@ impl Recording<'_> {
     }
 
     fn log(&mut self, state: &State, id: &SessionId, project: &Project, what: &str) {
-        let live = index::sessions_of_project(state, &project.key()).map_or(0, |ids| ids.len());
         let line = Line::new(what)
             .session(id)
-            .detail("project", project.name().display())
-            .detail("live", live);
+            .detail("project", project.name().display());
         let written = log::append(state, Log::Operations, &line);
         self.done(written);
         if self.env.hook_debug {
-            self.note(format!(
-                "[SESSION_MANAGER] {what}: {id} (live sessions of the project: {live})"
-            ));
+            self.note(format!("[SESSION_MANAGER] {what}: {id}"));
         }
     }
 }
