@@ -52,7 +52,10 @@ pub(super) fn record(
         problems: Vec::new(),
     };
     for complaint in &loaded.complaints {
-        recording.note(complaint.to_string());
+        // A key of another version's is no error of this one's.
+        if !matches!(complaint, config::Complaint::UnknownKey { .. }) {
+            recording.note(complaint.to_string());
+        }
     }
     match payload.claim() {
         Claim::Session(id) => recording.attributed(&id),
@@ -81,9 +84,8 @@ struct Place {
     client: Option<Client>,
 }
 
-/// The process whose session it is, and where it is seen from.
+/// The process whose session it is.
 struct Client {
-    viewpoint: Viewpoint,
     owner: Owner,
     /// The sessions of the clients above it, the nearest first.
     around: Vec<SessionId>,
@@ -313,7 +315,7 @@ impl Recording<'_> {
         }
         let judge = Judge {
             state,
-            viewpoint: place.client.as_ref().map(|client| client.viewpoint.clone()),
+            viewpoint: Viewpoint::here(),
             now: self.now,
             idle_timeout: self.config.session_timeout,
         };
@@ -413,11 +415,7 @@ impl Recording<'_> {
         let around = process::from(process.parent)
             .filter_map(session_of)
             .collect();
-        Some(Client {
-            viewpoint,
-            owner,
-            around,
-        })
+        Some(Client { owner, around })
     }
 
     /// Gives the session's Bash calls the id, where the client is too old to do so itself. The file is the hook's own;

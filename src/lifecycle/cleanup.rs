@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::{Life, Viewpoint};
-use crate::model::{Config, Timestamp};
+use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
@@ -62,7 +62,10 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
 /// # Errors
 /// Where the state directory is not safe or the stamp cannot be written.
 pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
-    let state = State::create(places)?;
+    // Without a state directory there is no stamp, and little to look at: that is always due.
+    let Some(state) = State::open(places)? else {
+        return Ok(true);
+    };
     let last = state.last_sweep();
     // A stamp from the future says that the clock was set back: then a sweep is due, too.
     let is_due = last.is_none_or(|last| last.age(now) > config.cleanup_interval || last > now);
@@ -121,6 +124,9 @@ fn sweep_state(
     for dir in [state.root().to_owned(), state.root().join("procs")] {
         sweep_orphans(&dir, now, dry_run, report)?;
     }
+    if !dry_run && state.claim_daily(now)? {
+        rebuild_indexes(&judge)?;
+    }
     let removed = report.pointers.len();
     if removed > 0 && !dry_run {
         log::append(
@@ -128,6 +134,28 @@ fn sweep_state(
             Log::Operations,
             &Line::new("pointers removed").detail("count", removed),
         )?;
+    }
+    Ok(())
+}
+
+/// Enters every live session into the indexes again, from its record and its owners: an entry that was lost would hide
+/// it. The most recently active session of a process comes first, and the first entry stays.
+fn rebuild_indexes(judge: &Judge<'_>) -> Result<()> {
+    let known = |id: SessionId| {
+        let record = judge.state.session(&id).record().ok()??;
+        let finding = judge.find(&id, &record);
+        finding.state.is_live().then_some((record, finding))
+    };
+    let mut live: Vec<_> = judge.state.session_ids()?.filter_map(known).collect();
+    live.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.last_activity));
+    for (record, finding) in live {
+        let project = Project::at(record.project.root());
+        index::add_to_project(judge.state, &project.key(), &record.session_id)?;
+        for owner in &finding.owners {
+            if index::session_of_process(judge.state, owner).is_none() {
+                index::set_session_of_process(judge.state, owner, &record.session_id)?;
+            }
+        }
     }
     Ok(())
 }

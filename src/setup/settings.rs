@@ -470,3 +470,180 @@ fn is_backup_time(text: &[u8]) -> bool {
     };
     text.len() == 22 && text.iter().enumerate().all(stands)
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests are the others who change the file"
+)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::Places;
+
+    struct Place {
+        dir: TempDir,
+        state: State,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = TempDir::new().unwrap();
+            let places = Places {
+                state: Some(dir.path().join("state")),
+                pointers: dir.path().to_owned(),
+                config: None,
+            };
+            let state = State::create(&places).unwrap();
+            Self { dir, state }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.dir.path().join("settings.json")
+        }
+
+        /// One change by `edit`, which may itself be disturbed by others.
+        fn change(
+            &self,
+            edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,
+        ) -> Result<Change, Failure> {
+            let settings = Settings {
+                path: self.path(),
+                scope: Scope::User,
+                hooks_dir: Path::new("/libexec"),
+            };
+            settings.change(Run::Real(&self.state), self.path(), edit)
+        }
+
+        fn text(&self) -> Option<String> {
+            fs::read_to_string(self.path()).ok()
+        }
+
+        fn files(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.dir.path()).unwrap();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name != "state")
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    fn append(text: Option<&str>) -> Option<String> {
+        Some(format!("{}+ours", text.unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_change_in_between_is_built_upon() {
+        for before in [None, Some("a")] {
+            let place = Place::new();
+            before.inspect(|before| fs::write(place.path(), before).unwrap());
+            let mut rounds = 0;
+            let change = place.change(|text| {
+                rounds += 1;
+                if rounds == 1 {
+                    fs::write(place.path(), "theirs").unwrap();
+                }
+                Ok(append(text))
+            });
+            let change = change.unwrap();
+            assert_eq!((rounds, change.before.as_deref()), (2, Some("theirs")));
+            assert_eq!(place.text().as_deref(), Some("theirs+ours"));
+            let backup = change.backup.unwrap();
+            assert_eq!(fs::read_to_string(&backup).unwrap(), "theirs");
+            let backup = backup.file_name().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(place.files(), ["settings.json", &backup]);
+        }
+    }
+
+    #[test]
+    fn a_removal_in_between_is_built_upon() {
+        let place = Place::new();
+        fs::write(place.path(), "a").unwrap();
+        let mut rounds = 0;
+        let change = place.change(|text| {
+            rounds += 1;
+            if rounds == 1 {
+                fs::remove_file(place.path()).unwrap();
+            }
+            Ok(append(text))
+        });
+        assert_eq!((rounds, change.unwrap().backup), (2, None));
+        assert_eq!(place.text().as_deref(), Some("+ours"));
+        assert_eq!(place.files(), ["settings.json"]);
+    }
+
+    #[test]
+    fn what_somebody_changed_is_not_removed() {
+        let place = Place::new();
+        fs::write(place.path(), "a").unwrap();
+        let change = place.change(|text| {
+            let goes = text == Some("a");
+            fs::write(place.path(), "theirs").unwrap();
+            Ok(if goes { None } else { text.map(str::to_owned) })
+        });
+        assert!(!change.unwrap().is_one());
+        assert_eq!(place.text().as_deref(), Some("theirs"));
+    }
+
+    #[test]
+    fn somebody_who_is_always_faster_wins() {
+        let place = Place::new();
+        fs::write(place.path(), "a").unwrap();
+        let mut rounds = 0;
+        let change = place.change(|text| {
+            rounds += 1;
+            fs::write(place.path(), format!("theirs {rounds}")).unwrap();
+            Ok(append(text))
+        });
+        let why = change.unwrap_err().to_string();
+        let path = place.path();
+        assert_eq!(
+            why,
+            format!(
+                "could not edit `{}`: somebody else keeps changing it; try again",
+                path.display()
+            )
+        );
+        assert_eq!(rounds, ATTEMPTS);
+        assert_eq!(place.text().as_deref(), Some("theirs 3"));
+        assert_eq!(place.files(), ["settings.json"]);
+    }
+
+    #[test]
+    fn the_mode_that_somebody_set_in_between_is_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = Place::new();
+        fs::write(place.path(), "a").unwrap();
+        let change = place.change(|text| {
+            fs::set_permissions(place.path(), fs::Permissions::from_mode(0o640)).unwrap();
+            Ok(append(text))
+        });
+        assert!(change.unwrap().is_one());
+        let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[test]
+    fn only_a_time_as_we_write_it_makes_a_backup() {
+        let backup = backup_path(Path::new("/a/settings.json"));
+        let name = backup.file_name().unwrap().to_str().unwrap();
+        let time = name.strip_prefix("settings.json.bak-").unwrap();
+        assert!(is_backup_time(time.as_bytes()), "{time}");
+        for other in [
+            "",
+            "mine",
+            "20261120",
+            "20261120T142752467733z",
+            "20261120 142752467733Z",
+            "20261120T142752467733Z.gz",
+            "2026112aT142752467733Z",
+        ] {
+            assert!(!is_backup_time(other.as_bytes()), "{other}");
+        }
+    }
+}

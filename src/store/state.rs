@@ -88,6 +88,22 @@ impl State {
         Ok(true)
     }
 
+    /// Stamps that the day's long work, which looks at every session ever recorded, is done now. Whether it was due is
+    /// the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the stamp cannot be written.
+    pub fn claim_daily(&self, now: Timestamp) -> Result<bool> {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let path = self.path("daily");
+        let last = file::look(&path)?.map(|found| found.meta.modified);
+        if last.is_some_and(|last| last.age(now) < DAY && last <= now) {
+            return Ok(false);
+        }
+        write::replace(&path, b"", write::Durability::Cached)?;
+        Ok(true)
+    }
+
     /// The path of a file or folder in the state directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)

@@ -272,3 +272,22 @@ fn a_plain_shell_needs_no_home_to_get_an_answer() {
         .without_env("CCSESSION_STATE_DIR");
     run.expect(0, "s-7\n", "");
 }
+
+#[test]
+fn lost_indexes_are_rebuilt_by_a_cleanup() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    fs::remove_file(sandbox.pointer("shop")).unwrap();
+    for index in ["projects", "procs"] {
+        fs::remove_dir_all(sandbox.state().join(index)).unwrap();
+    }
+    check(&current(&sandbox), None, "unknown", "none");
+    sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
+    check(&current(&sandbox), Some(ID), "process", "exact");
+    assert_eq!(
+        fs::read_dir(sandbox.state().join("projects"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
