@@ -158,14 +158,15 @@ impl Recording<'_> {
 
     fn session_start(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         let source = self.payload.text("source").unwrap_or_default();
-        if let Some(state) = state {
-            self.journal(state, id, place, &source);
-            self.join(state, id, place);
-        }
+        // The pointer comes first: synchronising it would write out with it whatever else was created before.
         if source == "compact" {
             self.refresh_pointer(state, id, place);
         } else {
             self.move_pointer(state, id, place, Durability::Synced);
+        }
+        if let Some(state) = state {
+            self.journal(state, id, place, &source);
+            self.join(state, id, place);
         }
         self.provide_id(id);
         if let Some(state) = state {

@@ -186,7 +186,7 @@ impl Scan {
     fn step(&mut self, first: u8, rest: &[u8]) -> Step {
         match self.inside {
             Inside::Structure => self.structure(first),
-            Inside::Key { escaped } => self.key(first, escaped),
+            Inside::Key { escaped } => self.key(rest, escaped),
             Inside::Text { escaped: true } => {
                 self.inside = Inside::Text { escaped: false };
                 Step::ONE
@@ -231,23 +231,36 @@ impl Scan {
     }
 
     /// A name is kept raw: one with an escape in it is none of those that are asked for.
-    fn key(&mut self, byte: u8, escaped: bool) -> Step {
-        if byte == b'"' && !escaped {
-            self.inside = Inside::Structure;
-            self.expect = Expect::Colon;
+    fn key(&mut self, rest: &[u8], escaped: bool) -> Step {
+        let end = if escaped {
+            None
         } else {
-            if self.key.len() <= MAX_KEY {
-                self.key.push(byte);
-            }
-            self.inside = Inside::Key {
-                escaped: byte == b'\\' && !escaped,
+            rest.iter().position(is_special)
+        };
+        let (bytes, inside) = match end.map(|end| (end, rest.get(end))) {
+            Some((end, Some(b'"'))) => (end, Inside::Structure),
+            Some((end, _)) => (end + 1, Inside::Key { escaped: true }),
+            None if escaped => (1, Inside::Key { escaped: false }),
+            None => (rest.len(), Inside::Key { escaped: false }),
+        };
+        let room = (MAX_KEY + 1).saturating_sub(self.key.len());
+        self.key.extend(rest.iter().take(bytes.min(room)));
+        self.inside = inside;
+        if inside == Inside::Structure {
+            self.expect = Expect::Colon;
+            return Step {
+                bytes: bytes + 1,
+                ends_value: false,
             };
         }
-        Step::ONE
+        Step {
+            bytes,
+            ends_value: false,
+        }
     }
 
     fn text(&mut self, rest: &[u8]) -> Step {
-        let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+        let Some(at) = rest.iter().position(is_special) else {
             return Step {
                 bytes: rest.len(),
                 ends_value: false,
@@ -373,6 +386,11 @@ impl Scan {
             self.members.push(done.member);
         }
     }
+}
+
+/// What ends or interrupts a text.
+fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\')
 }
 
 fn is_scalar(byte: u8) -> bool {

@@ -3,15 +3,12 @@
 //!
 //! On Linux from `/proc`. Elsewhere no process can be seen, and what depends on seeing one falls back to activity.
 
-use std::path::PathBuf;
-
 use crate::model::Owner;
 use crate::model::record::VERSION;
 use crate::store::{Environment, file};
 
 /// The most processes that are looked at on the way up; a deeper tree is cut off.
 const MAX_DEPTH: usize = 64;
-const MAX_STAT: usize = 4096;
 
 /// A process, told from another of the same pid by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +43,7 @@ pub struct Viewpoint {
 impl Viewpoint {
     /// From where this process sees; nothing where processes cannot be seen.
     pub fn here() -> Option<Self> {
-        let boot = text("/proc/sys/kernel/random/boot_id")?;
+        let boot = file::read_kernel("/proc/sys/kernel/random/boot_id")?;
         let pidns = rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino;
         Some(Self {
             boot,
@@ -94,7 +91,7 @@ pub fn machine() -> Option<String> {
 
 /// The process `pid`, if it runs and can be seen.
 pub fn process(pid: u32) -> Option<Process> {
-    parse_stat(pid, &text(&format!("/proc/{pid}/stat"))?)
+    parse_stat(pid, &file::read_kernel(&format!("/proc/{pid}/stat"))?)
 }
 
 /// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis.
@@ -130,16 +127,7 @@ pub fn client(env: &Environment) -> Option<Process> {
 
 /// Claude Code names its process `claude`, in its native builds and under Node.
 fn is_client(pid: u32) -> bool {
-    text(&format!("/proc/{pid}/comm")).as_deref() == Some("claude")
-}
-
-fn text(path: &str) -> Option<String> {
-    let content = file::read_any(&PathBuf::from(path), MAX_STAT).ok()??;
-    Some(
-        String::from_utf8_lossy(&content.bytes)
-            .trim_end()
-            .to_owned(),
-    )
+    file::read_kernel(&format!("/proc/{pid}/comm")).as_deref() == Some("claude")
 }
 
 #[cfg(test)]

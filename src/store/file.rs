@@ -172,6 +172,17 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
     read_judged(file, &stat, path, limit).map(Some)
 }
 
+/// Reads a file that the kernel makes up, as those in `/proc`: one read has it whole. Nothing where it is not there or
+/// is no text.
+pub fn read_kernel(path: &str) -> Option<String> {
+    const LONGEST: usize = 4096;
+    let file = open(Path::new(path), OFlags::RDONLY).ok()??;
+    let mut bytes = Vec::with_capacity(LONGEST);
+    rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.trim_end().to_owned())
+}
+
 /// Opens a file that only we should have written, for reading as a stream; nothing where there is none.
 ///
 /// # Errors
@@ -208,7 +219,7 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     }
 }
 
-fn read_judged(file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Content> {
+fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Content> {
     let meta = Meta::from(stat);
     let too_large = |size| Error::Unsafe {
         path: path.to_owned(),
@@ -217,16 +228,12 @@ fn read_judged(file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Con
     if meta.size > limit as u64 {
         return Err(too_large(meta.size));
     }
-    // Files in /proc say that they are empty; room for a line of theirs saves reading it in pieces.
-    let room = usize::try_from(meta.size).unwrap_or(0).max(1023) + 1;
-    let mut bytes = Vec::with_capacity(room);
-    file.take(limit as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Error::io("read", path))?;
-    if bytes.len() > limit {
-        return Err(too_large(bytes.len() as u64));
+    let size = usize::try_from(meta.size).unwrap_or(limit);
+    let mut bytes = vec![0; size];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(Content { bytes, meta }),
+        Err(err) => Err(Error::io("read", path)(err)),
     }
-    Ok(Content { bytes, meta })
 }
 
 /// What is at `path` itself, links not followed; nothing where there is nothing.

@@ -1,0 +1,98 @@
+//! The documents say what is true: what they list is held against what the program has.
+
+use std::fs;
+use std::path::Path;
+
+use ccsession::model::Config;
+use ccsession::model::config::Key;
+use ccsession::setup::client::{Version, events_for};
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+fn document(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn the_readme_lists_every_setting_with_its_default() {
+    let readme = document("README.md");
+    let mut defaults = Config::default();
+    for key in Key::ALL {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` | ", key.name())));
+        let row = row.unwrap_or_else(|| panic!("README.md does not list {}", key.name()));
+        let default = row.split('|').nth(2).unwrap().trim().trim_matches('`');
+        let before = defaults.get(key);
+        defaults.set(key, default).unwrap();
+        assert_eq!(defaults.get(key), before, "{row}");
+    }
+}
+
+#[test]
+fn every_command_in_the_readme_exists() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.ccsession(["--help"]).stdout();
+    let mut seen = 0;
+    for line in document("README.md").lines() {
+        for rest in line.split("ccsession ").skip(1) {
+            let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            let is_command = line.contains(&format!("$ ccsession {verb}")) || line.contains(&format!("`ccsession {verb}"));
+            if is_command && !verb.is_empty() {
+                seen += 1;
+                assert!(help.contains(&format!("  {verb} ")), "{line}");
+            }
+        }
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+#[test]
+fn every_option_in_the_readme_exists() {
+    let sandbox = Sandbox::new();
+    for line in document("README.md").lines().filter(|line| line.contains("ccsession ") && line.contains(" --")) {
+        let command = line.split('#').next().unwrap();
+        let Some((_, rest)) = command.split_once("ccsession ") else { continue };
+        let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+        if verb.is_empty() {
+            continue;
+        }
+        let help = sandbox.ccsession([verb.as_str(), "--help"]).stdout();
+        for option in rest.split([' ', '`', ')']).filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{line}: {verb} has no {option}");
+        }
+    }
+}
+
+#[test]
+fn the_plugin_form_registers_what_an_install_would() {
+    let hooks: Value = serde_json::from_str(&document("hooks/hooks.json")).unwrap();
+    let hooks = hooks["hooks"].as_object().unwrap();
+    // The plugin cannot choose by version; its README names the oldest client that it is for.
+    let wanted = events_for(Some(Version(2, 1, 131)));
+    assert_eq!(hooks.len(), wanted.len());
+    for registration in wanted {
+        let command = hooks[registration.event][0]["hooks"][0]["command"].as_str().unwrap();
+        assert!(command.ends_with(&format!("/{}", registration.executable)), "{}", registration.event);
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    for name in ["ARCHITECTURE.md", "SECURITY.md"] {
+        let text = document(name);
+        let mut seen = 0;
+        for named in text.split('`').skip(1).step_by(2).filter(|code| code.contains("::") && !code.contains(' ')) {
+            let (module, test) = named.split_once("::").unwrap();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(format!("{module}.rs"));
+            let Ok(source) = fs::read_to_string(path) else { continue };
+            seen += 1;
+            assert!(test == "*" || source.contains(&format!("fn {test}(")), "{name}: there is no test {named}");
+        }
+        assert!(seen > 5, "{name}: {seen}");
+    }
+}
+
+#[test]
+fn the_changelog_has_a_section_for_what_is_not_released() {
+    assert!(document("CHANGELOG.md").contains("## Unreleased"));
+}
