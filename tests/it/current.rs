@@ -275,15 +275,13 @@ fn a_plain_shell_needs_no_home_to_get_an_answer() {
 
 #[test]
 fn lost_indexes_are_rebuilt_by_a_cleanup() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     fs::remove_file(sandbox.pointer("shop")).unwrap();
     for index in ["projects", "procs"] {
         fs::remove_dir_all(sandbox.state().join(index)).unwrap();
     }
     check(&current(&sandbox), None, "unknown", "none");
-    // The cleanup that the start left behind may have done the day's work already.
-    let _ = fs::remove_file(sandbox.state().join("daily"));
     sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
     check(&current(&sandbox), Some(ID), "process", "exact");
     assert_eq!(

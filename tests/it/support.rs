@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -42,6 +42,17 @@ impl Sandbox {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         Self { dir }
+    }
+
+    /// As [`Self::new`], with a cleanup just made, so that no start leaves one behind.
+    pub(crate) fn just_swept() -> Self {
+        let sandbox = Self::new();
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(sandbox.state())
+            .unwrap();
+        fs::write(sandbox.state().join("sweep"), "").unwrap();
+        sandbox
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
