@@ -108,6 +108,13 @@ fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Resu
 }
 
 fn check_executables(hooks_dir: &Path) -> Result<()> {
+    if hooks_dir.to_str().is_none() {
+        let text = format!(
+            "could not register the hooks in `{}`: the path is not UTF-8; set CCSESSION_LIBEXEC",
+            shown(hooks_dir)
+        );
+        return Err(refusal(Status::Failed, text));
+    }
     let broken = |(path, defect): (std::path::PathBuf, Defect)| {
         let why = match defect {
             Defect::Missing => "it is not there",

@@ -14,10 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::client::{Version, command_for, events_for, executable_of};
 use super::edit::{self, Refusal, Undo, Uninstalled, Wanted};
 use crate::model::Project;
-use crate::store::file::Unsafe;
 use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::write::TEMPORARY;
-use crate::store::{Error, State, clock, file, shown, write};
+use crate::store::{Error, State, Unsafe, clock, file, shown, write};
 
 /// The seconds that Claude Code waits for a hook of ours. It needs a few milliseconds; the client's own default is 600.
 const TIMEOUT: u32 = 5;

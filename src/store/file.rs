@@ -3,7 +3,6 @@
 //! A file is opened first and judged by its descriptor, so that nobody can exchange it in between. Opening never
 //! blocks: not on a FIFO, not on a file lease, not on a terminal.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,58 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, Unsafe};
 use crate::model::Timestamp;
-
-/// Why a file or directory that is there must not be trusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsafe {
-    /// A symbolic link where none may be.
-    Symlink,
-    /// A FIFO, a socket, a device or a directory where a regular file should be.
-    NotRegular,
-    /// Something else where a directory should be.
-    NotDirectory,
-    /// It belongs to another user.
-    ForeignOwner(u32),
-    /// It has more than one name.
-    HardLinked,
-    /// Others may write to it.
-    WritableByOthers(u32),
-    /// Others may look into a directory that must be private.
-    OpenToOthers(u32),
-    /// Everybody may write to the directory and replace each other's files.
-    NotSticky,
-    /// It is larger than it can rightly be.
-    TooLarge(u64),
-    /// Another process holds a lease on it; opening it would block.
-    Leased,
-}
-
-impl fmt::Display for Unsafe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Symlink => f.write_str("it is a symbolic link"),
-            Self::NotRegular => f.write_str("it is not a regular file"),
-            Self::NotDirectory => f.write_str("it is not a directory"),
-            Self::ForeignOwner(uid) => write!(f, "it belongs to another user (uid {uid})"),
-            Self::HardLinked => f.write_str("it has more than one hard link"),
-            Self::WritableByOthers(mode) => write!(
-                f,
-                "others may write to it (mode {mode:04o}); run chmod go-w on it"
-            ),
-            Self::OpenToOthers(mode) => write!(
-                f,
-                "others may enter it (mode {mode:04o}); run chmod 700 on it"
-            ),
-            Self::NotSticky => f.write_str(
-                "everybody may write to it and it is not sticky (as chmod 1777 makes it)",
-            ),
-            Self::TooLarge(size) => write!(f, "it is too large ({size} bytes)"),
-            Self::Leased => f.write_str("another process holds a lease on it"),
-        }
-    }
-}
 
 /// What is known of a file besides its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Where things live: pointers, records, journals, indexes, logs. The only room that opens files; one file in it knows
-//! the clock ([`clock`]), one the environment ([`env`]), one the lock ([`lock`]).
+//! the clock ([`clock`]), one the environment ([`mod@env`]), one the lock ([`lock`]).
 //!
 //! Pick the one you need:
-//! - [`pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
+//! - [`mod@pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
 //! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`]);
 //! - [`project`]: the root of the project that a directory belongs to;
-//! - [`file`] and [`write`]: how a file is opened and judged, and how it is changed.
+//! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
 
 pub mod clock;
 pub mod config;
@@ -25,7 +25,7 @@ pub mod write;
 
 pub use env::Environment;
 pub(crate) use error::shown;
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unsafe};
 pub use places::Places;
 pub use session::SessionDir;
 pub use state::State;

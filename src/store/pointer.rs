@@ -15,8 +15,8 @@ use std::time::Duration;
 use rustix::fs::FileType;
 
 use super::clock;
-use super::error::{Error, Result};
-use super::file::{self, Meta, Unsafe};
+use super::error::{Error, Result, Unsafe};
+use super::file::{self, Meta};
 use super::lock::HOOK_PATIENCE;
 use super::state::State;
 use super::write::{self, Durability, TEMPORARY};

@@ -13,8 +13,8 @@ use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile};
 
-use super::error::{Error, Result};
-use super::file::{self, Unsafe};
+use super::error::{Error, Result, Unsafe};
+use super::file;
 
 /// Every temporary file's name starts with this. It must not match `claude_session_*`: other tools sweep that pattern.
 pub const TEMPORARY: &str = ".ccsession-tmp-";

@@ -54,11 +54,13 @@ def python_command(program: str, *arguments: object) -> str:
 def read_lines(path: Path) -> list[dict]:
     """The objects of a JSON Lines file, none where there is no file. Blank lines are skipped.
 
-    Raises `ValueError` with the file's name for a line that is torn.
+    A last line without its newline is still being written, and left out. Raises `ValueError` with the file's name for
+    any other line that is torn.
     """
     if not path.exists():
         return []
+    lines = path.read_text().split("\n")[:-1]
     try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        return [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
         raise ValueError(f"unreadable line: {error} ({path})") from None
