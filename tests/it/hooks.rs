@@ -27,11 +27,11 @@ fn every_recorded_payload_is_one_line_in_its_sessions_journal() {
     let events = recorded_events();
     assert!(events.len() >= 49, "{}", events.len());
     for (name, payload) in events {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::just_swept();
         let id = payload["session_id"].as_str().unwrap();
         sandbox.hook(&payload).silent();
         if payload["hook_event_name"] == "MessageDisplay" {
-            assert_eq!(sandbox.files(), [""; 0], "{name}");
+            assert_eq!(sandbox.files(), ["state/sweep"], "{name}");
             continue;
         }
         let journal = sandbox.journal(id);
@@ -102,7 +102,7 @@ fn every_recorded_session_is_journaled_event_by_event() {
 
 #[test]
 fn a_start_writes_record_journal_owner_indexes_and_pointer() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::just_swept();
     let start = event(
         "SessionStart",
         ID,
@@ -143,7 +143,7 @@ fn a_start_writes_record_journal_owner_indexes_and_pointer() {
 #[test]
 fn modes_are_exact_under_any_umask() {
     for umask in ["0000", "0777"] {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::just_swept();
         let start = event("SessionStart", ID, json!({"source": "startup"}));
         let script = format!("umask {umask}; exec {}", crate::support::SESSION_START);
         sandbox

@@ -13,7 +13,10 @@
     reason = "tests set up and look at files and processes themselves"
 )]
 
+mod cli;
 mod current;
+mod doctor;
 mod hooks;
+mod install;
 mod support;
 mod walls;

@@ -51,7 +51,9 @@ impl Sandbox {
             .mode(0o700)
             .create(sandbox.state())
             .unwrap();
-        fs::write(sandbox.state().join("sweep"), "").unwrap();
+        let stamp = sandbox.state().join("sweep");
+        fs::write(&stamp, "").unwrap();
+        fs::set_permissions(&stamp, fs::Permissions::from_mode(0o600)).unwrap();
         sandbox
     }
 

@@ -1,0 +1,2264 @@
+//! Whatever comes in, and whatever is missing around it: a hook says nothing, ends in time with status 0, records what
+//! can be recorded, once and rightly, and leaves everything else as it was.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use ccsession::store::journal::{self, Damage};
+use serde_json::{Map, Value, json};
+
+use crate::support::{
+    CCSESSION, ID, POST_TOOL_USE, PRE_TOOL_USE, Run, SESSION_EVENT, SESSION_START, Sandbox,
+    as_client, event, json_lines, mode, payload, text,
+};
+
+/// How long a hook may take. It reads for at most 0.9 s; a debug build on a busy machine needs some time around that.
+const IN_TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1500 } else { 1200 });
+
+/// The size of a payload that is much too large. A debug build reads about 100 MB a second where it has a processor to
+/// itself, and a hook that must share one stops reading at its deadline.
+const HUGE: usize = if cfg!(debug_assertions) { 32 } else { 100 } << 20;
+
+/// The session that is on record before anything bad comes in.
+pub(crate) const OLD: &str = "old-1";
+
+/// A program that is a hook.
+#[derive(Clone, Copy)]
+pub(crate) struct Hook {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    /// The event it takes a payload for that names none.
+    fallback: &'static str,
+    /// An event that an install registers it for.
+    event: &'static str,
+}
+
+const HOOKS: [Hook; 5] = [
+    Hook {
+        program: SESSION_START,
+        arguments: &[],
+        fallback: "SessionStart",
+        event: "SessionStart",
+    },
+    Hook {
+        program: PRE_TOOL_USE,
+        arguments: &[],
+        fallback: "PreToolUse",
+        event: "PreToolUse",
+    },
+    Hook {
+        program: POST_TOOL_USE,
+        arguments: &[],
+        fallback: "PostToolUse",
+        event: "PostToolUse",
+    },
+    Hook {
+        program: SESSION_EVENT,
+        arguments: &[],
+        fallback: "SessionEvent",
+        event: "Stop",
+    },
+    Hook {
+        program: CCSESSION,
+        arguments: &["hook"],
+        fallback: "SessionEvent",
+        event: "UserPromptSubmit",
+    },
+];
+
+impl Hook {
+    /// The hook as the client starts it.
+    fn run(self, sandbox: &Sandbox) -> Run {
+        let mut run = sandbox.run(self.program).env("CLAUDE_PID", as_client());
+        run.command.args(self.arguments);
+        run
+    }
+
+    /// The hook, started by a shell that does `first` and then becomes it.
+    fn run_after(self, sandbox: &Sandbox, first: &str) -> Run {
+        let script = format!("{first}\nexec \"$0\" \"$@\"");
+        let mut run = sandbox.run("/bin/sh").env("CLAUDE_PID", as_client());
+        run.command
+            .args(["-c", &script, self.program])
+            .args(self.arguments);
+        run
+    }
+
+    /// The hook, as the last command of a script that a shell runs with these redirections.
+    fn run_with(self, sandbox: &Sandbox, redirections: &str) -> Run {
+        let script = format!("exec \"$0\" \"$@\" {redirections}");
+        let mut run = sandbox.run("/bin/sh").env("CLAUDE_PID", as_client());
+        run.command
+            .args(["-c", &script, self.program])
+            .args(self.arguments);
+        run
+    }
+
+    fn name(self) -> String {
+        let program = Path::new(self.program)
+            .file_name()
+            .unwrap()
+            .to_string_lossy();
+        [&*program]
+            .iter()
+            .chain(self.arguments)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// The hooks that one case of many is tried with: in turn, and with all of them in the long form.
+fn hooks_for(case: usize) -> Vec<Hook> {
+    if is_torture() {
+        HOOKS.to_vec()
+    } else {
+        vec![HOOKS[case % HOOKS.len()]]
+    }
+}
+
+/// Whether the long forms are wanted: `CCSESSION_TORTURE=full`.
+pub(crate) fn is_torture() -> bool {
+    std::env::var_os("CCSESSION_TORTURE").is_some_and(|value| value == "full")
+}
+
+/// What a hook finds on its stdin.
+struct Stdin {
+    head: Vec<u8>,
+    /// Written so many times after the head; `usize::MAX` has no end.
+    body: (Vec<u8>, usize),
+    tail: Vec<u8>,
+    is_closed: bool,
+}
+
+impl Stdin {
+    fn of(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::long(bytes, "", 0, "")
+    }
+
+    fn long(
+        head: impl Into<Vec<u8>>,
+        body: impl Into<Vec<u8>>,
+        times: usize,
+        tail: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self {
+            head: head.into(),
+            body: (body.into(), times),
+            tail: tail.into(),
+            is_closed: true,
+        }
+    }
+
+    fn endless(head: impl Into<Vec<u8>>, body: &str) -> Self {
+        Self::long(head, body.repeat(1 + 65536 / body.len()), usize::MAX, "")
+    }
+
+    fn left_open(self) -> Self {
+        Self {
+            is_closed: false,
+            ..self
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.head.len() + self.body.0.len() * self.body.1 + self.tail.len()
+    }
+}
+
+/// How a hook ended.
+struct Ended {
+    output: Output,
+    took: Duration,
+    /// Whether all of stdin was taken from the client.
+    is_fed: bool,
+}
+
+fn feed(mut run: Run, stdin: Stdin) -> Ended {
+    let started = Instant::now();
+    run.command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = run.command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let client = std::thread::spawn(move || {
+        let mut written = pipe.write_all(&stdin.head);
+        for _ in 0..stdin.body.1 {
+            written = written.and_then(|()| pipe.write_all(&stdin.body.0));
+            if written.is_err() {
+                break;
+            }
+        }
+        written = written.and_then(|()| pipe.write_all(&stdin.tail));
+        if !stdin.is_closed {
+            let _ = end.recv();
+        }
+        written.is_ok()
+    });
+    let output = child.wait_with_output().unwrap();
+    let took = started.elapsed();
+    drop(ended);
+    Ended {
+        output,
+        took,
+        is_fed: client.join().unwrap(),
+    }
+}
+
+impl Ended {
+    /// What every hook owes.
+    #[track_caller]
+    fn assert_silent(&self, case: &str) {
+        let output = &self.output;
+        let got = (
+            output.status.to_string(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert_eq!(
+            got,
+            ("exit status: 0".to_owned(), "".into(), "".into()),
+            "{case}"
+        );
+        assert!(self.took < IN_TIME, "{case}: took {:?}", self.took);
+    }
+
+    /// As [`Self::assert_silent`], and the client was never told that nobody reads.
+    #[track_caller]
+    fn assert_silent_and_fed(&self, case: &str) {
+        self.assert_silent(case);
+        assert!(self.is_fed, "{case}: the pipe broke");
+    }
+}
+
+/// A state directory in which no sweep is due, so that nothing runs beside the test.
+pub(crate) fn make_state(path: &Path) {
+    fs::create_dir_all(path).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
+    fs::write(path.join("sweep"), "").unwrap();
+    fs::set_permissions(path.join("sweep"), Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A sandbox in which the session [`OLD`] is on record, owns the pointer, and belongs to the test as its client.
+pub(crate) fn lived_in() -> Sandbox {
+    let sandbox = Sandbox::new();
+    make_state(&sandbox.state());
+    sandbox
+        .hook(&event("SessionStart", OLD, json!({"source": "startup"})))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    sandbox
+}
+
+pub(crate) type Snapshot = BTreeMap<String, Vec<u8>>;
+
+/// The content of every file in the state and the pointer directory.
+pub(crate) fn snapshot(sandbox: &Sandbox) -> Snapshot {
+    let read = |name: String| {
+        let bytes = fs::read(sandbox.path(&name)).unwrap();
+        (name, bytes)
+    };
+    sandbox.files().into_iter().map(read).collect()
+}
+
+/// The files that were added, changed or removed.
+pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    let names = before.keys().chain(after.keys());
+    let mut changed: Vec<String> = names
+        .filter(|name| before.get(*name) != after.get(*name))
+        .cloned()
+        .collect();
+    changed.sort();
+    changed.dedup();
+    changed
+}
+
+/// Asserts that nothing is half-written: no temporary file, every file private, every line and every file as it should
+/// be.
+#[track_caller]
+pub(crate) fn assert_sound(sandbox: &Sandbox, case: &str) {
+    sandbox.assert_no_leftovers();
+    for name in sandbox.files() {
+        let path = sandbox.path(&name);
+        assert_eq!(mode(&path), 0o600, "{case}: {name}");
+        let bytes = fs::read(&path).unwrap();
+        let is_json = |text: &[u8]| serde_json::from_slice::<Map<String, Value>>(text).is_ok();
+        let whole = if name.ends_with(".jsonl") {
+            bytes
+                .split(|&b| b == b'\n')
+                .all(|line| line.is_empty() || is_json(line))
+        } else if name.starts_with("pointers/") {
+            ccsession::model::pointer::decode(&bytes).is_ok()
+                && bytes.iter().filter(|&&b| b == b'\n').count() == 2
+        } else if ["session.json", "/owners/", "/procs/"]
+            .iter()
+            .any(|part| name.contains(part))
+        {
+            is_json(&bytes)
+        } else {
+            bytes.is_empty()
+        };
+        assert!(whole, "{case}: {name}: {}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+/// The last line of a log, without when and by which process.
+#[track_caller]
+fn last_line(sandbox: &Sandbox, log: &str) -> Value {
+    let mut line = json_lines(&sandbox.state().join(log)).pop().unwrap();
+    for varying in ["ts", "pid"] {
+        line.as_object_mut().unwrap().remove(varying);
+    }
+    line
+}
+
+fn errors(sandbox: &Sandbox) -> Vec<String> {
+    let path = sandbox.state().join("hook-errors.jsonl");
+    if !path.exists() {
+        return Vec::new();
+    }
+    let what = |line: &Value| line["what"].as_str().unwrap().to_owned();
+    json_lines(&path).iter().map(what).collect()
+}
+
+/// The session's journal lines, without what differs from run to run.
+#[track_caller]
+fn journaled(sandbox: &Sandbox, id: &str) -> Vec<Value> {
+    let mut lines = sandbox.journal(id);
+    for line in &mut lines {
+        let line = line.as_object_mut().unwrap();
+        assert_eq!(line.remove("session_id").unwrap(), id);
+        for varying in ["v", "ts", "mono", "pid"] {
+            line.remove(varying).unwrap();
+        }
+    }
+    lines
+}
+
+/// The ids of all sessions on record.
+fn sessions(state: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(state.join("sessions")) else {
+        return Vec::new();
+    };
+    let mut ids: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// Runs `job` for each of `count` cases, a few at a time.
+pub(crate) fn in_parallel(count: usize, at_once: usize, job: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let case = next.fetch_add(1, Ordering::Relaxed);
+                    if case >= count {
+                        return;
+                    }
+                    job(case);
+                }
+            });
+        }
+    });
+}
+
+/// Heavy tests take turns, so that each has the processors that its time limit counts on.
+static HEAVY: Mutex<()> = Mutex::new(());
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    HEAVY
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+// What comes on stdin.
+
+/// Payloads that name no session.
+fn nameless() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = |open: &str, levels: usize| open.repeat(levels).into_bytes();
+    let utf16: Vec<u8> =
+        r#"{"session_id":"s-1"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut bom = b"\xef\xbb\xbf".to_vec();
+    bom.extend_from_slice(br#"{"session_id":"s-1","hook_event_name":"Stop"}"#);
+    vec![
+        ("nothing", Vec::new()),
+        ("a blank", b" ".to_vec()),
+        ("a line break", b"\r\n".to_vec()),
+        (
+            "HTML",
+            b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>".to_vec(),
+        ),
+        (
+            "text",
+            b"Error: connect ECONNREFUSED 127.0.0.1:443\n".to_vec(),
+        ),
+        ("an array", b"[]".to_vec()),
+        (
+            "an array of payloads",
+            br#"[{"session_id":"s-1"}]"#.to_vec(),
+        ),
+        ("a string", br#""x""#.to_vec()),
+        ("null", b"null".to_vec()),
+        ("a number", b"-1.5e3".to_vec()),
+        ("true", b"true".to_vec()),
+        ("an empty object", b"{}".to_vec()),
+        ("an open object", b"{".to_vec()),
+        ("half a name", br#"{"session"#.to_vec()),
+        ("a name without a value", br#"{"session_id":"#.to_vec()),
+        ("half a value", br#"{"session_id":"s-"#.to_vec()),
+        ("single quotes", b"{'session_id':'s-1'}".to_vec()),
+        ("a name without quotes", b"{session_id:\"s-1\"}".to_vec()),
+        ("a comment", b"/* x */ {\"session_id\":\"s-1\"}".to_vec()),
+        (
+            "another name",
+            br#"{"sessionId":"s-1","SESSION_ID":"s-1"}"#.to_vec(),
+        ),
+        (
+            "further inside",
+            br#"{"tool_input":{"session_id":"s-1"},"x":[{"session_id":"s-1"}]}"#.to_vec(),
+        ),
+        (
+            "after what is no JSON",
+            br#"{"x":@,"session_id":"s-1"}"#.to_vec(),
+        ),
+        ("a byte order mark", bom),
+        ("UTF-16", utf16),
+        ("a NUL", b"\0".to_vec()),
+        ("NULs", vec![0; 100_000]),
+        ("a NUL first", b"\0{\"session_id\":\"s-1\"}".to_vec()),
+        ("no UTF-8", b"\xff\xfe\xc0\x80".to_vec()),
+        ("no UTF-8 between", b"{\xff\"session_id\":\"s-1\"}".to_vec()),
+        (
+            "a key that is no UTF-8",
+            b"{\"session_id\xff\":\"s-1\"}".to_vec(),
+        ),
+        (
+            "a key of 1 MB",
+            format!("{{\"{}\":1}}", "session_id".repeat(100_000)).into_bytes(),
+        ),
+        (
+            "129 levels",
+            [deep(r#"{"a":"#, 129), br#"1,"session_id":"s-1"}"#.to_vec()].concat(),
+        ),
+        ("a million levels", deep(r#"{"a":"#, 1_000_000)),
+        ("a million arrays", deep("[", 1_000_000)),
+        (
+            "a million arrays inside",
+            [b"{\"a\":".to_vec(), deep("[", 1_000_000)].concat(),
+        ),
+    ]
+}
+
+/// JSON values that are no session id.
+fn no_ids() -> Vec<Vec<u8>> {
+    let quoted = |text: &str| serde_json::to_vec(text).unwrap();
+    let mut values: Vec<Vec<u8>> = [
+        "7",
+        "-1",
+        "1e999",
+        "[]",
+        "[\"s-1\"]",
+        "{}",
+        "{\"id\":\"s-1\"}",
+        "null",
+        "true",
+        "s-1",
+    ]
+    .iter()
+    .map(|raw| raw.as_bytes().to_vec())
+    .collect();
+    values.push("9".repeat(10_000).into_bytes());
+    for text in [
+        "",
+        " ",
+        "unknown",
+        "../../x",
+        "..",
+        ".",
+        "/",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "-rf",
+        "_a",
+        ".hidden",
+        "~",
+        "a\n",
+        "\na",
+        "a\nb",
+        "a\0b",
+        "\0",
+        "a b",
+        " a",
+        "a ",
+        "\u{1b}[2J",
+        "a\u{1b}]0;x\u{7}",
+        "é",
+        "ａ",
+        "a:b",
+        "a%2fb",
+        "$(id)",
+        "`id`",
+        "a;b",
+        "a\u{202e}b",
+        "\u{feff}a",
+    ] {
+        values.push(quoted(text));
+    }
+    values.push(quoted(&"x".repeat(129)));
+    values.push(quoted(&"x".repeat(1 << 20)));
+    values.push(br#""\ud800""#.to_vec());
+    values.push(br#""a\q""#.to_vec());
+    values.push(b"\"a\xff\"".to_vec());
+    values.push(b"\"a\nb\"".to_vec());
+    values.push(b"\"a\0\"".to_vec());
+    values
+}
+
+/// Every payload without a valid id: its name, its bytes, what is noted of it, and the event if it names one.
+fn unattributable() -> Vec<(String, Vec<u8>, String, Option<&'static str>)> {
+    let nothing = "the payload has no session_id".to_owned();
+    let mut cases: Vec<_> = nameless()
+        .into_iter()
+        .map(|(name, bytes)| (name.to_owned(), bytes, nothing.clone(), None))
+        .collect();
+    for value in no_ids() {
+        let mut bytes = b"{\"session_id\":".to_vec();
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(b",\"hook_event_name\":\"Stop\"}");
+        let name = String::from_utf8_lossy(&value)
+            .chars()
+            .take(40)
+            .collect::<String>();
+        let why = format!("its session_id ({} bytes) is not a session id", value.len());
+        cases.push((format!("the id {name:?}"), bytes, why, Some("Stop")));
+    }
+    cases
+}
+
+#[test]
+fn what_names_no_session_is_counted_and_changes_nothing_else() {
+    let cases = unattributable();
+    assert!(cases.len() > 80, "{}", cases.len());
+    in_parallel(HOOKS.len(), 2, |hook| {
+        let hook = HOOKS[hook];
+        let sandbox = lived_in();
+        for (name, bytes, why, said) in &cases {
+            let case = format!("{}: {name}", hook.name());
+            let before = snapshot(&sandbox);
+            feed(hook.run(&sandbox), Stdin::of(bytes.clone())).assert_silent_and_fed(&case);
+            assert_eq!(
+                changes(&before, &snapshot(&sandbox)),
+                ["state/unattributed.jsonl"],
+                "{case}"
+            );
+            let line = last_line(&sandbox, "unattributed.jsonl");
+            let event = said.unwrap_or(hook.fallback);
+            assert_eq!(
+                line,
+                json!({"v": 1, "what": why, "event": event, "bytes": bytes.len()}),
+                "{case}"
+            );
+        }
+        let lines = json_lines(&sandbox.state().join("unattributed.jsonl"));
+        assert_eq!(lines.len(), cases.len(), "{}", hook.name());
+        assert_sound(&sandbox, &hook.name());
+    });
+}
+
+#[test]
+fn debugging_says_why_an_event_has_no_session() {
+    let sandbox = lived_in();
+    for hook in HOOKS {
+        for (bytes, why) in [
+            ("", "the payload has no session_id"),
+            ("<html>", "the payload has no session_id"),
+            (
+                r#"{"session_id":"../../x"}"#,
+                "its session_id (9 bytes) is not a session id",
+            ),
+        ] {
+            let output = hook
+                .run(&sandbox)
+                .env("HOOK_DEBUG", "true")
+                .stdin(bytes)
+                .output();
+            assert_eq!(
+                (output.status.code(), text(&output.stdout)),
+                (Some(0), String::new())
+            );
+            let said = text(&output.stderr);
+            assert!(said.contains(why), "{}: {bytes:?}: {said:?}", hook.name());
+        }
+    }
+}
+
+/// Stands in a payload for the id of the case's own session.
+const OWN: &[u8] = b"@ID";
+
+fn with_id(payload: &[u8], id: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = payload;
+    while let Some(at) = rest.windows(OWN.len()).position(|window| window == OWN) {
+        bytes.extend_from_slice(&rest[..at]);
+        bytes.extend_from_slice(id.as_bytes());
+        rest = &rest[at + OWN.len()..];
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
+/// A payload of a tool call in the case's own session, with `rest` after its opening members.
+fn call(rest: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = br#"{"session_id":"@ID","hook_event_name":"PreToolUse""#.to_vec();
+    bytes.extend_from_slice(rest.as_ref());
+    bytes
+}
+
+/// Payloads that name their session, and have something else wrong with them: what is recorded of each.
+fn attributable() -> Vec<(&'static str, Vec<u8>, Value)> {
+    let plain = || json!({"event": "PreToolUse"});
+    let with = |name: &str, value: Value| {
+        let mut line = plain();
+        line[name] = value;
+        line
+    };
+    let cut = || with("incomplete", true.into());
+    let levels = |levels: usize| {
+        let (open, close) = (r#"{"a":"#.repeat(levels - 1), "}".repeat(levels - 1));
+        call(format!(r#","x":{open}1{close},"tool_name":"Bash"}}"#))
+    };
+    let deep = |open: &str| call(format!(r#","x":{}"#, open.repeat(1_000_000)));
+    let long = "x".repeat(1 << 20);
+    let mut cases = vec![
+        ("nothing wrong", call(r#","tool_name":"Bash"}"#), with("tool", "Bash".into())),
+        ("blanks around it", [b" \r\n\t".to_vec(), call(" }"), b"\n\n ".to_vec()].concat(), plain()),
+        ("more after it", call("} and more {\"session_id\":\"s-9\"}"), plain()),
+        ("NULs after it", [call("}"), vec![0; 1000]].concat(), plain()),
+        ("the end is missing", call(""), cut()),
+        ("a comma too many", call(",}"), cut()),
+        ("the wrong bracket", call("]"), cut()),
+        ("a NUL between", call("\0,\"tool_name\":\"Bash\"}"), cut()),
+        ("no UTF-8 between", call(b"\xff}"), cut()),
+        ("a name without a value", call(r#","tool_name"}"#), cut()),
+        ("what is no value", call(r#","tool_name":@}"#), cut()),
+        ("an open string", call(r#","tool_name":"Bash"#), cut()),
+        ("an open escape", call(",\"tool_name\":\"Bash\\"), cut()),
+        ("128 levels", levels(128), with("tool", "Bash".into())),
+        ("129 levels", levels(129), cut()),
+        ("a million levels", deep(r#"{"a":"#), cut()),
+        ("a million arrays", deep("["), cut()),
+        ("names twice", call(r#","tool_name":"Read","tool_name":"Bash"}"#), with("tool", "Bash".into())),
+        ("the id twice", br#"{"session_id":"s-9","hook_event_name":"Stop","session_id":"@ID","hook_event_name":"PreToolUse"}"#.to_vec(), plain()),
+        ("a lone surrogate", call(r#","tool_name":"\ud800","tool_use_id":"t1"}"#), with("tool_use_id", "t1".into())),
+        ("surrogates the wrong way", call(r#","tool_name":"\udc00\ud800"}"#), plain()),
+        ("a surrogate pair", call(r#","tool_name":"\ud83d\ude00"}"#), with("tool", "😀".into())),
+        ("no UTF-8 in a name", call(b",\"tool_name\":\"Ba\xffsh\",\"tool_use_id\":\"t1\"}"), with("tool_use_id", "t1".into())),
+        ("no UTF-8 in what is skipped", call(b",\"x\":\"\xc0\x80\xff\",\"tool_use_id\":\"t1\"}"), with("tool_use_id", "t1".into())),
+        ("a NUL in a name", call(b",\"tool_name\":\"Ba\0sh\"}"), plain()),
+        ("a line break in a name", call(",\"tool_name\":\"Ba\nsh\"}"), plain()),
+        ("an escape sequence in a name", call(r#","tool_name":"\u001b[2J\u0000\n\u202e"}"#), with("tool", "\u{1b}[2J\0\n\u{202e}".into())),
+        ("a path as a name", call(r#","tool_name":"../../x","tool_use_id":"../../y"}"#), json!({"event": "PreToolUse", "tool": "../../x", "tool_use_id": "../../y"})),
+        ("a subagent's hostile id", call(r#","agent_id":"../../x"}"#), with("agent_id", "../../x".into())),
+        ("empty names", call(r#","tool_name":"","tool_use_id":"","agent_id":""}"#), plain()),
+        ("a name of 1 MB", call(format!(r#","tool_name":"{long}","tool_use_id":"t1"}}"#)), with("tool_use_id", "t1".into())),
+        ("an id of 1 MB", call(format!(r#","tool_use_id":"{long}","agent_id":"{long}"}}"#)), plain()),
+        ("a number of 100,000 digits", call(format!(r#","duration_ms":{}}}"#, "9".repeat(100_000))), plain()),
+        ("numbers that are none", call(r#","duration_ms":1e999}"#), plain()),
+        ("a negative duration", call(r#","duration_ms":-1}"#), plain()),
+        ("a whole duration", call(r#","duration_ms":38}"#), with("duration_ms", 38.into())),
+        ("a label with escapes", call(r#","tool_input":{"description":"\u001b[31mred\u0007\nblue"}}"#), json!({"event": "PreToolUse", "input_bytes": 43, "what": "[31mred blue"})),
+        ("a label of 1 MB", call(format!(r#","tool_input":{{"description":"{long}"}}}}"#)), json!({"event": "PreToolUse", "input_bytes": (1 << 20) + 18, "what": format!("{}…", "x".repeat(159))})),
+        ("a hostile path", call(r#","cwd":"/nowhere/../..\n\u001b[2J\u0000"}"#), plain()),
+        ("a relative path", call(r#","cwd":"../../.."}"#), plain()),
+        ("a path of 1 MB", call(format!(r#","cwd":"/{long}","transcript_path":"/{long}"}}"#)), plain()),
+        ("a deep path", call(format!(r#","cwd":"{}"}}"#, "/a".repeat(8000))), plain()),
+        ("a device as transcript", call(r#","transcript_path":"/dev/zero"}"#), plain()),
+    ];
+    // The name of an event that is none: the executable's own is taken.
+    for name in [
+        r#""../../x""#,
+        r#""""#,
+        r#""a b""#,
+        r#""\u001b[2J""#,
+        r#""Stop\u0000""#,
+        "7",
+        "[]",
+        "{}",
+        "null",
+    ] {
+        let bytes = format!(r#"{{"session_id":"@ID","hook_event_name":{name}}}"#);
+        cases.push((
+            "no event's name",
+            bytes.into_bytes(),
+            json!({"event": null}),
+        ));
+    }
+    let bytes = format!(r#"{{"session_id":"@ID","hook_event_name":"{long}"}}"#);
+    cases.push((
+        "an event's name of 1 MB",
+        bytes.into_bytes(),
+        json!({"event": null}),
+    ));
+    cases
+}
+
+#[test]
+fn what_names_its_session_is_recorded_once_whatever_else_is_wrong() {
+    let cases = attributable();
+    in_parallel(HOOKS.len(), 2, |hook| {
+        let hook = HOOKS[hook];
+        let sandbox = lived_in();
+        let old = fs::read(sandbox.session(OLD).join("events.jsonl")).unwrap();
+        let mut expected_sessions = vec![OLD.to_owned()];
+        for (number, (name, bytes, expected)) in cases.iter().enumerate() {
+            let case = format!("{}: {name}", hook.name());
+            let id = format!("s-{number:03}");
+            feed(hook.run(&sandbox), Stdin::of(with_id(bytes, &id))).assert_silent_and_fed(&case);
+            let mut expected = expected.clone();
+            if expected["event"].is_null() {
+                expected["event"] = hook.fallback.into();
+            }
+            if expected["event"] == "PostToolUse" {
+                expected["ok"] = true.into();
+            }
+            assert_eq!(journaled(&sandbox, &id), [expected], "{case}");
+            assert_eq!(errors(&sandbox), [""; 0], "{case}");
+            expected_sessions.push(id);
+        }
+        assert_eq!(
+            sessions(&sandbox.state()),
+            expected_sessions,
+            "{}",
+            hook.name()
+        );
+        assert!(
+            !sandbox.state().join("unattributed.jsonl").exists(),
+            "{}",
+            hook.name()
+        );
+        assert_eq!(
+            fs::read(sandbox.session(OLD).join("events.jsonl")).unwrap(),
+            old
+        );
+        assert_sound(&sandbox, &hook.name());
+    });
+}
+
+/// A payload with every member that a hook looks at.
+fn every_member() -> Value {
+    let mut payload = payload("PostToolUse-Bash");
+    let more = json!({
+        "agent_id": "a1", "agent_type": "Explore", "is_interrupt": false, "source": "startup", "reason": "other", "trigger": "auto",
+        "model": "m-1", "from_model": "m-1", "to_model": "m-2", "notification_type": "idle_prompt", "task_id": "b1", "prompt": "hello",
+        "error": "Exit code 3", "old_cwd": "/a", "new_cwd": "/b", "session_title": "a title",
+        "tool_calls": [{"tool_name": "Read", "tool_input": {}, "tool_use_id": "t1", "tool_response": "1"}],
+    });
+    payload
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    for (name, value) in [
+        ("file_path", "/x"),
+        ("notebook_path", "/x"),
+        ("pattern", "x"),
+        ("url", "https://x/"),
+        ("skill", "x"),
+        ("subagent_type", "x"),
+    ] {
+        payload["tool_input"][name] = value.into();
+    }
+    for (name, value) in [
+        ("backgroundTaskId", json!("b1")),
+        ("agentId", json!("a1")),
+        ("isAsync", json!(true)),
+    ] {
+        payload["tool_response"][name] = value;
+    }
+    payload
+}
+
+/// The places of all members of a payload, as JSON pointers.
+fn places(payload: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, value) in payload.as_object().unwrap() {
+        found.push(format!("/{name}"));
+        let inner = value.as_object().map(|inner| (format!("/{name}"), inner));
+        let in_array = || Some((format!("/{name}/0"), value.get(0)?.as_object()?));
+        if let Some((above, inner)) = inner.or_else(in_array) {
+            found.extend(inner.keys().map(|name| format!("{above}/{name}")));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_member_of_the_wrong_type_harms_nothing_else() {
+    let base = every_member();
+    // What JSON has, and numbers that no program's own type holds: put in as text.
+    let values = [
+        "7",
+        "-1.5",
+        "[]",
+        "[[{}]]",
+        "{}",
+        r#"{"a":[{"b":null}]}"#,
+        "null",
+        "true",
+        "1e999",
+        &"9".repeat(400),
+        r#""""#,
+    ];
+    let mut cases = Vec::new();
+    for place in places(&base) {
+        for event in [
+            "PostToolUse",
+            "SessionStart",
+            "PostToolBatch",
+            "UserPromptSubmit",
+            "StopFailure",
+            "SessionEnd",
+        ] {
+            // Most members mean the same to every event.
+            if event == "PostToolUse"
+                || [
+                    "/source",
+                    "/prompt",
+                    "/error",
+                    "/tool_calls",
+                    "/reason",
+                    "/model",
+                    "/cwd",
+                ]
+                .iter()
+                .any(|own| place.starts_with(own))
+            {
+                cases.extend(values.iter().map(|value| (place.clone(), event, *value)));
+            }
+        }
+    }
+    assert!(cases.len() > 600, "{}", cases.len());
+    in_parallel(cases.len(), 3, |number| {
+        let (place, event, value) = &cases[number];
+        let mut payload = base.clone();
+        payload["hook_event_name"] = (*event).into();
+        *payload.pointer_mut(place).unwrap() = "@VALUE".into();
+        let bytes = payload.to_string().replace("\"@VALUE\"", value);
+        for hook in hooks_for(number) {
+            let case = format!("{}: {event} with {value:.20} at {place}", hook.name());
+            let sandbox = Sandbox::new();
+            make_state(&sandbox.state());
+            feed(hook.run(&sandbox), Stdin::of(bytes.clone())).assert_silent_and_fed(&case);
+            assert_sound(&sandbox, &case);
+            assert_eq!(errors(&sandbox), [""; 0], "{case}");
+            if place == "/session_id" {
+                assert_eq!(sessions(&sandbox.state()), [""; 0], "{case}");
+                assert_eq!(
+                    json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
+                    1,
+                    "{case}"
+                );
+                continue;
+            }
+            let id = base["session_id"].as_str().unwrap();
+            assert_eq!(sessions(&sandbox.state()), [id], "{case}");
+            let mut events = journal::read(&sandbox.session(id).join("events.jsonl")).unwrap();
+            let read = events.next().unwrap();
+            assert_eq!(
+                (events.next(), events.damage()),
+                (None, Damage::default()),
+                "{case}"
+            );
+            let expected = if place == "/hook_event_name" {
+                hook.fallback
+            } else {
+                event
+            };
+            assert_eq!(
+                (read.event.as_str(), read.incomplete),
+                (expected, false),
+                "{case}"
+            );
+            sandbox.record(id);
+        }
+    });
+}
+
+#[test]
+fn a_payload_that_breaks_off_anywhere_never_names_a_wrong_session() {
+    let whole = payload("PostToolUse-Bash");
+    let id = whole["session_id"].as_str().unwrap();
+    // With the id first, as the client writes it.
+    let mut rest = whole.as_object().unwrap().clone();
+    rest.remove("session_id");
+    let bytes = format!(
+        "{{\"session_id\":\"{id}\",{}",
+        &Value::from(rest).to_string()[1..]
+    )
+    .into_bytes();
+    assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), whole);
+    let end_of = |member: &str| {
+        let at = bytes
+            .windows(member.len())
+            .position(|window| window == member.as_bytes());
+        at.unwrap() + member.len()
+    };
+    let id_known = end_of(&format!("\"session_id\":\"{id}\""));
+    let event_known = end_of("\"hook_event_name\":\"PostToolUse\"");
+    in_parallel(bytes.len() + 1, 3, |cut| {
+        for hook in hooks_for(cut) {
+            let case = format!("{}: cut after {cut} bytes", hook.name());
+            let sandbox = Sandbox::new();
+            make_state(&sandbox.state());
+            feed(hook.run(&sandbox), Stdin::of(&bytes[..cut])).assert_silent_and_fed(&case);
+            assert_sound(&sandbox, &case);
+            assert_eq!(errors(&sandbox), [""; 0], "{case}");
+            if cut < id_known {
+                assert_eq!(
+                    sandbox.files(),
+                    ["state/sweep", "state/unattributed.jsonl"],
+                    "{case}"
+                );
+                assert_eq!(
+                    json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
+                    1,
+                    "{case}"
+                );
+                continue;
+            }
+            assert_eq!(sessions(&sandbox.state()), [id], "{case}");
+            let lines = sandbox.journal(id);
+            assert_eq!(lines.len(), 1, "{case}");
+            let expected = if cut < event_known {
+                hook.fallback
+            } else {
+                "PostToolUse"
+            };
+            assert_eq!(
+                (&lines[0]["event"], &lines[0]["session_id"]),
+                (&json!(expected), &json!(id)),
+                "{case}"
+            );
+            let incomplete = lines[0].get("incomplete");
+            assert_eq!(
+                incomplete,
+                (cut < bytes.len()).then_some(&Value::Bool(true)),
+                "{case}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_hostile_directory_becomes_one_harmless_pointer() {
+    let long = "n".repeat(300);
+    for (cwd, name) in [
+        ("/nowhere/shop".to_owned(), "shop".to_owned()),
+        ("/nowhere/a\nb".to_owned(), "a-b~7e18f737311b".to_owned()),
+        ("/nowhere/\u{1b}[2J".to_owned(), String::new()),
+        ("/nowhere/a\0b".to_owned(), String::new()),
+        ("/".to_owned(), "~e3b0c44298fc".to_owned()),
+        ("/nowhere/..".to_owned(), "~e3b0c44298fc".to_owned()),
+        (format!("/nowhere/{long}"), String::new()),
+        ("/nowhere/größe 日本".to_owned(), "größe 日本".to_owned()),
+        ("../../etc".to_owned(), "shop".to_owned()),
+        (String::new(), "shop".to_owned()),
+    ] {
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        sandbox
+            .hook(&event(
+                "SessionStart",
+                ID,
+                json!({"source": "startup", "cwd": cwd}),
+            ))
+            .silent();
+        let pointers: Vec<String> = fs::read_dir(sandbox.pointers())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let [pointer] = &pointers[..] else {
+            panic!("{cwd:?}: {pointers:?}");
+        };
+        let component = pointer.strip_prefix("claude_session_").unwrap();
+        assert!(
+            name.is_empty() || component == name,
+            "{cwd:?}: {component:?}"
+        );
+        assert!(
+            component.len() <= 200 && !component.chars().any(char::is_control),
+            "{cwd:?}: {component:?}"
+        );
+        assert_eq!(
+            fs::read_dir(sandbox.project()).unwrap().count(),
+            0,
+            "{cwd:?}"
+        );
+        assert_sound(&sandbox, &cwd);
+    }
+}
+
+#[test]
+fn a_stdin_that_is_never_closed_costs_less_than_a_second() {
+    let _turn = alone();
+    let call = event(
+        "PreToolUse",
+        ID,
+        json!({"tool_name": "Bash", "tool_use_id": "t1"}),
+    )
+    .to_string();
+    let half = r#"{"session_id":"5b48472b-1111-4222-8333-444455556666","hook_event_name":"PreToolUse","tool_name":"Ba"#;
+    // What stays open: nothing, half a payload, a whole one; how many lines there are of it, and whether it is whole.
+    let cases = [
+        ("", 0, None),
+        (half, 1, Some(&json!(true))),
+        (&call, 1, None),
+    ];
+    in_parallel(cases.len() * HOOKS.len(), 15, |number| {
+        let hook = HOOKS[number % HOOKS.len()];
+        let (bytes, lines, incomplete) = cases[number / HOOKS.len()];
+        let case = format!("{}: {bytes:?} and no end", hook.name());
+        let sandbox = lived_in();
+        let before = snapshot(&sandbox);
+        feed(hook.run(&sandbox), Stdin::of(bytes).left_open()).assert_silent_and_fed(&case);
+        assert_sound(&sandbox, &case);
+        if lines == 0 {
+            assert_eq!(
+                changes(&before, &snapshot(&sandbox)),
+                ["state/unattributed.jsonl"],
+                "{case}"
+            );
+            return;
+        }
+        let journal = sandbox.journal(ID);
+        assert_eq!(journal.len(), lines, "{case}");
+        assert_eq!(
+            (&journal[0]["event"], journal[0].get("incomplete")),
+            (&json!("PreToolUse"), incomplete),
+            "{case}"
+        );
+        assert_eq!(
+            journal[0].get("tool_use_id").is_some(),
+            incomplete.is_none(),
+            "{case}"
+        );
+    });
+}
+
+#[test]
+fn a_stdin_that_never_ends_costs_less_than_a_second() {
+    let _turn = alone();
+    let call = event("PreToolUse", ID, json!({"tool_name": "Bash"})).to_string();
+    let open = |member: &str| call.strip_suffix('}').unwrap().to_owned() + member;
+    let cases: [(&str, Stdin, bool); 7] = [
+        ("yes", Stdin::endless("", "y\n"), false),
+        ("blanks before", Stdin::endless("", " "), false),
+        ("brackets", Stdin::endless("", "["), false),
+        (
+            "blanks after a payload",
+            Stdin::endless(call.clone(), " "),
+            true,
+        ),
+        (
+            "an output",
+            Stdin::endless(open(",\"tool_response\":\""), "x\\n"),
+            true,
+        ),
+        (
+            "members",
+            Stdin::endless(open(""), ",\"tool_name\":\"Bash\""),
+            true,
+        ),
+        ("numbers", Stdin::endless(open(",\"x\":[1"), ",2"), true),
+    ];
+    // A payload that came before is recorded, with what was read until then.
+    let runs: Vec<(Hook, usize)> = if is_torture() {
+        (0..cases.len())
+            .flat_map(|case| HOOKS.map(|hook| (hook, case)))
+            .collect()
+    } else {
+        let first = HOOKS.map(|hook| (hook, 0));
+        let others = (1..cases.len()).map(|case| (HOOKS[case % HOOKS.len()], case));
+        first.into_iter().chain(others).collect()
+    };
+    in_parallel(runs.len(), 2, |run| {
+        let (hook, case) = runs[run];
+        let (name, stdin, attributed) = &cases[case];
+        let case = format!("{}: endless {name}", hook.name());
+        let sandbox = lived_in();
+        let before = snapshot(&sandbox);
+        let stdin = Stdin::long(stdin.head.clone(), stdin.body.0.clone(), stdin.body.1, "");
+        feed(hook.run(&sandbox), stdin).assert_silent(&case);
+        assert_sound(&sandbox, &case);
+        if *attributed {
+            assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+        } else {
+            assert_eq!(
+                changes(&before, &snapshot(&sandbox)),
+                ["state/unattributed.jsonl"],
+                "{case}"
+            );
+        }
+    });
+    in_parallel(HOOKS.len(), 2, |hook| {
+        let hook = HOOKS[hook];
+        let case = format!("{}: /dev/zero", hook.name());
+        let sandbox = lived_in();
+        let before = snapshot(&sandbox);
+        let started = Instant::now();
+        let mut run = hook.run(&sandbox);
+        let output = run
+            .command
+            .stdin(File::open("/dev/zero").unwrap())
+            .output()
+            .unwrap();
+        let took = started.elapsed();
+        Ended {
+            output,
+            took,
+            is_fed: true,
+        }
+        .assert_silent(&case);
+        assert_eq!(
+            changes(&before, &snapshot(&sandbox)),
+            ["state/unattributed.jsonl"],
+            "{case}"
+        );
+    });
+}
+
+/// A hook that may have 32 MiB of memory of its own, whatever is in it. Where the system has no such limit, it goes
+/// without.
+const LITTLE_MEMORY: &str = "ulimit -c 0; ulimit -d 32768 2>/dev/null || :";
+
+#[test]
+fn a_huge_payload_is_read_to_its_end_in_little_memory() {
+    let _turn = alone();
+    let head = r#"{"session_id":"5b48472b-1111-4222-8333-444455556666","hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":{"description":"List files"},"tool_response":{"stdout":""#;
+    let tail = r#""},"tool_use_id":"t1","duration_ms":38}"#;
+    let bodies = [
+        "x".repeat(1 << 20),
+        r"drwxr-xr-x 4 20001 20001 4096 Nov 20 16:21 .\n".repeat(1 << 14),
+    ];
+    for (number, hook) in HOOKS.into_iter().enumerate() {
+        let body = &bodies[number % bodies.len()];
+        let times = HUGE / body.len();
+        let expected = json!({
+            "event": "PostToolUse", "tool": "Bash", "tool_use_id": "t1", "ok": true, "duration_ms": 38, "input_bytes": 28,
+            "output_bytes": times * body.len() + 13, "what": "List files",
+        });
+        // A processor that is taken away for long makes any reader late: then it is tried again.
+        for attempt in 0.. {
+            let sandbox = Sandbox::new();
+            make_state(&sandbox.state());
+            let ended = feed(
+                hook.run_after(&sandbox, LITTLE_MEMORY),
+                Stdin::long(head, body.as_str(), times, tail),
+            );
+            ended.assert_silent(&hook.name());
+            assert_sound(&sandbox, &hook.name());
+            let lines = journaled(&sandbox, ID);
+            if attempt < 3 && (!ended.is_fed || lines[0].get("incomplete").is_some()) {
+                continue;
+            }
+            ended.assert_silent_and_fed(&hook.name());
+            assert_eq!(lines, [expected], "{}", hook.name());
+            break;
+        }
+    }
+}
+
+/// Feeds each hook with `stdin`, in little memory, and asserts that the event is recorded in one line that a reader
+/// takes.
+#[track_caller]
+fn check_flood(name: &str, hooks: &[Hook], stdin: impl Fn() -> Stdin) {
+    for hook in hooks {
+        let case = format!("{}: {name} ({} bytes)", hook.name(), stdin().len());
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        feed(hook.run_after(&sandbox, LITTLE_MEMORY), stdin()).assert_silent(&case);
+        assert_sound(&sandbox, &case);
+        let mut events = journal::read(&sandbox.session(ID).join("events.jsonl")).unwrap();
+        assert!(events.next().is_some(), "{case}");
+        assert_eq!(
+            (events.next(), events.damage()),
+            (None, Damage::default()),
+            "{case}"
+        );
+        let size = fs::metadata(sandbox.session(ID).join("events.jsonl"))
+            .unwrap()
+            .len();
+        assert!(size < 1 << 20, "{case}: its line has {size} bytes");
+    }
+}
+
+/// The opening of a payload whose next member follows.
+const OPENING: &str =
+    r#"{"session_id":"5b48472b-1111-4222-8333-444455556666","hook_event_name":"PostToolBatch""#;
+
+#[test]
+fn a_flood_of_members_is_not_held() {
+    let _turn = alone();
+    let path = "x".repeat(15_000);
+    check_flood("one member again and again", &HOOKS, || {
+        Stdin::long(OPENING, format!(r#","cwd":"/{path}""#), 5000, "}")
+    });
+}
+
+#[test]
+fn a_flood_of_calls_is_not_held() {
+    let _turn = alone();
+    check_flood("empty calls", &HOOKS, || {
+        let last = r#"{"tool_name":"Read","tool_use_id":"t1"}]}"#;
+        Stdin::long(
+            format!(r#"{OPENING},"tool_calls":["#),
+            "{},".repeat(1 << 12),
+            400,
+            last,
+        )
+    });
+}
+
+#[test]
+fn a_flood_of_named_calls_is_one_line_that_can_be_read_again() {
+    let _turn = alone();
+    let (name, id) = ("N".repeat(500), "t".repeat(500));
+    check_flood("named calls", &HOOKS[2..3], || {
+        let call = format!(r#"{{"tool_name":"{name}","tool_use_id":"{id}"}},"#);
+        Stdin::long(format!(r#"{OPENING},"tool_calls":["#), call, 3000, "{}]}")
+    });
+}
+
+#[test]
+fn a_flood_of_brackets_is_drained() {
+    let _turn = alone();
+    let mib = |text: &str| text.repeat((1 << 20) / text.len());
+    for (number, body) in [mib("["), mib(r#"{"a":"#), vec_of_nul()]
+        .into_iter()
+        .enumerate()
+    {
+        for hook in hooks_for(number) {
+            let case = format!("{}: flood {number}", hook.name());
+            let sandbox = Sandbox::new();
+            make_state(&sandbox.state());
+            let stdin = Stdin::long("", body.as_str(), 100, "");
+            let size = stdin.len();
+            feed(hook.run_after(&sandbox, LITTLE_MEMORY), stdin).assert_silent_and_fed(&case);
+            assert_eq!(
+                sandbox.files(),
+                ["state/sweep", "state/unattributed.jsonl"],
+                "{case}"
+            );
+            assert_eq!(
+                last_line(&sandbox, "unattributed.jsonl")["bytes"],
+                size,
+                "{case}"
+            );
+        }
+    }
+}
+
+fn vec_of_nul() -> String {
+    "\0".repeat(1 << 20)
+}
+
+// What is around a hook.
+
+/// The payload of an event that each hook is registered for.
+fn own_event(hook: Hook, id: &str) -> String {
+    event(
+        hook.event,
+        id,
+        json!({"source": "startup", "prompt": "hello", "tool_name": "Bash", "tool_use_id": "t1"}),
+    )
+    .to_string()
+}
+
+#[test]
+fn streams_that_are_closed_or_full_stop_nothing() {
+    let rows = [
+        ("<&-", false),
+        ("</dev/null", false),
+        (">&-", true),
+        ("2>&-", true),
+        (">&- 2>&-", true),
+        ("<&- >&- 2>&-", false),
+        (">/dev/full", true),
+        (">/dev/full 2>/dev/full", true),
+        ("</dev/full >/dev/full", false),
+        ("<. >/dev/null", false),
+        ("<&1 >&-", false),
+    ];
+    for hook in HOOKS {
+        for (redirections, is_read) in rows {
+            // Both say something on a stream, if they can: a line for the model, and a complaint.
+            for more in [
+                &[][..],
+                &[("CCSESSION_CONTEXT_LINE", "true")],
+                &[("CCSESSION_TTL", "soon"), ("HOOK_DEBUG", "true")],
+            ] {
+                let case = format!("{} {redirections} {more:?}", hook.name());
+                if redirections == "<&1 >&-" && more.is_empty() {
+                    // Reading what is open for writing only is an error like any other.
+                    continue;
+                }
+                let sandbox = lived_in();
+                let mut run = hook.run_with(&sandbox, redirections);
+                for (name, value) in more {
+                    run = run.env(name, value);
+                }
+                let ended = feed(run, Stdin::of(own_event(hook, ID)));
+                assert_eq!(ended.output.status.code(), Some(0), "{case}");
+                assert!(ended.took < IN_TIME, "{case}: took {:?}", ended.took);
+                if more.is_empty() {
+                    ended.assert_silent(&case);
+                }
+                assert_sound(&sandbox, &case);
+                assert_eq!(sandbox.session(ID).exists(), is_read, "{case}");
+                assert_eq!(
+                    sandbox.state().join("unattributed.jsonl").exists(),
+                    !is_read,
+                    "{case}"
+                );
+                if is_read {
+                    assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_stops_nothing() {
+    for hook in HOOKS {
+        for more in [
+            &[][..],
+            &[("CCSESSION_CONTEXT_LINE", "true")],
+            &[("CCSESSION_TTL", "soon"), ("HOOK_DEBUG", "true")],
+        ] {
+            let case = format!("{} {more:?}", hook.name());
+            let sandbox = lived_in();
+            let mut run = hook.run(&sandbox);
+            for (name, value) in more {
+                run = run.env(name, value);
+            }
+            run.command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let mut child = run.command.spawn().unwrap();
+            drop((child.stdout.take(), child.stderr.take()));
+            child
+                .stdin
+                .take()
+                .unwrap()
+                .write_all(own_event(hook, ID).as_bytes())
+                .unwrap();
+            assert_eq!(
+                child.wait().unwrap().to_string(),
+                "exit status: 0",
+                "{case}"
+            );
+            assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+            assert_sound(&sandbox, &case);
+        }
+    }
+}
+
+#[test]
+fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
+    let bad = OsStr::from_bytes(b"\xff\xfe=\x01\n");
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        let odd = sandbox
+            .path("\u{1}odd")
+            .join(OsStr::from_bytes(b"p\xff\xfe"));
+        fs::create_dir_all(&odd).unwrap();
+        let mut run = hook.run(&sandbox);
+        run.command
+            .arg(bad)
+            .args(vec![OsStr::from_bytes(b"--\xff"); 1000]);
+        for name in [
+            "XDG_STATE_HOME",
+            "XDG_CONFIG_HOME",
+            "CCSESSION_CONFIG",
+            "CCSESSION_LIBEXEC",
+            "CCSESSION_ID",
+            "CLAUDE_CODE_SESSION_ID",
+            "CLAUDE_ENV_FILE",
+            "CLAUDE_CONFIG_DIR",
+            "HOOK_DEBUG",
+            "LANG",
+            "TZ",
+            "TMPDIR",
+        ] {
+            run = run.env(name, bad);
+        }
+        run.command.env(OsStr::from_bytes(b"\xff"), bad);
+        run = run.env("CLAUDE_PROJECT_DIR", &odd);
+        for number in 0..10_000 {
+            run = run.env(&format!("VARIABLE_{number}"), "x".repeat(50));
+        }
+        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
+        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+        let root = sandbox.record(ID)["project"]["root_hex"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert_eq!(
+            ccsession::model::project::from_hex(&root).unwrap(),
+            odd.as_os_str().as_bytes(),
+            "{}",
+            hook.name()
+        );
+    }
+}
+
+/// A setting that cannot be used is said or logged, and its default taken.
+#[test]
+fn settings_that_are_no_settings_are_logged_and_defaults_taken() {
+    let bad = OsStr::from_bytes(b"\xff\xfe");
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        let config = sandbox.path("config.toml");
+        fs::write(&config, [0xff; 100]).unwrap();
+        let mut run = hook.run(&sandbox).env("CCSESSION_CONFIG", &config);
+        for name in [
+            "CCSESSION_TTL",
+            "CCSESSION_CAPTURE",
+            "CCSESSION_CLEANUP_INTERVAL",
+            "SESSION_TIMEOUT_SECS",
+        ] {
+            run = run.env(name, bad);
+        }
+        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
+        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        let errors = errors(&sandbox);
+        for part in [
+            "could not read `",
+            "could not use ttl from $CCSESSION_TTL: ",
+            "capture",
+            "cleanup_interval",
+            "SESSION_TIMEOUT_SECS",
+        ] {
+            assert!(
+                errors.iter().any(|error| error.contains(part)),
+                "{}: {part}: {errors:?}",
+                hook.name()
+            );
+        }
+        assert_sound(&sandbox, &hook.name());
+    }
+}
+
+/// Runs every hook with these variables and asserts that its events are in the state directory at `expected`, that
+/// nothing else was made but the pointer of a start, and that debugging says `why` where there is no such directory.
+#[track_caller]
+fn check_home(
+    sandbox: &Sandbox,
+    variables: &[(&str, Option<&OsStr>)],
+    expected: Option<&Path>,
+    why: &str,
+) {
+    let case = format!("{variables:?}");
+    let prepared = |hook: Hook| {
+        let mut run = hook.run(sandbox).without_env("CCSESSION_STATE_DIR");
+        for (name, value) in variables {
+            run = match value {
+                Some(value) => run.env(name, value),
+                None => run.without_env(name),
+            };
+        }
+        run
+    };
+    let before = tree(sandbox);
+    // The start is last: by then there is a state directory, which says that no sweep is due.
+    for (number, hook) in HOOKS.into_iter().rev().enumerate() {
+        let case = format!("{}: {case}", hook.name());
+        feed(prepared(hook), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
+        if let Some(state) = expected {
+            let lines = json_lines(&state.join("sessions").join(ID).join("events.jsonl"));
+            assert_eq!(lines.len(), number + 1, "{case}");
+            assert_eq!(mode(state), 0o700, "{case}");
+            make_state(state);
+        }
+        let output = prepared(hook).env("HOOK_DEBUG", "true").stdin("").output();
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(0), String::new()),
+            "{case}"
+        );
+        if expected.is_none() {
+            assert!(
+                text(&output.stderr).contains(why),
+                "{case}: {}",
+                text(&output.stderr)
+            );
+        }
+    }
+    let pointer = sandbox.pointer("shop");
+    assert_eq!(
+        fs::read_to_string(&pointer).unwrap().lines().next(),
+        Some(ID),
+        "{case}"
+    );
+    let is_new = |path: &&PathBuf| {
+        let in_state =
+            expected.is_some_and(|state| path.starts_with(state) || state.starts_with(path));
+        !before.contains(*path) && !in_state && **path != pointer
+    };
+    let after = tree(sandbox);
+    assert_eq!(
+        after.iter().filter(is_new).collect::<Vec<_>>(),
+        [&PathBuf::new(); 0],
+        "{case}"
+    );
+}
+
+/// Everything in the sandbox.
+fn tree(sandbox: &Sandbox) -> Vec<PathBuf> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            found.push(entry.path());
+            if entry.file_type().unwrap().is_dir() {
+                walk(&entry.path(), found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&sandbox.path(""), &mut found);
+    found
+}
+
+#[test]
+fn without_a_usable_home_there_is_no_state_and_the_pointer_alone() {
+    const NO_PLACE: &str = "could not find a state directory: HOME is not an absolute path";
+    let sandbox = Sandbox::new;
+    check_home(&sandbox(), &[("HOME", None)], None, NO_PLACE);
+    check_home(&sandbox(), &[("HOME", Some("".as_ref()))], None, NO_PLACE);
+    check_home(
+        &sandbox(),
+        &[("HOME", Some("home".as_ref()))],
+        None,
+        NO_PLACE,
+    );
+    check_home(
+        &sandbox(),
+        &[("HOME", Some("../home".as_ref()))],
+        None,
+        NO_PLACE,
+    );
+    check_home(
+        &sandbox(),
+        &[("HOME", None), ("XDG_STATE_HOME", Some("x".as_ref()))],
+        None,
+        NO_PLACE,
+    );
+
+    let file = sandbox();
+    fs::write(file.path("file"), "").unwrap();
+    check_home(
+        &file,
+        &[("HOME", Some(file.path("file").as_ref()))],
+        None,
+        "Not a directory",
+    );
+
+    let closed = sandbox();
+    fs::set_permissions(closed.home(), Permissions::from_mode(0o500)).unwrap();
+    if root() {
+        println!("skipped: nothing is closed to root");
+    } else {
+        check_home(&closed, &[], None, "Permission denied");
+    }
+}
+
+#[test]
+fn the_first_usable_place_is_the_state_directory() {
+    let check = |variables: &dyn Fn(&Sandbox) -> Vec<(&'static str, Option<OsString>)>,
+                 place: &str| {
+        let sandbox = Sandbox::new();
+        let variables = variables(&sandbox);
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_deref()))
+            .collect();
+        let place = sandbox
+            .path("")
+            .join(OsStr::from_bytes(place.replace('@', "\u{0}").as_bytes()));
+        check_home(&sandbox, &variables, Some(&place), "");
+    };
+    let path = |sandbox: &Sandbox, name: &str| Some(sandbox.path(name).into_os_string());
+    check(&|_| vec![], "home/.local/state/ccsession");
+    check(
+        &|s| vec![("HOME", path(s, "nowhere"))],
+        "nowhere/.local/state/ccsession",
+    );
+    check(
+        &|_| vec![("XDG_STATE_HOME", Some("relative".into()))],
+        "home/.local/state/ccsession",
+    );
+    check(
+        &|_| vec![("XDG_STATE_HOME", Some("".into()))],
+        "home/.local/state/ccsession",
+    );
+    check(
+        &|s| vec![("XDG_STATE_HOME", path(s, "xdg"))],
+        "xdg/ccsession",
+    );
+    check(
+        &|s| vec![("HOME", None), ("XDG_STATE_HOME", path(s, "xdg"))],
+        "xdg/ccsession",
+    );
+    check(
+        &|_| vec![("CCSESSION_STATE_DIR", Some("relative".into()))],
+        "home/.local/state/ccsession",
+    );
+    check(
+        &|_| vec![("CCSESSION_STATE_DIR", Some("".into()))],
+        "home/.local/state/ccsession",
+    );
+    check(
+        &|s| {
+            vec![
+                ("CCSESSION_STATE_DIR", path(s, "a/b/c")),
+                ("XDG_STATE_HOME", path(s, "xdg")),
+            ]
+        },
+        "a/b/c",
+    );
+
+    let sandbox = Sandbox::new();
+    let home = sandbox.path("").join(OsStr::from_bytes(b"h\xff\n"));
+    fs::create_dir(&home).unwrap();
+    check_home(
+        &sandbox,
+        &[("HOME", Some(home.as_os_str()))],
+        Some(&home.join(".local/state/ccsession")),
+        "",
+    );
+}
+
+/// Runs every hook with a state directory that must not be used, and asserts that nothing in the sandbox changed but
+/// the pointer of a start, and that debugging says why.
+#[track_caller]
+fn check_unusable_state(prepare: impl Fn(&Sandbox) -> PathBuf, why: &str) {
+    for hook in HOOKS {
+        let sandbox = Sandbox::new();
+        let state = prepare(&sandbox);
+        let case = format!("{}: {why}", hook.name());
+        let before = (tree(&sandbox), mode(&state));
+        let run = || hook.run(&sandbox).env("CCSESSION_STATE_DIR", &state);
+        feed(run(), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
+        let is_moving = ["SessionStart", "UserPromptSubmit"].contains(&hook.event);
+        let pointer = sandbox.pointer("shop");
+        assert_eq!(pointer.exists(), is_moving, "{case}");
+        let _ = fs::remove_file(&pointer);
+        feed(run(), Stdin::of("no payload")).assert_silent_and_fed(&case);
+        assert_eq!((tree(&sandbox), mode(&state)), before, "{case}");
+        let output = run()
+            .env("HOOK_DEBUG", "true")
+            .stdin(own_event(hook, ID))
+            .output();
+        let said = format!("ccsession: {}\n", why.replace('@', state.to_str().unwrap()));
+        assert_eq!(
+            (
+                output.status.code(),
+                text(&output.stdout),
+                text(&output.stderr)
+            ),
+            (Some(0), String::new(), said),
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn a_state_directory_that_is_not_ours_alone_is_not_used() {
+    let with_mode = |mode| {
+        move |sandbox: &Sandbox| {
+            make_state(&sandbox.state());
+            fs::set_permissions(sandbox.state(), Permissions::from_mode(mode)).unwrap();
+            sandbox.state()
+        }
+    };
+    for open in [0o755, 0o750, 0o701, 0o777, 0o1777, 0o710] {
+        let why = format!(
+            "could not trust `@`: others may enter it (mode {open:04o}); run chmod 700 on it"
+        );
+        check_unusable_state(with_mode(open), &why);
+    }
+    let file = |sandbox: &Sandbox| {
+        fs::write(sandbox.state(), "mine").unwrap();
+        sandbox.state()
+    };
+    check_unusable_state(file, "could not trust `@`: it is not a directory");
+    let link = |sandbox: &Sandbox| {
+        make_state(&sandbox.path("elsewhere"));
+        symlink(sandbox.path("elsewhere"), sandbox.state()).unwrap();
+        sandbox.state()
+    };
+    check_unusable_state(link, "could not trust `@`: it is a symbolic link");
+    let dangling = |sandbox: &Sandbox| {
+        symlink(sandbox.path("nowhere"), sandbox.state()).unwrap();
+        sandbox.state()
+    };
+    check_unusable_state(dangling, "could not trust `@`: it is a symbolic link");
+    if root() {
+        let foreign = |sandbox: &Sandbox| {
+            make_state(&sandbox.state());
+            std::os::unix::fs::chown(sandbox.state(), Some(54321), None).unwrap();
+            sandbox.state()
+        };
+        check_unusable_state(
+            foreign,
+            "could not trust `@`: it belongs to another user (uid 54321)",
+        );
+    } else {
+        println!("skipped: only root can give a directory away");
+        let roots = |_: &Sandbox| PathBuf::from("/usr");
+        let owner = fs::metadata("/usr").unwrap().uid();
+        check_unusable_state(
+            roots,
+            &format!("could not trust `@`: it belongs to another user (uid {owner})"),
+        );
+    }
+}
+
+#[test]
+fn nothing_is_made_in_another_users_home() {
+    if !root() {
+        println!("skipped: only root can make a home of another user's");
+        return;
+    }
+    for hook in HOOKS {
+        let sandbox = Sandbox::new();
+        std::os::unix::fs::chown(sandbox.home(), Some(54321), None).unwrap();
+        let before = tree(&sandbox);
+        let run = || hook.run(&sandbox).without_env("CCSESSION_STATE_DIR");
+        feed(run(), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
+        let output = run()
+            .env("HOOK_DEBUG", "true")
+            .stdin(own_event(hook, ID))
+            .output();
+        let said = format!(
+            "ccsession: could not trust `{}`: it belongs to another user (uid 54321)\n",
+            sandbox.home().display()
+        );
+        assert_eq!(text(&output.stderr), said, "{}", hook.name());
+        let _ = fs::remove_file(sandbox.pointer("shop"));
+        assert_eq!(tree(&sandbox), before, "{}", hook.name());
+    }
+}
+
+/// Runs every hook with a pointer directory that must not be used: the event is recorded, the pointer is not, and the
+/// errors' log says why of the events that would have moved it.
+#[track_caller]
+fn check_unusable_pointers(prepare: impl Fn(&Sandbox) -> PathBuf, why: &str) {
+    for hook in HOOKS {
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        let pointers = prepare(&sandbox);
+        let case = format!("{}: {why}", hook.name());
+        let run = || hook.run(&sandbox).env("CCSESSION_POINTER_DIR", &pointers);
+        feed(run(), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+        let is_moving = ["SessionStart", "UserPromptSubmit"].contains(&hook.event);
+        let why = why.replace('@', pointers.to_str().unwrap());
+        let expected = if is_moving { vec![why.clone()] } else { vec![] };
+        assert_eq!(errors(&sandbox), expected, "{case}");
+        if is_moving {
+            assert_eq!(
+                last_line(&sandbox, "hook-errors.jsonl")["session_id"],
+                ID,
+                "{case}"
+            );
+        }
+        feed(
+            run(),
+            Stdin::of(event("SessionEnd", ID, json!({})).to_string()),
+        )
+        .assert_silent_and_fed(&case);
+        let output = run()
+            .env("HOOK_DEBUG", "true")
+            .stdin(own_event(hook, ID))
+            .output();
+        let said = if is_moving {
+            format!("ccsession: {why}\n")
+        } else {
+            String::new()
+        };
+        assert_eq!(
+            (
+                output.status.code(),
+                text(&output.stdout),
+                text(&output.stderr)
+            ),
+            (Some(0), String::new(), said),
+            "{case}"
+        );
+        assert_sound(&sandbox, &case);
+        assert!(!sandbox.pointer("shop").exists(), "{case}");
+    }
+}
+
+#[test]
+fn a_pointer_directory_that_is_unsafe_or_missing_is_not_used() {
+    check_unusable_pointers(
+        |s| s.path("gone"),
+        "could not inspect `@`: No such file or directory (os error 2)",
+    );
+    let file = |sandbox: &Sandbox| {
+        fs::write(sandbox.path("file"), "").unwrap();
+        sandbox.path("file")
+    };
+    check_unusable_pointers(file, "could not trust `@`: it is not a directory");
+    let open = |sandbox: &Sandbox| {
+        fs::create_dir(sandbox.path("open")).unwrap();
+        fs::set_permissions(sandbox.path("open"), Permissions::from_mode(0o777)).unwrap();
+        sandbox.path("open")
+    };
+    check_unusable_pointers(
+        open,
+        "could not trust `@`: everybody may write to it and it is not sticky (as chmod 1777 makes it)",
+    );
+    if root() {
+        let foreign = |sandbox: &Sandbox| {
+            fs::create_dir(sandbox.path("foreign")).unwrap();
+            std::os::unix::fs::chown(sandbox.path("foreign"), Some(54321), None).unwrap();
+            sandbox.path("foreign")
+        };
+        check_unusable_pointers(
+            foreign,
+            "could not trust `@`: it belongs to another user (uid 54321)",
+        );
+    }
+}
+
+#[test]
+fn a_working_directory_that_is_gone_stops_nothing() {
+    let gone = "mkdir gone && cd gone && rmdir ../gone";
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        let named = event(
+            hook.event,
+            ID,
+            json!({"source": "startup", "cwd": sandbox.path("shop/gone")}),
+        );
+        feed(hook.run_after(&sandbox, gone), Stdin::of(named.to_string()))
+            .assert_silent_and_fed(&hook.name());
+        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        assert_eq!(
+            sandbox.record(ID)["project"]["name"],
+            "gone",
+            "{}",
+            hook.name()
+        );
+        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+
+        // A session that is known needs no directory; of one that is new, nothing is known without one.
+        feed(
+            hook.run_after(&sandbox, gone),
+            Stdin::of(own_event(hook, ID)),
+        )
+        .assert_silent_and_fed(&hook.name());
+        assert_eq!(sandbox.journal(ID).len(), 2, "{}", hook.name());
+        feed(
+            hook.run_after(&sandbox, gone),
+            Stdin::of(own_event(hook, "s-2")),
+        )
+        .assert_silent_and_fed(&hook.name());
+        assert_sound(&sandbox, &hook.name());
+        let errors = errors(&sandbox);
+        assert_eq!(
+            errors.last().map(String::as_str),
+            Some("could not find `.`: No such file or directory (os error 2)"),
+            "{}",
+            hook.name()
+        );
+    }
+}
+
+// What the system refuses.
+
+#[test]
+fn a_limit_on_the_size_of_files_kills_nothing() {
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        let before = snapshot(&sandbox);
+        for payload in [
+            own_event(hook, OLD),
+            own_event(hook, ID),
+            "no payload".to_owned(),
+        ] {
+            let case = format!("{}: {payload}", hook.name());
+            feed(hook.run_after(&sandbox, "ulimit -f 0"), Stdin::of(payload))
+                .assert_silent_and_fed(&case);
+            let after = snapshot(&sandbox);
+            for (name, bytes) in &before {
+                assert_eq!(after.get(name), Some(bytes), "{case}: {name}");
+            }
+            assert_sound(&sandbox, &case);
+        }
+        // And what could not be recorded then stands in the way of nothing.
+        let start = event("SessionStart", ID, json!({"source": "resume"}));
+        sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        assert_eq!(
+            fs::read_dir(sandbox.session(ID).join("owners"))
+                .unwrap()
+                .count(),
+            1,
+            "{}",
+            hook.name()
+        );
+        sandbox.record(ID);
+        assert_sound(&sandbox, &hook.name());
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        let journal = sandbox.session(OLD).join("events.jsonl");
+        // The limit is in units of 512 bytes, in some shells of 1024: the journal ends shortly before one.
+        let size = fs::metadata(&journal).unwrap().len();
+        let filler = json!({"v": 1, "event": "Filler", "what": "x".repeat(2048 - 20 - 44 - usize::try_from(size).unwrap())});
+        let mut text = fs::read_to_string(&journal).unwrap();
+        text.push_str(&format!("\n{filler}\n"));
+        fs::write(&journal, &text).unwrap();
+        assert_eq!(text.len(), 2048 - 20);
+        let script = "[ \"$(ulimit -f 4; ulimit -f)\" = 4 ] || exit 9\nulimit -f 4";
+        feed(
+            hook.run_after(&sandbox, script),
+            Stdin::of(own_event(hook, OLD)),
+        )
+        .assert_silent_and_fed(&hook.name());
+        let bytes = fs::read(&journal).unwrap();
+        if bytes.len() != 2048 {
+            println!("skipped: this shell's unit for ulimit -f is not 512 bytes");
+            return;
+        }
+        let noted = format!(
+            "could not append all to `{}`: no storage space",
+            journal.display()
+        );
+        assert_eq!(errors(&sandbox), [noted], "{}", hook.name());
+        feed(hook.run(&sandbox), Stdin::of(own_event(hook, OLD)))
+            .assert_silent_and_fed(&hook.name());
+        let mut events = journal::read(&journal).unwrap();
+        let read: Vec<String> = events.by_ref().map(|event| event.event).collect();
+        assert_eq!(
+            read,
+            ["SessionStart", "Filler", hook.event],
+            "{}",
+            hook.name()
+        );
+        assert_eq!(
+            events.damage(),
+            Damage {
+                torn: 1,
+                ..Damage::default()
+            },
+            "{}",
+            hook.name()
+        );
+    }
+}
+
+#[test]
+fn one_free_descriptor_is_enough() {
+    for hook in HOOKS {
+        let sandbox = lived_in();
+        feed(
+            hook.run_after(&sandbox, "ulimit -n 4"),
+            Stdin::of(own_event(hook, ID)),
+        )
+        .assert_silent_and_fed(&hook.name());
+        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        sandbox.record(ID);
+        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+        let is_moving = ["SessionStart", "UserPromptSubmit"].contains(&hook.event);
+        let named = if is_moving { ID } else { OLD };
+        assert_eq!(
+            fs::read_to_string(sandbox.pointer("shop"))
+                .unwrap()
+                .lines()
+                .next(),
+            Some(named),
+            "{}",
+            hook.name()
+        );
+        assert_sound(&sandbox, &hook.name());
+    }
+}
+
+#[test]
+fn an_end_that_cannot_remove_the_pointer_says_so() {
+    let sandbox = lived_in();
+    let end = event("SessionEnd", OLD, json!({"reason": "other"})).to_string();
+    feed(HOOKS[3].run_after(&sandbox, "ulimit -n 4"), Stdin::of(end))
+        .assert_silent_and_fed("one descriptor");
+    assert_eq!(sandbox.journal(OLD).len(), 2);
+    assert!(
+        !sandbox.pointer("shop").exists() || !errors(&sandbox).is_empty(),
+        "the pointer is left, and nothing says why"
+    );
+}
+
+#[test]
+fn too_little_memory_is_no_reason_to_speak() {
+    // From what is too little to load a program to what is enough for all of it.
+    let steps: Vec<usize> = (1024..12_288)
+        .step_by(if is_torture() { 8 } else { 32 })
+        .collect();
+    let done = AtomicUsize::new(0);
+    in_parallel(steps.len(), 3, |step| {
+        for hook in hooks_for(step) {
+            let case = format!("{} in {} KiB", hook.name(), steps[step]);
+            let sandbox = lived_in();
+            let script = format!(
+                "ulimit -c 0; ulimit -v {} 2>/dev/null || exit 77",
+                steps[step]
+            );
+            let ended = feed(
+                hook.run_after(&sandbox, &script),
+                Stdin::of(own_event(hook, ID)),
+            );
+            assert_sound(&sandbox, &case);
+            if is_not_started(&ended.output) {
+                continue;
+            }
+            ended.assert_silent(&case);
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    if done.into_inner() == 0 {
+        println!("skipped: no hook starts in up to 12 MiB, or memory cannot be limited here");
+    }
+}
+
+/// Whether the system, its loader or the C library ended the program before its first instruction.
+fn is_not_started(output: &Output) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let by_the_loader = [
+        "error while loading shared libraries",
+        "Fatal glibc error",
+        "cannot allocate",
+    ];
+    match (output.status.code(), output.status.signal()) {
+        (Some(77), _) => said.is_empty(),
+        (Some(126 | 127), _) => {
+            by_the_loader.iter().any(|words| said.contains(words)) || said.is_empty()
+        }
+        (None, Some(9 | 11)) => said.is_empty(),
+        _ => false,
+    }
+}
+
+/// A command that runs a shell script with a mount table of its own, as root of it; nothing where that is not allowed.
+fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
+    let flags = if root() { "-m" } else { "-Urm" };
+    let tried = Command::new("unshare")
+        .args([flags, "sh", "-c", "mount -t tmpfs none /mnt"])
+        .output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        println!("skipped: unshare or mount is missing or not allowed");
+        return None;
+    }
+    let mut run = sandbox.run("unshare").env("CLAUDE_PID", as_client());
+    run.command.args([flags, "sh", "-c", script]);
+    Some(run)
+}
+
+#[test]
+fn read_only_directories_are_left_alone_and_said() {
+    for hook in HOOKS {
+        for (read_only, said) in [
+            ("state", false),
+            ("pointers", true),
+            ("state pointers", false),
+        ] {
+            for id in [OLD, ID] {
+                let case = format!("{}: {read_only} read-only, session {id}", hook.name());
+                let sandbox = lived_in();
+                let before = snapshot(&sandbox);
+                let mounts: String = read_only
+                    .split(' ')
+                    .map(|dir| format!("mount --bind '{0}' '{0}' && mount -o remount,ro,bind '{0}' || exit 9\n", sandbox.path(dir).display()))
+                    .collect();
+                // The start of another session, or a prompt, would move the pointer; what is not moved fails nothing.
+                let script = format!(
+                    "{mounts}exec '{}' {}",
+                    hook.program,
+                    hook.arguments.join(" ")
+                );
+                let Some(run) = in_own_mounts(&sandbox, &script) else {
+                    return;
+                };
+                feed(run, Stdin::of(own_event(hook, id))).assert_silent_and_fed(&case);
+                let after = snapshot(&sandbox);
+                assert_sound(&sandbox, &case);
+                if read_only.contains("pointers") {
+                    assert_eq!(
+                        after["pointers/claude_session_shop"],
+                        before["pointers/claude_session_shop"],
+                        "{case}"
+                    );
+                }
+                if read_only.contains("state") {
+                    let kept = |snapshot: &Snapshot| {
+                        snapshot
+                            .clone()
+                            .into_iter()
+                            .filter(|(name, _)| name.starts_with("state/"))
+                            .collect::<Snapshot>()
+                    };
+                    assert_eq!(changes(&kept(&before), &kept(&after)), [""; 0], "{case}");
+                } else {
+                    let expected = if id == OLD { 2 } else { 1 };
+                    assert_eq!(sandbox.journal(id).len(), expected, "{case}");
+                }
+                let fails = said
+                    && (hook.event == "SessionStart"
+                        || (hook.event == "UserPromptSubmit" && id == ID));
+                let errors = errors(&sandbox);
+                assert_eq!(
+                    errors
+                        .iter()
+                        .filter(|error| error.ends_with("Read-only file system (os error 30)"))
+                        .count(),
+                    usize::from(fails),
+                    "{case}: {errors:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Runs every hook on a file system of its own, which `fill` has filled, and asserts that what was there stands.
+#[track_caller]
+fn check_full(options: &str, fill: &str) {
+    for hook in HOOKS {
+        for id in [OLD, ID] {
+            let case = format!("{}: {options}, session {id}", hook.name());
+            let sandbox = lived_in();
+            let before = snapshot(&sandbox);
+            let place = sandbox.path("full");
+            fs::create_dir(&place).unwrap();
+            // State and pointers move to the small file system, and back after the hook has run three times.
+            let script = format!(
+                "mount -t tmpfs -o mode=0700,{options} none '{place}' || exit 9
+                cp -Rp '{state}' '{pointers}' '{place}' || exit 9
+                cd '{place}' && {fill}
+                cd '{project}'
+                export CCSESSION_STATE_DIR='{place}/state' CCSESSION_POINTER_DIR='{place}/pointers'
+                payload=$(cat)
+                for n in 1 2 3; do printf %s \"$payload\" | '{program}' {arguments} || exit 8; done
+                rm -f '{place}'/filler*
+                printf %s \"$payload\" | '{program}' {arguments} || exit 8
+                rm -rf '{state}' '{pointers}'
+                cp -Rp '{place}/state' '{state}' && cp -Rp '{place}/pointers' '{pointers}' || exit 9",
+                place = place.display(),
+                state = sandbox.state().display(),
+                pointers = sandbox.pointers().display(),
+                project = sandbox.project().display(),
+                program = hook.program,
+                arguments = hook.arguments.join(" "),
+            );
+            let Some(run) = in_own_mounts(&sandbox, &script) else {
+                return;
+            };
+            let ended = feed(run, Stdin::of(own_event(hook, id)));
+            let got = (
+                ended.output.status.to_string(),
+                text(&ended.output.stdout),
+                text(&ended.output.stderr),
+            );
+            assert_eq!(
+                got,
+                ("exit status: 0".to_owned(), String::new(), String::new()),
+                "{case}"
+            );
+            let after = snapshot(&sandbox);
+            sandbox.assert_no_leftovers();
+            let record = format!("state/sessions/{OLD}/session.json");
+            assert_eq!(after[&record], before[&record], "{case}");
+            let journal = format!("state/sessions/{OLD}/events.jsonl");
+            assert!(after[&journal].starts_with(&before[&journal]), "{case}");
+            let pointer = &after["pointers/claude_session_shop"];
+            let (named, _) = ccsession::model::pointer::decode(pointer).unwrap();
+            assert!([OLD, id].contains(&named.as_str()), "{case}: {named}");
+            // The last run, with room again, is whole, whatever the three before it left: nothing that is torn is
+            // taken for an event, and nothing for another.
+            let mut events = journal::read(&sandbox.session(id).join("events.jsonl")).unwrap();
+            let read: Vec<String> = events.by_ref().map(|event| event.event).collect();
+            assert_eq!(
+                read.last().map(String::as_str),
+                Some(hook.event),
+                "{case}: {read:?}"
+            );
+            let damage = events.damage();
+            assert_eq!(
+                damage,
+                Damage {
+                    torn: damage.torn,
+                    ..Damage::default()
+                },
+                "{case}"
+            );
+            assert!(
+                read.len() as u64 + damage.torn <= 5,
+                "{case}: {read:?} {damage:?}"
+            );
+            sandbox.record(id);
+            let owners = sandbox.session(id).join("owners");
+            for owner in fs::read_dir(owners).unwrap() {
+                let bytes = fs::read(owner.unwrap().path()).unwrap();
+                assert!(
+                    serde_json::from_slice::<Value>(&bytes).is_ok(),
+                    "{case}: {:?}",
+                    text(&bytes)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_file_system_loses_nothing_that_was_there() {
+    check_full(
+        "size=64k,nr_inodes=200",
+        "dd if=/dev/zero of=filler bs=4096 2>/dev/null",
+    );
+}
+
+#[test]
+fn a_file_system_without_inodes_loses_nothing_that_was_there() {
+    check_full(
+        "size=1m,nr_inodes=64",
+        "for n in $(seq 200); do true >filler$n; done 2>/dev/null",
+    );
+}

@@ -1,0 +1,1086 @@
+//! The command line as scripts and people meet it: `list`, `show`, `store`, `config`, help, wrong usage, and broken streams.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
+
+const VERBS: [&str; 9] = [
+    "current",
+    "store",
+    "list",
+    "show",
+    "cleanup",
+    "config",
+    "install",
+    "uninstall",
+    "doctor",
+];
+
+/// A sandbox in which no hook leaves a cleanup behind, since one was made just now.
+fn swept() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.state()).unwrap();
+    fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    no_sweep(&sandbox);
+    sandbox
+}
+
+/// Stamps that a cleanup was made just now.
+pub(crate) fn no_sweep(sandbox: &Sandbox) {
+    fs::write(sandbox.state().join("sweep"), "").unwrap();
+}
+
+/// Writes a file as this program does: for nobody else, whatever the umask.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn start(sandbox: &Sandbox, id: &str) {
+    start_in(sandbox, id, &sandbox.project());
+}
+
+/// A session of this process, started in `dir`.
+fn start_in(sandbox: &Sandbox, id: &str, dir: &Path) {
+    sandbox
+        .hook(&event("SessionStart", id, json!({"source": "startup"})))
+        .env("CLAUDE_PID", as_client())
+        .dir(dir)
+        .silent();
+}
+
+fn end(sandbox: &Sandbox, id: &str) {
+    sandbox
+        .hook(&event("SessionEnd", id, json!({"reason": "other"})))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+}
+
+/// A session whose client died: `/bin/sh` is the client, and gone afterwards.
+fn start_and_die(sandbox: &Sandbox, id: &str) {
+    let payload = event("SessionStart", id, json!({"source": "startup"}));
+    let script = format!("CLAUDE_PID=$$ {SESSION_START}; exit $?");
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(script)
+        .stdin(payload.to_string())
+        .silent();
+}
+
+/// A session without a process that can be judged.
+fn start_unowned(sandbox: &Sandbox, id: &str) {
+    sandbox
+        .hook(&event("SessionStart", id, json!({"source": "startup"})))
+        .silent();
+}
+
+fn record_path(sandbox: &Sandbox, id: &str) -> PathBuf {
+    sandbox.session(id).join("session.json")
+}
+
+/// Changes a record as an editor could.
+fn edit_record(sandbox: &Sandbox, id: &str, change: impl FnOnce(&mut Value)) {
+    let mut record = sandbox.record(id);
+    change(&mut record);
+    fs::write(record_path(sandbox, id), record.to_string()).unwrap();
+}
+
+/// Makes a session this old: its start, and its last event.
+fn age(sandbox: &Sandbox, id: &str, started: u64, active: u64) {
+    let time = chrono::Local::now() - chrono::TimeDelta::seconds(started.try_into().unwrap());
+    edit_record(sandbox, id, |record| {
+        record["started_at"] = json!(time.to_rfc3339())
+    });
+    let journal = fs::File::options()
+        .write(true)
+        .open(sandbox.session(id).join("events.jsonl"))
+        .unwrap();
+    journal
+        .set_modified(SystemTime::now() - Duration::from_secs(active))
+        .unwrap();
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+/// Three sessions: live, ended, and abandoned by a client that died; the live one is the last to have done anything.
+fn three() -> Sandbox {
+    let sandbox = swept();
+    start(&sandbox, "s-ended");
+    end(&sandbox, "s-ended");
+    start_and_die(&sandbox, "s-abandoned");
+    start(&sandbox, "s-live");
+    age(&sandbox, "s-abandoned", 50 * HOUR + 30, 49 * HOUR + 30);
+    age(
+        &sandbox,
+        "s-ended",
+        5 * HOUR + 9 * MINUTE + 30,
+        3 * HOUR + 5 * MINUTE + 30,
+    );
+    age(
+        &sandbox,
+        "s-live",
+        2 * HOUR + 5 * MINUTE + 30,
+        HOUR + 2 * MINUTE + 30,
+    );
+    sandbox
+}
+
+fn ids(answer: &Value) -> Vec<&str> {
+    let sessions = answer["sessions"].as_array().unwrap().iter();
+    sessions
+        .map(|session| session["session_id"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn an_empty_list_is_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["list"]).expect(0, "", "");
+    sandbox.ccsession(["list", "--all"]).expect(0, "", "");
+    let none = "{\n  \"sessions\": [],\n  \"v\": 1\n}\n";
+    sandbox.ccsession(["list", "--json"]).expect(0, none, "");
+    assert_eq!(sandbox.files(), [""; 0], "and nothing was created");
+}
+
+#[test]
+fn only_live_sessions_are_listed_unless_all_are_asked_for() {
+    let sandbox = three();
+    let root = fs::canonicalize(sandbox.project()).unwrap();
+    let root = root.display();
+    let live = format!(
+        "STATE  SESSION  AGE    IDLE   PROJECT  BRANCH  ROOT\n\
+         idle   s-live   2h 5m  1h 2m  shop     -       {root}\n"
+    );
+    sandbox.ccsession(["list"]).expect(0, &live, "");
+    let all = format!(
+        "STATE      SESSION      AGE       IDLE      PROJECT  BRANCH  ROOT\n\
+         idle       s-live       2h 5m     1h 2m     shop     -       {root}\n\
+         ended      s-ended      5h 9m     3h 5m     shop     -       {root}\n\
+         abandoned  s-abandoned  2days 2h  2days 1h  shop     -       {root}\n"
+    );
+    sandbox.ccsession(["list", "--all"]).expect(0, &all, "");
+}
+
+#[test]
+fn a_listed_session_is_its_record_its_state_and_its_last_activity() {
+    let sandbox = three();
+    let live = sandbox.ccsession(["list", "--json"]).json();
+    assert_eq!((ids(&live), &live["v"]), (vec!["s-live"], &json!(1)));
+    let all = sandbox.ccsession(["list", "--all", "--json"]).json();
+    assert_eq!(ids(&all), ["s-live", "s-ended", "s-abandoned"]);
+    let mut session = all["sessions"][1].clone();
+    let session = session.as_object_mut().unwrap();
+    assert_eq!(session.remove("state"), Some(json!("ended")));
+    let active = session.remove("last_activity").unwrap();
+    let active = chrono::DateTime::parse_from_rfc3339(active.as_str().unwrap()).unwrap();
+    let ago = chrono::Local::now()
+        .signed_duration_since(active)
+        .num_minutes();
+    assert_eq!(ago, 3 * 60 + 5);
+    let mut record = sandbox.record("s-ended");
+    record["started_at"] = session["started_at"].clone();
+    assert_eq!(json!(session), record);
+}
+
+#[test]
+fn of_a_project_only_its_own_sessions_are_listed() {
+    let sandbox = swept();
+    let twin = sandbox.path("twin/shop");
+    let deep = sandbox.project().join("src/deep");
+    for dir in [&twin, &deep, &sandbox.project().join(".git")] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    start_in(&sandbox, "s-shop", &deep);
+    start_in(&sandbox, "s-twin", &twin);
+    let listed = |project: &Path| {
+        let run = sandbox
+            .ccsession(["list", "--all", "--json", "--project"])
+            .arg(project);
+        ids(&run.json()).join(" ")
+    };
+    assert_eq!(listed(&sandbox.project()), "s-shop");
+    assert_eq!(listed(&deep), "s-shop");
+    assert_eq!(listed(&twin), "s-twin");
+    assert_eq!(listed(Path::new(".")), "s-shop");
+    assert_eq!(listed(&sandbox.home()), "");
+    let nowhere = sandbox.path("nowhere");
+    let said = format!(
+        "ccsession: could not find `{}`: No such file or directory (os error 2)",
+        nowhere.display()
+    );
+    assert_eq!(
+        sandbox
+            .ccsession(["list", "--project"])
+            .arg(&nowhere)
+            .refused(1),
+        said
+    );
+}
+
+#[test]
+fn a_branch_is_listed_where_there_is_one() {
+    let sandbox = swept();
+    fs::create_dir(sandbox.project().join(".git")).unwrap();
+    fs::write(
+        sandbox.project().join(".git/HEAD"),
+        "ref: refs/heads/topic/x\n",
+    )
+    .unwrap();
+    start(&sandbox, ID);
+    let list = sandbox.ccsession(["list"]).stdout();
+    let row: Vec<&str> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[1], row[5]), ("active", ID, "topic/x"));
+}
+
+#[test]
+fn what_is_known_of_a_session_is_shown() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    let call = json!({"tool_name": "Bash", "tool_use_id": "t1"});
+    sandbox
+        .hook(&event("PreToolUse", ID, call))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    age(
+        &sandbox,
+        ID,
+        2 * HOUR + 5 * MINUTE + 30,
+        HOUR + 2 * MINUTE + 30,
+    );
+    let root = fs::canonicalize(sandbox.project()).unwrap();
+    let shown = sandbox.ccsession(["show", ID]).env("TZ", "UTC").stdout();
+    let time = |text: &str| -> String {
+        let time = text.split_once("-").unwrap();
+        format!("{}-{}", time.0, &time.1[..14])
+    };
+    let lines: Vec<String> = shown
+        .lines()
+        .map(|line| match line.find("20") {
+            Some(at) if line.starts_with("started") || line.starts_with("last event") => {
+                line.replace(&time(&line[at..]), "TIME")
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    let expected = [
+        format!("SESSION     {ID}"),
+        "state       active".to_owned(),
+        "project     shop".to_owned(),
+        format!("root        {}", root.display()),
+        "started     TIME (startup)".to_owned(),
+        "last event  TIME (1h 2m ago)".to_owned(),
+        format!("processes   {}", std::process::id()),
+        "open calls  1".to_owned(),
+        format!(
+            "journal     {}",
+            sandbox.session(ID).join("events.jsonl").display()
+        ),
+        String::new(),
+        "EVENT         COUNT".to_owned(),
+        "PreToolUse    1".to_owned(),
+        "SessionStart  1".to_owned(),
+        String::new(),
+    ];
+    assert_eq!(lines[..14], expected);
+    assert!(lines[14].starts_with("WHEN"), "{shown}");
+}
+
+#[test]
+fn a_shown_session_is_one_object() {
+    let sandbox = three();
+    let shown = sandbox.ccsession(["show", "s-ended", "--json"]).json();
+    let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
+    let expected = [
+        "events",
+        "foreign",
+        "journal",
+        "last_activity",
+        "log",
+        "newer",
+        "open_calls",
+        "owners",
+        "session",
+        "state",
+        "torn",
+        "v",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(shown["state"], "ended");
+    assert_eq!(shown["events"], json!({"SessionEnd": 1, "SessionStart": 1}));
+    assert_eq!(shown["session"]["session_id"], "s-ended");
+    assert_eq!((&shown["v"], &shown["torn"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn of_the_operations_log_a_session_shows_its_own_part() {
+    let sandbox = swept();
+    for id in ["s-1", "s-2"] {
+        start_and_die(&sandbox, id);
+    }
+    sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
+    let log = sandbox.ccsession(["show", "s-1", "--json"]).json()["log"].clone();
+    let log: Vec<(&Value, &Value)> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (&line["session_id"], &line["what"]))
+        .collect();
+    assert!(
+        log.contains(&(&json!("s-1"), &json!("session abandoned"))),
+        "{log:?}"
+    );
+    assert!(log.iter().all(|(id, _)| **id == "s-1"), "{log:?}");
+    let shown = sandbox.ccsession(["show", "s-1"]).stdout();
+    assert_eq!(shown.matches("session abandoned\n").count(), 1, "{shown}");
+}
+
+#[test]
+fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
+    let sandbox = swept();
+    for id in ["abc-1", "abc-12", "abd"] {
+        start(&sandbox, id);
+    }
+    let shown = |prefix: &str| {
+        let shown = sandbox.ccsession(["show", prefix, "--json"]).json();
+        shown["session"]["session_id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(shown("abd"), "abd");
+    assert_eq!(shown("abc-12"), "abc-12");
+    assert_eq!(shown("abc-1"), "abc-1", "a whole id is no beginning");
+    let several = |prefix: &str, count: usize| {
+        assert_eq!(
+            sandbox.ccsession(["show", prefix]).refused(4),
+            format!(
+                "ccsession: could not choose a session: {count} begin with `{prefix}`; give more of the id"
+            )
+        );
+    };
+    several("abc", 2);
+    several("a", 3);
+    for (prefix, status, why) in [
+        (
+            "x",
+            3,
+            "could not find session `x`: none on record begins so; see `ccsession list --all`",
+        ),
+        (
+            "unknown",
+            3,
+            "could not find session `unknown`: none on record begins so; see `ccsession list --all`",
+        ),
+        (
+            "../x",
+            64,
+            "could not use `../x`: it is not a session id or its beginning",
+        ),
+        (
+            "",
+            64,
+            "could not use ``: it is not a session id or its beginning",
+        ),
+        (
+            "a\u{1b}[2J\n",
+            64,
+            "could not use `a\\u{1b}[2J\\u{a}`: it is not a session id or its beginning",
+        ),
+    ] {
+        let said = sandbox.ccsession(["show", prefix]).refused(status);
+        assert_eq!(said, format!("ccsession: {why}"));
+    }
+}
+
+#[test]
+fn where_nothing_was_ever_recorded_no_session_is_found() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.ccsession(["show", ID]).refused(3);
+    assert_eq!(
+        said,
+        format!(
+            "ccsession: could not find session `{ID}`: none on record begins so; see `ccsession list --all`"
+        )
+    );
+    let sandbox = swept();
+    fs::create_dir_all(sandbox.session("empty")).unwrap();
+    let said = sandbox.ccsession(["show", "empty"]).refused(3);
+    assert_eq!(
+        said,
+        "ccsession: could not find session `empty`: it has no record"
+    );
+    sandbox.ccsession(["list", "--all"]).expect(0, "", "");
+}
+
+/// What is said of a record that cannot be understood, and that it stays.
+#[track_caller]
+fn check_unreadable(record: &str, why: &str) {
+    let sandbox = swept();
+    start(&sandbox, "s-bad");
+    start(&sandbox, "s-good");
+    let path = record_path(&sandbox, "s-bad");
+    fs::write(&path, record).unwrap();
+    let said = format!("ccsession: could not read `{}`: {why}", path.display());
+    assert_eq!(sandbox.ccsession(["show", "s-bad"]).refused(1), said);
+    for arguments in [&["list", "--json"][..], &["list", "--all", "--json"]] {
+        let output = sandbox.ccsession(arguments).output();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output.stderr), format!("{said}; it was left out\n"));
+        let listed = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(ids(&listed), ["s-good"]);
+    }
+    sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
+    assert_eq!(fs::read_to_string(&path).unwrap(), record);
+    assert_eq!(sandbox.journal("s-bad").len(), 1);
+}
+
+#[test]
+fn a_corrupt_record_is_named_and_never_removed() {
+    check_unreadable("", "EOF while parsing a value at line 1 column 0");
+    check_unreadable(
+        "{\"v\": 1",
+        "EOF while parsing an object at line 1 column 7",
+    );
+    check_unreadable(
+        "{\"v\": 1}",
+        "missing field `session_id` at line 1 column 8",
+    );
+    check_unreadable("{\"v\": 0}", "there is no format version 0");
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_named_and_never_removed() {
+    check_unreadable(
+        "{\"v\": 2, \"future\": true}",
+        "it has format version 2, this program knows 1; upgrade it",
+    );
+}
+
+#[test]
+fn what_is_torn_or_new_in_a_journal_is_counted() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    let journal = sandbox.session(ID).join("events.jsonl");
+    let mut lines = fs::read_to_string(&journal).unwrap();
+    lines.push_str("\n{\"v\":1,\"ts\":\n\n[]\n\n{\"v\":99,\"event\":\"Stop\"}\n");
+    fs::write(&journal, lines).unwrap();
+    let shown = sandbox.ccsession(["show", ID]).stdout();
+    let left_out: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("lines left out"))
+        .collect();
+    let json = sandbox.ccsession(["show", ID, "--json"]).json();
+    let counts = ["torn", "foreign", "newer"].map(|what| json[what].as_u64().unwrap());
+    assert_eq!(counts.iter().sum::<u64>(), 3, "{json}");
+    assert_eq!(
+        left_out.len(),
+        counts.iter().filter(|count| **count > 0).count(),
+        "{shown}"
+    );
+    assert_eq!(json["events"], json!({"SessionStart": 1}));
+}
+
+#[test]
+fn a_stored_session_is_the_projects_current_one() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["store", "s-1"]).silent();
+    assert!(
+        fs::read_to_string(sandbox.pointer("shop"))
+            .unwrap()
+            .starts_with("s-1\n")
+    );
+    assert_eq!(crate::support::mode(&sandbox.pointer("shop")), 0o600);
+    let other = sandbox.path("other");
+    fs::create_dir(&other).unwrap();
+    sandbox
+        .ccsession(["store", "s-2", "--project"])
+        .arg(&other)
+        .silent();
+    assert!(
+        fs::read_to_string(sandbox.pointer("other"))
+            .unwrap()
+            .starts_with("s-2\n")
+    );
+    assert!(
+        fs::read_to_string(sandbox.pointer("shop"))
+            .unwrap()
+            .starts_with("s-1\n")
+    );
+    sandbox.assert_no_leftovers();
+}
+
+#[test]
+fn only_a_whole_session_id_is_stored() {
+    let sandbox = Sandbox::new();
+    for (id, why) in [
+        ("unknown", "`unknown` stands for no session"),
+        ("", "it is empty"),
+        (
+            "../x",
+            "it may hold only letters, digits, `.`, `_` and `-`, and starts with a letter or a digit",
+        ),
+        (&"x".repeat(129), "it is longer than 128 bytes"),
+    ] {
+        let said = sandbox.ccsession(["store", id]).refused(64);
+        assert_eq!(
+            said,
+            format!("ccsession: could not use `{id}` as a session id: {why}")
+        );
+    }
+    let nowhere = sandbox.path("nowhere");
+    let said = sandbox
+        .ccsession(["store", "s-1", "--project"])
+        .arg(&nowhere)
+        .refused(1);
+    assert!(said.starts_with("ccsession: could not find `"), "{said}");
+    assert_eq!(sandbox.files(), [""; 0]);
+}
+
+/// A setting's value and source, as `ccsession config --json` has them.
+fn setting(config: &Value, key: &str) -> (String, String) {
+    let settings = config["settings"].as_array().unwrap();
+    let setting = settings
+        .iter()
+        .find(|setting| setting["key"] == key)
+        .unwrap();
+    let text = |name: &str| setting[name].as_str().unwrap().to_owned();
+    (text("value"), text("source"))
+}
+
+fn config_file(sandbox: &Sandbox, text: &str) -> PathBuf {
+    let path = sandbox.home().join(".config/ccsession/config.toml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn each_setting_is_shown_with_its_source() {
+    let sandbox = Sandbox::new();
+    let shown = |run: crate::support::Run, key: &str| setting(&run.json(), key);
+    let run = || sandbox.ccsession(["config", "--json"]);
+    let is = |value: &str, source: &str| (value.to_owned(), source.to_owned());
+
+    assert_eq!(shown(run(), "ttl"), is("1day", "default"));
+    assert_eq!(shown(run(), "capture"), is("summary", "default"));
+    let old = || run().env("SESSION_TIMEOUT_SECS", "90  # Session timeout");
+    assert_eq!(
+        shown(old(), "session_timeout"),
+        is("1m 30s", "$SESSION_TIMEOUT_SECS")
+    );
+    let path = config_file(&sandbox, "session_timeout = \"2h\"\ncontext_line = true\n");
+    let file = path.to_str().unwrap();
+    assert_eq!(shown(old(), "session_timeout"), is("2h", file));
+    assert_eq!(shown(run(), "context_line"), is("true", file));
+    let ours = || old().env("CCSESSION_SESSION_TIMEOUT", "3h");
+    assert_eq!(
+        shown(ours(), "session_timeout"),
+        is("3h", "$CCSESSION_SESSION_TIMEOUT")
+    );
+    let empty = old().env("CCSESSION_SESSION_TIMEOUT", "");
+    assert_eq!(shown(empty, "session_timeout"), is("2h", file));
+    let interval = run().env("SESSION_CLEANUP_INTERVAL", "600");
+    assert_eq!(
+        shown(interval, "cleanup_interval"),
+        is("10m", "$SESSION_CLEANUP_INTERVAL")
+    );
+}
+
+#[test]
+fn the_configuration_file_may_be_elsewhere() {
+    let sandbox = Sandbox::new();
+    let xdg = sandbox.path("xdg/ccsession/config.toml");
+    let own = sandbox.path("own.toml");
+    fs::create_dir_all(xdg.parent().unwrap()).unwrap();
+    fs::write(&xdg, "ttl = \"1h\"").unwrap();
+    fs::write(&own, "ttl = \"2h\"").unwrap();
+    let run = || {
+        sandbox
+            .ccsession(["config", "--json"])
+            .env("XDG_CONFIG_HOME", sandbox.path("xdg"))
+    };
+    assert_eq!(setting(&run().json(), "ttl").0, "1h");
+    let config = run().env("CCSESSION_CONFIG", &own).json();
+    assert_eq!(setting(&config, "ttl").0, "2h");
+    assert_eq!(config["places"]["config"], own.to_str().unwrap());
+}
+
+#[test]
+fn every_place_is_shown() {
+    let sandbox = Sandbox::new();
+    let libexec = sandbox.path("libexec");
+    let run = |arguments: &[&str]| {
+        sandbox
+            .ccsession(arguments)
+            .env("CCSESSION_LIBEXEC", &libexec)
+    };
+    let program = fs::canonicalize(crate::support::CCSESSION).unwrap();
+    let places = json!({
+        "state": sandbox.state(),
+        "pointers": sandbox.pointers(),
+        "config": sandbox.home().join(".config/ccsession/config.toml"),
+        "program": program,
+        "hooks": libexec,
+        "claude": sandbox.home().join(".claude"),
+    });
+    let config = run(&["config", "--json"]).json();
+    assert_eq!((&config["places"], &config["v"]), (&places, &json!(1)));
+    let place = |name: &str| places[name].as_str().unwrap();
+    let expected = format!(
+        "PLACE     PATH\n\
+         state     {}\n\
+         pointers  {}\n\
+         config    {}\n\
+         program   {}\n\
+         hooks     {}\n\
+         claude    {}\n\
+         \n\
+         SETTING           VALUE    FROM\n\
+         ttl               1day     default\n\
+         session_timeout   1h       default\n\
+         cleanup_interval  5m       default\n\
+         capture           summary  default\n\
+         context_line      false    default\n",
+        place("state"),
+        place("pointers"),
+        place("config"),
+        place("program"),
+        place("hooks"),
+        place("claude"),
+    );
+    run(&["config"]).expect(0, &expected, "");
+    assert_eq!(sandbox.files(), [""; 0], "and nothing was created");
+}
+
+/// What `config` says of this file and this variable; the other verbs stop with the same words.
+#[track_caller]
+fn check_bad_setting(file: &str, variable: Option<(&str, &str)>, said: &str) {
+    let sandbox = Sandbox::new();
+    let path = config_file(&sandbox, file);
+    let said = said.replace("FILE", path.to_str().unwrap()) + "\n";
+    let run = |verb: &str| {
+        let run = sandbox.ccsession([verb]);
+        match variable {
+            Some((name, value)) => run.env(name, value),
+            None => run,
+        }
+    };
+    let output = run("config").output();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(1), said.clone())
+    );
+    assert!(
+        text(&output.stdout).contains("\nttl               1day"),
+        "the default is shown"
+    );
+    for verb in ["list", "current", "cleanup"] {
+        run(verb).expect(1, "", &said);
+    }
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_key_its_source_and_what_is_expected() {
+    const DURATION: &str = "is not a duration above zero, such as `90s`, `5m` or `24h`";
+    check_bad_setting(
+        "ttl = \"soon\"",
+        None,
+        &format!("ccsession: could not use ttl from FILE: `soon` {DURATION}"),
+    );
+    check_bad_setting(
+        "",
+        Some(("CCSESSION_TTL", "0s")),
+        &format!("ccsession: could not use ttl from $CCSESSION_TTL: `0s` {DURATION}"),
+    );
+    check_bad_setting(
+        "",
+        Some(("SESSION_TIMEOUT_SECS", "1h # an hour")),
+        "ccsession: could not use session_timeout from $SESSION_TIMEOUT_SECS: `1h # an hour` is not a whole number of seconds above zero",
+    );
+    check_bad_setting(
+        "context_line = \"yes\"",
+        None,
+        "ccsession: could not use context_line from FILE: `yes` is not `true` or `false`",
+    );
+    check_bad_setting(
+        "capture = \"a\\u001b[2J\\n\"",
+        None,
+        "ccsession: could not use capture from FILE: `a\\u{1b}[2J\\u{a}` is not `metadata` or `summary`",
+    );
+}
+
+#[test]
+fn an_unknown_key_is_told_by_config_and_stops_nobody_else() {
+    let sandbox = Sandbox::new();
+    let path = config_file(
+        &sandbox,
+        "\"colour\\u001b\" = \"blue\"\n[ship]\nurl = \"x\"\n",
+    );
+    let said = format!(
+        "ccsession: could not use colour\\u{{1b}} from {path}: there is no such key\n\
+         ccsession: could not use ship from {path}: there is no such key\n",
+        path = path.display()
+    );
+    let output = sandbox.ccsession(["config"]).output();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(1), said)
+    );
+    sandbox.ccsession(["list"]).expect(0, "", "");
+}
+
+#[test]
+fn a_configuration_that_is_no_toml_is_named_with_its_line() {
+    let sandbox = Sandbox::new();
+    let path = config_file(&sandbox, "ttl = \"1h\"\ncapture = summary\n");
+    let said = sandbox.ccsession(["list"]).refused(1);
+    let start = format!("ccsession: could not read `{}`: ", path.display());
+    assert!(
+        said.starts_with(&start) && said.ends_with(" (line 2)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
+    let sandbox = Sandbox::new();
+    let example = sandbox.ccsession(["config", "--example"]).stdout();
+    assert_eq!(
+        example.parse::<toml::Table>().unwrap().len(),
+        0,
+        "all of it is comment"
+    );
+    config_file(&sandbox, &example);
+    let defaults = sandbox.ccsession(["config", "--json"]).json();
+    let bare: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.contains(" = "))
+        .collect();
+    let path = config_file(&sandbox, &bare.join("\n"));
+    let config = sandbox.ccsession(["config", "--json"]).json();
+    for default in defaults["settings"].as_array().unwrap() {
+        let key = default["key"].as_str().unwrap();
+        let (value, source) = setting(&config, key);
+        assert_eq!(
+            (value.as_str(), source.as_str()),
+            (default["value"].as_str().unwrap(), path.to_str().unwrap())
+        );
+        assert!(example.contains(&format!(
+            "# In the environment: CCSESSION_{}\n",
+            key.to_uppercase()
+        )));
+    }
+    assert_eq!(bare.len(), 5);
+}
+
+#[test]
+fn wrong_usage_is_one_line_and_never_status_2() {
+    let table: [(&[&str], &str); 14] = [
+        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+        (
+            &["lst"],
+            "unrecognized subcommand 'lst'; a similar subcommand exists: 'list'",
+        ),
+        (&["--nope"], "unexpected argument '--nope' found"),
+        (&["help"], "unrecognized subcommand 'help'"),
+        (&["list", "--nope"], "unexpected argument '--nope' found"),
+        (&["list", "extra"], "unexpected argument 'extra' found"),
+        (
+            &["show"],
+            "the following required arguments were not provided: <ID>",
+        ),
+        (&["store", "a", "b"], "unexpected argument 'b' found"),
+        (
+            &["current", "--session"],
+            "a value is required for '--session <ID>' but none was supplied",
+        ),
+        (
+            &["current", "--name", "a", "--project", "b"],
+            "the argument '--name <NAME>' cannot be used with '--project <PATH>'",
+        ),
+        (
+            &["config", "--example", "--json"],
+            "the argument '--example' cannot be used with '--json'",
+        ),
+        (
+            &["install", "--scope", "x"],
+            "invalid value 'x' for '--scope <SCOPE>' [possible values: user, project, local]",
+        ),
+        (
+            &["cleanup", "--json=1"],
+            "unexpected value '1' for '--json' found; no more were expected",
+        ),
+        (
+            &["fr\u{202e}ob\n\u{9b}x"],
+            "unrecognized subcommand 'fr\\u{202e}ob \\u{9b}x'",
+        ),
+    ];
+    let sandbox = Sandbox::new();
+    for (arguments, why) in table {
+        let said = sandbox.ccsession(arguments).refused(64);
+        assert_eq!(
+            said,
+            format!("ccsession: {why}; see `ccsession --help`"),
+            "{arguments:?}"
+        );
+    }
+    let wrong = sandbox.ccsession(["cleanup", "--ttl", "soon"]).refused(64);
+    assert_eq!(
+        wrong,
+        "ccsession: could not use --ttl: `soon` is not a duration above zero, such as `90s`, `5m` or `24h`"
+    );
+}
+
+#[test]
+fn an_argument_that_is_not_utf8_is_wrong_usage() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    for verb in ["show", "store"] {
+        let said = sandbox.ccsession([verb]).arg(odd).refused(64);
+        assert!(said.starts_with("ccsession: invalid UTF-8"), "{said}");
+    }
+    let said = sandbox.ccsession([odd]).refused(64);
+    assert!(said.starts_with("ccsession: "), "{said}");
+    sandbox
+        .ccsession(["current", "--name"])
+        .arg(odd)
+        .expect(0, "unknown\n", "");
+}
+
+#[test]
+fn without_a_verb_the_help_is_shown_as_wrong_usage() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.ccsession(["--help"]).stdout();
+    sandbox.ccsession([""; 0]).expect(64, "", &help);
+}
+
+/// Every line fits, and no description ends in a full stop.
+#[track_caller]
+fn check_help(help: &str) {
+    for line in help.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    let options = help.split("\nExit status:").next().unwrap();
+    for line in options.lines() {
+        assert!(!line.ends_with('.'), "{line}");
+    }
+}
+
+#[test]
+fn help_is_on_stdout_and_reads_well() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.ccsession(["--help"]).stdout();
+    check_help(&help);
+    sandbox.ccsession(["-h"]).expect(0, &help, "");
+    for verb in VERBS {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
+        let help = sandbox.ccsession([verb, "--help"]).stdout();
+        check_help(&help);
+        assert!(
+            help.contains(&format!("\nUsage: ccsession {verb}")),
+            "{help}"
+        );
+    }
+    let status = help.split_once("\nExit status: ").unwrap().1;
+    for number in ["0", "1", "3", "4", "5", "6", "64"] {
+        assert!(
+            status.split_whitespace().any(|word| word == number),
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn the_verb_hook_answers_no_question_because_its_stdout_is_the_models() {
+    let sandbox = Sandbox::new();
+    for argument in ["--help", "--version", "--nope", "-h"] {
+        sandbox.ccsession(["hook", argument]).stdin("{}").silent();
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let sandbox = Sandbox::new();
+    let version = format!("ccsession {}\n", env!("CARGO_PKG_VERSION"));
+    for flag in ["--version", "-V"] {
+        sandbox.ccsession([flag]).expect(0, &version, "");
+    }
+}
+
+/// Command lines that print, fail to find, and fail to understand, each with its exit status.
+const TALKATIVE: [(&[&str], i32); 9] = [
+    (&["--help"], 0),
+    (&["list", "--help"], 0),
+    (&["--version"], 0),
+    (&["current"], 0),
+    (&["list", "--json"], 0),
+    (&["config"], 0),
+    (&["config", "--example"], 0),
+    (&["show", "nope"], 3),
+    (&["list", "--nope"], 64),
+];
+
+/// Runs it with these streams instead of pipes; the exit status is the answer.
+#[track_caller]
+fn status(sandbox: &Sandbox, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> i32 {
+    let mut command = sandbox.ccsession(arguments).command;
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.status().unwrap().code().unwrap()
+}
+
+/// A pipe that nobody reads any more.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let sandbox = Sandbox::new();
+    for (arguments, expected) in TALKATIVE {
+        let ended = status(&sandbox, arguments, unread(), Stdio::null());
+        assert_eq!(ended, expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_failure_keeps_its_status_where_nobody_hears_why() {
+    let sandbox = Sandbox::new();
+    for (arguments, expected) in TALKATIVE {
+        let ended = status(&sandbox, arguments, Stdio::null(), unread());
+        assert_eq!(ended, expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn closed_streams_are_no_failure() {
+    let sandbox = Sandbox::new();
+    for (arguments, expected) in TALKATIVE {
+        let script = format!(
+            "{} {} <&- >&- 2>&-",
+            crate::support::CCSESSION,
+            arguments.join(" ")
+        );
+        sandbox
+            .run("/bin/sh")
+            .arg("-c")
+            .arg(script)
+            .expect(expected, "", "");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_could_not_be_written_is_a_failure() {
+    let sandbox = Sandbox::new();
+    let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    for (arguments, expected) in TALKATIVE {
+        let unwritten = if expected == 0 { 1 } else { expected };
+        let ended = status(&sandbox, arguments, full(), Stdio::null());
+        assert_eq!(ended, unwritten, "{arguments:?}");
+        let ended = status(&sandbox, arguments, Stdio::null(), full());
+        assert_eq!(ended, expected, "{arguments:?}");
+    }
+}
+
+/// What a stranger can bring into a name: colours, a cleared screen, a second line, reversed and hidden text, C1.
+const HOSTILE: &str = "a\u{1b}[31m\u{202e}b\u{9b}2J\u{200b}\u{2028}\r\nc\u{7f}";
+
+#[track_caller]
+fn check_safe(output: &std::process::Output) {
+    for stream in [&output.stdout, &output.stderr] {
+        let said = text(stream);
+        let hostile = said
+            .chars()
+            .find(|c| *c != '\n' && HOSTILE.contains(*c) && !c.is_ascii_graphic());
+        assert_eq!(hostile, None, "{said:?}");
+    }
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_comes_through() {
+    let sandbox = swept();
+    let dir = sandbox.path(HOSTILE);
+    fs::create_dir_all(dir.join(".git")).unwrap();
+    fs::create_dir_all(dir.join(".claude")).unwrap();
+    fs::write(dir.join(".claude/settings.json"), format!("{{{HOSTILE}")).unwrap();
+    fs::write(
+        dir.join(".git/HEAD"),
+        format!("ref: refs/heads/{}\n", HOSTILE.replace(['\n', '\r'], "")),
+    )
+    .unwrap();
+    start_in(&sandbox, ID, &dir);
+    let odd = event(
+        HOSTILE,
+        ID,
+        json!({"source": HOSTILE, "model": HOSTILE, "transcript_path": HOSTILE, "tool_name": HOSTILE}),
+    );
+    sandbox
+        .hook(&odd)
+        .env("CLAUDE_PID", as_client())
+        .dir(&dir)
+        .silent();
+    edit_record(&sandbox, ID, |record| {
+        for key in ["name", "source", "model", "transcript_path"] {
+            record[key] = json!(HOSTILE);
+        }
+    });
+    let line = json!({"v": 1, "ts": HOSTILE, "what": HOSTILE, "session_id": ID});
+    let error = json!({"v": 1, "ts": chrono::Local::now().to_rfc3339(), "what": HOSTILE});
+    for (name, line) in [("log.jsonl", line), ("hook-errors.jsonl", error)] {
+        write_private(&sandbox.state().join(name), &format!("\n{line}\n"));
+    }
+    for arguments in [
+        &["list"][..],
+        &["list", "--all"],
+        &["show", ID],
+        &["doctor"],
+        &["config"],
+        &["current", "--explain"],
+        &["install", "--scope", "project"],
+        &["uninstall", "--scope", "project"],
+    ] {
+        let run = sandbox
+            .ccsession(arguments)
+            .dir(&dir)
+            .env("CLAUDE_CONFIG_DIR", dir.join("x"));
+        let output = run.output();
+        let shows_it =
+            text(&output.stdout).contains("[31m") || text(&output.stderr).contains("[31m");
+        assert!(
+            shows_it || arguments[0] == "current",
+            "the test shows nothing: {output:?}"
+        );
+        check_safe(&output);
+    }
+    fs::write(
+        record_path(&sandbox, ID),
+        json!({"v": 1, "session_id": HOSTILE}).to_string(),
+    )
+    .unwrap();
+    check_safe(&sandbox.ccsession(["list", "--all"]).output());
+    check_safe(&sandbox.ccsession(["show", ID]).output());
+}
+
+#[test]
+fn a_session_that_cannot_be_judged_is_live_as_long_as_it_is_active() {
+    let sandbox = swept();
+    start_unowned(&sandbox, ID);
+    assert_eq!(ids(&sandbox.ccsession(["list", "--json"]).json()), [ID]);
+    age(&sandbox, ID, 2 * HOUR, HOUR + 5);
+    assert_eq!(ids(&sandbox.ccsession(["list", "--json"]).json()), [""; 0]);
+    let all = sandbox.ccsession(["list", "--all", "--json"]).json();
+    assert_eq!(all["sessions"][0]["state"], "abandoned");
+    let longer = sandbox
+        .ccsession(["list", "--json"])
+        .env("CCSESSION_SESSION_TIMEOUT", "3h");
+    assert_eq!(ids(&longer.json()), [ID]);
+}

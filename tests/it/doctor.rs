@@ -1,0 +1,653 @@
+//! `ccsession doctor`: each fault provoked, named, and told how to mend.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::{no_sweep, write_private};
+use crate::install::{ccsession, client, libexec, no_client, put, sandbox, user_settings};
+use crate::support::{CCSESSION, ID, Run, Sandbox, event};
+
+/// A sandbox in which nothing is wrong: installed, and one session was recorded.
+fn healthy() -> Sandbox {
+    let sandbox = sandbox();
+    ccsession(&sandbox, ["install"]).stdout();
+    start(&sandbox);
+    sandbox
+}
+
+/// A session starts, and no cleanup is left behind.
+fn start(sandbox: &Sandbox) {
+    no_sweep(sandbox);
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).silent();
+}
+
+fn doctor(sandbox: &Sandbox) -> Run {
+    ccsession(sandbox, ["doctor", "--json"])
+}
+
+/// Every finding. The status must tell whether there is a fault, and nothing may be said on stderr.
+#[track_caller]
+fn findings(run: Run) -> Vec<Value> {
+    let output = run.output();
+    assert_eq!(crate::support::text(&output.stderr), "");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = answer["findings"].as_array().unwrap().clone();
+    for finding in &findings {
+        let keys: Vec<&String> = finding.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["check", "found", "grade", "remedy"]);
+        assert_eq!(
+            finding["grade"] == "ok",
+            finding["remedy"].is_null(),
+            "{finding}"
+        );
+    }
+    let ok = findings.iter().all(|finding| finding["grade"] != "fault");
+    assert_eq!((&answer["v"], &answer["ok"]), (&json!(1), &json!(ok)));
+    assert_eq!(output.status.code(), Some(if ok { 0 } else { 5 }));
+    findings
+}
+
+/// Asserts that these are all the findings that are not as they should be: grade, check, what was found, remedy.
+#[track_caller]
+fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
+    let mut found = findings(run);
+    found.retain(|finding| finding["grade"] != "ok");
+    let finding = |(grade, check, found, remedy): &(&str, &str, &str, &str)| json!({"grade": grade, "check": check, "found": found, "remedy": remedy});
+    let expected: Vec<Value> = expected.iter().map(finding).collect();
+    assert_eq!(found, expected);
+}
+
+/// What an install and a session leave behind, as a settings file's text.
+fn settings_with(sandbox: &Sandbox, more: &Value) {
+    let path = user_settings(sandbox);
+    let mut settings: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    settings
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    fs::write(path, settings.to_string()).unwrap();
+}
+
+#[test]
+fn where_all_is_well_every_line_says_so() {
+    let sandbox = healthy();
+    check(doctor(&sandbox), &[]);
+    let said = ccsession(&sandbox, ["doctor"]).stdout();
+    let lines: Vec<&str> = said.lines().collect();
+    let expected = [
+        format!(
+            "ok    program: ccsession {}, {}",
+            env!("CARGO_PKG_VERSION"),
+            fs::canonicalize(CCSESSION).unwrap().display()
+        ),
+        "ok    client: Claude Code 2.1.329".to_owned(),
+        format!(
+            "ok    hooks: all four executables are in {}",
+            sandbox.path("libexec").display()
+        ),
+        "ok    installed: 20 events in the user settings".to_owned(),
+        format!("ok    state: {} is yours alone", sandbox.state().display()),
+    ];
+    assert_eq!(lines[..5], expected);
+    let event = lines[5].strip_prefix("ok    last event: ").unwrap();
+    assert!(
+        event.ends_with(&format!("s ago, in session {ID}")),
+        "{event}"
+    );
+    let pointers = format!(
+        "ok    pointers: {} is safe to share",
+        sandbox.pointers().display()
+    );
+    assert_eq!(lines[6..], [pointers]);
+}
+
+#[test]
+fn a_fault_and_its_remedy_are_two_lines() {
+    let sandbox = healthy();
+    ccsession(&sandbox, ["uninstall"]).stdout();
+    let output = ccsession(&sandbox, ["doctor"]).output();
+    assert_eq!(output.status.code(), Some(5));
+    let said = crate::support::text(&output.stdout);
+    let fault = "\nFAULT installed: no settings file registers the hooks\n      remedy: run `ccsession install`\nok    state";
+    assert!(said.contains(fault), "{said}");
+}
+
+#[test]
+fn nothing_is_changed_by_looking() {
+    for sandbox in [sandbox(), healthy()] {
+        let before = (sandbox.files(), sandbox.state().exists());
+        let _ = ccsession(&sandbox, ["doctor"]).output();
+        assert_eq!((sandbox.files(), sandbox.state().exists()), before);
+    }
+}
+
+#[test]
+fn before_the_install_it_is_said_what_comes_next() {
+    check(
+        doctor(&sandbox()),
+        &[
+            (
+                "fault",
+                "installed",
+                "no settings file registers the hooks",
+                "run `ccsession install`",
+            ),
+            (
+                "note",
+                "state",
+                "there is no state directory yet: no event was ever recorded",
+                "start a session",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_install_that_nothing_came_of_is_noted() {
+    let sandbox = sandbox();
+    ccsession(&sandbox, ["install"]).stdout();
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "last event",
+            "none was ever recorded",
+            "start a session, in a folder that Claude Code trusts",
+        )],
+    );
+}
+
+#[test]
+fn executables_that_cannot_serve_are_named() {
+    let spoiled = |spoil: &dyn Fn(&Path), why: &str| {
+        let sandbox = healthy();
+        let hook = sandbox.path("libexec/session-event");
+        spoil(&hook);
+        check(
+            doctor(&sandbox),
+            &[(
+                "fault",
+                "hooks",
+                &format!("{} {why}", hook.display()),
+                "run install.sh again, or set CCSESSION_LIBEXEC",
+            )],
+        );
+    };
+    spoiled(&|hook| fs::remove_file(hook).unwrap(), "is missing");
+    spoiled(
+        &|hook| fs::set_permissions(hook, fs::Permissions::from_mode(0o600)).unwrap(),
+        "cannot be run",
+    );
+    spoiled(
+        &|hook| fs::write(hook, "ccsession hook 0.0.1").unwrap(),
+        "is of another version",
+    );
+}
+
+#[test]
+fn every_executable_that_is_missing_is_named() {
+    let sandbox = healthy();
+    fs::remove_dir_all(sandbox.path("libexec")).unwrap();
+    let faults = findings(doctor(&sandbox));
+    let missing = faults.iter().filter(|finding| finding["check"] == "hooks");
+    assert_eq!(missing.count(), 4);
+}
+
+#[test]
+fn executables_of_another_installation_are_named() {
+    let sandbox = healthy();
+    let other = sandbox.path("v2/libexec/ccsession");
+    libexec(&other);
+    check(
+        doctor(&sandbox).env("CCSESSION_LIBEXEC", &other),
+        &[(
+            "fault",
+            "installed",
+            "no settings file registers the hooks",
+            "run `ccsession install`",
+        )],
+    );
+    ccsession(&sandbox, ["install"])
+        .env("CCSESSION_LIBEXEC", &other)
+        .stdout();
+    check(
+        doctor(&sandbox),
+        &[(
+            "fault",
+            "settings",
+            &format!(
+                "{} runs {} at SessionStart, which is not this installation",
+                user_settings(&sandbox).display(),
+                other.join("session-start").display()
+            ),
+            "run `ccsession install` again",
+        )],
+    );
+}
+
+#[test]
+fn registered_twice_is_a_note() {
+    let sandbox = healthy();
+    ccsession(&sandbox, ["install", "--scope", "project"]).stdout();
+    ccsession(&sandbox, ["install", "--scope", "local"]).stdout();
+    let found = findings(doctor(&sandbox));
+    assert!(found.contains(&json!({
+        "check": "installed",
+        "grade": "ok",
+        "found": "20 events in the user settings, 20 events in the project settings, 20 events in the local settings",
+        "remedy": null,
+    })));
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "twice",
+            "the hooks are registered in several settings: user, project, local",
+            "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`",
+        )],
+    );
+}
+
+#[test]
+fn in_the_home_directory_the_users_settings_are_not_counted_twice() {
+    let sandbox = healthy();
+    check(doctor(&sandbox).dir(sandbox.home()), &[]);
+}
+
+#[test]
+fn a_plugin_beside_the_registered_hooks_is_noted() {
+    let sandbox = healthy();
+    settings_with(
+        &sandbox,
+        &json!({"enabledPlugins": {"ccsession@market": true, "other@market": true}}),
+    );
+    let path = user_settings(&sandbox);
+    let remedy = "uninstall the plugin, or run `ccsession uninstall`";
+    let found = format!(
+        "events are recorded twice: also by the plugin ccsession@market, enabled in {}",
+        path.display()
+    );
+    check(doctor(&sandbox), &[("note", "twice", &found, remedy)]);
+
+    settings_with(
+        &sandbox,
+        &json!({"enabledPlugins": {"ccsession@market": false}}),
+    );
+    check(doctor(&sandbox), &[]);
+
+    settings_with(
+        &sandbox,
+        &json!({"enabledPlugins": {"ccsession@market": true}, "hooks": {}}),
+    );
+    let found = format!(
+        "no settings file registers the hooks; events are recorded by the plugin ccsession@market, enabled in {}",
+        path.display()
+    );
+    let remedy = "leave it so, or run `ccsession install` instead";
+    check(doctor(&sandbox), &[("note", "installed", &found, remedy)]);
+}
+
+#[test]
+fn a_handler_by_hand_beside_the_registered_hooks_is_noted() {
+    let sandbox = healthy();
+    let project = sandbox.project().join(".claude/settings.json");
+    let by_hand = json!({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "ccsession hook Stop"}]}]}});
+    put(&project, &by_hand.to_string());
+    let by = format!("`ccsession hook Stop` at Stop, in {}", project.display());
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "twice",
+            &format!("events are recorded twice: also by {by}"),
+            "remove that handler, or run `ccsession uninstall`",
+        )],
+    );
+    ccsession(&sandbox, ["uninstall"]).stdout();
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "installed",
+            &format!("no settings file registers the hooks; events are recorded by {by}"),
+            "leave it so, or run `ccsession install` instead",
+        )],
+    );
+}
+
+#[test]
+fn hooks_that_are_switched_off_are_a_fault() {
+    let sandbox = healthy();
+    settings_with(&sandbox, &json!({"disableAllHooks": true}));
+    check(
+        doctor(&sandbox),
+        &[(
+            "fault",
+            "armed",
+            &format!(
+                "disableAllHooks is true in {}: Claude Code runs no hook",
+                user_settings(&sandbox).display()
+            ),
+            "take disableAllHooks out of that file",
+        )],
+    );
+    settings_with(&sandbox, &json!({"disableAllHooks": false}));
+    check(doctor(&sandbox), &[]);
+}
+
+#[test]
+fn transcripts_that_go_early_are_noted() {
+    let sandbox = healthy();
+    for days in [0, 7, 29] {
+        settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
+        check(
+            doctor(&sandbox),
+            &[(
+                "note",
+                "retention",
+                &format!(
+                    "cleanupPeriodDays is {days} in {}: Claude Code deletes transcripts after {days} days",
+                    user_settings(&sandbox).display()
+                ),
+                "raise cleanupPeriodDays if you want to keep transcripts longer",
+            )],
+        );
+    }
+    for days in [json!(30), json!(99999), json!("7")] {
+        settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
+        check(doctor(&sandbox), &[]);
+    }
+}
+
+#[test]
+fn settings_that_claude_code_cannot_read_are_a_fault() {
+    let sandbox = healthy();
+    let project = sandbox.project().join(".claude/settings.json");
+    put(&project, "{\n  \"model\": \"opus\",\n}\n");
+    check(
+        doctor(&sandbox),
+        &[(
+            "fault",
+            "settings",
+            &format!("{}: trailing comma at line 2, column 18", project.display()),
+            "remove the comma: Claude Code reads strict JSON only",
+        )],
+    );
+    fs::remove_file(&project).unwrap();
+    fs::create_dir(&project).unwrap();
+    check(
+        doctor(&sandbox),
+        &[(
+            "fault",
+            "settings",
+            &format!(
+                "could not trust `{}`: it is not a regular file",
+                project.display()
+            ),
+            "mend the file by hand",
+        )],
+    );
+}
+
+#[test]
+fn events_that_the_client_knows_and_the_settings_do_not_are_noted() {
+    let sandbox = sandbox();
+    client(&sandbox, "echo 2.1.131");
+    ccsession(&sandbox, ["install"]).stdout();
+    start(&sandbox);
+    check(doctor(&sandbox), &[]);
+    client(&sandbox, "echo 2.1.329");
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "settings",
+            &format!(
+                "{} registers 19 of 20 events; missing: PostModelSwitch",
+                user_settings(&sandbox).display()
+            ),
+            "run `ccsession install` again",
+        )],
+    );
+}
+
+#[test]
+fn events_that_the_client_does_not_know_are_a_fault_where_they_cost_all_settings() {
+    let sandbox = healthy();
+    let path = user_settings(&sandbox);
+    let remedy = "run `ccsession install` again";
+    client(&sandbox, "echo 2.1.131");
+    let found = format!(
+        "{} registers events that Claude Code 2.1.131 may not know: PostModelSwitch",
+        path.display()
+    );
+    check(doctor(&sandbox), &[("note", "settings", &found, remedy)]);
+    client(&sandbox, "echo 2.1.80");
+    let found = format!(
+        "{} registers events that Claude Code 2.1.80 may not know: PostToolBatch, PermissionDenied, CwdChanged, \
+         PostModelSwitch, TaskCreated; for one unknown name it ignores the whole file",
+        path.display()
+    );
+    check(doctor(&sandbox), &[("fault", "settings", &found, remedy)]);
+    ccsession(&sandbox, ["install"]).stdout();
+    check(doctor(&sandbox), &[]);
+}
+
+#[test]
+fn a_client_that_is_too_old_or_does_not_say_is_named() {
+    let sandbox = sandbox();
+    client(&sandbox, "exit 1");
+    ccsession(&sandbox, ["install"]).stdout();
+    start(&sandbox);
+    let unknown = (
+        "note",
+        "client",
+        "no `claude` on the PATH says its version; only events that every client knows are registered",
+        "put `claude` on the PATH and run `ccsession install` again",
+    );
+    check(doctor(&sandbox), &[unknown]);
+    no_client(&sandbox);
+    check(doctor(&sandbox), &[unknown]);
+    client(&sandbox, "echo 1.0.127");
+    let found = findings(doctor(&sandbox));
+    assert_eq!(
+        found[1],
+        json!({"check": "client", "grade": "fault", "found": "Claude Code 1.0.127 is older than 1.0.128", "remedy": "update Claude Code"})
+    );
+}
+
+#[test]
+fn a_state_directory_that_is_not_ours_alone_is_a_fault() {
+    let sandbox = healthy();
+    let remedy = "mend the directory, or set CCSESSION_STATE_DIR";
+    fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o755)).unwrap();
+    let found = format!(
+        "could not trust `{}`: others may enter it (mode 0755); run chmod 700 on it",
+        sandbox.state().display()
+    );
+    check(doctor(&sandbox), &[("fault", "state", &found, remedy)]);
+
+    let file = sandbox.path("file");
+    fs::write(&file, "").unwrap();
+    let found = format!(
+        "could not trust `{}`: it is not a directory",
+        file.display()
+    );
+    check(
+        doctor(&sandbox).env("CCSESSION_STATE_DIR", &file),
+        &[("fault", "state", &found, remedy)],
+    );
+}
+
+#[test]
+fn without_a_home_there_is_no_place_for_anything() {
+    let sandbox = healthy();
+    let run = doctor(&sandbox)
+        .env("HOME", "relative")
+        .without_env("CCSESSION_STATE_DIR");
+    check(
+        run,
+        &[
+            (
+                "fault",
+                "settings",
+                "Claude Code's directory is not known",
+                "set HOME or CLAUDE_CONFIG_DIR",
+            ),
+            (
+                "fault",
+                "state",
+                "could not find a state directory: HOME is not an absolute path; set HOME or CCSESSION_STATE_DIR",
+                "mend the directory, or set CCSESSION_STATE_DIR",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_pointer_directory_in_which_anybody_may_replace_files_is_a_fault() {
+    let sandbox = healthy();
+    let remedy = "ask the owner of the machine to mend it";
+    fs::set_permissions(sandbox.pointers(), fs::Permissions::from_mode(0o777)).unwrap();
+    let found = format!(
+        "could not trust `{}`: everybody may write to it and it is not sticky (as chmod 1777 makes it)",
+        sandbox.pointers().display()
+    );
+    check(doctor(&sandbox), &[("fault", "pointers", &found, remedy)]);
+    fs::set_permissions(sandbox.pointers(), fs::Permissions::from_mode(0o1777)).unwrap();
+    check(doctor(&sandbox), &[]);
+    let gone = sandbox.path("gone");
+    let found = format!(
+        "could not inspect `{}`: No such file or directory (os error 2)",
+        gone.display()
+    );
+    check(
+        doctor(&sandbox).env("CCSESSION_POINTER_DIR", &gone),
+        &[("fault", "pointers", &found, remedy)],
+    );
+}
+
+#[test]
+fn the_last_event_is_the_newest_of_all_sessions() {
+    let sandbox = healthy();
+    let other = event("SessionStart", "s-2", json!({"source": "startup"}));
+    sandbox.hook(&other).silent();
+    age(&sandbox, ID, 3 * 60 * 60);
+    age(&sandbox, "s-2", 2 * 60 * 60 + 30);
+    let found = findings(doctor(&sandbox));
+    let last = found
+        .iter()
+        .find(|finding| finding["check"] == "last event")
+        .unwrap();
+    let last = last["found"].as_str().unwrap();
+    assert!(
+        last.starts_with("2h ") && last.ends_with("s ago, in session s-2"),
+        "{last}"
+    );
+}
+
+/// Makes a session's last event that many seconds old.
+fn age(sandbox: &Sandbox, id: &str, seconds: u64) {
+    let journal = fs::File::options()
+        .write(true)
+        .open(sandbox.session(id).join("events.jsonl"))
+        .unwrap();
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+    journal.set_modified(then).unwrap();
+}
+
+#[test]
+fn hook_errors_are_a_fault_for_a_day() {
+    let sandbox = healthy();
+    let errors = |errors: &[(i64, &str)]| {
+        let line = |(hours, what): &(i64, &str)| {
+            let time = chrono::Local::now() - chrono::TimeDelta::hours(*hours);
+            let line = json!({"v": 1, "ts": time.to_rfc3339(), "what": what, "pid": 1});
+            format!("\n{line}\n")
+        };
+        let text: String = errors.iter().map(line).collect();
+        write_private(&sandbox.state().join("hook-errors.jsonl"), &text);
+    };
+    errors(&[(25, "old"), (24, "as old")]);
+    check(doctor(&sandbox), &[]);
+    errors(&[
+        (25, "old"),
+        (23, "could not a"),
+        (0, "could not write `/x\u{1b}[2J`\nat all"),
+    ]);
+    check(
+        doctor(&sandbox),
+        &[(
+            "fault",
+            "hook errors",
+            "2 within a day, the last: could not write `/x\\u{1b}[2J`\\u{a}at all",
+            "mend what the error names; it stays listed for a day",
+        )],
+    );
+}
+
+#[test]
+fn events_that_belong_to_no_session_are_noted() {
+    let sandbox = healthy();
+    let nobodys = json!({"hook_event_name": "Stop", "session_id": "../x"});
+    sandbox.hook(&nobodys).silent();
+    check(
+        doctor(&sandbox),
+        &[(
+            "note",
+            "unattributed",
+            "events without a valid session id: 1",
+            &format!(
+                "see {}",
+                sandbox.state().join("unattributed.jsonl").display()
+            ),
+        )],
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_a_fault() {
+    let sandbox = healthy();
+    let path = sandbox.home().join(".config/ccsession/config.toml");
+    put(&path, "ttl = \"soon\"\ncolour = \"blue\"\n");
+    let remedy = "correct it; `ccsession config --example` shows every key";
+    let (ttl, colour) = (
+        format!(
+            "could not use ttl from {}: `soon` is not a duration above zero, such as `90s`, `5m` or `24h`",
+            path.display()
+        ),
+        format!(
+            "could not use colour from {}: there is no such key",
+            path.display()
+        ),
+    );
+    check(
+        doctor(&sandbox),
+        &[
+            ("fault", "configuration", &colour, remedy),
+            ("fault", "configuration", &ttl, remedy),
+        ],
+    );
+    put(&path, "ttl = \n");
+    let found = findings(doctor(&sandbox));
+    let last = found.last().unwrap()["found"].as_str().unwrap();
+    assert!(
+        last.starts_with(&format!("could not read `{}`: ", path.display()))
+            && last.ends_with("(line 1)"),
+        "{last}"
+    );
+    fs::remove_file(&path).unwrap();
+    check(
+        doctor(&sandbox).env("CCSESSION_CAPTURE", "all"),
+        &[(
+            "fault",
+            "configuration",
+            "could not use capture from $CCSESSION_CAPTURE: `all` is not `metadata` or `summary`",
+            remedy,
+        )],
+    );
+}
