@@ -12,6 +12,7 @@ mod wire;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::model::SessionId;
@@ -55,18 +56,31 @@ pub fn session_id_on_stdin() -> Option<SessionId> {
     }
 }
 
-/// A panic ends silently with status 0. Nothing is written to what is not there: closed streams are opened on
-/// /dev/null. And a write over the limit of a file's size is an error instead of a signal that kills.
+/// A panic ends silently with status 0, and no file that is opened later takes the place of a closed stream.
 fn be_silent() {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
     write::open_closed_streams();
+    survive_limits();
+}
+
+/// Under limits of file size or memory, a write beyond the one is an error instead of a signal that kills, and running
+/// out of the other ends silently with status 0.
+fn survive_limits() {
+    use rustix::process::{Resource, getrlimit};
+    const SIGABRT: i32 = 6;
     #[cfg(target_os = "linux")]
-    if rustix::process::getrlimit(rustix::process::Resource::Fsize)
-        .current
-        .is_some()
-    {
+    if getrlimit(Resource::Fsize).current.is_some() {
         const SIGXFSZ: i32 = 25;
         let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    }
+    if [Resource::As, Resource::Data]
+        .into_iter()
+        .any(|memory| getrlimit(memory).current.is_some())
+    {
+        // The standard library says on stderr that memory ran out, and aborts.
+        write::close_stderr();
+        let always = Arc::new(AtomicBool::new(true));
+        let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, always);
     }
 }
 

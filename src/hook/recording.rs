@@ -112,6 +112,9 @@ impl Recording<'_> {
     }
 
     fn unattributed(&mut self, why: &str) {
+        if self.env.hook_debug {
+            self.note(format!("could not attribute {}: {why}", self.event_name));
+        }
         let Some(state) = self.done(State::create(self.places)) else {
             return;
         };
@@ -294,6 +297,9 @@ impl Recording<'_> {
 
     /// Makes the client an owner of the session, and the session one that may be live.
     fn join(&mut self, state: &State, id: &SessionId, place: &Place) {
+        let Some(project) = &place.project else {
+            return;
+        };
         if let Some(client) = &place.client {
             let added = state.session(id).add_owner(&client.owner);
             self.done(added);
@@ -302,10 +308,8 @@ impl Recording<'_> {
                 self.done(set);
             }
         }
-        if let Some(project) = &place.project {
-            let added = index::add_to_project(state, &project.key(), id);
-            self.done(added);
-        }
+        let added = index::add_to_project(state, &project.key(), id);
+        self.done(added);
     }
 
     /// Takes the client off the session. Whether another process still has it is the answer.

@@ -11,8 +11,8 @@
 const MAX_DEPTH: usize = 128;
 /// The longest member name that is told from others.
 const MAX_KEY: usize = 64;
-/// The most members that are kept.
-const MAX_MEMBERS: usize = 4096;
+/// The most objects of an entered array that are looked at.
+const MAX_ELEMENTS: usize = 1024;
 
 /// What to do with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Scan {
         }
     }
 
-    /// The members that were met, in order; of several with one name, all.
+    /// The members that were met; of several with one name in one object, the last.
     pub(super) fn into_members(self) -> Vec<Member> {
         self.members
     }
@@ -301,13 +301,14 @@ impl Scan {
     }
 
     fn enter(&mut self) {
-        let (name, element) = self
-            .pending
-            .last_mut()
-            .map_or((String::new(), 0), |pending| {
+        let (name, element) = match self.pending.last_mut() {
+            None => (String::new(), 0),
+            Some(pending) if pending.elements == MAX_ELEMENTS => return,
+            Some(pending) => {
                 pending.elements += 1;
                 (pending.member.key.clone(), pending.elements - 1)
-            });
+            }
+        };
         self.frames.push(Frame {
             depth: self.depth,
             name,
@@ -342,11 +343,7 @@ impl Scan {
                 .is_some_and(|array| array.want == Want::Enter && array.depth + 1 == self.depth);
         }
         let key = std::str::from_utf8(&self.key).unwrap_or_default();
-        let want = if self.members.len() < MAX_MEMBERS {
-            (self.plan)(&frame.name, key)
-        } else {
-            Want::Skip
-        };
+        let want = (self.plan)(&frame.name, key);
         if want == Want::Skip {
             return false;
         }
@@ -382,8 +379,18 @@ impl Scan {
         } else {
             Expect::CommaOrEnd
         };
-        if let Some(done) = self.pending.pop_if(|pending| pending.depth == self.depth) {
-            self.members.push(done.member);
+        let Some(done) = self.pending.pop_if(|pending| pending.depth == self.depth) else {
+            return;
+        };
+        let is_same = |member: &&mut Member| {
+            member.key == done.member.key
+                && member.element == done.member.element
+                && member.parent == done.member.parent
+        };
+        let same = self.members.iter_mut().rev().find(is_same);
+        match same {
+            Some(member) => *member = done.member,
+            None => self.members.push(done.member),
         }
     }
 }

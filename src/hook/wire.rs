@@ -13,6 +13,8 @@ use crate::model::{Capture, Event, SessionId};
 
 /// The longest id or name that is kept, in bytes of JSON text.
 const NAME: usize = 512;
+/// The longest id or name of a call in a batch, of which there may be many.
+const CALL_NAME: usize = 192;
 /// The longest path that is kept, in bytes of JSON text.
 const PATH: usize = 16 * 1024;
 /// How much of a text that is only looked at for what kind of text it is.
@@ -56,7 +58,7 @@ pub(super) fn plan(parent: &str, key: &str) -> Want {
         ) => Want::Keep(NAME),
         ("tool_input", key) if label::INPUTS.contains(&key) => Want::Keep(LABEL),
         ("tool_response", "backgroundTaskId" | "agentId" | "isAsync") => Want::Keep(NAME),
-        ("tool_calls", "tool_name" | "tool_use_id") => Want::Keep(NAME),
+        ("tool_calls", "tool_name" | "tool_use_id") => Want::Keep(CALL_NAME),
         ("tool_calls", "tool_response") => Want::Keep(OPENING),
         _ => Want::Skip,
     }

@@ -226,14 +226,14 @@ impl Pointers<'_> {
     /// removals take turns by the lock; and, for writers that know no lock, the file is first moved aside, looked at
     /// again, and moved back if it is not the one that was judged.
     fn remove_if(&self, path: &Path, doomed: impl Fn(&Reading) -> bool) -> Result<bool> {
-        if !doomed(&self.read_path(path)) {
+        if !doomed(&self.read_for_removal(path)?) {
             return Ok(false);
         }
         let _lock = self
             .state
             .map(|state| state.lock(HOOK_PATIENCE))
             .transpose()?;
-        let judged = self.read_path(path);
+        let judged = self.read_for_removal(path)?;
         if !doomed(&judged) {
             return Ok(false);
         }
@@ -250,6 +250,14 @@ impl Pointers<'_> {
             write::remove(&aside)?;
         }
         Ok(false)
+    }
+
+    /// Reads for a removal, of which a system that refuses to read is the end.
+    fn read_for_removal(&self, path: &Path) -> Result<Reading> {
+        match self.read_path(path) {
+            Reading::Refused(err @ Error::Io { .. }) => Err(err),
+            reading => Ok(reading),
+        }
     }
 
     /// Removes every stale pointer of ours, and what was left behind by processes that died; with `dry_run`, only says

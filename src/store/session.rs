@@ -98,7 +98,7 @@ impl SessionDir {
         }
         Ok(Created {
             record: write::create(&self.record_path(), &record.encode())?,
-            journal: write::create_small(&self.journal(), &journal::framed(&event.encode()))?,
+            journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,
         })
     }
 

@@ -101,21 +101,43 @@ pub(super) fn prepared(
 /// Creates a small file by one exclusive open, mode 0600. Whether it was created is the answer.
 ///
 /// # Errors
-/// [`Error::Io`]; after a failed write a part of `bytes` may be there, so readers judge the content.
+/// [`Error::Io`]; then it was not created. A process that is killed while it writes may leave a part of `bytes`, so
+/// readers judge the content.
 pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(fd) => fd,
-        Err(Errno::EXIST) => return Ok(false),
-        Err(errno) => return Err(Error::io("create", path)(errno)),
+    let Some(mut file) = open_new(path)? else {
+        return Ok(false);
     };
-    rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR).map_err(Error::io("create", path))?;
-    if !bytes.is_empty() {
-        File::from(fd)
-            .write_all(bytes)
-            .map_err(Error::io("write", path))?;
+    if let Err(err) = file.write_all(bytes) {
+        remove(path)?;
+        return Err(Error::io("write", path)(err));
     }
     Ok(true)
+}
+
+/// Creates a file that others append to, beginning with `bytes`, mode 0600. Whether it was created is the answer.
+///
+/// # Errors
+/// [`Error::Io`]. Where writing failed the file is there, with a part of `bytes` and maybe with what another process has
+/// appended since.
+pub fn begin(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let Some(mut file) = open_new(path)? else {
+        return Ok(false);
+    };
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    Ok(true)
+}
+
+/// Opens a file that was not there before; nothing where there is one.
+fn open_new(path: &Path) -> Result<Option<File>> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let fd = match rustix::fs::open(path, flags, mode) {
+        Ok(fd) => fd,
+        Err(Errno::EXIST) => return Ok(None),
+        Err(errno) => return Err(Error::io("create", path)(errno)),
+    };
+    rustix::fs::fchmod(&fd, mode).map_err(Error::io("create", path))?;
+    Ok(Some(File::from(fd)))
 }
 
 /// What became of an append.
@@ -169,6 +191,13 @@ pub fn open_closed_streams() {
         }
         // It stays open to the end of the process.
         let _ = fd.into_raw_fd();
+    }
+}
+
+/// Leads stderr to /dev/null.
+pub fn close_stderr() {
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stderr(&null);
     }
 }
 
