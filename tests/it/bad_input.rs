@@ -392,145 +392,93 @@ fn root() -> bool {
 // What comes on stdin.
 
 /// Payloads that name no session.
-fn nameless() -> Vec<(&'static str, Vec<u8>)> {
+fn nameless() -> Vec<(String, Vec<u8>)> {
+    const TEXTS: &str = r#"
+HTML                   | <!DOCTYPE html><html><body>502 Bad Gateway</body></html>
+text                   | Error: connect ECONNREFUSED 127.0.0.1:443
+an array               | []
+an array of payloads   | [{"session_id":"s-1"}]
+a string               | "x"
+null                   | null
+a number               | -1.5e3
+true                   | true
+an empty object        | {}
+an open object         | {
+half a name            | {"session
+a name without a value | {"session_id":
+half a value           | {"session_id":"s-
+single quotes          | {'session_id':'s-1'}
+no quotes              | {session_id:"s-1"}
+a comment              | /* x */ {"session_id":"s-1"}
+other names            | {"sessionId":"s-1","SESSION_ID":"s-1","session_id ":"s-1","":"s-1"}
+further inside         | {"tool_input":{"session_id":"s-1"},"x":[{"session_id":"s-1"}]}
+after what is no JSON  | {"x":@,"session_id":"s-1"}
+"#;
     let deep = |open: &str, levels: usize| open.repeat(levels).into_bytes();
-    let utf16: Vec<u8> =
-        r#"{"session_id":"s-1"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let mut bom = b"\xef\xbb\xbf".to_vec();
-    bom.extend_from_slice(br#"{"session_id":"s-1","hook_event_name":"Stop"}"#);
-    vec![
+    let payload = br#"{"session_id":"s-1","hook_event_name":"Stop"}"#;
+    let utf16 = r#"{"session_id":"s-1"}"#.encode_utf16();
+    let mut cases: Vec<(String, Vec<u8>)> = rows(TEXTS)
+        .map(|[name, text]| (name.to_owned(), text.into()))
+        .collect();
+    let more: [(&str, Vec<u8>); 13] = [
         ("nothing", Vec::new()),
-        ("a blank", b" ".to_vec()),
-        ("a line break", b"\r\n".to_vec()),
+        ("line breaks", b"\r\n\n".to_vec()),
         (
-            "HTML",
-            b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>".to_vec(),
+            "a byte order mark",
+            [b"\xef\xbb\xbf", &payload[..]].concat(),
         ),
-        (
-            "text",
-            b"Error: connect ECONNREFUSED 127.0.0.1:443\n".to_vec(),
-        ),
-        ("an array", b"[]".to_vec()),
-        (
-            "an array of payloads",
-            br#"[{"session_id":"s-1"}]"#.to_vec(),
-        ),
-        ("a string", br#""x""#.to_vec()),
-        ("null", b"null".to_vec()),
-        ("a number", b"-1.5e3".to_vec()),
-        ("true", b"true".to_vec()),
-        ("an empty object", b"{}".to_vec()),
-        ("an open object", b"{".to_vec()),
-        ("half a name", br#"{"session"#.to_vec()),
-        ("a name without a value", br#"{"session_id":"#.to_vec()),
-        ("half a value", br#"{"session_id":"s-"#.to_vec()),
-        ("single quotes", b"{'session_id':'s-1'}".to_vec()),
-        ("a name without quotes", b"{session_id:\"s-1\"}".to_vec()),
-        ("a comment", b"/* x */ {\"session_id\":\"s-1\"}".to_vec()),
-        (
-            "another name",
-            br#"{"sessionId":"s-1","SESSION_ID":"s-1"}"#.to_vec(),
-        ),
-        (
-            "further inside",
-            br#"{"tool_input":{"session_id":"s-1"},"x":[{"session_id":"s-1"}]}"#.to_vec(),
-        ),
-        (
-            "after what is no JSON",
-            br#"{"x":@,"session_id":"s-1"}"#.to_vec(),
-        ),
-        ("a byte order mark", bom),
-        ("UTF-16", utf16),
-        ("a NUL", b"\0".to_vec()),
+        ("UTF-16", utf16.flat_map(u16::to_le_bytes).collect()),
         ("NULs", vec![0; 100_000]),
-        ("a NUL first", b"\0{\"session_id\":\"s-1\"}".to_vec()),
+        ("a NUL first", [b"\0", &payload[..]].concat()),
         ("no UTF-8", b"\xff\xfe\xc0\x80".to_vec()),
         ("no UTF-8 between", b"{\xff\"session_id\":\"s-1\"}".to_vec()),
-        (
-            "a key that is no UTF-8",
-            b"{\"session_id\xff\":\"s-1\"}".to_vec(),
-        ),
+        ("a key that is no UTF-8", b"{\"session_id\xff\":1}".to_vec()),
         (
             "a key of 1 MB",
-            format!("{{\"{}\":1}}", "session_id".repeat(100_000)).into_bytes(),
+            [b"{\"", &deep("session_id", 100_000)[..], b"\":1}"].concat(),
         ),
         (
             "129 levels",
-            [deep(r#"{"a":"#, 129), br#"1,"session_id":"s-1"}"#.to_vec()].concat(),
+            [&deep(r#"{"a":"#, 129)[..], br#"1,"session_id":"s-1"}"#].concat(),
         ),
         ("a million levels", deep(r#"{"a":"#, 1_000_000)),
         ("a million arrays", deep("[", 1_000_000)),
-        (
-            "a million arrays inside",
-            [b"{\"a\":".to_vec(), deep("[", 1_000_000)].concat(),
-        ),
-    ]
+    ];
+    cases.extend(more.map(|(name, bytes)| (name.to_owned(), bytes)));
+    cases
+}
+
+/// The rows of a table whose columns are separated by `|` between blanks.
+fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
+    let row = |line: &'static str| {
+        let mut cells = line.splitn(N, '|').map(str::trim);
+        std::array::from_fn(|_| {
+            cells
+                .next()
+                .unwrap_or_else(|| panic!("a short row: {line}"))
+        })
+    };
+    table.lines().filter(|line| !line.is_empty()).map(row)
 }
 
 /// JSON values that are no session id.
 fn no_ids() -> Vec<Vec<u8>> {
-    let quoted = |text: &str| serde_json::to_vec(text).unwrap();
-    let mut values: Vec<Vec<u8>> = [
-        "7",
-        "-1",
-        "1e999",
-        "[]",
-        "[\"s-1\"]",
-        "{}",
-        "{\"id\":\"s-1\"}",
-        "null",
-        "true",
-        "s-1",
-    ]
-    .iter()
-    .map(|raw| raw.as_bytes().to_vec())
-    .collect();
-    values.push("9".repeat(10_000).into_bytes());
-    for text in [
-        "",
-        " ",
-        "unknown",
-        "../../x",
-        "..",
-        ".",
-        "/",
-        "/etc/passwd",
-        "a/b",
-        "a\\b",
-        "-rf",
-        "_a",
-        ".hidden",
-        "~",
-        "a\n",
-        "\na",
-        "a\nb",
-        "a\0b",
-        "\0",
-        "a b",
-        " a",
-        "a ",
-        "\u{1b}[2J",
-        "a\u{1b}]0;x\u{7}",
-        "é",
-        "ａ",
-        "a:b",
-        "a%2fb",
-        "$(id)",
-        "`id`",
-        "a;b",
-        "a\u{202e}b",
-        "\u{feff}a",
-    ] {
-        values.push(quoted(text));
-    }
-    values.push(quoted(&"x".repeat(129)));
-    values.push(quoted(&"x".repeat(1 << 20)));
-    values.push(br#""\ud800""#.to_vec());
-    values.push(br#""a\q""#.to_vec());
-    values.push(b"\"a\xff\"".to_vec());
-    values.push(b"\"a\nb\"".to_vec());
-    values.push(b"\"a\0\"".to_vec());
-    values
+    const VALUES: &str = r#"
+7 -1 1e999 [] ["s-1"] {} {"id":"s-1"} null true s-1 "" "unknown" "../../x" ".." "." "/" "/etc/passwd" "a/b" "a\\b" "-rf" "_a"
+".hidden" "~" "a\n" "\na" "a\nb" "a\u0000b" "\u0000" "a\u0020b" "\u0020a" "a\u0020" "\u001b[2J" "a\u001b]0;x\u0007" "é" "ａ" "a:b"
+"a%2fb" "$(id)" "`id`" "a;b" "a\u202eb" "\ufeffa" "\ud800" "a\q" "a\u00"
+"#;
+    let quoted = |text: &str| format!("\"{text}\"").into_bytes();
+    let listed = VALUES
+        .split_ascii_whitespace()
+        .map(|value| value.as_bytes().to_vec());
+    let raw = [&b"\"a\xff\""[..], b"\"a\nb\"", b"\"a\0\"", b"\"a\tb\""].map(<[u8]>::to_vec);
+    let long = [
+        quoted(&"x".repeat(129)),
+        quoted(&"x".repeat(1 << 20)),
+        "9".repeat(10_000).into_bytes(),
+    ];
+    listed.chain(raw).chain(long).collect()
 }
 
 /// Every payload without a valid id: its name, its bytes, what is noted of it, and the event if it names one.
@@ -538,7 +486,7 @@ fn unattributable() -> Vec<(String, Vec<u8>, String, Option<&'static str>)> {
     let nothing = "the payload has no session_id".to_owned();
     let mut cases: Vec<_> = nameless()
         .into_iter()
-        .map(|(name, bytes)| (name.to_owned(), bytes, nothing.clone(), None))
+        .map(|(name, bytes)| (name, bytes, nothing.clone(), None))
         .collect();
     for value in no_ids() {
         let mut bytes = b"{\"session_id\":".to_vec();
@@ -634,65 +582,122 @@ fn call(rest: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Payloads that name their session, and have something else wrong with them: what is recorded of each.
-fn attributable() -> Vec<(&'static str, Vec<u8>, Value)> {
-    let plain = || json!({"event": "PreToolUse"});
-    let with = |name: &str, value: Value| {
-        let mut line = plain();
-        line[name] = value;
-        line
-    };
-    let cut = || with("incomplete", true.into());
+fn attributable() -> Vec<(String, Vec<u8>, Value)> {
+    // What follows the opening members, and what is recorded besides the event's name.
+    const TEXTS: &str = r#"
+nothing wrong               | ,"tool_name":"Bash"}                       | {"tool":"Bash"}
+blanks                      | , "tool_name" : "Bash" }                   | {"tool":"Bash"}
+more after it               | } and more {"session_id":"s-9"}            | {}
+the end is missing          |                                            | {"incomplete":true}
+a comma too many            | ,}                                         | {"incomplete":true}
+the wrong bracket           | ]                                          | {"incomplete":true}
+a name without a value      | ,"tool_name"}                              | {"incomplete":true}
+what is no value            | ,"tool_name":@}                            | {"incomplete":true}
+an open string              | ,"tool_name":"Bash                         | {"incomplete":true}
+an open escape              | ,"tool_name":"Bash\                        | {"incomplete":true}
+a name twice                | ,"tool_name":"Read","tool_name":"Bash"}    | {"tool":"Bash"}
+a lone surrogate            | ,"tool_name":"\ud800","tool_use_id":"t1"}  | {"tool_use_id":"t1"}
+surrogates the wrong way    | ,"tool_name":"\udc00\ud800"}               | {}
+a surrogate pair            | ,"tool_name":"\ud83d\ude00"}               | {"tool":"😀"}
+an unknown escape           | ,"tool_name":"\q"}                         | {}
+an escape sequence          | ,"tool_name":"\u001b[2J\u0000\n\u202e"}    | {"tool":"\u001b[2J\u0000\n\u202e"}
+paths as names              | ,"tool_name":"../x","tool_use_id":"../y"}  | {"tool":"../x","tool_use_id":"../y"}
+a subagent's hostile id     | ,"agent_id":"../../x"}                     | {"agent_id":"../../x"}
+empty names                 | ,"tool_name":"","tool_use_id":""}          | {}
+an infinite number          | ,"duration_ms":1e999}                      | {}
+a negative duration         | ,"duration_ms":-1}                         | {}
+a duration                  | ,"duration_ms":38}                         | {"duration_ms":38}
+a hostile path              | ,"cwd":"/nowhere/../..\n\u001b[2J\u0000"}  | {}
+a relative path             | ,"cwd":"../../.."}                         | {}
+a device as transcript      | ,"transcript_path":"/dev/zero"}            | {}
+a label with escapes        | ,"tool_input":{"skill":"\u001b[1m\nx"}}   | {"input_bytes":24,"what":"[1m x"}
+"#;
+    let cut = || json!({"incomplete": true});
     let levels = |levels: usize| {
         let (open, close) = (r#"{"a":"#.repeat(levels - 1), "}".repeat(levels - 1));
         call(format!(r#","x":{open}1{close},"tool_name":"Bash"}}"#))
     };
     let deep = |open: &str| call(format!(r#","x":{}"#, open.repeat(1_000_000)));
     let long = "x".repeat(1 << 20);
-    let mut cases = vec![
-        ("nothing wrong", call(r#","tool_name":"Bash"}"#), with("tool", "Bash".into())),
-        ("blanks around it", [b" \r\n\t".to_vec(), call(" }"), b"\n\n ".to_vec()].concat(), plain()),
-        ("more after it", call("} and more {\"session_id\":\"s-9\"}"), plain()),
-        ("NULs after it", [call("}"), vec![0; 1000]].concat(), plain()),
-        ("the end is missing", call(""), cut()),
-        ("a comma too many", call(",}"), cut()),
-        ("the wrong bracket", call("]"), cut()),
+    let mut cases: Vec<(String, Vec<u8>, Value)> = rows(TEXTS)
+        .map(|[name, rest, line]| {
+            (
+                name.to_owned(),
+                call(rest),
+                serde_json::from_str(line).unwrap(),
+            )
+        })
+        .collect();
+    let label = json!({"input_bytes": (1 << 20) + 18, "what": format!("{}…", "x".repeat(159))});
+    let twice = br#"{"session_id":"s-9","hook_event_name":"Stop","session_id":"@ID","hook_event_name":"PreToolUse"}"#;
+    let more = [
+        ("the id twice", twice.to_vec(), json!({})),
         ("a NUL between", call("\0,\"tool_name\":\"Bash\"}"), cut()),
+        (
+            "a NUL in a name",
+            call(b",\"tool_name\":\"Ba\0sh\"}"),
+            json!({}),
+        ),
+        (
+            "NULs after it",
+            [call("}"), vec![0; 1000]].concat(),
+            json!({}),
+        ),
+        (
+            "a line break in a name",
+            call(",\"tool_name\":\"Ba\nsh\"}"),
+            json!({}),
+        ),
         ("no UTF-8 between", call(b"\xff}"), cut()),
-        ("a name without a value", call(r#","tool_name"}"#), cut()),
-        ("what is no value", call(r#","tool_name":@}"#), cut()),
-        ("an open string", call(r#","tool_name":"Bash"#), cut()),
-        ("an open escape", call(",\"tool_name\":\"Bash\\"), cut()),
-        ("128 levels", levels(128), with("tool", "Bash".into())),
+        (
+            "no UTF-8 in a name",
+            call(b",\"tool_name\":\"Ba\xffsh\"}"),
+            json!({}),
+        ),
+        (
+            "no UTF-8 in what is skipped",
+            call(b",\"x\":\"\xc0\x80\xff\"}"),
+            json!({}),
+        ),
+        ("128 levels", levels(128), json!({"tool": "Bash"})),
         ("129 levels", levels(129), cut()),
         ("a million levels", deep(r#"{"a":"#), cut()),
         ("a million arrays", deep("["), cut()),
-        ("names twice", call(r#","tool_name":"Read","tool_name":"Bash"}"#), with("tool", "Bash".into())),
-        ("the id twice", br#"{"session_id":"s-9","hook_event_name":"Stop","session_id":"@ID","hook_event_name":"PreToolUse"}"#.to_vec(), plain()),
-        ("a lone surrogate", call(r#","tool_name":"\ud800","tool_use_id":"t1"}"#), with("tool_use_id", "t1".into())),
-        ("surrogates the wrong way", call(r#","tool_name":"\udc00\ud800"}"#), plain()),
-        ("a surrogate pair", call(r#","tool_name":"\ud83d\ude00"}"#), with("tool", "😀".into())),
-        ("no UTF-8 in a name", call(b",\"tool_name\":\"Ba\xffsh\",\"tool_use_id\":\"t1\"}"), with("tool_use_id", "t1".into())),
-        ("no UTF-8 in what is skipped", call(b",\"x\":\"\xc0\x80\xff\",\"tool_use_id\":\"t1\"}"), with("tool_use_id", "t1".into())),
-        ("a NUL in a name", call(b",\"tool_name\":\"Ba\0sh\"}"), plain()),
-        ("a line break in a name", call(",\"tool_name\":\"Ba\nsh\"}"), plain()),
-        ("an escape sequence in a name", call(r#","tool_name":"\u001b[2J\u0000\n\u202e"}"#), with("tool", "\u{1b}[2J\0\n\u{202e}".into())),
-        ("a path as a name", call(r#","tool_name":"../../x","tool_use_id":"../../y"}"#), json!({"event": "PreToolUse", "tool": "../../x", "tool_use_id": "../../y"})),
-        ("a subagent's hostile id", call(r#","agent_id":"../../x"}"#), with("agent_id", "../../x".into())),
-        ("empty names", call(r#","tool_name":"","tool_use_id":"","agent_id":""}"#), plain()),
-        ("a name of 1 MB", call(format!(r#","tool_name":"{long}","tool_use_id":"t1"}}"#)), with("tool_use_id", "t1".into())),
-        ("an id of 1 MB", call(format!(r#","tool_use_id":"{long}","agent_id":"{long}"}}"#)), plain()),
-        ("a number of 100,000 digits", call(format!(r#","duration_ms":{}}}"#, "9".repeat(100_000))), plain()),
-        ("numbers that are none", call(r#","duration_ms":1e999}"#), plain()),
-        ("a negative duration", call(r#","duration_ms":-1}"#), plain()),
-        ("a whole duration", call(r#","duration_ms":38}"#), with("duration_ms", 38.into())),
-        ("a label with escapes", call(r#","tool_input":{"description":"\u001b[31mred\u0007\nblue"}}"#), json!({"event": "PreToolUse", "input_bytes": 43, "what": "[31mred blue"})),
-        ("a label of 1 MB", call(format!(r#","tool_input":{{"description":"{long}"}}}}"#)), json!({"event": "PreToolUse", "input_bytes": (1 << 20) + 18, "what": format!("{}…", "x".repeat(159))})),
-        ("a hostile path", call(r#","cwd":"/nowhere/../..\n\u001b[2J\u0000"}"#), plain()),
-        ("a relative path", call(r#","cwd":"../../.."}"#), plain()),
-        ("a path of 1 MB", call(format!(r#","cwd":"/{long}","transcript_path":"/{long}"}}"#)), plain()),
-        ("a deep path", call(format!(r#","cwd":"{}"}}"#, "/a".repeat(8000))), plain()),
-        ("a device as transcript", call(r#","transcript_path":"/dev/zero"}"#), plain()),
+        (
+            "a name of 1 MB",
+            call(format!(r#","tool_name":"{long}"}}"#)),
+            json!({}),
+        ),
+        (
+            "ids of 1 MB",
+            call(format!(r#","tool_use_id":"{long}","agent_id":"{long}"}}"#)),
+            json!({}),
+        ),
+        (
+            "paths of 1 MB",
+            call(format!(r#","cwd":"/{long}","transcript_path":"/{long}"}}"#)),
+            json!({}),
+        ),
+        (
+            "a deep path",
+            call(format!(r#","cwd":"{}"}}"#, "/a".repeat(8000))),
+            json!({}),
+        ),
+        (
+            "100,000 digits",
+            call(format!(r#","duration_ms":{}}}"#, "9".repeat(100_000))),
+            json!({}),
+        ),
+        (
+            "a label of 1 MB",
+            call(format!(r#","tool_input":{{"description":"{long}"}}}}"#)),
+            label,
+        ),
     ];
+    cases.extend(more.map(|(name, bytes, line)| (name.to_owned(), bytes, line)));
+    for (_, _, line) in &mut cases {
+        line["event"] = "PreToolUse".into();
+    }
     // The name of an event that is none: the executable's own is taken.
     for name in [
         r#""../../x""#,
@@ -704,20 +709,15 @@ fn attributable() -> Vec<(&'static str, Vec<u8>, Value)> {
         "[]",
         "{}",
         "null",
+        &format!("\"{long}\""),
     ] {
         let bytes = format!(r#"{{"session_id":"@ID","hook_event_name":{name}}}"#);
         cases.push((
-            "no event's name",
+            format!("the event {name:.20}"),
             bytes.into_bytes(),
             json!({"event": null}),
         ));
     }
-    let bytes = format!(r#"{{"session_id":"@ID","hook_event_name":"{long}"}}"#);
-    cases.push((
-        "an event's name of 1 MB",
-        bytes.into_bytes(),
-        json!({"event": null}),
-    ));
     cases
 }
 
@@ -812,8 +812,8 @@ fn places(payload: &Value) -> Vec<String> {
 
 #[test]
 fn a_member_of_the_wrong_type_harms_nothing_else() {
-    let base = every_member();
     // What JSON has, and numbers that no program's own type holds: put in as text.
+    let digits = "9".repeat(400);
     let values = [
         "7",
         "-1.5",
@@ -824,146 +824,151 @@ fn a_member_of_the_wrong_type_harms_nothing_else() {
         "null",
         "true",
         "1e999",
-        &"9".repeat(400),
+        &digits,
         r#""""#,
     ];
-    let mut cases = Vec::new();
-    for place in places(&base) {
-        for event in [
-            "PostToolUse",
+    let base = every_member();
+    // What an event has a use of its own for; everything else means the same to all of them.
+    let own = [
+        (
             "SessionStart",
+            &[
+                "/source",
+                "/model",
+                "/cwd",
+                "/session_title",
+                "/agent_type",
+                "/transcript_path",
+            ][..],
+        ),
+        ("SessionEnd", &["/reason", "/cwd"]),
+        ("UserPromptSubmit", &["/prompt", "/task_id"]),
+        ("PostToolUseFailure", &["/error", "/is_interrupt"]),
+        ("StopFailure", &["/error"]),
+        (
             "PostToolBatch",
-            "UserPromptSubmit",
-            "StopFailure",
-            "SessionEnd",
-        ] {
-            // Most members mean the same to every event.
-            if event == "PostToolUse"
-                || [
-                    "/source",
-                    "/prompt",
-                    "/error",
-                    "/tool_calls",
-                    "/reason",
-                    "/model",
-                    "/cwd",
-                ]
-                .iter()
-                .any(|own| place.starts_with(own))
-            {
-                cases.extend(values.iter().map(|value| (place.clone(), event, *value)));
-            }
-        }
-    }
+            &[
+                "/tool_calls",
+                "/tool_calls/0/tool_name",
+                "/tool_calls/0/tool_use_id",
+                "/tool_calls/0/tool_response",
+            ],
+        ),
+    ];
+    let own = own
+        .iter()
+        .flat_map(|(event, places)| places.iter().map(|place| (place.to_string(), *event)));
+    let common = places(&base)
+        .into_iter()
+        .map(|place| (place, "PostToolUse"));
+    let cases: Vec<(String, &str, &str)> = common
+        .chain(own)
+        .flat_map(|(place, event)| values.map(|value| (place.clone(), event, value)))
+        .collect();
     assert!(cases.len() > 600, "{}", cases.len());
-    in_parallel(cases.len(), 3, |number| {
-        let (place, event, value) = &cases[number];
-        let mut payload = base.clone();
-        payload["hook_event_name"] = (*event).into();
-        *payload.pointer_mut(place).unwrap() = "@VALUE".into();
-        let bytes = payload.to_string().replace("\"@VALUE\"", value);
-        for hook in hooks_for(number) {
-            let case = format!("{}: {event} with {value:.20} at {place}", hook.name());
-            let sandbox = Sandbox::new();
-            make_state(&sandbox.state());
-            feed(hook.run(&sandbox), Stdin::of(bytes.clone())).assert_silent_and_fed(&case);
-            assert_sound(&sandbox, &case);
-            assert_eq!(errors(&sandbox), [""; 0], "{case}");
-            if place == "/session_id" {
-                assert_eq!(sessions(&sandbox.state()), [""; 0], "{case}");
-                assert_eq!(
-                    json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
-                    1,
-                    "{case}"
-                );
+    in_parallel(HOOKS.len(), 2, |own| {
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        let (mut known, mut unknown) = (0, 0);
+        for (number, (place, event, value)) in cases.iter().enumerate() {
+            if !is_torture() && number % HOOKS.len() != own {
                 continue;
             }
-            let id = base["session_id"].as_str().unwrap();
-            assert_eq!(sessions(&sandbox.state()), [id], "{case}");
-            let mut events = journal::read(&sandbox.session(id).join("events.jsonl")).unwrap();
-            let read = events.next().unwrap();
-            assert_eq!(
-                (events.next(), events.damage()),
-                (None, Damage::default()),
-                "{case}"
-            );
-            let expected = if place == "/hook_event_name" {
+            let hook = HOOKS[own];
+            let case = format!("{}: {event} with {value:.20} at {place}", hook.name());
+            let id = format!("s-{number}");
+            let mut payload = base.clone();
+            payload["session_id"] = id.as_str().into();
+            payload["hook_event_name"] = (*event).into();
+            *payload.pointer_mut(place).unwrap() = "@VALUE".into();
+            let bytes = payload.to_string().replace("\"@VALUE\"", value);
+            feed(hook.run(&sandbox), Stdin::of(bytes)).assert_silent_and_fed(&case);
+            if place == "/session_id" {
+                unknown += 1;
+                continue;
+            }
+            known += 1;
+            let named = if place == "/hook_event_name" {
                 hook.fallback
             } else {
                 event
             };
+            let mut events = sandbox_events(&sandbox, &id);
+            let read = events.next().map(|event| (event.event, event.incomplete));
             assert_eq!(
-                (read.event.as_str(), read.incomplete),
-                (expected, false),
+                (read, events.next()),
+                (Some((named.to_owned(), false)), None),
                 "{case}"
             );
-            sandbox.record(id);
+            assert_eq!(events.damage(), Damage::default(), "{case}");
+            sandbox.record(&id);
         }
+        assert_eq!(sessions(&sandbox.state()).len(), known);
+        assert_eq!(
+            json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
+            unknown
+        );
+        assert_eq!(errors(&sandbox), [""; 0]);
+        assert_sound(&sandbox, "every member");
     });
+}
+
+/// The events of a session, as a reader has them.
+fn sandbox_events(sandbox: &Sandbox, id: &str) -> journal::Events {
+    journal::read(&sandbox.session(id).join("events.jsonl")).unwrap()
 }
 
 #[test]
 fn a_payload_that_breaks_off_anywhere_never_names_a_wrong_session() {
-    let whole = payload("PostToolUse-Bash");
-    let id = whole["session_id"].as_str().unwrap();
+    let mut rest = payload("PostToolUse-Bash");
+    let id = rest.as_object_mut().unwrap().remove("session_id").unwrap();
+    let id = id.as_str().unwrap();
     // With the id first, as the client writes it.
-    let mut rest = whole.as_object().unwrap().clone();
-    rest.remove("session_id");
-    let bytes = format!(
-        "{{\"session_id\":\"{id}\",{}",
-        &Value::from(rest).to_string()[1..]
-    )
-    .into_bytes();
-    assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), whole);
-    let end_of = |member: &str| {
-        let at = bytes
-            .windows(member.len())
-            .position(|window| window == member.as_bytes());
-        at.unwrap() + member.len()
-    };
-    let id_known = end_of(&format!("\"session_id\":\"{id}\""));
-    let event_known = end_of("\"hook_event_name\":\"PostToolUse\"");
-    in_parallel(bytes.len() + 1, 3, |cut| {
-        for hook in hooks_for(cut) {
-            let case = format!("{}: cut after {cut} bytes", hook.name());
-            let sandbox = Sandbox::new();
-            make_state(&sandbox.state());
-            feed(hook.run(&sandbox), Stdin::of(&bytes[..cut])).assert_silent_and_fed(&case);
-            assert_sound(&sandbox, &case);
-            assert_eq!(errors(&sandbox), [""; 0], "{case}");
-            if cut < id_known {
-                assert_eq!(
-                    sandbox.files(),
-                    ["state/sweep", "state/unattributed.jsonl"],
-                    "{case}"
-                );
-                assert_eq!(
-                    json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
-                    1,
-                    "{case}"
-                );
+    let opening = format!("{{\"session_id\":\"{id}\"");
+    let text = format!("{opening},{}", &rest.to_string()[1..]);
+    let event = "\"hook_event_name\":\"PostToolUse\"";
+    let event_known = text.find(event).unwrap() + event.len();
+    in_parallel(HOOKS.len(), 2, |own| {
+        let hook = HOOKS[own];
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        let (mut known, mut unknown) = (0, 0);
+        for cut in 0..=text.len() {
+            if !is_torture() && cut % HOOKS.len() != own {
                 continue;
             }
-            assert_eq!(sessions(&sandbox.state()), [id], "{case}");
+            let case = format!("{}: cut after {cut} bytes", hook.name());
+            let stdin = Stdin::of(&text.as_bytes()[..cut]);
+            feed(hook.run(&sandbox), stdin).assert_silent_and_fed(&case);
+            if cut < opening.len() {
+                unknown += 1;
+                assert_eq!(sessions(&sandbox.state()), [""; 0], "{case}");
+                continue;
+            }
+            known += 1;
             let lines = sandbox.journal(id);
-            assert_eq!(lines.len(), 1, "{case}");
-            let expected = if cut < event_known {
+            let last = &lines[lines.len() - 1];
+            let named = if cut < event_known {
                 hook.fallback
             } else {
                 "PostToolUse"
             };
+            let incomplete = (cut < text.len()).then_some(&Value::Bool(true));
+            assert_eq!(lines.len(), known, "{case}");
             assert_eq!(
-                (&lines[0]["event"], &lines[0]["session_id"]),
-                (&json!(expected), &json!(id)),
+                (&last["event"], last.get("incomplete")),
+                (&json!(named), incomplete),
                 "{case}"
             );
-            let incomplete = lines[0].get("incomplete");
-            assert_eq!(
-                incomplete,
-                (cut < bytes.len()).then_some(&Value::Bool(true)),
-                "{case}"
-            );
+            assert_eq!(last["session_id"], id, "{case}");
         }
+        assert_eq!(sessions(&sandbox.state()), [id]);
+        assert_eq!(
+            json_lines(&sandbox.state().join("unattributed.jsonl")).len(),
+            unknown
+        );
+        assert_eq!(errors(&sandbox), [""; 0]);
+        assert_sound(&sandbox, "cut");
     });
 }
 
@@ -1099,7 +1104,7 @@ fn a_stdin_that_never_ends_costs_less_than_a_second() {
         let others = (1..cases.len()).map(|case| (HOOKS[case % HOOKS.len()], case));
         first.into_iter().chain(others).collect()
     };
-    in_parallel(runs.len(), 2, |run| {
+    in_parallel(runs.len(), 4, |run| {
         let (hook, case) = runs[run];
         let (name, stdin, attributed) = &cases[case];
         let case = format!("{}: endless {name}", hook.name());
@@ -1118,7 +1123,7 @@ fn a_stdin_that_never_ends_costs_less_than_a_second() {
             );
         }
     });
-    in_parallel(HOOKS.len(), 2, |hook| {
+    in_parallel(HOOKS.len(), 3, |hook| {
         let hook = HOOKS[hook];
         let case = format!("{}: /dev/zero", hook.name());
         let sandbox = lived_in();
@@ -1218,7 +1223,7 @@ const OPENING: &str =
 fn a_flood_of_members_is_not_held() {
     let _turn = alone();
     let path = "x".repeat(15_000);
-    check_flood("one member again and again", &HOOKS, || {
+    check_flood("one member again and again", &hooks_for(1), || {
         Stdin::long(OPENING, format!(r#","cwd":"/{path}""#), 5000, "}")
     });
 }
@@ -1226,7 +1231,7 @@ fn a_flood_of_members_is_not_held() {
 #[test]
 fn a_flood_of_calls_is_not_held() {
     let _turn = alone();
-    check_flood("empty calls", &HOOKS, || {
+    check_flood("empty calls", &hooks_for(2), || {
         let last = r#"{"tool_name":"Read","tool_use_id":"t1"}]}"#;
         Stdin::long(
             format!(r#"{OPENING},"tool_calls":["#),
@@ -1241,7 +1246,7 @@ fn a_flood_of_calls_is_not_held() {
 fn a_flood_of_named_calls_is_one_line_that_can_be_read_again() {
     let _turn = alone();
     let (name, id) = ("N".repeat(500), "t".repeat(500));
-    check_flood("named calls", &HOOKS[2..3], || {
+    check_flood("named calls", &hooks_for(2), || {
         let call = format!(r#"{{"tool_name":"{name}","tool_use_id":"{id}"}},"#);
         Stdin::long(format!(r#"{OPENING},"tool_calls":["#), call, 3000, "{}]}")
     });
@@ -1294,92 +1299,93 @@ fn own_event(hook: Hook, id: &str) -> String {
 
 #[test]
 fn streams_that_are_closed_or_full_stop_nothing() {
+    // The redirections, and whether the payload can be read.
     let rows = [
         ("<&-", false),
         ("</dev/null", false),
+        ("<.", false),
+        ("< /dev/null <&1", false),
         (">&-", true),
         ("2>&-", true),
         (">&- 2>&-", true),
         ("<&- >&- 2>&-", false),
         (">/dev/full", true),
         (">/dev/full 2>/dev/full", true),
-        ("</dev/full >/dev/full", false),
-        ("<. >/dev/null", false),
-        ("<&1 >&-", false),
+        ("<&- >/dev/full 2>&-", false),
     ];
-    for hook in HOOKS {
+    in_parallel(HOOKS.len(), 3, |hook| {
+        let hook = HOOKS[hook];
         for (redirections, is_read) in rows {
-            // Both say something on a stream, if they can: a line for the model, and a complaint.
-            for more in [
-                &[][..],
-                &[("CCSESSION_CONTEXT_LINE", "true")],
-                &[("CCSESSION_TTL", "soon"), ("HOOK_DEBUG", "true")],
-            ] {
+            // What is open for writing only says neither something nor that it has ended.
+            if redirections.ends_with("<&1") && hook.event != "PreToolUse" {
+                continue;
+            }
+            let sandbox = lived_in();
+            for (number, more) in TALKATIVE.into_iter().enumerate() {
                 let case = format!("{} {redirections} {more:?}", hook.name());
-                if redirections == "<&1 >&-" && more.is_empty() {
-                    // Reading what is open for writing only is an error like any other.
-                    continue;
-                }
-                let sandbox = lived_in();
-                let mut run = hook.run_with(&sandbox, redirections);
-                for (name, value) in more {
-                    run = run.env(name, value);
-                }
+                let run = with_variables(hook.run_with(&sandbox, redirections), more);
                 let ended = feed(run, Stdin::of(own_event(hook, ID)));
-                assert_eq!(ended.output.status.code(), Some(0), "{case}");
+                assert_eq!(ended.output.status.to_string(), "exit status: 0", "{case}");
                 assert!(ended.took < IN_TIME, "{case}: took {:?}", ended.took);
                 if more.is_empty() {
                     ended.assert_silent(&case);
                 }
-                assert_sound(&sandbox, &case);
-                assert_eq!(sandbox.session(ID).exists(), is_read, "{case}");
+                let log = sandbox.state().join("unattributed.jsonl");
+                let recorded = if is_read {
+                    sandbox.journal(ID)
+                } else {
+                    json_lines(&log)
+                };
+                assert_eq!(recorded.len(), number + 1, "{case}");
                 assert_eq!(
-                    sandbox.state().join("unattributed.jsonl").exists(),
-                    !is_read,
+                    (sandbox.session(ID).exists(), log.exists()),
+                    (is_read, !is_read),
                     "{case}"
                 );
-                if is_read {
-                    assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
-                }
             }
+            assert_sound(&sandbox, redirections);
         }
-    }
+    });
+}
+
+/// Variables with which a hook has something to say: nothing, a line for the model, a complaint.
+const TALKATIVE: [&[(&str, &str)]; 3] = [
+    &[],
+    &[("CCSESSION_CONTEXT_LINE", "true")],
+    &[("CCSESSION_TTL", "soon"), ("HOOK_DEBUG", "true")],
+];
+
+fn with_variables(run: Run, variables: &[(&str, &str)]) -> Run {
+    variables
+        .iter()
+        .fold(run, |run, (name, value)| run.env(name, value))
 }
 
 #[test]
 fn a_reader_that_has_gone_stops_nothing() {
     for hook in HOOKS {
-        for more in [
-            &[][..],
-            &[("CCSESSION_CONTEXT_LINE", "true")],
-            &[("CCSESSION_TTL", "soon"), ("HOOK_DEBUG", "true")],
-        ] {
+        let sandbox = lived_in();
+        for (number, more) in TALKATIVE.into_iter().enumerate() {
             let case = format!("{} {more:?}", hook.name());
-            let sandbox = lived_in();
-            let mut run = hook.run(&sandbox);
-            for (name, value) in more {
-                run = run.env(name, value);
-            }
-            run.command
+            let mut run = with_variables(hook.run(&sandbox), more);
+            let piped = run
+                .command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
-            let mut child = run.command.spawn().unwrap();
+            let mut child = piped.spawn().unwrap();
             drop((child.stdout.take(), child.stderr.take()));
-            child
-                .stdin
-                .take()
-                .unwrap()
-                .write_all(own_event(hook, ID).as_bytes())
-                .unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(own_event(hook, ID).as_bytes()).unwrap();
+            drop(stdin);
             assert_eq!(
                 child.wait().unwrap().to_string(),
                 "exit status: 0",
                 "{case}"
             );
-            assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
-            assert_sound(&sandbox, &case);
+            assert_eq!(sandbox.journal(ID).len(), number + 1, "{case}");
         }
+        assert_sound(&sandbox, &hook.name());
     }
 }
 
@@ -1890,10 +1896,10 @@ fn a_working_directory_that_is_gone_stops_nothing() {
         .assert_silent_and_fed(&hook.name());
         assert_sound(&sandbox, &hook.name());
         let errors = errors(&sandbox);
-        assert_eq!(
-            errors.last().map(String::as_str),
-            Some("could not find `.`: No such file or directory (os error 2)"),
-            "{}",
+        let why = "could not find `.`: No such file or directory (os error 2)";
+        assert!(
+            errors.iter().any(|error| error == why),
+            "{}: {errors:?}",
             hook.name()
         );
     }
@@ -1944,7 +1950,7 @@ fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
         let journal = sandbox.session(OLD).join("events.jsonl");
         // The limit is in units of 512 bytes, in some shells of 1024: the journal ends shortly before one.
         let size = fs::metadata(&journal).unwrap().len();
-        let filler = json!({"v": 1, "event": "Filler", "what": "x".repeat(2048 - 20 - 44 - usize::try_from(size).unwrap())});
+        let filler = json!({"v": 1, "event": "Filler", "what": "x".repeat(2048 - 20 - 36 - usize::try_from(size).unwrap())});
         let mut text = fs::read_to_string(&journal).unwrap();
         text.push_str(&format!("\n{filler}\n"));
         fs::write(&journal, &text).unwrap();
@@ -2029,33 +2035,32 @@ fn an_end_that_cannot_remove_the_pointer_says_so() {
 
 #[test]
 fn too_little_memory_is_no_reason_to_speak() {
-    // From what is too little to load a program to what is enough for all of it.
-    let steps: Vec<usize> = (1024..12_288)
-        .step_by(if is_torture() { 8 } else { 32 })
-        .collect();
-    let done = AtomicUsize::new(0);
-    in_parallel(steps.len(), 3, |step| {
-        for hook in hooks_for(step) {
-            let case = format!("{} in {} KiB", hook.name(), steps[step]);
-            let sandbox = lived_in();
-            let script = format!(
-                "ulimit -c 0; ulimit -v {} 2>/dev/null || exit 77",
-                steps[step]
-            );
-            let ended = feed(
-                hook.run_after(&sandbox, &script),
-                Stdin::of(own_event(hook, ID)),
-            );
-            assert_sound(&sandbox, &case);
-            if is_not_started(&ended.output) {
+    // From what is too little to load a program to what is enough for all of it, in KiB. The CLI is not asked: Rust's own
+    // start needs memory before it could promise anything.
+    let hooks = &HOOKS[..4];
+    let step = if is_torture() { 4 } else { 16 };
+    let started = AtomicUsize::new(0);
+    in_parallel(hooks.len(), 2, |own| {
+        let hook = hooks[own];
+        let sandbox = Sandbox::new();
+        make_state(&sandbox.state());
+        for (number, limit) in (1024..10_240).step_by(step).enumerate() {
+            if !is_torture() && number % hooks.len() != own {
                 continue;
             }
-            ended.assert_silent(&case);
-            done.fetch_add(1, Ordering::Relaxed);
+            let case = format!("{} in {limit} KiB", hook.name());
+            let script = format!("ulimit -c 0; ulimit -v {limit} 2>/dev/null || exit 77");
+            let stdin = Stdin::of(own_event(hook, &format!("s-{limit}")));
+            let ended = feed(hook.run_after(&sandbox, &script), stdin);
+            if !is_not_started(&ended.output) {
+                ended.assert_silent(&case);
+                started.fetch_add(1, Ordering::Relaxed);
+            }
         }
+        assert_sound(&sandbox, &hook.name());
     });
-    if done.into_inner() == 0 {
-        println!("skipped: no hook starts in up to 12 MiB, or memory cannot be limited here");
+    if started.into_inner() == 0 {
+        println!("skipped: memory cannot be limited here");
     }
 }
 
@@ -2148,7 +2153,7 @@ fn read_only_directories_are_left_alone_and_said() {
                 assert_eq!(
                     errors
                         .iter()
-                        .filter(|error| error.ends_with("Read-only file system (os error 30)"))
+                        .filter(|error| error.contains("Read-only file system (os error 30)"))
                         .count(),
                     usize::from(fails),
                     "{case}: {errors:?}"

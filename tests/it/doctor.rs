@@ -56,12 +56,16 @@ fn findings(run: Run) -> Vec<Value> {
 fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
     let mut found = findings(run);
     found.retain(|finding| finding["grade"] != "ok");
-    let finding = |(grade, check, found, remedy): &(&str, &str, &str, &str)| json!({"grade": grade, "check": check, "found": found, "remedy": remedy});
-    let expected: Vec<Value> = expected.iter().map(finding).collect();
+    let expected: Vec<Value> = expected
+        .iter()
+        .map(|(grade, check, found, remedy)| {
+            json!({"grade": grade, "check": check, "found": found, "remedy": remedy})
+        })
+        .collect();
     assert_eq!(found, expected);
 }
 
-/// What an install and a session leave behind, as a settings file's text.
+/// Sets these members in the user's settings.
 fn settings_with(sandbox: &Sandbox, more: &Value) {
     let path = user_settings(sandbox);
     let mut settings: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -13,10 +13,15 @@
     reason = "tests set up and look at files and processes themselves"
 )]
 
+mod bad_input;
 mod cli;
 mod current;
 mod doctor;
 mod hooks;
+mod hostile;
 mod install;
+mod pointer;
+mod python;
+mod races;
 mod support;
 mod walls;
