@@ -24,12 +24,16 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
         config.ttl = duration(ttl).map_err(wrong)?;
     }
-    let skip = args.if_due && !cleanup::claim(&context.places, &config, context.now)?;
+    let skip =
+        args.if_due && !args.dry_run && !cleanup::claim(&context.places, &config, context.now)?;
     let report = if skip {
         Report::default()
     } else {
         cleanup::run(&context.places, &config, context.now, args.dry_run)?
     };
+    if let Some(why) = &report.state_left_alone {
+        output::complain(&format!("{why}; only pointers were cleaned up"));
+    }
     print(&args, &report);
     Ok(Status::Done)
 }

@@ -13,7 +13,7 @@ use super::table::Table;
 use crate::model::Config;
 use crate::model::config::Key;
 use crate::setup::programs;
-use crate::store::config::load;
+use crate::store::config::{Complaint, load};
 use crate::store::shown;
 
 pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
@@ -60,7 +60,8 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
         .complaints
         .iter()
         .for_each(|complaint| output::complain(&complaint.to_string()));
-    Ok(if loaded.complaints.is_empty() {
+    let bad = |complaint: &Complaint| !matches!(complaint, Complaint::UnknownKey { .. });
+    Ok(if !loaded.complaints.iter().any(bad) {
         Status::Done
     } else {
         Status::Failed

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::output;
 use super::status::{Status, refusal};
-use crate::identity::ladder::Sight;
 use crate::identity::liveness::Judge;
 use crate::identity::process::Viewpoint;
 use crate::model::{Config, SessionId, Timestamp, id};
@@ -42,20 +41,19 @@ impl Context {
     }
 
     /// The state directory, if there is one.
-    pub(super) fn state(&self) -> Result<Option<State>> {
+    pub(super) fn state(&self) -> Result<Option<State>, Error> {
         match State::open(&self.places) {
             Err(Error::NoStateDir) => Ok(None),
-            other => Ok(other?),
+            other => other,
         }
     }
 
-    pub(super) fn sight<'a>(&'a self, config: &'a Config, state: Option<&'a State>) -> Sight<'a> {
-        Sight {
-            env: &self.env,
-            places: &self.places,
-            config,
-            state,
-            now: self.now,
+    /// The state directory, if there is one that can be trusted, and what is wrong with it otherwise. For questions that
+    /// have an answer without it.
+    pub(super) fn state_or_fault(&self) -> (Option<State>, Option<Error>) {
+        match self.state() {
+            Ok(state) => (state, None),
+            Err(err) => (None, Some(err)),
         }
     }
 

@@ -10,7 +10,8 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
 use crate::identity::ladder::{
-    About, Answer, Candidate, Question, Rung, Step, Trust, last_of_project, project_here, resolve,
+    About, Answer, Candidate, Question, Rung, Sight, Step, Trust, last_of_project, project_here,
+    resolve,
 };
 use crate::model::id::UNKNOWN;
 use crate::model::{Project, ProjectName, SessionId};
@@ -18,8 +19,15 @@ use crate::store::project;
 
 pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     let config = context.config()?;
-    let state = context.state()?;
-    let sight = context.sight(&config, state.as_ref());
+    let (state, fault) = context.state_or_fault();
+    let sight = Sight {
+        env: &context.env,
+        places: &context.places,
+        config: &config,
+        state: state.as_ref(),
+        state_fault: fault.as_ref(),
+        now: context.now,
+    };
     let mut answer = if args.last {
         let project = match &args.project {
             Some(path) => project::existing(path)?,
@@ -46,7 +54,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 fn question(args: &CurrentArgs) -> Result<Question> {
     let about = match (&args.name, &args.project) {
         (Some(name), _) => About::Name(ProjectName::new(name.clone())),
-        (None, Some(path)) => About::Project(project::existing(path)?.root().to_owned()),
+        (None, Some(path)) => About::Project(project::existing(path)?),
         (None, None) => About::Here,
     };
     let explicit = args.session.as_deref().map(valid).transpose()?;

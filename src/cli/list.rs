@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
             if wanted
                 && root
                     .as_ref()
-                    .is_none_or(|project| record.is_in(project.root()))
+                    .is_none_or(|project| finding.is_in(&record, project.root()))
             {
                 let last_activity = finding.last_activity.unwrap_or(record.started_at);
                 sessions.push(Listed {

@@ -38,6 +38,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         crate::hook::run(event);
         return ExitCode::SUCCESS;
     }
+    crate::hook::survive_file_limit();
     report_panics_as_failures();
     match Arguments::try_parse_from(arguments) {
         Ok(arguments) => run_verb(arguments.verb).into(),

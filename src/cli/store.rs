@@ -14,7 +14,7 @@ use crate::store::write::Durability;
 pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
     let id = valid(&args.id)?;
     let config = context.config()?;
-    let state = context.state()?;
+    let (state, _) = context.state_or_fault();
     let project = match &args.project {
         Some(path) => project::existing(path)?,
         None => project_here(&context.env, None)?,

@@ -4,10 +4,7 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::text::one_line;
-
-/// The widest cell, in characters.
-const MAX_CELL: usize = 200;
+use crate::model::text::escaped;
 
 /// A table with a heading.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ impl Table {
             if text.is_empty() {
                 "-".to_owned()
             } else {
-                one_line(&text, MAX_CELL)
+                escaped(&text)
             }
         };
         self.rows.push(cells.map(cell).into());
@@ -66,6 +63,6 @@ mod tests {
         let mut table = Table::new(&["NAME", "WHAT"]);
         table.row(["日本".to_owned(), "a\nb".to_owned()]);
         table.row(["x".to_owned(), String::new()]);
-        assert_eq!(table.to_string(), "NAME  WHAT\n日本  a b\nx     -\n");
+        assert_eq!(table.to_string(), "NAME  WHAT\n日本  a\\u{a}b\nx     -\n");
     }
 }

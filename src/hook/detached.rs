@@ -26,21 +26,19 @@ pub(super) fn start_sweep() -> Result<()> {
     started.map(drop).map_err(Error::io("start", &program))
 }
 
-/// The CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, else beside it, else itself.
+/// The CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, the one beside it from anywhere
+/// else. Never one that only happens to be near: whoever can write there could have it run.
 fn cli() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     let dir = own.parent().unwrap_or(Path::new("/"));
-    let installed = dir
-        .parent()
-        .and_then(Path::parent)
-        .map(|prefix| prefix.join("bin/ccsession"));
-    let places = installed.into_iter().chain([dir.join("ccsession")]);
-    let found = places
-        .into_iter()
-        .find(|path| matches!(file::look(path), Ok(Some(_))));
-    found.ok_or_else(|| {
-        Error::io("find", &dir.join("ccsession"))(std::io::Error::from(
+    let path = match dir.parent().and_then(Path::parent) {
+        Some(prefix) if dir.ends_with("libexec/ccsession") => prefix.join("bin/ccsession"),
+        _ => dir.join("ccsession"),
+    };
+    match file::look(&path)? {
+        Some(_) => Ok(path),
+        None => Err(Error::io("find", &path)(std::io::Error::from(
             std::io::ErrorKind::NotFound,
-        ))
-    })
+        ))),
+    }
 }

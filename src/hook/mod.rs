@@ -10,10 +10,14 @@ mod scan;
 mod stdin;
 mod wire;
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+
+use rustix::process::{Resource, getrlimit};
 
 use crate::model::SessionId;
 use crate::store::log::{self, Line, Log};
@@ -36,13 +40,13 @@ pub fn main(fallback: &str) -> i32 {
 /// Runs a hook: reads stdin, records the event. `fallback` is the event's name where the payload does not say it.
 pub fn run(fallback: &str) {
     let started = Instant::now();
-    be_silent();
+    let stderr = be_silent();
     let mut scan = scan::Scan::new(wire::plan);
     stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let env = Environment::read();
     let places = Places::new(&env);
     let problems = recording::record(&env, &places, &wire::Payload::new(scan), fallback);
-    report(&env, &places, &problems);
+    report(&env, &places, &problems, stderr);
 }
 
 /// The session id on stdin, as a hook would read it: for scripts that are hooks themselves. Nothing where stdin holds
@@ -57,30 +61,37 @@ pub fn session_id_on_stdin() -> Option<SessionId> {
 }
 
 /// A panic ends silently with status 0, and no file that is opened later takes the place of a closed stream.
-fn be_silent() {
+/// Where stderr was, if it was led away, is the answer.
+fn be_silent() -> Option<OwnedFd> {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
     write::open_closed_streams();
-    survive_limits();
+    survive_limits()
 }
 
 /// Under limits of file size or memory, a write beyond the one is an error instead of a signal that kills, and running
 /// out of the other ends silently with status 0.
-fn survive_limits() {
-    use rustix::process::{Resource, getrlimit};
+fn survive_limits() -> Option<OwnedFd> {
     const SIGABRT: i32 = 6;
-    #[cfg(target_os = "linux")]
-    if getrlimit(Resource::Fsize).current.is_some() {
-        const SIGXFSZ: i32 = 25;
-        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    }
+    survive_file_limit();
     if [Resource::As, Resource::Data]
         .into_iter()
-        .any(|memory| getrlimit(memory).current.is_some())
+        .all(|memory| getrlimit(memory).current.is_none())
     {
-        // The standard library says on stderr that memory ran out, and aborts.
-        write::close_stderr();
-        let always = Arc::new(AtomicBool::new(true));
-        let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, always);
+        return None;
+    }
+    // The standard library says on stderr that memory ran out, and aborts.
+    let stderr = write::lead_stderr_away();
+    let always = Arc::new(AtomicBool::new(true));
+    let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, always);
+    stderr
+}
+
+/// Makes a write beyond the limit of file size an error, so that a temporary file can still be removed.
+pub(crate) fn survive_file_limit() {
+    // The same number on Linux (x86, ARM) and macOS.
+    const SIGXFSZ: i32 = 25;
+    if getrlimit(Resource::Fsize).current.is_some() {
+        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     }
 }
 
@@ -98,7 +109,7 @@ struct Problem {
     text: String,
 }
 
-fn report(env: &Environment, places: &Places, problems: &[Problem]) {
+fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Option<OwnedFd>) {
     if problems.is_empty() {
         return;
     }
@@ -107,7 +118,10 @@ fn report(env: &Environment, places: &Places, problems: &[Problem]) {
             .iter()
             .map(|problem| format!("ccsession: {}\n", problem.text))
             .collect();
-        return say(std::io::stderr(), &lines);
+        return match stderr {
+            Some(stderr) => say(File::from(stderr), &lines),
+            None => say(std::io::stderr(), &lines),
+        };
     }
     let Ok(Some(state)) = State::open(places) else {
         return;

@@ -3,6 +3,7 @@
 //!
 //! Each step stands alone. One that fails is noted, and the others are taken all the same.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
 use crate::model::event::name;
 use crate::model::record::Scope;
+use crate::model::redact::redact;
 use crate::model::text::one_line;
-use crate::model::{Config, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Places, Result, State, clock, config, index, journal, project, write,
+    Environment, Error, Places, Result, State, clock, config, index, journal, project, write,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -278,10 +280,11 @@ impl Recording<'_> {
             .payload
             .text("agent_type")
             .filter(|_| !self.payload.is_subagent());
-        record.name = self
+        let title = self
             .payload
             .text("session_title")
-            .map(|title| one_line(&title, MAX_SESSION_NAME));
+            .filter(|_| self.config.capture != Capture::Metadata);
+        record.name = title.map(|title| one_line(&redact(&title), MAX_SESSION_NAME));
         record.head = project::head(project.root());
         record.machine = process::machine();
         let last = || client.and_then(|client| index::session_of_process(state, &client.owner));
@@ -366,23 +369,39 @@ impl Recording<'_> {
         };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
-        let is_around = |current| {
-            place
-                .client
-                .as_ref()
-                .is_some_and(|client| client.around.contains(current))
-        };
         let kept = match reading.fresh() {
             Some(current) if current == id => {
                 !self.is_old(&reading) && durability == Durability::Cached
             }
-            Some(current) => is_around(current),
+            Some(_) => self.is_within_a_session_of(project, state, place),
             None => false,
         };
-        if !kept {
-            let stored = pointers.store(&project.name(), id, durability);
-            self.done(stored);
+        let disbelief = disbelief(&reading, &pointers.path(&project.name()));
+        let stored = if kept {
+            Ok(())
+        } else {
+            pointers.store(&project.name(), id, durability)
+        };
+        if self.done(stored).is_some() {
+            self.doubt(disbelief);
         }
+    }
+
+    /// Whether the client was started within a session of the same project.
+    fn is_within_a_session_of(
+        &self,
+        project: &Project,
+        state: Option<&State>,
+        place: &Place,
+    ) -> bool {
+        let (Some(state), Some(client)) = (state, &place.client) else {
+            return false;
+        };
+        let is_of_project = |outer: &SessionId| {
+            let record = state.session(outer).record().ok().flatten();
+            record.is_some_and(|record| record.is_in(project.root()))
+        };
+        client.around.iter().any(is_of_project)
     }
 
     /// Writes the pointer again if it is this session's and not new.
@@ -393,9 +412,18 @@ impl Recording<'_> {
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
         let ours = matches!(&reading, Reading::Pointer { id: named, .. } if named == id);
+        let disbelief = disbelief(&reading, &pointers.path(&project.name()));
         if ours && self.is_old(&reading) {
             let stored = pointers.store(&project.name(), id, Durability::Cached);
             self.done(stored);
+        }
+        self.doubt(disbelief);
+    }
+
+    /// Says, to whoever debugs, why the pointer that was there was not believed. That is no error: it is another's.
+    fn doubt(&mut self, why: Option<String>) {
+        if let Some(why) = why.filter(|_| self.env.hook_debug) {
+            self.note(why);
         }
     }
 
@@ -406,16 +434,16 @@ impl Recording<'_> {
     fn place(&mut self, state: Option<&State>) -> Place {
         let cwd = self.payload.cwd();
         let project = project_here(self.env, cwd.as_deref().map(Path::new));
-        Place {
-            project: self.done(project),
-            client: self.client(state),
-        }
+        let project = self.done(project);
+        let client = self.client(state, project.as_ref());
+        Place { project, client }
     }
 
-    fn client(&self, state: Option<&State>) -> Option<Client> {
+    fn client(&self, state: Option<&State>, project: Option<&Project>) -> Option<Client> {
         let viewpoint = Viewpoint::here()?;
         let process = process::client(self.env)?;
-        let owner = viewpoint.owner(process);
+        let mut owner = viewpoint.owner(process);
+        owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
         let session_of = |process| index::session_of_process(state?, &viewpoint.owner(process));
         let around = process::from(process.parent)
             .filter_map(session_of)
@@ -426,7 +454,8 @@ impl Recording<'_> {
     /// Gives the session's Bash calls the id, where the client is too old to do so itself. The file is the hook's own;
     /// a resumed session reads it again, so it is replaced, not appended to.
     fn provide_id(&mut self, id: &SessionId) {
-        if self.env.claude_session_id.is_some() {
+        // Another session's id may have been inherited, from a terminal server started within one.
+        if self.env.claude_session_id.as_deref() == Some(OsStr::new(id.as_str())) {
             return;
         }
         if let Some(path) = &self.env.claude_env_file {
@@ -437,10 +466,7 @@ impl Recording<'_> {
     }
 
     fn sweep_if_due(&mut self, state: &State) {
-        let due = state
-            .last_sweep()
-            .is_none_or(|last| last.age(self.now) > self.config.cleanup_interval);
-        if due {
+        if state.sweep_is_due(self.config.cleanup_interval, self.now) {
             let started = detached::start_sweep();
             self.done(started);
         }
@@ -481,6 +507,17 @@ fn without_known(mut event: Event, known: &Scope) -> Event {
         .transcript_path
         .filter(|path| Some(path) != known.transcript_path.as_ref());
     event
+}
+
+/// Why the pointer at `path` was not believed, if there was one.
+fn disbelief(reading: &Reading, path: &Path) -> Option<String> {
+    match reading {
+        Reading::Refused(err @ Error::Unsafe { path: refused, .. }) if refused == path => {
+            Some(err.to_string())
+        }
+        Reading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),
+        Reading::Refused(_) | Reading::Absent | Reading::Pointer { .. } => None,
+    }
 }
 
 fn is_tool_event(event: &str) -> bool {

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::stdio::stdin;
 
 /// How long a hook reads at most, so that all of it fits into one second.
-pub(super) const PATIENCE: Duration = Duration::from_millis(900);
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Feeds stdin to `feed` piece by piece, until it ends or `deadline` has passed. A stdin that cannot be read has ended.
 pub(super) fn read(deadline: Instant, mut feed: impl FnMut(&[u8])) {

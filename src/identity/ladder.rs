@@ -3,7 +3,7 @@
 //! Explicit beats implicit: nothing overrides a rung above it. Where several sessions could be meant, the ladder stops:
 //! no identity beats a wrong one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -88,8 +88,8 @@ pub enum About {
     /// This process, and the project of the directory it is in.
     #[default]
     Here,
-    /// The project of this directory.
-    Project(PathBuf),
+    /// This project.
+    Project(Project),
     /// The pointer of projects with this bare name.
     Name(ProjectName),
 }
@@ -116,6 +116,8 @@ pub struct Sight<'a> {
     pub config: &'a Config,
     /// The state directory, where there is one.
     pub state: Option<&'a State>,
+    /// Why there is no state directory, where one is there and cannot be used.
+    pub state_fault: Option<&'a crate::store::Error>,
     /// The time now.
     pub now: Timestamp,
 }
@@ -197,7 +199,7 @@ impl<'a> Climb<'a> {
         });
         let project = match &question.about {
             About::Here => project_here(sight.env, None).ok(),
-            About::Project(path) => Some(project::discover(path)),
+            About::Project(project) => Some(project.clone()),
             About::Name(_) => None,
         };
         Self {
@@ -258,23 +260,21 @@ impl<'a> Climb<'a> {
 
     fn environment(&mut self) -> Option<SessionId> {
         let env = self.sight.env;
-        let claude = env
-            .claude_session_id
-            .as_ref()
-            .map(|id| ("CLAUDE_CODE_SESSION_ID", id));
-        let ours = env.ccsession_id.as_ref().map(|id| ("CCSESSION_ID", id));
-        let Some((variable, text)) = claude.or(ours) else {
+        let set = [
+            ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
+            ("CCSESSION_ID", &env.ccsession_id),
+        ];
+        // A variable that holds no session id is as good as unset.
+        let valid = set.iter().find_map(|(variable, text)| {
+            Some((
+                *variable,
+                text.as_ref()?.to_str()?.parse::<SessionId>().ok()?,
+            ))
+        });
+        let Some((variable, id)) = valid else {
             self.note(
                 Rung::Environment,
-                "neither CLAUDE_CODE_SESSION_ID nor CCSESSION_ID is set",
-            );
-            return None;
-        };
-        let parsed = text.to_str().map(str::parse::<SessionId>);
-        let Some(Ok(id)) = parsed else {
-            self.note(
-                Rung::Environment,
-                format!("passed over: {variable} is not a session id"),
+                "neither CLAUDE_CODE_SESSION_ID nor CCSESSION_ID holds a session id",
             );
             return None;
         };
@@ -298,7 +298,7 @@ impl<'a> Climb<'a> {
         let Some((record, finding)) = self.known(id) else {
             return self.objection_of_place(None);
         };
-        if let Some(why) = self.objection_of_place(Some((id, &record))) {
+        if let Some(why) = self.objection_of_place(Some((&record, &finding))) {
             return Some(why);
         }
         if finding.state == SessionState::Ended {
@@ -306,25 +306,26 @@ impl<'a> Climb<'a> {
         }
         let is_above =
             |pid, start| process::ancestors().any(|above| above.pid == pid && above.start == start);
-        let ours = finding
+        if finding
             .owners
             .iter()
-            .any(|owner| is_above(owner.pid, owner.start));
-        if ours || finding.unseen > 0 {
+            .any(|owner| is_above(owner.pid, owner.start))
+        {
             return None;
         }
         if !finding.owners.is_empty() {
             return Some("whose client is not above this process");
         }
-        (finding.state == SessionState::Abandoned).then_some("whose client no longer runs")
+        let is_seen = finding.known > 0 && finding.unseen == 0;
+        is_seen.then_some("whose client no longer runs")
     }
 
     /// Asked about another project, what is known of this process does not answer.
-    fn objection_of_place(&self, known: Option<(&SessionId, &Record)>) -> Option<&'static str> {
+    fn objection_of_place(&self, known: Option<(&Record, &Finding)>) -> Option<&'static str> {
         match (self.about, known) {
             (About::Here, _) => None,
             (About::Name(_), _) => Some("but a name was asked about"),
-            (About::Project(_), Some((id, record))) if self.belongs_here(id, record) => None,
+            (About::Project(_), Some((record, finding))) if self.is_here(record, finding) => None,
             (About::Project(_), _) => Some("which is not in the project asked about"),
         }
     }
@@ -344,7 +345,7 @@ impl<'a> Climb<'a> {
         let known = self.known(&id);
         let objection = match &known {
             Some((_, finding)) if finding.state == SessionState::Ended => Some("which has ended"),
-            Some((record, _)) => self.objection_of_place(Some((&id, record))),
+            Some((record, finding)) => self.objection_of_place(Some((record, finding))),
             None => Some("which has no record"),
         };
         match objection {
@@ -367,6 +368,10 @@ impl<'a> Climb<'a> {
             self.note(Rung::Project, "no project was asked about");
             return None;
         };
+        if let Some(err) = self.sight.state_fault {
+            self.note(Rung::Project, format!("passed over: {err}"));
+            return None;
+        }
         self.candidates = self.live_sessions(&project);
         let shown = crate::store::shown(project.root());
         match self.candidates.as_slice() {
@@ -401,16 +406,27 @@ impl<'a> Climb<'a> {
         let ids = index::sessions_of_project(judge.state, &project.key()).unwrap_or_default();
         let mut live: Vec<Candidate> = ids
             .into_iter()
-            .filter_map(|id| {
-                let (_, finding) = self.known(&id)?;
-                finding.state.is_live().then_some(Candidate {
-                    session_id: id,
-                    last_activity: finding.last_activity,
-                })
-            })
+            .filter_map(|id| self.candidate(judge, id))
             .collect();
         live.sort_by_key(|candidate| std::cmp::Reverse(candidate.last_activity));
         live
+    }
+
+    /// The session as one that could be meant, if it is live and here. One whose record this version cannot read could be.
+    fn candidate(&self, judge: &Judge<'_>, id: SessionId) -> Option<Candidate> {
+        let dir = judge.state.session(&id);
+        let is_candidate = match dir.record() {
+            Ok(Some(record)) => {
+                let finding = judge.find(&id, &record);
+                finding.state.is_live() && self.is_here(&record, &finding)
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        is_candidate.then(|| Candidate {
+            last_activity: dir.last_activity(),
+            session_id: id,
+        })
     }
 
     fn pointer(&mut self) -> Option<SessionId> {
@@ -475,7 +491,7 @@ impl<'a> Climb<'a> {
     /// Where pointer and state disagree, the state wins.
     fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
         let (record, finding) = self.known(id)?;
-        if self.project.is_some() && !self.belongs_here(id, &record) {
+        if self.project.is_some() && !self.is_here(&record, &finding) {
             return Some("which is in another project of this name");
         }
         match finding.state {
@@ -485,19 +501,10 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Whether the session was recorded in this project, or was resumed in it later.
-    fn belongs_here(&self, id: &SessionId, record: &Record) -> bool {
-        let Some(project) = &self.project else {
-            return false;
-        };
-        let resumed_here = || {
-            let ids = self
-                .sight
-                .state
-                .and_then(|state| index::sessions_of_project(state, &project.key()).ok());
-            ids.is_some_and(|ids| ids.contains(id))
-        };
-        record.is_in(project.root()) || resumed_here()
+    fn is_here(&self, record: &Record, finding: &Finding) -> bool {
+        self.project
+            .as_ref()
+            .is_some_and(|project| finding.is_in(record, project.root()))
     }
 
     fn known(&self, id: &SessionId) -> Option<(Record, Finding)> {

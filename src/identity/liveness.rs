@@ -2,6 +2,7 @@
 //! stored.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use super::process::{Life, Viewpoint};
@@ -54,6 +55,24 @@ pub struct Finding {
     pub owners: Vec<Owner>,
     /// How many owners are on record that cannot be seen from here.
     pub unseen: usize,
+    /// How many owners are on record at all.
+    pub known: usize,
+}
+
+impl Finding {
+    /// Whether the session, with this record, is in the project rooted at `root`: where its living client was started,
+    /// else where it began.
+    pub fn is_in(&self, record: &Record, root: &Path) -> bool {
+        let mut roots = self
+            .owners
+            .iter()
+            .filter_map(|owner| owner.root.as_deref())
+            .peekable();
+        if roots.peek().is_none() {
+            return record.is_in(root);
+        }
+        roots.any(|own| own == root.to_string_lossy())
+    }
 }
 
 /// From where, when and how sessions are judged.
@@ -94,6 +113,7 @@ impl Judge<'_> {
             last_activity,
             owners,
             unseen,
+            known,
         }
     }
 
@@ -180,7 +200,9 @@ fn open_calls_in(events: impl Iterator<Item = Event>) -> usize {
             (name::STOP | name::STOP_FAILURE | name::USER_PROMPT_SUBMIT, _) => {
                 open.retain(|(agent, _)| agent.is_some())
             }
-            (name::SUBAGENT_STOP, _) => open.retain(|(agent, _)| *agent != event.agent_id),
+            (name::SUBAGENT_STOP, _) if event.agent_id.is_some() => {
+                open.retain(|(agent, _)| *agent != event.agent_id);
+            }
             (name::SESSION_END, _) => open.clear(),
             _ => {}
         }

@@ -61,16 +61,19 @@ impl Viewpoint {
             boot: self.boot.clone(),
             pidns: self.pidns,
             machine: self.machine.clone(),
+            root: None,
         }
     }
 
     /// Whether `owner` still runs.
     pub fn judge(&self, owner: &Owner) -> Life {
-        if owner.machine != self.machine {
-            return Life::Unseen;
-        }
         if owner.boot != self.boot {
-            return Life::Dead;
+            // The name of a machine may change while it runs, so it is asked only where the boot does not say.
+            return if owner.machine == self.machine {
+                Life::Dead
+            } else {
+                Life::Unseen
+            };
         }
         if owner.pidns != self.pidns {
             return Life::Unseen;
@@ -94,15 +97,17 @@ pub fn process(pid: u32) -> Option<Process> {
     parse_stat(pid, &file::read_kernel(&format!("/proc/{pid}/stat"))?)
 }
 
-/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis.
+/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
+/// process that has ended and only waits for its parent to ask runs no more.
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
     const PARENT: usize = 1;
     const START: usize = 19;
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace();
-    let parent = fields.nth(PARENT)?.parse().ok()?;
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
     let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
-    Some(Process { pid, parent, start })
+    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, start })
 }
 
 /// The processes above this one, the nearest first.
@@ -116,13 +121,10 @@ pub fn from(pid: u32) -> impl Iterator<Item = Process> {
     std::iter::successors(seen(pid), move |process| seen(process.parent)).take(MAX_DEPTH)
 }
 
-/// The client that runs this hook: the ancestor that `CLAUDE_PID` names, or, from a client that sets none, the nearest
-/// ancestor that is Claude Code. A `CLAUDE_PID` that is no ancestor of ours is another process's, and proves nothing.
+/// The client that runs this hook: the nearest ancestor that `CLAUDE_PID` names or that is Claude Code. A client that
+/// sets no `CLAUDE_PID` may have inherited another's, so the nearer of the two counts.
 pub fn client(env: &Environment) -> Option<Process> {
-    match env.claude_pid {
-        Some(pid) => ancestors().find(|process| process.pid == pid),
-        None => ancestors().find(|process| is_client(process.pid)),
-    }
+    ancestors().find(|process| env.claude_pid == Some(process.pid) || is_client(process.pid))
 }
 
 /// Claude Code names its process `claude`, in its native builds and under Node.
@@ -175,10 +177,15 @@ mod tests {
             }),
             Life::Unseen
         );
+        let renamed = Owner {
+            machine: Some("far away".into()),
+            ..owner
+        };
+        assert_eq!(here.judge(&renamed), Life::Alive);
         assert_eq!(
             here.judge(&Owner {
-                machine: Some("far away".into()),
-                ..owner
+                boot: "other".into(),
+                ..renamed
             }),
             Life::Unseen
         );

@@ -8,12 +8,9 @@ use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::{Life, Viewpoint};
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{Pointers, Swept, Why};
+use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
-use crate::store::{Places, Result, State, file, index, write};
-
-/// A temporary file that is older belongs to a process that died.
-const ORPHANED: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+use crate::store::{Error, Places, Result, State, file, index, write};
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -24,6 +21,8 @@ pub struct Report {
     pub orphans: Vec<Swept>,
     /// Sessions that were found ended or abandoned and taken off the live ones.
     pub retired: usize,
+    /// Why the state directory was left alone, where it was.
+    pub state_left_alone: Option<Error>,
 }
 
 /// Cleans up; with `dry_run`, only says what would go.
@@ -32,9 +31,10 @@ pub struct Report {
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
 /// way is left to the next cleanup.
 pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> Result<Report> {
-    let state = match State::open(places) {
-        Err(crate::store::Error::NoStateDir) => None,
-        other => other?,
+    let (state, broken) = match State::open(places) {
+        Ok(state) => (state, None),
+        Err(Error::NoStateDir) => (None, None),
+        Err(err) => (None, Some(err)),
     };
     let pointers = Pointers {
         dir: &places.pointers,
@@ -50,6 +50,7 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
         pointers,
         orphans,
         retired: 0,
+        state_left_alone: broken,
     };
     if let Some(state) = &state {
         sweep_state(state, config, now, dry_run, &mut report)?;
@@ -63,13 +64,17 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
 /// Where the state directory is not safe or the stamp cannot be written.
 pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
     // Without a state directory there is no stamp, and little to look at: that is always due.
-    let Some(state) = State::open(places)? else {
+    let Ok(Some(state)) = State::open(places) else {
         return Ok(true);
     };
-    let last = state.last_sweep();
-    // A stamp from the future says that the clock was set back: then a sweep is due, too.
-    let is_due = last.is_none_or(|last| last.age(now) > config.cleanup_interval || last > now);
-    Ok(is_due && state.claim_sweep(last)?)
+    if !state.sweep_is_due(config.cleanup_interval, now) {
+        return Ok(false);
+    }
+    match state.claim_sweep(state.last_sweep()) {
+        // Whoever has the lock is likely to sweep.
+        Err(Error::Locked { .. }) => Ok(false),
+        claimed => claimed,
+    }
 }
 
 fn sweep_state(
@@ -95,30 +100,23 @@ fn sweep_state(
     };
     for (key, id) in index::live_candidates(state)? {
         sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
-        let found = state
-            .session(&id)
-            .record()
-            .ok()
-            .flatten()
-            .map(|record| judge.find(&id, &record).state);
-        let gone = match found {
-            Some(state) => !state.is_live(),
-            // An entry without a readable record leads nowhere; a record that is being created comes before its entry.
-            None => true,
+        let Some(how) = gone(&judge, &id) else {
+            continue;
         };
-        if !gone {
+        report.retired += 1;
+        if dry_run {
             continue;
         }
-        report.retired += 1;
-        if !dry_run {
-            index::remove_from_project(state, &key, &id)?;
-            if found == Some(SessionState::Abandoned) {
-                log::append(
-                    state,
-                    Log::Operations,
-                    &Line::new("session abandoned").session(&id),
-                )?;
-            }
+        index::remove_from_project(state, &key, &id)?;
+        if gone(&judge, &id).is_none() {
+            // It was resumed at this very moment.
+            index::add_to_project(state, &key, &id)?;
+        } else if how == Gone::Abandoned {
+            log::append(
+                state,
+                Log::Operations,
+                &Line::new("session abandoned").session(&id),
+            )?;
         }
     }
     for dir in [state.root().to_owned(), state.root().join("procs")] {
@@ -136,6 +134,26 @@ fn sweep_state(
         )?;
     }
     Ok(())
+}
+
+/// How a session is gone.
+#[derive(PartialEq, Eq)]
+enum Gone {
+    Unrecorded,
+    Ended,
+    Abandoned,
+}
+
+/// How the session is gone, if it is. One that has a record which another version may understand is not.
+fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
+    let Some(record) = judge.state.session(id).record().ok()? else {
+        return Some(Gone::Unrecorded);
+    };
+    match judge.find(id, &record).state {
+        SessionState::Active | SessionState::Idle => None,
+        SessionState::Ended => Some(Gone::Ended),
+        SessionState::Abandoned => Some(Gone::Abandoned),
+    }
 }
 
 /// Enters every live session into the indexes again, from its record and its owners: an entry that was lost would hide

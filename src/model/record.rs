@@ -226,6 +226,9 @@ pub struct Owner {
     pub pidns: u64,
     /// The machine's name when it was recorded.
     pub machine: Option<String>,
+    /// The root of the project that the client was started in.
+    #[serde(default)]
+    pub root: Option<String>,
 }
 
 impl Owner {

@@ -1,6 +1,6 @@
 //! The one reader of the environment. An empty variable is an unset one; a value that is not UTF-8 is kept as it is.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::model::config::Key;
@@ -49,8 +49,7 @@ impl Environment {
             pointer_dir: absolute("CCSESSION_POINTER_DIR"),
             config: absolute("CCSESSION_CONFIG"),
             libexec: absolute("CCSESSION_LIBEXEC"),
-            hook_debug: variable("HOOK_DEBUG")
-                .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1"),
+            hook_debug: variable("HOOK_DEBUG").is_some_and(|value| is_true(&value)),
             ccsession_id: variable("CCSESSION_ID"),
             claude_session_id: variable("CLAUDE_CODE_SESSION_ID"),
             claude_pid: variable("CLAUDE_PID").and_then(|pid| pid.to_str()?.parse().ok()),
@@ -92,6 +91,13 @@ fn variable(name: &str) -> Option<OsString> {
     )]
     let value = std::env::var_os(name);
     value.filter(|value| !value.is_empty())
+}
+
+/// A comment may follow the value, as a file of variables may have it.
+fn is_true(value: &OsStr) -> bool {
+    let value = value.to_string_lossy();
+    let value = value.split('#').next().unwrap_or_default().trim();
+    value.eq_ignore_ascii_case("true") || value == "1"
 }
 
 fn absolute(name: &str) -> Option<PathBuf> {

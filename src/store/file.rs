@@ -73,7 +73,8 @@ pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
     if stat.st_uid != me() {
         return Err(Unsafe::ForeignOwner(stat.st_uid));
     }
-    if stat.st_nlink != 1 {
+    // A file that was replaced after it was opened has no name left; that is no objection to what is in it.
+    if stat.st_nlink > 1 {
         return Err(Unsafe::HardLinked);
     }
     let mode = permissions(stat);
@@ -121,8 +122,7 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
     read_judged(file, &stat, path, limit).map(Some)
 }
 
-/// Reads a file that the kernel makes up, as those in `/proc`: one read has it whole. Nothing where it is not there or
-/// is no text.
+/// Reads a file that the kernel makes up, as those in `/proc`: one read has it whole. Nothing where it cannot be read.
 pub fn read_kernel(path: &str) -> Option<String> {
     const LONGEST: usize = 4096;
     let file = open(Path::new(path), OFlags::RDONLY).ok()??;

@@ -7,7 +7,7 @@
 //! that nobody else may write to; it is opened without following links or blocking. Nothing of another user's is ever
 //! replaced or removed, by root neither.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use rustix::fs::FileType;
 
 use super::clock;
 use super::error::{Error, Result, Unsafe};
-use super::file::{self, Meta};
+use super::file::{self, Look, Meta};
 use super::lock::HOOK_PATIENCE;
 use super::state::State;
 use super::write::{self, Durability, TEMPORARY};
@@ -26,7 +26,7 @@ use crate::model::{ProjectName, SessionId, Timestamp};
 /// A pointer from further ahead than this is not fresh.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// A temporary file that is older belongs to a process that died.
-const ORPHANED: Duration = Duration::from_secs(10 * 60);
+pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The most names in the directory that one sweep looks at.
 const MAX_NAMES: usize = 100_000;
 /// A pointer on its way out has this name for a moment.
@@ -90,13 +90,6 @@ impl Reading {
             _ => None,
         }
     }
-
-    fn meta(&self) -> Option<Meta> {
-        match self {
-            Self::Pointer { meta, .. } | Self::Malformed(_, meta) => Some(*meta),
-            Self::Absent | Self::Refused(_) => None,
-        }
-    }
 }
 
 /// A file that a sweep removed, or would remove.
@@ -129,7 +122,10 @@ impl Pointers<'_> {
 
     /// Reads and judges the pointer of projects with this name.
     pub fn read(&self, name: &ProjectName) -> Reading {
-        self.read_path(&self.path(name))
+        match file::check_shared_dir(self.dir) {
+            Ok(()) => self.read_path(&self.path(name)),
+            Err(err) => Reading::Refused(err),
+        }
     }
 
     fn read_path(&self, path: &Path) -> Reading {
@@ -174,15 +170,28 @@ impl Pointers<'_> {
     pub fn store(&self, name: &ProjectName, id: &SessionId, durability: Durability) -> Result<()> {
         file::check_shared_dir(self.dir)?;
         let path = self.path(name);
-        refuse_foreign(&path)?;
+        let present = refuse_foreign(&path)?;
         let text = pointer::encode(id, clock::to_civil(self.now));
         let temporary = write::prepared(&path, text.as_bytes(), durability, 0o600)?;
         // A holder that was stopped must not stop this: after a while it goes on without the lock.
         let _lock = self.state.and_then(|state| state.lock(HOOK_PATIENCE).ok());
-        temporary
-            .persist(&path)
-            .map(drop)
-            .map_err(|err| Error::io("replace", &path)(err.error))
+        let placed = if present {
+            temporary.persist(&path)
+        } else {
+            temporary.persist_noclobber(&path)
+        };
+        match placed {
+            Ok(_) => Ok(()),
+            // Somebody was quicker. If it was another store of ours, its session started at the same moment.
+            Err(err) if !present && err.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                refuse_foreign(&path)?;
+                err.file
+                    .persist(&path)
+                    .map(drop)
+                    .map_err(|err| Error::io("replace", &path)(err.error))
+            }
+            Err(err) => Err(Error::io("replace", &path)(err.error)),
+        }
     }
 
     /// Removes the pointer of projects with this name if it names `id`. Whether it did is the answer.
@@ -190,8 +199,14 @@ impl Pointers<'_> {
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`].
     pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<bool> {
-        let names = |reading: &Reading| matches!(reading, Reading::Pointer { id: named, .. } if named == id);
-        self.remove_if(&self.path(name), names)
+        let removed = self.remove_if(&self.path(name), |path| match self.read_path(path) {
+            Reading::Pointer {
+                id: named, meta, ..
+            } if named == *id => Ok(Some((Why::Stale, meta))),
+            Reading::Refused(err @ Error::Io { .. }) => Err(err),
+            _ => Ok(None),
+        });
+        Ok(removed?.is_some())
     }
 
     /// Removes the pointer of projects with this name if it is stale. Whether it was is the answer.
@@ -199,65 +214,67 @@ impl Pointers<'_> {
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`].
     pub fn remove_if_stale(&self, name: &ProjectName) -> Result<bool> {
-        self.remove_if(&self.path(name), |reading| {
-            self.doom(reading) == Some(Why::Stale)
-        })
+        let stale = |path: &Path| Ok(self.doom(path)?.filter(|(why, _)| *why == Why::Stale));
+        Ok(self.remove_if(&self.path(name), stale)?.is_some())
     }
 
-    /// Why a sweep would remove what was read, if it would.
-    fn doom(&self, reading: &Reading) -> Option<Why> {
-        match reading {
-            // A modification time from the future says that the clock was set back: no age can be believed.
+    /// Why a sweep would remove the file at `path`, if it would, and which file that is.
+    fn doom(&self, path: &Path) -> Result<Option<(Why, Meta)>> {
+        let (why, meta) = match self.read_path(path) {
             Reading::Pointer {
                 standing: Standing::Stale,
                 meta,
                 ..
-            } if meta.modified <= self.now => Some(Why::Stale),
-            Reading::Malformed(_, meta) if meta.modified.age(self.now) > self.ttl => {
-                Some(Why::Unreadable)
-            }
-            _ => None,
-        }
+            } => (Why::Stale, meta),
+            Reading::Malformed(_, meta) => (Why::Unreadable, meta),
+            // A regular file of ours that cannot be believed (its mode, its size, its links) goes by its age alone.
+            Reading::Refused(Error::Unsafe { .. }) => match file::look(path)? {
+                Some(found) if is_file_of_ours(&found) => (Why::Unreadable, found.meta),
+                _ => return Ok(None),
+            },
+            Reading::Refused(err) => return Err(err),
+            Reading::Pointer { .. } | Reading::Absent => return Ok(None),
+        };
+        // A modification time from the future says that the clock was set back: no age can be believed.
+        let old = match why {
+            Why::Stale => meta.modified <= self.now,
+            Why::Unreadable | Why::Orphaned => meta.modified.age(self.now) > self.ttl,
+        };
+        Ok(old.then_some((why, meta)))
     }
 
-    /// Removes the file at `path` if `doomed` says so, and never a file that was put there meanwhile.
+    /// Removes the file at `path` if `doomed` says why, and never a file that was put there meanwhile.
     ///
     /// Checking again before unlinking is not enough: a store may come between the check and the unlink. So stores and
     /// removals take turns by the lock; and, for writers that know no lock, the file is first moved aside, looked at
     /// again, and moved back if it is not the one that was judged.
-    fn remove_if(&self, path: &Path, doomed: impl Fn(&Reading) -> bool) -> Result<bool> {
-        if !doomed(&self.read_for_removal(path)?) {
-            return Ok(false);
+    fn remove_if(
+        &self,
+        path: &Path,
+        doomed: impl Fn(&Path) -> Result<Option<(Why, Meta)>>,
+    ) -> Result<Option<Why>> {
+        if doomed(path)?.is_none() {
+            return Ok(None);
         }
         let _lock = self
             .state
             .map(|state| state.lock(HOOK_PATIENCE))
             .transpose()?;
-        let judged = self.read_for_removal(path)?;
-        if !doomed(&judged) {
-            return Ok(false);
-        }
+        let Some((why, judged)) = doomed(path)? else {
+            return Ok(None);
+        };
         let aside = aside(path);
         if !write::rename_to_free(path, &aside)? {
-            return Ok(false);
+            return Ok(None);
         }
-        let moved = file::look(&aside)?.map(|found| found.meta);
-        if moved == judged.meta() {
-            return write::remove(&aside);
+        if file::look(&aside)?.map(|found| found.meta) == Some(judged) {
+            return Ok(write::remove(&aside)?.then_some(why));
         }
         if !write::rename_to_free(&aside, path)? {
             // A still newer pointer has arrived.
             write::remove(&aside)?;
         }
-        Ok(false)
-    }
-
-    /// Reads for a removal, of which a system that refuses to read is the end.
-    fn read_for_removal(&self, path: &Path) -> Result<Reading> {
-        match self.read_path(path) {
-            Reading::Refused(err @ Error::Io { .. }) => Err(err),
-            reading => Ok(reading),
-        }
+        Ok(None)
     }
 
     /// Removes every stale pointer of ours, and what was left behind by processes that died; with `dry_run`, only says
@@ -268,10 +285,19 @@ impl Pointers<'_> {
     pub fn sweep(&self, dry_run: bool) -> Result<Vec<Swept>> {
         file::check_shared_dir(self.dir)?;
         let mut swept = Vec::new();
+        let mut blocked = false;
         for name in file::names(self.dir)?.take(MAX_NAMES) {
             let path = self.dir.join(&name);
-            let gone = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
-                self.sweep_pointer(&path, dry_run)
+            let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
+                match self.sweep_pointer(&path, dry_run || blocked) {
+                    // Whoever holds the lock now would be waited for at each pointer; the next sweep has these.
+                    Err(Error::Locked { .. }) => {
+                        blocked = true;
+                        None
+                    }
+                    Ok(why) if !blocked || dry_run => why,
+                    Ok(_) | Err(_) => None,
+                }
             } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
                 self.sweep_temporary(&path, dry_run)
             } else if name.as_bytes().starts_with(LEAVING.as_bytes()) {
@@ -279,61 +305,52 @@ impl Pointers<'_> {
             } else {
                 None
             };
-            swept.extend(gone.map(|why| Swept { path, why }));
+            swept.extend(why.map(|why| Swept { path, why }));
         }
         Ok(swept)
     }
 
-    fn sweep_pointer(&self, path: &Path, dry_run: bool) -> Option<Why> {
-        let why = match self.read_path(path) {
-            Reading::Refused(_) => return self.sweep_refused(path, dry_run),
-            reading => self.doom(&reading)?,
-        };
-        let gone = dry_run
-            || self
-                .remove_if(path, |reading| self.doom(reading) == Some(why))
-                .unwrap_or(false);
-        gone.then_some(why)
-    }
-
-    /// A regular file of ours that cannot be believed (its mode, its size, its links) goes by its age alone.
-    fn sweep_refused(&self, path: &Path, dry_run: bool) -> Option<Why> {
-        self.is_old_file_of_ours(path, self.ttl)?;
-        (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Unreadable)
+    fn sweep_pointer(&self, path: &Path, only_look: bool) -> Result<Option<Why>> {
+        if only_look {
+            return Ok(self.doom(path)?.map(|(why, _)| why));
+        }
+        self.remove_if(path, |path| self.doom(path))
     }
 
     fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<Why> {
-        self.is_old_file_of_ours(path, ORPHANED)?;
-        (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Orphaned)
+        let found = file::look(path).ok()??;
+        let orphaned = is_file_of_ours(&found) && found.meta.modified.age(self.now) > ORPHANED;
+        (orphaned && (dry_run || write::remove(path).unwrap_or(false))).then_some(Why::Orphaned)
     }
 
     /// A pointer whose remover died half-way: back to its place if it still counts and the place is free.
     fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<Why> {
-        self.is_old_file_of_ours(path, ORPHANED)?;
-        if !dry_run
-            && self.read_path(path).fresh().is_some()
-            && let Some(place) = place_of(path)
-            && write::rename_to_free(path, &place).unwrap_or(false)
-        {
+        let found = file::look(path).ok()??;
+        if !is_file_of_ours(&found) || !was_left_aside(path) {
             return None;
+        }
+        if self.read_path(path).fresh().is_some() {
+            let place = place_of(path)?;
+            if dry_run || write::rename_to_free(path, &place).unwrap_or(false) {
+                return None;
+            }
         }
         (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Orphaned)
     }
-
-    fn is_old_file_of_ours(&self, path: &Path, age: Duration) -> Option<()> {
-        let found = file::look(path).ok()??;
-        let ours = found.kind == FileType::RegularFile && found.owner == file::me();
-        (ours && found.meta.modified.age(self.now) > age).then_some(())
-    }
 }
 
-fn refuse_foreign(path: &Path) -> Result<()> {
+fn is_file_of_ours(found: &Look) -> bool {
+    found.kind == FileType::RegularFile && found.owner == file::me()
+}
+
+/// Refuses where the file at `path` is another user's. Whether there is one at all is the answer.
+fn refuse_foreign(path: &Path) -> Result<bool> {
     match file::look(path)? {
         Some(found) if found.owner != file::me() => Err(Error::Unsafe {
             path: path.to_owned(),
             why: Unsafe::ForeignOwner(found.owner),
         }),
-        _ => Ok(()),
+        found => Ok(found.is_some()),
     }
 }
 
@@ -348,11 +365,28 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether the pointer at `path` was set aside so long ago, or before the last boot, that its remover must be dead. Its
+/// name says when; what its own times say is when it was a pointer.
+fn was_left_aside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let at = name
+        .strip_prefix(LEAVING)
+        .and_then(|rest| rest.split('-').nth(1)?.parse().ok());
+    let elapsed = |at: u64| {
+        clock::since_boot()
+            .checked_sub(at)
+            .map(Duration::from_micros)
+    };
+    at.is_none_or(|at| elapsed(at).is_none_or(|elapsed| elapsed > ORPHANED))
+}
+
 /// The place that a pointer set aside at `path` came from.
 fn place_of(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let start = name.find(PREFIX)?;
-    Some(path.with_file_name(name.get(start..)?))
+    let name = path.file_name()?.as_bytes();
+    let start = name
+        .windows(PREFIX.len())
+        .position(|window| window == PREFIX.as_bytes())?;
+    Some(path.with_file_name(OsStr::from_bytes(name.get(start..)?)))
 }
 
 /// When the pointer was written. Civil time names no zone: where the file's modification time differs from it by what

@@ -91,7 +91,10 @@ pub fn head(root: &Path) -> Option<Head> {
         .into_iter()
         .find_map(|dir| revision(&line(&dir.join(reference))?));
     let found = loose.or_else(|| packed(&common, reference));
-    let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+    // A repository that keeps its references elsewhere says `refs/heads/.invalid` here.
+    let branch = reference
+        .strip_prefix("refs/heads/")
+        .filter(|branch| *branch != ".invalid")?;
     Some(Head {
         branch: Some(branch.to_owned()),
         revision: found,

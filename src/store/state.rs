@@ -75,6 +75,13 @@ impl State {
             .map(|found| found.meta.modified)
     }
 
+    /// Whether the last sweep was longer than `interval` ago. A stamp from the future says that the clock was set back:
+    /// then one is due, too.
+    pub fn sweep_is_due(&self, interval: Duration, now: Timestamp) -> bool {
+        self.last_sweep()
+            .is_none_or(|last| last.age(now) > interval || last > now)
+    }
+
     /// Stamps that a sweep is made now. Of several processes that find the same `last` sweep due, it is right for one.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -129,7 +129,13 @@ pub fn begin(path: &Path, bytes: &[u8]) -> Result<bool> {
 
 /// Opens a file that was not there before; nothing where there is one.
 fn open_new(path: &Path) -> Result<Option<File>> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Appending, since another process may append as soon as the file is there.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::EXCL
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     let fd = match rustix::fs::open(path, flags, mode) {
         Ok(fd) => fd,
@@ -194,11 +200,13 @@ pub fn open_closed_streams() {
     }
 }
 
-/// Leads stderr to /dev/null.
-pub fn close_stderr() {
+/// Leads stderr to /dev/null. Where it was is the answer, if that could be kept.
+pub fn lead_stderr_away() -> Option<OwnedFd> {
+    let before = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok();
     if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         let _ = rustix::stdio::dup2_stderr(&null);
     }
+    before
 }
 
 /// Removes the file at `path`. Whether it was there is the answer.

@@ -288,8 +288,8 @@ pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 /// be.
 #[track_caller]
 pub(crate) fn assert_sound(sandbox: &Sandbox, case: &str) {
-    sandbox.assert_no_leftovers();
     for name in sandbox.files() {
+        assert!(!name.contains("/.ccsession-"), "{case}: {name} is left");
         let path = sandbox.path(&name);
         assert_eq!(mode(&path), 0o600, "{case}: {name}");
         let bytes = fs::read(&path).unwrap();
@@ -1535,7 +1535,7 @@ fn check_home(
     let after = tree(sandbox);
     assert_eq!(
         after.iter().filter(is_new).collect::<Vec<_>>(),
-        [&PathBuf::new(); 0],
+        Vec::<&PathBuf>::new(),
         "{case}"
     );
 }
@@ -1601,8 +1601,8 @@ fn without_a_usable_home_there_is_no_state_and_the_pointer_alone() {
 
 #[test]
 fn the_first_usable_place_is_the_state_directory() {
-    let check = |variables: &dyn Fn(&Sandbox) -> Vec<(&'static str, Option<OsString>)>,
-                 place: &str| {
+    type Variables = Vec<(&'static str, Option<OsString>)>;
+    let check = |variables: &dyn Fn(&Sandbox) -> Variables, place: &str| {
         let sandbox = Sandbox::new();
         let variables = variables(&sandbox);
         let variables: Vec<_> = variables
@@ -2064,7 +2064,8 @@ fn too_little_memory_is_no_reason_to_speak() {
     }
 }
 
-/// Whether the system, its loader or the C library ended the program before its first instruction.
+/// Whether the system, its loader or the C library ended the program before its first instruction, or there was not one
+/// page of heap for it to prepare in: then it aborts, in silence.
 fn is_not_started(output: &Output) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -2078,7 +2079,7 @@ fn is_not_started(output: &Output) -> bool {
         (Some(126 | 127), _) => {
             by_the_loader.iter().any(|words| said.contains(words)) || said.is_empty()
         }
-        (None, Some(9 | 11)) => said.is_empty(),
+        (None, Some(6 | 9 | 11)) => said.is_empty(),
         _ => false,
     }
 }

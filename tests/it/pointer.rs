@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use ccsession::model::{ProjectName, Timestamp};
 use ccsession::store::clock;
-use ccsession::store::pointer::{Pointers, Reading, Standing, Swept, Why};
+use ccsession::store::pointer::{Pointers, Reading, Standing};
 use ccsession::store::write::Durability;
 
 use crate::support::{ID, Run, Sandbox, event, json_lines, mode, text};
@@ -783,10 +783,10 @@ fn a_hook_under_hook_debug_says_why_it_does_not_believe_the_pointer() {
     let sandbox = Sandbox::new();
     let path = place(&sandbox, "shop", ID, HOUR);
     fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-    let stop = sandbox
-        .hook(&event("Stop", ID, json!({})))
+    let prompt = sandbox
+        .hook(&event("UserPromptSubmit", ID, json!({"prompt": "hello"})))
         .env("HOOK_DEBUG", "true");
-    let output = stop.output();
+    let output = prompt.output();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
     let said = text(&output.stderr);
     assert!(
@@ -870,11 +870,8 @@ fn only_regular_files_are_ever_removed() {
     let stale = sandbox.path("stale");
     put(&stale, format!("s-1\n{}\n", civil(25 * HOUR, 0)), 25 * HOUR);
     let at = |prefix: &str, kind: &str| sandbox.pointers().join(format!("{prefix}{kind}"));
-    let prefixes = [
-        "claude_session_",
-        ".ccsession-tmp-",
-        ".ccsession-gone-1-2-claude_session_",
-    ];
+    let aside = set_aside(11) + "claude_session_";
+    let prefixes = ["claude_session_", ".ccsession-tmp-", &aside];
     for prefix in prefixes {
         fs::create_dir(at(prefix, "empty")).unwrap();
         fs::create_dir(at(prefix, "full")).unwrap();
@@ -892,7 +889,6 @@ fn only_regular_files_are_ever_removed() {
 
     in_utc(&sandbox, ["cleanup", "--dry-run"]).expect(0, "0\n", "");
     in_utc(&sandbox, ["cleanup"]).expect(0, "0\n", "");
-    assert_eq!(sweep_later(&sandbox.pointers(), 11), []);
     assert_eq!(entries(&sandbox.pointers()), names);
     for prefix in prefixes {
         assert!(at(prefix, "full").join("claude_session_x").exists());
@@ -926,63 +922,60 @@ fn temporary_files_go_when_their_process_must_be_dead() {
     assert!(!old.exists() && young.exists() && other.exists());
 }
 
-/// What a sweep `minutes` later leaves of a pointer that a cleanup had set aside when it died, and that is `age` old.
+/// The beginning of a name that a pointer gets when it is set aside, `minutes` ago; where the machine was started later,
+/// on the day before.
+pub(crate) fn set_aside(minutes: u64) -> String {
+    const DAY: u64 = 24 * 60 * 60 * 1_000_000;
+    let now = clock::since_boot();
+    let at = now.checked_sub(minutes * 60_000_000).unwrap_or(now + DAY);
+    format!(".ccsession-gone-4711-{at}-")
+}
+
+/// What a cleanup leaves of a pointer that is `age` old and that another cleanup set aside when it died.
 #[track_caller]
-fn check_set_aside(name: &[u8], minutes: i64, age: i64, taken: bool, left: &[(&[u8], &str)]) {
+fn check_set_aside(name: &[u8], minutes: u64, age: i64, taken: bool, left: &[(bool, &str)]) {
     let sandbox = Sandbox::new();
-    let dir = sandbox.pointers();
-    let called = |prefix: &[u8]| {
+    let prefix = set_aside(minutes);
+    let called = |is_aside: bool| {
+        let prefix = if is_aside { prefix.as_bytes() } else { b"" };
         let bytes = [prefix, b"claude_session_", name].concat();
-        dir.join(OsStr::from_bytes(&bytes))
+        sandbox.pointers().join(OsStr::from_bytes(&bytes))
     };
-    put(&called(ASIDE), format!("aside\n{}Z\n", civil(age, 0)), age);
+    put(&called(true), format!("aside\n{}\n", civil(age, 0)), age);
     if taken {
-        put(&called(b""), format!("newer\n{}Z\n", civil(0, 0)), 0);
+        put(&called(false), format!("newer\n{}\n", civil(0, 0)), 0);
     }
-    let swept = sweep_later(&dir, minutes);
-    let found: Vec<(PathBuf, String)> = entries(&dir)
+    let report = in_utc(&sandbox, ["cleanup", "--json"]).json();
+    let found: Vec<(PathBuf, String)> = entries(&sandbox.pointers())
         .into_iter()
-        .map(|name| dir.join(name))
+        .map(|name| sandbox.pointers().join(name))
         .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
         .map(|(path, text)| (path, text.lines().next().unwrap().to_owned()))
         .collect();
     let expected: Vec<(PathBuf, String)> = left
         .iter()
-        .map(|(prefix, id)| (called(prefix), (*id).to_owned()))
+        .map(|(is_aside, id)| (called(*is_aside), (*id).to_owned()))
         .collect();
-    assert_eq!(found, expected, "swept {swept:?}");
-    let has_gone = expected.iter().all(|(_, id)| id != "aside");
-    let expected = Swept {
-        path: called(ASIDE),
-        why: Why::Orphaned,
-    };
-    assert_eq!(swept, has_gone.then_some(expected).as_slice());
-}
-
-const ASIDE: &[u8] = b".ccsession-gone-4711-123456-";
-
-/// What a sweep does that is made in so many minutes.
-fn sweep_later(dir: &Path, minutes: i64) -> Vec<Swept> {
-    let pointers = Pointers {
-        dir,
-        state: None,
-        ttl: Duration::from_secs(24 * 60 * 60),
-        now: Timestamp::from_micros(now_micros() + minutes * MINUTE * 1_000_000),
-    };
-    pointers.sweep(false).unwrap()
+    assert_eq!(found, expected);
+    let gone = left.iter().all(|(_, id)| *id != "aside");
+    assert_eq!(
+        (&report["removed"], &report["orphans"]),
+        (&json!(0), &json!(usize::from(gone)))
+    );
 }
 
 #[test]
 fn a_fresh_pointer_that_a_dead_cleanup_set_aside_comes_back() {
-    check_set_aside(b"shop", 11, HOUR, false, &[(b"", "aside")]);
-    check_set_aside("größe".as_bytes(), 11, HOUR, false, &[(b"", "aside")]);
-    check_set_aside(b"a claude_session_ b", 11, HOUR, false, &[(b"", "aside")]);
-    check_set_aside(b"shop", 11, HOUR, true, &[(b"", "newer")]);
+    check_set_aside(b"shop", 11, HOUR, false, &[(false, "aside")]);
+    check_set_aside("größe".as_bytes(), 11, HOUR, false, &[(false, "aside")]);
+    check_set_aside(b"a claude_session_ b", 11, HOUR, false, &[(false, "aside")]);
+    check_set_aside(b"shop", 11, HOUR, true, &[(false, "newer")]);
     check_set_aside(b"shop", 11, 25 * HOUR, false, &[]);
-    check_set_aside(b"shop", 11, 25 * HOUR, true, &[(b"", "newer")]);
-    check_set_aside(b"shop", 9, 0, false, &[(ASIDE, "aside")]);
+    check_set_aside(b"shop", 11, 25 * HOUR, true, &[(false, "newer")]);
+    check_set_aside(b"shop", 0, HOUR, false, &[(true, "aside")]);
+    check_set_aside(b"shop", 0, 25 * HOUR, false, &[(true, "aside")]);
     if cfg!(target_os = "linux") {
-        check_set_aside(b"\xff\xfe", 11, HOUR, false, &[(b"", "aside")]);
+        check_set_aside(b"\xff\xfe", 11, HOUR, false, &[(false, "aside")]);
     }
 }
 
@@ -1020,6 +1013,8 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
     let sandbox = stale(11);
     put(&sandbox.pointer("garbage"), "garbage", 25 * HOUR);
     put(&sandbox.pointers().join(".ccsession-tmp-1"), "", HOUR);
+    let aside = set_aside(11) + "claude_session_x";
+    put(&sandbox.pointers().join(&aside), "garbage", 25 * HOUR);
     let before = entries(&sandbox.pointers());
     let output = in_utc(&sandbox, ["cleanup", "--dry-run"]).output();
     assert_eq!(
@@ -1032,6 +1027,7 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
     };
     let dead = "left behind by a process that died";
     let mut expected = vec![
+        would(&aside, dead),
         would(".ccsession-tmp-1", dead),
         would(
             "claude_session_garbage",
@@ -1046,7 +1042,7 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
     let report = in_utc(&sandbox, ["cleanup", "--dry-run", "--json"]).output();
     assert_eq!(
         serde_json::from_slice::<Value>(&report.stdout).unwrap(),
-        json!({"v": 1, "removed": 12, "orphans": 1, "retired": 0, "dry_run": true})
+        json!({"v": 1, "removed": 12, "orphans": 2, "retired": 0, "dry_run": true})
     );
     assert_eq!(entries(&sandbox.pointers()), before);
 }

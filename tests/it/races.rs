@@ -18,7 +18,7 @@ use ccsession::store::pointer::{Pointers, Reading, Standing};
 use ccsession::store::write::Durability;
 use ccsession::store::{Error, Places, State, clock};
 
-use crate::pointer::{at_once, civil, in_utc, place, put};
+use crate::pointer::{at_once, civil, in_utc, place, put, set_aside};
 use crate::support::{SESSION_START, Sandbox, event, text};
 
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -466,7 +466,7 @@ fn a_pointer_that_was_just_set_aside_is_not_touched() {
         let path = place.path();
         plant(&path);
         let lock = place.state.as_ref().unwrap().lock(TTL).unwrap();
-        let aside = path.with_file_name(".ccsession-gone-1-1-claude_session_shop");
+        let aside = path.with_file_name(set_aside(0) + "claude_session_shop");
         fs::rename(&path, &aside).unwrap();
         let report = in_utc(&sandbox, ["cleanup", "--json"]).json();
         assert_eq!(
