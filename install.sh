@@ -92,9 +92,10 @@ install_programs() {
 # Plays a recorded session through the hooks that were just installed, in a HOME of its own.
 show() {
     demo=$(mktemp -d)
-    trap 'rm -rf "$demo"' EXIT
+    trap 'rm -rf "$demo" || :' EXIT
     mkdir -p "$demo/home" "$demo/pointers" "$demo/shop/.git"
     unset CLAUDE_CODE_SESSION_ID CLAUDE_ENV_FILE CCSESSION_ID CCSESSION_STATE_DIR CCSESSION_CONFIG XDG_STATE_HOME XDG_CONFIG_HOME
+    unset CCSESSION_TTL CCSESSION_CAPTURE CCSESSION_CONTEXT_LINE HOOK_DEBUG
     export HOME="$demo/home" CCSESSION_POINTER_DIR="$demo/pointers" CLAUDE_PROJECT_DIR="$demo/shop" CLAUDE_PID=$$
     cd "$demo/shop"
     say ''
@@ -148,4 +149,4 @@ case :$PATH: in
     *":$bin:"*) ;;
     *) say "note: $bin is not on your PATH; to call ccsession by its name, add it there" ;;
 esac
-(show)
+(show) || say 'could not show the recorded session; the installation itself is done'

@@ -10,9 +10,9 @@ mod scan;
 mod stdin;
 mod wire;
 
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::OwnedFd;
+pub use wire::is_event_name;
+
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -96,10 +96,10 @@ pub(crate) fn survive_file_limit() {
 }
 
 /// Writes to stdout or stderr. That nobody reads it is no error, and no reason to die of a signal.
-fn say(mut stream: impl Write, text: &str) {
+fn say(stream: impl AsFd, text: &str) {
     const SIGPIPE: i32 = 13;
     let _ = signal_hook::flag::register(SIGPIPE, Arc::default());
-    let _ = stream.write_all(text.as_bytes());
+    let _ = rustix::io::write(stream, text.as_bytes());
 }
 
 /// Something that a hook could not do, or did and logs.
@@ -119,7 +119,7 @@ fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Opti
             .map(|problem| format!("ccsession: {}\n", problem.text))
             .collect();
         return match stderr {
-            Some(stderr) => say(File::from(stderr), &lines),
+            Some(stderr) => say(stderr, &lines),
             None => say(std::io::stderr(), &lines),
         };
     }

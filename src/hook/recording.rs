@@ -479,13 +479,7 @@ impl Recording<'_> {
         }
         let context = format!("The id of this Claude Code session is {id}.");
         let output = json!({"hookSpecificOutput": {"hookEventName": name::SESSION_START, "additionalContext": context}});
-        super::say(
-            std::io::stdout(),
-            &format!(
-                "{output}
-"
-            ),
-        );
+        super::say(std::io::stdout(), &format!("{output}\n"));
     }
 
     fn log(&mut self, state: &State, id: &SessionId, project: &Project, what: &str) {

@@ -248,7 +248,7 @@ impl Payload {
 }
 
 /// Whether `text` can be an event's name.
-pub(super) fn is_event_name(text: &str) -> bool {
+pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 

@@ -181,11 +181,6 @@ impl Event {
             Err(_) => Err(BadLine::Torn),
         }
     }
-
-    /// Whether the event is the main thread's, not a subagent's.
-    pub fn is_main_thread(&self) -> bool {
-        self.agent_id.is_none()
-    }
 }
 
 #[cfg(test)]

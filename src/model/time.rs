@@ -54,12 +54,6 @@ impl Timestamp {
         now.age(self)
     }
 
-    /// The time `by` earlier.
-    pub fn minus(self, by: Duration) -> Self {
-        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        Self::from_micros(self.0.saturating_sub(micros))
-    }
-
     /// As chrono's type, for whoever must know time zones.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
@@ -141,6 +135,5 @@ mod tests {
         assert_eq!(early.age(late), Duration::from_secs(2));
         assert_eq!(late.age(early), Duration::ZERO);
         assert_eq!(late.ahead(early), Duration::from_secs(2));
-        assert_eq!(late.minus(Duration::from_secs(2)), early);
     }
 }

@@ -104,14 +104,6 @@ impl Error {
             source: source.into(),
         }
     }
-
-    /// The kind of the underlying io error, where there is one.
-    pub fn kind(&self) -> Option<io::ErrorKind> {
-        match self {
-            Self::Io { source, .. } => Some(source.kind()),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Error {

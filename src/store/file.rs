@@ -93,15 +93,9 @@ pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
 /// # Security
 /// Safe in a directory that others may write to, such as `/tmp`.
 pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
-    let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
-        return Ok(None);
-    };
-    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-    judge_own(&stat).map_err(|why| Error::Unsafe {
-        path: path.to_owned(),
-        why,
-    })?;
-    read_judged(file, &stat, path, limit).map(Some)
+    opened_own(path)?
+        .map(|(file, stat)| read_judged(file, &stat, path, limit))
+        .transpose()
 }
 
 /// Reads a regular file of anybody's, links followed, without blocking; nothing where there is none.
@@ -137,6 +131,10 @@ pub fn read_kernel(path: &str) -> Option<String> {
 /// # Errors
 /// As [`read_own`], without a limit of size.
 pub fn open_own(path: &Path) -> Result<Option<File>> {
+    Ok(opened_own(path)?.map(|(file, _)| file))
+}
+
+fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
     let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
         return Ok(None);
     };
@@ -145,7 +143,7 @@ pub fn open_own(path: &Path) -> Result<Option<File>> {
         path: path.to_owned(),
         why,
     })?;
-    Ok(Some(file))
+    Ok(Some((file, stat)))
 }
 
 /// Opens `path` with what every open of ours has; nothing where there is none.

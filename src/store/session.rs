@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use super::write::{self, Durability};
+use super::write;
 use super::{file, journal};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, Timestamp};
@@ -100,14 +100,6 @@ impl SessionDir {
             record: write::create(&self.record_path(), &record.encode())?,
             journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,
         })
-    }
-
-    /// Replaces the record. For the CLI alone, under the lock: a hook never rewrites a record.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; the old record stays.
-    pub fn rewrite(&self, record: &Record) -> Result<()> {
-        write::replace(&self.record_path(), &record.encode(), Durability::Synced)
     }
 
     /// Adds an owner. Whether it was new is the answer.

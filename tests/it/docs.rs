@@ -19,7 +19,9 @@ fn the_readme_lists_every_setting_with_its_default() {
     let readme = document("README.md");
     let mut defaults = Config::default();
     for key in Key::ALL {
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` | ", key.name())));
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` | ", key.name())));
         let row = row.unwrap_or_else(|| panic!("README.md does not list {}", key.name()));
         let default = row.split('|').nth(2).unwrap().trim().trim_matches('`');
         let before = defaults.get(key);
@@ -36,7 +38,8 @@ fn every_command_in_the_readme_exists() {
     for line in document("README.md").lines() {
         for rest in line.split("ccsession ").skip(1) {
             let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
-            let is_command = line.contains(&format!("$ ccsession {verb}")) || line.contains(&format!("`ccsession {verb}"));
+            let is_command = line.contains(&format!("$ ccsession {verb}"))
+                || line.contains(&format!("`ccsession {verb}"));
             if is_command && !verb.is_empty() {
                 seen += 1;
                 assert!(help.contains(&format!("  {verb} ")), "{line}");
@@ -49,15 +52,25 @@ fn every_command_in_the_readme_exists() {
 #[test]
 fn every_option_in_the_readme_exists() {
     let sandbox = Sandbox::new();
-    for line in document("README.md").lines().filter(|line| line.contains("ccsession ") && line.contains(" --")) {
+    let text = document("README.md");
+    let is_call =
+        |line: &&str| line.starts_with("ccsession ") || line.starts_with("id=$(ccsession ");
+    let calls: Vec<&str> = text.lines().filter(is_call).collect();
+    assert!(calls.len() > 8, "{calls:?}");
+    for line in calls {
         let command = line.split('#').next().unwrap();
-        let Some((_, rest)) = command.split_once("ccsession ") else { continue };
+        let Some((_, rest)) = command.split_once("ccsession ") else {
+            continue;
+        };
         let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
         if verb.is_empty() {
             continue;
         }
         let help = sandbox.ccsession([verb.as_str(), "--help"]).stdout();
-        for option in rest.split([' ', '`', ')']).filter(|word| word.starts_with("--")) {
+        for option in rest
+            .split([' ', '`', ')'])
+            .filter(|word| word.starts_with("--"))
+        {
             assert!(help.contains(option), "{line}: {verb} has no {option}");
         }
     }
@@ -71,8 +84,14 @@ fn the_plugin_form_registers_what_an_install_would() {
     let wanted = events_for(Some(Version(2, 1, 131)));
     assert_eq!(hooks.len(), wanted.len());
     for registration in wanted {
-        let command = hooks[registration.event][0]["hooks"][0]["command"].as_str().unwrap();
-        assert!(command.ends_with(&format!("/{}", registration.executable)), "{}", registration.event);
+        let command = hooks[registration.event][0]["hooks"][0]["command"]
+            .as_str()
+            .unwrap();
+        assert!(
+            command.ends_with(&format!("/{}", registration.executable)),
+            "{}",
+            registration.event
+        );
     }
 }
 
@@ -81,12 +100,24 @@ fn every_test_that_a_document_names_exists() {
     for name in ["ARCHITECTURE.md", "SECURITY.md"] {
         let text = document(name);
         let mut seen = 0;
-        for named in text.split('`').skip(1).step_by(2).filter(|code| code.contains("::") && !code.contains(' ')) {
+        for named in text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|code| code.contains("::") && !code.contains(' '))
+        {
             let (module, test) = named.split_once("::").unwrap();
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(format!("{module}.rs"));
-            let Ok(source) = fs::read_to_string(path) else { continue };
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/it")
+                .join(format!("{module}.rs"));
+            let Ok(source) = fs::read_to_string(path) else {
+                continue;
+            };
             seen += 1;
-            assert!(test == "*" || source.contains(&format!("fn {test}(")), "{name}: there is no test {named}");
+            assert!(
+                test == "*" || source.contains(&format!("fn {test}(")),
+                "{name}: there is no test {named}"
+            );
         }
         assert!(seen > 5, "{name}: {seen}");
     }

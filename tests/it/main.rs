@@ -16,6 +16,7 @@
 mod bad_input;
 mod cli;
 mod current;
+mod docs;
 mod doctor;
 mod hooks;
 mod hostile;
