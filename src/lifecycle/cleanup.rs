@@ -124,6 +124,10 @@ fn sweep_state(
     }
     if !dry_run && state.claim_daily(now)? {
         rebuild_indexes(&judge)?;
+        // A hook that was killed while it created a session left it in no index.
+        for id in state.session_ids()? {
+            sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
+        }
     }
     let removed = report.pointers.len();
     if removed > 0 && !dry_run {

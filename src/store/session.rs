@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use super::write;
+use super::write::{self, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, Timestamp};
@@ -102,12 +102,21 @@ impl SessionDir {
         })
     }
 
-    /// Adds an owner. Whether it was new is the answer.
+    /// Adds an owner. A file of its name that says something else is another boot's, or was left by a process that was
+    /// killed while it wrote; it is replaced.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn add_owner(&self, owner: &Owner) -> Result<bool> {
-        write::create_small(&self.owners().join(owner.file_name()), &owner.encode())
+    pub fn add_owner(&self, owner: &Owner) -> Result<()> {
+        let path = self.owners().join(owner.file_name());
+        if write::create_small(&path, &owner.encode())? {
+            return Ok(());
+        }
+        let present = file::read_own(&path, MAX_OWNER)?;
+        if present.is_some_and(|present| Owner::decode(&present.bytes).as_ref() == Some(owner)) {
+            return Ok(());
+        }
+        write::replace(&path, &owner.encode(), Durability::Cached)
     }
 
     /// Removes an owner. Whether it was there is the answer.

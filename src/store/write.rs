@@ -142,7 +142,8 @@ fn open_new(path: &Path) -> Result<Option<File>> {
         Err(Errno::EXIST) => return Ok(None),
         Err(errno) => return Err(Error::io("create", path)(errno)),
     };
-    rustix::fs::fchmod(&fd, mode).map_err(Error::io("create", path))?;
+    // A umask may have taken from the owner what was asked for; it never gives to others.
+    let _ = rustix::fs::fchmod(&fd, mode);
     Ok(Some(File::from(fd)))
 }
 
