@@ -4,27 +4,18 @@
 /// reorder or hide text become spaces, runs of white space one space; what is cut off ends in `…`.
 pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::new();
-    let mut count = 0;
     let words = text
         .split(|c: char| c.is_whitespace() || is_hostile(c))
         .filter(|word| !word.is_empty());
     for word in words {
-        let gap = usize::from(!line.is_empty());
-        let length = word.chars().count();
-        if count + gap + length > max {
-            let room = max.saturating_sub(count + gap + 1);
-            if gap == 1 && room > 0 {
-                line.push(' ');
-            }
-            line.extend(word.chars().take(room));
-            line.push('…');
-            return line;
-        }
-        if gap == 1 {
+        if !line.is_empty() {
             line.push(' ');
         }
         line.push_str(word);
-        count += gap + length;
+        if line.chars().nth(max).is_some() {
+            let kept: String = line.chars().take(max.saturating_sub(1)).collect();
+            return format!("{}…", kept.trim_end());
+        }
     }
     line
 }
@@ -61,6 +52,7 @@ mod tests {
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(one_line("ab cdef", 5), "ab c…");
         assert_eq!(one_line("ab cdef", 4), "ab…");
+        assert_eq!(one_line("abcd ef", 4), "abc…");
         assert_eq!(one_line("", 4), "");
     }
 

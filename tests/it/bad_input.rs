@@ -1164,6 +1164,7 @@ fn a_huge_payload_is_read_to_its_end_in_little_memory() {
         r"drwxr-xr-x 4 20001 20001 4096 Nov 20 16:21 .\n".repeat(1 << 14),
     ];
     for (number, hook) in HOOKS.into_iter().enumerate() {
+        let case = hook.name();
         let body = &bodies[number % bodies.len()];
         let times = HUGE / body.len();
         let expected = json!({
@@ -1178,14 +1179,14 @@ fn a_huge_payload_is_read_to_its_end_in_little_memory() {
                 hook.run_after(&sandbox, LITTLE_MEMORY),
                 Stdin::long(head, body.as_str(), times, tail),
             );
-            ended.assert_silent(&hook.name());
-            assert_sound(&sandbox, &hook.name());
+            ended.assert_silent(&case);
+            assert_sound(&sandbox, &case);
             let lines = journaled(&sandbox, ID);
             if attempt < 3 && (!ended.is_fed || lines[0].get("incomplete").is_some()) {
                 continue;
             }
-            ended.assert_silent_and_fed(&hook.name());
-            assert_eq!(lines, [expected], "{}", hook.name());
+            ended.assert_silent_and_fed(&case);
+            assert_eq!(lines, [expected], "{case}");
             break;
         }
     }
@@ -1393,6 +1394,7 @@ fn a_reader_that_has_gone_stops_nothing() {
 fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
     let bad = OsStr::from_bytes(b"\xff\xfe=\x01\n");
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = lived_in();
         let odd = sandbox
             .path("\u{1}odd")
@@ -1423,9 +1425,9 @@ fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
         for number in 0..10_000 {
             run = run.env(&format!("VARIABLE_{number}"), "x".repeat(50));
         }
-        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
-        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
-        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+        assert_eq!(errors(&sandbox), [""; 0], "{case}");
         let root = sandbox.record(ID)["project"]["root_hex"]
             .as_str()
             .unwrap()
@@ -1433,8 +1435,7 @@ fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
         assert_eq!(
             ccsession::model::project::from_hex(&root).unwrap(),
             odd.as_os_str().as_bytes(),
-            "{}",
-            hook.name()
+            "{case}"
         );
     }
 }
@@ -1444,6 +1445,7 @@ fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
 fn settings_that_are_no_settings_are_logged_and_defaults_taken() {
     let bad = OsStr::from_bytes(b"\xff\xfe");
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = lived_in();
         let config = sandbox.path("config.toml");
         fs::write(&config, [0xff; 100]).unwrap();
@@ -1456,8 +1458,8 @@ fn settings_that_are_no_settings_are_logged_and_defaults_taken() {
         ] {
             run = run.env(name, bad);
         }
-        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
-        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        feed(run, Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
         let errors = errors(&sandbox);
         for part in [
             "could not read `",
@@ -1472,7 +1474,7 @@ fn settings_that_are_no_settings_are_logged_and_defaults_taken() {
                 hook.name()
             );
         }
-        assert_sound(&sandbox, &hook.name());
+        assert_sound(&sandbox, &case);
     }
 }
 
@@ -1758,11 +1760,12 @@ fn nothing_is_made_in_another_users_home() {
         return;
     }
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = Sandbox::new();
         std::os::unix::fs::chown(sandbox.home(), Some(54321), None).unwrap();
         let before = tree(&sandbox);
         let run = || hook.run(&sandbox).without_env("CCSESSION_STATE_DIR");
-        feed(run(), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&hook.name());
+        feed(run(), Stdin::of(own_event(hook, ID))).assert_silent_and_fed(&case);
         let output = run()
             .env("HOOK_DEBUG", "true")
             .stdin(own_event(hook, ID))
@@ -1771,9 +1774,9 @@ fn nothing_is_made_in_another_users_home() {
             "ccsession: could not trust `{}`: it belongs to another user (uid 54321)\n",
             sandbox.home().display()
         );
-        assert_eq!(text(&output.stderr), said, "{}", hook.name());
+        assert_eq!(text(&output.stderr), said, "{case}");
         let _ = fs::remove_file(sandbox.pointer("shop"));
-        assert_eq!(tree(&sandbox), before, "{}", hook.name());
+        assert_eq!(tree(&sandbox), before, "{case}");
     }
 }
 
@@ -1865,6 +1868,7 @@ fn a_pointer_directory_that_is_unsafe_or_missing_is_not_used() {
 fn a_working_directory_that_is_gone_stops_nothing() {
     let gone = "mkdir gone && cd gone && rmdir ../gone";
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = lived_in();
         let named = event(
             hook.event,
@@ -1872,35 +1876,29 @@ fn a_working_directory_that_is_gone_stops_nothing() {
             json!({"source": "startup", "cwd": sandbox.path("shop/gone")}),
         );
         feed(hook.run_after(&sandbox, gone), Stdin::of(named.to_string()))
-            .assert_silent_and_fed(&hook.name());
-        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
-        assert_eq!(
-            sandbox.record(ID)["project"]["name"],
-            "gone",
-            "{}",
-            hook.name()
-        );
-        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+            .assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
+        assert_eq!(sandbox.record(ID)["project"]["name"], "gone", "{case}");
+        assert_eq!(errors(&sandbox), [""; 0], "{case}");
 
         // A session that is known needs no directory; of one that is new, nothing is known without one.
         feed(
             hook.run_after(&sandbox, gone),
             Stdin::of(own_event(hook, ID)),
         )
-        .assert_silent_and_fed(&hook.name());
-        assert_eq!(sandbox.journal(ID).len(), 2, "{}", hook.name());
+        .assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 2, "{case}");
         feed(
             hook.run_after(&sandbox, gone),
             Stdin::of(own_event(hook, "s-2")),
         )
-        .assert_silent_and_fed(&hook.name());
-        assert_sound(&sandbox, &hook.name());
+        .assert_silent_and_fed(&case);
+        assert_sound(&sandbox, &case);
         let errors = errors(&sandbox);
         let why = "could not find `.`: No such file or directory (os error 2)";
         assert!(
             errors.iter().any(|error| error == why),
-            "{}: {errors:?}",
-            hook.name()
+            "{case}: {errors:?}"
         );
     }
 }
@@ -1946,6 +1944,7 @@ fn a_limit_on_the_size_of_files_kills_nothing() {
 #[test]
 fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = lived_in();
         let journal = sandbox.session(OLD).join("events.jsonl");
         // The limit is in units of 512 bytes, in some shells of 1024: the journal ends shortly before one.
@@ -1960,7 +1959,7 @@ fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
             hook.run_after(&sandbox, script),
             Stdin::of(own_event(hook, OLD)),
         )
-        .assert_silent_and_fed(&hook.name());
+        .assert_silent_and_fed(&case);
         let bytes = fs::read(&journal).unwrap();
         if bytes.len() != 2048 {
             println!("skipped: this shell's unit for ulimit -f is not 512 bytes");
@@ -1970,25 +1969,18 @@ fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
             "could not append all to `{}`: no storage space",
             journal.display()
         );
-        assert_eq!(errors(&sandbox), [noted], "{}", hook.name());
-        feed(hook.run(&sandbox), Stdin::of(own_event(hook, OLD)))
-            .assert_silent_and_fed(&hook.name());
+        assert_eq!(errors(&sandbox), [noted], "{case}");
+        feed(hook.run(&sandbox), Stdin::of(own_event(hook, OLD))).assert_silent_and_fed(&case);
         let mut events = journal::read(&journal).unwrap();
         let read: Vec<String> = events.by_ref().map(|event| event.event).collect();
-        assert_eq!(
-            read,
-            ["SessionStart", "Filler", hook.event],
-            "{}",
-            hook.name()
-        );
+        assert_eq!(read, ["SessionStart", "Filler", hook.event], "{case}");
         assert_eq!(
             events.damage(),
             Damage {
                 torn: 1,
                 ..Damage::default()
             },
-            "{}",
-            hook.name()
+            "{case}"
         );
     }
 }
@@ -1996,15 +1988,16 @@ fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
 #[test]
 fn one_free_descriptor_is_enough() {
     for hook in HOOKS {
+        let case = hook.name();
         let sandbox = lived_in();
         feed(
             hook.run_after(&sandbox, "ulimit -n 4"),
             Stdin::of(own_event(hook, ID)),
         )
-        .assert_silent_and_fed(&hook.name());
-        assert_eq!(sandbox.journal(ID).len(), 1, "{}", hook.name());
+        .assert_silent_and_fed(&case);
+        assert_eq!(sandbox.journal(ID).len(), 1, "{case}");
         sandbox.record(ID);
-        assert_eq!(errors(&sandbox), [""; 0], "{}", hook.name());
+        assert_eq!(errors(&sandbox), [""; 0], "{case}");
         let is_moving = ["SessionStart", "UserPromptSubmit"].contains(&hook.event);
         let named = if is_moving { ID } else { OLD };
         assert_eq!(
@@ -2013,10 +2006,9 @@ fn one_free_descriptor_is_enough() {
                 .lines()
                 .next(),
             Some(named),
-            "{}",
-            hook.name()
+            "{case}"
         );
-        assert_sound(&sandbox, &hook.name());
+        assert_sound(&sandbox, &case);
     }
 }
 

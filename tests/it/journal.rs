@@ -7,7 +7,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use ccsession::model::Event;
@@ -338,19 +337,49 @@ fn call(id: &str, number: impl std::fmt::Display) -> Value {
     )
 }
 
-/// Asserts that a session's journal has exactly these calls, once each, and that it was begun once.
+/// Asserts that a session has its record, and exactly these calls, once each.
 #[track_caller]
 fn check_calls(sandbox: &Sandbox, id: &str, numbers: impl Iterator<Item = String>) {
     let expected: BTreeMap<String, usize> =
         numbers.map(|number| (format!("t-{number}"), 1)).collect();
     assert_eq!(calls(sandbox, id), expected, "{id}");
     assert_eq!(sandbox.record(id)["session_id"], id);
-    let created: Vec<Value> = json_lines(&sandbox.state().join("log.jsonl"))
-        .into_iter()
-        .filter(|line| line["session_id"] == id)
-        .map(|line| line["what"].clone())
+}
+
+/// Asserts that each of these sessions was created once, and that no hook had anything to complain of.
+#[track_caller]
+fn check_created(sandbox: &Sandbox, ids: impl Iterator<Item = String>) {
+    let line = |id: String| ("session created".to_owned(), id);
+    let expected: BTreeSet<(String, String)> = ids.map(line).collect();
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    let lines = json_lines(&sandbox.state().join("log.jsonl"));
+    let logged: BTreeSet<(String, String)> = lines
+        .iter()
+        .map(|line| (text(line, "what"), text(line, "session_id")))
         .collect();
-    assert_eq!(created, ["session created"], "{id}");
+    assert_eq!((logged, lines.len()), (expected.clone(), expected.len()));
+    assert!(!sandbox.state().join("hook-errors.jsonl").exists());
+    assert_sound(sandbox, "created");
+}
+
+/// Starts a hook for each payload, and lets all of them have theirs at the same time.
+#[track_caller]
+fn all_at_once(sandbox: &Sandbox, payloads: &[Value]) {
+    let start = |payload: &Value| {
+        let mut run = sandbox.hook(payload).env("CLAUDE_PID", as_client());
+        let piped = run.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        piped.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut hooks: Vec<Child> = payloads.iter().map(start).collect();
+    for (hook, payload) in hooks.iter_mut().zip(payloads) {
+        let mut stdin = hook.stdin.take().unwrap();
+        stdin.write_all(payload.to_string().as_bytes()).unwrap();
+    }
+    for hook in hooks {
+        let output = hook.wait_with_output().unwrap();
+        let said = (text(&output.stdout), text(&output.stderr));
+        assert_eq!((output.status.code(), said), (Some(0), <_>::default()));
+    }
 }
 
 #[test]
@@ -358,47 +387,27 @@ fn hooks_of_one_session_in_parallel_are_all_recorded_once() {
     let (hooks, rounds) = (16, 50);
     let sandbox = Sandbox::new();
     make_state(&sandbox.state());
-    let together = Barrier::new(hooks);
-    in_parallel(hooks, hooks, |hook| {
-        together.wait();
-        for round in 0..rounds {
-            sandbox
-                .hook(&call(ID, format!("{hook}-{round}")))
-                .env("CLAUDE_PID", as_client())
-                .silent();
-        }
-    });
-    let numbers =
-        (0..hooks).flat_map(|hook| (0..rounds).map(move |round| format!("{hook}-{round}")));
-    check_calls(&sandbox, ID, numbers);
-    assert_sound(&sandbox, "in parallel");
-    assert!(!sandbox.state().join("hook-errors.jsonl").exists());
+    let numbers = |round| (0..hooks).map(move |hook| format!("{hook}-{round}"));
+    for round in 0..rounds {
+        let payloads: Vec<Value> = numbers(round).map(|number| call(ID, number)).collect();
+        all_at_once(&sandbox, &payloads);
+    }
+    check_calls(&sandbox, ID, (0..rounds).flat_map(numbers));
+    check_created(&sandbox, [ID.to_owned()].into_iter());
 }
 
 #[test]
 fn the_first_events_of_a_session_in_parallel_begin_it_once() {
-    let (hooks, sessions) = (8, if is_torture() { 1000 } else { 40 });
+    let (hooks, sessions) = (8, if is_torture() { 500 } else { 40 });
     let sandbox = Sandbox::new();
     make_state(&sandbox.state());
-    let together = Barrier::new(hooks);
-    in_parallel(hooks, hooks, |hook| {
-        for session in 0..sessions {
-            let run = sandbox
-                .hook(&call(&format!("s-{session}"), hook))
-                .env("CLAUDE_PID", as_client());
-            together.wait();
-            run.silent();
-        }
-    });
-    for session in 0..sessions {
-        check_calls(
-            &sandbox,
-            &format!("s-{session}"),
-            (0..hooks).map(|hook| hook.to_string()),
-        );
+    let ids = || (0..sessions).map(|session| format!("s-{session}"));
+    for id in ids() {
+        let payloads: Vec<Value> = (0..hooks).map(|hook| call(&id, hook)).collect();
+        all_at_once(&sandbox, &payloads);
+        check_calls(&sandbox, &id, (0..hooks).map(|hook| hook.to_string()));
     }
-    assert_sound(&sandbox, "first events");
-    assert!(!sandbox.state().join("hook-errors.jsonl").exists());
+    check_created(&sandbox, ids());
 }
 
 #[test]
@@ -415,7 +424,7 @@ fn who_begins_a_journal_slowly_overwrites_nobody() {
             traced(
                 &sandbox,
                 PRE_TOOL_USE,
-                "write:delay_enter=400000",
+                "write:delay_enter=200000",
                 &call(ID, "slow"),
             )
             .silent()
@@ -430,6 +439,7 @@ fn who_begins_a_journal_slowly_overwrites_nobody() {
     });
     let numbers = (0..5).map(|number| number.to_string());
     check_calls(&sandbox, ID, numbers.chain(["slow".to_owned()]));
+    check_created(&sandbox, [ID.to_owned()].into_iter());
 }
 
 /// The sizes of a log and of the one before it.
