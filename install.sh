@@ -85,7 +85,12 @@ put() {
 install_programs() {
     mkdir -p "$bin" "$libexec"
     put "$built/ccsession" "$bin/ccsession"
-    for hook in $hooks; do put "$built/$hook" "$libexec/$hook"; done
+    # The hooks are one program under four names: what one has read into memory, the next one finds there.
+    put "$built/session-event" "$libexec/session-event"
+    for hook in $hooks; do
+        [ "$hook" = session-event ] || ln -f "$libexec/session-event" "$libexec/$hook" 2>/dev/null ||
+            put "$built/$hook" "$libexec/$hook"
+    done
     say "installed $bin/ccsession and the hooks in $libexec"
 }
 

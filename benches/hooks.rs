@@ -12,6 +12,8 @@
 //! does nothing (`nop.c`), measured in turn in the same run. `control` is that same program a
 //! second time: as far as it is from 1.00, so far can every other ratio be off.
 //!
+//! The hooks are measured as `install.sh` installs them: one file under four names.
+//!
 //! Every round runs every case once, in an order that differs from round to round, so that none
 //! always inherits the cold caches of the same neighbour. All get the same environment and a
 //! payload that waits in a pipe already closed. Each has a state and a pointer directory to
@@ -47,14 +49,11 @@ use tempfile::TempDir;
 use crate::case::Proof::JournalLine;
 use crate::case::{Budget, Case, Proof};
 use crate::surroundings::{
-    compile_nop, disk_share, enter_project, python, temp_dir, temp_dir_on_disk,
+    compile_nop, disk_share, enter_project, install_hooks, python, temp_dir, temp_dir_on_disk,
 };
 
 const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
-const SESSION_START: &str = env!("CARGO_BIN_EXE_session-start");
-const PRE_TOOL_USE: &str = env!("CARGO_BIN_EXE_pre-tool-use");
-const POST_TOOL_USE: &str = env!("CARGO_BIN_EXE_post-tool-use");
-const SESSION_EVENT: &str = env!("CARGO_BIN_EXE_session-event");
+const HOOK: &str = env!("CARGO_BIN_EXE_session-event");
 
 const PRE_PAYLOAD: &str = "PreToolUse-Bash";
 const POST_PAYLOAD: &str = "PostToolUse-Bash";
@@ -112,9 +111,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let hooks = disk.path().join("hooks");
+    install_hooks(&hooks);
     enter_project(&disk.path().join("shop"));
 
-    let mut cases = cases(&nop, disk.path(), tmpfs.as_ref().map(TempDir::path));
+    let mut cases = cases(&nop, &hooks, disk.path(), tmpfs.as_ref().map(TempDir::path));
     measure(&mut cases, options.rounds);
     cases.iter().for_each(Case::assert_proof);
     let kept = report(&cases, &options);
@@ -145,8 +146,10 @@ fn parse(words: &[String]) -> Option<Options> {
 }
 
 /// Every case, the reference first. Those for tmpfs are left out where there is none.
-fn cases(nop: &str, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
+fn cases(nop: &str, hooks: &Path, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
     let fast = tmpfs.unwrap_or(disk);
+    let [start, pre, post] =
+        ["session-start", "pre-tool-use", "post-tool-use"].map(|name| hooks.join(name));
     let nothing = || Proof::Stdout(String::new());
     let mut cases = vec![
         Case::new(fast, "nop", &[nop], PRE_PAYLOAD, nothing()),
@@ -154,18 +157,18 @@ fn cases(nop: &str, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
     ];
     if let Some(tmpfs) = tmpfs {
         cases.extend([
-            hook(tmpfs, "pre-tool-use, tmpfs", PRE_TOOL_USE, TOOL_HOOK),
-            hook(tmpfs, "post-tool-use, tmpfs", POST_TOOL_USE, TOOL_HOOK),
-            hook(tmpfs, "pre-tool-use, configured", PRE_TOOL_USE, CONFIGURED).config(CONFIG),
-            hook(tmpfs, "session-start, tmpfs", SESSION_START, START),
+            hook(tmpfs, "pre-tool-use, tmpfs", &pre, TOOL_HOOK),
+            hook(tmpfs, "post-tool-use, tmpfs", &post, TOOL_HOOK),
+            hook(tmpfs, "pre-tool-use, configured", &pre, CONFIGURED).config(CONFIG),
+            hook(tmpfs, "session-start, tmpfs", &start, START),
         ]);
     } else {
         println!("no /dev/shm here: the cases on tmpfs are skipped");
     }
     cases.extend([
-        hook(disk, "pre-tool-use, disk", PRE_TOOL_USE, ON_DISK),
-        hook(disk, "post-tool-use, disk", POST_TOOL_USE, ON_DISK),
-        hook(disk, "session-start, disk", SESSION_START, START_ON_DISK),
+        hook(disk, "pre-tool-use, disk", &pre, ON_DISK),
+        hook(disk, "post-tool-use, disk", &post, ON_DISK),
+        hook(disk, "session-start, disk", &start, START_ON_DISK),
     ]);
     if let Some(python) = python() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hook.py");
@@ -183,11 +186,16 @@ fn cases(nop: &str, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
 }
 
 /// One of our hooks, fed the recorded payload of an event it is registered for.
-fn hook(place: &Path, name: &str, program: &str, budget: Budget) -> Case {
-    let (payload, proof) = match program {
-        SESSION_START => (START_PAYLOAD, Proof::Record),
-        POST_TOOL_USE => (POST_PAYLOAD, JournalLine),
-        _ => (PRE_PAYLOAD, JournalLine),
+fn hook(place: &Path, name: &str, program: &Path, budget: Budget) -> Case {
+    let program = program
+        .to_str()
+        .expect("the target directory's name is text");
+    let (payload, proof) = if program.ends_with("session-start") {
+        (START_PAYLOAD, Proof::Record)
+    } else if program.ends_with("post-tool-use") {
+        (POST_PAYLOAD, JournalLine)
+    } else {
+        (PRE_PAYLOAD, JournalLine)
     };
     let mut case = Case::new(place, name, &[program], payload, proof);
     case.budget = budget;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{CCSESSION, SESSION_EVENT, SESSION_START};
+use crate::{CCSESSION, HOOK};
 
 const PAYLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/payloads/events");
 /// The session and the project of the recorded payloads, replaced by those of the run.
@@ -75,7 +75,7 @@ impl Case {
             runs: 0,
             times: Vec::new(),
         };
-        case.aside(&[SESSION_START], &recorded("SessionStart-startup"));
+        case.aside(&[HOOK], &recorded("SessionStart-startup"));
         // Stamps the sweep, or session-start would leave one behind that runs beside the measuring.
         case.aside(&[CCSESSION, "cleanup"], "");
         case
@@ -105,7 +105,7 @@ impl Case {
         assert!(status.success(), "{} ended with {status}", self.name);
         self.runs += 1;
         if matches!(self.proof, Proof::Record) {
-            self.aside(&[SESSION_EVENT], &recorded("SessionEnd-other"));
+            self.aside(&[HOOK], &recorded("SessionEnd-other"));
         }
     }
 

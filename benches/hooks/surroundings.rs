@@ -96,6 +96,16 @@ pub(crate) fn python() -> Option<String> {
         .filter(|path| !path.is_empty())
 }
 
+/// Puts the hooks into the new directory `dir` as `install.sh` does: one file under four names.
+pub(crate) fn install_hooks(dir: &Path) {
+    let first = dir.join("session-event");
+    fs::create_dir(dir).unwrap();
+    fs::copy(crate::HOOK, &first).unwrap();
+    for name in ["session-start", "pre-tool-use", "post-tool-use"] {
+        fs::hard_link(&first, dir.join(name)).unwrap();
+    }
+}
+
 /// Makes a git work tree and enters it, as Claude Code does before it starts a hook. Not with
 /// `Command::current_dir`, which costs a static program the cheap way to spawn.
 pub(crate) fn enter_project(project: &Path) {

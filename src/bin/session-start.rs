@@ -7,5 +7,5 @@
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
-    ccsession::hook::main("SessionStart")
+    ccsession::hook::main()
 }

@@ -34,8 +34,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         let event = arguments
             .get(2)
             .and_then(|event| event.to_str())
-            .filter(|event| crate::hook::is_event_name(event))
-            .unwrap_or("SessionEvent");
+            .filter(|event| crate::hook::is_event_name(event));
         crate::hook::run(event);
         return ExitCode::SUCCESS;
     }

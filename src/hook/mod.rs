@@ -12,7 +12,9 @@ mod wire;
 
 pub use wire::is_event_name;
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -20,6 +22,7 @@ use std::time::Instant;
 use rustix::process::{Resource, getrlimit};
 
 use crate::model::SessionId;
+use crate::model::event::name;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Environment, Places, State, write};
 
@@ -32,20 +35,40 @@ pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSI
 /// It is called by a C `main`: what Rust's own start-up does before `main` (reading `/proc/self/maps`, preparing for a
 /// stack overflow) takes as long as recording an event. Of what it does besides, a hook needs two things, and does them
 /// itself: a closed pipe must not kill it, and no file may become its stdout or stderr.
-pub fn main(fallback: &str) -> i32 {
-    run(fallback);
+///
+/// All hooks are one program, which `install.sh` puts down once, under four names: what one event's hook has read into
+/// memory, the next one finds there. The name counts only where the payload does not name its event.
+pub fn main() -> i32 {
+    run(None);
     0
 }
 
-/// Runs a hook: reads stdin, records the event. `fallback` is the event's name where the payload does not say it.
-pub fn run(fallback: &str) {
+/// The event that this executable is named for.
+fn named_for() -> &'static str {
+    let program = std::env::args_os().next().unwrap_or_default();
+    match Path::new(&program).file_name().and_then(OsStr::to_str) {
+        Some("session-start") => name::SESSION_START,
+        Some("pre-tool-use") => name::PRE_TOOL_USE,
+        Some("post-tool-use") => name::POST_TOOL_USE,
+        _ => "SessionEvent",
+    }
+}
+
+/// Runs a hook: reads stdin, records the event. Where the payload does not name the event, it is `fallback`, else the
+/// one that the executable is named for.
+pub fn run(fallback: Option<&str>) {
     let started = Instant::now();
     let stderr = be_silent();
     let mut scan = scan::Scan::new(wire::plan);
     stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let env = Environment::read();
     let places = Places::new(&env);
-    let problems = recording::record(&env, &places, &wire::Payload::new(scan), fallback);
+    let payload = wire::Payload::new(scan);
+    let event = payload
+        .event_name()
+        .or_else(|| fallback.map(str::to_owned))
+        .unwrap_or_else(|| named_for().to_owned());
+    let problems = recording::record(&env, &places, &payload, event);
     report(&env, &places, &problems, stderr);
 }
 

@@ -13,7 +13,7 @@ use super::wire::{Claim, Payload};
 use super::{Problem, detached};
 use crate::identity::ladder::project_here;
 use crate::identity::liveness::Judge;
-use crate::identity::process::{self, Viewpoint};
+use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
 use crate::model::record::Scope;
 use crate::model::redact::redact;
@@ -31,14 +31,13 @@ const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 /// The longest session name that a record keeps, in characters.
 const MAX_SESSION_NAME: usize = 120;
 
-/// Records the event of `payload`, named `fallback` where it does not say so itself, and returns what went wrong.
+/// Records the event of `payload` and returns what went wrong.
 pub(super) fn record(
     env: &Environment,
     places: &Places,
     payload: &Payload,
-    fallback: &str,
+    event_name: String,
 ) -> Vec<Problem> {
-    let event_name = payload.event_name().unwrap_or_else(|| fallback.to_owned());
     if event_name == name::MESSAGE_DISPLAY {
         return Vec::new();
     }
@@ -306,10 +305,8 @@ impl Recording<'_> {
         if let Some(client) = &place.client {
             let added = state.session(id).add_owner(&client.owner);
             self.done(added);
-            if index::session_of_process(state, &client.owner).as_ref() != Some(id) {
-                let set = index::set_session_of_process(state, &client.owner, id);
-                self.done(set);
-            }
+            let set = index::set_session_of_process(state, &client.owner, id);
+            self.done(set);
         }
         let added = index::add_to_project(state, &project.key(), id);
         self.done(added);
@@ -444,10 +441,8 @@ impl Recording<'_> {
         let process = process::client(self.env)?;
         let mut owner = viewpoint.owner(process);
         owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
-        let session_of = |process| index::session_of_process(state?, &viewpoint.owner(process));
-        let around = process::from(process.parent)
-            .filter_map(session_of)
-            .collect();
+        let around =
+            state.map_or_else(Vec::new, |state| around(state, &viewpoint, &owner, process));
         Some(Client { owner, around })
     }
 
@@ -492,6 +487,21 @@ impl Recording<'_> {
             self.note(format!("[SESSION_MANAGER] {what}: {id}"));
         }
     }
+}
+
+/// The sessions of the clients above this client, the nearest first.
+fn around(state: &State, viewpoint: &Viewpoint, owner: &Owner, client: Process) -> Vec<SessionId> {
+    let own = owner.file_name();
+    let mut others = index::process_names(state);
+    others.retain(|name| *name != *own);
+    if others.is_empty() {
+        return Vec::new();
+    }
+    process::from(client.parent)
+        .map(|above| viewpoint.owner(above))
+        .filter(|above| others.iter().any(|name| **name == *above.file_name()))
+        .filter_map(|above| index::session_of_process(state, &above))
+        .collect()
 }
 
 /// The event without what the session's record says already.

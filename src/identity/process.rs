@@ -117,8 +117,13 @@ pub fn ancestors() -> impl Iterator<Item = Process> {
 
 /// The process `pid` and those above it, the nearest first.
 pub fn from(pid: u32) -> impl Iterator<Item = Process> {
-    let seen = |pid: u32| if pid == 0 { None } else { process(pid) };
-    std::iter::successors(seen(pid), move |process| seen(process.parent)).take(MAX_DEPTH)
+    let mut next = pid;
+    let step = move || {
+        let process = (next != 0).then(|| process(next))??;
+        next = process.parent;
+        Some(process)
+    };
+    std::iter::from_fn(step).take(MAX_DEPTH)
 }
 
 /// The client that runs this hook: the nearest ancestor that `CLAUDE_PID` names or that is Claude Code. A client that

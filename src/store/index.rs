@@ -1,12 +1,15 @@
 //! The indexes: which session a client process is in, and which sessions of a project may be live. Derived from
 //! records and owners, rebuilt by cleanup, and never believed over them: an entry is only a place to look.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::file;
 use super::state::State;
-use super::write::{self, Durability};
+use super::write;
 use crate::model::{Owner, SessionId};
 
 /// The most sessions of one project that are looked at.
@@ -36,6 +39,10 @@ pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
 /// # Errors
 /// [`super::Error::Io`]; the old entry stays.
 pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
+    let present = session_of_process(state, owner);
+    if present.as_ref() == Some(id) {
+        return Ok(());
+    }
     let dir = state.path("procs");
     let path = dir.join(owner.file_name());
     let entry = ProcessEntry {
@@ -43,11 +50,16 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
         owner: owner.clone(),
     };
     let bytes = serde_json::to_vec(&entry).unwrap_or_default();
-    write::make_dir(&dir)?;
-    if write::create_small(&path, &bytes)? {
+    if present.is_none() && create_in(&[&dir], &path, &bytes)? {
         return Ok(());
     }
-    write::replace(&path, &bytes, Durability::Cached)
+    write::replace_until_boot(&path, &bytes)
+}
+
+/// The file names of the processes that have an entry: a look at them is cheaper than a look at each process above.
+pub fn process_names(state: &State) -> Vec<OsString> {
+    let names = file::names(&state.path("procs")).into_iter().flatten();
+    names.filter(|name| !is_temporary(name)).collect()
 }
 
 /// Every process entry, for cleanup.
@@ -60,7 +72,8 @@ pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
         let content = file::read_own(&dir.join(name), MAX_ENTRY).ok()??;
         serde_json::from_slice(&content.bytes).ok()
     };
-    Ok(file::names(&dir)?.filter_map(read).collect())
+    let names = file::names(&dir)?.filter(|name| !is_temporary(name));
+    Ok(names.filter_map(read).collect())
 }
 
 /// Forgets a process.
@@ -78,12 +91,23 @@ pub fn forget_process(state: &State, owner: &Owner) -> Result<bool> {
 pub fn add_to_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
     let projects = state.path("projects");
     let dir = projects.join(key);
-    if write::create_small(&dir.join(id.as_str()), b"").is_ok() {
-        return Ok(());
+    create_in(&[&projects, &dir], &dir.join(id.as_str()), b"").map(drop)
+}
+
+/// Creates a small file, and these folders where they are missing. Whether the file was created is the answer.
+fn create_in(dirs: &[&Path], path: &Path, bytes: &[u8]) -> Result<bool> {
+    if let Ok(created) = write::create_small(path, bytes) {
+        return Ok(created);
     }
-    write::make_dir(&projects)?;
-    write::make_dir(&dir)?;
-    write::create_small(&dir.join(id.as_str()), b"").map(drop)
+    for dir in dirs {
+        write::make_dir(dir)?;
+    }
+    write::create_small(path, bytes)
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes()
+        .starts_with(write::TEMPORARY.as_bytes())
 }
 
 /// Notes that the session `id` of the project with this key is no longer live.

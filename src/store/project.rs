@@ -71,8 +71,7 @@ fn is_shared(dir: &Path) -> bool {
 
 /// What is checked out in the repository at `root`; nothing where it is no repository.
 pub fn head(root: &Path) -> Option<Head> {
-    let git = git_dir(root)?;
-    let head = line(&git.join("HEAD"))?;
+    let (git, head) = git_dir_and_head(root)?;
     let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
         return Some(Head {
             branch: None,
@@ -101,13 +100,15 @@ pub fn head(root: &Path) -> Option<Head> {
     })
 }
 
-/// The repository's own directory: `.git`, or where a worktree's `.git` file says.
-fn git_dir(root: &Path) -> Option<PathBuf> {
+/// The repository's own directory (`.git`, or where a worktree's `.git` file says) and the first line of its `HEAD`.
+fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
     let git = root.join(".git");
-    match line(&git) {
-        Some(text) => Some(root.join(text.strip_prefix("gitdir: ")?.trim())),
-        None => Some(git),
+    if let Some(head) = line(&git.join("HEAD")) {
+        return Some((git, head));
     }
+    let elsewhere = root.join(line(&git)?.strip_prefix("gitdir: ")?.trim());
+    let head = line(&elsewhere.join("HEAD"))?;
+    Some((elsewhere, head))
 }
 
 fn line(path: &Path) -> Option<String> {

@@ -89,13 +89,11 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(&self, record: &Record, event: &Event) -> Result<Created> {
-        for dir in [
-            self.path.parent().unwrap_or(&self.path),
-            &self.path,
-            &self.owners(),
-        ] {
-            write::make_dir(dir)?;
+        if write::make_dir(&self.path).is_err() {
+            write::make_dir(self.path.parent().unwrap_or(&self.path))?;
+            write::make_dir(&self.path)?;
         }
+        write::make_dir(&self.owners())?;
         Ok(Created {
             record: write::create(&self.record_path(), &record.encode())?,
             journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,

@@ -44,6 +44,23 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> 
         .map_err(|err| Error::io("replace", path)(err.error))
 }
 
+/// As [`replace`], for content that means nothing after the next boot. The disk is not kept busy with it: where a file
+/// takes the name of another, ext4 writes it out at once, but not where two exchange their names.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    match rustix::fs::renameat_with(CWD, temporary.path(), CWD, path, RenameFlags::EXCHANGE) {
+        // The old file has the temporary name now, and goes with it.
+        Ok(()) => Ok(()),
+        Err(_) => temporary
+            .persist(path)
+            .map(drop)
+            .map_err(|err| Error::io("replace", path)(err.error)),
+    }
+}
+
 /// As [`replace`], keeping the permission bits `mode`, and synchronised.
 ///
 /// # Errors
@@ -192,6 +209,18 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
 
 /// Opens stdin, stdout and stderr on /dev/null where they are closed, so that no file opened later takes their place.
 pub fn open_closed_streams() {
+    let streams = [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ];
+    // Asking is much cheaper than opening.
+    if streams
+        .iter()
+        .all(|stream| rustix::io::fcntl_getfd(stream).is_ok())
+    {
+        return;
+    }
     while let Ok(fd) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
         if fd.as_raw_fd() > 2 {
             return;
