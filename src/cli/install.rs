@@ -18,7 +18,9 @@ use crate::store::{State, shown};
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
     check_executables(&hooks_dir)?;
-    let version = programs::client_version();
+    let settings = settings(context, args.scope, &hooks_dir)?;
+    let found = programs::client_version();
+    let version = found.or_else(|| settings.client_at_last_install(context.state().ok()?.as_ref()));
     let events = events_for(version).len();
     if events == 0 {
         let found = version
@@ -29,7 +31,6 @@ pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
         );
         return Err(refusal(Status::Failed, text));
     }
-    let settings = settings(context, args.scope, &hooks_dir)?;
     let change = run(context, args.dry_run, |run| settings.install(run, version))?;
     if args.dry_run {
         return Ok(show(&change));
@@ -43,7 +44,7 @@ pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
     }
     output::line(&format!(
         "registered {events} events in {file} ({})",
-        known(version)
+        known(found, version)
     ));
     if let Some(backup) = &change.backup {
         output::line(&format!("the file before is in {}", shown(backup)));
@@ -64,6 +65,9 @@ pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status
     let file = shown(&change.path);
     if change.is_one() {
         output::line(&format!("took the hooks out of {file}"));
+        if let Some(backup) = &change.backup {
+            output::line(&format!("the file before is in {}", shown(backup)));
+        }
     } else {
         output::line(&format!(
             "no hook of ccsession is in {file}; nothing was changed"
@@ -133,11 +137,14 @@ fn check_executables(hooks_dir: &Path) -> Result<()> {
         .map_or(Ok(()), |defect| Err(broken(defect)))
 }
 
-fn known(version: Option<Version>) -> String {
-    version.map_or_else(
-        || "no `claude` on the PATH: those that every client knows".to_owned(),
-        |version| format!("those that Claude Code {version} knows"),
-    )
+fn known(found: Option<Version>, version: Option<Version>) -> String {
+    match (found, version) {
+        (Some(version), _) => format!("those that Claude Code {version} knows"),
+        (None, Some(version)) => {
+            format!("no `claude` on the PATH: those that Claude Code {version} knew, as last time")
+        }
+        (None, None) => "no `claude` on the PATH: those that every client knows".to_owned(),
+    }
 }
 
 fn show(change: &Change) -> Status {

@@ -22,9 +22,12 @@ use clap::error::ErrorKind;
 
 use args::{Arguments, Verb};
 use context::Context;
+use serde_json::Value;
 use status::Status;
 
+use crate::model::Timestamp;
 use crate::model::text::escaped;
+use crate::store::log::{self, Log};
 
 /// Runs the command line to its end.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -48,6 +51,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn run_verb(verb: Verb) -> Status {
     let context = Context::new();
+    if let Some(variable) = context.env.relative.first() {
+        output::complain(&format!(
+            "could not use {variable}: it is not an absolute path; correct or unset it"
+        ));
+        return Status::Failed;
+    }
     let done = match verb {
         Verb::Current(args) => current::run(&context, args),
         Verb::Store(args) => store::run(&context, args),
@@ -60,10 +69,28 @@ fn run_verb(verb: Verb) -> Status {
         Verb::Doctor(args) => doctor::run(&context, args),
         Verb::Hook { .. } => Ok(Status::Done),
     };
+    if context.env.hook_debug {
+        say_operations(&context);
+    }
     done.unwrap_or_else(|err| {
         output::complain(&err.to_string());
         status::of(&err)
     })
+}
+
+/// Says on stderr what this process has logged.
+fn say_operations(context: &Context) {
+    let Ok(Some(state)) = context.state() else {
+        return;
+    };
+    for line in log::read(&state, Log::Operations) {
+        let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is_own = line.get("pid").and_then(Value::as_u64) == Some(std::process::id().into());
+        if is_own && Timestamp::parse(text("ts")).is_ok_and(|at| at >= context.now) {
+            let said = format!("[SESSION_MANAGER] {} {}", text("what"), text("session_id"));
+            output::complain(said.trim_end());
+        }
+    }
 }
 
 /// The parser's answer: help and version on stdout; anything else is one line on stderr, and never status 2.

@@ -11,12 +11,11 @@ pub(super) fn print(text: &str) {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     if let Err(err) = written {
-        let status = if err.kind() == std::io::ErrorKind::BrokenPipe {
-            0
-        } else {
-            1
-        };
-        std::process::exit(status);
+        if err.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        complain(&format!("could not write the output: {err}"));
+        std::process::exit(1);
     }
 }
 

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::current::valid;
 use super::status::Status;
 use crate::identity::ladder::project_here;
+use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::project;
 use crate::store::write::Durability;
@@ -26,5 +27,11 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
         now: context.now,
     };
     pointers.store(&project.name(), &id, Durability::Synced)?;
+    if let Some(state) = &state {
+        let line = Line::new("pointer stored")
+            .session(&id)
+            .detail("project", project.name().display());
+        log::append(state, Log::Operations, &line)?;
+    }
     Ok(Status::Done)
 }

@@ -68,7 +68,11 @@ pub fn run(fallback: Option<&str>) {
         .event_name()
         .or_else(|| fallback.map(str::to_owned))
         .unwrap_or_else(|| named_for().to_owned());
-    let problems = recording::record(&env, &places, &payload, event);
+    let mut problems = recording::record(&env, &places, &payload, event);
+    problems.extend(env.relative.iter().map(|variable| Problem {
+        session: None,
+        text: format!("could not use {variable}: it is not an absolute path"),
+    }));
     report(&env, &places, &problems, stderr);
 }
 

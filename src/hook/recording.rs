@@ -324,7 +324,7 @@ impl Recording<'_> {
             now: self.now,
             idle_timeout: self.config.session_timeout,
         };
-        !judge.living_owners(id).is_empty()
+        judge.is_owned(id)
     }
 
     /// Takes a session that has ended off the ones that may be live: in the project it is in, and the one it began in.

@@ -101,9 +101,12 @@ impl Judge<'_> {
             } else {
                 SessionState::Active
             }
+        } else if unseen > 0 && !quiet {
+            // An end is the end of one owner; another, which cannot be seen from here, may go on.
+            SessionState::Active
         } else if has_ended(&dir, record) {
             SessionState::Ended
-        } else if (unseen > 0 || known == 0) && !quiet {
+        } else if known == 0 && !quiet {
             SessionState::Active
         } else {
             SessionState::Abandoned
@@ -117,9 +120,10 @@ impl Judge<'_> {
         }
     }
 
-    /// The processes that have the session now.
-    pub fn living_owners(&self, id: &SessionId) -> Vec<Owner> {
-        self.owners(id, &self.state.session(id)).0
+    /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead.
+    pub fn is_owned(&self, id: &SessionId) -> bool {
+        let (alive, unseen, _) = self.owners(id, &self.state.session(id));
+        !alive.is_empty() || unseen > 0
     }
 
     /// The owners that run, the number of those that cannot be seen, and the number on record.

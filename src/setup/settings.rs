@@ -124,6 +124,9 @@ struct Remembered {
     /// Whether the file's directory was created for it.
     #[serde(default)]
     made_dir: bool,
+    /// The client's version, where it was known.
+    #[serde(default)]
+    client: Option<String>,
     undo: Undo,
 }
 
@@ -186,6 +189,12 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
+    /// The client's version at the last install, where it was known: for one that does not find the client, as from cron.
+    pub fn client_at_last_install(&self, state: Option<&State>) -> Option<Version> {
+        let remembered = recall(state?, &resolved(&self.path))?;
+        Version::parse(&remembered.client?)
+    }
+
     /// Registers the hooks that a client of `version` knows.
     ///
     /// # Errors
@@ -215,6 +224,7 @@ impl Settings<'_> {
                 settings: self.path.to_string_lossy().into_owned(),
                 hooks_dir: self.hooks_dir.to_string_lossy().into_owned(),
                 made_dir: change.made_dir || made_before,
+                client: version.map(|version| version.to_string()),
                 undo,
             };
             remember(state, &change.path, &remembered)?;
@@ -335,7 +345,7 @@ impl Settings<'_> {
         };
         let present = file::look(&change.path)?.map(|found| found.mode);
         if let (None, Some(dir)) = (present, change.path.parent()) {
-            change.made_dir |= write::make_dir(dir)?;
+            change.made_dir |= write::make_plain_dir(dir)?;
         }
         let mode = present.unwrap_or(self.scope.mode());
         let next = change

@@ -36,7 +36,17 @@ pub struct Environment {
     pub claude_env_file: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
     pub claude_config_dir: Option<PathBuf>,
+    /// Variables of ours that are set to something else than an absolute path, and so cannot be used.
+    pub relative: Vec<&'static str>,
 }
+
+/// The variables of ours that say a place.
+const OURS: [&str; 4] = [
+    "CCSESSION_STATE_DIR",
+    "CCSESSION_POINTER_DIR",
+    "CCSESSION_CONFIG",
+    "CCSESSION_LIBEXEC",
+];
 
 impl Environment {
     /// Reads the process's environment.
@@ -56,6 +66,7 @@ impl Environment {
             claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
             claude_env_file: absolute("CLAUDE_ENV_FILE"),
             claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),
+            relative: OURS.into_iter().filter(|name| is_relative(name)).collect(),
         }
     }
 }
@@ -98,6 +109,10 @@ fn is_true(value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let value = value.split('#').next().unwrap_or_default().trim();
     value.eq_ignore_ascii_case("true") || value == "1"
+}
+
+fn is_relative(name: &str) -> bool {
+    variable(name).is_some_and(|value| !PathBuf::from(value).is_absolute())
 }
 
 fn absolute(name: &str) -> Option<PathBuf> {

@@ -3,11 +3,13 @@
 //! A file is opened first and judged by its descriptor, so that nobody can exchange it in between. Opening never
 //! blocks: not on a FIFO, not on a file lease, not on a terminal.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::error::{Error, Result, Unsafe};
@@ -273,27 +275,20 @@ pub fn free_space(path: &Path) -> Result<u64> {
 ///
 /// # Errors
 /// [`Error::Io`] where the system refused.
-pub fn names(dir: &Path) -> Result<impl Iterator<Item = std::ffi::OsString> + use<>> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "store is the room that opens files"
-    )]
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => Some(entries),
-        Err(err)
-            if matches!(
-                err.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            None
-        }
-        Err(err) => return Err(Error::io("list", dir)(err)),
+pub fn names(dir: &Path) -> Result<impl Iterator<Item = OsString> + use<>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    // Not std's own listing: its end panics where the system reports an error of closing.
+    let opened = match rustix::fs::open(dir, flags, Mode::empty()) {
+        Ok(fd) => Some(Dir::new(fd)),
+        Err(Errno::NOENT | Errno::NOTDIR) => None,
+        Err(errno) => return Err(Error::io("list", dir)(errno)),
     };
-    Ok(entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.file_name())))
+    let entries = opened.transpose().map_err(Error::io("list", dir))?;
+    let name = |entry: rustix::io::Result<DirEntry>| {
+        let name = entry.ok()?.file_name().to_bytes().to_vec();
+        (!matches!(name.as_slice(), b"." | b"..")).then(|| OsString::from_vec(name))
+    };
+    Ok(entries.into_iter().flatten().filter_map(name))
 }
 
 /// `path` without links, `.` and `..`.

@@ -306,6 +306,19 @@ pub fn make_dir(path: &Path) -> Result<bool> {
     }
 }
 
+/// Creates the directory `path` for whoever the umask lets in, as `mkdir` does: for directories of other programs. Whether
+/// it was created is the answer.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn make_plain_dir(path: &Path) -> Result<bool> {
+    match rustix::fs::mkdir(path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(Error::io("create", path)(errno)),
+    }
+}
+
 /// Creates the private directory `path` and what is missing above it, each mode 0700, and checks it.
 ///
 /// # Errors

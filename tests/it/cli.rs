@@ -986,6 +986,9 @@ fn an_answer_that_could_not_be_written_is_a_failure() {
         let unwritten = if expected == 0 { 1 } else { expected };
         let ended = status(&sandbox, arguments, full(), Stdio::null());
         assert_eq!(ended, unwritten, "{arguments:?}");
+        let said = sandbox.ccsession(arguments).output_to(full());
+        let is_said = said.contains("could not write the output: No space left on device");
+        assert_eq!(is_said, expected == 0, "{arguments:?}: {said}");
         let ended = status(&sandbox, arguments, Stdio::null(), full());
         assert_eq!(ended, expected, "{arguments:?}");
     }
@@ -1083,4 +1086,55 @@ fn a_session_that_cannot_be_judged_is_live_as_long_as_it_is_active() {
         .ccsession(["list", "--json"])
         .env("CCSESSION_SESSION_TIMEOUT", "3h");
     assert_eq!(ids(&longer.json()), [ID]);
+}
+
+#[test]
+fn a_place_that_is_not_absolute_is_refused_and_never_passed_over() {
+    let sandbox = Sandbox::new();
+    for variable in [
+        "CCSESSION_STATE_DIR",
+        "CCSESSION_POINTER_DIR",
+        "CCSESSION_CONFIG",
+        "CCSESSION_LIBEXEC",
+    ] {
+        let refused = sandbox
+            .ccsession(["current"])
+            .env(variable, "somewhere/else")
+            .refused(1);
+        let why = "it is not an absolute path; correct or unset it";
+        assert_eq!(
+            refused,
+            format!("ccsession: could not use {variable}: {why}")
+        );
+    }
+    sandbox
+        .hook(&event("SessionStart", ID, json!({})))
+        .env("CCSESSION_CONFIG", "config.toml")
+        .env("HOOK_DEBUG", "true")
+        .expect(
+            0,
+            "",
+            &format!(
+                "ccsession: [SESSION_MANAGER] session created: {ID}\n\
+                 ccsession: could not use CCSESSION_CONFIG: it is not an absolute path\n"
+            ),
+        );
+}
+
+#[test]
+fn what_others_see_changed_is_logged_and_said_to_whoever_debugs() {
+    let sandbox = swept();
+    let stored = || sandbox.ccsession(["store", ID]);
+    stored().silent();
+    let said = format!("ccsession: [SESSION_MANAGER] pointer stored {ID}\n");
+    stored().env("HOOK_DEBUG", "true").expect(0, "", &said);
+    let log = crate::support::json_lines(&sandbox.state().join("log.jsonl"));
+    let stored = json!(["pointer stored", ID, "shop"]);
+    for line in &log {
+        assert_eq!(
+            json!([line["what"], line["session_id"], line["project"]]),
+            stored
+        );
+    }
+    assert_eq!(log.len(), 2);
 }

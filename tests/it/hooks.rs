@@ -518,3 +518,29 @@ fn debugging_says_what_went_wrong_and_otherwise_it_is_logged() {
         1
     );
 }
+
+#[test]
+fn an_owner_that_cannot_be_seen_from_here_is_not_dead() {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+    let owners = sandbox.session(ID).join("owners");
+    let own = fs::read_dir(&owners).unwrap().next().unwrap().unwrap();
+    let mut other: Value = serde_json::from_slice(&fs::read(own.path()).unwrap()).unwrap();
+    other["pidns"] = 1.into();
+    crate::cli::write_private(&owners.join("1-1"), &other.to_string());
+
+    let end = event("SessionEnd", ID, json!({"reason": "other"}));
+    sandbox.hook(&end).env("CLAUDE_PID", as_client()).silent();
+    let state = || sandbox.ccsession(["show", ID, "--json"]).json()["state"].clone();
+    assert_eq!(state(), "active");
+    assert!(sandbox.pointer("shop").exists());
+    assert_eq!(sandbox.ccsession(["current"]).stdout().trim_end(), ID);
+
+    fs::remove_file(owners.join("1-1")).unwrap();
+    assert_eq!(state(), "ended");
+    assert_eq!(
+        sandbox.ccsession(["current"]).stdout().trim_end(),
+        "unknown"
+    );
+}

@@ -305,8 +305,16 @@ fn every_good_file_gets_the_hooks_and_comes_back_byte_for_byte() {
         ccsession(&sandbox, ["install"]).expect(0, &twice, "");
         assert_eq!(everything(&sandbox.home()), once, "{name}");
 
-        let gone = format!("took the hooks out of {}\n", path.display());
-        ccsession(&sandbox, ["uninstall"]).expect(0, &gone, "");
+        let installed = read(&path);
+        let said = ccsession(&sandbox, ["uninstall"]).stdout();
+        let gone = format!(
+            "took the hooks out of {}\nthe file before is in ",
+            path.display()
+        );
+        let backup = said
+            .strip_prefix(&gone)
+            .unwrap_or_else(|| panic!("{name}: {said}"));
+        assert_eq!(read(Path::new(backup.trim_end())), installed, "{name}");
         assert_eq!(read(&path), before, "{name}");
         let gone = everything(&sandbox.home());
         let nothing = format!(
@@ -329,7 +337,7 @@ fn where_there_was_no_file_there_is_none_afterwards() {
     );
     ccsession(&sandbox, ["install"]).expect(0, &said, "");
     check_registered(&sandbox, &path, &events_up_to("2.1.280"));
-    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o755));
     assert_eq!(names(path.parent().unwrap()), ["settings.json"]);
     ccsession(&sandbox, ["install"]).stdout();
     ccsession(&sandbox, ["uninstall"]).stdout();

@@ -37,6 +37,8 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
+        // Files that tests put down themselves must be as trustworthy under a group-friendly umask.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let dir = TempDir::new().unwrap();
         for name in ["home", "pointers", "shop"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -203,6 +205,17 @@ impl Run {
         // A hook reads to the end or to its deadline; only what comes after that may find nobody reading.
         let _ = writer.join().unwrap();
         output
+    }
+
+    /// Runs with stdout led to `stdout`, and returns stderr.
+    pub(crate) fn output_to(mut self, stdout: Stdio) -> String {
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn();
+        text(&child.unwrap().wait_with_output().unwrap().stderr)
     }
 
     /// Runs, and asserts status, stdout and stderr exactly.
