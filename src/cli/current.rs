@@ -124,7 +124,7 @@ fn print(args: &CurrentArgs, answer: &Answer) {
         let steps = answer
             .steps
             .iter()
-            .map(|step| format!("{:<12}{}\n", name(step.rung), step.saw));
+            .map(|step| format!("{:<12}{}\n", step.rung.as_str(), step.saw));
         let text: String = steps.collect();
         return output::print(&format!(
             "{text}{:<12}{shown} ({})\n",
@@ -175,18 +175,6 @@ fn as_json(answer: &Answer, explain: bool) -> Value {
         candidates: &answer.candidates,
         steps: explain.then_some(answer.steps.as_slice()),
     })
-}
-
-fn name(rung: Rung) -> &'static str {
-    match rung {
-        Rung::Explicit => "explicit",
-        Rung::Payload => "payload",
-        Rung::Environment => "environment",
-        Rung::Process => "process",
-        Rung::Project => "project",
-        Rung::Pointer => "pointer",
-        Rung::Unknown => "unknown",
-    }
 }
 
 fn trust(trust: Trust) -> &'static str {

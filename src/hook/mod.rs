@@ -83,7 +83,7 @@ pub fn session_id_on_stdin() -> Option<SessionId> {
     stdin::read(Instant::now() + stdin::PATIENCE, |piece| scan.feed(piece));
     match wire::Payload::new(scan).claim() {
         wire::Claim::Session(id) => Some(id),
-        wire::Claim::Missing | wire::Claim::Invalid(_) => None,
+        wire::Claim::Missing | wire::Claim::NoPayload | wire::Claim::Invalid(_) => None,
     }
 }
 

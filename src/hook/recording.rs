@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::wire::{Claim, Payload};
 use super::{Problem, detached};
-use crate::identity::ladder::project_here;
+use crate::identity::ladder::{Question, Rung, Sight, Trust, project_here, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
@@ -30,6 +30,8 @@ use crate::store::{
 const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 /// The longest session name that a record keeps, in characters.
 const MAX_SESSION_NAME: usize = 120;
+
+const NO_ID: &str = "the payload has no session_id";
 
 /// Records the event of `payload` and returns what went wrong.
 pub(super) fn record(
@@ -50,6 +52,7 @@ pub(super) fn record(
         event_name,
         now: clock::now(),
         session: None,
+        rung: None,
         problems: Vec::new(),
     };
     for complaint in &loaded.complaints {
@@ -60,7 +63,8 @@ pub(super) fn record(
     }
     match payload.claim() {
         Claim::Session(id) => recording.attributed(&id),
-        Claim::Missing => recording.unattributed("the payload has no session_id"),
+        Claim::Missing => recording.by_the_ladder(),
+        Claim::NoPayload => recording.unattributed(NO_ID),
         Claim::Invalid(size) => recording.unattributed(&format!(
             "its session_id ({size} bytes) is not a session id"
         )),
@@ -76,6 +80,8 @@ struct Recording<'a> {
     event_name: String,
     now: Timestamp,
     session: Option<SessionId>,
+    /// Which rung of the ladder named the session, where the payload does not.
+    rung: Option<Rung>,
     problems: Vec<Problem>,
 }
 
@@ -110,6 +116,35 @@ impl Recording<'_> {
     /// The value of a step that worked; a step that failed is noted.
     fn done<T>(&mut self, step: Result<T>) -> Option<T> {
         step.map_err(|err| self.note(err.to_string())).ok()
+    }
+
+    /// A payload without an id, as older clients send: the ladder answers, and only what is exact counts. What
+    /// begins a session has no session yet, so a start is not asked about.
+    fn by_the_ladder(&mut self) {
+        if self.event_name == name::SESSION_START {
+            return self.unattributed(NO_ID);
+        }
+        let state = State::open(self.places).ok().flatten();
+        let sight = Sight {
+            env: self.env,
+            places: self.places,
+            config: &self.config,
+            state: state.as_ref(),
+            state_fault: None,
+            now: self.now,
+        };
+        let answer = resolve(&sight, &Question::default());
+        match (answer.trust, answer.id) {
+            (Trust::Exact, Some(id)) => {
+                self.rung = Some(answer.rung);
+                self.attributed(&id);
+            }
+            (Trust::Ambiguous, _) => {
+                let several = answer.candidates.len();
+                self.unattributed(&format!("{NO_ID}, and {several} sessions could be meant"));
+            }
+            _ => self.unattributed(NO_ID),
+        }
     }
 
     fn unattributed(&mut self, why: &str) {
@@ -237,6 +272,7 @@ impl Recording<'_> {
         event.mono = Some(clock::since_boot());
         event.session_id = Some(id.clone());
         event.pid = self.env.claude_pid;
+        event.rung = self.rung.map(|rung| rung.as_str().to_owned());
         event
     }
 

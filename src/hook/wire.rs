@@ -37,8 +37,10 @@ pub(super) struct Payload {
 pub(super) enum Claim {
     /// This one's.
     Session(SessionId),
-    /// It names none.
+    /// It names its event, and no session: an older client's.
     Missing,
+    /// It is no whole object that names its event.
+    NoPayload,
     /// It names something that is no session id, of so many bytes.
     Invalid(u64),
 }
@@ -98,7 +100,12 @@ impl Payload {
     /// Whose session this is.
     pub(super) fn claim(&self) -> Claim {
         let Some(member) = self.member("", "session_id") else {
-            return Claim::Missing;
+            let is_payload = self.progress == Progress::Complete && self.event_name().is_some();
+            return if is_payload {
+                Claim::Missing
+            } else {
+                Claim::NoPayload
+            };
         };
         let id = whole::<String>(member).and_then(|id| id.parse().ok());
         id.map_or(Claim::Invalid(member.size), Claim::Session)
@@ -423,7 +430,13 @@ mod tests {
             payload(r#"{"session_id":"s-1"}"#).claim(),
             Claim::Session("s-1".parse().unwrap())
         );
-        assert_eq!(payload("{}").claim(), Claim::Missing);
+        assert_eq!(
+            payload(r#"{"hook_event_name":"Stop"}"#).claim(),
+            Claim::Missing
+        );
+        for nothing in ["", "{}", "[]", r#"{"hook_event_name":"Stop""#] {
+            assert_eq!(payload(nothing).claim(), Claim::NoPayload, "{nothing}");
+        }
         assert_eq!(
             payload(r#"{"session_id":"../../x"}"#).claim(),
             Claim::Invalid(9)

@@ -33,6 +33,21 @@ pub enum Rung {
     Unknown,
 }
 
+impl Rung {
+    /// The rung as one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Payload => "payload",
+            Self::Environment => "environment",
+            Self::Process => "process",
+            Self::Project => "project",
+            Self::Pointer => "pointer",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How far an answer can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

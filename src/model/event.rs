@@ -46,6 +46,9 @@ pub struct Event {
     pub session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// The rung of the ladder that named the session, where the payload did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rung: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

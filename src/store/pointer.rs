@@ -267,14 +267,17 @@ impl Pointers<'_> {
         if !write::rename_to_free(path, &aside)? {
             return Ok(None);
         }
-        if file::look(&aside)?.map(|found| found.meta) == Some(judged) {
-            return Ok(write::remove(&aside)?.then_some(why));
-        }
-        if !write::rename_to_free(&aside, path)? {
+        let gone = match file::look(&aside) {
+            Ok(Some(found)) if found.meta == judged => {
+                write::remove(&aside).map(|removed| removed.then_some(why))
+            }
+            other => other.map(|_| None),
+        };
+        if !matches!(gone, Ok(Some(_))) && !write::rename_to_free(&aside, path)? {
             // A still newer pointer has arrived.
             write::remove(&aside)?;
         }
-        Ok(None)
+        gone
     }
 
     /// Removes every stale pointer of ours, and what was left behind by processes that died; with `dry_run`, only says

@@ -447,6 +447,46 @@ fn an_event_without_a_valid_id_goes_to_the_unattributed() {
 }
 
 #[test]
+fn an_event_of_a_client_that_sends_no_id_is_the_ladders_to_attribute() {
+    let sandbox = Sandbox::just_swept();
+    let start = |id: &str| event("SessionStart", id, json!({"source": "startup"}));
+    let stop = json!({"hook_event_name": "Stop"});
+    sandbox
+        .hook(&start(ID))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    // Its client is above; the project's one live session; a variable; a start begins something else.
+    sandbox.hook(&stop).silent();
+    sandbox
+        .hook(&json!({"hook_event_name": "SessionStart"}))
+        .silent();
+    // A second session in the project, without a process to tell it by: this process still has the first.
+    sandbox.hook(&start("s-2")).env("CLAUDE_PID", "1").silent();
+    sandbox.hook(&stop).silent();
+    let variable = sandbox
+        .hook(&stop)
+        .env("CLAUDE_CODE_SESSION_ID", "elsewhere");
+    variable.silent();
+    let rungs: Vec<Value> = sandbox
+        .journal(ID)
+        .iter()
+        .map(|line| line["rung"].clone())
+        .collect();
+    assert_eq!(
+        rungs,
+        [
+            json!(null),
+            json!("process"),
+            json!("process"),
+            json!("process")
+        ]
+    );
+    let lines = json_lines(&sandbox.state().join("unattributed.jsonl"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["event"], "SessionStart");
+}
+
+#[test]
 fn an_unknown_event_is_journaled_by_its_name() {
     let sandbox = Sandbox::new();
     sandbox
