@@ -69,12 +69,21 @@ pub(super) struct CurrentArgs {
     /// Print the project's last session, ended or not
     #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
     pub(super) last: bool,
+    /// Print every live session of the project, the most recently active first
+    #[arg(long, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
+    pub(super) all: bool,
+    /// Ask for the session of this process
+    #[arg(long, value_name = "PID", conflicts_with_all = ["project", "name", "session", "hook_input"])]
+    pub(super) pid: Option<u32>,
     /// End with status 3 if unknown, 4 if ambiguous, 6 if only the last known
     #[arg(long)]
     pub(super) strict: bool,
     /// Print every rung of the ladder, what it saw and why it was passed over
     #[arg(long)]
     pub(super) explain: bool,
+    /// Print a text with fields such as {short}, for prompts and status bars; see the README
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["explain", "json"])]
+    pub(super) format: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -89,6 +98,19 @@ pub(super) struct StoreArgs {
     pub(super) project: Option<PathBuf>,
 }
 
+/// A session's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateArg {
+    /// Live, and something happened within the idle timeout or a call is open
+    Active,
+    /// Live, and nothing happened for the idle timeout
+    Idle,
+    /// Its last process said that it ended
+    Ended,
+    /// No process has it any more, and none said so
+    Abandoned,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// List only the sessions of this directory's project
@@ -97,6 +119,9 @@ pub(super) struct ListArgs {
     /// List the ended and abandoned ones, too
     #[arg(long)]
     pub(super) all: bool,
+    /// List only sessions in this state; may be given several times
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
+    pub(super) state: Vec<StateArg>,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,

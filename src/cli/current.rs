@@ -6,18 +6,22 @@ use serde_json::{Value, json};
 
 use super::args::CurrentArgs;
 use super::context::Context;
+use super::format::Format;
 use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
 use crate::identity::ladder::{
-    About, Answer, Candidate, Question, Rung, Sight, Step, Trust, last_of_project, project_here,
-    resolve,
+    About, Answer, Candidate, Question, Rung, Sight, Step, Trust, last_of_project, live_in_project,
+    project_here, resolve,
 };
+use crate::identity::process;
 use crate::model::id::UNKNOWN;
-use crate::model::{Project, ProjectName, SessionId};
+use crate::model::text::escaped;
+use crate::model::{Project, ProjectName, Record, SessionId};
 use crate::store::project;
 
 pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
+    let format = args.format.as_deref().map(format).transpose()?;
     let config = context.config()?;
     let (state, fault) = context.state_or_fault();
     let sight = Sight {
@@ -28,11 +32,11 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         state_fault: fault.as_ref(),
         now: context.now,
     };
+    if args.all {
+        return all(&sight, &args, format.as_ref());
+    }
     let mut answer = if args.last {
-        let project = match &args.project {
-            Some(path) => project::existing(path)?,
-            None => project_here(&context.env, None)?,
-        };
+        let project = project_asked(&sight, &args)?;
         last(last_of_project(&sight, &project), project)
     } else {
         resolve(&sight, &question(&args)?)
@@ -43,7 +47,10 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             .first()
             .map(|candidate| candidate.session_id.clone());
     }
-    print(&args, &answer);
+    match &format {
+        Some(format) => output::line(&fill(format, &sight, &answer)),
+        None => print(&args, &answer),
+    }
     Ok(if args.strict {
         strict(&answer)
     } else {
@@ -51,11 +58,73 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     })
 }
 
+/// Every live session of the project, one a line.
+fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
+    if let Some(fault) = sight.state_fault {
+        return Err(refusal(Status::Failed, fault.to_string()));
+    }
+    let project = project_asked(sight, args)?;
+    let sessions = live_in_project(sight, &project);
+    if args.json {
+        let project = printed(&project);
+        output::json(&json!({"v": 1, "project": project, "sessions": sessions}));
+    }
+    for candidate in sessions.iter().filter(|_| !args.json) {
+        let line = format.map_or_else(
+            || candidate.session_id.to_string(),
+            |format| {
+                let answer = Answer {
+                    id: Some(candidate.session_id.clone()),
+                    rung: Rung::Project,
+                    trust: Trust::Exact,
+                    project: Some(project.clone()),
+                    candidates: Vec::new(),
+                    steps: Vec::new(),
+                };
+                fill(format, sight, &answer)
+            },
+        );
+        output::line(&line);
+    }
+    Ok(match sessions.len() {
+        0 if args.strict => Status::NotFound,
+        _ => Status::Done,
+    })
+}
+
+fn project_asked(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Project> {
+    Ok(match (&args.project, args.pid) {
+        (Some(path), _) => project::existing(path)?,
+        (None, Some(pid)) => {
+            let dir = process::working_dir(existing_process(pid)?);
+            let unseen = || {
+                let text =
+                    format!("could not find the directory of process {pid}: it cannot be seen");
+                refusal(Status::NotFound, text)
+            };
+            project::discover(&dir.ok_or_else(unseen)?)
+        }
+        (None, None) => project_here(sight.env, None)?,
+    })
+}
+
+fn existing_process(pid: u32) -> Result<u32> {
+    let gone = || {
+        let text =
+            format!("could not find process {pid}: it does not run, or cannot be seen from here");
+        refusal(Status::NotFound, text)
+    };
+    process::process(pid)
+        .map(|process| process.pid)
+        .ok_or_else(gone)
+}
+
 fn question(args: &CurrentArgs) -> Result<Question> {
-    let about = match (&args.name, &args.project) {
-        (Some(name), _) => About::Name(ProjectName::new(name.clone())),
-        (None, Some(path)) => About::Project(project::existing(path)?),
-        (None, None) => About::Here,
+    let about = match (&args.name, &args.project, args.pid) {
+        (Some(name), _, _) => About::Name(ProjectName::new(name.clone())),
+        (_, Some(path), _) => About::Project(project::existing(path)?),
+        (_, _, Some(pid)) => About::Process(existing_process(pid)?),
+        (None, None, None) => About::Here,
     };
     let explicit = args.session.as_deref().map(valid).transpose()?;
     let payload = if args.hook_input {
@@ -115,6 +184,48 @@ fn strict(answer: &Answer) -> Status {
     }
 }
 
+fn format(text: &str) -> Result<Format> {
+    let wrong = |why| refusal(Status::Usage, format!("could not use --format: {why}"));
+    Format::parse(text).map_err(wrong)
+}
+
+/// The format with the answer's fields; what is not known is empty.
+fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
+    let known = || {
+        let id = answer.id.as_ref()?;
+        let record = sight.state?.session(id).record().ok()??;
+        Some((id, record))
+    };
+    let known = known();
+    let record = known.as_ref().map(|(_, record)| record);
+    let of_record = |get: fn(&Record) -> Option<String>| record.and_then(get).unwrap_or_default();
+    let of_project =
+        |get: fn(&Project) -> String| answer.project.as_ref().map(get).unwrap_or_default();
+    let shown = answer.id.as_ref().map_or(UNKNOWN, SessionId::as_str);
+    format.fill(|field| {
+        let value = match field {
+            "id" => shown.to_owned(),
+            "short" => shown.chars().take(8).collect(),
+            "rung" => answer.rung.as_str().to_owned(),
+            "trust" => answer.trust.as_str().to_owned(),
+            "state" => known.as_ref().map_or_else(String::new, |(id, record)| {
+                sight.judge().map_or_else(String::new, |judge| {
+                    judge.find(id, record).state.as_str().to_owned()
+                })
+            }),
+            "project" => of_project(|project| project.name().display()),
+            "root" => of_project(|project| project.root().to_string_lossy().into_owned()),
+            "branch" => of_record(|record| record.head.as_ref()?.branch.clone()),
+            "name" => of_record(|record| record.name.clone()),
+            "role" => of_record(|record| record.role.clone()),
+            "focus" => of_record(|record| record.focus.clone()),
+            "count" => answer.candidates.len().to_string(),
+            _ => String::new(),
+        };
+        escaped(&value)
+    })
+}
+
 fn print(args: &CurrentArgs, answer: &Answer) {
     let shown = answer.id.as_ref().map_or(UNKNOWN, SessionId::as_str);
     if args.json {
@@ -129,7 +240,7 @@ fn print(args: &CurrentArgs, answer: &Answer) {
         return output::print(&format!(
             "{text}{:<12}{shown} ({})\n",
             "answer",
-            trust(answer.trust)
+            answer.trust.for_people()
         ));
     }
     output::line(shown);
@@ -161,27 +272,21 @@ struct PrintedProject {
     root: String,
 }
 
-fn as_json(answer: &Answer, explain: bool) -> Value {
-    let project = |project: &Project| PrintedProject {
+fn printed(project: &Project) -> PrintedProject {
+    PrintedProject {
         name: project.name().display(),
         root: project.root().to_string_lossy().into_owned(),
-    };
+    }
+}
+
+fn as_json(answer: &Answer, explain: bool) -> Value {
     json!(Printed {
         v: 1,
         session_id: answer.id.as_ref(),
         rung: answer.rung,
         trust: answer.trust,
-        project: answer.project.as_ref().map(project),
+        project: answer.project.as_ref().map(printed),
         candidates: &answer.candidates,
         steps: explain.then_some(answer.steps.as_slice()),
     })
-}
-
-fn trust(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Exact => "exact",
-        Trust::Ambiguous => "ambiguous",
-        Trust::LastKnown => "last known",
-        Trust::None => "nothing is known",
-    }
 }

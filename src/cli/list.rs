@@ -4,14 +4,18 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::ListArgs;
+use super::args::{ListArgs, StateArg};
 use super::context::Context;
 use super::output;
 use super::status::Status;
 use super::table::Table;
-use crate::identity::liveness::SessionState;
-use crate::model::{Record, SessionId, Timestamp};
+use crate::identity::liveness::{Finding, OpenCall, SessionState, recent_open_calls};
+use crate::model::text::one_line;
+use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::{State, index, project};
+
+/// The longest text that says what a session does, in characters.
+const MAX_DOING: usize = 40;
 
 /// A session in the list; as JSON the record, and what was derived.
 #[derive(Serialize)]
@@ -20,15 +24,27 @@ struct Listed {
     record: Record,
     state: SessionState,
     last_activity: Timestamp,
+    owners: Vec<Owner>,
+    open_calls: Vec<OpenCall>,
 }
 
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let config = context.config()?;
     let root = args.project.as_deref().map(project::existing).transpose()?;
+    let wanted = |state| {
+        if args.state.is_empty() {
+            args.all || SessionState::is_live(state)
+        } else {
+            args.state
+                .iter()
+                .any(|wanted| SessionState::from(*wanted) == state)
+        }
+    };
     let mut sessions = Vec::new();
     if let Some(state) = context.state()? {
         let judge = context.judge(&config, &state);
-        for id in ids(&state, args.all)? {
+        let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
+        for id in ids(&state, args.all || args.state.iter().any(is_over))? {
             let record = match state.session(&id).record() {
                 Ok(Some(record)) => record,
                 Ok(None) => continue,
@@ -38,24 +54,41 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
                 }
             };
             let finding = judge.find(&id, &record);
-            let wanted = args.all || finding.state.is_live();
-            if wanted
-                && root
-                    .as_ref()
-                    .is_none_or(|project| finding.is_in(&record, project.root()))
-            {
-                let last_activity = finding.last_activity.unwrap_or(record.started_at);
-                sessions.push(Listed {
-                    record,
-                    state: finding.state,
-                    last_activity,
-                });
+            let is_here = |project: &Project| finding.is_in(&record, project.root());
+            if wanted(finding.state) && root.as_ref().is_none_or(is_here) {
+                sessions.push(listed(&state, record, finding));
             }
         }
     }
     sessions.sort_by_key(|listed| std::cmp::Reverse(listed.last_activity));
     print(context, &args, &sessions);
     Ok(Status::Done)
+}
+
+fn listed(state: &State, record: Record, finding: Finding) -> Listed {
+    let open_calls = if finding.state.is_live() {
+        recent_open_calls(&state.session(&record.session_id))
+    } else {
+        Vec::new()
+    };
+    Listed {
+        state: finding.state,
+        last_activity: finding.last_activity.unwrap_or(record.started_at),
+        owners: finding.owners,
+        open_calls,
+        record,
+    }
+}
+
+impl From<StateArg> for SessionState {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::Active => Self::Active,
+            StateArg::Idle => Self::Idle,
+            StateArg::Ended => Self::Ended,
+            StateArg::Abandoned => Self::Abandoned,
+        }
+    }
 }
 
 fn ids(state: &State, all: bool) -> Result<Vec<SessionId>> {
@@ -77,7 +110,9 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
     }
     if sessions.is_empty() {
         if output::is_for_people() {
-            output::line(if args.all {
+            output::line(if !args.state.is_empty() {
+                "no session is in this state"
+            } else if args.all {
                 "no session is on record"
             } else {
                 "no session is live"
@@ -86,11 +121,17 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
         return;
     }
     let mut table = Table::new(&[
-        "STATE", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROOT",
+        "STATE", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS", "PID", "NOW",
+        "ROOT",
     ]);
     for listed in sessions {
         let record = &listed.record;
         let branch = record.head.as_ref().and_then(|head| head.branch.clone());
+        let pids: Vec<String> = listed
+            .owners
+            .iter()
+            .map(|owner| owner.pid.to_string())
+            .collect();
         table.row([
             listed.state.as_str().to_owned(),
             record.session_id.to_string(),
@@ -98,10 +139,33 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
             span(listed.last_activity, context.now),
             record.project.name.clone(),
             branch.unwrap_or_default(),
+            record.role.clone().unwrap_or_default(),
+            record.focus.clone().unwrap_or_default(),
+            pids.join(","),
+            doing(&listed.open_calls),
             record.project.root.clone(),
         ]);
     }
+    table.drop_empty(&["ROLE", "FOCUS", "PID", "NOW"]);
     output::print(&table.to_string());
+}
+
+/// What a session does now: the call that began last, and how many more are open.
+pub(super) fn doing(calls: &[OpenCall]) -> String {
+    let Some((last, more)) = calls.split_last() else {
+        return String::new();
+    };
+    let tool = last.tool.as_deref().unwrap_or("a tool");
+    let what = last
+        .what
+        .as_deref()
+        .map(|what| format!(": {what}"))
+        .unwrap_or_default();
+    let text = one_line(&format!("{tool}{what}"), MAX_DOING);
+    match more.len() {
+        0 => text,
+        more => format!("{text} +{more}"),
+    }
 }
 
 /// How long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4days 2h`.

@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod current;
 mod doctor;
+mod format;
 mod install;
 mod list;
 mod output;

@@ -1,25 +1,28 @@
 //! `ccsession show`: what is known of one session.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
 use super::context::{Context, find_session};
-use super::list::span;
+use super::list::{doing, span};
 use super::output;
 use super::status::{Status, refusal};
 use super::table::Table;
-use crate::identity::liveness::{Finding, open_calls};
-use crate::model::Record;
+use crate::identity::lineage::{Kin, Relation, lineage};
+use crate::identity::liveness::{Finding, OpenCall, SessionState, open_calls_in};
+use crate::model::{Record, Timestamp};
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, State, clock, shown};
 
-/// What the journal holds, counted.
+/// What the journal holds.
 struct Counted {
     by_event: BTreeMap<String, u64>,
+    open_calls: Vec<OpenCall>,
     damage: Damage,
 }
 
@@ -36,25 +39,43 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let state = state.as_ref().ok_or_else(gone)?;
     let dir = state.session(&id);
     let record = dir.record()?.ok_or_else(gone)?;
-    let finding = context.judge(&config, state).find(&id, &record);
-    let counted = count(&dir)?;
-    let log = operations(state, &record);
+    let judge = context.judge(&config, state);
+    let shown = Shown {
+        finding: judge.find(&id, &record),
+        counted: count(&dir)?,
+        kin: lineage(&judge, &id)?,
+        log: operations(state, &record),
+        journal: dir.journal(),
+        record,
+    };
     if args.json {
-        output::json(&as_json(&dir, &record, &finding, &counted, log));
+        output::json(&shown.as_json());
     } else {
-        output::print(&as_text(context, &dir, &record, &finding, &counted, &log));
+        output::print(&shown.as_text(context));
     }
     Ok(Status::Done)
+}
+
+/// All that is shown of a session.
+struct Shown {
+    record: Record,
+    finding: Finding,
+    counted: Counted,
+    kin: Vec<Kin>,
+    log: Vec<Map<String, Value>>,
+    journal: PathBuf,
 }
 
 fn count(dir: &SessionDir) -> Result<Counted> {
     let mut events = dir.events()?;
     let mut by_event = BTreeMap::new();
-    for event in events.by_ref() {
-        *by_event.entry(event.event).or_default() += 1;
-    }
+    let counted = events
+        .by_ref()
+        .inspect(|event| *by_event.entry(event.event.clone()).or_default() += 1);
+    let open_calls = open_calls_in(counted);
     Ok(Counted {
         by_event,
+        open_calls,
         damage: events.damage(),
     })
 }
@@ -69,116 +90,132 @@ fn operations(state: &State, record: &Record) -> Vec<Map<String, Value>> {
         .collect()
 }
 
-fn as_json(
-    dir: &SessionDir,
-    record: &Record,
-    finding: &Finding,
-    counted: &Counted,
-    log: Vec<Map<String, Value>>,
-) -> Value {
-    json!({
-        "v": 1,
-        "session": record,
-        "state": finding.state,
-        "last_activity": finding.last_activity,
-        "owners": finding.owners,
-        "open_calls": open_calls(dir),
-        "journal": dir.journal().to_string_lossy(),
-        "events": counted.by_event,
-        "torn": counted.damage.torn,
-        "foreign": counted.damage.foreign,
-        "newer": counted.damage.newer,
-        "log": log,
-    })
+impl Shown {
+    fn as_json(&self) -> Value {
+        json!({
+            "v": 1,
+            "session": self.record,
+            "state": self.finding.state,
+            "last_activity": self.finding.last_activity,
+            "owners": self.finding.owners,
+            "open_calls": self.counted.open_calls,
+            "lineage": self.kin,
+            "journal": self.journal.to_string_lossy(),
+            "events": self.counted.by_event,
+            "torn": self.counted.damage.torn,
+            "foreign": self.counted.damage.foreign,
+            "newer": self.counted.damage.newer,
+            "log": self.log,
+        })
+    }
+
+    fn as_text(&self, context: &Context) -> String {
+        let mut events = Table::new(&["EVENT", "COUNT"]);
+        for (event, count) in &self.counted.by_event {
+            events.row([event.clone(), count.to_string()]);
+        }
+        let mut operations = Table::new(&["WHEN", "WHAT"]);
+        for line in &self.log {
+            let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+            let when =
+                Timestamp::parse(text("ts")).map_or_else(|_| String::new(), clock::local_text);
+            operations.row([when, text("what").to_owned()]);
+        }
+        let facts = self.facts(context);
+        let lineage = self.lineage();
+        format!("{facts}\n{lineage}{events}\n{operations}")
+    }
+
+    fn facts(&self, context: &Context) -> Table {
+        let (record, finding) = (&self.record, &self.finding);
+        let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);
+        let mut fact = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                facts.row([name.to_owned(), value]);
+            }
+        };
+        let head = record.head.as_ref();
+        let source = record.source.as_deref().unwrap_or("-");
+        let started = clock::local_text(record.started_at);
+        let active = |last| {
+            format!(
+                "{} ({} ago)",
+                clock::local_text(last),
+                span(last, context.now)
+            )
+        };
+        let pids: Vec<String> = finding
+            .owners
+            .iter()
+            .map(|owner| owner.pid.to_string())
+            .collect();
+        fact("state", Some(finding.state.as_str().to_owned()));
+        fact("name", record.name.clone());
+        fact("role", record.role.clone());
+        fact("focus", record.focus.clone());
+        fact("project", Some(record.project.name.clone()));
+        fact("root", Some(record.project.root.clone()));
+        fact("branch", head.and_then(|head| head.branch.clone()));
+        fact("revision", head.and_then(|head| head.revision.clone()));
+        fact("started", Some(format!("{started} ({source})")));
+        fact("last event", finding.last_activity.map(active));
+        fact("ended", record.ended_at.map(|at| ended(at, record)));
+        fact("processes", Some(pids.join(", ")));
+        fact("now", Some(doing(&self.counted.open_calls)));
+        fact("transcript", record.transcript_path.clone());
+        fact("journal", Some(shown(&self.journal)));
+        let damage = self.counted.damage;
+        let damaged = [
+            (damage.torn, "torn"),
+            (damage.foreign, "foreign"),
+            (damage.newer, "of a newer version"),
+        ];
+        for (count, what) in damaged.into_iter().filter(|(count, _)| *count > 0) {
+            fact("lines left out", Some(format!("{count} {what}")));
+        }
+        facts
+    }
+
+    /// The sessions that this one came from and that came from it, as a tree; nothing where it has no relatives.
+    fn lineage(&self) -> String {
+        if self.kin.len() < 2 {
+            return String::new();
+        }
+        let mut table = Table::new(&["LINEAGE", "STATE", "STARTED", "HOW"]);
+        for kin in &self.kin {
+            let branch = match kin.depth {
+                0 => String::new(),
+                depth => format!("{}└ ", "  ".repeat(depth - 1)),
+            };
+            let is_this = kin.session_id == self.record.session_id;
+            let mark = if is_this { " *" } else { "" };
+            let source = kin.source.clone().unwrap_or_default();
+            let how = match kin.relation {
+                Relation::Within => format!("{source}, within"),
+                Relation::First | Relation::After => source,
+            };
+            table.row([
+                format!("{branch}{}{mark}", kin.session_id),
+                kin.state
+                    .map_or("no record", SessionState::as_str)
+                    .to_owned(),
+                kin.started_at.map(clock::local_text).unwrap_or_default(),
+                how,
+            ]);
+        }
+        format!("{table}\n")
+    }
 }
 
-fn as_text(
-    context: &Context,
-    dir: &SessionDir,
-    record: &Record,
-    finding: &Finding,
-    counted: &Counted,
-    log: &[Map<String, Value>],
-) -> String {
-    let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);
-    let mut fact = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            facts.row([name.to_owned(), value]);
-        }
-    };
-    fact("state", Some(finding.state.as_str().to_owned()));
-    fact("name", record.name.clone());
-    fact("project", Some(record.project.name.clone()));
-    fact("root", Some(record.project.root.clone()));
-    fact(
-        "branch",
-        record.head.as_ref().and_then(|head| head.branch.clone()),
-    );
-    fact(
-        "revision",
-        record.head.as_ref().and_then(|head| head.revision.clone()),
-    );
-    fact(
-        "started",
-        Some(format!(
-            "{} ({})",
-            clock::local_text(record.started_at),
-            record.source.as_deref().unwrap_or("-")
-        )),
-    );
-    let active = |last| {
-        format!(
-            "{} ({} ago)",
-            clock::local_text(last),
-            span(last, context.now)
-        )
-    };
-    fact("last event", finding.last_activity.map(active));
-    fact("ended", record.ended_at.map(clock::local_text));
-    fact(
-        "previous",
-        record.previous.as_ref().map(ToString::to_string),
-    );
-    fact("parent", record.parent.as_ref().map(ToString::to_string));
-    let pids: Vec<String> = finding
-        .owners
-        .iter()
-        .map(|owner| owner.pid.to_string())
-        .collect();
-    fact(
-        "processes",
-        Some(pids.join(", ")).filter(|pids| !pids.is_empty()),
-    );
-    fact(
-        "open calls",
-        Some(open_calls(dir))
-            .filter(|open| *open > 0)
-            .map(|open| open.to_string()),
-    );
-    fact("transcript", record.transcript_path.clone());
-    fact("journal", Some(shown(&dir.journal())));
-    let damage = counted.damage;
-    let damaged = [
-        (damage.torn, "torn"),
-        (damage.foreign, "foreign"),
-        (damage.newer, "of a newer version"),
+fn ended(at: Timestamp, record: &Record) -> String {
+    let how = [
+        record.outcome.clone(),
+        record.exit_status.map(|status| format!("status {status}")),
     ];
-    for (count, what) in damaged.into_iter().filter(|(count, _)| *count > 0) {
-        fact("lines left out", Some(format!("{count} {what}")));
+    let how: Vec<String> = how.into_iter().flatten().collect();
+    let at = clock::local_text(at);
+    if how.is_empty() {
+        return at;
     }
-    let mut events = Table::new(&["EVENT", "COUNT"]);
-    for (event, count) in &counted.by_event {
-        events.row([event.clone(), count.to_string()]);
-    }
-    let mut operations = Table::new(&["WHEN", "WHAT"]);
-    for line in log {
-        let text = |name: &str| {
-            line.get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        operations.row([text("ts"), text("what")]);
-    }
-    format!("{facts}\n{events}\n{operations}")
+    format!("{at} ({})", how.join(", "))
 }

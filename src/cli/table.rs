@@ -6,6 +6,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::model::text::escaped;
 
+/// What stands for nothing.
+const EMPTY: &str = "-";
+
 /// A table with a heading.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -23,12 +26,32 @@ impl Table {
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         let cell = |text: String| {
             if text.is_empty() {
-                "-".to_owned()
+                EMPTY.to_owned()
             } else {
                 escaped(&text)
             }
         };
         self.rows.push(cells.map(cell).into());
+    }
+
+    /// Leaves out those of these columns in which no row has anything.
+    pub(super) fn drop_empty(&mut self, columns: &[&str]) {
+        let Some((heading, rows)) = self.rows.split_first() else {
+            return;
+        };
+        let is_empty = |column: usize| {
+            rows.iter()
+                .all(|row| row.get(column).is_none_or(|cell| cell == EMPTY))
+        };
+        let kept: Vec<bool> = heading
+            .iter()
+            .enumerate()
+            .map(|(column, name)| !(columns.contains(&name.as_str()) && is_empty(column)))
+            .collect();
+        for row in &mut self.rows {
+            let mut keep = kept.iter();
+            row.retain(|_| keep.next().is_none_or(|keep| *keep));
+        }
     }
 }
 
@@ -57,6 +80,14 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_without_anything_can_be_left_out() {
+        let mut table = Table::new(&["A", "B", "C"]);
+        table.row(["1".to_owned(), String::new(), String::new()]);
+        table.drop_empty(&["A", "B"]);
+        assert_eq!(table.to_string(), "A  C\n1  -\n");
+    }
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::wire::{Claim, Payload};
 use super::{Problem, detached};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_here, resolve};
-use crate::identity::liveness::Judge;
+use crate::identity::liveness::{Judge, is_moving_on};
 use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
 use crate::model::record::Scope;
@@ -53,6 +53,7 @@ pub(super) fn record(
         now: clock::now(),
         session: None,
         rung: None,
+        previous: None,
         problems: Vec::new(),
     };
     for complaint in &loaded.complaints {
@@ -82,6 +83,8 @@ struct Recording<'a> {
     session: Option<SessionId>,
     /// Which rung of the ladder named the session, where the payload does not.
     rung: Option<Rung>,
+    /// The session that the client's process had before, where this event moves it to another.
+    previous: Option<SessionId>,
     problems: Vec<Problem>,
 }
 
@@ -94,8 +97,15 @@ struct Place {
 /// The process whose session it is.
 struct Client {
     owner: Owner,
-    /// The sessions of the clients above it, the nearest first.
-    around: Vec<SessionId>,
+    /// The sessions of the processes above it, the nearest first.
+    around: Vec<Outer>,
+}
+
+/// A session in whose process tree the client runs.
+struct Outer {
+    id: SessionId,
+    /// Whether it is held by the launcher that started this very client.
+    is_launcher: bool,
 }
 
 /// Whether a session had been recorded before this event.
@@ -204,6 +214,9 @@ impl Recording<'_> {
             self.move_pointer(state, id, place, Durability::Synced);
         }
         if let Some(state) = state {
+            if let ("clear" | "resume" | "fork", Some(client)) = (source.as_str(), &place.client) {
+                self.previous = session_before(state, client, id);
+            }
             self.journal(state, id, place, &source);
             self.join(state, id, place);
         }
@@ -272,6 +285,7 @@ impl Recording<'_> {
         event.mono = Some(clock::since_boot());
         event.session_id = Some(id.clone());
         event.pid = self.env.claude_pid;
+        event.previous = self.previous.clone();
         event.rung = self.rung.map(|rung| rung.as_str().to_owned());
         event
     }
@@ -282,7 +296,7 @@ impl Recording<'_> {
             return;
         };
         let session = state.session(id);
-        let record = self.new_record(state, id, project, place.client.as_ref(), source);
+        let record = self.new_record(id, project, place.client.as_ref(), source);
         let event = without_known(event, &record.scope());
         let created = session.create(&record, &event);
         let Some(created) = self.done(created) else {
@@ -300,7 +314,6 @@ impl Recording<'_> {
 
     fn new_record(
         &self,
-        state: &State,
         id: &SessionId,
         project: &Project,
         client: Option<&Client>,
@@ -322,14 +335,20 @@ impl Recording<'_> {
         record.name = title.map(|title| one_line(&redact(&title), MAX_SESSION_NAME));
         record.head = project::head(project.root());
         record.machine = process::machine();
-        let last = || client.and_then(|client| index::session_of_process(state, &client.owner));
-        record.previous = if source == "clear" {
-            last().filter(|last| last != id)
-        } else {
-            None
-        };
-        let nearest = client.and_then(|client| client.around.first().cloned());
-        record.parent = nearest.filter(|outer| outer != id);
+        // A fork is made from what its process had before (`/branch`); of another process's it is not known.
+        if matches!(source, "clear" | "fork") {
+            record.previous = self.previous.clone();
+        }
+        record.parent = client
+            .and_then(|client| {
+                client
+                    .around
+                    .iter()
+                    .map(|outer| &outer.id)
+                    .find(|outer| *outer != id)
+            })
+            .filter(|outer| record.previous.as_ref() != Some(*outer))
+            .cloned();
         record
     }
 
@@ -360,7 +379,7 @@ impl Recording<'_> {
             now: self.now,
             idle_timeout: self.config.session_timeout,
         };
-        judge.is_owned(id)
+        judge.is_owned(id, is_moving_on(self.payload.text("reason").as_deref()))
     }
 
     /// Takes a session that has ended off the ones that may be live: in the project it is in, and the one it began in.
@@ -430,11 +449,12 @@ impl Recording<'_> {
         let (Some(state), Some(client)) = (state, &place.client) else {
             return false;
         };
-        let is_of_project = |outer: &SessionId| {
-            let record = state.session(outer).record().ok().flatten();
+        let is_of_project = |outer: &Outer| {
+            let record = state.session(&outer.id).record().ok().flatten();
             record.is_some_and(|record| record.is_in(project.root()))
         };
-        client.around.iter().any(is_of_project)
+        let mut around = client.around.iter().filter(|outer| !outer.is_launcher);
+        around.any(is_of_project)
     }
 
     /// Writes the pointer again if it is this session's and not new.
@@ -526,7 +546,7 @@ impl Recording<'_> {
 }
 
 /// The sessions of the clients above this client, the nearest first.
-fn around(state: &State, viewpoint: &Viewpoint, owner: &Owner, client: Process) -> Vec<SessionId> {
+fn around(state: &State, viewpoint: &Viewpoint, owner: &Owner, client: Process) -> Vec<Outer> {
     let own = owner.file_name();
     let mut others = index::process_names(state);
     others.retain(|name| *name != *own);
@@ -536,8 +556,19 @@ fn around(state: &State, viewpoint: &Viewpoint, owner: &Owner, client: Process) 
     process::from(client.parent)
         .map(|above| viewpoint.owner(above))
         .filter(|above| others.iter().any(|name| **name == *above.file_name()))
-        .filter_map(|above| index::session_of_process(state, &above))
+        .filter_map(|above| {
+            let entry = index::process_entry(state, &above)?;
+            Some(Outer {
+                is_launcher: entry.owner.launcher && above.pid == client.parent,
+                id: entry.session_id,
+            })
+        })
         .collect()
+}
+
+/// The session that the client's process had before `id`.
+fn session_before(state: &State, client: &Client, id: &SessionId) -> Option<SessionId> {
+    index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
 /// The event without what the session's record says already.

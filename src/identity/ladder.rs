@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::liveness::{Finding, Judge, SessionState};
-use super::process::{self, Viewpoint};
+use super::process::{self, Process, Viewpoint};
 use crate::model::{Config, Project, ProjectName, Record, SessionId, Timestamp};
 use crate::store::pointer::{Pointers, Reading, Standing};
 use crate::store::{Environment, Places, State, index, project};
@@ -62,6 +62,27 @@ pub enum Trust {
     None,
 }
 
+impl Trust {
+    /// The trust as one word, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Ambiguous => "ambiguous",
+            Self::LastKnown => "last_known",
+            Self::None => "none",
+        }
+    }
+
+    /// The trust in words.
+    pub fn for_people(self) -> &'static str {
+        match self {
+            Self::Exact | Self::Ambiguous => self.as_str(),
+            Self::LastKnown => "last known",
+            Self::None => "nothing is known",
+        }
+    }
+}
+
 /// A session that an ambiguous question could mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
@@ -103,6 +124,8 @@ pub enum About {
     /// This process, and the project of the directory it is in.
     #[default]
     Here,
+    /// Another process, and the project of the directory it is in.
+    Process(u32),
     /// This project.
     Project(Project),
     /// The pointer of projects with this bare name.
@@ -137,6 +160,18 @@ pub struct Sight<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Sight<'a> {
+    /// Who judges sessions by what is seen; nobody without a state directory.
+    pub fn judge(&self) -> Option<Judge<'a>> {
+        self.state.map(|state| Judge {
+            state,
+            viewpoint: Viewpoint::here(),
+            now: self.now,
+            idle_timeout: self.config.session_timeout,
+        })
+    }
+}
+
 /// Climbs down the ladder until a rung answers.
 pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
     let mut climb = Climb::new(sight, question);
@@ -162,6 +197,15 @@ pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
         candidates: climb.candidates,
         steps: climb.steps,
     }
+}
+
+/// The live sessions of a project, the most recently active first.
+pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Vec<Candidate> {
+    let question = Question {
+        about: About::Project(project.clone()),
+        ..Question::default()
+    };
+    Climb::new(sight, &question).live_sessions(project)
 }
 
 /// The last session of a project, ended or not: the one with the latest event.
@@ -206,21 +250,16 @@ struct Climb<'a> {
 
 impl<'a> Climb<'a> {
     fn new(sight: &'a Sight<'a>, question: &'a Question) -> Self {
-        let judge = sight.state.map(|state| Judge {
-            state,
-            viewpoint: Viewpoint::here(),
-            now: sight.now,
-            idle_timeout: sight.config.session_timeout,
-        });
         let project = match &question.about {
             About::Here => project_here(sight.env, None).ok(),
+            About::Process(pid) => process::working_dir(*pid).map(|dir| project::discover(&dir)),
             About::Project(project) => Some(project.clone()),
             About::Name(_) => None,
         };
         Self {
             sight,
             about: &question.about,
-            judge,
+            judge: sight.judge(),
             project,
             candidates: Vec::new(),
             steps: Vec::new(),
@@ -273,7 +312,22 @@ impl<'a> Climb<'a> {
         }
     }
 
+    /// The processes from which the question is asked, the nearest first.
+    fn above(&self) -> impl Iterator<Item = Process> + use<> {
+        match self.about {
+            About::Process(pid) => process::from(*pid),
+            _ => process::from(process::parent()),
+        }
+    }
+
     fn environment(&mut self) -> Option<SessionId> {
+        if let About::Process(_) = self.about {
+            self.note(
+                Rung::Environment,
+                "not asked: the variables here are not those of the process asked about",
+            );
+            return None;
+        }
         let env = self.sight.env;
         let set = [
             ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
@@ -319,8 +373,10 @@ impl<'a> Climb<'a> {
         if finding.state == SessionState::Ended {
             return Some("which has ended");
         }
-        let is_above =
-            |pid, start| process::ancestors().any(|above| above.pid == pid && above.start == start);
+        let is_above = |pid, start| {
+            self.above()
+                .any(|above| above.pid == pid && above.start == start)
+        };
         if finding
             .owners
             .iter()
@@ -338,7 +394,7 @@ impl<'a> Climb<'a> {
     /// Asked about another project, what is known of this process does not answer.
     fn objection_of_place(&self, known: Option<(&Record, &Finding)>) -> Option<&'static str> {
         match (self.about, known) {
-            (About::Here, _) => None,
+            (About::Here | About::Process(_), _) => None,
             (About::Name(_), _) => Some("but a name was asked about"),
             (About::Project(_), Some((record, finding))) if self.is_here(record, finding) => None,
             (About::Project(_), _) => Some("which is not in the project asked about"),
@@ -348,7 +404,7 @@ impl<'a> Climb<'a> {
     fn process(&mut self) -> Option<SessionId> {
         let entry = self.judge.as_ref().and_then(|judge| {
             let viewpoint = judge.viewpoint.as_ref()?;
-            process::ancestors().find_map(|above| {
+            self.above().find_map(|above| {
                 let id = index::session_of_process(judge.state, &viewpoint.owner(above))?;
                 Some((above.pid, id))
             })

@@ -1,7 +1,6 @@
 //! Whether a session is live, ended or abandoned: derived from its record, its owners and its journal each time, never
 //! stored.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -92,57 +91,70 @@ impl Judge<'_> {
     /// Judges a session that has a record.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
         let dir = self.state.session(id);
-        let (owners, unseen, known) = self.owners(id, &dir);
+        let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
         let quiet = last_activity.is_none_or(|last| last.age(self.now) >= self.idle_timeout);
-        let state = if !owners.is_empty() {
-            if quiet && open_calls(&dir) == 0 {
+        let live = || {
+            if quiet && open_calls(&dir).is_empty() {
                 SessionState::Idle
             } else {
                 SessionState::Active
             }
-        } else if unseen > 0 && !quiet {
+        };
+        let state = if !owners.clients.is_empty() {
+            live()
+        } else if owners.unseen > 0 && !quiet {
             // An end is the end of one owner; another, which cannot be seen from here, may go on.
             SessionState::Active
-        } else if has_ended(&dir, record) {
-            SessionState::Ended
-        } else if known == 0 && !quiet {
-            SessionState::Active
         } else {
-            SessionState::Abandoned
+            match (last_end(&dir, record), owners.launchers.is_empty()) {
+                (Some(End::MovedOn), _) => {
+                    owners.launchers.clear();
+                    SessionState::Ended
+                }
+                (_, false) => live(),
+                (Some(End::Over), true) => SessionState::Ended,
+                (None, true) if owners.known == 0 && !quiet => SessionState::Active,
+                (None, true) => SessionState::Abandoned,
+            }
         };
+        owners.clients.append(&mut owners.launchers);
         Finding {
             state,
             last_activity,
-            owners,
-            unseen,
-            known,
+            owners: owners.clients,
+            unseen: owners.unseen,
+            known: owners.known,
         }
     }
 
-    /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead.
-    pub fn is_owned(&self, id: &SessionId) -> bool {
-        let (alive, unseen, _) = self.owners(id, &self.state.session(id));
-        !alive.is_empty() || unseen > 0
+    /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead. A launcher counts
+    /// unless the client has `moved_on` to another session.
+    pub fn is_owned(&self, id: &SessionId, moved_on: bool) -> bool {
+        let owners = self.owners(id, &self.state.session(id));
+        let is_held = !owners.launchers.is_empty() && !moved_on;
+        !owners.clients.is_empty() || owners.unseen > 0 || is_held
     }
 
-    /// The owners that run, the number of those that cannot be seen, and the number on record.
-    fn owners(&self, id: &SessionId, dir: &SessionDir) -> (Vec<Owner>, usize, usize) {
+    fn owners(&self, id: &SessionId, dir: &SessionDir) -> Owners {
         let list = dir.owner_list();
-        let known = list.len();
-        let Some(viewpoint) = &self.viewpoint else {
-            return (Vec::new(), known, known);
+        let mut owners = Owners {
+            known: list.len(),
+            ..Owners::default()
         };
-        let mut alive = Vec::new();
-        let mut unseen = 0;
+        let Some(viewpoint) = &self.viewpoint else {
+            owners.unseen = owners.known;
+            return owners;
+        };
         for owner in list {
             match viewpoint.judge(&owner) {
-                Life::Alive if self.is_still_in(&owner, id) => alive.push(owner),
+                Life::Alive if owner.launcher => owners.launchers.push(owner),
+                Life::Alive if self.is_still_in(&owner, id) => owners.clients.push(owner),
                 Life::Alive | Life::Dead => {}
-                Life::Unseen => unseen += 1,
+                Life::Unseen => owners.unseen += 1,
             }
         }
-        (alive, unseen, known)
+        owners
     }
 
     /// A running client that went on to another session (`/clear`, `/resume`) is no owner of this one any more.
@@ -151,25 +163,53 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the last word on the session's life is that it ended. A late event after the end reopens nothing; a start or
-/// a prompt does.
-fn has_ended(dir: &SessionDir, record: &Record) -> bool {
-    let mut ended = record.ended_at.is_some();
+/// The owners of a session, as they are found.
+#[derive(Default)]
+struct Owners {
+    /// Clients that run.
+    clients: Vec<Owner>,
+    /// Launchers that run.
+    launchers: Vec<Owner>,
+    /// How many cannot be seen from here.
+    unseen: usize,
+    /// How many are on record.
+    known: usize,
+}
+
+/// How a session's last client left it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It ended.
+    Over,
+    /// It went on to another session.
+    MovedOn,
+}
+
+/// Whether the `reason` of a SessionEnd says that the client goes on, with another session.
+pub fn is_moving_on(reason: Option<&str>) -> bool {
+    matches!(reason, Some("clear" | "resume"))
+}
+
+/// The last word on the session's life, if it is that it ended. A late event after the end reopens nothing; a start or a
+/// prompt does.
+fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
+    let mut end = record.ended_at.is_some().then_some(End::Over);
     let Ok(events) = dir.last_events(TAIL) else {
-        return ended;
+        return end;
     };
     for event in events {
         match event.event.as_str() {
-            name::SESSION_END => ended = true,
+            name::SESSION_END if is_moving_on(event.reason.as_deref()) => end = Some(End::MovedOn),
+            name::SESSION_END => end = Some(End::Over),
             name::SESSION_START | name::USER_PROMPT_SUBMIT
-                if ended && !is_before_end(&event, record) =>
+                if end.is_some() && !is_before_end(&event, record) =>
             {
-                ended = false
+                end = None
             }
             _ => {}
         }
     }
-    ended
+    end
 }
 
 /// A record that the CLI closed after the last event stays closed.
@@ -177,41 +217,74 @@ fn is_before_end(event: &Event, record: &Record) -> bool {
     matches!((event.ts, record.ended_at), (Some(at), Some(end)) if at <= end)
 }
 
-/// How many calls have begun and not ended, by the whole journal.
-pub fn open_calls(dir: &SessionDir) -> usize {
-    dir.events().map_or(0, open_calls_in)
+/// A call that has begun and not ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OpenCall {
+    /// The tool.
+    pub tool: Option<String>,
+    /// The label, where the capture level keeps one.
+    pub what: Option<String>,
+    /// When it began.
+    pub since: Option<Timestamp>,
+    /// The subagent that makes it; none for the main thread.
+    pub agent_id: Option<String>,
+    /// Its id.
+    pub tool_use_id: String,
 }
 
-fn open_calls_in(events: impl Iterator<Item = Event>) -> usize {
-    let mut open: HashSet<(Option<String>, String)> = HashSet::new();
+/// The calls that have begun and not ended, the oldest first, by the whole journal.
+pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
+    dir.events().map_or_else(|_| Vec::new(), open_calls_in)
+}
+
+/// As [`open_calls`], by the journal's end: what began long ago may be missing.
+pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
+    dir.last_events(TAIL)
+        .map_or_else(|_| Vec::new(), open_calls_in)
+}
+
+/// The calls among `events` that have begun and not ended, the oldest first.
+pub fn open_calls_in(events: impl Iterator<Item = Event>) -> Vec<OpenCall> {
+    let mut open: Vec<OpenCall> = Vec::new();
     for event in events {
-        let call = event.tool_use_id.map(|id| (event.agent_id.clone(), id));
-        match (event.event.as_str(), call) {
-            (name::PRE_TOOL_USE, Some(call)) => {
-                open.insert(call);
+        let close = |open: &mut Vec<OpenCall>, id: &str| {
+            open.retain(|call| call.tool_use_id != id || call.agent_id != event.agent_id);
+        };
+        match (event.event.as_str(), &event.tool_use_id) {
+            (name::PRE_TOOL_USE, Some(id)) => {
+                close(&mut open, id);
+                open.push(OpenCall {
+                    tool: event.tool.clone(),
+                    what: event.what.clone(),
+                    since: event.ts,
+                    agent_id: event.agent_id.clone(),
+                    tool_use_id: id.clone(),
+                });
             }
             (
                 name::POST_TOOL_USE | name::POST_TOOL_USE_FAILURE | name::PERMISSION_DENIED,
-                Some(call),
-            ) => {
-                open.remove(&call);
-            }
+                Some(id),
+            ) => close(&mut open, id),
             (name::POST_TOOL_BATCH, _) => {
-                for id in event.calls.into_iter().filter_map(|call| call.tool_use_id) {
-                    open.remove(&(event.agent_id.clone(), id));
+                for id in event
+                    .calls
+                    .iter()
+                    .filter_map(|call| call.tool_use_id.as_deref())
+                {
+                    close(&mut open, id);
                 }
             }
             (name::STOP | name::STOP_FAILURE | name::USER_PROMPT_SUBMIT, _) => {
-                open.retain(|(agent, _)| agent.is_some())
+                open.retain(|call| call.agent_id.is_some())
             }
             (name::SUBAGENT_STOP, _) if event.agent_id.is_some() => {
-                open.retain(|(agent, _)| *agent != event.agent_id);
+                open.retain(|call| call.agent_id != event.agent_id);
             }
             (name::SESSION_END, _) => open.clear(),
             _ => {}
         }
     }
-    open.len()
+    open
 }
 
 #[cfg(test)]
@@ -229,7 +302,7 @@ mod tests {
 
     #[track_caller]
     fn check(events: &[Event], open: usize) {
-        assert_eq!(open_calls_in(events.iter().cloned()), open);
+        assert_eq!(open_calls_in(events.iter().cloned()).len(), open);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Whose process am I: the processes above, the liveness of a session, and the ladder that answers "which session is
+//! Whose process am I: the processes above, the liveness of a session, its lineage, and the ladder that answers "which session is
 //! this". It must not know what a hook's payload looks like, nor how an answer is printed.
 
 pub mod ladder;
+pub mod lineage;
 pub mod liveness;
 pub mod process;

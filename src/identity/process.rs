@@ -3,6 +3,8 @@
 //!
 //! On Linux from `/proc`. Elsewhere no process can be seen, and what depends on seeing one falls back to activity.
 
+use std::path::{Path, PathBuf};
+
 use crate::model::Owner;
 use crate::model::record::VERSION;
 use crate::store::{Environment, file};
@@ -62,6 +64,7 @@ impl Viewpoint {
             pidns: self.pidns,
             machine: self.machine.clone(),
             root: None,
+            launcher: false,
         }
     }
 
@@ -110,9 +113,19 @@ fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
     (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, start })
 }
 
+/// The process that started this one, or took it over.
+pub fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
 /// The processes above this one, the nearest first.
 pub fn ancestors() -> impl Iterator<Item = Process> {
-    from(std::os::unix::process::parent_id())
+    from(parent())
+}
+
+/// The directory that the process `pid` is in, where that can be seen.
+pub fn working_dir(pid: u32) -> Option<PathBuf> {
+    file::link_target(Path::new(&format!("/proc/{pid}/cwd")))
 }
 
 /// The process `pid` and those above it, the nearest first.

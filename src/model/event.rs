@@ -77,6 +77,9 @@ pub struct Event {
     pub what: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The session that the client's process had before this start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

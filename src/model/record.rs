@@ -208,7 +208,7 @@ pub struct Scope {
     pub transcript_path: Option<String>,
 }
 
-/// A process that has, or had, a session: a Claude Code client.
+/// A process that has, or had, a session: a Claude Code client, or a launcher (`ccsession run`).
 ///
 /// A pid alone proves nothing. It is the same process only with the same start time, on the same boot of the same
 /// machine, seen from the same pid namespace.
@@ -226,9 +226,12 @@ pub struct Owner {
     pub pidns: u64,
     /// The machine's name when it was recorded.
     pub machine: Option<String>,
-    /// The root of the project that the client was started in.
+    /// The root of the project that the process was started in.
     #[serde(default)]
     pub root: Option<String>,
+    /// Whether it holds the session for a command that it started. A client below it may go on to another session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub launcher: bool,
 }
 
 impl Owner {

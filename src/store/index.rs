@@ -28,10 +28,15 @@ pub struct ProcessEntry {
 
 /// The session that the process `owner` is in, as the index has it.
 pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
+    process_entry(state, owner).map(|entry| entry.session_id)
+}
+
+/// The entry of the process `owner`.
+pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
     let content =
         file::read_own(&state.path("procs").join(owner.file_name()), MAX_ENTRY).ok()??;
     let entry: ProcessEntry = serde_json::from_slice(&content.bytes).ok()?;
-    (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry.session_id)
+    (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
 }
 
 /// Notes that the process `owner` is in the session `id` from now on.

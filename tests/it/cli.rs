@@ -155,16 +155,22 @@ fn only_live_sessions_are_listed_unless_all_are_asked_for() {
     let sandbox = three();
     let root = fs::canonicalize(sandbox.project()).unwrap();
     let root = root.display();
+    // The process is this one.
+    let pid = std::process::id().to_string();
+    let (head, none) = (
+        format!("{:<1$}", "PID", pid.len().max(3)),
+        format!("{:<1$}", "-", pid.len().max(3)),
+    );
     let live = format!(
-        "STATE  SESSION  AGE    IDLE   PROJECT  BRANCH  ROOT\n\
-         idle   s-live   2h 5m  1h 2m  shop     -       {root}\n"
+        "STATE  SESSION  AGE    IDLE   PROJECT  BRANCH  {head}  ROOT\n\
+         idle   s-live   2h 5m  1h 2m  shop     -       {pid}  {root}\n"
     );
     sandbox.ccsession(["list"]).expect(0, &live, "");
     let all = format!(
-        "STATE      SESSION      AGE       IDLE      PROJECT  BRANCH  ROOT\n\
-         idle       s-live       2h 5m     1h 2m     shop     -       {root}\n\
-         ended      s-ended      5h 9m     3h 5m     shop     -       {root}\n\
-         abandoned  s-abandoned  2days 2h  2days 1h  shop     -       {root}\n"
+        "STATE      SESSION      AGE       IDLE      PROJECT  BRANCH  {head}  ROOT\n\
+         idle       s-live       2h 5m     1h 2m     shop     -       {pid}  {root}\n\
+         ended      s-ended      5h 9m     3h 5m     shop     -       {none}  {root}\n\
+         abandoned  s-abandoned  2days 2h  2days 1h  shop     -       {none}  {root}\n"
     );
     sandbox.ccsession(["list", "--all"]).expect(0, &all, "");
 }
@@ -185,9 +191,109 @@ fn a_listed_session_is_its_record_its_state_and_its_last_activity() {
         .signed_duration_since(active)
         .num_minutes();
     assert_eq!(ago, 3 * 60 + 5);
+    assert_eq!(session.remove("owners"), Some(json!([])));
+    assert_eq!(session.remove("open_calls"), Some(json!([])));
     let mut record = sandbox.record("s-ended");
     record["started_at"] = session["started_at"].clone();
     assert_eq!(json!(session), record);
+}
+
+#[test]
+fn sessions_are_listed_by_their_state() {
+    let sandbox = three();
+    let listed = |states: &[&str]| {
+        let run = sandbox.ccsession(["list", "--json"].iter().chain(states));
+        ids(&run.json()).join(" ")
+    };
+    assert_eq!(listed(&["--state", "idle"]), "s-live");
+    assert_eq!(listed(&["--state", "active"]), "");
+    assert_eq!(listed(&["--state", "ended"]), "s-ended");
+    assert_eq!(
+        listed(&["--state", "abandoned", "--state", "idle"]),
+        "s-live s-abandoned"
+    );
+    sandbox.ccsession(["list", "--state", "asleep"]).refused(64);
+}
+
+#[test]
+fn a_list_says_what_a_session_does_now() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    for (number, tool, input) in [
+        (1, "Task", json!({"description": "Look into it"})),
+        (
+            2,
+            "Bash",
+            json!({"command": "cargo test", "description": "Run the tests"}),
+        ),
+    ] {
+        let call =
+            json!({"tool_name": tool, "tool_use_id": format!("t{number}"), "tool_input": input});
+        sandbox.hook(&event("PreToolUse", ID, call)).silent();
+    }
+    let list = sandbox.ccsession(["list"]).stdout();
+    assert!(list.contains("Bash: Run the tests +1"), "{list}");
+    let listed = &sandbox.ccsession(["list", "--json"]).json()["sessions"][0];
+    assert_eq!(listed["open_calls"][1]["what"], "Run the tests");
+    assert_eq!(listed["owners"][0]["pid"], std::process::id());
+    for id in ["t1", "t2"] {
+        let call = json!({"tool_use_id": id});
+        sandbox.hook(&event("PostToolUse", ID, call)).silent();
+    }
+    assert!(!sandbox.ccsession(["list"]).stdout().contains("NOW"));
+}
+
+#[test]
+fn a_lineage_is_drawn_from_its_first_session_down() {
+    let sandbox = swept();
+    let next = |id: &str, source: &str| {
+        sandbox
+            .hook(&event("SessionStart", id, json!({"source": source})))
+            .env("CLAUDE_PID", as_client())
+            .silent();
+    };
+    next("s-first", "startup");
+    // A nested client: the shell is its process, this one is above it.
+    let payload = event("SessionStart", "s-nested", json!({"source": "startup"}));
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(format!("CLAUDE_PID=$$ {SESSION_START}; exit $?"))
+        .stdin(payload.to_string())
+        .silent();
+    next("s-second", "clear");
+    next("s-third", "fork");
+    let shown = sandbox.ccsession(["show", "s-second"]).stdout();
+    let drawn: Vec<String> = shown
+        .lines()
+        .skip_while(|line| !line.starts_with("LINEAGE"))
+        .take_while(|line| !line.is_empty())
+        .map(|line| {
+            let cells: Vec<&str> = line
+                .split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect();
+            format!("{}|{}|{}", cells[0], cells[1], cells[3])
+        })
+        .collect();
+    let expected = [
+        "LINEAGE|STATE|HOW",
+        "s-first|abandoned|startup",
+        "└ s-nested|abandoned|startup, within",
+        "└ s-second *|abandoned|clear",
+        "└ s-third|active|fork",
+    ];
+    assert_eq!(drawn, expected, "{shown}");
+    let kin = sandbox.ccsession(["show", "s-third", "--json"]).json()["lineage"].clone();
+    let depths: Vec<u64> = kin
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kin| kin["depth"].as_u64().unwrap())
+        .collect();
+    assert_eq!(depths, [0, 1, 1, 2]);
+    assert_eq!(sandbox.journal("s-third")[0]["previous"], "s-second");
 }
 
 #[test]
@@ -278,7 +384,7 @@ fn what_is_known_of_a_session_is_shown() {
         "started     TIME (startup)".to_owned(),
         "last event  TIME (1h 2m ago)".to_owned(),
         format!("processes   {}", std::process::id()),
-        "open calls  1".to_owned(),
+        "now         Bash".to_owned(),
         format!(
             "journal     {}",
             sandbox.session(ID).join("events.jsonl").display()
@@ -303,6 +409,7 @@ fn a_shown_session_is_one_object() {
         "foreign",
         "journal",
         "last_activity",
+        "lineage",
         "log",
         "newer",
         "open_calls",

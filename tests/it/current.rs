@@ -291,3 +291,74 @@ fn lost_indexes_are_rebuilt_by_a_cleanup() {
         1
     );
 }
+
+#[test]
+fn every_live_session_of_the_project_can_be_asked_for() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.ccsession(["current", "--all"]).expect(0, "", "");
+    sandbox
+        .ccsession(["current", "--all", "--strict"])
+        .expect(3, "", "");
+    start(&sandbox, "s-1");
+    sandbox
+        .hook(&event("SessionStart", "s-2", json!({})))
+        .silent();
+    sandbox
+        .ccsession(["current", "--all"])
+        .expect(0, "s-2\ns-1\n", "");
+    let all = sandbox.ccsession(["current", "--all", "--json"]).json();
+    assert_eq!(all["sessions"][1]["session_id"], "s-1");
+    sandbox
+        .ccsession(["current", "--all", "--format", "{short} {state}"])
+        .expect(0, "s-2 active\ns-1 active\n", "");
+}
+
+#[test]
+fn another_process_can_be_asked_about() {
+    let sandbox = Sandbox::just_swept();
+    start(&sandbox, ID);
+    let mut child = sandbox
+        .run("/bin/sleep")
+        .arg("60")
+        .dir("/")
+        .command
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    // From elsewhere, where nothing else could answer; and what is set here says nothing of that process.
+    let asked = |arguments: &[&str]| {
+        sandbox
+            .ccsession(["current"].iter().chain(arguments))
+            .env("CLAUDE_CODE_SESSION_ID", "s-9")
+            .dir("/")
+    };
+    let answer = asked(&["--json", "--pid", &pid]).json();
+    check(&answer, Some(ID), "process", "exact");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = asked(&["--pid", &pid]).refused(3);
+    let why = "it does not run, or cannot be seen from here";
+    assert_eq!(
+        said,
+        format!("ccsession: could not find process {pid}: {why}")
+    );
+    asked(&["--pid", "0"]).refused(3);
+}
+
+#[test]
+fn a_format_is_filled_in_and_what_is_unknown_is_empty() {
+    let sandbox = Sandbox::just_swept();
+    let formatted = |format: &str| sandbox.ccsession(["current", "--format", format]);
+    formatted("cc:{short}{role}").expect(0, "cc:unknown\n", "");
+    start(&sandbox, ID);
+    formatted("{{{short}}} {id} {trust} by {rung}: {project} {state}{branch}{count}").expect(
+        0,
+        &format!("{{5b48472b}} {ID} exact by process: shop active0\n"),
+        "",
+    );
+    let said = formatted("{colour}").refused(64);
+    assert!(
+        said.starts_with("ccsession: could not use --format: there is no field `colour`"),
+        "{said}"
+    );
+}

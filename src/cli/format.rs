@@ -1,0 +1,112 @@
+//! Formats for prompts and status bars: text with `{fields}` to be filled in.
+
+/// What can be filled in, and what it is.
+pub(super) const FIELDS: [(&str, &str); 12] = [
+    ("id", "the session's id, or `unknown`"),
+    ("short", "its first eight characters"),
+    ("rung", "which rung of the ladder answered"),
+    ("trust", "exact, ambiguous, last_known or none"),
+    ("state", "active, idle, ended or abandoned"),
+    ("project", "the project's name"),
+    ("root", "the project's directory"),
+    ("branch", "the branch it started on"),
+    ("name", "its name"),
+    ("role", "its role"),
+    ("focus", "its focus"),
+    ("count", "how many sessions could be meant"),
+];
+
+/// A format, understood.
+#[derive(Debug)]
+pub(super) struct Format {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Field(&'static str),
+}
+
+impl Format {
+    /// Understands `text`: `{field}`, and `{{` and `}}` for the braces themselves.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, from_brace) = rest.split_at(at);
+            plain.push_str(before);
+            if let Some(after) = from_brace
+                .strip_prefix("{{")
+                .or_else(|| from_brace.strip_prefix("}}"))
+            {
+                plain.extend(from_brace.chars().next());
+                rest = after;
+                continue;
+            }
+            let inside = from_brace
+                .strip_prefix('{')
+                .and_then(|inside| inside.split_once('}'));
+            let Some((name, after)) = inside else {
+                return Err("a brace is not closed; write {{ or }} for the brace itself".to_owned());
+            };
+            let Some((field, _)) = FIELDS.iter().find(|(field, _)| *field == name) else {
+                let known: Vec<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
+                return Err(format!(
+                    "there is no field `{name}`; there are {}",
+                    known.join(", ")
+                ));
+            };
+            parts.push(Part::Text(std::mem::take(&mut plain)));
+            parts.push(Part::Field(field));
+            rest = after;
+        }
+        plain.push_str(rest);
+        parts.push(Part::Text(plain));
+        Ok(Self { parts })
+    }
+
+    /// The text with every field filled in by what `value` says of it.
+    pub(super) fn fill(&self, value: impl Fn(&str) -> String) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Field(field) => value(field),
+        };
+        self.parts.iter().map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(format: &str, filled: &str) {
+        let format = Format::parse(format).unwrap();
+        assert_eq!(format.fill(|field| format!("<{field}>")), filled);
+    }
+
+    #[test]
+    fn fields_are_filled_in_and_all_else_stays() {
+        check("", "");
+        check("cc:{short} ({trust})", "cc:<short> (<trust>)");
+        check("{id}{id}", "<id><id>");
+        check("{{{id}}} }} {{x", "{<id>} } {x");
+    }
+
+    #[test]
+    fn what_is_no_field_is_refused_by_name() {
+        let why = Format::parse("{colour}").unwrap_err();
+        assert!(
+            why.starts_with("there is no field `colour`; there are id, short,"),
+            "{why}"
+        );
+        for open in ["{id", "}", "{", "a}b"] {
+            assert!(
+                Format::parse(open).unwrap_err().contains("not closed"),
+                "{open}"
+            );
+        }
+    }
+}
