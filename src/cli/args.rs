@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 #[command(
     after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant; \
-    5 the doctor found a fault; 6 with --strict, only the last known session; 64 wrong usage. Never 2."
+    5 the doctor found a fault; 6 with --strict, only the last known session; 64 wrong usage; 75 held by another. Never 2. `run` passes its command's status on."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -36,6 +36,11 @@ pub(super) enum Verb {
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
     Config(ConfigArgs),
+    /// Run a command as a session, with an id of its own that nobody else has meanwhile
+    Run(RunArgs),
+    /// Become the command of a run
+    #[command(name = crate::lifecycle::run::VERB, hide = true)]
+    Become(BecomeArgs),
     /// Register the hooks in Claude Code's settings
     Install(InstallArgs),
     /// Take the hooks out of Claude Code's settings again
@@ -156,6 +161,36 @@ pub(super) struct CleanupArgs {
     /// Leave the session of the process that started this
     #[arg(long, hide = true)]
     pub(super) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Take this id; without it, a new one
+    #[arg(long, value_name = "ID", conflicts_with = "resume")]
+    pub(super) session_id: Option<String>,
+    /// Go on with this session
+    #[arg(long, value_name = "ID")]
+    pub(super) resume: Option<String>,
+    /// What the session is called
+    #[arg(long, value_name = "TEXT")]
+    pub(super) name: Option<String>,
+    /// Who it is
+    #[arg(long, value_name = "TEXT")]
+    pub(super) role: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(super) focus: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BecomeArgs {
+    pub(super) id: String,
+    pub(super) holder: String,
+    #[arg(last = true, required = true)]
+    pub(super) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -54,7 +54,7 @@ fn print(args: &CleanupArgs, report: &Report) {
     if args.json {
         let orphans = report.orphans.len();
         output::json(
-            &json!({"v": 1, "removed": removed, "orphans": orphans, "retired": report.retired, "dry_run": args.dry_run}),
+            &json!({"v": 1, "removed": removed, "orphans": orphans, "retired": report.retired, "leases": report.leases, "dry_run": args.dry_run}),
         );
     } else if !args.quiet {
         output::line(&removed.to_string());

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::output;
 use super::status::Status;
 use super::table::Table;
+use crate::lifecycle::transcript;
 use crate::model::Config;
 use crate::model::config::Key;
 use crate::setup::programs;
@@ -78,7 +79,7 @@ fn places(context: &Context) -> Vec<(&'static str, Option<PathBuf>)> {
         ("hooks", programs::hooks_dir(&context.env).ok()),
         (
             "claude",
-            programs::claude_dir(&context.env)
+            transcript::claude_dir(&context.env)
                 .as_deref()
                 .map(Path::to_owned),
         ),

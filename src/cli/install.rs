@@ -9,6 +9,7 @@ use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::identity::ladder::project_here;
+use crate::lifecycle::transcript;
 use crate::setup::client::{OLDEST_TESTED, Version, events_for};
 use crate::setup::diff::unified;
 use crate::setup::programs::{self, Defect};
@@ -102,7 +103,7 @@ fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Resu
             "could not find Claude Code's directory: set HOME or CLAUDE_CONFIG_DIR",
         )
     };
-    let claude_dir = programs::claude_dir(&context.env).ok_or_else(no_home)?;
+    let claude_dir = transcript::claude_dir(&context.env).ok_or_else(no_home)?;
     let path = scope.path(&claude_dir, &project_here(&context.env, None)?);
     Ok(Settings {
         path,

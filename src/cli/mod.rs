@@ -10,6 +10,7 @@ mod format;
 mod install;
 mod list;
 mod output;
+mod run;
 mod show;
 mod status;
 mod store;
@@ -45,18 +46,18 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     crate::hook::survive_file_limit();
     report_panics_as_failures();
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => run_verb(arguments.verb).into(),
+        Ok(arguments) => run_verb(arguments.verb),
         Err(err) => refuse(&err).into(),
     }
 }
 
-fn run_verb(verb: Verb) -> Status {
+fn run_verb(verb: Verb) -> ExitCode {
     let context = Context::new();
     if let Some(variable) = context.env.relative.first() {
         output::complain(&format!(
             "could not use {variable}: it is not an absolute path; correct or unset it"
         ));
-        return Status::Failed;
+        return Status::Failed.into();
     }
     let done = match verb {
         Verb::Current(args) => current::run(&context, args),
@@ -65,22 +66,30 @@ fn run_verb(verb: Verb) -> Status {
         Verb::Show(args) => show::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
+        Verb::Run(args) => {
+            let status = run::run(&context, args);
+            say_operations(&context);
+            return status;
+        }
+        Verb::Become(args) => return run::become_command(&context, args),
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
         Verb::Hook { .. } => Ok(Status::Done),
     };
-    if context.env.hook_debug {
-        say_operations(&context);
-    }
-    done.unwrap_or_else(|err| {
+    say_operations(&context);
+    let status = done.unwrap_or_else(|err| {
         output::complain(&err.to_string());
         status::of(&err)
-    })
+    });
+    status.into()
 }
 
-/// Says on stderr what this process has logged.
+/// Says on stderr, to whoever debugs, what this process has logged.
 fn say_operations(context: &Context) {
+    if !context.env.hook_debug {
+        return;
+    }
     let Ok(Some(state)) = context.state() else {
         return;
     };

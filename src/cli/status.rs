@@ -20,6 +20,8 @@ pub(super) enum Status {
     LastKnown = 6,
     /// The command line cannot be understood.
     Usage = 64,
+    /// Another holds the session's id.
+    Held = 75,
 }
 
 impl From<Status> for ExitCode {

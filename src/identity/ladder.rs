@@ -244,8 +244,17 @@ struct Climb<'a> {
     about: &'a About,
     judge: Option<Judge<'a>>,
     project: Option<Project>,
+    /// The client above, once it is known.
+    client: Option<u32>,
     candidates: Vec<Candidate>,
     steps: Vec<Step>,
+}
+
+/// The nearest client above a process.
+struct ClientAbove {
+    pid: u32,
+    /// The session, and whether the client has left it since; nothing where the client is not on record.
+    session: Option<(SessionId, bool)>,
 }
 
 impl<'a> Climb<'a> {
@@ -261,6 +270,7 @@ impl<'a> Climb<'a> {
             about: &question.about,
             judge: sight.judge(),
             project,
+            client: None,
             candidates: Vec::new(),
             steps: Vec::new(),
         }
@@ -312,11 +322,11 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// The processes from which the question is asked, the nearest first.
-    fn above(&self) -> impl Iterator<Item = Process> + use<> {
+    /// The process that is asked about, and those above it, the nearest first.
+    fn chain(&self) -> impl Iterator<Item = Process> + use<> {
         match self.about {
             About::Process(pid) => process::from(*pid),
-            _ => process::from(process::parent()),
+            _ => process::from(std::process::id()),
         }
     }
 
@@ -374,7 +384,7 @@ impl<'a> Climb<'a> {
             return Some("which has ended");
         }
         let is_above = |pid, start| {
-            self.above()
+            self.chain()
                 .any(|above| above.pid == pid && above.start == start)
         };
         if finding
@@ -401,21 +411,27 @@ impl<'a> Climb<'a> {
         }
     }
 
+    /// The nearest client above. One that is not on record ends the search: what is above it is another's session.
     fn process(&mut self) -> Option<SessionId> {
-        let entry = self.judge.as_ref().and_then(|judge| {
-            let viewpoint = judge.viewpoint.as_ref()?;
-            self.above().find_map(|above| {
-                let id = index::session_of_process(judge.state, &viewpoint.owner(above))?;
-                Some((above.pid, id))
-            })
-        });
-        let Some((pid, id)) = entry else {
+        let client = self.client_above();
+        self.client = client.as_ref().map(|client| client.pid);
+        let Some(client) = client else {
             self.note(Rung::Process, "no process above is a client on record");
+            return None;
+        };
+        let pid = client.pid;
+        let Some((id, is_past)) = client.session else {
+            self.note(
+                Rung::Process,
+                format!("passed over: process {pid} is a client that is not on record"),
+            );
             return None;
         };
         let known = self.known(&id);
         let objection = match &known {
-            Some((_, finding)) if finding.state == SessionState::Ended => Some("which has ended"),
+            Some((_, finding)) if finding.state == SessionState::Ended && !is_past => {
+                Some("which has ended")
+            }
             Some((record, finding)) => self.objection_of_place(Some((record, finding))),
             None => Some("which has no record"),
         };
@@ -428,10 +444,62 @@ impl<'a> Climb<'a> {
                 None
             }
             None => {
-                self.note(Rung::Process, format!("{id}, of process {pid}"));
+                let when = if is_past {
+                    ", which was in it when this began"
+                } else {
+                    ""
+                };
+                self.note(Rung::Process, format!("{id}, of process {pid}{when}"));
                 Some(id)
             }
         }
+    }
+
+    /// The nearest client above, and the session that it was in when it started what leads to this process: a command in
+    /// the background outlives the `/clear` that moves its client to another session.
+    fn client_above(&self) -> Option<ClientAbove> {
+        let judge = self.judge.as_ref()?;
+        let viewpoint = judge.viewpoint.as_ref()?;
+        let named = match self.about {
+            About::Process(_) => None,
+            _ => self.sight.env.claude_pid,
+        };
+        let on_record = index::process_names(judge.state);
+        let mut below: Option<Process> = None;
+        for above in self.chain() {
+            let owner = viewpoint.owner(above);
+            let entry = on_record
+                .contains(&owner.file_name().into())
+                .then(|| index::process_entry(judge.state, &owner))
+                .flatten();
+            if let Some(entry) = entry {
+                let id = below.map_or(&entry.session_id, |below| {
+                    entry.session_at(below.started_by())
+                });
+                let is_past = *id != entry.session_id;
+                return Some(ClientAbove {
+                    pid: above.pid,
+                    session: Some((id.clone(), is_past)),
+                });
+            }
+            if above.is_client || named == Some(above.pid) {
+                return Some(ClientAbove {
+                    pid: above.pid,
+                    session: None,
+                });
+            }
+            below = Some(above);
+        }
+        None
+    }
+
+    /// Why a project's session cannot be this process's, if so: the client above it is another's.
+    fn objection_of_client(&self) -> Option<String> {
+        let is_own = matches!(self.about, About::Here | About::Process(_));
+        let pid = self.client.filter(|_| is_own)?;
+        Some(format!(
+            "passed over: this is below process {pid}, a client of another session"
+        ))
     }
 
     fn live_in_project(&mut self) -> Option<Found> {
@@ -441,6 +509,10 @@ impl<'a> Climb<'a> {
         };
         if let Some(err) = self.sight.state_fault {
             self.note(Rung::Project, format!("passed over: {err}"));
+            return None;
+        }
+        if let Some(why) = self.objection_of_client() {
+            self.note(Rung::Project, why);
             return None;
         }
         self.candidates = self.live_sessions(&project);
@@ -509,6 +581,10 @@ impl<'a> Climb<'a> {
                 return None;
             }
         };
+        if let Some(why) = self.objection_of_client() {
+            self.note(Rung::Pointer, why);
+            return None;
+        }
         let pointers = Pointers {
             dir: &self.sight.places.pointers,
             state: self.sight.state,

@@ -21,6 +21,17 @@ pub struct Process {
     pub parent: u32,
     /// When it started: clock ticks since boot.
     pub start: u64,
+    /// Whether it has the name of Claude Code's process, in its native builds and under Node.
+    pub is_client: bool,
+}
+
+impl Process {
+    /// When it started, at the latest: microseconds on the boot clock.
+    pub fn started_by(&self) -> u64 {
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        // The system counts whole ticks: it started within this one.
+        self.start.saturating_add(1).saturating_mul(1_000_000) / ticks
+    }
 }
 
 /// Whether an owner on record still runs.
@@ -105,12 +116,20 @@ pub fn process(pid: u32) -> Option<Process> {
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
     const PARENT: usize = 1;
     const START: usize = 19;
-    let (_, fields) = stat.rsplit_once(')')?;
+    let (head, fields) = stat.rsplit_once(')')?;
+    let is_client = head
+        .split_once('(')
+        .is_some_and(|(_, name)| name == "claude");
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, start })
+    (!matches!(state, "Z" | "X")).then_some(Process {
+        pid,
+        parent,
+        start,
+        is_client,
+    })
 }
 
 /// The process that started this one, or took it over.
@@ -142,12 +161,7 @@ pub fn from(pid: u32) -> impl Iterator<Item = Process> {
 /// The client that runs this hook: the nearest ancestor that `CLAUDE_PID` names or that is Claude Code. A client that
 /// sets no `CLAUDE_PID` may have inherited another's, so the nearer of the two counts.
 pub fn client(env: &Environment) -> Option<Process> {
-    ancestors().find(|process| env.claude_pid == Some(process.pid) || is_client(process.pid))
-}
-
-/// Claude Code names its process `claude`, in its native builds and under Node.
-fn is_client(pid: u32) -> bool {
-    file::read_kernel(&format!("/proc/{pid}/comm")).as_deref() == Some("claude")
+    ancestors().find(|process| env.claude_pid == Some(process.pid) || process.is_client)
 }
 
 #[cfg(test)]
@@ -162,10 +176,14 @@ mod tests {
             Some(Process {
                 pid: 42,
                 parent: 7,
-                start: 98536
+                start: 98536,
+                is_client: false,
             })
         );
         assert_eq!(parse_stat(42, "42 (x"), None);
+        let named = |name: &str| parse_stat(42, &stat.replace("a) S 1 (b) 9", name)).unwrap();
+        assert!(named("claude").is_client);
+        assert!(!named("claude (x").is_client && !named("my claude").is_client);
     }
 
     #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::{Life, Viewpoint};
+use crate::lifecycle::lease;
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
@@ -21,6 +22,8 @@ pub struct Report {
     pub orphans: Vec<Swept>,
     /// Sessions that were found ended or abandoned and taken off the live ones.
     pub retired: usize,
+    /// Leases whose holder had died.
+    pub leases: usize,
     /// Why the state directory was left alone, where it was.
     pub state_left_alone: Option<Error>,
 }
@@ -50,6 +53,7 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
         pointers,
         orphans,
         retired: 0,
+        leases: 0,
         state_left_alone: broken,
     };
     if let Some(state) = &state {
@@ -119,7 +123,8 @@ fn sweep_state(
             )?;
         }
     }
-    for dir in [state.root().to_owned(), state.root().join("procs")] {
+    report.leases = lease::sweep(&judge, dry_run)?;
+    for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
         sweep_orphans(&dir, now, dry_run, report)?;
     }
     if !dry_run && state.claim_daily(now)? {

@@ -1,3 +1,6 @@
-//! What is done to sessions from outside: for now, cleaning up after those that are gone.
+//! What is done to sessions from outside: running a command as one, and cleaning up after those that are gone.
 
 pub mod cleanup;
+pub mod lease;
+pub mod run;
+pub mod transcript;

@@ -28,6 +28,10 @@ pub mod name {
     pub const STOP: &str = "Stop";
     pub const STOP_FAILURE: &str = "StopFailure";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
+    /// Ours: `ccsession run` is about to start a command.
+    pub const RUN_START: &str = "RunStart";
+    /// Ours: that command has ended.
+    pub const RUN_END: &str = "RunEnd";
 }
 
 /// One event. A field that does not apply is not written.

@@ -10,6 +10,7 @@ use super::programs::{self, Defect};
 use super::settings::{self, Scope, Settings};
 use super::{client, edit};
 use crate::identity::ladder::project_here;
+use crate::lifecycle::transcript;
 use crate::model::text::escaped;
 use crate::model::{Project, Timestamp};
 use crate::store::log::{self, Log};
@@ -158,7 +159,7 @@ struct Recorders {
 }
 
 fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
-    let (Some(claude_dir), Ok(hooks_dir)) = (programs::claude_dir(env), programs::hooks_dir(env))
+    let (Some(claude_dir), Ok(hooks_dir)) = (transcript::claude_dir(env), programs::hooks_dir(env))
     else {
         return vec![Finding::fault(
             "settings",

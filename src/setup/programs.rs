@@ -37,17 +37,6 @@ pub fn hooks_dir(env: &Environment) -> Result<PathBuf> {
     }))
 }
 
-/// Claude Code's own directory: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
-pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
-    env.claude_config_dir.clone().or_else(|| {
-        Some(
-            dirs::home_dir()
-                .filter(|home| home.is_absolute())?
-                .join(".claude"),
-        )
-    })
-}
-
 /// What is wrong with a hook's executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {

@@ -185,6 +185,11 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
     }
 }
 
+/// The terminal that this process belongs to, if it does to one.
+pub fn terminal() -> Option<File> {
+    open(Path::new("/dev/tty"), OFlags::RDONLY).ok()?
+}
+
 /// What is at `path` itself, links not followed; nothing where there is nothing.
 ///
 /// # Errors

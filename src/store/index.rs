@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock;
 use super::error::Result;
 use super::file;
 use super::state::State;
@@ -14,7 +15,9 @@ use crate::model::{Owner, SessionId};
 
 /// The most sessions of one project that are looked at.
 const MAX_LIVE: usize = 10_000;
-const MAX_ENTRY: usize = 4096;
+const MAX_ENTRY: usize = 64 * 1024;
+/// The most sessions that a process is remembered to have been in.
+const MAX_STAYS: usize = 100;
 
 /// An entry of `procs/`: the session that a client process is in now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,26 @@ pub struct ProcessEntry {
     /// The process, with all that tells it from another of the same pid.
     #[serde(flatten)]
     pub owner: Owner,
+    /// The sessions that it was in before, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Stay>,
+}
+
+/// A session that a process was in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stay {
+    /// The session.
+    pub session_id: SessionId,
+    /// Until when: microseconds on the boot clock.
+    pub until: u64,
+}
+
+impl ProcessEntry {
+    /// The session that the process was in at `time`, in microseconds on the boot clock.
+    pub fn session_at(&self, time: u64) -> &SessionId {
+        let stay = self.before.iter().find(|stay| time <= stay.until);
+        stay.map_or(&self.session_id, |stay| &stay.session_id)
+    }
 }
 
 /// The session that the process `owner` is in, as the index has it.
@@ -44,18 +67,33 @@ pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
 /// # Errors
 /// [`super::Error::Io`]; the old entry stays.
 pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
-    let present = session_of_process(state, owner);
-    if present.as_ref() == Some(id) {
+    let present = process_entry(state, owner);
+    if present
+        .as_ref()
+        .is_some_and(|present| present.session_id == *id)
+    {
         return Ok(());
+    }
+    let is_new = present.is_none();
+    let mut before = Vec::new();
+    if let Some(present) = present {
+        before = present.before;
+        before.push(Stay {
+            session_id: present.session_id,
+            until: clock::since_boot(),
+        });
+        let surplus = before.len().saturating_sub(MAX_STAYS);
+        before.drain(..surplus);
     }
     let dir = state.path("procs");
     let path = dir.join(owner.file_name());
     let entry = ProcessEntry {
         session_id: id.clone(),
         owner: owner.clone(),
+        before,
     };
     let bytes = serde_json::to_vec(&entry).unwrap_or_default();
-    if present.is_none() && create_in(&[&dir], &path, &bytes)? {
+    if is_new && create_in(&[&dir], &path, &bytes)? {
         return Ok(());
     }
     write::replace_until_boot(&path, &bytes)

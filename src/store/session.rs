@@ -100,6 +100,14 @@ impl SessionDir {
         })
     }
 
+    /// Replaces the record. Only the CLI does, under the lock.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old record stays.
+    pub fn replace_record(&self, record: &Record) -> Result<()> {
+        write::replace(&self.record_path(), &record.encode(), Durability::Synced)
+    }
+
     /// Adds an owner. A file of its name that says something else is another boot's, or was left by a process that was
     /// killed while it wrote; it is replaced.
     ///

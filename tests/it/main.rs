@@ -26,5 +26,6 @@ mod journal;
 mod pointer;
 mod python;
 mod races;
+mod run;
 mod support;
 mod walls;

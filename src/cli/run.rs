@@ -1,0 +1,69 @@
+//! `ccsession run`: a command, as a session.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::args::{BecomeArgs, RunArgs};
+use super::context::Context;
+use super::current::valid;
+use super::output;
+use super::status::{self, Status};
+use crate::lifecycle::run::{self, Order, Outcome, Refusal, Surroundings};
+use crate::store::shown;
+
+/// Runs the command and passes its status on.
+pub(super) fn run(context: &Context, args: RunArgs) -> ExitCode {
+    match attempt(context, args) {
+        Ok(outcome) => ExitCode::from(u8::try_from(outcome.status()).unwrap_or(u8::MAX)),
+        Err(err) => {
+            output::complain(&err.to_string());
+            status_of(&err).into()
+        }
+    }
+}
+
+fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<Outcome> {
+    let config = context.config()?;
+    let given = args.session_id.as_ref().or(args.resume.as_ref());
+    let order = Order {
+        id: given.map(|id| valid(id)).transpose()?,
+        resume: args.resume.is_some(),
+        name: args.name,
+        role: args.role,
+        focus: args.focus,
+        command: args.command,
+    };
+    let surroundings = Surroundings {
+        env: &context.env,
+        places: &context.places,
+        config: &config,
+    };
+    let outcome = run::run(&surroundings, &order, |err| {
+        output::complain(&err.to_string())
+    })?;
+    Ok(outcome)
+}
+
+fn status_of(err: &anyhow::Error) -> Status {
+    match err.downcast_ref::<Refusal>() {
+        Some(Refusal::Held(_) | Refusal::Live(..)) => Status::Held,
+        Some(Refusal::Unknown(_)) => Status::NotFound,
+        Some(Refusal::NoUuid(_) | Refusal::OwnChoice(_)) => Status::Usage,
+        Some(Refusal::Store(_) | Refusal::System(_)) => Status::Failed,
+        None => status::of(err),
+    }
+}
+
+/// What `run` starts: this process enters itself into the lease, and becomes the command.
+pub(super) fn become_command(context: &Context, args: BecomeArgs) -> ExitCode {
+    let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
+        return Status::Failed.into();
+    };
+    let (err, status) = run::become_command(&state, &id, &args.holder, &args.command);
+    let program = args.command.first().map(Path::new).map(shown);
+    output::complain(&format!(
+        "could not run `{}`: {err}",
+        program.unwrap_or_default()
+    ));
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+}
