@@ -306,8 +306,12 @@ impl<'a> Climb<'a> {
     /// Rungs 3 and 4 together: where they name different sessions, the process tree is nearer than a variable that a
     /// long-lived server inherited days ago.
     fn environment_or_process(&mut self) -> Option<Found> {
-        let by_variable = self.environment();
         let by_process = self.process();
+        let by_variable = self.environment(by_process.as_ref());
+        // Each rung has noted one step; they are shown in the ladder's order.
+        if let Some(place) = self.steps.len().checked_sub(2) {
+            self.steps.swap(place, place + 1);
+        }
         match (by_variable, by_process) {
             (Some(variable), Some(process)) if variable != process => {
                 self.note(
@@ -330,7 +334,7 @@ impl<'a> Climb<'a> {
         }
     }
 
-    fn environment(&mut self) -> Option<SessionId> {
+    fn environment(&mut self, by_process: Option<&SessionId>) -> Option<SessionId> {
         if let About::Process(_) = self.about {
             self.note(
                 Rung::Environment,
@@ -357,7 +361,12 @@ impl<'a> Climb<'a> {
             );
             return None;
         };
-        match self.objection_to_variable(&id) {
+        let objection = if by_process == Some(&id) {
+            None
+        } else {
+            self.objection_to_variable(&id)
+        };
+        match objection {
             Some(why) => {
                 self.note(
                     Rung::Environment,

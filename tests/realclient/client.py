@@ -3,15 +3,18 @@
 Knows nothing of what is checked afterwards: it only leaves files under the run's `out/`.
 """
 import json
+import os
 import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from layout import Layout
+from layout import Layout, read_lines
 
 VERSION = "2.1.329"
 
@@ -64,26 +67,128 @@ class Client:
         self.layout = layout
         self.environment = environment
         self.program = layout.local_bin / "claude"
+        # How many clients of this run are under way.
+        self.running = 0
 
-    def ask(self, label: str, prompt: str, *arguments: str) -> None:
+    def ask(self, label: str, prompt: str, *arguments: str, at: Path | None = None, run: Sequence[str] = ()) -> None:
         """Runs `claude -p PROMPT ARGUMENTS…` to its end; leaves `out/LABEL.{stdout,stderr,json}`."""
-        command = [str(self.program), "-p", prompt, *arguments]
-        out = self.layout.out
-        started = time.monotonic()
-        with open(out / f"{label}.stdout", "wb") as stdout, open(out / f"{label}.stderr", "wb") as stderr:
-            done = subprocess.run(command, cwd=self.layout.project, env=self.environment, stdin=subprocess.DEVNULL,
-                                  stdout=stdout, stderr=stderr, timeout=CALL_LIMIT)
-        self.note_end(label, command, done.returncode, time.monotonic() - started)
+        self.begin(label, prompt, *arguments, at=at, run=run).end()
+
+    def begin(self, label: str, prompt: str, *arguments: str, at: Path | None = None,
+              run: Sequence[str] = ()) -> "Asked":
+        """Starts `claude -p PROMPT ARGUMENTS…`, in the project or in the directory `at`; with the options `run`, under
+        `ccsession run`."""
+        return Asked(self, label, [prompt, *arguments], at or self.layout.project, subprocess.DEVNULL, run)
+
+    def converse(self, label: str, *arguments: str) -> "Asked":
+        """Starts `claude -p ARGUMENTS…` without a prompt: it is idle whenever nothing that was said is unanswered."""
+        streams = ("--input-format", "stream-json", "--output-format", "stream-json", "--verbose")
+        return Asked(self, label, [*streams, *arguments], self.layout.project, subprocess.PIPE, ())
 
     def terminal(self, label: str, *arguments: str) -> "Terminal":
         """Starts the client in a terminal (tmux), to be used as a context manager."""
         return Terminal(self, label, arguments)
 
     def note_end(self, label: str, command: list[str], status: int, seconds: float) -> None:
-        """Records how a client ended, and whether the pointer outlived it (later calls would hide that)."""
+        """Records how a client ended, and whether the pointer outlived the last one (later calls would hide that)."""
+        self.running -= 1
         end = {"command": command, "status": status, "seconds": round(seconds, 2),
-               "pointer_left": self.layout.pointer.exists()}
+               "pointer_left": not self.running and self.layout.pointer.exists()}
         (self.layout.out / f"{label}.json").write_text(json.dumps(end))
+
+    def worktree(self, name: str) -> Path:
+        """Adds a git worktree `NAME/project`, which has the project's own last name."""
+        tree = self.layout.root / name / self.layout.project.name
+        subprocess.run(["git", "worktree", "add", "-q", str(tree)], cwd=self.layout.project, env=self.environment,
+                       check=True)
+        return tree
+
+    def wait_held(self, name: str) -> None:
+        """Waits until a command of a conversation stands at the gate `hold(name)`."""
+        wait_until(self.layout.gate(name, "held").exists, f"command at the gate {name}")
+
+    def let_go(self, name: str) -> None:
+        self.layout.gate(name, "go").touch()
+
+    def kill_client_of(self, label: str) -> None:
+        """Ends the client that a probe ran in with SIGKILL; what started it lives."""
+        os.kill(next(int(probe["pid"]) for probe in self.layout.probes() if probe["label"] == label), signal.SIGKILL)
+
+    def wait_ended(self, label: str) -> None:
+        """Waits until a client whose launcher was killed is gone, by a probe that ran in it."""
+        pid = next(probe["pid"] for probe in self.layout.probes() if probe["label"] == label)
+        # A dead process that nobody has waited for has a folder, and no executable.
+        wait_until(lambda: not Path("/proc", pid, "exe").exists(), f"end of the client {pid}")
+        self.running -= 1
+
+    def session_of(self, label: str) -> str:
+        """The session that a probe ran in, by the client's own word."""
+        return next(probe["session_id"] for probe in self.layout.probes() if probe["label"] == label)
+
+    def look(self, label: str, live: Sequence[str] = (), pointer: str = "", abandoned: Sequence[str] = (),
+             at: Path | None = None) -> None:
+        """Asks `ccsession` from a shell outside every session, in the project or in the directory `at`.
+
+        Records the answers beside what they must be: the sessions that are live there, named by a probe of each, the
+        one that the pointer names (else the only live one, else none), and the abandoned ones; all others have ended.
+        """
+        at = at or self.layout.project
+        pointer = pointer or (live[0] if len(live) == 1 else "")
+        told = {"json": ["current", "--json"], "printed": ["current", "--strict"],
+                "listed": ["list", "--json", "--project", "."], "all": ["list", "--all", "--json", "--project", "."]}
+        entry = {"label": label, "at": str(at), "live": list(live), "pointer": pointer, "abandoned": list(abandoned),
+                 "pointed": self.layout.pointer.read_text().split()[:1] if self.layout.pointer.exists() else []}
+        for name, arguments in told.items():
+            done = subprocess.run([str(self.layout.local_bin / "ccsession"), *arguments], cwd=at, text=True,
+                                  env=self.environment, stdin=subprocess.DEVNULL, capture_output=True)
+            entry[name] = {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        with open(self.layout.looks_log, "a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+
+class Asked:
+    """A `claude -p` under way; its output goes to `out/LABEL.{stdout,stderr}`."""
+
+    def __init__(self, client: Client, label: str, arguments: list[str], at: Path, stdin: int, run: Sequence[str]):
+        self.client = client
+        self.label = label
+        launcher = [str(client.layout.local_bin / "ccsession"), "run", *run, "--"] if run else []
+        self.command = [*launcher, str(client.program), "-p", *arguments]
+        self.started = time.monotonic()
+        self.stdout = client.layout.out / f"{label}.stdout"
+        client.running += 1
+        with open(self.stdout, "wb") as stdout, open(self.stdout.with_suffix(".stderr"), "wb") as stderr:
+            self.process = subprocess.Popen(self.command, cwd=at, env=client.environment, stdin=stdin, stdout=stdout,
+                                            stderr=stderr)
+
+    def say(self, text: str) -> None:
+        """Says something to a client that reads what it is told, and waits until it has answered."""
+        answered = self.answers()
+        message = {"type": "user", "message": {"role": "user", "content": text}}
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+        wait_until(lambda: self.answers() > answered, f"answer in {self.stdout}")
+
+    def answers(self) -> int:
+        return sum(message["type"] == "result" for message in read_lines(self.stdout))
+
+    def end(self) -> None:
+        """Waits for the client's end."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        status = self.process.wait(CALL_LIMIT)
+        self.client.note_end(self.label, self.command, status, time.monotonic() - self.started)
+
+    def kill_launcher(self) -> None:
+        """Ends `ccsession run` with SIGKILL; the client goes on, until `Client.wait_ended`."""
+        self.process.kill()
+        self.process.wait(CALL_LIMIT)
+
+    def kill(self) -> None:
+        """Ends the client with SIGKILL. It leaves the pointer where it is, so its end is not noted."""
+        self.process.kill()
+        self.process.wait(CALL_LIMIT)
+        self.client.running -= 1
 
 
 class Terminal:
@@ -99,6 +204,7 @@ class Terminal:
         self.layout = client.layout
         self.shots = 0
         self.started = time.monotonic()
+        client.running += 1
         self.status_file = self.layout.out / f"{label}.status"
         # The default permission mode asks a classifier that no scripted API has.
         self.command = [str(client.program), "--permission-mode", "manual", *arguments]
@@ -181,10 +287,17 @@ class Terminal:
             return len(seen) > 5 and len(set(seen[-6:])) == 1
         self.wait(rested, "screen at rest")
 
-    def wait(self, condition, what: str) -> None:
-        deadline = time.monotonic() + STEP_LIMIT
-        while not condition():
-            if time.monotonic() > deadline:
-                self.shot("stuck")
-                raise TimeoutError(f"{self.label}: no {what} within {STEP_LIMIT} s; the screen is in {self.layout.out}")
-            time.sleep(0.1)
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        try:
+            wait_until(condition, what)
+        except TimeoutError as error:
+            self.shot("stuck")
+            raise TimeoutError(f"{self.label}: {error}; the screen is in {self.layout.out}") from None
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + STEP_LIMIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} within {STEP_LIMIT} s")
+        time.sleep(0.1)

@@ -28,12 +28,21 @@ class Layout:
         # What the helper programs and the scripted API saw, one JSON object a line.
         self.fired_log = root / "fired.jsonl"
         self.probe_log = root / "probes.jsonl"
+        self.looks_log = root / "looks.jsonl"
         self.witness_log = root / "witness.jsonl"
         self.api_log = root / "api.jsonl"
 
     def fired(self) -> list[dict]:
-        """Every hook call that the capture hook saw: `at`, `pid` (the client's), `payload`."""
+        """Every hook call that the capture hook saw: `at`, `pid` (the client's), `above`, `project_dir`, `payload`."""
         return read_lines(self.fired_log)
+
+    def probes(self) -> list[dict]:
+        """What the probe saw, each time it ran inside a session."""
+        return read_lines(self.probe_log)
+
+    def gate(self, name: str, what: str) -> Path:
+        """The file that says that a command is `held` at a gate, or may `go` on."""
+        return self.root / f"{name}.{what}"
 
     def probe_command(self, *label: str) -> str:
         return python_command("probe.py", self.probe_log, *label)

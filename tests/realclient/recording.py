@@ -60,10 +60,16 @@ def fired(layout: Layout, events: set[str]) -> Counter:
     return counts
 
 
+# Events of `ccsession run`, which no client fires.
+LAUNCHERS = {"RunStart", "RunEnd"}
+
+
 def journaled(layout: Layout) -> Counter:
     """How often each firing was journaled, by identity; the session is taken from the journal's folder."""
     counts = Counter()
     for path, line in journal_lines(layout):
+        if line.get("event") in LAUNCHERS:
+            continue
         common = {name: line.get(name) for name in IDENTITY.values()} | {"session_id": path.parent.name}
         counts[identity(common, line, line.get("calls", []), line.get("pid"))] += 1
     return counts
@@ -84,15 +90,46 @@ def journal_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
 
 
 def session_starts(layout: Layout) -> dict[str, dict]:
-    """The first SessionStart payload of each session id; after /clear with `previous`, the client's session before."""
+    """The first SessionStart payload of each session id, with what the record must say beyond it.
+
+    `project` is the repository that the client was started in; `previous`, after /clear and /branch, the client's session before;
+    `parent` the session that the nearest client above this one was in.
+    """
     starts, session_of_client = {}, {}
     for call in layout.fired():
         payload, client = call["payload"], call["pid"]
         if payload["hook_event_name"] == "SessionStart":
-            before = {"previous": session_of_client.get(client)} if payload["source"] == "clear" else {}
-            starts.setdefault(payload["session_id"], payload | before)
+            outer = [session_of_client[pid] for pid in call["above"] if pid in session_of_client]
+            beyond = {"project": project_of(Path(call["project_dir"])), "parent": outer[0] if outer else None,
+                      "previous": session_of_client.get(client) if payload["source"] in ("clear", "fork") else None}
+            starts.setdefault(payload["session_id"], payload | beyond)
             session_of_client[client] = payload["session_id"]
     return starts
+
+
+def session_at(layout: Layout, client: str, at: float) -> str | None:
+    """The session that a client was in at a time."""
+    begun = [call["payload"]["session_id"] for call in layout.fired() if call["pid"] == client and call["at"] <= at
+             and call["payload"]["hook_event_name"] == "SessionStart"]
+    return begun[-1] if begun else None
+
+
+def project_of(directory: Path) -> dict[str, str]:
+    root = next((path for path in (directory, *directory.parents) if (path / ".git").exists()), directory)
+    return {"name": root.name, "root": str(root)}
+
+
+def sessions_of_probe(layout: Layout, label: str) -> set[str]:
+    """The sessions in which the client says that it ran the probe: to the hooks, and in the header to the API."""
+    command = re.compile(rf"(probe\.py \S+|@PROBE@) {re.escape(label)}(?![\w-])")
+
+    def runs_it(calls: list[dict]) -> bool:
+        return any(command.search(str(call.get("input", {}).get("command"))) for call in calls)
+    hooked = {call["payload"]["session_id"] for call in layout.fired()
+              if runs_it([{"input": call["payload"].get("tool_input") or {}}])}
+    asked = {request["session_id"] for request in read_lines(layout.api_log)
+             if runs_it(request["reply"].get("calls", []))}
+    return hooked | asked
 
 
 def calls(layout: Layout) -> list[dict]:

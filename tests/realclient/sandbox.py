@@ -38,7 +38,7 @@ SubagentStart SubagentStop TeammateIdle TaskCreated TaskCompleted
 PreCompact PostCompact PreModelSwitch PostModelSwitch InstructionsLoaded ConfigChange
 CwdChanged FileChanged DirectoryAdded WorktreeRemove Elicitation ElicitationResult
 """.split()
-ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent"]
+ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent", "EnterWorktree", "ExitWorktree"]
 API_KEY = "not-a-real-key"
 
 

@@ -1,4 +1,5 @@
-"""probe.py LOG LABEL: run by the client's Bash tool. Records which session `ccsession` says it is in, and the pointer.
+"""probe.py LOG LABEL [LABEL,…]: run by the client's Bash tool. Records which session `ccsession` says it is in, and the
+pointer, which must name the session of one of the probes in the list, else this probe's own.
 
 It prints the same in a run without ccsession, so that the conversations of both runs can be compared.
 """
@@ -7,14 +8,18 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SESSION = "CLAUDE_CODE_SESSION_ID"
+# Without these only the process tree can tell.
+TELLING = (SESSION, "CCSESSION_ID", "CLAUDE_PID")
 
 
 def current(*arguments: str, **environment: str) -> dict:
     """What `ccsession current ARGUMENTS…` says in an environment."""
-    done = subprocess.run(["ccsession", "current", *arguments], env=environment, capture_output=True, text=True)
+    command = [program, "current", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
@@ -26,11 +31,15 @@ def pointer() -> dict | None:
         return None
 
 
-log, label = sys.argv[1:]
-entry = {"label": label, "session_id": os.environ.get(SESSION), "pointer": pointer()}
-if shutil.which("ccsession"):
-    bare = {name: value for name, value in os.environ.items() if name != SESSION}
-    entry["by_environment"] = current(**os.environ)
+log, label, pointer_of = [*sys.argv[1:], ""][:3]
+client = os.environ.get("CLAUDE_PID", "none")
+entry = {"at": time.time(), "label": label, "session_id": os.environ.get(SESSION), "pid": client,
+         "client_runs": Path("/proc", client).exists(), "pointer": pointer(),
+         "pointer_of": (pointer_of or label).split(",")}
+if program := shutil.which("ccsession"):
+    bare = {name: value for name, value in os.environ.items() if name not in TELLING}
+    entry["printed"] = current("--strict", **os.environ)
+    entry["by_environment"] = current("--json", **os.environ)
     entry["by_process"] = current("--json", **bare)
 with open(log, "a") as file:
     file.write(json.dumps(entry) + "\n")

@@ -1,77 +1,11 @@
-"""The scenarios: what the model says (data) and what the user does (a function), each with a one-line description.
-
-To add one, write a function that takes a `Client` and put `@scenario` on it. A prompt with `RUN:NAME` picks the
-conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders, and `@PROBE@ LABEL` is a command
-that records which session `ccsession` says it is in: each scenario needs one.
-"""
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
+"""Scenarios of what is recorded: every event the client fires, in its everyday order and out of it."""
 from client import Client
+from scenarios.table import (
+    COMPACTION, SESSION, TOOLS, agent, bash, edit, probe, read, scenario, tool, turn, write)
 
 # Detailed output of `claude -p`, compared between the run with and the run without our hooks.
 STREAM = ("--output-format", "stream-json", "--verbose")
 FIXED_ID = "11111111-1111-4111-8111-111111111111"
-
-TOOLS = {"PreToolUse", "PostToolUse", "PostToolBatch"}
-SESSION = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd"}
-COMPACTION = {"PreCompact", "PostCompact", "SubagentStop"}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    about: str
-    play: Callable[[Client], None]
-    # What the model says, by conversation.
-    conversations: dict[str, list[dict]]
-    # Events that the scenario is there to provoke: a run in which one of them is not fired and journaled fails.
-    provokes: set[str]
-    # Events that the client may or may not get to record before it exits, with the most times each can fire.
-    uncertain: dict[str, int] = field(default_factory=dict)
-    # Played once more with each hook under a witness that measures what it prints.
-    witnessed: bool = False
-    needs_terminal: bool = False
-
-
-SCENARIOS: dict[str, Scenario] = {}
-
-
-def scenario(about: str, **fields) -> Callable:
-    def register(play: Callable[[Client], None]) -> Callable[[Client], None]:
-        SCENARIOS[play.__name__] = Scenario(play.__name__, about, play, **fields)
-        return play
-    return register
-
-
-def turn(text: str, *calls: dict) -> dict:
-    return {"text": text, "calls": list(calls)}
-
-
-def bash(command: str, **more: object) -> dict:
-    return {"name": "Bash", "input": {"command": command, "description": "scripted", **more}}
-
-
-def probe(label: str, then: str = "true") -> dict:
-    return bash(f"@PROBE@ {label}; {then}")
-
-
-def read(file: str) -> dict:
-    return {"name": "Read", "input": {"file_path": f"@PROJECT@/{file}"}}
-
-
-def write(file: str, content: str) -> dict:
-    return {"name": "Write", "input": {"file_path": f"@PROJECT@/{file}", "content": content}}
-
-
-def edit(file: str, old: str, new: str) -> dict:
-    return {"name": "Edit", "input": {"file_path": f"@PROJECT@/{file}", "old_string": old, "new_string": new}}
-
-
-def agent(conversation: str, kind: str = "general-purpose", background: bool = False) -> dict:
-    return {"name": "Agent", "input": {"description": conversation, "prompt": f"RUN:{conversation} do it",
-                                       "subagent_type": kind, "run_in_background": background}}
-
 
 ONE = [turn("One tool.", probe("one")), turn("Done.")]
 
@@ -196,8 +130,8 @@ def q(client: Client) -> None:
             turn("", read("notes.txt")),
             turn("", edit("notes.txt", "alpha", "ALPHA")),
             turn("", edit("notes.txt", "not there", "x")),
-            turn("", {"name": "NoSuchTool", "input": {"a": 1}}),
-            turn("", {"name": "Bash", "input": {"cmd": "wrong key"}}),
+            turn("", tool("NoSuchTool", a=1)),
+            turn("", tool("Bash", cmd="wrong key")),
             turn("", probe("after")),
             turn("Edited."),
         ],

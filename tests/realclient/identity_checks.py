@@ -1,0 +1,131 @@
+"""What must hold of identity: what `ccsession` said inside each session and beside them, and where the pointer led.
+
+The right id is always the client's own word: in the environment of its Bash call, in the hook's payload, and in the
+header of its request.
+"""
+import json
+from collections.abc import Iterator
+
+import recording
+from layout import Layout, read_lines
+from scenarios import Scenario
+
+UNKNOWN = "unknown"
+# The statuses of `ccsession current --strict`.
+DONE, NOT_FOUND, AMBIGUOUS = 0, 3, 4
+
+
+def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
+    return [
+        client_agrees_with_itself(layout),
+        sessions_are_told_apart(scenario, layout),
+        answers_inside_were_right(layout),
+        answers_outside_were_right(layout),
+        pointer_went_with_the_session(layout),
+    ]
+
+
+def client_agrees_with_itself(layout: Layout) -> Iterator[str]:
+    """Without this, the environment of a Bash call would be both the question and the answer."""
+    for probe in layout.probes():
+        said = recording.sessions_of_probe(layout, probe["label"])
+        # A command in shell mode comes from no model and runs no hook.
+        if said and probe["session_id"] not in said:
+            yield f"probe {probe['label']}: in session {probe['session_id']}, by hooks and header in {sorted(said)}"
+
+
+def sessions_are_told_apart(scenario: Scenario, layout: Layout) -> Iterator[str]:
+    """The probes ran in the sessions that the scenario names: what it is about did happen."""
+    ids = {}
+    for probe in layout.probes():
+        ids.setdefault(probe["label"], set()).add(probe["session_id"])
+    groups = [words.split() for words in scenario.sessions]
+    if groups and (missing := {label for labels in groups for label in labels} ^ ids.keys()):
+        yield f"probes that did not run, or that no session of the scenario names: {sorted(missing)}"
+        return
+    sessions = [set().union(*(ids[label] for label in labels)) for labels in groups]
+    for labels, found in zip(groups, sessions):
+        if len(found) != 1:
+            yield f"the probes {labels} are of one session, and ran in {sorted(found)} ({layout.probe_log})"
+    if len(set().union(*sessions)) < len(groups):
+        yield f"two of the sessions {scenario.sessions} are the same one ({layout.probe_log})"
+
+
+def answers_inside_were_right(layout: Layout) -> Iterator[str]:
+    """What a command of the Bash tool was told.
+
+    Where it outlives its client, nobody need know. Where its client has gone on to another session, or runs no hooks,
+    the environment still says it, and the process tree need not. No answer may ever be another session.
+    """
+    probes = layout.probes()
+    for probe in probes:
+        right, runs = probe["session_id"], probe["client_runs"]
+        is_hidden = recording.session_at(layout, probe["pid"], probe["at"]) != right
+        where = f"in probe {probe['label']} of session {right} ({layout.probe_log})"
+        for rung, may_be_unknown in (("environment", not runs), ("process", is_hidden or not runs)):
+            said = probe[f"by_{rung}"]
+            answer = answer_of(said)
+            found = [answer.get(name) for name in ("session_id", "rung", "trust")]
+            is_misled = answer.get("session_id", UNKNOWN) not in (right, None)
+            if is_misled if may_be_unknown else found != [right, rung, "exact"]:
+                yield f"`ccsession current --json`, by {rung}, said {said} {where}"
+        printed = {"status": DONE, "stdout": f"{right}\n", "stderr": ""}
+        if runs and (said := probe["printed"]) != printed:
+            yield f"`ccsession current --strict` said {said} {where}"
+    if not probes:
+        yield f"no probe ran ({layout.probe_log})"
+
+
+def answers_outside_were_right(layout: Layout) -> Iterator[str]:
+    """What a shell beside the sessions was told, and which of them were live, ended or abandoned."""
+    for look in read_lines(layout.looks_log):
+        where = f"look {look['label']} in {look['at']} ({layout.looks_log})"
+        live, abandoned = (ids_of(layout, look[which]) for which in ("live", "abandoned"))
+        answer = answer_of(look["json"])
+        candidates = {candidate["session_id"] for candidate in answer.get("candidates", [])}
+        if len(live) == 1:
+            [printed], trust, rung, status = live, "exact", "project", DONE
+        elif live:
+            printed, trust, rung, status = UNKNOWN, "ambiguous", "project", AMBIGUOUS
+        else:
+            printed, trust, rung, status = UNKNOWN, "none", "unknown", NOT_FOUND
+        if [answer.get("session_id") or UNKNOWN, answer.get("trust"), answer.get("rung")] != [printed, trust, rung]:
+            yield f"`ccsession current --json` said {look['json']}, not {printed}, {trust}, by {rung}: {where}"
+        if candidates != (live if len(live) > 1 else set()):
+            yield f"the candidates were {sorted(candidates)}, live were {sorted(live)}: {where}"
+        if look["printed"] != {"status": status, "stdout": f"{printed}\n", "stderr": ""}:
+            yield f"`ccsession current --strict` said {look['printed']}, not {printed} with status {status}: {where}"
+        if (listed := set(states_of(look["listed"]))) != live:
+            yield f"`ccsession list` named {sorted(listed)}, live were {sorted(live)}: {where}"
+        for session_id, state in states_of(look["all"]).items():
+            wanted = ({"active", "idle"} if session_id in live else
+                      {"abandoned"} if session_id in abandoned else {"ended"})
+            if state not in wanted:
+                yield f"session {session_id} was {state}, not {' or '.join(sorted(wanted))}: {where}"
+        if set(look["pointed"]) != (pointed := ids_of(layout, [look["pointer"]] if look["pointer"] else [])):
+            yield f"the pointer named {look['pointed']}, not {sorted(pointed)}: {where}"
+
+
+def pointer_went_with_the_session(layout: Layout) -> Iterator[str]:
+    for probe in layout.probes():
+        pointer, where = probe["pointer"], f"probe {probe['label']} ({layout.probe_log})"
+        is_own = probe["pointer_of"] == [probe["label"]]
+        right = {probe["session_id"]} if is_own else ids_of(layout, probe["pointer_of"])
+        if pointer is None or pointer["content"].splitlines()[0] not in right or pointer["mode"] != "0o600":
+            yield f"the pointer was {pointer}, and {sorted(right)} right: {where}"
+    for call in recording.calls(layout):
+        if call["pointer_left"]:
+            yield f"SessionEnd: the pointer was still there after {call['label']} ({layout.pointer})"
+
+
+def ids_of(layout: Layout, labels: list[str]) -> set[str]:
+    """The sessions that the probes with these labels ran in."""
+    return {probe["session_id"] for probe in layout.probes() if probe["label"] in labels}
+
+
+def answer_of(said: dict) -> dict:
+    return json.loads(said["stdout"]) if said["status"] == DONE else {}
+
+
+def states_of(said: dict) -> dict[str, str]:
+    return {session["session_id"]: session["state"] for session in answer_of(said).get("sessions", [])}

@@ -1,0 +1,90 @@
+"""What a scenario is, the table of them, and the words in which a conversation is written.
+
+A prompt with `RUN:NAME` picks the conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders,
+and `@PROBE@ LABEL` is a command that records which session `ccsession` says it is in: each scenario needs one.
+"""
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from client import Client
+
+TOOLS = {"PreToolUse", "PostToolUse", "PostToolBatch"}
+SESSION = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd"}
+COMPACTION = {"PreCompact", "PostCompact", "SubagentStop"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    about: str
+    play: Callable[[Client], None]
+    # What the model says, by conversation.
+    conversations: dict[str, list[dict]]
+    # Events that the scenario is there to provoke: a run in which one of them is not fired and journaled fails.
+    provokes: set[str]
+    # Events that the client may or may not get to record before it exits, with the most times each can fire.
+    uncertain: dict[str, int] = field(default_factory=dict)
+    # Each session by the labels of all probes that run in it, as words; none where the scenario has no more to say.
+    sessions: tuple[str, ...] = ()
+    # Its clients are started by `ccsession run`.
+    launched: bool = False
+    # Played once more without our hooks, to compare what the client did.
+    compared: bool = True
+    # Played once more with each hook under a witness that measures what it prints.
+    witnessed: bool = False
+    needs_terminal: bool = False
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(about: str, **fields) -> Callable:
+    def register(play: Callable[[Client], None]) -> Callable[[Client], None]:
+        SCENARIOS[play.__name__] = Scenario(play.__name__, about, play, **fields)
+        return play
+    return register
+
+
+def turn(text: str, *calls: dict) -> dict:
+    return {"text": text, "calls": list(calls)}
+
+
+def tool(name: str, /, **inputs: object) -> dict:
+    return {"name": name, "input": inputs}
+
+
+def bash(command: str, **more: object) -> dict:
+    return tool("Bash", command=command, description="scripted", **more)
+
+
+def probe(label: str, then: str = "true", pointer: str = "") -> dict:
+    """Probes, then runs a command. The pointer must name the session of the probe `pointer` (of one of them, where it
+    is a list with commas), else the probe's own."""
+    return bash(f"{probed(label, pointer)}; {then}")
+
+
+def probed(label: str, pointer: str = "") -> str:
+    """The command that probes, as a part of a longer one."""
+    return f"@PROBE@ {label} {pointer}".rstrip()
+
+
+def hold(name: str) -> str:
+    """The command that waits at a gate, until the user opens it: see `Client.wait_held` and `Client.let_go`."""
+    return f"touch @RUN@/{name}.held; until test -e @RUN@/{name}.go; do sleep 0.05; done"
+
+
+def read(file: str) -> dict:
+    return tool("Read", file_path=f"@PROJECT@/{file}")
+
+
+def write(file: str, content: str) -> dict:
+    return tool("Write", file_path=f"@PROJECT@/{file}", content=content)
+
+
+def edit(file: str, old: str, new: str) -> dict:
+    return tool("Edit", file_path=f"@PROJECT@/{file}", old_string=old, new_string=new)
+
+
+def agent(conversation: str, kind: str = "general-purpose", background: bool = False) -> dict:
+    return tool("Agent", description=conversation, prompt=f"RUN:{conversation} do it", subagent_type=kind,
+                run_in_background=background)
