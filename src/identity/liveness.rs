@@ -59,6 +59,15 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether a process that cannot be judged may have the session, and something happened within `patience`.
+    pub fn may_go_on(&self, now: Timestamp, patience: Duration) -> bool {
+        let is_unseen = self.known == 0 || self.unseen > 0;
+        is_unseen
+            && self
+                .last_activity
+                .is_some_and(|last| last.age(now) < patience)
+    }
+
     /// Whether the session, with this record, is in the project rooted at `root`: where its living client was started,
     /// else where it began.
     pub fn is_in(&self, record: &Record, root: &Path) -> bool {

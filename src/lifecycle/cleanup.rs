@@ -3,6 +3,7 @@
 //! of ended sessions.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::{Life, Viewpoint};
@@ -12,6 +13,10 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
 use crate::store::{Error, Places, Result, State, file, index, write};
+
+/// A session of which no process can be seen may still go on; after so long without an event it is taken off the live
+/// ones. The next prompt in it puts it back.
+const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -158,9 +163,11 @@ fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     let Some(record) = judge.state.session(id).record().ok()? else {
         return Some(Gone::Unrecorded);
     };
-    match judge.find(id, &record).state {
+    let finding = judge.find(id, &record);
+    match finding.state {
         SessionState::Active | SessionState::Idle => None,
         SessionState::Ended => Some(Gone::Ended),
+        SessionState::Abandoned if finding.may_go_on(judge.now, LOST) => None,
         SessionState::Abandoned => Some(Gone::Abandoned),
     }
 }

@@ -240,6 +240,12 @@ impl Owner {
         format!("{}-{}", self.pid, self.start)
     }
 
+    /// Whether both are the same process.
+    pub fn is_process_of(&self, other: &Self) -> bool {
+        let process = |owner: &Self| (owner.pid, owner.start, owner.pidns, owner.boot.clone());
+        process(self) == process(other)
+    }
+
     /// Reads an owner file; nothing where it is no owner that this version understands.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes)

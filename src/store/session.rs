@@ -108,8 +108,8 @@ impl SessionDir {
         write::replace(&self.record_path(), &record.encode(), Durability::Synced)
     }
 
-    /// Adds an owner. A file of its name that says something else is another boot's, or was left by a process that was
-    /// killed while it wrote; it is replaced.
+    /// Adds an owner. A process that is on record stays as it is: where it was started does not change. A file of its name
+    /// that says something else is another boot's, or was left by a process that was killed while it wrote; it is replaced.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -119,7 +119,8 @@ impl SessionDir {
             return Ok(());
         }
         let present = file::read_own(&path, MAX_OWNER)?;
-        if present.is_some_and(|present| Owner::decode(&present.bytes).as_ref() == Some(owner)) {
+        let present = present.and_then(|present| Owner::decode(&present.bytes));
+        if present.is_some_and(|present| present.is_process_of(owner)) {
             return Ok(());
         }
         write::replace(&path, &owner.encode(), Durability::Cached)

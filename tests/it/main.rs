@@ -21,6 +21,7 @@ mod doctor;
 mod faults;
 mod hooks;
 mod hostile;
+mod identity;
 mod install;
 mod journal;
 mod pointer;
