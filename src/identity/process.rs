@@ -1,16 +1,26 @@
 //! Processes: which ones are above this one, which of them is the Claude Code client, and whether an owner on record
 //! still runs.
 //!
-//! On Linux from `/proc`. Elsewhere no process can be seen, and what depends on seeing one falls back to activity.
+//! Each system says it in its own way: one file below for each.
 
-use std::path::{Path, PathBuf};
+#[cfg_attr(target_os = "linux", path = "process/linux.rs")]
+#[cfg_attr(target_os = "macos", path = "process/macos.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos")),
+    path = "process/unseen.rs"
+)]
+mod system;
+
+use std::path::PathBuf;
 
 use crate::model::Owner;
 use crate::model::record::VERSION;
-use crate::store::{Environment, file};
+use crate::store::Environment;
 
 /// The most processes that are looked at on the way up; a deeper tree is cut off.
 const MAX_DEPTH: usize = 64;
+/// What Claude Code names its process, in its native builds and, on Linux, under Node.
+const CLIENT: &str = "claude";
 
 /// A process, told from another of the same pid by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +29,16 @@ pub struct Process {
     pub pid: u32,
     /// Its parent's id; 0 at the top.
     pub parent: u32,
-    /// When it started: clock ticks since boot.
+    /// When it started, in the system's own unit: on Linux clock ticks since boot, on macOS microseconds since 1970.
     pub start: u64,
-    /// Whether it has the name of Claude Code's process, in its native builds and under Node.
+    /// Whether it has the name of Claude Code's process.
     pub is_client: bool,
 }
 
 impl Process {
-    /// When it started, at the latest: microseconds on the boot clock.
+    /// When it started, at the latest: microseconds on the clock of [`crate::store::clock::of_processes`].
     pub fn started_by(&self) -> u64 {
-        let ticks = rustix::param::clock_ticks_per_second().max(1);
-        // The system counts whole ticks: it started within this one.
-        self.start.saturating_add(1).saturating_mul(1_000_000) / ticks
+        system::started_by(self.start)
     }
 }
 
@@ -56,11 +64,9 @@ pub struct Viewpoint {
 impl Viewpoint {
     /// From where this process sees; nothing where processes cannot be seen.
     pub fn here() -> Option<Self> {
-        let boot = file::read_kernel("/proc/sys/kernel/random/boot_id")?;
-        let pidns = rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino;
         Some(Self {
-            boot,
-            pidns,
+            boot: system::boot()?,
+            pidns: system::namespace()?,
             machine: machine(),
         })
     }
@@ -108,28 +114,7 @@ pub fn machine() -> Option<String> {
 
 /// The process `pid`, if it runs and can be seen.
 pub fn process(pid: u32) -> Option<Process> {
-    parse_stat(pid, &file::read_kernel(&format!("/proc/{pid}/stat"))?)
-}
-
-/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
-/// process that has ended and only waits for its parent to ask runs no more.
-fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
-    const PARENT: usize = 1;
-    const START: usize = 19;
-    let (head, fields) = stat.rsplit_once(')')?;
-    let is_client = head
-        .split_once('(')
-        .is_some_and(|(_, name)| name == "claude");
-    let mut fields = fields.split_ascii_whitespace();
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(Process {
-        pid,
-        parent,
-        start,
-        is_client,
-    })
+    system::process(pid)
 }
 
 /// The process that started this one, or took it over.
@@ -144,7 +129,7 @@ pub fn ancestors() -> impl Iterator<Item = Process> {
 
 /// The directory that the process `pid` is in, where that can be seen.
 pub fn working_dir(pid: u32) -> Option<PathBuf> {
-    file::link_target(Path::new(&format!("/proc/{pid}/cwd")))
+    system::working_dir(pid)
 }
 
 /// The process `pid` and those above it, the nearest first.
@@ -167,24 +152,6 @@ pub fn client(env: &Environment) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_name_may_hold_parentheses_and_numbers() {
-        let stat = "42 (a) S 1 (b) 9) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98536 1 1";
-        assert_eq!(
-            parse_stat(42, stat),
-            Some(Process {
-                pid: 42,
-                parent: 7,
-                start: 98536,
-                is_client: false,
-            })
-        );
-        assert_eq!(parse_stat(42, "42 (x"), None);
-        let named = |name: &str| parse_stat(42, &stat.replace("a) S 1 (b) 9", name)).unwrap();
-        assert!(named("claude").is_client);
-        assert!(!named("claude (x").is_client && !named("my claude").is_client);
-    }
 
     #[cfg(target_os = "linux")]
     #[test]

@@ -4,7 +4,7 @@ use crate::identity::liveness::Judge;
 use crate::identity::process::Life;
 use crate::model::{Owner, SessionId};
 use crate::store::lease::{self, Lease};
-use crate::store::lock::CLI_PATIENCE;
+use crate::store::lock::{CLI_PATIENCE, LAUNCHER_PATIENCE};
 use crate::store::log::{self, Line, Log};
 use crate::store::{Result, State};
 
@@ -26,7 +26,7 @@ pub enum Taking {
 pub fn take(judge: &Judge<'_>, wanted: &Lease) -> Result<Taking> {
     let state = judge.state;
     let id = &wanted.session_id;
-    let _lock = state.lock(CLI_PATIENCE)?;
+    let _lock = state.lock(LAUNCHER_PATIENCE)?;
     let present = lease::read(state, id)?;
     if let Some(present) = present.as_ref().filter(|present| is_held(judge, present)) {
         lease::count(state, |counts| counts.refused += 1)?;
@@ -52,7 +52,7 @@ pub fn take(judge: &Judge<'_>, wanted: &Lease) -> Result<Taking> {
 /// As [`take`].
 pub fn release(state: &State, id: &SessionId, holder: &Owner) -> Result<()> {
     // Nobody takes over from a holder that lives, so without the lock it is its own lease, too.
-    let _lock = state.lock(CLI_PATIENCE).ok();
+    let _lock = state.lock(LAUNCHER_PATIENCE).ok();
     if lease::read(state, id)?.is_some_and(|present| present.holder == *holder) {
         lease::remove(state, id)?;
         log(state, "lease released", id, None)?;

@@ -23,7 +23,7 @@ use crate::model::event::{self, name};
 use crate::model::text::one_line;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::lease::Lease;
-use crate::store::lock::CLI_PATIENCE;
+use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
@@ -432,7 +432,7 @@ impl<'a> Held<'a> {
 
     /// Changes the record, under the lock.
     fn rewrite(&self, change: impl FnOnce(&mut Record)) -> store::Result<()> {
-        let _lock = self.state.lock(CLI_PATIENCE)?;
+        let _lock = self.state.lock(LAUNCHER_PATIENCE)?;
         let session = self.state.session(&self.lease.session_id);
         if let Some(mut record) = session.record()? {
             change(&mut record);

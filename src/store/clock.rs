@@ -25,6 +25,15 @@ pub fn since_boot() -> u64 {
     u64::try_from(micros).unwrap_or(0)
 }
 
+/// Microseconds on the clock that the system notes processes' starts by.
+pub fn of_processes() -> u64 {
+    if cfg!(target_os = "macos") {
+        u64::try_from(now().micros()).unwrap_or(0)
+    } else {
+        since_boot()
+    }
+}
+
 /// `time` as local civil time, under the process's `TZ`.
 pub fn to_civil(time: Timestamp) -> NaiveDateTime {
     time.to_utc().with_timezone(&Local).naive_local()

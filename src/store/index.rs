@@ -37,12 +37,12 @@ pub struct ProcessEntry {
 pub struct Stay {
     /// The session.
     pub session_id: SessionId,
-    /// Until when: microseconds on the boot clock.
+    /// Until when: microseconds on the clock that processes' start times are on ([`clock::of_processes`]).
     pub until: u64,
 }
 
 impl ProcessEntry {
-    /// The session that the process was in at `time`, in microseconds on the boot clock.
+    /// The session that the process was in at `time`, in microseconds on that clock.
     pub fn session_at(&self, time: u64) -> &SessionId {
         let stay = self.before.iter().find(|stay| time <= stay.until);
         stay.map_or(&self.session_id, |stay| &stay.session_id)
@@ -80,7 +80,7 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
         before = present.before;
         before.push(Stay {
             session_id: present.session_id,
-            until: clock::since_boot(),
+            until: clock::of_processes(),
         });
         let surplus = before.len().saturating_sub(MAX_STAYS);
         before.drain(..surplus);

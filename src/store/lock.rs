@@ -16,6 +16,9 @@ pub const HOOK_PATIENCE: Duration = Duration::from_millis(50);
 /// How long the CLI waits before it gives up.
 pub const CLI_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a launcher waits: hundreds may start at once, and none may fail for that.
+pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(60);
+
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Outcome;
 use crate::identity::process::{self, Viewpoint};
 use crate::model::{Owner, SessionId};
-use crate::store::lock::CLI_PATIENCE;
+use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::{Error, State, file, lease};
 
 /// The hidden verb by which this program is started to become the command.
@@ -92,7 +92,7 @@ pub fn become_command(
 
 fn enter(state: &State, id: &SessionId, holder: &str) -> io::Result<()> {
     let other = |err: Error| io::Error::other(err.to_string());
-    let _lock = state.lock(CLI_PATIENCE).map_err(other)?;
+    let _lock = state.lock(LAUNCHER_PATIENCE).map_err(other)?;
     let present = lease::read(state, id).map_err(other)?;
     let Some(mut held) = present.filter(|held| held.holder.file_name() == holder) else {
         return Err(io::Error::other("the session is held by another by now"));

@@ -1,0 +1,87 @@
+//! Processes on Linux, from `/proc`.
+
+use std::path::{Path, PathBuf};
+
+use super::Process;
+use crate::store::file;
+
+/// The kernel's boot id.
+pub(super) fn boot() -> Option<String> {
+    file::read_kernel("/proc/sys/kernel/random/boot_id")
+}
+
+/// The inode of this process's pid namespace.
+pub(super) fn namespace() -> Option<u64> {
+    rustix::fs::stat("/proc/self/ns/pid")
+        .ok()
+        .map(|stat| stat.st_ino)
+}
+
+/// The process `pid`, if it runs and can be seen.
+pub(super) fn process(pid: u32) -> Option<Process> {
+    parse_stat(pid, &file::read_kernel(&format!("/proc/{pid}/stat"))?)
+}
+
+/// The directory that the process `pid` is in.
+pub(super) fn working_dir(pid: u32) -> Option<PathBuf> {
+    file::link_target(Path::new(&format!("/proc/{pid}/cwd")))
+}
+
+/// When a process with this `start` had started, at the latest, in microseconds since boot. The kernel counts whole
+/// ticks: it started within this one.
+pub(super) fn started_by(start: u64) -> u64 {
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    start.saturating_add(1).saturating_mul(1_000_000) / ticks
+}
+
+/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
+/// process that has ended and only waits for its parent to ask runs no more.
+fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
+    const PARENT: usize = 1;
+    const START: usize = 19;
+    let (head, fields) = stat.rsplit_once(')')?;
+    let name = head.split_once('(').map(|(_, name)| name);
+    let mut fields = fields.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(Process {
+        pid,
+        parent,
+        start,
+        is_client: name == Some(super::CLIENT),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_may_hold_parentheses_and_numbers() {
+        let stat = "42 (a) S 1 (b) 9) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98536 1 1";
+        assert_eq!(
+            parse_stat(42, stat),
+            Some(Process {
+                pid: 42,
+                parent: 7,
+                start: 98536,
+                is_client: false,
+            })
+        );
+        assert_eq!(parse_stat(42, "42 (x"), None);
+        let named = |name: &str| parse_stat(42, &stat.replace("a) S 1 (b) 9", name)).unwrap();
+        assert!(named("claude").is_client);
+        assert!(!named("claude (x").is_client && !named("my claude").is_client);
+        assert_eq!(parse_stat(42, &stat.replace(") S 7", ") Z 7")), None);
+    }
+
+    #[test]
+    fn this_process_started_before_now_and_not_long_ago() {
+        let this = process(std::process::id()).unwrap();
+        let now = crate::store::clock::since_boot();
+        let age = now.saturating_sub(this.started_by());
+        assert!(age < 3_600_000_000, "{age}");
+        assert!(this.started_by() < now + 10_000);
+    }
+}

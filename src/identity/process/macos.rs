@@ -1,0 +1,70 @@
+//! Processes on macOS, by `proc_pidinfo` and `sysctl`.
+//!
+//! What the system says of another user's process has no start time. Such a process is on the way up, and nobody's
+//! client.
+
+use std::ffi::c_char;
+use std::path::PathBuf;
+
+use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
+use sysctl::Sysctl;
+
+use super::Process;
+
+/// A process that has ended and only waits for its parent to ask (`SZOMB`).
+const ZOMBIE: u32 = 5;
+
+/// The boot session's UUID.
+pub(super) fn boot() -> Option<String> {
+    sysctl::Ctl::new("kern.bootsessionuuid")
+        .ok()?
+        .value_string()
+        .ok()
+}
+
+/// There are no pid namespaces.
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
+pub(super) fn namespace() -> Option<u64> {
+    Some(0)
+}
+
+/// The process `pid`, if it runs and can be seen.
+pub(super) fn process(pid: u32) -> Option<Process> {
+    if let Ok(Some(info)) = proc_pidinfo::<ProcBSDInfo>(Pid(pid)) {
+        return (info.pbi_status != ZOMBIE).then(|| Process {
+            pid,
+            parent: info.pbi_ppid.0,
+            start: info
+                .pbi_start_tvsec
+                .saturating_mul(1_000_000)
+                .saturating_add(info.pbi_start_tvusec),
+            is_client: is(&info.pbi_name, super::CLIENT) || is(&info.pbi_comm, super::CLIENT),
+        });
+    }
+    let info = proc_pidinfo::<ProcBSDShortInfo>(Pid(pid)).ok()??;
+    (info.pbsi_status != ZOMBIE).then(|| Process {
+        pid,
+        parent: info.pbsi_ppid.0,
+        start: 0,
+        is_client: false,
+    })
+}
+
+/// It is not asked: only its own user could say.
+pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
+    None
+}
+
+/// When a process with this `start` had started: microseconds since 1970.
+pub(super) fn started_by(start: u64) -> u64 {
+    start
+}
+
+/// Whether the C string in `field` is `name`.
+fn is(field: &[c_char], name: &str) -> bool {
+    let bytes = field
+        .iter()
+        .map(|c| c.to_ne_bytes()[0])
+        .take_while(|byte| *byte != 0);
+    bytes.eq(name.bytes())
+}
