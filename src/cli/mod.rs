@@ -17,7 +17,7 @@ mod store;
 mod table;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -31,9 +31,14 @@ use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
 
-/// Runs the command line to its end.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.collect();
+/// The command, from its first instruction to its exit status.
+pub fn main() -> u8 {
+    // That nobody reads on is known by the error of a write; without Rust's own start a signal would come before it.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+    run(std::env::args_os().collect())
+}
+
+fn run(arguments: Vec<OsString>) -> u8 {
     // A hook line in Claude Code's settings must never see the parser's complaints: they would veto a tool call.
     if arguments.get(1).is_some_and(|verb| verb == "hook") {
         let event = arguments
@@ -41,23 +46,23 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             .and_then(|event| event.to_str())
             .filter(|event| crate::hook::is_event_name(event));
         crate::hook::run(event);
-        return ExitCode::SUCCESS;
+        return Status::Done as u8;
     }
     crate::hook::survive_file_limit();
     report_panics_as_failures();
     match Arguments::try_parse_from(arguments) {
         Ok(arguments) => run_verb(arguments.verb),
-        Err(err) => refuse(&err).into(),
+        Err(err) => refuse(&err) as u8,
     }
 }
 
-fn run_verb(verb: Verb) -> ExitCode {
+fn run_verb(verb: Verb) -> u8 {
     let context = Context::new();
     if let Some(variable) = context.env.relative.first() {
         output::complain(&format!(
             "could not use {variable}: it is not an absolute path; correct or unset it"
         ));
-        return Status::Failed.into();
+        return Status::Failed as u8;
     }
     let done = match verb {
         Verb::Current(args) => current::run(&context, args),
@@ -82,7 +87,7 @@ fn run_verb(verb: Verb) -> ExitCode {
         output::complain(&err.to_string());
         status::of(&err)
     });
-    status.into()
+    status as u8
 }
 
 /// Says on stderr, to whoever debugs, what this process has logged.

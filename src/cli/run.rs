@@ -1,7 +1,6 @@
 //! `ccsession run`: a command, as a session.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use super::args::{BecomeArgs, RunArgs};
 use super::context::Context;
@@ -12,12 +11,12 @@ use crate::lifecycle::run::{self, Order, Outcome, Refusal, Surroundings};
 use crate::store::shown;
 
 /// Runs the command and passes its status on.
-pub(super) fn run(context: &Context, args: RunArgs) -> ExitCode {
+pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
     match attempt(context, args) {
-        Ok(outcome) => ExitCode::from(u8::try_from(outcome.status()).unwrap_or(u8::MAX)),
+        Ok(outcome) => u8::try_from(outcome.status()).unwrap_or(u8::MAX),
         Err(err) => {
             output::complain(&err.to_string());
-            status_of(&err).into()
+            status_of(&err) as u8
         }
     }
 }
@@ -55,9 +54,9 @@ fn status_of(err: &anyhow::Error) -> Status {
 }
 
 /// What `run` starts: this process enters itself into the lease, and becomes the command.
-pub(super) fn become_command(context: &Context, args: BecomeArgs) -> ExitCode {
+pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
-        return Status::Failed.into();
+        return Status::Failed as u8;
     };
     let (err, status) = run::become_command(&state, &id, &args.holder, &args.command);
     let program = args.command.first().map(Path::new).map(shown);
@@ -65,5 +64,5 @@ pub(super) fn become_command(context: &Context, args: BecomeArgs) -> ExitCode {
         "could not run `{}`: {err}",
         program.unwrap_or_default()
     ));
-    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+    u8::try_from(status).unwrap_or(u8::MAX)
 }

@@ -1,7 +1,6 @@
 //! The exit statuses, which scripts rely on. Never 2: from a hook line it would veto the user's tool call.
 
 use std::fmt;
-use std::process::ExitCode;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +21,6 @@ pub(super) enum Status {
     Usage = 64,
     /// Another holds the session's id.
     Held = 75,
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(status as u8)
-    }
 }
 
 /// A refusal that has its own exit status.

@@ -3,7 +3,10 @@
 //! Explicit beats implicit: nothing overrides a rung above it. Where several sessions could be meant, the ladder stops:
 //! no identity beats a wrong one.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -239,10 +242,14 @@ enum Found {
     Several,
 }
 
+/// A session's record, and what was found of it.
+type Known = Rc<(Record, Finding)>;
+
 struct Climb<'a> {
     sight: &'a Sight<'a>,
     about: &'a About,
     judge: Option<Judge<'a>>,
+    judged: RefCell<HashMap<SessionId, Option<Known>>>,
     project: Option<Project>,
     /// The client above, once it is known.
     client: Option<u32>,
@@ -269,6 +276,7 @@ impl<'a> Climb<'a> {
             sight,
             about: &question.about,
             judge: sight.judge(),
+            judged: RefCell::default(),
             project,
             client: None,
             candidates: Vec::new(),
@@ -383,10 +391,11 @@ impl<'a> Climb<'a> {
 
     /// Why a variable's id cannot be this process's session, if so.
     fn objection_to_variable(&self, id: &SessionId) -> Option<&'static str> {
-        let Some((record, finding)) = self.known(id) else {
+        let Some(known) = self.known(id) else {
             return self.objection_of_place(None);
         };
-        if let Some(why) = self.objection_of_place(Some((&record, &finding))) {
+        let (record, finding) = &*known;
+        if let Some(why) = self.objection_of_place(Some((record, finding))) {
             return Some(why);
         }
         if finding.state == SessionState::Ended {
@@ -437,7 +446,7 @@ impl<'a> Climb<'a> {
             return None;
         };
         let known = self.known(&id);
-        let objection = match &known {
+        let objection = match known.as_deref() {
             Some((_, finding)) if finding.state == SessionState::Ended && !is_past => {
                 Some("which has ended")
             }
@@ -566,17 +575,19 @@ impl<'a> Climb<'a> {
 
     /// The session as one that could be meant, if it is live and here. One whose record this version cannot read could be.
     fn candidate(&self, judge: &Judge<'_>, id: SessionId) -> Option<Candidate> {
-        let dir = judge.state.session(&id);
-        let is_candidate = match dir.record() {
-            Ok(Some(record)) => {
-                let finding = judge.find(&id, &record);
-                finding.state.is_live() && self.is_here(&record, &finding)
+        let last_activity = match self.known(&id) {
+            Some(known) => {
+                let (record, finding) = &*known;
+                let is_one = finding.state.is_live() && self.is_here(record, finding);
+                is_one.then_some(finding.last_activity)
             }
-            Ok(None) => false,
-            Err(_) => true,
+            None => {
+                let dir = judge.state.session(&id);
+                dir.record().is_err().then(|| dir.last_activity())
+            }
         };
-        is_candidate.then(|| Candidate {
-            last_activity: dir.last_activity(),
+        Some(Candidate {
+            last_activity: last_activity?,
             session_id: id,
         })
     }
@@ -646,8 +657,9 @@ impl<'a> Climb<'a> {
 
     /// Where pointer and state disagree, the state wins.
     fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
-        let (record, finding) = self.known(id)?;
-        if self.project.is_some() && !self.is_here(&record, &finding) {
+        let known = self.known(id)?;
+        let (record, finding) = &*known;
+        if self.project.is_some() && !self.is_here(record, finding) {
             return Some("which is in another project of this name");
         }
         match finding.state {
@@ -663,7 +675,17 @@ impl<'a> Climb<'a> {
             .is_some_and(|project| finding.is_in(record, project.root()))
     }
 
-    fn known(&self, id: &SessionId) -> Option<(Record, Finding)> {
+    /// A session's record and what was found of it, looked up once.
+    fn known(&self, id: &SessionId) -> Option<Known> {
+        if let Some(known) = self.judged.borrow().get(id) {
+            return known.clone();
+        }
+        let known = self.look_up(id).map(Rc::new);
+        self.judged.borrow_mut().insert(id.clone(), known.clone());
+        known
+    }
+
+    fn look_up(&self, id: &SessionId) -> Option<(Record, Finding)> {
         let judge = self.judge.as_ref()?;
         let record = judge.state.session(id).record().ok()??;
         let finding = judge.find(id, &record);
