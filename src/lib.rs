@@ -1,5 +1,7 @@
 //! ccsession: which Claude Code session is this, and what did it do.
 //!
+//! Programs that embed it start at [`sessions::Sessions`].
+//!
 //! The rooms, in reading order; arrows point one way, from the bottom up:
 //!
 //! | room | what is in it | may know |
@@ -8,7 +10,7 @@
 //! | [`store`] | where they live: the only room that opens files, reads the clock and the environment | `model` |
 //! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `store` |
 //! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
-//! | `lifecycle` | what is done to sessions from outside: cleanup | `identity` |
+//! | `lifecycle` | what is done to sessions from outside: running a command as one, cleanup | `identity` |
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `lifecycle` |
 //! | `cli` | a verb is a file | everything |
 //!
@@ -19,6 +21,7 @@
 pub mod hook;
 pub mod identity;
 pub mod model;
+pub mod sessions;
 pub mod store;
 
 #[cfg(feature = "cli")]
