@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
 
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 10] = [
     "current",
     "store",
     "list",
     "show",
     "cleanup",
+    "run",
     "config",
     "install",
     "uninstall",

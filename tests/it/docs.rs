@@ -106,10 +106,10 @@ fn every_test_that_a_document_names_exists() {
             .step_by(2)
             .filter(|code| code.contains("::") && !code.contains(' '))
         {
-            let (module, test) = named.split_once("::").unwrap();
+            let (module, test) = named.rsplit_once("::").unwrap();
             let path = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("tests/it")
-                .join(format!("{module}.rs"));
+                .join(format!("{}.rs", module.replace("::", "/")));
             let Ok(source) = fs::read_to_string(path) else {
                 continue;
             };
