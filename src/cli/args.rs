@@ -55,6 +55,7 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::format::HELP)]
 pub(super) struct CurrentArgs {
     /// Ask about the project of this directory
     #[arg(long, value_name = "PATH", conflicts_with = "name")]
@@ -86,7 +87,7 @@ pub(super) struct CurrentArgs {
     /// Print every rung of the ladder, what it saw and why it was passed over
     #[arg(long)]
     pub(super) explain: bool,
-    /// Print a text with fields such as {short}, for prompts and status bars; see the README
+    /// Print a text with fields such as {short} filled in, for prompts and status bars
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["explain", "json"])]
     pub(super) format: Option<String>,
     /// Print one JSON object
@@ -180,7 +181,7 @@ pub(super) struct RunArgs {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
-    /// The command and its arguments
+    /// The command and its arguments; to `claude` the id is given as it takes it
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 }

@@ -1,20 +1,16 @@
 //! Formats for prompts and status bars: text with `{fields}` to be filled in.
 
-/// What can be filled in, and what it is.
-pub(super) const FIELDS: [(&str, &str); 12] = [
-    ("id", "the session's id, or `unknown`"),
-    ("short", "its first eight characters"),
-    ("rung", "which rung of the ladder answered"),
-    ("trust", "exact, ambiguous, last_known or none"),
-    ("state", "active, idle, ended or abandoned"),
-    ("project", "the project's name"),
-    ("root", "the project's directory"),
-    ("branch", "the branch it started on"),
-    ("name", "its name"),
-    ("role", "its role"),
-    ("focus", "its focus"),
-    ("count", "how many sessions could be meant"),
+/// What can be filled in.
+const FIELDS: [&str; 12] = [
+    "id", "short", "rung", "trust", "state", "project", "root", "branch", "name", "role", "focus",
+    "count",
 ];
+
+/// What each field is, for the help.
+pub(super) const HELP: &str = "Fields of --format, empty where nothing is known: {id} the session's id, or `unknown`; \
+    {short} its first eight characters; {rung} which rung answered; {trust} exact, ambiguous, last_known or none; {state} \
+    active, idle, ended or abandoned; {project} the project's name; {root} its directory; {branch} the branch it started \
+    on; {name}, {role} and {focus} as the record has them; {count} how many sessions could be meant. {{ is a brace";
 
 /// A format, understood.
 #[derive(Debug)]
@@ -51,11 +47,10 @@ impl Format {
             let Some((name, after)) = inside else {
                 return Err("a brace is not closed; write {{ or }} for the brace itself".to_owned());
             };
-            let Some((field, _)) = FIELDS.iter().find(|(field, _)| *field == name) else {
-                let known: Vec<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
+            let Some(field) = FIELDS.iter().find(|field| **field == name) else {
                 return Err(format!(
                     "there is no field `{name}`; there are {}",
-                    known.join(", ")
+                    FIELDS.join(", ")
                 ));
             };
             parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -93,6 +88,13 @@ mod tests {
         check("cc:{short} ({trust})", "cc:<short> (<trust>)");
         check("{id}{id}", "<id><id>");
         check("{{{id}}} }} {{x", "{<id>} } {x");
+    }
+
+    #[test]
+    fn the_help_knows_every_field() {
+        for field in FIELDS {
+            assert!(HELP.contains(&format!("{{{field}}}")), "{field}");
+        }
     }
 
     #[test]
