@@ -14,7 +14,7 @@ use crate::lifecycle::transcript;
 use crate::model::text::escaped;
 use crate::model::{Project, Timestamp};
 use crate::store::log::{self, Log};
-use crate::store::{Environment, Places, State, config, file, shown};
+use crate::store::{Environment, Places, State, config, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
@@ -408,6 +408,37 @@ fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
         let found = format!("events without a valid session id: {unattributed}");
         let remedy = format!("see {}", shown(&state.root().join("unattributed.jsonl")));
         findings.push(Finding::note("unattributed", found, &remedy));
+    }
+    findings.extend(leases(&state));
+    findings
+}
+
+/// Ids that launchers hold, and how often that went wrong; nothing where `ccsession run` was never used.
+fn leases(state: &State) -> Vec<Finding> {
+    let held = lease::held(state).unwrap_or_default();
+    let counts = lease::counts(state);
+    let unreadable = held.iter().filter_map(|id| lease::read(state, id).err());
+    let mut findings: Vec<Finding> = unreadable
+        .map(|err| {
+            Finding::fault(
+                "leases",
+                err.to_string(),
+                "remove the file; until then its id cannot be run",
+            )
+        })
+        .collect();
+    if !held.is_empty() || counts != lease::Counts::default() {
+        let lease::Counts {
+            refused,
+            taken_over,
+            crashed,
+            ..
+        } = counts;
+        let found = format!(
+            "{} held; so far {refused} refused, {crashed} left behind by a holder that was killed, {taken_over} of these taken over",
+            held.len()
+        );
+        findings.push(Finding::ok("leases", found));
     }
     findings
 }

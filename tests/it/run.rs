@@ -250,6 +250,22 @@ fn a_held_id_is_refused_naming_the_holder() {
         counts(&sandbox),
         json!({"v": 1, "refused": 1, "taken_over": 0, "crashed": 0})
     );
+    let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
+    assert!(
+        doctor.contains("0 held; so far 1 refused, 0 left behind"),
+        "{doctor}"
+    );
+    // One that cannot be understood is neither believed nor removed.
+    let lease = sandbox.state().join("leases").join(ID);
+    crate::cli::write_private(&lease, "{}");
+    let said = with_id(&sandbox, ID, "echo run").refused(1);
+    assert!(said.contains("could not read"), "{said}");
+    let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
+    assert!(
+        doctor.contains("until then its id cannot be run"),
+        "{doctor}"
+    );
+    fs::remove_file(lease).unwrap();
     assert_put_back(&sandbox);
 }
 
