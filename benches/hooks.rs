@@ -36,6 +36,8 @@
 
 #[path = "hooks/case.rs"] // a sibling of this file would be taken for a benchmark of its own
 mod case;
+#[path = "hooks/crowd.rs"]
+mod crowd;
 #[path = "hooks/surroundings.rs"]
 mod surroundings;
 
@@ -48,6 +50,7 @@ use tempfile::TempDir;
 
 use crate::case::Proof::JournalLine;
 use crate::case::{Budget, Case, Proof};
+use crate::crowd::Crowd;
 use crate::surroundings::{
     compile_nop, disk_share, enter_project, install_hooks, python, temp_dir, temp_dir_on_disk,
 };
@@ -71,6 +74,8 @@ const CONFIGURED: Budget = Budget::TimesNop(1.20);
 const START: Budget = Budget::TimesNop(1.4);
 /// Prototype: 1.87 with one fsync, each further one costs 0.3.
 const START_ON_DISK: Budget = Budget::TimesNop(2.2);
+/// A question from inside a session.
+const CURRENT: Budget = Budget::TimesNop(1.6);
 /// What the project promises over a hook written in Python. Prototype: 57.
 const PYTHON: Budget = Budget::AtLeastTimesToolHook(25.0);
 /// The promise of the systems this one replaces, there made for one file call, here for the whole
@@ -116,6 +121,10 @@ fn main() -> ExitCode {
     enter_project(&disk.path().join("shop"));
 
     let mut cases = cases(&nop, &hooks, disk.path(), tmpfs.as_ref().map(TempDir::path));
+    let _crowds = crowded(
+        &mut cases,
+        tmpfs.as_ref().map_or(disk.path(), TempDir::path),
+    );
     measure(&mut cases, options.rounds);
     cases.iter().for_each(Case::assert_proof);
     let kept = report(&cases, &options);
@@ -216,6 +225,30 @@ fn verb(place: &Path, arguments: &[&str]) -> Case {
     case
 }
 
+/// Adds the cases of `current` among a hundred live sessions over twenty projects, with few and with many ended ones.
+fn crowded(cases: &mut Vec<Case>, place: &Path) -> Vec<Crowd> {
+    let mut crowds = Vec::new();
+    for (name, ended) in [
+        ("current, 100 live, 10 ended", 10),
+        ("current, 100 live, 10000 ended", 10_000),
+    ] {
+        let command = [CCSESSION, "current"];
+        let mut case = Case::new(
+            place,
+            name,
+            &command,
+            PRE_PAYLOAD,
+            Proof::Stdout(String::new()),
+        );
+        crowds.push(crowd::live(&case, 100, 20));
+        crowd::ended(&case, ended);
+        case.proof = Proof::Stdout(format!("{}\n", case.session));
+        case.budget = CURRENT;
+        cases.push(case);
+    }
+    crowds
+}
+
 fn measure(cases: &mut [Case], rounds: u32) {
     let mut order: Vec<usize> = (0..cases.len()).collect();
     for round in 0..WARM_UP + rounds {
@@ -248,7 +281,7 @@ fn report(cases: &[Case], options: &Options) -> bool {
         options.rounds
     );
     println!(
-        "{:<26}{:>11}{:>9}{:>9}   budget",
+        "{:<32}{:>11}{:>9}{:>9}   budget",
         "case", "median µs", "p99 µs", "ratio"
     );
     for case in cases {
@@ -272,7 +305,7 @@ fn report(cases: &[Case], options: &Options) -> bool {
             false => "OVER",
         };
         let (median, p99) = (median.as_micros(), p99.as_micros());
-        let row = format!("{:<26}{median:>11}{p99:>9}{ratio:>9.2}", case.name);
+        let row = format!("{:<32}{median:>11}{p99:>9}{ratio:>9.2}", case.name);
         println!("{}", format!("{row}   {budget:<34} {verdict}").trim_end());
         all_kept &= kept;
     }

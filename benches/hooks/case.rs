@@ -120,6 +120,17 @@ impl Case {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// A file or folder of the case.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// A command with the start of the session `id` waiting on stdin.
+    pub(crate) fn prepare_start(&self, command: &[&str], id: &str) -> Command {
+        let payload = recorded("SessionStart-startup").replace(RECORDED_SESSION, id);
+        self.prepare(command, &payload)
+    }
+
     /// A command in the same environment as every other, its payload already waiting on stdin.
     fn prepare(&self, command: &[&str], payload: &str) -> Command {
         let (program, arguments) = command.split_first().expect("a command has a program");
@@ -211,7 +222,7 @@ fn recorded(name: &str) -> String {
 }
 
 /// A session id not used before, in the form Claude Code's have.
-fn session_id() -> String {
+pub(crate) fn session_id() -> String {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     format!(
         "{:08x}-0000-4000-8000-{:012x}",

@@ -260,7 +260,7 @@ struct Climb<'a> {
 /// The nearest client above a process.
 struct ClientAbove {
     pid: u32,
-    /// The session, and whether the client has left it since; nothing where the client is not on record.
+    /// The session, and whether the client has left it since; nothing where that is not on record.
     session: Option<(SessionId, bool)>,
 }
 
@@ -441,7 +441,7 @@ impl<'a> Climb<'a> {
         let Some((id, is_past)) = client.session else {
             self.note(
                 Rung::Process,
-                format!("passed over: process {pid} is a client that is not on record"),
+                format!("passed over: of process {pid}, a client, it is not on record which session it was in"),
             );
             return None;
         };
@@ -491,13 +491,12 @@ impl<'a> Climb<'a> {
                 .then(|| index::process_entry(judge.state, &owner))
                 .flatten();
             if let Some(entry) = entry {
-                let id = below.map_or(&entry.session_id, |below| {
+                let then = below.map_or(Some(&entry.session_id), |below| {
                     entry.session_at(below.started_by())
                 });
-                let is_past = *id != entry.session_id;
                 return Some(ClientAbove {
                     pid: above.pid,
-                    session: Some((id.clone(), is_past)),
+                    session: then.map(|then| (then.clone(), *then != entry.session_id)),
                 });
             }
             if above.is_client || named == Some(above.pid) {

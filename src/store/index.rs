@@ -15,9 +15,9 @@ use crate::model::{Owner, SessionId};
 
 /// The most sessions of one project that are looked at.
 const MAX_LIVE: usize = 10_000;
-const MAX_ENTRY: usize = 64 * 1024;
+const MAX_ENTRY: usize = 16 * 1024;
 /// The most sessions that a process is remembered to have been in.
-const MAX_STAYS: usize = 100;
+const MAX_STAYS: usize = 16;
 
 /// An entry of `procs/`: the session that a client process is in now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct ProcessEntry {
     /// The sessions that it was in before, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Stay>,
+    /// Until when it was in others that are remembered no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten_until: Option<u64>,
 }
 
 /// A session that a process was in.
@@ -42,10 +45,13 @@ pub struct Stay {
 }
 
 impl ProcessEntry {
-    /// The session that the process was in at `time`, in microseconds on that clock.
-    pub fn session_at(&self, time: u64) -> &SessionId {
+    /// The session that the process was in at `time`, in microseconds on that clock; nothing where that is forgotten.
+    pub fn session_at(&self, time: u64) -> Option<&SessionId> {
+        if self.forgotten_until.is_some_and(|until| time <= until) {
+            return None;
+        }
         let stay = self.before.iter().find(|stay| time <= stay.until);
-        stay.map_or(&self.session_id, |stay| &stay.session_id)
+        Some(stay.map_or(&self.session_id, |stay| &stay.session_id))
     }
 }
 
@@ -75,23 +81,26 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
         return Ok(());
     }
     let is_new = present.is_none();
-    let mut before = Vec::new();
+    let mut entry = ProcessEntry {
+        session_id: id.clone(),
+        owner: owner.clone(),
+        before: Vec::new(),
+        forgotten_until: None,
+    };
     if let Some(present) = present {
-        before = present.before;
-        before.push(Stay {
+        entry.before = present.before;
+        entry.forgotten_until = present.forgotten_until;
+        entry.before.push(Stay {
             session_id: present.session_id,
             until: clock::of_processes(),
         });
-        let surplus = before.len().saturating_sub(MAX_STAYS);
-        before.drain(..surplus);
+        let surplus = entry.before.len().saturating_sub(MAX_STAYS);
+        if let Some(last) = entry.before.drain(..surplus).last() {
+            entry.forgotten_until = Some(last.until);
+        }
     }
     let dir = state.path("procs");
     let path = dir.join(owner.file_name());
-    let entry = ProcessEntry {
-        session_id: id.clone(),
-        owner: owner.clone(),
-        before,
-    };
     let bytes = serde_json::to_vec(&entry).unwrap_or_default();
     if is_new && create_in(&[&dir], &path, &bytes)? {
         return Ok(());
@@ -186,4 +195,34 @@ pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
         found.extend(ids.into_iter().map(|id| (key.clone(), id)));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_was_where_its_stays_say_and_before_them_nobody_knows() {
+        let id = |text: &str| -> SessionId { text.parse().unwrap() };
+        let stay = |text: &str, until| Stay {
+            session_id: id(text),
+            until,
+        };
+        let mut entry = ProcessEntry {
+            session_id: id("s-3"),
+            owner: serde_json::from_str(
+                r#"{"v":1,"pid":1,"start":1,"boot":"b","pidns":1,"machine":null}"#,
+            )
+            .unwrap(),
+            before: vec![stay("s-1", 100), stay("s-2", 200)],
+            forgotten_until: None,
+        };
+        let at = |entry: &ProcessEntry, time| entry.session_at(time).map(ToString::to_string);
+        for (time, session) in [(0, "s-1"), (100, "s-1"), (101, "s-2"), (201, "s-3")] {
+            assert_eq!(at(&entry, time).as_deref(), Some(session), "{time}");
+        }
+        entry.forgotten_until = Some(50);
+        assert_eq!(at(&entry, 50), None);
+        assert_eq!(at(&entry, 51).as_deref(), Some("s-1"));
+    }
 }
