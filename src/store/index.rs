@@ -95,7 +95,7 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
             until: clock::of_processes(),
         });
         let surplus = entry.before.len().saturating_sub(MAX_STAYS);
-        if let Some(last) = entry.before.drain(..surplus).last() {
+        if let Some(last) = entry.before.drain(..surplus).next_back() {
             entry.forgotten_until = Some(last.until);
         }
     }
