@@ -117,6 +117,11 @@ pub fn process(pid: u32) -> Option<Process> {
     system::process(pid)
 }
 
+/// Whether this process ignores the signal, as under `nohup`; no where that cannot be known.
+pub fn ignores(signal: i32) -> bool {
+    system::ignores(signal)
+}
+
 /// The process that started this one, or took it over.
 pub fn parent() -> u32 {
     std::os::unix::process::parent_id()

@@ -354,6 +354,26 @@ fn signals_are_passed_on_once() {
     assert_put_back(&sandbox);
 }
 
+#[test]
+fn what_the_caller_ignores_the_command_ignores() {
+    use rustix::process::Signal;
+    let sandbox = Sandbox::just_swept();
+    let script = format!(
+        "trap '' HUP; exec {CCSESSION} run --session-id {ID} -- /bin/sh -c 'echo; sleep 0.3; echo lives'"
+    );
+    let child = started(sandbox.run("/bin/sh").arg("-c").arg(script));
+    kill(child.id(), Signal::HUP);
+    let lease = fs::read(sandbox.state().join("leases").join(ID)).unwrap();
+    let lease: Value = serde_json::from_slice(&lease).unwrap();
+    let command = u32::try_from(lease["child"]["pid"].as_u64().unwrap()).unwrap();
+    kill(command, Signal::HUP);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), text(&ended.stdout)),
+        (Some(0), "lives\n".to_owned())
+    );
+}
+
 /// A pseudo-terminal with `ccsession run` in its foreground, and Ctrl-C typed.
 const TYPE_CONTROL_C: &str = r#"
 import os, pty, sys, time

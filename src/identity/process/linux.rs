@@ -34,6 +34,21 @@ pub(super) fn started_by(start: u64) -> u64 {
     start.saturating_add(1).saturating_mul(1_000_000) / ticks
 }
 
+/// Whether this process ignores the signal, as under `nohup`.
+pub(super) fn ignores(signal: i32) -> bool {
+    let status = file::read_kernel("/proc/self/status");
+    let mask = status.as_deref().and_then(|status| {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    });
+    let bit = u32::try_from(signal - 1)
+        .ok()
+        .and_then(|place| 1_u64.checked_shl(place));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}
+
 /// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
 /// process that has ended and only waits for its parent to ask runs no more.
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {

@@ -55,6 +55,11 @@ pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
     None
 }
 
+/// It cannot be asked.
+pub(super) fn ignores(_signal: i32) -> bool {
+    false
+}
+
 /// When a process with this `start` had started: microseconds since 1970.
 pub(super) fn started_by(start: u64) -> u64 {
     start

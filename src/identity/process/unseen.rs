@@ -20,6 +20,10 @@ pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
     None
 }
 
+pub(super) fn ignores(_signal: i32) -> bool {
+    false
+}
+
 pub(super) fn started_by(start: u64) -> u64 {
     start
 }

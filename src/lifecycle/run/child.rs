@@ -20,7 +20,7 @@ use crate::store::{Error, State, file, lease};
 /// The hidden verb by which this program is started to become the command.
 pub const VERB: &str = "become-command";
 
-/// Signals that are passed on. Those that stop and continue reach the whole process group anyway.
+/// Signals that are passed on, unless the caller had them ignored: then the command ignores them, too. Those that stop and continue reach the whole process group anyway.
 const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
 /// Variables by which Claude Code tells its children whose they are. A command with an id of its own is nobody's.
@@ -48,7 +48,10 @@ const OF_THE_CALLER: [&str; 12] = [
 /// Where it could not be started or waited for.
 pub(super) fn run(command: &[OsString], id: &SessionId, holder: &Owner) -> io::Result<Outcome> {
     // Before the command is there, so that no signal is lost on the way.
-    let signals = Signals::new(FORWARDED)?;
+    let forwarded = FORWARDED
+        .into_iter()
+        .filter(|signal| !process::ignores(*signal));
+    let signals = Signals::new(forwarded)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "what a launcher is for is to start a command"

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::model::SessionId;
 
 /// Options of `claude` by which a command line says itself which session it wants.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "--session-id",
     "--resume",
     "-r",
@@ -14,22 +14,33 @@ const OWN: [&str; 7] = [
     "-c",
     "--fork-session",
     "--from-pr",
+    "--teleport",
 ];
 
-/// Verbs of `claude` that start no session.
-const VERBS: [&str; 14] = [
+/// Verbs of `claude`, of 2.1.329 and of older ones, that start no session of ours.
+const VERBS: [&str; 24] = [
     "agents",
+    "attach",
     "auth",
     "auto-mode",
     "config",
     "doctor",
+    "gateway",
+    "import",
     "install",
+    "kill",
+    "logs",
     "mcp",
     "migrate-installer",
     "plugin",
     "plugins",
     "project",
+    "purge",
+    "respawn",
+    "rm",
     "setup-token",
+    "stop",
+    "ultrareview",
     "update",
     "upgrade",
 ];
