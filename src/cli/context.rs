@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
-use crate::identity::process::Viewpoint;
 use crate::model::{Config, SessionId, Timestamp, id};
 use crate::store::config::{Complaint, load};
 use crate::store::{Environment, Error, Places, State, clock};
@@ -58,12 +57,7 @@ impl Context {
     }
 
     pub(super) fn judge<'a>(&self, config: &Config, state: &'a State) -> Judge<'a> {
-        Judge {
-            state,
-            viewpoint: Viewpoint::here(),
-            now: self.now,
-            idle_timeout: config.session_timeout,
-        }
+        Judge::new(state, config, self.now)
     }
 }
 

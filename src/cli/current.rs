@@ -32,6 +32,10 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         state_fault: fault.as_ref(),
         now: context.now,
     };
+    // What only the records know cannot be asked without them.
+    if let Some(fault) = sight.state_fault.filter(|_| args.all || args.last) {
+        return Err(refusal(Status::Failed, fault.to_string()));
+    }
     if args.all {
         return all(&sight, &args, format.as_ref());
     }
@@ -60,9 +64,6 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 
 /// Every live session of the project, one a line.
 fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
-    if let Some(fault) = sight.state_fault {
-        return Err(refusal(Status::Failed, fault.to_string()));
-    }
     let project = project_asked(sight, args)?;
     let sessions = live_in_project(sight, &project);
     if args.json {

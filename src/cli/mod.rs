@@ -30,9 +30,11 @@ use status::Status;
 use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
+use crate::store::write;
 
 /// The command, from its first instruction to its exit status.
 pub fn main() -> u8 {
+    write::open_closed_streams();
     // That nobody reads on is known by the error of a write; without Rust's own start a signal would come before it.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
     run(std::env::args_os().collect())

@@ -8,7 +8,7 @@ use super::current::valid;
 use super::output;
 use super::status::{self, Status};
 use crate::lifecycle::run::{self, Order, Outcome, Refusal, Surroundings};
-use crate::store::shown;
+use crate::store::{Error, shown};
 
 /// Runs the command and passes its status on.
 pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
@@ -37,9 +37,8 @@ fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<Outcome> {
         places: &context.places,
         config: &config,
     };
-    let outcome = run::run(&surroundings, &order, |err| {
-        output::complain(&err.to_string())
-    })?;
+    let complain = |err: &Error| output::complain(&err.to_string());
+    let outcome = run::run(&surroundings, &order, &complain)?;
     Ok(outcome)
 }
 
@@ -56,6 +55,7 @@ fn status_of(err: &anyhow::Error) -> Status {
 /// What `run` starts: this process enters itself into the lease, and becomes the command.
 pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
+        output::complain("could not run the command: the state directory cannot be used any more");
         return Status::Failed as u8;
     };
     let (err, status) = run::become_command(&state, &id, &args.holder, &args.command);

@@ -373,12 +373,7 @@ impl Recording<'_> {
             let removed = state.session(id).remove_owner(&client.owner);
             self.done(removed);
         }
-        let judge = Judge {
-            state,
-            viewpoint: Viewpoint::here(),
-            now: self.now,
-            idle_timeout: self.config.session_timeout,
-        };
+        let judge = Judge::new(state, &self.config, self.now);
         judge.is_owned(id, is_moving_on(self.payload.text("reason").as_deref()))
     }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::liveness::{Finding, Judge, SessionState};
-use super::process::{self, Process, Viewpoint};
+use super::process::{self, Process};
 use crate::model::{Config, Project, ProjectName, Record, SessionId, Timestamp};
 use crate::store::pointer::{Pointers, Reading, Standing};
 use crate::store::{Environment, Places, State, index, project};
@@ -166,12 +166,8 @@ pub struct Sight<'a> {
 impl<'a> Sight<'a> {
     /// Who judges sessions by what is seen; nobody without a state directory.
     pub fn judge(&self) -> Option<Judge<'a>> {
-        self.state.map(|state| Judge {
-            state,
-            viewpoint: Viewpoint::here(),
-            now: self.now,
-            idle_timeout: self.config.session_timeout,
-        })
+        self.state
+            .map(|state| Judge::new(state, self.config, self.now))
     }
 }
 

@@ -9,7 +9,9 @@ use crate::model::{Record, SessionId, Timestamp};
 use crate::store::Result;
 
 /// The most relatives that are found.
-const MAX_KIN: usize = 1000;
+const MAX_KIN: usize = 200;
+/// The most sessions above the one asked about that are found.
+const MAX_ABOVE: usize = 50;
 
 /// How a session is related to the one it hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -30,7 +32,7 @@ pub struct Kin {
     pub session_id: SessionId,
     /// How it is related to the one it hangs on.
     pub relation: Relation,
-    /// How deep it hangs; the first is at 0.
+    /// Within how many others it was started; what goes on after one is as deep as that.
     pub depth: usize,
     /// What it is; nothing where it has no record.
     pub state: Option<SessionState>,
@@ -40,7 +42,8 @@ pub struct Kin {
     pub started_at: Option<Timestamp>,
 }
 
-/// The session and all its relatives, from the first one down. A record that cannot be read is left out.
+/// The session and its relatives, from the first one down: those above it up to a bound, and those below them, the nearest
+/// first, up to another. A record that cannot be read is left out.
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] where the records cannot be listed.
@@ -73,11 +76,15 @@ pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Vec<Kin>> {
             started_at: record.map(|record| record.started_at),
         });
         let mut next = below.remove(id).unwrap_or_default();
-        next.sort_by_key(|record| std::cmp::Reverse(record.started_at));
-        waiting.extend(
-            next.into_iter()
-                .map(|record| (&record.session_id, depth + 1)),
-        );
+        // The last one waiting comes first: what was started within it, then what went on after it, each by its start.
+        next.sort_by_key(|record| {
+            let is_within = above(record).0 == Relation::Within;
+            (is_within, std::cmp::Reverse(record.started_at))
+        });
+        waiting.extend(next.into_iter().map(|record| {
+            let deeper = usize::from(above(record).0 == Relation::Within);
+            (&record.session_id, depth + deeper)
+        }));
     }
     Ok(found)
 }
@@ -98,6 +105,7 @@ fn top<'a>(records: &'a HashMap<SessionId, Record>, id: &'a SessionId) -> &'a Se
     let mut id = id;
     while let Some(next) = records.get(id).and_then(|record| above(record).1)
         && seen.insert(id)
+        && seen.len() <= MAX_ABOVE
     {
         id = next;
     }

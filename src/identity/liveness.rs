@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::process::{Life, Viewpoint};
 use crate::model::event::name;
-use crate::model::{Event, Owner, Record, SessionId, Timestamp};
+use crate::model::{Config, Event, Owner, Record, SessionId, Timestamp};
 use crate::store::{SessionDir, State, index};
 
 /// How much of a journal's end tells whether the session has ended: hundreds of events.
@@ -96,7 +96,17 @@ pub struct Judge<'a> {
     pub idle_timeout: Duration,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// Who judges at `now` by what this process sees.
+    pub fn new(state: &'a State, config: &Config, now: Timestamp) -> Self {
+        Self {
+            state,
+            viewpoint: Viewpoint::here(),
+            now,
+            idle_timeout: config.session_timeout,
+        }
+    }
+
     /// Judges a session that has a record.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
         let dir = self.state.session(id);
@@ -210,7 +220,7 @@ fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
         match event.event.as_str() {
             name::SESSION_END if is_moving_on(event.reason.as_deref()) => end = Some(End::MovedOn),
             name::SESSION_END => end = Some(End::Over),
-            name::SESSION_START | name::USER_PROMPT_SUBMIT
+            name::SESSION_START | name::USER_PROMPT_SUBMIT | name::RUN_START
                 if end.is_some() && !is_before_end(&event, record) =>
             {
                 end = None

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::identity::liveness::{Judge, SessionState};
-use crate::identity::process::{Life, Viewpoint};
+use crate::identity::process::Life;
 use crate::lifecycle::lease;
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
@@ -62,7 +62,7 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
         state_left_alone: broken,
     };
     if let Some(state) = &state {
-        sweep_state(state, config, now, dry_run, &mut report)?;
+        sweep_state(state, places, config, now, dry_run, &mut report)?;
     }
     Ok(report)
 }
@@ -88,25 +88,20 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
 
 fn sweep_state(
     state: &State,
+    places: &Places,
     config: &Config,
     now: Timestamp,
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
-    let viewpoint = Viewpoint::here();
-    if let Some(viewpoint) = viewpoint.as_ref().filter(|_| !dry_run) {
+    let judge = Judge::new(state, config, now);
+    if let Some(viewpoint) = judge.viewpoint.as_ref().filter(|_| !dry_run) {
         for entry in index::processes(state)? {
             if viewpoint.judge(&entry.owner) == Life::Dead {
                 index::forget_process(state, &entry.owner)?;
             }
         }
     }
-    let judge = Judge {
-        state,
-        viewpoint,
-        now,
-        idle_timeout: config.session_timeout,
-    };
     for (key, id) in index::live_candidates(state)? {
         sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
         let Some(how) = gone(&judge, &id) else {
@@ -128,7 +123,13 @@ fn sweep_state(
             )?;
         }
     }
-    report.leases = lease::sweep(&judge, dry_run)?;
+    let pointers = Pointers {
+        dir: &places.pointers,
+        state: Some(state),
+        ttl: config.ttl,
+        now,
+    };
+    report.leases = lease::sweep(&judge, &pointers, dry_run)?;
     for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
         sweep_orphans(&dir, now, dry_run, report)?;
     }

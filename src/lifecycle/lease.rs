@@ -1,105 +1,243 @@
 //! Holding a session's id: one holder at a time, and what a holder that died left behind is taken over.
+//!
+//! A lease is read, changed and written under the lock only.
+
+use std::path::Path;
+use std::time::Duration;
 
 use crate::identity::liveness::Judge;
 use crate::identity::process::Life;
-use crate::model::{Owner, SessionId};
-use crate::store::lease::{self, Lease};
+use crate::model::{Owner, Project, ProjectName, SessionId};
+use crate::store::lease::{self, Lease, Pointed};
 use crate::store::lock::{CLI_PATIENCE, LAUNCHER_PATIENCE};
 use crate::store::log::{self, Line, Log};
+use crate::store::pointer::{Pointers, Reading};
+use crate::store::write::Durability;
 use crate::store::{Result, State};
+
+/// A holder that cannot be seen from here holds as long as its session is not silent for longer.
+const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What became of a wish to hold an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taking {
     /// It is held now.
-    Taken,
-    /// It is held now; this holder had died.
-    TakenOver(Lease),
+    Taken(Lease),
     /// This one holds it.
     Refused(Lease),
 }
 
-/// Takes `wanted`, unless another holds that id: a launcher that runs, or the command of one that was killed.
+/// Takes `wanted`, unless another holds that id: a launcher that runs, or the command of one that was killed. Of one that
+/// has died, the new lease inherits what the pointer said before.
 ///
 /// # Errors
 /// [`crate::store::Error::Locked`], and where the present lease cannot be read or the new one not be written.
-pub fn take(judge: &Judge<'_>, wanted: &Lease) -> Result<Taking> {
+pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
     let state = judge.state;
-    let id = &wanted.session_id;
     let _lock = state.lock(LAUNCHER_PATIENCE)?;
-    let present = lease::read(state, id)?;
-    if let Some(present) = present.as_ref().filter(|present| is_held(judge, present)) {
-        lease::count(state, |counts| counts.refused += 1)?;
-        log(state, "lease refused", id, Some(&present.holder))?;
-        return Ok(Taking::Refused(present.clone()));
+    let present = lease::read(state, &wanted.session_id)?;
+    match present {
+        Some(present) if is_held(judge, &present) => {
+            lease::count(state, |counts| counts.refused += 1)?;
+            note(state, "lease refused", &present);
+            return Ok(Taking::Refused(present));
+        }
+        Some(dead) => {
+            lease::count(state, |counts| {
+                counts.taken_over += 1;
+                counts.crashed += 1;
+            })?;
+            note(state, "lease taken over", &dead);
+            wanted.moved_pointer = dead.moved_pointer;
+            wanted.before = dead.before;
+            lease::write(state, &wanted)?;
+        }
+        None => {
+            lease::write(state, &wanted)?;
+            note(state, "lease taken", &wanted);
+        }
     }
-    lease::write(state, wanted)?;
-    let Some(dead) = present else {
-        log(state, "lease taken", id, None)?;
-        return Ok(Taking::Taken);
-    };
-    lease::count(state, |counts| {
-        counts.taken_over += 1;
-        counts.crashed += 1;
-    })?;
-    log(state, "lease taken over", id, Some(&dead.holder))?;
-    Ok(Taking::TakenOver(dead))
+    Ok(Taking::Taken(wanted))
 }
 
-/// Gives back an id that `holder` holds; another's lease stays.
+/// Changes the lease of `id` if `holder` has it. The lease as it is now is the answer; nothing where another has it.
 ///
 /// # Errors
 /// As [`take`].
-pub fn release(state: &State, id: &SessionId, holder: &Owner) -> Result<()> {
-    // Nobody takes over from a holder that lives, so without the lock it is its own lease, too.
-    let _lock = state.lock(LAUNCHER_PATIENCE).ok();
-    if lease::read(state, id)?.is_some_and(|present| present.holder == *holder) {
-        lease::remove(state, id)?;
-        log(state, "lease released", id, None)?;
-    }
-    Ok(())
+pub fn change(
+    state: &State,
+    id: &SessionId,
+    holder: &str,
+    change: impl FnOnce(&mut Lease),
+) -> Result<Option<Lease>> {
+    let _lock = state.lock(LAUNCHER_PATIENCE)?;
+    let present = lease::read(state, id)?;
+    let Some(mut own) = present.filter(|present| present.holder.file_name() == holder) else {
+        return Ok(None);
+    };
+    change(&mut own);
+    lease::write(state, &own)?;
+    Ok(Some(own))
 }
 
-/// Removes, or with `dry_run` only counts, the leases that nobody holds any more.
+/// Moves the pointer to the lease's session, and notes in the lease what it said before.
 ///
 /// # Errors
-/// As [`take`]. A lease that cannot be read stays.
-pub fn sweep(judge: &Judge<'_>, dry_run: bool) -> Result<usize> {
+/// As [`take`] and [`Pointers::store`].
+pub fn point(
+    pointers: &Pointers<'_>,
+    name: &ProjectName,
+    state: &State,
+    own: &Lease,
+) -> Result<()> {
+    let id = &own.session_id;
+    let reading = pointers.read(name);
+    change(state, id, &own.holder.file_name(), |own| {
+        match reading {
+            // A holder that died has moved it, and noted it.
+            Reading::Pointer { id: named, .. } if named == *id => {}
+            Reading::Pointer {
+                id: named, written, ..
+            } => {
+                own.before = Some(Pointed {
+                    session_id: named,
+                    written,
+                });
+            }
+            _ => own.before = None,
+        }
+        own.moved_pointer = true;
+    })?;
+    pointers.store(name, id, Durability::Cached)
+}
+
+/// Gives back an id that `holder` holds; another's lease stays. The pointer says again what it said before, unless it is
+/// another's by now; and whoever came in between finds that, too, once it ends.
+///
+/// # Errors
+/// As [`take`] and [`Pointers::put_back`].
+pub fn release(
+    judge: &Judge<'_>,
+    pointers: &Pointers<'_>,
+    name: &ProjectName,
+    id: &SessionId,
+    holder: &Owner,
+) -> Result<()> {
     let state = judge.state;
-    let is_left = |id: &SessionId| {
-        let present = lease::read(state, id).ok().flatten();
-        present.is_some_and(|present| !is_held(judge, &present))
+    let is_own = |lease: &Lease| lease.holder == *holder;
+    let own = {
+        // Nobody takes over from a holder that lives, so without the lock it is its own lease, too.
+        let _lock = state.lock(LAUNCHER_PATIENCE).ok();
+        let Some(own) = lease::read(state, id)?.filter(is_own) else {
+            return Ok(());
+        };
+        for other in lease::held(state)? {
+            let Ok(Some(mut other)) = lease::read(state, &other) else {
+                continue;
+            };
+            if other
+                .before
+                .as_ref()
+                .is_some_and(|before| before.session_id == *id)
+            {
+                other.before.clone_from(&own.before);
+                lease::write(state, &other)?;
+            }
+        }
+        own
     };
-    let mut left: Vec<SessionId> = lease::held(state)?.into_iter().filter(is_left).collect();
-    if dry_run || left.is_empty() {
+    let restored = restore_pointer(judge, pointers, name, &own);
+    let _lock = state.lock(LAUNCHER_PATIENCE).ok();
+    if lease::read(state, id)?.as_ref().is_some_and(is_own) {
+        lease::remove(state, id)?;
+        note(state, "lease released", &own);
+    }
+    restored
+}
+
+fn restore_pointer(
+    judge: &Judge<'_>,
+    pointers: &Pointers<'_>,
+    name: &ProjectName,
+    own: &Lease,
+) -> Result<()> {
+    let id = &own.session_id;
+    if !own.moved_pointer {
+        return Ok(());
+    }
+    let before = own.before.as_ref();
+    match before.filter(|before| may_be_live(judge, &before.session_id)) {
+        Some(before) => {
+            // Written at the time it was written at: it does not get fresher by this.
+            let then = Pointers {
+                now: before.written,
+                ..*pointers
+            };
+            then.put_back(name, id, &before.session_id)
+        }
+        None => pointers.remove_if_names(name, id).map(drop),
+    }
+}
+
+/// Whether a session could still be current. One that has ended meanwhile is not.
+fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
+    match judge.state.session(id).record() {
+        Ok(Some(record)) => judge.find(id, &record).state.is_live(),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+/// Gives back, or with `dry_run` only counts, the ids that nobody holds any more.
+///
+/// # Errors
+/// As [`release`]. A lease that cannot be read stays.
+pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Result<usize> {
+    let state = judge.state;
+    let left: Vec<Lease> = lease::held(state)?
+        .iter()
+        .filter_map(|id| lease::read(state, id).ok()?)
+        .filter(|present| !is_held(judge, present))
+        .collect();
+    if dry_run {
         return Ok(left.len());
     }
-    let _lock = state.lock(CLI_PATIENCE)?;
-    left.retain(is_left);
-    for id in &left {
-        lease::remove(state, id)?;
-        lease::count(state, |counts| counts.crashed += 1)?;
-        log(state, "lease of a dead holder removed", id, None)?;
+    for dead in &left {
+        let root = dead.holder.root.as_deref().unwrap_or("/");
+        let name = Project::at(Path::new(root).to_owned()).name();
+        {
+            let _lock = state.lock(CLI_PATIENCE)?;
+            lease::count(state, |counts| counts.crashed += 1)?;
+        }
+        release(judge, pointers, &name, &dead.session_id, &dead.holder)?;
     }
     Ok(left.len())
 }
 
-/// Whether the launcher or its command still runs. What cannot be seen from here is not dead.
+/// Whether the launcher or its command still runs. What cannot be seen from here is not dead while its session is not
+/// silent for a day.
 pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     let may_run = |owner: &Owner| {
         let life = judge
             .viewpoint
             .as_ref()
             .map(|viewpoint| viewpoint.judge(owner));
-        life != Some(Life::Dead)
+        match life {
+            Some(Life::Alive) => true,
+            Some(Life::Dead) => false,
+            Some(Life::Unseen) | None => {
+                let last = judge.state.session(&lease.session_id).last_activity();
+                last.unwrap_or(lease.since).age(judge.now) < LOST
+            }
+        }
     };
     may_run(&lease.holder) || lease.child.as_ref().is_some_and(may_run)
 }
 
-fn log(state: &State, what: &str, id: &SessionId, holder: Option<&Owner>) -> Result<()> {
-    let mut line = Line::new(what).session(id);
-    if let Some(holder) = holder {
-        line = line.detail("holder", holder.pid);
-    }
-    log::append(state, Log::Operations, &line)
+/// Notes an operation. That it could not be noted is no reason not to do it.
+fn note(state: &State, what: &str, lease: &Lease) {
+    let line = Line::new(what)
+        .session(&lease.session_id)
+        .detail("holder", lease.holder.pid);
+    let _ = log::append(state, Log::Operations, &line);
 }

@@ -14,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::identity::ladder::{Question, Rung, Sight, project_here, resolve};
+use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
 use crate::lifecycle::lease::{self, Taking};
@@ -25,8 +25,8 @@ use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Ti
 use crate::store::lease::Lease;
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{Pointers, Reading};
-use crate::store::write::{Appended, Durability};
+use crate::store::pointer::Pointers;
+use crate::store::write::Appended;
 use crate::store::{self, Environment, Error, Places, State, clock, index, journal, project};
 
 /// The longest command name, role, focus and session name that are kept, in characters.
@@ -159,43 +159,45 @@ pub struct Surroundings<'a> {
     pub config: &'a Config,
 }
 
-/// Runs a command as a session, to its end. What could not be put back afterwards is told to `complain`.
+/// Runs a command as a session, to its end. What could not be noted, or put back afterwards, is told to `complain`.
 ///
 /// # Errors
 /// [`Refusal`]; then nothing was run, and everything is as it was.
 pub fn run(
     surroundings: &Surroundings<'_>,
     order: &Order,
-    complain: impl FnMut(&Error),
+    complain: &dyn Fn(&Error),
 ) -> Result<Outcome, Refusal> {
     let is_client = claude::is_client(&order.command);
     if let Some(option) = claude::own_choice(&order.command).filter(|_| is_client) {
         return Err(Refusal::OwnChoice(option));
     }
+    // Before anything is there that a signal could leave behind.
+    let signals = child::listen().map_err(Refusal::System)?;
     let state = State::create(surroundings.places)?;
-    let project = project_here(surroundings.env, None)?;
-    let id = match &order.id {
-        Some(id) => id.clone(),
-        None => new_id(),
-    };
+    // Not where the caller's client was started: that is the caller's own.
+    let project = project::discover(&project::current_dir()?);
+    let id = order.id.clone().unwrap_or_else(new_id);
     if is_client && !claude::is_acceptable(&id) {
         return Err(Refusal::NoUuid(id));
     }
-    let transcript = transcript::find(surroundings.env, &state.session(&id), &id);
-    let is_recorded = state.session(&id).record()?.is_some();
-    if order.resume && transcript.is_none() && !is_recorded {
+    let session = state.session(&id);
+    let transcript = transcript::find(surroundings.env, &session, &id);
+    if order.resume && transcript.is_none() && session.record()?.is_none() {
         return Err(Refusal::Unknown(id));
     }
-    let mut held = Held::take(surroundings, &state, &project, id, order, is_client)?;
+    let mut held = Held::take(surroundings, &state, &project, id, order, complain)?;
+    held.refuse_second_client(is_client)?;
     held.begin(order)?;
+    let id = &held.lease.session_id;
     let command = if is_client {
-        claude::with_id(&order.command, &held.lease.session_id, transcript.is_some())
+        claude::with_id(&order.command, id, transcript.is_some())
     } else {
         order.command.clone()
     };
-    let ended = child::run(&command, &held.lease.session_id, &held.lease.holder);
-    held.finish(ended.as_ref().ok(), complain);
-    ended.map_err(Refusal::System)
+    let outcome = child::run(&command, id, &held.lease.holder, signals).map_err(Refusal::System)?;
+    held.finish(Some(&outcome));
+    Ok(outcome)
 }
 
 /// An id that no session ever had.
@@ -213,15 +215,24 @@ fn name_of(command: &[OsString]) -> String {
     one_line(&name.unwrap_or_default().to_string_lossy(), MAX_TEXT)
 }
 
+/// How a record said that its session ended.
+type End = (
+    Option<Timestamp>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+);
+
 /// A session's id, held; given back when this is dropped.
 struct Held<'a> {
     surroundings: &'a Surroundings<'a>,
     state: &'a State,
     project: &'a Project,
+    complain: &'a dyn Fn(&Error),
     lease: Lease,
     parent: Option<SessionId>,
-    /// What the pointer said before it was moved; nothing where it was not.
-    before: Option<Reading>,
+    /// The end that the record had before, where there was one.
+    ended_before: Option<End>,
     is_over: bool,
 }
 
@@ -232,47 +243,44 @@ impl<'a> Held<'a> {
         project: &'a Project,
         id: SessionId,
         order: &Order,
-        is_client: bool,
+        complain: &'a dyn Fn(&Error),
     ) -> Result<Self, Refusal> {
         let now = clock::now();
-        let judge = judge(surroundings, state, now);
-        let lease = Lease::new(id, own(project)?, name_of(&order.command), now);
-        match lease::take(&judge, &lease)? {
-            Taking::Taken | Taking::TakenOver(_) => {}
-            Taking::Refused(other) => return Err(Refusal::Held(Box::new(other))),
-        }
-        let held = Self {
-            parent: caller(surroundings, state).filter(|parent| *parent != lease.session_id),
-            surroundings,
-            state,
-            project,
-            lease,
-            before: None,
-            is_over: false,
-        };
-        // Two clients would write to one transcript.
-        match held.client(&judge).filter(|_| is_client) {
-            Some(pid) => Err(Refusal::Live(held.lease.session_id.clone(), pid)),
-            None => Ok(held),
+        let judge = Judge::new(state, surroundings.config, now);
+        let wanted = Lease::new(id, own(project)?, name_of(&order.command), now);
+        match lease::take(&judge, wanted)? {
+            Taking::Refused(other) => Err(Refusal::Held(Box::new(other))),
+            Taking::Taken(lease) => Ok(Self {
+                parent: caller(surroundings, state).filter(|parent| *parent != lease.session_id),
+                surroundings,
+                state,
+                project,
+                complain,
+                lease,
+                ended_before: None,
+                is_over: false,
+            }),
         }
     }
 
-    /// The client that has the session, if one does.
-    fn client(&self, judge: &Judge<'_>) -> Option<u32> {
+    /// Two clients would write to one transcript.
+    fn refuse_second_client(&self, is_client: bool) -> Result<(), Refusal> {
         let id = &self.lease.session_id;
-        let record = self.state.session(id).record().ok()??;
-        let owners = judge.find(id, &record).owners;
-        owners
-            .iter()
-            .find(|owner| !owner.launcher)
-            .map(|owner| owner.pid)
+        let Some(record) = self.state.session(id).record()?.filter(|_| is_client) else {
+            return Ok(());
+        };
+        let owners = self.judge().find(id, &record).owners;
+        match owners.iter().find(|owner| !owner.launcher) {
+            Some(client) => Err(Refusal::Live(id.clone(), client.pid)),
+            None => Ok(()),
+        }
     }
 
     /// Makes the session there, live and current, before its command starts.
     fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
         let id = &self.lease.session_id;
         let session = self.state.session(id);
-        let now = self.lease.since;
+        let now = clock::now();
         let event = Event {
             source: Some("run".to_owned()),
             what: (self.surroundings.config.capture != Capture::Metadata)
@@ -289,114 +297,107 @@ impl<'a> Held<'a> {
             .map(|dir| dir.to_string_lossy().into_owned());
         describe(&mut fresh, order);
         let created = session.create(&fresh, &event)?;
-        if !created.journal {
-            self.append(&event)?;
-        }
         if !created.record {
+            let mut before = None;
             self.rewrite(|record| {
-                record.ended_at = None;
-                record.end_reason = None;
-                record.outcome = None;
-                record.exit_status = None;
+                before = Some((
+                    record.ended_at.take(),
+                    record.end_reason.take(),
+                    record.outcome.take(),
+                    record.exit_status.take(),
+                ));
                 describe(record, order);
             })?;
+            self.ended_before = before;
+        }
+        if !created.journal {
+            self.append(&event)?;
         }
         session.add_owner(&self.lease.holder)?;
         index::set_session_of_process(self.state, &self.lease.holder, id)?;
         index::add_to_project(self.state, &self.project.key(), id)?;
-        self.log("run started", |line| line)?;
-        self.become_current()?;
+        // A log and a mirror: no reason not to run.
+        self.told(self.log("run started", |line| line));
+        self.told(self.become_current());
         Ok(())
     }
 
     /// Moves the pointer, unless this was started from within a session: that one stays the project's current.
-    fn become_current(&mut self) -> Result<(), Error> {
+    fn become_current(&self) -> store::Result<()> {
         if self.parent.is_some() {
             return Ok(());
         }
         let pointers = self.pointers(clock::now());
-        let name = self.project.name();
-        let before = pointers.read(&name);
-        pointers.store(&name, &self.lease.session_id, Durability::Cached)?;
-        self.before = Some(before);
-        Ok(())
+        lease::point(&pointers, &self.project.name(), self.state, &self.lease)
     }
 
-    /// Puts everything back; what cannot be is told.
-    fn finish(&mut self, outcome: Option<&Outcome>, mut complain: impl FnMut(&Error)) {
+    /// Puts everything back: after the command, or, without an outcome, where it was not run. Every step is taken,
+    /// whatever became of the others.
+    fn finish(&mut self, outcome: Option<&Outcome>) {
         self.is_over = true;
-        for step in self.put_back(outcome) {
-            if let Err(err) = step {
-                complain(&err);
-            }
-        }
-    }
-
-    /// Every step is taken, whatever became of the others.
-    fn put_back(&self, outcome: Option<&Outcome>) -> Vec<store::Result<()>> {
         let id = &self.lease.session_id;
-        let holder = &self.lease.holder;
         let now = clock::now();
-        let mut steps = Vec::new();
         if let Some(outcome) = outcome {
-            steps.push(self.append(&Event {
+            self.told(self.append(&Event {
                 ok: Some(*outcome == Outcome::Completed),
                 reason: Some(outcome.reason()),
                 ..self.event(name::RUN_END, now)
             }));
-            steps.push(self.rewrite(|record| {
-                record.ended_at = Some(now);
-                record.end_reason = Some(outcome.reason());
-                record.outcome = Some(outcome.as_str().to_owned());
-                record.exit_status = Some(outcome.status().into());
+            self.told(self.log("run ended", |line| line.detail("outcome", outcome.as_str())));
+        }
+        self.leave();
+        // Where a client has the session, its end is the client's to say.
+        if !self.judge().is_owned(id, false) {
+            let end: End = match (outcome, &self.ended_before) {
+                (Some(outcome), _) => (
+                    Some(now),
+                    Some(outcome.reason()),
+                    Some(outcome.as_str().to_owned()),
+                    Some(outcome.status().into()),
+                ),
+                (None, Some(before)) => before.clone(),
+                (None, None) => (Some(now), None, Some("not started".to_owned()), None),
+            };
+            self.told(self.rewrite(|record| {
+                (
+                    record.ended_at,
+                    record.end_reason,
+                    record.outcome,
+                    record.exit_status,
+                ) = end;
             }));
-            steps.push(self.log("run ended", |line| line.detail("outcome", outcome.as_str())));
+            let key = self.project.key();
+            self.told(index::remove_from_project(self.state, &key, id));
         }
-        steps.push(self.state.session(id).remove_owner(holder).map(drop));
-        steps.push(index::forget_process(self.state, holder).map(drop));
-        if !judge(self.surroundings, self.state, now).is_owned(id, false) {
-            steps.push(index::remove_from_project(
-                self.state,
-                &self.project.key(),
-                id,
-            ));
-        }
-        steps.push(self.restore_pointer());
-        steps.push(lease::release(self.state, id, holder));
-        steps
-    }
-
-    /// The pointer says again what it said before, unless it is another's by now.
-    fn restore_pointer(&self) -> store::Result<()> {
-        let Some(before) = &self.before else {
-            return Ok(());
-        };
+        let pointers = self.pointers(now);
         let name = self.project.name();
-        let pointers = self.pointers(clock::now());
-        match pointers.read(&name) {
-            Reading::Absent => {}
-            Reading::Pointer { id, .. } if id == self.lease.session_id => {}
-            _ => return Ok(()),
-        }
-        match before {
-            // Written at the time it was written at: it does not get fresher by this.
-            Reading::Pointer { id, written, .. } if self.may_be_live(id) => {
-                self.pointers(*written).store(&name, id, Durability::Cached)
-            }
-            _ => pointers
-                .remove_if_names(&name, &self.lease.session_id)
-                .map(drop),
+        let holder = &self.lease.holder;
+        self.told(lease::release(&self.judge(), &pointers, &name, id, holder));
+    }
+
+    /// Takes this process and its command off the session.
+    fn leave(&self) {
+        let id = &self.lease.session_id;
+        let lease = store::lease::read(self.state, id).ok().flatten();
+        let child = lease.and_then(|lease| lease.child);
+        for owner in [Some(&self.lease.holder), child.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            self.told(self.state.session(id).remove_owner(owner));
+            self.told(index::forget_process(self.state, owner));
         }
     }
 
-    /// Whether a session could still be current. One that has ended meanwhile is not.
-    fn may_be_live(&self, id: &SessionId) -> bool {
-        let judge = judge(self.surroundings, self.state, clock::now());
-        match self.state.session(id).record() {
-            Ok(Some(record)) => judge.find(id, &record).state.is_live(),
-            Ok(None) => true,
-            Err(_) => false,
+    /// What failed is told.
+    fn told<T>(&self, step: store::Result<T>) {
+        if let Err(err) = step {
+            (self.complain)(&err);
         }
+    }
+
+    fn judge(&self) -> Judge<'a> {
+        Judge::new(self.state, self.surroundings.config, clock::now())
     }
 
     fn pointers(&self, now: Timestamp) -> Pointers<'a> {
@@ -452,7 +453,7 @@ impl<'a> Held<'a> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.finish(None, |_| {});
+            self.finish(None);
         }
     }
 }
@@ -484,15 +485,6 @@ fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
     answer
         .id
         .filter(|_| matches!(answer.rung, Rung::Environment | Rung::Process))
-}
-
-fn judge<'s>(surroundings: &Surroundings<'_>, state: &'s State, now: Timestamp) -> Judge<'s> {
-    Judge {
-        state,
-        viewpoint: Viewpoint::here(),
-        now,
-        idle_timeout: surroundings.config.session_timeout,
-    }
 }
 
 /// Enters what the caller says of the session; what it does not say stays.

@@ -16,7 +16,7 @@ pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
 /// The transcript of a session, if there is one: where the session's last event or its record says, else by its name in
 /// any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
-    let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(_)));
+    let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(found)) if found.is_file());
     let recorded = recorded(dir).map(PathBuf::from).filter(is_there);
     recorded.or_else(|| {
         let projects = claude_dir(env)?.join("projects");

@@ -220,6 +220,13 @@ pub struct Look {
     pub meta: Meta,
 }
 
+impl Look {
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.kind == FileType::RegularFile
+    }
+}
+
 /// Checks that `path` is a directory of ours that nobody else can enter. Whether it is there at all is the answer.
 ///
 /// # Errors

@@ -30,6 +30,21 @@ pub struct Lease {
     pub command: String,
     /// Since when it is held.
     pub since: Timestamp,
+    /// Whether the project's pointer was moved to the session.
+    #[serde(default)]
+    pub moved_pointer: bool,
+    /// What the pointer said before, if it said something.
+    #[serde(default)]
+    pub before: Option<Pointed>,
+}
+
+/// What a pointer said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointed {
+    /// The session.
+    pub session_id: SessionId,
+    /// When that was written.
+    pub written: Timestamp,
 }
 
 impl Lease {
@@ -42,6 +57,8 @@ impl Lease {
             child: None,
             command,
             since,
+            moved_pointer: false,
+            before: None,
         }
     }
 }
@@ -68,6 +85,10 @@ pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
         return Ok(None);
     };
+    // What a power failure left of one.
+    if content.bytes.is_empty() {
+        return Ok(None);
+    }
     match serde_json::from_slice::<Lease>(&content.bytes) {
         Ok(lease) if lease.v == VERSION => Ok(Some(lease)),
         Ok(lease) => Err(Error::Content {

@@ -17,7 +17,7 @@ pub const HOOK_PATIENCE: Duration = Duration::from_millis(50);
 pub const CLI_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a launcher waits: hundreds may start at once, and none may fail for that.
-pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(60);
+pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);

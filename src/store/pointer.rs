@@ -194,6 +194,36 @@ impl Pointers<'_> {
         }
     }
 
+    /// Makes `id` the current session of projects with this name, if the pointer names `instead_of` or there is none.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn put_back(
+        &self,
+        name: &ProjectName,
+        instead_of: &SessionId,
+        id: &SessionId,
+    ) -> Result<()> {
+        file::check_shared_dir(self.dir)?;
+        let path = self.path(name);
+        let text = pointer::encode(id, clock::to_civil(self.now));
+        let temporary = write::prepared(&path, text.as_bytes(), Durability::Cached, 0o600)?;
+        let _lock = self.state.and_then(|state| state.lock(HOOK_PATIENCE).ok());
+        let placed = match self.read_path(&path) {
+            Reading::Pointer { id: named, .. } if named == *instead_of => {
+                temporary.persist(&path).map(drop)
+            }
+            Reading::Absent => temporary.persist_noclobber(&path).map(drop),
+            _ => return Ok(()),
+        };
+        match placed {
+            Err(err) if err.error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io("replace", &path)(err.error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes the pointer of projects with this name if it names `id`. Whether it did is the answer.
     ///
     /// # Errors

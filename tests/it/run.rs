@@ -374,6 +374,191 @@ fn what_the_caller_ignores_the_command_ignores() {
     );
 }
 
+#[test]
+fn a_command_whose_launcher_was_killed_is_told_its_own_session() {
+    let sandbox = Sandbox::just_swept();
+    let mut other = started(with_id(&sandbox, OTHER, "echo; exec sleep 60"));
+    let answer = sandbox.path("answer");
+    let script = format!(
+        "echo; until [ -e {0}.go ]; do sleep 0.01; done
+         {{ $CCSESSION current; env -u CCSESSION_ID $CCSESSION current; }} > {0}.new; mv {0}.new {0}; sleep 60",
+        answer.display()
+    );
+    let mut killed = started(with_id(&sandbox, ID, &script));
+    kill(killed.id(), rustix::process::Signal::KILL);
+    killed.wait().unwrap();
+    fs::write(answer.with_extension("go"), "").unwrap();
+    wait_for(|| answer.exists());
+    assert_eq!(
+        fs::read_to_string(&answer).unwrap(),
+        format!("{ID}\n{ID}\n")
+    );
+    let state = |id: &str| sandbox.ccsession(["show", id, "--json"]).json()["state"].clone();
+    assert_eq!(state(ID), "active");
+    let lease = fs::read(sandbox.state().join("leases").join(ID)).unwrap();
+    let lease: Value = serde_json::from_slice(&lease).unwrap();
+    let command = u32::try_from(lease["child"]["pid"].as_u64().unwrap()).unwrap();
+    kill(command, rustix::process::Signal::KILL);
+    kill(other.id(), rustix::process::Signal::TERM);
+    other.wait().unwrap();
+}
+
+#[test]
+fn a_caller_that_asks_nobody_how_its_children_end_changes_nothing() {
+    let sandbox = Sandbox::just_swept();
+    let script = "trap '' CHLD; exec $CCSESSION run --session-id $0 -- /bin/sh -c 'exit 5'";
+    let run = sandbox.run("/bin/sh").arg("-c").arg(script).arg(ID);
+    run.env("CCSESSION", CCSESSION).expect(5, "", "");
+    assert_eq!(sandbox.record(ID)["exit_status"], 5);
+    assert_put_back(&sandbox);
+}
+
+#[test]
+fn where_nothing_could_be_run_everything_is_as_it_was() {
+    let sandbox = Sandbox::just_swept();
+    with_id(&sandbox, ID, "exit 3").expect(3, "", "");
+    let before = sandbox.record(ID);
+    // The index of processes cannot be written: what would tell the command its session is missing.
+    let procs = sandbox.state().join("procs");
+    fs::remove_dir(&procs).unwrap();
+    crate::cli::write_private(&procs, "");
+    for id in [ID, OTHER] {
+        let refused = with_id(&sandbox, id, "echo run").output();
+        assert_eq!(
+            (refused.status.code(), text(&refused.stdout)),
+            (Some(1), String::new())
+        );
+    }
+    fs::remove_file(&procs).unwrap();
+    assert_eq!(sandbox.record(ID), before);
+    let record = sandbox.record(OTHER);
+    assert_eq!(
+        json!([record["outcome"], record["exit_status"]]),
+        json!(["not started", null])
+    );
+    assert_put_back(&sandbox);
+}
+
+#[test]
+fn a_pointer_that_cannot_be_moved_stops_nothing() {
+    let sandbox = Sandbox::just_swept();
+    fs::create_dir(sandbox.pointer("shop")).unwrap();
+    let output = with_id(&sandbox, ID, "echo run").output();
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), "run\n".to_owned())
+    );
+    let said = text(&output.stderr);
+    assert!(said.starts_with("ccsession: could not"), "{said}");
+    assert_eq!(sandbox.record(ID)["outcome"], "completed");
+}
+
+#[test]
+fn a_session_that_was_left_by_a_clear_is_live_while_it_is_run() {
+    let sandbox = Sandbox::just_swept();
+    for (name, more) in [
+        ("SessionStart", json!({"source": "startup"})),
+        ("SessionEnd", json!({"reason": "clear"})),
+    ] {
+        sandbox.hook(&event(name, ID, more)).silent();
+    }
+    let script = "$CCSESSION current; $CCSESSION list --state active | wc -l";
+    let said = run(&sandbox, &["--resume", ID], script).stdout();
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), [ID, "2"]);
+    assert_put_back(&sandbox);
+}
+
+#[test]
+fn a_signal_in_the_first_moments_leaves_nothing_behind() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.ccsession(["store", OTHER]).silent();
+    let pointer = fs::read(sandbox.pointer("shop")).unwrap();
+    let (rounds, step) = if is_torture() { (300, 100) } else { (40, 600) };
+    for round in 0..rounds {
+        let mut run = with_id(&sandbox, &format!("s-{round}"), "sleep 60");
+        let mut child = run.command.stdin(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(round * step));
+        kill(child.id(), rustix::process::Signal::TERM);
+        child.wait().unwrap();
+    }
+    assert_eq!(leases(&sandbox), [""; 0]);
+    assert_eq!(fs::read(sandbox.pointer("shop")).unwrap(), pointer);
+    let live = sandbox
+        .ccsession([
+            "list",
+            "--json",
+            "--state",
+            "active",
+            "--state",
+            "abandoned",
+        ])
+        .json();
+    assert_eq!(live["sessions"], json!([]));
+}
+
+#[test]
+fn of_runs_that_overlap_the_last_one_restores_what_was_before_the_first() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.ccsession(["store", "s-before"]).silent();
+    let before = fs::read(sandbox.pointer("shop")).unwrap();
+    let pointed = || {
+        text(&fs::read(sandbox.pointer("shop")).unwrap())
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let mut first = started(with_id(&sandbox, ID, "echo; exec sleep 60"));
+    let mut second = started(with_id(&sandbox, OTHER, "echo; exec sleep 60"));
+    assert_eq!(pointed(), OTHER);
+    kill(first.id(), rustix::process::Signal::TERM);
+    first.wait().unwrap();
+    assert_eq!(pointed(), OTHER);
+    kill(second.id(), rustix::process::Signal::TERM);
+    second.wait().unwrap();
+    assert_eq!(fs::read(sandbox.pointer("shop")).unwrap(), before);
+    // One that is killed has it restored by the cleanup.
+    let mut killed = started(with_id(&sandbox, ID, "echo; exec cat"));
+    kill(killed.id(), rustix::process::Signal::KILL);
+    killed.wait().unwrap();
+    wait_for(|| {
+        sandbox.ccsession(["cleanup", "--quiet"]).silent();
+        leases(&sandbox).is_empty()
+    });
+    assert_eq!(fs::read(sandbox.pointer("shop")).unwrap(), before);
+}
+
+#[test]
+fn a_command_within_a_live_session_does_not_end_it() {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox
+        .hook(&start)
+        .env("CLAUDE_PID", crate::support::as_client())
+        .silent();
+    with_id(&sandbox, ID, "exit 9").expect(9, "", "");
+    let record = sandbox.record(ID);
+    assert_eq!(
+        json!([record["ended_at"], record["outcome"]]),
+        json!([null, null])
+    );
+    assert_eq!(
+        sandbox.ccsession(["show", ID, "--json"]).json()["state"],
+        "active"
+    );
+}
+
+#[test]
+fn the_project_is_where_the_command_runs() {
+    let sandbox = Sandbox::just_swept();
+    let elsewhere = sandbox.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    with_id(&sandbox, ID, "true")
+        .env("CLAUDE_PROJECT_DIR", elsewhere)
+        .silent();
+    assert_eq!(sandbox.record(ID)["project"]["name"], "shop");
+}
+
 /// A pseudo-terminal with `ccsession run` in its foreground, and Ctrl-C typed.
 const TYPE_CONTROL_C: &str = r#"
 import os, pty, sys, time

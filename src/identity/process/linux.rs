@@ -24,7 +24,9 @@ pub(super) fn process(pid: u32) -> Option<Process> {
 
 /// The directory that the process `pid` is in.
 pub(super) fn working_dir(pid: u32) -> Option<PathBuf> {
-    file::link_target(Path::new(&format!("/proc/{pid}/cwd")))
+    let dir = file::link_target(Path::new(&format!("/proc/{pid}/cwd")))?;
+    // One that was removed has a name that says so, and is nowhere.
+    file::look(&dir).ok().flatten().map(|_| dir)
 }
 
 /// When a process with this `start` had started, at the latest, in microseconds since boot. The kernel counts whole

@@ -57,18 +57,24 @@ pub(super) fn is_client(command: &[OsString]) -> bool {
 
 /// The option by which the command says itself which session it wants, if it does.
 pub(super) fn own_choice(command: &[OsString]) -> Option<&'static str> {
-    let given = |argument: &OsString, option: &str| {
-        let argument = argument.to_string_lossy();
-        let rest = argument.strip_prefix(option);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-    };
     let options = command
         .iter()
         .skip(1)
         .take_while(|argument| *argument != "--");
-    options
-        .into_iter()
-        .find_map(|argument| OWN.into_iter().find(|option| given(argument, option)))
+    options.into_iter().find_map(|argument| {
+        let argument = argument.to_string_lossy();
+        OWN.into_iter()
+            .find(|option| match option.strip_prefix("--") {
+                Some(_) => {
+                    let rest = argument.strip_prefix(option);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+                }
+                // Short options may come in one word, as `-pc`, or with their value, as `-rID`.
+                None => argument.strip_prefix('-').is_some_and(|letters| {
+                    !letters.starts_with('-') && letters.contains(option.trim_start_matches('-'))
+                }),
+            })
+    })
 }
 
 /// Whether the client takes this id: it takes only UUIDs.
@@ -122,6 +128,8 @@ mod tests {
             ("claude -p --resume x", "--resume"),
             ("claude -c", "-c"),
             ("claude --session-id=x hello", "--session-id"),
+            ("claude -pc", "-c"),
+            ("claude -rx", "-r"),
         ] {
             assert_eq!(own_choice(&words(command)), Some(option), "{command}");
         }
