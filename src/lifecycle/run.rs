@@ -181,21 +181,21 @@ pub fn run(
     if is_client && !claude::is_acceptable(&id) {
         return Err(Refusal::NoUuid(id));
     }
-    let session = state.session(&id);
-    let transcript = transcript::find(surroundings.env, &session, &id);
-    if order.resume && transcript.is_none() && session.record()?.is_none() {
+    let mut held = Held::take(surroundings, &state, &project, id.clone(), order, complain)?;
+    // From here on nobody else uses the id, so what is known of it stays true.
+    let is_used = transcript::find(surroundings.env, &state.session(&id), &id).is_some();
+    if order.resume && !is_used && state.session(&id).record()?.is_none() {
         return Err(Refusal::Unknown(id));
     }
-    let mut held = Held::take(surroundings, &state, &project, id, order, complain)?;
     held.refuse_second_client(is_client)?;
     held.begin(order)?;
-    let id = &held.lease.session_id;
     let command = if is_client {
-        claude::with_id(&order.command, id, transcript.is_some())
+        claude::with_id(&order.command, &id, is_used)
     } else {
         order.command.clone()
     };
-    let outcome = child::run(&command, id, &held.lease.holder, signals).map_err(Refusal::System)?;
+    let outcome =
+        child::run(&command, &id, &held.lease.holder, signals).map_err(Refusal::System)?;
     held.finish(Some(&outcome));
     Ok(outcome)
 }
@@ -231,6 +231,8 @@ struct Held<'a> {
     complain: &'a dyn Fn(&Error),
     lease: Lease,
     parent: Option<SessionId>,
+    /// Whether the session is there, by this.
+    has_begun: bool,
     /// The end that the record had before, where there was one.
     ended_before: Option<End>,
     is_over: bool,
@@ -257,6 +259,7 @@ impl<'a> Held<'a> {
                 project,
                 complain,
                 lease,
+                has_begun: false,
                 ended_before: None,
                 is_over: false,
             }),
@@ -278,7 +281,7 @@ impl<'a> Held<'a> {
 
     /// Makes the session there, live and current, before its command starts.
     fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
-        let id = &self.lease.session_id;
+        let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
         let now = clock::now();
         let event = Event {
@@ -297,6 +300,7 @@ impl<'a> Held<'a> {
             .map(|dir| dir.to_string_lossy().into_owned());
         describe(&mut fresh, order);
         let created = session.create(&fresh, &event)?;
+        self.has_begun = true;
         if !created.record {
             let mut before = None;
             self.rewrite(|record| {
@@ -347,7 +351,7 @@ impl<'a> Held<'a> {
         }
         self.leave();
         // Where a client has the session, its end is the client's to say.
-        if !self.judge().is_owned(id, false) {
+        if self.has_begun && !self.judge().is_owned(id, false) {
             let end: End = match (outcome, &self.ended_before) {
                 (Some(outcome), _) => (
                     Some(now),
