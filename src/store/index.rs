@@ -74,10 +74,10 @@ pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
 /// [`super::Error::Io`]; the old entry stays.
 pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
     let present = process_entry(state, owner);
-    if present
-        .as_ref()
-        .is_some_and(|present| present.session_id == *id)
-    {
+    let is_known = |present: &ProcessEntry| {
+        present.session_id == *id && present.owner.launcher <= owner.launcher
+    };
+    if present.as_ref().is_some_and(is_known) {
         return Ok(());
     }
     let is_new = present.is_none();
@@ -90,10 +90,12 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
     if let Some(present) = present {
         entry.before = present.before;
         entry.forgotten_until = present.forgotten_until;
-        entry.before.push(Stay {
-            session_id: present.session_id,
-            until: clock::of_processes(),
-        });
+        if present.session_id != *id {
+            entry.before.push(Stay {
+                session_id: present.session_id,
+                until: clock::of_processes(),
+            });
+        }
         let surplus = entry.before.len().saturating_sub(MAX_STAYS);
         if let Some(last) = entry.before.drain(..surplus).next_back() {
             entry.forgotten_until = Some(last.until);

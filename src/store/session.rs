@@ -108,8 +108,9 @@ impl SessionDir {
         write::replace(&self.record_path(), &record.encode(), Durability::Synced)
     }
 
-    /// Adds an owner. A process that is on record stays as it is: where it was started does not change. A file of its name
-    /// that says something else is another boot's, or was left by a process that was killed while it wrote; it is replaced.
+    /// Adds an owner. A process that is on record stays as it is: where it was started does not change; only the command of
+    /// a launcher may have become a client. A file of its name that says something else is another boot's, or was left by
+    /// a process that was killed while it wrote; it is replaced.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -120,7 +121,9 @@ impl SessionDir {
         }
         let present = file::read_own(&path, MAX_OWNER)?;
         let present = present.and_then(|present| Owner::decode(&present.bytes));
-        if present.is_some_and(|present| present.is_process_of(owner)) {
+        let is_known =
+            |present: Owner| present.is_process_of(owner) && present.launcher <= owner.launcher;
+        if present.is_some_and(is_known) {
             return Ok(());
         }
         write::replace(&path, &owner.encode(), Durability::Cached)

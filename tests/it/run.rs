@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::bad_input::is_torture;
-use crate::support::{CCSESSION, ID, Run, Sandbox, event, json_lines, text};
+use crate::support::{CCSESSION, ID, Run, SESSION_START, Sandbox, event, json_lines, text};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -788,6 +788,20 @@ fn a_session_that_is_live_in_a_client_is_not_started_in_a_second_one() {
         sandbox.ccsession(["show", ID, "--json"]).json()["state"],
         "active"
     );
+}
+
+#[test]
+fn a_shell_that_becomes_a_client_is_a_client() {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"})).to_string();
+    // The shell is the command of the run; what its hook names as the client is this very process.
+    let script = format!(
+        "CLAUDE_PID=$$; export CLAUDE_PID; printf %s '{start}' | {SESSION_START}; cat {}/sessions/{ID}/owners/$$-*",
+        sandbox.state().display()
+    );
+    let owner: Value = with_id(&sandbox, ID, &script).json();
+    assert_eq!(owner.get("launcher"), None);
+    assert_put_back(&sandbox);
 }
 
 /// Holds the id, and notices if another does at the same time.
