@@ -6,6 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, getpid, kill_process, waitid};
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -44,10 +45,34 @@ const OF_THE_CALLER: [&str; 12] = [
 /// # Errors
 /// Where the system refused.
 pub(super) fn listen() -> io::Result<Signals> {
+    // While a first handler is being set up, the registry would take the signal and forget it.
+    let _kept = KeptBack::forwarded()?;
     let forwarded = FORWARDED
         .into_iter()
         .filter(|signal| !process::ignores(*signal));
     Signals::new(forwarded.chain([SIGCHLD, SIGCONT]))
+}
+
+/// The signals that are passed on, kept back until this is dropped; then those that came are delivered.
+struct KeptBack {
+    mask: SigSet,
+}
+
+impl KeptBack {
+    fn forwarded() -> io::Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in FORWARDED {
+            set.add(signal.try_into()?);
+        }
+        let mask = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        Ok(Self { mask })
+    }
+}
+
+impl Drop for KeptBack {
+    fn drop(&mut self) {
+        let _ = self.mask.thread_set_mask();
+    }
 }
 
 /// Starts `command` as the session `id`, held by `holder`. The answer is how it ended.
@@ -175,6 +200,8 @@ pub fn become_command(
 /// The command holds the id with its launcher, and alone should that be killed. A client makes itself an owner, by its
 /// hooks.
 fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
+    // A signal ends this afterwards, not between a temporary file and its name.
+    let _kept = KeptBack::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());
     let this = this.and_then(|process| Some(Viewpoint::here()?.owner(process)));
