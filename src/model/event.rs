@@ -23,10 +23,14 @@ pub mod name {
     pub const POST_TOOL_USE: &str = "PostToolUse";
     pub const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
     pub const POST_TOOL_BATCH: &str = "PostToolBatch";
+    pub const PERMISSION_REQUEST: &str = "PermissionRequest";
     pub const PERMISSION_DENIED: &str = "PermissionDenied";
+    pub const SUBAGENT_START: &str = "SubagentStart";
     pub const SUBAGENT_STOP: &str = "SubagentStop";
     pub const STOP: &str = "Stop";
     pub const STOP_FAILURE: &str = "StopFailure";
+    pub const PRE_COMPACT: &str = "PreCompact";
+    pub const POST_COMPACT: &str = "PostCompact";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
     /// Ours: `ccsession run` is about to start a command.
     pub const RUN_START: &str = "RunStart";

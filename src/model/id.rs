@@ -56,6 +56,19 @@ pub fn is_prefix(text: &str) -> bool {
     check_bytes(text).is_ok()
 }
 
+/// Whether `text` is a session id.
+pub fn is_valid(text: &str) -> bool {
+    check(text).is_ok()
+}
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    check_bytes(text)?;
+    if text == UNKNOWN {
+        return Err(InvalidId::Unknown);
+    }
+    Ok(())
+}
+
 fn check_bytes(text: &str) -> Result<(), InvalidId> {
     let first = text.bytes().next().ok_or(InvalidId::Empty)?;
     if text.len() > MAX_LEN {
@@ -72,10 +85,7 @@ impl FromStr for SessionId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        check_bytes(text)?;
-        if text == UNKNOWN {
-            return Err(InvalidId::Unknown);
-        }
+        check(text)?;
         Ok(Self(text.to_owned()))
     }
 }

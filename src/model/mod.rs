@@ -1,20 +1,28 @@
 //! What things are: ids, times, projects, events, records, configuration. Pure: it opens no file, reads no clock
 //! and no environment; whoever needs "now" or a root is given it.
 
+pub mod activity;
+pub mod call;
 pub mod config;
 pub mod event;
 pub mod id;
 pub mod label;
+pub mod line;
 pub mod pointer;
 pub mod project;
 pub mod record;
 pub mod redact;
 pub mod text;
 pub mod time;
+pub mod trace;
 
+pub use activity::Activity;
+pub use call::Call;
 pub use config::{Capture, Config};
 pub use event::Event;
 pub use id::SessionId;
+pub use line::Line;
 pub use project::{Project, ProjectName};
 pub use record::{Owner, Record};
 pub use time::Timestamp;
+pub use trace::Trace;

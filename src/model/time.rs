@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, within years 0 to 9999.
 ///
 /// Written as RFC 3339 with six digits and `Z`: `2026-11-20T14:27:52.467733Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
 
@@ -64,6 +66,9 @@ impl Timestamp {
     /// # Errors
     /// [`InvalidTime`] for any other text.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        if let Some(time) = parse_as_written(text.as_bytes()) {
+            return Ok(time.into());
+        }
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?;
         Ok(Self::from_micros(time.timestamp_micros()))
     }
@@ -95,6 +100,54 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
+/// Reads the one form that times are written in here; a journal has one a line.
+fn parse_as_written(text: &[u8]) -> Option<DateTime<Utc>> {
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+        b'.',
+        f1,
+        f2,
+        f3,
+        f4,
+        f5,
+        f6,
+        b'Z',
+    ] = text
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_u32, |number, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    };
+    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[n1, n2])?, number(&[s1, s2])?);
+    let time = day.and_hms_micro_opt(hour, minute, second, number(&[f1, f2, f3, f4, f5, f6])?)?;
+    Some(time.and_utc())
+}
+
 /// Writes civil time as the pointer has it: `2026-11-20T14:27:52.467733`, always six digits, no offset.
 pub fn civil(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
@@ -117,6 +170,23 @@ mod tests {
             "1970-01-01T00:00:00.000000Z"
         );
         assert_eq!(Timestamp::parse("yesterday"), Err(InvalidTime));
+    }
+
+    #[test]
+    fn the_short_way_of_reading_agrees_with_the_long_one() {
+        for text in [
+            "0000-01-01T00:00:00.000000Z",
+            "2024-02-29T23:59:59.999999Z",
+            "2023-02-29T00:00:00.000000Z",
+            "2026-13-01T00:00:00.000000Z",
+            "2026-11-20T24:00:00.000000Z",
+            "2026-11-20T14:27:60.000000Z",
+            "2026-11-20T14:2x:00.000000Z",
+        ] {
+            let long = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
+            let short = parse_as_written(text.as_bytes());
+            assert!(short.is_none() || short == long.ok(), "{text}");
+        }
     }
 
     #[test]

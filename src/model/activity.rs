@@ -1,0 +1,716 @@
+//! What a session did: its calls, prompts, subagents, compactions and segments, from its events in order. Pure; any order
+//! of arrival gives the same answer, because the events are put in order first.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::call::{Call, Closed, Moment, State};
+use super::event::Outcome;
+use super::line::Kind;
+use super::trace::{Batched, Span, Step, Trace};
+
+/// Copies of one event that come within this time are one event that several registered hooks told.
+const SAME_MOMENT: i64 = 250_000;
+/// How many of the last calls are looked through before the index of all.
+const NEAR: usize = 16;
+
+/// What a session did. Everything is in the order of its beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Activity<'a> {
+    /// The tool calls.
+    pub calls: Vec<Call<'a>>,
+    /// The prompts, and the turns that followed them.
+    pub prompts: Vec<Prompt<'a>>,
+    /// The subagents.
+    pub agents: Vec<Agent<'a>>,
+    /// The compactions of the context.
+    pub compactions: Vec<Compaction<'a>>,
+    /// The stretches in which a client had the session.
+    pub segments: Vec<Segment<'a>>,
+    /// The first and the last event.
+    pub span: Option<(Moment, Moment)>,
+    /// How many events there are.
+    pub events: u64,
+    /// How many events were told more than once, because hooks are registered more than once.
+    pub duplicates: u64,
+}
+
+/// A prompt, and the turn that followed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt<'a> {
+    /// Its id; none from clients that send none.
+    pub prompt_id: Option<&'a str>,
+    /// When it was given.
+    pub at: Moment,
+    /// The background task whose end it tells; none for a person's prompt.
+    pub notifies: Option<Notified<'a>>,
+    /// When the turn was over.
+    pub ended: Option<Moment>,
+    /// How it ended.
+    pub end: TurnEnd<'a>,
+    pid: Option<u32>,
+}
+
+/// What a prompt that is not a person's is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notified<'a> {
+    /// The background task that has ended.
+    pub task_id: Option<&'a str>,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnEnd<'a> {
+    /// It has not ended.
+    Open,
+    /// The model was done.
+    Stopped,
+    /// The model could not go on, for this reason.
+    Failed(Option<&'a str>),
+    /// Nothing told its end: interrupted, as the next prompt or the session's end shows.
+    Interrupted,
+}
+
+/// A subagent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent<'a> {
+    /// Its id.
+    pub agent_id: &'a str,
+    /// Its type.
+    pub agent_type: Option<&'a str>,
+    /// When it was first heard of.
+    pub began: Moment,
+    /// When it last stopped.
+    pub ended: Option<Moment>,
+    /// The call that started it, by its place among the calls.
+    pub call: Option<usize>,
+    /// The subagent that started it; none for the main thread, or where it is not known.
+    pub parent: Option<&'a str>,
+    /// Whether the call that started it was told its id, and not only guessed by the order of events.
+    pub is_linked: bool,
+}
+
+/// A compaction of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compaction<'a> {
+    /// When it began.
+    pub began: Moment,
+    /// When it was done.
+    pub ended: Option<Moment>,
+    /// `manual` or `auto`.
+    pub trigger: Option<&'a str>,
+}
+
+/// A stretch in which one client had the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// When it began: at its SessionStart, or with the first event that was heard of it.
+    pub began: Moment,
+    /// When it ended.
+    pub ended: Option<Moment>,
+    /// What began it (`startup`, `resume`, `clear`, …); none where its beginning was not heard of.
+    pub source: Option<&'a str>,
+    /// Why it ended, as the client said.
+    pub reason: Option<&'a str>,
+    /// The client's process.
+    pub pid: Option<u32>,
+    /// Its last event.
+    last: Moment,
+}
+
+impl<'a> Activity<'a> {
+    /// What the events of `trace`, which are in order, tell.
+    pub fn of(trace: &'a Trace) -> Self {
+        let mut fold = Fold::new(trace);
+        for (place, step) in trace.steps().iter().enumerate() {
+            fold.step(place, step);
+        }
+        fold.link_agents();
+        fold.activity
+    }
+
+    /// Closes what is still open of clients that do not have the session any more. `has_it` tells whether the process of
+    /// this pid has it; of events without a pid, whether any has.
+    pub fn close(&mut self, has_it: impl Fn(Option<u32>) -> bool) {
+        let Some((_, last)) = self.span else {
+            return;
+        };
+        let segments = &mut self.segments;
+        for segment in segments.iter_mut().filter(|segment| !has_it(segment.pid)) {
+            segment.ended.get_or_insert(segment.last);
+        }
+        let last_of = |pid: Option<u32>| {
+            let of_pid = segments
+                .iter()
+                .rev()
+                .find(|segment| is_of(segment.pid, pid));
+            of_pid.and_then(|segment| segment.ended).unwrap_or(last)
+        };
+        for call in &mut self.calls {
+            if call.state == State::Running && !has_it(call.pid) {
+                call.state = State::Abandoned;
+                call.closed = Some(Closed::ByDeath);
+                call.ended = Some(last_of(call.pid));
+            }
+        }
+        for prompt in &mut self.prompts {
+            if prompt.end == TurnEnd::Open && !has_it(prompt.pid) {
+                prompt.end = TurnEnd::Interrupted;
+                prompt.ended = Some(last_of(prompt.pid));
+            }
+        }
+    }
+
+    /// The calls that have begun and not ended.
+    pub fn open_calls(&self) -> impl Iterator<Item = &Call<'a>> {
+        self.calls
+            .iter()
+            .filter(|call| call.state == State::Running)
+    }
+}
+
+struct Fold<'a> {
+    trace: &'a Trace,
+    activity: Activity<'a>,
+    /// The id and the agent of each call, beside the calls.
+    ids: Vec<(Span, Span)>,
+    /// Where the calls are that are running.
+    open: Vec<usize>,
+    /// Where each call is, by id and agent; filled only once one has to be looked for further back.
+    index: HashMap<(&'a str, &'a str), usize>,
+    indexed: usize,
+    /// Where each subagent is.
+    agents: HashMap<&'a str, usize>,
+    /// Where the calls are that left something running in the background.
+    left_behind: Vec<usize>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(trace: &'a Trace) -> Self {
+        Self {
+            trace,
+            activity: Activity::default(),
+            ids: Vec::new(),
+            open: Vec::new(),
+            index: HashMap::new(),
+            indexed: 0,
+            agents: HashMap::new(),
+            left_behind: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, place: usize, step: &Step) {
+        let now = moment(step);
+        self.activity.events += 1;
+        let (_, last) = self.activity.span.get_or_insert((now, now));
+        *last = now;
+        if self.is_told_before(place, step) {
+            self.activity.duplicates += 1;
+            return;
+        }
+        self.heard_of(step, now);
+        // Every compaction ends with the SubagentStop of a subagent that nobody started.
+        if let Some(agent_id) = self
+            .trace
+            .text(step.agent_id)
+            .filter(|_| step.kind != Kind::SubagentStop)
+        {
+            self.agent(agent_id, step, now);
+        }
+        match step.kind {
+            Kind::PreToolUse => self.begin(step, now),
+            Kind::PermissionRequest => self.ask(step, now),
+            Kind::PermissionDenied => self.end(step, now, State::Denied),
+            Kind::PostToolUse if self.is_left_behind(step) => {
+                self.end(step, now, State::Backgrounded)
+            }
+            Kind::PostToolUse => self.end(step, now, State::Ok),
+            Kind::PostToolUseFailure => self.end(step, now, State::Failed),
+            Kind::PostToolBatch => self.batch(step, now),
+            Kind::UserPromptSubmit => self.prompt(step, now),
+            Kind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
+            Kind::StopFailure => {
+                self.turn_over(step, now, TurnEnd::Failed(self.trace.text(step.word)))
+            }
+            Kind::SubagentStop => self.agent_ends(step, now),
+            Kind::SessionEnd => self.session_ends(step, now),
+            Kind::PreCompact => self.activity.compactions.push(Compaction {
+                began: now,
+                ended: None,
+                trigger: self.trace.text(step.word),
+            }),
+            Kind::PostCompact => {
+                if let Some(last) = self.activity.compactions.last_mut() {
+                    last.ended.get_or_insert(now);
+                }
+            }
+            Kind::SubagentStart
+            | Kind::SessionStart
+            | Kind::RunStart
+            | Kind::RunEnd
+            | Kind::Other => {}
+        }
+    }
+
+    /// Whether the same event was told a moment ago. Events of calls tell it by the call's id instead.
+    fn is_told_before(&self, place: usize, step: &Step) -> bool {
+        let is_told_once = matches!(
+            step.kind,
+            Kind::SessionStart
+                | Kind::SessionEnd
+                | Kind::UserPromptSubmit
+                | Kind::SubagentStart
+                | Kind::SubagentStop
+                | Kind::Stop
+                | Kind::StopFailure
+                | Kind::PreCompact
+                | Kind::PostCompact
+        );
+        let earlier = self.trace.steps().get(..place).unwrap_or_default();
+        let is_copy = |other: &&Step| {
+            let texts = |step: &Step| [step.agent_id, step.prompt_id, step.word, step.task];
+            let pairs = texts(other).into_iter().zip(texts(step));
+            other.kind == step.kind
+                && other.pid == step.pid
+                && pairs
+                    .into_iter()
+                    .all(|(one, other)| self.trace.is_same(one, other))
+        };
+        is_told_once
+            && earlier
+                .iter()
+                .rev()
+                .take_while(|other| step.at - other.at <= SAME_MOMENT)
+                .any(|other| is_copy(&other))
+    }
+
+    /// Notes which client the event is of. One whose start was not heard of begins a segment all the same.
+    fn heard_of(&mut self, step: &Step, now: Moment) {
+        if matches!(step.kind, Kind::RunStart | Kind::RunEnd) {
+            return;
+        }
+        let source = self.trace.text(step.word);
+        let is_start = step.kind == Kind::SessionStart && source != Some("compact");
+        let mut segments = self.activity.segments.iter_mut().rev();
+        if let Some(last) = segments.find(|segment| is_of(segment.pid, step.pid)) {
+            // A late event after the end reopens nothing; a prompt does.
+            let goes_on = match step.kind {
+                _ if is_start => false,
+                Kind::UserPromptSubmit => last.ended.is_none(),
+                _ => true,
+            };
+            if goes_on {
+                last.last = now;
+                return;
+            }
+            last.ended.get_or_insert(last.last);
+        }
+        self.activity.segments.push(Segment {
+            began: now,
+            ended: None,
+            source: source.filter(|_| is_start),
+            reason: None,
+            pid: step.pid,
+            last: now,
+        });
+    }
+
+    /// Where the running call with this id of this agent is.
+    fn find_open(&self, agent: Span, id: Span) -> Option<usize> {
+        let is_it = |place: &usize| {
+            self.ids
+                .get(*place)
+                .is_some_and(|ids| self.is_same(*ids, (id, agent)))
+        };
+        self.open.iter().copied().rev().find(is_it)
+    }
+
+    fn is_same(&self, one: (Span, Span), other: (Span, Span)) -> bool {
+        self.trace.is_same(one.0, other.0) && self.trace.is_same(one.1, other.1)
+    }
+
+    /// Where the last call with this id of this agent is.
+    fn find(&mut self, agent: Span, id: Span) -> Option<usize> {
+        if let Some(open) = self.find_open(agent, id) {
+            return Some(open);
+        }
+        let near = self.ids.len().saturating_sub(NEAR);
+        let recent = self.ids.get(near..).unwrap_or_default();
+        if let Some(place) = recent
+            .iter()
+            .rposition(|ids| self.is_same(*ids, (id, agent)))
+        {
+            return Some(near + place);
+        }
+        let trace = self.trace;
+        let key = |id: Span, agent: Span| {
+            (
+                trace.text(id).unwrap_or_default(),
+                trace.text(agent).unwrap_or_default(),
+            )
+        };
+        for (place, (id, agent)) in self.ids.iter().enumerate().take(near).skip(self.indexed) {
+            self.index.insert(key(*id, *agent), place);
+        }
+        self.indexed = self.indexed.max(near);
+        self.index.get(&key(id, agent)).copied()
+    }
+
+    fn find_call(&mut self, step: &Step) -> Option<usize> {
+        if self.trace.text(step.tool_use_id).is_some() {
+            return self.find(step.agent_id, step.tool_use_id);
+        }
+        // An old client sends no ids: the calls of one tool end in the order in which they began.
+        let agent = self.trace.text(step.agent_id);
+        let tool = self.trace.text(step.tool);
+        self.open.iter().copied().find(|&place| {
+            self.activity.calls.get(place).is_some_and(|call| {
+                call.tool_use_id.is_none()
+                    && call.agent_id == agent
+                    && call.tool == tool
+                    && is_of(call.pid, step.pid)
+            })
+        })
+    }
+
+    fn add(&mut self, call: Call<'a>, id: Span, agent: Span) {
+        if call.state == State::Running {
+            self.open.push(self.activity.calls.len());
+        }
+        self.activity.calls.push(call);
+        self.ids.push((id, agent));
+    }
+
+    fn new_call(&self, step: &Step, now: Moment) -> Call<'a> {
+        let text = |span| self.trace.text(span);
+        Call {
+            tool_use_id: text(step.tool_use_id),
+            tool: text(step.tool),
+            what: text(step.what),
+            agent_id: text(step.agent_id),
+            prompt_id: text(step.prompt_id),
+            pid: step.pid,
+            began: now,
+            has_begun: false,
+            ended: None,
+            state: State::Running,
+            closed: None,
+            error: None,
+            execution: None,
+            asked: None,
+            input_bytes: step.input_bytes,
+            output_bytes: None,
+            background: None,
+            background_ended: None,
+            spawned_agent: None,
+            in_batch: false,
+        }
+    }
+
+    fn begin(&mut self, step: &Step, now: Moment) {
+        let has_id = self.trace.text(step.tool_use_id).is_some();
+        if has_id && self.find_open(step.agent_id, step.tool_use_id).is_some() {
+            self.activity.duplicates += 1;
+            return;
+        }
+        let call = Call {
+            has_begun: true,
+            ..self.new_call(step, now)
+        };
+        self.add(call, step.tool_use_id, step.agent_id);
+    }
+
+    /// A question names no call: it is about the oldest one of its tool that has not been asked about.
+    fn ask(&mut self, step: &Step, now: Moment) {
+        let agent = self.trace.text(step.agent_id);
+        let tool = self.trace.text(step.tool);
+        for place in &self.open {
+            if let Some(call) = self.activity.calls.get_mut(*place)
+                && call.asked.is_none()
+                && call.agent_id == agent
+                && call.tool == tool
+                && is_of(call.pid, step.pid)
+            {
+                call.asked = Some(now);
+                return;
+            }
+        }
+    }
+
+    fn is_left_behind(&self, step: &Step) -> bool {
+        self.trace.text(step.task).is_some()
+    }
+
+    /// Ends a call by an event of its own.
+    fn end(&mut self, step: &Step, now: Moment, state: State) {
+        let trace = self.trace;
+        let execution = step.duration_ms.map(Duration::from_millis);
+        let place = self.find_call(step).unwrap_or_else(|| {
+            let ran = i64::try_from(step.duration_ms.unwrap_or(0))
+                .unwrap_or(0)
+                .saturating_mul(1000);
+            let began = Moment {
+                ts: crate::model::Timestamp::from_micros(now.ts.micros().saturating_sub(ran)),
+                at: now.at.saturating_sub(ran),
+            };
+            self.add(self.new_call(step, began), step.tool_use_id, step.agent_id);
+            self.activity.calls.len() - 1
+        });
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return;
+        };
+        if call.closed == Some(Closed::ByItself) {
+            self.activity.duplicates += 1;
+            return;
+        }
+        call.state = state;
+        call.closed = Some(Closed::ByItself);
+        call.ended = Some(now);
+        call.error = trace.text(step.word).filter(|_| state == State::Failed);
+        call.execution = execution;
+        call.input_bytes = call.input_bytes.or(step.input_bytes);
+        call.output_bytes = step.output_bytes;
+        call.background = trace.text(step.task);
+        call.spawned_agent = trace.text(step.spawned_agent);
+        if call.background.is_some() {
+            self.left_behind.push(place);
+        }
+        self.open.retain(|open| *open != place);
+    }
+
+    /// The end of a message's calls, which alone sees those that were refused or never valid.
+    fn batch(&mut self, step: &Step, now: Moment) {
+        let mut news = 0;
+        for batched in self.trace.batch(step) {
+            if self.batched(step, now, batched) {
+                news += 1;
+            }
+        }
+        if news == 0 && !self.trace.batch(step).is_empty() {
+            self.activity.duplicates += 1;
+        }
+    }
+
+    /// Ends one call of a batch, where nothing else has. Whether the batch is the first to tell of it is the answer.
+    fn batched(&mut self, step: &Step, now: Moment, batched: &Batched) -> bool {
+        let trace = self.trace;
+        let known = self.find(step.agent_id, batched.tool_use_id);
+        let place = known.unwrap_or_else(|| {
+            let call = Call {
+                tool_use_id: trace.text(batched.tool_use_id),
+                tool: trace.text(batched.tool),
+                ..self.new_call(step, now)
+            };
+            self.add(call, batched.tool_use_id, step.agent_id);
+            self.activity.calls.len() - 1
+        });
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return false;
+        };
+        if std::mem::replace(&mut call.in_batch, true) {
+            return false;
+        }
+        if call.closed != Some(Closed::ByItself) {
+            call.state = match batched.outcome {
+                Some(Outcome::Failed) => State::Failed,
+                Some(Outcome::Denied) => State::Denied,
+                None => State::Ok,
+            };
+            call.closed = Some(Closed::ByBatch);
+            call.ended = Some(now);
+            self.open.retain(|open| *open != place);
+        }
+        true
+    }
+
+    fn prompt(&mut self, step: &Step, now: Moment) {
+        let task_id = self.trace.text(step.task);
+        let is_notification = self.trace.text(step.word) == Some("task-notification");
+        if is_notification {
+            self.background_over(task_id, now);
+        } else {
+            self.abandon(now, Closed::ByPrompt, |call| {
+                call.agent_id.is_none() && is_of(call.pid, step.pid)
+            });
+            self.end_turns(step.pid, now, TurnEnd::Interrupted);
+        }
+        self.activity.prompts.push(Prompt {
+            prompt_id: self.trace.text(step.prompt_id),
+            at: now,
+            notifies: is_notification.then_some(Notified { task_id }),
+            ended: None,
+            end: TurnEnd::Open,
+            pid: step.pid,
+        });
+    }
+
+    fn turn_over(&mut self, step: &Step, now: Moment, end: TurnEnd<'a>) {
+        let agent = self.trace.text(step.agent_id);
+        let closed = if agent.is_some() {
+            Closed::BySubagent
+        } else {
+            Closed::ByTurn
+        };
+        self.abandon(now, closed, |call| {
+            call.agent_id == agent && is_of(call.pid, step.pid)
+        });
+        if agent.is_none() {
+            self.end_turns(step.pid, now, end);
+        }
+    }
+
+    /// Ends the turns of a client that are open. A Stop hook may make the model go on: then the last turn ends once more.
+    fn end_turns(&mut self, pid: Option<u32>, now: Moment, end: TurnEnd<'a>) {
+        let mut of_client = self
+            .activity
+            .prompts
+            .iter_mut()
+            .rev()
+            .filter(|prompt| is_of(prompt.pid, pid));
+        let Some(last) = of_client.next() else {
+            return;
+        };
+        if last.end == TurnEnd::Open || end != TurnEnd::Interrupted {
+            last.end = end;
+            last.ended = Some(now);
+        }
+        for earlier in of_client.take_while(|prompt| prompt.end == TurnEnd::Open) {
+            earlier.end = end;
+            earlier.ended = Some(now);
+        }
+    }
+
+    /// A subagent begins, or one is heard of whose beginning was not.
+    fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
+        let agents = &mut self.activity.agents;
+        let place = *self.agents.entry(agent_id).or_insert(agents.len());
+        if place == agents.len() {
+            agents.push(Agent {
+                agent_id,
+                agent_type: None,
+                began: now,
+                ended: None,
+                call: None,
+                parent: None,
+                is_linked: false,
+            });
+        }
+        if let Some(agent) = agents.get_mut(place) {
+            agent.agent_type = agent
+                .agent_type
+                .or_else(|| self.trace.text(step.agent_type));
+            if step.kind == Kind::SubagentStart {
+                agent.ended = None;
+            }
+        }
+    }
+
+    fn agent_ends(&mut self, step: &Step, now: Moment) {
+        let Some(agent_id) = self.trace.text(step.agent_id) else {
+            return;
+        };
+        self.abandon(now, Closed::BySubagent, |call| {
+            call.agent_id == Some(agent_id)
+        });
+        let place = self.agents.get(agent_id);
+        if let Some(agent) = place.and_then(|place| self.activity.agents.get_mut(*place)) {
+            agent.ended = Some(now);
+        }
+        self.background_over(Some(agent_id), now);
+    }
+
+    fn background_over(&mut self, task: Option<&str>, now: Moment) {
+        let calls = &mut self.activity.calls;
+        let mut left_behind = self.left_behind.iter().rev();
+        let is_it = |place: &&usize| {
+            task.is_some()
+                && calls
+                    .get(**place)
+                    .is_some_and(|call| call.background == task)
+        };
+        if let Some(call) = left_behind
+            .find(is_it)
+            .and_then(|place| calls.get_mut(*place))
+        {
+            call.background_ended.get_or_insert(now);
+        }
+    }
+
+    fn session_ends(&mut self, step: &Step, now: Moment) {
+        self.abandon(now, Closed::BySession, |call| is_of(call.pid, step.pid));
+        self.end_turns(step.pid, now, TurnEnd::Interrupted);
+        let mut segments = self.activity.segments.iter_mut().rev();
+        let is_open =
+            |segment: &&mut Segment<'_>| segment.ended.is_none() && is_of(segment.pid, step.pid);
+        if let Some(segment) = segments.find(is_open) {
+            segment.ended = Some(now);
+            segment.reason = self.trace.text(step.word);
+        }
+    }
+
+    /// Gives up the running calls of which `is_over` is true.
+    fn abandon(&mut self, now: Moment, closed: Closed, is_over: impl Fn(&Call<'a>) -> bool) {
+        let calls = &mut self.activity.calls;
+        self.open.retain(|place| {
+            let Some(call) = calls.get_mut(*place).filter(|call| is_over(call)) else {
+                return true;
+            };
+            call.state = State::Abandoned;
+            call.closed = Some(closed);
+            call.ended = Some(now);
+            false
+        });
+    }
+
+    /// Ties each subagent to the call that started it: by the id that the call was told, else, while it runs, to the
+    /// oldest call that could have.
+    fn link_agents(&mut self) {
+        let calls = &self.activity.calls;
+        let starters = |call: &Call<'_>| matches!(call.tool, Some("Agent" | "Task"));
+        let mut told: HashMap<&str, usize> = HashMap::new();
+        for (place, call) in calls.iter().enumerate() {
+            if let Some(agent) = call.spawned_agent {
+                told.insert(agent, place);
+            }
+        }
+        let mut guessed: Vec<usize> = Vec::new();
+        for agent in &mut self.activity.agents {
+            let place = told.get(agent.agent_id).copied();
+            agent.is_linked = place.is_some();
+            agent.call = place.or_else(|| {
+                let could_be = |(place, call): &(usize, &Call<'_>)| {
+                    let covers = call.began.at <= agent.began.at
+                        && call.ended.is_none_or(|ended| agent.began.at <= ended.at);
+                    starters(call)
+                        && call.spawned_agent.is_none()
+                        && covers
+                        && !guessed.contains(place)
+                        && call.agent_id != Some(agent.agent_id)
+                };
+                let found = calls
+                    .iter()
+                    .enumerate()
+                    .find(could_be)
+                    .map(|(place, _)| place);
+                guessed.extend(found);
+                found
+            });
+            agent.parent = agent
+                .call
+                .and_then(|place| calls.get(place))
+                .and_then(|call| call.agent_id);
+        }
+    }
+}
+
+fn moment(step: &Step) -> Moment {
+    Moment {
+        ts: step.ts,
+        at: step.at,
+    }
+}
+
+/// Whether what one process did may be of the other: an unknown one is any.
+fn is_of(one: Option<u32>, other: Option<u32>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}

@@ -1,0 +1,351 @@
+//! All events of one session, in the order in which they happened: what the lines of a journal say, kept small.
+//!
+//! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
+//! a clock may be set while a session runs. `mono`, the boot clock, tells the order across such a jump.
+
+use std::borrow::Cow;
+
+use super::event::Outcome;
+use super::line::{Kind, Line};
+use super::time::Timestamp;
+
+/// How far the clock and the boot clock may drift apart, in microseconds, before one asks which of them to believe.
+const JUMP: i64 = 1_000_000;
+
+/// The events of one session, in order.
+#[derive(Debug, Default)]
+pub struct Trace {
+    text: String,
+    steps: Vec<Step>,
+    batches: Vec<Batched>,
+    /// The least and the greatest distance between the clock and the boot clock.
+    offsets: Option<(i64, i64)>,
+}
+
+/// One event. Its texts are in the trace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Step {
+    /// What it is.
+    pub kind: Kind,
+    /// When it was, by the clock of then.
+    pub ts: Timestamp,
+    /// Its place on a time line without jumps, in microseconds.
+    pub at: i64,
+    mono: Option<u64>,
+    /// The client's process.
+    pub pid: Option<u32>,
+    /// How long the tool ran, as the client measured it, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The size of the tool's input in bytes.
+    pub input_bytes: Option<u64>,
+    /// The size of the tool's output in bytes.
+    pub output_bytes: Option<u64>,
+    pub(super) tool: Span,
+    pub(super) tool_use_id: Span,
+    pub(super) agent_id: Span,
+    pub(super) agent_type: Span,
+    pub(super) prompt_id: Span,
+    pub(super) what: Span,
+    /// `error`, `source`, `reason` or `trigger`: of these an event has one.
+    pub(super) word: Span,
+    /// `background`, or the task or agent that the event is about.
+    pub(super) task: Span,
+    pub(super) spawned_agent: Span,
+    /// Where the calls of a batch are, and how many.
+    batch: (u32, u32),
+}
+
+/// Where a text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// One call in a PostToolBatch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batched {
+    pub(super) tool_use_id: Span,
+    pub(super) tool: Span,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// How many steps back a text is looked for before it is kept once more.
+const NEAR: usize = 4;
+
+impl Trace {
+    /// Adds an event.
+    pub fn push(&mut self, line: &Line<'_>) {
+        let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
+        let word = line.error.as_ref().or(line.source.as_ref());
+        let word = word.or(line.reason.as_ref()).or(line.trigger.as_ref());
+        let task = line.background.as_ref().or(line.task_id.as_ref());
+        let step = Step {
+            kind: line.kind,
+            ts: ts.unwrap_or_default(),
+            at: 0,
+            mono: line.mono,
+            pid: line.pid,
+            duration_ms: line.duration_ms,
+            input_bytes: line.input_bytes,
+            output_bytes: line.output_bytes,
+            tool: self.keep(line.tool.as_ref(), |step| step.tool),
+            tool_use_id: self.keep(line.tool_use_id.as_ref(), |step| step.tool_use_id),
+            agent_id: self.keep(line.agent_id.as_ref(), |step| step.agent_id),
+            agent_type: self.keep(line.agent_type.as_ref(), |step| step.agent_type),
+            prompt_id: self.keep(line.prompt_id.as_ref(), |step| step.prompt_id),
+            what: self.keep(line.what.as_ref(), |step| step.what),
+            word: self.keep(word, |step| step.word),
+            task: self.keep(task, |step| step.task),
+            spawned_agent: self.keep(line.spawned_agent.as_ref(), |step| step.spawned_agent),
+            batch: self.keep_batch(line),
+        };
+        if let Some(offset) = step.offset() {
+            let (least, greatest) = self.offsets.unwrap_or((offset, offset));
+            self.offsets = Some((least.min(offset), greatest.max(offset)));
+        }
+        self.steps.push(step);
+    }
+
+    /// Keeps a text. One that is among the last steps' is not kept twice.
+    fn keep(&mut self, text: Option<&Cow<'_, str>>, of: impl Fn(&Step) -> Span) -> Span {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Span::default();
+        };
+        let mut near = self.steps.iter().rev().take(NEAR).map(of);
+        if let Some(same) = near.find(|span| self.slice(*span) == text.as_ref()) {
+            return same;
+        }
+        self.add(text)
+    }
+
+    fn add(&mut self, text: &str) -> Span {
+        // What does not fit below 4 GiB is left out, as if the line did not say it.
+        let place = |length: usize| u32::try_from(length).ok();
+        let (Some(start), Some(end)) = (
+            place(self.text.len()),
+            place(self.text.len().saturating_add(text.len())),
+        ) else {
+            return Span::default();
+        };
+        self.text.push_str(text);
+        Span { start, end }
+    }
+
+    fn keep_batch(&mut self, line: &Line<'_>) -> (u32, u32) {
+        let start = self.batches.len();
+        for call in &line.calls {
+            let mut add = |text: &Option<String>| {
+                text.as_deref()
+                    .map_or(Span::default(), |text| self.add(text))
+            };
+            let (tool_use_id, tool) = (add(&call.tool_use_id), add(&call.tool));
+            self.batches.push(Batched {
+                tool_use_id,
+                tool,
+                outcome: call.outcome,
+            });
+        }
+        let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        (place(start), place(self.batches.len()))
+    }
+
+    fn slice(&self, span: Span) -> &str {
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The text at `span`; nothing where the event did not say it.
+    pub(super) fn text(&self, span: Span) -> Option<&str> {
+        Some(self.slice(span)).filter(|text| !text.is_empty())
+    }
+
+    /// Whether both are the same text.
+    pub(super) fn is_same(&self, one: Span, other: Span) -> bool {
+        one == other || self.slice(one) == self.slice(other)
+    }
+
+    /// The calls of a batch.
+    pub(super) fn batch(&self, step: &Step) -> &[Batched] {
+        let (start, end) = step.batch;
+        self.batches
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The events, in order once [`Self::order`] was called.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Forgets everything, and keeps the memory for another session.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.steps.clear();
+        self.batches.clear();
+        self.offsets = None;
+    }
+
+    /// Brings the events into the order in which they happened, whatever the order of their arrival.
+    pub fn order(&mut self) {
+        let jumped = self
+            .offsets
+            .is_some_and(|(least, greatest)| greatest - least > JUMP);
+        if jumped {
+            let boots = Boots::of(&self.steps);
+            for step in &mut self.steps {
+                step.at = boots.place(step);
+            }
+        } else {
+            for step in &mut self.steps {
+                step.at = step.ts.micros();
+            }
+        }
+        if self
+            .steps
+            .is_sorted_by(|one, next| (one.at, one.mono) < (next.at, next.mono))
+        {
+            return;
+        }
+        let mut steps = std::mem::take(&mut self.steps);
+        steps.sort_by(|one, other| self.compare(one, other));
+        self.steps = steps;
+    }
+
+    /// The order of two steps: a total one, in which only what is equal is equal.
+    fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
+        let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
+        let texts = |step: &Step| {
+            [
+                step.agent_id,
+                step.tool_use_id,
+                step.tool,
+                step.prompt_id,
+                step.word,
+                step.task,
+            ]
+            .map(|span| self.slice(span))
+        };
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| texts(one).cmp(&texts(other)))
+    }
+}
+
+impl Step {
+    /// By how much the clock was ahead of the boot clock.
+    fn offset(&self) -> Option<i64> {
+        Some(self.ts.micros() - i64::try_from(self.mono?).ok()?)
+    }
+}
+
+/// The stretches of a session in which its clock was not set, and the boots that they belong to.
+struct Boots {
+    stretches: Vec<Stretch>,
+}
+
+/// A stretch of time without a jump between the clock and the boot clock.
+struct Stretch {
+    /// The offsets of the clock in it.
+    offsets: (i64, i64),
+    /// The first and the last event by the boot clock.
+    mono: (u64, u64),
+    /// Whether a client starts with its first event.
+    starts: bool,
+    pids: Vec<u32>,
+    /// What is added to the boot clock: the offset of the first stretch of the same boot.
+    base: i64,
+}
+
+impl Boots {
+    fn of(steps: &[Step]) -> Self {
+        let mut clocked: Vec<(i64, &Step)> = steps
+            .iter()
+            .filter_map(|step| Some((step.offset()?, step)))
+            .collect();
+        clocked.sort_by_key(|(offset, step)| (*offset, step.mono));
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (offset, step) in clocked {
+            let mono = step.mono.unwrap_or_default();
+            let is_start = matches!(step.kind, Kind::SessionStart | Kind::RunStart);
+            match stretches.last_mut() {
+                Some(last) if offset - last.offsets.1 <= JUMP => {
+                    last.extend(offset, mono, is_start, step.pid)
+                }
+                _ => stretches.push(Stretch {
+                    offsets: (offset, offset),
+                    mono: (mono, mono),
+                    starts: is_start,
+                    pids: step.pid.into_iter().collect(),
+                    base: offset,
+                }),
+            }
+        }
+        stretches.sort_by_key(|stretch| stretch.mono);
+        Self::join(&mut stretches);
+        Self { stretches }
+    }
+
+    /// Gives the stretches of one boot one base. A stretch goes on with the boot of the one before it, by the boot clock,
+    /// if a process is in both: none outlives its boot. Where no process is known, it does unless it begins with a start.
+    fn join(stretches: &mut [Stretch]) {
+        let mut before: Option<(u64, i64, Vec<u32>)> = None;
+        for stretch in stretches {
+            if let Some((end, base, pids)) = &before {
+                let is_known = stretch.pids.iter().any(|pid| pids.contains(pid));
+                let may_go_on = stretch.pids.is_empty() && !stretch.starts;
+                let follows = stretch.mono.0 >= *end && (is_known || may_go_on);
+                if follows {
+                    stretch.base = *base;
+                }
+            }
+            let mut pids = stretch.pids.clone();
+            if let Some((_, base, earlier)) = before.take()
+                && base == stretch.base
+            {
+                pids.extend(earlier);
+            }
+            before = Some((stretch.mono.1, stretch.base, pids));
+        }
+    }
+
+    /// Where a step is on a time line without jumps.
+    fn place(&self, step: &Step) -> i64 {
+        let ts = step.ts.micros();
+        let (Some(offset), Some(mono)) = (step.offset(), step.mono) else {
+            return ts;
+        };
+        let is_in = |stretch: &&Stretch| stretch.offsets.0 <= offset && offset <= stretch.offsets.1;
+        match self.stretches.iter().find(is_in) {
+            Some(stretch) if stretch.base != stretch.offsets.0 => {
+                i64::try_from(mono).map_or(ts, |mono| mono + stretch.base)
+            }
+            _ => ts,
+        }
+    }
+}
+
+impl Stretch {
+    fn extend(&mut self, offset: i64, mono: u64, is_start: bool, pid: Option<u32>) {
+        self.offsets.1 = offset;
+        if mono < self.mono.0 {
+            self.mono.0 = mono;
+            self.starts = is_start;
+        }
+        self.mono.1 = self.mono.1.max(mono);
+        if let Some(pid) = pid.filter(|pid| !self.pids.contains(pid)) {
+            self.pids.push(pid);
+        }
+    }
+}
