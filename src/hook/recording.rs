@@ -23,7 +23,7 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, State, clock, config, index, journal, project, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, config, index, project, write,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -194,11 +194,8 @@ impl Recording<'_> {
     fn tool_event(&mut self, state: &State, id: &SessionId) {
         let event = self.event(id);
         let session = state.session(id);
-        let appended = journal::append(
-            &session.journal(),
-            &without_known(event.clone(), &session.scope()),
-        );
-        if self.done(appended) == Some(Appended::Missing) {
+        let appended = session.append(&without_known(event.clone(), &session.scope()));
+        if self.appended(state, &session, appended) == Some(Appended::Missing) {
             let place = self.place(Some(state));
             self.begin(state, id, &place, event, "late");
             self.join(state, id, &place);
@@ -268,15 +265,31 @@ impl Recording<'_> {
     fn journal(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) -> Heard {
         let event = self.event(id);
         let session = state.session(id);
-        let appended = journal::append(
-            &session.journal(),
-            &without_known(event.clone(), &session.scope()),
-        );
-        if self.done(appended) != Some(Appended::Missing) {
+        let appended = session.append(&without_known(event.clone(), &session.scope()));
+        if self.appended(state, &session, appended) != Some(Appended::Missing) {
             return Heard::Before;
         }
         self.begin(state, id, place, event, source);
         Heard::First
+    }
+
+    /// What became of an append. A journal that is full goes on in a new file; while another process holds the lock, the
+    /// next event sees to it.
+    fn appended(
+        &mut self,
+        state: &State,
+        session: &SessionDir,
+        appended: Result<Appended>,
+    ) -> Option<Appended> {
+        let appended = self.done(appended);
+        let limit = self.config.journal_limit;
+        if matches!(appended, Some(Appended::Done { size_before }) if size_before >= limit)
+            && let Ok(_lock) = state.lock(Duration::ZERO)
+        {
+            let rotated = session.rotate(limit);
+            self.done(rotated);
+        }
+        appended
     }
 
     fn event(&self, id: &SessionId) -> Event {
@@ -304,8 +317,8 @@ impl Recording<'_> {
         };
         if !created.journal {
             // Another hook of the session was quicker.
-            let appended = journal::append(&session.journal(), &event);
-            self.done(appended);
+            let appended = session.append(&event);
+            self.appended(state, &session, appended);
         }
         if created.record {
             self.log(state, id, project, "session created");

@@ -514,6 +514,8 @@ impl<'a> Fold<'a> {
             call.state = match batched.outcome {
                 Some(Outcome::Failed) => State::Failed,
                 Some(Outcome::Denied) => State::Denied,
+                // What ran has an event of its own before the batch: this did not, whatever the words are.
+                None if call.has_begun => State::Denied,
                 None => State::Ok,
             };
             call.closed = Some(Closed::ByBatch);

@@ -17,6 +17,8 @@ pub struct Config {
     pub cleanup_interval: Duration,
     /// How much of an event the journal keeps.
     pub capture: Capture,
+    /// The size in bytes at which a journal goes on in a new file.
+    pub journal_limit: u64,
     /// Whether `session-start` tells the model the session id.
     pub context_line: bool,
 }
@@ -38,6 +40,7 @@ impl Default for Config {
             session_timeout: Duration::from_secs(60 * 60),
             cleanup_interval: Duration::from_secs(5 * 60),
             capture: Capture::Summary,
+            journal_limit: 64 << 20,
             context_line: false,
         }
     }
@@ -54,16 +57,18 @@ pub enum Key {
     SessionTimeout,
     CleanupInterval,
     Capture,
+    JournalLimit,
     ContextLine,
 }
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Ttl,
         Self::SessionTimeout,
         Self::CleanupInterval,
         Self::Capture,
+        Self::JournalLimit,
         Self::ContextLine,
     ];
 
@@ -74,6 +79,7 @@ impl Key {
             Self::SessionTimeout => "session_timeout",
             Self::CleanupInterval => "cleanup_interval",
             Self::Capture => "capture",
+            Self::JournalLimit => "journal_limit",
             Self::ContextLine => "context_line",
         }
     }
@@ -104,6 +110,7 @@ impl Key {
             Self::Capture => {
                 "what the journal keeps: `metadata`, or `summary` with a short label of each call"
             }
+            Self::JournalLimit => "at which size a journal goes on in a new file",
             Self::ContextLine => "whether session-start tells the model the session id",
         }
     }
@@ -132,6 +139,7 @@ impl fmt::Display for BadValue {
 impl std::error::Error for BadValue {}
 
 const DURATION: &str = "a duration above zero, such as `90s`, `5m` or `24h`";
+const SIZE: &str = "a size of at least 64 KiB, such as `512KiB`, `64MiB` or `1GiB`";
 const SECONDS: &str = "a whole number of seconds above zero";
 
 impl Config {
@@ -145,6 +153,7 @@ impl Config {
             Key::SessionTimeout => self.session_timeout = duration(text)?,
             Key::CleanupInterval => self.cleanup_interval = duration(text)?,
             Key::Capture => self.capture = capture(text)?,
+            Key::JournalLimit => self.journal_limit = size(text)?,
             Key::ContextLine => self.context_line = switch(text)?,
         }
         Ok(())
@@ -174,6 +183,7 @@ impl Config {
                 Capture::Metadata => "metadata".to_owned(),
                 Capture::Summary => "summary".to_owned(),
             },
+            Key::JournalLimit => written_size(self.journal_limit),
             Key::ContextLine => self.context_line.to_string(),
         }
     }
@@ -190,6 +200,38 @@ pub fn duration(text: &str) -> Result<Duration, BadValue> {
     value.ok_or_else(|| BadValue {
         value: text.to_owned(),
         expected: DURATION,
+    })
+}
+
+/// The units of a size, the largest first.
+const UNITS: [(&str, u64); 4] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("", 1),
+];
+/// The least size at which a journal goes on: many times the longest usual record.
+const LEAST_SIZE: u64 = 64 << 10;
+
+fn size(text: &str) -> Result<u64, BadValue> {
+    let text = text.trim();
+    let read = UNITS.into_iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(bytes)
+    });
+    read.filter(|size| *size >= LEAST_SIZE)
+        .ok_or_else(|| BadValue {
+            value: text.to_owned(),
+            expected: SIZE,
+        })
+}
+
+fn written_size(size: u64) -> String {
+    let whole = UNITS
+        .into_iter()
+        .find(|(_, bytes)| size.is_multiple_of(*bytes));
+    whole.map_or_else(String::new, |(unit, bytes)| {
+        format!("{}{unit}", size / bytes)
     })
 }
 

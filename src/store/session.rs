@@ -1,9 +1,10 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use super::write::{self, Durability};
+use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, Timestamp};
@@ -157,12 +158,80 @@ impl SessionDir {
             .map(|found| found.meta.modified)
     }
 
-    /// Reads the journal.
+    /// Appends an event to the journal. A missing journal means a session first heard of now.
+    ///
+    /// # Errors
+    /// As [`journal::append`].
+    pub fn append(&self, event: &Event) -> Result<Appended> {
+        journal::append(&self.journal(), event)
+    }
+
+    /// Lets the journal go on in a new file where it is larger than `limit` bytes. Whether it did is the answer.
+    ///
+    /// The new file and the old one exchange their names, so that there is a journal at every moment. A process that
+    /// opened the old one before writes its record there: nothing is lost, and no record is split.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the journal is as it was. The caller holds the lock.
+    pub fn rotate(&self, limit: u64) -> Result<bool> {
+        let journal = self.journal();
+        if file::look(&journal)?.is_none_or(|found| found.meta.size <= limit) {
+            return Ok(false);
+        }
+        for number in 1.. {
+            let full = self.rotated(number);
+            if !write::create_small(&full, b"")? {
+                continue;
+            }
+            if !write::exchange(&journal, &full)? {
+                // For a moment there is no journal: an event that comes then begins one.
+                write::rename(&journal, &full)?;
+                write::begin(&journal, b"")?;
+            }
+            break;
+        }
+        Ok(true)
+    }
+
+    /// The journal's part of this number, which is full; the first one is the oldest.
+    fn rotated(&self, number: u32) -> PathBuf {
+        self.path.join(format!("events.{number}.jsonl"))
+    }
+
+    /// Opens the files that the journal consists of, the oldest first.
+    fn open_journal(&self) -> Result<Vec<File>> {
+        // The newest comes first: what is rotated meanwhile is found among the full ones, and known again.
+        let newest = file::open_own(&self.journal())?;
+        let mut files = Vec::new();
+        for number in 1.. {
+            let Some(file) = file::open_own(&self.rotated(number))? else {
+                break;
+            };
+            files.push(file);
+        }
+        if let Some(newest) = newest {
+            let is_same = |last: &File| file::is_same(last, &newest);
+            if !files.last().is_some_and(is_same) {
+                files.push(newest);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Reads the journal for views: what they need of each event.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn lines(&self) -> Result<journal::Lines> {
+        self.open_journal().map(journal::Lines::of)
+    }
+
+    /// Reads the journal: all that each event says.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn events(&self) -> Result<journal::Events> {
-        journal::read(&self.journal())
+        self.lines().map(journal::Events::of)
     }
 
     /// Reads the journal's last events, at most `bytes` of it.
@@ -170,6 +239,9 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn last_events(&self, bytes: u64) -> Result<journal::Events> {
-        journal::read_tail(&self.journal(), bytes)
+        let lines = journal::Lines::of_tail(self.open_journal()?, bytes);
+        lines
+            .map(journal::Events::of)
+            .map_err(Error::io("read", &self.journal()))
     }
 }

@@ -282,6 +282,19 @@ pub fn rename_to_free(from: &Path, to: &Path) -> Result<bool> {
     }
 }
 
+/// Lets two files exchange their names, both of which are there at every moment. Whether the file system can do that is
+/// the answer; where it cannot, nothing has changed.
+///
+/// # Errors
+/// [`Error::Io`] where the system refused.
+pub fn exchange(one: &Path, other: &Path) -> Result<bool> {
+    match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(errno) => Err(Error::io("rename", one)(errno)),
+    }
+}
+
 /// Gives the file at `from` the name `to`, replacing what is there.
 ///
 /// # Errors
