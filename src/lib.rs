@@ -30,3 +30,5 @@ pub mod cli;
 pub mod lifecycle;
 #[cfg(feature = "cli")]
 pub mod setup;
+#[cfg(feature = "cli")]
+pub mod view;

@@ -32,6 +32,8 @@ pub(super) enum Verb {
     List(ListArgs),
     /// Show what is known of one session
     Show(ShowArgs),
+    /// Statistics
+    Stats { mode: Option<String> },
     /// Remove what is stale, and print how many pointers that were
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from

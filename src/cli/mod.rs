@@ -12,6 +12,7 @@ mod list;
 mod output;
 mod run;
 mod show;
+mod stats;
 mod status;
 mod store;
 mod table;
@@ -73,6 +74,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Show(args) => show::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
+        Verb::Stats { .. } => stats::run(&context),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

@@ -3,8 +3,6 @@
 //! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
 //! a clock may be set while a session runs. `mono`, the boot clock, tells the order across such a jump.
 
-use std::borrow::Cow;
-
 use super::event::Outcome;
 use super::line::{Kind, Line};
 use super::time::Timestamp;
@@ -18,6 +16,7 @@ pub struct Trace {
     text: String,
     steps: Vec<Step>,
     batches: Vec<Batched>,
+    has_labels: bool,
     /// The least and the greatest distance between the clock and the boot clock.
     offsets: Option<(i64, i64)>,
 }
@@ -70,16 +69,20 @@ pub(super) struct Batched {
     pub(super) outcome: Option<Outcome>,
 }
 
-/// How many steps back a text is looked for before it is kept once more.
-const NEAR: usize = 4;
-
 impl Trace {
+    /// A trace that keeps the labels, for views that show single calls.
+    pub fn with_labels() -> Self {
+        Self {
+            has_labels: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds an event.
     pub fn push(&mut self, line: &Line<'_>) {
         let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
-        let word = line.error.as_ref().or(line.source.as_ref());
-        let word = word.or(line.reason.as_ref()).or(line.trigger.as_ref());
-        let task = line.background.as_ref().or(line.task_id.as_ref());
+        let word = line.error.or(line.source).or(line.reason).or(line.trigger);
+        let label = line.what.filter(|_| self.has_labels);
         let step = Step {
             kind: line.kind,
             ts: ts.unwrap_or_default(),
@@ -89,15 +92,15 @@ impl Trace {
             duration_ms: line.duration_ms,
             input_bytes: line.input_bytes,
             output_bytes: line.output_bytes,
-            tool: self.keep(line.tool.as_ref(), |step| step.tool),
-            tool_use_id: self.keep(line.tool_use_id.as_ref(), |step| step.tool_use_id),
-            agent_id: self.keep(line.agent_id.as_ref(), |step| step.agent_id),
-            agent_type: self.keep(line.agent_type.as_ref(), |step| step.agent_type),
-            prompt_id: self.keep(line.prompt_id.as_ref(), |step| step.prompt_id),
-            what: self.keep(line.what.as_ref(), |step| step.what),
-            word: self.keep(word, |step| step.word),
-            task: self.keep(task, |step| step.task),
-            spawned_agent: self.keep(line.spawned_agent.as_ref(), |step| step.spawned_agent),
+            tool: self.keep(line.tool),
+            tool_use_id: self.keep(line.tool_use_id),
+            agent_id: self.keep(line.agent_id),
+            agent_type: self.keep(line.agent_type),
+            prompt_id: self.keep(line.prompt_id),
+            what: label.map_or(Span::default(), |label| self.add(&label.text())),
+            word: self.keep(word),
+            task: self.keep(line.background.or(line.task_id)),
+            spawned_agent: self.keep(line.spawned_agent),
             batch: self.keep_batch(line),
         };
         if let Some(offset) = step.offset() {
@@ -107,25 +110,15 @@ impl Trace {
         self.steps.push(step);
     }
 
-    /// Keeps a text. One that is among the last steps' is not kept twice.
-    fn keep(&mut self, text: Option<&Cow<'_, str>>, of: impl Fn(&Step) -> Span) -> Span {
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Span::default();
-        };
-        let mut near = self.steps.iter().rev().take(NEAR).map(of);
-        if let Some(same) = near.find(|span| self.slice(*span) == text.as_ref()) {
-            return same;
-        }
-        self.add(text)
+    fn keep(&mut self, text: Option<&str>) -> Span {
+        text.map_or(Span::default(), |text| self.add(text))
     }
 
     fn add(&mut self, text: &str) -> Span {
-        // What does not fit below 4 GiB is left out, as if the line did not say it.
+        let start = self.text.len();
         let place = |length: usize| u32::try_from(length).ok();
-        let (Some(start), Some(end)) = (
-            place(self.text.len()),
-            place(self.text.len().saturating_add(text.len())),
-        ) else {
+        // What does not fit below 4 GiB is left out, as if the line did not say it.
+        let (Some(start), Some(end)) = (place(start), place(start + text.len())) else {
             return Span::default();
         };
         self.text.push_str(text);
@@ -134,12 +127,9 @@ impl Trace {
 
     fn keep_batch(&mut self, line: &Line<'_>) -> (u32, u32) {
         let start = self.batches.len();
-        for call in &line.calls {
-            let mut add = |text: &Option<String>| {
-                text.as_deref()
-                    .map_or(Span::default(), |text| self.add(text))
-            };
-            let (tool_use_id, tool) = (add(&call.tool_use_id), add(&call.tool));
+        for call in line.calls.iter() {
+            let tool_use_id = self.keep(call.tool_use_id.as_deref());
+            let tool = self.keep(call.tool.as_deref());
             self.batches.push(Batched {
                 tool_use_id,
                 tool,

@@ -128,13 +128,15 @@ impl Lines {
     /// Reads all events, one by one, and returns the damage met.
     pub fn for_each(mut self, mut event: impl FnMut(&Line<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
-            match Line::decode(self.buffer.get(start..end).unwrap_or_default()) {
-                Ok(line) => event(&line),
-                Err(bad) => self.damage.count(&bad),
+            let line = self.buffer.get(start..end).unwrap_or_default();
+            if let Err(bad) = Line::read(line, &mut event) {
+                self.damage.count(&bad);
             }
         }
         self.damage
     }
+
+    pub fn count_lines(mut self) -> u64 { let mut n = 0; while self.next_line().is_some() { n += 1; } n }
 
     /// Where in the buffer the next line is that is not blank, without its line break; nothing at the end.
     fn next_line(&mut self) -> Option<(usize, usize)> {

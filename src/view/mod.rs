@@ -1,0 +1,4 @@
+//! What people and programs see of sessions: timelines and statistics, made from `model` alone. Pure: no files, no clock, no
+//! time zone; whoever asks brings them.
+
+pub mod stats;
