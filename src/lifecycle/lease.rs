@@ -3,9 +3,8 @@
 //! A lease is read, changed and written under the lock only.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::identity::liveness::Judge;
+use crate::identity::liveness::{Judge, LOST};
 use crate::identity::process::Life;
 use crate::model::{Owner, Project, ProjectName, SessionId};
 use crate::store::lease::{self, Lease, Pointed};
@@ -14,9 +13,6 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::Durability;
 use crate::store::{Result, State};
-
-/// A holder that cannot be seen from here holds as long as its session is not silent for longer.
-const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What became of a wish to hold an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +211,7 @@ pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Resul
 }
 
 /// Whether the launcher or its command still runs. What cannot be seen from here is not dead while its session is not
-/// silent for a day.
+/// [`LOST`].
 pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     let may_run = |owner: &Owner| {
         let life = judge
