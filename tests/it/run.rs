@@ -319,6 +319,36 @@ fn what_a_killed_holder_leaves_is_cleaned_up() {
 }
 
 #[test]
+fn of_cleanups_at_once_one_counts_what_a_killed_holder_left() {
+    let sandbox = Sandbox::just_swept();
+    let mut killed = started(with_id(&sandbox, ID, "echo; exec sleep 60"));
+    let path = sandbox.state().join("leases").join(ID);
+    let mut lease: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    kill(killed.id(), rustix::process::Signal::KILL);
+    killed.wait().unwrap();
+    let command = u32::try_from(lease["child"]["pid"].as_u64().unwrap()).unwrap();
+    kill(command, rustix::process::Signal::KILL);
+    let left_behind = 20;
+    for number in 0..left_behind {
+        let id = format!("s-{number}");
+        lease["session_id"] = json!(id);
+        crate::cli::write_private(&path.with_file_name(&id), &lease.to_string());
+    }
+    fs::remove_file(path).unwrap();
+    std::thread::scope(|scope| {
+        for _cleanup in 0..8 {
+            scope.spawn(|| sandbox.ccsession(["cleanup", "--quiet"]).silent());
+        }
+    });
+    // The command may have taken a moment to die.
+    wait_for(|| {
+        sandbox.ccsession(["cleanup", "--quiet"]).silent();
+        leases(&sandbox).is_empty()
+    });
+    assert_eq!(counts(&sandbox)["crashed"], left_behind);
+}
+
+#[test]
 fn signals_are_passed_on_once() {
     use rustix::process::Signal;
     let sandbox = Sandbox::just_swept();
