@@ -159,7 +159,9 @@ impl Shown {
         fact("revision", head.and_then(|head| head.revision.clone()));
         fact("started", Some(format!("{started} ({source})")));
         fact("last event", finding.last_activity.map(active));
-        fact("ended", record.ended_at.map(|at| ended(at, record)));
+        // A session that was resumed since has an end on record, too.
+        let end = record.ended_at.filter(|_| !finding.state.is_live());
+        fact("ended", end.map(|at| ended(at, record)));
         fact("processes", Some(pids.join(", ")));
         fact("now", Some(doing(&self.counted.open_calls)));
         fact("transcript", record.transcript_path.clone());

@@ -401,6 +401,21 @@ fn what_is_known_of_a_session_is_shown() {
 }
 
 #[test]
+fn a_session_that_was_resumed_shows_no_end() {
+    let sandbox = swept();
+    let has_end = || {
+        let shown = sandbox.ccsession(["show", ID]).stdout();
+        shown.lines().any(|line| line.starts_with("ended "))
+    };
+    sandbox
+        .ccsession(["run", "--session-id", ID, "--", "true"])
+        .silent();
+    assert!(has_end());
+    start(&sandbox, ID);
+    assert!(!has_end());
+}
+
+#[test]
 fn a_shown_session_is_one_object() {
     let sandbox = three();
     let shown = sandbox.ccsession(["show", "s-ended", "--json"]).json();
