@@ -729,6 +729,22 @@ fn a_nested_run_restores_the_outer_one_and_names_it_as_parent() {
 }
 
 #[test]
+fn a_run_in_another_project_than_its_parents_is_current_there() {
+    let sandbox = Sandbox::just_swept();
+    let elsewhere = sandbox.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let script = format!(
+        "cd {}
+         $CCSESSION run --session-id {OTHER} -- /bin/sh -c 'cd $CCSESSION_POINTER_DIR; head -qn 1 claude_session_*'",
+        elsewhere.display()
+    );
+    let said = with_id(&sandbox, ID, &script).stdout();
+    assert_eq!(said.lines().collect::<Vec<_>>(), [OTHER, ID]);
+    assert_eq!(sandbox.record(OTHER)["parent"], ID);
+    assert_put_back(&sandbox);
+}
+
+#[test]
 fn nothing_of_the_callers_identity_reaches_the_command() {
     let sandbox = Sandbox::just_swept();
     let run = run(&sandbox, &["--session-id", ID], "env")
