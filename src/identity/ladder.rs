@@ -95,6 +95,15 @@ pub struct Candidate {
     pub last_activity: Option<Timestamp>,
 }
 
+/// The sessions of a project that are live, or may be.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// The sessions, the most recently active first.
+    pub sessions: Vec<Candidate>,
+    /// Which records could not be read, and what became of their sessions, in words for people.
+    pub warnings: Vec<String>,
+}
+
 /// What a rung saw, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -119,6 +128,8 @@ pub struct Answer {
     pub candidates: Vec<Candidate>,
     /// What each rung saw, from the top.
     pub steps: Vec<Step>,
+    /// Which records could not be read on the way, in words for people.
+    pub warnings: Vec<String>,
 }
 
 /// What is asked about.
@@ -193,13 +204,14 @@ pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
         rung,
         trust,
         project: climb.project,
-        candidates: climb.candidates,
+        candidates: climb.live.sessions,
         steps: climb.steps,
+        warnings: climb.live.warnings,
     }
 }
 
-/// The live sessions of a project, the most recently active first.
-pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Vec<Candidate> {
+/// The live sessions of a project.
+pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Live {
     let question = Question {
         about: About::Project(project.clone()),
         ..Question::default()
@@ -249,7 +261,7 @@ struct Climb<'a> {
     project: Option<Project>,
     /// The client above, once it is known.
     client: Option<u32>,
-    candidates: Vec<Candidate>,
+    live: Live,
     steps: Vec<Step>,
 }
 
@@ -275,7 +287,7 @@ impl<'a> Climb<'a> {
             judged: RefCell::default(),
             project,
             client: None,
-            candidates: Vec::new(),
+            live: Live::default(),
             steps: Vec::new(),
         }
     }
@@ -528,9 +540,9 @@ impl<'a> Climb<'a> {
             self.note(Rung::Project, why);
             return None;
         }
-        self.candidates = self.live_sessions(&project);
+        self.live = self.live_sessions(&project);
         let shown = crate::store::shown(project.root());
-        match self.candidates.as_slice() {
+        match self.live.sessions.as_slice() {
             [] => {
                 self.note(Rung::Project, format!("no live session in {shown}"));
                 None
@@ -541,7 +553,7 @@ impl<'a> Climb<'a> {
                     Rung::Project,
                     format!("{id}, the one live session in {shown}"),
                 );
-                self.candidates.clear();
+                self.live.sessions.clear();
                 Some(Found::One(id, Rung::Project))
             }
             several => {
@@ -555,35 +567,30 @@ impl<'a> Climb<'a> {
         }
     }
 
-    fn live_sessions(&self, project: &Project) -> Vec<Candidate> {
+    fn live_sessions(&self, project: &Project) -> Live {
+        let mut live = Live::default();
         let Some(judge) = &self.judge else {
-            return Vec::new();
+            return live;
         };
-        let ids = index::sessions_of_project(judge.state, &project.key()).unwrap_or_default();
-        let mut live: Vec<Candidate> = ids
-            .into_iter()
-            .filter_map(|id| self.candidate(judge, id))
-            .collect();
-        live.sort_by_key(|candidate| std::cmp::Reverse(candidate.last_activity));
+        for id in index::sessions_of_project(judge.state, &project.key()).unwrap_or_default() {
+            let candidate = match self.known(&id) {
+                Some(known) => self.candidate(id, &known),
+                None => candidate_without_record(judge, id, &mut live.warnings),
+            };
+            live.sessions.extend(candidate);
+        }
+        live.sessions
+            .sort_by_key(|candidate| std::cmp::Reverse(candidate.last_activity));
         live
     }
 
-    /// The session as one that could be meant, if it is live and here. One whose record this version cannot read could be.
-    fn candidate(&self, judge: &Judge<'_>, id: SessionId) -> Option<Candidate> {
-        let last_activity = match self.known(&id) {
-            Some(known) => {
-                let (record, finding) = &*known;
-                let is_one = finding.state.is_live() && self.is_here(record, finding);
-                is_one.then_some(finding.last_activity)
-            }
-            None => {
-                let dir = judge.state.session(&id);
-                dir.record().is_err().then(|| dir.last_activity())
-            }
-        };
-        Some(Candidate {
-            last_activity: last_activity?,
-            session_id: id,
+    /// The session as one that could be meant, if it is live and here.
+    fn candidate(&self, session_id: SessionId, known: &(Record, Finding)) -> Option<Candidate> {
+        let (record, finding) = known;
+        let is_one = finding.state.is_live() && self.is_here(record, finding);
+        is_one.then_some(Candidate {
+            session_id,
+            last_activity: finding.last_activity,
         })
     }
 
@@ -686,4 +693,25 @@ impl<'a> Climb<'a> {
         let finding = judge.find(id, &record);
         Some((record, finding))
     }
+}
+
+/// A session whose record cannot be read, as one that could be meant: only while a process has it, or it would be in the
+/// way for ever.
+fn candidate_without_record(
+    judge: &Judge<'_>,
+    session_id: SessionId,
+    warnings: &mut Vec<String>,
+) -> Option<Candidate> {
+    let dir = judge.state.session(&session_id);
+    let err = dir.record().err()?;
+    let is_owned = judge.is_owned(&session_id, false);
+    warnings.push(if is_owned {
+        format!("{err}; a process has its session, so it counts as live")
+    } else {
+        format!("{err}; it was left out")
+    });
+    is_owned.then(|| Candidate {
+        last_activity: dir.last_activity(),
+        session_id,
+    })
 }
