@@ -95,10 +95,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Io`] where `dir` is not there.
     pub fn live(&self, dir: &Path) -> Result<Vec<Candidate>> {
-        Ok(ladder::live_in_project(
-            &self.sight(),
-            &project::existing(dir)?,
-        ))
+        Ok(ladder::live_in_project(&self.sight(), &project::existing(dir)?).sessions)
     }
 
     /// Makes `id` the current session of the project that the directory `dir` belongs to, in the pointer

@@ -11,8 +11,8 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
 use crate::identity::ladder::{
-    About, Answer, Candidate, Question, Rung, Sight, Step, Trust, last_of_project, live_in_project,
-    project_here, resolve,
+    About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, last_of_project,
+    live_in_project, project_here, resolve,
 };
 use crate::identity::process;
 use crate::model::id::UNKNOWN;
@@ -45,6 +45,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     } else {
         resolve(&sight, &question(&args)?)
     };
+    warn(&answer.warnings);
     if args.guess && answer.trust == Trust::Ambiguous {
         answer.id = answer
             .candidates
@@ -65,7 +66,8 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 /// Every live session of the project, one a line.
 fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
     let project = project_asked(sight, args)?;
-    let sessions = live_in_project(sight, &project);
+    let Live { sessions, warnings } = live_in_project(sight, &project);
+    warn(&warnings);
     if args.json {
         let project = printed(&project);
         output::json(&json!({"v": 1, "project": project, "sessions": sessions}));
@@ -81,6 +83,7 @@ fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result
                     project: Some(project.clone()),
                     candidates: Vec::new(),
                     steps: Vec::new(),
+                    warnings: Vec::new(),
                 };
                 fill(format, sight, &answer)
             },
@@ -173,6 +176,7 @@ fn last(id: Option<SessionId>, project: Project) -> Answer {
         project: Some(project),
         candidates: Vec::new(),
         steps,
+        warnings: Vec::new(),
     }
 }
 
@@ -225,6 +229,10 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
         };
         escaped(&value)
     })
+}
+
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|text| output::complain(text));
 }
 
 fn print(args: &CurrentArgs, answer: &Answer) {

@@ -12,7 +12,7 @@ use super::list::{doing, span};
 use super::output;
 use super::status::{Status, refusal};
 use super::table::Table;
-use crate::identity::lineage::{Kin, Relation, lineage};
+use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Finding, OpenCall, SessionState, open_calls_in};
 use crate::model::{Record, Timestamp};
 use crate::store::journal::Damage;
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let shown = Shown {
         finding: judge.find(&id, &record),
         counted: count(&dir)?,
-        kin: lineage(&judge, &id)?,
+        lineage: lineage(&judge, &id)?,
         log: operations(state, &record),
         journal: dir.journal(),
         record,
@@ -61,7 +61,7 @@ struct Shown {
     record: Record,
     finding: Finding,
     counted: Counted,
-    kin: Vec<Kin>,
+    lineage: Lineage,
     log: Vec<Map<String, Value>>,
     journal: PathBuf,
 }
@@ -99,7 +99,8 @@ impl Shown {
             "last_activity": self.finding.last_activity,
             "owners": self.finding.owners,
             "open_calls": self.counted.open_calls,
-            "lineage": self.kin,
+            "lineage": self.lineage.kin,
+            "lineage_more": self.lineage.more,
             "journal": self.journal.to_string_lossy(),
             "events": self.counted.by_event,
             "torn": self.counted.damage.torn,
@@ -122,7 +123,7 @@ impl Shown {
             operations.row([when, text("what").to_owned()]);
         }
         let facts = self.facts(context);
-        let lineage = self.lineage();
+        let lineage = self.relatives();
         format!("{facts}\n{lineage}{events}\n{operations}")
     }
 
@@ -159,7 +160,9 @@ impl Shown {
         fact("revision", head.and_then(|head| head.revision.clone()));
         fact("started", Some(format!("{started} ({source})")));
         fact("last event", finding.last_activity.map(active));
-        fact("ended", record.ended_at.map(|at| ended(at, record)));
+        // A session that was resumed since has an end on record, too.
+        let end = record.ended_at.filter(|_| !finding.state.is_live());
+        fact("ended", end.map(|at| ended(at, record)));
         fact("processes", Some(pids.join(", ")));
         fact("now", Some(doing(&self.counted.open_calls)));
         fact("transcript", record.transcript_path.clone());
@@ -177,12 +180,12 @@ impl Shown {
     }
 
     /// The sessions that this one came from and that came from it, as a tree; nothing where it has no relatives.
-    fn lineage(&self) -> String {
-        if self.kin.len() < 2 {
+    fn relatives(&self) -> String {
+        if self.lineage.kin.len() < 2 {
             return String::new();
         }
         let mut table = Table::new(&["LINEAGE", "STATE", "STARTED", "HOW"]);
-        for kin in &self.kin {
+        for kin in &self.lineage.kin {
             let branch = match kin.depth {
                 0 => String::new(),
                 depth => format!("{}└ ", "  ".repeat(depth - 1)),
@@ -203,7 +206,11 @@ impl Shown {
                 how,
             ]);
         }
-        format!("{table}\n")
+        let more = match self.lineage.more {
+            0 => String::new(),
+            more => format!("… and {more} more\n"),
+        };
+        format!("{table}{more}\n")
     }
 }
 

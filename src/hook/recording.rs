@@ -457,12 +457,8 @@ impl Recording<'_> {
         let (Some(state), Some(client)) = (state, &place.client) else {
             return false;
         };
-        let is_of_project = |outer: &Outer| {
-            let record = state.session(&outer.id).record().ok().flatten();
-            record.is_some_and(|record| record.is_in(project.root()))
-        };
         let mut around = client.around.iter().filter(|outer| !outer.is_launcher);
-        around.any(is_of_project)
+        around.any(|outer| state.session(&outer.id).is_in(project.root()))
     }
 
     /// Writes the pointer again if it is this session's and not new.

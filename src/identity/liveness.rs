@@ -12,6 +12,10 @@ use crate::store::{SessionDir, State, index};
 /// How much of a journal's end tells whether the session has ended: hundreds of events.
 const TAIL: u64 = 256 * 1024;
 
+/// What cannot be seen from here may still go on; after so long without an event nobody counts on it any more. The next
+/// prompt in such a session makes it live again.
+pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,13 +63,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether a process that cannot be judged may have the session, and something happened within `patience`.
-    pub fn may_go_on(&self, now: Timestamp, patience: Duration) -> bool {
+    /// Whether a process that cannot be judged may have the session, and the session is not [`LOST`].
+    pub fn may_go_on(&self, now: Timestamp) -> bool {
         let is_unseen = self.known == 0 || self.unseen > 0;
-        is_unseen
-            && self
-                .last_activity
-                .is_some_and(|last| last.age(now) < patience)
+        is_unseen && self.last_activity.is_some_and(|last| last.age(now) < LOST)
     }
 
     /// Whether the session, with this record, is in the project rooted at `root`: where its living client was started,

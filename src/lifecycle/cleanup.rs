@@ -3,7 +3,6 @@
 //! of ended sessions.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::Life;
@@ -13,10 +12,6 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
 use crate::store::{Error, Places, Result, State, file, index, write};
-
-/// A session of which no process can be seen may still go on; after so long without an event it is taken off the live
-/// ones. The next prompt in it puts it back.
-const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -50,19 +45,20 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
         ttl: config.ttl,
         now,
     };
-    let (orphans, pointers) = pointers
+    let (orphans, removed) = pointers
         .sweep(dry_run)?
         .into_iter()
         .partition(|swept| swept.why == Why::Orphaned);
     let mut report = Report {
-        pointers,
+        pointers: removed,
         orphans,
         retired: 0,
         leases: 0,
         state_left_alone: broken,
     };
     if let Some(state) = &state {
-        sweep_state(state, places, config, now, dry_run, &mut report)?;
+        let judge = Judge::new(state, config, now);
+        sweep_state(&judge, &pointers, dry_run, &mut report)?;
     }
     Ok(report)
 }
@@ -87,14 +83,12 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
 }
 
 fn sweep_state(
-    state: &State,
-    places: &Places,
-    config: &Config,
-    now: Timestamp,
+    judge: &Judge<'_>,
+    pointers: &Pointers<'_>,
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
-    let judge = Judge::new(state, config, now);
+    let (state, now) = (judge.state, judge.now);
     if let Some(viewpoint) = judge.viewpoint.as_ref().filter(|_| !dry_run) {
         for entry in index::processes(state)? {
             if viewpoint.judge(&entry.owner) == Life::Dead {
@@ -104,7 +98,7 @@ fn sweep_state(
     }
     for (key, id) in index::live_candidates(state)? {
         sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
-        let Some(how) = gone(&judge, &id) else {
+        let Some(how) = gone(judge, &id) else {
             continue;
         };
         report.retired += 1;
@@ -112,7 +106,7 @@ fn sweep_state(
             continue;
         }
         index::remove_from_project(state, &key, &id)?;
-        if gone(&judge, &id).is_none() {
+        if gone(judge, &id).is_none() {
             // It was resumed at this very moment.
             index::add_to_project(state, &key, &id)?;
         } else if how == Gone::Abandoned {
@@ -123,18 +117,12 @@ fn sweep_state(
             )?;
         }
     }
-    let pointers = Pointers {
-        dir: &places.pointers,
-        state: Some(state),
-        ttl: config.ttl,
-        now,
-    };
-    report.leases = lease::sweep(&judge, &pointers, dry_run)?;
+    report.leases = lease::sweep(judge, pointers, dry_run)?;
     for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
         sweep_orphans(&dir, now, dry_run, report)?;
     }
     if !dry_run && state.claim_daily(now)? {
-        rebuild_indexes(&judge)?;
+        rebuild_indexes(judge)?;
         // A hook that was killed while it created a session left it in no index.
         for id in state.session_ids()? {
             sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
@@ -168,7 +156,7 @@ fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     match finding.state {
         SessionState::Active | SessionState::Idle => None,
         SessionState::Ended => Some(Gone::Ended),
-        SessionState::Abandoned if finding.may_go_on(judge.now, LOST) => None,
+        SessionState::Abandoned if finding.may_go_on(judge.now) => None,
         SessionState::Abandoned => Some(Gone::Abandoned),
     }
 }

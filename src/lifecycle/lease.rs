@@ -3,9 +3,8 @@
 //! A lease is read, changed and written under the lock only.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::identity::liveness::Judge;
+use crate::identity::liveness::{Judge, LOST};
 use crate::identity::process::Life;
 use crate::model::{Owner, Project, ProjectName, SessionId};
 use crate::store::lease::{self, Lease, Pointed};
@@ -14,9 +13,6 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::Durability;
 use crate::store::{Result, State};
-
-/// A holder that cannot be seen from here holds as long as its session is not silent for longer.
-const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What became of a wish to hold an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +108,8 @@ pub fn point(
 }
 
 /// Gives back an id that `holder` holds; another's lease stays. The pointer says again what it said before, unless it is
-/// another's by now; and whoever came in between finds that, too, once it ends.
+/// another's by now; and whoever came in between finds that, too, once it ends. Whether `holder` still had the id is the
+/// answer.
 ///
 /// # Errors
 /// As [`take`] and [`Pointers::put_back`].
@@ -122,14 +119,14 @@ pub fn release(
     name: &ProjectName,
     id: &SessionId,
     holder: &Owner,
-) -> Result<()> {
+) -> Result<bool> {
     let state = judge.state;
     let is_own = |lease: &Lease| lease.holder == *holder;
     let own = {
         // Nobody takes over from a holder that lives, so without the lock it is its own lease, too.
         let _lock = state.lock(LAUNCHER_PATIENCE).ok();
         let Some(own) = lease::read(state, id)?.filter(is_own) else {
-            return Ok(());
+            return Ok(false);
         };
         for other in lease::held(state)? {
             let Ok(Some(mut other)) = lease::read(state, &other) else {
@@ -148,11 +145,12 @@ pub fn release(
     };
     let restored = restore_pointer(judge, pointers, name, &own);
     let _lock = state.lock(LAUNCHER_PATIENCE).ok();
-    if lease::read(state, id)?.as_ref().is_some_and(is_own) {
+    let is_still_own = lease::read(state, id)?.as_ref().is_some_and(is_own);
+    if is_still_own {
         lease::remove(state, id)?;
         note(state, "lease released", &own);
     }
-    restored
+    restored.map(|()| is_still_own)
 }
 
 fn restore_pointer(
@@ -202,20 +200,22 @@ pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Resul
     if dry_run {
         return Ok(left.len());
     }
+    let mut released = 0;
     for dead in &left {
         let root = dead.holder.root.as_deref().unwrap_or("/");
         let name = Project::at(Path::new(root).to_owned()).name();
-        {
+        // Not by this cleanup where another one, or the id's next holder, came first: that one has counted it.
+        if release(judge, pointers, &name, &dead.session_id, &dead.holder)? {
+            released += 1;
             let _lock = state.lock(CLI_PATIENCE)?;
             lease::count(state, |counts| counts.crashed += 1)?;
         }
-        release(judge, pointers, &name, &dead.session_id, &dead.holder)?;
     }
-    Ok(left.len())
+    Ok(released)
 }
 
 /// Whether the launcher or its command still runs. What cannot be seen from here is not dead while its session is not
-/// silent for a day.
+/// [`LOST`].
 pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     let may_run = |owner: &Owner| {
         let life = judge

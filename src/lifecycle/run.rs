@@ -326,9 +326,10 @@ impl<'a> Held<'a> {
         Ok(())
     }
 
-    /// Moves the pointer, unless this was started from within a session: that one stays the project's current.
+    /// Moves the pointer, unless this was started from within a session of the same project: that one stays current.
     fn become_current(&self) -> store::Result<()> {
-        if self.parent.is_some() {
+        let is_of_project = |id| self.state.session(id).is_in(self.project.root());
+        if self.parent.as_ref().is_some_and(is_of_project) {
             return Ok(());
         }
         let pointers = self.pointers(clock::now());

@@ -40,25 +40,26 @@ pub struct Environment {
     pub relative: Vec<&'static str>,
 }
 
-/// The variables of ours that say a place.
-const OURS: [&str; 4] = [
-    "CCSESSION_STATE_DIR",
-    "CCSESSION_POINTER_DIR",
-    "CCSESSION_CONFIG",
-    "CCSESSION_LIBEXEC",
-];
-
 impl Environment {
     /// Reads the process's environment.
     pub fn read() -> Self {
+        let mut relative = Vec::new();
+        let mut ours = |name| {
+            let path = PathBuf::from(variable(name)?);
+            if path.is_absolute() {
+                return Some(path);
+            }
+            relative.push(name);
+            None
+        };
         Self {
             home: absolute("HOME"),
             xdg_state_home: absolute("XDG_STATE_HOME"),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
-            state_dir: absolute("CCSESSION_STATE_DIR"),
-            pointer_dir: absolute("CCSESSION_POINTER_DIR"),
-            config: absolute("CCSESSION_CONFIG"),
-            libexec: absolute("CCSESSION_LIBEXEC"),
+            state_dir: ours("CCSESSION_STATE_DIR"),
+            pointer_dir: ours("CCSESSION_POINTER_DIR"),
+            config: ours("CCSESSION_CONFIG"),
+            libexec: ours("CCSESSION_LIBEXEC"),
             hook_debug: variable("HOOK_DEBUG").is_some_and(|value| is_true(&value)),
             ccsession_id: variable("CCSESSION_ID"),
             claude_session_id: variable("CLAUDE_CODE_SESSION_ID"),
@@ -66,7 +67,7 @@ impl Environment {
             claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
             claude_env_file: absolute("CLAUDE_ENV_FILE"),
             claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),
-            relative: OURS.into_iter().filter(|name| is_relative(name)).collect(),
+            relative,
         }
     }
 }
@@ -109,10 +110,6 @@ fn is_true(value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let value = value.split('#').next().unwrap_or_default().trim();
     value.eq_ignore_ascii_case("true") || value == "1"
-}
-
-fn is_relative(name: &str) -> bool {
-    variable(name).is_some_and(|value| !PathBuf::from(value).is_absolute())
 }
 
 fn absolute(name: &str) -> Option<PathBuf> {

@@ -71,6 +71,11 @@ impl SessionDir {
         })
     }
 
+    /// Whether the session is on record as one of the project rooted at `root`.
+    pub fn is_in(&self, root: &Path) -> bool {
+        matches!(self.record(), Ok(Some(record)) if record.is_in(root))
+    }
+
     /// Reads the part of the record that events are compared with; what cannot be read is absent.
     pub fn scope(&self) -> Scope {
         let content = file::read_own(&self.record_path(), MAX_RECORD)

@@ -297,6 +297,57 @@ fn a_lineage_is_drawn_from_its_first_session_down() {
     assert_eq!(sandbox.journal("s-third")[0]["previous"], "s-second");
 }
 
+/// Puts down a record as `ID`'s, of another session that hangs on `above`.
+fn put_below(sandbox: &Sandbox, id: &str, relation: &str, above: &str) {
+    let mut record = sandbox.record(ID);
+    record["session_id"] = json!(id);
+    record[relation] = json!(above);
+    fs::create_dir(sandbox.session(id)).unwrap();
+    write_private(&record_path(sandbox, id), &record.to_string());
+}
+
+#[test]
+fn of_a_large_lineage_the_way_to_the_session_is_kept_and_the_rest_counted() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    // All of these are drawn before what went on after the first one.
+    for number in 0..250 {
+        put_below(&sandbox, &format!("nested-{number}"), "parent", ID);
+    }
+    let mut way = vec![ID.to_owned()];
+    for number in 0..60 {
+        let (above, id) = (way[number].clone(), format!("clear-{number}"));
+        put_below(&sandbox, &id, "previous", &above);
+        way.push(id);
+    }
+    let last = way.last().unwrap().as_str();
+    let shown = sandbox.ccsession(["show", last, "--json"]).json();
+    let kin: Vec<&str> = shown["lineage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kin| kin["session_id"].as_str().unwrap())
+        .collect();
+    let (nested, on_the_way): (Vec<&str>, Vec<&str>) =
+        kin.into_iter().partition(|id| id.starts_with("nested-"));
+    assert_eq!(on_the_way, way);
+    assert_eq!((nested.len(), &shown["lineage_more"]), (200, &json!(50)));
+    let shown = sandbox.ccsession(["show", last]).stdout();
+    assert!(shown.contains(&format!("{last} *")), "{shown}");
+    assert!(shown.contains("\n… and 50 more\n\nEVENT"), "{shown}");
+}
+
+#[test]
+fn sessions_that_name_each_other_in_a_circle_are_drawn_once() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    put_below(&sandbox, "s-2", "previous", ID);
+    edit_record(&sandbox, ID, |record| record["previous"] = json!("s-2"));
+    let shown = sandbox.ccsession(["show", ID, "--json"]).json();
+    let kin = shown["lineage"].as_array().unwrap();
+    assert_eq!((kin.len(), &shown["lineage_more"]), (2, &json!(0)));
+}
+
 #[test]
 fn of_a_project_only_its_own_sessions_are_listed() {
     let sandbox = swept();
@@ -401,6 +452,21 @@ fn what_is_known_of_a_session_is_shown() {
 }
 
 #[test]
+fn a_session_that_was_resumed_shows_no_end() {
+    let sandbox = swept();
+    let has_end = || {
+        let shown = sandbox.ccsession(["show", ID]).stdout();
+        shown.lines().any(|line| line.starts_with("ended "))
+    };
+    sandbox
+        .ccsession(["run", "--session-id", ID, "--", "true"])
+        .silent();
+    assert!(has_end());
+    start(&sandbox, ID);
+    assert!(!has_end());
+}
+
+#[test]
 fn a_shown_session_is_one_object() {
     let sandbox = three();
     let shown = sandbox.ccsession(["show", "s-ended", "--json"]).json();
@@ -411,6 +477,7 @@ fn a_shown_session_is_one_object() {
         "journal",
         "last_activity",
         "lineage",
+        "lineage_more",
         "log",
         "newer",
         "open_calls",

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{CCSESSION, ID, Sandbox, as_client, event};
+use crate::support::{CCSESSION, ID, Sandbox, as_client, event, text};
 
 fn start(sandbox: &Sandbox, id: &str) {
     sandbox
@@ -187,6 +187,45 @@ fn two_live_sessions_are_ambiguous_and_never_guessed_unasked() {
     sandbox
         .ccsession(["current", "--guess", "--strict"])
         .expect(4, "s-1\n", "");
+}
+
+/// A record that nobody can read, and that no process has, stands in nobody's way; and it is named.
+#[track_caller]
+fn check_unreadable(record: &str, why: &str) {
+    let sandbox = Sandbox::new();
+    start_and_die(&sandbox, "s-bad");
+    let path = sandbox.session("s-bad").join("session.json");
+    fs::write(&path, record).unwrap();
+    sandbox
+        .hook(&event("SessionStart", ID, json!({"source": "startup"})))
+        .silent();
+    let path = path.display();
+    let said = format!("ccsession: could not read `{path}`: {why}; it was left out\n");
+    let asked = |arguments: &[&str]| sandbox.ccsession(["current"].iter().chain(arguments));
+    let answer = format!("{ID}\n");
+    for arguments in [&[][..], &["--strict"], &["--all"]] {
+        asked(arguments).expect(0, &answer, &said);
+    }
+    let output = asked(&["--json"]).output();
+    assert_eq!(text(&output.stderr), said);
+    let answer = serde_json::from_slice(&output.stdout).unwrap();
+    check(&answer, Some(ID), "project", "exact");
+    // A hook that asks the same says nothing of it.
+    sandbox.hook(&json!({"hook_event_name": "Stop"})).silent();
+    assert_eq!(sandbox.journal(ID).last().unwrap()["rung"], "project");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_not_in_the_way() {
+    check_unreadable("not JSON", "expected ident at line 1 column 2");
+    check_unreadable(
+        "{\"v\": 99}",
+        "it has format version 99, this program knows 1; upgrade it",
+    );
+    check_unreadable(
+        "[]",
+        "invalid length 0, expected struct Versioned with 1 element at line 1 column 2",
+    );
 }
 
 #[test]

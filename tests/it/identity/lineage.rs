@@ -4,7 +4,7 @@ use rustix::process::{WaitId, WaitIdOptions};
 use serde_json::{Value, json};
 
 use super::{Call, Client, check, check_state, current_in, listed, outside, quoted, repository};
-use crate::support::{CCSESSION, SESSION_START, Sandbox, event};
+use crate::support::{CCSESSION, SESSION_START, Sandbox, event, text};
 
 fn owners(sandbox: &Sandbox, id: &str) -> usize {
     std::fs::read_dir(sandbox.session(id).join("owners"))
@@ -97,6 +97,29 @@ fn a_session_resumed_in_a_second_process_ends_with_the_last_of_them() {
     check(&second.current_in(&project), None, "unknown", "none");
     check(&current_in(&sandbox, &project), None, "unknown", "none");
     check_lineage(&sandbox, "s-1", None, None);
+}
+
+/// Nobody can say where it is, but that it is live; so it is not left out.
+#[test]
+fn a_session_that_a_process_has_counts_though_its_record_cannot_be_read() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    let bad = Client::in_session(&sandbox, "s-bad", &project);
+    let _good = Client::in_session(&sandbox, "s-good", &project);
+    let path = sandbox.session("s-bad").join("session.json");
+    std::fs::write(&path, "{\"v\": 99}").unwrap();
+    let current = |outcome: &str| {
+        let output = sandbox.ccsession(["current", "--json"]).output();
+        let said = text(&output.stderr);
+        assert!(said.contains(path.to_str().unwrap()), "{said}");
+        assert!(said.ends_with(outcome), "{said}");
+        super::answer(&text(&output.stdout))
+    };
+    let ambiguous = current("; a process has its session, so it counts as live\n");
+    check(&ambiguous, None, "project", "ambiguous");
+    bad.kill();
+    let good = current("; it was left out\n");
+    check(&good, Some("s-good"), "project", "exact");
 }
 
 /// The first of two processes leaves the session by `/clear`, without a word about the old one.

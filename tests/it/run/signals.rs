@@ -1,0 +1,176 @@
+//! Signals and the terminal: the command gets what it would without a launcher.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{OTHER, assert_put_back, command_in, kill, lease, leases, started, wait_for, with_id};
+use crate::bad_input::is_torture;
+use crate::support::{CCSESSION, ID, Sandbox, text};
+
+#[test]
+fn signals_are_passed_on_once() {
+    let sandbox = Sandbox::just_swept();
+    for (signal, name) in [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::TERM, "TERM"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+    ] {
+        let script = format!(
+            "trap 'echo {name}' {name}; trap 'exit 7' ALRM; echo; while :; do sleep 0.01; done"
+        );
+        let mut child = started(with_id(&sandbox, ID, &script));
+        kill(child.id(), signal);
+        let mut said = [0; 32];
+        let read = std::io::Read::read(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+        assert_eq!(text(&said[..read]), format!("{name}\n"));
+        kill(command_in(&lease(&sandbox, ID)), Signal::ALARM);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(
+            (ended.status.code(), text(&ended.stdout)),
+            (Some(7), String::new()),
+            "{name}"
+        );
+    }
+    assert_put_back(&sandbox);
+}
+
+#[test]
+fn what_the_caller_ignores_the_command_ignores() {
+    let sandbox = Sandbox::just_swept();
+    let script = format!(
+        "trap '' HUP; exec {CCSESSION} run --session-id {ID} -- /bin/sh -c 'echo; sleep 0.3; echo lives'"
+    );
+    let child = started(sandbox.run("/bin/sh").arg("-c").arg(script));
+    kill(child.id(), Signal::HUP);
+    kill(command_in(&lease(&sandbox, ID)), Signal::HUP);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), text(&ended.stdout)),
+        (Some(0), "lives\n".to_owned())
+    );
+}
+
+#[test]
+fn a_caller_that_asks_nobody_how_its_children_end_changes_nothing() {
+    let sandbox = Sandbox::just_swept();
+    let script = "trap '' CHLD; exec $CCSESSION run --session-id $0 -- /bin/sh -c 'exit 5'";
+    let run = sandbox.run("/bin/sh").arg("-c").arg(script).arg(ID);
+    run.env("CCSESSION", CCSESSION).expect(5, "", "");
+    assert_eq!(sandbox.record(ID)["exit_status"], 5);
+    assert_put_back(&sandbox);
+}
+
+#[test]
+fn a_signal_in_the_first_moments_leaves_nothing_behind() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.ccsession(["store", OTHER]).silent();
+    let pointer = fs::read(sandbox.pointer("shop")).unwrap();
+    let (rounds, step) = if is_torture() { (300, 100) } else { (40, 600) };
+    for round in 0..rounds {
+        let mut run = with_id(&sandbox, &format!("s-{round}"), "sleep 60");
+        let mut child = run.command.stdin(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(round * step));
+        kill(child.id(), Signal::TERM);
+        child.wait().unwrap();
+    }
+    assert_eq!(leases(&sandbox), [""; 0]);
+    assert_eq!(fs::read(sandbox.pointer("shop")).unwrap(), pointer);
+    let live = sandbox
+        .ccsession([
+            "list",
+            "--json",
+            "--state",
+            "active",
+            "--state",
+            "abandoned",
+        ])
+        .json();
+    assert_eq!(live["sessions"], json!([]));
+}
+
+#[test]
+fn a_signal_while_the_handlers_are_set_up_is_heard() {
+    if !crate::faults::can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let trace = sandbox.path("trace");
+    let mut traced = sandbox.run("strace").arg("-qq").arg("-o").arg(&trace);
+    traced.command.args(["-e", "trace=rt_sigaction"]);
+    traced
+        .command
+        .args(["-e", "inject=rt_sigaction:delay_exit=50000", CCSESSION]);
+    traced
+        .command
+        .args(["run", "--session-id", ID, "--", "sleep", "60"]);
+    let mut strace = traced.command.stdin(Stdio::null()).spawn().unwrap();
+    let is_being_set = || {
+        let trace = fs::read_to_string(&trace).unwrap_or_default();
+        trace.contains("SIGTERM, {sa_handler=0x")
+    };
+    wait_for(is_being_set);
+    let children = format!("/proc/{0}/task/{0}/children", strace.id());
+    let launcher = fs::read_to_string(children).unwrap();
+    kill(launcher.trim().parse().unwrap(), Signal::TERM);
+    let sent = Instant::now();
+    assert_eq!(strace.wait().unwrap().code(), Some(143));
+    assert!(sent.elapsed() < Duration::from_secs(30));
+    assert_put_back(&sandbox);
+}
+
+/// A pseudo-terminal with `ccsession run` in its foreground, and Ctrl-C typed.
+const TYPE_CONTROL_C: &str = r#"
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+said = b""
+while b"ready" not in said:
+    said += os.read(fd, 1024)
+os.write(fd, b"\x03")
+time.sleep(0.3)
+os.write(fd, b"\n")
+try:
+    while True:
+        more = os.read(fd, 1024)
+        if not more:
+            break
+        said += more
+except OSError:
+    pass
+print(said.count(b"interrupted"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), b"is a tty" in said)
+"#;
+
+#[test]
+fn the_terminal_stays_the_commands_and_a_typed_interrupt_reaches_it_once() {
+    let sandbox = Sandbox::just_swept();
+    if sandbox
+        .run("python3")
+        .arg("--version")
+        .output()
+        .status
+        .code()
+        != Some(0)
+    {
+        println!("skipped: no python3");
+        return;
+    }
+    let script =
+        "test -t 0 && echo is a tty; trap 'echo interrupted' INT; echo ready; read line; exit 5";
+    let mut run = sandbox
+        .run("python3")
+        .arg("-c")
+        .arg(TYPE_CONTROL_C)
+        .arg(CCSESSION);
+    run.command
+        .args(["run", "--session-id", ID, "--", "/bin/sh", "-c", script]);
+    assert_eq!(run.stdout().trim(), "1 5 True");
+    assert_put_back(&sandbox);
+}
