@@ -4,3 +4,4 @@ pub mod cleanup;
 pub mod lease;
 pub mod run;
 pub mod transcript;
+pub mod usage;

@@ -11,6 +11,7 @@ pub mod record;
 pub mod redact;
 pub mod text;
 pub mod time;
+pub mod usage;
 
 pub use config::{Capture, Config};
 pub use event::Event;
@@ -18,3 +19,4 @@ pub use id::SessionId;
 pub use project::{Project, ProjectName};
 pub use record::{Owner, Record};
 pub use time::Timestamp;
+pub use usage::Usage;

@@ -12,6 +12,8 @@ use crate::model::{Event, Owner, Record, Timestamp};
 const MAX_RECORD: usize = 1 << 20;
 /// The most bytes of an owner file that are read.
 const MAX_OWNER: usize = 4096;
+/// The most bytes of a usage count that are read: some thousand subagents' files.
+const MAX_USAGE: usize = 16 << 20;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
 
@@ -44,6 +46,15 @@ impl SessionDir {
     /// The journal that is being written.
     pub fn journal(&self) -> PathBuf {
         self.path.join("events.jsonl")
+    }
+
+    /// The events that the client's own transcript has and the journal has not.
+    pub fn imported(&self) -> PathBuf {
+        self.path.join("transcript.jsonl")
+    }
+
+    fn usage_path(&self) -> PathBuf {
+        self.path.join("usage.json")
     }
 
     fn record_path(&self) -> PathBuf {
@@ -171,5 +182,22 @@ impl SessionDir {
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn last_events(&self, bytes: u64) -> Result<journal::Events> {
         journal::read_tail(&self.journal(), bytes)
+    }
+
+    /// Reads what was counted of the session's transcript; nothing where nothing was.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn usage(&self) -> Result<Option<Vec<u8>>> {
+        let content = file::read_own(&self.usage_path(), MAX_USAGE)?;
+        Ok(content.map(|content| content.bytes))
+    }
+
+    /// Replaces what was counted of the session's transcript. It can be counted anew, so it is not synchronised.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old count stays.
+    pub fn replace_usage(&self, bytes: &[u8]) -> Result<()> {
+        write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
 }
