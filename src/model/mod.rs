@@ -12,6 +12,7 @@ pub mod redact;
 pub mod text;
 pub mod time;
 pub mod usage;
+pub mod wording;
 
 pub use config::{Capture, Config};
 pub use event::Event;
