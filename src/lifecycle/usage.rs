@@ -500,51 +500,50 @@ mod tests {
         assert_eq!(session.usage().total().output, 7);
     }
 
-    /// The transcripts of the recorded runs, and what was counted in them by hand.
+    /// A transcript of a recorded run, and how many messages of each agent were counted in it by hand.
+    #[track_caller]
+    fn check_run(path: &str, expected: &[(Option<&str>, u64)], cost: f64) {
+        let main = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data/transcripts")
+            .join(path);
+        let mut counted = Counted::default();
+        assert!(counted.read_on(&main, &"x".parse().unwrap(), None));
+        let usage = counted.usage();
+        let messages = |entry: &ModelUsage| (entry.agent_id.clone(), entry.messages);
+        let by: Vec<_> = usage.by.iter().map(messages).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(agent, messages)| (agent.map(str::to_owned), *messages))
+            .collect();
+        assert_eq!(by, expected);
+        for entry in &usage.by {
+            let n = entry.messages;
+            assert_eq!(entry.model, "claude-opus-5-5");
+            assert_eq!((entry.input, entry.output), (1000 * n, 50 * n));
+            assert_eq!((entry.cache_read, entry.cache_creation), (0, 0));
+        }
+        assert!((usage.cost_usd.unwrap() - cost).abs() < 1e-9);
+    }
+
     #[test]
     fn the_real_transcripts_hold_what_was_counted_by_hand() {
-        let runs: [(&str, &[(Option<&str>, u64)], f64); 2] = [
-            (
-                "a/-home-dev-shop/2f09356b-a939-40a2-8915-584394440829.jsonl",
-                &[(None, 5)],
-                0.025,
-            ),
-            (
-                "c/-home-dev-shop/65dd02b6-7134-4576-a982-e8658c4175aa.jsonl",
-                &[
-                    (None, 6),
-                    (Some("a1ec96ab38d8edbe4"), 4),
-                    (Some("a25279885f68ea376"), 2),
-                    (Some("a4292a7076ba15185"), 2),
-                    (Some("a48babcda4d87725f"), 2),
-                    (Some("aa9adf9ad5f33cc4a"), 2),
-                ],
-                0.09,
-            ),
-        ];
-        for (path, expected, cost) in runs {
-            let main = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/data/transcripts")
-                .join(path);
-            let mut counted = Counted::default();
-            assert!(counted.read_on(&main, &"x".parse().unwrap(), None));
-            let usage = counted.usage();
-            let by: Vec<_> = usage
-                .by
-                .iter()
-                .map(|entry| (entry.agent_id.as_deref(), entry.messages))
-                .collect();
-            assert_eq!(by, expected);
-            for entry in &usage.by {
-                assert_eq!(entry.model, "claude-opus-5-5");
-                assert_eq!(
-                    (entry.input, entry.output),
-                    (1000 * entry.messages, 50 * entry.messages)
-                );
-                assert_eq!((entry.cache_read, entry.cache_creation), (0, 0));
-            }
-            assert!((usage.cost_usd.unwrap() - cost).abs() < 1e-9);
-        }
+        check_run(
+            "a/-home-dev-shop/2f09356b-a939-40a2-8915-584394440829.jsonl",
+            &[(None, 5)],
+            0.025,
+        );
+        check_run(
+            "c/-home-dev-shop/65dd02b6-7134-4576-a982-e8658c4175aa.jsonl",
+            &[
+                (None, 6),
+                (Some("a1ec96ab38d8edbe4"), 4),
+                (Some("a25279885f68ea376"), 2),
+                (Some("a4292a7076ba15185"), 2),
+                (Some("a48babcda4d87725f"), 2),
+                (Some("aa9adf9ad5f33cc4a"), 2),
+            ],
+            0.09,
+        );
     }
 
     proptest! {
