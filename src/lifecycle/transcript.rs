@@ -5,9 +5,10 @@ pub mod line;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Record, SessionId};
+use crate::model::event::{TRANSCRIPT, name};
+use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
-use crate::store::{Environment, SessionDir, file};
+use crate::store::{Environment, Result, SessionDir, file};
 use line::Line;
 
 /// How deep below a session's `subagents` folder transcripts are looked for.
@@ -50,6 +51,24 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
             is_there(&path).then_some(path)
         })
     })
+}
+
+/// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,
+/// with their times. Nothing where all lines are its own, as after a resume.
+///
+/// # Errors
+/// Where the journal cannot be opened.
+pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
+    let is_fork = match record.source.as_deref() {
+        Some("fork" | TRANSCRIPT) => true,
+        // A launcher's record was made before the client said how it starts.
+        Some("run") => dir
+            .events()?
+            .find(|event| event.event == name::SESSION_START)
+            .is_some_and(|start| start.source.as_deref() == Some("fork")),
+        _ => false,
+    };
+    Ok(is_fork.then_some(record.started_at))
 }
 
 /// A subagent's transcript.

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::transcript::line::{Line, Member, Message};
 use super::transcript::{self, AgentFile};
-use crate::model::event::name;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines, Position};
@@ -35,7 +34,7 @@ const UNNAMED_AGENT: &str = "sidechain";
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let mut counted = Counted::read(dir)?;
     if let Some(main) = transcript::find(env, dir, &record.session_id) {
-        let since = own_since(dir, record)?;
+        let since = transcript::own_since(dir, record)?;
         if counted.read_on(&main, &record.session_id, since) {
             dir.replace_usage(&counted.encode())?;
         }
@@ -47,21 +46,6 @@ pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Resul
 pub fn known(dir: &SessionDir) -> Option<Usage> {
     let counted = Counted::read(dir).ok()?;
     (!counted.files.is_empty()).then(|| counted.usage())
-}
-
-/// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,
-/// with their times. Nothing where all lines are its own, as after a resume.
-fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
-    let is_fork = match record.source.as_deref() {
-        Some("fork" | "transcript") => true,
-        // A launcher's record was made before the client said how it starts.
-        Some("run") => dir
-            .events()?
-            .find(|event| event.event == name::SESSION_START)
-            .is_some_and(|start| start.source.as_deref() == Some("fork")),
-        _ => false,
-    };
-    Ok(is_fork.then_some(record.started_at))
 }
 
 /// `usage.json`: what was counted of each file, by its name. The name and not the path, since a client that moves into a

@@ -6,11 +6,13 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Result};
 use super::file::{self, Meta};
+use crate::model::Timestamp;
 use crate::model::project::to_hex;
 
 /// The longest line that is held in memory; a longer one is passed over.
@@ -69,6 +71,20 @@ impl Lines {
     /// The file, as it was when it was opened.
     pub fn meta(&self) -> Meta {
         self.meta
+    }
+
+    /// When the file was created, as far as the system knows: not after its last change, since a copy that was restored
+    /// is newer than what is in it.
+    pub fn born(&self) -> Timestamp {
+        let created = self
+            .reader
+            .get_ref()
+            .metadata()
+            .and_then(|meta| meta.created());
+        let created = created.map(|time| Timestamp::from(DateTime::<Utc>::from(time)));
+        created.map_or(self.meta.modified, |created| {
+            created.min(self.meta.modified)
+        })
     }
 
     /// Where the next line begins.

@@ -240,4 +240,12 @@ impl SessionDir {
         let present = file::read_own(&path, lines.len())?;
         Ok(present.map_or(lines.is_empty(), |present| present.bytes == lines))
     }
+
+    /// Reads the imported events.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn imported_events(&self) -> Result<journal::Events> {
+        journal::read(&self.imported())
+    }
 }

@@ -73,6 +73,38 @@ pub struct Line<'a> {
     pub is_sidechain: Member<'a>,
     #[serde(borrow)]
     pub message: Member<'a>,
+    #[serde(borrow)]
+    pub cwd: Member<'a>,
+    #[serde(borrow)]
+    pub git_branch: Member<'a>,
+    #[serde(borrow)]
+    pub prompt_id: Member<'a>,
+    #[serde(borrow)]
+    pub parent_uuid: Member<'a>,
+    #[serde(borrow)]
+    pub is_meta: Member<'a>,
+    #[serde(borrow)]
+    pub is_compact_summary: Member<'a>,
+    #[serde(borrow)]
+    pub is_visible_in_transcript_only: Member<'a>,
+    #[serde(borrow)]
+    pub is_api_error_message: Member<'a>,
+    #[serde(borrow)]
+    pub error: Member<'a>,
+    #[serde(borrow)]
+    pub tool_use_result: Member<'a>,
+    #[serde(borrow)]
+    pub permission_decision: Member<'a>,
+    #[serde(borrow)]
+    pub forked_from: Member<'a>,
+    #[serde(borrow)]
+    pub compact_metadata: Member<'a>,
+    #[serde(borrow)]
+    pub custom_title: Member<'a>,
+    #[serde(borrow)]
+    pub agent_setting: Member<'a>,
+    #[serde(borrow)]
+    pub attribution_agent: Member<'a>,
     #[serde(borrow, rename = "costUSD")]
     pub cost_usd: Member<'a>,
     #[serde(borrow, rename = "totalCostUSD")]
@@ -103,5 +135,100 @@ pub struct Message<'a> {
     #[serde(borrow)]
     pub content: Member<'a>,
     #[serde(borrow)]
+    pub stop_reason: Member<'a>,
+    #[serde(borrow)]
     pub usage: Member<'a>,
+}
+
+/// A block of a message's content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are the API's")]
+pub struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Member<'a>,
+    #[serde(borrow)]
+    pub text: Member<'a>,
+    #[serde(borrow)]
+    pub id: Member<'a>,
+    #[serde(borrow)]
+    pub name: Member<'a>,
+    #[serde(borrow)]
+    pub input: Member<'a>,
+    #[serde(borrow)]
+    pub tool_use_id: Member<'a>,
+    #[serde(borrow)]
+    pub content: Member<'a>,
+    #[serde(borrow)]
+    pub is_error: Member<'a>,
+}
+
+/// What a line says of a result, besides its text: its `toolUseResult`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct ResultDetails<'a> {
+    #[serde(borrow)]
+    pub agent_id: Member<'a>,
+    #[serde(borrow)]
+    pub is_async: Member<'a>,
+    #[serde(borrow)]
+    pub background_task_id: Member<'a>,
+    #[serde(borrow)]
+    pub interrupted: Member<'a>,
+    #[serde(borrow)]
+    pub total_duration_ms: Member<'a>,
+    #[serde(borrow)]
+    pub duration_ms: Member<'a>,
+}
+
+/// What was decided about a call: a line's `permissionDecision`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct Permission<'a> {
+    #[serde(borrow)]
+    pub decision: Member<'a>,
+}
+
+/// Where a copied line is from: its `forkedFrom`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct Origin<'a> {
+    #[serde(borrow)]
+    pub session_id: Member<'a>,
+}
+
+/// What started a compaction: a line's `compactMetadata`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct Compaction<'a> {
+    #[serde(borrow)]
+    pub trigger: Member<'a>,
+}
+
+/// What a subagent's `.meta.json` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct AgentMeta<'a> {
+    #[serde(borrow)]
+    pub agent_type: Member<'a>,
+    #[serde(borrow)]
+    pub tool_use_id: Member<'a>,
+}
+
+/// The blocks of a content; a mere text is none.
+pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
+    content.get().unwrap_or_default()
+}
+
+/// The text of a content: itself, or its first block of text.
+pub fn text_of(content: Member<'_>) -> Option<Cow<'_, str>> {
+    let is_text = |block: &Block<'_>| block.kind.text().as_deref() == Some("text");
+    content
+        .text()
+        .or_else(|| blocks(content).into_iter().find(is_text)?.text.text())
 }
