@@ -43,6 +43,8 @@ pub(super) enum Verb {
     /// Become the command of a run
     #[command(name = crate::lifecycle::run::VERB, hide = true)]
     Become(BecomeArgs),
+    /// Take what was done before from Claude Code's own transcripts
+    Import(ImportArgs),
     /// Register the hooks in Claude Code's settings
     Install(InstallArgs),
     /// Take the hooks out of Claude Code's settings again
@@ -194,6 +196,24 @@ pub(super) struct BecomeArgs {
     pub(super) holder: String,
     #[arg(last = true, required = true)]
     pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// One transcript, a project's folder of them, or the folder of all; without it, Claude Code's own
+    pub(super) path: Option<PathBuf>,
+    /// Import only sessions of this directory's project
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Import only sessions that were at work within this time (`30d`), or since this date (`2026-11-01`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Say what would be imported, and import nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

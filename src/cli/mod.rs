@@ -7,6 +7,7 @@ mod context;
 mod current;
 mod doctor;
 mod format;
+mod import;
 mod install;
 mod list;
 mod output;
@@ -81,6 +82,7 @@ fn run_verb(verb: Verb) -> u8 {
             return status;
         }
         Verb::Become(args) => return run::become_command(&context, args),
+        Verb::Import(args) => import::run(&context, args),
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),

@@ -15,9 +15,8 @@ use crate::identity::ladder::{Question, Rung, Sight, Trust, project_here, resolv
 use crate::identity::liveness::{Judge, is_moving_on};
 use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
+use crate::model::label::session_name;
 use crate::model::record::Scope;
-use crate::model::redact::redact;
-use crate::model::text::one_line;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
@@ -28,8 +27,6 @@ use crate::store::{
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
 const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
-/// The longest session name that a record keeps, in characters.
-const MAX_SESSION_NAME: usize = 120;
 
 const NO_ID: &str = "the payload has no session_id";
 
@@ -345,7 +342,7 @@ impl Recording<'_> {
             .payload
             .text("session_title")
             .filter(|_| self.config.capture != Capture::Metadata);
-        record.name = title.map(|title| one_line(&redact(&title), MAX_SESSION_NAME));
+        record.name = title.as_deref().map(session_name);
         record.head = project::head(project.root());
         record.machine = process::machine();
         // A fork is made from what its process had before (`/branch`); of another process's it is not known.

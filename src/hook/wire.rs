@@ -7,8 +7,11 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::scan::{Member, Progress, Scan, Want};
-use crate::model::event::{self, BatchCall, Outcome};
+use crate::model::event::{self, BatchCall};
 use crate::model::label::{self, label};
+use crate::model::wording::{
+    error_class, is_task_notification, is_word, notified_task, outcome_in,
+};
 use crate::model::{Capture, Event, SessionId};
 
 /// The longest id or name that is kept, in bytes of JSON text.
@@ -125,7 +128,7 @@ impl Payload {
     /// Whether a prompt is not a person's, but the client's word that a background task has ended.
     pub(super) fn is_task_notification(&self) -> bool {
         self.opening("prompt")
-            .is_some_and(|prompt| prompt.trim_start().starts_with("<task-notification>"))
+            .is_some_and(|prompt| is_task_notification(&prompt))
     }
 
     /// The payload as an event named `event`. When it happened, and to whom, is the caller's to add.
@@ -148,7 +151,7 @@ impl Payload {
             output_bytes: self.member("", "tool_response").map(|member| member.size),
             what: self.what(capture),
             source: if notification {
-                Some("task-notification".to_owned())
+                Some(event::TASK_NOTIFICATION.to_owned())
             } else {
                 self.text("source")
             },
@@ -242,10 +245,7 @@ impl Payload {
         if !self.is_task_notification() {
             return None;
         }
-        let prompt = self.opening("prompt")?;
-        let (_, rest) = prompt.split_once("<task-id>")?;
-        let (id, _) = rest.split_once("</task-id>")?;
-        Some(id.trim().to_owned()).filter(|id| is_word(id))
+        notified_task(&self.opening("prompt")?)
     }
 
     /// Where the session is: the directory that the payload names.
@@ -257,11 +257,6 @@ impl Payload {
 /// Whether `text` can be an event's name.
 pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-fn is_word(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
 }
 
 fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
@@ -296,42 +291,12 @@ fn outcome_of(event: &str) -> Option<bool> {
     }
 }
 
-/// What kind of failure it was. The text itself is the tool's output and stays out of the journal.
-fn error_class(error: &str) -> String {
-    let first = error.lines().next().unwrap_or_default();
-    let status = first
-        .strip_prefix("Exit code ")
-        .and_then(|status| status.trim().parse::<u8>().ok());
-    match status {
-        Some(status) => format!("exit:{status}"),
-        None if first.to_ascii_lowercase().contains("timed out") => "timeout".to_owned(),
-        None => "other".to_owned(),
-    }
-}
-
-/// What the text of a result in a batch says of the call. The client marks calls that never ran; words for a refusal
-/// are those of version 2.1.329.
-fn outcome_in(text: &str) -> Option<Outcome> {
-    const REFUSED: [&str; 3] = [
-        "has been denied",
-        "needs approval",
-        "doesn't want to proceed",
-    ];
-    if text.starts_with("Exit code ") || text.starts_with("<tool_use_error>") {
-        return Some(Outcome::Failed);
-    }
-    let first = text.lines().next().unwrap_or_default();
-    REFUSED
-        .iter()
-        .any(|words| first.contains(words))
-        .then_some(Outcome::Denied)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::event::Outcome;
 
     fn payload(text: &str) -> Payload {
         let mut scan = Scan::new(plan);

@@ -1,9 +1,20 @@
-//! The client's own transcript of a session: where it is.
+//! The client's own transcript of a session: where it is, and of which files it is made.
 
+pub mod line;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Record, SessionId};
-use crate::store::{Environment, SessionDir, file};
+use crate::model::event::{TRANSCRIPT, name};
+use crate::model::{Record, SessionId, Timestamp};
+use crate::store::lines::{Found, Lines};
+use crate::store::{Environment, Result, SessionDir, file};
+use line::Line;
+
+/// How deep below a session's `subagents` folder transcripts are looked for.
+const MAX_DEPTH: usize = 3;
+/// How many lines at its beginning tell whose transcript a file is.
+const OPENING: usize = 20;
 
 /// Claude Code's own directory: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
 pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
@@ -13,13 +24,26 @@ pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
         .or_else(|| Some(home()?.join(".claude")))
 }
 
-/// The transcript of a session, if there is one: where the session's last event or its record says, else by its name in
-/// any of the client's project folders.
+/// Where the client keeps transcripts: a folder for each directory that it was started in.
+pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
+    Some(claude_dir(env)?.join("projects"))
+}
+
+/// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
+/// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
     let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(found)) if found.is_file());
-    let recorded = recorded(dir).map(PathBuf::from).filter(is_there);
-    recorded.or_else(|| {
-        let projects = claude_dir(env)?.join("projects");
+    let recorded = || {
+        let record: Record = dir.record().ok()??;
+        record.transcript_path.map(PathBuf::from).filter(is_there)
+    };
+    let moved = || {
+        let events = dir.events().ok()?;
+        let last = events.filter_map(|event| event.transcript_path).last();
+        last.map(PathBuf::from).filter(is_there)
+    };
+    recorded().or_else(moved).or_else(|| {
+        let projects = projects_dir(env)?;
         let name = format!("{id}.jsonl");
         let mut folders = file::names(&projects).ok()?;
         folders.find_map(|folder| {
@@ -29,12 +53,93 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
     })
 }
 
-/// The last transcript that an event of the session named.
-fn recorded(dir: &SessionDir) -> Option<String> {
-    let events = dir.events().ok()?;
-    let last = events.filter_map(|event| event.transcript_path).last();
-    last.or_else(|| {
-        let record: Record = dir.record().ok()??;
-        record.transcript_path
-    })
+/// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,
+/// with their times. Nothing where all lines are its own, as after a resume.
+///
+/// # Errors
+/// Where the journal cannot be opened.
+pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
+    let is_fork = match record.source.as_deref() {
+        Some("fork" | TRANSCRIPT) => true,
+        // A launcher's record was made before the client said how it starts.
+        Some("run") => dir
+            .events()?
+            .find(|event| event.event == name::SESSION_START)
+            .is_some_and(|start| start.source.as_deref() == Some("fork")),
+        _ => false,
+    };
+    Ok(is_fork.then_some(record.started_at))
+}
+
+/// A subagent's transcript.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AgentFile {
+    /// Its file.
+    pub path: PathBuf,
+    /// The subagent, as the file is named after it.
+    pub agent_id: String,
+}
+
+impl AgentFile {
+    /// The file at `path`, if it is named as subagents' transcripts are: `agent-{id}.jsonl`.
+    pub fn at(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let agent_id = name.strip_prefix("agent-")?.strip_suffix(".jsonl")?;
+        let agent_id = agent_id.to_owned();
+        Some(Self { path, agent_id })
+    }
+}
+
+/// The transcripts of the subagents of the session whose own is at `main`: in `{main without .jsonl}/subagents`, as the
+/// client puts them now. In the order of their names.
+pub fn agents_below(main: &Path) -> Vec<AgentFile> {
+    let mut found = Vec::new();
+    collect(
+        &main.with_extension("").join("subagents"),
+        MAX_DEPTH,
+        &mut found,
+    );
+    found.sort();
+    found
+}
+
+fn collect(dir: &Path, depth: usize, found: &mut Vec<AgentFile>) {
+    let Ok(names) = file::names(dir) else {
+        return;
+    };
+    for path in names.map(|name| dir.join(name)) {
+        if let Some(agent) = AgentFile::at(path.clone()) {
+            found.push(agent);
+        } else if depth > 1 && matches!(file::look(&path), Ok(Some(look)) if look.is_dir()) {
+            collect(&path, depth - 1, found);
+        }
+    }
+}
+
+/// The transcripts of subagents that lie beside the sessions' own in `folder`, as older clients put them, by the session
+/// that they name.
+pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
+    let mut by_session: BTreeMap<String, Vec<AgentFile>> = BTreeMap::new();
+    let names = file::names(folder).into_iter().flatten();
+    let agents = names.filter_map(|name| AgentFile::at(folder.join(name)));
+    for agent in agents {
+        if let Some(session) = session_in(&agent.path) {
+            by_session.entry(session).or_default().push(agent);
+        }
+    }
+    by_session.values_mut().for_each(|agents| agents.sort());
+    by_session
+}
+
+/// The session that the first lines of the transcript at `path` name.
+fn session_in(path: &Path) -> Option<String> {
+    let mut lines = Lines::open(path).ok()??;
+    for _ in 0..OPENING {
+        if let Found::Line(bytes) = lines.next_line().ok()??
+            && let Some(id) = Line::decode(bytes).and_then(|line| line.session_id.owned())
+        {
+            return Some(id);
+        }
+    }
+    None
 }

@@ -13,6 +13,11 @@ use super::time::Timestamp;
 /// The version of a journal line that this program writes.
 pub const VERSION: u64 = 1;
 
+/// The `source` of a prompt that is no person's: a background task has ended.
+pub const TASK_NOTIFICATION: &str = "task-notification";
+/// The `origin` of an event, and the `source` of a record, that is derived from the client's own transcript.
+pub const TRANSCRIPT: &str = "transcript";
+
 /// Names of Claude Code's hook events that this program gives a meaning to. Any other name is journaled as it is.
 pub mod name {
     #![allow(missing_docs, reason = "each is the name of Claude Code's event")]
@@ -49,6 +54,7 @@ pub struct Event {
     pub v: u64,
     pub ts: Option<Timestamp>,
     /// Microseconds on the boot clock, which no clock adjustment moves: the order of events of one boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mono: Option<u64>,
     pub event: String,
     pub session_id: Option<SessionId>,
@@ -115,6 +121,9 @@ pub struct Event {
     /// The task that a TaskCreated, TaskCompleted or `<task-notification>` prompt is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// Where the event is from, if no hook saw it: [`TRANSCRIPT`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The payload broke off before its end; what had arrived is here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,

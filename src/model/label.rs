@@ -6,6 +6,9 @@ use super::text::one_line;
 /// The longest label in characters.
 pub const MAX_CHARS: usize = 160;
 
+/// The longest session name in characters.
+const MAX_NAME: usize = 120;
+
 /// The inputs a label may be made from, the most telling first. All other inputs stay out of the journal.
 pub const INPUTS: [&str; 7] = [
     "file_path",
@@ -25,6 +28,11 @@ pub fn label<'a>(input: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     let shown = if key == "url" { host(value) } else { value };
     let line = one_line(&redact(shown), MAX_CHARS);
     (!line.is_empty()).then_some(line)
+}
+
+/// A session's name, from the title that the user gave it.
+pub fn session_name(title: &str) -> String {
+    one_line(&redact(title), MAX_NAME)
 }
 
 /// The host of a URL: a path or a query may hold anything.

@@ -15,6 +15,8 @@ pub mod redact;
 pub mod text;
 pub mod time;
 pub mod trace;
+pub mod usage;
+pub mod wording;
 
 pub use activity::Activity;
 pub use call::Call;
@@ -26,3 +28,4 @@ pub use project::{Project, ProjectName};
 pub use record::{Owner, Record};
 pub use time::Timestamp;
 pub use trace::Trace;
+pub use usage::Usage;

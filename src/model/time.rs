@@ -31,6 +31,9 @@ impl fmt::Display for InvalidTime {
 impl std::error::Error for InvalidTime {}
 
 impl Timestamp {
+    /// The last time there is.
+    pub const MAX: Self = Self(YEAR_9999_END);
+
     /// The time `micros` microseconds after the epoch, brought into years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(YEAR_0, YEAR_9999_END))

@@ -136,7 +136,7 @@ pub fn open_own(path: &Path) -> Result<Option<File>> {
     Ok(opened_own(path)?.map(|(file, _)| file))
 }
 
-fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
+pub(super) fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
     let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
         return Ok(None);
     };
@@ -234,6 +234,11 @@ impl Look {
     /// Whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == FileType::RegularFile
+    }
+
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == FileType::Directory
     }
 }
 

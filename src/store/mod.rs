@@ -16,6 +16,7 @@ pub mod file;
 pub mod index;
 pub mod journal;
 pub mod lease;
+pub mod lines;
 pub mod lock;
 pub mod log;
 pub mod places;

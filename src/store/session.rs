@@ -13,6 +13,8 @@ use crate::model::{Event, Owner, Record, Timestamp};
 const MAX_RECORD: usize = 1 << 20;
 /// The most bytes of an owner file that are read.
 const MAX_OWNER: usize = 4096;
+/// The most bytes of a usage count that are read: some thousand subagents' files.
+const MAX_USAGE: usize = 16 << 20;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
 
@@ -45,6 +47,15 @@ impl SessionDir {
     /// The journal that is being written.
     pub fn journal(&self) -> PathBuf {
         self.path.join("events.jsonl")
+    }
+
+    /// The events that the client's own transcript has and the journal has not.
+    pub fn imported(&self) -> PathBuf {
+        self.path.join("transcript.jsonl")
+    }
+
+    fn usage_path(&self) -> PathBuf {
+        self.path.join("usage.json")
     }
 
     fn record_path(&self) -> PathBuf {
@@ -95,15 +106,24 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(&self, record: &Record, event: &Event) -> Result<Created> {
+        Ok(Created {
+            record: self.create_record(record)?,
+            journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,
+        })
+    }
+
+    /// Creates the session's folder and its record, each only where missing, and no journal: of a session that no hook
+    /// has heard of. Whether the record is the one that was given is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create_record(&self, record: &Record) -> Result<bool> {
         if write::make_dir(&self.path).is_err() {
             write::make_dir(self.path.parent().unwrap_or(&self.path))?;
             write::make_dir(&self.path)?;
         }
         write::make_dir(&self.owners())?;
-        Ok(Created {
-            record: write::create(&self.record_path(), &record.encode())?,
-            journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,
-        })
+        write::create(&self.record_path(), &record.encode())
     }
 
     /// Replaces the record. Only the CLI does, under the lock.
@@ -248,5 +268,61 @@ impl SessionDir {
         lines
             .map(journal::Events::of)
             .map_err(Error::io("read", &self.journal()))
+    }
+
+    /// Reads what was counted of the session's transcript; nothing where nothing was.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn usage(&self) -> Result<Option<Vec<u8>>> {
+        let content = file::read_own(&self.usage_path(), MAX_USAGE)?;
+        Ok(content.map(|content| content.bytes))
+    }
+
+    /// Replaces what was counted of the session's transcript. It can be counted anew, so it is not synchronised.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old count stays.
+    pub fn replace_usage(&self, bytes: &[u8]) -> Result<()> {
+        write::replace(&self.usage_path(), bytes, Durability::Cached)
+    }
+
+    /// Replaces the imported events, the last of which happened at `last`, by `lines`; none remove the file. What is the
+    /// same already stays as it is. Whether anything changed is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`]; the old events stay.
+    pub fn replace_imported(&self, lines: &[u8], last: Timestamp) -> Result<bool> {
+        let path = self.imported();
+        if lines.is_empty() {
+            return write::remove(&path);
+        }
+        if self.has_imported(lines)? {
+            return Ok(false);
+        }
+        write::replace_as_of(&path, lines, last)?;
+        Ok(true)
+    }
+
+    /// Whether the imported events are these.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn has_imported(&self, lines: &[u8]) -> Result<bool> {
+        let path = self.imported();
+        let size = file::look(&path)?.map_or(0, |found| found.meta.size);
+        if size != lines.len() as u64 {
+            return Ok(false);
+        }
+        let present = file::read_own(&path, lines.len())?;
+        Ok(present.map_or(lines.is_empty(), |present| present.bytes == lines))
+    }
+
+    /// Reads the imported events.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn imported_events(&self) -> Result<journal::Events> {
+        journal::read(&self.imported())
     }
 }

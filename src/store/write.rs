@@ -15,6 +15,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::error::{Error, Result, Unsafe};
 use super::file;
+use crate::model::Timestamp;
 
 /// Every temporary file's name starts with this. It must not match `claude_session_*`: other tools sweep that pattern.
 pub const TEMPORARY: &str = ".ccsession-tmp-";
@@ -67,6 +68,20 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`replace`].
 pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let temporary = prepared(path, bytes, Durability::Synced, mode)?;
+    temporary
+        .persist(path)
+        .map(drop)
+        .map_err(|err| Error::io("replace", path)(err.error))
+}
+
+/// As [`replace`], as if it had been written at `modified`.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<()> {
+    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    let dated = temporary.as_file().set_modified(modified.to_utc().into());
+    dated.map_err(Error::io("write", path))?;
     temporary
         .persist(path)
         .map(drop)

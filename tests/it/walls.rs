@@ -139,6 +139,7 @@ fn the_hooks_link_neither_parser_nor_network() {
         "anyhow",
         "clap",
         "dirs",
+        "indicatif",
         "jsonc-parser",
         "similar",
         "unicode-width",

@@ -1,0 +1,218 @@
+//! `ccsession import`: a past from Claude Code's own transcripts.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::args::ImportArgs;
+use super::context::Context;
+use super::output;
+use super::status::{Status, refusal};
+use crate::lifecycle::import::sources::{self, LeftOut, Sources};
+use crate::lifecycle::import::{self, Options, Report};
+use crate::lifecycle::transcript::projects_dir;
+use crate::model::Timestamp;
+use crate::model::config::duration;
+use crate::store::{State, clock, project, shown};
+
+pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
+    let options = Options {
+        since: args
+            .since
+            .as_deref()
+            .map(|when| since(when, context.now))
+            .transpose()?,
+        root: args
+            .project
+            .as_deref()
+            .map(|path| project::existing(path).map(|project| project.root().to_owned()))
+            .transpose()?,
+        capture: context.config()?.capture,
+        dry_run: args.dry_run,
+    };
+    let path = path(context, args.path.clone())?;
+    let sources = sources::find(&path)?;
+    if sources.sessions.is_empty() && sources.left_out.is_empty() {
+        return Err(refusal(
+            Status::NotFound,
+            format!("could not find a transcript in `{}`", shown(&path)),
+        ));
+    }
+    let state = if args.dry_run {
+        context.state()?
+    } else {
+        Some(State::create(&context.places)?)
+    };
+    let bar = progress_bar(&sources);
+    let report = import::run(state.as_ref(), sources, &options, &mut |bytes| {
+        bar.inc(bytes)
+    });
+    bar.finish_and_clear();
+    print(&args, &report?);
+    Ok(Status::Done)
+}
+
+fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
+    let no_home = || {
+        let text = "could not find Claude Code's folder: HOME is not an absolute path; give a PATH";
+        refusal(Status::Failed, text)
+    };
+    match given {
+        Some(path) => Ok(path),
+        None => projects_dir(&context.env).ok_or_else(no_home),
+    }
+}
+
+/// A point in time as a person gives it: how long ago, or a local date, or a time in RFC 3339.
+fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
+    if let Ok(age) = duration(when) {
+        let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+        return Ok(Timestamp::from_micros(now.micros().saturating_sub(age)));
+    }
+    let midnight = || {
+        let date: NaiveDate = when.parse().ok()?;
+        Some(clock::from_civil(
+            date.and_time(chrono::NaiveTime::MIN),
+            now,
+        ))
+    };
+    Timestamp::parse(when)
+        .ok()
+        .or_else(midnight)
+        .ok_or_else(|| {
+            let when = crate::model::text::escaped(when);
+            let text = format!(
+                "could not use --since `{when}`: it is no duration such as `30d` and no date"
+            );
+            refusal(Status::Usage, text)
+        })
+}
+
+/// A bar on stderr, if a person reads it.
+fn progress_bar(sources: &Sources) -> ProgressBar {
+    if !output::are_warnings_for_people() {
+        return ProgressBar::hidden();
+    }
+    let bytes = sources.sessions.iter().map(|source| source.size).sum();
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
+}
+
+fn print(args: &ImportArgs, report: &Report) {
+    for LeftOut { path, why } in &report.left_out {
+        let path = shown(path);
+        // What a file operation says names the file already.
+        if why.contains(&path) {
+            output::complain(&format!("{why}; it was left out"));
+        } else {
+            output::complain(&format!("left out `{path}`: {why}"));
+        }
+    }
+    let skipped = &report.skipped;
+    let passed_over = [
+        (skipped.too_long, "longer than 64 MiB"),
+        (skipped.damaged, "damaged"),
+        (
+            skipped.foreign,
+            "of another session than the file's name says",
+        ),
+    ];
+    for (count, what) in passed_over.into_iter().filter(|(count, _)| *count > 0) {
+        output::complain(&format!("passed over {} {what}", plural(count, "line")));
+    }
+    if args.json {
+        let left_out: Vec<_> = report
+            .left_out
+            .iter()
+            .map(|left| json!({"path": left.path.to_string_lossy(), "why": left.why}))
+            .collect();
+        output::json(&json!({
+            "v": 1,
+            "sessions": report.sessions,
+            "imported": report.imported,
+            "events": report.events,
+            "left_out": left_out,
+            "lines_passed_over": report.skipped,
+            "dry_run": args.dry_run,
+        }));
+    } else {
+        output::line(&summary(args, report));
+    }
+}
+
+fn summary(args: &ImportArgs, report: &Report) -> String {
+    let did = if args.dry_run {
+        "would import"
+    } else {
+        "imported"
+    };
+    let mut text = format!(
+        "{did} {}, {}",
+        plural(report.imported, "session"),
+        plural(report.events, "event")
+    );
+    let were = |count| if count == 1 { "was" } else { "were" };
+    let complete = report.sessions - report.imported;
+    if complete > 0 {
+        text += &format!(
+            "; {} {} complete already",
+            grouped(complete),
+            were(complete)
+        );
+    }
+    let left_out = report.left_out.len() as u64;
+    if left_out > 0 {
+        text += &format!("; {} {} left out", plural(left_out, "file"), were(left_out));
+    }
+    text
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(count))
+}
+
+/// A number with a comma between each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three_digits() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn since_is_how_long_ago_or_a_date() {
+        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
+        let day_before = Timestamp::parse("2026-11-19T12:00:00Z").unwrap();
+        assert_eq!(since("1d", now).unwrap(), day_before);
+        assert_eq!(since("2026-11-19T13:00:00+01:00", now).unwrap(), day_before);
+        assert!(since("2026-11-19", now).unwrap() < now);
+        assert!(since("yesterday", now).is_err());
+    }
+}

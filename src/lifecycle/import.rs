@@ -1,0 +1,319 @@
+//! Records and events from the client's own transcripts: a past for the first day, and the way back where hooks were not
+//! armed. The transcripts are only read.
+//!
+//! What a session's hooks have not recorded goes to `transcript.jsonl` beside its journal. That file is derived: it is
+//! made anew each time and replaced whole, so an import can be repeated, or killed, at any moment.
+
+mod claims;
+mod events;
+mod known;
+mod reading;
+pub mod sources;
+mod thread;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use claims::{Claims, Place};
+use events::Made;
+use known::Known;
+pub use reading::Skipped;
+use reading::{Facts, Reading};
+use sources::{LeftOut, Source, Sources};
+
+use crate::lifecycle::transcript;
+use crate::model::event::TRANSCRIPT;
+use crate::model::label::session_name;
+use crate::model::record::Head;
+use crate::model::{Capture, Project, Record, SessionId, Timestamp};
+use crate::store::lock::CLI_PATIENCE;
+use crate::store::log::{self, Line, Log};
+use crate::store::{Result, SessionDir, State, file, project};
+
+/// What is imported, and how.
+#[derive(Debug)]
+pub struct Options {
+    /// Only sessions in which something happened since then.
+    pub since: Option<Timestamp>,
+    /// Only sessions of the project with this root.
+    pub root: Option<PathBuf>,
+    /// How much is kept of what the transcripts hold.
+    pub capture: Capture,
+    /// Only say what would be imported.
+    pub dry_run: bool,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Sessions that were looked at.
+    pub sessions: u64,
+    /// Of these, those of which something was imported.
+    pub imported: u64,
+    /// Events that were not there before.
+    pub events: u64,
+    /// Files that were left out.
+    pub left_out: Vec<LeftOut>,
+    /// Lines that were passed over.
+    pub skipped: Skipped,
+}
+
+/// Imports the sessions among `sources` that were asked for; `progress` is told of each file's bytes. Without a `state`,
+/// as a dry run may be, nothing is on record yet.
+///
+/// # Errors
+/// Where the state directory fails. A transcript that cannot be read is left out.
+pub fn run(
+    state: Option<&State>,
+    sources: Sources,
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report> {
+    let mut report = Report {
+        left_out: sources.left_out,
+        ..Report::default()
+    };
+    let mut sessions = sources.sessions;
+    for source in &mut sessions {
+        source.age.is_fork |= is_known_fork(state, &source.id);
+    }
+    sessions.sort_by(|a, b| (a.age, &a.id).cmp(&(b.age, &b.id)));
+    let ids: Vec<SessionId> = sessions.iter().map(|source| source.id.clone()).collect();
+    let mut claims = Claims::default();
+    for (place, source) in sessions.iter().enumerate() {
+        let dir = state.map(|state| state.session(&source.id));
+        let record = dir.as_ref().map(SessionDir::record).transpose();
+        let record = match record {
+            Ok(record) => record.flatten(),
+            Err(err) => {
+                let path = source.mains.first().cloned().unwrap_or_default();
+                let why = err.to_string();
+                report.left_out.push(LeftOut { path, why });
+                continue;
+            }
+        };
+        let session = Session {
+            source,
+            place,
+            dir,
+            record,
+        };
+        session.import(state, options, &ids, &mut claims, &mut report)?;
+        progress(source.size);
+    }
+    if let Some(state) = state.filter(|_| report.imported > 0 && !options.dry_run) {
+        let line = Line::new("imported")
+            .detail("sessions", report.imported)
+            .detail("events", report.events);
+        log::append(state, Log::Operations, &line)?;
+    }
+    Ok(report)
+}
+
+fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
+    let record = state.and_then(|state| state.session(id).record().ok().flatten());
+    record.is_some_and(|record| record.source.as_deref() == Some("fork"))
+}
+
+/// One session that is being imported.
+struct Session<'a> {
+    source: &'a Source,
+    place: Place,
+    /// Its folder, where there is a state directory.
+    dir: Option<SessionDir>,
+    /// Its record, where it has one.
+    record: Option<Record>,
+}
+
+impl Session<'_> {
+    fn import(
+        &self,
+        state: Option<&State>,
+        options: &Options,
+        ids: &[SessionId],
+        claims: &mut Claims,
+        report: &mut Report,
+    ) -> Result<()> {
+        let read = self.read(options.capture, claims, report)?;
+        if !self.source.is_wanted {
+            return Ok(());
+        }
+        report.skipped.add(&read.skipped);
+        let Some(last) = read.made.iter().map(|made| made.at).max() else {
+            self.leave_out(report, &nothing_in(&read.facts));
+            return Ok(());
+        };
+        if options.since.is_some_and(|since| last < since) {
+            return Ok(());
+        }
+        let record = match &self.record {
+            Some(record) => record.clone(),
+            None => match self.new_record(&read.facts, ids, options.capture) {
+                Some(record) => record,
+                None => {
+                    self.leave_out(report, "no line says where the session was");
+                    return Ok(());
+                }
+            },
+        };
+        if options
+            .root
+            .as_deref()
+            .is_some_and(|root| !record.is_in(root))
+        {
+            return Ok(());
+        }
+        report.sessions += 1;
+        let missing = self.missing(read.made)?;
+        self.settle(
+            state.filter(|_| !options.dry_run),
+            &record,
+            &missing,
+            report,
+        )
+    }
+
+    /// Reads all transcripts of the session.
+    fn read(&self, capture: Capture, claims: &mut Claims, report: &mut Report) -> Result<Read> {
+        let since = match (&self.dir, &self.record) {
+            (Some(dir), Some(record)) => transcript::own_since(dir, record)?,
+            _ => None,
+        };
+        let mut reading = Reading {
+            id: &self.source.id,
+            place: self.place,
+            capture,
+            since,
+            cwd: self.record.as_ref().and_then(|record| record.cwd.clone()),
+            claims,
+            spawned: HashMap::new(),
+            facts: Facts::default(),
+            made: Vec::new(),
+            skipped: Skipped::default(),
+        };
+        for agent in &self.source.agents {
+            reading.meta(agent);
+        }
+        let mut failed = Vec::new();
+        for path in &self.source.mains {
+            failed.extend(reading.main(path).err().map(|err| (path, err)));
+        }
+        for agent in &self.source.agents {
+            failed.extend(reading.agent(agent).err().map(|err| (&agent.path, err)));
+        }
+        reading.start();
+        let read = Read {
+            facts: reading.facts,
+            made: reading.made,
+            skipped: reading.skipped,
+        };
+        if self.source.is_wanted {
+            for (path, err) in failed {
+                let (path, why) = (path.clone(), err.to_string());
+                report.left_out.push(LeftOut { path, why });
+            }
+        }
+        Ok(read)
+    }
+
+    /// The events that hooks have not recorded, in the order of their times. The journal is read after the transcript,
+    /// since a hook comes before the line that the client writes.
+    fn missing(&self, made: Vec<Made>) -> Result<Vec<Made>> {
+        let known = match &self.dir {
+            Some(dir) => Known::of(dir.events()?),
+            None => Known::default(),
+        };
+        let mut missing = made;
+        missing.retain(|made| !known.has(&made.subject, made.at));
+        missing.sort_by_key(|made| made.at);
+        Ok(missing)
+    }
+
+    /// Writes what is not there yet, and counts it; without a `state`, only counts it.
+    fn settle(
+        &self,
+        state: Option<&State>,
+        record: &Record,
+        missing: &[Made],
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut lines = Vec::new();
+        for made in missing {
+            lines.extend_from_slice(&made.line);
+            lines.push(b'\n');
+        }
+        let (before, is_there) = match &self.dir {
+            Some(dir) => (dir.imported_events()?.count(), dir.has_imported(&lines)?),
+            None => (0, lines.is_empty()),
+        };
+        if is_there && self.record.is_some() {
+            return Ok(());
+        }
+        report.imported += 1;
+        report.events += missing.len().saturating_sub(before) as u64;
+        if let (Some(state), Some(dir)) = (state, &self.dir) {
+            let _lock = state.lock(CLI_PATIENCE)?;
+            dir.create_record(record)?;
+            let last = missing.last().map_or(record.started_at, |made| made.at);
+            dir.replace_imported(&lines, last)?;
+        }
+        Ok(())
+    }
+
+    fn leave_out(&self, report: &mut Report, why: &str) {
+        let paths = self.source.mains.iter();
+        report.left_out.extend(paths.map(|path| LeftOut {
+            path: path.clone(),
+            why: why.to_owned(),
+        }));
+    }
+
+    /// The record that a hook would have made; nothing where no line says where the session was.
+    fn new_record(&self, facts: &Facts, ids: &[SessionId], capture: Capture) -> Option<Record> {
+        let cwd = facts.cwd.clone()?;
+        let project = project_of(Path::new(&cwd));
+        let mut record = Record::new(self.source.id.clone(), &project, facts.started_at?);
+        let main = self.source.mains.last()?;
+        record.cwd = Some(cwd);
+        record.transcript_path = Some(main.to_string_lossy().into_owned());
+        record.source = Some(TRANSCRIPT.to_owned());
+        record.model = facts.model.clone();
+        record.agent_type = facts.agent_type.clone();
+        record.head = facts.branch.clone().map(|branch| Head {
+            branch: Some(branch),
+            revision: None,
+        });
+        let title = facts.title.as_deref();
+        let title = title.filter(|_| capture != Capture::Metadata);
+        record.name = title.map(session_name);
+        let copied_from = || ids.get(facts.copied_from?).cloned();
+        record.previous = facts.forked_from.clone().or_else(copied_from);
+        Some(record)
+    }
+}
+
+/// What was read of a session.
+struct Read {
+    facts: Facts,
+    made: Vec<Made>,
+    skipped: Skipped,
+}
+
+/// Why nothing was made of a transcript.
+fn nothing_in(facts: &Facts) -> String {
+    match &facts.names {
+        Some(other) => format!("its lines are of the session `{other}`"),
+        None if facts.copied_from.is_some() || facts.forked_from.is_some() => {
+            "all its lines are copies of another session's".to_owned()
+        }
+        None => "it has no line of a conversation".to_owned(),
+    }
+}
+
+/// The project of a directory that may be gone.
+fn project_of(cwd: &Path) -> Project {
+    match file::canonical(cwd) {
+        Ok(there) => project::discover(&there),
+        Err(_) => Project::at(cwd.to_owned()),
+    }
+}

@@ -1,0 +1,249 @@
+//! A session's transcripts are read line by line: whose a line is, what it says of the session, and of which thread it is.
+//! What happened in it is [`super::events`]'s.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::claims::{Claim, Claims, Place};
+use super::events::{Made, Subject};
+use super::thread::{Agent, Thread, Threads};
+use crate::lifecycle::transcript::AgentFile;
+use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
+use crate::model::event::name;
+use crate::model::{Capture, SessionId, Timestamp};
+use crate::store::lines::{Found, Lines};
+use crate::store::{Result, file};
+
+/// The most bytes of a subagent's `.meta.json` that are read.
+const MAX_META: usize = 64 * 1024;
+/// How many lines at its beginning tell a subagent's type.
+const OPENING: usize = 100;
+
+/// What the lines say of the session itself.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) cwd: Option<String>,
+    pub(super) branch: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) agent_type: Option<String>,
+    pub(super) title: Option<String>,
+    /// The session that a fork says it was made from.
+    pub(super) forked_from: Option<SessionId>,
+    /// The session that the copies among the lines are from.
+    pub(super) copied_from: Option<Place>,
+    /// A session that lines name which is not this one.
+    pub(super) names: Option<String>,
+}
+
+/// Lines that were passed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Skipped {
+    /// Copies of another session's lines, or lines that are there twice.
+    pub copies: u64,
+    /// Lines that are no JSON object, or have no type.
+    pub damaged: u64,
+    /// Lines of more than 64 MiB.
+    pub too_long: u64,
+    /// Lines that name another session.
+    pub foreign: u64,
+    /// Lines of types that no event is made of.
+    pub other: u64,
+}
+
+impl Skipped {
+    /// Adds the numbers of `more`.
+    pub(super) fn add(&mut self, more: &Self) {
+        self.copies += more.copies;
+        self.damaged += more.damaged;
+        self.too_long += more.too_long;
+        self.foreign += more.foreign;
+        self.other += more.other;
+    }
+}
+
+/// One session that is being read.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub(super) id: &'a SessionId,
+    pub(super) place: Place,
+    pub(super) capture: Capture,
+    /// Lines before this are copies of another session's.
+    pub(super) since: Option<Timestamp>,
+    /// Where the session is, if that is on record.
+    pub(super) cwd: Option<String>,
+    pub(super) claims: &'a mut Claims,
+    /// The subagents that calls started, by the call.
+    pub(super) spawned: HashMap<String, String>,
+    pub(super) facts: Facts,
+    pub(super) made: Vec<Made>,
+    pub(super) skipped: Skipped,
+}
+
+impl Reading<'_> {
+    /// Reads the session's own transcript. A subagent's is read by [`Self::agent`], after it.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened or read; what was read before stays.
+    pub(super) fn main(&mut self, path: &Path) -> Result<()> {
+        self.file(path, Thread::default())
+    }
+
+    /// Reads a subagent's transcript.
+    ///
+    /// # Errors
+    /// As [`Self::main`].
+    pub(super) fn agent(&mut self, agent: &AgentFile) -> Result<()> {
+        let kind = agent_type(agent);
+        let agent_id = agent.agent_id.clone();
+        self.file(&agent.path, Thread::of(Agent { id: agent_id, kind }))
+    }
+
+    /// Learns which call started a subagent, where the client says so in a file of its own.
+    pub(super) fn meta(&mut self, agent: &AgentFile) {
+        let _ = with_meta(agent, |meta| {
+            let call = meta.tool_use_id.owned()?;
+            self.spawned.insert(call, agent.agent_id.clone());
+            Some(())
+        });
+    }
+
+    fn file(&mut self, path: &Path, own: Thread) -> Result<()> {
+        let Some(mut lines) = Lines::open(path)? else {
+            return Ok(());
+        };
+        let mut threads = Threads::new(own);
+        let read = loop {
+            match lines.next_line() {
+                Ok(None) => break Ok(()),
+                Ok(Some(Found::TooLong)) => self.skipped.too_long += 1,
+                Ok(Some(Found::Line(bytes))) if !bytes.is_empty() => match Line::decode(bytes) {
+                    Some(line) => self.line(&line, &mut threads),
+                    None => self.skipped.damaged += 1,
+                },
+                // The client may be writing it.
+                Ok(Some(Found::Unfinished(bytes))) => {
+                    if let Some(line) = Line::decode(bytes) {
+                        self.line(&line, &mut threads);
+                    }
+                }
+                Ok(Some(Found::Line(_))) => {}
+                Err(err) => break Err(err),
+            }
+        };
+        for mut thread in threads.into_all() {
+            self.end_of(&mut thread);
+        }
+        read
+    }
+
+    fn line(&mut self, line: &Line<'_>, threads: &mut Threads) {
+        let Some(kind) = line.kind.text() else {
+            self.skipped.damaged += 1;
+            return;
+        };
+        if !matches!(
+            &*kind,
+            "user" | "assistant" | "system" | "custom-title" | "agent-setting"
+        ) {
+            self.skipped.other += 1;
+            return;
+        }
+        let session = line.session_id.text();
+        if let Some(other) = session.filter(|session| **session != *self.id.as_str()) {
+            self.facts.names = Some(other.into_owned());
+            self.skipped.foreign += 1;
+            return;
+        }
+        if self.is_copy(line) {
+            self.skipped.copies += 1;
+            return;
+        }
+        match &*kind {
+            "custom-title" => {
+                self.facts.title = line.custom_title.owned().or(self.facts.title.take());
+            }
+            "agent-setting" => {
+                self.facts.agent_type = line.agent_setting.owned().or(self.facts.agent_type.take());
+            }
+            _ => match line.at() {
+                Some(at) => self.said(&kind, line, at, threads),
+                None => self.skipped.damaged += 1,
+            },
+        }
+    }
+
+    /// Whether the line is another session's, or was there before.
+    fn is_copy(&mut self, line: &Line<'_>) -> bool {
+        let origin: Option<Origin<'_>> = line.forked_from.get();
+        let origin = origin.and_then(|origin| origin.session_id.text()?.parse().ok());
+        if let Some(origin) = origin.filter(|origin| origin != self.id) {
+            self.facts.forked_from = Some(origin);
+            return true;
+        }
+        if let (Some(since), Some(at)) = (self.since, line.at())
+            && at < since
+        {
+            return true;
+        }
+        match line
+            .uuid
+            .text()
+            .map(|uuid| self.claims.claim(&uuid, self.place))
+        {
+            Some(Claim::CopyOf(other)) => {
+                self.facts.copied_from = Some(other);
+                true
+            }
+            Some(Claim::Repeated) => true,
+            Some(Claim::Own) | None => false,
+        }
+    }
+
+    /// A line of a conversation.
+    fn said(&mut self, kind: &str, line: &Line<'_>, at: Timestamp, threads: &mut Threads) {
+        let facts = &mut self.facts;
+        facts.started_at = Some(facts.started_at.map_or(at, |start| start.min(at)));
+        if facts.cwd.is_none() {
+            facts.cwd = line.cwd.owned().filter(|cwd| Path::new(cwd).is_absolute());
+            facts.branch = line.git_branch.owned().filter(|branch| branch != "HEAD");
+        }
+        let thread = threads.of(line);
+        if thread.agent.is_some() {
+            thread.prompt_id = line.prompt_id.owned().or(thread.prompt_id.take());
+        }
+        if thread.begin()
+            && let Some(agent) = &thread.agent
+        {
+            let started = self.event(name::SUBAGENT_START, at, thread, line);
+            self.make(Subject::Agent(agent.id.clone()), started);
+        }
+        match kind {
+            "user" => self.user(line, at, thread),
+            "assistant" => self.assistant(line, at, thread),
+            _ => self.system(line, at, thread),
+        }
+    }
+}
+
+fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>) -> Option<T> {
+    let path = agent.path.with_extension("meta.json");
+    let content = file::read_own(&path, MAX_META).ok()??;
+    read(serde_json::from_slice(&content.bytes).ok()?)
+}
+
+/// A subagent's type: what its `.meta.json` says, else its first lines.
+fn agent_type(agent: &AgentFile) -> Option<String> {
+    with_meta(agent, |meta| meta.agent_type.owned()).or_else(|| {
+        let mut lines = Lines::open(&agent.path).ok()??;
+        for _ in 0..OPENING {
+            if let Found::Line(bytes) = lines.next_line().ok()??
+                && let Some(kind) =
+                    Line::decode(bytes).and_then(|line| line.attribution_agent.owned())
+            {
+                return Some(kind);
+            }
+        }
+        None
+    })
+}

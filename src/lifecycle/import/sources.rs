@@ -1,0 +1,191 @@
+//! Which transcripts there are, whose they are, and which session is older.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::lifecycle::transcript::line::Line;
+use crate::lifecycle::transcript::{AgentFile, agents_below, agents_beside};
+use crate::model::{SessionId, Timestamp};
+use crate::store::lines::{Found, Lines};
+use crate::store::{Result, file};
+
+/// How many lines at its beginning tell a transcript's age.
+const OPENING: usize = 100;
+
+/// A session, as far as it has transcripts.
+#[derive(Debug)]
+pub struct Source {
+    /// The session, as its transcript is named after it.
+    pub id: SessionId,
+    /// Its own transcripts; several where it has gone on in another folder.
+    pub mains: Vec<PathBuf>,
+    /// Those of its subagents.
+    pub agents: Vec<AgentFile>,
+    /// How old it is.
+    pub age: Age,
+    /// How many bytes all of them have.
+    pub size: u64,
+    /// Whether it was asked for. Others are read, too, because what a fork has copied from them is not the fork's.
+    pub is_wanted: bool,
+}
+
+/// How old a session is, in the order of its parts. A fork begins with the lines of its origin, times included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Age {
+    /// The time of its first line.
+    pub first: Timestamp,
+    /// Whether it is known to be a fork.
+    pub is_fork: bool,
+    /// When its file was created.
+    pub born: Timestamp,
+}
+
+/// A file that was left out.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// Which.
+    pub path: PathBuf,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The sessions, in the order of their ids.
+    pub sessions: Vec<Source>,
+    /// The files that are no session's.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The transcripts at `path`: the client's folder of projects, one project's folder in it, or one transcript.
+///
+/// # Errors
+/// Where there is nothing at `path`, or it cannot be listed. A file that cannot be read is left out.
+pub fn find(path: &Path) -> Result<Sources> {
+    let path = file::canonical(path)?;
+    let is_dir = |path: &Path| matches!(file::look(path), Ok(Some(look)) if look.is_dir());
+    let mut mains: BTreeMap<SessionId, Vec<PathBuf>> = BTreeMap::new();
+    let mut found = Sources::default();
+    let mut beside = BTreeMap::new();
+    let only = (!is_dir(&path)).then_some(path.as_path());
+    for folder in folders(&path, only)? {
+        let mut names: Vec<_> = file::names(&folder)?.collect();
+        names.sort();
+        for main in names.into_iter().map(|name| folder.join(name)) {
+            let is_transcript = main.extension().is_some_and(|ending| ending == "jsonl");
+            if !is_transcript || AgentFile::at(main.clone()).is_some() || is_dir(&main) {
+                continue;
+            }
+            match main
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok())
+            {
+                Some(id) => mains.entry(id).or_default().push(main),
+                None => found.leave_out(main, "its name is no session id"),
+            }
+        }
+        for (id, agents) in agents_beside(&folder) {
+            beside.entry(id).or_insert_with(Vec::new).extend(agents);
+        }
+    }
+    for (id, mains) in mains {
+        let agents = beside.remove(id.as_str()).unwrap_or_default();
+        found.add(id, mains, agents, only);
+    }
+    for agent in beside.into_values().flatten().filter(|_| only.is_none()) {
+        found.leave_out(agent.path, "there is no transcript of its session");
+    }
+    Ok(found)
+}
+
+/// The folders that hold transcripts. One transcript is looked at together with its neighbours.
+fn folders(path: &Path, only: Option<&Path>) -> Result<Vec<PathBuf>> {
+    if let Some(only) = only {
+        return Ok(only.parent().map(Path::to_owned).into_iter().collect());
+    }
+    let mut folders: Vec<PathBuf> = file::names(path)?.map(|name| path.join(name)).collect();
+    folders.retain(|path| matches!(file::look(path), Ok(Some(look)) if look.is_dir()));
+    folders.push(path.to_owned());
+    folders.sort();
+    Ok(folders)
+}
+
+impl Sources {
+    fn leave_out(&mut self, path: PathBuf, why: impl Into<String>) {
+        let why = why.into();
+        self.left_out.push(LeftOut { path, why });
+    }
+
+    fn add(
+        &mut self,
+        id: SessionId,
+        mains: Vec<PathBuf>,
+        beside: Vec<AgentFile>,
+        only: Option<&Path>,
+    ) {
+        let is_wanted = only.is_none_or(|only| mains.iter().any(|main| main == only));
+        let mut source = Source {
+            id,
+            mains: Vec::new(),
+            agents: beside,
+            age: Age::NEWEST,
+            size: 0,
+            is_wanted,
+        };
+        for main in mains {
+            match opening(&main) {
+                Ok(Some((age, size))) => {
+                    source.agents.extend(agents_below(&main));
+                    source.age = source.age.min(age);
+                    source.size += size;
+                    source.mains.push(main);
+                }
+                Ok(None) => {}
+                Err(err) if is_wanted => self.leave_out(main, err.to_string()),
+                Err(_) => {}
+            }
+        }
+        if source.mains.is_empty() {
+            return;
+        }
+        let size_of = |agent: &AgentFile| Some(file::look(&agent.path).ok()??.meta.size);
+        source.size += source.agents.iter().filter_map(size_of).sum::<u64>();
+        self.sessions.push(source);
+    }
+}
+
+impl Age {
+    /// The age of a session of which nothing is known.
+    const NEWEST: Self = Self {
+        first: Timestamp::MAX,
+        is_fork: true,
+        born: Timestamp::MAX,
+    };
+}
+
+/// How old the transcript at `path` is, and its size; nothing where there is none.
+fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
+    let Some(mut lines) = Lines::open(path)? else {
+        return Ok(None);
+    };
+    let mut age = Age {
+        is_fork: false,
+        born: lines.born(),
+        ..Age::NEWEST
+    };
+    for _ in 0..OPENING {
+        match lines.next_line()? {
+            Some(Found::Line(bytes)) => {
+                let Some(line) = Line::decode(bytes) else {
+                    continue;
+                };
+                age.first = line.at().map_or(age.first, |at| at.min(age.first));
+                age.is_fork |= line.forked_from.json().is_some();
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(Some((age, lines.meta().size)))
+}

@@ -1,0 +1,158 @@
+//! The lines of a file of any size that only we should have written, in bounded memory, from its start or from where
+//! an earlier reading ended.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Result};
+use super::file::{self, Meta};
+use crate::model::Timestamp;
+use crate::model::project::to_hex;
+
+/// The longest line that is held in memory; a longer one is passed over.
+pub const MAX_LINE: usize = 64 << 20;
+/// How much of a file is read at once.
+const BUFFER: usize = 256 * 1024;
+/// How many bytes before a position tell whether it is still the same file before it.
+const MARKED: u64 = 256;
+
+/// What a reader comes upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// A line, without its line break.
+    Line(&'a [u8]),
+    /// The last line, without a line break yet: a write may be in flight.
+    Unfinished(&'a [u8]),
+    /// A line longer than [`MAX_LINE`].
+    TooLong,
+}
+
+/// How far a file was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Where the next line begins.
+    pub offset: u64,
+    /// A digest of the bytes before it: a file that was rewritten in place has others.
+    pub mark: String,
+}
+
+/// The lines of an open file, one by one.
+#[derive(Debug)]
+pub struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    meta: Meta,
+    line: Vec<u8>,
+    offset: u64,
+}
+
+impl Lines {
+    /// Opens the file at `path`; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`file::open_own`].
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let opened = file::opened_own(path)?;
+        Ok(opened.map(|(file, stat)| Self {
+            path: path.to_owned(),
+            reader: BufReader::with_capacity(BUFFER, file),
+            meta: Meta::from(&stat),
+            line: Vec::new(),
+            offset: 0,
+        }))
+    }
+
+    /// The file, as it was when it was opened.
+    pub fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// When the file was created, as far as the system knows: not after its last change, since a copy that was restored
+    /// is newer than what is in it.
+    pub fn born(&self) -> Timestamp {
+        let created = self
+            .reader
+            .get_ref()
+            .metadata()
+            .and_then(|meta| meta.created());
+        let created = created.map(|time| Timestamp::from(DateTime::<Utc>::from(time)));
+        created.map_or(self.meta.modified, |created| {
+            created.min(self.meta.modified)
+        })
+    }
+
+    /// Where the next line begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on where an earlier reading ended, if what is before that place is still the same. Whether it is, is the
+    /// answer; if not, the reader stays at the start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn go_on(&mut self, position: &Position) -> Result<bool> {
+        if position.offset > self.meta.size || self.mark(position.offset)? != position.mark {
+            return Ok(false);
+        }
+        self.reader
+            .seek(SeekFrom::Start(position.offset))
+            .map_err(Error::io("read", &self.path))?;
+        self.offset = position.offset;
+        Ok(true)
+    }
+
+    /// How far the file was read: to the end of its last whole line.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn position(&self) -> Result<Position> {
+        Ok(Position {
+            offset: self.offset,
+            mark: self.mark(self.offset)?,
+        })
+    }
+
+    fn mark(&self, offset: u64) -> Result<String> {
+        let start = offset.saturating_sub(MARKED);
+        let mut bytes = vec![0; usize::try_from(offset - start).unwrap_or_default()];
+        let read = self.reader.get_ref().read_exact_at(&mut bytes, start);
+        read.map_err(Error::io("read", &self.path))?;
+        let mut mark = to_hex(&Sha256::digest(&bytes));
+        mark.truncate(16);
+        Ok(mark)
+    }
+
+    /// The next line; nothing at the end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn next_line(&mut self) -> Result<Option<Found<'_>>> {
+        self.line.clear();
+        let failed = |source| Error::io("read", &self.path)(source);
+        let reader = &mut self.reader;
+        let read = reader
+            .take(MAX_LINE as u64)
+            .read_until(b'\n', &mut self.line)
+            .map_err(failed)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if self.line.pop_if(|last| *last == b'\n').is_some() {
+            self.offset += read as u64;
+            return Ok(Some(Found::Line(&self.line)));
+        }
+        if read < MAX_LINE {
+            return Ok(Some(Found::Unfinished(&self.line)));
+        }
+        let rest = self.reader.skip_until(b'\n').map_err(failed)?;
+        self.offset += (read + rest) as u64;
+        Ok(Some(Found::TooLong))
+    }
+}
