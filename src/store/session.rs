@@ -243,12 +243,14 @@ impl SessionDir {
         Ok(files)
     }
 
-    /// Reads the journal for views: what they need of each event.
+    /// Reads the journal and the imported events for views: what they need of each.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn lines(&self) -> Result<journal::Lines> {
-        self.open_journal().map(journal::Lines::of)
+        let mut files = self.open_journal()?;
+        files.extend(file::open_own(&self.imported())?);
+        Ok(journal::Lines::of(files))
     }
 
     /// Reads the journal: all that each event says.
@@ -256,7 +258,8 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn events(&self) -> Result<journal::Events> {
-        self.lines().map(journal::Events::of)
+        let lines = self.open_journal().map(journal::Lines::of);
+        lines.map(journal::Events::of)
     }
 
     /// Reads the journal's last events, at most `bytes` of it.
@@ -323,6 +326,9 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_events(&self) -> Result<journal::Events> {
-        journal::read(&self.imported())
+        let file = file::open_own(&self.imported())?;
+        Ok(journal::Events::of(journal::Lines::of(
+            file.into_iter().collect(),
+        )))
     }
 }
