@@ -1,10 +1,10 @@
 //! `ccsession stats`
-use anyhow::Result;
 use super::context::Context;
 use super::status::Status;
 use crate::model::{Activity, Trace};
 use crate::store::clock;
 use crate::view::stats::Stats;
+use anyhow::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) fn run(context: &Context) -> Result<Status> {
@@ -20,21 +20,43 @@ pub(super) fn run(context: &Context) -> Result<Status> {
         while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
             trace.clear();
             let dir = state.session(id);
-            if mode == "read" { n += dir.lines().unwrap().count_lines(); continue; }
-            if mode == "decode" { dir.lines().unwrap().for_each(|line| n += line.duration_ms.unwrap_or(0)); continue; }
+            if mode == "decode" {
+                dir.lines()
+                    .unwrap()
+                    .for_each(|line| n += line.duration_ms.unwrap_or(0));
+                continue;
+            }
             dir.lines().unwrap().for_each(|line| trace.push(line));
             trace.order();
-            if mode == "trace" { n += trace.len() as u64; continue; }
+            if mode == "trace" {
+                n += trace.len() as u64;
+                continue;
+            }
             let activity = Activity::of(&trace);
-            if mode == "fold" { n += activity.calls.len() as u64; continue; }
-            stats.add(&activity, None, &mut |ts: crate::model::Timestamp| { let o: chrono::TimeDelta = *offset.get_or_insert_with(|| clock::to_civil(ts) - ts.to_utc().naive_utc()); ts.to_utc().naive_utc() + o });
+            if mode == "fold" {
+                n += activity.calls.len() as u64;
+                continue;
+            }
+            stats.add(&activity, None, &mut |ts: crate::model::Timestamp| {
+                let o: chrono::TimeDelta =
+                    *offset.get_or_insert_with(|| clock::to_civil(ts) - ts.to_utc().naive_utc());
+                ts.to_utc().naive_utc() + o
+            });
         }
         (stats, n)
     };
     let all = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|h| h.join().unwrap()).collect::<Vec<_>>()
+        handles
+            .into_iter()
+            .map(|h| h.join().unwrap())
+            .collect::<Vec<_>>()
     });
-    super::output::line(&format!("{:?}", all.iter().map(|(s, n)| (format!("{s:?}").len(), n)).collect::<Vec<_>>()));
+    super::output::line(&format!(
+        "{:?}",
+        all.iter()
+            .map(|(s, n)| (format!("{s:?}").len(), n))
+            .collect::<Vec<_>>()
+    ));
     Ok(Status::Done)
 }

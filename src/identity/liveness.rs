@@ -69,6 +69,18 @@ impl Finding {
         is_unseen && self.last_activity.is_some_and(|last| last.age(now) < LOST)
     }
 
+    /// Whether the process of this pid, or any where there is none, may still have the session: what it has begun is not
+    /// over.
+    pub fn has(&self, pid: Option<u32>) -> bool {
+        let mut clients = self
+            .owners
+            .iter()
+            .filter(|owner| !owner.launcher)
+            .peekable();
+        let is_known = pid.is_some() && self.unseen == 0 && clients.peek().is_some();
+        self.state.is_live() && (!is_known || clients.any(|owner| Some(owner.pid) == pid))
+    }
+
     /// Whether the session, with this record, is in the project rooted at `root`: where its living client was started,
     /// else where it began.
     pub fn is_in(&self, record: &Record, root: &Path) -> bool {

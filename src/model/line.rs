@@ -182,7 +182,9 @@ impl<'a> Line<'a> {
             Member::Reason => self.reason = Some(cursor.string()?),
             Member::Trigger => self.trigger = Some(cursor.string()?),
             Member::Model => self.model = Some(cursor.string()?),
-            Member::Calls => self.calls = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?),
+            Member::Calls => {
+                self.calls = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?)
+            }
             Member::Background => self.background = Some(cursor.string()?),
             Member::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
             Member::TaskId => self.task_id = Some(cursor.string()?),
@@ -277,8 +279,11 @@ impl Key {
     const fn of(written: &'static str) -> Self {
         let mut head = [0; 8];
         let mut mask = [0; 8];
-        let (mut from, mut head_left, mut mask_left) = (written.as_bytes(), head.as_mut_slice(), mask.as_mut_slice());
-        while let ([byte, rest @ ..], [place, places @ ..], [bit, bits @ ..]) = (from, head_left, mask_left) {
+        let (mut from, mut head_left, mut mask_left) =
+            (written.as_bytes(), head.as_mut_slice(), mask.as_mut_slice());
+        while let ([byte, rest @ ..], [place, places @ ..], [bit, bits @ ..]) =
+            (from, head_left, mask_left)
+        {
             *place = *byte;
             *bit = 0xff;
             (from, head_left, mask_left) = (rest, places, bits);
@@ -347,7 +352,8 @@ impl<'a> Cursor<'a> {
         let rest = self.text.as_bytes().get(self.at..)?;
         let head = u64::from_le_bytes(*rest.first_chunk()?);
         let is_it = |(_, key): &(Member, Key)| {
-            head & key.mask == key.head && (key.written.len() <= 8 || rest.starts_with(key.written.as_bytes()))
+            head & key.mask == key.head
+                && (key.written.len() <= 8 || rest.starts_with(key.written.as_bytes()))
         };
         let (before, after) = MEMBERS.split_at_checked(next)?;
         let in_order = after.iter().position(is_it).map(|place| next + place);
@@ -418,7 +424,9 @@ impl<'a> Cursor<'a> {
 
     fn boolean(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
-        let word = ["true", "false"].into_iter().find(|word| rest.starts_with(word))?;
+        let word = ["true", "false"]
+            .into_iter()
+            .find(|word| rest.starts_with(word))?;
         self.at += word.len();
         Some(())
     }
@@ -562,7 +570,12 @@ mod tests {
             let mut read = read.clone();
             read.calls = Cow::Owned(read.calls.into_owned());
             let label = read.what.take().map(|what| what.text().into_owned());
-            let expected = event.map(|line| (line.what.map(|what| what.text().into_owned()), Line { what: None, ..line }));
+            let expected = event.map(|line| {
+                (
+                    line.what.map(|what| what.text().into_owned()),
+                    Line { what: None, ..line },
+                )
+            });
             assert_eq!(Ok((label, read)), expected);
         });
         prop_assert_eq!(read.err(), event.err());

@@ -136,8 +136,6 @@ impl Lines {
         self.damage
     }
 
-    pub fn count_lines(mut self) -> u64 { let mut n = 0; while self.next_line().is_some() { n += 1; } n }
-
     /// Where in the buffer the next line is that is not blank, without its line break; nothing at the end.
     fn next_line(&mut self) -> Option<(usize, usize)> {
         loop {

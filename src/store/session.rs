@@ -175,12 +175,11 @@ impl SessionDir {
         names.take(MAX_OWNERS).filter_map(read).collect()
     }
 
-    /// When the last event was recorded: the journal's modification time.
+    /// When the last event was recorded: the journal's modification time, else, where no hook was armed, that of the
+    /// imported events.
     pub fn last_activity(&self) -> Option<Timestamp> {
-        file::look(&self.journal())
-            .ok()
-            .flatten()
-            .map(|found| found.meta.modified)
+        let modified = |path: &Path| Some(file::look(path).ok()??.meta.modified);
+        modified(&self.journal()).or_else(|| modified(&self.imported()))
     }
 
     /// Appends an event to the journal. A missing journal means a session first heard of now.

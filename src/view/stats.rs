@@ -47,7 +47,12 @@ struct Tool {
 
 impl Stats {
     /// Counts a session: what of it began at `since` or later. Nothing of it is counted where nothing did.
-    pub fn add(&mut self, activity: &Activity<'_>, since: Option<Timestamp>, clocks: &mut impl LocalTime) {
+    pub fn add(
+        &mut self,
+        activity: &Activity<'_>,
+        since: Option<Timestamp>,
+        clocks: &mut impl LocalTime,
+    ) {
         let is_counted = |time: Timestamp| since.is_none_or(|since| time >= since);
         let Some((first, last)) = activity.span else {
             return;
@@ -58,15 +63,29 @@ impl Stats {
         self.sessions += 1;
         self.events += activity.events;
         self.duplicates += activity.duplicates;
-        let count = |moments: &mut dyn Iterator<Item = Timestamp>| moments.filter(|time| is_counted(*time)).count() as u64;
-        let people = activity.prompts.iter().filter(|prompt| prompt.notifies.is_none());
+        let count = |moments: &mut dyn Iterator<Item = Timestamp>| {
+            moments.filter(|time| is_counted(*time)).count() as u64
+        };
+        let people = activity
+            .prompts
+            .iter()
+            .filter(|prompt| prompt.notifies.is_none());
         self.prompts += count(&mut people.map(|prompt| prompt.at.ts));
         self.agents += count(&mut activity.agents.iter().map(|agent| agent.began.ts));
-        self.compactions += count(&mut activity.compactions.iter().map(|compaction| compaction.began.ts));
+        self.compactions += count(
+            &mut activity
+                .compactions
+                .iter()
+                .map(|compaction| compaction.began.ts),
+        );
         if is_counted(first.ts) {
             *self.days.entry(clocks.local(first.ts).date()).or_default() += 1;
         }
-        for call in activity.calls.iter().filter(|call| is_counted(call.began.ts)) {
+        for call in activity
+            .calls
+            .iter()
+            .filter(|call| is_counted(call.began.ts))
+        {
             let hour = clocks.local(call.began.ts).hour() as usize;
             if let Some(count) = self.hours.get_mut(hour) {
                 *count += 1;
