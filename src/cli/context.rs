@@ -102,3 +102,9 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
         }
     }
 }
+
+/// The refusal of a session whose folder is there without a record.
+pub(super) fn no_record(id: &SessionId) -> anyhow::Error {
+    let text = format!("could not find session `{id}`: it has no record");
+    refusal(Status::NotFound, text)
+}
