@@ -3,20 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::args::ImportArgs;
-use super::context::Context;
+use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
 use crate::lifecycle::import::sources::{self, LeftOut, Sources};
 use crate::lifecycle::import::{self, Options, Report};
 use crate::lifecycle::transcript::projects_dir;
-use crate::model::Timestamp;
-use crate::model::config::duration;
-use crate::store::{State, clock, project, shown};
+use crate::store::{State, project, shown};
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     let options = Options {
@@ -64,31 +61,6 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
         Some(path) => Ok(path),
         None => projects_dir(&context.env).ok_or_else(no_home),
     }
-}
-
-/// A point in time as a person gives it: how long ago, or a local date, or a time in RFC 3339.
-fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
-    if let Ok(age) = duration(when) {
-        let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-        return Ok(Timestamp::from_micros(now.micros().saturating_sub(age)));
-    }
-    let midnight = || {
-        let date: NaiveDate = when.parse().ok()?;
-        Some(clock::from_civil(
-            date.and_time(chrono::NaiveTime::MIN),
-            now,
-        ))
-    };
-    Timestamp::parse(when)
-        .ok()
-        .or_else(midnight)
-        .ok_or_else(|| {
-            let when = crate::model::text::escaped(when);
-            let text = format!(
-                "could not use --since `{when}`: it is no duration such as `30d` and no date"
-            );
-            refusal(Status::Usage, text)
-        })
 }
 
 /// A bar on stderr, if a person reads it.
@@ -204,15 +176,5 @@ mod tests {
         for (number, text) in cases {
             assert_eq!(grouped(number), text);
         }
-    }
-
-    #[test]
-    fn since_is_how_long_ago_or_a_date() {
-        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
-        let day_before = Timestamp::parse("2026-11-19T12:00:00Z").unwrap();
-        assert_eq!(since("1d", now).unwrap(), day_before);
-        assert_eq!(since("2026-11-19T13:00:00+01:00", now).unwrap(), day_before);
-        assert!(since("2026-11-19", now).unwrap() < now);
-        assert!(since("yesterday", now).is_err());
     }
 }

@@ -17,6 +17,7 @@ mod stats;
 mod status;
 mod store;
 mod table;
+mod timeline;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Show(args) => show::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
+        Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats { .. } => stats::run(&context),
         Verb::Run(args) => {
             let status = run::run(&context, args);

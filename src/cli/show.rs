@@ -174,13 +174,7 @@ impl Shown {
         fact("now", Some(doing(&self.counted.open_calls)));
         fact("transcript", record.transcript_path.clone());
         fact("journal", Some(shown(&self.journal)));
-        let damage = self.counted.damage;
-        let damaged = [
-            (damage.torn, "torn"),
-            (damage.foreign, "foreign"),
-            (damage.newer, "of a newer version"),
-        ];
-        for (count, what) in damaged.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, what) in self.counted.damage.named() {
             fact("lines left out", Some(format!("{count} {what}")));
         }
         facts
