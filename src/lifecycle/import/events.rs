@@ -44,8 +44,8 @@ pub(super) enum Subject {
     Agent(String),
     /// A call, by its agent and id.
     Call(Option<String>, String),
-    /// Something without an id.
-    Other,
+    /// A compaction, by the prompt that was at work.
+    Compaction(Option<String>),
 }
 
 /// An event, as a journal line.
@@ -97,8 +97,7 @@ impl Reading<'_> {
             return;
         }
         self.end_turn(thread);
-        thread.prompt_id = line.prompt_id.owned();
-        thread.turn_is_open = true;
+        thread.begin_turn(line.prompt_id.owned());
         let mut event = self.event(name::USER_PROMPT_SUBMIT, at, thread, line);
         if is_task_notification(text) {
             event.source = Some(TASK_NOTIFICATION.to_owned());
@@ -132,7 +131,9 @@ impl Reading<'_> {
         let stop = message.stop_reason.text();
         // Old clients write no reason.
         let may_be_last = matches!(stop.as_deref(), None | Some("end_turn" | "stop_sequence"));
-        thread.said(at, may_be_last && calls == 0);
+        if calls == 0 {
+            thread.said(at, may_be_last);
+        }
     }
 
     fn call(&mut self, line: &Line<'_>, block: &Block<'_>, at: Timestamp, thread: &mut Thread) {
@@ -240,14 +241,14 @@ impl Reading<'_> {
 
     pub(super) fn system(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
         match line.subtype.text().as_deref() {
-            Some("stop_hook_summary" | "turn_duration") => thread.said(at, true),
+            Some("stop_hook_summary" | "turn_duration") => thread.ended(at),
             Some("compact_boundary") => {
                 let told: Option<Compaction<'_>> = line.compact_metadata.get();
                 let trigger = told.and_then(|told| told.trigger.owned());
                 for name in [name::PRE_COMPACT, name::POST_COMPACT] {
                     let mut event = self.event(name, at, thread, line);
                     event.trigger = trigger.clone();
-                    self.make(Subject::Other, event);
+                    self.make(Subject::Compaction(thread.prompt_id.clone()), event);
                 }
             }
             _ => self.skipped.other += 1,
