@@ -392,6 +392,7 @@ mod tests {
         // A fork's stated cost may include its origin's.
         let cases = [
             ("fork", 5, None),
+            ("transcript", 5, None),
             ("resume", 12, Some(1.5)),
             ("late", 12, Some(1.5)),
         ];

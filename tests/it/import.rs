@@ -417,6 +417,110 @@ fn subagents_of_old_clients_are_found_beside_and_within() {
     );
 }
 
+#[test]
+fn a_subagent_whose_transcript_was_deleted_stays() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    sandbox.import();
+    let imported = sandbox.imported(RUN_C);
+    let agents = sandbox
+        .projects()
+        .join("-home-dev-shop")
+        .join(RUN_C)
+        .join("subagents");
+    fs::remove_dir_all(agents).unwrap();
+    assert_eq!(
+        sandbox.import(),
+        "imported 0 sessions, 0 events; 1 was complete already\n"
+    );
+    assert_eq!(sandbox.imported(RUN_C), imported);
+}
+
+#[test]
+fn a_turn_ends_by_its_last_word_an_interruption_or_an_error() {
+    let sandbox = Sandbox::new();
+    let mut session = Script::new(ID, "p");
+    let said = |text: &str| json!({"message": {"content": [{"type": "text", "text": text}]}});
+    session.prompt();
+    session.call(None, "Bash", Ending::Denied);
+    session.line(
+        None,
+        "user",
+        said("[Request interrupted by user for tool use]"),
+    );
+    session.prompt();
+    session.line(
+        None,
+        "assistant",
+        json!({"isApiErrorMessage": true, "error": "rate_limit",
+        "message": {"model": "<synthetic>", "content": []}}),
+    );
+    session.line(None, "system", json!({"subtype": "turn_duration"}));
+    // An old client says neither why a message ended nor that a turn did.
+    session.prompt();
+    session.line(None, "assistant", said("done"));
+    for not_a_prompt in [
+        "<command-name>/clear</command-name>",
+        "<local-command-stdout></local-command-stdout>",
+        "<bash-input>ls</bash-input>",
+    ] {
+        session.line(None, "user", said(not_a_prompt));
+    }
+    session.line(
+        None,
+        "user",
+        json!({"isMeta": true, "message": {"content": "by the client"}}),
+    );
+    put(
+        &sandbox.projects().join("p").join(format!("{ID}.jsonl")),
+        session.text(),
+    );
+    sandbox.import();
+    let events: Vec<_> = sandbox
+        .imported(ID)
+        .iter()
+        .map(|event| (text(event, "event"), text(event, "error")))
+        .collect();
+    let expected = [
+        ("SessionStart", ""),
+        ("UserPromptSubmit", ""),
+        ("PreToolUse", ""),
+        ("PermissionDenied", ""),
+        ("Stop", "interrupted"),
+        ("UserPromptSubmit", ""),
+        ("StopFailure", "rate_limit"),
+        ("UserPromptSubmit", ""),
+        ("Stop", ""),
+    ];
+    assert_eq!(
+        events,
+        expected.map(|(event, error)| (event.to_owned(), error.to_owned()))
+    );
+}
+
+#[test]
+fn a_branch_names_its_origin_and_a_title_is_the_name() {
+    let sandbox = Sandbox::new();
+    let mut origin = Script::new("origin", "p");
+    origin.prompt();
+    let mut branch = origin.fork("branch");
+    branch.lines[0]["forkedFrom"] = json!({"sessionId": "origin", "messageUuid": "u"});
+    branch.prompt();
+    branch.line(None, "custom-title", json!({"customTitle": "second try"}));
+    branch.line(None, "agent-setting", json!({"agentSetting": "reviewer"}));
+    // The origin's own transcript is gone.
+    put(&sandbox.projects().join("p/branch.jsonl"), branch.text());
+    sandbox.import();
+    let record = sandbox.record("branch");
+    assert_eq!(record["previous"], "origin");
+    assert_eq!(record["name"], "second try");
+    assert_eq!(record["agent_type"], "reviewer");
+    assert_eq!(
+        all(&sandbox.imported("branch"), "UserPromptSubmit", "prompt_id"),
+        [branch.prompt]
+    );
+}
+
 /// How a generated call ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {

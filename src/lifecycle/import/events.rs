@@ -48,12 +48,38 @@ pub(super) enum Subject {
     Compaction(Option<String>),
 }
 
+impl Subject {
+    /// The subagent that it is about.
+    pub(super) fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Agent(agent) | Self::Call(Some(agent), _) => Some(agent),
+            _ => None,
+        }
+    }
+}
+
 /// An event, as a journal line.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) at: Timestamp,
     pub(super) subject: Subject,
     pub(super) line: Vec<u8>,
+}
+
+impl Made {
+    /// A subagent's event that an earlier import made.
+    pub(super) fn again(event: &Event) -> Option<Self> {
+        let agent = event.agent_id.clone()?;
+        let subject = match &event.tool_use_id {
+            Some(call) => Subject::Call(Some(agent), call.clone()),
+            None => Subject::Agent(agent),
+        };
+        Some(Self {
+            at: event.ts?,
+            subject,
+            line: event.encode(),
+        })
+    }
 }
 
 impl Reading<'_> {
