@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::reading::Reading;
 use super::thread::Thread;
 use crate::lifecycle::transcript::line::{
-    Block, Compaction, Line, Member, Message, Permission, ResultDetails, blocks, text_of,
+    Block, Compaction, Line, MADE_UP, Member, Message, Permission, ResultDetails, blocks, text_of,
 };
 use crate::model::event::{self, Outcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
@@ -18,8 +18,6 @@ use crate::model::{Capture, Event, Timestamp};
 
 /// How much of an input a label is made from, in bytes: what a hook keeps of it.
 const LABEL: usize = 4 * label::MAX_CHARS;
-/// The model of messages that the client makes up.
-const MADE_UP: &str = "<synthetic>";
 /// How a line begins that the client wrote in the user's name, and that no prompt hook is called for.
 const NO_PROMPTS: [&str; 6] = [
     "<command-name>",
