@@ -22,6 +22,7 @@ mod faults;
 mod hooks;
 mod hostile;
 mod identity;
+mod import;
 mod install;
 mod journal;
 mod pointer;
