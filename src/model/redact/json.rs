@@ -123,10 +123,11 @@ impl Redactor {
         self.text(string)
     }
 
-    /// An id is no text: it is a secret only if it is nothing else.
+    /// An id is no text, but one word: it is a secret only if it is nothing else.
     fn id<'t>(&mut self, string: &'t str) -> Cow<'t, str> {
         match whole_key(string) {
             Some(rule) => self.replaced(rule),
+            None if string.contains(char::is_whitespace) => self.text(string),
             None => Cow::Borrowed(string),
         }
     }

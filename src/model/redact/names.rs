@@ -201,7 +201,12 @@ fn is_name(word: &str) -> bool {
 fn is_reference(value: &str) -> bool {
     let variable = value.strip_prefix('$').is_some_and(is_identifier);
     let closed = |open: char, close: char| value.starts_with(open) && value.ends_with(close);
+    // `<your` of `<your password>`, too.
+    let placeholder = value
+        .strip_prefix('<')
+        .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')));
     variable
+        || placeholder
         || ["${", "$(", "{{", "%(", "%{", "%s", "%v"]
             .iter()
             .any(|begin| value.starts_with(begin))

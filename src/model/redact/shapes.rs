@@ -48,6 +48,8 @@ struct Shape {
     alphabet: Alphabet,
     /// The least number of characters after the prefix.
     least: usize,
+    /// Whether there are never more: so that a prefix of three letters is not found in every large file in base64.
+    exact: bool,
     /// Whether the prefix counts within a word, too: it must be one that no word and no hash has.
     anywhere: bool,
     /// Whether the prefix itself stays.
@@ -60,6 +62,17 @@ impl Shape {
             anywhere: true,
             ..self
         }
+    }
+
+    const fn exactly(self) -> Self {
+        Self {
+            exact: true,
+            ..self
+        }
+    }
+
+    fn has_length(&self, length: usize) -> bool {
+        length == self.least || length > self.least && !self.exact
     }
 
     const fn keeps_prefix(self) -> Self {
@@ -81,6 +94,7 @@ const fn shape(
         prefix,
         alphabet,
         least,
+        exact: false,
         anywhere: false,
         keeps_prefix: false,
     }
@@ -193,12 +207,12 @@ const SHAPES: &[Shape] = &[
     // Package registries.
     shape("npm", "npm_", Alnum, 28),
     shape("pypi", "pypi-AgE", Word, 30).anywhere(),
-    shape("crates", "cio", Alnum, 32),
+    shape("crates", "cio", Alnum, 32).exactly(),
     shape("rubygems", "rubygems_", Hex, 30),
     shape("docker", "dckr_pat_", Word, 20).anywhere(),
     shape("docker", "dckr_oat_", Word, 20).anywhere(),
     shape("clojars", "CLOJARS_", Alnum, 40),
-    shape("nuget", "oy2", Alnum, 43),
+    shape("nuget", "oy2", Alnum, 43).exactly(),
     shape("artifactory", "AKCp", Alnum, 60),
     // Mail and telephony.
     shape("sendgrid", "SG.", Parts, 40),
@@ -313,7 +327,7 @@ fn prefixed(bytes: &[u8], at: usize, rest: &[u8]) -> Option<Secret> {
             let body = rest.strip_prefix(shape.prefix.as_bytes());
             body.is_some_and(|body| {
                 let judged = run(body, shape.alphabet, JUDGED);
-                judged.len() >= shape.least && (shape.alphabet == Upper || is_no_word(judged))
+                shape.has_length(judged.len()) && (shape.alphabet == Upper || is_no_word(judged))
             })
         })?;
     let prefix = shape.prefix.len();
