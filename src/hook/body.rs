@@ -11,8 +11,9 @@ use crate::model::text::{without_last_word, without_lone_surrogates};
 
 /// The most that is kept of a body, in bytes of JSON text.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
-/// The most that the bodies of one event have together. A journal's reader takes a line above 1 MiB for a torn one.
-const MAX_TOGETHER: usize = 4 * MAX_BYTES;
+/// The most that the bodies of one event have together. A journal's reader takes a line above 1 MiB for a torn one, and who
+/// only looks at the end of a journal must still find a few lines there.
+const MAX_TOGETHER: usize = 2 * MAX_BYTES;
 
 /// The bodies of one event.
 pub(super) struct Bodies<'r> {

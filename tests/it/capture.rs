@@ -370,7 +370,7 @@ fn a_huge_output_is_cut_and_the_line_stays_one_object() {
     let bytes = fs::read(sandbox.session(ID).join("events.jsonl"))
         .unwrap()
         .len();
-    assert!((200 << 10..260 << 10).contains(&bytes), "{bytes}");
+    assert!((120 << 10..130 << 10).contains(&bytes), "{bytes}");
 }
 
 /// Texts as sessions are full of them, and none of them a secret.

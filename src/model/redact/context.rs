@@ -82,6 +82,27 @@ pub(super) fn after_option(text: &str, at: usize) -> Option<Secret> {
     judged_unquoted(text, start, telling, Form::Option)
 }
 
+/// `secret` without what announces another one at its end, as in `A=x,password: y` and `A=x/Bearer y`: it must not be gone when
+/// the other is looked for.
+pub(super) fn without_announcement(text: &str, secret: Secret) -> Secret {
+    let bytes = text.as_bytes();
+    let value = text.get(secret.start..secret.end).unwrap_or_default();
+    let announcement = if value.ends_with("Bearer") || value.ends_with("bearer") {
+        Some(secret.end - "Bearer".len())
+    } else if value.ends_with([':', '=']) {
+        name_before(bytes, secret.end - 1)
+            .filter(|name| names::telling(name.text).is_some())
+            .map(|name| name.start)
+    } else {
+        None
+    };
+    let end = announcement.filter(|start| *start > secret.start);
+    Secret {
+        end: end.unwrap_or(secret.end),
+        ..secret
+    }
+}
+
 /// `name=value`, with the separator at `at` and the value, or blanks before it, at `after`.
 fn named(text: &str, at: usize, after: usize) -> Option<Secret> {
     let bytes = text.as_bytes();

@@ -28,7 +28,7 @@ struct Around {
     option: Option<Telling>,
 }
 
-/// Redacts the strings of `text`, but not the ids behind names for which `is_id`.
+/// Redacts the strings of `text`, but not the ids behind names for which `is_id`, until there is nothing left to redact.
 pub(super) fn redact<'t>(
     redactor: &mut Redactor,
     text: &'t str,
@@ -37,6 +37,14 @@ pub(super) fn redact<'t>(
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return redactor.text(text);
     }
+    let mut clean = Cow::Borrowed(text);
+    while let Some(cleaner) = pass(redactor, &clean, is_id) {
+        clean = Cow::Owned(cleaner);
+    }
+    clean
+}
+
+fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![Around::default()];
@@ -84,10 +92,10 @@ pub(super) fn redact<'t>(
         at += 1;
     }
     if copied == 0 {
-        return Cow::Borrowed(text);
+        return None;
     }
-    clean.push_str(text.get(copied..).unwrap_or_default());
-    Cow::Owned(clean)
+    clean.push_str(text.get(copied..)?);
+    Some(clean)
 }
 
 impl Redactor {

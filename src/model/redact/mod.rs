@@ -4,8 +4,8 @@
 //! [`Redactor::json`] and [`Redactor::value`] for JSON, whose members' names tell more, [`Redactor::transcript_line`] for
 //! a line of the client's transcript. In the place of a secret stands `[redacted:rule]`.
 //!
-//! A pass over the text looks at each byte once: at a separator or an option for the name before it ([`context`]), at a
-//! dash for a block ([`pem`]), and everywhere for the beginning of a key ([`shapes`]), through a filter of three bytes. It
+//! A pass over the text looks at each byte once: at a separator or an option for the name before it (`context`), at a
+//! dash for a block (`pem`), and everywhere for the beginning of a key (`shapes`), through a filter of three bytes. It
 //! is plain code without a library, because a hook does it while a tool call waits.
 
 mod context;
@@ -148,7 +148,8 @@ fn next_secret(text: &str, from: usize) -> Option<Secret> {
             .map(|secret| Secret {
                 start: secret.start.max(from),
                 ..secret
-            });
+            })
+            .map(|secret| context::without_announcement(text, secret));
         match secret {
             Some(secret) if !text.get(secret.start..secret.end).is_none_or(is_mark) => {
                 return Some(secret);

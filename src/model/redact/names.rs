@@ -159,9 +159,10 @@ pub(super) fn telling(name: &[u8]) -> Option<Telling> {
     if name.len() > 5 && has_ending(name, "pass") && matches!(last(name, 5), Some(b'_' | b'-')) {
         return Some(Password);
     }
+    let last = name.last()?.to_ascii_lowercase();
     let (_, telling) = *ENDINGS
         .iter()
-        .find(|(ending, _)| has_ending(name, ending))?;
+        .find(|(ending, _)| ending.as_bytes().last() == Some(&last) && has_ending(name, ending))?;
     Some(telling)
 }
 

@@ -94,7 +94,7 @@ fn is_header_word(word: &str) -> bool {
     matches!(word, "Proc-Type:" | "4,ENCRYPTED" | "DEK-Info:" | "+" | "-")
         || word.starts_with("AES-")
         || word.starts_with("DES-")
-        || word.starts_with("[redacted")
+        || word == "[redacted:private-key]"
 }
 
 /// The runs between white space, arrows and escaped white space, each with its place.

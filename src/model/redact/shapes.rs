@@ -267,8 +267,10 @@ const JUDGED: usize = 256;
 static FILTER: [u64; FILTER_BITS / 64] = filter();
 const FILTER_BITS: usize = 1 << 13;
 
+/// Multiplicative hashing: the bytes of a text differ in few bits.
 const fn hash(first: u8, second: u8, third: u8) -> usize {
-    (first as usize ^ (second as usize) << 3 ^ (third as usize) << 6) % FILTER_BITS
+    let bytes = u32::from_le_bytes([first, second, third, 0]);
+    (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - FILTER_BITS.ilog2())) as usize
 }
 
 #[allow(
@@ -320,16 +322,19 @@ pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
 }
 
 fn prefixed(bytes: &[u8], at: usize, rest: &[u8]) -> Option<Secret> {
-    let shape = SHAPES
+    let first = rest.first();
+    let mut alike = SHAPES
         .iter()
-        .filter(|shape| shape.anywhere || starts_word(bytes, at))
-        .find(|shape| {
-            let body = rest.strip_prefix(shape.prefix.as_bytes());
-            body.is_some_and(|body| {
-                let judged = run(body, shape.alphabet, JUDGED);
-                shape.has_length(judged.len()) && (shape.alphabet == Upper || is_no_word(judged))
-            })
-        })?;
+        .filter(|shape| shape.prefix.as_bytes().first() == first);
+    let shape = alike.find(|shape| {
+        let body = rest.strip_prefix(shape.prefix.as_bytes());
+        body.is_some_and(|body| {
+            let judged = run(body, shape.alphabet, JUDGED);
+            shape.has_length(judged.len())
+                && (shape.alphabet == Upper || is_no_word(judged))
+                && (shape.anywhere || starts_word(bytes, at))
+        })
+    })?;
     let prefix = shape.prefix.len();
     let body = run(rest.get(prefix..)?, shape.alphabet, usize::MAX);
     Some(Secret {
