@@ -1,7 +1,5 @@
 //! Numbers for people.
 
-use std::time::Duration;
-
 /// A number with a comma between each three digits.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -39,23 +37,6 @@ pub(super) fn brief(number: u64) -> String {
     }
 }
 
-/// A duration in its one or two largest units: `38ms`, `4.2s`, `3m 20s`, `2h 5m`, `4days 2h`.
-pub(super) fn span(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    match millis {
-        0..1_000 => format!("{millis}ms"),
-        1_000..60_000 => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
-        _ => age(duration),
-    }
-}
-
-/// A duration in whole seconds, in its one or two largest units.
-pub(super) fn age(duration: Duration) -> String {
-    let seconds = Duration::from_secs(duration.as_secs());
-    let text = humantime::format_duration(seconds).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
 /// A bar of at most `width` columns, as long as `part` is of `whole`. What is not nothing is seen.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {
     let length = u128::from(part) * u128::from(width) / u128::from(whole.max(1));
@@ -91,22 +72,6 @@ mod tests {
         ];
         for (number, text) in cases {
             assert_eq!(brief(number), text);
-        }
-    }
-
-    #[test]
-    fn durations_have_their_largest_units() {
-        let cases = [
-            (0, "0ms"),
-            (999, "999ms"),
-            (1_000, "1.0s"),
-            (59_999, "59.9s"),
-            (60_000, "1m"),
-            (200_400, "3m 20s"),
-            (7_512_000, "2h 5m"),
-        ];
-        for (millis, text) in cases {
-            assert_eq!(span(Duration::from_millis(millis)), text);
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Verb {
     List(ListArgs),
     /// Show what is known of one session
     Show(ShowArgs),
+    /// Show what a session did: its calls in order, below the prompts that they serve
+    Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens of one session or many
     Stats(StatsArgs),
     /// Remove what is stale, and print how many pointers that were
@@ -144,6 +146,48 @@ pub(super) struct ShowArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// When to write in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A row is a call: when it began, its part of the turn (░ waiting, █ running, ┄ running on in the background), how \
+    long it ran, how it ended, the tool, its label. What a subagent did is indented below the call that started it."
+)]
+pub(super) struct TimelineArgs {
+    /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
+    pub(super) id: Option<String>,
+    /// Show only calls that began within this time (`2h`), or since this time (`2026-11-20T14:00:00Z`) or date
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Show only calls of this tool; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) tool: Vec<String>,
+    /// Show only calls that failed, were denied or never came back
+    #[arg(long)]
+    pub(super) failed: bool,
+    /// Show only calls of this subagent, by id, its beginning, or type; `main` for the main thread
+    #[arg(long, value_name = "AGENT")]
+    pub(super) agent: Option<String>,
+    /// When to write in colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print one JSON object a call, each on a line
+    #[arg(long, conflicts_with = "json")]
+    pub(super) jsonl: bool,
 }
 
 #[derive(Debug, Args)]

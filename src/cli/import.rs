@@ -8,9 +8,8 @@ use serde_json::json;
 
 use super::amount::{grouped, plural};
 use super::args::ImportArgs;
-use super::context::Context;
+use super::context::{Context, since};
 use super::output;
-use super::since::since;
 use super::status::{Status, refusal};
 use crate::lifecycle::import::sources::{self, LeftOut, Sources};
 use crate::lifecycle::import::{self, Options, Report};

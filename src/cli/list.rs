@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use super::amount::age;
 use super::args::{ListArgs, StateArg};
 use super::context::Context;
 use super::output;
@@ -171,5 +170,7 @@ pub(super) fn doing(calls: &[OpenCall]) -> String {
 
 /// How long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4days 2h`.
 pub(super) fn span(from: Timestamp, now: Timestamp) -> String {
-    age(from.age(now))
+    let seconds = std::time::Duration::from_secs(from.age(now).as_secs());
+    let text = humantime::format_duration(seconds).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }

@@ -14,11 +14,11 @@ mod list;
 mod output;
 mod run;
 mod show;
-mod since;
 mod stats;
 mod status;
 mod store;
 mod table;
+mod timeline;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -77,6 +77,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Show(args) => show::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
+        Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);

@@ -2,7 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 
+use anyhow::Result;
+use serde::Serialize;
 use serde_json::Value;
+
+use super::args::ColorArg;
+use crate::store::env::Screen;
 
 /// Prints `text` on stdout as it is.
 pub(super) fn print(text: &str) {
@@ -27,6 +32,33 @@ pub(super) fn line(text: &str) {
 /// Prints a value on stdout, as JSON for programs.
 pub(super) fn json(value: &Value) {
     print(&format!("{value:#}\n"));
+}
+
+/// Prints a value on stdout, as [`json`], without building a tree of it first.
+pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text);
+    Ok(())
+}
+
+/// How many columns the terminal has that a person reads stdout on; or as many as `COLUMNS` says; none where the output
+/// goes elsewhere.
+pub(super) fn width(screen: Screen) -> Option<usize> {
+    let terminal = || {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    };
+    screen.columns.or_else(terminal)
+}
+
+/// Whether to write in colour.
+pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
+    match wanted {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => is_for_people() && !screen.no_color,
+    }
 }
 
 /// Says on stderr why the command failed.

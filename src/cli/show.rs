@@ -13,8 +13,8 @@ use super::output;
 use super::status::Status;
 use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
-use crate::identity::liveness::{Finding, OpenCall, SessionState, open_calls_in};
-use crate::model::{Record, Timestamp};
+use crate::identity::liveness::{Finding, OpenCall, SessionState};
+use crate::model::{Activity, Record, Timestamp, Trace};
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, State, clock, shown};
@@ -35,9 +35,10 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let dir = state.session(&id);
     let record = dir.record()?.ok_or_else(gone)?;
     let judge = context.judge(&config, state);
+    let finding = judge.find(&id, &record);
     let shown = Shown {
-        finding: judge.find(&id, &record),
-        counted: count(&dir)?,
+        counted: count(&dir, &finding)?,
+        finding,
         lineage: lineage(&judge, &id)?,
         log: operations(state, &record),
         journal: dir.journal(),
@@ -61,17 +62,23 @@ struct Shown {
     journal: PathBuf,
 }
 
-fn count(dir: &SessionDir) -> Result<Counted> {
-    let mut events = dir.events()?;
-    let mut by_event = BTreeMap::new();
-    let counted = events
-        .by_ref()
-        .inspect(|event| *by_event.entry(event.event.clone()).or_default() += 1);
-    let open_calls = open_calls_in(counted);
+fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
+    let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
+    let mut trace = Trace::with_labels();
+    let damage = dir.lines()?.for_each(|line| {
+        match by_event.get_mut(line.event) {
+            Some(count) => *count += 1,
+            None => drop(by_event.insert(line.event.to_owned(), 1)),
+        }
+        trace.push(line);
+    });
+    trace.order();
+    let mut activity = Activity::of(&trace);
+    activity.close(|pid| finding.has(pid));
     Ok(Counted {
+        open_calls: activity.open_calls().map(OpenCall::from).collect(),
         by_event,
-        open_calls,
-        damage: events.damage(),
+        damage,
     })
 }
 
@@ -162,13 +169,7 @@ impl Shown {
         fact("now", Some(doing(&self.counted.open_calls)));
         fact("transcript", record.transcript_path.clone());
         fact("journal", Some(shown(&self.journal)));
-        let damage = self.counted.damage;
-        let damaged = [
-            (damage.torn, "torn"),
-            (damage.foreign, "foreign"),
-            (damage.newer, "of a newer version"),
-        ];
-        for (count, what) in damaged.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, what) in self.counted.damage.named() {
             fact("lines left out", Some(format!("{count} {what}")));
         }
         facts

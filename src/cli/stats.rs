@@ -6,9 +6,8 @@ mod print;
 use anyhow::Result;
 
 use super::args::StatsArgs;
-use super::context::{Context, find_session, no_record};
+use super::context::{Context, find_session, no_record, since};
 use super::output;
-use super::since::since;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
@@ -40,15 +39,17 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     }
     let report = Report::new(gathered);
     if args.json {
-        output::json(&serde_json::to_value(&report)?);
-    } else if args.csv {
-        output::print(&report.as_csv());
-        report
-            .damage
-            .sentences()
-            .for_each(|it| output::complain(&it));
+        output::json_of(&report)?;
+        return Ok(Status::Done);
+    }
+    let text = if args.csv {
+        report.as_csv()
     } else {
-        output::print(&report.as_text(is_one));
+        report.as_text(is_one)
+    };
+    output::print(&text);
+    for damaged in report.damage.sentences() {
+        output::complain(&damaged);
     }
     Ok(Status::Done)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::text::escaped;
+use crate::view::timeline::text::cut;
 
 /// What stands for nothing.
 const EMPTY: &str = "-";
@@ -87,17 +88,6 @@ impl Table {
         }
         widths
     }
-}
-
-/// The beginning of `text` that is at most `width` columns wide; what was cut off ends in `…`.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    // Marks that take no column of their own are few in honest text.
-    let mut kept: String = text.chars().take(width * 2).collect();
-    while kept.width() >= width && kept.pop().is_some() {}
-    kept + "…"
 }
 
 impl fmt::Display for Table {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::process::{Life, Viewpoint};
 use crate::model::event::name;
-use crate::model::{Config, Event, Owner, Record, SessionId, Timestamp};
+use crate::model::{Activity, Call, Config, Event, Owner, Record, SessionId, Timestamp, Trace};
+use crate::store::journal::Lines;
 use crate::store::{SessionDir, State, index};
 
 /// How much of a journal's end tells whether the session has ended: hundreds of events.
@@ -264,103 +265,35 @@ pub struct OpenCall {
     pub tool_use_id: String,
 }
 
+impl From<&Call<'_>> for OpenCall {
+    fn from(call: &Call<'_>) -> Self {
+        Self {
+            tool: call.tool.map(str::to_owned),
+            what: call.what.map(str::to_owned),
+            since: Some(call.began.ts),
+            agent_id: call.agent_id.map(str::to_owned),
+            tool_use_id: call.tool_use_id.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// The calls that have begun and not ended, the oldest first, by the whole journal.
 pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    dir.events().map_or_else(|_| Vec::new(), open_calls_in)
+    dir.lines().map_or_else(|_| Vec::new(), open_calls_in)
 }
 
 /// As [`open_calls`], by the journal's end: what began long ago may be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    dir.last_events(TAIL)
+    dir.last_lines(TAIL)
         .map_or_else(|_| Vec::new(), open_calls_in)
 }
 
-/// The calls among `events` that have begun and not ended, the oldest first.
-pub fn open_calls_in(events: impl Iterator<Item = Event>) -> Vec<OpenCall> {
-    let mut open: Vec<OpenCall> = Vec::new();
-    for event in events {
-        let close = |open: &mut Vec<OpenCall>, id: &str| {
-            open.retain(|call| call.tool_use_id != id || call.agent_id != event.agent_id);
-        };
-        match (event.event.as_str(), &event.tool_use_id) {
-            (name::PRE_TOOL_USE, Some(id)) => {
-                close(&mut open, id);
-                open.push(OpenCall {
-                    tool: event.tool.clone(),
-                    what: event.what.clone(),
-                    since: event.ts,
-                    agent_id: event.agent_id.clone(),
-                    tool_use_id: id.clone(),
-                });
-            }
-            (
-                name::POST_TOOL_USE | name::POST_TOOL_USE_FAILURE | name::PERMISSION_DENIED,
-                Some(id),
-            ) => close(&mut open, id),
-            (name::POST_TOOL_BATCH, _) => {
-                for id in event
-                    .calls
-                    .iter()
-                    .filter_map(|call| call.tool_use_id.as_deref())
-                {
-                    close(&mut open, id);
-                }
-            }
-            (name::STOP | name::STOP_FAILURE | name::USER_PROMPT_SUBMIT, _) => {
-                open.retain(|call| call.agent_id.is_some())
-            }
-            (name::SUBAGENT_STOP, _) if event.agent_id.is_some() => {
-                open.retain(|call| call.agent_id != event.agent_id);
-            }
-            (name::SESSION_END, _) => open.clear(),
-            _ => {}
-        }
-    }
-    open
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(event: &str, tool_use_id: Option<&str>, agent: Option<&str>) -> Event {
-        Event {
-            event: event.to_owned(),
-            tool_use_id: tool_use_id.map(str::to_owned),
-            agent_id: agent.map(str::to_owned),
-            ..Event::default()
-        }
-    }
-
-    #[track_caller]
-    fn check(events: &[Event], open: usize) {
-        assert_eq!(open_calls_in(events.iter().cloned()).len(), open);
-    }
-
-    #[test]
-    fn a_call_is_open_until_something_ends_it() {
-        let pre = event(name::PRE_TOOL_USE, Some("t1"), None);
-        check(std::slice::from_ref(&pre), 1);
-        check(
-            &[pre.clone(), event(name::POST_TOOL_USE, Some("t1"), None)],
-            0,
-        );
-        check(
-            &[pre.clone(), event(name::POST_TOOL_USE, Some("t2"), None)],
-            1,
-        );
-        check(&[pre.clone(), event(name::STOP, None, None)], 0);
-        check(&[pre, event(name::SESSION_END, None, None)], 0);
-    }
-
-    #[test]
-    fn the_end_of_a_turn_leaves_a_background_agents_calls_open() {
-        let pre = event(name::PRE_TOOL_USE, Some("t1"), Some("a1"));
-        check(&[pre.clone(), event(name::STOP, None, None)], 1);
-        check(
-            &[pre.clone(), event(name::SUBAGENT_STOP, None, Some("a2"))],
-            1,
-        );
-        check(&[pre, event(name::SUBAGENT_STOP, None, Some("a1"))], 0);
-    }
+fn open_calls_in(lines: Lines) -> Vec<OpenCall> {
+    let mut trace = Trace::with_labels();
+    lines.for_each(|line| trace.push(line));
+    trace.order();
+    Activity::of(&trace)
+        .open_calls()
+        .map(OpenCall::from)
+        .collect()
 }

@@ -11,7 +11,7 @@ mod reading;
 pub mod sources;
 mod thread;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use claims::{Claims, Place};
@@ -218,15 +218,17 @@ impl Session<'_> {
 
     /// The events that hooks have not recorded, in the order of their times. The journal is read after the transcript,
     /// since a hook comes before the line that the client writes.
-    fn missing(&self, made: Vec<Made>) -> Result<Vec<Made>> {
-        let known = match &self.dir {
-            Some(dir) => Known::of(dir.events()?),
-            None => Known::default(),
+    fn missing(&self, mut made: Vec<Made>) -> Result<Vec<Made>> {
+        let Some(dir) = &self.dir else {
+            made.sort_by_key(|made| made.at);
+            return Ok(made);
         };
-        let mut missing = made;
-        missing.retain(|made| !known.has(&made.subject, made.at));
-        missing.sort_by_key(|made| made.at);
-        Ok(missing)
+        let gone = gone_agents(dir, &made)?;
+        made.extend(gone);
+        let known = Known::of(dir.events()?);
+        made.retain(|made| !known.has(&made.subject, made.at));
+        made.sort_by_key(|made| made.at);
+        Ok(made)
     }
 
     /// Writes what is not there yet, and counts it; without a `state`, only counts it.
@@ -297,6 +299,24 @@ struct Read {
     facts: Facts,
     made: Vec<Made>,
     skipped: Skipped,
+}
+
+/// What was imported before of subagents that have no transcript any more: the client deletes those of a session that
+/// goes on.
+fn gone_agents(dir: &SessionDir, made: &[Made]) -> Result<Vec<Made>> {
+    let there: HashSet<&str> = made
+        .iter()
+        .filter_map(|made| made.subject.agent())
+        .collect();
+    let before = dir
+        .imported_events()?
+        .filter_map(|event| Made::again(&event));
+    let is_gone = |made: &Made| {
+        made.subject
+            .agent()
+            .is_some_and(|agent| !there.contains(agent))
+    };
+    Ok(before.filter(is_gone).collect())
 }
 
 /// Why nothing was made of a transcript.

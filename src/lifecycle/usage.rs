@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::transcript::line::{Line, Member, Message};
+use super::transcript::line::{Line, MADE_UP, Member, Message};
 use super::transcript::{self, AgentFile};
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
@@ -21,8 +21,6 @@ const VERSION: u64 = 1;
 /// How many messages of a file may still grow: a message is repeated for each of its blocks, and in old clients' files
 /// those of parallel subagents come in turns.
 const GROWING: usize = 16;
-/// The model of messages that the client makes up, for errors and interruptions.
-const MADE_UP: &str = "<synthetic>";
 /// Who wrote a subagent's message in an old client's transcript, which names no subagents.
 const UNNAMED_AGENT: &str = "sidechain";
 
@@ -291,7 +289,7 @@ fn message(line: &Line<'_>, agent: Option<&str>) -> Option<Counting> {
 )]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
 
     use proptest::prelude::*;
@@ -401,6 +399,7 @@ mod tests {
         // A fork's stated cost may include its origin's.
         let cases = [
             ("fork", 5, None),
+            ("transcript", 5, None),
             ("resume", 12, Some(1.5)),
             ("late", 12, Some(1.5)),
         ];
@@ -537,6 +536,34 @@ mod tests {
             ],
             0.09,
         );
+    }
+
+    #[test]
+    fn what_has_not_grown_is_not_written_again() {
+        let session = Session::new("startup");
+        session.write(&[line("m1", "12:00:01", 7)]);
+        let inode = || {
+            let path = session.session.path().join("usage.json");
+            fs::metadata(path).unwrap().ino()
+        };
+        session.usage();
+        let written = inode();
+        session.usage();
+        assert_eq!(inode(), written);
+    }
+
+    #[test]
+    fn a_real_transcript_can_be_cut_anywhere() {
+        let run =
+            "tests/data/transcripts/a/-home-dev-shop/2f09356b-a939-40a2-8915-584394440829.jsonl";
+        let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(run)).unwrap();
+        let session = Session::new("startup");
+        for cut in (0..whole.len()).step_by(97) {
+            put(&session.transcript(), &whole[..cut]);
+            let mut anew = Counted::default();
+            anew.read_on(&session.transcript(), &session.record.session_id, None);
+            assert_eq!(session.usage(), anew.usage(), "{cut}");
+        }
     }
 
     proptest! {

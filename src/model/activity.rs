@@ -228,6 +228,10 @@ impl<'a> Fold<'a> {
             Kind::PostToolUseFailure => self.end(step, now, State::Failed),
             Kind::PostToolBatch => self.batch(step, now),
             Kind::UserPromptSubmit => self.prompt(step, now),
+            // As an imported turn ends that a person broke off.
+            Kind::Stop if self.trace.text(step.word) == Some("interrupted") => {
+                self.turn_over(step, now, TurnEnd::Interrupted)
+            }
             Kind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
             Kind::StopFailure => {
                 self.turn_over(step, now, TurnEnd::Failed(self.trace.text(step.word)))

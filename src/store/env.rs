@@ -72,6 +72,26 @@ impl Environment {
     }
 }
 
+/// What the environment says of the terminal that a person reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Screen {
+    /// `COLUMNS`: how wide it is.
+    pub columns: Option<usize>,
+    /// `NO_COLOR`: colours are not wanted.
+    pub no_color: bool,
+}
+
+impl Screen {
+    /// Reads the process's environment.
+    pub fn read() -> Self {
+        let columns = variable("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+        Self {
+            columns: columns.filter(|columns| *columns > 0),
+            no_color: variable("NO_COLOR").is_some(),
+        }
+    }
+}
+
 /// What the environment says of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {

@@ -54,6 +54,16 @@ pub struct Damage {
 }
 
 impl Damage {
+    /// Each kind of damage that was met: how many lines, and what they are. A line in flight is none.
+    pub fn named(&self) -> impl Iterator<Item = (u64, &'static str)> + use<> {
+        let kinds = [
+            (self.torn, "torn"),
+            (self.foreign, "not an event"),
+            (self.newer, "of a newer version"),
+        ];
+        kinds.into_iter().filter(|(count, _)| *count > 0)
+    }
+
     fn count(&mut self, bad: &BadLine) {
         match bad {
             BadLine::Torn => self.torn += 1,

@@ -285,9 +285,15 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn last_events(&self, bytes: u64) -> Result<journal::Events> {
-        let lines = journal::Lines::of_tail(self.open_journal()?, bytes);
-        lines
-            .map(journal::Events::of)
+        self.last_lines(bytes).map(journal::Events::of)
+    }
+
+    /// As [`Self::last_events`], for views.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn last_lines(&self, bytes: u64) -> Result<journal::Lines> {
+        journal::Lines::of_tail(self.open_journal()?, bytes)
             .map_err(Error::io("read", &self.journal()))
     }
 

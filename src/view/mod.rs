@@ -1,4 +1,6 @@
 //! What people and programs see of sessions: timelines and statistics, made from `model` alone. Pure: no files, no clock, no
 //! time zone; whoever asks brings them.
 
+pub mod json;
 pub mod stats;
+pub mod timeline;

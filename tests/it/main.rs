@@ -14,6 +14,7 @@
 )]
 
 mod bad_input;
+mod capture;
 mod cli;
 mod current;
 mod docs;
@@ -22,6 +23,7 @@ mod faults;
 mod hooks;
 mod hostile;
 mod identity;
+mod import;
 mod install;
 mod journal;
 mod pointer;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::gather::{Gathered, Tokens};
-use crate::cli::amount::{bar, brief, grouped, plural, span};
+use crate::cli::amount::{bar, brief, grouped, plural};
 use crate::cli::table::Table;
 use crate::model::Usage;
 use crate::model::text::escaped;
@@ -15,6 +15,7 @@ use crate::model::usage::ModelUsage;
 use crate::store::journal::Damage;
 use crate::store::shown;
 use crate::view::stats::Summary;
+use crate::view::timeline::text::duration;
 
 /// How many columns a terminal has at least.
 const WIDTH: usize = 80;
@@ -100,13 +101,13 @@ impl Report {
     pub(super) fn as_text(&self, is_one: bool) -> String {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {
-            return format!("no session to count\n{}", self.damage.as_text());
+            return "no session to count\n".to_owned();
         }
         let mut parts = vec![self.heading()];
         if !summary.tools.is_empty() {
             parts.extend([self.calls(), self.durations(), self.hours()]);
         }
-        parts.extend([self.days(), self.models(is_one), self.damage.as_text()]);
+        parts.extend([self.days(), self.models(is_one)]);
         parts.retain(|part| !part.is_empty());
         parts.join("\n")
     }
@@ -188,7 +189,7 @@ impl Report {
             "PERMISSION",
             "SHARE",
         ]);
-        let millis = |millis| span(Duration::from_millis(millis));
+        let millis = |millis| duration(Duration::from_millis(millis));
         let known = |value: Option<u64>| value.map(millis).unwrap_or_default();
         let waited = |value: u64| known((value > 0).then_some(value));
         for tool in &self.summary.tools {
@@ -328,26 +329,19 @@ impl Damaged {
         }
     }
 
-    /// A sentence for each file.
+    /// A sentence for each file. A line in flight is no damage worth one.
     pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
-        self.files.iter().map(|DamagedFile { path, damage }| {
-            let counts = [
-                (damage.torn, "torn"),
-                (damage.foreign, "foreign"),
-                (damage.newer, "of a newer version"),
-                (damage.in_flight, "in flight"),
-            ];
-            let counts: Vec<String> = counts
-                .into_iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!("{} {what}", grouped(count)))
-                .collect();
-            format!("lines left out of `{path}`: {}", counts.join(", "))
+        let damaged = self
+            .files
+            .iter()
+            .filter(|it| it.damage.named().next().is_some());
+        damaged.map(|DamagedFile { path, damage }| {
+            let kinds = damage
+                .named()
+                .map(|(count, what)| format!("{} {what}", grouped(count)));
+            let kinds: Vec<String> = kinds.collect();
+            format!("left out lines of `{path}`: {}", kinds.join(", "))
         })
-    }
-
-    fn as_text(&self) -> String {
-        self.sentences().map(|it| it + "\n").collect()
     }
 }
 

@@ -1,16 +1,18 @@
 //! What a line of a conversation becomes: the event that a hook would have recorded at that moment.
 //!
-//! Prompts, assistant text and tool output stay in the transcript: an [`Event`] has no field for them.
+//! Prompts, assistant text and tool output stay in the transcript, whatever the capture level: they are there already.
 
 use std::collections::HashMap;
 
 use super::reading::Reading;
 use super::thread::Thread;
 use crate::lifecycle::transcript::line::{
-    Block, Compaction, Line, Member, Message, Permission, ResultDetails, blocks, text_of,
+    Block, Compaction, Line, MADE_UP, Member, Message, Permission, ResultDetails, blocks, text_of,
 };
 use crate::model::event::{self, Outcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
+use crate::model::redact::Redactor;
+use crate::model::text::without_last_word;
 use crate::model::wording::{
     error_class, is_task_notification, is_word, notified_task, outcome_in,
 };
@@ -18,8 +20,6 @@ use crate::model::{Capture, Event, Timestamp};
 
 /// How much of an input a label is made from, in bytes: what a hook keeps of it.
 const LABEL: usize = 4 * label::MAX_CHARS;
-/// The model of messages that the client makes up.
-const MADE_UP: &str = "<synthetic>";
 /// How a line begins that the client wrote in the user's name, and that no prompt hook is called for.
 const NO_PROMPTS: [&str; 6] = [
     "<command-name>",
@@ -44,8 +44,18 @@ pub(super) enum Subject {
     Agent(String),
     /// A call, by its agent and id.
     Call(Option<String>, String),
-    /// Something without an id.
-    Other,
+    /// A compaction, by the prompt that was at work.
+    Compaction(Option<String>),
+}
+
+impl Subject {
+    /// The subagent that it is about.
+    pub(super) fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Agent(agent) | Self::Call(Some(agent), _) => Some(agent),
+            _ => None,
+        }
+    }
 }
 
 /// An event, as a journal line.
@@ -54,6 +64,22 @@ pub(super) struct Made {
     pub(super) at: Timestamp,
     pub(super) subject: Subject,
     pub(super) line: Vec<u8>,
+}
+
+impl Made {
+    /// A subagent's event that an earlier import made.
+    pub(super) fn again(event: &Event) -> Option<Self> {
+        let agent = event.agent_id.clone()?;
+        let subject = match &event.tool_use_id {
+            Some(call) => Subject::Call(Some(agent), call.clone()),
+            None => Subject::Agent(agent),
+        };
+        Some(Self {
+            at: event.ts?,
+            subject,
+            line: event.encode(),
+        })
+    }
 }
 
 impl Reading<'_> {
@@ -97,8 +123,7 @@ impl Reading<'_> {
             return;
         }
         self.end_turn(thread);
-        thread.prompt_id = line.prompt_id.owned();
-        thread.turn_is_open = true;
+        thread.begin_turn(line.prompt_id.owned());
         let mut event = self.event(name::USER_PROMPT_SUBMIT, at, thread, line);
         if is_task_notification(text) {
             event.source = Some(TASK_NOTIFICATION.to_owned());
@@ -132,7 +157,9 @@ impl Reading<'_> {
         let stop = message.stop_reason.text();
         // Old clients write no reason.
         let may_be_last = matches!(stop.as_deref(), None | Some("end_turn" | "stop_sequence"));
-        thread.said(at, may_be_last && calls == 0);
+        if calls == 0 {
+            thread.said(at, may_be_last);
+        }
     }
 
     fn call(&mut self, line: &Line<'_>, block: &Block<'_>, at: Timestamp, thread: &mut Thread) {
@@ -146,11 +173,13 @@ impl Reading<'_> {
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
         event.input_bytes = block.input.size();
-        event.what = self.what(block.input);
+        let mut redactor = Redactor::default();
+        event.what = self.what(block.input, &mut redactor);
+        event.redacted = redactor.into_counts();
         self.make(Subject::Call(thread.agent_id(), id), event);
     }
 
-    fn what(&self, input: Member<'_>) -> Option<String> {
+    fn what(&self, input: Member<'_>, redactor: &mut Redactor) -> Option<String> {
         if self.capture == Capture::Metadata {
             return None;
         }
@@ -159,10 +188,17 @@ impl Reading<'_> {
             .into_iter()
             .filter_map(|key| Some((key, inputs.get(key)?.text()?)))
             .collect();
-        label(|key| {
+        let input = |key: &str| {
             let (_, text) = texts.iter().find(|(name, _)| *name == key)?;
-            text.get(..text.floor_char_boundary(LABEL))
-        })
+            // What is cut off may be the end of a secret: then its beginning must not stay.
+            match text.get(..text.floor_char_boundary(LABEL)) {
+                Some(beginning) if beginning.len() < text.len() => {
+                    Some(without_last_word(beginning))
+                }
+                whole => whole,
+            }
+        };
+        label(input, redactor)
     }
 
     fn result(
@@ -240,14 +276,14 @@ impl Reading<'_> {
 
     pub(super) fn system(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
         match line.subtype.text().as_deref() {
-            Some("stop_hook_summary" | "turn_duration") => thread.said(at, true),
+            Some("stop_hook_summary" | "turn_duration") => thread.ended(at),
             Some("compact_boundary") => {
                 let told: Option<Compaction<'_>> = line.compact_metadata.get();
                 let trigger = told.and_then(|told| told.trigger.owned());
                 for name in [name::PRE_COMPACT, name::POST_COMPACT] {
                     let mut event = self.event(name, at, thread, line);
                     event.trigger = trigger.clone();
-                    self.make(Subject::Other, event);
+                    self.make(Subject::Compaction(thread.prompt_id.clone()), event);
                 }
             }
             _ => self.skipped.other += 1,

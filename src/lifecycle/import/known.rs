@@ -13,6 +13,7 @@ pub(super) struct Known {
     calls: HashSet<(Option<String>, String)>,
     prompts: HashSet<String>,
     turn_ends: HashSet<String>,
+    compactions: HashSet<String>,
     agents: HashSet<String>,
     has_start: bool,
     span: Option<(Timestamp, Timestamp)>,
@@ -45,6 +46,9 @@ impl Known {
                 name::STOP | name::STOP_FAILURE => {
                     self.turn_ends.insert(prompt);
                 }
+                name::PRE_COMPACT | name::POST_COMPACT => {
+                    self.compactions.insert(prompt);
+                }
                 _ => {}
             }
         }
@@ -67,7 +71,11 @@ impl Known {
             Subject::Call(agent, id) => [agent.clone(), None]
                 .into_iter()
                 .any(|agent| self.calls.contains(&(agent, id.clone()))),
-            Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Other => is_within(),
+            // What started one by hand has an id of its own.
+            Subject::Compaction(Some(id)) => self.compactions.contains(id) || is_within(),
+            Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {
+                is_within()
+            }
         }
     }
 }

@@ -28,8 +28,9 @@ pub(super) struct Thread {
     has_begun: bool,
     /// The tools of all calls so far, and whether each is open.
     calls: HashMap<String, (String, bool)>,
+    /// How many calls of this turn are open.
     open: usize,
-    /// When the last word was said, if it can have been the turn's last.
+    /// When the last word was said, if it can have been the turn's.
     last_word: Option<Timestamp>,
 }
 
@@ -65,6 +66,7 @@ impl Thread {
         }
         self.calls.insert(id.to_owned(), (tool.to_owned(), true));
         self.open += 1;
+        self.last_word = None;
         true
     }
 
@@ -75,19 +77,32 @@ impl Thread {
             return None;
         }
         let tool = tool.clone();
-        self.open -= 1;
+        self.open = self.open.saturating_sub(1);
         self.last_word = None;
         Some(tool)
     }
 
-    /// Something was said, maybe the turn's last word.
+    /// The assistant said something, maybe its turn's last word: not while a call is open.
     pub(super) fn said(&mut self, at: Timestamp, may_be_last: bool) {
-        self.last_word = may_be_last.then_some(at);
+        self.last_word = Some(at).filter(|_| may_be_last && self.open == 0);
     }
 
-    /// When its turn ended, by the lines so far; nothing while a call is open.
+    /// The client says that the turn has ended.
+    pub(super) fn ended(&mut self, at: Timestamp) {
+        self.last_word = Some(at);
+    }
+
+    /// When its turn ended, by the lines so far.
     pub(super) fn ended_at(&self) -> Option<Timestamp> {
-        self.last_word.filter(|_| self.open == 0)
+        self.last_word
+    }
+
+    /// A turn begins: what is still open is not waited for.
+    pub(super) fn begin_turn(&mut self, prompt_id: Option<String>) {
+        self.prompt_id = prompt_id;
+        self.turn_is_open = true;
+        self.open = 0;
+        self.last_word = None;
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::model::Timestamp;
 
+/// The model of messages that the client makes up, for errors and interruptions.
+pub const MADE_UP: &str = "<synthetic>";
+
 /// A member of a JSON object, read when it is asked for.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]

@@ -1,0 +1,245 @@
+//! `ccsession timeline`: what one session did, in order.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::args::TimelineArgs;
+use super::context::{Context, find_session, since};
+use super::output;
+use super::status::{Status, refusal};
+use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
+use crate::identity::liveness::SessionState;
+use crate::model::call::{Moment, State};
+use crate::model::record::ProjectRef;
+use crate::model::text::escaped;
+use crate::model::{Activity, Record, SessionId, Trace};
+use crate::store::env::Screen;
+use crate::store::journal::Damage;
+use crate::store::{State as Store, clock};
+use crate::view::json::{ActivityView, CallView};
+use crate::view::timeline::text::{Layout, cut, duration, rows};
+use crate::view::timeline::{Entry, Filter, entries};
+
+pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
+    let config = context.config()?;
+    let state = context.state()?;
+    let id = match &args.id {
+        Some(given) => find_session(state.as_ref(), given)?,
+        None => here(context, state.as_ref())?,
+    };
+    let gone = || {
+        let text = format!("could not find session `{id}`: it has no record");
+        refusal(Status::NotFound, text)
+    };
+    let state = state.as_ref().ok_or_else(gone)?;
+    let dir = state.session(&id);
+    let record = dir.record()?.ok_or_else(gone)?;
+    let finding = context.judge(&config, state).find(&id, &record);
+    let mut trace = Trace::with_labels();
+    let damage = dir.lines()?.for_each(|line| trace.push(line));
+    trace.order();
+    let mut activity = Activity::of(&trace);
+    activity.close(|pid| finding.has(pid));
+    let filter = Filter {
+        since: args
+            .since
+            .as_deref()
+            .map(|when| since(when, context.now))
+            .transpose()?,
+        tools: args.tool.clone(),
+        failed: args.failed,
+        agent: args.agent.clone(),
+    };
+    let entries = entries(&activity, &filter);
+    if args.jsonl {
+        print_lines(&entries);
+    } else if args.json {
+        output::json_of(&Shown {
+            v: 1,
+            session_id: &id,
+            project: &record.project,
+            state: finding.state,
+            activity: ActivityView::new(&activity, calls(&entries).collect()),
+            damage,
+        })?;
+    } else {
+        let screen = Screen::read();
+        let layout = Layout {
+            width: output::width(screen),
+            colour: output::wants_colour(args.color, screen),
+            local: &clock::to_civil,
+        };
+        let heading = heading(&record, &activity, finding.state.as_str(), &layout);
+        let rows = rows(&activity, &entries, &layout);
+        let gap = if rows.is_empty() { "" } else { "\n" };
+        output::print(&format!("{heading}{gap}{rows}"));
+        complain(&id, &activity, damage);
+    }
+    Ok(Status::Done)
+}
+
+/// The timeline as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    v: u32,
+    session_id: &'a SessionId,
+    project: &'a ProjectRef,
+    state: SessionState,
+    #[serde(flatten)]
+    activity: ActivityView<'a>,
+    damage: Damage,
+}
+
+/// The session of this shell, or else the last one of the project here.
+fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
+    let config = context.config()?;
+    let sight = Sight {
+        env: &context.env,
+        places: &context.places,
+        config: &config,
+        state,
+        state_fault: None,
+        now: context.now,
+    };
+    let answer = resolve(&sight, &Question::default());
+    if let Some(id) = answer.id {
+        return Ok(id);
+    }
+    if answer.trust == Trust::Ambiguous {
+        let several: Vec<&str> = answer
+            .candidates
+            .iter()
+            .map(|candidate| candidate.session_id.as_str())
+            .collect();
+        let text = format!(
+            "could not choose a session: {} are live here ({}); give an id",
+            several.len(),
+            several.join(", ")
+        );
+        return Err(refusal(Status::Ambiguous, text));
+    }
+    let project = project_here(&context.env, None)?;
+    last_of_project(&sight, &project).ok_or_else(|| {
+        let text = "could not find a session of this project; see `ccsession list --all`";
+        refusal(Status::NotFound, text.to_owned())
+    })
+}
+
+fn calls<'s, 'a>(entries: &'s [Entry<'s, 'a>]) -> impl Iterator<Item = CallView<'a>> + 's {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Call(_, call) => Some(CallView::from(*call)),
+        _ => None,
+    })
+}
+
+fn print_lines(entries: &[Entry<'_, '_>]) {
+    let mut lines = Vec::new();
+    for call in calls(entries) {
+        // Texts, numbers and times only: writing them to memory cannot fail.
+        let _ = serde_json::to_writer(&mut lines, &call);
+        lines.push(b'\n');
+    }
+    output::print(&String::from_utf8_lossy(&lines));
+}
+
+/// Who the session is, and the sum of what it did: for people, two lines.
+fn heading(record: &Record, activity: &Activity<'_>, state: &str, layout: &Layout<'_>) -> String {
+    let project = escaped(&record.project.name);
+    let name = record
+        .name
+        .as_deref()
+        .map(|name| format!("  {}", escaped(name)));
+    let who = format!(
+        "{}  {project}  {state}{}",
+        record.session_id,
+        name.unwrap_or_default()
+    );
+    let sum = match activity.span {
+        None => "no events".to_owned(),
+        Some((first, last)) => {
+            let when = |moment: Moment| {
+                (layout.local)(moment.ts)
+                    .format("%Y-%m-%d %H:%M:%S")
+                    .to_string()
+            };
+            format!(
+                "{}, {}: {}",
+                when(first),
+                duration(first.until(last)),
+                counts(activity)
+            )
+        }
+    };
+    let fitted = |line: &str| {
+        layout
+            .width
+            .map_or_else(|| line.to_owned(), |width| cut(line, width))
+    };
+    format!("{}\n{}\n", fitted(&who), fitted(&sum))
+}
+
+/// `3 prompts, 42 calls (2 failed, 1 denied), 2 subagents`.
+fn counts(activity: &Activity<'_>) -> String {
+    let many = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    };
+    let people = activity
+        .prompts
+        .iter()
+        .filter(|prompt| prompt.notifies.is_none());
+    let of_note = [
+        State::Failed,
+        State::Denied,
+        State::Abandoned,
+        State::Backgrounded,
+        State::Running,
+    ];
+    let notes: Vec<String> = of_note
+        .into_iter()
+        .map(|state| {
+            (
+                activity
+                    .calls
+                    .iter()
+                    .filter(|call| call.state == state)
+                    .count(),
+                state.as_str(),
+            )
+        })
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, state)| format!("{count} {state}"))
+        .collect();
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join(", "))
+    };
+    let mut parts = vec![
+        many(people.count(), "prompt"),
+        format!("{}{notes}", many(activity.calls.len(), "call")),
+    ];
+    if !activity.agents.is_empty() {
+        parts.push(many(activity.agents.len(), "subagent"));
+    }
+    if activity.calls.is_empty() && activity.prompts.is_empty() {
+        parts.push(many(
+            usize::try_from(activity.events).unwrap_or(usize::MAX),
+            "event",
+        ));
+    }
+    parts.join(", ")
+}
+
+/// Says what of the journal could not be shown, and what was told twice.
+fn complain(id: &SessionId, activity: &Activity<'_>, damage: Damage) {
+    for (count, what) in damage.named() {
+        output::complain(&format!("left out {count} lines of session {id}: {what}"));
+    }
+    if activity.duplicates > 0 {
+        let count = activity.duplicates;
+        output::complain(&format!(
+            "counted {count} events of session {id} once, though they were told more often: hooks are registered more than once; see `ccsession doctor`"
+        ));
+    }
+}

@@ -1,0 +1,355 @@
+//! A timeline for people: one row a call, fitted into a terminal's width, readable without colour.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::Entry;
+use crate::model::activity::{Activity, Prompt, TurnEnd};
+use crate::model::call::{Moment, State};
+use crate::model::text::escaped;
+use crate::model::{Call, Timestamp};
+
+/// The longest name of a tool that is shown whole, in columns.
+const MAX_TOOL: usize = 20;
+/// From which width on the bars are long.
+const WIDE: usize = 120;
+/// A wait for permission is worth a word from here on.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+
+/// How a timeline is laid out.
+pub struct Layout<'l> {
+    /// The columns of the terminal; none where the rows may be as long as they are.
+    pub width: Option<usize>,
+    /// Whether states are coloured.
+    pub colour: bool,
+    /// The time on local clocks.
+    pub local: &'l dyn Fn(Timestamp) -> NaiveDateTime,
+}
+
+impl std::fmt::Debug for Layout<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layout")
+            .field("width", &self.width)
+            .field("colour", &self.colour)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a bar is drawn in: the turn, from its beginning to the end of the last of its calls.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    from: i64,
+    to: i64,
+    columns: usize,
+}
+
+/// The rows of a timeline as text, a line each.
+pub fn rows(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &Layout<'_>) -> String {
+    let mut writer = Writer::new(activity, entries, layout);
+    let mut turn = entries;
+    while let Some((heading, rest)) = turn.split_first() {
+        let is_heading =
+            |entry: &Entry<'_, '_>| matches!(entry, Entry::Opening | Entry::Turn { .. });
+        let length = rest.iter().position(is_heading).unwrap_or(rest.len());
+        let (rows, next) = rest.split_at_checked(length).unwrap_or_default();
+        writer.heading(heading, rows);
+        for row in rows {
+            writer.row(row);
+        }
+        turn = next;
+    }
+    writer.text
+}
+
+struct Writer<'w> {
+    layout: &'w Layout<'w>,
+    text: String,
+    scale: Scale,
+    tool_width: usize,
+    /// The end of the session, for what has no end yet.
+    end: i64,
+}
+
+impl<'w> Writer<'w> {
+    fn new(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &'w Layout<'w>) -> Self {
+        let tool = |entry: &Entry<'_, '_>| match entry {
+            Entry::Call(depth, call) => indent(*depth) + call.tool.unwrap_or(NO_TOOL).width(),
+            _ => 0,
+        };
+        let tool_width = entries.iter().map(tool).max().unwrap_or(0).min(MAX_TOOL);
+        let is_wide = layout.width.is_some_and(|width| width >= WIDE);
+        Self {
+            layout,
+            text: String::new(),
+            scale: Scale {
+                from: 0,
+                to: 0,
+                columns: if is_wide { 32 } else { 16 },
+            },
+            tool_width,
+            end: activity.span.map_or(0, |(_, last)| last.at),
+        }
+    }
+
+    fn heading(&mut self, heading: &Entry<'_, '_>, rows: &[Entry<'_, '_>]) {
+        let calls = || {
+            rows.iter().filter_map(|row| match row {
+                Entry::Call(_, call) => Some(*call),
+                _ => None,
+            })
+        };
+        let began = calls().map(|call| call.began.at).min();
+        let ended = calls()
+            .map(|call| call.ended.map_or(self.end, |ended| ended.at))
+            .max();
+        let count = match calls().count() {
+            0 => String::new(),
+            1 => ", 1 call".to_owned(),
+            many => format!(", {many} calls"),
+        };
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let (at, title) = match heading {
+            Entry::Turn { number, prompt } => (Some(prompt.at), turn_title(*number, prompt)),
+            _ => (
+                calls().next().map(|call| call.began),
+                "before the first prompt".to_owned(),
+            ),
+        };
+        self.scale.from = began
+            .into_iter()
+            .chain(at.map(|at| at.at))
+            .min()
+            .unwrap_or(0);
+        let turn_end = match heading {
+            Entry::Turn { prompt, .. } => prompt.ended.map(|ended| ended.at),
+            _ => None,
+        };
+        self.scale.to = ended.max(turn_end).unwrap_or(self.end).max(self.scale.from);
+        let time = at.map_or_else(|| " ".repeat(8), |at| self.time(at.ts));
+        self.line(&format!("{time}  {title}{count}"), None);
+    }
+
+    fn row(&mut self, row: &Entry<'_, '_>) {
+        match row {
+            Entry::Call(depth, call) => self.call(*depth, call),
+            Entry::Agent(agent) => {
+                let kind = agent.agent_type.unwrap_or("of unknown type");
+                let text = format!("subagent {} ({})", escaped(kind), escaped(agent.agent_id));
+                self.note(agent.began, agent.ended, &text);
+            }
+            Entry::Compaction(compaction) => {
+                let trigger = escaped(compaction.trigger.unwrap_or("unknown"));
+                let text = format!("context compacted ({trigger})");
+                self.note(compaction.began, compaction.ended, &text);
+            }
+            Entry::Segment(segment) => {
+                let how = escaped(segment.source.unwrap_or("first heard of here"));
+                let process = segment
+                    .pid
+                    .map(|pid| format!(", process {pid}"))
+                    .unwrap_or_default();
+                self.note(
+                    segment.began,
+                    None,
+                    &format!("session taken up ({how}{process})"),
+                );
+            }
+            Entry::Opening | Entry::Turn { .. } => {}
+        }
+    }
+
+    /// A row that is no call.
+    fn note(&mut self, began: Moment, ended: Option<Moment>, text: &str) {
+        let took = ended
+            .map(|ended| duration(began.until(ended)))
+            .unwrap_or_default();
+        let gap = " ".repeat(self.scale.columns);
+        let time = self.time(began.ts);
+        self.line(&format!("{time}  {gap}  {took:>7}  {text}"), None);
+    }
+
+    fn call(&mut self, depth: usize, call: &Call<'_>) {
+        let time = self.time(call.began.ts);
+        let bar = self.scale.bar(call, self.end);
+        let took = match (call.duration().or_else(|| call.elapsed()), call.state) {
+            (Some(took), _) => duration(took),
+            (None, _) => String::new(),
+        };
+        let tool = format!("{}{}", branch(depth), escaped(call.tool.unwrap_or(NO_TOOL)));
+        let tool = fitted(&tool, self.tool_width);
+        let head = format!(
+            "{time}  {bar}  {took:>7}  {:<10}  {tool}  ",
+            short(call.state)
+        );
+        let line = format!("{head}{}", label(call));
+        self.line(&line, colour(call.state));
+    }
+
+    /// Writes a line, cut to the terminal's width.
+    fn line(&mut self, line: &str, colour: Option<&str>) {
+        let line = line.trim_end();
+        let cut = self.layout.width.map(|width| cut(line, width));
+        let line = cut.as_deref().unwrap_or(line);
+        match colour.filter(|_| self.layout.colour) {
+            Some(colour) => {
+                let _ = writeln!(self.text, "\u{1b}[{colour}m{line}\u{1b}[0m");
+            }
+            None => {
+                let _ = writeln!(self.text, "{line}");
+            }
+        }
+    }
+
+    fn time(&self, time: Timestamp) -> String {
+        (self.layout.local)(time).format("%H:%M:%S").to_string()
+    }
+}
+
+/// What stands for a tool whose name is not on record.
+const NO_TOOL: &str = "?";
+
+fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
+    let what = match (number, prompt.notifies) {
+        (Some(number), _) => format!("prompt {number}"),
+        (None, Some(notified)) => {
+            let task = notified
+                .task_id
+                .map(|task| format!(" of {}", escaped(task)));
+            format!("notice{}", task.unwrap_or_default())
+        }
+        (None, None) => "prompt".to_owned(),
+    };
+    let took = prompt.ended.map(|ended| duration(prompt.at.until(ended)));
+    let end = match (prompt.end, took) {
+        (TurnEnd::Open, _) => "still at work".to_owned(),
+        (TurnEnd::Stopped, Some(took)) => took,
+        (TurnEnd::Failed(why), Some(took)) => {
+            format!(
+                "failed after {took} ({})",
+                escaped(why.unwrap_or("unknown"))
+            )
+        }
+        (TurnEnd::Interrupted, Some(took)) => format!("interrupted, at the latest after {took}"),
+        (_, None) => "ended".to_owned(),
+    };
+    format!("{what}: {end}")
+}
+
+/// What is said of a call: why it failed, its label, and a long wait.
+fn label(call: &Call<'_>) -> String {
+    let error = call.error.map(escaped);
+    let waited = call
+        .permission()
+        .filter(|waited| *waited >= LONG_WAIT)
+        .map(|waited| format!("asked for permission, {}", duration(waited)));
+    let what = call.what.map(escaped);
+    let parts: Vec<String> = [error, what, waited].into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+fn short(state: State) -> &'static str {
+    match state {
+        State::Backgrounded => "background",
+        other => other.as_str(),
+    }
+}
+
+/// The terminal's colour for a state, where it has one.
+fn colour(state: State) -> Option<&'static str> {
+    match state {
+        State::Ok => None,
+        State::Failed => Some("31"),
+        State::Denied => Some("33"),
+        State::Abandoned => Some("35"),
+        State::Running => Some("36"),
+        State::Backgrounded => Some("34"),
+    }
+}
+
+fn indent(depth: usize) -> usize {
+    2 * depth
+}
+
+fn branch(depth: usize) -> String {
+    match depth {
+        0 => String::new(),
+        depth => format!("{}└ ", "  ".repeat(depth - 1)),
+    }
+}
+
+impl Scale {
+    /// The call in the turn's time: `░` while it waited, `█` while it ran, `┄` while what it left behind ran on.
+    fn bar(&self, call: &Call<'_>, end: i64) -> String {
+        let began = self.column(call.began.at);
+        let over = call.ended.map_or(end, |ended| ended.at);
+        let execution = call
+            .execution
+            .and_then(|ran| i64::try_from(ran.as_micros()).ok());
+        let ran_from = execution.map_or(call.began.at, |ran| (over - ran).max(call.began.at));
+        let runs = self.column(ran_from);
+        let ended = self.column(over).max(began);
+        let gone = call.background_ended.map(|gone| self.column(gone.at));
+        let cell = |column: usize| match column {
+            _ if column < began => ' ',
+            _ if column < runs && column < ended => '░',
+            _ if column <= ended => '█',
+            _ if gone.is_some_and(|gone| column <= gone) => '┄',
+            _ => ' ',
+        };
+        (0..self.columns).map(cell).collect()
+    }
+
+    fn column(&self, at: i64) -> usize {
+        let length = u128::try_from(self.to - self.from).unwrap_or(0).max(1);
+        let from_start = u128::try_from(at - self.from).unwrap_or(0);
+        let column = from_start * self.columns as u128 / length;
+        usize::try_from(column)
+            .unwrap_or(usize::MAX)
+            .min(self.columns - 1)
+    }
+}
+
+/// A duration in at most seven columns: `38ms`, `1.24s`, `2m 05s`, `3h 20m`, `4d 02h`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let millis = duration.as_millis();
+    match seconds {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{}.{:02}s", seconds, millis % 1000 / 10),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {:02}h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+/// `text` in exactly `width` columns.
+fn fitted(text: &str, width: usize) -> String {
+    let mut text = cut(text, width);
+    text.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
+    text
+}
+
+/// `text` in at most `width` columns; what is cut off ends in `…`.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.len() <= width || text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut columns = 0;
+    for c in text.chars() {
+        columns += c.width().unwrap_or(0);
+        if columns >= width {
+            break;
+        }
+        kept.push(c);
+    }
+    if width > 0 {
+        kept.push('…');
+    }
+    kept
+}

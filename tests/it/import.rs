@@ -1,0 +1,999 @@
+//! A past from the client's own transcripts: real ones, and generated ones of every shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{ID, Sandbox, as_client, data, event, json_lines};
+
+const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
+const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
+
+/// Puts a transcript where a client would, as private as a client would.
+fn put(path: &Path, bytes: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn put_lines(path: &Path, lines: &[Value]) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    put(path, text);
+}
+
+/// Copies recorded transcripts. The recording has spaces between its members, which the client does not write.
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &place);
+        } else {
+            put_lines(&place, &json_lines(&entry.path()));
+        }
+    }
+}
+
+impl Sandbox {
+    /// The client's folder of projects.
+    fn projects(&self) -> PathBuf {
+        self.home().join(".claude/projects")
+    }
+
+    fn import(&self) -> String {
+        self.ccsession(["import"]).stdout()
+    }
+
+    /// The events that were imported for a session; none where there is no file.
+    fn imported(&self, id: &str) -> Vec<Value> {
+        let path = self.session(id).join("transcript.jsonl");
+        if path.exists() {
+            json_lines(&path)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What hooks have recorded of a session; nothing where they recorded nothing.
+    fn recorded(&self, id: &str) -> Vec<Value> {
+        let path = self.session(id).join("events.jsonl");
+        if path.exists() {
+            json_lines(&path)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Every file below `dir` with its bytes and the time of its last change.
+    fn snapshot(&self, dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, i64, i64)> {
+        let mut found = BTreeMap::new();
+        let mut left = vec![dir.to_owned()];
+        while let Some(dir) = left.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                let meta = fs::symlink_metadata(&path).unwrap();
+                if meta.is_dir() {
+                    left.push(path);
+                } else if meta.is_file() {
+                    let bytes = fs::read(&path).unwrap();
+                    found.insert(path, (bytes, meta.mtime(), meta.mtime_nsec()));
+                }
+            }
+        }
+        found
+    }
+
+    /// Plays the recorded hook calls of a run.
+    fn play(&self, run: &str) {
+        for call in json_lines(&data(&format!("payloads/sessions/{run}.jsonl"))) {
+            self.play_payload(&call["stdin"]);
+        }
+    }
+
+    fn play_payload(&self, payload: &Value) {
+        self.hook(payload)
+            .env("CLAUDE_PROJECT_DIR", self.project())
+            .env("CLAUDE_PID", as_client())
+            .silent();
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// The calls in these events: agent, id and tool, and whether each failed. A batch's are among them.
+fn calls(events: &[Value]) -> BTreeMap<(String, String, String), bool> {
+    let mut calls = BTreeMap::new();
+    for event in events {
+        if event["tool_use_id"].is_string() {
+            let key = (
+                text(event, "agent_id"),
+                text(event, "tool_use_id"),
+                text(event, "tool"),
+            );
+            *calls.entry(key).or_insert(false) |= event["event"] == "PostToolUseFailure";
+        }
+    }
+    calls
+}
+
+/// The values of `key` in the events of this name, sorted.
+fn all(events: &[Value], name: &str, key: &str) -> Vec<String> {
+    let of_name = events.iter().filter(|event| event["event"] == name);
+    let mut values: Vec<String> = of_name.map(|event| text(event, key)).collect();
+    values.sort();
+    values
+}
+
+#[test]
+fn a_real_transcript_says_what_the_hooks_of_the_same_run_recorded() {
+    for (run, id) in [("a", RUN_A), ("c", RUN_C)] {
+        let (hooks, past) = (Sandbox::new(), Sandbox::new());
+        hooks.play(run);
+        copy_tree(&data("transcripts").join(run), &past.projects());
+        past.import();
+        let (recorded, imported) = (hooks.recorded(id), past.imported(id));
+        assert!(calls(&recorded).len() >= 4, "{run}");
+        assert_eq!(calls(&imported), calls(&recorded), "{run}");
+        for (name, key) in [
+            ("UserPromptSubmit", "prompt_id"),
+            ("UserPromptSubmit", "source"),
+            ("UserPromptSubmit", "task_id"),
+            ("Stop", "prompt_id"),
+            ("SubagentStart", "agent_id"),
+            ("SubagentStart", "agent_type"),
+            ("SubagentStop", "agent_id"),
+            ("PreToolUse", "what"),
+            ("PreToolUse", "prompt_id"),
+            ("PostToolUseFailure", "error"),
+            ("PostToolUse", "background"),
+        ] {
+            assert_eq!(
+                all(&imported, name, key),
+                all(&recorded, name, key),
+                "{run}: {name}, {key}"
+            );
+        }
+        let sizes = |events: &[Value]| -> Vec<Value> {
+            let begun = events.iter().filter(|event| event["event"] == "PreToolUse");
+            let mut sizes: Vec<(String, Value)> = begun
+                .map(|event| (text(event, "tool_use_id"), event["input_bytes"].clone()))
+                .collect();
+            sizes.sort_by(|a, b| a.0.cmp(&b.0));
+            sizes.into_iter().map(|(_, size)| size).collect()
+        };
+        assert_eq!(sizes(&imported), sizes(&recorded), "{run}");
+        let record = past.record(id);
+        assert_eq!(record["source"], "transcript");
+        assert_eq!(record["model"], "claude-opus-5-5");
+        assert_eq!(record["head"]["branch"], "main");
+        assert_eq!(record["project"]["root"], "/home/dev/shop");
+        assert_eq!(record["started_at"], imported[0]["ts"]);
+        assert_eq!(imported[0]["event"], "SessionStart");
+        for event in &imported {
+            assert_eq!(event["origin"], "transcript");
+            assert_eq!((event.get("mono"), event.get("pid")), (None, None));
+        }
+    }
+}
+
+#[test]
+fn what_hooks_have_recorded_is_not_imported() {
+    for (run, id) in [("a", RUN_A), ("c", RUN_C)] {
+        let sandbox = Sandbox::new();
+        sandbox.play(run);
+        copy_tree(&data("transcripts").join(run), &sandbox.projects());
+        let before = sandbox.snapshot(&sandbox.session(id));
+        assert_eq!(
+            sandbox.import(),
+            "imported 0 sessions, 0 events; 1 was complete already\n"
+        );
+        assert_eq!(sandbox.snapshot(&sandbox.session(id)), before, "{run}");
+    }
+}
+
+#[test]
+fn a_second_import_changes_nothing_and_the_originals_are_only_read() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    let originals = sandbox.snapshot(&sandbox.projects());
+    assert_eq!(sandbox.import(), "imported 2 sessions, 50 events\n");
+    let state = sandbox.snapshot(&sandbox.state());
+    assert_eq!(
+        sandbox.import(),
+        "imported 0 sessions, 0 events; 2 were complete already\n"
+    );
+    assert_eq!(sandbox.snapshot(&sandbox.state()), state);
+    assert_eq!(sandbox.snapshot(&sandbox.projects()), originals);
+    let path = sandbox.session(RUN_A).join("transcript.jsonl");
+    let last = sandbox.imported(RUN_A).pop().unwrap();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let modified = chrono::DateTime::<chrono::Utc>::from(modified);
+    assert!(text(&last, "ts").starts_with(&modified.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()));
+    assert_eq!(crate::support::mode(&path), 0o600);
+    let log = json_lines(&sandbox.state().join("log.jsonl"));
+    assert_eq!(
+        (&log[0]["what"], &log[0]["sessions"], &log[0]["events"]),
+        (&json!("imported"), &json!(2), &json!(50))
+    );
+    assert_eq!(log.len(), 1);
+}
+
+#[test]
+fn one_transcript_a_project_and_all_of_them_can_be_named() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.path("kept"));
+    copy_tree(&data("transcripts/c"), &sandbox.path("kept"));
+    let project = sandbox.path("kept/-home-dev-shop");
+    let one = project.join(format!("{RUN_A}.jsonl"));
+    let dry = |path: &Path| {
+        let run = sandbox
+            .ccsession(["import", "--dry-run", "--json"])
+            .arg(path);
+        let report = run.json();
+        assert_eq!(report["dry_run"], true);
+        report["sessions"].clone()
+    };
+    assert_eq!(dry(&one), 1);
+    assert_eq!(dry(&project), 2);
+    assert_eq!(dry(&sandbox.path("kept")), 2);
+    assert!(!sandbox.state().exists(), "a dry run writes nothing");
+    sandbox
+        .ccsession(["import"])
+        .arg(&one)
+        .expect(0, "imported 1 session, 11 events\n", "");
+}
+
+#[test]
+fn sessions_are_chosen_by_project_and_by_time() {
+    let sandbox = Sandbox::new();
+    for (name, id, day) in [("shop", "s-1", "01"), ("else", "s-2", "20")] {
+        let cwd = sandbox.path(name);
+        fs::create_dir_all(&cwd).unwrap();
+        let line = json!({"type": "user", "uuid": id, "sessionId": id, "cwd": cwd, "promptId": "p",
+            "timestamp": format!("2026-03-{day}T12:00:00Z"), "message": {"content": "hello"}});
+        put_lines(
+            &sandbox.projects().join(name).join(format!("{id}.jsonl")),
+            &[line],
+        );
+    }
+    let chosen = |option: &str, value: &str| {
+        let run = sandbox.ccsession(["import", "--dry-run", "--json", option, value]);
+        run.json()["sessions"].clone()
+    };
+    assert_eq!(chosen("--project", "."), 1);
+    assert_eq!(chosen("--since", "2026-03-10"), 1);
+    assert_eq!(chosen("--since", "2026-03-01T12:00:00Z"), 2);
+    assert_eq!(chosen("--since", "1000000d"), 2);
+    let refused = sandbox.ccsession(["import", "--since", "soon"]).refused(64);
+    assert_eq!(
+        refused,
+        "ccsession: could not use --since `soon`: it is no duration such as `30d` and no date"
+    );
+}
+
+#[test]
+fn a_path_without_transcripts_is_refused() {
+    let sandbox = Sandbox::new();
+    let missing = sandbox.path("missing");
+    let said = sandbox.ccsession(["import"]).arg(&missing).refused(1);
+    assert!(said.starts_with("ccsession: could not find `"), "{said}");
+    let empty = sandbox.project();
+    let said = sandbox.ccsession(["import"]).arg(&empty).refused(3);
+    assert_eq!(
+        said,
+        format!(
+            "ccsession: could not find a transcript in `{}`",
+            empty.display()
+        )
+    );
+}
+
+#[test]
+fn labels_follow_the_capture_level() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    sandbox
+        .ccsession(["import"])
+        .env("CCSESSION_CAPTURE", "metadata")
+        .expect(0, "imported 1 session, 11 events\n", "");
+    assert!(
+        sandbox
+            .imported(RUN_A)
+            .iter()
+            .all(|event| event.get("what").is_none())
+    );
+    sandbox
+        .ccsession(["import"])
+        .expect(0, "imported 1 session, 0 events\n", "");
+    assert_eq!(
+        all(&sandbox.imported(RUN_A), "PreToolUse", "what")[0],
+        "/home/dev/shop/new.txt"
+    );
+}
+
+#[test]
+fn what_is_no_transcript_is_left_out_and_said() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    let folder = sandbox.projects().join("-home-dev-shop");
+    let real = folder.join(format!("{RUN_A}.jsonl"));
+    put(&folder.join("nuls.jsonl"), [0; 5000]);
+    put(&folder.join("bad name.jsonl"), "{}\n");
+    put(&folder.join("copied.jsonl"), fs::read(&real).unwrap());
+    std::os::unix::fs::symlink(&real, folder.join("link.jsonl")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.join("fifo.jsonl"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    put(
+        &folder.join("agent-a1.jsonl"),
+        "{\"type\":\"user\",\"sessionId\":\"gone\"}\n",
+    );
+    put(&folder.join("empty.jsonl"), "");
+    let output = sandbox.ccsession(["import"]).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "imported 1 session, 11 events; 7 files were left out\n",
+        "{said}"
+    );
+    for (name, why) in [
+        ("nuls.jsonl", "it has no line of a conversation"),
+        ("bad name.jsonl", "its name is no session id"),
+        ("copied.jsonl", "its lines are of the session"),
+        ("link.jsonl", "it is a symbolic link"),
+        ("fifo.jsonl", "it is not a regular file"),
+        ("agent-a1.jsonl", "there is no transcript of its session"),
+        ("empty.jsonl", "it has no line of a conversation"),
+    ] {
+        let line = said.lines().find(|line| line.contains(name));
+        assert!(
+            line.is_some_and(|line| line.contains(why)),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_line_too_long_to_be_held_is_passed_over() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
+    let mut session = Script::new(ID, "p");
+    session.prompt();
+    let mut text: Vec<u8> = session.text();
+    text.extend(br#"{"type":"user","x":""#);
+    text.resize(text.len() + (65 << 20), b'x');
+    text.extend(b"\"}\n");
+    session.lines.clear();
+    session.prompt();
+    text.extend(session.text());
+    put(&path, text);
+    sandbox.ccsession(["import"]).expect(
+        0,
+        "imported 1 session, 3 events\n",
+        "ccsession: passed over 1 line longer than 64 MiB\n",
+    );
+}
+
+#[test]
+fn subagents_of_old_clients_are_found_beside_and_within() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.projects().join("p");
+    let mut session = Script::new(ID, "p");
+    session.prompt();
+    let main = session.call(None, "Task", Ending::Ok);
+    let within = session.sidechain("chain-one");
+    put(&folder.join(format!("{ID}.jsonl")), session.text());
+    session.lines.clear();
+    let beside = session.call(Some("a1"), "Bash", Ending::Ok);
+    put(&folder.join("agent-a1.jsonl"), session.text());
+    sandbox.import();
+    let events = sandbox.imported(ID);
+    assert_eq!(
+        all(&events, "SubagentStart", "agent_id"),
+        ["a1", "side-chain-on"]
+    );
+    let found: Vec<_> = calls(&events).into_keys().collect();
+    let key = |agent: &str, id: String, tool: &str| (agent.to_owned(), id, tool.to_owned());
+    assert_eq!(
+        found,
+        [
+            key("", main, "Task"),
+            key("a1", beside, "Bash"),
+            key("side-chain-on", within, "Bash")
+        ]
+    );
+}
+
+#[test]
+fn a_subagent_whose_transcript_was_deleted_stays() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    sandbox.import();
+    let imported = sandbox.imported(RUN_C);
+    let agents = sandbox
+        .projects()
+        .join("-home-dev-shop")
+        .join(RUN_C)
+        .join("subagents");
+    fs::remove_dir_all(agents).unwrap();
+    assert_eq!(
+        sandbox.import(),
+        "imported 0 sessions, 0 events; 1 was complete already\n"
+    );
+    assert_eq!(sandbox.imported(RUN_C), imported);
+}
+
+#[test]
+fn a_turn_ends_by_its_last_word_an_interruption_or_an_error() {
+    let sandbox = Sandbox::new();
+    let mut session = Script::new(ID, "p");
+    let said = |text: &str| json!({"message": {"content": [{"type": "text", "text": text}]}});
+    session.prompt();
+    session.call(None, "Bash", Ending::Denied);
+    session.line(
+        None,
+        "user",
+        said("[Request interrupted by user for tool use]"),
+    );
+    session.prompt();
+    session.line(
+        None,
+        "assistant",
+        json!({"isApiErrorMessage": true, "error": "rate_limit",
+        "message": {"model": "<synthetic>", "content": []}}),
+    );
+    session.line(None, "system", json!({"subtype": "turn_duration"}));
+    // An old client says neither why a message ended nor that a turn did.
+    session.prompt();
+    session.line(None, "assistant", said("done"));
+    for not_a_prompt in [
+        "<command-name>/clear</command-name>",
+        "<local-command-stdout></local-command-stdout>",
+        "<bash-input>ls</bash-input>",
+    ] {
+        session.line(None, "user", said(not_a_prompt));
+    }
+    session.line(
+        None,
+        "user",
+        json!({"isMeta": true, "message": {"content": "by the client"}}),
+    );
+    put(
+        &sandbox.projects().join("p").join(format!("{ID}.jsonl")),
+        session.text(),
+    );
+    sandbox.import();
+    let events: Vec<_> = sandbox
+        .imported(ID)
+        .iter()
+        .map(|event| (text(event, "event"), text(event, "error")))
+        .collect();
+    let expected = [
+        ("SessionStart", ""),
+        ("UserPromptSubmit", ""),
+        ("PreToolUse", ""),
+        ("PermissionDenied", ""),
+        ("Stop", "interrupted"),
+        ("UserPromptSubmit", ""),
+        ("StopFailure", "rate_limit"),
+        ("UserPromptSubmit", ""),
+        ("Stop", ""),
+    ];
+    assert_eq!(
+        events,
+        expected.map(|(event, error)| (event.to_owned(), error.to_owned()))
+    );
+}
+
+#[test]
+fn a_branch_names_its_origin_and_a_title_is_the_name() {
+    let sandbox = Sandbox::new();
+    let mut origin = Script::new("origin", "p");
+    origin.prompt();
+    let mut branch = origin.fork("branch");
+    branch.lines[0]["forkedFrom"] = json!({"sessionId": "origin", "messageUuid": "u"});
+    branch.prompt();
+    branch.line(None, "custom-title", json!({"customTitle": "second try"}));
+    branch.line(None, "agent-setting", json!({"agentSetting": "reviewer"}));
+    // The origin's own transcript is gone.
+    put(&sandbox.projects().join("p/branch.jsonl"), branch.text());
+    sandbox.import();
+    let record = sandbox.record("branch");
+    assert_eq!(record["previous"], "origin");
+    assert_eq!(record["name"], "second try");
+    assert_eq!(record["agent_type"], "reviewer");
+    assert_eq!(
+        all(&sandbox.imported("branch"), "UserPromptSubmit", "prompt_id"),
+        [branch.prompt]
+    );
+}
+
+/// How a generated call ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Ok,
+    Failed,
+    Denied,
+    /// There is no result.
+    Lost,
+}
+
+/// A generated session: the client's transcript and the hook calls of the same run.
+struct Script {
+    id: String,
+    cwd: String,
+    clock: i64,
+    serial: u64,
+    prompt: String,
+    lines: Vec<Value>,
+    agents: BTreeMap<String, Vec<Value>>,
+    hooks: Vec<Value>,
+}
+
+impl Script {
+    fn new(id: &str, cwd: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            cwd: format!("/gone/{cwd}"),
+            clock: 1_790_000_000_000,
+            serial: 0,
+            prompt: String::new(),
+            lines: Vec::new(),
+            agents: BTreeMap::new(),
+            hooks: Vec::new(),
+        }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let lines = self.lines.iter().map(|line| format!("{line}\n"));
+        lines.collect::<String>().into_bytes()
+    }
+
+    fn next(&mut self, what: &str) -> String {
+        self.serial += 1;
+        format!("{what}-{}-{}", self.id, self.serial)
+    }
+
+    fn line(&mut self, agent: Option<&str>, kind: &str, more: Value) {
+        self.clock += 1000;
+        let at = chrono::DateTime::from_timestamp_millis(self.clock).unwrap();
+        let mut line = json!({"type": kind, "uuid": self.next("u"), "sessionId": self.id, "cwd": self.cwd,
+            "timestamp": at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true), "isSidechain": agent.is_some()});
+        if let Some(agent) = agent {
+            line["agentId"] = agent.into();
+        }
+        line.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        match agent {
+            Some(agent) if agent != "a1" => {
+                self.agents.entry(agent.to_owned()).or_default().push(line)
+            }
+            _ => self.lines.push(line),
+        }
+    }
+
+    fn hook(&mut self, agent: Option<&str>, name: &str, more: Value) {
+        let mut payload = event(
+            name,
+            &self.id,
+            json!({"cwd": self.cwd, "prompt_id": self.prompt}),
+        );
+        let members = payload.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        if let Some(agent) = agent {
+            members.insert("agent_id".to_owned(), agent.into());
+        }
+        self.hooks.push(payload);
+    }
+
+    fn prompt(&mut self) {
+        self.prompt = self.next("p");
+        self.hook(None, "UserPromptSubmit", json!({"prompt": "go"}));
+        let more = json!({"promptId": self.prompt, "message": {"role": "user", "content": "go"}});
+        self.line(None, "user", more);
+    }
+
+    fn open(&mut self, agent: Option<&str>, tool: &str) -> String {
+        let id = self.next("toolu");
+        let input = json!({"description": "do it"});
+        let more = json!({"tool_name": tool, "tool_use_id": id, "tool_input": input});
+        self.hook(agent, "PreToolUse", more);
+        let block = json!({"type": "tool_use", "id": id, "name": tool, "input": input});
+        self.line(
+            agent,
+            "assistant",
+            json!({"message": {"id": "m", "model": "opus", "content": [block]}}),
+        );
+        id
+    }
+
+    fn close(&mut self, agent: Option<&str>, tool: &str, id: &str, ending: Ending) {
+        let call = json!({"tool_name": tool, "tool_use_id": id});
+        let (text, hook) = match ending {
+            Ending::Ok => ("fine", Some("PostToolUse")),
+            Ending::Failed => ("Exit code 7\nno", Some("PostToolUseFailure")),
+            Ending::Denied => ("The user doesn't want to proceed with this tool use.", None),
+            Ending::Lost => return,
+        };
+        if let Some(name) = hook {
+            let mut more = call;
+            more["error"] = text.into();
+            self.hook(agent, name, more);
+        }
+        let block = json!({"type": "tool_result", "tool_use_id": id, "content": text, "is_error": ending != Ending::Ok});
+        let more =
+            json!({"promptId": self.prompt, "message": {"role": "user", "content": [block]}});
+        self.line(agent, "user", more);
+    }
+
+    fn call(&mut self, agent: Option<&str>, tool: &str, ending: Ending) -> String {
+        let id = self.open(agent, tool);
+        self.close(agent, tool, &id, ending);
+        id
+    }
+
+    /// A subagent's call, as an old client has it in the session's own transcript.
+    fn sidechain(&mut self, root: &str) -> String {
+        let first = self.lines.len();
+        self.line(None, "user", json!({"message": {"content": "do it"}}));
+        self.lines[first]["uuid"] = root.into();
+        let id = self.call(None, "Bash", Ending::Ok);
+        for index in first..self.lines.len() {
+            self.lines[index]["isSidechain"] = true.into();
+            self.lines[index]["parentUuid"] = match index - first {
+                0 => Value::Null,
+                _ => self.lines[index - 1]["uuid"].clone(),
+            };
+        }
+        id
+    }
+
+    fn agent(&mut self, depth: u64, random: &mut Random) {
+        let id = self.open(None, "Agent");
+        let agent = self.next("a");
+        self.hook(
+            Some(&agent),
+            "SubagentStart",
+            json!({"agent_type": "Explore"}),
+        );
+        let more = json!({"promptId": self.prompt, "attributionAgent": "Explore", "message": {"content": "do it"}});
+        self.line(Some(&agent), "user", more);
+        for _ in 0..random.below(3) {
+            self.call(Some(&agent), "Bash", random.ending());
+        }
+        if depth > 0 && random.below(2) == 0 {
+            self.agent(depth - 1, random);
+        }
+        self.word(Some(&agent));
+        self.hook(
+            Some(&agent),
+            "SubagentStop",
+            json!({"agent_type": "Explore"}),
+        );
+        self.close(None, "Agent", &id, Ending::Ok);
+    }
+
+    fn word(&mut self, agent: Option<&str>) {
+        let message = json!({"id": "m", "model": "opus", "stop_reason": "end_turn", "content": [{"type": "text", "text": "done"}]});
+        self.line(agent, "assistant", json!({"message": message}));
+    }
+
+    fn turn(&mut self, random: &mut Random) {
+        self.prompt();
+        // Parallel calls: all begin before the first ends.
+        let calls: Vec<(String, Ending)> = (0..random.below(4))
+            .map(|_| (self.open(None, "Bash"), random.ending()))
+            .collect();
+        for (id, ending) in calls {
+            self.close(None, "Bash", &id, ending);
+        }
+        if random.below(3) == 0 {
+            self.agent(1, random);
+        }
+        if random.below(6) == 0 {
+            self.line(
+                None,
+                "system",
+                json!({"subtype": "compact_boundary", "compactMetadata": {"trigger": "auto"}}),
+            );
+            self.hook(None, "PreCompact", json!({"trigger": "auto"}));
+            self.hook(None, "PostCompact", json!({"trigger": "auto"}));
+            let more =
+                json!({"isCompactSummary": true, "message": {"content": "This session continues"}});
+            self.line(None, "user", more);
+        }
+        self.word(None);
+        self.hook(None, "Stop", json!({}));
+        self.line(None, "system", json!({"subtype": "stop_hook_summary"}));
+        self.line(
+            None,
+            "system",
+            json!({"subtype": "turn_duration", "durationMs": 5}),
+        );
+    }
+
+    /// A fork: copies of all lines, with the same uuids, and then its own.
+    fn fork(&self, id: &str) -> Self {
+        let mut lines = self.lines.clone();
+        lines
+            .iter_mut()
+            .for_each(|line| line["sessionId"] = id.into());
+        Self {
+            id: id.to_owned(),
+            cwd: self.cwd.clone(),
+            clock: self.clock + 60_000,
+            serial: 0,
+            prompt: String::new(),
+            lines,
+            agents: BTreeMap::new(),
+            hooks: Vec::new(),
+        }
+    }
+}
+
+/// The same numbers in each run: a linear congruential generator.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    fn ending(&mut self) -> Ending {
+        match self.below(8) {
+            0 => Ending::Failed,
+            1 => Ending::Denied,
+            2 => Ending::Lost,
+            _ => Ending::Ok,
+        }
+    }
+}
+
+/// Which of a generated session's hook calls arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    Never,
+    Always,
+    /// From the second prompt on.
+    Late,
+}
+
+#[test]
+fn two_hundred_sessions_are_complete_and_nothing_is_there_twice() {
+    let sandbox = Sandbox::just_swept();
+    let mut random = Random(17);
+    let mut scripts: Vec<(Script, Armed)> = Vec::new();
+    for number in 0..200u64 {
+        let id = format!("s-{number:03}");
+        let mut script = match scripts.last() {
+            Some((origin, _)) if number % 10 == 9 => origin.fork(&id),
+            _ => Script::new(&id, &format!("p{}", number % 7)),
+        };
+        script.clock += i64::try_from(number).unwrap() * 1_000_000;
+        for _ in 0..=random.below(3) {
+            script.turn(&mut random);
+        }
+        let armed = match number % 4 {
+            0 => Armed::Always,
+            2 => Armed::Late,
+            _ => Armed::Never,
+        };
+        scripts.push((script, armed));
+    }
+    for (script, armed) in &scripts {
+        let path = sandbox
+            .projects()
+            .join(&script.cwd[6..])
+            .join(format!("{}.jsonl", script.id));
+        let mut text = script.text();
+        if script.serial % 3 == 0 {
+            text.extend(br#"{"type":"assistant","uuid":"torn","mess"#);
+        }
+        put(&path, text);
+        for (agent, lines) in &script.agents {
+            put_lines(
+                &path
+                    .with_extension("")
+                    .join(format!("subagents/agent-{agent}.jsonl")),
+                lines,
+            );
+        }
+        // A file system may not say when a file was created; then its last change says which session is older.
+        let modified = UNIX_EPOCH + Duration::from_millis(script.clock.try_into().unwrap());
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
+        let prompts = script
+            .hooks
+            .iter()
+            .filter(|payload| payload["hook_event_name"] == "UserPromptSubmit");
+        let second = prompts.map(|payload| payload["prompt_id"].clone()).nth(1);
+        let mut has_come = *armed == Armed::Always;
+        for payload in &script.hooks {
+            has_come |= *armed == Armed::Late && second.as_ref() == Some(&payload["prompt_id"]);
+            if has_come {
+                sandbox.play_payload(payload);
+            }
+        }
+    }
+    let originals = sandbox.snapshot(&sandbox.projects());
+    let journals: Vec<_> = scripts
+        .iter()
+        .map(|(script, _)| sandbox.recorded(&script.id))
+        .collect();
+    sandbox.import();
+    for ((script, armed), journal) in scripts.iter().zip(journals) {
+        let imported = sandbox.imported(&script.id);
+        assert_eq!(
+            sandbox.recorded(&script.id),
+            journal,
+            "the journal is the hooks' own"
+        );
+        check_complete(script, *armed, &journal, &imported);
+    }
+    let fork = sandbox.record("s-009");
+    assert_eq!(fork["previous"], "s-008");
+    assert_eq!(sandbox.snapshot(&sandbox.projects()), originals);
+    let state = sandbox.snapshot(&sandbox.state());
+    assert_eq!(
+        sandbox.import(),
+        "imported 0 sessions, 0 events; 200 were complete already\n"
+    );
+    assert_eq!(sandbox.snapshot(&sandbox.state()), state);
+    sandbox.assert_no_leftovers();
+}
+
+#[track_caller]
+fn check_complete(script: &Script, armed: Armed, journal: &[Value], imported: &[Value]) {
+    let id = &script.id;
+    let named = |payload: &Value| -> Value {
+        let mut event = payload.clone();
+        event["event"] = payload["hook_event_name"].clone();
+        event["tool"] = payload["tool_name"].clone();
+        event
+    };
+    let expected: Vec<Value> = script.hooks.iter().map(named).collect();
+    let both: Vec<Value> = journal.iter().chain(imported).cloned().collect();
+    assert_eq!(calls(&both), calls(&expected), "{id}");
+    for (name, key) in [
+        ("UserPromptSubmit", "prompt_id"),
+        ("Stop", "prompt_id"),
+        ("SubagentStart", "agent_id"),
+        ("SubagentStop", "agent_id"),
+        ("PreToolUse", "tool_use_id"),
+        ("PostToolUse", "tool_use_id"),
+        ("PostToolUseFailure", "tool_use_id"),
+    ] {
+        let mut wanted = all(&expected, name, key);
+        if name == "SubagentStop" {
+            // A subagent that leaves a call open did not end, as far as its transcript tells.
+            let ended: BTreeSet<String> = all(&both, name, key).into_iter().collect();
+            wanted.retain(|agent| ended.contains(agent));
+        }
+        assert_eq!(all(&both, name, key), wanted, "{id}: {name}");
+    }
+    if armed == Armed::Always {
+        let kinds: BTreeSet<String> = imported.iter().map(|event| text(event, "event")).collect();
+        assert!(
+            kinds.is_subset(&BTreeSet::from(["SessionStart".to_owned()])),
+            "{id}: {kinds:?}"
+        );
+    }
+}
+
+/// Any JSON, and the members that mean something with values that do not.
+fn some_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        Just(json!("toolu_1")),
+        Just(json!("2026-11-20T12:00:00Z")),
+        Just(json!("9999-99-99")),
+        Just(json!("tool_use")),
+        Just(json!("tool_result")),
+        Just(json!(ID)),
+    ];
+    let key = prop_oneof![
+        Just("type"),
+        Just("message"),
+        Just("content"),
+        Just("id"),
+        Just("name"),
+        Just("input"),
+        Just("timestamp"),
+        Just("sessionId"),
+        Just("uuid"),
+        Just("parentUuid"),
+        Just("isSidechain"),
+        Just("agentId"),
+        Just("promptId"),
+        Just("tool_use_id"),
+        Just("is_error"),
+        Just("toolUseResult"),
+        Just("subtype"),
+        Just("forkedFrom"),
+        Just("cwd"),
+        Just("usage"),
+        Just("model"),
+        Just("compactMetadata"),
+        Just("permissionDecision"),
+        Just("gitBranch"),
+    ];
+    leaf.prop_recursive(4, 40, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..8)
+                .prop_map(|map| Value::from(serde_json::Map::from_iter(map))),
+        ]
+    })
+}
+
+fn some_line() -> impl Strategy<Value = Vec<u8>> {
+    let kinds = prop_oneof![
+        Just("user"),
+        Just("assistant"),
+        Just("system"),
+        Just("custom-title")
+    ];
+    let shaped = (kinds, some_json()).prop_map(|(kind, more)| {
+        let mut line = json!({"timestamp": "2026-11-20T12:00:00Z", "cwd": "/gone"});
+        if let Some(more) = more.as_object() {
+            line.as_object_mut().unwrap().extend(more.clone());
+        }
+        line["type"] = kind.into();
+        line.to_string().into_bytes()
+    });
+    prop_oneof![
+        4 => shaped,
+        1 => proptest::collection::vec(any::<u8>(), 0..100),
+        1 => some_json().prop_map(|json| json.to_string().into_bytes()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn no_transcript_stops_the_import(lines in proptest::collection::vec(some_line(), 0..12)) {
+        use ccsession::lifecycle::import::{Options, run, sources::find};
+        use ccsession::model::{Capture, Event};
+        use ccsession::store::{Places, State};
+
+        let sandbox = Sandbox::new();
+        let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
+        put(&path, lines.join(&b'\n'));
+        let places = Places { state: Some(sandbox.state()), pointers: sandbox.pointers(), config: None };
+        let state = State::create(&places).unwrap();
+        let options = Options { since: None, root: None, capture: Capture::Summary, dry_run: false };
+        let import = || run(Some(&state), find(&sandbox.projects()).unwrap(), &options, &mut |_| {}).unwrap();
+        import();
+        prop_assert_eq!(import().imported, 0);
+        let made = fs::read(sandbox.session(ID).join("transcript.jsonl")).unwrap_or_default();
+        for line in made.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+            prop_assert!(Event::decode(line).is_ok());
+        }
+    }
+}
