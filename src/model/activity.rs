@@ -116,6 +116,8 @@ pub struct Segment<'a> {
     pub pid: Option<u32>,
     /// Its last event.
     last: Moment,
+    /// Whether only what may come before a start (Setup, InstructionsLoaded) was heard of it.
+    is_before_start: bool,
 }
 
 impl<'a> Activity<'a> {
@@ -252,6 +254,7 @@ impl<'a> Fold<'a> {
             | Kind::SessionStart
             | Kind::RunStart
             | Kind::RunEnd
+            | Kind::CwdChanged
             | Kind::Other => {}
         }
     }
@@ -269,6 +272,7 @@ impl<'a> Fold<'a> {
                 | Kind::StopFailure
                 | Kind::PreCompact
                 | Kind::PostCompact
+                | Kind::CwdChanged
         );
         let earlier = self.trace.steps().get(..place).unwrap_or_default();
         let is_copy = |other: &&Step| {
@@ -298,12 +302,19 @@ impl<'a> Fold<'a> {
         let mut segments = self.activity.segments.iter_mut().rev();
         if let Some(last) = segments.find(|segment| is_of(segment.pid, step.pid)) {
             // A late event after the end reopens nothing; a prompt does.
+            if is_start && last.is_before_start {
+                last.source = source;
+                last.is_before_start = false;
+                last.last = now;
+                return;
+            }
             let goes_on = match step.kind {
                 _ if is_start => false,
                 Kind::UserPromptSubmit => last.ended.is_none(),
                 _ => true,
             };
             if goes_on {
+                last.is_before_start &= step.kind == Kind::Other;
                 last.last = now;
                 return;
             }
@@ -316,6 +327,7 @@ impl<'a> Fold<'a> {
             reason: None,
             pid: step.pid,
             last: now,
+            is_before_start: step.kind == Kind::Other,
         });
     }
 
@@ -523,6 +535,7 @@ impl<'a> Fold<'a> {
                 None => State::Ok,
             };
             call.closed = Some(Closed::ByBatch);
+            call.error = Some("other").filter(|_| call.state == State::Failed);
             call.ended = Some(now);
             self.open.retain(|open| *open != place);
         }

@@ -38,6 +38,7 @@ pub mod name {
     pub const STOP_FAILURE: &str = "StopFailure";
     pub const PRE_COMPACT: &str = "PreCompact";
     pub const POST_COMPACT: &str = "PostCompact";
+    pub const CWD_CHANGED: &str = "CwdChanged";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
     /// Ours: `ccsession run` is about to start a command.
     pub const RUN_START: &str = "RunStart";

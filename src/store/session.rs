@@ -350,9 +350,6 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_events(&self) -> Result<journal::Events> {
-        let file = file::open_own(&self.imported())?;
-        Ok(journal::Events::of(journal::Lines::of(
-            file.into_iter().collect(),
-        )))
+        journal::read(&self.imported())
     }
 }

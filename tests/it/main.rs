@@ -14,6 +14,7 @@
 )]
 
 mod bad_input;
+mod calls;
 mod capture;
 mod cli;
 mod current;
