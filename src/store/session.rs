@@ -263,7 +263,12 @@ impl SessionDir {
         let mut damaged = Vec::new();
         for path in rotated.chain([self.journal(), self.imported()]) {
             let file = file::open_own(&path)?;
-            let damage = journal::Lines::of(file.into_iter().collect()).for_each(|_| {});
+            let lines = journal::Lines::of(file.into_iter().collect());
+            let mut damage = lines.for_each(|_| {});
+            if path != self.journal() {
+                // Nobody writes to it any more, so what has no end is torn.
+                damage.torn += std::mem::take(&mut damage.in_flight);
+            }
             if damage != journal::Damage::default() {
                 damaged.push((path, damage));
             }

@@ -31,5 +31,6 @@ mod pointer;
 mod python;
 mod races;
 mod run;
+mod stats;
 mod support;
 mod walls;

@@ -273,7 +273,7 @@ impl Report {
             "INPUT",
             "OUTPUT",
             "CACHE READ",
-            "CACHE WRITTEN",
+            "CACHE NEW",
         ]);
         for (agent, usage) in &by_agent {
             for used in &usage.by {
