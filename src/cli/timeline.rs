@@ -9,7 +9,7 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
-use crate::model::call::{Moment, State};
+use crate::model::call::State;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{Activity, Record, SessionId, Trace};
