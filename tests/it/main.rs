@@ -32,4 +32,5 @@ mod python;
 mod races;
 mod run;
 mod support;
+mod timeline;
 mod walls;
