@@ -48,7 +48,7 @@ pub(crate) fn play(name: &str) -> Sandbox {
 }
 
 /// The rows of a table below its heading, by the heading's names.
-fn table(path: &Path) -> Vec<HashMap<String, String>> {
+pub(crate) fn table(path: &Path) -> Vec<HashMap<String, String>> {
     let text = fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap().split('\t').collect();

@@ -31,6 +31,7 @@ mod pointer;
 mod python;
 mod races;
 mod run;
+mod stats;
 mod support;
 mod timeline;
 mod walls;
