@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ccsession::store::journal::{self, Damage};
+use ccsession::store::journal::Damage;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
@@ -893,7 +893,7 @@ fn a_member_of_the_wrong_type_harms_nothing_else() {
             } else {
                 event
             };
-            let mut events = sandbox_events(&sandbox, &id);
+            let mut events = sandbox.events(&id);
             let read = events.next().map(|event| (event.event, event.incomplete));
             assert_eq!(
                 (read, events.next()),
@@ -911,11 +911,6 @@ fn a_member_of_the_wrong_type_harms_nothing_else() {
         assert_eq!(errors(&sandbox), [""; 0]);
         assert_sound(&sandbox, "every member");
     });
-}
-
-/// The events of a session, as a reader has them.
-fn sandbox_events(sandbox: &Sandbox, id: &str) -> journal::Events {
-    journal::read(&sandbox.session(id).join("events.jsonl")).unwrap()
 }
 
 #[test]
@@ -1202,7 +1197,7 @@ fn check_flood(name: &str, hooks: &[Hook], stdin: impl Fn() -> Stdin) {
         make_state(&sandbox.state());
         feed(hook.run_after(&sandbox, LITTLE_MEMORY), stdin()).assert_silent(&case);
         assert_sound(&sandbox, &case);
-        let mut events = journal::read(&sandbox.session(ID).join("events.jsonl")).unwrap();
+        let mut events = sandbox.events(ID);
         assert!(events.next().is_some(), "{case}");
         assert_eq!(
             (events.next(), events.damage()),
@@ -1974,7 +1969,7 @@ fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
         );
         assert_eq!(errors(&sandbox), [noted], "{case}");
         feed(hook.run(&sandbox), Stdin::of(own_event(hook, OLD))).assert_silent_and_fed(&case);
-        let mut events = journal::read(&journal).unwrap();
+        let mut events = sandbox.events(OLD);
         let read: Vec<String> = events.by_ref().map(|event| event.event).collect();
         assert_eq!(read, ["SessionStart", "Filler", hook.event], "{case}");
         assert_eq!(
@@ -2214,7 +2209,7 @@ fn check_full(options: &str, fill: &str) {
             assert!([OLD, id].contains(&named.as_str()), "{case}: {named}");
             // The last run, with room again, is whole, whatever the three before it left: nothing that is torn is
             // taken for an event, and nothing for another.
-            let mut events = journal::read(&sandbox.session(id).join("events.jsonl")).unwrap();
+            let mut events = sandbox.events(id);
             let read: Vec<String> = events.by_ref().map(|event| event.event).collect();
             assert_eq!(
                 read.last().map(String::as_str),

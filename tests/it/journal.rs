@@ -123,7 +123,7 @@ fn no_kill_loses_or_mixes_an_acknowledged_record() {
     let kills = kills.into_inner();
     assert!(acknowledged.len() >= workers * records);
 
-    let mut events = journal::read(&path).unwrap();
+    let mut events = sandbox.events(ID);
     let mut seen = BTreeSet::new();
     for event in events.by_ref().skip(1) {
         let id = event.tool_use_id.clone().unwrap();
@@ -206,7 +206,7 @@ fn check_damage(bytes: &[u8], events: &[&str], damage: Damage) {
         .silent();
     let path = sandbox.session(ID).join("events.jsonl");
     fs::write(&path, bytes).unwrap();
-    let mut read = journal::read(&path).unwrap();
+    let mut read = sandbox.events(ID);
     let names: Vec<String> = read.by_ref().map(|event| event.event).collect();
     let opening = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
     assert_eq!(
@@ -320,7 +320,7 @@ fn every_whole_record_is_read_and_everything_else_is_counted() {
 /// The ids of all tool calls in a session's journal, each with how often it is there.
 #[track_caller]
 fn calls(sandbox: &Sandbox, id: &str) -> BTreeMap<String, usize> {
-    let mut events = journal::read(&sandbox.session(id).join("events.jsonl")).unwrap();
+    let mut events = sandbox.events(id);
     let mut calls = BTreeMap::new();
     for event in events.by_ref() {
         *calls.entry(event.tool_use_id.unwrap()).or_default() += 1;

@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use ccsession::store::journal::Events;
+use ccsession::store::{Places, State};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -94,6 +96,18 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn journal(&self, id: &str) -> Vec<Value> {
         json_lines(&self.session(id).join("events.jsonl"))
+    }
+
+    /// A session's events, as a reader has them.
+    #[track_caller]
+    pub(crate) fn events(&self, id: &str) -> Events {
+        let places = Places {
+            state: Some(self.state()),
+            pointers: self.pointers(),
+            config: None,
+        };
+        let state = State::open(&places).unwrap().unwrap();
+        state.session(&id.parse().unwrap()).events().unwrap()
     }
 
     pub(crate) fn record(&self, id: &str) -> Value {
