@@ -226,6 +226,25 @@ impl SessionDir {
         self.path.join(format!("events.{number}.jsonl"))
     }
 
+    /// Where the journal's full parts are, and what is known of each, the oldest first: those before the one that is
+    /// `newest`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn rotated_before(&self, newest: (u64, u64)) -> Result<Vec<(PathBuf, Meta)>> {
+        let mut parts = Vec::new();
+        for number in 1.. {
+            let path = self.rotated(number);
+            match file::look(&path)?.map(|found| found.meta) {
+                Some(meta) if meta.identity != newest => parts.push((path, meta)),
+                Some(_) | None => break,
+            }
+        }
+        // As in `open_rotated`.
+        parts.retain(|(_, meta)| meta.size > 0);
+        Ok(parts)
+    }
+
     /// Opens the files that the journal consists of, the oldest first: those that it consisted of at one moment.
     fn open_journal(&self) -> Result<Vec<File>> {
         for _ in 0..MAX_TRIES {
