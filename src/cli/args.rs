@@ -167,6 +167,9 @@ pub(super) enum ColorArg {
 pub(super) struct TimelineArgs {
     /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
     pub(super) id: Option<String>,
+    /// Print each event as it comes, of this session or, without an id, of all
+    #[arg(long, short, conflicts_with_all = ["since", "json"])]
+    pub(super) follow: bool,
     /// Show only calls that began within this time (`2h`), or since this time (`2026-11-20T14:00:00Z`) or date
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
@@ -185,7 +188,7 @@ pub(super) struct TimelineArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// Print one JSON object a call, each on a line
+    /// Print one JSON object a call, each on a line; with --follow one an event, as it is on record
     #[arg(long, conflicts_with = "json")]
     pub(super) jsonl: bool,
 }

@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod current;
 mod doctor;
+mod follow;
 mod format;
 mod import;
 mod install;

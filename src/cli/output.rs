@@ -1,8 +1,11 @@
 //! The one writer to the terminal. A closed pipe is success: whoever reads has read enough.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -59,6 +62,28 @@ pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
         ColorArg::Never => false,
         ColorArg::Auto => is_for_people() && !screen.no_color,
     }
+}
+
+/// Waits so long, or until nobody reads stdout any more. Whether somebody still does is the answer.
+pub(super) fn wait(time: Duration) -> bool {
+    let stdout = rustix::stdio::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let timeout = Timespec::try_from(time).ok();
+    match rustix::event::poll(&mut polled, timeout.as_ref()) {
+        Ok(0) | Err(Errno::INTR) => true,
+        Ok(_) if is_closed(&polled) => false,
+        // What cannot be asked does not answer at once each time.
+        Ok(_) | Err(_) => {
+            std::thread::sleep(time);
+            true
+        }
+    }
+}
+
+fn is_closed(polled: &[PollFd<'_>]) -> bool {
+    polled
+        .iter()
+        .any(|polled| polled.revents().intersects(PollFlags::ERR | PollFlags::HUP))
 }
 
 /// Says on stderr why the command failed.

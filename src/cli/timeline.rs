@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::args::TimelineArgs;
 use super::context::{Context, find_session, since};
-use super::output;
 use super::status::{Status, refusal};
+use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
-use crate::model::call::{Moment, State};
+use crate::model::call::State;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{Activity, Record, SessionId, Trace};
@@ -21,6 +21,9 @@ use crate::view::timeline::text::{Layout, cut, duration, rows};
 use crate::view::timeline::{Entry, Filter, entries};
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
+    if args.follow {
+        return follow::run(context, args);
+    }
     let config = context.config()?;
     let state = context.state()?;
     let id = match &args.id {

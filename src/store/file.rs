@@ -185,16 +185,6 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
     }
 }
 
-/// Whether both are the same file.
-pub fn is_same(one: &File, other: &File) -> bool {
-    let identity = |file: &File| {
-        rustix::fs::fstat(file)
-            .ok()
-            .map(|stat| Meta::from(&stat).identity)
-    };
-    identity(one).is_some_and(|one| identity(other) == Some(one))
-}
-
 /// The terminal that this process belongs to, if it does to one.
 pub fn terminal() -> Option<File> {
     open(Path::new("/dev/tty"), OFlags::RDONLY).ok()?

@@ -133,8 +133,9 @@ impl Lines {
             let size = file.metadata()?.len();
             first = place;
             if size >= left {
-                file.seek(SeekFrom::Start(size - left))?;
                 is_cut = size > left;
+                // The byte before tells whether a line starts here.
+                file.seek(SeekFrom::Start((size - left).saturating_sub(1)))?;
                 break;
             }
             left -= size;
@@ -166,10 +167,11 @@ impl Lines {
             };
             let start = self.start;
             self.start += length + 1;
+            let is_too_long = std::mem::take(&mut self.is_too_long) || length > MAX_LINE;
             if std::mem::take(&mut self.is_cut) {
                 continue;
             }
-            if std::mem::take(&mut self.is_too_long) {
+            if is_too_long {
                 self.damage.torn += 1;
             } else if length > 0 {
                 return Some((start, start + length));
@@ -246,6 +248,136 @@ impl Iterator for Events {
                 Ok(event) => return Some(event),
                 Err(bad) => self.lines.damage.count(&bad),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn read(mut lines: Lines) -> (Vec<Vec<u8>>, Damage) {
+        let mut found = Vec::new();
+        while let Some((start, end)) = lines.next_line() {
+            found.push(lines.buffer[start..end].to_vec());
+        }
+        (found, lines.damage)
+    }
+
+    /// What [`Lines`] should find in these files, said as simply as possible.
+    fn naive(files: &[Vec<u8>]) -> (Vec<Vec<u8>>, Damage) {
+        let mut found = Vec::new();
+        let mut damage = Damage::default();
+        for (place, bytes) in files.iter().enumerate() {
+            let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+            let rest = lines.pop().unwrap();
+            match (rest.is_empty(), place + 1 == files.len()) {
+                (true, _) => {}
+                (false, true) => damage.in_flight += 1,
+                (false, false) => damage.torn += 1,
+            }
+            for line in lines.into_iter().filter(|line| !line.is_empty()) {
+                if line.len() > MAX_LINE {
+                    damage.torn += 1;
+                } else {
+                    found.push(line.to_vec());
+                }
+            }
+        }
+        (found, damage)
+    }
+
+    #[track_caller]
+    fn check(files: &[Vec<u8>]) {
+        let opened = files.iter().map(|bytes| file(bytes)).collect();
+        let (found, damage) = read(Lines::of(opened));
+        let (expected, expected_damage) = naive(files);
+        let sizes = |lines: &[Vec<u8>]| lines.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&found), sizes(&expected));
+        assert!(found == expected, "other bytes");
+        assert_eq!(damage, expected_damage);
+    }
+
+    fn line(length: usize) -> Vec<u8> {
+        [vec![b'x'; length], b"\n".to_vec()].concat()
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_read_or_counted_wherever_pieces_end() {
+        let near = |size: usize| size - 3..size + 3;
+        let lengths = near(PIECE).chain(near(2 * PIECE)).chain(near(MAX_LINE));
+        let longer = near(MAX_LINE + PIECE).chain(near(2 * MAX_LINE));
+        for length in lengths.chain(longer) {
+            for before in [0, 1, PIECE - 1, PIECE] {
+                check(&[[line(before), line(length), line(7)].concat()]);
+            }
+            let unfinished = vec![b'x'; length];
+            check(std::slice::from_ref(&unfinished));
+            check(&[unfinished, line(7)]);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_last_line_break_ends_its_line_all_the_same() {
+        let files = [&b"\n{1}\n\n{2"[..], b"", b"3}\n\n", b"\0\0\0", b"{4}\n\0"];
+        check(&files.map(<[u8]>::to_vec));
+    }
+
+    #[test]
+    fn an_end_begins_with_the_first_line_that_starts_in_it() {
+        let files = [b"\n{11}\n\n{12}\n".to_vec(), b"\n{21}\n\n{22}\n".to_vec()];
+        let starts: [(&str, u64); 4] = [("{11}", 23), ("{12}", 17), ("{21}", 11), ("{22}", 5)];
+        for bytes in 0..40 {
+            let opened = files.iter().map(|bytes| file(bytes)).collect();
+            let (found, damage) = read(Lines::of_tail(opened, bytes).unwrap());
+            let expected: Vec<Vec<u8>> = starts
+                .iter()
+                .filter(|(_, start)| *start <= bytes)
+                .map(|(text, _)| text.as_bytes().to_vec())
+                .collect();
+            assert_eq!((found, damage), (expected, Damage::default()), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_begins_within_a_line_too_long_loses_no_other() {
+        let bytes = [line(3 * MAX_LINE), line(5)].concat();
+        let size = u64::try_from(2 * MAX_LINE).unwrap();
+        let (found, damage) = read(Lines::of_tail(vec![file(&bytes)], size).unwrap());
+        assert_eq!(
+            (found, damage),
+            (vec![b"xxxxx".to_vec()], Damage::default())
+        );
+    }
+
+    fn journal() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => (0..300_usize).prop_map(line),
+            2 => Just(b"\n".to_vec()),
+            1 => (PIECE - 2..PIECE + 2).prop_map(line),
+            1 => (MAX_LINE - 2..MAX_LINE + 2).prop_map(line),
+            1 => (0..200_usize).prop_map(|length| vec![0; length]),
+            1 => prop::collection::vec(any::<u8>(), 0..100),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn lines_are_those_of_a_naive_reader(files in prop::collection::vec(journal(), 1..4)) {
+            check(&files);
         }
     }
 }

@@ -21,6 +21,8 @@ pub const MAX_LINE: usize = 64 << 20;
 const BUFFER: usize = 256 * 1024;
 /// How many bytes before a position tell whether it is still the same file before it.
 const MARKED: u64 = 256;
+/// How far before a place the beginning of its line is looked for.
+const NEAR: u64 = 64 * 1024;
 
 /// What a reader comes upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,29 @@ impl Lines {
             .map_err(Error::io("read", &self.path))?;
         self.offset = position.offset;
         Ok(true)
+    }
+
+    /// Goes to where the line begins that the byte at `offset` is in, or to `offset` itself where that is far before it. A
+    /// file that is shorter is another one, and read from its start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn go_near(&mut self, offset: u64) -> Result<()> {
+        let offset = if offset <= self.meta.size { offset } else { 0 };
+        let start = offset.saturating_sub(NEAR);
+        let mut before = vec![0; usize::try_from(offset - start).unwrap_or_default()];
+        let read = self.reader.get_ref().read_exact_at(&mut before, start);
+        read.map_err(Error::io("read", &self.path))?;
+        let last_break = before.iter().rposition(|byte| *byte == b'\n');
+        self.offset = match last_break {
+            Some(place) => start + place as u64 + 1,
+            None if start == 0 => 0,
+            None => offset,
+        };
+        self.reader
+            .seek(SeekFrom::Start(self.offset))
+            .map_err(Error::io("read", &self.path))?;
+        Ok(())
     }
 
     /// How far the file was read: to the end of its last whole line.

@@ -3,7 +3,7 @@
 //!
 //! Pick the one you need:
 //! - [`mod@pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
-//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`]),
+//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`], [`follow`]),
 //!   and who holds its id ([`lease`]);
 //! - [`project`]: the root of the project that a directory belongs to;
 //! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
@@ -13,6 +13,7 @@ pub mod config;
 pub mod env;
 mod error;
 pub mod file;
+pub mod follow;
 pub mod index;
 pub mod journal;
 pub mod lease;

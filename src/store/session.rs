@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::file::Meta;
 use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
@@ -17,6 +18,9 @@ const MAX_OWNER: usize = 4096;
 const MAX_USAGE: usize = 16 << 20;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
+/// How often a journal is opened anew because it was rotated meanwhile. Between two rotations lies a whole journal, so that
+/// one is enough, but for file systems on which a file is not always known again.
+const MAX_TRIES: usize = 16;
 
 /// What a creation found missing. Of several hooks that create one session, one writes the record, and one begins the
 /// journal.
@@ -222,21 +226,58 @@ impl SessionDir {
         self.path.join(format!("events.{number}.jsonl"))
     }
 
-    /// Opens the files that the journal consists of, the oldest first.
+    /// Where the journal's full parts are, and what is known of each, the oldest first: those before the one that is
+    /// `newest`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn rotated_before(&self, newest: (u64, u64)) -> Result<Vec<(PathBuf, Meta)>> {
+        let mut parts = Vec::new();
+        for number in 1.. {
+            let path = self.rotated(number);
+            match file::look(&path)?.map(|found| found.meta) {
+                Some(meta) if meta.identity != newest => parts.push((path, meta)),
+                Some(_) | None => break,
+            }
+        }
+        // As in `open_rotated`.
+        parts.retain(|(_, meta)| meta.size > 0);
+        Ok(parts)
+    }
+
+    /// Opens the files that the journal consists of, the oldest first: those that it consisted of at one moment.
     fn open_journal(&self) -> Result<Vec<File>> {
-        // The newest comes first: what is rotated meanwhile is found among the full ones, and known again.
-        let newest = file::open_own(&self.journal())?;
+        for _ in 0..MAX_TRIES {
+            if let Some(files) = self.try_open_journal()? {
+                return Ok(files);
+            }
+        }
+        let mut files = self.open_rotated()?;
+        files.extend(file::open_own(&self.journal())?);
+        Ok(files)
+    }
+
+    /// As [`Self::open_journal`]; nothing where it was rotated meanwhile.
+    fn try_open_journal(&self) -> Result<Option<Vec<File>>> {
+        let path = self.journal();
+        let newest = file::opened_own(&path)?;
+        let mut files = self.open_rotated()?;
+        let opened = newest.as_ref().map(|(_, stat)| Meta::from(stat).identity);
+        let is_there = file::look(&path)?.map(|found| found.meta.identity);
+        files.extend(newest.map(|(file, _)| file));
+        Ok((opened == is_there).then_some(files))
+    }
+
+    /// Opens the journal's full parts, the oldest first.
+    fn open_rotated(&self) -> Result<Vec<File>> {
         let mut files = Vec::new();
         for number in 1.. {
-            let Some(file) = file::open_own(&self.rotated(number))? else {
+            let Some((file, stat)) = file::opened_own(&self.rotated(number))? else {
                 break;
             };
-            files.push(file);
-        }
-        if let Some(newest) = newest {
-            let is_same = |last: &File| file::is_same(last, &newest);
-            if !files.last().is_some_and(is_same) {
-                files.push(newest);
+            // An empty one is not full: it is about to become the journal, or was left by a process that was killed then.
+            if stat.st_size > 0 {
+                files.push(file);
             }
         }
         Ok(files)

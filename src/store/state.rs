@@ -59,6 +59,14 @@ impl State {
         Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
     }
 
+    /// When the folder of all sessions last changed: when one came or went. Nothing where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn sessions_changed(&self) -> Result<Option<Timestamp>> {
+        Ok(file::look(&self.sessions())?.map(|found| found.meta.modified))
+    }
+
     /// Takes the lock, waiting at most `patience`.
     ///
     /// # Errors

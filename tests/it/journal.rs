@@ -185,7 +185,7 @@ fn check_shown(sandbox: &Sandbox, damage: Damage) {
         .collect();
     let names = [
         (damage.torn, "torn"),
-        (damage.foreign, "foreign"),
+        (damage.foreign, "not an event"),
         (damage.newer, "of a newer version"),
     ];
     let expected: Vec<String> = names

@@ -33,4 +33,5 @@ mod races;
 mod run;
 mod stats;
 mod support;
+mod timeline;
 mod walls;

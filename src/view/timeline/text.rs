@@ -252,7 +252,7 @@ fn label(call: &Call<'_>) -> String {
     parts.join(" · ")
 }
 
-fn short(state: State) -> &'static str {
+pub(in crate::view) fn short(state: State) -> &'static str {
     match state {
         State::Backgrounded => "background",
         other => other.as_str(),
@@ -260,7 +260,7 @@ fn short(state: State) -> &'static str {
 }
 
 /// The terminal's colour for a state, where it has one.
-fn colour(state: State) -> Option<&'static str> {
+pub(in crate::view) fn colour(state: State) -> Option<&'static str> {
     match state {
         State::Ok => None,
         State::Failed => Some("31"),
@@ -328,7 +328,7 @@ pub fn duration(duration: Duration) -> String {
 }
 
 /// `text` in exactly `width` columns.
-fn fitted(text: &str, width: usize) -> String {
+pub(in crate::view) fn fitted(text: &str, width: usize) -> String {
     let mut text = cut(text, width);
     text.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
     text
