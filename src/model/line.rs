@@ -120,19 +120,19 @@ impl<'a> Line<'a> {
     /// # Errors
     /// As [`Event::decode`]; then `reader` is not called.
     pub fn read(line: &[u8], reader: impl FnOnce(&Line<'_>)) -> Result<(), BadLine> {
-        match Line::flat(line) {
-            Some(flat) => reader(&flat),
+        let mut flat = Line::default();
+        match flat.fill(line) {
+            Some(()) => reader(&flat),
             None => reader(&Line::from(&Event::decode(line)?)),
         }
         Ok(())
     }
 
-    /// The line, if it is one that [`Event::encode`] could have written, without escapes in what is asked for; nothing
-    /// where the other reader must look.
-    fn flat(line: &'a [u8]) -> Option<Self> {
+    /// Reads the line into this empty one, if it is one that [`Event::encode`] could have written, without escapes in what
+    /// is asked for; nothing where the other reader must look.
+    fn fill(&mut self, line: &'a [u8]) -> Option<()> {
         let text = std::str::from_utf8(line).ok()?;
         let mut cursor = Cursor { text, at: 0 };
-        let mut read = Self::default();
         let mut seen = 0_u32;
         let mut next = 0;
         cursor.expect(b'{')?;
@@ -145,7 +145,7 @@ impl<'a> Line<'a> {
                         return None;
                     }
                     seen |= 1 << place;
-                    read.member(MEMBERS.get(place)?.0, &mut cursor)?;
+                    self.member(MEMBERS.get(place)?.0, &mut cursor)?;
                 }
                 None => cursor.unknown_member()?,
             }
@@ -156,7 +156,7 @@ impl<'a> Line<'a> {
             }
         }
         let has_version = seen & 1 == 1;
-        (cursor.at == line.len() && has_version && !read.event.is_empty()).then_some(read)
+        (cursor.at == line.len() && has_version && !self.event.is_empty()).then_some(())
     }
 
     /// Reads the value of a member.
@@ -278,6 +278,8 @@ struct Key {
     written: &'static str,
     head: u64,
     mask: u64,
+    /// Its last eight bytes, where it has more than eight.
+    tail: u64,
 }
 
 impl Key {
@@ -293,11 +295,29 @@ impl Key {
             *bit = 0xff;
             (from, head_left, mask_left) = (rest, places, bits);
         }
+        let tail = match written.as_bytes().last_chunk() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => 0,
+        };
         Self {
             written,
             head: u64::from_le_bytes(head),
             mask: u64::from_le_bytes(mask),
+            tail,
         }
+    }
+
+    /// Whether `text` begins with this name. Eight bytes at its beginning and eight at its end are all of most names.
+    fn begins(&self, text: &[u8]) -> bool {
+        let length = self.written.len();
+        let tail = || {
+            let end = text.get(length.saturating_sub(8)..length)?;
+            Some(u64::from_le_bytes(*end.first_chunk()?))
+        };
+        let head = text.first_chunk().map(|head| u64::from_le_bytes(*head));
+        head.is_some_and(|head| head & self.mask == self.head)
+            && (length <= 8 || tail() == Some(self.tail))
+            && (length <= 16 || text.starts_with(self.written.as_bytes()))
     }
 }
 
@@ -356,11 +376,7 @@ impl<'a> Cursor<'a> {
     /// Which of [`MEMBERS`] comes now, looked for from `next` on: they come in order. Its name is read then.
     fn member(&mut self, next: usize) -> Option<usize> {
         let rest = self.text.as_bytes().get(self.at..)?;
-        let head = u64::from_le_bytes(*rest.first_chunk()?);
-        let is_it = |(_, key): &(Member, Key)| {
-            head & key.mask == key.head
-                && (key.written.len() <= 8 || rest.starts_with(key.written.as_bytes()))
-        };
+        let is_it = |(_, key): &(Member, Key)| key.begins(rest);
         let (before, after) = MEMBERS.split_at_checked(next)?;
         let in_order = after.iter().position(is_it).map(|place| next + place);
         let place = in_order.or_else(|| before.iter().position(is_it))?;
@@ -380,6 +396,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string without escapes.
+    #[inline]
     fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
         let start = self.at;
@@ -414,18 +431,18 @@ impl<'a> Cursor<'a> {
 
     /// A whole number as it is usually written.
     fn number(&mut self) -> Option<u64> {
-        let start = self.at;
-        let mut number = 0_u64;
-        while let Some(digit @ b'0'..=b'9') = self.peek() {
-            number = number
-                .checked_mul(10)?
-                .checked_add(u64::from(digit - b'0'))?;
-            self.at += 1;
+        /// As many digits cannot overflow. A longer number is left to the other reader.
+        const MOST: usize = 19;
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let has_leading_zero = digits > 1 && rest.first() == Some(&b'0');
+        if digits == 0 || digits > MOST || has_leading_zero {
+            return None;
         }
-        let digits = self.at - start;
-        let has_leading_zero = digits > 1 && self.text.as_bytes().get(start) == Some(&b'0');
+        self.at += digits;
+        let add = |number: u64, digit: &u8| number * 10 + u64::from(digit - b'0');
         // What goes on with a point or an exponent fails at the comma that is expected next.
-        (digits > 0 && !has_leading_zero).then_some(number)
+        Some(rest.iter().take(digits).fold(0, add))
     }
 
     fn boolean(&mut self) -> Option<()> {
@@ -464,6 +481,7 @@ impl<'a> Cursor<'a> {
 
 /// How many bytes there are before the first one that ends or interrupts a JSON string: a quote, a backslash, a control
 /// character. Eight at a time, by the usual arithmetic on whole words.
+#[inline]
 fn first_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
@@ -524,7 +542,8 @@ mod tests {
     #[test]
     fn what_a_hook_writes_is_read_without_a_tree() {
         let line = br#"{"v":1,"ts":"2026-11-20T14:27:52.467733Z","mono":17,"event":"PostToolBatch","session_id":"s-1","pid":24,"cwd":"/a","calls":[{"tool_use_id":"t1","tool":"Bash"}],"new":{"a":[1,"}"]},"what":"a\"b"}"#;
-        let read = Line::flat(line).unwrap();
+        let mut read = Line::default();
+        read.fill(line).unwrap();
         assert_eq!((read.kind, read.pid), (Kind::PostToolBatch, Some(24)));
         assert_eq!(read.what.unwrap().text(), "a\"b");
         assert_eq!(read.calls.len(), 1);
@@ -550,7 +569,7 @@ mod tests {
             "",
             "null",
         ] {
-            assert_eq!(Line::flat(line.as_bytes()), None, "{line}");
+            assert_eq!(Line::default().fill(line.as_bytes()), None, "{line}");
         }
     }
 

@@ -24,7 +24,7 @@ const PIECE: usize = 64 * 1024;
 /// Appends one event. The file must be there: a missing one means a session first heard of now.
 ///
 /// # Errors
-/// As [`write::append`]: [`Error::Unsafe`], or [`Error::Io`], after which a fragment may be in the file.
+/// As [`write::append`]: [`super::Error::Unsafe`], or [`super::Error::Io`], after which a fragment may be in the file.
 ///
 /// # Durability
 /// No fsync. Killing the process loses at most this record, and no other; a power failure may lose the last seconds.

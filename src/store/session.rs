@@ -326,15 +326,7 @@ impl SessionDir {
         lines.map(journal::Events::of)
     }
 
-    /// Reads the journal's last events, at most `bytes` of it.
-    ///
-    /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn last_events(&self, bytes: u64) -> Result<journal::Events> {
-        self.last_lines(bytes).map(journal::Events::of)
-    }
-
-    /// As [`Self::last_events`], for views.
+    /// Reads the journal's last lines, at most `bytes` of it.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
