@@ -56,3 +56,8 @@ install *args:
 [group('measure')]
 bench *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench hooks --target {{host}} -- {{args}}
+
+# Time views over a million events against DuckDB, jq and wc (--quick, --rounds N, --no-budget; installs DuckDB with pip)
+[group('measure')]
+bench-views *args:
+    RUSTFLAGS="{{static}}" cargo bench --locked --bench views --target {{host}} -- {{args}}

@@ -11,10 +11,11 @@
 //! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `store` |
 //! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
 //! | `lifecycle` | what is done to sessions from outside: running a command as one, cleanup | `identity` |
+//! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `lifecycle` |
 //! | `cli` | a verb is a file | everything |
 //!
-//! The last three are behind the feature `cli`: a hook executable links none of them.
+//! The last four are behind the feature `cli`: a hook executable links none of them.
 
 #![forbid(unsafe_code)]
 

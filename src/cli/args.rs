@@ -34,8 +34,8 @@ pub(super) enum Verb {
     Show(ShowArgs),
     /// Show what a session did: its calls in order, below the prompts that they serve
     Timeline(TimelineArgs),
-    /// Statistics
-    Stats { mode: Option<String> },
+    /// Count calls, failures, durations, hours and tokens of one session or many
+    Stats(StatsArgs),
     /// Remove what is stale, and print how many pointers that were
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
@@ -191,6 +191,27 @@ pub(super) struct TimelineArgs {
     /// Print one JSON object a call, each on a line; with --follow one an event, as it is on record
     #[arg(long, conflicts_with = "json")]
     pub(super) jsonl: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Count only this session: its id, or its beginning if only one begins so
+    pub(super) id: Option<String>,
+    /// Count the sessions of this directory's project, instead of the project here
+    #[arg(long, value_name = "PATH", conflicts_with = "id")]
+    pub(super) project: Option<PathBuf>,
+    /// Count every session on record
+    #[arg(long, conflicts_with_all = ["id", "project"])]
+    pub(super) all: bool,
+    /// Count only what began within this time (`7d`), or since this date (`2026-11-01`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print one line for each tool, its values separated by commas
+    #[arg(long, conflicts_with = "json")]
+    pub(super) csv: bool,
 }
 
 #[derive(Debug, Args)]

@@ -105,6 +105,12 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
     }
 }
 
+/// The refusal of a session whose folder is there without a record.
+pub(super) fn no_record(id: &SessionId) -> anyhow::Error {
+    let text = format!("could not find session `{id}`: it has no record");
+    refusal(Status::NotFound, text)
+}
+
 /// A point in time as a person gives it: how long ago, or a local date, or a time in RFC 3339.
 pub(super) fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
     if let Ok(age) = duration(when) {

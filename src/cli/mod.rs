@@ -1,5 +1,6 @@
 //! The command line: a verb is a file. Parse, run, exit status.
 
+mod amount;
 mod args;
 mod cleanup;
 mod config;
@@ -78,7 +79,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
-        Verb::Stats { .. } => stats::run(&context),
+        Verb::Stats(args) => stats::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

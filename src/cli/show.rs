@@ -7,10 +7,10 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
-use super::context::{Context, find_session};
+use super::context::{Context, find_session, no_record};
 use super::list::{doing, span};
 use super::output;
-use super::status::{Status, refusal};
+use super::status::Status;
 use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Finding, OpenCall, SessionState};
@@ -30,12 +30,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let id = find_session(state.as_ref(), &args.id)?;
-    let gone = || {
-        refusal(
-            Status::NotFound,
-            format!("could not find session `{id}`: it has no record"),
-        )
-    };
+    let gone = || no_record(&id);
     let state = state.as_ref().ok_or_else(gone)?;
     let dir = state.session(&id);
     let record = dir.record()?.ok_or_else(gone)?;

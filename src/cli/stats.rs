@@ -1,62 +1,72 @@
-//! `ccsession stats`
-use super::context::Context;
-use super::status::Status;
-use crate::model::{Activity, Trace};
-use crate::store::clock;
-use crate::view::stats::Stats;
-use anyhow::Result;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! `ccsession stats`: what sessions did, in numbers.
 
-pub(super) fn run(context: &Context) -> Result<Status> {
-    let state = context.state()?.unwrap();
-    let ids: Vec<_> = state.session_ids()?.collect();
-    let next = AtomicUsize::new(0);
-    let mode = std::env::args().nth(2).unwrap_or_default();
-    let work = || {
-        let mut stats = Stats::default();
-        let mut trace = Trace::default();
-        let mut n = 0u64;
-        let mut offset = None;
-        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-            trace.clear();
-            let dir = state.session(id);
-            if mode == "decode" {
-                dir.lines()
-                    .unwrap()
-                    .for_each(|line| n += line.duration_ms.unwrap_or(0));
-                continue;
-            }
-            dir.lines().unwrap().for_each(|line| trace.push(line));
-            trace.order();
-            if mode == "trace" {
-                n += trace.len() as u64;
-                continue;
-            }
-            let activity = Activity::of(&trace);
-            if mode == "fold" {
-                n += activity.calls.len() as u64;
-                continue;
-            }
-            stats.add(&activity, None, &mut |ts: crate::model::Timestamp| {
-                let o: chrono::TimeDelta =
-                    *offset.get_or_insert_with(|| clock::to_civil(ts) - ts.to_utc().naive_utc());
-                ts.to_utc().naive_utc() + o
-            });
-        }
-        (stats, n)
+mod gather;
+mod print;
+
+use anyhow::Result;
+
+use super::args::StatsArgs;
+use super::context::{Context, find_session, no_record, since};
+use super::output;
+use super::status::Status;
+use crate::identity::ladder::project_here;
+use crate::model::SessionId;
+use crate::store::{State, project};
+use gather::{Gather, Which, gather};
+use print::Report;
+
+pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
+    let since = args
+        .since
+        .as_deref()
+        .map(|when| since(when, context.now))
+        .transpose()?;
+    let config = context.config()?;
+    let state = context.state()?;
+    let which = which(context, state.as_ref(), &args)?;
+    let is_one = matches!(which, Which::One(_));
+    let gathered = match &state {
+        Some(state) => gather(&Gather {
+            env: &context.env,
+            judge: context.judge(&config, state),
+            which,
+            since,
+        })?,
+        None => Default::default(),
     };
-    let all = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .map(|h| h.join().unwrap())
-            .collect::<Vec<_>>()
-    });
-    super::output::line(&format!(
-        "{:?}",
-        all.iter()
-            .map(|(s, n)| (format!("{s:?}").len(), n))
-            .collect::<Vec<_>>()
-    ));
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let report = Report::new(gathered);
+    if args.json {
+        output::json_of(&report)?;
+        return Ok(Status::Done);
+    }
+    let text = if args.csv {
+        report.as_csv()
+    } else {
+        report.as_text(is_one)
+    };
+    output::print(&text);
+    for damaged in report.damage.sentences() {
+        output::complain(&damaged);
+    }
     Ok(Status::Done)
+}
+
+fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<Which> {
+    Ok(match (&args.id, &args.project) {
+        (Some(id), _) => Which::One(one(state, id)?),
+        (None, Some(path)) => Which::Project(project::existing(path)?.root().to_owned()),
+        (None, None) if args.all => Which::All,
+        (None, None) => Which::Project(project_here(&context.env, None)?.root().to_owned()),
+    })
+}
+
+/// The session that somebody named. It is not left out where it cannot be read: then that is the answer.
+fn one(state: Option<&State>, given: &str) -> Result<SessionId> {
+    let id = find_session(state, given)?;
+    let record = state.map(|state| state.session(&id).record()).transpose()?;
+    record.flatten().ok_or_else(|| no_record(&id))?;
+    Ok(id)
 }

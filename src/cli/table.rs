@@ -5,9 +5,14 @@ use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::text::escaped;
+use crate::view::timeline::text::cut;
 
 /// What stands for nothing.
 const EMPTY: &str = "-";
+/// How many spaces are between two columns.
+const GAP: usize = 2;
+/// The least width that a column is cut to.
+const MIN_CUT: usize = 8;
 
 /// A table with a heading.
 #[derive(Debug)]
@@ -53,10 +58,27 @@ impl Table {
             row.retain(|_| keep.next().is_none_or(|keep| *keep));
         }
     }
-}
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Cuts what is in a column, so that no line has more than `width` columns of a terminal, as far as that is in this
+    /// column's power.
+    pub(super) fn fit(&mut self, column: &str, width: usize) {
+        let names = self.rows.first().into_iter().flatten();
+        let Some(place) = names.clone().position(|name| name == column) else {
+            return;
+        };
+        let widths = self.widths();
+        let line = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let too_much = line.saturating_sub(width);
+        let most = widths
+            .get(place)
+            .map_or(0, |now| now.saturating_sub(too_much));
+        for cell in self.rows.iter_mut().filter_map(|row| row.get_mut(place)) {
+            *cell = cut(cell, most.max(MIN_CUT));
+        }
+    }
+
+    /// How wide each column is.
+    fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![0; columns];
         for row in &self.rows {
@@ -64,10 +86,17 @@ impl fmt::Display for Table {
                 *width = cell.width().max(*width);
             }
         }
+        widths
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.widths();
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                let padding = width.saturating_sub(cell.width()) + 2;
+                let padding = width.saturating_sub(cell.width()) + GAP;
                 line.push_str(cell);
                 line.extend(std::iter::repeat_n(' ', padding));
             }
@@ -87,6 +116,24 @@ mod tests {
         table.row(["1".to_owned(), String::new(), String::new()]);
         table.drop_empty(&["A", "B"]);
         assert_eq!(table.to_string(), "A  C\n1  -\n");
+    }
+
+    #[test]
+    fn a_column_is_cut_to_what_fits() {
+        let mut table = Table::new(&["NAME", "COUNT"]);
+        table.row(["日本語日本語日本語".to_owned(), "1".to_owned()]);
+        table.row(["e\u{301}".repeat(500), "2".to_owned()]);
+        table.row(["short".to_owned(), "3".to_owned()]);
+        table.fit("COUNT", 17);
+        table.fit("NAME", 17);
+        table.fit("OTHER", 17);
+        let text = table.to_string();
+        assert!(
+            text.starts_with("NAME        COUNT\n日本語日…   1\n"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| line.width() <= 17), "{text}");
+        assert!(text.ends_with("short       3\n"), "{text}");
     }
 
     #[test]

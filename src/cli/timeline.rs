@@ -9,7 +9,7 @@ use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
-use crate::model::call::{Moment, State};
+use crate::model::call::State;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{Activity, Record, SessionId, Trace};
@@ -145,40 +145,25 @@ fn print_lines(entries: &[Entry<'_, '_>]) {
     output::print(&String::from_utf8_lossy(&lines));
 }
 
-/// Who the session is, and the sum of what it did: for people, two lines.
+/// Who the session is, when it was, and the sum of what it did: for people, a line each.
 fn heading(record: &Record, activity: &Activity<'_>, state: &str, layout: &Layout<'_>) -> String {
     let project = escaped(&record.project.name);
-    let name = record
-        .name
-        .as_deref()
-        .map(|name| format!("  {}", escaped(name)));
-    let who = format!(
-        "{}  {project}  {state}{}",
-        record.session_id,
-        name.unwrap_or_default()
-    );
-    let sum = match activity.span {
-        None => "no events".to_owned(),
-        Some((first, last)) => {
-            let when = |moment: Moment| {
-                (layout.local)(moment.ts)
-                    .format("%Y-%m-%d %H:%M:%S")
-                    .to_string()
-            };
-            format!(
-                "{}, {}: {}",
-                when(first),
-                duration(first.until(last)),
-                counts(activity)
-            )
-        }
-    };
-    let fitted = |line: &str| {
-        layout
-            .width
-            .map_or_else(|| line.to_owned(), |width| cut(line, width))
-    };
-    format!("{}\n{}\n", fitted(&who), fitted(&sum))
+    let name = record.name.as_deref().map(escaped).unwrap_or_default();
+    let mut lines = vec![format!("{}  {project}  {state}  {name}", record.session_id)];
+    if let Some((first, last)) = activity.span {
+        let when = clock::local_text(first.ts);
+        let took = duration(first.until(last));
+        lines.push(format!("{when}, {took}"));
+    }
+    lines.push(counts(activity));
+    let mut text = String::new();
+    for line in lines {
+        let line = line.trim_end();
+        let cut = layout.width.map(|width| cut(line, width));
+        text.push_str(cut.as_deref().unwrap_or(line));
+        text.push('\n');
+    }
+    text
 }
 
 /// `3 prompts, 42 calls (2 failed, 1 denied), 2 subagents`.

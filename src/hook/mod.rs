@@ -4,6 +4,7 @@
 //! status 2 would veto the user's tool call, and what `SessionStart` prints becomes the model's context. What went wrong
 //! goes to stderr under `HOOK_DEBUG=true`, and to `hook-errors.jsonl` otherwise.
 
+mod body;
 mod detached;
 mod recording;
 mod scan;
@@ -24,7 +25,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::model::SessionId;
 use crate::model::event::name;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Environment, Places, State, write};
+use crate::store::{Environment, Places, State, config, write};
 
 /// Stands in every hook's executable, so that the doctor can tell its version without running it.
 #[used]
@@ -59,16 +60,17 @@ fn named_for() -> &'static str {
 pub fn run(fallback: Option<&str>) {
     let started = Instant::now();
     let stderr = be_silent();
-    let mut scan = scan::Scan::new(wire::plan);
-    stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let env = Environment::read();
     let places = Places::new(&env);
+    let settings = config::load(&places);
+    let mut scan = scan::Scan::new(wire::plan_for(settings.config.capture));
+    stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let payload = wire::Payload::new(scan);
     let event = payload
         .event_name()
         .or_else(|| fallback.map(str::to_owned))
         .unwrap_or_else(|| named_for().to_owned());
-    let mut problems = recording::record(&env, &places, &payload, event);
+    let mut problems = recording::record(&env, &places, settings, &payload, event);
     problems.extend(env.relative.iter().map(|variable| Problem {
         session: None,
         text: format!("could not use {variable}: it is not an absolute path"),

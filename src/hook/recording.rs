@@ -18,11 +18,12 @@ use crate::model::event::name;
 use crate::model::label::session_name;
 use crate::model::record::Scope;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::store::config::{Complaint, Loaded};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, config, index, project, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, index, project, write,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -34,17 +35,17 @@ const NO_ID: &str = "the payload has no session_id";
 pub(super) fn record(
     env: &Environment,
     places: &Places,
+    settings: Loaded,
     payload: &Payload,
     event_name: String,
 ) -> Vec<Problem> {
     if event_name == name::MESSAGE_DISPLAY {
         return Vec::new();
     }
-    let loaded = config::load(places);
     let mut recording = Recording {
         env,
         places,
-        config: loaded.config,
+        config: settings.config,
         payload,
         event_name,
         now: clock::now(),
@@ -53,9 +54,9 @@ pub(super) fn record(
         previous: None,
         problems: Vec::new(),
     };
-    for complaint in &loaded.complaints {
+    for complaint in &settings.complaints {
         // A key of another version's is no error of this one's.
-        if !matches!(complaint, config::Complaint::UnknownKey { .. }) {
+        if !matches!(complaint, Complaint::UnknownKey { .. }) {
             recording.note(complaint.to_string());
         }
     }

@@ -23,6 +23,14 @@ pub(super) enum Want {
     Keep(usize),
     /// Look at the members of the object, or of the objects in the array, that it is.
     Enter,
+    /// Both: keep the first so many bytes of its text, and look at its members.
+    EnterAndKeep(usize),
+}
+
+impl Want {
+    fn enters(self) -> bool {
+        matches!(self, Self::Enter | Self::EnterAndKeep(_))
+    }
 }
 
 /// Says what to do with the member `key` of an object that was entered by the member `parent` (empty at the top).
@@ -340,7 +348,7 @@ impl Scan {
         if frame.depth != self.depth {
             let around = self.pending.last();
             return around
-                .is_some_and(|array| array.want == Want::Enter && array.depth + 1 == self.depth);
+                .is_some_and(|array| array.want.enters() && array.depth + 1 == self.depth);
         }
         let key = std::str::from_utf8(&self.key).unwrap_or_default();
         let want = (self.plan)(&frame.name, key);
@@ -360,15 +368,16 @@ impl Scan {
             elements: 0,
             member,
         });
-        want == Want::Enter
+        want.enters()
     }
 
     fn keep(&mut self, read: &[u8]) {
         for pending in &mut self.pending {
             pending.member.size += read.len() as u64;
-            if let Want::Keep(limit) = pending.want {
+            if let Want::Keep(limit) | Want::EnterAndKeep(limit) = pending.want {
                 let room = limit.saturating_sub(pending.member.text.len());
-                pending.member.text.extend(read.iter().take(room));
+                let kept = read.get(..room).unwrap_or(read);
+                pending.member.text.extend_from_slice(kept);
             }
         }
     }
@@ -411,10 +420,11 @@ mod tests {
 
     use super::*;
 
-    /// Keeps every member of the top and of what `input`, `calls` enter.
+    /// Keeps every member of the top and of what `input`, `calls`, `both` enter.
     fn plan(parent: &str, key: &str) -> Want {
         match (parent, key) {
             ("", "input" | "calls") => Want::Enter,
+            ("", "both") => Want::EnterAndKeep(8),
             ("", "short") => Want::Keep(4),
             ("", "skipped") => Want::Skip,
             _ => Want::Keep(usize::MAX),
@@ -481,6 +491,25 @@ mod tests {
                 (&b"\"012"[..], 12, false)
             );
         }
+    }
+
+    #[test]
+    fn what_is_entered_can_be_kept_as_well() {
+        let scan = scan(br#"{"both": {"a": [1, 2], "b": {"a": 3}}, "z": 0}"#, 5);
+        let rows: Vec<_> = scan
+            .members
+            .iter()
+            .map(|m| (m.parent.as_str(), m.key.as_str(), m.text.as_slice(), m.size))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("both", "a", &b"[1, 2]"[..], 6),
+                ("both", "b", br#"{"a": 3}"#, 8),
+                ("", "both", br#"{"a": [1"#, 28),
+                ("", "z", b"0", 1),
+            ]
+        );
     }
 
     #[track_caller]

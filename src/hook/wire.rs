@@ -6,9 +6,12 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::scan::{Member, Progress, Scan, Want};
+use super::body::{self, Bodies};
+use super::scan::{Member, Plan, Progress, Scan, Want};
 use crate::model::event::{self, BatchCall};
 use crate::model::label::{self, label};
+use crate::model::redact::Redactor;
+use crate::model::text::without_last_word;
 use crate::model::wording::{
     error_class, is_task_notification, is_word, notified_task, outcome_in,
 };
@@ -46,6 +49,22 @@ pub(super) enum Claim {
     NoPayload,
     /// It names something that is no session id, of so many bytes.
     Invalid(u64),
+}
+
+/// What is kept of a payload under this setting.
+pub(super) fn plan_for(capture: Capture) -> Plan {
+    match capture {
+        Capture::Metadata | Capture::Summary => plan,
+        Capture::Full => plan_with_bodies,
+    }
+}
+
+fn plan_with_bodies(parent: &str, key: &str) -> Want {
+    match (parent, key) {
+        ("", "tool_input" | "tool_response") => Want::EnterAndKeep(body::MAX_BYTES),
+        ("", "prompt" | "error" | "last_assistant_message") => Want::Keep(body::MAX_BYTES),
+        _ => plan(parent, key),
+    }
 }
 
 pub(super) fn plan(parent: &str, key: &str) -> Want {
@@ -134,7 +153,9 @@ impl Payload {
     /// The payload as an event named `event`. When it happened, and to whom, is the caller's to add.
     pub(super) fn event(&self, event: &str, capture: Capture) -> Event {
         let notification = self.is_task_notification();
-        Event {
+        let mut redactor = Redactor::default();
+        let what = self.what(capture, &mut redactor);
+        let event = Event {
             v: event::VERSION,
             event: event.to_owned(),
             tool: self.text("tool_name"),
@@ -149,7 +170,7 @@ impl Payload {
             duration_ms: self.get("", "duration_ms"),
             input_bytes: self.member("", "tool_input").map(|member| member.size),
             output_bytes: self.member("", "tool_response").map(|member| member.size),
-            what: self.what(capture),
+            what,
             source: if notification {
                 Some(event::TASK_NOTIFICATION.to_owned())
             } else {
@@ -171,25 +192,48 @@ impl Payload {
             task_id: self.text("task_id").or_else(|| self.notified_task()),
             incomplete: self.progress != Progress::Complete,
             ..Event::default()
+        };
+        let event = match capture {
+            Capture::Metadata | Capture::Summary => event,
+            Capture::Full => self.with_bodies(event, &mut redactor),
+        };
+        Event {
+            redacted: redactor.into_counts(),
+            ..event
         }
     }
 
-    fn what(&self, capture: Capture) -> Option<String> {
-        match capture {
-            Capture::Metadata => None,
-            Capture::Summary => {
-                let inputs: Vec<(&str, String)> = label::INPUTS
-                    .into_iter()
-                    .filter_map(|key| Some((key, opening(self.member("tool_input", key)?)?)))
-                    .collect();
-                label(|key| {
-                    inputs
-                        .iter()
-                        .find(|(name, _)| *name == key)
-                        .map(|(_, text)| text.as_str())
-                })
-            }
+    /// `event` with what was said: what `capture = "full"` is for.
+    fn with_bodies(&self, event: Event, redactor: &mut Redactor) -> Event {
+        let is_failure = event.event == event::name::POST_TOOL_USE_FAILURE;
+        let mut bodies = Bodies::new(redactor);
+        let mut body = |name, key| bodies.take(name, self.member("", key)?);
+        Event {
+            input: body("input", "tool_input"),
+            output: body("output", "tool_response"),
+            prompt: body("prompt", "prompt"),
+            message: body("message", "last_assistant_message"),
+            error_text: is_failure.then(|| body("error_text", "error")).flatten(),
+            cut: bodies.into_cut(),
+            ..event
         }
+    }
+
+    fn what(&self, capture: Capture, redactor: &mut Redactor) -> Option<String> {
+        if capture == Capture::Metadata {
+            return None;
+        }
+        let inputs: Vec<(&str, String)> = label::INPUTS
+            .into_iter()
+            .filter_map(|key| Some((key, shown(self.member("tool_input", key)?)?)))
+            .collect();
+        let input = |key: &str| {
+            let mut inputs = inputs.iter();
+            inputs
+                .find(|(name, _)| *name == key)
+                .map(|(_, text)| text.as_str())
+        };
+        label(input, redactor)
     }
 
     fn error(&self, event: &str) -> Option<String> {
@@ -264,6 +308,16 @@ fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
         .is_whole()
         .then(|| serde_json::from_slice(&member.text).ok())
         .flatten()
+}
+
+/// What of a text may be shown. Of one that was cut the last word is not: it may be half of a secret.
+fn shown(member: &Member) -> Option<String> {
+    let text = opening(member)?;
+    Some(if member.is_whole() {
+        text
+    } else {
+        without_last_word(&text).to_owned()
+    })
 }
 
 /// A text of which only the beginning may have been kept. It may break off inside a character or an escape; then the

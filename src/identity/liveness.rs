@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::process::{Life, Viewpoint};
-use crate::model::event::name;
-use crate::model::{Activity, Call, Config, Event, Owner, Record, SessionId, Timestamp, Trace};
+use crate::model::line::{Kind, Line};
+use crate::model::{Activity, Call, Config, Owner, Record, SessionId, Timestamp, Trace};
 use crate::store::journal::Lines;
 use crate::store::{SessionDir, State, index};
 
-/// How much of a journal's end tells whether the session has ended: hundreds of events.
-const TAIL: u64 = 256 * 1024;
+/// How much of a journal's end tells whether the session has ended: thousands of events, and some even where each holds
+/// what was said.
+const TAIL: u64 = 1 << 20;
 
 /// What cannot be seen from here may still go on; after so long without an event nobody counts on it any more. The next
 /// prompt in such a session makes it live again.
@@ -227,27 +228,25 @@ pub fn is_moving_on(reason: Option<&str>) -> bool {
 /// prompt does.
 fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
     let mut end = record.ended_at.is_some().then_some(End::Over);
-    let Ok(events) = dir.last_events(TAIL) else {
+    let Ok(lines) = dir.last_lines(TAIL) else {
         return end;
     };
-    for event in events {
-        match event.event.as_str() {
-            name::SESSION_END if is_moving_on(event.reason.as_deref()) => end = Some(End::MovedOn),
-            name::SESSION_END => end = Some(End::Over),
-            name::SESSION_START | name::USER_PROMPT_SUBMIT | name::RUN_START
-                if end.is_some() && !is_before_end(&event, record) =>
-            {
-                end = None
-            }
-            _ => {}
+    lines.for_each(|line| match line.kind {
+        Kind::SessionEnd if is_moving_on(line.reason) => end = Some(End::MovedOn),
+        Kind::SessionEnd => end = Some(End::Over),
+        Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
+            if !is_before_end(line, record) =>
+        {
+            end = None;
         }
-    }
+        _ => {}
+    });
     end
 }
 
 /// A record that the CLI closed after the last event stays closed.
-fn is_before_end(event: &Event, record: &Record) -> bool {
-    matches!((event.ts, record.ended_at), (Some(at), Some(end)) if at <= end)
+fn is_before_end(line: &Line<'_>, record: &Record) -> bool {
+    matches!((line.ts, record.ended_at), (Some(at), Some(end)) if at <= end)
 }
 
 /// A call that has begun and not ended.

@@ -32,15 +32,15 @@ pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
 /// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
 /// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
-    let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(found)) if found.is_file());
-    let recorded = || {
-        let record: Record = dir.record().ok()??;
-        record.transcript_path.map(PathBuf::from).filter(is_there)
-    };
+    let recorded = || there(dir.record().ok()??.transcript_path.as_deref()?);
     let moved = || {
         let events = dir.events().ok()?;
-        let last = events.filter_map(|event| event.transcript_path).last();
-        last.map(PathBuf::from).filter(is_there)
+        there(
+            events
+                .filter_map(|event| event.transcript_path)
+                .last()?
+                .as_str(),
+        )
     };
     recorded().or_else(moved).or_else(|| {
         let projects = projects_dir(env)?;
@@ -51,6 +51,22 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
             is_there(&path).then_some(path)
         })
     })
+}
+
+/// As [`find`], for whoever has read the journal: where the record says or, since then, the last event that named a
+/// `moved` transcript. Not looked for by its name, which is a long search if it is done for many sessions.
+pub fn find_named(record: &Record, moved: Option<&str>) -> Option<PathBuf> {
+    let named = [record.transcript_path.as_deref(), moved];
+    named.into_iter().flatten().find_map(there)
+}
+
+fn there(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(path);
+    is_there(&path).then_some(path)
+}
+
+fn is_there(path: &Path) -> bool {
+    matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
 /// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,

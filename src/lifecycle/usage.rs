@@ -30,10 +30,19 @@ const UNNAMED_AGENT: &str = "sidechain";
 /// # Errors
 /// Where `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
+    let main = transcript::find(env, dir, &record.session_id);
+    of_transcript(main.as_deref(), dir, record)
+}
+
+/// As [`of_session`], for whoever knows already where the transcript is, or that there is none any more.
+///
+/// # Errors
+/// As [`of_session`].
+pub fn of_transcript(main: Option<&Path>, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let mut counted = Counted::read(dir)?;
-    if let Some(main) = transcript::find(env, dir, &record.session_id) {
+    if let Some(main) = main {
         let since = transcript::own_since(dir, record)?;
-        if counted.read_on(&main, &record.session_id, since) {
+        if counted.read_on(main, &record.session_id, since) {
             dir.replace_usage(&counted.encode())?;
         }
     }

@@ -116,6 +116,8 @@ pub struct Segment<'a> {
     pub pid: Option<u32>,
     /// Its last event.
     last: Moment,
+    /// Whether only what may come before a start (Setup, InstructionsLoaded) was heard of it.
+    is_before_start: bool,
 }
 
 impl<'a> Activity<'a> {
@@ -228,6 +230,10 @@ impl<'a> Fold<'a> {
             Kind::PostToolUseFailure => self.end(step, now, State::Failed),
             Kind::PostToolBatch => self.batch(step, now),
             Kind::UserPromptSubmit => self.prompt(step, now),
+            // As an imported turn ends that a person broke off.
+            Kind::Stop if self.trace.text(step.word) == Some("interrupted") => {
+                self.turn_over(step, now, TurnEnd::Interrupted)
+            }
             Kind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
             Kind::StopFailure => {
                 self.turn_over(step, now, TurnEnd::Failed(self.trace.text(step.word)))
@@ -248,6 +254,7 @@ impl<'a> Fold<'a> {
             | Kind::SessionStart
             | Kind::RunStart
             | Kind::RunEnd
+            | Kind::CwdChanged
             | Kind::Other => {}
         }
     }
@@ -265,6 +272,7 @@ impl<'a> Fold<'a> {
                 | Kind::StopFailure
                 | Kind::PreCompact
                 | Kind::PostCompact
+                | Kind::CwdChanged
         );
         let earlier = self.trace.steps().get(..place).unwrap_or_default();
         let is_copy = |other: &&Step| {
@@ -294,12 +302,19 @@ impl<'a> Fold<'a> {
         let mut segments = self.activity.segments.iter_mut().rev();
         if let Some(last) = segments.find(|segment| is_of(segment.pid, step.pid)) {
             // A late event after the end reopens nothing; a prompt does.
+            if is_start && last.is_before_start {
+                last.source = source;
+                last.is_before_start = false;
+                last.last = now;
+                return;
+            }
             let goes_on = match step.kind {
                 _ if is_start => false,
                 Kind::UserPromptSubmit => last.ended.is_none(),
                 _ => true,
             };
             if goes_on {
+                last.is_before_start &= step.kind == Kind::Other;
                 last.last = now;
                 return;
             }
@@ -312,6 +327,7 @@ impl<'a> Fold<'a> {
             reason: None,
             pid: step.pid,
             last: now,
+            is_before_start: step.kind == Kind::Other,
         });
     }
 
@@ -519,6 +535,7 @@ impl<'a> Fold<'a> {
                 None => State::Ok,
             };
             call.closed = Some(Closed::ByBatch);
+            call.error = Some("other").filter(|_| call.state == State::Failed);
             call.ended = Some(now);
             self.open.retain(|open| *open != place);
         }
@@ -715,4 +732,354 @@ fn moment(step: &Step) -> Moment {
 /// Whether what one process did may be of the other: an unknown one is any.
 fn is_of(one: Option<u32>, other: Option<u32>) -> bool {
     one.is_none() || other.is_none() || one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::line::Line;
+    use super::super::time::Timestamp;
+    use super::*;
+
+    /// An event of process 7 at this millisecond.
+    fn line(event: &'static str, at: i64) -> Line<'static> {
+        Line {
+            kind: event.into(),
+            event,
+            ts: Some(Timestamp::from_micros(1_800_000_000_000_000 + at * 1000)),
+            mono: u64::try_from(5_000_000_000 + at * 1000).ok(),
+            pid: Some(7),
+            ..Line::default()
+        }
+    }
+
+    fn call(event: &'static str, id: &'static str, at: i64) -> Line<'static> {
+        Line {
+            tool: Some("Bash"),
+            tool_use_id: Some(id),
+            ..line(event, at)
+        }
+    }
+
+    fn post(id: &'static str, at: i64, ran: u64) -> Line<'static> {
+        Line {
+            duration_ms: Some(ran),
+            ..call("PostToolUse", id, at)
+        }
+    }
+
+    fn trace(lines: &[Line<'_>]) -> Trace {
+        let mut trace = Trace::with_labels();
+        lines.iter().for_each(|line| trace.push(line));
+        trace.order();
+        trace
+    }
+
+    /// The states of the calls, in order.
+    #[track_caller]
+    fn check(lines: &[Line<'_>], states: &[State]) {
+        let trace = trace(lines);
+        let found: Vec<State> = Activity::of(&trace)
+            .calls
+            .iter()
+            .map(|call| call.state)
+            .collect();
+        assert_eq!(found, states);
+    }
+
+    #[test]
+    fn a_call_is_open_until_something_ends_it() {
+        let pre = call("PreToolUse", "t1", 0);
+        check(std::slice::from_ref(&pre), &[State::Running]);
+        check(&[pre.clone(), post("t1", 9, 3)], &[State::Ok]);
+        check(
+            &[pre.clone(), post("t2", 9, 3)],
+            &[State::Running, State::Ok],
+        );
+        check(
+            &[pre.clone(), call("PostToolUseFailure", "t1", 9)],
+            &[State::Failed],
+        );
+        check(
+            &[pre.clone(), call("PermissionDenied", "t1", 9)],
+            &[State::Denied],
+        );
+        for end in ["Stop", "StopFailure", "UserPromptSubmit", "SessionEnd"] {
+            check(&[pre.clone(), line(end, 9)], &[State::Abandoned]);
+        }
+        check(&[pre.clone(), line("Notification", 9)], &[State::Running]);
+        let background = Line {
+            background: Some("b1"),
+            ..post("t1", 9, 3)
+        };
+        check(&[pre, background], &[State::Backgrounded]);
+    }
+
+    #[test]
+    fn what_is_told_late_overrides_what_was_concluded() {
+        let pre = call("PreToolUse", "t1", 0);
+        check(
+            &[pre.clone(), line("Stop", 5), post("t1", 9, 3)],
+            &[State::Ok],
+        );
+        check(
+            &[
+                pre,
+                line("SessionEnd", 5),
+                call("PostToolUseFailure", "t1", 9),
+            ],
+            &[State::Failed],
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_turn_is_of_its_own_process_and_thread() {
+        let of_agent = |line: Line<'static>| Line {
+            agent_id: Some("a1"),
+            ..line
+        };
+        let pre = of_agent(call("PreToolUse", "t1", 0));
+        check(&[pre.clone(), line("Stop", 5)], &[State::Running]);
+        check(
+            &[pre.clone(), of_agent(line("SubagentStop", 5))],
+            &[State::Abandoned],
+        );
+        let other = Line {
+            pid: Some(8),
+            ..line("Stop", 5)
+        };
+        check(&[call("PreToolUse", "t1", 0), other], &[State::Running]);
+    }
+
+    #[test]
+    fn a_call_that_never_ran_is_known_by_its_batch() {
+        let batch = |outcome| Line {
+            calls: vec![crate::model::event::BatchCall {
+                tool_use_id: Some("t1".to_owned()),
+                tool: Some("Bash".to_owned()),
+                outcome,
+            }]
+            .into(),
+            ..line("PostToolBatch", 9)
+        };
+        let pre = call("PreToolUse", "t1", 0);
+        check(&[batch(Some(Outcome::Failed))], &[State::Failed]);
+        check(&[batch(None)], &[State::Ok]);
+        check(
+            &[pre.clone(), batch(Some(Outcome::Denied))],
+            &[State::Denied],
+        );
+        check(&[pre.clone(), batch(None)], &[State::Denied]);
+        check(&[pre, post("t1", 5, 3), batch(None)], &[State::Ok]);
+    }
+
+    #[test]
+    fn calls_of_clients_that_send_no_ids_end_in_their_order() {
+        let old = |event, at| Line {
+            tool_use_id: None,
+            ..call(event, "", at)
+        };
+        let lines = [
+            old("PreToolUse", 0),
+            old("PreToolUse", 10),
+            old("PostToolUse", 20),
+            old("PostToolUseFailure", 30),
+        ];
+        check(&lines, &[State::Ok, State::Failed]);
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
+        let again = [
+            call("PreToolUse", "t1", 0),
+            post("t1", 9, 3),
+            call("PreToolUse", "t1", 5000),
+            post("t1", 5009, 3),
+        ];
+        check(&again, &[State::Ok, State::Ok]);
+        let twice = [0, 1].map(|at| call("PreToolUse", "t1", at));
+        let lines = [&twice[..], &[post("t1", 9, 3), post("t1", 10, 3)]].concat();
+        let trace = trace(&lines);
+        let activity = Activity::of(&trace);
+        assert_eq!((activity.calls.len(), activity.duplicates), (1, 2));
+    }
+
+    #[test]
+    fn waiting_is_told_from_running_and_from_permission() {
+        let asked = Line {
+            tool: Some("Bash"),
+            ..line("PermissionRequest", 100)
+        };
+        let trace = trace(&[call("PreToolUse", "t1", 0), asked, post("t1", 1000, 300)]);
+        let activity = Activity::of(&trace);
+        let told = &activity.calls[0];
+        let millis = |took: Option<Duration>| took.map(|took| took.as_millis());
+        assert_eq!(millis(told.duration()), Some(300));
+        assert_eq!(millis(told.permission()), Some(600));
+        assert_eq!(millis(told.wait()), Some(100));
+    }
+
+    #[test]
+    fn what_a_dead_process_began_is_given_up_when_it_was_last_heard_of() {
+        let lines = [
+            line("SessionStart", 0),
+            call("PreToolUse", "t1", 10),
+            Line {
+                pid: Some(8),
+                ..line("SessionStart", 60_000)
+            },
+            Line {
+                pid: Some(8),
+                ..call("PreToolUse", "t2", 61_000)
+            },
+        ];
+        let trace = trace(&lines);
+        let mut activity = Activity::of(&trace);
+        activity.close(|pid| pid == Some(8));
+        let states: Vec<State> = activity.calls.iter().map(|call| call.state).collect();
+        assert_eq!(states, [State::Abandoned, State::Running]);
+        assert_eq!(activity.calls[0].elapsed(), Some(Duration::ZERO));
+    }
+
+    /// The session of the next two tests: two calls, the clock set by `jump` milliseconds between them.
+    fn with_jump(jump: i64) -> Vec<Line<'static>> {
+        let mut lines = vec![
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t1", 20),
+            post("t1", 2020, 2000),
+            call("PreToolUse", "t2", 3000),
+            post("t2", 7000, 4000),
+            line("Stop", 7100),
+        ];
+        for late in lines.iter_mut().skip(3) {
+            late.ts = late
+                .ts
+                .map(|ts| Timestamp::from_micros(ts.micros() + jump * 1000));
+        }
+        lines
+    }
+
+    #[test]
+    fn a_clock_that_is_set_changes_neither_order_nor_duration() {
+        let plain = with_jump(0);
+        for jump in [-86_400_000, -5000, 5000, 86_400_000] {
+            let jumped = with_jump(jump);
+            let (plain, jumped) = (trace(&plain), trace(&jumped));
+            let told = |trace| {
+                let activity = Activity::of(trace);
+                let call = |call: &Call<'_>| {
+                    (
+                        call.tool_use_id.map(str::to_owned),
+                        call.state,
+                        call.elapsed(),
+                    )
+                };
+                activity.calls.iter().map(call).collect::<Vec<_>>()
+            };
+            assert_eq!(told(&jumped), told(&plain), "{jump}");
+        }
+    }
+
+    #[test]
+    fn after_a_reboot_the_boot_clock_begins_anew() {
+        let mut lines = with_jump(0);
+        let again = [
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t3", 20),
+            post("t3", 50, 20),
+        ];
+        for (place, mut line) in again.into_iter().enumerate() {
+            line.ts = line
+                .ts
+                .map(|ts| Timestamp::from_micros(ts.micros() + 3_600_000_000));
+            line.mono = u64::try_from(1_000_000 + 10_000 * place).ok();
+            line.pid = Some(9);
+            lines.push(line);
+        }
+        let trace = trace(&lines);
+        let activity = Activity::of(&trace);
+        let ids: Vec<_> = activity
+            .calls
+            .iter()
+            .filter_map(|call| call.tool_use_id)
+            .collect();
+        assert_eq!(ids, ["t1", "t2", "t3"]);
+        assert_eq!(activity.segments.len(), 2);
+    }
+
+    fn any_line() -> impl Strategy<Value = Line<'static>> {
+        let kinds = prop::sample::select(vec![
+            "SessionStart",
+            "UserPromptSubmit",
+            "PreToolUse",
+            "PreToolUse",
+            "PreToolUse",
+            "PermissionRequest",
+            "PermissionDenied",
+            "PostToolUse",
+            "PostToolUse",
+            "PostToolUseFailure",
+            "PostToolBatch",
+            "SubagentStart",
+            "SubagentStop",
+            "Stop",
+            "StopFailure",
+            "SessionEnd",
+            "PreCompact",
+            "PostCompact",
+            "Notification",
+        ]);
+        let ids = prop::sample::select(vec!["t1", "t2", "t3", "t4", "t5"]);
+        let agents = prop::option::of(prop::sample::select(vec!["a1", "a2"]));
+        (kinds, ids, agents, 0..20_000i64, 7..9u32, any::<bool>()).prop_map(
+            |(kind, id, agent, at, pid, is_set)| {
+                let mut event = if kind.contains("Tool") || kind.starts_with("Permission") {
+                    call(kind, id, at)
+                } else {
+                    line(kind, at)
+                };
+                event.agent_id = agent;
+                event.pid = Some(pid);
+                if kind == "PostToolBatch" {
+                    let batched = crate::model::event::BatchCall {
+                        tool_use_id: Some(id.to_owned()),
+                        ..Default::default()
+                    };
+                    event.calls = vec![batched].into();
+                }
+                if is_set && at > 10_000 {
+                    event.ts = event
+                        .ts
+                        .map(|ts| Timestamp::from_micros(ts.micros() - 7_200_000_000));
+                }
+                event
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_arrival_gives_the_same_calls(
+            (lines, shuffled) in prop::collection::vec(any_line(), 0..60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+        ) {
+            let (lines, shuffled) = (trace(&lines), trace(&shuffled));
+            prop_assert_eq!(Activity::of(&lines), Activity::of(&shuffled));
+        }
+
+        #[test]
+        fn no_call_is_counted_twice_and_none_is_left_running_in_an_ended_session(lines in prop::collection::vec(any_line(), 0..60)) {
+            let trace = trace(&lines);
+            let mut activity = Activity::of(&trace);
+            activity.close(|_| false);
+            prop_assert_eq!(activity.open_calls().count(), 0);
+            prop_assert!(activity.prompts.iter().all(|prompt| prompt.end != TurnEnd::Open && prompt.ended.is_some()));
+            prop_assert!(activity.segments.iter().all(|segment| segment.ended.is_some()));
+            let told = lines.iter().filter(|line| line.tool_use_id.is_some() || !line.calls.is_empty()).count();
+            prop_assert!(activity.calls.len() <= told);
+            prop_assert_eq!(activity.events, lines.len() as u64);
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub enum Capture {
     Metadata,
     /// The same and a short label of each call, from allow-listed inputs.
     Summary,
+    /// The same and what was said: tool input and output, prompts, messages and errors, redacted and bounded.
+    Full,
 }
 
 impl Default for Config {
@@ -108,7 +110,7 @@ impl Key {
             Self::SessionTimeout => "after how long without an event a session is idle",
             Self::CleanupInterval => "how often `cleanup --if-due` really sweeps",
             Self::Capture => {
-                "what the journal keeps: `metadata`, or `summary` with a short label of each call"
+                "what the journal keeps: `metadata`, `summary` with a short label of each call, or `full` with the redacted text of tools, prompts and messages"
             }
             Self::JournalLimit => "at which size a journal goes on in a new file",
             Self::ContextLine => "whether session-start tells the model the session id",
@@ -182,6 +184,7 @@ impl Config {
             Key::Capture => match self.capture {
                 Capture::Metadata => "metadata".to_owned(),
                 Capture::Summary => "summary".to_owned(),
+                Capture::Full => "full".to_owned(),
             },
             Key::JournalLimit => written_size(self.journal_limit),
             Key::ContextLine => self.context_line.to_string(),
@@ -239,9 +242,10 @@ fn capture(text: &str) -> Result<Capture, BadValue> {
     match text.trim() {
         "metadata" => Ok(Capture::Metadata),
         "summary" => Ok(Capture::Summary),
+        "full" => Ok(Capture::Full),
         _ => Err(BadValue {
             value: text.to_owned(),
-            expected: "`metadata` or `summary`",
+            expected: "`metadata`, `summary` or `full`",
         }),
     }
 }
@@ -264,7 +268,7 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_set() {
         let config = Config {
-            capture: Capture::Metadata,
+            capture: Capture::Full,
             context_line: true,
             ..Config::default()
         };

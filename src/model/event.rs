@@ -1,6 +1,7 @@
 //! One event of a session, as the journal has it: one JSON object a line.
 //!
-//! Prompts, assistant text, tool output and environment are not here, by construction: there is no field for them.
+//! Prompts, assistant text, tool input and output are here only under `capture = "full"`, bounded and redacted; the
+//! environment never is.
 
 use std::fmt;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::SessionId;
+use super::redact::Counts;
 use super::time::Timestamp;
 
 /// The version of a journal line that this program writes.
@@ -36,6 +38,7 @@ pub mod name {
     pub const STOP_FAILURE: &str = "StopFailure";
     pub const PRE_COMPACT: &str = "PreCompact";
     pub const POST_COMPACT: &str = "PostCompact";
+    pub const CWD_CHANGED: &str = "CwdChanged";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
     /// Ours: `ccsession run` is about to start a command.
     pub const RUN_START: &str = "RunStart";
@@ -124,6 +127,24 @@ pub struct Event {
     /// Where the event is from, if no hook saw it: [`TRANSCRIPT`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// A tool's input, under `capture = "full"`, as are the next four.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Value>,
+    /// The assistant's last message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_text: Option<Value>,
+    /// Which of these five were longer than what is here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<String>,
+    /// How many secrets each rule of the redactor took out of this line.
+    #[serde(skip_serializing_if = "Counts::is_empty")]
+    pub redacted: Counts,
     /// The payload broke off before its end; what had arrived is here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
@@ -179,7 +200,7 @@ impl fmt::Display for BadLine {
 impl Event {
     /// The event as one line of JSON, without the line break.
     pub fn encode(&self) -> Vec<u8> {
-        // Strings, integers and booleans only: serialising them cannot fail.
+        // Strings, integers, booleans and JSON values: serialising them cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 

@@ -1,6 +1,6 @@
 //! `what`: a short human label of a tool call, from inputs that are safe to show.
 
-use super::redact::redact;
+use super::redact::{Redactor, redact};
 use super::text::one_line;
 
 /// The longest label in characters.
@@ -20,13 +20,16 @@ pub const INPUTS: [&str; 7] = [
     "subagent_type",
 ];
 
-/// The label for the first of [`INPUTS`] that `input` has; nothing where it has none.
-pub fn label<'a>(input: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+/// The label for the first of [`INPUTS`] that `input` has, without secrets; nothing where it has none.
+pub fn label<'a>(
+    input: impl Fn(&str) -> Option<&'a str>,
+    redactor: &mut Redactor,
+) -> Option<String> {
     let (key, value) = INPUTS
         .iter()
         .find_map(|key| input(key).map(|value| (*key, value)))?;
     let shown = if key == "url" { host(value) } else { value };
-    let line = one_line(&redact(shown), MAX_CHARS);
+    let line = one_line(&redactor.text(shown), MAX_CHARS);
     (!line.is_empty()).then_some(line)
 }
 
@@ -47,12 +50,13 @@ mod tests {
     use super::*;
 
     fn of(inputs: &[(&str, &'static str)]) -> Option<String> {
-        label(|key| {
+        let input = |key: &str| {
+            let mut inputs = inputs.iter();
             inputs
-                .iter()
                 .find(|(name, _)| *name == key)
                 .map(|(_, value)| *value)
-        })
+        };
+        label(input, &mut Redactor::default())
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub enum Kind {
     PostToolBatch,
     SubagentStop,
     PostCompact,
+    CwdChanged,
     StopFailure,
     Stop,
     SessionEnd,
@@ -53,6 +54,7 @@ impl From<&str> for Kind {
             name::SUBAGENT_STOP => Self::SubagentStop,
             name::PRE_COMPACT => Self::PreCompact,
             name::POST_COMPACT => Self::PostCompact,
+            name::CWD_CHANGED => Self::CwdChanged,
             name::RUN_START => Self::RunStart,
             name::RUN_END => Self::RunEnd,
             _ => Self::Other,
@@ -90,6 +92,7 @@ pub struct Line<'a> {
     pub background: Option<&'a str>,
     pub spawned_agent: Option<&'a str>,
     pub task_id: Option<&'a str>,
+    pub transcript_path: Option<&'a str>,
 }
 
 /// A label as a line has it. Few readers want it, and only it is often written with escapes.
@@ -188,6 +191,7 @@ impl<'a> Line<'a> {
             Member::Background => self.background = Some(cursor.string()?),
             Member::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
             Member::TaskId => self.task_id = Some(cursor.string()?),
+            Member::TranscriptPath => self.transcript_path = Some(cursor.string()?),
             Member::OtherFlag => cursor.boolean()?,
             Member::OtherText => cursor.skip_string()?,
         }
@@ -222,6 +226,7 @@ enum Member {
     Background,
     SpawnedAgent,
     TaskId,
+    TranscriptPath,
     /// True or false, which no view asks for.
     OtherFlag,
     /// A text that no view asks for.
@@ -243,7 +248,7 @@ const MEMBERS: [(Member, Key); 32] = [
     (Member::AgentType, Key::of("\"agent_type\":")),
     (Member::PromptId, Key::of("\"prompt_id\":")),
     (Member::OtherText, Key::of("\"cwd\":")),
-    (Member::OtherText, Key::of("\"transcript_path\":")),
+    (Member::TranscriptPath, Key::of("\"transcript_path\":")),
     (Member::OtherFlag, Key::of("\"ok\":")),
     (Member::Error, Key::of("\"error\":")),
     (Member::DurationMs, Key::of("\"duration_ms\":")),
@@ -322,6 +327,7 @@ impl<'a> From<&'a Event> for Line<'a> {
             background: event.background.as_deref(),
             spawned_agent: event.spawned_agent.as_deref(),
             task_id: event.task_id.as_deref(),
+            transcript_path: event.transcript_path.as_deref(),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Text from strangers (names, labels, paths), made safe for one line of a terminal.
+//! Text from strangers (names, labels, paths), made safe for one line of a terminal; and texts that were cut, made whole.
+
+use std::borrow::Cow;
 
 /// `text` on one line of at most `max` characters: control characters, line separators and the characters that
 /// reorder or hide text become spaces, runs of white space one space; what is cut off ends in `…`.
@@ -33,6 +35,42 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
+/// `text` without its last word, of which at most 256 bytes go: of a text that was cut, that may be half of a secret,
+/// too short to be told.
+pub fn without_last_word(text: &str) -> &str {
+    const LONGEST: usize = 256;
+    let least = text.ceil_char_boundary(text.len().saturating_sub(LONGEST));
+    let end = text
+        .rfind(char::is_whitespace)
+        .map_or(0, |blank| text.ceil_char_boundary(blank + 1));
+    text.get(..end.max(least)).unwrap_or_default()
+}
+
+/// A JSON text in which each escape of half a character, as a client that cuts texts can write, is one of U+FFFD. It is
+/// as long as before.
+pub fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
+    let mut mended = Cow::Borrowed(json);
+    let mut at = 0;
+    while let Some(rest) = json.get(at..)
+        && let Some(backslash) = rest.find('\\')
+    {
+        at += backslash;
+        let escape = |at: usize| {
+            let digits = json.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+            u16::from_str_radix(digits, 16).ok()
+        };
+        match (escape(at), escape(at + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => at += 12,
+            (Some(0xd800..0xe000), _) => {
+                mended.to_mut().replace_range(at..at + 6, "\\ufffd");
+                at += 6;
+            }
+            _ => at += 2,
+        }
+    }
+    mended
+}
+
 /// C0, DEL, C1, line and paragraph separators, zero-width and bidirectional controls.
 fn is_hostile(c: char) -> bool {
     c.is_control()
@@ -62,7 +100,36 @@ mod tests {
         assert_eq!(escaped("größe 日本"), "größe 日本");
     }
 
+    #[test]
+    fn a_cut_text_loses_its_last_word() {
+        assert_eq!(without_last_word("use ghp_abc"), "use ");
+        assert_eq!(without_last_word("use it "), "use it ");
+        assert_eq!(without_last_word("größe"), "");
+        assert_eq!(without_last_word("größe\u{2003}日本"), "größe\u{2003}");
+        assert_eq!(without_last_word(&"日".repeat(100)), "日".repeat(15));
+    }
+
+    #[test]
+    fn half_characters_become_the_replacement_character() {
+        for (json, whole) in [
+            (r#""a\ud83d""#, r#""a\ufffd""#),
+            (r#""\ud83d\ude00\ude00\n""#, r#""\ud83d\ude00\ufffd\n""#),
+            (r#""\\ud83d""#, r#""\\ud83d""#),
+        ] {
+            assert_eq!(without_lone_surrogates(json), whole);
+            serde_json::from_str::<String>(whole).unwrap();
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_json_text_becomes_readable(units in proptest::collection::vec(any::<u16>(), 0..20)) {
+            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let json = format!("\"{escaped}\"");
+            let text: String = serde_json::from_str(&without_lone_surrogates(&json)).unwrap();
+            prop_assert_eq!(text, String::from_utf16_lossy(&units));
+        }
+
         #[test]
         fn nothing_hostile_is_left(text in any::<String>(), max in 1usize..60) {
             let line = one_line(&text, max);

@@ -1,7 +1,10 @@
 //! What the client's own words say: of a failure, of a refusal, of a prompt that no person wrote. Hooks and transcripts
 //! have the same texts.
 
+use std::borrow::Cow;
+
 use super::event::Outcome;
+use super::redact::redact;
 
 /// What kind of failure it was. The text itself is the tool's output and stays out of the journal.
 pub fn error_class(error: &str) -> String {
@@ -19,10 +22,13 @@ pub fn error_class(error: &str) -> String {
 /// What the text of a result in a batch says of the call. The client marks calls that never ran; words for a refusal
 /// are those of version 2.1.329.
 pub fn outcome_in(text: &str) -> Option<Outcome> {
-    const REFUSED: [&str; 3] = [
+    const REFUSED: [&str; 6] = [
         "has been denied",
         "needs approval",
         "doesn't want to proceed",
+        "haven't granted it",
+        "Auto mode is unavailable",
+        " hook error: [",
     ];
     if text.starts_with("Exit code ") || text.starts_with("<tool_use_error>") {
         return Some(Outcome::Failed);
@@ -46,8 +52,10 @@ pub fn notified_task(prompt: &str) -> Option<String> {
     Some(id.trim().to_owned()).filter(|id| is_word(id))
 }
 
-/// Whether `text` is one short word, such as a name that the client gave to a kind of error.
+/// Whether `text` is one short word, such as a name that the client gave to a kind of error, and not a secret that is as
+/// short.
 pub fn is_word(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
+    let is_short = !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed);
+    is_short && matches!(redact(text), Cow::Borrowed(_))
 }

@@ -11,6 +11,7 @@ use std::ops::AddAssign;
 use std::path::Path;
 
 use super::error::Result;
+use super::file;
 use super::write::{self, Appended};
 use crate::model::event::BadLine;
 use crate::model::{Event, Line};
@@ -29,6 +30,15 @@ const PIECE: usize = 64 * 1024;
 /// No fsync. Killing the process loses at most this record, and no other; a power failure may lose the last seconds.
 pub fn append(path: &Path, event: &Event) -> Result<Appended> {
     write::append(path, &framed(&event.encode()))
+}
+
+/// Reads one file of events from its start; no events where there is none.
+///
+/// # Errors
+/// [`super::Error::Unsafe`] where the file is not ours alone, [`super::Error::Io`] where it cannot be opened.
+pub fn read(path: &Path) -> Result<Events> {
+    let file = file::open_own(path)?;
+    Ok(Events::of(Lines::of(file.into_iter().collect())))
 }
 
 /// A line as it is written: a line break before it and one after.

@@ -280,6 +280,30 @@ impl SessionDir {
         Ok(journal::Lines::of(files))
     }
 
+    /// Counts the damage in each file that [`Self::lines`] reads, for those that have any.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, journal::Damage)>> {
+        let rotated = (1..)
+            .map(|number| self.rotated(number))
+            .take_while(|path| matches!(file::look(path), Ok(Some(_))));
+        let mut damaged = Vec::new();
+        for path in rotated.chain([self.journal(), self.imported()]) {
+            let file = file::open_own(&path)?;
+            let lines = journal::Lines::of(file.into_iter().collect());
+            let mut damage = lines.for_each(|_| {});
+            if path != self.journal() {
+                // Nobody writes to it any more, so what has no end is torn.
+                damage.torn += std::mem::take(&mut damage.in_flight);
+            }
+            if damage != journal::Damage::default() {
+                damaged.push((path, damage));
+            }
+        }
+        Ok(damaged)
+    }
+
     /// Reads the journal: all that each event says.
     ///
     /// # Errors
@@ -359,10 +383,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_events(&self) -> Result<journal::Events> {
-        let file = file::open_own(&self.imported())?;
-        Ok(journal::Events::of(journal::Lines::of(
-            file.into_iter().collect(),
-        )))
+        journal::read(&self.imported())
     }
 }
 

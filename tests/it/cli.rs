@@ -885,7 +885,7 @@ fn a_bad_value_is_named_with_its_key_its_source_and_what_is_expected() {
     check_bad_setting(
         "capture = \"a\\u001b[2J\\n\"",
         None,
-        "ccsession: could not use capture from FILE: `a\\u{1b}[2J\\u{a}` is not `metadata` or `summary`",
+        "ccsession: could not use capture from FILE: `a\\u{1b}[2J\\u{a}` is not `metadata`, `summary` or `full`",
     );
 }
 

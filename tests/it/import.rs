@@ -27,7 +27,7 @@ fn put_lines(path: &Path, lines: &[Value]) {
 }
 
 /// Copies recorded transcripts. The recording has spaces between its members, which the client does not write.
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let place = to.join(entry.file_name());

@@ -14,6 +14,8 @@
 )]
 
 mod bad_input;
+mod calls;
+mod capture;
 mod cli;
 mod current;
 mod docs;
@@ -31,5 +33,7 @@ mod python;
 mod races;
 mod rotation;
 mod run;
+mod stats;
 mod support;
+mod timeline;
 mod walls;

@@ -98,8 +98,7 @@ impl Sandbox {
         json_lines(&self.session(id).join("events.jsonl"))
     }
 
-    /// A session's events, as a reader has them.
-    #[track_caller]
+    /// The events of a session, as a reader has them.
     pub(crate) fn events(&self, id: &str) -> Events {
         let places = Places {
             state: Some(self.state()),

@@ -4,19 +4,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("store", &["model"]),
     ("identity", &["model", "store"]),
     ("hook", &["model", "store", "identity"]),
     ("lifecycle", &["model", "store", "identity"]),
+    ("view", &["model"]),
     (
         "setup",
         &["model", "store", "identity", "hook", "lifecycle"],
     ),
     (
         "cli",
-        &["model", "store", "identity", "hook", "lifecycle", "setup"],
+        &[
+            "model",
+            "store",
+            "identity",
+            "hook",
+            "lifecycle",
+            "view",
+            "setup",
+        ],
     ),
     ("bin", &["hook"]),
 ];

@@ -1,6 +1,6 @@
 //! What a line of a conversation becomes: the event that a hook would have recorded at that moment.
 //!
-//! Prompts, assistant text and tool output stay in the transcript: an [`Event`] has no field for them.
+//! Prompts, assistant text and tool output stay in the transcript, whatever the capture level: they are there already.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,8 @@ use crate::lifecycle::transcript::line::{
 };
 use crate::model::event::{self, Outcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
+use crate::model::redact::Redactor;
+use crate::model::text::without_last_word;
 use crate::model::wording::{
     error_class, is_task_notification, is_word, notified_task, outcome_in,
 };
@@ -171,11 +173,13 @@ impl Reading<'_> {
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
         event.input_bytes = block.input.size();
-        event.what = self.what(block.input);
+        let mut redactor = Redactor::default();
+        event.what = self.what(block.input, &mut redactor);
+        event.redacted = redactor.into_counts();
         self.make(Subject::Call(thread.agent_id(), id), event);
     }
 
-    fn what(&self, input: Member<'_>) -> Option<String> {
+    fn what(&self, input: Member<'_>, redactor: &mut Redactor) -> Option<String> {
         if self.capture == Capture::Metadata {
             return None;
         }
@@ -184,10 +188,17 @@ impl Reading<'_> {
             .into_iter()
             .filter_map(|key| Some((key, inputs.get(key)?.text()?)))
             .collect();
-        label(|key| {
+        let input = |key: &str| {
             let (_, text) = texts.iter().find(|(name, _)| *name == key)?;
-            text.get(..text.floor_char_boundary(LABEL))
-        })
+            // What is cut off may be the end of a secret: then its beginning must not stay.
+            match text.get(..text.floor_char_boundary(LABEL)) {
+                Some(beginning) if beginning.len() < text.len() => {
+                    Some(without_last_word(beginning))
+                }
+                whole => whole,
+            }
+        };
+        label(input, redactor)
     }
 
     fn result(

@@ -1,0 +1,389 @@
+//! How statistics are printed: as JSON, as CSV, and as tables for people, which fit 80 columns.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::gather::{Gathered, Tokens};
+use crate::cli::amount::{bar, brief, grouped, plural};
+use crate::cli::table::Table;
+use crate::model::Usage;
+use crate::model::text::escaped;
+use crate::model::usage::ModelUsage;
+use crate::store::journal::Damage;
+use crate::store::shown;
+use crate::view::stats::Summary;
+use crate::view::timeline::text::duration;
+
+/// How many columns a terminal has at least.
+const WIDTH: usize = 80;
+/// How many columns the longest bar has.
+const BAR: u64 = 20;
+/// The most days that people are shown.
+const MAX_DAYS: usize = 14;
+
+/// All that is said of the sessions; as JSON, as it stands.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    v: u32,
+    #[serde(flatten)]
+    summary: Summary,
+    tokens: Vec<Tokens>,
+    /// What the sessions cost of which the client says so; none where it says so of none.
+    cost_usd: Option<f64>,
+    /// How many those are.
+    cost_sessions: usize,
+    pub(super) damage: Damaged,
+}
+
+/// Lines that are no events.
+#[derive(Debug, Serialize)]
+pub(super) struct Damaged {
+    #[serde(flatten)]
+    sum: Damage,
+    files: Vec<DamagedFile>,
+}
+
+#[derive(Debug, Serialize)]
+struct DamagedFile {
+    path: String,
+    #[serde(flatten)]
+    damage: Damage,
+}
+
+impl Report {
+    pub(super) fn new(gathered: Gathered) -> Self {
+        let costs = &gathered.costs;
+        Self {
+            v: 1,
+            summary: gathered.stats.summary(),
+            cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
+            cost_sessions: costs.len(),
+            tokens: gathered.tokens,
+            damage: Damaged::new(gathered.damaged),
+        }
+    }
+
+    /// A line of names, and a line for each tool.
+    pub(super) fn as_csv(&self) -> String {
+        let mut text = String::from(
+            "tool,calls,ok,failed,denied,abandoned,backgrounded,running,\
+             p50_ms,p95_ms,max_ms,total_ms,share,wait_ms,permission_ms\n",
+        );
+        for tool in &self.summary.tools {
+            let by_state = &tool.by_state;
+            let known = |value: Option<u64>| value.map(|it| it.to_string()).unwrap_or_default();
+            let cells = [
+                csv_cell(&tool.tool),
+                tool.calls.to_string(),
+                by_state.ok.to_string(),
+                by_state.failed.to_string(),
+                by_state.denied.to_string(),
+                by_state.abandoned.to_string(),
+                by_state.backgrounded.to_string(),
+                by_state.running.to_string(),
+                known(tool.p50_ms),
+                known(tool.p95_ms),
+                known(tool.max_ms),
+                tool.total_ms.to_string(),
+                tool.share.to_string(),
+                tool.wait_ms.to_string(),
+                tool.permission_ms.to_string(),
+            ];
+            text += &cells.join(",");
+            text.push('\n');
+        }
+        text
+    }
+
+    pub(super) fn as_text(&self, is_one: bool) -> String {
+        let summary = &self.summary;
+        if summary.counts.sessions == 0 {
+            return "no session to count\n".to_owned();
+        }
+        let mut parts = vec![self.heading()];
+        if !summary.tools.is_empty() {
+            parts.extend([self.calls(), self.durations(), self.hours()]);
+        }
+        parts.extend([self.days(), self.models(is_one)]);
+        parts.retain(|part| !part.is_empty());
+        parts.join("\n")
+    }
+
+    fn heading(&self) -> String {
+        let summary = &self.summary;
+        let counts = &summary.counts;
+        let happened = [
+            plural(counts.sessions, "session"),
+            plural(counts.events, "event"),
+            plural(counts.prompts, "prompt"),
+            plural(summary.calls, "call"),
+            plural(counts.agents, "subagent"),
+            plural(counts.compactions, "compaction"),
+        ];
+        let mut text = happened.join(", ") + "\n";
+        let remarkable = [
+            (summary.open, "running"),
+            (summary.abandoned, "abandoned"),
+            (counts.duplicates, "told twice"),
+        ];
+        let remarkable: Vec<String> = remarkable
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", grouped(count)))
+            .collect();
+        if !remarkable.is_empty() {
+            text += &format!("{}\n", remarkable.join(", "));
+        }
+        text
+    }
+
+    fn calls(&self) -> String {
+        let names = [
+            "OK",
+            "FAILED",
+            "DENIED",
+            "ABANDONED",
+            "BACKGROUNDED",
+            "RUNNING",
+        ];
+        let [ok, failed, denied, abandoned, backgrounded, running] = names;
+        let mut table = Table::new(&[
+            "TOOL",
+            "CALLS",
+            ok,
+            failed,
+            denied,
+            abandoned,
+            backgrounded,
+            running,
+        ]);
+        for tool in &self.summary.tools {
+            let by_state = &tool.by_state;
+            table.row([
+                tool.tool.clone(),
+                grouped(tool.calls),
+                some(by_state.ok),
+                some(by_state.failed),
+                some(by_state.denied),
+                some(by_state.abandoned),
+                some(by_state.backgrounded),
+                some(by_state.running),
+            ]);
+        }
+        table.drop_empty(&names);
+        table.fit("TOOL", WIDTH);
+        table.to_string()
+    }
+
+    fn durations(&self) -> String {
+        let mut table = Table::new(&[
+            "TOOL",
+            "P50",
+            "P95",
+            "MAX",
+            "TOTAL",
+            "WAIT",
+            "PERMISSION",
+            "SHARE",
+        ]);
+        let millis = |millis| duration(Duration::from_millis(millis));
+        let known = |value: Option<u64>| value.map(millis).unwrap_or_default();
+        let waited = |value: u64| known((value > 0).then_some(value));
+        for tool in &self.summary.tools {
+            let bar = bar(tool.total_ms, self.summary.total_ms, BAR / 2);
+            table.row([
+                tool.tool.clone(),
+                known(tool.p50_ms),
+                known(tool.p95_ms),
+                known(tool.max_ms),
+                known(tool.max_ms.map(|_| tool.total_ms)),
+                waited(tool.wait_ms),
+                waited(tool.permission_ms),
+                format!("{:>3.0}% {bar}", tool.share * 100.0),
+            ]);
+        }
+        table.drop_empty(&["WAIT", "PERMISSION"]);
+        table.fit("TOOL", WIDTH);
+        table.to_string()
+    }
+
+    fn hours(&self) -> String {
+        let hours = &self.summary.hours;
+        let most = hours.iter().copied().max().unwrap_or_default();
+        let mut table = Table::new(&["HOUR", "CALLS", ""]);
+        for (hour, calls) in hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
+            table.row([
+                format!("{hour:02}:00"),
+                grouped(*calls),
+                bar(*calls, most, BAR),
+            ]);
+        }
+        table.to_string()
+    }
+
+    /// The last days on which sessions began.
+    fn days(&self) -> String {
+        let days = &self.summary.days;
+        let earlier = days.len().saturating_sub(MAX_DAYS);
+        let shown = days.iter().skip(earlier);
+        let most = shown.clone().map(|day| day.sessions).max();
+        let Some(most) = most else {
+            return String::new();
+        };
+        let mut table = Table::new(&["DAY", "SESSIONS", ""]);
+        for day in shown {
+            table.row([
+                day.day.clone(),
+                grouped(day.sessions),
+                bar(day.sessions, most, BAR),
+            ]);
+        }
+        match earlier {
+            0 => table.to_string(),
+            earlier => format!("{table}… and {} before\n", plural(earlier as u64, "day")),
+        }
+    }
+
+    /// The tokens by model and, of one session, by agent.
+    fn models(&self, is_one: bool) -> String {
+        if self.tokens.is_empty() {
+            return String::new();
+        }
+        let mut by_agent: BTreeMap<String, Usage> = BTreeMap::new();
+        for Tokens {
+            agent_type, used, ..
+        } in &self.tokens
+        {
+            let agent = match &used.agent_id {
+                Some(agent) if is_one => agent_type.as_ref().unwrap_or(agent).clone(),
+                _ => String::new(),
+            };
+            by_agent.entry(agent).or_default().add(&ModelUsage {
+                agent_id: None,
+                ..used.clone()
+            });
+        }
+        let mut table = Table::new(&[
+            "MODEL",
+            "AGENT",
+            "MESSAGES",
+            "INPUT",
+            "OUTPUT",
+            "CACHE READ",
+            "CACHE NEW",
+        ]);
+        for (agent, usage) in &by_agent {
+            for used in &usage.by {
+                let agent = match agent.as_str() {
+                    "" if is_one => "main",
+                    agent => agent,
+                };
+                table.row([
+                    used.model.clone(),
+                    agent.to_owned(),
+                    brief(used.messages),
+                    brief(used.input),
+                    brief(used.output),
+                    brief(used.cache_read),
+                    brief(used.cache_creation),
+                ]);
+            }
+        }
+        table.drop_empty(&["AGENT"]);
+        table.fit("AGENT", WIDTH);
+        table.fit("MODEL", WIDTH);
+        format!("{table}{}", self.cost())
+    }
+
+    fn cost(&self) -> String {
+        let of = match (self.cost_sessions, self.summary.counts.sessions) {
+            (stated, all) if stated as u64 == all => String::new(),
+            (stated, all) => format!(
+                " for {} of {}",
+                grouped(stated as u64),
+                plural(all, "session")
+            ),
+        };
+        self.cost_usd.map_or_else(String::new, |cost| {
+            format!("cost, as the client says{of}: ${cost:.2}\n")
+        })
+    }
+}
+
+impl Damaged {
+    fn new(files: Vec<(PathBuf, Damage)>) -> Self {
+        let mut sum = Damage::default();
+        for (_, damage) in &files {
+            sum += *damage;
+        }
+        let files = files.into_iter().map(|(path, damage)| DamagedFile {
+            path: shown(&path),
+            damage,
+        });
+        Self {
+            sum,
+            files: files.collect(),
+        }
+    }
+
+    /// A sentence for each file. A line in flight is no damage worth one.
+    pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
+        let damaged = self
+            .files
+            .iter()
+            .filter(|it| it.damage.named().next().is_some());
+        damaged.map(|DamagedFile { path, damage }| {
+            let kinds = damage
+                .named()
+                .map(|(count, what)| format!("{} {what}", grouped(count)));
+            let kinds: Vec<String> = kinds.collect();
+            format!("left out lines of `{path}`: {}", kinds.join(", "))
+        })
+    }
+}
+
+/// A cell of RFC 4180 on one line. A spreadsheet takes what begins with one of four characters for a formula, and a
+/// tool's name is a stranger's: an apostrophe before it makes it text.
+fn csv_cell(text: &str) -> String {
+    let mut cell = escaped(text);
+    if cell.starts_with(['=', '+', '-', '@']) {
+        cell.insert(0, '\'');
+    }
+    if cell.contains(['"', ',']) {
+        cell = format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell
+}
+
+/// A number that is worth a look; nothing for zero.
+fn some(count: u64) -> String {
+    if count == 0 {
+        String::new()
+    } else {
+        grouped(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted_where_it_must_be_and_never_a_formula() {
+        let cases = [
+            ("Bash", "Bash"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("@a,b", "\"'@a,b\""),
+            ("a\nb", "a\\u{a}b"),
+            ("", ""),
+        ];
+        for (text, cell) in cases {
+            assert_eq!(csv_cell(text), cell);
+        }
+    }
+}

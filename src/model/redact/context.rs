@@ -1,0 +1,420 @@
+//! Values that are secrets by what stands before them: a telling name and `=` or `:`, an option, a header, an element, the
+//! user in a URL.
+//!
+//! Text is of any kind here: shell, `.env`, YAML, JSON within a string, code, prose. A value in quotes is believed more
+//! readily than one without, because code is full of `token = next()` and `password: String`.
+
+use super::Secret;
+use super::names::{self, Telling};
+
+const NAMED: &str = "named-secret";
+const AUTHORIZATION: &str = "authorization";
+const URL: &str = "url-password";
+
+/// The longest name that is looked at.
+const MAX_NAME: usize = 64;
+/// How much of a value is looked at to tell whether it is a secret.
+const JUDGED: usize = 512;
+/// The least length of a secret behind a name.
+const LEAST: usize = 3;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// In quotes, or between tags.
+    Quoted,
+    /// `NAME=value`, the name in capitals: an environment variable.
+    Variable,
+    /// `name=value`.
+    Tight,
+    /// `name: value`, `name = value`.
+    Loose,
+    /// `name: value`, alone on its line.
+    Line,
+    /// `--name value`.
+    Option,
+}
+
+/// A name, and where it stands.
+struct Name<'t> {
+    text: &'t [u8],
+    start: usize,
+}
+
+/// The secret behind the separator at `at`.
+pub(super) fn after_separator(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied();
+    let before = at.checked_sub(1).and_then(byte);
+    match (byte(at)?, byte(at + 1)) {
+        (b'>', _) => element(text, at),
+        (b':', Some(b'/')) if byte(at + 2) == Some(b'/') => url_password(text, at + 3),
+        (b':', Some(b':' | b'=')) | (b'=', Some(b'=' | b'~')) => None,
+        (b'=', Some(b'>')) => named(text, at, at + 2),
+        (b'=', _) if before == Some(b'=') => None,
+        _ => named(text, at, at + 1),
+    }
+}
+
+/// The secret behind the option that begins at `at`.
+pub(super) fn after_option(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let name = bytes.get(at..)?.strip_prefix(b"--")?;
+    let length = name
+        .iter()
+        .take(MAX_NAME)
+        .take_while(|b| is_name_byte(**b))
+        .count();
+    let telling = names::telling(name.get(..length)?)?;
+    let after = at + 2 + length;
+    // Within a list of arguments: `"--name", "value"`.
+    let list = ["\",", "',", "\\\","]
+        .iter()
+        .find(|end| text.get(after..).is_some_and(|rest| rest.starts_with(*end)));
+    let after = after + list.map_or(0, |end| end.len());
+    let start = skip_blanks(bytes, after);
+    if list.is_none() && start == after {
+        return None;
+    }
+    if let Some((start, end)) = quoted(text, start) {
+        return judged(text, start, end, telling, Form::Quoted);
+    }
+    judged_unquoted(text, start, telling, Form::Option)
+}
+
+/// `secret` without what announces another one at its end, as in `A=x,password: y` and `A=x/Bearer y`: it must not be gone when
+/// the other is looked for.
+pub(super) fn without_announcement(text: &str, secret: Secret) -> Secret {
+    let bytes = text.as_bytes();
+    let value = text.get(secret.start..secret.end).unwrap_or_default();
+    let announcement = if value.ends_with("Bearer") || value.ends_with("bearer") {
+        Some(secret.end - "Bearer".len())
+    } else if value.ends_with([':', '=']) {
+        name_before(bytes, secret.end - 1)
+            .filter(|name| names::telling(name.text).is_some())
+            .map(|name| name.start)
+    } else {
+        None
+    };
+    let end = announcement.filter(|start| *start > secret.start);
+    Secret {
+        end: end.unwrap_or(secret.end),
+        ..secret
+    }
+}
+
+/// `name=value`, with the separator at `at` and the value, or blanks before it, at `after`.
+fn named(text: &str, at: usize, after: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let name = name_before(bytes, at)?;
+    let telling = names::telling(name.text)?;
+    let start = skip_blanks(bytes, after);
+    if telling == Telling::Authorization {
+        return authorization(text, start);
+    }
+    if let Some((start, end)) = quoted(text, start) {
+        return judged(text, start, end, telling, Form::Quoted);
+    }
+    if after > at + 1 {
+        return None; // an arrow function
+    }
+    let form = match (bytes.get(at), start > after) {
+        (Some(b'='), false) if !name.text.iter().any(u8::is_ascii_lowercase) => Form::Variable,
+        (Some(b'='), false) => Form::Tight,
+        (Some(b':'), true) if begins_line(bytes, name.start) => Form::Line,
+        _ => Form::Loose,
+    };
+    judged_unquoted(text, start, telling, form)
+}
+
+/// The secret from `start` to `end`, if it is one.
+fn judged(text: &str, start: usize, end: usize, telling: Telling, form: Form) -> Option<Secret> {
+    let seen = text.floor_char_boundary(end.min(start + JUDGED));
+    let next = text.as_bytes().get(seen).copied();
+    is_secret(text.get(start..seen)?, next, telling, form).then_some(Secret {
+        start,
+        end,
+        rule: NAMED,
+    })
+}
+
+/// The secret without quotes that begins at `start`, if it is one.
+fn judged_unquoted(text: &str, start: usize, telling: Telling, form: Form) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let seen = unquoted_end(bytes, start, form, JUDGED);
+    let form = match form {
+        Form::Line if !ends_line(bytes, seen) => Form::Loose,
+        form => form,
+    };
+    judged(text, start, seen, telling, form).map(|secret| Secret {
+        end: unquoted_end(bytes, start, form, usize::MAX),
+        ..secret
+    })
+}
+
+fn is_secret(value: &str, next: Option<u8>, telling: Telling, form: Form) -> bool {
+    if value.len() < LEAST || names::is_stand_in(value) {
+        return false;
+    }
+    if telling == Telling::Perhaps {
+        return names::looks_random(value) && !is_code(value, next);
+    }
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|b| is(&b));
+    let digit = has(u8::is_ascii_digit);
+    let letter = has(u8::is_ascii_alphabetic);
+    let sign = has(|b| {
+        matches!(
+            b,
+            b'!' | b'#' | b'$' | b'%' | b'^' | b'*' | b'+' | b'~' | b'@'
+        )
+    });
+    let number = digit && !letter && value.len() < 6;
+    let word = !digit && !sign;
+    match (form, telling) {
+        (Form::Quoted, _) => true,
+        (Form::Variable, _) => {
+            !number && !value.contains("os.environ") && !value.contains("process.env")
+        }
+        _ if number || is_path(value) || is_code(value, next) => false,
+        (Form::Tight, Telling::Password) => !word || !is_argument(next),
+        (Form::Line | Form::Option, Telling::Password) => {
+            !word || !value.bytes().any(|b| b.is_ascii_uppercase() || b == b'.')
+        }
+        (Form::Tight | Form::Option, _) => {
+            digit || value.len() >= 16 && !is_argument(next) && !names::is_identifier(value)
+        }
+        (_, Telling::Password) => sign || digit,
+        _ => digit && letter && value.len() >= 8,
+    }
+}
+
+/// Whether it is an expression: a call, a path of names, a type with parameters, a reference.
+fn is_code(value: &str, next: Option<u8>) -> bool {
+    let dotted = value.contains('.')
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b'_'));
+    matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
+        || value.starts_with(['(', '[', '{', '<', '&', '|', '!', '=', '`'])
+        || ["::", "->", "=>", "(", "?.", "[", "++"]
+            .iter()
+            .any(|part| value.contains(part))
+        || dotted
+}
+
+/// Whether what follows says that the value was an argument of a call or a part of an expression.
+fn is_argument(next: Option<u8>) -> bool {
+    matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
+}
+
+fn is_path(value: &str) -> bool {
+    ["/", "./", "../", "~/", "file:"]
+        .iter()
+        .any(|start| value.starts_with(start))
+        && !names::looks_random(value.rsplit('/').next().unwrap_or_default())
+}
+
+/// The credentials of a header, behind its scheme if it has one.
+fn authorization(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let opened = quote_at(bytes, at).map(|(_, depth)| at + depth + 1);
+    let start = opened.unwrap_or(at);
+    let rest = bytes.get(start..)?;
+    let is_scheme = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'-';
+    let scheme = rest.iter().take(20).take_while(is_scheme).count();
+    let has_scheme = scheme > 0 && rest.get(scheme) == Some(&b' ');
+    let start = match has_scheme {
+        true => skip_blanks(bytes, start + scheme),
+        false => start,
+    };
+    let ends = |b: &u8| {
+        b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`' | b'\\' | b',' | b'<' | b'>')
+    };
+    let end_within = |most: usize| {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let rest = rest.get(..most).unwrap_or(rest);
+        start + rest.iter().position(ends).unwrap_or(rest.len())
+    };
+    let seen = text.floor_char_boundary(end_within(JUDGED));
+    let value = text.get(start..seen)?;
+    let next = bytes.get(seen).copied();
+    // In prose a word of the sentence stands there, in code an expression.
+    let is_word = value.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let is_closed = matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\'));
+    let is_secret = match (opened, has_scheme) {
+        (Some(_), _) => true,
+        (None, true) => !is_word || is_closed,
+        (None, false) => value.bytes().any(|b| b.is_ascii_digit()) && !is_code(value, next),
+    };
+    (is_secret && value.len() >= LEAST && !names::is_stand_in(value)).then(|| Secret {
+        start,
+        end: end_within(usize::MAX),
+        rule: AUTHORIZATION,
+    })
+}
+
+/// The `secret` of `scheme://user:secret@host`, where `user` begins at `start`.
+fn url_password(text: &str, start: usize) -> Option<Secret> {
+    let rest = text.get(start..)?;
+    let is_end = |b: u8| {
+        b.is_ascii_whitespace()
+            || matches!(
+                b,
+                b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\'
+            )
+    };
+    let length = rest.bytes().position(is_end).unwrap_or(rest.len());
+    let authority = rest.get(..length)?;
+    let (userinfo, _) = authority.rsplit_once('@')?;
+    let (user, password) = userinfo.split_once(':')?;
+    let is_secret = !password.is_empty() && !names::is_stand_in(password);
+    let start = start + user.len() + 1;
+    is_secret.then_some(Secret {
+        start,
+        end: start + password.len(),
+        rule: URL,
+    })
+}
+
+/// The text of `<name>text</…`, where the first tag ends at `at`.
+fn element(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let name = name_before(bytes, at)?;
+    let telling = names::telling(name.text)?;
+    let opens = name.start.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'<');
+    opens.then_some(())?;
+    let length = bytes
+        .get(at + 1..)?
+        .iter()
+        .position(|b| matches!(b, b'<' | b'\n'))?;
+    let end = at + 1 + length;
+    let closes = bytes.get(end..)?.starts_with(b"</");
+    closes.then_some(())?;
+    judged(text, at + 1, end, telling, Form::Quoted)
+}
+
+/// The name that ends before the separator at `at`, perhaps quoted, perhaps an index (`env["NAME"] =`).
+fn name_before(bytes: &[u8], at: usize) -> Option<Name<'_>> {
+    let back = |end: usize, is: fn(u8) -> bool, most: usize| {
+        let before = bytes.get(..end).unwrap_or_default();
+        let length = before
+            .iter()
+            .rev()
+            .take(most)
+            .take_while(|b| is(**b))
+            .count();
+        end - length
+    };
+    let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'`' | b'\\');
+    let mut end = at;
+    // `:=` and `?:`.
+    if end
+        .checked_sub(1)
+        .and_then(|before| bytes.get(before))
+        .is_some_and(|b| matches!(b, b':' | b'?'))
+    {
+        end -= 1;
+    }
+    end = back(end, |b| matches!(b, b' ' | b'\t'), 32);
+    let indexed = end.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b']');
+    if indexed {
+        end -= 1;
+    }
+    end = back(end, is_quote, 8);
+    let start = back(end, is_name_byte, MAX_NAME);
+    if indexed {
+        let open = back(start, is_quote, 8).checked_sub(1)?;
+        (bytes.get(open) == Some(&b'[')).then_some(())?;
+    }
+    let text = bytes.get(start..end)?;
+    (!text.is_empty()).then_some(Name { text, start })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn skip_blanks(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest
+        .iter()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count()
+}
+
+/// Whether only blanks, a list's `-` or `export` stand before `at` in its line.
+fn begins_line(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or_default();
+    let is_gap = |b: &&u8| matches!(**b, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'\\');
+    let gap = before
+        .iter()
+        .rev()
+        .take(MAX_NAME)
+        .take_while(is_gap)
+        .count();
+    match before.get(..before.len() - gap) {
+        Some([.., b'\n'] | []) => true,
+        // An escaped line break, of which the gap has the backslash.
+        Some([.., b'n']) => gap == 0,
+        _ => false,
+    }
+}
+
+fn ends_line(bytes: &[u8], at: usize) -> bool {
+    let at = skip_blanks(bytes, at);
+    matches!(bytes.get(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
+}
+
+/// The quote at `at`, and the number of backslashes before it.
+fn quote_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let rest = bytes.get(at..)?;
+    let depth = rest.iter().take(8).take_while(|b| **b == b'\\').count();
+    let quote = *rest.get(depth)?;
+    matches!(quote, b'"' | b'\'' | b'`').then_some((quote, depth))
+}
+
+/// Where the text in the quotes at `at` begins and ends. One that is not closed in its line ends with the line: it may
+/// have been cut off.
+fn quoted(text: &str, at: usize) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    // A literal's prefix, as in `b"…"`.
+    let prefixed = matches!(
+        bytes.get(at),
+        Some(b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U')
+    );
+    let at = at + usize::from(prefixed && matches!(bytes.get(at + 1), Some(b'"' | b'\'')));
+    let (quote, depth) = quote_at(bytes, at)?;
+    let start = at + depth + 1;
+    let mut backslashes = 0;
+    for (offset, &byte) in bytes.get(start..)?.iter().enumerate() {
+        let end = start + offset;
+        let closes = backslashes == depth || depth == 0 && backslashes % 2 == 0;
+        match byte {
+            b'\\' => {
+                backslashes += 1;
+                continue;
+            }
+            b'\n' => return Some((start, end)),
+            _ if byte == quote && closes => {
+                return Some((start, end - if depth == 0 { 0 } else { backslashes }));
+            }
+            _ => backslashes = 0,
+        }
+    }
+    Some((start, bytes.len()))
+}
+
+/// Where the value without quotes that begins at `start` ends, of which at most so many bytes are looked at. A variable's may
+/// hold everything but white space and quotes.
+fn unquoted_end(bytes: &[u8], start: usize, form: Form, most: usize) -> usize {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let rest = rest.get(..most).unwrap_or(rest);
+    let ends = |at: usize, byte: u8| match byte {
+        b'"' | b'\'' | b'`' => true,
+        b'\\' => matches!(rest.get(at + 1), Some(b'n' | b'r' | b't' | b'"' | b'\'')),
+        b'&' | b';' | b',' | b'|' | b'<' | b'>' | b')' | b'}' | b']' => form != Form::Variable,
+        byte => byte.is_ascii_whitespace(),
+    };
+    let end = rest.iter().enumerate().find(|(at, byte)| ends(*at, **byte));
+    start + end.map_or(rest.len(), |(at, _)| at)
+}

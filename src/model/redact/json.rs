@@ -1,0 +1,190 @@
+//! The strings of a JSON text, redacted where they stand.
+//!
+//! Nothing but a string that holds a secret is written anew: the order of members, white space and numbers stay, and so
+//! does the client's way to escape. A value of `serde_json` would lose all of that.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use super::names::{self, Telling};
+use super::{Redactor, is_mark, pem, shapes};
+use crate::model::text::without_lone_surrogates;
+
+const NAMED: &str = "named-secret";
+const PRIVATE_KEY: &str = "private-key";
+
+/// What is known of the strings that come next.
+#[derive(Debug, Clone, Copy, Default)]
+struct Around {
+    is_array: bool,
+    /// What the member's name says; in an array, that of the member which the array is.
+    telling: Option<Telling>,
+    /// Whether the member's name is one of those that hold ids.
+    is_id: bool,
+    /// In an array of lines: whether a private key is open.
+    in_block: bool,
+    /// In an array of arguments: what the option before says.
+    option: Option<Telling>,
+}
+
+/// Redacts the strings of `text`, but not the ids behind names for which `is_id`, until there is nothing left to redact.
+pub(super) fn redact<'t>(
+    redactor: &mut Redactor,
+    text: &'t str,
+    is_id: fn(&str) -> bool,
+) -> Cow<'t, str> {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return redactor.text(text);
+    }
+    let mut clean = Cow::Borrowed(text);
+    while let Some(cleaner) = pass(redactor, &clean, is_id) {
+        clean = Cow::Owned(cleaner);
+    }
+    clean
+}
+
+fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
+    let mut clean = String::new();
+    let mut copied = 0;
+    let mut open = vec![Around::default()];
+    let mut at = 0;
+    while let Some(&byte) = text.as_bytes().get(at) {
+        let Some(around) = open.last_mut() else {
+            break;
+        };
+        match byte {
+            b'{' => open.push(Around::default()),
+            b'[' => {
+                let array = Around {
+                    is_array: true,
+                    telling: around.telling,
+                    is_id: around.is_id,
+                    ..Around::default()
+                };
+                open.push(array);
+            }
+            b'}' | b']' => {
+                open.pop();
+            }
+            b'"' => {
+                let end = string_end(text, at);
+                let raw = text.get(at..end).unwrap_or_default();
+                let string = decoded(raw);
+                let is_name = !around.is_array && is_followed_by_colon(text, end);
+                let redacted = if is_name {
+                    around.telling = names::telling(string.as_bytes());
+                    around.is_id = is_id(&string);
+                    redactor.text(&string)
+                } else {
+                    redactor.string(&string, around)
+                };
+                if let Cow::Owned(redacted) = redacted {
+                    clean.push_str(text.get(copied..at).unwrap_or_default());
+                    clean.push_str(&serde_json::Value::String(redacted).to_string());
+                    copied = end;
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return None;
+    }
+    clean.push_str(text.get(copied..)?);
+    Some(clean)
+}
+
+impl Redactor {
+    /// A string that is a value.
+    fn string<'t>(&mut self, string: &'t str, around: &mut Around) -> Cow<'t, str> {
+        if around.is_id {
+            return self.id(string);
+        }
+        let option = around.option.take();
+        let is_secret = match around
+            .telling
+            .or(option.filter(|_| !string.starts_with('-')))
+        {
+            Some(Telling::Perhaps) => names::looks_random(string),
+            Some(_) => true,
+            None => false,
+        };
+        if is_secret && !is_mark(string) {
+            let shaped = whole_key(string);
+            return self.replaced(shaped.unwrap_or(NAMED));
+        }
+        if around.is_array {
+            around.option = string
+                .strip_prefix("--")
+                .and_then(|name| names::telling(name.as_bytes()));
+            if is_line_of_a_block(string, around) {
+                return match is_mark(string) {
+                    true => Cow::Borrowed(string),
+                    false => self.replaced(PRIVATE_KEY),
+                };
+            }
+        }
+        self.text(string)
+    }
+
+    /// An id is no text, but one word: it is a secret only if it is nothing else.
+    fn id<'t>(&mut self, string: &'t str) -> Cow<'t, str> {
+        match whole_key(string) {
+            Some(rule) => self.replaced(rule),
+            None if string.contains(char::is_whitespace) => self.text(string),
+            None => Cow::Borrowed(string),
+        }
+    }
+
+    fn replaced(&mut self, rule: &str) -> Cow<'static, str> {
+        let mut mark = String::new();
+        self.mark(&mut mark, rule);
+        Cow::Owned(mark)
+    }
+}
+
+/// Whether a string in an array is a line within a private key of which each line is a string.
+fn is_line_of_a_block(string: &str, around: &mut Around) -> bool {
+    around.in_block &= !pem::ends(string) && pem::is_line(string);
+    let is_within = around.in_block;
+    around.in_block |= pem::is_open(string);
+    is_within
+}
+
+/// The rule of the key that all of `string` is.
+fn whole_key(string: &str) -> Option<&'static str> {
+    let key = shapes::key_at(string.as_bytes(), 0)?;
+    (key.start == 0 && key.end == string.len()).then_some(key.rule)
+}
+
+/// Where the string that begins at `at` ends, in valid JSON.
+fn string_end(text: &str, at: usize) -> usize {
+    let mut escaped = false;
+    let rest = text.as_bytes().get(at + 1..).unwrap_or_default();
+    let end = rest.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| at + 1 + end + 1)
+}
+
+fn is_followed_by_colon(text: &str, at: usize) -> bool {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.trim_ascii_start().starts_with(':')
+}
+
+/// The text of a JSON string. Half a character, as a client that cuts texts can write, becomes U+FFFD.
+fn decoded(raw: &str) -> Cow<'_, str> {
+    let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    if !inside.contains('\\') {
+        return Cow::Borrowed(inside);
+    }
+    let text =
+        serde_json::from_str(raw).or_else(|_| serde_json::from_str(&without_lone_surrogates(raw)));
+    Cow::Owned(text.unwrap_or_else(|_| inside.to_owned()))
+}

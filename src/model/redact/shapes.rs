@@ -1,0 +1,494 @@
+//! Keys that can be told by their own shape: a fixed beginning that the provider gives them so that scanners find them.
+//!
+//! The facts (beginning, alphabet, least length) are those that gitleaks' rules and the providers' own documents agree on.
+//! The least lengths are lower than theirs where the beginning is telling: half a key is half a secret.
+
+use super::Secret;
+
+/// What a key is made of after its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alphabet {
+    /// Lower and upper case hexadecimal.
+    Hex,
+    /// Capital letters and digits.
+    Upper,
+    /// Letters and digits.
+    Alnum,
+    /// The same with `_` and `-`: base64 for URLs.
+    Word,
+    /// Letters, digits, `+`, `/` and `=`.
+    Base64,
+    /// All of these, with `.` and `~`: several parts.
+    Parts,
+}
+
+impl Alphabet {
+    fn has(self, byte: u8) -> bool {
+        match self {
+            Self::Hex => byte.is_ascii_hexdigit(),
+            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Self::Alnum => byte.is_ascii_alphanumeric(),
+            Self::Word => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+            Self::Base64 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='),
+            Self::Parts => {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b'~')
+            }
+        }
+    }
+}
+
+use Alphabet::{Alnum, Base64, Hex, Parts, Upper, Word};
+
+/// A kind of key.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    rule: &'static str,
+    prefix: &'static str,
+    alphabet: Alphabet,
+    /// The least number of characters after the prefix.
+    least: usize,
+    /// Whether there are never more: so that a prefix of three letters is not found in every large file in base64.
+    exact: bool,
+    /// Whether the prefix counts within a word, too: it must be one that no word and no hash has.
+    anywhere: bool,
+    /// Whether the prefix itself stays.
+    keeps_prefix: bool,
+}
+
+impl Shape {
+    const fn anywhere(self) -> Self {
+        Self {
+            anywhere: true,
+            ..self
+        }
+    }
+
+    const fn exactly(self) -> Self {
+        Self {
+            exact: true,
+            ..self
+        }
+    }
+
+    fn has_length(&self, length: usize) -> bool {
+        length == self.least || length > self.least && !self.exact
+    }
+
+    const fn keeps_prefix(self) -> Self {
+        Self {
+            keeps_prefix: true,
+            ..self
+        }
+    }
+}
+
+const fn shape(
+    rule: &'static str,
+    prefix: &'static str,
+    alphabet: Alphabet,
+    least: usize,
+) -> Shape {
+    Shape {
+        rule,
+        prefix,
+        alphabet,
+        least,
+        exact: false,
+        anywhere: false,
+        keeps_prefix: false,
+    }
+}
+
+#[rustfmt::skip]
+const SHAPES: &[Shape] = &[
+    // Clouds.
+    shape("aws", "AKIA", Upper, 16),
+    shape("aws", "ASIA", Upper, 16),
+    shape("aws", "ABIA", Upper, 16),
+    shape("aws", "ACCA", Upper, 16),
+    shape("aws", "ABSK", Base64, 60),
+    shape("aws", "bedrock-api-key-", Base64, 30).anywhere(),
+    shape("google", "AIza", Word, 30),
+    shape("google", "ya29.", Word, 20),
+    shape("google", "GOCSPX-", Word, 20),
+    shape("google", "1//0", Word, 30),
+    shape("alibaba", "LTAI", Alnum, 16),
+    shape("digitalocean", "dop_v1_", Hex, 30).anywhere(),
+    shape("digitalocean", "doo_v1_", Hex, 30).anywhere(),
+    shape("digitalocean", "dor_v1_", Hex, 30).anywhere(),
+    shape("cloudflare", "v1.0-", Parts, 100),
+    shape("heroku", "HRKU-", Word, 30),
+    shape("fly", "fo1_", Word, 40),
+    shape("fly", "fm1a_", Base64, 60),
+    shape("fly", "fm1r_", Base64, 60),
+    shape("fly", "fm2_", Base64, 60),
+    shape("netlify", "nfp_", Alnum, 30),
+    shape("supabase", "sbp_", Hex, 30),
+    shape("supabase", "sb_secret_", Word, 20),
+    shape("planetscale", "pscale_", Parts, 32),
+    shape("databricks", "dapi", Hex, 32),
+    shape("databricks", "dose", Hex, 32),
+    shape("scalingo", "tk-us-", Word, 40),
+    // Version control and continuous integration.
+    shape("github", "ghp_", Alnum, 20).anywhere(),
+    shape("github", "gho_", Alnum, 20).anywhere(),
+    shape("github", "ghu_", Alnum, 20).anywhere(),
+    shape("github", "ghs_", Alnum, 20).anywhere(),
+    shape("github", "ghr_", Alnum, 20).anywhere(),
+    shape("github", "github_pat_", Word, 20).anywhere(),
+    shape("gitlab", "glpat-", Parts, 16).anywhere(),
+    shape("gitlab", "gldt-", Word, 16).anywhere(),
+    shape("gitlab", "glptt-", Hex, 30).anywhere(),
+    shape("gitlab", "glrt-", Parts, 16).anywhere(),
+    shape("gitlab", "glcbt-", Word, 20).anywhere(),
+    shape("gitlab", "glffct-", Word, 16).anywhere(),
+    shape("gitlab", "glft-", Word, 16).anywhere(),
+    shape("gitlab", "glimt-", Word, 16).anywhere(),
+    shape("gitlab", "glagent-", Word, 40).anywhere(),
+    shape("gitlab", "gloas-", Word, 40).anywhere(),
+    shape("gitlab", "glsoat-", Word, 16).anywhere(),
+    shape("gitlab", "GR1348941", Word, 16),
+    shape("gitlab", "_gitlab_session=", Hex, 30).keeps_prefix(),
+    shape("atlassian", "ATATT3", Parts, 60),
+    shape("atlassian", "ATCTT3", Parts, 60),
+    shape("atlassian", "ATBB", Alnum, 28),
+    shape("sourcegraph", "sgp_", Word, 36),
+    shape("circleci", "CCIPAT_", Word, 40),
+    shape("buildkite", "bkua_", Hex, 36),
+    // Chat.
+    shape("slack", "xoxa-", Word, 10),
+    shape("slack", "xoxb-", Word, 10),
+    shape("slack", "xoxe-", Word, 10),
+    shape("slack", "xoxe.xox", Parts, 10),
+    shape("slack", "xoxo-", Word, 10),
+    shape("slack", "xoxp-", Word, 10),
+    shape("slack", "xoxr-", Word, 10),
+    shape("slack", "xoxs-", Word, 10),
+    shape("slack", "xapp-", Word, 10),
+    shape("slack", "hooks.slack.com/services/", Base64, 30).anywhere().keeps_prefix(),
+    shape("slack", "hooks.slack.com/workflows/", Base64, 30).anywhere().keeps_prefix(),
+    shape("slack", "hooks.slack.com/triggers/", Base64, 30).anywhere().keeps_prefix(),
+    shape("discord", "discord.com/api/webhooks/", Parts, 60).anywhere().keeps_prefix(),
+    shape("discord", "discordapp.com/api/webhooks/", Parts, 60).anywhere().keeps_prefix(),
+    // Providers of models.
+    shape("anthropic", "sk-ant-", Word, 16).anywhere(),
+    shape("openrouter", "sk-or-v1-", Hex, 30).anywhere(),
+    shape("langfuse", "sk-lf-", Word, 30),
+    shape("openai", "sk-proj-", Word, 16).anywhere(),
+    shape("openai", "sk-svcacct-", Word, 16).anywhere(),
+    shape("openai", "sk-admin-", Word, 16).anywhere(),
+    shape("openai", "sk-", Alnum, 20),
+    shape("huggingface", "hf_", Alnum, 28),
+    shape("huggingface", "api_org_", Alnum, 28),
+    shape("replicate", "r8_", Alnum, 28),
+    shape("groq", "gsk_", Alnum, 28),
+    shape("xai", "xai-", Alnum, 40),
+    shape("perplexity", "pplx-", Alnum, 30),
+    shape("together", "tgp_v1_", Word, 30),
+    shape("cerebras", "csk-", Alnum, 30),
+    shape("nvidia", "nvapi-", Word, 40),
+    shape("tavily", "tvly-", Word, 24),
+    shape("pinecone", "pcsk_", Word, 30),
+    shape("langsmith", "lsv2_pt_", Word, 30),
+    shape("langsmith", "lsv2_sk_", Word, 30),
+    // Payment.
+    shape("stripe", "sk_live_", Alnum, 10),
+    shape("stripe", "sk_test_", Alnum, 10),
+    shape("stripe", "sk_prod_", Alnum, 10),
+    shape("stripe", "rk_live_", Alnum, 10),
+    shape("stripe", "rk_test_", Alnum, 10),
+    shape("stripe", "rk_prod_", Alnum, 10),
+    shape("stripe", "whsec_", Base64, 16),
+    shape("square", "sq0atp-", Word, 20),
+    shape("square", "sq0csp-", Word, 40),
+    shape("razorpay", "rzp_live_", Alnum, 14),
+    shape("flutterwave", "FLWSECK", Word, 16),
+    // Package registries.
+    shape("npm", "npm_", Alnum, 28),
+    shape("pypi", "pypi-AgE", Word, 30).anywhere(),
+    shape("crates", "cio", Alnum, 32).exactly(),
+    shape("rubygems", "rubygems_", Hex, 30),
+    shape("docker", "dckr_pat_", Word, 20).anywhere(),
+    shape("docker", "dckr_oat_", Word, 20).anywhere(),
+    shape("clojars", "CLOJARS_", Alnum, 40),
+    shape("nuget", "oy2", Alnum, 43).exactly(),
+    shape("artifactory", "AKCp", Alnum, 60),
+    // Mail and telephony.
+    shape("sendgrid", "SG.", Parts, 40),
+    shape("brevo", "xkeysib-", Word, 40),
+    shape("mailgun", "key-", Hex, 32),
+    shape("twilio", "SK", Hex, 32),
+    // Everything else.
+    shape("1password", "ops_eyJ", Base64, 60),
+    shape("age", "AGE-SECRET-KEY-1", Upper, 40).anywhere(),
+    shape("adafruit", "aio_", Alnum, 28),
+    shape("contentful", "CFPAT-", Word, 40),
+    shape("doppler", "dp.pt.", Alnum, 30),
+    shape("doppler", "dp.st.", Parts, 30),
+    shape("doppler", "dp.ct.", Alnum, 30),
+    shape("doppler", "dp.sa.", Alnum, 30),
+    shape("dynatrace", "dt0c01.", Parts, 60),
+    shape("easypost", "EZAK", Alnum, 50),
+    shape("figma", "figd_", Word, 36),
+    shape("grafana", "glsa_", Word, 30),
+    shape("grafana", "glc_", Base64, 32),
+    shape("grafana", "eyJrIjoi", Base64, 60),
+    shape("linear", "lin_api_", Alnum, 28),
+    shape("linear", "lin_oauth_", Alnum, 28),
+    shape("notion", "ntn_", Alnum, 30),
+    shape("notion", "secret_", Alnum, 40),
+    shape("openshift", "sha256~", Word, 40),
+    shape("postman", "PMAK-", Word, 40),
+    shape("prefect", "pnu_", Alnum, 30),
+    shape("pulumi", "pul-", Hex, 36),
+    shape("readme", "rdme_", Alnum, 60),
+    shape("sentry", "sntrys_", Parts, 30),
+    shape("sentry", "sntryu_", Hex, 30),
+    shape("shippo", "shippo_live_", Hex, 36),
+    shape("shippo", "shippo_test_", Hex, 36),
+    shape("shopify", "shpat_", Hex, 28),
+    shape("shopify", "shpca_", Hex, 28),
+    shape("shopify", "shppa_", Hex, 28),
+    shape("shopify", "shpss_", Hex, 28),
+    shape("tailscale", "tskey-", Word, 20),
+    shape("typeform", "tfp_", Word, 40),
+    shape("vault", "hvs.", Word, 20),
+    shape("vault", "hvb.", Word, 40),
+    shape("vault", "hvr.", Word, 20),
+    shape("authorization", "Bearer ", Parts, 16).keeps_prefix(),
+    shape("authorization", "bearer ", Parts, 16).keeps_prefix(),
+];
+
+/// How much of a candidate is looked at to tell a key from a word. It bounds what a text made of beginnings costs.
+const JUDGED: usize = 256;
+
+/// One bit for each hash of three bytes that a prefix begins with, so that nearly every byte of a text costs one look.
+static FILTER: [u64; FILTER_BITS / 64] = filter();
+const FILTER_BITS: usize = 1 << 13;
+
+/// Multiplicative hashing: the bytes of a text differ in few bits.
+const fn hash(first: u8, second: u8, third: u8) -> usize {
+    let bytes = u32::from_le_bytes([first, second, third, 0]);
+    (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - FILTER_BITS.ilog2())) as usize
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn filter() -> [u64; FILTER_BITS / 64] {
+    let mut bits = [0; FILTER_BITS / 64];
+    let mut at = 0;
+    while at < SHAPES.len() {
+        let prefix = SHAPES[at].prefix.as_bytes();
+        let mut third = 0;
+        while third < 128 {
+            if prefix.len() < 3 || prefix[2] == third {
+                let hash = hash(prefix[0], prefix[1], third);
+                bits[hash / 64] |= 1 << (hash % 64);
+            }
+            third += 1;
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// The key that begins at `at`, or whose middle is there.
+pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
+    let rest = bytes.get(at..)?;
+    let &[first, second, third, ..] = rest else {
+        return None;
+    };
+    let hash = hash(first, second, third);
+    let is_candidate = FILTER
+        .get(hash / 64)
+        .is_some_and(|bits| bits >> (hash % 64) & 1 == 1);
+    let prefixed = if is_candidate {
+        prefixed(bytes, at, rest)
+    } else {
+        None
+    };
+    prefixed.or_else(|| match (first, second) {
+        (b'e', b'y') => json_web_token(bytes, at),
+        (b'M' | b'N' | b'O', _) => discord(bytes, at),
+        (b'Q', b'~') => azure(bytes, at),
+        (b':', b'A') => telegram(bytes, at),
+        (b'.', b'a') => terraform(bytes, at),
+        (b'-', b'u') => mailchimp(bytes, at),
+        _ => None,
+    })
+}
+
+fn prefixed(bytes: &[u8], at: usize, rest: &[u8]) -> Option<Secret> {
+    let first = rest.first();
+    let mut alike = SHAPES
+        .iter()
+        .filter(|shape| shape.prefix.as_bytes().first() == first);
+    let shape = alike.find(|shape| {
+        let body = rest.strip_prefix(shape.prefix.as_bytes());
+        body.is_some_and(|body| {
+            let judged = run(body, shape.alphabet, JUDGED);
+            shape.has_length(judged.len())
+                && (shape.alphabet == Upper || is_no_word(judged))
+                && (shape.anywhere || starts_word(bytes, at))
+        })
+    })?;
+    let prefix = shape.prefix.len();
+    let body = run(rest.get(prefix..)?, shape.alphabet, usize::MAX);
+    Some(Secret {
+        start: at + if shape.keeps_prefix { prefix } else { 0 },
+        end: at + prefix + body.len(),
+        rule: shape.rule,
+    })
+}
+
+/// The characters of `alphabet` that `bytes` begins with, at most so many.
+fn run(bytes: &[u8], alphabet: Alphabet, most: usize) -> &[u8] {
+    let bytes = bytes.get(..most).unwrap_or(bytes);
+    let end = bytes.iter().position(|byte| !alphabet.has(*byte));
+    end.and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+}
+
+/// The characters of `alphabet` that `bytes` ends with, at most so many.
+fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
+    let back = bytes.iter().rev().take(most);
+    back.take_while(|byte| alphabet.has(**byte)).count()
+}
+
+/// Whether a key may begin at `at`: not within a word. An escape is no part of the word that follows it.
+fn starts_word(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or_default();
+    match before {
+        [.., last] if !last.is_ascii_alphanumeric() => true,
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'0'] => true,
+        [.., b'\\', b'x', _, _] | [.., b'\\', b'u', _, _, _, _] | [.., b'%', _, _] => true,
+        [color @ .., b'm'] => {
+            let codes = color.iter().rev();
+            let start = codes
+                .take(16)
+                .take_while(|byte| byte.is_ascii_digit() || **byte == b';')
+                .count();
+            color
+                .get(..color.len().saturating_sub(start))
+                .is_some_and(|before| before.ends_with(b"\x1b["))
+        }
+        other => other.is_empty(),
+    }
+}
+
+/// Digits, or letters of both cases: neither prose nor an identifier of one case.
+fn is_no_word(body: &[u8]) -> bool {
+    let has = |is: fn(&u8) -> bool| body.iter().any(is);
+    has(u8::is_ascii_digit) || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
+}
+
+/// `eyJ….….…`: a header, a payload, and mostly a signature.
+fn json_web_token(bytes: &[u8], at: usize) -> Option<Secret> {
+    const LONGEST_HEADER: usize = 4096;
+    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"eyJ"))?;
+    starts_word(bytes, at).then_some(())?;
+    let header = run(rest, Word, LONGEST_HEADER).len();
+    let payload = rest.get(header..)?.strip_prefix(b".")?;
+    let is_token = header >= 12 && run(payload, Word, 8).len() == 8;
+    is_token.then(|| Secret {
+        start: at,
+        end: at + run(rest, Parts, usize::MAX).len(),
+        rule: "jwt",
+    })
+}
+
+/// A bot's token: its id in base64, a time, a signature, with points between them.
+fn discord(bytes: &[u8], at: usize) -> Option<Secret> {
+    let rest = bytes.get(at..).filter(|_| starts_word(bytes, at))?;
+    let id = run(rest, Alnum, 29).len();
+    let time = rest.get(id..)?.strip_prefix(b".")?;
+    let length = run(time, Word, 8).len();
+    let signature = time.get(length..)?.strip_prefix(b".")?;
+    let signature = run(signature, Word, JUDGED).len();
+    let is_token = (23..=28).contains(&id) && (6..=7).contains(&length) && signature >= 27;
+    is_token.then(|| Secret {
+        start: at,
+        end: at + id + 1 + length + 1 + signature,
+        rule: "discord",
+    })
+}
+
+/// A client secret of Azure: `Q~` after three characters and a digit.
+fn azure(bytes: &[u8], at: usize) -> Option<Secret> {
+    let start = at.checked_sub(4)?;
+    let tail = run(bytes.get(at + 2..)?, Parts, JUDGED).len();
+    let is_secret = bytes.get(at - 1).is_some_and(u8::is_ascii_digit)
+        && run(bytes.get(start..)?, Parts, 4).len() == 4
+        && tail >= 20;
+    is_secret.then_some(Secret {
+        start,
+        end: at + 2 + tail,
+        rule: "azure",
+    })
+}
+
+/// A bot's number, `:AA`, and its token.
+fn telegram(bytes: &[u8], at: usize) -> Option<Secret> {
+    let number = bytes.get(..at)?;
+    let number = number
+        .iter()
+        .rev()
+        .take(12)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let tail = bytes.get(at + 1..)?;
+    let length = run(tail, Word, JUDGED).len();
+    let is_token = (8..=11).contains(&number) && tail.starts_with(b"AA") && length >= 30;
+    is_token.then_some(Secret {
+        start: at - number,
+        end: at + 1 + length,
+        rule: "telegram",
+    })
+}
+
+/// A token of HCP Terraform: `.atlasv1.` in its middle.
+fn terraform(bytes: &[u8], at: usize) -> Option<Secret> {
+    let tail = bytes.get(at..)?.strip_prefix(b".atlasv1.")?;
+    let lead = run_back(bytes.get(..at)?, Alnum, 20);
+    let length = run(tail, Parts, JUDGED).len();
+    (lead >= 10 && length >= 30).then_some(Secret {
+        start: at - lead,
+        end: at + b".atlasv1.".len() + length,
+        rule: "terraform",
+    })
+}
+
+/// A key of Mailchimp: 32 hexadecimal digits and its data centre.
+fn mailchimp(bytes: &[u8], at: usize) -> Option<Secret> {
+    let centre = bytes.get(at..)?.strip_prefix(b"-us")?;
+    let digits = centre
+        .iter()
+        .take(3)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let lead = run_back(bytes.get(..at)?, Hex, 33);
+    (lead == 32 && (1..=2).contains(&digits)).then_some(Secret {
+        start: at - lead,
+        end: at + b"-us".len() + digits,
+        rule: "mailchimp",
+    })
+}
+
+/// A key of each shape, for tests.
+#[cfg(test)]
+pub(super) fn examples() -> impl Iterator<Item = (&'static str, String)> {
+    let fill = |alphabet: Alphabet, length: usize| -> String {
+        let characters: Vec<char> = match alphabet {
+            Hex => "3f8a1c9e0b7d2465".chars().collect(),
+            Upper => "Q7ZK2M5XVB3JW6TN".chars().collect(),
+            _ => "a1B2c3D4e5F6g7H8i9J0k".chars().collect(),
+        };
+        characters.into_iter().cycle().take(length).collect()
+    };
+    SHAPES.iter().map(move |shape| {
+        let body = fill(shape.alphabet, shape.least);
+        (shape.rule, format!("{}{body}", shape.prefix))
+    })
+}

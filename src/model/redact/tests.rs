@@ -1,0 +1,471 @@
+//! What is found, what is left alone, and the laws of the redactor.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Redactor, redact, shapes};
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    assert_eq!(redact(text), expected, "{text}");
+}
+
+#[track_caller]
+fn check_kept(text: &str) {
+    assert!(
+        matches!(redact(text), Cow::Borrowed(_)),
+        "{text}\n -> {}",
+        redact(text)
+    );
+}
+
+/// A secret that is told by its shape: neither the prefix that stays nor the length is part of it.
+fn secret_part(key: &str) -> &str {
+    key.rsplit([' ', '/', '='])
+        .find(|part| part.len() >= 10)
+        .unwrap_or(key)
+}
+
+#[test]
+fn every_shape_is_found_in_any_surroundings() {
+    for (rule, key) in shapes::examples() {
+        for text in [
+            key.clone(),
+            format!("use {key} now"),
+            format!("({key})"),
+            format!("[\"{key}\",2]"),
+            format!("first line\\n{key}\\nlast line"),
+            format!("\u{1b}[1;32m{key}\u{1b}[0m"),
+            format!("q=%22{key}%22"),
+            format!("größe:{key}"),
+        ] {
+            let mut redactor = Redactor::default();
+            let clean = redactor.text(&text).into_owned();
+            assert!(
+                !clean.contains(secret_part(&key)),
+                "{rule}: {text}\n -> {clean}"
+            );
+            assert_eq!(
+                redactor.counts().values().sum::<u64>(),
+                1,
+                "{rule}: {clean}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_without_a_beginning_are_found_by_their_parts() {
+    let fill = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0";
+    let token = |length: usize| &fill[..length];
+    for (rule, key) in [
+        (
+            "jwt",
+            format!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{}", token(30)),
+        ),
+        ("discord", format!("MT{}.Gh1jK2.{}", token(22), token(38))),
+        ("azure", format!("abc8Q~{}", token(34))),
+        ("telegram", format!("123456789:AA{}", token(33))),
+        ("terraform", format!("{}.atlasv1.{fill}{fill}", token(14))),
+        (
+            "mailchimp",
+            "3f8a1c9e0b7d24653f8a1c9e0b7d2465-us12".to_owned(),
+        ),
+    ] {
+        check(
+            &format!("use {key} now"),
+            &format!("use [redacted:{rule}] now"),
+        );
+    }
+}
+
+#[test]
+fn a_private_key_is_redacted_as_a_block() {
+    let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7\nVJTUt9==";
+    for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
+        let begin = format!("-----BEGIN {kind}PRIVATE KEY-----");
+        let end = format!("-----END {kind}PRIVATE KEY-----");
+        let block = format!("{begin}\n{body}\n{end}");
+        check(&format!("a {block} b"), "a [redacted:private-key] b");
+        check(&block.replace('\n', "\\n"), "[redacted:private-key]");
+        check(&block.replace('\n', " "), "[redacted:private-key]");
+        check(&format!("{begin}\n{body}"), "[redacted:private-key]");
+        check(
+            &format!("{begin}\n{body}\n\nand so on, it said"),
+            "[redacted:private-key]\n\nand so on, it said",
+        );
+        let numbered: String = block
+            .lines()
+            .zip(1..)
+            .map(|(line, n)| format!("{n:6}→{line}\n"))
+            .collect();
+        check(&numbered, "     1→[redacted:private-key]\n");
+    }
+    check_kept("It begins with -----BEGIN RSA PRIVATE KEY----- and ends with another line.");
+    check_kept(
+        "-----BEGIN CERTIFICATE-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END CERTIFICATE-----",
+    );
+}
+
+#[test]
+fn values_behind_telling_names_are_found() {
+    for (before, after) in [
+        ("DB_PASSWORD=", " run"),
+        ("export FOO_TOKEN='", "'"),
+        ("export FOO_TOKEN=\"", "\" && run"),
+        ("mysql --password ", " -h db"),
+        ("mysql --password=", " -h db"),
+        ("gh --token ", ""),
+        ("{\"token\": \"", "\"}"),
+        ("{\\\"secret\\\":\\\"", "\\\",\\\"a\\\":1}"),
+        ("password: ", "\nuser: bob"),
+        ("a: 1\\npassword: ", "\\nuser: bob"),
+        ("  client_secret: \"", "\""),
+        ("const apiKey = \"", "\";"),
+        ("$env:API_KEY = '", "'"),
+        ("os.environ[\"API_KEY\"] = \"", "\""),
+        ("user[password]=", "&x=1"),
+        ("https://example.com/cb?a=1&access_token=", "&x=1"),
+        ("'secret' => '", "',"),
+        ("token := \"", "\""),
+        ("<password>", "</password>"),
+        ("[\"--api-key\",\"", "\"]"),
+        (
+            "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=",
+            ";EndpointSuffix=core.windows.net",
+        ),
+        ("aws_secret_access_key = ", "\n"),
+        ("PGPASSWORD=", " psql"),
+        ("SMTP_PASS=", "\n"),
+    ] {
+        let value = "hUnter2xYz/81Kq0";
+        check(
+            &format!("{before}{value}{after}"),
+            &format!("{before}[redacted:named-secret]{after}"),
+        );
+    }
+    check("password: letmein", "password: [redacted:named-secret]");
+    check("PASSWORD=letmein", "PASSWORD=[redacted:named-secret]");
+    check(
+        "password=\"it's \\\"me\\\"\" x",
+        "password=\"[redacted:named-secret]\" x",
+    );
+    check(
+        "password=\"correct horse bat",
+        "password=\"[redacted:named-secret]",
+    );
+    check("DB_PASSWORD=hunter2", "DB_PASSWORD=[redacted:named-secret]");
+    check("auth: 3f8a1c9e0b7d2465aa", "auth: [redacted:named-secret]");
+}
+
+#[test]
+fn credentials_in_headers_and_urls_are_found() {
+    for (text, expected) in [
+        (
+            "curl -H 'Authorization: Bearer abc.def'",
+            "curl -H 'Authorization: Bearer [redacted:authorization]'",
+        ),
+        (
+            "Authorization: Basic dXNlcjpwYXNz\r\n",
+            "Authorization: Basic [redacted:authorization]\r\n",
+        ),
+        (
+            "\"authorization\": \"token abcdef\"",
+            "\"authorization\": \"token [redacted:authorization]\"",
+        ),
+        ("Bearer a1B2c3D4e5F6g7H8", "Bearer [redacted:authorization]"),
+        (
+            "fetch https://bob:hunter2@example.com/x",
+            "fetch https://bob:[redacted:url-password]@example.com/x",
+        ),
+        (
+            "postgres://bob:p@ss@db:5432/x",
+            "postgres://bob:[redacted:url-password]@db:5432/x",
+        ),
+        (
+            "redis://:pw@cache",
+            "redis://:[redacted:url-password]@cache",
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_announces_the_next_secret_is_not_taken_for_the_end_of_one() {
+    check(
+        "A_TOKEN=x1y2z3,password: hunter2",
+        "A_TOKEN=[redacted:named-secret]password: [redacted:named-secret]",
+    );
+    check(
+        "A_TOKEN=x1y2z3/Bearer a1B2c3D4e5F6g7H8",
+        "A_TOKEN=[redacted:named-secret]Bearer [redacted:authorization]",
+    );
+}
+
+#[test]
+fn the_rule_is_that_of_the_keys_own_shape() {
+    let key = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    check(
+        &format!("GITHUB_TOKEN={key}"),
+        "GITHUB_TOKEN=[redacted:github]",
+    );
+    check(
+        &format!("https://x:{key}@github.com"),
+        "https://x:[redacted:github]@github.com",
+    );
+}
+
+#[test]
+fn ordinary_text_is_left_alone() {
+    for text in [
+        "List files",
+        "/home/dev/shop/src/auth/token.rs",
+        "Run the author's keyboard tests, max_tokens 4096",
+        "max_tokens: 4096, input_tokens=1050, token_count: 12",
+        "keyboard: qwerty1234, author: bob12345, secretary: alice99",
+        "Check task-list of sk-learn, sk-estimator-doc-link and disk-0123456789abcdefghij0123",
+        "git checkout feature/password-reset",
+        "http://localhost:8080/path",
+        "git@github.com:dev/shop.git https://example.com:8080/@scope/name",
+        "Implement token bucket",
+        "5b48472b-1111-4222-8333-444455556666",
+        "interface User { password: string; token?: string, secret: Option<String> }",
+        "let token = self.next_token()?; let secret = Secret::new(&bytes);",
+        "def login(user, password=None, token=token): return auth(password=password)",
+        "if password == expected || token != other {",
+        "PASSWORD=$DB_PASSWORD API_TOKEN=${TOKEN:-} SECRET=$(pass show x)",
+        "password: <your password>, token: {{ token }}, secret: ********",
+        "curl -H \"Authorization: Bearer $TOKEN\" -H 'Authorization: Bearer <token>'",
+        "postgres://user:$PASSWORD@localhost/x https://user:<password>@host",
+        "the --password option, the --token flag, --token-file /run/x",
+        "fetch(url, { credentials: 'include' })",
+        "authorization: req.headers.authorization",
+        "PWD=/home/dev/shop1 OLDPWD=/home/dev",
+        "const f = token => token.kind; tokens.map((token) => token + 1)",
+        "password: /run/secrets/db_password_1",
+        "sourceMappingURL=data:application/json;base64,eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbXX0abcdefghijklmnop",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
+fn members_with_telling_names_are_redacted_whole() {
+    let mut value = json!({
+        "password": "it is long", "api_key": ["a b", 7, ""], "clientSecret": "x", "Authorization": "Basic abc",
+        "max_tokens": 5, "token": true, "keyboard": "de", "author": "bob", "auth": "none",
+        "args": ["run", "--password", "hunter two", "--token", "--force"],
+        "nested": {"private_key": "k", "command": "FOO_TOKEN=x1y2z3 run"},
+    });
+    let mut redactor = Redactor::default();
+    redactor.value(&mut value);
+    let mark = "[redacted:named-secret]";
+    assert_eq!(
+        value,
+        json!({
+            "password": mark, "api_key": [mark, 7, ""], "clientSecret": mark, "Authorization": mark,
+            "max_tokens": 5, "token": true, "keyboard": "de", "author": "bob", "auth": "none",
+            "args": ["run", "--password", mark, "--token", "--force"],
+            "nested": {"private_key": mark, "command": format!("FOO_TOKEN={mark} run")},
+        })
+    );
+    assert_eq!(
+        redactor.into_counts(),
+        [("named-secret".to_owned(), 7)].into()
+    );
+}
+
+#[test]
+fn a_private_key_in_an_array_of_lines_is_redacted() {
+    let mut value = json!({"lines": [
+        " before", "+-----BEGIN RSA PRIVATE KEY-----", "+MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+        "+BKcwggSjAgEAAoIBAQC7", "+-----END RSA PRIVATE KEY-----", "+MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+    ]});
+    let mut redactor = Redactor::default();
+    redactor.value(&mut value);
+    let text = value.to_string();
+    assert_eq!(text.matches("MIIE").count(), 1, "{text}");
+    assert!(!text.contains("BKcw"), "{text}");
+    assert!(text.contains(" before"), "{text}");
+}
+
+#[test]
+fn of_json_nothing_but_the_secret_changes() {
+    let key = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    let line = |secret: &str| {
+        format!(
+            "{{ \"z\":1e3, \"a\" : \"caf\\u00e9 {secret}\" ,\"\\u0062\":\"\\/ \\ud83d\",\"z\":null}}\r\n"
+        )
+    };
+    let clean = line("").replace("é ", "é");
+    let mut redactor = Redactor::default();
+    assert!(matches!(redactor.json(&clean), Cow::Borrowed(_)));
+    let expected = line("[redacted:github]").replace("\\u00e9", "é");
+    assert_eq!(redactor.json(&line(&key)), expected);
+    assert_eq!(redactor.json("{\"password\":"), "{\"password\":");
+    assert_eq!(
+        redactor.json("{\"a\":\"\\ud83d PASSWORD=x1y2\"}"),
+        "{\"a\":\"\u{fffd} PASSWORD=[redacted:named-secret]\"}"
+    );
+    let named = json!({key.clone(): 1}).to_string();
+    assert_eq!(redactor.json(&named), "{\"[redacted:github]\":1}");
+}
+
+#[test]
+fn ids_and_signatures_of_a_transcript_stay() {
+    let key = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    let signature = format!("EqQB/{}AKIAQ7ZK2M5XVB3JW6TN/x==", "a1B2/c3+".repeat(20));
+    let line = json!({
+        "uuid": "5b48472b-1111-4222-8333-444455556666", "parentUuid": null, "requestId": "req_011CUabc",
+        "message": {"id": "msg_01", "content": [
+            {"type": "thinking", "thinking": "plain", "signature": signature},
+            {"type": "tool_use", "id": "toolu_01", "input": {"id": key, "command": "ls"}},
+        ]},
+    });
+    let mut redactor = Redactor::default();
+    let text = line.to_string();
+    let clean: Value = serde_json::from_str(&redactor.transcript_line(&text)).unwrap();
+    let mut expected = line;
+    expected["message"]["content"][1]["input"]["id"] = "[redacted:github]".into();
+    assert_eq!(clean, expected);
+}
+
+#[test]
+fn a_text_made_of_beginnings_is_read_in_time() {
+    for part in [
+        "sk-ant-",
+        "eyJ",
+        "/eyJ",
+        "token=\"",
+        "auth:'",
+        "-----BEGIN PRIVATE KEY-----",
+        "a://",
+        "pwd:",
+        "pwd=",
+        "password: ",
+        "Authorization:",
+        "<token>",
+        "--token ",
+        "=",
+        "M.",
+        "\\",
+        "password='$",
+        "Bearer ",
+    ] {
+        let text = part.repeat((1 << 16) / part.len());
+        // What this thread worked, whatever else the machine did meanwhile.
+        let worked = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let started = worked();
+        redact(&text);
+        let took = worked() - started;
+        assert!(took.tv_sec < 2, "{part}: {took:?}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        texts().prop_map(Value::from),
+    ];
+    let name = prop_oneof![
+        Just("password".to_owned()),
+        Just("id".to_owned()),
+        texts(),
+        any::<String>()
+    ];
+    leaf.prop_recursive(4, 32, 5, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(name.clone(), inner, 0..5)
+                .prop_map(|map| map.into_iter().collect::<Value>()),
+        ]
+    })
+}
+
+/// Texts of the parts that the rules look for.
+fn texts() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        proptest::sample::select(vec![
+            "password",
+            "token",
+            "=",
+            ":",
+            " ",
+            "\"",
+            "'",
+            "\\",
+            "\\n",
+            "\n",
+            "--",
+            "Bearer ",
+            "Authorization: ",
+            "://",
+            "@",
+            "u",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----END PRIVATE KEY-----",
+            "MIIEvQIBADANBgkqhkiG9w0",
+            "ghp_Zy9Xw8Vu7Ts6Rq5Po4Nm3Lk2",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx",
+            "[redacted:x]",
+            "[redacted",
+            "]",
+            "$",
+            "AKIAZZZZ5555ZZZZ5555",
+            "hunter2",
+            "<",
+            ">",
+            "</",
+            "\u{1b}[1m",
+            "é",
+            "%22",
+            "(",
+            ",",
+            ";",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z0-9]{1,4}",
+    ];
+    proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn any_text_is_redacted_once_and_for_all(text in prop_oneof![any::<String>(), texts()]) {
+        let once = redact(&text).into_owned();
+        prop_assert!(matches!(redact(&once), Cow::Borrowed(_)), "{} -> {}", once, redact(&once));
+    }
+
+    #[test]
+    fn json_stays_json_once_and_for_all(value in any_json(), pretty in any::<bool>()) {
+        let text = if pretty { format!("{value:#}") } else { value.to_string() };
+        for redact in [Redactor::json, Redactor::transcript_line] {
+            let once = redact(&mut Redactor::default(), &text).into_owned();
+            let read: Value = serde_json::from_str(&once).unwrap();
+            prop_assert!(matches!(redact(&mut Redactor::default(), &once), Cow::Borrowed(_)), "{}", once);
+            prop_assert_eq!(read.as_object().map(|o| o.len()).is_some(), value.is_object());
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_a_word_can_stand(
+        which in any::<proptest::sample::Index>(),
+        before in prop_oneof![any::<String>(), texts()],
+        start in proptest::sample::select(vec![" ", "\n", "\\n", "\"", "'", "=", ":", "(", ",", "/", ">", "|"]),
+        end in proptest::sample::select(vec![" ", "\n", "\\n", "\"", "'", ";", ")", ",", "<", "|"]),
+        after in prop_oneof![any::<String>(), texts()],
+    ) {
+        let keys: Vec<_> = shapes::examples().collect();
+        let (rule, key) = which.get(&keys);
+        let text = format!("{before}{start}{key}{end}{after}");
+        let clean = redact(&text);
+        prop_assert!(!clean.contains(secret_part(key)), "{}: {} -> {}", rule, text, clean);
+    }
+}

@@ -1,0 +1,224 @@
+//! What the recorded sessions did, by their hand-made tables in `tests/data/calls`.
+//!
+//! The hooks are played at once; afterwards the journals get the times and processes of the recording, since both tell
+//! how calls and turns ended.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Sandbox, as_client, data, json_lines, text};
+
+/// Plays a recorded run. Its journals are then as if the hooks had run at their time.
+pub(crate) fn play(name: &str) -> Sandbox {
+    let sandbox = Sandbox::just_swept();
+    let mut told: HashMap<String, Vec<(i64, Value)>> = HashMap::new();
+    for call in json_lines(&data("payloads/sessions").join(format!("{name}.jsonl"))) {
+        let payload = &call["stdin"];
+        sandbox
+            .hook(payload)
+            .env("CLAUDE_PROJECT_DIR", sandbox.project())
+            .env("CLAUDE_PID", as_client())
+            .silent();
+        if payload["hook_event_name"] != "MessageDisplay" {
+            let pid = call["env"]["CLAUDE_PID"].as_str().unwrap().parse().unwrap();
+            let id = payload["session_id"].as_str().unwrap().to_owned();
+            let at: i64 = call["at_ms"].as_i64().unwrap();
+            told.entry(id).or_default().push((at, pid));
+        }
+    }
+    for (id, moments) in told {
+        let path = sandbox.session(&id).join("events.jsonl");
+        let mut lines = String::new();
+        for (mut line, (at, pid)) in json_lines(&path).into_iter().zip(moments) {
+            let ts = chrono::DateTime::from_timestamp_millis(1_795_188_000_000 + at).unwrap();
+            line["ts"] = json!(ts.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+            line["mono"] = json!(1_000_000_000 + at * 1000);
+            line["pid"] = pid;
+            lines.push_str(&format!("\n{line}\n"));
+        }
+        fs::write(path, lines).unwrap();
+        let owners = sandbox.session(&id).join("owners");
+        let _ = fs::remove_dir_all(&owners);
+        fs::create_dir(&owners).unwrap();
+    }
+    sandbox
+}
+
+/// The rows of a table below its heading, by the heading's names.
+pub(crate) fn table(path: &Path) -> Vec<HashMap<String, String>> {
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let row = |line: &str| {
+        let cells = line.split('\t').map(str::to_owned);
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .zip(cells)
+            .collect()
+    };
+    lines.map(row).collect()
+}
+
+pub(crate) fn recordings() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(data("payloads/sessions"))
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn every_call_is_as_a_person_reads_it() {
+    let mut seen = 0;
+    for name in recordings() {
+        let sandbox = play(&name);
+        let mut expected: HashMap<String, Vec<Vec<String>>> = HashMap::new();
+        for row in table(&data("calls").join(format!("{name}.tsv"))) {
+            let columns = [
+                "agent",
+                "tool_use_id",
+                "tool",
+                "state",
+                "error",
+                "duration_ms",
+                "permission",
+                "spawned",
+            ];
+            let cells = columns.map(|column| row.get(column).cloned().unwrap_or_default());
+            expected
+                .entry(row["session"].clone())
+                .or_default()
+                .push(cells.to_vec());
+        }
+        for session in table(&data("calls").join(format!("{name}.sessions.tsv"))) {
+            let id = &session["session"];
+            let view = sandbox.ccsession(["timeline", id, "--json"]).json();
+            let calls = view["calls"].as_array().unwrap();
+            let cells = |call: &Value| {
+                let is_measured = call["closed"] == "by_itself" && call["state"] != "denied";
+                let took = if is_measured {
+                    shown(&call["duration_ms"])
+                } else {
+                    String::new()
+                };
+                let asked = if call["permission_ms"].is_null() {
+                    ""
+                } else {
+                    "yes"
+                };
+                vec![
+                    shown(&call["agent_id"]),
+                    shown(&call["tool_use_id"]),
+                    shown(&call["tool"]),
+                    shown(&call["state"]),
+                    shown(&call["error"]),
+                    took,
+                    asked.to_owned(),
+                    shown(&call["spawned_agent"]),
+                ]
+            };
+            // The recording has no time finer than a millisecond: calls of one are in no order.
+            let sorted = |mut rows: Vec<Vec<String>>| {
+                rows.sort();
+                rows
+            };
+            let found: Vec<Vec<String>> = calls.iter().map(cells).collect();
+            seen += found.len();
+            let expected = expected.remove(id).unwrap_or_default();
+            assert_eq!(sorted(found), sorted(expected), "{name}: {id}");
+            assert!(
+                calls.iter().all(|call| call["state"] != "running"),
+                "{name}: {id}"
+            );
+        }
+        assert!(expected.is_empty(), "{name}: {expected:?}");
+    }
+    assert_eq!(seen, 87);
+}
+
+#[test]
+fn every_session_is_as_a_person_reads_it() {
+    for name in recordings() {
+        let sandbox = play(&name);
+        for session in table(&data("calls").join(format!("{name}.sessions.tsv"))) {
+            let id = &session["session"];
+            let view = sandbox.ccsession(["timeline", id, "--json"]).json();
+            let count = |list: &str, is_it: &dyn Fn(&Value) -> bool| {
+                view[list]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|item| is_it(item))
+                    .count()
+                    .to_string()
+            };
+            let all = |_: &Value| true;
+            let reasons: Vec<String> = view["segments"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|s| shown(&s["reason"]))
+                .filter(|r| !r.is_empty())
+                .collect();
+            let found = [
+                ("prompts", count("prompts", &|p| p["notification"] == false)),
+                (
+                    "notifications",
+                    count("prompts", &|p| p["notification"] == true),
+                ),
+                ("agents", count("agents", &all)),
+                ("compactions", count("compactions", &all)),
+                ("segments", count("segments", &all)),
+                ("end_reasons", reasons.join(",")),
+                ("duplicates", view["duplicates"].to_string()),
+            ];
+            for (column, value) in found {
+                assert_eq!(value, session[column], "{name}: {id}: {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_timeline_of_each_recording_fits_eighty_columns() {
+    for name in recordings() {
+        let sandbox = play(&name);
+        for session in table(&data("calls").join(format!("{name}.sessions.tsv"))) {
+            let output = sandbox
+                .ccsession(["timeline", &session["session"]])
+                .env("COLUMNS", "80")
+                .output();
+            let printed = text(&output.stdout);
+            assert_eq!(output.status.code(), Some(0));
+            assert!(
+                printed.lines().all(|line| line.chars().count() <= 80),
+                "{printed}"
+            );
+            if std::env::var_os("SHOW").is_some() {
+                println!("{name}\n{printed}{}", text(&output.stderr));
+            }
+        }
+    }
+}

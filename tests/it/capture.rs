@@ -1,0 +1,491 @@
+//! How much of an event is recorded, and that no secret is: known keys in every text of every recorded payload, at every
+//! level, through the real hooks.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ccsession::model::redact::{Redactor, redact};
+use serde_json::{Value, json};
+
+use crate::support::{ID, Sandbox, data, event, payload};
+
+const LEVELS: [&str; 3] = ["metadata", "summary", "full"];
+
+/// Characters of a key, the same each time.
+fn fill(alphabet: &str, length: usize, seed: usize) -> String {
+    let characters: Vec<char> = alphabet.chars().collect();
+    let pick = |at: usize| characters[(at * 7 + at / 3 + seed * 11) % characters.len()];
+    (0..length).map(pick).collect()
+}
+
+/// Texts with a secret in them, and the secret. None stands in the sources as a whole: whoever scans these must not find one.
+fn canaries() -> Vec<(String, String)> {
+    let hex = "0123456789abcdef";
+    let upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let prefixed = [
+        ("AKIA", upper, 16),
+        ("ASIA", upper, 16),
+        ("AIza", alnum, 35),
+        ("ya29.", alnum, 60),
+        ("GOCSPX-", alnum, 28),
+        ("dop_v1_", hex, 64),
+        ("dapi", hex, 32),
+        ("ghp_", alnum, 36),
+        ("gho_", alnum, 36),
+        ("ghs_", alnum, 36),
+        ("github_pat_", alnum, 82),
+        ("glpat-", alnum, 20),
+        ("gldt-", alnum, 20),
+        ("ATATT3xFfGF0", alnum, 180),
+        ("ATBB", alnum, 32),
+        ("xoxb-123456789012-123456789012-", alnum, 24),
+        ("xoxp-123456789012-", alnum, 40),
+        ("xapp-1-A123-456-", hex, 64),
+        ("sk-ant-api03-", alnum, 95),
+        ("sk-", alnum, 48),
+        ("sk-proj-", alnum, 74),
+        ("sk-svcacct-", alnum, 74),
+        ("sk-or-v1-", hex, 64),
+        ("hf_", alnum, 34),
+        ("r8_", alnum, 37),
+        ("gsk_", alnum, 52),
+        ("xai-", alnum, 80),
+        ("pplx-", alnum, 48),
+        ("sk_live_", alnum, 24),
+        ("rk_test_", alnum, 24),
+        ("whsec_", alnum, 32),
+        ("npm_", alnum, 36),
+        ("pypi-AgEIcHlwaS5vcmc", alnum, 60),
+        ("cio", alnum, 32),
+        ("rubygems_", hex, 48),
+        ("dckr_pat_", alnum, 27),
+        ("SG.", alnum, 66),
+        ("SK", hex, 32),
+        ("key-", hex, 32),
+        ("lin_api_", alnum, 40),
+        ("ntn_", alnum, 46),
+        ("secret_", alnum, 43),
+        ("sntryu_", hex, 64),
+        ("hvs.", alnum, 90),
+        ("shpat_", hex, 32),
+        ("glsa_", alnum, 41),
+        ("dp.pt.", alnum, 43),
+    ];
+    let mut canaries: Vec<(String, String)> = prefixed
+        .into_iter()
+        .enumerate()
+        .map(|(seed, (prefix, alphabet, length))| {
+            let body = fill(alphabet, length, seed);
+            (format!("{prefix}{body}"), body)
+        })
+        .collect();
+    let around = [
+        ("https://hooks.slack.com/services/", ""),
+        ("MTEyMzQ1Njc4OTAxMjM0NTY3.Gh1jK2.", ""),
+        ("123456789:AA", ""),
+        ("abc8Q~", ""),
+        ("a1B2c3D4e5F6g7.atlasv1.", ""),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.", ""),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\n",
+            "\n-----END RSA PRIVATE KEY-----",
+        ),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\\n", ""),
+        ("Authorization: Bearer ", ""),
+        ("curl -H 'Authorization: Basic ", "'"),
+        ("postgres://bob:", "@db.example.com/shop"),
+        ("PASSWORD=", ""),
+        ("export FOO_TOKEN='", "'"),
+        ("mysql --password ", " shop"),
+        ("{\"client_secret\": \"", "\"}"),
+        ("aws_secret_access_key = ", ""),
+        (
+            "AccountName=x;AccountKey=",
+            "==;EndpointSuffix=core.windows.net",
+        ),
+    ];
+    for (seed, (before, after)) in around.into_iter().enumerate() {
+        let body = fill(alnum, 43, seed + 100);
+        canaries.push((format!("{before}{body}{after}"), body));
+    }
+    canaries
+}
+
+/// Puts `text` into every member of `value` that holds what somebody said.
+fn plant(value: &mut Value, name: &str, text: &str) {
+    const IDS: [&str; 6] = [
+        "agentId",
+        "backgroundTaskId",
+        "tool_name",
+        "tool_use_id",
+        "agentType",
+        "type",
+    ];
+    match value {
+        Value::String(said) if !IDS.contains(&name) => *said = format!("{said} {text}"),
+        Value::Array(values) => values.iter_mut().for_each(|value| plant(value, name, text)),
+        Value::Object(members) => members
+            .iter_mut()
+            .for_each(|(name, value)| plant(value, name, text)),
+        _ => {}
+    }
+}
+
+/// The payload with `text` in all that a person, a model or a tool can say in it.
+fn planted(mut payload: Value, text: &str) -> Value {
+    const SAID: [&str; 13] = [
+        "prompt",
+        "tool_input",
+        "tool_response",
+        "tool_calls",
+        "error",
+        "last_assistant_message",
+        "compact_summary",
+        "session_title",
+        "description",
+        "message",
+        "command_args",
+        "custom_instructions",
+        "title",
+    ];
+    let members = payload.as_object_mut().unwrap();
+    members.insert("session_title".to_owned(), "A title".into());
+    for (name, value) in members {
+        if SAID.contains(&name.as_str()) {
+            plant(value, name, text);
+        }
+    }
+    payload
+}
+
+/// What stands in the sandbox's files, all of it.
+fn recorded(sandbox: &Sandbox) -> String {
+    let files = sandbox.files();
+    let read = |file: &String| fs::read_to_string(sandbox.path(file)).unwrap();
+    files.iter().map(read).collect()
+}
+
+#[test]
+fn no_secret_in_any_text_of_any_payload_is_recorded_at_any_level() {
+    let canaries = canaries();
+    assert!(canaries.len() >= 60);
+    let text: String = canaries.iter().fold(String::new(), |mut all, (text, _)| {
+        write!(all, "then {text}\nand ").unwrap();
+        all
+    });
+    let mut events = 0;
+    for entry in fs::read_dir(data("payloads/events")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".json").unwrap();
+        let payload = planted(payload(name), &text);
+        for level in LEVELS {
+            let sandbox = Sandbox::just_swept();
+            sandbox
+                .hook(&payload)
+                .env("CCSESSION_CAPTURE", level)
+                .silent();
+            let recorded = recorded(&sandbox);
+            for (text, secret) in &canaries {
+                assert!(!recorded.contains(secret), "{name} at {level}: {text}");
+            }
+            assert_eq!(
+                recorded.contains("[redacted:jwt]"),
+                level == "full" && has_bodies(&payload),
+                "{name} at {level}"
+            );
+            events += 1;
+        }
+    }
+    assert!(events >= 3 * 49, "{events}");
+}
+
+fn has_bodies(payload: &Value) -> bool {
+    let is = |event: &str| payload["hook_event_name"] == event;
+    let has = |name: &str| payload.get(name).is_some();
+    !is("MessageDisplay")
+        && (has("prompt")
+            || has("last_assistant_message")
+            || payload["tool_input"]
+                .as_object()
+                .is_some_and(|input| !input.is_empty())
+            || is("PostToolUseFailure"))
+}
+
+#[test]
+fn each_secret_alone_is_recorded_nowhere() {
+    let sandbox = Sandbox::just_swept();
+    let canaries = canaries();
+    for (text, _) in &canaries {
+        let call = event(
+            "PostToolUse",
+            ID,
+            json!({"tool_name": "Bash", "tool_input": {"command": text, "description": text}, "tool_response": text}),
+        );
+        sandbox
+            .hook(&call)
+            .env("CCSESSION_CAPTURE", "full")
+            .silent();
+        let prompt = event(
+            "UserPromptSubmit",
+            ID,
+            json!({"prompt": text, "session_title": text}),
+        );
+        sandbox
+            .hook(&prompt)
+            .env("CCSESSION_CAPTURE", "full")
+            .silent();
+        let failure = event("StopFailure", ID, json!({"error": text}));
+        sandbox.hook(&failure).silent();
+    }
+    let recorded = recorded(&sandbox);
+    for (text, secret) in &canaries {
+        assert!(!recorded.contains(secret), "{text}");
+    }
+    for line in sandbox.journal(ID) {
+        let counts = line
+            .get("redacted")
+            .map(|counts| counts.as_object().unwrap().len());
+        assert_eq!(
+            counts,
+            (line["event"] != "StopFailure").then_some(1),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn half_of_a_secret_at_the_bound_is_not_recorded() {
+    let sandbox = Sandbox::just_swept();
+    let bound = 64 * 1024;
+    let secret = fill("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 40, 3);
+    for (before, length) in [
+        ("ghp_", 44),
+        ("PASSWORD=", 49),
+        ("postgres://bob:", 56),
+        ("Bearer ", 47),
+    ] {
+        for left in (1..length + 8).step_by(5) {
+            let text = format!(
+                "{}{before}{secret}@host and more",
+                "a ".repeat(bound / 2 - left / 2 - 8)
+            );
+            let call = event(
+                "PostToolUse",
+                ID,
+                json!({"tool_response": {"stdout": text, "stderr": "x"}}),
+            );
+            sandbox
+                .hook(&call)
+                .env("CCSESSION_CAPTURE", "full")
+                .silent();
+        }
+    }
+    let part = &secret[..4];
+    for line in sandbox.journal(ID) {
+        assert_eq!(line["cut"], json!(["output"]));
+        assert!(
+            !line.to_string().contains(part),
+            "{}",
+            &line.to_string()[bound - 200..]
+        );
+    }
+}
+
+#[test]
+fn at_level_full_what_was_said_is_in_the_journal() {
+    let sandbox = Sandbox::just_swept();
+    let hook = |payload: &Value| {
+        sandbox
+            .hook(payload)
+            .env("CCSESSION_CAPTURE", "full")
+            .silent();
+        sandbox
+            .journal(payload["session_id"].as_str().unwrap())
+            .pop()
+            .unwrap()
+    };
+    let call = payload("PostToolUse-Edit");
+    let line = hook(&call);
+    assert_eq!(
+        (&line["input"], &line["output"]),
+        (&call["tool_input"], &call["tool_response"])
+    );
+    assert_eq!((line.get("cut"), line.get("redacted")), (None, None));
+
+    let failure = hook(&payload("PostToolUseFailure-Bash"));
+    assert_eq!(failure["error"], "exit:3");
+    assert_eq!(failure["error_text"], "Exit code 3\nto-out\nto-err");
+
+    let prompt = hook(&event(
+        "UserPromptSubmit",
+        ID,
+        json!({"prompt": "Use PASSWORD=hunter2 and \u{1f600}"}),
+    ));
+    assert_eq!(
+        prompt["prompt"],
+        "Use PASSWORD=[redacted:named-secret] and \u{1f600}"
+    );
+    assert_eq!(prompt["redacted"], json!({"named-secret": 1}));
+    let stop = payload("Stop");
+    assert_eq!(hook(&stop)["message"], stop["last_assistant_message"]);
+
+    sandbox.hook(&call).silent();
+    let line = sandbox
+        .journal(call["session_id"].as_str().unwrap())
+        .pop()
+        .unwrap();
+    assert_eq!((line.get("input"), line.get("output")), (None, None));
+}
+
+#[test]
+fn a_huge_output_is_cut_and_the_line_stays_one_object() {
+    let sandbox = Sandbox::just_swept();
+    let output = json!({"lines": vec!["PASSWORD=abc \"quoted\" \\ größe"; 400_000], "last": 1});
+    let input = json!({"content": "x".repeat(1 << 20), "file_path": "/home/dev/shop/a"});
+    let call = event(
+        "PostToolUse",
+        ID,
+        json!({"tool_input": input, "tool_response": output, "duration_ms": 5, "prompt": "p ".repeat(1 << 20),
+            "last_assistant_message": "m ".repeat(1 << 20)}),
+    );
+    let started = Instant::now();
+    sandbox
+        .hook(&call)
+        .env("CCSESSION_CAPTURE", "full")
+        .silent();
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    let journal = sandbox.journal(ID);
+    let line = &journal[0];
+    assert_eq!(line["cut"], json!(["input", "output", "prompt", "message"]));
+    assert_eq!(line["duration_ms"], 5);
+    assert!(line["output"]["lines"].as_array().unwrap().len() > 1000);
+    let bytes = fs::read(sandbox.session(ID).join("events.jsonl"))
+        .unwrap()
+        .len();
+    assert!((120 << 10..130 << 10).contains(&bytes), "{bytes}");
+}
+
+/// Texts as sessions are full of them, and none of them a secret.
+fn ordinary_text() -> String {
+    let hex = "0123456789abcdef";
+    let base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::new();
+    let mut state = 1u64;
+    let mut random = |alphabet: &str, length: usize| -> String {
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 33) as usize
+        };
+        let characters = alphabet.as_bytes();
+        (0..length)
+            .map(|_| characters[next() % characters.len()] as char)
+            .collect()
+    };
+    while text.len() < 10 << 20 {
+        let uuid = [8, 4, 4, 4, 12].map(|length| random(hex, length)).join("-");
+        let (sha1, sha256) = (random(hex, 40), random(hex, 64));
+        let (integrity, signature) = (random(base64, 86), random(base64, 700));
+        let (image, id) = (random(base64, 4000), random(alnum, 24));
+        write!(
+            text,
+            r#"The author of the keyboard driver asked its secretary for a token of thanks; the password reset page works.
+{{"uuid":"{uuid}","parentUuid":null,"sessionId":"{uuid}","requestId":"req_01{id}","timestamp":"2026-11-20T16:10:34.383Z"}}
+{{"type":"tool_use","id":"toolu_01{id}","name":"Bash","input":{{"command":"git show {sha1} --stat | head -n 20"}}}}
+{{"id":"msg_01{id}","usage":{{"input_tokens":1050,"output_tokens":50,"max_tokens":4096}},"signature":"{signature}=="}}
+commit {sha1}
+Author: Dev <dev@example.com> https://github.com/dev/shop/compare/{sha1}...main?expand=1&page=2#diff-{sha256}
+    "integrity": "sha512-{integrity}==", "resolved": "https://registry.npmjs.org/@scope/name/-/name-1.2.3.tgz",
+ checksum = "{sha256}"   # sha256:{sha256} image@sha256:{sha256}
+pub fn login(user: &str, password: &str, token: Option<Token>) -> Result<Session, AuthError> {{
+    let token = self.tokens.next().ok_or_else(|| Error::missing("token"))?; let secret = Secret::from(key);
+    if password.is_empty() || token == Token::None {{ return Err(AuthError::Password); }}
+def connect(host, user, password=None, *, auth=None, token=token, secret=settings.secret): ...
+interface Login {{ user: string; password: string; apiKey?: string | null; onToken: (token: string) => void }}
+!function(e,t){{var n=e.token,r=t.password;n=r?i(n):o;return n.map((e=>e.auth)),{{token:n,auth:r}}}}(window,document);
+  password: ${{DB_PASSWORD}}
+  token: {{{{ .Values.token }}}}
+export API_KEY="$(pass show api)" PASSWORD=$PASSWORD TOKEN=<your token> PWD=/home/dev/shop
+curl -H "Authorization: Bearer $TOKEN" http://localhost:8080/health?v=1.2.3&t=12:30
+<img src="data:image/png;base64,{image}">
+  12→    let map = HashMap::new(); // task-list, disk-usage-0123456789abcdef, risk-{sha1}
+-rw-r--r-- 1 dev dev 4096 Nov 20 16:21 /home/dev/shop/src/auth/token_store.rs:120:9: warning: unused `secret`
+"#
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn ten_megabytes_of_ordinary_text_are_changed_nowhere() {
+    let text = ordinary_text();
+    for line in text.lines() {
+        let clean = redact(line);
+        assert!(matches!(clean, Cow::Borrowed(_)), "{line}\n -> {clean}");
+    }
+    assert!(matches!(redact(&text), Cow::Borrowed(_)));
+}
+
+#[test]
+fn real_transcripts_and_payloads_are_changed_nowhere() {
+    let mut lines = 0;
+    each_line(&data("payloads"), &mut |line| {
+        lines += 1;
+        for redact in [Redactor::transcript_line, Redactor::json, Redactor::text] {
+            let mut redactor = Redactor::default();
+            let clean = redact(&mut redactor, line);
+            assert!(matches!(clean, Cow::Borrowed(_)), "{line}\n -> {clean}");
+        }
+    });
+    assert!(lines > 500, "{lines}");
+}
+
+fn each_line(dir: &Path, visit: &mut dyn FnMut(&str)) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            each_line(&path, visit);
+        } else {
+            fs::read_to_string(&path)
+                .unwrap()
+                .lines()
+                .for_each(&mut *visit);
+        }
+    }
+}
+
+#[test]
+fn a_transcripts_secrets_go_and_the_rest_of_the_line_stays() {
+    let canaries = canaries();
+    let mut changed = 0;
+    each_line(&data("payloads/transcripts"), &mut |line| {
+        let mut before: Value = serde_json::from_str(line).unwrap();
+        let Some(content) = before.pointer_mut("/message/content") else {
+            return;
+        };
+        let (text, secret) = &canaries[changed % canaries.len()];
+        plant(content, "content", text);
+        if serde_json::from_str::<Value>(line).unwrap() == before {
+            return;
+        }
+        let clean = Redactor::default()
+            .transcript_line(&before.to_string())
+            .into_owned();
+        let after: Value = serde_json::from_str(&clean).unwrap();
+        assert!(!clean.contains(secret), "{text}: {clean}");
+        assert_eq!(after["uuid"], before["uuid"]);
+        changed += 1;
+    });
+    assert!(changed > 30, "{changed}");
+}

@@ -1,0 +1,449 @@
+//! `ccsession timeline`, as people and programs read it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
+
+use crate::support::{ID, Sandbox, text};
+
+/// A session with this journal, ended; each event at so many milliseconds after 14:00 UTC.
+fn session(sandbox: &Sandbox, id: &str, events: &[(i64, &str, Value)]) {
+    let mut journal = String::new();
+    for (at, event, more) in events {
+        let ts = chrono::DateTime::from_timestamp_millis(1_795_183_200_000 + at).unwrap();
+        let mut line = json!({
+            "v": 1, "ts": ts.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "mono": 1_000_000_000 + at * 1000,
+            "event": event, "session_id": id, "pid": 7,
+        });
+        line.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        writeln!(journal, "\n{line}").unwrap();
+    }
+    raw(sandbox, id, &journal);
+}
+
+/// A session with this text for a journal.
+fn raw(sandbox: &Sandbox, id: &str, journal: &str) {
+    let dir = sandbox.session(id);
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700).recursive(true).create(&dir).unwrap();
+    let record = json!({
+        "v": 1, "session_id": id, "project": {"name": "shop", "root": "/home/dev/shop"}, "cwd": null, "transcript_path": null, "source": "startup",
+        "model": null, "agent_type": null, "head": null, "started_at": "2026-11-20T14:00:00.000000Z", "ended_at": null, "end_reason": null,
+        "outcome": null, "exit_status": null, "previous": null, "parent": null, "name": null, "role": null, "focus": null, "notes": null,
+        "description": null, "machine": null, "archive": null,
+    });
+    for (name, content) in [
+        ("session.json", record.to_string()),
+        ("events.jsonl", journal.to_owned()),
+    ] {
+        let path = dir.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        // Nothing happened for long: a session of which no process is known is abandoned then.
+        let long_ago =
+            std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        fs::File::open(&path)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+    }
+}
+
+fn call(id: &str, tool: &str, what: &str) -> Value {
+    json!({"tool": tool, "tool_use_id": id, "what": what})
+}
+
+fn with(mut value: Value, more: Value) -> Value {
+    value
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    value
+}
+
+/// A session with a little of everything.
+fn varied(sandbox: &Sandbox) {
+    let sub = json!({"agent_id": "a1", "agent_type": "explorer"});
+    session(
+        sandbox,
+        ID,
+        &[
+            (0, "SessionStart", json!({"source": "startup"})),
+            (1000, "UserPromptSubmit", json!({"prompt_id": "p1"})),
+            (2000, "PreToolUse", call("t1", "Bash", "Run the tests")),
+            (2500, "PermissionRequest", json!({"tool": "Bash"})),
+            (
+                9000,
+                "PostToolUseFailure",
+                with(
+                    call("t1", "Bash", "Run the tests"),
+                    json!({"error": "exit:101", "duration_ms": 3000}),
+                ),
+            ),
+            (10_000, "PreToolUse", call("t2", "Agent", "Look around")),
+            (10_100, "SubagentStart", sub.clone()),
+            (
+                10_200,
+                "PreToolUse",
+                with(
+                    call("t3", "Read", "/home/dev/shop/src/checkout.rs"),
+                    sub.clone(),
+                ),
+            ),
+            (
+                10_300,
+                "PostToolUse",
+                with(
+                    call("t3", "Read", ""),
+                    with(sub.clone(), json!({"duration_ms": 80})),
+                ),
+            ),
+            (12_000, "SubagentStop", sub),
+            (
+                12_100,
+                "PostToolUse",
+                with(
+                    call("t2", "Agent", ""),
+                    json!({"duration_ms": 2050, "spawned_agent": "a1"}),
+                ),
+            ),
+            (13_000, "PreToolUse", call("t4", "Bash", "Serve")),
+            (
+                13_050,
+                "PostToolUse",
+                with(
+                    call("t4", "Bash", ""),
+                    json!({"duration_ms": 20, "background": "b1"}),
+                ),
+            ),
+            (14_000, "Stop", json!({"prompt_id": "p1"})),
+            (
+                15_000,
+                "UserPromptSubmit",
+                json!({"prompt_id": "p2", "source": "task-notification", "task_id": "b1"}),
+            ),
+            (15_500, "Stop", json!({"prompt_id": "p2"})),
+            (60_000, "PreCompact", json!({"trigger": "auto"})),
+            (72_000, "PostCompact", json!({"trigger": "auto"})),
+            (3_600_000, "UserPromptSubmit", json!({"prompt_id": "p3"})),
+            (3_601_000, "PreToolUse", call("t5", "WebFetch", "docs.rs")),
+            (
+                3_640_000,
+                "SessionEnd",
+                json!({"reason": "prompt_input_exit"}),
+            ),
+        ],
+    );
+}
+
+#[track_caller]
+fn check(sandbox: &Sandbox, arguments: &[&str], columns: &str, expected: &str) {
+    let run = sandbox.ccsession([&["timeline", ID][..], arguments].concat());
+    let printed = run.env("TZ", "UTC").env("COLUMNS", columns).stdout();
+    assert_eq!(printed, expected, "{printed}");
+}
+
+const EIGHTY: &str = "\
+5b48472b-1111-4222-8333-444455556666  shop  ended
+2026-11-20 14:00:00, 1h 00m
+2 prompts, 5 calls (1 failed, 1 abandoned, 1 backgrounded), 1 subagent
+
+14:00:01  prompt 1: 13.00s, 4 calls
+14:00:02   ░░░░░████          3.00s  failed      Bash      exit:101 · Run the t…
+14:00:10             ███      2.05s  ok          Agent     Look around
+14:00:10             █         80ms  ok          └ Read    /home/dev/shop/src/c…
+14:00:13                █┄     20ms  background  Bash      Serve
+
+14:00:15  notice of b1: 500ms
+14:01:00                     12.00s  context compacted (auto)
+
+15:00:00  prompt 2: interrupted, at the latest after 40.00s, 1 call
+15:00:01  ████████████████   39.00s  abandoned   WebFetch  docs.rs
+";
+
+#[test]
+fn a_timeline_fits_eighty_columns() {
+    let sandbox = Sandbox::new();
+    varied(&sandbox);
+    check(&sandbox, &[], "80", EIGHTY);
+}
+
+const WIDE: &str = "\
+5b48472b-1111-4222-8333-444455556666  shop  ended
+2026-11-20 14:00:00, 1h 00m
+2 prompts, 5 calls (1 failed, 1 abandoned, 1 backgrounded), 1 subagent
+
+14:00:01  prompt 1: 13.00s, 4 calls
+\u{1b}[31m14:00:02    ░░░░░░░░░░████████                3.00s  failed      Bash      exit:101 · Run the tests · asked for permission, 3.50s\u{1b}[0m
+14:00:10                        ██████        2.05s  ok          Agent     Look around
+14:00:10                        █              80ms  ok          └ Read    /home/dev/shop/src/checkout.rs
+\u{1b}[34m14:00:13                               █┄┄     20ms  background  Bash      Serve\u{1b}[0m
+
+14:00:15  notice of b1: 500ms
+14:01:00                                     12.00s  context compacted (auto)
+
+15:00:00  prompt 2: interrupted, at the latest after 40.00s, 1 call
+\u{1b}[35m15:00:01  ████████████████████████████████   39.00s  abandoned   WebFetch  docs.rs\u{1b}[0m
+";
+
+#[test]
+fn a_wide_terminal_has_longer_bars_and_colour_is_asked_for() {
+    let sandbox = Sandbox::new();
+    varied(&sandbox);
+    check(&sandbox, &["--color", "always"], "200", WIDE);
+    let plain = WIDE
+        .replace("\u{1b}[31m", "")
+        .replace("\u{1b}[34m", "")
+        .replace("\u{1b}[35m", "")
+        .replace("\u{1b}[0m", "");
+    check(&sandbox, &[], "200", &plain);
+    check(&sandbox, &["--color", "never"], "200", &plain);
+}
+
+/// The tools of the calls that these arguments show.
+fn shown(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
+    let run = sandbox.ccsession([&["timeline", ID, "--jsonl"][..], arguments].concat());
+    let lines = run.stdout();
+    let tool = |line: &str| {
+        serde_json::from_str::<Value>(line).unwrap()["tool"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    lines.lines().map(tool).collect()
+}
+
+#[test]
+fn calls_are_chosen_by_time_tool_outcome_and_subagent() {
+    let sandbox = Sandbox::new();
+    varied(&sandbox);
+    assert_eq!(
+        shown(&sandbox, &[]),
+        ["Bash", "Agent", "Read", "Bash", "WebFetch"]
+    );
+    assert_eq!(shown(&sandbox, &["--failed"]), ["Bash", "WebFetch"]);
+    assert_eq!(
+        shown(&sandbox, &["--tool", "read", "--tool", "Agent"]),
+        ["Agent", "Read"]
+    );
+    assert_eq!(shown(&sandbox, &["--agent", "explorer"]), ["Read"]);
+    assert_eq!(shown(&sandbox, &["--agent", "a1", "--failed"]), [""; 0]);
+    assert_eq!(
+        shown(&sandbox, &["--agent", "main", "--tool", "Bash"]),
+        ["Bash", "Bash"]
+    );
+    assert_eq!(
+        shown(&sandbox, &["--since", "2026-11-20T14:30:00Z"]),
+        ["WebFetch"]
+    );
+    let only = "14:00:10  └ Read";
+    let printed = sandbox
+        .ccsession(["timeline", ID, "--tool", "Read"])
+        .env("TZ", "UTC")
+        .stdout();
+    assert!(
+        !printed.contains("prompt 2") && printed.contains("└ Read"),
+        "{only}: {printed}"
+    );
+}
+
+#[test]
+fn json_has_every_call_with_its_times() {
+    let sandbox = Sandbox::new();
+    varied(&sandbox);
+    let view = sandbox.ccsession(["timeline", ID, "--json"]).json();
+    assert_eq!(
+        view["calls"][0],
+        json!({
+            "tool_use_id": "t1", "tool": "Bash", "what": "Run the tests", "state": "failed", "error": "exit:101",
+            "started_at": "2026-11-20T14:00:02.000000Z", "ended_at": "2026-11-20T14:00:09.000000Z",
+            "duration_ms": 3000, "elapsed_ms": 7000, "wait_ms": 500, "permission_ms": 3500, "closed": "by_itself", "agent_id": null,
+            "prompt_id": null, "pid": 7, "input_bytes": null, "output_bytes": null, "background": null, "background_ended_at": null,
+            "spawned_agent": null,
+        })
+    );
+    assert_eq!(
+        view["calls"][3]["background_ended_at"],
+        "2026-11-20T14:00:15.000000Z"
+    );
+    assert_eq!(
+        (
+            &view["v"],
+            &view["session_id"],
+            &view["state"],
+            &view["events"]
+        ),
+        (&json!(1), &json!(ID), &json!("ended"), &json!(21))
+    );
+    assert_eq!(view["agents"][0]["tool_use_id"], "t2");
+    assert_eq!(view["prompts"][2]["end"], "interrupted");
+}
+
+#[test]
+fn sessions_with_nothing_or_little_in_them_look_right() {
+    let sandbox = Sandbox::new();
+    raw(&sandbox, ID, "");
+    check(
+        &sandbox,
+        &[],
+        "80",
+        &format!("{ID}  shop  abandoned\n0 prompts, 0 calls, 0 events\n"),
+    );
+    session(
+        &sandbox,
+        ID,
+        &[(0, "SessionStart", json!({"source": "startup"}))],
+    );
+    let one = "2026-11-20 14:00:00, 0ms\n0 prompts, 0 calls, 1 event\n";
+    check(
+        &sandbox,
+        &[],
+        "80",
+        &format!("{ID}  shop  abandoned\n{one}"),
+    );
+    session(
+        &sandbox,
+        ID,
+        &[(0, "PreToolUse", call("t1", "Bash", "List"))],
+    );
+    let one = "2026-11-20 14:00:00, 0ms\n0 prompts, 1 call (1 abandoned)\n\n14:00:00  before the first prompt, 1 call\n\
+        14:00:00  █                     0ms  abandoned   Bash  List\n";
+    check(
+        &sandbox,
+        &[],
+        "80",
+        &format!("{ID}  shop  abandoned\n{one}"),
+    );
+}
+
+#[test]
+fn what_is_no_event_is_counted_and_named_and_the_rest_is_shown() {
+    let sandbox = Sandbox::new();
+    let good = r#"{"v":1,"ts":"2026-11-20T14:00:00.000000Z","event":"PreToolUse","session_id":"s","tool":"Bash","tool_use_id":"t1"}"#;
+    let journal = format!(
+        "\n{{\"v\":1,\"ts\":\n\n\0\0\0\0\n\n[1]\n\n{{\"v\":7,\"event\":{{}}}}\n\n{good}\n\n{{\"v\":1"
+    );
+    raw(&sandbox, ID, &journal);
+    let output = sandbox.ccsession(["timeline", ID]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("1 call (1 abandoned)"));
+    assert_eq!(
+        text(&output.stderr),
+        format!(
+            "ccsession: left out 2 lines of session {ID}: torn\nccsession: left out 1 lines of session {ID}: not an event\n\
+             ccsession: left out 1 lines of session {ID}: of a newer version\n"
+        )
+    );
+    let view = sandbox.ccsession(["timeline", ID, "--json"]).json();
+    assert_eq!(
+        view["damage"],
+        json!({"torn": 2, "foreign": 1, "newer": 1, "in_flight": 1})
+    );
+}
+
+#[test]
+fn text_of_strangers_never_moves_a_cursor_nor_breaks_a_row() {
+    let hostile = [
+        "\u{1b}[2J\u{1b}[H",
+        "\u{9b}31m",
+        "\u{202e}gnp.exe",
+        "a\r\nb\u{2028}c",
+        "\u{7}\u{8}\u{7f}",
+        "日本語日本語日本語日本語日本語日本語",
+        "\u{200b}\u{200d}\u{feff}",
+        "e\u{301}\u{301}\u{301}",
+        "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
+    ];
+    for text in hostile {
+        let sandbox = Sandbox::new();
+        let long = text.repeat(30);
+        let sub = json!({"agent_id": long, "agent_type": long});
+        session(
+            &sandbox,
+            ID,
+            &[
+                (0, "SessionStart", json!({"source": long})),
+                (
+                    1,
+                    "UserPromptSubmit",
+                    json!({"prompt_id": long, "source": "task-notification", "task_id": long}),
+                ),
+                (2, "PreToolUse", call(&long, &long, &long)),
+                (
+                    3,
+                    "PostToolUseFailure",
+                    with(call(&long, &long, &long), json!({"error": long})),
+                ),
+                (4, "PreToolUse", with(call("t2", &long, &long), sub.clone())),
+                (5, "PreCompact", json!({"trigger": long})),
+                (6, "SubagentStop", sub),
+                (7, "StopFailure", json!({"error": long})),
+                (8, "SessionStart", json!({"source": long, "pid": 8})),
+            ],
+        );
+        for columns in [20, 40, 80, 200] {
+            let printed = sandbox
+                .ccsession(["timeline", ID])
+                .env("COLUMNS", columns.to_string())
+                .stdout();
+            for line in printed.lines() {
+                assert!(line.width() <= columns, "{columns}: {line:?}");
+                assert!(
+                    !line.chars().any(|c| c.is_control()
+                        || ('\u{200b}'..='\u{200f}').contains(&c)
+                        || ('\u{202a}'..='\u{202e}').contains(&c)
+                        || c == '\u{feff}'),
+                    "{line:?}"
+                );
+            }
+            assert!(printed.lines().count() < 20, "{printed}");
+        }
+        sandbox.ccsession(["timeline", ID, "--json"]).json();
+    }
+}
+
+#[test]
+fn which_session_is_meant() {
+    let sandbox = Sandbox::new();
+    let none = sandbox.ccsession(["timeline"]).refused(3);
+    assert_eq!(
+        none,
+        "ccsession: could not find a session of this project; see `ccsession list --all`"
+    );
+    session(&sandbox, "abc-1", &[]);
+    session(&sandbox, "abc-2", &[]);
+    assert!(
+        sandbox
+            .ccsession(["timeline", "nope"])
+            .refused(3)
+            .contains("could not find session `nope`")
+    );
+    assert!(
+        sandbox
+            .ccsession(["timeline", "abc"])
+            .refused(4)
+            .contains("2 begin with `abc`")
+    );
+    assert!(
+        sandbox
+            .ccsession(["timeline", "../x"])
+            .refused(64)
+            .contains("not a session id")
+    );
+    assert!(
+        sandbox
+            .ccsession(["timeline", "abc-1", "--since", "soon"])
+            .refused(64)
+            .contains("--since `soon`")
+    );
+    let own = sandbox
+        .ccsession(["timeline"])
+        .env("CLAUDE_CODE_SESSION_ID", "abc-2")
+        .stdout();
+    assert!(own.starts_with("abc-2  shop"), "{own}");
+}
