@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Stat;
+
 use super::error::{Error, Result};
 use super::file::Meta;
 use super::write::{self, Appended, Durability};
@@ -18,9 +20,6 @@ const MAX_OWNER: usize = 4096;
 const MAX_USAGE: usize = 16 << 20;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
-/// How often a journal is opened anew because it was rotated meanwhile. Between two rotations lies a whole journal, so that
-/// one is enough, but for file systems on which a file is not always known again.
-const MAX_TRIES: usize = 16;
 
 /// What a creation found missing. Of several hooks that create one session, one writes the record, and one begins the
 /// journal.
@@ -208,17 +207,17 @@ impl SessionDir {
         }
         for number in 1.. {
             let full = self.rotated(number);
-            if !write::create_small(&full, b"")? {
-                continue;
+            if write::create_small(&full, b"")? {
+                let exchanged = exchange(&journal, &full);
+                if exchanged.is_err() && file::look(&full)?.is_some_and(|full| full.meta.size == 0)
+                {
+                    // Otherwise each later event would leave another one.
+                    write::remove(&full)?;
+                }
+                return exchanged.map(|()| true);
             }
-            if !write::exchange(&journal, &full)? {
-                // For a moment there is no journal: an event that comes then begins one.
-                write::rename(&journal, &full)?;
-                write::begin(&journal, b"")?;
-            }
-            break;
         }
-        Ok(true)
+        Ok(false)
     }
 
     /// The journal's part of this number, which is full; the first one is the oldest.
@@ -240,46 +239,34 @@ impl SessionDir {
                 Some(_) | None => break,
             }
         }
-        // As in `open_rotated`.
+        // As in `open_journal`.
         parts.retain(|(_, meta)| meta.size > 0);
         Ok(parts)
     }
 
-    /// Opens the files that the journal consists of, the oldest first: those that it consisted of at one moment.
+    /// Opens the files that the journal consists of, the oldest first: those that it consists of when this begins.
     fn open_journal(&self) -> Result<Vec<File>> {
-        for _ in 0..MAX_TRIES {
-            if let Some(files) = self.try_open_journal()? {
+        // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
+        let newest = file::opened_own(&self.journal())?;
+        let identity = |(_, stat): &(File, Stat)| Meta::from(stat).identity;
+        let last = newest.as_ref().map(identity);
+        let mut files = Vec::new();
+        for number in 1.. {
+            let path = self.rotated(number);
+            let Some(part) = file::opened_own(&path)? else {
+                break;
+            };
+            let part_is = Some(identity(&part));
+            let has_name = file::look(&path)?.map(|found| found.meta.identity) == part_is;
+            // One without content, or without its name by now, is not full: it is about to become the journal.
+            if has_name && part.1.st_size > 0 {
+                files.push(part.0);
+            }
+            if part_is == last {
                 return Ok(files);
             }
         }
-        let mut files = self.open_rotated()?;
-        files.extend(file::open_own(&self.journal())?);
-        Ok(files)
-    }
-
-    /// As [`Self::open_journal`]; nothing where it was rotated meanwhile.
-    fn try_open_journal(&self) -> Result<Option<Vec<File>>> {
-        let path = self.journal();
-        let newest = file::opened_own(&path)?;
-        let mut files = self.open_rotated()?;
-        let opened = newest.as_ref().map(|(_, stat)| Meta::from(stat).identity);
-        let is_there = file::look(&path)?.map(|found| found.meta.identity);
         files.extend(newest.map(|(file, _)| file));
-        Ok((opened == is_there).then_some(files))
-    }
-
-    /// Opens the journal's full parts, the oldest first.
-    fn open_rotated(&self) -> Result<Vec<File>> {
-        let mut files = Vec::new();
-        for number in 1.. {
-            let Some((file, stat)) = file::opened_own(&self.rotated(number))? else {
-                break;
-            };
-            // An empty one is not full: it is about to become the journal, or was left by a process that was killed then.
-            if stat.st_size > 0 {
-                files.push(file);
-            }
-        }
         Ok(files)
     }
 
@@ -390,4 +377,14 @@ impl SessionDir {
     pub fn imported_events(&self) -> Result<journal::Events> {
         journal::read(&self.imported())
     }
+}
+
+/// Gives the full journal at `journal` the name of the empty file at `full`, and an empty one its name.
+fn exchange(journal: &Path, full: &Path) -> Result<()> {
+    if write::exchange(journal, full)? {
+        return Ok(());
+    }
+    // For a moment there is no journal: an event that comes then begins one.
+    write::rename(journal, full)?;
+    write::begin(journal, b"").map(drop)
 }

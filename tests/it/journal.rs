@@ -20,11 +20,11 @@ use crate::bad_input::{assert_sound, in_parallel, is_torture, make_state};
 use crate::faults::{can_inject, traced};
 use crate::support::{ID, PRE_TOOL_USE, Sandbox, as_client, event, json_lines, text};
 
-/// The variable that makes [`append_worker`] work: the journal's path, and the worker's name.
-const WORKER: &str = "CCSESSION_TEST_WORKER";
+/// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path.
+pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
 
 /// The record `number` of the worker `name`: of any size up to some pages, and told from every other by its text.
-fn record(name: &str, number: u64) -> Event {
+pub(crate) fn record(name: &str, number: u64) -> Event {
     let size = usize::try_from(number * 7919 % 6000).unwrap();
     let letter = char::from(b'a' + u8::try_from((number + name.len() as u64) % 26).unwrap());
     Event {
@@ -45,23 +45,29 @@ fn append_worker() {
     };
     let task = task.into_string().unwrap();
     let (path, name) = task.split_once('\n').unwrap();
-    let stderr = rustix::stdio::stderr();
     for number in 0.. {
         let appended = journal::append(Path::new(path), &record(name, number)).unwrap();
         assert!(matches!(appended, Appended::Done { .. }));
-        rustix::io::write(stderr, format!("{number}\n").as_bytes()).unwrap();
+        acknowledge(number);
     }
 }
 
+/// Says that a record is in the journal, by one write.
+pub(crate) fn acknowledge(number: u64) {
+    let line = format!("{number}\n");
+    rustix::io::write(rustix::stdio::stderr(), line.as_bytes()).unwrap();
+}
+
 /// A worker, killed at the latest when it goes out of scope.
-struct Worker(Child);
+pub(crate) struct Worker(Child);
 
 impl Worker {
-    fn start(journal: &Path, name: &str) -> Self {
-        let task = format!("{}\n{name}", journal.display());
+    /// Starts the worker that is the test `test`, in a process of its own.
+    pub(crate) fn start(test: &str, place: &Path, name: &str) -> Self {
+        let task = format!("{}\n{name}", place.display());
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "journal::append_worker", "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(WORKER, task)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -70,7 +76,7 @@ impl Worker {
     }
 
     /// Kills the worker `after` its first acknowledgement, and returns the numbers of all records it acknowledged.
-    fn kill(mut self, after: Duration) -> Vec<u64> {
+    pub(crate) fn kill(mut self, after: Duration) -> Vec<u64> {
         let mut acknowledgements = BufReader::new(self.0.stderr.take().unwrap());
         let mut text = String::new();
         acknowledgements.read_line(&mut text).unwrap();
@@ -109,7 +115,7 @@ fn no_kill_loses_or_mixes_an_acknowledged_record() {
             // From at once to some dozen records later, differently for every life.
             let after =
                 Duration::from_micros(u64::try_from(worker * 7717 + life * 4241).unwrap() % 1500);
-            let numbers = Worker::start(&path, &name).kill(after);
+            let numbers = Worker::start("journal::append_worker", &path, &name).kill(after);
             kills.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             own += numbers.len();
             let ids = numbers.into_iter().map(|number| format!("{name}/{number}"));
