@@ -151,7 +151,7 @@ impl Session {
 
     /// Adds a call: one in sixteen fails, one in 256 is interrupted and never comes back.
     fn call(&mut self) {
-        let tool = TOOLS[self.random.below(16) as usize];
+        let tool = TOOLS.get(self.random.below(16) as usize).unwrap();
         let size = self.random.below(900);
         let call = format!(
             "\"tool\":\"{tool}\",\"tool_use_id\":\"toolu_01{:022x}\"",
