@@ -117,6 +117,8 @@ show() {
     say '... and when the session has ended:'
     play "$(tail -n 1 "$recorded")"
     run "$bin/ccsession" current
+    run "$bin/ccsession" timeline
+    run "$bin/ccsession" stats
 }
 
 play() {

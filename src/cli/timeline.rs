@@ -56,6 +56,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let entries = entries(&activity, &filter);
     if args.jsonl {
         print_lines(&entries);
+        complain(&id, &activity, damage);
     } else if args.json {
         output::json_of(&Shown {
             v: 1,
@@ -222,7 +223,8 @@ fn counts(activity: &Activity<'_>) -> String {
 /// Says what of the journal could not be shown, and what was told twice.
 fn complain(id: &SessionId, activity: &Activity<'_>, damage: Damage) {
     for (count, what) in damage.named() {
-        output::complain(&format!("left out {count} lines of session {id}: {what}"));
+        let lines = if count == 1 { "line" } else { "lines" };
+        output::complain(&format!("left out {count} {lines} of session {id}: {what}"));
     }
     if activity.duplicates > 0 {
         let count = activity.duplicates;

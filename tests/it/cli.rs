@@ -820,6 +820,7 @@ fn every_place_is_shown() {
          session_timeout   1h       default\n\
          cleanup_interval  5m       default\n\
          capture           summary  default\n\
+         journal_limit     64MiB    default\n\
          context_line      false    default\n",
         place("state"),
         place("pointers"),
@@ -951,7 +952,7 @@ fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
             key.to_uppercase()
         )));
     }
-    assert_eq!(bare.len(), 5);
+    assert_eq!(bare.len(), 6);
 }
 
 #[test]

@@ -335,8 +335,8 @@ fn what_is_no_event_is_counted_and_named_and_the_rest_is_shown() {
     assert_eq!(
         text(&output.stderr),
         format!(
-            "ccsession: left out 2 lines of session {ID}: torn\nccsession: left out 1 lines of session {ID}: not an event\n\
-             ccsession: left out 1 lines of session {ID}: of a newer version\n"
+            "ccsession: left out 2 lines of session {ID}: torn\nccsession: left out 1 line of session {ID}: not an event\n\
+             ccsession: left out 1 line of session {ID}: of a newer version\n"
         )
     );
     let view = sandbox.ccsession(["timeline", ID, "--json"]).json();
