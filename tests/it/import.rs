@@ -483,6 +483,20 @@ fn calls_that_were_broken_off_are_abandoned_and_not_failed_or_denied() {
             session.line(None, "user", json!({"message": said}));
         }
     }
+    // Another client resumed the session while the call ran, and then it came back.
+    session.prompt();
+    let id = session.open(None, "Bash");
+    let block =
+        json!({"type": "tool_result", "tool_use_id": id, "content": lost, "is_error": true});
+    let message = json!({"role": "user", "content": [block]});
+    session.line(
+        None,
+        "user",
+        json!({"message": message, "toolDenialKind": "interrupted"}),
+    );
+    session.no_response_requested();
+    session.close(None, "Bash", &id, Ending::Ok);
+    session.word(None);
     // The client was killed before the model had said anything.
     session.prompt();
     session.clock += 86_400_000;
@@ -505,13 +519,14 @@ fn calls_that_were_broken_off_are_abandoned_and_not_failed_or_denied() {
         "abandoned",
         "abandoned",
         "abandoned",
+        "ok",
     ];
     assert_eq!(states, expected);
-    assert!(calls.iter().all(|call| call["duration_ms"].is_null()));
+    assert!(calls[..6].iter().all(|call| call["duration_ms"].is_null()));
     let prompts = timeline["prompts"].as_array().unwrap();
     let ends: Vec<String> = prompts.iter().map(|prompt| text(prompt, "end")).collect();
-    assert_eq!(ends[..7], ["interrupted"; 7]);
-    assert_eq!(ends[7], "stopped");
+    assert_eq!(ends[..6], ["interrupted"; 6]);
+    assert_eq!(ends[6..], ["stopped", "interrupted", "stopped"]);
 }
 
 #[test]
