@@ -4,6 +4,7 @@ What was called is the scripted API's word, which gave each call its id; how it 
 payloads and in its transcripts.
 """
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from scenarios import Scenario
 
 OK, FAILED, DENIED, ABANDONED, BACKGROUNDED = STATES = "ok", "failed", "denied", "abandoned", "backgrounded"
 RUNNING = "running"
+TASK = re.compile(r"^<task-notification>\s*<task-id>(\w+)</task-id>")
 # The least limit of a journal that may be set, in bytes, and the longest event.
 ROTATED_AT, LONGEST = 64 << 10, 128 << 10
 
@@ -29,6 +31,8 @@ class Called:
     state: str | None = None
     duration_ms: int | None = None
     background: str | None = None
+    # Whether the client told its session that what it left in the background is over.
+    is_over: bool = False
     spawned_agent: str | None = None
 
     @property
@@ -46,6 +50,8 @@ def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
         every_session_could_be_asked(layout, account),
         calls_are_as_the_client_told(layout, called, recorded),
         calls_are_as_the_scenario_says(scenario, layout, recorded),
+        turns_are_the_prompts(layout, recorded),
+        segments_are_the_clients(layout, recorded),
         subagents_are_below_their_callers(layout, recorded, completed, account["imported"]["sessions"]),
         *(numbers_are_the_timelines(layout, of) for of in (recorded, completed, account["imported"]["sessions"])),
         each_event_was_told_as_often_as_registered(scenario, layout, recorded),
@@ -78,7 +84,16 @@ def of_client(layout: Layout) -> dict[str, Called]:
             one.duration_ms, one.spawned_agent = payload["duration_ms"], response.get("agentId")
             one.background = response.get("backgroundTaskId") or (response.get("agentId") if is_async else None)
             one.state = FAILED if event == "PostToolUseFailure" else BACKGROUNDED if one.background else OK
+    over = {(call["payload"]["session_id"], task) for call in layout.fired() for task in ended_tasks(call["payload"])}
+    for one in found.values():
+        one.is_over = (one.session_id, one.background) in over
     return found
+
+
+def ended_tasks(payload: dict) -> list[str]:
+    if payload["hook_event_name"] == "SubagentStop":
+        return [payload["agent_id"]]
+    return TASK.findall(payload["prompt"]) if payload["hook_event_name"] == "UserPromptSubmit" else []
 
 
 def client_kept_what_it_was_told(layout: Layout, called: dict[str, Called]) -> Iterator[str]:
@@ -104,9 +119,10 @@ def calls_are_as_the_client_told(layout: Layout, called: dict[str, Called], reco
     for call_id, one in called.items():
         found = timelines.pop(call_id, [])
         expected = [one.session_id, one.tool, one.agent_id, one.told, one.duration_ms, one.background,
-                    one.spawned_agent]
+                    one.spawned_agent, one.is_over]
         fields = ("tool", "agent_id", "state", "duration_ms", "background", "spawned_agent")
-        shown = [[session_id, *(call[name] for name in fields)] for session_id, call in found]
+        shown = [[session_id, *(call[name] for name in fields), call["background_ended_at"] is not None]
+                 for session_id, call in found]
         if shown != ([expected] if one.told else []):
             yield f"{call_id}: the timelines have {shown}, the client told {expected} ({layout.account})"
     if timelines:
@@ -133,6 +149,41 @@ def calls_are_as_the_scenario_says(scenario: Scenario, layout: Layout, recorded:
         yield f"all clients are gone, and these calls are running: {sorted(running)} ({layout.account})"
 
 
+def turns_are_the_prompts(layout: Layout, recorded: dict) -> Iterator[str]:
+    """Each prompt is there once, with whom it is from, and its turn is over."""
+    given = {}
+    for payload in (call["payload"] for call in layout.fired()):
+        if payload["hook_event_name"] == "UserPromptSubmit":
+            notifies = payload["prompt"].startswith("<task-notification>")
+            given.setdefault(payload["session_id"], Counter())[payload["prompt_id"], notifies] += 1
+    for session_id, answers in recorded.items():
+        prompts = answers["timeline"]["said"]["prompts"]
+        found = Counter((prompt["prompt_id"], prompt["notification"]) for prompt in prompts)
+        if found != given.get(session_id, Counter()):
+            yield f"{session_id}: the prompts are {found}, and {given.get(session_id)} were given ({layout.account})"
+        if still := [prompt for prompt in prompts if prompt["end"] == "open" or not prompt["ended_at"]]:
+            yield f"{session_id}: all clients are gone, and these turns are open: {still} ({layout.account})"
+
+
+def segments_are_the_clients(layout: Layout, recorded: dict) -> Iterator[str]:
+    """A session has a segment for each time that a client took it up, and each is over."""
+    taken_up = {}
+    for call in layout.fired():
+        payload, pid = call["payload"], int(call["pid"])
+        segments = taken_up.setdefault(payload["session_id"], [])
+        if payload["hook_event_name"] == "SessionStart" and payload["source"] != "compact":
+            segments.append([payload["source"], pid, None])
+        elif payload["hook_event_name"] == "SessionEnd":
+            next(segment for segment in reversed(segments) if segment[1] == pid)[2] = payload["reason"]
+    for session_id, answers in recorded.items():
+        segments = answers["timeline"]["said"]["segments"]
+        found = [[segment[name] for name in ("source", "pid", "reason")] for segment in segments]
+        if found != taken_up[session_id]:
+            yield f"{session_id}: the segments are {found}, the clients' {taken_up[session_id]} ({layout.account})"
+        if not all(segment["ended_at"] for segment in segments):
+            yield f"{session_id}: all clients are gone, and a segment is open: {segments} ({layout.account})"
+
+
 def subagents_are_below_their_callers(layout: Layout, *views: dict) -> Iterator[str]:
     """As the client's own note beside each subagent's transcript says."""
     notes = {path.name.removeprefix("agent-").removesuffix(".meta.json"): (path, json.loads(path.read_text()))
@@ -142,6 +193,8 @@ def subagents_are_below_their_callers(layout: Layout, *views: dict) -> Iterator[
         for answers in view.values():
             for agent in answers["timeline"]["said"]["agents"]:
                 found.setdefault(agent["agent_id"], []).append(agent)
+            if still := [agent for agent in answers["timeline"]["said"]["agents"] if not agent["ended_at"]]:
+                yield f"all clients are gone, and these subagents have not ended: {still} ({layout.account})"
         for agent_id, (path, note) in notes.items():
             expected = [[note["agentType"], note.get("parentAgentId"), note["toolUseId"]]]
             shown = [[agent["agent_type"], agent["parent"], agent["tool_use_id"]] for agent in found.pop(agent_id, [])]
@@ -173,7 +226,7 @@ def numbers_are_the_timelines(layout: Layout, sessions: dict) -> Iterator[str]:
 def each_event_was_told_as_often_as_registered(scenario: Scenario, layout: Layout, recorded: dict) -> Iterator[str]:
     for session_id, answers in recorded.items():
         said = answers["timeline"]["said"]
-        if bool(said["duplicates"]) != scenario.doubled:
+        if said["duplicates"] != (said["events"] // 2 if scenario.doubled else 0):
             yield f"{said['duplicates']} of {said['events']} events of {session_id} were doubles ({layout.account})"
 
 
@@ -188,10 +241,10 @@ def import_agrees_with_the_record(layout: Layout, called: dict[str, Called], rec
                  for session_id, call in found]
         if shown != [expected]:
             yield f"{call_id}: imported as {shown}, the client told hooks {expected} ({layout.account})"
-        for _, call in (*found, *of_hooks.get(call_id, [])):
-            # A batch, by which alone the hooks hear of a call that was not valid, has no labels.
-            if call["closed"] != "by_batch" and call["what"] != found[0][1]["what"]:
-                yield f"{call_id}: imported as {found[0][1]['what']!r}, recorded as {call['what']!r} ({layout.account})"
+        # A batch, by which alone the hooks hear of a call that was not valid, has no labels.
+        labels = {call["what"] for _, call in (*found, *of_hooks.get(call_id, [])) if call["closed"] != "by_batch"}
+        if len(labels) > 1:
+            yield f"{call_id}: labelled {sorted(map(str, labels))} by hooks and by import ({layout.account})"
     if timelines:
         yield f"imported calls that nobody made: {sorted(map(str, timelines))} ({layout.account})"
     for session_id, answers in recorded.items():
@@ -204,8 +257,13 @@ def import_agrees_with_the_record(layout: Layout, called: dict[str, Called], rec
 
 def results_by_id(layout: Layout) -> dict[str, dict]:
     """The line of each call's result in the transcripts."""
-    return {block["tool_use_id"]: line for _, line in recording.transcript_lines(layout)
-            for block in blocks_of(line) if block["type"] == "tool_result"}
+    found = {}
+    for _, line in recording.transcript_lines(layout):
+        for block in blocks_of(line):
+            # While one process is at a call, another that resumes the session notes it as lost.
+            if block["type"] == "tool_result" and not is_an_end(found.get(block["tool_use_id"])):
+                found[block["tool_use_id"]] = line
+    return found
 
 
 def is_an_end(result: dict | None) -> bool:
