@@ -88,6 +88,8 @@ pub struct Agent<'a> {
     pub parent: Option<&'a str>,
     /// Whether the call that started it was told its id, and not only guessed by the order of events.
     pub is_linked: bool,
+    /// The client's process that it was last heard of in.
+    pid: Option<u32>,
 }
 
 /// A compaction of the context.
@@ -153,6 +155,11 @@ impl<'a> Activity<'a> {
                 call.state = State::Abandoned;
                 call.closed = Some(Closed::ByDeath);
                 call.ended = Some(last_of(call.pid));
+            }
+        }
+        for agent in &mut self.agents {
+            if agent.ended.is_none() && !has_it(agent.pid) {
+                agent.ended = Some(last_of(agent.pid));
             }
         }
         for prompt in &mut self.prompts {
@@ -612,9 +619,11 @@ impl<'a> Fold<'a> {
                 call: None,
                 parent: None,
                 is_linked: false,
+                pid: None,
             });
         }
         if let Some(agent) = agents.get_mut(place) {
+            agent.pid = step.pid.or(agent.pid);
             agent.agent_type = agent
                 .agent_type
                 .or_else(|| self.trace.text(step.agent_type));
@@ -920,10 +929,18 @@ mod tests {
         assert_eq!(millis(told.wait()), Some(100));
     }
 
+    fn subagent(agent_id: &'static str, at: i64) -> Line<'static> {
+        Line {
+            agent_id: Some(agent_id),
+            ..line("SubagentStart", at)
+        }
+    }
+
     #[test]
     fn what_a_dead_process_began_is_given_up_when_it_was_last_heard_of() {
         let lines = [
             line("SessionStart", 0),
+            subagent("a1", 9),
             call("PreToolUse", "t1", 10),
             Line {
                 pid: Some(8),
@@ -933,6 +950,10 @@ mod tests {
                 pid: Some(8),
                 ..call("PreToolUse", "t2", 61_000)
             },
+            Line {
+                pid: Some(8),
+                ..subagent("a2", 61_001)
+            },
         ];
         let trace = trace(&lines);
         let mut activity = Activity::of(&trace);
@@ -940,6 +961,8 @@ mod tests {
         let states: Vec<State> = activity.calls.iter().map(|call| call.state).collect();
         assert_eq!(states, [State::Abandoned, State::Running]);
         assert_eq!(activity.calls[0].elapsed(), Some(Duration::ZERO));
+        let ends: Vec<Option<Moment>> = activity.agents.iter().map(|agent| agent.ended).collect();
+        assert_eq!(ends, [activity.calls[0].ended, None]);
     }
 
     /// The session of the next two tests: two calls, the clock set by `jump` milliseconds between them.

@@ -437,6 +437,99 @@ fn a_subagent_whose_transcript_was_deleted_stays() {
 }
 
 #[test]
+fn calls_that_were_broken_off_are_abandoned_and_not_failed_or_denied() {
+    let sandbox = Sandbox::new();
+    let mut session = Script::new(ID, "p");
+    let rejected =
+        "The user doesn't want to proceed with this tool use. The tool use was rejected.";
+    let lost = "[Tool call interrupted: the session ended before this call's result was recorded.]";
+    let endings = [
+        // Esc while it ran.
+        (rejected, json!({"toolDenialKind": "user-rejected"})),
+        // The user said no.
+        (
+            rejected,
+            json!({"toolDenialKind": "user-rejected", "toolDenialBeforeRun": true}),
+        ),
+        // Nobody was there to be asked.
+        (
+            "you haven't granted it yet",
+            json!({"toolDenialKind": "user-rejected",
+            "permissionDecision": {"decision": "reject"}}),
+        ),
+        // The client was killed: the next one writes this when it resumes the session.
+        (lost, json!({"toolDenialKind": "interrupted"})),
+        // Likewise, before the client said so in a word.
+        (lost, json!({})),
+        ("[Request interrupted by user for tool use]", json!({})),
+    ];
+    for (text, more) in endings {
+        session.prompt();
+        let id = session.open(None, "Bash");
+        let block =
+            json!({"type": "tool_result", "tool_use_id": id, "content": text, "is_error": true});
+        let mut line =
+            json!({"promptId": session.prompt, "message": {"role": "user", "content": [block]}});
+        line.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        session.line(None, "user", line);
+        if text == lost {
+            // A day later.
+            session.clock += 86_400_000;
+            session.no_response_requested();
+        } else {
+            let said = json!({"content": [{"type": "text", "text": "[Request interrupted by user for tool use]"}]});
+            session.line(None, "user", json!({"message": said}));
+        }
+    }
+    // Another client resumed the session while the call ran, and then it came back.
+    session.prompt();
+    let id = session.open(None, "Bash");
+    let block =
+        json!({"type": "tool_result", "tool_use_id": id, "content": lost, "is_error": true});
+    let message = json!({"role": "user", "content": [block]});
+    session.line(
+        None,
+        "user",
+        json!({"message": message, "toolDenialKind": "interrupted"}),
+    );
+    session.no_response_requested();
+    session.close(None, "Bash", &id, Ending::Ok);
+    session.word(None);
+    // The client was killed before the model had said anything.
+    session.prompt();
+    session.clock += 86_400_000;
+    session.no_response_requested();
+    session.prompt();
+    session.word(None);
+    put(
+        &sandbox.projects().join("p").join(format!("{ID}.jsonl")),
+        session.text(),
+    );
+    sandbox.import();
+    let said = sandbox.ccsession(["timeline", ID, "--json"]).stdout();
+    let timeline: Value = serde_json::from_str(&said).unwrap();
+    let calls = timeline["calls"].as_array().unwrap();
+    let states: Vec<String> = calls.iter().map(|call| text(call, "state")).collect();
+    let expected = [
+        "abandoned",
+        "denied",
+        "denied",
+        "abandoned",
+        "abandoned",
+        "abandoned",
+        "ok",
+    ];
+    assert_eq!(states, expected);
+    assert!(calls[..6].iter().all(|call| call["duration_ms"].is_null()));
+    let prompts = timeline["prompts"].as_array().unwrap();
+    let ends: Vec<String> = prompts.iter().map(|prompt| text(prompt, "end")).collect();
+    assert_eq!(ends[..6], ["interrupted"; 6]);
+    assert_eq!(ends[6..], ["stopped", "interrupted", "stopped"]);
+}
+
+#[test]
 fn a_turn_ends_by_its_last_word_an_interruption_or_an_error() {
     let sandbox = Sandbox::new();
     let mut session = Script::new(ID, "p");
@@ -690,6 +783,13 @@ impl Script {
     fn word(&mut self, agent: Option<&str>) {
         let message = json!({"id": "m", "model": "opus", "stop_reason": "end_turn", "content": [{"type": "text", "text": "done"}]});
         self.line(agent, "assistant", json!({"message": message}));
+    }
+
+    /// What a client puts after a turn that was cut off, when it resumes the session.
+    fn no_response_requested(&mut self) {
+        let message = json!({"model": "<synthetic>", "stop_reason": "stop_sequence",
+            "content": [{"type": "text", "text": "No response requested."}]});
+        self.line(None, "assistant", json!({"message": message}));
     }
 
     fn turn(&mut self, random: &mut Random) {

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import calls_checks
 import identity_checks
 import recording
 from layout import Layout, read_lines
@@ -32,6 +33,7 @@ def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> li
             records_are_right(scenario, layout),
             state_is_private(layout),
             *identity_checks.all_of(scenario, layout),
+            *calls_checks.all_of(scenario, layout),
             nothing_was_left(layout),
             client_saw_silent_hooks(layout),
         ]
@@ -81,6 +83,8 @@ def journal_is_exact(scenario: Scenario, layout: Layout) -> Iterator[str]:
     """Each firing of a registered event is journaled exactly once, in its session's journal, and nothing else is."""
     fired = recording.fired(layout, registered(layout))
     journaled = recording.journaled(layout)
+    if scenario.doubled:
+        fired += fired
     for key in sorted(fired.keys() | journaled.keys(), key=str):
         named = dict(key)
         if fired[key] != journaled[key] and named.get("event") not in scenario.uncertain:

@@ -146,6 +146,18 @@ class Client:
             log.write(json.dumps(entry) + "\n")
 
 
+    def tally(self, label: str, of: str, calls: dict[str, int]) -> None:
+        """Asks for the timeline of the session that a probe ran in, from a shell outside every session, and records it
+        beside the calls of each kind that it must have: `Bash running`, `Agent ok`."""
+        command = [str(self.layout.local_bin / "ccsession"), "timeline", self.session_of(of), "--json"]
+        done = subprocess.run(command, cwd=self.layout.project, text=True, env=self.environment,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        entry = {"label": label, "calls": calls, "status": done.returncode, "stdout": done.stdout,
+                 "stderr": done.stderr}
+        with open(self.layout.tallies_log, "a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+
 class Asked:
     """A `claude -p` under way; its output goes to `out/LABEL.{stdout,stderr}`."""
 

@@ -99,12 +99,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"type": "error", "error": {"type": "not_found_error", "message": "not scripted"}})
         body = json.loads(raw)
         turn = self.server.reply_to(body)
+        blocks = self.server.blocks(turn)
+        called = [{"id": block["id"], "tool": block["name"]} for block in blocks if block["type"] == "tool_use"]
         self.server.record({"session_id": self.headers.get("x-claude-code-session-id"),
-                            "messages": body.get("messages"), "reply": turn})
+                            "agent_id": self.headers.get("x-claude-code-agent-id"),
+                            "messages": body.get("messages"), "reply": turn, "called": called})
         if "error" in turn:
             error = turn["error"]
             return self.answer(error["status"], {"type": "error", "error": error})
-        self.stream(body, self.server.blocks(turn))
+        self.stream(body, blocks)
 
     def answer(self, status: int, value: dict) -> None:
         body = json.dumps(value).encode()

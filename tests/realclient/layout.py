@@ -15,8 +15,11 @@ class Layout:
         self.root = root
         self.home = root / "home"
         self.local_bin = self.home / ".local/bin"
+        # A second copy of ours, where a scenario has it registered, too.
+        self.second = self.home / "second"
         self.libexec = self.home / ".local/libexec/ccsession"
         self.settings = self.home / ".claude/settings.json"
+        self.transcripts = self.home / ".claude/projects"
         self.settings_before = root / "out/settings-before.json"
         self.settings_installed = root / "out/settings-installed.json"
         self.project = root / "project"
@@ -31,6 +34,12 @@ class Layout:
         self.looks_log = root / "looks.jsonl"
         self.witness_log = root / "witness.jsonl"
         self.api_log = root / "api.jsonl"
+        # What `ccsession` made of the calls at the end, and while the scenario ran.
+        self.account = root / "account.json"
+        self.tallies_log = root / "tallies.jsonl"
+        # The transcripts imported where nothing is on record, and into a copy of what is.
+        self.imported = root / "imported"
+        self.completed = root / "completed"
 
     def fired(self) -> list[dict]:
         """Every hook call that the capture hook saw: `at`, `pid` (the client's), `above`, `project_dir`, `payload`."""

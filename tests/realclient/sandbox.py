@@ -16,6 +16,7 @@ import time
 import traceback
 from pathlib import Path
 
+import account
 from client import Client, Unavailable
 from fake_api import FakeApi
 from layout import Layout, python_command
@@ -104,16 +105,20 @@ def main(name: str, variant: str, root: str, claude: str) -> None:
     words = {"RUN": str(layout.root), "PROJECT": str(layout.project), "PROBE": layout.probe_command()}
     api = FakeApi(scenario.conversations, words, layout.api_log)
     api.start()
-    environment = client_environment(layout, api.url)
-    seed_client(layout)
+    environment = client_environment(layout, api.url) | scenario.environment
+    seed_client(layout, scenario)
     if variant != PLAIN:
         install_ours(layout, environment)
+        if scenario.doubled:
+            install_again(layout, environment)
     if variant == WITNESSED:
         put_under_witness(layout)
     try:
         scenario.play(Client(layout, environment))
     finally:
         (layout.out / "leftovers.json").write_text(json.dumps(leftovers(layout)))
+    if variant != PLAIN:
+        account.take(layout, environment)
 
 
 def close_off(visible: list[Path]) -> None:
@@ -154,14 +159,18 @@ def client_environment(layout: Layout, api: str) -> dict[str, str]:
     }
 
 
-def seed_client(layout: Layout) -> None:
+def seed_client(layout: Layout, scenario: Scenario) -> None:
     """Writes the client's own files: first questions answered, tools allowed, the capture hook on every event."""
     state = {"hasCompletedOnboarding": True, "theme": "dark", "numStartups": 5,
              "customApiKeyResponses": {"approved": [API_KEY], "rejected": []},
              "projects": {str(layout.project): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}}
     (layout.home / ".claude.json").write_text(json.dumps(state))
     capture = {"type": "command", "command": python_command("capture.py", layout.fired_log)}
-    settings = {"permissions": {"allow": ALLOWED}, "hooks": {event: [{"hooks": [capture]}] for event in EVENTS}}
+    settings = {"permissions": {"allow": ALLOWED, "deny": list(scenario.denied)},
+                "hooks": {event: [{"hooks": [capture]}] for event in EVENTS}}
+    if scenario.refusing:
+        refuse = f"if grep -q {shlex.quote(scenario.refusing)}; then echo refused >&2; exit 2; fi"
+        settings["hooks"]["PreToolUse"].append({"hooks": [{"type": "command", "command": refuse}]})
     layout.settings.write_text(json.dumps(settings, indent=2))
     shutil.copy(layout.settings, layout.settings_before)
 
@@ -174,6 +183,19 @@ def install_ours(layout: Layout, environment: dict[str, str]) -> None:
     if done.returncode != 0:
         raise RuntimeError(f"`ccsession install --scope user` ended with {done.returncode}: {done.stderr.strip()}")
     shutil.copy(layout.settings, layout.settings_installed)
+
+
+def install_again(layout: Layout, environment: dict[str, str]) -> None:
+    """Installs a second copy of ours, from elsewhere and for the project: the client runs one command only once."""
+    for folder in (layout.local_bin, layout.libexec):
+        copy = layout.second / folder.relative_to(layout.home / ".local")
+        shutil.copytree(folder, copy, symlinks=True)
+    command = [str(layout.second / "bin/ccsession"), "install", "--scope", "project"]
+    done = subprocess.run(command, cwd=layout.project, env=environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    (layout.out / "install-again.log").write_text(done.stdout + done.stderr)
+    if done.returncode != 0:
+        raise RuntimeError(f"`ccsession install --scope project` ended with {done.returncode}: {done.stderr.strip()}")
 
 
 def put_under_witness(layout: Layout) -> None:

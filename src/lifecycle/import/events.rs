@@ -144,8 +144,12 @@ impl Reading<'_> {
             }
             return;
         }
+        // Where a turn was cut off, whoever resumes the session has the client put an answer after it.
+        if message.model.text().as_deref() == Some(MADE_UP) {
+            return;
+        }
         if thread.agent.is_none() && self.facts.model.is_none() {
-            self.facts.model = message.model.owned().filter(|model| model != MADE_UP);
+            self.facts.model = message.model.owned();
         }
         let mut calls = 0;
         for block in blocks(message.content) {
@@ -212,12 +216,15 @@ impl Reading<'_> {
         let Some(id) = block.tool_use_id.owned() else {
             return;
         };
+        if never_came_back(line, block) {
+            return;
+        }
         // The call of a result without one is in another session, or on a line that was passed over.
         let Some(tool) = thread.close_call(&id) else {
             return;
         };
         let told: ResultDetails<'_> = details.get().unwrap_or_default();
-        let (name, error) = self.outcome(line, block, &told);
+        let (name, error) = outcome(line, block, &told);
         let mut event = self.event(name, at, thread, line);
         event.tool = Some(tool);
         event.ok = error.is_none().then_some(true);
@@ -244,34 +251,6 @@ impl Reading<'_> {
         event.background = told.background_task_id.owned().or_else(agent);
         event.tool_use_id = Some(id.clone());
         self.make(Subject::Call(thread.agent_id(), id), event);
-    }
-
-    /// How a call ended: the event, and the class of its error.
-    fn outcome(
-        &self,
-        line: &Line<'_>,
-        block: &Block<'_>,
-        told: &ResultDetails<'_>,
-    ) -> (&'static str, Option<String>) {
-        let text = block.is_error.is_true().then(|| text_of(block.content));
-        let text = text.flatten();
-        let decision: Option<Permission<'_>> = line.permission_decision.get();
-        let decision = decision.and_then(|permission| permission.decision.text());
-        let said = text.as_deref().and_then(outcome_in);
-        if matches!(decision.as_deref(), Some("reject" | "deny")) || said == Some(Outcome::Denied) {
-            return (name::PERMISSION_DENIED, None);
-        }
-        let is_interruption = |text: &str| {
-            text.starts_with(INTERRUPTED) || text.starts_with("[Tool call interrupted")
-        };
-        if told.interrupted.is_true() || text.as_deref().is_some_and(is_interruption) {
-            return (name::POST_TOOL_USE_FAILURE, Some("interrupted".to_owned()));
-        }
-        if block.is_error.is_true() {
-            let class = error_class(text.as_deref().unwrap_or_default());
-            return (name::POST_TOOL_USE_FAILURE, Some(class));
-        }
-        (name::POST_TOOL_USE, None)
     }
 
     pub(super) fn system(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
@@ -360,4 +339,45 @@ impl Reading<'_> {
             self.made.push(Made { at, subject, line });
         }
     }
+}
+
+/// Whether a result says only that there is none: the call was broken off while it ran, or its client was gone. It is
+/// open then until its turn is over, as it is for hooks, which hear nothing at all.
+fn never_came_back(line: &Line<'_>, block: &Block<'_>) -> bool {
+    match line.tool_denial_kind.text().as_deref() {
+        Some("interrupted") => return true,
+        // The same words stand for a call that the user did not allow: that one never ran.
+        Some("user-rejected") if line.permission_decision.json().is_none() => {
+            return !line.tool_denial_before_run.is_true();
+        }
+        _ => {}
+    }
+    let text = block.is_error.is_true().then(|| text_of(block.content));
+    text.flatten().is_some_and(|text| {
+        text.starts_with(INTERRUPTED) || text.starts_with("[Tool call interrupted")
+    })
+}
+
+/// How a call ended: the event, and the class of its error.
+fn outcome(
+    line: &Line<'_>,
+    block: &Block<'_>,
+    told: &ResultDetails<'_>,
+) -> (&'static str, Option<String>) {
+    let text = block.is_error.is_true().then(|| text_of(block.content));
+    let text = text.flatten();
+    let decision: Option<Permission<'_>> = line.permission_decision.get();
+    let decision = decision.and_then(|permission| permission.decision.text());
+    let said = text.as_deref().and_then(outcome_in);
+    if matches!(decision.as_deref(), Some("reject" | "deny")) || said == Some(Outcome::Denied) {
+        return (name::PERMISSION_DENIED, None);
+    }
+    if told.interrupted.is_true() {
+        return (name::POST_TOOL_USE_FAILURE, Some("interrupted".to_owned()));
+    }
+    if block.is_error.is_true() {
+        let class = error_class(text.as_deref().unwrap_or_default());
+        return (name::POST_TOOL_USE_FAILURE, Some(class));
+    }
+    (name::POST_TOOL_USE, None)
 }

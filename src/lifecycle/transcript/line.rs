@@ -99,6 +99,10 @@ pub struct Line<'a> {
     #[serde(borrow)]
     pub permission_decision: Member<'a>,
     #[serde(borrow)]
+    pub tool_denial_kind: Member<'a>,
+    #[serde(borrow)]
+    pub tool_denial_before_run: Member<'a>,
+    #[serde(borrow)]
     pub forked_from: Member<'a>,
     #[serde(borrow)]
     pub compact_metadata: Member<'a>,

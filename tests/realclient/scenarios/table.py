@@ -26,6 +26,18 @@ class Scenario:
     uncertain: dict[str, int] = field(default_factory=dict)
     # Each session by the labels of all probes that run in it, as words; none where the scenario has no more to say.
     sessions: tuple[str, ...] = ()
+    # How many calls of each kind there must be, over all sessions, in words: `Bash ok`, `Agent backgrounded`.
+    calls: dict[str, int] = field(default_factory=dict)
+    # What stands in the environment of its clients, and in the user's settings, beyond what is common to all.
+    environment: dict[str, str] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    refusing: str = ""
+    # Its journals are longer than `CCSESSION_JOURNAL_LIMIT`.
+    rotates: bool = False
+    # Our hooks are registered a second time, from another place, as by a second install.
+    doubled: bool = False
+    # Texts that the client works with, and that may be nowhere in what is recorded.
+    secrets: tuple[str, ...] = ()
     # Its clients are started by `ccsession run`.
     launched: bool = False
     # Played once more without our hooks, to compare what the client did.
