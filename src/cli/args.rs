@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 #[command(
     after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant; \
-    5 the doctor found a fault; 6 with --strict, only the last known session; 64 wrong usage; 75 held by another. Never 2. `run` passes its command's status on."
+    5 the doctor found a fault; 6 with --strict, only the last known session; 7 pruned; 64 wrong usage; 75 held by another. Never 2. `run` passes its command's status on."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -36,6 +36,11 @@ pub(super) enum Verb {
     Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens of one session or many
     Stats(StatsArgs),
+    /// Archive a session: its messages, its transcript, its journal
+    ClockOut(ClockOutArgs),
+    /// Look into archives, verify them, put transcripts back
+    #[command(subcommand)]
+    Archive(ArchiveVerb),
     /// Remove what is stale, and print how many pointers that were
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
@@ -212,6 +217,134 @@ pub(super) struct StatsArgs {
     /// Print one line for each tool, its values separated by commas
     #[arg(long, conflicts_with = "json")]
     pub(super) csv: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Prints the path of the text. Done again, it prints the same path; what has changed since is archived anew. A live \
+    session goes on."
+)]
+pub(super) struct ClockOutArgs {
+    /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
+    pub(super) id: Option<String>,
+    /// What the session was, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    pub(super) description: Option<String>,
+    /// Write tool calls and their results into the text, too
+    #[arg(long)]
+    pub(super) tools: bool,
+    /// Take this transcript, where several could be the session's
+    #[arg(long, value_name = "FILE")]
+    pub(super) transcript: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ArchiveVerb {
+    /// List the archives, the newest first
+    List(ArchiveListArgs),
+    /// Print the text of an archive
+    Show(ArchiveShowArgs),
+    /// Print the lines of archived texts that hold a text
+    Search(ArchiveSearchArgs),
+    /// Read every part of archives, and say what is missing or changed
+    Verify(ArchiveVerifyArgs),
+    /// Put a transcript back where Claude Code can resume its session
+    Restore(ArchiveRestoreArgs),
+    /// Say which archives are older than wanted, and with --yes remove them
+    Prune(ArchivePruneArgs),
+}
+
+/// Which archives.
+#[derive(Debug, Args)]
+pub(super) struct Chosen {
+    /// Only those of this directory's project
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Only those of sessions with this role
+    #[arg(long, value_name = "TEXT")]
+    pub(super) role: Option<String>,
+    /// Only those of sessions with this focus
+    #[arg(long, value_name = "TEXT")]
+    pub(super) focus: Option<String>,
+    /// Only those of sessions that began within this time (`30d`), or since this date (`2026-11-01`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchiveListArgs {
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchiveShowArgs {
+    /// The session's id, or its beginning if only one begins so
+    pub(super) id: String,
+    /// Print the transcript, as JSON lines
+    #[arg(long, conflicts_with_all = ["journal", "manifest"])]
+    pub(super) transcript: bool,
+    /// Print the journal, as JSON lines
+    #[arg(long, conflicts_with = "manifest")]
+    pub(super) journal: bool,
+    /// Print the manifest, as JSON
+    #[arg(long)]
+    pub(super) manifest: bool,
+    /// Do not page on a terminal
+    #[arg(long)]
+    pub(super) no_pager: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchiveSearchArgs {
+    /// What to look for, in any case of letters
+    pub(super) text: String,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    /// Print only the ids of the sessions
+    #[arg(long)]
+    pub(super) ids: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchiveVerifyArgs {
+    /// The sessions' ids, or their beginnings; without any, all archives
+    pub(super) ids: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A file that is there is never replaced. Secrets were taken out of the archived transcript, so they are not in what is \
+    put back."
+)]
+pub(super) struct ArchiveRestoreArgs {
+    /// The session's id, or its beginning if only one begins so
+    pub(super) id: String,
+    /// Put it below this folder, as below `~/.claude/projects`
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchivePruneArgs {
+    /// Those archived longer ago than this; without it, `retention.archive`
+    #[arg(long, value_name = "DURATION")]
+    pub(super) older_than: Option<String>,
+    /// Remove them
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

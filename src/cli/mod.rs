@@ -1,8 +1,10 @@
 //! The command line: a verb is a file. Parse, run, exit status.
 
 mod amount;
+mod archive;
 mod args;
 mod cleanup;
+mod clock_out;
 mod config;
 mod context;
 mod current;
@@ -76,6 +78,8 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Store(args) => store::run(&context, args),
         Verb::List(args) => list::run(&context, args),
         Verb::Show(args) => show::run(&context, args),
+        Verb::ClockOut(args) => clock_out::run(&context, args),
+        Verb::Archive(verb) => archive::run(&context, verb),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),

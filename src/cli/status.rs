@@ -17,6 +17,8 @@ pub(super) enum Status {
     Fault = 5,
     /// With `--strict`, the answer is only the last known one.
     LastKnown = 6,
+    /// It was there, and was pruned.
+    Pruned = 7,
     /// The command line cannot be understood.
     Usage = 64,
     /// Another holds the session's id.

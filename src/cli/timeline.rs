@@ -95,7 +95,7 @@ struct Shown<'a> {
 }
 
 /// The session of this shell, or else the last one of the project here.
-fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
+pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
     let config = context.config()?;
     let sight = Sight {
         env: &context.env,

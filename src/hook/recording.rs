@@ -12,7 +12,7 @@ use serde_json::json;
 use super::wire::{Claim, Payload};
 use super::{Problem, detached};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_here, resolve};
-use crate::identity::liveness::{Judge, is_moving_on};
+use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
 use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
 use crate::model::label::session_name;
@@ -23,7 +23,7 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, index, project, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, ended, index, project, write,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -395,6 +395,10 @@ impl Recording<'_> {
             .done(record)
             .flatten()
             .map(|record| Project::at(record.project.root()));
+        if self.config.archive_auto {
+            let marked = ended::mark(state, id);
+            self.done(marked);
+        }
         for project in place.project.iter().chain(&began_in) {
             let removed = index::remove_from_project(state, &project.key(), id);
             self.done(removed);
@@ -519,7 +523,10 @@ impl Recording<'_> {
     }
 
     fn sweep_if_due(&mut self, state: &State) {
-        if state.sweep_is_due(self.config.cleanup_interval, self.now) {
+        if state.sweep_is_due(self.config.cleanup_interval, self.now)
+            || ended::is_any(state)
+            || has_gone_process(state)
+        {
             let started = detached::start_sweep();
             self.done(started);
         }

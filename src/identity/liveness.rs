@@ -1,10 +1,11 @@
 //! Whether a session is live, ended or abandoned: derived from its record, its owners and its journal each time, never
 //! stored.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use super::process::{Life, Viewpoint};
+use super::process::{self, Life, Viewpoint};
 use crate::model::line::{Kind, Line};
 use crate::model::{Activity, Call, Config, Owner, Record, SessionId, Timestamp, Trace};
 use crate::store::journal::Lines;
@@ -247,6 +248,22 @@ fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
 /// A record that the CLI closed after the last event stays closed.
 fn is_before_end(line: &Line<'_>, record: &Record) -> bool {
     matches!((line.ts, record.ended_at), (Some(at), Some(end)) if at <= end)
+}
+
+/// Whether a process that is said to have a session is gone: its session may be abandoned. Only pids are looked at, so one
+/// that is used again hides that its last owner is gone.
+pub fn has_gone_process(state: &State) -> bool {
+    let is_gone = |name: &OsString| {
+        let pid = name.to_str()?.split_once('-')?.0.parse().ok()?;
+        if process::exists(pid) {
+            return None;
+        }
+        let owner = index::entry_of_name(state, name)?.owner;
+        (Viewpoint::here()?.judge(&owner) == Life::Dead).then_some(())
+    };
+    index::process_names(state)
+        .iter()
+        .any(|name| is_gone(name).is_some())
 }
 
 /// A call that has begun and not ended.

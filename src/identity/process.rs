@@ -13,6 +13,9 @@ mod system;
 
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use crate::model::Owner;
 use crate::model::record::VERSION;
 use crate::store::Environment;
@@ -110,6 +113,12 @@ pub fn machine() -> Option<String> {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Whether there is a process of this pid, whoever it is.
+pub fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// The process `pid`, if it runs and can be seen.

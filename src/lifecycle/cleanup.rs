@@ -3,15 +3,17 @@
 //! of ended sessions.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::liveness::{Judge, SessionState, has_gone_process};
 use crate::identity::process::Life;
-use crate::lifecycle::lease;
+use crate::lifecycle::archive::{Order, Refusal, archive};
+use crate::lifecycle::{ending, lease};
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
-use crate::store::{Error, Places, Result, State, file, index, write};
+use crate::store::{Environment, Error, Places, Result, State, ended, file, index, write};
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -22,8 +24,14 @@ pub struct Report {
     pub orphans: Vec<Swept>,
     /// Sessions that were found ended or abandoned and taken off the live ones.
     pub retired: usize,
+    /// Sessions that were archived.
+    pub archived: Vec<SessionId>,
+    /// Sessions and archives that were kept long enough, and removed.
+    pub pruned: usize,
     /// Leases whose holder had died.
     pub leases: usize,
+    /// What could not be done, and is left to the next cleanup.
+    pub failed: Vec<String>,
     /// Why the state directory was left alone, where it was.
     pub state_left_alone: Option<Error>,
 }
@@ -33,7 +41,13 @@ pub struct Report {
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
 /// way is left to the next cleanup.
-pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> Result<Report> {
+pub fn run(
+    env: &Environment,
+    places: &Places,
+    config: &Config,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Report> {
     let (state, broken) = match State::open(places) {
         Ok(state) => (state, None),
         Err(Error::NoStateDir) => (None, None),
@@ -52,91 +66,201 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
     let mut report = Report {
         pointers: removed,
         orphans,
-        retired: 0,
-        leases: 0,
         state_left_alone: broken,
+        ..Report::default()
     };
     if let Some(state) = &state {
-        let judge = Judge::new(state, config, now);
-        sweep_state(&judge, &pointers, dry_run, &mut report)?;
+        let sweep = Sweep {
+            env,
+            config,
+            judge: Judge::new(state, config, now),
+            dry_run,
+        };
+        sweep.state(&pointers, &mut report)?;
     }
     Ok(report)
 }
 
-/// Whether a sweep is due, and this process the one that makes it.
+/// What of a cleanup is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// All of it, and this process is the one that does it.
+    All,
+    /// Sessions that have ended are to be archived.
+    Archiving,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is due: all once in an interval, or where a client is gone that said nothing.
 ///
 /// # Errors
 /// Where the state directory is not safe or the stamp cannot be written.
-pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
+pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
     // Without a state directory there is no stamp, and little to look at: that is always due.
     let Ok(Some(state)) = State::open(places) else {
-        return Ok(true);
+        return Ok(Due::All);
     };
-    if !state.sweep_is_due(config.cleanup_interval, now) {
-        return Ok(false);
+    let rest = match ended::is_any(&state) {
+        true => Due::Archiving,
+        false => Due::Nothing,
+    };
+    if !state.sweep_is_due(config.cleanup_interval, now) && !has_gone_process(&state) {
+        return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
+        Ok(true) => Ok(Due::All),
         // Whoever has the lock is likely to sweep.
-        Err(Error::Locked { .. }) => Ok(false),
-        claimed => claimed,
+        Ok(false) | Err(Error::Locked { .. }) => Ok(rest),
+        Err(err) => Err(err),
     }
 }
 
-fn sweep_state(
-    judge: &Judge<'_>,
-    pointers: &Pointers<'_>,
+/// Archives the sessions that have ended, and nothing else.
+///
+/// # Errors
+/// Where the state directory is not safe or cannot be read.
+pub fn archive_ended(
+    env: &Environment,
+    places: &Places,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Report> {
+    let mut report = Report::default();
+    if let Some(state) = State::open(places)? {
+        let sweep = Sweep {
+            env,
+            config,
+            judge: Judge::new(&state, config, now),
+            dry_run: false,
+        };
+        sweep.put_away_ended(&mut report)?;
+    }
+    Ok(report)
+}
+
+/// How the state directory is cleaned up.
+struct Sweep<'a> {
+    env: &'a Environment,
+    config: &'a Config,
+    judge: Judge<'a>,
     dry_run: bool,
-    report: &mut Report,
-) -> Result<()> {
-    let (state, now) = (judge.state, judge.now);
-    if let Some(viewpoint) = judge.viewpoint.as_ref().filter(|_| !dry_run) {
-        for entry in index::processes(state)? {
-            if viewpoint.judge(&entry.owner) == Life::Dead {
-                index::forget_process(state, &entry.owner)?;
+}
+
+impl Sweep<'_> {
+    fn state(&self, pointers: &Pointers<'_>, report: &mut Report) -> Result<()> {
+        let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
+        if let Some(viewpoint) = judge.viewpoint.as_ref().filter(|_| !dry_run) {
+            for entry in index::processes(state)? {
+                if viewpoint.judge(&entry.owner) == Life::Dead {
+                    index::forget_process(state, &entry.owner)?;
+                }
             }
         }
-    }
-    for (key, id) in index::live_candidates(state)? {
-        sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
-        let Some(how) = gone(judge, &id) else {
-            continue;
-        };
-        report.retired += 1;
-        if dry_run {
-            continue;
+        for (key, id) in index::live_candidates(state)? {
+            sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
+            self.retire(&key, &id, report)?;
         }
-        index::remove_from_project(state, &key, &id)?;
-        if gone(judge, &id).is_none() {
-            // It was resumed at this very moment.
-            index::add_to_project(state, &key, &id)?;
-        } else if how == Gone::Abandoned {
+        self.put_away_ended(report)?;
+        report.leases = lease::sweep(judge, pointers, dry_run)?;
+        for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
+            sweep_orphans(&dir, judge.now, dry_run, report)?;
+        }
+        if !dry_run && state.claim_daily(judge.now)? {
+            rebuild_indexes(judge)?;
+            // A hook that was killed while it created a session left it in no index.
+            for id in state.session_ids()? {
+                sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
+            }
+        }
+        let removed = report.pointers.len();
+        if removed > 0 && !dry_run {
             log::append(
                 state,
                 Log::Operations,
-                &Line::new("session abandoned").session(&id),
+                &Line::new("pointers removed").detail("count", removed),
             )?;
         }
+        Ok(())
     }
-    report.leases = lease::sweep(judge, pointers, dry_run)?;
-    for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
-        sweep_orphans(&dir, now, dry_run, report)?;
+
+    /// Takes a session that is gone off the live ones, and marks it to be put away: marked first, so that a cleanup that is
+    /// killed in between forgets nothing.
+    fn retire(&self, key: &str, id: &SessionId, report: &mut Report) -> Result<()> {
+        let (judge, state) = (&self.judge, self.judge.state);
+        let Some(how) = gone(judge, id) else {
+            return Ok(());
+        };
+        report.retired += 1;
+        let is_kept = how != Gone::Unrecorded && self.config.archive_auto;
+        if self.dry_run {
+            report.archived.extend(is_kept.then(|| id.clone()));
+            return Ok(());
+        }
+        if is_kept {
+            ended::mark(state, id)?;
+        }
+        index::remove_from_project(state, key, id)?;
+        if gone(judge, id).is_none() {
+            // It was resumed at this very moment.
+            index::add_to_project(state, key, id)?;
+        } else if how == Gone::Abandoned {
+            let line = Line::new("session abandoned");
+            log::append(state, Log::Operations, &line.session(id))?;
+        }
+        Ok(())
     }
-    if !dry_run && state.claim_daily(now)? {
-        rebuild_indexes(judge)?;
-        // A hook that was killed while it created a session left it in no index.
-        for id in state.session_ids()? {
-            sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
+
+    /// Puts away the sessions that are marked as ended.
+    fn put_away_ended(&self, report: &mut Report) -> Result<()> {
+        let state = self.judge.state;
+        for id in ended::all(state)? {
+            match (gone(&self.judge, &id), self.dry_run) {
+                (Some(_), true) => report.archived.push(id),
+                (None, true) => {}
+                // It was resumed, and will be marked again.
+                (None | Some(Gone::Unrecorded), false) => ended::unmark(state, &id)?,
+                (Some(_), false) => {
+                    if self.put_away(&id, report) {
+                        ended::unmark(state, &id)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a session's end and archives it. Whether all that could be done is the answer.
+    fn put_away(&self, id: &SessionId, report: &mut Report) -> bool {
+        let state = self.judge.state;
+        if let Err(err) = ending::note(&self.judge, id) {
+            report.failed.push(err.to_string());
+            return false;
+        }
+        if !self.config.archive_auto {
+            return true;
+        }
+        match archive(self.env, state, id, &Order::default(), Duration::ZERO) {
+            Ok(archived) => {
+                report
+                    .archived
+                    .extend((!archived.was_there).then(|| id.clone()));
+                true
+            }
+            // Whoever archives now is likely a cleanup, too.
+            Err(Refusal::Store(Error::Locked { .. })) => false,
+            Err(Refusal::Store(err)) => {
+                report.failed.push(err.to_string());
+                false
+            }
+            // A person has to say which transcript it is.
+            Err(err @ (Refusal::Several(..) | Refusal::Unknown(_))) => {
+                let line = Line::new("session not archived").session(id);
+                let logged = line.detail("why", err.to_string());
+                log::append(state, Log::Operations, &logged).is_ok()
+            }
         }
     }
-    let removed = report.pointers.len();
-    if removed > 0 && !dry_run {
-        log::append(
-            state,
-            Log::Operations,
-            &Line::new("pointers removed").detail("count", removed),
-        )?;
-    }
-    Ok(())
 }
 
 /// How a session is gone.

@@ -32,17 +32,7 @@ pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
 /// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
 /// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
-    let recorded = || there(dir.record().ok()??.transcript_path.as_deref()?);
-    let moved = || {
-        let events = dir.events().ok()?;
-        there(
-            events
-                .filter_map(|event| event.transcript_path)
-                .last()?
-                .as_str(),
-        )
-    };
-    recorded().or_else(moved).or_else(|| {
+    named(dir).or_else(|| {
         let projects = projects_dir(env)?;
         let name = format!("{id}.jsonl");
         let mut folders = file::names(&projects).ok()?;
@@ -51,6 +41,39 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
             is_there(&path).then_some(path)
         })
     })
+}
+
+/// As [`find`], but where it is not where anybody said, every file that may be it: those of its name, else those whose
+/// own lines name the session as theirs, whatever they are called. A mention of the id proves nothing.
+pub fn candidates(env: &Environment, dir: &SessionDir, id: &SessionId) -> Vec<PathBuf> {
+    let said = named(dir).into_iter().collect::<Vec<_>>();
+    if !said.is_empty() {
+        return said;
+    }
+    let projects = projects_dir(env);
+    let folders = || {
+        let projects = projects.iter();
+        projects.flat_map(|projects| {
+            let names = file::names(projects).into_iter().flatten();
+            names.map(move |name| projects.join(name))
+        })
+    };
+    let of_its_name = folders().map(|folder| folder.join(format!("{id}.jsonl")));
+    let mut found: Vec<PathBuf> = of_its_name.filter(|path| is_there(path)).collect();
+    if found.is_empty() {
+        let all = folders().flat_map(|folder| {
+            let names = file::names(&folder).into_iter().flatten();
+            names.map(move |name| folder.join(name))
+        });
+        let is_main = |path: &PathBuf| {
+            path.extension().is_some_and(|ending| ending == "jsonl")
+                && AgentFile::at(path.clone()).is_none()
+        };
+        let is_own = |path: &PathBuf| session_in(path).as_deref() == Some(id.as_str());
+        found = all.filter(is_main).filter(is_own).collect();
+    }
+    found.sort();
+    found
 }
 
 /// As [`find`], for whoever has read the journal: where the record says or, since then, the last event that named a
@@ -67,6 +90,16 @@ fn there(path: &str) -> Option<PathBuf> {
 
 fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
+}
+
+/// The transcript where the record says that it is or, since then, the last event that named one.
+fn named(dir: &SessionDir) -> Option<PathBuf> {
+    let recorded = || there(dir.record().ok()??.transcript_path.as_deref()?);
+    let moved = || {
+        let paths = dir.events().ok()?.filter_map(|event| event.transcript_path);
+        there(&paths.last()?)
+    };
+    recorded().or_else(moved)
 }
 
 /// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,

@@ -19,6 +19,12 @@ pub struct Config {
     pub capture: Capture,
     /// The size in bytes at which a journal goes on in a new file.
     pub journal_limit: u64,
+    /// Whether sessions that have ended are archived without being asked for.
+    pub archive_auto: bool,
+    /// After how long an ended session's record and journal are removed; none means never.
+    pub retention_sessions: Option<Duration>,
+    /// After how long an archive is removed; none means never.
+    pub retention_archive: Option<Duration>,
     /// Whether `session-start` tells the model the session id.
     pub context_line: bool,
 }
@@ -43,6 +49,9 @@ impl Default for Config {
             cleanup_interval: Duration::from_secs(5 * 60),
             capture: Capture::Summary,
             journal_limit: 64 << 20,
+            archive_auto: true,
+            retention_sessions: None,
+            retention_archive: None,
             context_line: false,
         }
     }
@@ -60,17 +69,23 @@ pub enum Key {
     CleanupInterval,
     Capture,
     JournalLimit,
+    ArchiveAuto,
+    RetentionSessions,
+    RetentionArchive,
     ContextLine,
 }
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Ttl,
         Self::SessionTimeout,
         Self::CleanupInterval,
         Self::Capture,
         Self::JournalLimit,
+        Self::ArchiveAuto,
+        Self::RetentionSessions,
+        Self::RetentionArchive,
         Self::ContextLine,
     ];
 
@@ -82,6 +97,9 @@ impl Key {
             Self::CleanupInterval => "cleanup_interval",
             Self::Capture => "capture",
             Self::JournalLimit => "journal_limit",
+            Self::ArchiveAuto => "archive.auto",
+            Self::RetentionSessions => "retention.sessions",
+            Self::RetentionArchive => "retention.archive",
             Self::ContextLine => "context_line",
         }
     }
@@ -113,6 +131,13 @@ impl Key {
                 "what the journal keeps: `metadata`, `summary` with a short label of each call, or `full` with the redacted text of tools, prompts and messages"
             }
             Self::JournalLimit => "at which size a journal goes on in a new file",
+            Self::ArchiveAuto => {
+                "whether sessions that have ended are archived without being asked for"
+            }
+            Self::RetentionSessions => {
+                "after how long the record and journal of an ended, archived session are removed, or `never`"
+            }
+            Self::RetentionArchive => "after how long an archive is removed, or `never`",
             Self::ContextLine => "whether session-start tells the model the session id",
         }
     }
@@ -156,6 +181,9 @@ impl Config {
             Key::CleanupInterval => self.cleanup_interval = duration(text)?,
             Key::Capture => self.capture = capture(text)?,
             Key::JournalLimit => self.journal_limit = size(text)?,
+            Key::ArchiveAuto => self.archive_auto = switch(text)?,
+            Key::RetentionSessions => self.retention_sessions = retention(text)?,
+            Key::RetentionArchive => self.retention_archive = retention(text)?,
             Key::ContextLine => self.context_line = switch(text)?,
         }
         Ok(())
@@ -187,6 +215,9 @@ impl Config {
                 Capture::Full => "full".to_owned(),
             },
             Key::JournalLimit => written_size(self.journal_limit),
+            Key::ArchiveAuto => self.archive_auto.to_string(),
+            Key::RetentionSessions => written_retention(self.retention_sessions),
+            Key::RetentionArchive => written_retention(self.retention_archive),
             Key::ContextLine => self.context_line.to_string(),
         }
     }
@@ -204,6 +235,27 @@ pub fn duration(text: &str) -> Result<Duration, BadValue> {
         value: text.to_owned(),
         expected: DURATION,
     })
+}
+
+/// What is kept for ever.
+const NEVER: &str = "never";
+
+fn retention(text: &str) -> Result<Option<Duration>, BadValue> {
+    if text.trim() == NEVER {
+        return Ok(None);
+    }
+    let wrong = |bad: BadValue| BadValue {
+        expected: "`never` or a duration above zero, such as `90d`",
+        ..bad
+    };
+    duration(text).map(Some).map_err(wrong)
+}
+
+fn written_retention(keep: Option<Duration>) -> String {
+    keep.map_or_else(
+        || NEVER.to_owned(),
+        |keep| humantime::format_duration(keep).to_string(),
+    )
 }
 
 /// The units of a size, the largest first.

@@ -184,7 +184,7 @@ impl Record {
     }
 }
 
-fn check_version(bytes: &[u8]) -> Result<(), Unreadable> {
+pub(super) fn check_version(bytes: &[u8]) -> Result<(), Unreadable> {
     #[derive(Deserialize)]
     struct Versioned {
         v: u64,

@@ -178,8 +178,25 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
     };
     let text = std::str::from_utf8(&content.bytes).map_err(|err| wrong(err.to_string()))?;
     text.parse()
-        .map(Some)
+        .map(|table| Some(flat(table)))
         .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
+}
+
+/// The table with the members of tables in it beside its own, by dotted names: `archive.auto`.
+fn flat(table: toml::Table) -> toml::Table {
+    let mut flat = toml::Table::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => {
+                let named = |(name, value)| (format!("{key}.{name}"), value);
+                flat.extend(inner.into_iter().map(named));
+            }
+            value => {
+                flat.insert(key, value);
+            }
+        }
+    }
+    flat
 }
 
 fn position(text: &str, err: &toml::de::Error) -> String {

@@ -92,6 +92,11 @@ impl Screen {
     }
 }
 
+/// `PAGER`: what a person reads long texts with.
+pub fn pager() -> Option<String> {
+    variable("PAGER")?.into_string().ok()
+}
+
 /// What the environment says of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {

@@ -62,10 +62,14 @@ pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
 
 /// The entry of the process `owner`.
 pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
-    let content =
-        file::read_own(&state.path("procs").join(owner.file_name()), MAX_ENTRY).ok()??;
-    let entry: ProcessEntry = serde_json::from_slice(&content.bytes).ok()?;
+    let entry = entry_of_name(state, OsStr::new(&owner.file_name()))?;
     (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
+}
+
+/// The entry in the file of this name, as [`process_names`] has it.
+pub fn entry_of_name(state: &State, name: &OsStr) -> Option<ProcessEntry> {
+    let content = file::read_own(&state.path("procs").join(name), MAX_ENTRY).ok()??;
+    serde_json::from_slice(&content.bytes).ok()
 }
 
 /// Notes that the process `owner` is in the session `id` from now on.

@@ -75,6 +75,11 @@ impl Lines {
         self.meta
     }
 
+    /// What failed on this file.
+    pub fn failure(&self, action: &'static str, source: std::io::Error) -> Error {
+        Error::io(action, &self.path)(source)
+    }
+
     /// When the file was created, as far as the system knows: not after its last change, since a copy that was restored
     /// is newer than what is in it.
     pub fn born(&self) -> Timestamp {

@@ -25,6 +25,8 @@ pub enum Log {
     HookErrors,
     /// Events without a valid session id.
     Unattributed,
+    /// Sessions that were pruned.
+    Tombstones,
 }
 
 impl Log {
@@ -34,6 +36,7 @@ impl Log {
             Self::Operations => "log",
             Self::HookErrors => "hook-errors",
             Self::Unattributed => "unattributed",
+            Self::Tombstones => "tombstones",
         }
     }
 }

@@ -8,8 +8,10 @@
 //! - [`project`]: the root of the project that a directory belongs to;
 //! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
 
+pub mod archive;
 pub mod clock;
 pub mod config;
+pub mod ended;
 pub mod env;
 mod error;
 pub mod file;
@@ -25,6 +27,7 @@ pub mod pointer;
 pub mod project;
 pub mod session;
 pub mod state;
+pub mod tombstones;
 pub mod write;
 
 pub use env::Environment;

@@ -285,11 +285,8 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, journal::Damage)>> {
-        let rotated = (1..)
-            .map(|number| self.rotated(number))
-            .take_while(|path| matches!(file::look(path), Ok(Some(_))));
         let mut damaged = Vec::new();
-        for path in rotated.chain([self.journal(), self.imported()]) {
+        for path in self.files_of_lines() {
             let file = file::open_own(&path)?;
             let lines = journal::Lines::of(file.into_iter().collect());
             let mut damage = lines.for_each(|_| {});
@@ -302,6 +299,16 @@ impl SessionDir {
             }
         }
         Ok(damaged)
+    }
+
+    /// The files that [`Self::lines`] reads, as far as they are there; the imported events are the last.
+    pub fn files_of_lines(&self) -> impl Iterator<Item = PathBuf> {
+        let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(_)));
+        let rotated = (1..)
+            .map(|number| self.rotated(number))
+            .take_while(is_there);
+        let rest = [self.journal(), self.imported()];
+        rotated.chain(rest.into_iter().filter(is_there))
     }
 
     /// Reads the journal: all that each event says.

@@ -130,6 +130,74 @@ pub(super) fn prepared(
     Ok(temporary)
 }
 
+/// A file that grows under a temporary name and gets its own when it is complete; dropped, it is gone.
+#[derive(Debug)]
+pub struct Growing {
+    temporary: NamedTempFile,
+}
+
+impl Growing {
+    /// Begins a file in the directory that `path` is in, mode 0600.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn beside(path: &Path) -> Result<Self> {
+        let temporary = prepared(path, b"", Durability::Cached, 0o600)?;
+        Ok(Self { temporary })
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.temporary.as_file_mut().write_all(bytes);
+        written.map_err(Error::io("write", self.temporary.path()))
+    }
+
+    /// Waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.temporary.as_file().sync_all();
+        synced.map_err(Error::io("write", self.temporary.path()))
+    }
+
+    /// Gives it the name `path`, replacing what is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn replace(self, path: &Path) -> Result<()> {
+        let named = self.temporary.persist(path);
+        named
+            .map(drop)
+            .map_err(|err| Error::io("replace", path)(err.error))
+    }
+
+    /// Gives it the name `path`, unless that is taken. Whether it was free is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(self, path: &Path) -> Result<bool> {
+        match self.temporary.persist_noclobber(path) {
+            Ok(_) => Ok(true),
+            Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(err) => Err(Error::io("create", path)(err.error)),
+        }
+    }
+}
+
+/// Waits until the names in a directory are on the disk.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sync_dir(path: &Path) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::io("open", path))?;
+    rustix::fs::fsync(&dir).map_err(Error::io("write", path))
+}
+
 /// Creates a small file by one exclusive open, mode 0600. Whether it was created is the answer.
 ///
 /// # Errors

@@ -1,0 +1,433 @@
+//! `ccsession archive`: look into archives, verify them, put transcripts back, prune.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::amount::plural;
+use super::args::{
+    ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs, ArchiveShowArgs,
+    ArchiveVerb, ArchiveVerifyArgs, Chosen,
+};
+use super::context::{Context, since};
+use super::output;
+use super::status::{Status, refusal};
+use super::table::Table;
+use crate::lifecycle::archive::{Archived, PATIENCE, open_part, restore};
+use crate::model::Timestamp;
+use crate::model::archive::Kind;
+use crate::model::config::duration;
+use crate::model::text::escaped;
+use crate::store::archive::{Archives, Fault};
+use crate::store::env::{self, Screen};
+use crate::store::log::{self, Line, Log};
+use crate::store::{State, clock, project, shown, tombstones};
+
+pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
+    let state = context.state()?;
+    match verb {
+        ArchiveVerb::List(args) => list(context, state.as_ref(), &args),
+        ArchiveVerb::Show(args) => show(state.as_ref(), &args),
+        ArchiveVerb::Search(args) => search(context, state.as_ref(), &args),
+        ArchiveVerb::Verify(args) => verify(state.as_ref(), &args),
+        ArchiveVerb::Restore(args) => put_back(context, state.as_ref(), &args),
+        ArchiveVerb::Prune(args) => prune(context, state.as_ref(), &args),
+    }
+}
+
+/// Every archive that can be read, the newest first; one that cannot is named.
+fn all(state: Option<&State>) -> Result<Vec<Archived>> {
+    let Some(state) = state else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for archive in Archives::of(state).all()? {
+        match archive.manifest() {
+            Ok(Some(manifest)) => found.push(Archived {
+                archive,
+                manifest,
+                was_there: true,
+            }),
+            Ok(None) => {}
+            Err(err) => output::complain(&format!("{err}; it was left out")),
+        }
+    }
+    found.sort_by_key(|archived| std::cmp::Reverse(archived.manifest.started_at));
+    Ok(found)
+}
+
+/// The archive of the one session whose id begins so, if there is one.
+pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>> {
+    let mut found = Vec::new();
+    for archive in archives.all()? {
+        // What cannot be read is not what was asked for.
+        if let Ok(Some(manifest)) = archive.manifest()
+            && manifest.session_id.as_str().starts_with(given)
+        {
+            found.push(Archived {
+                archive,
+                manifest,
+                was_there: true,
+            });
+        }
+    }
+    if let Some(exact) = found
+        .iter()
+        .position(|it| it.manifest.session_id.as_str() == given)
+    {
+        return Ok(Some(found.swap_remove(exact)));
+    }
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        several => Err(refusal(
+            Status::Ambiguous,
+            format!(
+                "could not choose an archive: those of {several} sessions begin with `{}`; give more of the id",
+                escaped(given)
+            ),
+        )),
+    }
+}
+
+fn wanted(state: Option<&State>, given: &str) -> Result<Archived> {
+    let found = match state {
+        Some(state) => find(&Archives::of(state), given)?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        let given = escaped(given);
+        let text =
+            format!("could not find an archive of session `{given}`; see `ccsession archive list`");
+        refusal(Status::NotFound, text)
+    })
+}
+
+fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<Vec<Archived>> {
+    let root = match &chosen.project {
+        Some(path) => Some(project::existing(path)?.root().to_owned()),
+        None => None,
+    };
+    let since = chosen
+        .since
+        .as_deref()
+        .map(|when| since(when, context.now))
+        .transpose()?;
+    let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+    let mut found = all(state)?;
+    found.retain(|Archived { manifest, .. }| {
+        root.as_ref()
+            .is_none_or(|root| manifest.project.root() == *root)
+            && since.is_none_or(|since| manifest.started_at >= since)
+            && is_same(&chosen.role, &manifest.role)
+            && is_same(&chosen.focus, &manifest.focus)
+    });
+    Ok(found)
+}
+
+fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Result<Status> {
+    let found = chosen(context, state, &args.chosen)?;
+    if args.json {
+        let entry = |archived: &Archived| {
+            json!({
+                "path": archived.text(),
+                "manifest_path": archived.archive.manifest_path(),
+                "manifest": archived.manifest,
+            })
+        };
+        let archives: Vec<_> = found.iter().map(entry).collect();
+        output::json_of(&json!({"v": 1, "archives": archives}))?;
+        return Ok(Status::Done);
+    }
+    if found.is_empty() {
+        if output::is_for_people() {
+            output::line("no session is archived");
+        }
+        return Ok(Status::Done);
+    }
+    let mut table = Table::new(&[
+        "DAY",
+        "SESSION",
+        "PROJECT",
+        "ROLE",
+        "FOCUS",
+        "MESSAGES",
+        "SIZE",
+        "DESCRIPTION",
+    ]);
+    for Archived { manifest, .. } in &found {
+        let day = clock::to_civil(manifest.started_at).date();
+        table.row([
+            day.to_string(),
+            manifest.session_id.to_string(),
+            manifest.project.name.clone(),
+            manifest.role.clone().unwrap_or_default(),
+            manifest.focus.clone().unwrap_or_default(),
+            manifest.messages.to_string(),
+            bytes(manifest.parts.iter().map(|part| part.bytes).sum()),
+            manifest.description.clone().unwrap_or_default(),
+        ]);
+    }
+    table.drop_empty(&["ROLE", "FOCUS", "DESCRIPTION"]);
+    if let Some(width) = output::width(Screen::read()) {
+        table.fit("DESCRIPTION", width);
+        table.fit("FOCUS", width);
+    }
+    output::print(&table.to_string());
+    Ok(Status::Done)
+}
+
+fn show(state: Option<&State>, args: &ArchiveShowArgs) -> Result<Status> {
+    let archived = wanted(state, &args.id)?;
+    if args.manifest {
+        output::json_of(&archived.manifest)?;
+        return Ok(Status::Done);
+    }
+    let kind = match (args.transcript, args.journal) {
+        (true, _) => Kind::Transcript,
+        (_, true) => Kind::Journal,
+        _ => Kind::Text,
+    };
+    let mut text = part(&archived, kind)?;
+    if kind != Kind::Text {
+        copy(&mut text, output::print)?;
+        return Ok(Status::Done);
+    }
+    let mut pager = match output::is_for_people() && !args.no_pager {
+        true => start_pager(),
+        false => None,
+    };
+    let mut is_read = true;
+    copy(&mut text, |line| {
+        let safe = escaped_line(line);
+        match pager.as_mut().and_then(|pager| pager.stdin.as_mut()) {
+            Some(stdin) => is_read &= stdin.write_all(safe.as_bytes()).is_ok(),
+            None => output::print(&safe),
+        }
+    })?;
+    if let Some(mut pager) = pager {
+        drop(pager.stdin.take());
+        // Whoever leaves the pager has read enough.
+        let _ = pager.wait();
+    }
+    output::print(if is_read && !output::is_for_people() {
+        "\n"
+    } else {
+        ""
+    });
+    Ok(Status::Done)
+}
+
+/// A line of text whose control characters, but tabs and the line break, are made visible.
+fn escaped_line(line: &str) -> String {
+    let (text, end) = match line.strip_suffix('\n') {
+        Some(text) => (text, "\n"),
+        None => (line, ""),
+    };
+    let safe: Vec<String> = text.split('\t').map(escaped).collect();
+    safe.join("\t") + end
+}
+
+/// The program that `PAGER` names, else `less`; nothing where it cannot be started.
+fn start_pager() -> Option<Child> {
+    let given = env::pager().unwrap_or_else(|| "less -F -R -X".to_owned());
+    let mut words = given.split_whitespace();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what a person reads long texts with is theirs to choose"
+    )]
+    let mut command = Command::new(words.next()?);
+    command.args(words).stdin(Stdio::piped()).spawn().ok()
+}
+
+fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
+    let lacking = || {
+        let text = format!(
+            "could not find this in the archive of session {}: it holds none",
+            archived.manifest.session_id
+        );
+        refusal(Status::NotFound, text)
+    };
+    let part = archived.manifest.part(kind).ok_or_else(lacking)?;
+    open_part(&archived.archive, part)?.ok_or_else(|| {
+        let path = archived.archive.part_path(&part.name);
+        let text = format!(
+            "could not read `{}`: it is missing; see `ccsession archive verify`",
+            shown(&path)
+        );
+        refusal(Status::Failed, text)
+    })
+}
+
+/// Reads line by line; what is not UTF-8 is replaced.
+fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
+    let mut reader = BufReader::new(text);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        each(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(())
+}
+
+fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) -> Result<Status> {
+    let wanted = args.text.to_lowercase();
+    let mut is_found = false;
+    for archived in chosen(context, state, &args.chosen)? {
+        let id = &archived.manifest.session_id;
+        let mut number = 0_u64;
+        let mut is_named = false;
+        let mut text = part(&archived, Kind::Text)?;
+        copy(&mut text, |line| {
+            number += 1;
+            if !line.to_lowercase().contains(&wanted) || args.ids && is_named {
+                return;
+            }
+            is_named = true;
+            match args.ids {
+                true => output::line(id.as_str()),
+                false => output::line(&format!("{id}:{number}: {}", escaped_line(line.trim_end()))),
+            }
+        })?;
+        is_found |= is_named;
+    }
+    Ok(if is_found {
+        Status::Done
+    } else {
+        Status::NotFound
+    })
+}
+
+fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
+    let chosen = match args.ids.is_empty() {
+        true => all(state)?,
+        false => {
+            let ids = args.ids.iter();
+            ids.map(|id| wanted(state, id)).collect::<Result<_>>()?
+        }
+    };
+    let mut faults = Vec::new();
+    for archived in &chosen {
+        for (name, fault) in archived.archive.verify(&archived.manifest)? {
+            faults.push((archived.archive.part_path(&name), fault));
+        }
+    }
+    let say = |fault: Fault| match fault {
+        Fault::Missing => "missing",
+        Fault::Changed => "changed",
+        Fault::Foreign => "no part of the archive",
+    };
+    for (path, fault) in &faults {
+        output::complain(&format!("`{}` is {}", shown(path), say(*fault)));
+    }
+    if args.json {
+        let fault = |(path, fault): &(PathBuf, Fault)| json!({"path": path, "fault": say(*fault)});
+        let faults: Vec<_> = faults.iter().map(fault).collect();
+        output::json(&json!({"v": 1, "archives": chosen.len(), "faults": faults}));
+    } else if faults.is_empty() {
+        output::line(&format!(
+            "{} as written",
+            plural(chosen.len() as u64, "archive")
+        ));
+    }
+    Ok(if faults.is_empty() {
+        Status::Done
+    } else {
+        Status::Failed
+    })
+}
+
+fn put_back(context: &Context, state: Option<&State>, args: &ArchiveRestoreArgs) -> Result<Status> {
+    let archived = wanted(state, &args.id)?;
+    let faults = archived.archive.verify(&archived.manifest)?;
+    if let Some((name, _)) = faults.first() {
+        let path = archived.archive.part_path(name);
+        let text = format!(
+            "could not restore session {}: `{}` is not as it was written; see `ccsession archive verify`",
+            archived.manifest.session_id,
+            shown(&path)
+        );
+        return Err(refusal(Status::Failed, text));
+    }
+    let restored = restore(&context.env, &archived, args.to.as_deref())?;
+    for path in &restored.kept {
+        output::complain(&format!(
+            "left `{}` as it is: it is there already",
+            shown(path)
+        ));
+    }
+    for path in &restored.written {
+        output::line(&shown(path));
+    }
+    let is_done = !restored.written.is_empty() || restored.kept.is_empty();
+    Ok(if is_done {
+        Status::Done
+    } else {
+        Status::Failed
+    })
+}
+
+fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> Result<Status> {
+    let wrong = |why| refusal(Status::Usage, format!("could not use --older-than: {why}"));
+    let keep = match &args.older_than {
+        Some(text) => Some(duration(text).map_err(wrong)?),
+        None => context.config()?.retention_archive,
+    };
+    let Some(keep) = keep else {
+        let text = "could not prune: nothing says how old archives may become; give --older-than, or set `retention.archive`";
+        return Err(refusal(Status::Usage, text));
+    };
+    let old = |at: Timestamp| at.age(context.now) > keep;
+    let mut chosen = all(state)?;
+    chosen.retain(|archived| old(archived.manifest.archived_at));
+    let mut size = 0;
+    if let (Some(state), true) = (state, args.yes) {
+        let archives = Archives::of(state);
+        let _lock = archives.lock(PATIENCE)?;
+        for archived in &chosen {
+            tombstones::add(state, &archived.manifest.session_id, "archive pruned")?;
+            archived.archive.remove(&archived.manifest)?;
+        }
+        if !chosen.is_empty() {
+            let line = Line::new("archives pruned").detail("count", chosen.len());
+            log::append(state, Log::Operations, &line)?;
+        }
+    }
+    for Archived {
+        archive, manifest, ..
+    } in &chosen
+    {
+        size += manifest.parts.iter().map(|part| part.bytes).sum::<u64>();
+        if !args.yes && !args.json {
+            output::warn(&format!("would remove {}", shown(&archive.manifest_path())));
+        }
+    }
+    if args.json {
+        let ids: Vec<_> = chosen.iter().map(|it| &it.manifest.session_id).collect();
+        output::json(&json!({"v": 1, "pruned": ids, "bytes": size, "dry_run": !args.yes}));
+    } else {
+        let did = if args.yes { "removed" } else { "would remove" };
+        let hint = if args.yes || chosen.is_empty() {
+            ""
+        } else {
+            "; --yes removes them"
+        };
+        output::line(&format!(
+            "{did} {}, {}{hint}",
+            plural(chosen.len() as u64, "archive"),
+            bytes(size)
+        ));
+    }
+    Ok(Status::Done)
+}
+
+/// A size for people.
+pub(super) fn bytes(size: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(unit, _)| size >= *unit) {
+        Some((unit, name)) => format!("{}.{} {name}", size / unit, size % unit * 10 / unit),
+        None => format!("{size} B"),
+    }
+}

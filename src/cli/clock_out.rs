@@ -1,0 +1,115 @@
+//! `ccsession clock-out`: archive a session.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::amount::plural;
+use super::archive::{bytes, find};
+use super::args::ClockOutArgs;
+use super::context::{Context, find_session};
+use super::output;
+use super::status::{self, Status, refusal};
+use super::timeline::here;
+use crate::lifecycle::archive::{Archived, Order, PATIENCE, Refusal, archive};
+use crate::model::SessionId;
+use crate::model::archive::Kind;
+use crate::store::archive::Archives;
+use crate::store::{State, shown, tombstones};
+
+pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
+    let state = context.state()?;
+    let archived = match &args.id {
+        None => archived(context, &here(context, state.as_ref())?, &args)?,
+        Some(given) => match find_session(state.as_ref(), given) {
+            Ok(id) => archived(context, &id, &args)?,
+            Err(err) if status::of(&err) == Status::NotFound => {
+                gone(state.as_ref(), given)?.ok_or(err)?
+            }
+            Err(err) => return Err(err),
+        },
+    };
+    print(&args, &archived)?;
+    Ok(Status::Done)
+}
+
+fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
+    let state = State::create(&context.places)?;
+    let order = Order {
+        description: args.description.clone(),
+        tools: args.tools,
+        transcript: args.transcript.clone(),
+    };
+    archive(&context.env, &state, id, &order, PATIENCE).map_err(|err| match err {
+        Refusal::Unknown(_) => refusal(Status::NotFound, err.to_string()),
+        Refusal::Several(..) => refusal(Status::Ambiguous, err.to_string()),
+        Refusal::Store(_) => err.into(),
+    })
+}
+
+/// The archive of a session that is on record no more.
+///
+/// # Errors
+/// That it was pruned, archive and all.
+fn gone(state: Option<&State>, given: &str) -> Result<Option<Archived>> {
+    let Some(state) = state else {
+        return Ok(None);
+    };
+    if let Some(archived) = find(&Archives::of(state), given)? {
+        return Ok(Some(archived));
+    }
+    match tombstones::of(state, given).as_slice() {
+        [] => Ok(None),
+        [(id, at), ..] => {
+            let when = crate::store::clock::local_text(*at);
+            let text = format!("could not archive session {id}: it was pruned on {when}");
+            Err(refusal(Status::Pruned, text))
+        }
+    }
+}
+
+fn print(args: &ClockOutArgs, archived: &Archived) -> Result<()> {
+    let manifest = &archived.manifest;
+    if args.json {
+        return output::json_of(&json!({
+            "v": 1,
+            "session_id": manifest.session_id,
+            "text": archived.text(),
+            "manifest": archived.archive.manifest_path(),
+            "was_there": archived.was_there,
+            "messages": manifest.messages,
+            "transcript": manifest.transcript.path,
+            "redacted": manifest.redacted,
+        }));
+    }
+    if manifest.part(Kind::Transcript).is_none() {
+        output::complain(&format!(
+            "found no transcript of session {}; the archive holds what was recorded of it",
+            manifest.session_id
+        ));
+    }
+    if output::are_warnings_for_people() {
+        let size = manifest.parts.iter().map(|part| part.bytes).sum();
+        let did = if archived.was_there {
+            "was archived already"
+        } else {
+            "archived"
+        };
+        output::warn(&format!(
+            "{did}: {}, {}, {}",
+            plural(manifest.messages, "message"),
+            plural(manifest.parts.len() as u64, "file"),
+            bytes(size)
+        ));
+    }
+    let text = archived
+        .text()
+        .unwrap_or_else(|| archived.archive.manifest_path());
+    output::line(&path(&text));
+    Ok(())
+}
+
+fn path(path: &Path) -> String {
+    shown(path)
+}

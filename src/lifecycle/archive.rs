@@ -1,0 +1,484 @@
+//! Archiving a session: what was said, for people; the client's transcript and the journal, for programs and for the
+//! client itself, which deletes its own after a while.
+//!
+//! It can be done at any time and again: as long as nothing has changed, the archive that is there is the answer. One
+//! that is there is only ever replaced by one that holds more.
+
+mod copy;
+mod restore;
+mod text;
+
+pub use restore::{Restored, open_part, restore};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::lifecycle::transcript::{self, AgentFile};
+use crate::lifecycle::usage;
+use crate::model::archive::{Kind, Manifest, Original, Stem, VERSION};
+use crate::model::project::to_hex;
+use crate::model::redact::{Counts, redact};
+use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
+use crate::store::archive::{Archive, Archives, Draft, Writer};
+use crate::store::lines::Lines;
+use crate::store::lock::CLI_PATIENCE;
+use crate::store::log::{self, Line, Log};
+use crate::store::{self, Environment, Error, SessionDir, State, clock, file};
+use copy::{Made, Making, copy};
+use text::Wanted;
+
+/// How long a person waits for another archiving to end.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is wanted of an archive.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// What the session was, in a sentence.
+    pub description: Option<String>,
+    /// Whether the text has the tool calls, too.
+    pub tools: bool,
+    /// The transcript, where several could be it.
+    pub transcript: Option<PathBuf>,
+}
+
+/// A session's archive.
+#[derive(Debug)]
+pub struct Archived {
+    /// Where it is.
+    pub archive: Archive,
+    /// What it holds.
+    pub manifest: Manifest,
+    /// Whether it was there already, with all that it would hold now.
+    pub was_there: bool,
+}
+
+impl Archived {
+    /// Where the text for people is.
+    pub fn text(&self) -> Option<PathBuf> {
+        let part = self.manifest.part(Kind::Text)?;
+        Some(self.archive.part_path(&part.name))
+    }
+}
+
+/// Why there is no archive.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The session has no record.
+    Unknown(SessionId),
+    /// Any of these may be its transcript.
+    Several(SessionId, Vec<PathBuf>),
+    /// Something could not be read or written.
+    Store(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(err: Error) -> Self {
+        Self::Store(err)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(id) => write!(f, "could not find session `{id}`: it has no record"),
+            Self::Several(id, paths) => {
+                let paths: Vec<String> = paths.iter().map(|path| store::shown(path)).collect();
+                write!(
+                    f,
+                    "could not choose the transcript of session {id}: {} could be it ({}); give one with --transcript",
+                    paths.len(),
+                    paths.join(", ")
+                )
+            }
+            Self::Store(err) => err.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The archive of a session whose record says that it has one; nothing where that is not there any more.
+///
+/// # Errors
+/// [`Error`] where it is there and cannot be read.
+pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
+    let place = record
+        .archive
+        .as_ref()
+        .and_then(|archive| archive.get("place")?.as_str());
+    let Some(archive) = place.and_then(|place| archives.at(place)) else {
+        return Ok(None);
+    };
+    let manifest = archive.manifest()?;
+    Ok(manifest.map(|manifest| Archived {
+        archive,
+        manifest,
+        was_there: true,
+    }))
+}
+
+/// Archives a session, waiting at most `patience` while another process archives.
+///
+/// # Errors
+/// [`Refusal`]; then everything is as it was.
+pub fn archive(
+    env: &Environment,
+    state: &State,
+    id: &SessionId,
+    order: &Order,
+    patience: Duration,
+) -> Result<Archived, Refusal> {
+    let archives = Archives::of(state);
+    let lock = archives.lock(patience)?;
+    archives.finish_interrupted()?;
+    let session = state.session(id);
+    let record = session
+        .record()?
+        .ok_or_else(|| Refusal::Unknown(id.clone()))?;
+    let known = recorded(&archives, &record)?;
+    let sources = Sources::find(env, &session, &record, order)?;
+    if let Some(known) = known
+        .as_ref()
+        .filter(|known| sources.are_in(known, &record, order))
+    {
+        note(
+            state,
+            &record,
+            order,
+            &known.archive,
+            known.manifest.archived_at,
+        )?;
+        return Ok(Archived {
+            archive: known.archive.clone(),
+            manifest: known.manifest.clone(),
+            was_there: true,
+        });
+    }
+    let archive = match known {
+        Some(known) => known.archive,
+        None => {
+            let day = clock::to_civil(record.started_at).date();
+            let stem = Stem::new(day, record.focus.as_deref(), id);
+            archives.of_project(&Project::at(record.project.root()).name(), stem)
+        }
+    };
+    let now = clock::now();
+    let (draft, manifest) = sources.draft(&archive, &session, &record, order, now)?;
+    let archive = draft.complete(&manifest)?;
+    note(state, &record, order, &archive, now)?;
+    drop(lock);
+    let line = Line::new("session archived").session(id);
+    log::append(
+        state,
+        Log::Operations,
+        &line.detail("messages", manifest.messages),
+    )?;
+    Ok(Archived {
+        archive,
+        manifest,
+        was_there: false,
+    })
+}
+
+/// Notes in the record that the session is archived.
+fn note(
+    state: &State,
+    record: &Record,
+    order: &Order,
+    archive: &Archive,
+    at: Timestamp,
+) -> store::Result<()> {
+    let said = Some(json!({"place": archive.place(), "at": at}));
+    let is_new = |known: &Record| {
+        known.archive != said
+            || order.description.is_some() && known.description != order.description
+    };
+    if !is_new(record) {
+        return Ok(());
+    }
+    let _lock = state.lock(CLI_PATIENCE)?;
+    let session = state.session(&record.session_id);
+    if let Some(mut record) = session.record()?.filter(is_new) {
+        record.archive = said;
+        if order.description.is_some() {
+            record.description.clone_from(&order.description);
+        }
+        session.replace_record(&record)?;
+    }
+    Ok(())
+}
+
+/// What an archive is made from.
+struct Sources {
+    /// The session's transcript.
+    main: Option<PathBuf>,
+    /// Those of its subagents.
+    agents: Vec<AgentFile>,
+    /// The journal's files.
+    journal: Vec<PathBuf>,
+    /// How many bytes the transcripts have together.
+    bytes: u64,
+    fingerprint: String,
+}
+
+impl Sources {
+    fn find(
+        env: &Environment,
+        session: &SessionDir,
+        record: &Record,
+        order: &Order,
+    ) -> Result<Self, Refusal> {
+        let id = &record.session_id;
+        let candidates = match &order.transcript {
+            Some(path) => vec![file::canonical(path)?],
+            None => transcript::candidates(env, session, id),
+        };
+        if candidates.len() > 1 {
+            return Err(Refusal::Several(id.clone(), candidates));
+        }
+        let main = candidates.into_iter().next();
+        let mut agents = main
+            .as_deref()
+            .map(transcript::agents_below)
+            .unwrap_or_default();
+        if let Some(folder) = main.as_deref().and_then(Path::parent) {
+            let mut beside = transcript::agents_beside(folder);
+            agents.extend(beside.remove(id.as_str()).unwrap_or_default());
+        }
+        let mut sources = Self {
+            main,
+            agents,
+            journal: session.files_of_lines().collect(),
+            bytes: 0,
+            fingerprint: String::new(),
+        };
+        sources.measure()?;
+        Ok(sources)
+    }
+
+    fn transcripts(&self) -> impl Iterator<Item = &PathBuf> {
+        let agents = self.agents.iter().map(|agent| &agent.path);
+        self.main.iter().chain(agents)
+    }
+
+    fn measure(&mut self) -> store::Result<()> {
+        let mut digest = Sha256::new();
+        let mut bytes = 0;
+        for path in self.transcripts().chain(&self.journal) {
+            let Some(look) = file::look(path)? else {
+                continue;
+            };
+            let name = path.file_name().unwrap_or_default();
+            digest.update(name.as_bytes());
+            digest.update(format!(
+                "\0{}\0{}\0",
+                look.meta.size,
+                look.meta.modified.micros()
+            ));
+            if !self.journal.contains(path) {
+                bytes += look.meta.size;
+            }
+        }
+        let mut fingerprint = to_hex(&digest.finalize());
+        fingerprint.truncate(32);
+        (self.bytes, self.fingerprint) = (bytes, fingerprint);
+        Ok(())
+    }
+
+    /// Whether the archive that is there has all of them, and says what is wanted of it. One with a transcript is never
+    /// replaced by one with less of it: the client deletes its own.
+    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> bool {
+        let manifest = &known.manifest;
+        if manifest.transcript.bytes > self.bytes {
+            return true;
+        }
+        let described = order.description.is_none() || order.description == manifest.description;
+        manifest.transcript.fingerprint == self.fingerprint
+            && described
+            && (manifest.tools || !order.tools)
+            && manifest.focus == record.focus
+            && manifest.role == record.role
+            && manifest.ended_at == record.ended_at
+    }
+
+    /// Writes everything but the manifest.
+    fn draft(
+        &self,
+        archive: &Archive,
+        session: &SessionDir,
+        record: &Record,
+        order: &Order,
+        now: Timestamp,
+    ) -> store::Result<(Draft, Manifest)> {
+        let description = order
+            .description
+            .clone()
+            .or_else(|| record.description.clone());
+        let mut parts = Parts {
+            draft: archive.draft()?,
+            redacted: Counts::new(),
+            messages: 0,
+            left_out: 0,
+        };
+        let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
+        let mut text = parts.draft.part(Kind::Text, ".txt")?;
+        add_text(&mut text, &head)?;
+        let wanted = if order.tools {
+            Wanted::Tools
+        } else {
+            Wanted::Messages
+        };
+        match &self.main {
+            Some(main) => {
+                let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
+                writer.set_original(place_of(main, main));
+                parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
+            }
+            None => {
+                let mut trace = Trace::with_labels();
+                session.lines()?.for_each(|line| trace.push(line));
+                trace.order();
+                let mut activity = Activity::of(&trace);
+                activity.close(|_| false);
+                add_text(&mut text, &text::of_activity(&activity))?;
+            }
+        }
+        add_text(&mut text, &text::end(parts.messages))?;
+        parts.draft.add(text)?;
+        for (ending, agent) in self.agents_by_ending() {
+            let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
+            let main = self.main.as_deref().unwrap_or(&agent.path);
+            writer.set_original(place_of(main, &agent.path));
+            parts.copy_transcript(&agent.path, writer, None)?;
+        }
+        parts.copy_journal(&self.journal)?;
+        let usage = usage::of_transcript(self.main.as_deref(), session, record);
+        let manifest = Manifest {
+            v: VERSION,
+            session_id: record.session_id.clone(),
+            project: record.project.clone(),
+            role: record.role.clone(),
+            focus: record.focus.clone(),
+            description,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+            archived_at: now,
+            messages: parts.messages,
+            tools: order.tools,
+            transcript: Original {
+                path: self
+                    .main
+                    .as_ref()
+                    .map(|main| main.to_string_lossy().into_owned()),
+                bytes: self.bytes,
+                fingerprint: self.fingerprint.clone(),
+                left_out: parts.left_out,
+            },
+            parts: parts.draft.parts(),
+            redacted: parts.redacted,
+            usage: usage.ok().filter(|usage| !usage.by.is_empty()),
+            record: as_map(record),
+            extra: Map::new(),
+        };
+        Ok((parts.draft, manifest))
+    }
+
+    /// The subagents, each with an ending for its copy that no other has.
+    fn agents_by_ending(&self) -> BTreeMap<String, &AgentFile> {
+        let mut by_ending = BTreeMap::new();
+        for agent in &self.agents {
+            let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            let id: String = agent.agent_id.chars().filter(is_safe).take(64).collect();
+            let mut ending = format!(".agent-{id}.jsonl.zst");
+            for number in 2.. {
+                if !by_ending.contains_key(&ending) {
+                    break;
+                }
+                ending = format!(".agent-{id}.{number}.jsonl.zst");
+            }
+            by_ending.insert(ending, agent);
+        }
+        by_ending
+    }
+}
+
+/// Where a file is, from the client's folder of the project on: the folder that the `main` transcript is in.
+fn place_of(main: &Path, path: &Path) -> String {
+    let projects = main.parent().and_then(Path::parent).unwrap_or(main);
+    let place = path.strip_prefix(projects).unwrap_or(path);
+    place.to_string_lossy().into_owned()
+}
+
+fn as_map(record: &Record) -> Map<String, Value> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+fn add_text(writer: &mut Writer, text: &str) -> store::Result<()> {
+    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    writer.write(text.as_bytes(), lines)
+}
+
+/// The parts of an archive, as they are made.
+struct Parts {
+    draft: Draft,
+    redacted: Counts,
+    messages: u64,
+    left_out: u64,
+}
+
+impl Parts {
+    /// Copies a transcript; its messages go into the `text`, where there is one.
+    fn copy_transcript(
+        &mut self,
+        path: &Path,
+        mut writer: Writer,
+        mut text: Option<(&mut Writer, Wanted)>,
+    ) -> store::Result<()> {
+        let making = Making {
+            redact: true,
+            text: text.as_ref().map(|(_, wanted)| *wanted),
+        };
+        if let Some(mut lines) = Lines::open(path)? {
+            copy(&mut lines, making, |made| {
+                if let Some((text, _)) = &mut text {
+                    add_text(text, &made.text)?;
+                }
+                self.take(made, &mut writer)
+            })?;
+        }
+        self.draft.add(writer)
+    }
+
+    /// Copies the journal's files as one. They were redacted when they were written.
+    fn copy_journal(&mut self, files: &[PathBuf]) -> store::Result<()> {
+        let mut writer = self.draft.part(Kind::Journal, ".events.jsonl.zst")?;
+        let making = Making {
+            redact: false,
+            text: None,
+        };
+        for path in files {
+            if let Some(mut lines) = Lines::open(path)? {
+                copy(&mut lines, making, |made| self.take(made, &mut writer))?;
+            }
+        }
+        self.draft.add(writer)
+    }
+
+    fn take(&mut self, made: Made, writer: &mut Writer) -> store::Result<()> {
+        self.messages += made.messages;
+        self.left_out += made.left_out;
+        for (rule, count) in made.redacted {
+            *self.redacted.entry(rule).or_default() += count;
+        }
+        writer.write(&made.compressed, made.lines)
+    }
+}

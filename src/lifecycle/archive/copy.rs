@@ -1,0 +1,177 @@
+//! A transcript's copy: each line without its secrets, compressed; and the text of its messages along the way.
+//!
+//! The lines are dealt out in batches to as many threads as there are processors, and come back in order. Each batch is
+//! compressed by itself: a Zstandard file is a sequence of such frames. So memory is bounded, whatever the size.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::text;
+use crate::model::redact::{Counts, Redactor};
+use crate::store::Result;
+use crate::store::lines::{Found, Lines};
+
+/// How much text is dealt out at once. A line is never divided.
+const BATCH: usize = 2 << 20;
+/// The most threads: more only take memory.
+const MAX_THREADS: usize = 8;
+/// How hard to compress.
+const LEVEL: i32 = 3;
+
+/// What is made of each line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Making {
+    /// Whether secrets are taken out: not of what was recorded without them.
+    pub(super) redact: bool,
+    /// Whether the messages' text is wanted, and if so, whether with the tool calls.
+    pub(super) text: Option<text::Wanted>,
+}
+
+/// What has become of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// The lines, compressed.
+    pub(super) compressed: Vec<u8>,
+    /// How many lines there are.
+    pub(super) lines: u64,
+    /// How many bytes they have, compressed no more.
+    pub(super) bytes: u64,
+    /// The text of their messages.
+    pub(super) text: String,
+    /// How many messages that is.
+    pub(super) messages: u64,
+    /// What was redacted.
+    pub(super) redacted: Counts,
+    /// How many lines were too long to be held.
+    pub(super) left_out: u64,
+}
+
+/// A batch, and where to send what has become of it.
+type Job = (Vec<u8>, SyncSender<std::io::Result<Made>>);
+
+/// Copies all `lines`; what becomes of them is given to `take`, in order.
+///
+/// # Errors
+/// What reading or taking failed with.
+pub(super) fn copy(
+    lines: &mut Lines,
+    making: Making,
+    mut take: impl FnMut(Made) -> Result<()>,
+) -> Result<()> {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
+    let (jobs, todo) = sync_channel::<Job>(threads);
+    let todo = Mutex::new(todo);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| work(&todo, making));
+        }
+        let mut under_way = VecDeque::new();
+        loop {
+            let (batch, left_out) = next_batch(lines)?;
+            let is_last = batch.is_empty();
+            if left_out > 0 {
+                take(Made {
+                    left_out,
+                    ..Made::default()
+                })?;
+            }
+            if !is_last {
+                let (answer, made) = sync_channel(1);
+                // The threads are there until `jobs` is dropped.
+                let _ = jobs.send((batch, answer));
+                under_way.push_back(made);
+            }
+            while under_way.len() > threads || is_last && !under_way.is_empty() {
+                if let Some(made) = under_way.pop_front() {
+                    take(received(&made, lines)?)?;
+                }
+            }
+            if is_last {
+                drop(jobs);
+                return Ok(());
+            }
+        }
+    })
+}
+
+fn received(made: &Receiver<std::io::Result<Made>>, lines: &Lines) -> Result<Made> {
+    let gone = |_| {
+        Err(std::io::Error::other(
+            "the thread that compresses it has ended",
+        ))
+    };
+    made.recv()
+        .unwrap_or_else(gone)
+        .map_err(|err| lines.failure("compress", err))
+}
+
+/// The next lines, each with its line break, and how many were too long; empty at the end.
+fn next_batch(lines: &mut Lines) -> Result<(Vec<u8>, u64)> {
+    let mut batch = Vec::new();
+    let mut left_out = 0;
+    while batch.len() < BATCH {
+        match lines.next_line()? {
+            Some(Found::Line(line)) => {
+                batch.extend_from_slice(line);
+                batch.push(b'\n');
+            }
+            Some(Found::Unfinished(line)) => {
+                batch.extend_from_slice(line);
+                batch.push(b'\n');
+                break;
+            }
+            Some(Found::TooLong) => left_out += 1,
+            None => break,
+        }
+    }
+    Ok((batch, left_out))
+}
+
+fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
+    let Ok(mut compressor) = zstd::bulk::Compressor::new(LEVEL) else {
+        return;
+    };
+    let _ = compressor.include_checksum(true);
+    loop {
+        let job = match todo.lock() {
+            Ok(todo) => todo.recv(),
+            Err(_) => return,
+        };
+        let Ok((batch, answer)) = job else {
+            return;
+        };
+        let made = make(&batch, making, &mut compressor);
+        // Nobody waits for it where another batch has failed.
+        let _ = answer.send(made);
+    }
+}
+
+fn make(
+    batch: &[u8],
+    making: Making,
+    compressor: &mut zstd::bulk::Compressor<'_>,
+) -> std::io::Result<Made> {
+    let mut made = Made::default();
+    let mut redactor = Redactor::default();
+    let mut copy = Vec::with_capacity(batch.len());
+    for line in batch.split_inclusive(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end_matches('\n');
+        let clean = match making.redact {
+            true => redactor.transcript_line(line),
+            false => line.into(),
+        };
+        copy.extend_from_slice(clean.as_bytes());
+        copy.push(b'\n');
+        made.lines += 1;
+        if let Some(wanted) = making.text {
+            made.messages += text::add_message(&mut made.text, &clean, wanted);
+        }
+    }
+    made.bytes = copy.len() as u64;
+    made.compressed = compressor.compress(&copy)?;
+    made.redacted = redactor.into_counts();
+    Ok(made)
+}

@@ -1,0 +1,130 @@
+//! Putting a transcript back where the client can resume its session.
+
+use std::io::{BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+
+use super::Archived;
+use crate::lifecycle::transcript::projects_dir;
+use crate::model::archive::{Kind, Part};
+use crate::store::archive::Archive;
+use crate::store::write::{self, Growing};
+use crate::store::{Environment, Error, Result, file};
+
+/// How much is decompressed at once.
+const PIECE: usize = 256 * 1024;
+
+/// What was put back.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The files that were written.
+    pub written: Vec<PathBuf>,
+    /// The files that were there already, and stay as they are.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Puts the transcripts of an archive back: below `folder`, or where the client had them. A file that is there is never
+/// replaced. The session's own comes last, so that the client finds it complete.
+///
+/// # Errors
+/// [`Error`] where the archive has no transcript, or it cannot be read or written. What was written stays.
+pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) -> Result<Restored> {
+    let lacking = |why: &str| Error::Content {
+        path: archived.archive.manifest_path(),
+        why: why.to_owned(),
+    };
+    let home = || {
+        projects_dir(env).ok_or_else(|| {
+            lacking("Claude Code's folder cannot be found: HOME is not an absolute path")
+        })
+    };
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => home()?,
+    };
+    let of = |kind: Kind| {
+        archived
+            .manifest
+            .parts
+            .iter()
+            .filter(move |part| part.kind == kind)
+    };
+    if of(Kind::Transcript).next().is_none() {
+        return Err(lacking("it holds no transcript"));
+    }
+    let mut restored = Restored::default();
+    for part in of(Kind::Subagent).chain(of(Kind::Transcript)) {
+        let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
+        let path = folder.join(place);
+        if file::look(&path)?.is_some() {
+            restored.kept.push(path);
+        } else if put_back(&archived.archive, part, &path)? {
+            restored.written.push(path);
+        } else {
+            restored.kept.push(path);
+        }
+    }
+    Ok(restored)
+}
+
+/// Where the original of a part was, if that leads nowhere else than below the client's folder.
+fn place(part: &Part) -> Option<&Path> {
+    let place = Path::new(part.original.as_deref()?);
+    let is_below = place
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    (is_below && place.components().next().is_some()).then_some(place)
+}
+
+fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
+    let source = archive.part_path(&part.name);
+    let failed = |action| move |err| Error::io::<std::io::Error>(action, &source)(err);
+    let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+    let Some(mut text) = open_part(archive, part)? else {
+        return Err(failed("open")(gone));
+    };
+    make_dirs(path)?;
+    let mut growing = Growing::beside(path)?;
+    let mut piece = vec![0; PIECE];
+    let failed = failed("decompress");
+    loop {
+        match text.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => growing.write(piece.get(..read).unwrap_or_default())?,
+            Err(err) => return Err(failed(err)),
+        }
+    }
+    growing.sync()?;
+    growing.create(path)
+}
+
+/// Makes the folders that a file will be in.
+fn make_dirs(path: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    for dir in path.ancestors().skip(1) {
+        if file::look(dir)?.is_some() {
+            break;
+        }
+        missing.push(dir);
+    }
+    for dir in missing.into_iter().rev() {
+        write::make_plain_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// The text of a part, decompressed, as a stream; nothing where it is not there.
+///
+/// # Errors
+/// [`Error`] where it cannot be opened or is not compressed.
+pub fn open_part(archive: &Archive, part: &Part) -> Result<Option<Box<dyn Read>>> {
+    let Some(opened) = archive.open(part)? else {
+        return Ok(None);
+    };
+    if !part.name.ends_with(".zst") {
+        return Ok(Some(Box::new(BufReader::new(opened))));
+    }
+    let path = archive.part_path(&part.name);
+    let decoder = zstd::stream::read::Decoder::new(opened);
+    let decoder = decoder.map_err(|err| Error::io("decompress", &path)(err))?;
+    Ok(Some(Box::new(decoder)))
+}

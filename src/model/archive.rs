@@ -1,0 +1,237 @@
+//! What an archive of a session is called and what its manifest says.
+//!
+//! An archive is a few files beside each other, all named `{date}-{focus}-{id}` and an ending. The manifest names the
+//! others, with their sizes and digests; it is put there last, so that an archive without one is none.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::id::SessionId;
+use super::record::{ProjectRef, Unreadable, check_version};
+use super::redact::Counts;
+use super::time::Timestamp;
+use super::usage::Usage;
+
+/// The version of manifests that this program writes.
+pub const VERSION: u64 = 1;
+/// How a manifest's name ends.
+pub const MANIFEST: &str = ".manifest.json";
+/// What a session is for where nobody said so.
+pub const GENERAL: &str = "general";
+
+/// The longest part of a file's name that tells the focus, in bytes.
+const MAX_FOCUS: usize = 64;
+
+/// What all files of an archive are called before their endings: `{date}-{focus}-{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stem(String);
+
+impl Stem {
+    /// The stem for a session that began on the local day `date`. The focus becomes a safe part of a file's name; the
+    /// manifest keeps what it was.
+    pub fn new(date: NaiveDate, focus: Option<&str>, id: &SessionId) -> Self {
+        let focus = safe_focus(focus.unwrap_or_default());
+        Self(format!("{date}-{focus}-{id}"))
+    }
+
+    /// The stem of the archive with the manifest of this name; nothing where that is no manifest's name.
+    pub fn of_manifest(name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(MANIFEST)?;
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_stem = !stem.starts_with('.') && !stem.is_empty() && stem.bytes().all(is_safe);
+        is_stem.then(|| Self(stem.to_owned()))
+    }
+
+    /// The name of the file with this ending.
+    pub fn with(&self, ending: &str) -> String {
+        format!("{self}{ending}")
+    }
+
+    /// The manifest's name.
+    pub fn manifest(&self) -> String {
+        self.with(MANIFEST)
+    }
+
+    /// Whether the file of this name may be a part of the archive: nothing that leads elsewhere.
+    pub fn is_of(&self, name: &str) -> bool {
+        name.strip_prefix(self.0.as_str())
+            .is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', '\0']))
+    }
+}
+
+impl fmt::Display for Stem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A focus as a part of a file's name: ASCII letters, digits, `.`, `_`, and for anything else one `-`.
+fn safe_focus(focus: &str) -> String {
+    let mut safe = String::new();
+    for c in focus.chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' => safe.push(c),
+            _ if safe.ends_with('-') => {}
+            _ => safe.push('-'),
+        }
+        if safe.len() == MAX_FOCUS {
+            break;
+        }
+    }
+    match safe.trim_matches(['-', '.']) {
+        "" => GENERAL.to_owned(),
+        safe => safe.to_owned(),
+    }
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(
+    missing_docs,
+    reason = "the fields are described in ARCHITECTURE.md, as the file's format"
+)]
+pub struct Manifest {
+    pub v: u64,
+    pub session_id: SessionId,
+    pub project: ProjectRef,
+    pub role: Option<String>,
+    pub focus: Option<String>,
+    pub description: Option<String>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub archived_at: Timestamp,
+    pub messages: u64,
+    /// Whether the text has the tool calls.
+    pub tools: bool,
+    /// What it was made from.
+    pub transcript: Original,
+    pub parts: Vec<Part>,
+    /// How often each rule took a secret out of the copies.
+    pub redacted: Counts,
+    pub usage: Option<Usage>,
+    /// The record, as it was.
+    pub record: Map<String, Value>,
+    /// What another version wrote and this one does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What an archive was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// Where the session's transcript was; null where there was none.
+    pub path: Option<String>,
+    /// The size in bytes of it and of its subagents' transcripts.
+    pub bytes: u64,
+    /// A digest of the names, sizes and times of all files: as long as it stays, nothing has changed.
+    pub fingerprint: String,
+    /// How many lines were too long to be copied.
+    pub left_out: u64,
+}
+
+/// What a part of an archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The messages, for people.
+    Text,
+    /// The client's transcript, redacted and compressed.
+    Transcript,
+    /// A subagent's transcript, likewise.
+    Subagent,
+    /// The journal, compressed.
+    Journal,
+}
+
+/// A file of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// How many lines it has, once decompressed.
+    pub lines: u64,
+    /// Of a copy: where the original was, from the folder of the client's project on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: a newer format, or no manifest at all.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        check_version(bytes)?;
+        serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
+    }
+
+    /// The manifest's text.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// The part of this kind, where there is one.
+    pub fn part(&self, kind: Kind) -> Option<&Part> {
+        self.parts.iter().find(|part| part.kind == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_focus_is_a_safe_part_of_a_name() {
+        for (focus, safe) in [
+            ("fix/ci-337", "fix-ci-337"),
+            ("../../etc", "etc"),
+            ("feat: x", "feat-x"),
+            ("a\u{0}\n\tb", "a-b"),
+            ("", "general"),
+            ("---", "general"),
+            ("...", "general"),
+            ("日本", "general"),
+            ("v1.2_3", "v1.2_3"),
+        ] {
+            assert_eq!(safe_focus(focus), safe, "{focus:?}");
+        }
+        assert_eq!(safe_focus(&"x/".repeat(5000)).len(), MAX_FOCUS - 1);
+    }
+
+    #[test]
+    fn a_stem_leads_nowhere_else() {
+        let id: SessionId = "2f09356b".parse().unwrap();
+        let date = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+        let stem = Stem::new(date, Some("../x"), &id);
+        assert_eq!(stem.manifest(), "2026-11-20-x-2f09356b.manifest.json");
+        assert_eq!(Stem::of_manifest(&stem.manifest()), Some(stem.clone()));
+        assert!(stem.is_of("2026-11-20-x-2f09356b.txt"));
+        for name in [
+            "2026-11-20-x-2f09356b",
+            "2026-11-20-x-2f09356b./../../y",
+            "y.txt",
+            "",
+        ] {
+            assert!(!stem.is_of(name), "{name}");
+        }
+        for name in [
+            "../x.manifest.json",
+            ".manifest.json",
+            "a/b.manifest.json",
+            ".x.manifest.json",
+        ] {
+            assert_eq!(Stem::of_manifest(name), None, "{name}");
+        }
+    }
+}
