@@ -23,11 +23,16 @@ use crate::model::config::duration;
 use crate::model::text::escaped;
 use crate::store::archive::{Archives, Fault};
 use crate::store::env::{self, Screen};
+use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
 use crate::store::{State, clock, project, shown, tombstones};
 
 pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     let state = context.state()?;
+    let _lock = match &state {
+        Some(state) => whole(&Archives::of(state), &verb)?,
+        None => None,
+    };
     match verb {
         ArchiveVerb::List(args) => list(context, state.as_ref(), &args),
         ArchiveVerb::Show(args) => show(state.as_ref(), &args),
@@ -36,6 +41,21 @@ pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
         ArchiveVerb::Restore(args) => put_back(context, state.as_ref(), &args),
         ArchiveVerb::Prune(args) => prune(context, state.as_ref(), &args),
     }
+}
+
+/// Sees to it that every archive is whole: what a killed process began is ended. Whoever reads one to its end keeps the lock
+/// meanwhile.
+fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
+    let reads_all = matches!(
+        verb,
+        ArchiveVerb::Verify(_) | ArchiveVerb::Restore(_) | ArchiveVerb::Prune(_)
+    );
+    if !archives.are_there()? || !reads_all && !archives.is_interrupted()? {
+        return Ok(None);
+    }
+    let lock = archives.lock(PATIENCE)?;
+    archives.finish_interrupted()?;
+    Ok(reads_all.then_some(lock))
 }
 
 /// Every archive that can be read, the newest first; one that cannot is named.
@@ -384,8 +404,6 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
     chosen.retain(|archived| old(archived.manifest.archived_at));
     let mut size = 0;
     if let (Some(state), true) = (state, args.yes) {
-        let archives = Archives::of(state);
-        let _lock = archives.lock(PATIENCE)?;
         for archived in &chosen {
             tombstones::add(state, &archived.manifest.session_id, "archive pruned")?;
             archived.archive.remove(&archived.manifest)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::process::{self, Life, Viewpoint};
 use crate::model::line::{Kind, Line};
+use crate::model::record::ABANDONED;
 use crate::model::{Activity, Call, Config, Owner, Record, SessionId, Timestamp, Trace};
 use crate::store::journal::Lines;
 use crate::store::{SessionDir, State, index};
@@ -228,7 +229,8 @@ pub fn is_moving_on(reason: Option<&str>) -> bool {
 /// The last word on the session's life, if it is that it ended. A late event after the end reopens nothing; a start or a
 /// prompt does.
 fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
-    let mut end = record.ended_at.is_some().then_some(End::Over);
+    let is_said = record.end_reason.as_deref() != Some(ABANDONED);
+    let mut end = (record.ended_at.is_some() && is_said).then_some(End::Over);
     let Ok(lines) = dir.last_lines(TAIL) else {
         return end;
     };

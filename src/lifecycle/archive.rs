@@ -23,7 +23,7 @@ use crate::lifecycle::transcript::{self, AgentFile};
 use crate::lifecycle::usage;
 use crate::model::archive::{Kind, Manifest, Original, Stem, VERSION};
 use crate::model::project::to_hex;
-use crate::model::redact::{Counts, redact};
+use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
 use crate::store::lines::Lines;
@@ -195,9 +195,12 @@ fn note(
     at: Timestamp,
 ) -> store::Result<()> {
     let said = Some(json!({"place": archive.place(), "at": at}));
+    let description = order
+        .description
+        .as_deref()
+        .map(|said| redact(said).into_owned());
     let is_new = |known: &Record| {
-        known.archive != said
-            || order.description.is_some() && known.description != order.description
+        known.archive != said || description.is_some() && known.description != description
     };
     if !is_new(record) {
         return Ok(());
@@ -206,8 +209,8 @@ fn note(
     let session = state.session(&record.session_id);
     if let Some(mut record) = session.record()?.filter(is_new) {
         record.archive = said;
-        if order.description.is_some() {
-            record.description.clone_from(&order.description);
+        if description.is_some() {
+            record.description.clone_from(&description);
         }
         session.replace_record(&record)?;
     }
@@ -298,9 +301,9 @@ impl Sources {
         if manifest.transcript.bytes > self.bytes {
             return true;
         }
-        let described = order.description.is_none() || order.description == manifest.description;
+        let described = order.description.as_deref().map(redact);
         manifest.transcript.fingerprint == self.fingerprint
-            && described
+            && (described.is_none() || described.as_deref() == manifest.description.as_deref())
             && (manifest.tools || !order.tools)
             && manifest.focus == record.focus
             && manifest.role == record.role
@@ -316,10 +319,8 @@ impl Sources {
         order: &Order,
         now: Timestamp,
     ) -> store::Result<(Draft, Manifest)> {
-        let description = order
-            .description
-            .clone()
-            .or_else(|| record.description.clone());
+        let said = order.description.as_ref().or(record.description.as_ref());
+        let description = said.map(|said| redact(said).into_owned());
         let mut parts = Parts {
             draft: archive.draft()?,
             redacted: Counts::new(),
@@ -415,9 +416,12 @@ fn place_of(main: &Path, path: &Path) -> String {
     place.to_string_lossy().into_owned()
 }
 
+/// The record without secrets that somebody wrote into its notes.
 fn as_map(record: &Record) -> Map<String, Value> {
-    match serde_json::to_value(record) {
-        Ok(Value::Object(map)) => map,
+    let mut value = serde_json::to_value(record).unwrap_or_default();
+    Redactor::default().value(&mut value);
+    match value {
+        Value::Object(map) => map,
         _ => Map::new(),
     }
 }

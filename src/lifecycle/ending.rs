@@ -4,12 +4,11 @@
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::model::line::Kind;
+use crate::model::record::ABANDONED;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::{Result, SessionDir};
 
-/// What a record gives as the reason where nobody said that the session ended.
-pub const ABANDONED: &str = "abandoned";
 /// How much of a journal's end is looked at.
 const TAIL: u64 = 1 << 20;
 

@@ -18,6 +18,9 @@ use super::time::Timestamp;
 /// The version of `session.json` and of owner files that this program writes.
 pub const VERSION: u64 = 1;
 
+/// The `end_reason` of a session that nobody said had ended.
+pub const ABANDONED: &str = "abandoned";
+
 /// A session's record. Absent is null, never a guess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(

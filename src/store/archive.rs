@@ -5,6 +5,7 @@
 //! a later one, gives every file its final name, the manifest last. So an archive that is made anew replaces the one
 //! before whole or not at all, and a process that is killed leaves nothing half under a final name.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -157,6 +158,20 @@ impl Archives {
             .collect();
         folders.retain(|folder| matches!(file::check_private_dir(folder), Ok(true)));
         Ok(folders)
+    }
+
+    /// Whether a killed process, or one that runs, has left something to be ended.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a folder cannot be listed.
+    pub fn is_interrupted(&self) -> Result<bool> {
+        let is_waiting = |name: OsString| name.as_encoded_bytes().ends_with(WAITING.as_bytes());
+        for folder in self.folders()? {
+            if file::names(&folder)?.any(is_waiting) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Ends what a killed process began: gives complete archives their final names, and removes what waits for a manifest

@@ -13,6 +13,7 @@
     reason = "tests set up and look at files and processes themselves"
 )]
 
+mod archive;
 mod bad_input;
 mod calls;
 mod capture;
