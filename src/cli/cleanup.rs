@@ -87,6 +87,9 @@ fn print(args: &CleanupArgs, report: &Report) {
         for id in &report.archived {
             output::warn(&format!("would archive session {id}: it has ended"));
         }
+        for what in &report.pruned {
+            output::warn(&format!("would remove {what}: it was kept for long enough"));
+        }
     } else if removed > MANY {
         output::warn(&format!(
             "ccsession: warning: removed {removed} stale pointers at once; see `ccsession doctor`"
@@ -95,7 +98,7 @@ fn print(args: &CleanupArgs, report: &Report) {
     if args.json {
         let orphans = report.orphans.len();
         output::json(
-            &json!({"v": 1, "removed": removed, "orphans": orphans, "retired": report.retired, "archived": report.archived.len(), "leases": report.leases, "dry_run": args.dry_run}),
+            &json!({"v": 1, "removed": removed, "orphans": orphans, "retired": report.retired, "archived": report.archived.len(), "pruned": report.pruned.len(), "leases": report.leases, "dry_run": args.dry_run}),
         );
     } else if !args.quiet {
         output::line(&removed.to_string());

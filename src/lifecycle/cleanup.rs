@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use crate::identity::liveness::{Judge, SessionState, has_gone_process};
 use crate::identity::process::Life;
-use crate::lifecycle::archive::{Order, Refusal, archive};
+use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::{ending, lease};
-use crate::model::{Config, Project, SessionId, Timestamp};
+use crate::model::{Config, Project, Record, SessionId, Timestamp};
+use crate::store::archive::Archives;
+use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
-use crate::store::{Environment, Error, Places, Result, State, ended, file, index, write};
+use crate::store::{
+    Environment, Error, Places, Result, State, ended, file, index, tombstones, write,
+};
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -27,7 +31,7 @@ pub struct Report {
     /// Sessions that were archived.
     pub archived: Vec<SessionId>,
     /// Sessions and archives that were kept long enough, and removed.
-    pub pruned: usize,
+    pub pruned: Vec<String>,
     /// Leases whose holder had died.
     pub leases: usize,
     /// What could not be done, and is left to the next cleanup.
@@ -101,11 +105,12 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
     let Ok(Some(state)) = State::open(places) else {
         return Ok(Due::All);
     };
-    let rest = match ended::is_any(&state) {
+    let auto = config.archive_auto;
+    let rest = match auto && ended::is_any(&state) {
         true => Due::Archiving,
         false => Due::Nothing,
     };
-    if !state.sweep_is_due(config.cleanup_interval, now) && !has_gone_process(&state) {
+    if !state.sweep_is_due(config.cleanup_interval, now) && !(auto && has_gone_process(&state)) {
         return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
@@ -172,6 +177,11 @@ impl Sweep<'_> {
             for id in state.session_ids()? {
                 sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
             }
+            self.keep_up(report)?;
+            self.prune(report)?;
+        }
+        if dry_run {
+            self.prune(report)?;
         }
         let removed = report.pointers.len();
         if removed > 0 && !dry_run {
@@ -230,16 +240,77 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
+    /// long, live sessions' too.
+    fn keep_up(&self, report: &mut Report) -> Result<()> {
+        if self.config.archive_auto {
+            let state = self.judge.state;
+            for (_, id) in index::live_candidates(state)? {
+                if matches!(state.session(&id).record(), Ok(Some(_))) {
+                    self.archive(&id, report);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was kept for long enough: of sessions only those that are archived.
+    fn prune(&self, report: &mut Report) -> Result<()> {
+        let (state, now) = (self.judge.state, self.judge.now);
+        let archives = Archives::of(state);
+        if let Some(keep) = self.config.retention_sessions {
+            for id in state.session_ids()? {
+                let is_old = |record: &Record| {
+                    let end = record.ended_at;
+                    end.is_some_and(|end| end.age(now) > keep) && is_whole(&archives, record)
+                };
+                // One that cannot be read is kept.
+                let record = state.session(&id).record().ok().flatten();
+                if record.is_none_or(|record| !is_old(&record)) || gone(&self.judge, &id).is_none()
+                {
+                    continue;
+                }
+                if !self.dry_run {
+                    tombstones::add(state, &id, "session pruned")?;
+                    state.session(&id).remove()?;
+                }
+                report.pruned.push(format!("session {id}"));
+            }
+        }
+        let Some(keep) = self.config.retention_archive else {
+            return Ok(());
+        };
+        for archive in archives.all()? {
+            let Ok(Some(manifest)) = archive.manifest() else {
+                continue;
+            };
+            if manifest.archived_at.age(now) <= keep {
+                continue;
+            }
+            if !self.dry_run {
+                let _lock = archives.lock(CLI_PATIENCE)?;
+                tombstones::add(state, &manifest.session_id, "archive pruned")?;
+                archive.remove(&manifest)?;
+            }
+            report
+                .pruned
+                .push(format!("the archive of session {}", manifest.session_id));
+        }
+        Ok(())
+    }
+
     /// Notes a session's end and archives it. Whether all that could be done is the answer.
     fn put_away(&self, id: &SessionId, report: &mut Report) -> bool {
-        let state = self.judge.state;
         if let Err(err) = ending::note(&self.judge, id) {
             report.failed.push(err.to_string());
             return false;
         }
-        if !self.config.archive_auto {
-            return true;
-        }
+        !self.config.archive_auto || self.archive(id, report)
+    }
+
+    /// Archives a session. Whether all that could be done is the answer.
+    fn archive(&self, id: &SessionId, report: &mut Report) -> bool {
+        let state = self.judge.state;
         match archive(self.env, state, id, &Order::default(), Duration::ZERO) {
             Ok(archived) => {
                 report
@@ -261,6 +332,15 @@ impl Sweep<'_> {
             }
         }
     }
+}
+
+/// Whether the session's archive is there, with every part as it was written.
+fn is_whole(archives: &Archives, record: &Record) -> bool {
+    let Ok(Some(archived)) = archive::recorded(archives, record) else {
+        return false;
+    };
+    let faults = archived.archive.verify(&archived.manifest);
+    faults.is_ok_and(|faults| faults.is_empty())
 }
 
 /// How a session is gone.

@@ -137,6 +137,25 @@ impl SessionDir {
         write::replace(&self.record_path(), &record.encode(), Durability::Synced)
     }
 
+    /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove(&self) -> Result<()> {
+        let record = self.record_path();
+        let owners = self.owners();
+        for dir in [&owners, &self.path] {
+            for path in file::names(dir)?.map(|name| dir.join(name)) {
+                if path != record && path != owners {
+                    write::remove(&path)?;
+                }
+            }
+        }
+        write::remove_empty_dir(&owners)?;
+        write::remove(&record)?;
+        write::remove_empty_dir(&self.path).map(drop)
+    }
+
     /// Adds an owner. A process that is on record stays as it is: where it was started does not change; only the command of
     /// a launcher may have become a client. A file of its name that says something else is another boot's, or was left by
     /// a process that was killed while it wrote; it is replaced.

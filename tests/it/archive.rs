@@ -17,7 +17,7 @@ const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
 /// A sandbox with a recorded transcript and the session that it is of on record.
 fn recorded(name: &str) -> Sandbox {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     copy_tree(
         &data(&format!("transcripts/{name}")),
         &sandbox.home().join(".claude/projects"),
@@ -194,7 +194,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
 
 #[test]
 fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let key = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
     let lines = [
@@ -231,7 +231,7 @@ fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
 
 #[test]
 fn a_second_time_is_the_same_answer_and_writes_nothing() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     let first = clock_out(&sandbox, &[]);
@@ -257,7 +257,7 @@ fn a_second_time_is_the_same_answer_and_writes_nothing() {
 
 #[test]
 fn what_has_grown_is_archived_anew_under_the_same_name() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     let first = clock_out(&sandbox, &[]);
@@ -276,7 +276,7 @@ fn what_has_grown_is_archived_anew_under_the_same_name() {
 
 #[test]
 fn a_transcript_that_the_client_deleted_or_cut_stays_archived() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one", "two"]));
     let first = clock_out(&sandbox, &[]);
@@ -291,7 +291,7 @@ fn a_transcript_that_the_client_deleted_or_cut_stays_archived() {
 
 #[test]
 fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let call = json!({"tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls", "description": "List files"}});
     sandbox
@@ -320,7 +320,7 @@ fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
 
 #[test]
 fn several_transcripts_are_listed_and_one_can_be_given() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let projects = sandbox.home().join(".claude/projects");
     let [one, two] =
@@ -338,7 +338,7 @@ fn several_transcripts_are_listed_and_one_can_be_given() {
 
 #[test]
 fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let folder = sandbox.home().join(".claude/projects/-elsewhere");
     for number in 0..20 {
@@ -353,7 +353,7 @@ fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
 
 #[test]
 fn a_transcript_that_moved_into_a_worktree_is_followed() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let moved = sandbox
         .home()
@@ -381,7 +381,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
         ("a\u{7}\nb\tc", "a-b-c"),
         (&long, ""),
     ] {
-        let sandbox = Sandbox::just_swept();
+        let sandbox = Sandbox::archiving();
         let transcript = begun(&sandbox, json!({}));
         write(&transcript, said(&["one"]));
         let path = sandbox.session(ID).join("session.json");
@@ -401,7 +401,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
 
 #[test]
 fn a_record_that_is_no_record_is_refused_and_kept() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let path = sandbox.session(ID).join("session.json");
     for bad in ["[]", r#"{"v":99}"#] {
@@ -415,7 +415,7 @@ fn a_record_that_is_no_record_is_refused_and_kept() {
 
 #[test]
 fn never_recorded_pruned_and_archived_before_are_three_answers() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     sandbox.ccsession(["clock-out", "ffff"]).refused(3);
@@ -602,7 +602,7 @@ fn archives_are_listed_shown_and_searched() {
 
 #[test]
 fn what_was_said_moves_no_cursor_when_it_is_shown() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(
         &transcript,
@@ -641,7 +641,7 @@ fn another_start(sandbox: &Sandbox) {
 #[test]
 fn however_a_session_ends_it_is_archived_at_the_next_start() {
     for reason in ["prompt_input_exit", "clear", "logout", "other"] {
-        let sandbox = Sandbox::just_swept();
+        let sandbox = Sandbox::archiving();
         let transcript = begun(&sandbox, json!({}));
         write(&transcript, said(&["remember me"]));
         ended(&sandbox, reason);
@@ -657,7 +657,7 @@ fn however_a_session_ends_it_is_archived_at_the_next_start() {
 
 #[test]
 fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let path = sandbox
         .home()
         .join(format!(".claude/projects/-shop/{ID}.jsonl"));
@@ -685,7 +685,7 @@ fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
 
 #[test]
 fn a_cleanup_archives_what_has_ended_and_says_so_before() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["remember me"]));
     ended(&sandbox, "other");
@@ -711,7 +711,7 @@ fn nothing_is_archived_by_itself_where_that_is_not_wanted() {
         ),
         ("home/.claude/settings.json", r#"{"cleanupPeriodDays": 7}"#),
     ] {
-        let sandbox = Sandbox::just_swept();
+        let sandbox = Sandbox::archiving();
         write(&sandbox.path(file), content);
         let transcript = begun(&sandbox, json!({}));
         write(&transcript, said(&["forget me"]));
@@ -720,7 +720,7 @@ fn nothing_is_archived_by_itself_where_that_is_not_wanted() {
         assert_eq!(files(&sandbox), NONE, "{file}");
         assert!(clock_out(&sandbox, &[]).exists(), "asked for, it is");
     }
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     write(
         &sandbox.path("home/.claude/settings.json"),
         r#"{"cleanupPeriodDays": 7}"#,
@@ -738,7 +738,7 @@ fn nothing_is_archived_by_itself_where_that_is_not_wanted() {
 #[test]
 fn an_archive_folder_that_is_not_ours_alone_is_refused() {
     for bad in ["a link", "open to others"] {
-        let sandbox = Sandbox::just_swept();
+        let sandbox = Sandbox::archiving();
         begun(&sandbox, json!({}));
         let folder = sandbox.state().join("archive");
         if bad == "a link" {
@@ -756,7 +756,7 @@ fn an_archive_folder_that_is_not_ours_alone_is_refused() {
 
 #[test]
 fn a_live_session_is_archived_and_goes_on() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     let start = event(
@@ -772,7 +772,7 @@ fn a_live_session_is_archived_and_goes_on() {
 
 #[test]
 fn many_at_once_give_one_archive() {
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     let paths: Vec<String> = std::thread::scope(|scope| {
@@ -801,7 +801,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
     } else {
         60
     };
-    let sandbox = Sandbox::just_swept();
+    let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     let words: Vec<String> = (0..200)
         .map(|number| format!("word {number} {}", "x".repeat(2000)))
@@ -852,4 +852,71 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
             .iter()
             .all(|path| !path.to_str().unwrap().ends_with(".new"))
     );
+}
+
+/// The day's long work is due.
+fn a_day_later(sandbox: &Sandbox) {
+    let _ = fs::remove_file(sandbox.state().join("daily"));
+}
+
+#[test]
+fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "other");
+    let cleanup = |auto: &str, retention: &str| {
+        a_day_later(&sandbox);
+        sandbox
+            .ccsession(["cleanup", "--json"])
+            .env("CCSESSION_ARCHIVE_AUTO", auto)
+            .env("CCSESSION_RETENTION_SESSIONS", retention)
+            .json()
+    };
+    assert_eq!(cleanup("false", "1us")["pruned"], 0, "it is not archived");
+    assert!(sandbox.session(ID).exists());
+    ended(&sandbox, "other");
+    assert_eq!(cleanup("true", "90d")["pruned"], 0, "not yet");
+    let text = files(&sandbox)
+        .into_iter()
+        .find(|path| path.extension().unwrap() == "txt")
+        .unwrap();
+    let good = fs::read(&text).unwrap();
+    fs::write(&text, "changed").unwrap();
+    assert_eq!(
+        cleanup("true", "1us")["pruned"],
+        0,
+        "the archive is not whole"
+    );
+    fs::write(&text, good).unwrap();
+    assert_eq!(cleanup("true", "1us")["pruned"], 1);
+    assert!(!sandbox.session(ID).exists());
+    assert_eq!(clock_out(&sandbox, &[]), text, "the archive is there");
+
+    a_day_later(&sandbox);
+    let cleanup = sandbox
+        .ccsession(["cleanup"])
+        .env("CCSESSION_RETENTION_ARCHIVE", "1us");
+    cleanup.stdout();
+    assert_eq!(files(&sandbox), NONE);
+    sandbox.ccsession(["clock-out", ID]).refused(7);
+}
+
+#[test]
+fn once_a_day_what_live_sessions_have_said_since_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let start = event(
+        "SessionStart",
+        ID,
+        json!({"source": "resume", "transcript_path": transcript}),
+    );
+    sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+    for texts in [&["one"][..], &["one", "two"]] {
+        write(&transcript, said(texts));
+        a_day_later(&sandbox);
+        sandbox.ccsession(["cleanup"]).stdout();
+        assert_eq!(manifest(&sandbox)["messages"], texts.len());
+    }
+    assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
 }

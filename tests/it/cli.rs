@@ -787,7 +787,7 @@ fn the_configuration_file_may_be_elsewhere() {
 
 #[test]
 fn every_place_is_shown() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::archiving();
     let libexec = sandbox.path("libexec");
     let run = |arguments: &[&str]| {
         sandbox
@@ -934,7 +934,7 @@ fn a_configuration_that_is_no_toml_is_named_with_its_line() {
 
 #[test]
 fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::archiving();
     let example = sandbox.ccsession(["config", "--example"]).stdout();
     assert_eq!(
         example.parse::<toml::Table>().unwrap().len(),

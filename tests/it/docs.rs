@@ -14,6 +14,10 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
+fn is_of_a_verb(c: &char) -> bool {
+    c.is_ascii_lowercase() || *c == '-'
+}
+
 #[test]
 fn the_readme_lists_every_setting_with_its_default() {
     let readme = document("README.md");
@@ -37,7 +41,7 @@ fn every_command_in_the_readme_exists() {
     let mut seen = 0;
     for line in document("README.md").lines() {
         for rest in line.split("ccsession ").skip(1) {
-            let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            let verb: String = rest.chars().take_while(is_of_a_verb).collect();
             let is_command = line.contains(&format!("$ ccsession {verb}"))
                 || line.contains(&format!("`ccsession {verb}"));
             if is_command && !verb.is_empty() {
@@ -62,11 +66,13 @@ fn every_option_in_the_readme_exists() {
         let Some((_, rest)) = command.split_once("ccsession ") else {
             continue;
         };
-        let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+        let verb: String = rest.chars().take_while(is_of_a_verb).collect();
         if verb.is_empty() {
             continue;
         }
-        let help = sandbox.ccsession([verb.as_str(), "--help"]).stdout();
+        let sub = rest.split_whitespace().nth(1).filter(|_| verb == "archive");
+        let words = [Some(verb.as_str()), sub, Some("--help")];
+        let help = sandbox.ccsession(words.into_iter().flatten()).stdout();
         for option in rest
             .split([' ', '`', ')'])
             .filter(|word| word.starts_with("--"))

@@ -35,6 +35,9 @@ pub(crate) fn hook_for(event: &str) -> &'static str {
 /// A throw-away place for one test.
 pub(crate) struct Sandbox {
     dir: TempDir,
+    /// Whether what has ended is archived by itself, as it is for users. Tests that are not about it would race with a
+    /// cleanup that a start leaves behind for it.
+    archives: bool,
 }
 
 impl Sandbox {
@@ -45,7 +48,18 @@ impl Sandbox {
         for name in ["home", "pointers", "shop"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        Self { dir }
+        Self {
+            dir,
+            archives: false,
+        }
+    }
+
+    /// As [`Self::just_swept`], with every setting as a user has it.
+    pub(crate) fn archiving() -> Self {
+        Self {
+            archives: true,
+            ..Self::just_swept()
+        }
     }
 
     /// As [`Self::new`], with a cleanup just made, so that no start leaves one behind.
@@ -123,6 +137,9 @@ impl Sandbox {
         command
             .env("CCSESSION_STATE_DIR", self.state())
             .env("CCSESSION_POINTER_DIR", self.pointers());
+        if !self.archives {
+            command.env("CCSESSION_ARCHIVE_AUTO", "false");
+        }
         Run {
             command,
             stdin: Vec::new(),
