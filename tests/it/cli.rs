@@ -787,12 +787,13 @@ fn the_configuration_file_may_be_elsewhere() {
 
 #[test]
 fn every_place_is_shown() {
-    let sandbox = Sandbox::archiving();
+    let sandbox = Sandbox::new();
     let libexec = sandbox.path("libexec");
     let run = |arguments: &[&str]| {
         sandbox
             .ccsession(arguments)
             .env("CCSESSION_LIBEXEC", &libexec)
+            .without_env("CCSESSION_ARCHIVE_AUTO")
     };
     let program = fs::canonicalize(crate::support::CCSESSION).unwrap();
     let places = json!({
