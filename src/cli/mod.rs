@@ -9,6 +9,7 @@ mod current;
 mod doctor;
 mod follow;
 mod format;
+mod gather;
 mod import;
 mod install;
 mod list;
