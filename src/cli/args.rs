@@ -36,6 +36,8 @@ pub(super) enum Verb {
     Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens of one session or many
     Stats(StatsArgs),
+    /// Count sessions by state, calls, failures and what went wrong, for a monitoring system
+    Metrics(MetricsArgs),
     /// Remove what is stale, and print how many pointers that were
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
@@ -212,6 +214,19 @@ pub(super) struct StatsArgs {
     /// Print one line for each tool, its values separated by commas
     #[arg(long, conflicts_with = "json")]
     pub(super) csv: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the text that Prometheus reads
+    #[arg(long, conflicts_with = "json")]
+    pub(super) prometheus: bool,
+    /// Write to this file instead, whole or not at all, for everybody to read
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -130,6 +130,12 @@ impl<C> Gathered<C> {
         }
     }
 
+    /// How many lines are no events. One in flight is not counted.
+    pub(super) fn damaged_lines(&self) -> u64 {
+        let lines = self.damaged.iter().flat_map(|(_, damage)| damage.named());
+        lines.map(|(count, _)| count).sum()
+    }
+
     /// Gives the same answer whoever took which session.
     fn sort(&mut self) {
         self.damaged.sort_by(|one, other| one.0.cmp(&other.0));

@@ -13,6 +13,7 @@ mod gather;
 mod import;
 mod install;
 mod list;
+mod metrics;
 mod output;
 mod run;
 mod show;
@@ -81,6 +82,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
+        Verb::Metrics(args) => metrics::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

@@ -18,6 +18,10 @@ const TAIL: u64 = 1 << 20;
 /// prompt in such a session makes it live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How far in the future an event may seem to be: a clock that is a little off is nothing to doubt. One that was set back
+/// by more keeps no session alive until its time comes again.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,7 +72,10 @@ impl Finding {
     /// Whether a process that cannot be judged may have the session, and the session is not [`LOST`].
     pub fn may_go_on(&self, now: Timestamp) -> bool {
         let is_unseen = self.known == 0 || self.unseen > 0;
-        is_unseen && self.last_activity.is_some_and(|last| last.age(now) < LOST)
+        is_unseen
+            && self
+                .last_activity
+                .is_some_and(|last| is_within(last, now, LOST))
     }
 
     /// Whether the process of this pid, or any where there is none, may still have the session: what it has begun is not
@@ -96,6 +103,11 @@ impl Finding {
         }
         roots.any(|own| own == root.to_string_lossy())
     }
+}
+
+/// Whether what happened at `last` was less than `time` ago.
+fn is_within(last: Timestamp, now: Timestamp, time: Duration) -> bool {
+    last.age(now) < time && last.ahead(now) <= AHEAD
 }
 
 /// From where, when and how sessions are judged.
@@ -146,7 +158,8 @@ impl<'a> Judge<'a> {
         let dir = self.state.session(id);
         let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
-        let quiet = last_activity.is_none_or(|last| last.age(self.now) >= self.idle_timeout);
+        let is_recent = |last| is_within(last, self.now, self.idle_timeout);
+        let quiet = !last_activity.is_some_and(is_recent);
         let live = || {
             if quiet && !has_open_calls() {
                 SessionState::Idle

@@ -25,6 +25,7 @@ pub mod pointer;
 pub mod project;
 pub mod session;
 pub mod state;
+pub mod tree;
 pub mod write;
 
 pub use env::Environment;

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile};
 
@@ -72,6 +72,31 @@ pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         .persist(path)
         .map(drop)
         .map_err(|err| Error::io("replace", path)(err.error))
+}
+
+/// Replaces `path` by a file with `bytes` that everybody may read, mode 0644, in one step and synchronised: for what other
+/// users' programs read. What is there must be a regular file of ours.
+///
+/// # Errors
+/// [`Error::Unsafe`] where it is a link, another user's or no regular file; else as [`replace`]. Then `path` is as it was.
+///
+/// # Security
+/// Whoever may write to the directory can still exchange what is there: a rename replaces a name and follows no link, so
+/// that costs them their file and nobody else's.
+pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    let why = file::look(path)?.and_then(|found| match found.kind {
+        FileType::Symlink => Some(Unsafe::Symlink),
+        FileType::RegularFile if found.owner == file::me() => None,
+        FileType::RegularFile => Some(Unsafe::ForeignOwner(found.owner)),
+        _ => Some(Unsafe::NotRegular),
+    });
+    match why {
+        Some(why) => Err(Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        }),
+        None => replace_with_mode(path, bytes, 0o644),
+    }
 }
 
 /// As [`replace`], as if it had been written at `modified`.

@@ -28,6 +28,7 @@ mod identity;
 mod import;
 mod install;
 mod journal;
+mod metrics;
 mod pointer;
 mod python;
 mod races;
