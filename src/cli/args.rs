@@ -325,6 +325,9 @@ pub(super) struct InstallArgs {
     /// Which settings file
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
+    /// Let systemd clean up every five minutes, too, by a timer of yours
+    #[arg(long)]
+    pub(super) timer: bool,
     /// Print the change as a diff, and make none
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -332,9 +335,12 @@ pub(super) struct InstallArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct UninstallArgs {
-    /// Which settings file
+    /// Which settings file; with `user`, the timer goes, too
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
+    /// Take away the timer alone, and leave the hooks
+    #[arg(long, conflicts_with = "scope")]
+    pub(super) timer: bool,
     /// Print the change as a diff, and make none
     #[arg(long)]
     pub(super) dry_run: bool,

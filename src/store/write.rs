@@ -119,7 +119,15 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
 /// # Errors
 /// [`Error::Io`]; then nothing was created.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    create_with_mode(path, bytes, 0o600)
+}
+
+/// As [`create`], with the permission bits `mode`.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
+    let temporary = prepared(path, bytes, Durability::Cached, mode)?;
     match temporary.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -375,12 +383,22 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
 /// Creates the private directory `path` and what is missing above it, each mode 0700, and checks it.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where what is there is not a directory of ours alone, or where the nearest directory that exists
-/// belongs to another user (as under `sudo -E`): nothing is created in another user's home.
+/// As [`make_missing_dirs`], and [`Error::Unsafe`] where what is there is not a directory of ours alone.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     if file::check_private_dir(path)? {
         return Ok(());
     }
+    make_missing_dirs(path)?;
+    file::check_private_dir(path).map(drop)
+}
+
+/// Creates the directory `path` and what is missing above it, each mode 0700; what is there stays as it is. Those that were
+/// created are the answer, the highest first.
+///
+/// # Errors
+/// [`Error::Unsafe`] where the nearest directory that exists belongs to another user (as under `sudo -E`): nothing is
+/// created in another user's home. [`Error::Io`] where the system refused.
+pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in path.ancestors() {
         match rustix::fs::stat(dir) {
@@ -395,8 +413,12 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
             Err(_) => missing.push(dir.to_owned()),
         }
     }
-    for dir in missing.iter().rev() {
-        make_dir(dir)?;
+    missing.reverse();
+    let mut made = Vec::new();
+    for dir in missing {
+        if make_dir(&dir)? {
+            made.push(dir);
+        }
     }
-    file::check_private_dir(path).map(drop)
+    Ok(made)
 }

@@ -116,7 +116,7 @@ pub(crate) fn libexec(dir: &Path) {
     }
 }
 
-fn write_executable(path: &Path, text: &str) {
+pub(crate) fn write_executable(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -157,7 +157,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 /// Every file, folder and link in the sandbox, each with what makes it that one.
-fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
+pub(crate) fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

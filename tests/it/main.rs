@@ -37,4 +37,5 @@ mod run;
 mod stats;
 mod support;
 mod timeline;
+mod timer;
 mod walls;
