@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::liveness::{Judge, LOST, SessionState};
 use crate::identity::process::Life;
 use crate::lifecycle::lease;
-use crate::model::{Config, Project, SessionId, Timestamp};
+use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
@@ -126,6 +126,7 @@ fn sweep_state(
         // A hook that was killed while it created a session left it in no index.
         for id in state.session_ids()? {
             sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
+            forget_owners(judge, &id)?;
         }
     }
     let removed = report.pointers.len();
@@ -179,6 +180,36 @@ fn rebuild_indexes(judge: &Judge<'_>) -> Result<()> {
                 index::set_session_of_process(judge.state, owner, &record.session_id)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The owners on record, all of them dead, of a session that ended long ago: they tell nothing any more. Those of an abandoned
+/// one do: that its client is gone, so that nobody below another client is taken for part of it.
+pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
+    let dir = judge.state.session(id);
+    let Some(viewpoint) = &judge.viewpoint else {
+        return Vec::new();
+    };
+    let is_long_ago = |last: Timestamp| last.age(judge.now) >= LOST;
+    if !dir.last_activity().is_some_and(is_long_ago) {
+        return Vec::new();
+    }
+    let mut owners = dir.owner_list();
+    owners.retain(|owner| viewpoint.judge(owner) == Life::Dead);
+    if owners.is_empty() || judge.find(id, record).state != SessionState::Ended {
+        return Vec::new();
+    }
+    owners
+}
+
+fn forget_owners(judge: &Judge<'_>, id: &SessionId) -> Result<()> {
+    let dir = judge.state.session(id);
+    let Ok(Some(record)) = dir.record() else {
+        return Ok(());
+    };
+    for owner in forgotten_owners(judge, id, &record) {
+        dir.remove_owner(&owner)?;
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ mod import;
 mod install;
 mod journal;
 mod metrics;
+mod orphans;
 mod pointer;
 mod python;
 mod races;
