@@ -13,6 +13,8 @@ use crate::store::{Environment, Error, Result, file};
 
 /// How long another program may take, such as `claude --version`.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a program that is just being written is waited for.
+const BUSY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// The longest line that could be a version.
 const MAX_LINE: u64 = 4096;
@@ -172,8 +174,20 @@ fn ask(
     patience: Duration,
 ) -> std::result::Result<Said, Unheard> {
     let started = Instant::now();
-    let child = command.stdin(Stdio::null()).spawn();
-    let mut child = child.map_err(Unheard::NotStarted)?;
+    command.stdin(Stdio::null());
+    let mut child = loop {
+        match command.spawn() {
+            Ok(child) => break child,
+            // Somebody is writing it, as an update does.
+            Err(err) if err.kind() == io::ErrorKind::ExecutableFileBusy => {
+                if started.elapsed() > BUSY {
+                    return Err(Unheard::NotStarted(err));
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Err(err) => return Err(Unheard::NotStarted(err)),
+        }
+    };
     let stdout = child
         .stdout
         .take()

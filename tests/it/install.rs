@@ -487,6 +487,20 @@ fn a_client_that_does_not_answer_is_given_up_on() {
 }
 
 #[test]
+fn a_client_that_is_just_being_written_is_waited_for() {
+    let sandbox = sandbox();
+    let path = sandbox.path("client/claude");
+    let updating = fs::File::options().write(true).open(&path).unwrap();
+    let update = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(updating);
+    });
+    let version = version_of(&path, Duration::from_secs(10));
+    assert_eq!(version, Some(Version(2, 1, 329)));
+    update.join().unwrap();
+}
+
+#[test]
 fn a_client_older_than_any_tested_is_refused() {
     for version in ["1.0.127", "0.2.9"] {
         let sandbox = sandbox();
