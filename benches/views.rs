@@ -52,6 +52,8 @@ const DUCKDB: f64 = 2.0;
 const JQ: f64 = 30.0;
 /// How many times as long as `wc -l` a timeline of 100,000 events takes, at most.
 const TIMELINE: f64 = 40.0;
+/// How many times as long as `stats` the metrics take, at most: they read the same, and judge each session.
+const METRICS: f64 = 1.3;
 /// The most memory that `stats` ever has, in KiB.
 const MEMORY: u64 = 64 * 1024;
 /// How far ten times the events may be from ten times the time, as a part of it.
@@ -119,6 +121,11 @@ fn main() -> ExitCode {
         &few,
         &[CCSESSION, "stats", "--all", "--json"],
     );
+    let metrics = Contender::new(
+        "ccsession metrics",
+        &many,
+        &[CCSESSION, "metrics", "--prometheus"],
+    );
     let timeline = Contender::new(
         "ccsession timeline",
         &long,
@@ -126,7 +133,7 @@ fn main() -> ExitCode {
     );
     let count = Contender::new("wc -l", &long, &["wc", "-l", long.first_journal()]);
     drop(answers);
-    all.extend([tenth, timeline, count]);
+    all.extend([tenth, metrics, timeline, count]);
 
     for round in 0..options.rounds {
         for contender in &mut all {
@@ -187,6 +194,7 @@ fn report(all: &[Contender], options: &Options) -> bool {
     let rival = |name| times(name, "ccsession stats");
     let memory = ours.peak_kib();
     let tenfold = times("ccsession stats", "the same");
+    let metrics = times("ccsession metrics", "ccsession stats");
     let timeline = times("ccsession timeline", "wc");
     let floors = [
         (
@@ -204,6 +212,11 @@ fn report(all: &[Contender], options: &Options) -> bool {
             format!("ten times the events: 10 × ± {:.0} %", LINEARITY * 100.0),
             tenfold,
             tenfold.is_some_and(|times| (times / 10.0 - 1.0).abs() <= LINEARITY),
+        ),
+        (
+            format!("metrics ≤ {METRICS} × stats"),
+            metrics,
+            metrics <= Some(METRICS),
         ),
         (
             format!("timeline ≤ {TIMELINE} × wc -l"),

@@ -41,6 +41,8 @@ pub(super) enum Verb {
     /// Look into archives, verify them, put transcripts back
     #[command(subcommand)]
     Archive(ArchiveVerb),
+    /// Count sessions by state, calls, failures and what went wrong, for a monitoring system
+    Metrics(MetricsArgs),
     /// Remove what is stale, and print how many pointers that were
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
@@ -348,6 +350,19 @@ pub(super) struct ArchivePruneArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the text that Prometheus reads
+    #[arg(long, conflicts_with = "json")]
+    pub(super) prometheus: bool,
+    /// Write to this file instead, whole or not at all, for everybody to read
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CleanupArgs {
     /// Take pointers older than this for stale, instead of the configured `ttl`
     #[arg(long, value_name = "DURATION")]
@@ -443,6 +458,9 @@ pub(super) struct InstallArgs {
     /// Which settings file
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
+    /// Let systemd clean up every five minutes, too, by a timer of yours
+    #[arg(long)]
+    pub(super) timer: bool,
     /// Print the change as a diff, and make none
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -450,9 +468,12 @@ pub(super) struct InstallArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct UninstallArgs {
-    /// Which settings file
+    /// Which settings file; with `user`, the timer goes, too
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
+    /// Take away the timer alone, and leave the hooks
+    #[arg(long, conflicts_with = "scope")]
+    pub(super) timer: bool,
     /// Print the change as a diff, and make none
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -1,4 +1,6 @@
-//! `ccsession install` and `uninstall`: the hooks in Claude Code's settings.
+//! `ccsession install` and `uninstall`: the hooks in Claude Code's settings, and the cleanup timer.
+
+mod timer;
 
 use std::path::Path;
 
@@ -17,6 +19,31 @@ use crate::setup::settings::{Change, Failure, Run, Scope, Settings};
 use crate::store::{State, shown};
 
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
+    let planned = args.timer.then(|| timer::planned(context)).transpose()?;
+    let status = install_hooks(context, &args)?;
+    if let Some(planned) = planned {
+        planned.install(context, args.dry_run)?;
+    }
+    Ok(status)
+}
+
+pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status> {
+    let is_users = matches!(args.scope, ScopeArg::User);
+    let timer = if is_users {
+        timer::uninstall(context, args.dry_run)
+    } else {
+        Ok(())
+    };
+    // What is wrong with one keeps nobody from taking out the other.
+    let status = if args.timer {
+        Status::Done
+    } else {
+        uninstall_hooks(context, &args)?
+    };
+    timer.map(|()| status)
+}
+
+fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
     check_executables(&hooks_dir)?;
     let settings = settings(context, args.scope, &hooks_dir)?;
@@ -56,7 +83,7 @@ pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status> {
+fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
     let settings = settings(context, args.scope, &hooks_dir)?;
     let change = run(context, args.dry_run, |run| settings.uninstall(run))?;

@@ -11,9 +11,11 @@ mod current;
 mod doctor;
 mod follow;
 mod format;
+mod gather;
 mod import;
 mod install;
 mod list;
+mod metrics;
 mod output;
 mod run;
 mod show;
@@ -84,6 +86,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
+        Verb::Metrics(args) => metrics::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

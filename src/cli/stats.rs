@@ -1,18 +1,19 @@
 //! `ccsession stats`: what sessions did, in numbers.
 
-mod gather;
+mod counting;
 mod print;
 
 use anyhow::Result;
 
 use super::args::StatsArgs;
 use super::context::{Context, find_session, no_record, since};
+use super::gather::{Gathered, Which, gather};
 use super::output;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
 use crate::store::{State, project};
-use gather::{Gather, Which, gather};
+use counting::Counting;
 use print::Report;
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
@@ -25,14 +26,10 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let state = context.state()?;
     let which = which(context, state.as_ref(), &args)?;
     let is_one = matches!(which, Which::One(_));
+    let counting = || Counting::new(&context.env, is_one, since);
     let gathered = match &state {
-        Some(state) => gather(&Gather {
-            env: &context.env,
-            judge: context.judge(&config, state),
-            which,
-            since,
-        })?,
-        None => Default::default(),
+        Some(state) => gather(&context.judge(&config, state), &which, counting)?,
+        None => Gathered::new(counting()),
     };
     for left_out in &gathered.left_out {
         output::complain(left_out);

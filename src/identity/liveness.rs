@@ -20,6 +20,10 @@ const TAIL: u64 = 1 << 20;
 /// prompt in such a session makes it live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How far in the future an event may seem to be: a clock that is a little off is nothing to doubt. One that was set back
+/// by more keeps no session alive until its time comes again.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,7 +74,10 @@ impl Finding {
     /// Whether a process that cannot be judged may have the session, and the session is not [`LOST`].
     pub fn may_go_on(&self, now: Timestamp) -> bool {
         let is_unseen = self.known == 0 || self.unseen > 0;
-        is_unseen && self.last_activity.is_some_and(|last| last.age(now) < LOST)
+        is_unseen
+            && self
+                .last_activity
+                .is_some_and(|last| is_within(last, now, LOST))
     }
 
     /// Whether the process of this pid, or any where there is none, may still have the session: what it has begun is not
@@ -100,6 +107,11 @@ impl Finding {
     }
 }
 
+/// Whether what happened at `last` was less than `time` ago.
+fn is_within(last: Timestamp, now: Timestamp, time: Duration) -> bool {
+    last.age(now) < time && last.ahead(now) <= AHEAD
+}
+
 /// From where, when and how sessions are judged.
 #[derive(Debug)]
 pub struct Judge<'a> {
@@ -127,11 +139,31 @@ impl<'a> Judge<'a> {
     /// Judges a session that has a record.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
         let dir = self.state.session(id);
+        self.find_by(
+            id,
+            || !open_calls(&dir).is_empty(),
+            || last_word(&dir, record),
+        )
+    }
+
+    /// As [`Self::find`], of a session whose events whoever asks has read: nothing is read again.
+    pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Finding {
+        self.find_by(id, || has_open_calls, || *heard)
+    }
+
+    fn find_by(
+        &self,
+        id: &SessionId,
+        has_open_calls: impl Fn() -> bool,
+        last_word: impl FnOnce() -> LastWord,
+    ) -> Finding {
+        let dir = self.state.session(id);
         let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
-        let quiet = last_activity.is_none_or(|last| last.age(self.now) >= self.idle_timeout);
+        let is_recent = |last| is_within(last, self.now, self.idle_timeout);
+        let quiet = !last_activity.is_some_and(is_recent);
         let live = || {
-            if quiet && open_calls(&dir).is_empty() {
+            if quiet && !has_open_calls() {
                 SessionState::Idle
             } else {
                 SessionState::Active
@@ -143,7 +175,7 @@ impl<'a> Judge<'a> {
             // An end is the end of one owner; another, which cannot be seen from here, may go on.
             SessionState::Active
         } else {
-            match (last_end(&dir, record), owners.launchers.is_empty()) {
+            match (last_word().end, owners.launchers.is_empty()) {
                 (Some(End::MovedOn), _) => {
                     owners.launchers.clear();
                     SessionState::Ended
@@ -213,7 +245,7 @@ struct Owners {
 }
 
 /// How a session's last client left it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// It ended.
     Over,
@@ -226,30 +258,50 @@ pub fn is_moving_on(reason: Option<&str>) -> bool {
     matches!(reason, Some("clear" | "resume"))
 }
 
-/// The last word on the session's life, if it is that it ended. A late event after the end reopens nothing; a start or a
-/// prompt does.
-fn last_end(dir: &SessionDir, record: &Record) -> Option<End> {
-    let is_said = record.end_reason.as_deref() != Some(ABANDONED);
-    let mut end = (record.ended_at.is_some() && is_said).then_some(End::Over);
-    let Ok(lines) = dir.last_lines(TAIL) else {
-        return end;
-    };
-    lines.for_each(|line| match line.kind {
-        Kind::SessionEnd if is_moving_on(line.reason) => end = Some(End::MovedOn),
-        Kind::SessionEnd => end = Some(End::Over),
-        Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
-            if !is_before_end(line, record) =>
-        {
-            end = None;
-        }
-        _ => {}
-    });
-    end
+/// The last word on a session's life, as its journal's lines and its record have it: whether it ended. A late event after
+/// the end reopens nothing; a start or a prompt does.
+#[derive(Debug, Clone, Copy)]
+pub struct LastWord {
+    end: Option<End>,
+    /// A record that the CLI closed after the last event stays closed.
+    closed: Option<Timestamp>,
 }
 
-/// A record that the CLI closed after the last event stays closed.
-fn is_before_end(line: &Line<'_>, record: &Record) -> bool {
-    matches!((line.ts, record.ended_at), (Some(at), Some(end)) if at <= end)
+impl LastWord {
+    /// What the record says, before any line is heard.
+    pub fn new(record: &Record) -> Self {
+        let is_said = record.end_reason.as_deref() != Some(ABANDONED);
+        Self {
+            end: (record.ended_at.is_some() && is_said).then_some(End::Over),
+            closed: record.ended_at,
+        }
+    }
+
+    /// Hears the journal's next line. Imported events are no word on a session's life.
+    pub fn hear(&mut self, line: &Line<'_>) {
+        match line.kind {
+            Kind::SessionEnd if is_moving_on(line.reason) => self.end = Some(End::MovedOn),
+            Kind::SessionEnd => self.end = Some(End::Over),
+            Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
+                if !self.is_before_end(line) =>
+            {
+                self.end = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn is_before_end(&self, line: &Line<'_>) -> bool {
+        matches!((line.ts, self.closed), (Some(at), Some(end)) if at <= end)
+    }
+}
+
+fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
+    let mut word = LastWord::new(record);
+    if let Ok(lines) = dir.last_lines(TAIL) {
+        lines.for_each(|line| word.hear(line));
+    }
+    word
 }
 
 /// Whether a process that is said to have a session is gone: its session may be abandoned. Only pids are looked at, so one

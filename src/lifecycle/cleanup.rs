@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::identity::liveness::{Judge, SessionState, has_gone_process};
+use crate::identity::liveness::{Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::{ending, lease};
-use crate::model::{Config, Project, Record, SessionId, Timestamp};
+use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
@@ -110,7 +110,8 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
         true => Due::Archiving,
         false => Due::Nothing,
     };
-    if !state.sweep_is_due(config.cleanup_interval, now) && !(auto && has_gone_process(&state)) {
+    let is_due = || state.sweep_is_due(config.cleanup_interval, now);
+    if !is_due() && !(auto && has_gone_process(&state)) {
         return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
@@ -176,6 +177,7 @@ impl Sweep<'_> {
             // A hook that was killed while it created a session left it in no index.
             for id in state.session_ids()? {
                 sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
+                forget_owners(judge, &id)?;
             }
             self.keep_up(report)?;
             self.prune(report)?;
@@ -383,6 +385,36 @@ fn rebuild_indexes(judge: &Judge<'_>) -> Result<()> {
                 index::set_session_of_process(judge.state, owner, &record.session_id)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The owners on record, all of them dead, of a session that ended long ago: they tell nothing any more. Those of an abandoned
+/// one do: that its client is gone, so that nobody below another client is taken for part of it.
+pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
+    let dir = judge.state.session(id);
+    let Some(viewpoint) = &judge.viewpoint else {
+        return Vec::new();
+    };
+    let is_long_ago = |last: Timestamp| last.age(judge.now) >= LOST;
+    if !dir.last_activity().is_some_and(is_long_ago) {
+        return Vec::new();
+    }
+    let mut owners = dir.owner_list();
+    owners.retain(|owner| viewpoint.judge(owner) == Life::Dead);
+    if owners.is_empty() || judge.find(id, record).state != SessionState::Ended {
+        return Vec::new();
+    }
+    owners
+}
+
+fn forget_owners(judge: &Judge<'_>, id: &SessionId) -> Result<()> {
+    let dir = judge.state.session(id);
+    let Ok(Some(record)) = dir.record() else {
+        return Ok(());
+    };
+    for owner in forgotten_owners(judge, id, &record) {
+        dir.remove_owner(&owner)?;
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
 
+mod orphans;
+mod sweepers;
+
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,10 +13,12 @@ use super::programs::{self, Defect};
 use super::settings::{self, Scope, Settings};
 use super::{client, edit};
 use crate::identity::ladder::project_here;
+use crate::identity::liveness::Judge;
 use crate::lifecycle::transcript;
 use crate::model::text::escaped;
 use crate::model::{Project, Timestamp};
 use crate::store::log::{self, Log};
+use crate::store::pointer::Pointers;
 use crate::store::{Environment, Places, State, config, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
@@ -85,6 +90,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.extend(executables(env));
     findings.extend(registrations(env, version));
     findings.extend(state(places, now));
+    findings.push(sweepers::examine(env));
     findings.push(pointers(places));
     findings.extend(configuration(places));
     findings
@@ -410,6 +416,15 @@ fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::note("unattributed", found, &remedy));
     }
     findings.extend(leases(&state));
+    let config = config::load(places).config;
+    let pointers = Pointers {
+        dir: &places.pointers,
+        state: Some(&state),
+        ttl: config.ttl,
+        now,
+    };
+    let judge = Judge::new(&state, &config, now);
+    findings.extend(orphans::examine(&judge, &pointers));
     findings
 }
 

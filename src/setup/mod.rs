@@ -1,6 +1,7 @@
 //! Claude Code's settings: registering the hooks, taking them out again, and finding out what is wrong.
 //!
 //! [`edit`], [`client`] and [`diff`] are pure, text in and text out; [`settings`] reads and writes the files.
+//! Beside them [`timer`], the cleanup by systemd.
 
 pub mod client;
 pub mod diff;
@@ -8,3 +9,4 @@ pub mod doctor;
 pub mod edit;
 pub mod programs;
 pub mod settings;
+pub mod timer;

@@ -3,7 +3,10 @@
 //! JSON Lines with the journal's framing. A log that outgrows its limit is moved to `{name}.1.jsonl`, replacing the one
 //! before: at most twice the limit is kept.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::error::Result;
@@ -110,20 +113,29 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
 
 /// The lines of a log, the oldest first, as JSON; what is torn is left out.
 pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
-    let files = [
-        format!("{}.1.jsonl", log.stem()),
-        format!("{}.jsonl", log.stem()),
-    ];
-    let bytes = files
-        .iter()
-        .filter_map(|name| super::file::read_own(&state.path(name), 4 * LIMIT as usize).ok()?);
     let mut lines = Vec::new();
-    for content in bytes {
-        let parsed = content
-            .bytes
-            .split(|&b| b == b'\n')
-            .filter_map(|line| serde_json::from_slice(line).ok());
-        lines.extend(parsed);
-    }
+    for_each(state, log, |line| {
+        lines.extend(serde_json::from_slice::<Map<String, Value>>(line));
+    });
     lines
+}
+
+/// How many lines a log has; what is torn is left out.
+pub fn count(state: &State, log: Log) -> u64 {
+    let mut count = 0;
+    for_each(state, log, |line| {
+        let is_whole = serde_json::from_slice::<HashMap<&str, IgnoredAny>>(line).is_ok();
+        count += u64::from(is_whole);
+    });
+    count
+}
+
+fn for_each(state: &State, log: Log, mut visit: impl FnMut(&[u8])) {
+    let stem = log.stem();
+    for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {
+        let content = super::file::read_own(&state.path(&name), 4 * LIMIT as usize);
+        if let Ok(Some(content)) = content {
+            content.bytes.split(|&b| b == b'\n').for_each(&mut visit);
+        }
+    }
 }

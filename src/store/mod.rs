@@ -28,6 +28,7 @@ pub mod project;
 pub mod session;
 pub mod state;
 pub mod tombstones;
+pub mod tree;
 pub mod write;
 
 pub use env::Environment;

@@ -299,6 +299,23 @@ impl SessionDir {
         Ok(journal::Lines::of(files))
     }
 
+    /// Reads the journal alone for views, without the imported events.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn journal_lines(&self) -> Result<journal::Lines> {
+        self.open_journal().map(journal::Lines::of)
+    }
+
+    /// Reads the imported events alone for views.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn imported_lines(&self) -> Result<journal::Lines> {
+        let file = file::open_own(&self.imported())?;
+        Ok(journal::Lines::of(file.into_iter().collect()))
+    }
+
     /// Counts the damage in each file that [`Self::lines`] reads, for those that have any.
     ///
     /// # Errors
@@ -335,8 +352,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn events(&self) -> Result<journal::Events> {
-        let lines = self.open_journal().map(journal::Lines::of);
-        lines.map(journal::Events::of)
+        self.journal_lines().map(journal::Events::of)
     }
 
     /// Reads the journal's last lines, at most `bytes` of it.

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile};
 
@@ -74,6 +74,31 @@ pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         .map_err(|err| Error::io("replace", path)(err.error))
 }
 
+/// Replaces `path` by a file with `bytes` that everybody may read, mode 0644, in one step and synchronised: for what other
+/// users' programs read. What is there must be a regular file of ours.
+///
+/// # Errors
+/// [`Error::Unsafe`] where it is a link, another user's or no regular file; else as [`replace`]. Then `path` is as it was.
+///
+/// # Security
+/// Whoever may write to the directory can still exchange what is there: a rename replaces a name and follows no link, so
+/// that costs them their file and nobody else's.
+pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    let why = file::look(path)?.and_then(|found| match found.kind {
+        FileType::Symlink => Some(Unsafe::Symlink),
+        FileType::RegularFile if found.owner == file::me() => None,
+        FileType::RegularFile => Some(Unsafe::ForeignOwner(found.owner)),
+        _ => Some(Unsafe::NotRegular),
+    });
+    match why {
+        Some(why) => Err(Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        }),
+        None => replace_with_mode(path, bytes, 0o644),
+    }
+}
+
 /// As [`replace`], as if it had been written at `modified`.
 ///
 /// # Errors
@@ -94,7 +119,15 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
 /// # Errors
 /// [`Error::Io`]; then nothing was created.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    create_with_mode(path, bytes, 0o600)
+}
+
+/// As [`create`], with the permission bits `mode`.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
+    let temporary = prepared(path, bytes, Durability::Cached, mode)?;
     match temporary.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -418,12 +451,22 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
 /// Creates the private directory `path` and what is missing above it, each mode 0700, and checks it.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where what is there is not a directory of ours alone, or where the nearest directory that exists
-/// belongs to another user (as under `sudo -E`): nothing is created in another user's home.
+/// As [`make_missing_dirs`], and [`Error::Unsafe`] where what is there is not a directory of ours alone.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     if file::check_private_dir(path)? {
         return Ok(());
     }
+    make_missing_dirs(path)?;
+    file::check_private_dir(path).map(drop)
+}
+
+/// Creates the directory `path` and what is missing above it, each mode 0700; what is there stays as it is. Those that were
+/// created are the answer, the highest first.
+///
+/// # Errors
+/// [`Error::Unsafe`] where the nearest directory that exists belongs to another user (as under `sudo -E`): nothing is
+/// created in another user's home. [`Error::Io`] where the system refused.
+pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in path.ancestors() {
         match rustix::fs::stat(dir) {
@@ -438,8 +481,12 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
             Err(_) => missing.push(dir.to_owned()),
         }
     }
-    for dir in missing.iter().rev() {
-        make_dir(dir)?;
+    missing.reverse();
+    let mut made = Vec::new();
+    for dir in missing {
+        if make_dir(&dir)? {
+            made.push(dir);
+        }
     }
-    file::check_private_dir(path).map(drop)
+    Ok(made)
 }

@@ -3,5 +3,6 @@
 
 pub mod event;
 pub mod json;
+pub mod metrics;
 pub mod stats;
 pub mod timeline;

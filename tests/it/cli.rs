@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
     "current",
     "store",
     "list",
     "show",
+    "metrics",
     "cleanup",
     "run",
     "config",

@@ -11,7 +11,7 @@ use crate::install::{ccsession, client, libexec, no_client, put, sandbox, user_s
 use crate::support::{CCSESSION, ID, Run, Sandbox, event};
 
 /// A sandbox in which nothing is wrong: installed, and one session was recorded.
-fn healthy() -> Sandbox {
+pub(crate) fn healthy() -> Sandbox {
     let sandbox = sandbox();
     ccsession(&sandbox, ["install"]).stdout();
     start(&sandbox);
@@ -25,13 +25,13 @@ fn start(sandbox: &Sandbox) {
     sandbox.hook(&start).silent();
 }
 
-fn doctor(sandbox: &Sandbox) -> Run {
+pub(crate) fn doctor(sandbox: &Sandbox) -> Run {
     ccsession(sandbox, ["doctor", "--json"])
 }
 
 /// Every finding. The status must tell whether there is a fault, and nothing may be said on stderr.
 #[track_caller]
-fn findings(run: Run) -> Vec<Value> {
+pub(crate) fn findings(run: Run) -> Vec<Value> {
     let output = run.output();
     assert_eq!(crate::support::text(&output.stderr), "");
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -53,7 +53,7 @@ fn findings(run: Run) -> Vec<Value> {
 
 /// Asserts that these are all the findings that are not as they should be: grade, check, what was found, remedy.
 #[track_caller]
-fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
+pub(crate) fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
     let mut found = findings(run);
     found.retain(|finding| finding["grade"] != "ok");
     let expected: Vec<Value> = expected
@@ -106,7 +106,14 @@ fn where_all_is_well_every_line_says_so() {
         "ok    pointers: {} is safe to share",
         sandbox.pointers().display()
     );
-    assert_eq!(lines[6..], [pointers]);
+    assert_eq!(
+        lines[6..],
+        [
+            "ok    orphans: none",
+            "ok    cleanup: by the hooks, when a session starts",
+            &pointers
+        ]
+    );
 }
 
 #[test]

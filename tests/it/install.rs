@@ -116,7 +116,7 @@ pub(crate) fn libexec(dir: &Path) {
     }
 }
 
-fn write_executable(path: &Path, text: &str) {
+pub(crate) fn write_executable(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -157,7 +157,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 /// Every file, folder and link in the sandbox, each with what makes it that one.
-fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
+pub(crate) fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -484,6 +484,20 @@ fn a_client_that_does_not_answer_is_given_up_on() {
         assert_eq!(version, None, "{script}");
         assert!(started.elapsed() < Duration::from_secs(9), "{script}");
     }
+}
+
+#[test]
+fn a_client_that_is_just_being_written_is_waited_for() {
+    let sandbox = sandbox();
+    let path = sandbox.path("client/claude");
+    let updating = fs::File::options().write(true).open(&path).unwrap();
+    let update = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(updating);
+    });
+    let version = version_of(&path, Duration::from_secs(10));
+    assert_eq!(version, Some(Version(2, 1, 329)));
+    update.join().unwrap();
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::gather::{Gathered, Tokens};
+use super::counting::{Counting, Tokens};
 use crate::cli::amount::{bar, brief, grouped, plural};
+use crate::cli::gather::Gathered;
 use crate::cli::table::Table;
 use crate::model::Usage;
 use crate::model::text::escaped;
@@ -54,14 +55,16 @@ struct DamagedFile {
 }
 
 impl Report {
-    pub(super) fn new(gathered: Gathered) -> Self {
-        let costs = &gathered.costs;
+    pub(super) fn new(gathered: Gathered<Counting<'_>>) -> Self {
+        let mut counts = gathered.counts;
+        counts.sort();
+        let costs = &counts.costs;
         Self {
             v: 1,
-            summary: gathered.stats.summary(),
+            summary: counts.stats.summary(),
             cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
             cost_sessions: costs.len(),
-            tokens: gathered.tokens,
+            tokens: counts.tokens,
             damage: Damaged::new(gathered.damaged),
         }
     }

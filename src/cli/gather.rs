@@ -1,0 +1,234 @@
+//! Reads the sessions that are asked for, on all processors at once: each takes the next one that nobody has taken. What is
+//! counted of them is the caller's.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::Result;
+
+use crate::identity::liveness::{Finding, Judge, LastWord};
+use crate::model::{Activity, Record, SessionId, Trace};
+use crate::store::journal::Damage;
+use crate::store::{Error, SessionDir, index};
+
+/// Which sessions are asked for.
+#[derive(Debug)]
+pub(super) enum Which {
+    /// This one.
+    One(SessionId),
+    /// Those of the project with this root.
+    Project(PathBuf),
+    /// Every one on record.
+    All,
+}
+
+/// What counts sessions. Several threads count for themselves, and their counts are added up.
+pub(super) trait Count: Send {
+    /// Counts a session. What of it could not be counted is the error, in words for people.
+    fn session(&mut self, session: &Heard<'_>) -> Result<(), String>;
+
+    /// Adds what another thread has counted.
+    fn add(&mut self, other: Self);
+}
+
+/// A session that was read.
+#[derive(Debug)]
+pub(super) struct Heard<'a> {
+    pub(super) id: &'a SessionId,
+    pub(super) dir: &'a SessionDir,
+    pub(super) record: &'a Record,
+    pub(super) trace: &'a Trace,
+    pub(super) activity: Activity<'a>,
+    /// Where the client's transcript is by the last event that says so.
+    pub(super) moved: Option<&'a str>,
+    judge: &'a Judge<'a>,
+    last_word: LastWord,
+    has_open_calls: bool,
+}
+
+impl Heard<'_> {
+    /// What the session is now.
+    pub(super) fn finding(&self) -> Finding {
+        self.judge
+            .find_heard(self.id, &self.last_word, self.has_open_calls)
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Gathered<C> {
+    pub(super) counts: C,
+    /// Files with lines that are no events.
+    pub(super) damaged: Vec<(PathBuf, Damage)>,
+    /// What was left out, and why, in words for people.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Reads each session that is asked for, and lets it be counted by what `counts` makes for each thread. A session that cannot
+/// be read is left out, and named.
+///
+/// # Errors
+/// Where the sessions cannot be listed.
+pub(super) fn gather<C: Count>(
+    judge: &Judge<'_>,
+    which: &Which,
+    counts: impl Fn() -> C + Sync,
+) -> Result<Gathered<C>> {
+    let state = judge.state;
+    let ids: Vec<SessionId> = match which {
+        Which::One(id) => vec![id.clone()],
+        Which::Project(_) | Which::All => state.session_ids()?.collect(),
+    };
+    let live: HashSet<SessionId> = match which {
+        Which::Project(_) => index::live_candidates(state)?
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect(),
+        Which::One(_) | Which::All => HashSet::new(),
+    };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut worker = Worker {
+            judge,
+            which,
+            live: &live,
+            gathered: Gathered::new(counts()),
+            trace: Trace::default(),
+        };
+        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            worker.session(id);
+        }
+        worker.gathered
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut gathered = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(ids.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut gathered = work();
+        for other in others {
+            // A panic ends the process, so there is a result.
+            if let Ok(other) = other.join() {
+                gathered.add(other);
+            }
+        }
+        gathered
+    });
+    gathered.sort();
+    Ok(gathered)
+}
+
+impl<C> Gathered<C> {
+    /// Nothing found yet.
+    pub(super) fn new(counts: C) -> Self {
+        Self {
+            counts,
+            damaged: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// How many lines are no events. One in flight is not counted.
+    pub(super) fn damaged_lines(&self) -> u64 {
+        let lines = self.damaged.iter().flat_map(|(_, damage)| damage.named());
+        lines.map(|(count, _)| count).sum()
+    }
+
+    /// Gives the same answer whoever took which session.
+    fn sort(&mut self) {
+        self.damaged.sort_by(|one, other| one.0.cmp(&other.0));
+        self.left_out.sort();
+    }
+}
+
+impl<C: Count> Gathered<C> {
+    fn add(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        self.damaged.extend(other.damaged);
+        self.left_out.extend(other.left_out);
+    }
+}
+
+/// One thread's part of the work.
+struct Worker<'a, C> {
+    judge: &'a Judge<'a>,
+    which: &'a Which,
+    /// The sessions that may be live.
+    live: &'a HashSet<SessionId>,
+    gathered: Gathered<C>,
+    /// Used again for each session.
+    trace: Trace,
+}
+
+impl<C: Count> Worker<'_, C> {
+    fn session(&mut self, id: &SessionId) {
+        let dir = self.judge.state.session(id);
+        let counted = match dir.record() {
+            Ok(Some(record)) if self.is_wanted(id, &record) => self.count(id, &dir, &record),
+            Ok(_) => Ok(()),
+            Err(err) => Err(err),
+        };
+        if let Err(err) = counted {
+            self.gathered
+                .left_out
+                .push(format!("{err}; it was left out"));
+        }
+    }
+
+    /// Whether the session is asked for. Where its client was started matters only while it runs, so that sessions that
+    /// have ended need not be judged.
+    fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
+        match self.which {
+            Which::One(_) | Which::All => true,
+            Which::Project(root) if self.live.contains(id) => {
+                self.judge.find(id, record).is_in(record, root)
+            }
+            Which::Project(root) => record.is_in(root),
+        }
+    }
+
+    fn count(&mut self, id: &SessionId, dir: &SessionDir, record: &Record) -> Result<(), Error> {
+        let trace = &mut self.trace;
+        trace.clear();
+        let mut moved: Option<String> = None;
+        let mut last_word = LastWord::new(record);
+        let mut damage = dir.journal_lines()?.for_each(|line| {
+            trace.push(line);
+            last_word.hear(line);
+            if let Some(path) = line
+                .transcript_path
+                .filter(|path| moved.as_deref() != Some(path))
+            {
+                moved = Some(path.to_owned());
+            }
+        });
+        damage += dir.imported_lines()?.for_each(|line| trace.push(line));
+        if damage != Damage::default() {
+            self.gathered.damaged.extend(dir.damage_by_file()?);
+        }
+        trace.order();
+        let activity = Activity::of(trace);
+        let has_open_calls = activity.open_calls().next().is_some();
+        let mut heard = Heard {
+            id,
+            dir,
+            record,
+            trace,
+            activity,
+            moved: moved.as_deref(),
+            judge: self.judge,
+            last_word,
+            has_open_calls,
+        };
+        if heard.has_open_calls {
+            let finding = heard.finding();
+            heard.activity.close(|pid| finding.has(pid));
+        }
+        if let Err(why) = self.gathered.counts.session(&heard) {
+            self.gathered.left_out.push(why);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The cleanup timer, as `install --timer` brings it and `uninstall` takes it away.
+
+use anyhow::Result;
+
+use crate::cli::context::Context;
+use crate::cli::output;
+use crate::cli::status::{Status, refusal};
+use crate::model::text::escaped;
+use crate::setup::client::command_for;
+use crate::setup::diff::unified;
+use crate::setup::programs;
+use crate::setup::timer::{self, TIMER, Unit, plan};
+use crate::store::{State, shown};
+
+/// What is to be done about the timer.
+#[derive(Debug)]
+pub(super) struct Planned {
+    units: Vec<Unit>,
+    /// What cron would have to do instead.
+    line: String,
+}
+
+/// Looks what is to be written, and writes nothing. A file that somebody else wrote is the end of it, before anything else
+/// was changed.
+pub(super) fn planned(context: &Context) -> Result<Planned> {
+    let program = programs::own()?;
+    let (command, _) = command_for(&program.to_string_lossy());
+    // Cron takes a percent sign for the end of the command.
+    let command = escaped(&command).replace('%', "\\%");
+    let line = format!("* * * * * {command} cleanup --if-due --quiet");
+    if cfg!(target_os = "macos") {
+        let text = format!(
+            "could not write a timer: there is no systemd on macOS; give cron the line `{line}`"
+        );
+        return Err(refusal(Status::Failed, text));
+    }
+    let units = plan(&context.env, &program)?;
+    Ok(Planned { units, line })
+}
+
+impl Planned {
+    pub(super) fn install(&self, context: &Context, dry: bool) -> Result<()> {
+        if dry {
+            show(&self.units);
+            output::warn(&format!(
+                "would run `systemctl --user enable --now {TIMER}`"
+            ));
+            return Ok(());
+        }
+        timer::put(&self.units, &State::create(&context.places)?)?;
+        let changed = || self.units.iter().filter(|unit| unit.is_changed());
+        for unit in changed() {
+            output::line(&format!("wrote {}", shown(&unit.path)));
+        }
+        let is_changed = changed().next().is_some();
+        match timer::enable(is_changed) {
+            Ok(()) if is_changed => {
+                output::line(&format!("enabled {TIMER}: a cleanup every five minutes"));
+            }
+            Ok(()) => output::line(&format!("{TIMER} is there already; nothing was changed")),
+            Err(why) => output::complain(&format!(
+                "could not enable the timer: {why}; type `systemctl --user daemon-reload && systemctl --user enable --now {TIMER}`, or give cron the line `{}`",
+                self.line
+            )),
+        }
+        Ok(())
+    }
+}
+
+/// Stops the timer and takes its files away, those that this program wrote.
+pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
+    let present = timer::present(&context.env)?;
+    for path in &present.others {
+        output::complain(&format!(
+            "left `{}`: it is not by `ccsession install --timer`",
+            shown(path)
+        ));
+    }
+    if present.ours.is_empty() {
+        return Ok(());
+    }
+    if dry {
+        show(&present.ours);
+        output::warn(&format!(
+            "would run `systemctl --user disable --now {TIMER}`"
+        ));
+        return Ok(());
+    }
+    let disabled = timer::disable();
+    timer::remove(&present.ours, &State::create(&context.places)?)?;
+    for unit in &present.ours {
+        output::line(&format!("removed {}", shown(&unit.path)));
+    }
+    let done = disabled.and_then(|()| programs::systemctl(&["daemon-reload"]));
+    if let Err(why) = done {
+        output::complain(&format!(
+            "could not stop the timer: {why}; its files are gone, and it ends with this login; to stop it now, type `systemctl --user stop {TIMER}`"
+        ));
+    }
+    Ok(())
+}
+
+fn show(units: &[Unit]) {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    for unit in units {
+        let diff = unified(&text(&unit.before), &text(&unit.after), &shown(&unit.path));
+        output::print(&diff);
+    }
+}

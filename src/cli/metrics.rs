@@ -1,0 +1,109 @@
+//! `ccsession metrics`: every session on record in a few numbers, for people, for programs and for Prometheus.
+
+mod print;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::MetricsArgs;
+use super::context::Context;
+use super::gather::{Count, Gathered, Heard, Which, gather};
+use super::output;
+use super::status::{Status, refusal};
+use crate::identity::liveness::SessionState;
+use crate::model::Timestamp;
+use crate::store::log::{self, Log};
+use crate::store::{Error, State, lease, shown, tree, write};
+use crate::view::metrics::{Archives, Leases, Metrics, Standing, Summary, Surroundings};
+
+/// What the name of an archive's manifest ends in. It comes last, and makes the archive complete.
+const MANIFEST: &str = ".manifest.json";
+
+pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
+    let config = context.config()?;
+    let state = context.state()?;
+    let counting = || Counting {
+        now: context.now,
+        metrics: Metrics::default(),
+    };
+    let gathered = match &state {
+        Some(state) => gather(&context.judge(&config, state), &Which::All, counting)?,
+        None => Gathered::new(counting()),
+    };
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let mut surroundings = state.as_ref().map(around).transpose()?.unwrap_or_default();
+    surroundings.damaged_lines = gathered.damaged_lines();
+    let summary = gathered.counts.metrics.summary(surroundings);
+    let text = if args.prometheus {
+        summary.exposition()
+    } else if args.json {
+        print::as_json(&summary)?
+    } else {
+        print::as_text(&summary)
+    };
+    match &args.output {
+        Some(path) => publish(path, &text)?,
+        None => output::print(&text),
+    }
+    Ok(Status::Done)
+}
+
+/// What one thread has counted.
+struct Counting {
+    now: Timestamp,
+    metrics: Metrics,
+}
+
+impl Count for Counting {
+    fn session(&mut self, session: &Heard<'_>) -> Result<(), String> {
+        let age = session.record.started_at.age(self.now);
+        let standing = match session.finding().state {
+            SessionState::Active => Standing::Active(age),
+            SessionState::Idle => Standing::Idle(age),
+            SessionState::Ended => Standing::Ended,
+            SessionState::Abandoned => Standing::Abandoned,
+        };
+        self.metrics.add(standing, &session.activity);
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.metrics += other.metrics;
+    }
+}
+
+/// What is counted beside the sessions.
+fn around(state: &State) -> Result<Surroundings, Error> {
+    let counts = lease::counts(state);
+    let mut archives = Archives::default();
+    tree::files_below(&state.path("archive"), &mut |name, meta| {
+        archives.bytes += meta.size;
+        let is_manifest = name.as_encoded_bytes().ends_with(MANIFEST.as_bytes());
+        archives.count += u64::from(is_manifest);
+    })?;
+    Ok(Surroundings {
+        hook_errors: log::count(state, Log::HookErrors),
+        damaged_lines: 0,
+        leases: Leases {
+            refused: counts.refused,
+            taken_over: counts.taken_over,
+            crashed: counts.crashed,
+        },
+        archives,
+    })
+}
+
+/// Puts the text into a file that other users' programs read, as the textfile collector of Prometheus' node exporter does.
+fn publish(path: &Path, text: &str) -> Result<()> {
+    write::publish(path, text.as_bytes()).map_err(|err| match err {
+        Error::Unsafe { path, why } => {
+            let path = shown(&path);
+            let text = format!("could not write `{path}`: {why}; name a regular file of yours");
+            refusal(Status::Failed, text)
+        }
+        err => err.into(),
+    })
+}

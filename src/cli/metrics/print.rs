@@ -1,0 +1,120 @@
+//! How metrics are printed: as JSON, and as tables for people, which fit 80 columns.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Summary;
+use crate::cli::amount::{bar, grouped};
+use crate::cli::table::Table;
+use crate::view::metrics::Durations;
+use crate::view::timeline::text::duration;
+
+/// How many columns a terminal has at least.
+const WIDTH: usize = 80;
+/// How many columns the longest bar has.
+const BAR: u64 = 20;
+
+pub(super) fn as_json(summary: &Summary) -> Result<String> {
+    #[derive(Serialize)]
+    struct Versioned<'a> {
+        v: u32,
+        #[serde(flatten)]
+        summary: &'a Summary,
+    }
+    let mut text = serde_json::to_string_pretty(&Versioned { v: 1, summary })?;
+    text.push('\n');
+    Ok(text)
+}
+
+pub(super) fn as_text(summary: &Summary) -> String {
+    let mut parts = vec![sessions(summary)];
+    if !summary.tools.is_empty() {
+        parts.extend([tools(summary), durations(summary)]);
+    }
+    parts.push(others(summary));
+    parts.join("\n")
+}
+
+fn sessions(summary: &Summary) -> String {
+    let counts = &summary.sessions;
+    let mut table = Table::new(&["SESSIONS", "ACTIVE", "IDLE", "ENDED", "ABANDONED"]);
+    table.row([
+        grouped(summary.total_sessions),
+        grouped(counts.active),
+        grouped(counts.idle),
+        grouped(counts.ended),
+        grouped(counts.abandoned),
+    ]);
+    let mut text = table.to_string();
+    if counts.active + counts.idle > 0 {
+        let age = |seconds| duration(Duration::from_secs_f64(seconds));
+        text += &format!(
+            "ages of the live ones: oldest {}, newest {}, average {}\n",
+            age(summary.oldest_session_age),
+            age(summary.newest_session_age),
+            age(summary.avg_session_age)
+        );
+    }
+    text
+}
+
+fn tools(summary: &Summary) -> String {
+    let mut table = Table::new(&["TOOL", "CALLS", "FAILED"]);
+    for tool in &summary.tools {
+        let failed = Some(tool.failed).filter(|failed| *failed > 0);
+        table.row([
+            tool.tool.clone(),
+            grouped(tool.calls),
+            failed.map(grouped).unwrap_or_default(),
+        ]);
+    }
+    table.fit("TOOL", WIDTH);
+    table.to_string()
+}
+
+/// How many calls of all tools were how long.
+fn durations(summary: &Summary) -> String {
+    let all = summary.tools.iter().map(|tool| &tool.durations);
+    let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {
+        Some(mut sum) => {
+            sum += more;
+            Some(sum)
+        }
+        None => Some(more.clone()),
+    }) else {
+        return String::new();
+    };
+    let mut rows = Vec::new();
+    let mut within = 0;
+    for bucket in &all.buckets {
+        let bound = duration(Duration::from_secs_f64(bucket.le));
+        rows.push((format!("to {bound}"), bucket.count - within));
+        within = bucket.count;
+    }
+    rows.push(("longer".to_owned(), all.count - within));
+    let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    let mut table = Table::new(&["TIME", "CALLS", ""]);
+    for (time, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
+        table.row([time, grouped(count), bar(count, most, BAR)]);
+    }
+    table.to_string()
+}
+
+fn others(summary: &Summary) -> String {
+    let around = &summary.surroundings;
+    let mut table = Table::new(&["OTHERS", "COUNT"]);
+    for (what, count) in [
+        ("hook errors", around.hook_errors),
+        ("damaged lines", around.damaged_lines),
+        ("leases refused", around.leases.refused),
+        ("leases taken over", around.leases.taken_over),
+        ("leases crashed", around.leases.crashed),
+        ("archives", around.archives.count),
+        ("bytes archived", around.archives.bytes),
+    ] {
+        table.row([what.to_owned(), grouped(count)]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,100 @@
+//! What `stats` counts of each session: what its events come to, and what it used of the models.
+
+use chrono::NaiveDateTime;
+use serde::Serialize;
+
+use crate::cli::gather::{Count, Heard};
+use crate::lifecycle::{transcript, usage};
+use crate::model::activity::Agent;
+use crate::model::usage::ModelUsage;
+use crate::model::{SessionId, Timestamp, Usage};
+use crate::store::{Environment, clock};
+use crate::view::stats::{Stats, WallClock};
+
+/// What is counted.
+#[derive(Debug)]
+pub(super) struct Counting<'a> {
+    env: &'a Environment,
+    /// Whether it is one session that was asked for: then its transcript is searched for wherever that may be.
+    is_one: bool,
+    since: Option<Timestamp>,
+    clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
+    pub(super) stats: Stats,
+    pub(super) tokens: Vec<Tokens>,
+    /// What each session cost of which the client says so.
+    pub(super) costs: Vec<f64>,
+}
+
+/// What one agent of a session used of one model.
+#[derive(Debug, Serialize)]
+pub(super) struct Tokens {
+    session_id: SessionId,
+    /// The subagent's type; none for the main thread.
+    pub(super) agent_type: Option<String>,
+    #[serde(flatten)]
+    pub(super) used: ModelUsage,
+}
+
+impl<'a> Counting<'a> {
+    /// Nothing counted yet, of what began at `since` or later.
+    pub(super) fn new(env: &'a Environment, is_one: bool, since: Option<Timestamp>) -> Self {
+        Self {
+            env,
+            is_one,
+            since,
+            clock: WallClock::new(clock::to_civil),
+            stats: Stats::default(),
+            tokens: Vec::new(),
+            costs: Vec::new(),
+        }
+    }
+
+    /// Gives the same answer whoever took which session.
+    pub(super) fn sort(&mut self) {
+        self.tokens
+            .sort_by(|one, other| one.session_id.cmp(&other.session_id));
+        self.costs.sort_by(f64::total_cmp);
+    }
+
+    fn add_usage(&mut self, id: &SessionId, used: Usage, agents: &[Agent<'_>]) {
+        let agent_type = |used: &ModelUsage| {
+            let agent_id = used.agent_id.as_deref()?;
+            let agent = agents.iter().find(|agent| agent.agent_id == agent_id)?;
+            agent.agent_type.map(str::to_owned)
+        };
+        self.costs.extend(used.cost_usd);
+        self.tokens.extend(used.by.into_iter().map(|used| Tokens {
+            session_id: id.clone(),
+            agent_type: agent_type(&used),
+            used,
+        }));
+    }
+
+    fn usage(&self, session: &Heard<'_>) -> Result<Usage, String> {
+        let (dir, record) = (session.dir, session.record);
+        let used = match transcript::find_named(record, session.moved) {
+            None if self.is_one => usage::of_session(self.env, dir, record),
+            main => usage::of_transcript(main.as_deref(), dir, record),
+        };
+        let id = session.id;
+        used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
+    }
+}
+
+impl Count for Counting<'_> {
+    fn session(&mut self, session: &Heard<'_>) -> Result<(), String> {
+        let activity = &session.activity;
+        let clock = &mut self.clock;
+        if self.stats.add(session.trace, activity, self.since, clock) {
+            let used = self.usage(session)?;
+            self.add_usage(session.id, used, &activity.agents);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.stats += other.stats;
+        self.tokens.extend(other.tokens);
+        self.costs.extend(other.costs);
+    }
+}

@@ -1,0 +1,261 @@
+//! What lost its other half: a record without a journal, a journal without a record, a lease without its holder, what dead
+//! processes left. What a cleanup mends, or nobody misses, is only said; a fault is what somebody has to look at.
+
+use std::path::{Path, PathBuf};
+
+use super::Finding;
+use crate::identity::liveness::Judge;
+use crate::identity::process::Life;
+use crate::lifecycle::{cleanup, lease as held};
+use crate::model::{SessionId, Timestamp};
+use crate::store::pointer::{ORPHANED, Pointers, Why};
+use crate::store::write::TEMPORARY;
+use crate::store::{Result, SessionDir, State, file, index, lease, shown};
+
+const CLEAN_UP: &str = "run `ccsession cleanup`";
+/// A cleanup looks into the folders of sessions that are over once a day.
+const CLEAN_UP_DAILY: &str =
+    "run `ccsession cleanup`; into folders of sessions that are over it looks once a day";
+/// How many places are named.
+const MAX_NAMED: usize = 3;
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Orphans {
+    /// Records that cannot be read: why.
+    unreadable: Vec<String>,
+    /// Folders with a journal and no record.
+    without_record: Vec<PathBuf>,
+    /// Folders with a record and no event.
+    without_journal: Vec<PathBuf>,
+    /// Folders with owners that are dead, of sessions long over.
+    owners: Vec<PathBuf>,
+    leases: Vec<PathBuf>,
+    index: Vec<PathBuf>,
+    temporary: Vec<PathBuf>,
+}
+
+/// Looks for what is alone.
+pub(super) fn examine(judge: &Judge<'_>, pointers: &Pointers<'_>) -> Vec<Finding> {
+    let mut orphans = Orphans::default();
+    // What cannot be listed is said by whoever checks that place.
+    let _ = orphans.look_at_sessions(judge);
+    let _ = orphans.look_at_leases(judge);
+    let _ = orphans.look_at_indexes(judge);
+    let _ = orphans.look_for_temporary_files(judge.state, judge.now);
+    let swept = pointers.sweep(true).unwrap_or_default();
+    let left = swept.into_iter().filter(|swept| swept.why == Why::Orphaned);
+    orphans.temporary.extend(left.map(|swept| swept.path));
+    let findings = orphans.findings();
+    if findings.is_empty() {
+        return vec![Finding::ok("orphans", "none")];
+    }
+    findings
+}
+
+impl Orphans {
+    fn look_at_sessions(&mut self, judge: &Judge<'_>) -> Result<()> {
+        for id in judge.state.session_ids()? {
+            let dir = judge.state.session(&id);
+            self.look_at_session(judge, &id, &dir)?;
+        }
+        Ok(())
+    }
+
+    fn look_at_session(
+        &mut self,
+        judge: &Judge<'_>,
+        id: &SessionId,
+        dir: &SessionDir,
+    ) -> Result<()> {
+        let path = || dir.path().to_owned();
+        let is_there = |path: &Path| matches!(file::look(path), Ok(Some(_)));
+        let has_events = is_there(&dir.journal()) || is_there(&dir.imported());
+        match dir.record() {
+            Err(err) => self.unreadable.push(err.to_string()),
+            Ok(None) if has_events => self.without_record.push(path()),
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                // The journal comes last when a session is created, at once after the record.
+                if !has_events && record.started_at.age(judge.now) > ORPHANED {
+                    self.without_journal.push(path());
+                }
+                if !cleanup::forgotten_owners(judge, id, &record).is_empty() {
+                    self.owners.push(path());
+                }
+            }
+        }
+        self.look_for_temporary_in(dir.path(), judge.now)
+    }
+
+    fn look_at_leases(&mut self, judge: &Judge<'_>) -> Result<()> {
+        for id in lease::held(judge.state)? {
+            // One that cannot be read is found with the leases.
+            if let Ok(Some(lease)) = lease::read(judge.state, &id)
+                && !held::is_held(judge, &lease)
+            {
+                let path = judge.state.path("leases").join(id.as_str());
+                self.leases.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_indexes(&mut self, judge: &Judge<'_>) -> Result<()> {
+        let state = judge.state;
+        for (key, id) in index::live_candidates(state)? {
+            if matches!(state.session(&id).record(), Ok(None)) {
+                let path = state.path("projects").join(key).join(id.as_str());
+                self.index.push(path);
+            }
+        }
+        let Some(viewpoint) = &judge.viewpoint else {
+            return Ok(());
+        };
+        for entry in index::processes(state)? {
+            if viewpoint.judge(&entry.owner) == Life::Dead {
+                let path = state.path("procs").join(entry.owner.file_name());
+                self.index.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for_temporary_files(&mut self, state: &State, now: Timestamp) -> Result<()> {
+        for dir in ["", "procs", "leases"] {
+            self.look_for_temporary_in(&state.root().join(dir), now)?;
+        }
+        Ok(())
+    }
+
+    fn look_for_temporary_in(&mut self, dir: &Path, now: Timestamp) -> Result<()> {
+        for name in file::names(dir)? {
+            let path = dir.join(&name);
+            let is_temporary = name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+            let is_old = || {
+                let found = file::look(&path).ok().flatten();
+                found.is_some_and(|found| found.meta.modified.age(now) > ORPHANED)
+            };
+            if is_temporary && is_old() {
+                self.temporary.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn findings(self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let unreadable = self.unreadable.into_iter().map(|why| {
+            let remedy = "mend the file, or remove the session's folder";
+            Finding::fault("orphans", why, remedy)
+        });
+        findings.extend(unreadable);
+        if let Some(found) = several(
+            self.without_record,
+            "journal",
+            "has no record",
+            "have no record",
+        ) {
+            let remedy = "run `ccsession import`, which makes its record anew if Claude Code still has its transcript; else remove the folder";
+            findings.push(Finding::fault("orphans", found, remedy));
+        }
+        let harmless = [
+            (
+                several(
+                    self.without_journal,
+                    "record",
+                    "has no journal",
+                    "have no journal",
+                ),
+                "none is needed: the session's next event begins one, and `ccsession cleanup` takes it off the live ones",
+            ),
+            (
+                several(
+                    self.leases,
+                    "lease",
+                    "has no holder any more",
+                    "have no holder any more",
+                ),
+                CLEAN_UP,
+            ),
+            (
+                several(
+                    self.owners,
+                    "session",
+                    "that is long over has owners that are dead",
+                    "that are long over have owners that are dead",
+                ),
+                CLEAN_UP_DAILY,
+            ),
+            (
+                several(
+                    self.index,
+                    "index entry",
+                    "is of no session or of a dead process",
+                    "are of no session or of dead processes",
+                ),
+                CLEAN_UP,
+            ),
+            (
+                several(
+                    self.temporary,
+                    "temporary file",
+                    "was left behind by a process that died",
+                    "were left behind by processes that died",
+                ),
+                CLEAN_UP_DAILY,
+            ),
+        ];
+        for (found, remedy) in harmless {
+            findings.extend(found.map(|found| Finding::note("orphans", found, remedy)));
+        }
+        findings
+    }
+}
+
+/// How many there are, and where; nothing where there are none.
+fn several(mut places: Vec<PathBuf>, noun: &str, is: &str, are: &str) -> Option<String> {
+    places.sort();
+    let named: Vec<String> = places
+        .iter()
+        .take(MAX_NAMED)
+        .map(|path| shown(path))
+        .collect();
+    let more = places.len().saturating_sub(MAX_NAMED);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let nouns = match noun.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{noun}s"),
+    };
+    let what = match places.len() {
+        0 => return None,
+        1 => format!("1 {noun} {is}"),
+        count => format!("{count} {nouns} {are}"),
+    };
+    Some(format!("{what}: {}{more}", named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(count: usize, expected: Option<&str>) {
+        let places = (0..count)
+            .rev()
+            .map(|place| PathBuf::from(format!("/{place}")));
+        let found = several(places.collect(), "index entry", "is", "are");
+        assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn the_first_places_are_named_and_the_rest_counted() {
+        check(0, None);
+        check(1, Some("1 index entry is: /0"));
+        check(3, Some("3 index entries are: /0, /1, /2"));
+        check(5, Some("5 index entries are: /0, /1, /2 and 2 more"));
+    }
+}

@@ -1,0 +1,379 @@
+//! A cleanup every five minutes by the user's own systemd: two unit files, which this program marks as its own. A file
+//! without the mark is somebody's, and neither replaced nor removed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::programs;
+use crate::store::lock::CLI_PATIENCE;
+use crate::store::{Environment, Error, State, file, shown, write};
+
+/// The unit that is enabled.
+pub const TIMER: &str = "ccsession-cleanup.timer";
+const SERVICE: &str = "ccsession-cleanup.service";
+/// The units as they are to be copied by hand, for a program in `~/.local/bin`.
+const SERVICE_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.service");
+const TIMER_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.timer");
+const COPIED_PROGRAM: &str = "ExecStart=%h/.local/bin/ccsession ";
+/// The first line of every unit file that is ours.
+const MARK: &str = "# Written by `ccsession install --timer`, and removed by `ccsession uninstall`. To keep your changes, remove this line.";
+const MAX_UNIT: usize = 64 * 1024;
+
+/// Why a timer was not changed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A file cannot be read or written.
+    File(Error),
+    /// A unit file is there that this program did not write.
+    NotOurs(PathBuf),
+    /// There is no place for unit files.
+    NoPlace,
+    /// A path that systemd would not take.
+    BadPath(PathBuf),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(err) => err.fmt(f),
+            Self::NotOurs(path) => write!(
+                f,
+                "could not write `{}`: it is there, and not by `ccsession install --timer`; remove it or rename it first",
+                shown(path)
+            ),
+            Self::NoPlace => f.write_str(
+                "could not find a place for a timer: HOME is not an absolute path; set HOME or XDG_CONFIG_HOME",
+            ),
+            Self::BadPath(path) => write!(
+                f,
+                "could not write a timer for `{}`: systemd takes no path with quotes, backslashes, control characters or bytes that are not UTF-8; use cron",
+                shown(path)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Error> for Failure {
+    fn from(err: Error) -> Self {
+        Self::File(err)
+    }
+}
+
+/// A unit file, as it is and as it is to be; none where it is not there or goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Which file.
+    pub path: PathBuf,
+    /// Its text now.
+    pub before: Option<String>,
+    /// Its text then.
+    pub after: Option<String>,
+}
+
+impl Unit {
+    /// Whether anything changes.
+    pub fn is_changed(&self) -> bool {
+        self.before != self.after
+    }
+}
+
+/// What is at the places of the unit files.
+#[derive(Debug, Default)]
+pub struct Present {
+    /// The unit files that are ours.
+    pub ours: Vec<Unit>,
+    /// Those that somebody else wrote.
+    pub others: Vec<PathBuf>,
+}
+
+/// The directories that were created for the unit files, the highest first, so that they can go again.
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    v: u64,
+    made_dirs: Vec<PathBuf>,
+}
+
+/// The folder of the user's unit files; none without an absolute HOME.
+pub fn unit_dir(env: &Environment) -> Option<PathBuf> {
+    let config = env.xdg_config_home.clone();
+    let config = config.or_else(|| Some(env.home.as_ref()?.join(".config")))?;
+    Some(config.join("systemd/user"))
+}
+
+/// What installing the timer of `program` would change: nothing is written.
+///
+/// # Errors
+/// [`Failure`].
+pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
+    let dir = unit_dir(env).ok_or(Failure::NoPlace)?;
+    let wanted = [
+        (SERVICE, service(env, program)?),
+        (TIMER, format!("{MARK}\n{TIMER_TEXT}")),
+    ];
+    let unit = |(name, after): (&str, String)| {
+        let path = dir.join(name);
+        match read(&path)? {
+            Found::Others => Err(Failure::NotOurs(path)),
+            Found::Ours(before) => Ok(Unit {
+                path,
+                before: Some(before),
+                after: Some(after),
+            }),
+            Found::Nothing => Ok(Unit {
+                path,
+                before: None,
+                after: Some(after),
+            }),
+        }
+    };
+    wanted.into_iter().map(unit).collect()
+}
+
+/// Writes the unit files that were planned.
+///
+/// # Errors
+/// [`Failure`], also where somebody wrote such a file since. What was written before stays: the next attempt finds it its own.
+pub fn put(units: &[Unit], state: &State) -> Result<(), Failure> {
+    let _lock = state.lock(CLI_PATIENCE)?;
+    for unit in units.iter().filter(|unit| unit.is_changed()) {
+        let text = unit.after.as_deref().unwrap_or_default();
+        let dir = unit.path.parent().unwrap_or(Path::new("/"));
+        remember(state, write::make_missing_dirs(dir)?)?;
+        match read(&unit.path)? {
+            Found::Ours(_) => write::replace_with_mode(&unit.path, text.as_bytes(), 0o644)?,
+            Found::Nothing if write::create_with_mode(&unit.path, text.as_bytes(), 0o644)? => {}
+            Found::Nothing | Found::Others => return Err(Failure::NotOurs(unit.path.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// What is there.
+///
+/// # Errors
+/// [`Failure::File`].
+pub fn present(env: &Environment) -> Result<Present, Failure> {
+    let mut present = Present::default();
+    let Some(dir) = unit_dir(env) else {
+        return Ok(present);
+    };
+    for path in [TIMER, SERVICE].map(|name| dir.join(name)) {
+        match read(&path)? {
+            Found::Nothing => {}
+            Found::Others => present.others.push(path),
+            Found::Ours(text) => present.ours.push(Unit {
+                path,
+                before: Some(text),
+                after: None,
+            }),
+        }
+    }
+    Ok(present)
+}
+
+/// Removes unit files of ours, the link by which systemd had the timer enabled if it is still there, and the directories
+/// that were created for them, as far as they are empty.
+///
+/// # Errors
+/// [`Failure::File`].
+pub fn remove(units: &[Unit], state: &State) -> Result<(), Failure> {
+    let _lock = state.lock(CLI_PATIENCE)?;
+    for unit in units {
+        if !matches!(read(&unit.path)?, Found::Ours(_)) {
+            continue;
+        }
+        write::remove(&unit.path)?;
+        if let Some(link) = enabling_link(&unit.path).filter(|_| unit.path.ends_with(TIMER)) {
+            write::remove(&link)?;
+            write::remove_empty_dir(link.parent().unwrap_or(&link))?;
+        }
+    }
+    for dir in remembered(state).iter().rev() {
+        write::remove_empty_dir(dir)?;
+    }
+    write::remove(&record(state))?;
+    Ok(())
+}
+
+/// The link that makes systemd start the timer at the unit file `timer`, if it is there: it leads to the file that had, or has,
+/// this name.
+pub fn enabling_link(timer: &Path) -> Option<PathBuf> {
+    let wants = timer.parent()?.join("timers.target.wants");
+    let link = wants.join(timer.file_name()?);
+    let target = file::link_target(&link)?;
+    let is_it = target == timer || target == Path::new("..").join(timer.file_name()?);
+    is_it.then_some(link)
+}
+
+/// The program that the service at `dir` starts, as far as a person would read it there.
+pub fn starts(text: &str) -> Option<&str> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="))?;
+    line.strip_suffix(" cleanup --if-due --quiet")
+}
+
+/// As the service names `program`.
+///
+/// # Errors
+/// [`Failure::BadPath`].
+pub fn named(program: &Path) -> Result<String, Failure> {
+    let bad = || Failure::BadPath(program.to_owned());
+    let path = program.to_str().ok_or_else(bad)?;
+    if path.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\')) {
+        return Err(bad());
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
+    // A percent sign begins a specifier, in quotes too. A dollar sign means nothing in the path of a program.
+    Ok(if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("\"{}\"", path.replace('%', "%%"))
+    })
+}
+
+fn service(env: &Environment, program: &Path) -> Result<String, Failure> {
+    let mut start = format!("ExecStart={} ", named(program)?);
+    // What a shell has exported systemd does not know.
+    let places = [
+        ("CCSESSION_STATE_DIR", &env.state_dir),
+        ("CCSESSION_POINTER_DIR", &env.pointer_dir),
+        ("CCSESSION_CONFIG", &env.config),
+        ("CLAUDE_CONFIG_DIR", &env.claude_config_dir),
+        ("XDG_STATE_HOME", &env.xdg_state_home),
+        ("XDG_CONFIG_HOME", &env.xdg_config_home),
+    ];
+    for (variable, path) in places {
+        if let Some(path) = path {
+            let line = format!("Environment=\"{variable}={}\"\n", quoted(path)?);
+            start.insert_str(0, &line);
+        }
+    }
+    let text = SERVICE_TEXT.replace(COPIED_PROGRAM, &start);
+    Ok(format!("{MARK}\n{text}"))
+}
+
+/// A path between the quotes of a unit file.
+fn quoted(path: &Path) -> Result<String, Failure> {
+    let text = path
+        .to_str()
+        .filter(|text| !text.contains(|c: char| c.is_control()));
+    let text = text.ok_or_else(|| Failure::BadPath(path.to_owned()))?;
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(text.replace('%', "%%"))
+}
+
+enum Found {
+    Nothing,
+    Ours(String),
+    Others,
+}
+
+fn read(path: &Path) -> Result<Found, Failure> {
+    let content = match file::read_own(path, MAX_UNIT) {
+        Ok(content) => content,
+        // A link (as `systemctl mask` makes one), a folder, another user's: nothing that we wrote.
+        Err(Error::Unsafe { .. }) => return Ok(Found::Others),
+        Err(err) => return Err(err.into()),
+    };
+    let Some(content) = content else {
+        return Ok(Found::Nothing);
+    };
+    let text = String::from_utf8(content.bytes).ok();
+    let is_marked = |text: &String| text.lines().next() == Some(MARK);
+    Ok(text.filter(is_marked).map_or(Found::Others, Found::Ours))
+}
+
+fn record(state: &State) -> PathBuf {
+    state.root().join("installs").join("timer.json")
+}
+
+fn remembered(state: &State) -> Vec<PathBuf> {
+    let content = file::read_own(&record(state), MAX_UNIT).ok().flatten();
+    let remembered: Option<Remembered> =
+        content.and_then(|content| serde_json::from_slice(&content.bytes).ok());
+    remembered.map_or_else(Vec::new, |it| it.made_dirs)
+}
+
+/// Remembers directories that were created, together with those of before.
+fn remember(state: &State, made: Vec<PathBuf>) -> Result<(), Failure> {
+    if made.is_empty() {
+        return Ok(());
+    }
+    let mut made_dirs = remembered(state);
+    made_dirs.extend(made);
+    let bytes = serde_json::to_vec(&Remembered { v: 1, made_dirs }).unwrap_or_default();
+    let record = record(state);
+    write::make_dir(record.parent().unwrap_or(state.root()))?;
+    write::replace(&record, &bytes, write::Durability::Synced)?;
+    Ok(())
+}
+
+/// Lets systemd read the unit files again, where any changed, and start the timer, now and at each login.
+///
+/// # Errors
+/// Why that was not possible, in words for people.
+pub fn enable(is_changed: bool) -> Result<(), String> {
+    if is_changed {
+        programs::systemctl(&["daemon-reload"])?;
+    }
+    programs::systemctl(&["enable", "--now", TIMER])
+}
+
+/// Stops the timer. To be done before its files go.
+///
+/// # Errors
+/// As [`enable`].
+pub fn disable() -> Result<(), String> {
+    programs::systemctl(&["disable", "--now", TIMER])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(program: &str, expected: Option<&str>) {
+        assert_eq!(named(Path::new(program)).ok().as_deref(), expected);
+    }
+
+    #[test]
+    fn a_program_is_named_as_systemd_reads_it() {
+        check(
+            "/home/dev/.local/bin/ccsession",
+            Some("/home/dev/.local/bin/ccsession"),
+        );
+        check("/a b/ccsession", Some("\"/a b/ccsession\""));
+        check("/100%/$HOME/x", Some("\"/100%%/$HOME/x\""));
+        for refused in ["/a\"b", "/a'b", "/a\\b", "/a\nb"] {
+            check(refused, None);
+        }
+    }
+
+    #[test]
+    fn a_path_in_quotes_ends_where_it_ends() {
+        let path = quoted(Path::new("/a\"b\\c%d")).unwrap();
+        assert_eq!(path, "/a\\\"b\\\\c%%d");
+        assert!(quoted(Path::new("/a\nb")).is_err());
+    }
+
+    #[test]
+    fn the_units_to_be_copied_are_those_that_are_written() {
+        let env = Environment {
+            state_dir: Some("/s".into()),
+            ..Environment::default()
+        };
+        let text = service(&env, Path::new("/p/ccsession")).unwrap();
+        assert_eq!(starts(&text), Some("/p/ccsession"));
+        assert!(
+            text.contains("\nEnvironment=\"CCSESSION_STATE_DIR=/s\"\nExecStart=/p/"),
+            "{text}"
+        );
+        assert!(!text.contains("%h"), "{text}");
+        assert_eq!(starts(SERVICE_TEXT), Some("%h/.local/bin/ccsession"));
+    }
+}

@@ -1,0 +1,343 @@
+//! Metrics over every session on record: what a monitoring system asks for again and again. Nothing is kept between two
+//! askings: each number is counted from the records and journals that are there.
+
+mod exposition;
+mod histogram;
+
+use std::collections::HashMap;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::call::State;
+use crate::model::{Activity, Call};
+pub use histogram::{Bucket, Durations};
+use histogram::{Histogram, seconds};
+
+/// What stands for a tool whose name is not on record.
+const NO_TOOL: &str = "?";
+
+/// What a session is now, and of a live one how long ago it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Live, and not timed out.
+    Active(Duration),
+    /// Live, and nothing happened for the idle timeout.
+    Idle(Duration),
+    /// Its last process said that it ended.
+    Ended,
+    /// No process has it any more, and none said so.
+    Abandoned,
+}
+
+/// What is counted of sessions. Several threads count for themselves, and their counts are added up.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    sessions: Sessions,
+    ages: Ages,
+    tools: HashMap<String, Tool>,
+}
+
+/// How many sessions there are, by what they are now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sessions {
+    /// On record, each counted once: the sum of the next four.
+    pub started: u64,
+    /// Live, and not timed out.
+    pub active: u64,
+    /// Live, and nothing happened for the idle timeout.
+    pub idle: u64,
+    /// Ended, as their last process said.
+    pub ended: u64,
+    /// Without a process, and none said that they ended.
+    pub abandoned: u64,
+    /// How often a client said that a session ends. One that is resumed ends again.
+    pub ends: u64,
+}
+
+/// The ages of live sessions.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ages {
+    count: u32,
+    sum: Duration,
+    oldest: Duration,
+    newest: Option<Duration>,
+}
+
+/// What is counted of one tool.
+#[derive(Debug, Default)]
+struct Tool {
+    calls: u64,
+    failed: u64,
+    durations: Histogram,
+}
+
+/// What is counted elsewhere than in sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Surroundings {
+    /// Errors that hooks have noted, as far as their bounded log has them.
+    pub hook_errors: u64,
+    /// Lines in journals that are no events.
+    pub damaged_lines: u64,
+    /// Leases.
+    pub leases: Leases,
+    /// Archives.
+    pub archives: Archives,
+}
+
+/// How often holding a session's id went wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Leases {
+    /// Refused, because another held the id.
+    pub refused: u64,
+    /// Taken over from a holder that had died.
+    pub taken_over: u64,
+    /// Found without their holder, taken over or cleaned up.
+    pub crashed: u64,
+}
+
+/// What is archived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Archives {
+    /// Archives that are complete.
+    pub count: u64,
+    /// The bytes of all files among them.
+    pub bytes: u64,
+}
+
+/// What all that was counted comes to. Ages and durations are in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Sessions on record.
+    pub total_sessions: u64,
+    /// Live ones that are not timed out.
+    pub active_sessions: u64,
+    /// How long ago the live session started that started first; zero where none is live.
+    pub oldest_session_age: f64,
+    /// How long ago the live session started that started last.
+    pub newest_session_age: f64,
+    /// How long ago live sessions started, on average.
+    pub avg_session_age: f64,
+    /// Sessions by what they are now.
+    pub sessions: Sessions,
+    /// The tools, the one that was called most often first.
+    pub tools: Vec<ToolSummary>,
+    /// What is counted elsewhere.
+    #[serde(flatten)]
+    pub surroundings: Surroundings,
+}
+
+/// What the calls of one tool come to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ToolSummary {
+    /// The tool.
+    pub tool: String,
+    /// How often it was called.
+    pub calls: u64,
+    /// How many of those calls failed.
+    pub failed: u64,
+    /// How long those calls took of which that is known.
+    pub durations: Durations,
+}
+
+impl Metrics {
+    /// Counts a session.
+    pub fn add(&mut self, standing: Standing, activity: &Activity<'_>) {
+        let sessions = &mut self.sessions;
+        sessions.started += 1;
+        match standing {
+            Standing::Active(age) => {
+                sessions.active += 1;
+                self.ages.add(age);
+            }
+            Standing::Idle(age) => {
+                sessions.idle += 1;
+                self.ages.add(age);
+            }
+            Standing::Ended => sessions.ended += 1,
+            Standing::Abandoned => sessions.abandoned += 1,
+        }
+        let is_told = activity.segments.iter().filter(|it| it.reason.is_some());
+        sessions.ends += is_told.count() as u64;
+        for call in &activity.calls {
+            let name = call.tool.unwrap_or(NO_TOOL);
+            // A name is copied once, not at each call.
+            match self.tools.get_mut(name) {
+                Some(tool) => tool.add(call),
+                None => self.tools.entry(name.to_owned()).or_default().add(call),
+            }
+        }
+    }
+
+    /// What it all comes to.
+    pub fn summary(self, surroundings: Surroundings) -> Summary {
+        let tools = self.tools.into_iter().map(|(tool, counted)| ToolSummary {
+            tool,
+            calls: counted.calls,
+            failed: counted.failed,
+            durations: counted.durations.summary(),
+        });
+        let mut tools: Vec<ToolSummary> = tools.collect();
+        tools.sort_by(|one, other| (other.calls, &one.tool).cmp(&(one.calls, &other.tool)));
+        let Ages {
+            count,
+            sum,
+            oldest,
+            newest,
+        } = self.ages;
+        Summary {
+            total_sessions: self.sessions.started,
+            active_sessions: self.sessions.active,
+            oldest_session_age: seconds(oldest),
+            newest_session_age: seconds(newest.unwrap_or_default()),
+            avg_session_age: seconds(sum.checked_div(count).unwrap_or_default()),
+            sessions: self.sessions,
+            tools,
+            surroundings,
+        }
+    }
+}
+
+impl Summary {
+    /// As text for Prometheus, in its exposition format, version 0.0.4.
+    pub fn exposition(&self) -> String {
+        exposition::of(self)
+    }
+}
+
+impl AddAssign for Metrics {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.ages += other.ages;
+        for (name, more) in other.tools {
+            let tool = self.tools.entry(name).or_default();
+            tool.calls += more.calls;
+            tool.failed += more.failed;
+            tool.durations += more.durations;
+        }
+    }
+}
+
+impl AddAssign for Sessions {
+    fn add_assign(&mut self, other: Self) {
+        self.started += other.started;
+        self.active += other.active;
+        self.idle += other.idle;
+        self.ended += other.ended;
+        self.abandoned += other.abandoned;
+        self.ends += other.ends;
+    }
+}
+
+impl Tool {
+    fn add(&mut self, call: &Call<'_>) {
+        self.calls += 1;
+        self.failed += u64::from(call.state == State::Failed);
+        if let Some(duration) = call.duration() {
+            self.durations.add(duration);
+        }
+    }
+}
+
+impl Ages {
+    fn add(&mut self, age: Duration) {
+        *self += Self {
+            count: 1,
+            sum: age,
+            oldest: age,
+            newest: Some(age),
+        };
+    }
+}
+
+impl AddAssign for Ages {
+    fn add_assign(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.oldest = self.oldest.max(other.oldest);
+        self.newest = self.newest.into_iter().chain(other.newest).min();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Trace;
+    use crate::model::line::Line;
+
+    fn counted(standings: &[Standing]) -> Metrics {
+        let mut metrics = Metrics::default();
+        for standing in standings {
+            metrics.add(*standing, &Activity::default());
+        }
+        metrics
+    }
+
+    #[test]
+    fn ages_are_those_of_the_live_ones() {
+        let old = Duration::from_secs(3600);
+        let new = Duration::from_millis(1500);
+        let all = [
+            Standing::Active(new),
+            Standing::Abandoned,
+            Standing::Idle(old),
+            Standing::Ended,
+        ];
+        let summary = counted(&all).summary(Surroundings::default());
+        assert_eq!((summary.total_sessions, summary.active_sessions), (4, 1));
+        let ages = [
+            summary.oldest_session_age,
+            summary.newest_session_age,
+            summary.avg_session_age,
+        ];
+        assert_eq!(ages, [3600.0, 1.5, 1800.75]);
+    }
+
+    #[test]
+    fn where_none_is_live_every_age_is_zero() {
+        for standings in [&[][..], &[Standing::Ended, Standing::Abandoned]] {
+            let summary = counted(standings).summary(Surroundings::default());
+            let ages = [
+                summary.oldest_session_age,
+                summary.newest_session_age,
+                summary.avg_session_age,
+            ];
+            assert_eq!((summary.active_sessions, ages), (0, [0.0; 3]));
+        }
+    }
+
+    #[test]
+    fn counts_of_several_threads_are_those_of_one() {
+        let lines = [
+            r#"{"v":1,"ts":"2026-11-20T14:00:00.000000Z","event":"PreToolUse","tool":"Bash","tool_use_id":"a"}"#,
+            r#"{"v":1,"ts":"2026-11-20T14:00:01.000000Z","event":"PostToolUseFailure","tool":"Bash","tool_use_id":"a","duration_ms":900}"#,
+            r#"{"v":1,"ts":"2026-11-20T14:00:02.000000Z","event":"PreToolUse","tool_use_id":"b"}"#,
+            r#"{"v":1,"ts":"2026-11-20T14:00:03.000000Z","event":"SessionEnd","reason":"other"}"#,
+        ];
+        let mut trace = Trace::default();
+        for line in lines {
+            Line::read(line.as_bytes(), |line| trace.push(line)).unwrap();
+        }
+        trace.order();
+        let activity = Activity::of(&trace);
+        let live = Standing::Active(Duration::from_secs(10));
+        let mut together = Metrics::default();
+        let mut apart = Metrics::default();
+        for standing in [live, Standing::Ended] {
+            together.add(standing, &activity);
+            let mut other = Metrics::default();
+            other.add(standing, &activity);
+            apart += other;
+        }
+        let together = together.summary(Surroundings::default());
+        assert_eq!(together, apart.summary(Surroundings::default()));
+        let tools: Vec<_> = together
+            .tools
+            .iter()
+            .map(|it| (it.tool.as_str(), it.calls, it.failed, it.durations.count))
+            .collect();
+        assert_eq!(tools, [("?", 2, 0, 0), ("Bash", 2, 2, 2)]);
+        assert_eq!(together.sessions.ends, 2);
+    }
+}

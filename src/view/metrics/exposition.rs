@@ -1,0 +1,221 @@
+//! The text that Prometheus and the textfile collector of its node exporter read: format version 0.0.4, names and units by
+//! its conventions (<https://prometheus.io/docs/practices/naming/>). No line has a time: that would be refused.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use super::{Durations, Summary, ToolSummary};
+use crate::model::text::escaped;
+
+/// The metrics, each with its help, its type and its samples.
+pub(super) fn of(summary: &Summary) -> String {
+    let mut text = Exposition::default();
+    let sessions = &summary.sessions;
+    text.gauge("sessions", "Sessions on record, by what they are now.");
+    for (state, count) in [
+        ("active", sessions.active),
+        ("idle", sessions.idle),
+        ("ended", sessions.ended),
+        ("abandoned", sessions.abandoned),
+    ] {
+        text.sample("sessions", &[("state", state)], count);
+    }
+    text.counter(
+        "sessions_started_total",
+        "Sessions on record, each counted once.",
+        sessions.started,
+    );
+    text.counter(
+        "sessions_ended_total",
+        "Times that a client said that a session ends; one that is resumed ends again.",
+        sessions.ends,
+    );
+    for (name, help, age) in [
+        (
+            "oldest_session_age_seconds",
+            "Time since the start of the live session that started first; 0 without one.",
+            summary.oldest_session_age,
+        ),
+        (
+            "newest_session_age_seconds",
+            "Time since the start of the live session that started last; 0 without one.",
+            summary.newest_session_age,
+        ),
+        (
+            "avg_session_age_seconds",
+            "Mean time since the start of live sessions; 0 without one.",
+            summary.avg_session_age,
+        ),
+    ] {
+        text.gauge(name, help);
+        text.sample(name, &[], age);
+    }
+    text.tools(&by_label(&summary.tools));
+    let around = &summary.surroundings;
+    for (name, help, count) in [
+        (
+            "hook_errors_total",
+            "Errors in the bounded log of the hooks.",
+            around.hook_errors,
+        ),
+        (
+            "leases_refused_total",
+            "Leases of a session's id refused, because another held it.",
+            around.leases.refused,
+        ),
+        (
+            "leases_taken_over_total",
+            "Leases of a session's id taken over from a holder that had died.",
+            around.leases.taken_over,
+        ),
+        (
+            "leases_crashed_total",
+            "Leases found without their holder, taken over or cleaned up.",
+            around.leases.crashed,
+        ),
+    ] {
+        text.counter(name, help, count);
+    }
+    for (name, help, value) in [
+        (
+            "damaged_lines",
+            "Lines in journals that are no events.",
+            around.damaged_lines,
+        ),
+        ("archives", "Complete archives.", around.archives.count),
+        (
+            "archive_bytes",
+            "Size of all files among the archives.",
+            around.archives.bytes,
+        ),
+    ] {
+        text.gauge(name, help);
+        text.sample(name, &[], value);
+    }
+    text.0
+}
+
+/// What is said of a tool.
+struct Tool {
+    calls: u64,
+    failed: u64,
+    durations: Durations,
+}
+
+/// The tools by their labels. Two names that come to the same label are one tool here: a series that comes twice would cost
+/// the whole file.
+fn by_label(tools: &[ToolSummary]) -> BTreeMap<String, Tool> {
+    let mut by_label: BTreeMap<String, Tool> = BTreeMap::new();
+    for tool in tools {
+        let durations = &tool.durations;
+        by_label
+            .entry(label(&tool.tool))
+            .and_modify(|present| {
+                present.calls += tool.calls;
+                present.failed += tool.failed;
+                present.durations += durations;
+            })
+            .or_insert_with(|| Tool {
+                calls: tool.calls,
+                failed: tool.failed,
+                durations: durations.clone(),
+            });
+    }
+    by_label
+}
+
+/// A label's value, as it stands between the quotes. The format has escapes for three characters; others that could move a
+/// terminal's cursor are spelled out.
+fn label(value: &str) -> String {
+    let line = |line: &str| escaped(line).replace('\\', "\\\\").replace('"', "\\\"");
+    let lines: Vec<String> = value.split('\n').map(line).collect();
+    lines.join("\\n")
+}
+
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    fn heading(&mut self, name: &str, help: &str, kind: &str) {
+        // Writing to a String does not fail.
+        let _ = write!(
+            self.0,
+            "# HELP ccsession_{name} {help}\n# TYPE ccsession_{name} {kind}\n"
+        );
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) {
+        self.heading(name, help, "gauge");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, count: u64) {
+        self.heading(name, help, "counter");
+        self.sample(name, &[], count);
+    }
+
+    /// A line. The labels' values are escaped already.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let labels = match labels.as_slice() {
+            [] => String::new(),
+            labels => format!("{{{}}}", labels.join(",")),
+        };
+        let _ = writeln!(self.0, "ccsession_{name}{labels} {value}");
+    }
+
+    fn tools(&mut self, tools: &BTreeMap<String, Tool>) {
+        let name = "tool_calls_total";
+        self.heading(name, "Tool calls that began.", "counter");
+        for (label, tool) in tools {
+            self.sample(name, &[("tool", label)], tool.calls);
+        }
+        let name = "tool_failures_total";
+        self.heading(name, "Tool calls that failed.", "counter");
+        for (label, tool) in tools {
+            self.sample(name, &[("tool", label)], tool.failed);
+        }
+        let name = "tool_call_duration_seconds";
+        let help = "Duration of tool calls, where it is known.";
+        self.heading(name, help, "histogram");
+        for (label, tool) in tools {
+            self.durations(name, label, &tool.durations);
+        }
+    }
+
+    fn durations(&mut self, name: &str, label: &str, durations: &Durations) {
+        let bucket = format!("{name}_bucket");
+        for within in &durations.buckets {
+            let le = within.le.to_string();
+            self.sample(&bucket, &[("tool", label), ("le", &le)], within.count);
+        }
+        let all = [("tool", label), ("le", "+Inf")];
+        self.sample(&bucket, &all, durations.count);
+        self.sample(&format!("{name}_sum"), &[("tool", label)], durations.sum);
+        let count = format!("{name}_count");
+        self.sample(&count, &[("tool", label)], durations.count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_one_line_and_ends_where_it_ends() {
+        let cases = [
+            ("Bash", "Bash"),
+            ("say \"hi\"", "say \\\"hi\\\""),
+            ("a\\b", "a\\\\b"),
+            ("a\nb", "a\\nb"),
+            ("\u{1b}[2J", "\\\\u{1b}[2J"),
+            ("日本", "日本"),
+            ("", ""),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(label(value), expected);
+        }
+    }
+}
