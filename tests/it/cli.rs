@@ -815,13 +815,15 @@ fn every_place_is_shown() {
          hooks     {}\n\
          claude    {}\n\
          \n\
-         SETTING           VALUE    FROM\n\
-         ttl               1day     default\n\
-         session_timeout   1h       default\n\
-         cleanup_interval  5m       default\n\
-         capture           summary  default\n\
-         journal_limit     64MiB    default\n\
-         context_line      false    default\n",
+         SETTING                  VALUE    FROM\n\
+         ttl                      1day     default\n\
+         session_timeout          1h       default\n\
+         max_concurrent_sessions  100      default\n\
+         cleanup_interval         5m       default\n\
+         capture                  summary  default\n\
+         journal_limit            64MiB    default\n\
+         context_line             false    default\n\
+         limit_warning            false    default\n",
         place("state"),
         place("pointers"),
         place("config"),
@@ -852,7 +854,7 @@ fn check_bad_setting(file: &str, variable: Option<(&str, &str)>, said: &str) {
         (Some(1), said.clone())
     );
     assert!(
-        text(&output.stdout).contains("\nttl               1day"),
+        text(&output.stdout).contains("\nttl                      1day"),
         "the default is shown"
     );
     for verb in ["list", "current", "cleanup"] {
@@ -952,7 +954,7 @@ fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
             key.to_uppercase()
         )));
     }
-    assert_eq!(bare.len(), 6);
+    assert_eq!(bare.len(), 8);
 }
 
 #[test]
@@ -1208,9 +1210,17 @@ fn nothing_that_a_terminal_obeys_comes_through() {
         .dir(&dir)
         .silent();
     edit_record(&sandbox, ID, |record| {
-        for key in ["name", "source", "model", "transcript_path"] {
+        for key in [
+            "name",
+            "role",
+            "focus",
+            "source",
+            "model",
+            "transcript_path",
+        ] {
             record[key] = json!(HOSTILE);
         }
+        record["notes"] = json!([{"at": record["started_at"], "text": HOSTILE}, HOSTILE]);
     });
     let line = json!({"v": 1, "ts": HOSTILE, "what": HOSTILE, "session_id": ID});
     let error = json!({"v": 1, "ts": chrono::Local::now().to_rfc3339(), "what": HOSTILE});
