@@ -18,6 +18,9 @@ const TAIL: u64 = 1 << 20;
 /// prompt in such a session makes it live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How far ahead of the clock a time may be and still be believed.
+pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
+
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,7 +130,10 @@ impl<'a> Judge<'a> {
         let dir = self.state.session(id);
         let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
-        let quiet = last_activity.is_none_or(|last| last.age(self.now) >= self.idle_timeout);
+        // A journal from the far future would otherwise be active until then.
+        let quiet = last_activity.is_none_or(|last| {
+            last.age(self.now) >= self.idle_timeout || last.ahead(self.now) > MAX_AHEAD
+        });
         let live = || {
             if quiet && open_calls(&dir).is_empty() {
                 SessionState::Idle
