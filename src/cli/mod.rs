@@ -3,6 +3,7 @@
 mod amount;
 mod args;
 mod cleanup;
+mod clock_in;
 mod config;
 mod context;
 mod current;
@@ -80,6 +81,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
+        Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::Life;
-use crate::lifecycle::lease;
+use crate::lifecycle::{lease, limits};
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
@@ -58,7 +58,7 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
     };
     if let Some(state) = &state {
         let judge = Judge::new(state, config, now);
-        sweep_state(&judge, &pointers, dry_run, &mut report)?;
+        sweep_state(&judge, config, &pointers, dry_run, &mut report)?;
     }
     Ok(report)
 }
@@ -84,6 +84,7 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
 
 fn sweep_state(
     judge: &Judge<'_>,
+    config: &Config,
     pointers: &Pointers<'_>,
     dry_run: bool,
     report: &mut Report,
@@ -118,6 +119,9 @@ fn sweep_state(
         }
     }
     report.leases = lease::sweep(judge, pointers, dry_run)?;
+    if !dry_run {
+        limits::warn(judge, config)?;
+    }
     for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
         sweep_orphans(&dir, now, dry_run, report)?;
     }

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
     "current",
     "store",
     "list",
     "show",
     "cleanup",
+    "clock-in",
     "run",
     "config",
     "install",
@@ -1234,6 +1235,8 @@ fn nothing_that_a_terminal_obeys_comes_through() {
         &["doctor"],
         &["config"],
         &["current", "--explain"],
+        &["clock-in", "--session", ID],
+        &["clock-in", "--session", "s-2", "--focus", HOSTILE],
         &["install", "--scope", "project"],
         &["uninstall", "--scope", "project"],
     ] {

@@ -30,6 +30,13 @@ fn the_readme_lists_every_setting_with_its_default() {
     }
 }
 
+/// The verb that `text` begins with; empty where it begins with none.
+fn verb_in(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+    let word = &text[..end.unwrap_or(text.len())];
+    if word.starts_with('-') { "" } else { word }
+}
+
 #[test]
 fn every_command_in_the_readme_exists() {
     let sandbox = Sandbox::new();
@@ -37,7 +44,7 @@ fn every_command_in_the_readme_exists() {
     let mut seen = 0;
     for line in document("README.md").lines() {
         for rest in line.split("ccsession ").skip(1) {
-            let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            let verb = verb_in(rest);
             let is_command = line.contains(&format!("$ ccsession {verb}"))
                 || line.contains(&format!("`ccsession {verb}"));
             if is_command && !verb.is_empty() {
@@ -62,11 +69,11 @@ fn every_option_in_the_readme_exists() {
         let Some((_, rest)) = command.split_once("ccsession ") else {
             continue;
         };
-        let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+        let verb = verb_in(rest);
         if verb.is_empty() {
             continue;
         }
-        let help = sandbox.ccsession([verb.as_str(), "--help"]).stdout();
+        let help = sandbox.ccsession([verb, "--help"]).stdout();
         for option in rest
             .split([' ', '`', ')'])
             .filter(|word| word.starts_with("--"))
