@@ -135,13 +135,20 @@ pub fn clock_in(
     let session = state.session(&wanted.id);
     let present = session.record()?;
     let mut entry = wanted.entry(&judge, present, order);
-    let conflicts = conflicts(&judge, &entry.record, warn)?;
-    if order.exclusive && !conflicts.is_empty() {
-        return Err(Refusal::Shared(conflicts));
+    let mut conflicts = Vec::new();
+    if order.exclusive {
+        // First: who is refused for this has not even had others retired.
+        conflicts = others(&judge, &entry.record, warn)?;
+        if !conflicts.is_empty() {
+            return Err(Refusal::Shared(conflicts));
+        }
     }
     if entry.becomes_live {
         let limit = surroundings.config.max_concurrent_sessions;
         limits::make_room(&judge, limit, &wanted.id, &lock)?.map_err(Refusal::Full)?;
+    }
+    if !order.exclusive {
+        conflicts = others(&judge, &entry.record, warn)?;
     }
     let event = wanted.event(&judge, surroundings.config.capture, &entry.record);
     let created = session.create(&entry.record, &event)?;
@@ -288,7 +295,7 @@ impl Wanted {
 }
 
 /// The other live sessions of the record's project that have its focus, the oldest first.
-fn conflicts(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result<Vec<Conflict>> {
+fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result<Vec<Conflict>> {
     let project = project_of(own);
     let mut found = Vec::new();
     for id in index::sessions_of_project(judge.state, &project.key())? {

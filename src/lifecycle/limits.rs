@@ -51,7 +51,7 @@ enum Place {
 /// there is room for.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] where the sessions cannot be listed, or one cannot be retired.
+/// [`crate::store::Error::Io`] where the sessions cannot be listed.
 pub fn make_room(
     judge: &Judge<'_>,
     limit: u32,
@@ -75,7 +75,8 @@ pub fn make_room(
     }
     if taken + idle.len() >= most {
         for (id, keys, known) in idle {
-            retire(judge, &id, &keys, *known)?;
+            // One that cannot be ended is in nobody's way: it is not counted.
+            let _ = retire(judge, &id, &keys, *known);
         }
     }
     if taken < most {
@@ -158,8 +159,9 @@ fn retire(
     let last = finding.last_activity.unwrap_or(record.started_at);
     let mut end = last.after(judge.idle_timeout);
     // A file that was touched may say less than is in it.
-    dir.last_lines(TAIL)?
-        .for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
+    if let Ok(lines) = dir.last_lines(TAIL) {
+        lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
+    }
     record.ended_at = Some(end.min(judge.now));
     record.end_reason = Some(IDLE.to_owned());
     dir.replace_record(&record)?;
