@@ -281,7 +281,7 @@ pub(super) struct RunArgs {
     /// Who it is
     #[arg(long, value_name = "TEXT")]
     pub(super) role: Option<String>,
-    /// What it is for
+    /// What it is for; without it, what the branch says
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
     /// The command and its arguments; to `claude` the id is given as it takes it

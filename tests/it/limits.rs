@@ -258,7 +258,6 @@ fn one_with_a_living_owner_is_never_retired_however_idle() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID, true);
     age(&sandbox, ID, 48 * 3600);
-    // From elsewhere: in this shell it would be this session itself.
     assert_eq!(clock_in(&sandbox, "s-new", 1).refused(1), refusal(1));
     assert_eq!(live(&sandbox), [ID]);
     assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
@@ -279,6 +278,31 @@ fn one_with_an_open_call_is_never_retired_and_counts() {
     age(&sandbox, ID, 2 * 3600);
     clock_in(&sandbox, "s-new", 1).stdout();
     assert_eq!(sandbox.record(ID)["end_reason"], "idle");
+}
+
+#[test]
+fn one_whose_owner_cannot_be_seen_from_here_is_not_retired_and_in_nobodys_way() {
+    let sandbox = Sandbox::just_swept();
+    start(&sandbox, ID, true);
+    let owners = sandbox.session(ID).join("owners");
+    let owner = fs::read_dir(owners)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let mut elsewhere: Value = serde_json::from_slice(&fs::read(&owner).unwrap()).unwrap();
+    elsewhere["pidns"] = json!(1);
+    crate::cli::write_private(&owner, &elsewhere.to_string());
+    let run = || clock_in(&sandbox, "s-new", 1).env("CCSESSION_ID", "s-new");
+    assert_eq!(
+        run().refused(1),
+        refusal(1),
+        "while something happens it counts"
+    );
+    age(&sandbox, ID, 2 * 3600);
+    run().stdout();
+    assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
 }
 
 /// D3: an activity in the future never expired.
