@@ -10,7 +10,7 @@
 //! | [`store`] | where they live: the only room that opens files, reads the clock and the environment | `model` |
 //! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `store` |
 //! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
-//! | `lifecycle` | what is done to sessions from outside: running a command as one, cleanup | `identity` |
+//! | `lifecycle` | what is done to sessions from outside: naming them, running a command as one, limits, cleanup | `identity` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `lifecycle` |
 //! | `cli` | a verb is a file | everything |

@@ -47,6 +47,8 @@ pub(super) enum Verb {
     Cleanup(CleanupArgs),
     /// Show where everything is, each setting, and where it comes from
     Config(ConfigArgs),
+    /// Say what a session is for: this shell's, that of an id, or a new one; and who else works on that
+    ClockIn(ClockInArgs),
     /// Run a command as a session, with an id of its own that nobody else has meanwhile
     Run(RunArgs),
     /// Become the command of a run
@@ -385,6 +387,35 @@ pub(super) struct CleanupArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Without --focus a session keeps the one it has; else the branch says it (`issue-12` of 12-mend-it, #12 or issue/12, \
+    `feat: login` of feat/login), else it is `general`. A new id is for `claude --session-id ID`"
+)]
+pub(super) struct ClockInArgs {
+    /// Who the session is
+    #[arg(long, value_name = "TEXT")]
+    pub(super) role: Option<String>,
+    /// What the session is for
+    #[arg(long, value_name = "TEXT")]
+    pub(super) focus: Option<String>,
+    /// Take the session of this id, known or new; without it this shell's, else a new one
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Add a note to the session's record; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Vec<String>,
+    /// Do nothing, and end with status 75, if another live session of the project has this focus
+    #[arg(long)]
+    pub(super) exclusive: bool,
+    /// Print the session's id alone
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Take this id; without it, a new one
     #[arg(long, value_name = "ID", conflicts_with = "resume")]
@@ -398,7 +429,7 @@ pub(super) struct RunArgs {
     /// Who it is
     #[arg(long, value_name = "TEXT")]
     pub(super) role: Option<String>,
-    /// What it is for
+    /// What it is for; without it, what the branch says
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
     /// The command and its arguments; to `claude` the id is given as it takes it

@@ -93,7 +93,7 @@ fn example() -> String {
     );
     for key in Key::ALL {
         let value = defaults.get(key);
-        let quoted = if value.parse::<bool>().is_ok() {
+        let quoted = if value.parse::<bool>().is_ok() || value.parse::<u64>().is_ok() {
             value
         } else {
             format!("\"{value}\"")

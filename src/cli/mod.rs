@@ -4,6 +4,7 @@ mod amount;
 mod archive;
 mod args;
 mod cleanup;
+mod clock_in;
 mod clock_out;
 mod config;
 mod context;
@@ -87,6 +88,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
+        Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);
             say_operations(&context);

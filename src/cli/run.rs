@@ -7,6 +7,7 @@ use super::context::Context;
 use super::current::valid;
 use super::output;
 use super::status::{self, Status};
+use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{self, Order, Outcome, Refusal, Surroundings};
 use crate::store::{Error, shown};
 
@@ -27,9 +28,11 @@ fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<Outcome> {
     let order = Order {
         id: given.map(|id| valid(id)).transpose()?,
         resume: args.resume.is_some(),
-        name: args.name,
-        role: args.role,
-        focus: args.focus,
+        purpose: Purpose {
+            name: args.name,
+            role: args.role,
+            focus: args.focus,
+        },
         command: args.command,
     };
     let surroundings = Surroundings {
@@ -47,7 +50,7 @@ fn status_of(err: &anyhow::Error) -> Status {
         Some(Refusal::Held(_) | Refusal::Live(..)) => Status::Held,
         Some(Refusal::Unknown(_)) => Status::NotFound,
         Some(Refusal::NoUuid(_) | Refusal::OwnChoice(_)) => Status::Usage,
-        Some(Refusal::Store(_) | Refusal::System(_)) => Status::Failed,
+        Some(Refusal::Full(_) | Refusal::Store(_) | Refusal::System(_)) => Status::Failed,
         None => status::of(err),
     }
 }

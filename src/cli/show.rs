@@ -14,6 +14,7 @@ use super::status::Status;
 use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Finding, OpenCall, SessionState};
+use crate::model::purpose::{Note, notes};
 use crate::model::{Activity, Record, Timestamp, Trace};
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
@@ -156,6 +157,9 @@ impl Shown {
         fact("name", record.name.clone());
         fact("role", record.role.clone());
         fact("focus", record.focus.clone());
+        for note in notes(record.notes.as_ref()) {
+            fact("note", Some(noted(note)));
+        }
         fact("project", Some(record.project.name.clone()));
         fact("root", Some(record.project.root.clone()));
         fact("branch", head.and_then(|head| head.branch.clone()));
@@ -207,6 +211,13 @@ impl Shown {
             more => format!("… and {more} more\n"),
         };
         format!("{table}{more}\n")
+    }
+}
+
+fn noted(note: Result<Note, &Value>) -> String {
+    match note {
+        Ok(note) => format!("{}  {}", clock::local_text(note.at), note.text),
+        Err(other) => other.to_string(),
     }
 }
 

@@ -22,7 +22,7 @@ pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far in the future an event may seem to be: a clock that is a little off is nothing to doubt. One that was set back
 /// by more keeps no session alive until its time comes again.
-const AHEAD: Duration = Duration::from_secs(5 * 60);
+pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -109,7 +109,7 @@ impl Finding {
 
 /// Whether what happened at `last` was less than `time` ago.
 fn is_within(last: Timestamp, now: Timestamp, time: Duration) -> bool {
-    last.age(now) < time && last.ahead(now) <= AHEAD
+    last.age(now) < time && last.ahead(now) <= MAX_AHEAD
 }
 
 /// From where, when and how sessions are judged.

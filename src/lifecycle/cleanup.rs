@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::identity::liveness::{Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
-use crate::lifecycle::{ending, lease};
+use crate::lifecycle::{ending, lease, limits};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::lock::CLI_PATIENCE;
@@ -110,8 +110,8 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
         true => Due::Archiving,
         false => Due::Nothing,
     };
-    let is_due = || state.sweep_is_due(config.cleanup_interval, now);
-    if !is_due() && !(auto && has_gone_process(&state)) {
+    let is_lost = || auto && has_gone_process(&state);
+    if !state.sweep_is_due(config.cleanup_interval, now) && !is_lost() {
         return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
@@ -169,6 +169,9 @@ impl Sweep<'_> {
         }
         self.put_away_ended(report)?;
         report.leases = lease::sweep(judge, pointers, dry_run)?;
+        if !dry_run {
+            limits::warn(judge, self.config)?;
+        }
         for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
             sweep_orphans(&dir, judge.now, dry_run, report)?;
         }

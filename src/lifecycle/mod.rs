@@ -1,10 +1,14 @@
-//! What is done to sessions from outside: running a command as one, and cleaning up after those that are gone.
+//! What is done to sessions from outside: saying what one is for, running a command as one, and cleaning up after those
+//! that are gone.
 
 pub mod archive;
 pub mod cleanup;
+pub mod clock_in;
 pub mod ending;
 pub mod import;
 pub mod lease;
+pub mod limits;
+pub mod purpose;
 pub mod run;
 pub mod transcript;
 pub mod usage;

@@ -18,8 +18,11 @@ use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
 use crate::lifecycle::lease::{self, Taking};
+use crate::lifecycle::limits::{self, Full};
+use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::transcript;
 use crate::model::event::{self, name};
+use crate::model::purpose::MAX_TEXT;
 use crate::model::text::one_line;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::lease::Lease;
@@ -29,9 +32,6 @@ use crate::store::pointer::Pointers;
 use crate::store::write::Appended;
 use crate::store::{self, Environment, Error, Places, State, clock, index, journal, project};
 
-/// The longest command name, role, focus and session name that are kept, in characters.
-const MAX_TEXT: usize = 120;
-
 /// What is to be run, and as which session.
 #[derive(Debug, Default)]
 pub struct Order {
@@ -39,12 +39,8 @@ pub struct Order {
     pub id: Option<SessionId>,
     /// Whether the id must be one that is known.
     pub resume: bool,
-    /// What the session is called.
-    pub name: Option<String>,
-    /// Who it is.
-    pub role: Option<String>,
-    /// What it is for.
-    pub focus: Option<String>,
+    /// What the session is for.
+    pub purpose: Purpose,
     /// The command and its arguments.
     pub command: Vec<OsString>,
 }
@@ -98,6 +94,8 @@ pub enum Refusal {
     Unknown(SessionId),
     /// Claude Code takes no such id.
     NoUuid(SessionId),
+    /// So many sessions are live already.
+    Full(Full),
     /// The command says itself which session it wants, by this option.
     OwnChoice(&'static str),
     /// Something could not be read or written.
@@ -140,6 +138,7 @@ impl fmt::Display for Refusal {
                 f,
                 "could not choose the session: the command has its own `{option}`; give the id as `ccsession run --session-id ID` or `--resume ID`"
             ),
+            Self::Full(full) => full.fmt(f),
             Self::Store(err) => err.fmt(f),
             Self::System(err) => write!(f, "could not run the command: {err}"),
         }
@@ -201,12 +200,30 @@ pub fn run(
 }
 
 /// An id that no session ever had.
-fn new_id() -> SessionId {
+pub(super) fn new_id() -> SessionId {
     loop {
         if let Ok(id) = uuid::Uuid::new_v4().to_string().parse() {
             return id;
         }
     }
+}
+
+/// A record of a session that begins by this program, here and now, and not by a hook.
+pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Timestamp) -> Record {
+    let mut record = Record::new(id, project, now);
+    record.source = Some(source.to_owned());
+    record.head = project::head(project.root());
+    record.machine = process::machine();
+    record.cwd = project::current_dir()
+        .ok()
+        .map(|dir| dir.to_string_lossy().into_owned());
+    record
+}
+
+/// Whether the session is on record and live.
+fn is_live(judge: &Judge<'_>, id: &SessionId) -> store::Result<bool> {
+    let record = judge.state.session(id).record()?;
+    Ok(record.is_some_and(|record| judge.find(id, &record).state.is_live()))
 }
 
 /// The name of a command, without its folder.
@@ -281,38 +298,45 @@ impl<'a> Held<'a> {
 
     /// Makes the session there, live and current, before its command starts.
     fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
+        self.enter(order)?;
+        // A log and a mirror: no reason not to run.
+        self.told(self.log("run started", |line| line));
+        self.told(self.become_current());
+        Ok(())
+    }
+
+    /// Enters the session and its launcher where everybody looks, if there may be one more.
+    fn enter(&mut self, order: &Order) -> Result<(), Refusal> {
         let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
-        let now = clock::now();
+        let lock = self.state.lock(LAUNCHER_PATIENCE)?;
+        let (judge, now) = (self.judge(), clock::now());
+        let limit = self.surroundings.config.max_concurrent_sessions;
+        if !is_live(&judge, id)? {
+            limits::make_room(&judge, limit, id, &lock)?.map_err(Refusal::Full)?;
+        }
         let event = Event {
             source: Some("run".to_owned()),
             what: (self.surroundings.config.capture != Capture::Metadata)
                 .then(|| self.lease.command.clone()),
             ..self.event(name::RUN_START, now)
         };
-        let mut fresh = Record::new(id.clone(), self.project, now);
-        fresh.source = Some("run".to_owned());
-        fresh.head = project::head(self.project.root());
-        fresh.machine = process::machine();
+        let mut fresh = new_record(id.clone(), self.project, "run", now);
         fresh.parent.clone_from(&self.parent);
-        fresh.cwd = project::current_dir()
-            .ok()
-            .map(|dir| dir.to_string_lossy().into_owned());
-        describe(&mut fresh, order);
+        order.purpose.enter(&mut fresh);
         let created = session.create(&fresh, &event)?;
         self.has_begun = true;
-        if !created.record {
-            let mut before = None;
-            self.rewrite(|record| {
-                before = Some((
-                    record.ended_at.take(),
-                    record.end_reason.take(),
-                    record.outcome.take(),
-                    record.exit_status.take(),
-                ));
-                describe(record, order);
-            })?;
-            self.ended_before = before;
+        if !created.record
+            && let Some(mut record) = session.record()?
+        {
+            self.ended_before = Some((
+                record.ended_at.take(),
+                record.end_reason.take(),
+                record.outcome.take(),
+                record.exit_status.take(),
+            ));
+            order.purpose.enter(&mut record);
+            session.replace_record(&record)?;
         }
         if !created.journal {
             self.append(&event)?;
@@ -320,9 +344,6 @@ impl<'a> Held<'a> {
         session.add_owner(&self.lease.holder)?;
         index::set_session_of_process(self.state, &self.lease.holder, id)?;
         index::add_to_project(self.state, &self.project.key(), id)?;
-        // A log and a mirror: no reason not to run.
-        self.told(self.log("run started", |line| line));
-        self.told(self.become_current());
         Ok(())
     }
 
@@ -476,8 +497,8 @@ fn own(project: &Project) -> Result<Owner, Refusal> {
     Ok(owner)
 }
 
-/// The session that this was called from, if that is certain.
-fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
+/// The session that this was called from, if that is certain: the one live session of the project may be another's.
+pub(super) fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
     let sight = Sight {
         env: surroundings.env,
         places: surroundings.places,
@@ -490,21 +511,4 @@ fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
     answer
         .id
         .filter(|_| matches!(answer.rung, Rung::Environment | Rung::Process))
-}
-
-/// Enters what the caller says of the session; what it does not say stays.
-fn describe(record: &mut Record, order: &Order) {
-    let said = |text: &Option<String>| {
-        let text = text.as_ref().map(|text| one_line(text, MAX_TEXT));
-        text.filter(|text| !text.is_empty())
-    };
-    for (field, text) in [
-        (&mut record.name, &order.name),
-        (&mut record.role, &order.role),
-        (&mut record.focus, &order.focus),
-    ] {
-        if let Some(text) = said(text) {
-            *field = Some(text);
-        }
-    }
 }

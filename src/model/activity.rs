@@ -261,6 +261,7 @@ impl<'a> Fold<'a> {
             | Kind::SessionStart
             | Kind::RunStart
             | Kind::RunEnd
+            | Kind::ClockIn
             | Kind::CwdChanged
             | Kind::Other => {}
         }
@@ -301,7 +302,7 @@ impl<'a> Fold<'a> {
 
     /// Notes which client the event is of. One whose start was not heard of begins a segment all the same.
     fn heard_of(&mut self, step: &Step, now: Moment) {
-        if matches!(step.kind, Kind::RunStart | Kind::RunEnd) {
+        if matches!(step.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn) {
             return;
         }
         let source = self.trace.text(step.word);

@@ -13,6 +13,8 @@ pub struct Config {
     pub ttl: Duration,
     /// After how long without an event a session is idle.
     pub session_timeout: Duration,
+    /// How many sessions may be live before `clock-in` and `run` begin no more.
+    pub max_concurrent_sessions: u32,
     /// How often the sweeps that hooks, cron and timers ask for really run.
     pub cleanup_interval: Duration,
     /// How much of an event the journal keeps.
@@ -27,6 +29,8 @@ pub struct Config {
     pub retention_archive: Option<Duration>,
     /// Whether `session-start` tells the model the session id.
     pub context_line: bool,
+    /// Whether a cleanup logs that more sessions are live than may be.
+    pub limit_warning: bool,
 }
 
 /// How much of an event the journal keeps.
@@ -46,6 +50,7 @@ impl Default for Config {
         Self {
             ttl: Duration::from_secs(24 * 60 * 60),
             session_timeout: Duration::from_secs(60 * 60),
+            max_concurrent_sessions: 100,
             cleanup_interval: Duration::from_secs(5 * 60),
             capture: Capture::Summary,
             journal_limit: 64 << 20,
@@ -53,6 +58,7 @@ impl Default for Config {
             retention_sessions: None,
             retention_archive: None,
             context_line: false,
+            limit_warning: false,
         }
     }
 }
@@ -66,6 +72,7 @@ impl Default for Config {
 pub enum Key {
     Ttl,
     SessionTimeout,
+    MaxConcurrentSessions,
     CleanupInterval,
     Capture,
     JournalLimit,
@@ -73,13 +80,15 @@ pub enum Key {
     RetentionSessions,
     RetentionArchive,
     ContextLine,
+    LimitWarning,
 }
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Ttl,
         Self::SessionTimeout,
+        Self::MaxConcurrentSessions,
         Self::CleanupInterval,
         Self::Capture,
         Self::JournalLimit,
@@ -87,6 +96,7 @@ impl Key {
         Self::RetentionSessions,
         Self::RetentionArchive,
         Self::ContextLine,
+        Self::LimitWarning,
     ];
 
     /// The key as the configuration file has it.
@@ -94,6 +104,7 @@ impl Key {
         match self {
             Self::Ttl => "ttl",
             Self::SessionTimeout => "session_timeout",
+            Self::MaxConcurrentSessions => "max_concurrent_sessions",
             Self::CleanupInterval => "cleanup_interval",
             Self::Capture => "capture",
             Self::JournalLimit => "journal_limit",
@@ -101,6 +112,7 @@ impl Key {
             Self::RetentionSessions => "retention.sessions",
             Self::RetentionArchive => "retention.archive",
             Self::ContextLine => "context_line",
+            Self::LimitWarning => "limit_warning",
         }
     }
 
@@ -112,10 +124,12 @@ impl Key {
         )
     }
 
-    /// The variable of an older session manager that is honoured where nothing of ours is set. Its unit is seconds.
+    /// The variable of an older session manager that is honoured where nothing of ours is set. A time is in
+    /// seconds.
     pub fn inherited_variable(self) -> Option<&'static str> {
         match self {
             Self::SessionTimeout => Some("SESSION_TIMEOUT_SECS"),
+            Self::MaxConcurrentSessions => Some("SESSION_MAX_CONCURRENT"),
             Self::CleanupInterval => Some("SESSION_CLEANUP_INTERVAL"),
             _ => None,
         }
@@ -126,6 +140,9 @@ impl Key {
         match self {
             Self::Ttl => "how long a pointer in /tmp is fresh",
             Self::SessionTimeout => "after how long without an event a session is idle",
+            Self::MaxConcurrentSessions => {
+                "how many sessions may be live before `clock-in` and `run` begin no more"
+            }
             Self::CleanupInterval => "how often `cleanup --if-due` really sweeps",
             Self::Capture => {
                 "what the journal keeps: `metadata`, `summary` with a short label of each call, or `full` with the redacted text of tools, prompts and messages"
@@ -139,6 +156,9 @@ impl Key {
             }
             Self::RetentionArchive => "after how long an archive is removed, or `never`",
             Self::ContextLine => "whether session-start tells the model the session id",
+            Self::LimitWarning => {
+                "whether a cleanup logs that more sessions are live than max_concurrent_sessions"
+            }
         }
     }
 }
@@ -167,6 +187,7 @@ impl std::error::Error for BadValue {}
 
 const DURATION: &str = "a duration above zero, such as `90s`, `5m` or `24h`";
 const SIZE: &str = "a size of at least 64 KiB, such as `512KiB`, `64MiB` or `1GiB`";
+const COUNT: &str = "a whole number from 1 to 100000";
 const SECONDS: &str = "a whole number of seconds above zero";
 
 impl Config {
@@ -178,6 +199,7 @@ impl Config {
         match key {
             Key::Ttl => self.ttl = duration(text)?,
             Key::SessionTimeout => self.session_timeout = duration(text)?,
+            Key::MaxConcurrentSessions => self.max_concurrent_sessions = count(text)?,
             Key::CleanupInterval => self.cleanup_interval = duration(text)?,
             Key::Capture => self.capture = capture(text)?,
             Key::JournalLimit => self.journal_limit = size(text)?,
@@ -185,16 +207,24 @@ impl Config {
             Key::RetentionSessions => self.retention_sessions = retention(text)?,
             Key::RetentionArchive => self.retention_archive = retention(text)?,
             Key::ContextLine => self.context_line = switch(text)?,
+            Key::LimitWarning => self.limit_warning = switch(text)?,
         }
         Ok(())
     }
 
-    /// Sets `key` to what a variable of an older session manager says: whole seconds, a comment may follow.
+    /// Sets `key` to what a variable of an older session manager says: a whole number, of seconds where it
+    /// is a time. A comment may follow.
     ///
     /// # Errors
     /// [`BadValue`]; the setting keeps its value.
     pub fn set_inherited(&mut self, key: Key, text: &str) -> Result<(), BadValue> {
         let number = text.split('#').next().unwrap_or_default().trim();
+        if key == Key::MaxConcurrentSessions {
+            return self.set(key, number).map_err(|why| BadValue {
+                value: text.to_owned(),
+                ..why
+            });
+        }
         let seconds = number.parse().ok().filter(|&seconds: &u32| seconds > 0);
         let seconds = seconds.ok_or_else(|| BadValue {
             value: text.to_owned(),
@@ -208,6 +238,7 @@ impl Config {
         match key {
             Key::Ttl => humantime::format_duration(self.ttl).to_string(),
             Key::SessionTimeout => humantime::format_duration(self.session_timeout).to_string(),
+            Key::MaxConcurrentSessions => self.max_concurrent_sessions.to_string(),
             Key::CleanupInterval => humantime::format_duration(self.cleanup_interval).to_string(),
             Key::Capture => match self.capture {
                 Capture::Metadata => "metadata".to_owned(),
@@ -219,6 +250,7 @@ impl Config {
             Key::RetentionSessions => written_retention(self.retention_sessions),
             Key::RetentionArchive => written_retention(self.retention_archive),
             Key::ContextLine => self.context_line.to_string(),
+            Key::LimitWarning => self.limit_warning.to_string(),
         }
     }
 }
@@ -256,6 +288,15 @@ fn written_retention(keep: Option<Duration>) -> String {
         || NEVER.to_owned(),
         |keep| humantime::format_duration(keep).to_string(),
     )
+}
+
+fn count(text: &str) -> Result<u32, BadValue> {
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| (1..=100_000).contains(number));
+    number.ok_or_else(|| BadValue {
+        value: text.to_owned(),
+        expected: COUNT,
+    })
 }
 
 /// The units of a size, the largest first.
@@ -322,6 +363,8 @@ mod tests {
         let config = Config {
             capture: Capture::Full,
             context_line: true,
+            limit_warning: true,
+            max_concurrent_sessions: 7,
             ..Config::default()
         };
         let mut copy = Config::default();
@@ -344,6 +387,11 @@ mod tests {
             (Key::Ttl, "-1h"),
             (Key::Capture, "everything"),
             (Key::ContextLine, "yes"),
+            (Key::LimitWarning, "1"),
+            (Key::MaxConcurrentSessions, "0"),
+            (Key::MaxConcurrentSessions, "-1"),
+            (Key::MaxConcurrentSessions, "100001"),
+            (Key::MaxConcurrentSessions, "many"),
         ] {
             assert!(config.set(key, bad).is_err(), "{bad}");
         }
@@ -363,6 +411,19 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn an_inherited_number_may_carry_a_comment() {
+        let mut config = Config::default();
+        let key = Key::MaxConcurrentSessions;
+        config.set_inherited(key, "7  # at once").unwrap();
+        assert_eq!(config.max_concurrent_sessions, 7);
+        for bad in ["# none", "0", "-5", "7s", "99999999999999999999"] {
+            let why = config.set_inherited(key, bad).unwrap_err();
+            assert_eq!(why.value, bad);
+        }
+        assert_eq!(config.max_concurrent_sessions, 7);
     }
 
     #[test]

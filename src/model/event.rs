@@ -44,6 +44,8 @@ pub mod name {
     pub const RUN_START: &str = "RunStart";
     /// Ours: that command has ended.
     pub const RUN_END: &str = "RunEnd";
+    /// Ours: `ccsession clock-in` said what the session is for.
+    pub const CLOCK_IN: &str = "ClockIn";
 }
 
 /// One event. A field that does not apply is not written.

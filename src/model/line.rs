@@ -15,6 +15,7 @@ use super::time::Timestamp;
 pub enum Kind {
     SessionStart,
     RunStart,
+    ClockIn,
     UserPromptSubmit,
     PreCompact,
     SubagentStart,
@@ -57,6 +58,7 @@ impl From<&str> for Kind {
             name::CWD_CHANGED => Self::CwdChanged,
             name::RUN_START => Self::RunStart,
             name::RUN_END => Self::RunEnd,
+            name::CLOCK_IN => Self::ClockIn,
             _ => Self::Other,
         }
     }

@@ -11,6 +11,7 @@ pub mod label;
 pub mod line;
 pub mod pointer;
 pub mod project;
+pub mod purpose;
 pub mod record;
 pub mod redact;
 pub mod text;

@@ -54,6 +54,12 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(now.0 - self.0).unwrap_or(0))
     }
 
+    /// The time that is `time` after this one.
+    pub fn after(self, time: Duration) -> Self {
+        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
     /// How far after `now` this time is; zero for a time before `now`.
     pub fn ahead(self, now: Self) -> Duration {
         now.age(self)
@@ -213,5 +219,7 @@ mod tests {
         assert_eq!(early.age(late), Duration::from_secs(2));
         assert_eq!(late.age(early), Duration::ZERO);
         assert_eq!(late.ahead(early), Duration::from_secs(2));
+        assert_eq!(early.after(Duration::from_secs(2)), late);
+        assert_eq!(late.after(Duration::MAX), Timestamp::MAX);
     }
 }

@@ -15,6 +15,8 @@ use crate::model::{Owner, SessionId};
 
 /// The most sessions of one project that are looked at.
 const MAX_LIVE: usize = 10_000;
+/// The most sessions of one project that are counted: as many as may ever be live at once, and what cleanup has not seen.
+const MAX_COUNTED: usize = 200_000;
 const MAX_ENTRY: usize = 16 * 1024;
 /// The most sessions that a process is remembered to have been in.
 const MAX_STAYS: usize = 16;
@@ -183,9 +185,13 @@ pub fn remove_from_project(state: &State, key: &str, id: &SessionId) -> Result<(
 /// # Errors
 /// [`super::Error::Io`] where the folder cannot be listed.
 pub fn sessions_of_project(state: &State, key: &str) -> Result<Vec<SessionId>> {
+    listed(state, key, MAX_LIVE)
+}
+
+fn listed(state: &State, key: &str, most: usize) -> Result<Vec<SessionId>> {
     let names = file::names(&state.path("projects").join(key))?;
     Ok(names
-        .take(MAX_LIVE)
+        .take(most)
         .filter_map(|name| name.to_str()?.parse().ok())
         .collect())
 }
@@ -197,7 +203,7 @@ pub fn sessions_of_project(state: &State, key: &str) -> Result<Vec<SessionId>> {
 pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
     let mut found = Vec::new();
     for key in file::names(&state.path("projects"))?.filter_map(|name| name.into_string().ok()) {
-        let ids = sessions_of_project(state, &key)?;
+        let ids = listed(state, &key, MAX_COUNTED)?;
         found.extend(ids.into_iter().map(|id| (key.clone(), id)));
     }
     Ok(found)

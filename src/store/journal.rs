@@ -188,7 +188,10 @@ impl Lines {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.buffer.len() < self.end + PIECE {
+        if self.buffer.is_empty() {
+            // Fresh memory is zero already: of a short journal little of it is ever touched.
+            self.buffer = vec![0; PIECE];
+        } else if self.buffer.len() < self.end + PIECE {
             self.buffer.resize(self.end + PIECE, 0);
         }
         loop {

@@ -1,6 +1,7 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
@@ -132,9 +133,14 @@ impl SessionDir {
     /// Replaces the record. Only the CLI does, under the lock.
     ///
     /// # Errors
-    /// [`Error::Io`]; the old record stays.
+    /// [`Error::Io`], also where the new record would be too large to be read again; the old record stays.
     pub fn replace_record(&self, record: &Record) -> Result<()> {
-        write::replace(&self.record_path(), &record.encode(), Durability::Synced)
+        let (path, bytes) = (self.record_path(), record.encode());
+        if bytes.len() > MAX_RECORD {
+            let why = "it would be too large to be read again; its notes are too many";
+            return Err(Error::io("write", &path)(io::Error::other(why)));
+        }
+        write::replace(&path, &bytes, Durability::Synced)
     }
 
     /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.

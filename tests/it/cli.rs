@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 14] = [
     "current",
     "store",
     "list",
     "show",
     "metrics",
+    "clock-in",
+    "clock-out",
+    "archive",
     "cleanup",
     "run",
     "config",
@@ -812,6 +815,7 @@ fn every_place_is_shown() {
         ["SETTING", "VALUE", "FROM"],
         ["ttl", "1day", "default"],
         ["session_timeout", "1h", "default"],
+        ["max_concurrent_sessions", "100", "default"],
         ["cleanup_interval", "5m", "default"],
         ["capture", "summary", "default"],
         ["journal_limit", "64MiB", "default"],
@@ -819,6 +823,7 @@ fn every_place_is_shown() {
         ["retention.sessions", "never", "default"],
         ["retention.archive", "never", "default"],
         ["context_line", "false", "default"],
+        ["limit_warning", "false", "default"],
     ];
     let widest = settings.iter().map(|row| row[0].len()).max().unwrap() + 2;
     let settings: String = settings
@@ -964,7 +969,7 @@ fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
             key.to_uppercase().replace('.', "_")
         )));
     }
-    assert_eq!(bare.len(), 9);
+    assert_eq!(bare.len(), 11);
 }
 
 #[test]
@@ -1220,9 +1225,17 @@ fn nothing_that_a_terminal_obeys_comes_through() {
         .dir(&dir)
         .silent();
     edit_record(&sandbox, ID, |record| {
-        for key in ["name", "source", "model", "transcript_path"] {
+        for key in [
+            "name",
+            "role",
+            "focus",
+            "source",
+            "model",
+            "transcript_path",
+        ] {
             record[key] = json!(HOSTILE);
         }
+        record["notes"] = json!([{"at": record["started_at"], "text": HOSTILE}, HOSTILE]);
     });
     let line = json!({"v": 1, "ts": HOSTILE, "what": HOSTILE, "session_id": ID});
     let error = json!({"v": 1, "ts": chrono::Local::now().to_rfc3339(), "what": HOSTILE});
@@ -1236,6 +1249,8 @@ fn nothing_that_a_terminal_obeys_comes_through() {
         &["doctor"],
         &["config"],
         &["current", "--explain"],
+        &["clock-in", "--session", ID],
+        &["clock-in", "--session", "s-2", "--focus", HOSTILE],
         &["install", "--scope", "project"],
         &["uninstall", "--scope", "project"],
     ] {

@@ -14,8 +14,11 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-fn is_of_a_verb(c: &char) -> bool {
-    c.is_ascii_lowercase() || *c == '-'
+/// The verb that `text` begins with; empty where it begins with none.
+fn verb_in(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+    let word = &text[..end.unwrap_or(text.len())];
+    if word.starts_with('-') { "" } else { word }
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn every_command_in_the_readme_exists() {
     let mut seen = 0;
     for line in document("README.md").lines() {
         for rest in line.split("ccsession ").skip(1) {
-            let verb: String = rest.chars().take_while(is_of_a_verb).collect();
+            let verb = verb_in(rest);
             let is_command = line.contains(&format!("$ ccsession {verb}"))
                 || line.contains(&format!("`ccsession {verb}"));
             if is_command && !verb.is_empty() {
@@ -66,12 +69,12 @@ fn every_option_in_the_readme_exists() {
         let Some((_, rest)) = command.split_once("ccsession ") else {
             continue;
         };
-        let verb: String = rest.chars().take_while(is_of_a_verb).collect();
+        let verb = verb_in(rest);
         if verb.is_empty() {
             continue;
         }
         let sub = rest.split_whitespace().nth(1).filter(|_| verb == "archive");
-        let words = [Some(verb.as_str()), sub, Some("--help")];
+        let words = [Some(verb), sub, Some("--help")];
         let help = sandbox.ccsession(words.into_iter().flatten()).stdout();
         for option in rest
             .split([' ', '`', ')'])

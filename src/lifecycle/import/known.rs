@@ -16,6 +16,7 @@ pub(super) struct Known {
     compactions: HashSet<String>,
     agents: HashSet<String>,
     has_start: bool,
+    /// From the first event that a hook recorded to the last.
     span: Option<(Timestamp, Timestamp)>,
 }
 
@@ -30,7 +31,9 @@ impl Known {
     }
 
     fn add(&mut self, event: Event) {
-        if let Some(at) = event.ts {
+        let is_ours =
+            [name::RUN_START, name::RUN_END, name::CLOCK_IN].contains(&event.event.as_str());
+        if let Some(at) = event.ts.filter(|_| !is_ours) {
             let (first, last) = self.span.unwrap_or((at, at));
             self.span = Some((first.min(at), last.max(at)));
         }
@@ -76,6 +79,31 @@ impl Known {
             Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {
                 is_within()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_program_notes_itself_is_no_sign_of_hooks() {
+        let at = |seconds| Timestamp::from_unix(seconds, 0);
+        let event = |event: &str, seconds| Event {
+            event: event.to_owned(),
+            ts: Some(at(seconds)),
+            ..Event::default()
+        };
+        let ours = [name::CLOCK_IN, name::RUN_START, name::RUN_END];
+        let ours = ours.into_iter().zip([10, 20, 50]);
+        let ours: Vec<Event> = ours.map(|(name, at)| event(name, at)).collect();
+        let prompt = Subject::Prompt(None);
+        assert!(!Known::of(ours.iter().cloned()).has(&prompt, at(30)));
+        let hooks = [event("Notification", 25), event("Notification", 35)];
+        let both = Known::of(ours.into_iter().chain(hooks));
+        for (seconds, is_known) in [(15, false), (30, true), (40, false)] {
+            assert_eq!(both.has(&prompt, at(seconds)), is_known, "{seconds}");
         }
     }
 }

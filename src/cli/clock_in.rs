@@ -1,0 +1,87 @@
+//! `ccsession clock-in`: what a session is for.
+
+use serde_json::json;
+
+use super::args::ClockInArgs;
+use super::context::Context;
+use super::current::valid;
+use super::list::span;
+use super::output;
+use super::status::{Status, refusal};
+use super::table::Table;
+use crate::lifecycle::clock_in::{self, ClockedIn, Order, Refusal};
+use crate::lifecycle::purpose::Purpose;
+use crate::lifecycle::run::Surroundings;
+use crate::model::purpose::notes;
+use crate::store::clock;
+
+pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status> {
+    let config = context.config()?;
+    let order = Order {
+        id: args.session.as_deref().map(valid).transpose()?,
+        purpose: Purpose {
+            name: None,
+            role: args.role,
+            focus: args.focus,
+        },
+        notes: args.note,
+        exclusive: args.exclusive,
+    };
+    let surroundings = Surroundings {
+        env: &context.env,
+        places: &context.places,
+        config: &config,
+    };
+    let done = clock_in::clock_in(&surroundings, &order, &output::complain)
+        .map_err(|err| refusal(status_of(&err), err.to_string()))?;
+    for conflict in &done.conflicts {
+        output::complain(&format!(
+            "{conflict} ({} ago): {}",
+            span(conflict.started_at, context.now),
+            conflict.session_id
+        ));
+    }
+    if args.json {
+        output::json(&json!({
+            "v": 1,
+            "session_id": done.record.session_id,
+            "role": done.record.role,
+            "focus": done.record.focus,
+            "focus_source": done.focus_source,
+            "created": done.created,
+            "conflicts": done.conflicts,
+        }));
+    } else if args.quiet {
+        output::line(done.record.session_id.as_str());
+    } else {
+        let until = clock::local_text(context.now.after(config.session_timeout));
+        output::print(&facts(&done, &until).to_string());
+    }
+    Ok(Status::Done)
+}
+
+fn status_of(err: &Refusal) -> Status {
+    match err {
+        Refusal::Shared(_) => Status::Held,
+        Refusal::Full(_) | Refusal::Store(_) => Status::Failed,
+    }
+}
+
+/// What people are told of a session that is clocked in; without a client it is live `until` then.
+fn facts(done: &ClockedIn, until: &str) -> Table {
+    let record = &done.record;
+    let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);
+    let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
+    let focus = record.focus.as_deref().unwrap_or_default();
+    let state = match (done.state.is_live(), done.is_owned) {
+        (true, false) => format!("live until {until}, or as long as a client has it"),
+        _ => done.state.as_str().to_owned(),
+    };
+    let source = done.focus_source.for_people();
+    fact("role", record.role.clone().unwrap_or_default());
+    fact("focus", format!("{focus} ({source})"));
+    fact("notes", notes(record.notes.as_ref()).len().to_string());
+    fact("state", state);
+    fact("conflicts", done.conflicts.len().to_string());
+    facts
+}

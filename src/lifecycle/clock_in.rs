@@ -1,0 +1,349 @@
+//! Clocking in: saying what a session is for, before its client starts or while it is live; and who else works on that.
+//!
+//! All of it happens under the lock: of two that want one focus for themselves, one gets it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::identity::ladder::project_here;
+use crate::identity::liveness::{Judge, MAX_AHEAD, SessionState};
+use crate::lifecycle::limits::{self, Full, IDLE};
+use crate::lifecycle::purpose::Purpose;
+use crate::lifecycle::run::{Surroundings, caller, new_id, new_record};
+use crate::model::event::{self, name};
+use crate::model::purpose::{FocusSource, with_notes};
+use crate::model::text::{escaped, one_line};
+use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
+use crate::store::lock::LAUNCHER_PATIENCE;
+use crate::store::log::{self, Line, Log};
+use crate::store::{self, Error, SessionDir, State, clock, index, project};
+
+/// What the `source` of a record says that began by a clock-in.
+const SOURCE: &str = "clock-in";
+
+/// The longest text of another session that is shown, in characters.
+const MAX_SHOWN: usize = 60;
+
+/// Which session is for what.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// The session; without it that of this shell, else a new one.
+    pub id: Option<SessionId>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What is to be noted.
+    pub notes: Vec<String>,
+    /// Whether nobody else may work on the same.
+    pub exclusive: bool,
+}
+
+/// A session that is clocked in.
+#[derive(Debug)]
+pub struct ClockedIn {
+    /// What is on record now.
+    pub record: Record,
+    /// Where its focus is from.
+    pub focus_source: FocusSource,
+    /// Whether it is new.
+    pub created: bool,
+    /// What it is now.
+    pub state: SessionState,
+    /// Whether a process has it, or may have it.
+    pub is_owned: bool,
+    /// Who else works on the same.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Another live session of the project, with the same focus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// Its id.
+    pub session_id: SessionId,
+    /// Who it is.
+    pub role: Option<String>,
+    /// What it is for.
+    pub focus: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long ago that is.
+    pub age_seconds: u64,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| escaped(&one_line(text, MAX_SHOWN));
+        let role = self.role.as_deref().map_or("no role".to_owned(), shown);
+        let (focus, since) = (shown(&self.focus), clock::local_text(self.started_at));
+        write!(
+            f,
+            "another session ({role}) works on `{focus}` since {since}"
+        )
+    }
+}
+
+/// Why nobody was clocked in.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It was to be for this session alone, and others work on it.
+    Shared(Vec<Conflict>),
+    /// So many sessions are live already.
+    Full(Full),
+    /// Something could not be read or written.
+    Store(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(err: Error) -> Self {
+        Self::Store(err)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared(conflicts) => {
+                f.write_str("could not clock in")?;
+                for (number, conflict) in conflicts.iter().enumerate() {
+                    f.write_str(if number == 0 { ": " } else { ", " })?;
+                    conflict.fmt(f)?;
+                }
+                f.write_str("; leave --exclusive away, or take another focus")
+            }
+            Self::Full(full) => full.fmt(f),
+            Self::Store(err) => err.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Clocks in. What is strange and stands in nobody's way is told to `warn`.
+///
+/// # Errors
+/// [`Refusal`]; then no session is there that was not, and none is for something else than before.
+pub fn clock_in(
+    surroundings: &Surroundings<'_>,
+    order: &Order,
+    warn: &dyn Fn(&str),
+) -> Result<ClockedIn, Refusal> {
+    let state = State::create(surroundings.places)?;
+    let wanted = Wanted::new(surroundings, &state, order)?;
+    // Hundreds may clock in at once, and none may fail for that.
+    let lock = state.lock(LAUNCHER_PATIENCE)?;
+    let judge = Judge::new(&state, surroundings.config, clock::now());
+    let session = state.session(&wanted.id);
+    let present = session.record()?;
+    let mut entry = wanted.entry(&judge, present, order);
+    let mut conflicts = Vec::new();
+    if order.exclusive {
+        // First: who is refused for this has not even had others retired.
+        conflicts = others(&judge, &entry.record, warn)?;
+        if !conflicts.is_empty() {
+            return Err(Refusal::Shared(conflicts));
+        }
+    }
+    if entry.becomes_live {
+        let limit = surroundings.config.max_concurrent_sessions;
+        limits::make_room(&judge, limit, &wanted.id, &lock)?.map_err(Refusal::Full)?;
+    }
+    if !order.exclusive {
+        conflicts = others(&judge, &entry.record, warn)?;
+    }
+    let event = wanted.event(&judge, surroundings.config.capture, &entry.record);
+    let created = session.create(&entry.record, &event)?;
+    if !created.record
+        && let Some(present) = session.record()?
+    {
+        // Read anew: a hook may have created it just now.
+        entry = wanted.entry(&judge, Some(present), order);
+        session.replace_record(&entry.record)?;
+    }
+    if !created.journal {
+        session.append(&event)?;
+    }
+    let finding = judge.find(&wanted.id, &entry.record);
+    if finding.state.is_live() {
+        index::add_to_project(&state, &project_of(&entry.record).key(), &wanted.id)?;
+    }
+    wanted.log(&state, &entry.record, created.record);
+    if let Some(other) = &entry.other_notes {
+        warn(&format!(
+            "the notes of session {} were no list; `{}` stays as the first of them",
+            wanted.id,
+            escaped(&one_line(&other.to_string(), MAX_SHOWN))
+        ));
+    }
+    Ok(ClockedIn {
+        focus_source: entry.focus_source,
+        created: created.record,
+        state: finding.state,
+        is_owned: judge.is_owned(&wanted.id, false),
+        conflicts,
+        record: entry.record,
+    })
+}
+
+fn project_of(record: &Record) -> Project {
+    Project::at(record.project.root())
+}
+
+/// Which session it is, and what a new record of it would say.
+struct Wanted {
+    id: SessionId,
+    project: Project,
+    parent: Option<SessionId>,
+}
+
+/// A record as it is to be.
+struct Entry {
+    record: Record,
+    focus_source: FocusSource,
+    /// Whether a session comes to the live ones.
+    becomes_live: bool,
+    /// What was there instead of a list of notes.
+    other_notes: Option<serde_json::Value>,
+}
+
+impl Wanted {
+    fn new(surroundings: &Surroundings<'_>, state: &State, order: &Order) -> store::Result<Self> {
+        let caller = caller(surroundings, state);
+        let (id, parent) = match (&order.id, caller) {
+            (None, Some(own)) => {
+                let project = project_here(surroundings.env, None)?;
+                return Ok(Self {
+                    id: own,
+                    project,
+                    parent: None,
+                });
+            }
+            (Some(id), caller) => (id.clone(), caller.filter(|caller| caller != id)),
+            (None, None) => (new_id(), None),
+        };
+        // Not where the caller's client was started: that is the caller's own.
+        let project = project::discover(&project::current_dir()?);
+        Ok(Self {
+            id,
+            project,
+            parent,
+        })
+    }
+
+    /// The record of the session, made from what is `present`.
+    fn entry(&self, judge: &Judge<'_>, present: Option<Record>, order: &Order) -> Entry {
+        let mut becomes_live = true;
+        let mut record = match present {
+            Some(mut present) => {
+                let is_retired = present.end_reason.as_deref() == Some(IDLE);
+                if is_retired && !judge.find(&self.id, &present).state.is_live() {
+                    // Nobody said that it ended: only room was needed.
+                    (present.ended_at, present.end_reason) = (None, None);
+                }
+                // With an event of now: one that nobody had is had again, one whose client died is not.
+                let finding = judge.find(&self.id, &present);
+                let is_dead = finding.known > 0 && finding.unseen == 0;
+                becomes_live = finding.state == SessionState::Abandoned && !is_dead;
+                present
+            }
+            None => {
+                let mut fresh = new_record(self.id.clone(), &self.project, SOURCE, judge.now);
+                fresh.parent.clone_from(&self.parent);
+                fresh
+            }
+        };
+        let focus_source = order.purpose.enter(&mut record);
+        let (notes, other_notes) = with_notes(record.notes.take(), &order.notes, judge.now);
+        record.notes = notes;
+        Entry {
+            record,
+            focus_source,
+            becomes_live,
+            other_notes,
+        }
+    }
+
+    fn event(&self, judge: &Judge<'_>, capture: Capture, record: &Record) -> Event {
+        Event {
+            v: event::VERSION,
+            ts: Some(judge.now),
+            mono: Some(clock::since_boot()),
+            event: name::CLOCK_IN.to_owned(),
+            session_id: Some(self.id.clone()),
+            source: Some(SOURCE.to_owned()),
+            what: record
+                .focus
+                .clone()
+                .filter(|_| capture != Capture::Metadata),
+            ..Event::default()
+        }
+    }
+
+    /// Notes the operation. That it could not be noted is no reason to take it back.
+    fn log(&self, state: &State, record: &Record, created: bool) {
+        let what = if created {
+            "session created"
+        } else {
+            "session clocked in"
+        };
+        let line = Line::new(what)
+            .session(&self.id)
+            .detail("project", record.project.name.as_str())
+            .detail("role", record.role.as_deref())
+            .detail("focus", record.focus.as_deref());
+        let _ = log::append(state, Log::Operations, &line);
+    }
+}
+
+/// The other live sessions of the record's project that have its focus, the oldest first.
+fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result<Vec<Conflict>> {
+    let project = project_of(own);
+    let mut found = Vec::new();
+    for id in index::sessions_of_project(judge.state, &project.key())? {
+        let dir = judge.state.session(&id);
+        if id == own.session_id {
+            continue;
+        }
+        let Some(record) = readable(judge, &dir, warn) else {
+            continue;
+        };
+        let focus = record
+            .focus
+            .clone()
+            .filter(|focus| own.focus.as_ref() == Some(focus));
+        let Some(focus) = focus else {
+            continue;
+        };
+        let finding = judge.find(&id, &record);
+        if finding.state.is_live() && finding.is_in(&record, project.root()) {
+            found.push(Conflict {
+                session_id: id,
+                focus,
+                started_at: record.started_at,
+                age_seconds: record.started_at.age(judge.now).as_secs(),
+                role: record.role,
+            });
+        }
+    }
+    found.sort_by_key(|conflict| conflict.started_at);
+    Ok(found)
+}
+
+/// The record in `dir`, if it can be read and believed. What cannot is named, and stays as it is.
+fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<Record> {
+    match dir.record() {
+        Ok(Some(record)) if record.started_at.ahead(judge.now) > MAX_AHEAD => {
+            let path = dir.path().join("session.json");
+            warn(&format!(
+                "could not believe `{}`: it says that its session begins at {}, in the future; it was left out",
+                store::shown(&path),
+                clock::local_text(record.started_at)
+            ));
+            None
+        }
+        Ok(record) => record,
+        Err(err) => {
+            warn(&format!("{err}; it was left out"));
+            None
+        }
+    }
+}
