@@ -158,6 +158,9 @@ const PLAIN: &[&str] = &[
 
 /// What `name` says of the value behind it; nothing where it is any name.
 pub(super) fn telling(name: &[u8]) -> Option<Telling> {
+    if !may_tell(name) {
+        return None;
+    }
     // The shell's own.
     if matches!(name, b"PWD" | b"OLDPWD") {
         return None;
@@ -172,15 +175,46 @@ pub(super) fn telling(name: &[u8]) -> Option<Telling> {
     Some(telling)
 }
 
+/// Whether a name that ends as `name` does can be telling, judged by its last four letters.
+pub(super) fn may_tell(name: &[u8]) -> bool {
+    let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
+    let mut next = || letters.next().map_or(0, u8::to_ascii_lowercase);
+    let (last, third) = (next(), next());
+    // Most names are told apart by two letters.
+    if !matches!(
+        (third, last),
+        (b'r' | b'w' | b'i', b'd')
+            | (b's' | b'r', b'e')
+            | (b's' | b'l', b's')
+            | (b'e', b't' | b'n' | b'y' | b'r')
+            | (b'o', b'n')
+            | (b't', b'h')
+            | (b'a', b'l')
+    ) {
+        return false;
+    }
+    let (second, first) = (next(), next());
+    let letters = [first, second, third, last];
+    second == b'p' && third == b'w' && last == b'd' || ENDS.contains(&letters)
+}
+
+/// The last four letters of each of [`ENDINGS`].
+const ENDS: [[u8; 4]; 25] = [
+    *b"word", *b"sswd", *b"rase", *b"pass", *b"cret", *b"etid", *b"oken", *b"ikey", *b"skey",
+    *b"tkey", *b"ekey", *b"nkey", *b"gkey", *b"rkey", *b"hkey", *b"pkey", *b"dkey", *b"ykey",
+    *b"ckey", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
+];
+
+fn is_joint(byte: u8) -> bool {
+    matches!(byte, b'_' | b'-' | b'.' | b' ')
+}
+
 fn last(name: &[u8], back: usize) -> Option<u8> {
     name.get(name.len().checked_sub(back)?).copied()
 }
 
 fn has_ending(name: &[u8], ending: &str) -> bool {
-    let mut rest = name
-        .iter()
-        .rev()
-        .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '));
+    let mut rest = name.iter().rev().filter(|byte| !is_joint(**byte));
     ending.bytes().rev().all(|wanted| {
         rest.next()
             .is_some_and(|byte| byte.to_ascii_lowercase() == wanted)
@@ -277,16 +311,13 @@ pub(super) fn is_identifier(text: &str) -> bool {
 /// Whether it is made of words, as prose and the names of things are: `EngineDefaults.Marker`, `not fully specified`. Letters of a
 /// random key are no words: they change their case at every turn, or never.
 pub(super) fn is_words(value: &str) -> bool {
-    let is_joint = |b: u8| {
+    let is_mark = |b: u8| {
         matches!(
             b,
             b' ' | b'.' | b'_' | b'-' | b':' | b'/' | b',' | b';' | b'\'' | b'(' | b')'
         )
     };
-    value
-        .bytes()
-        .all(|b| b.is_ascii_alphabetic() || is_joint(b))
-        && has_words(value)
+    value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
 }
 
 /// Whether it is a name with a number in it: of a type, a constant, an algorithm.
