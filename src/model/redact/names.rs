@@ -176,7 +176,7 @@ pub(super) fn telling(name: &[u8]) -> Option<Telling> {
 }
 
 /// Whether a name that ends as `name` does can be telling, judged by its last four letters.
-pub(super) fn may_tell(name: &[u8]) -> bool {
+fn may_tell(name: &[u8]) -> bool {
     let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
     let mut next = || letters.next().map_or(0, u8::to_ascii_lowercase);
     let (last, third) = (next(), next());

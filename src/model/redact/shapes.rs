@@ -273,15 +273,38 @@ static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
 const HASH_BITS: u32 = 12;
 
 /// Multiplicative hashing of three bytes and the kind of the fourth: sign or digit, capital, small letter.
-const fn hash(first: u8, second: u8, third: u8, fourth: u8) -> usize {
-    let bytes = u32::from_le_bytes([first, second, third, fourth & 0xe0]);
+const fn hash(bytes: [u8; 4]) -> usize {
+    let bytes = u32::from_le_bytes(bytes) & 0xe0ff_ffff;
     (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
 }
 
 /// Whether a key may begin with these bytes: [`AT_START`] of a word, [`ANYWHERE`], or not.
-pub(super) fn beginning(first: u8, second: u8, third: u8, fourth: u8) -> u8 {
-    let hash = hash(first, second, third, fourth);
-    BEGINNINGS.get(hash).copied().unwrap_or_default()
+#[inline(always)]
+pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
+    BEGINNINGS.get(hash(bytes)).copied().unwrap_or_default()
+}
+
+/// Whether the first of a key's characters stand at `at`, where a [`beginning`] is. An escape is taken for any character.
+pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
+    const SEEN: usize = 10;
+    let rest = bytes.get(at..).unwrap_or_default();
+    let second = rest.get(1);
+    let begins = |shape: &Shape| {
+        if shape.prefix.as_bytes().get(1) != second {
+            return None;
+        }
+        // A slash may be escaped.
+        let prefix = shape.prefix.as_bytes();
+        let slash = prefix.iter().position(|b| *b == b'/');
+        let body = rest.strip_prefix(prefix.get(..slash.unwrap_or(prefix.len()))?)?;
+        let body = body.get(..SEEN).unwrap_or(body);
+        let end = body.iter().position(|b| !shape.alphabet.has(*b));
+        Some(slash.is_some() || end.is_none_or(|end| body.get(end) == Some(&b'\\')))
+    };
+    let mut alike = shapes_of(rest.first().copied().unwrap_or_default());
+    alike.any(|shape| begins(shape).unwrap_or(false))
+        || rest.starts_with(b"eyJ")
+        || rest.starts_with(b".atlasv1.")
 }
 
 #[allow(
@@ -321,7 +344,7 @@ const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
             while kind < 4 {
                 let fourth = kind << 5;
                 if prefix.len() < 4 || prefix[3] & 0xe0 == fourth {
-                    marks[hash(prefix[0], prefix[1], third, fourth)] |= mark;
+                    marks[hash([prefix[0], prefix[1], third, fourth])] |= mark;
                 }
                 kind += 1;
             }
@@ -373,10 +396,8 @@ fn shapes_of(first: u8) -> impl Iterator<Item = &'static Shape> {
 /// The key that begins at `at`, or whose middle is there.
 pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
     let rest = bytes.get(at..)?;
-    let &[first, second, third, fourth, ..] = rest else {
-        return None;
-    };
-    let prefixed = match beginning(first, second, third, fourth) {
+    let window @ [first, second, ..] = *rest.first_chunk::<4>()?;
+    let prefixed = match beginning(window) {
         0 => None,
         _ => prefixed(bytes, at, rest),
     };

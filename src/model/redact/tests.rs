@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Redactor, redact, shapes};
+use super::{Redactor, next_secret, redact, secret_at, shapes, spots};
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -530,6 +530,24 @@ fn texts() -> impl Strategy<Value = String> {
             "$",
             "AKIAZZZZ5555ZZZZ5555",
             "hunter2",
+            "API_TOKEN",
+            "DB_PASSWORD=",
+            "auth",
+            "secret",
+            "swordfish",
+            "3f8a1c9e0b7d2465",
+            "\t",
+            "\\t",
+            "\\u0041",
+            "->",
+            "=>",
+            "--token ",
+            "/",
+            "MTEyMzQ1Njc4OTAxMjM0NTY3.Gh1jK2.a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            "3f8a1c9e0b7d24653f8a1c9e0b7d2465-us12",
+            "123456789:AAa1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            "abc8Q~a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            "https://hooks.slack.com/services/T00000000/B00000000/a1B2c3D4e5F6g7H8",
             "<",
             ">",
             "</",
@@ -553,6 +571,24 @@ proptest! {
     fn any_text_is_redacted_once_and_for_all(text in prop_oneof![any::<String>(), texts()]) {
         let once = redact(&text).into_owned();
         prop_assert!(matches!(redact(&once), Cow::Borrowed(_)), "{} -> {}", once, redact(&once));
+    }
+
+    #[test]
+    fn where_no_spot_is_there_is_no_secret(text in prop_oneof![any::<String>(), texts()], from in 0usize..8) {
+        let from = text.floor_char_boundary(from);
+        let slow = (from..text.len()).find_map(|at| secret_at(&text, at, from));
+        prop_assert_eq!(next_secret(&text, from), slow);
+    }
+
+    #[test]
+    fn a_secret_in_a_json_string_shows_without_decoding_it(text in texts()) {
+        let raw = serde_json::to_string(&text).unwrap();
+        let escaped = raw.replace('/', "\\/");
+        if redact(&text) != text {
+            for raw in [raw, escaped] {
+                prop_assert!(spots::next(raw.as_bytes(), 0).is_some(), "{}", raw);
+            }
+        }
     }
 
     #[test]
