@@ -270,11 +270,11 @@ pub(super) const ANYWHERE: u8 = 2;
 
 /// For each hash of four bytes whether a prefix begins with them, so that nearly every byte of a text costs one look.
 static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
-const HASH_BITS: u32 = 12;
+const HASH_BITS: u32 = 13;
 
-/// Multiplicative hashing of three bytes and the kind of the fourth: sign or digit, capital, small letter.
+/// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
 const fn hash(bytes: [u8; 4]) -> usize {
-    let bytes = u32::from_le_bytes(bytes) & 0xe0ff_ffff;
+    let bytes = u32::from_le_bytes(bytes) & 0xf0ff_ffff;
     (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
 }
 
@@ -288,11 +288,7 @@ pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
 pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
     const SEEN: usize = 10;
     let rest = bytes.get(at..).unwrap_or_default();
-    let second = rest.get(1);
     let begins = |shape: &Shape| {
-        if shape.prefix.as_bytes().get(1) != second {
-            return None;
-        }
         // A slash may be escaped.
         let prefix = shape.prefix.as_bytes();
         let slash = prefix.iter().position(|b| *b == b'/');
@@ -301,7 +297,7 @@ pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
         let end = body.iter().position(|b| !shape.alphabet.has(*b));
         Some(slash.is_some() || end.is_none_or(|end| body.get(end) == Some(&b'\\')))
     };
-    let mut alike = shapes_of(rest.first().copied().unwrap_or_default());
+    let mut alike = shapes_of(rest);
     alike.any(|shape| begins(shape).unwrap_or(false))
         || rest.starts_with(b"eyJ")
         || rest.starts_with(b".atlasv1.")
@@ -341,9 +337,9 @@ const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
             || prefix.len() >= 3 && prefix[2] == third
         {
             let mut kind = 0u8;
-            while kind < 4 {
-                let fourth = kind << 5;
-                if prefix.len() < 4 || prefix[3] & 0xe0 == fourth {
+            while kind < 8 {
+                let fourth = kind << 4;
+                if prefix.len() < 4 || prefix[3] & 0xf0 == fourth {
                     marks[hash([prefix[0], prefix[1], third, fourth])] |= mark;
                 }
                 kind += 1;
@@ -353,44 +349,66 @@ const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     }
 }
 
-/// The shapes in the order of the first byte of their prefix, and where in it each byte's begin.
-static ORDER: ([u8; SHAPES.len()], [u8; 129]) = order();
+/// The shapes in the order of the first byte of their prefix.
+struct Order {
+    /// Which shapes.
+    shapes: [u8; SHAPES.len()],
+    /// The second and third byte of each one's prefix; no third where it has but two.
+    heads: [[u8; 2]; SHAPES.len()],
+    /// Where those begin whose prefix begins with a byte.
+    starts: [u8; 129],
+}
+
+static ORDER: Order = order();
 
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn order() -> ([u8; SHAPES.len()], [u8; 129]) {
-    let mut order = [0; SHAPES.len()];
-    let mut starts = [0; 129];
+const fn order() -> Order {
+    let mut order = Order {
+        shapes: [0; SHAPES.len()],
+        heads: [[0; 2]; SHAPES.len()],
+        starts: [0; 129],
+    };
     let (mut byte, mut placed) = (0, 0);
     while byte < 128 {
-        starts[byte] = placed as u8;
+        order.starts[byte] = placed as u8;
         let mut at = 0;
         while at < SHAPES.len() {
-            if SHAPES[at].prefix.as_bytes()[0] as usize == byte {
-                order[placed] = at as u8;
+            let prefix = SHAPES[at].prefix.as_bytes();
+            if prefix[0] as usize == byte {
+                order.shapes[placed] = at as u8;
+                order.heads[placed] = [prefix[1], if prefix.len() > 2 { prefix[2] } else { 0 }];
                 placed += 1;
             }
             at += 1;
         }
         byte += 1;
     }
-    starts[128] = placed as u8;
+    order.starts[128] = placed as u8;
     assert!(placed == SHAPES.len() && placed < 256);
-    (order, starts)
+    order
 }
 
-/// The shapes whose prefix begins with `first`.
-fn shapes_of(first: u8) -> impl Iterator<Item = &'static Shape> {
-    let (order, starts) = &ORDER;
-    let start = |byte: u8| starts.get(usize::from(byte)).copied().map(usize::from);
-    let range = start(first).zip(start(first.saturating_add(1)));
-    let alike = range.and_then(|(start, end)| order.get(start..end));
-    alike
-        .unwrap_or_default()
+/// The shapes whose prefix begins as `text` does, in three bytes.
+fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static Shape> {
+    let [first, second, third] = text.first_chunk().copied().unwrap_or_default();
+    let start = |byte: u8| {
+        ORDER
+            .starts
+            .get(usize::from(byte))
+            .copied()
+            .map(usize::from)
+    };
+    let start_end = start(first).zip(start(first.saturating_add(1)));
+    let range = start_end.map_or(0..0, |(start, end)| start..end);
+    let heads = ORDER.heads.get(range.clone()).unwrap_or_default();
+    let alike = heads
         .iter()
-        .filter_map(|at| SHAPES.get(usize::from(*at)))
+        .zip(range)
+        .filter(move |(head, _)| **head == [second, third] || **head == [second, 0]);
+    alike.filter_map(|(_, at)| SHAPES.get(usize::from(*ORDER.shapes.get(at)?)))
 }
 
 /// The key that begins at `at`, or whose middle is there.
@@ -413,7 +431,7 @@ pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
 }
 
 fn prefixed(bytes: &[u8], at: usize, rest: &[u8]) -> Option<Secret> {
-    let mut alike = shapes_of(*rest.first()?);
+    let mut alike = shapes_of(rest);
     let shape = alike.find(|shape| {
         let body = rest.strip_prefix(shape.prefix.as_bytes());
         body.is_some_and(|body| {
