@@ -413,6 +413,9 @@ pub fn login(user: &str, password: &str, token: Option<Token>) -> Result<Session
 def connect(host, user, password=None, *, auth=None, token=token, secret=settings.secret): ...
 interface Login {{ user: string; password: string; apiKey?: string | null; onToken: (token: string) => void }}
 !function(e,t){{var n=e.token,r=t.password;n=r?i(n):o;return n.map((e=>e.auth)),{{token:n,auth:r}}}}(window,document);
+pub log_passwd: __u32, pub pw_passwd: *mut c_char, AccessToken: WBEM_128BITS, pub const MAX_PASSWORD: u32 = 256u32;
+const AUTH_SHARED_KEY: DOT11_AUTH_ALGORITHM = DOT11_AUTH_ALGO_SHARED_KEY; Token: '#f8f8f2', TYPE_PASS = 0x100,
+{{"input_token": "Marker", "output_token": "EngineDefaults.Marker"}} print("Token: " + repr(token), password=password_bytes)
   password: ${{DB_PASSWORD}}
   token: {{{{ .Values.token }}}}
 export API_KEY="$(pass show api)" PASSWORD=$PASSWORD TOKEN=<your token> PWD=/home/dev/shop
