@@ -76,7 +76,9 @@ fn is_there(path: &Path) -> bool {
 /// Where the journal cannot be opened.
 pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
     let is_fork = match record.source.as_deref() {
-        Some("fork" | TRANSCRIPT) => true,
+        Some("fork") => true,
+        // What an import began with was the session's own, unless it saw whose else; it may have seen a part only.
+        Some(TRANSCRIPT) => record.previous.is_some(),
         // A launcher's record was made before the client said how it starts.
         Some("run") => dir
             .events()?

@@ -404,7 +404,9 @@ mod tests {
             ("late", 12, Some(1.5)),
         ];
         for (source, output, cost) in cases {
-            let session = Session::new(source);
+            let mut session = Session::new(source);
+            // An import names the session that it has seen the copies of.
+            session.record.previous = (source == "transcript").then(|| "s-1".parse().unwrap());
             session.write(&lines);
             let usage = session.usage();
             assert_eq!(

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::claims::{Claim, Claims, Place};
 use super::events::{Made, Subject};
+use super::merge::Copies;
 use super::thread::{Agent, Thread, Threads};
 use crate::lifecycle::transcript::AgentFile;
 use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
@@ -77,6 +78,7 @@ pub(super) struct Reading<'a> {
     pub(super) spawned: HashMap<String, String>,
     pub(super) facts: Facts,
     pub(super) made: Vec<Made>,
+    pub(super) copies: Copies,
     pub(super) skipped: Skipped,
 }
 
@@ -193,6 +195,7 @@ impl Reading<'_> {
         {
             Some(Claim::CopyOf(other)) => {
                 self.facts.copied_from = Some(other);
+                self.copies.extend(line.at().map(|at| (at, other)));
                 true
             }
             Some(Claim::Repeated) => true,
