@@ -496,11 +496,12 @@ fn pointers(places: &Places) -> Finding {
 fn configuration(places: &Places) -> Vec<Finding> {
     let complaints = config::load(places).complaints;
     let finding = |complaint: config::Complaint| {
-        Finding::fault(
-            "configuration",
-            complaint.to_string(),
-            "correct it; `ccsession config --example` shows every key",
-        )
+        let remedy = if complaint.is_about_capture() {
+            "correct it; until then hooks record as under `capture = \"metadata\"`"
+        } else {
+            "correct it; `ccsession config --example` shows every key"
+        };
+        Finding::fault("configuration", complaint.to_string(), remedy)
     };
     complaints.into_iter().map(finding).collect()
 }

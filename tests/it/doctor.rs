@@ -651,7 +651,7 @@ fn a_configuration_that_cannot_be_used_is_a_fault() {
             "fault",
             "configuration",
             "could not use capture from $CCSESSION_CAPTURE: `all` is not `metadata`, `summary` or `full`",
-            remedy,
+            "correct it; until then hooks record as under `capture = \"metadata\"`",
         )],
     );
 }
