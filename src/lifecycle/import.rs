@@ -23,7 +23,7 @@ pub use reading::Skipped;
 use reading::{Facts, Reading};
 use sources::{LeftOut, Source, Sources};
 
-use crate::lifecycle::transcript;
+use crate::lifecycle::{transcript, usage};
 use crate::model::event::TRANSCRIPT;
 use crate::model::label::session_name;
 use crate::model::record::Head;
@@ -183,6 +183,9 @@ impl Session<'_> {
             settled,
             report,
         )?;
+        if !options.dry_run {
+            self.count_tokens(&record, report);
+        }
         Ok(true)
     }
 
@@ -268,6 +271,19 @@ impl Session<'_> {
             dir.replace_imported(&lines, last)?;
         }
         Ok(())
+    }
+
+    /// Counts the tokens, while the transcripts are there.
+    fn count_tokens(&self, record: &Record, report: &mut Report) {
+        let Some(dir) = &self.dir else {
+            return;
+        };
+        for main in &self.source.mains {
+            if let Err(err) = usage::of_transcript(Some(main), dir, record) {
+                let (path, why) = (main.clone(), format!("its tokens: {err}"));
+                report.left_out.push(LeftOut { path, why });
+            }
+        }
     }
 
     /// What hooks have recorded. It is read after the transcript, since a hook comes before the line that the client writes.

@@ -65,7 +65,8 @@ fn there(path: &str) -> Option<PathBuf> {
     is_there(&path).then_some(path)
 }
 
-fn is_there(path: &Path) -> bool {
+/// Whether a file is at `path`.
+pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 

@@ -57,7 +57,8 @@ impl SessionDir {
         self.path.join("transcript.jsonl")
     }
 
-    fn usage_path(&self) -> PathBuf {
+    /// What was counted of the client's own transcript.
+    pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
     }
 
@@ -329,6 +330,12 @@ impl SessionDir {
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
         let content = file::read_own(&self.usage_path(), MAX_USAGE)?;
         Ok(content.map(|content| content.bytes))
+    }
+
+    /// When the session's transcript was last counted; nothing where it never was.
+    pub fn usage_written(&self) -> Option<Timestamp> {
+        let found = file::look(&self.usage_path()).ok()??;
+        Some(found.meta.modified)
     }
 
     /// Replaces what was counted of the session's transcript. It can be counted anew, so it is not synchronised.

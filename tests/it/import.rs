@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{ID, Sandbox, as_client, data, event, json_lines};
+use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, json_lines};
 
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
@@ -194,6 +194,8 @@ fn what_hooks_have_recorded_is_not_imported() {
             sandbox.import(),
             "imported 0 sessions, 0 events; 1 was complete already\n"
         );
+        // Only the tokens are counted.
+        fs::remove_file(sandbox.session(id).join("usage.json")).unwrap();
         assert_eq!(sandbox.snapshot(&sandbox.session(id)), before, "{run}");
     }
 }
@@ -449,6 +451,74 @@ fn transcripts(dir: &Path) -> BTreeMap<PathBuf, Vec<Value>> {
         }
     }
     found
+}
+
+/// How many messages of the session's are counted, whatever became of its transcript.
+fn messages(sandbox: &Sandbox, id: &str) -> u64 {
+    let stats = sandbox.ccsession(["stats", id, "--json"]).json();
+    let tokens = stats["tokens"].as_array().unwrap();
+    tokens
+        .iter()
+        .map(|used| used["messages"].as_u64().unwrap())
+        .sum()
+}
+
+#[test]
+fn tokens_are_counted_by_an_import_and_kept() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    sandbox.ccsession(["import", "--dry-run"]).stdout();
+    assert!(!sandbox.state().exists());
+    sandbox.import();
+    let transcript = sandbox
+        .projects()
+        .join(format!("-home-dev-shop/{RUN_A}.jsonl"));
+    let lines = json_lines(&transcript);
+    put_lines(&transcript, &lines[..lines.len() / 2]);
+    sandbox.import();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+    fs::remove_file(transcript).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+    put(&sandbox.session(RUN_A).join("usage.json"), "{bad");
+    let output = sandbox.ccsession(["stats", RUN_A]).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let begins = format!(
+        "ccsession: could not read `{}`: ",
+        sandbox.session(RUN_A).join("usage.json").display()
+    );
+    let ends = format!("; the tokens of session `{RUN_A}` were left out\n");
+    assert!(said.starts_with(&begins) && said.ends_with(&ends), "{said}");
+}
+
+#[test]
+fn tokens_of_a_session_that_has_ended_are_counted_by_a_cleanup_and_kept() {
+    let sandbox = Sandbox::just_swept();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    sandbox.play("a");
+    sandbox.ccsession(["cleanup", "--dry-run"]).stdout();
+    assert!(!sandbox.session(RUN_A).join("usage.json").exists());
+    sandbox.ccsession(["cleanup"]).stdout();
+    fs::remove_dir_all(sandbox.projects()).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+}
+
+#[test]
+fn tokens_of_a_session_that_was_abandoned_are_counted_by_a_cleanup_and_kept() {
+    let sandbox = Sandbox::just_swept();
+    // Not by the daily look at all sessions.
+    put(&sandbox.state().join("daily"), "");
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    // The shell is the client, and gone afterwards.
+    let start = event("SessionStart", RUN_A, json!({"source": "startup"}));
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(format!("CLAUDE_PID=$$ {SESSION_START}; exit $?"))
+        .stdin(start.to_string())
+        .silent();
+    sandbox.ccsession(["cleanup"]).stdout();
+    fs::remove_dir_all(sandbox.projects()).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
 }
 
 #[track_caller]
