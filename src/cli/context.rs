@@ -9,7 +9,8 @@ use crate::identity::liveness::Judge;
 use crate::model::config::duration;
 use crate::model::{Config, SessionId, Timestamp, id};
 use crate::store::config::{Complaint, load};
-use crate::store::{Environment, Error, Places, State, clock};
+use crate::store::journal::Lines;
+use crate::store::{Environment, Error, Places, State, clock, shown};
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -103,6 +104,14 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
             Err(refusal(Status::Ambiguous, text))
         }
     }
+}
+
+/// Says which files of a journal are missing: what was recorded in them is not among what is read.
+pub(super) fn missing(lines: &Lines) -> impl Iterator<Item = String> + '_ {
+    lines.missing().iter().map(|path| {
+        let path = shown(path);
+        format!("could not find `{path}`: it was part of the journal; all else was read")
+    })
 }
 
 /// The refusal of a session whose folder is there without a record.

@@ -13,7 +13,7 @@ use crate::identity::ladder::project_here;
 use crate::model::SessionId;
 use crate::store::{State, project};
 use gather::{Gather, Which, gather};
-use print::Report;
+use print::{Asked, Report};
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let since = args
@@ -24,7 +24,12 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let which = which(context, state.as_ref(), &args)?;
-    let is_one = matches!(which, Which::One(_));
+    let asked = match which {
+        Which::One(_) => Asked::One {
+            since: since.is_some(),
+        },
+        Which::Project(_) | Which::All => Asked::Several,
+    };
     let gathered = match &state {
         Some(state) => gather(&Gather {
             env: &context.env,
@@ -45,7 +50,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let text = if args.csv {
         report.as_csv()
     } else {
-        report.as_text(is_one)
+        report.as_text(asked)
     };
     output::print(&text);
     for damaged in report.damage.sentences() {
