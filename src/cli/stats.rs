@@ -6,12 +6,12 @@ mod print;
 use anyhow::Result;
 
 use super::args::StatsArgs;
-use super::context::{Context, find_session, no_record, since};
+use super::context::{Context, find_session, no_record, project_asked, since};
 use super::output;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
-use crate::store::{State, project};
+use crate::store::State;
 use gather::{Gather, Which, gather};
 use print::{Asked, Report};
 
@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
 fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<Which> {
     Ok(match (&args.id, &args.project) {
         (Some(id), _) => Which::One(one(state, id)?),
-        (None, Some(path)) => Which::Project(project::existing(path)?.root().to_owned()),
+        (None, Some(path)) => Which::Project(project_asked(state, path)?.root().to_owned()),
         (None, None) if args.all => Which::All,
         (None, None) => Which::Project(project_here(&context.env, None)?.root().to_owned()),
     })
