@@ -152,7 +152,7 @@ pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
 
 /// The session that the first lines of the transcript at `path` name.
 fn session_in(path: &Path) -> Option<String> {
-    let mut lines = Lines::open(path).ok()??;
+    let mut lines = Lines::open_original(path).ok()??;
     for _ in 0..OPENING {
         if let Found::Line(bytes) = lines.next_line().ok()??
             && let Some(id) = Line::decode(bytes).and_then(|line| line.session_id.owned())

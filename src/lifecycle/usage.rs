@@ -229,7 +229,7 @@ impl FileCount {
         agent: Option<&str>,
         since: Option<Timestamp>,
     ) -> Result<Option<Self>> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = Lines::open_original(path)? else {
             return Ok(None);
         };
         let mut count = Self::default();

@@ -271,6 +271,8 @@ fn sessions_are_chosen_by_project_and_by_time() {
         run.json()["sessions"].clone()
     };
     assert_eq!(chosen("--project", "."), 1);
+    fs::remove_dir(sandbox.path("else")).unwrap();
+    assert_eq!(chosen("--project", "../else"), 1);
     assert_eq!(chosen("--since", "2026-03-10"), 1);
     assert_eq!(chosen("--since", "2026-03-01T12:00:00Z"), 2);
     assert_eq!(chosen("--since", "1000000d"), 2);
@@ -366,6 +368,33 @@ fn what_is_no_transcript_is_left_out_and_said() {
             "{name}: {said}"
         );
     }
+}
+
+#[test]
+fn transcripts_with_a_second_hard_link_are_read() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    let plain = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &plain.projects());
+    plain.import();
+    // A backup as `cp -al` makes it.
+    let backup = sandbox.path("backup");
+    for path in transcripts(&sandbox.projects()).into_keys() {
+        let copy = backup.join(path.strip_prefix(sandbox.projects()).unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::hard_link(&path, copy).unwrap();
+    }
+    for path in [&sandbox.projects(), &backup] {
+        sandbox.ccsession(["import"]).arg(path).stdout();
+        check_same(&sandbox.imported(RUN_C), &plain.imported(RUN_C), "linked");
+    }
+    assert_eq!(messages(&sandbox, RUN_C), messages(&plain, RUN_C));
+    let others = sandbox.projects().join("-home-dev-shop/writable.jsonl");
+    put(&others, "{}\n");
+    fs::set_permissions(&others, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = sandbox.ccsession(["import"]).output().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("others may write to it"), "{said}");
 }
 
 #[test]

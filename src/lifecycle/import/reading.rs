@@ -111,7 +111,7 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, path: &Path, own: Thread) -> Result<()> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = Lines::open_original(path)? else {
             return Ok(());
         };
         let mut threads = Threads::new(own);
@@ -231,14 +231,14 @@ impl Reading<'_> {
 
 fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>) -> Option<T> {
     let path = agent.path.with_extension("meta.json");
-    let content = file::read_own(&path, MAX_META).ok()??;
+    let content = file::read_original(&path, MAX_META).ok()??;
     read(serde_json::from_slice(&content.bytes).ok()?)
 }
 
 /// A subagent's type: what its `.meta.json` says, else its first lines.
 fn agent_type(agent: &AgentFile) -> Option<String> {
     with_meta(agent, |meta| meta.agent_type.owned()).or_else(|| {
-        let mut lines = Lines::open(&agent.path).ok()??;
+        let mut lines = Lines::open_original(&agent.path).ok()??;
         for _ in 0..OPENING {
             if let Found::Line(bytes) = lines.next_line().ok()??
                 && let Some(kind) =
