@@ -144,7 +144,7 @@ impl Sessions {
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
-        cleanup::run(&self.places, &self.config, clock::now(), false)
+        cleanup::run(&self.env, &self.places, &self.config, clock::now(), false)
     }
 
     fn pointers(&self) -> Pointers<'_> {

@@ -29,7 +29,13 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     let report = if skip {
         Report::default()
     } else {
-        cleanup::run(&context.places, &config, context.now, args.dry_run)?
+        cleanup::run(
+            &context.env,
+            &context.places,
+            &config,
+            context.now,
+            args.dry_run,
+        )?
     };
     if let Some(why) = &report.state_left_alone {
         output::complain(&format!("{why}; only pointers were cleaned up"));

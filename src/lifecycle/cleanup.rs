@@ -3,15 +3,19 @@
 //! of ended sessions.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::process::Life;
-use crate::lifecycle::lease;
+use crate::lifecycle::{lease, usage};
 use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
-use crate::store::{Error, Places, Result, State, file, index, write};
+use crate::store::{Environment, Error, Places, Result, State, file, index, write};
+
+/// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
+const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -33,7 +37,13 @@ pub struct Report {
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
 /// way is left to the next cleanup.
-pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> Result<Report> {
+pub fn run(
+    env: &Environment,
+    places: &Places,
+    config: &Config,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Report> {
     let (state, broken) = match State::open(places) {
         Ok(state) => (state, None),
         Err(Error::NoStateDir) => (None, None),
@@ -58,7 +68,7 @@ pub fn run(places: &Places, config: &Config, now: Timestamp, dry_run: bool) -> R
     };
     if let Some(state) = &state {
         let judge = Judge::new(state, config, now);
-        sweep_state(&judge, &pointers, dry_run, &mut report)?;
+        sweep_state(env, &judge, &pointers, dry_run, &mut report)?;
     }
     Ok(report)
 }
@@ -83,6 +93,7 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<bool> {
 }
 
 fn sweep_state(
+    env: &Environment,
     judge: &Judge<'_>,
     pointers: &Pointers<'_>,
     dry_run: bool,
@@ -109,13 +120,16 @@ fn sweep_state(
         if gone(judge, &id).is_none() {
             // It was resumed at this very moment.
             index::add_to_project(state, &key, &id)?;
-        } else if how == Gone::Abandoned {
+            continue;
+        }
+        if how == Gone::Abandoned {
             log::append(
                 state,
                 Log::Operations,
                 &Line::new("session abandoned").session(&id),
             )?;
         }
+        count_tokens(env, judge, &id);
     }
     report.leases = lease::sweep(judge, pointers, dry_run)?;
     for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
@@ -126,6 +140,8 @@ fn sweep_state(
         // A hook that was killed while it created a session left it in no index.
         for id in state.session_ids()? {
             sweep_orphans(state.session(&id).path(), now, dry_run, report)?;
+            // A session that ended is on no list of live ones any more.
+            count_tokens(env, judge, &id);
         }
     }
     let removed = report.pointers.len();
@@ -137,6 +153,15 @@ fn sweep_state(
         )?;
     }
     Ok(())
+}
+
+/// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
+/// whoever asks for them.
+fn count_tokens(env: &Environment, judge: &Judge<'_>, id: &SessionId) {
+    let dir = judge.state.session(id);
+    if let Ok(Some(record)) = dir.record() {
+        let _ = usage::count_due(env, &dir, &record, judge.now, SEARCHED);
+    }
 }
 
 /// How a session is gone.

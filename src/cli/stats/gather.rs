@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::cli::context::missing;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::{transcript, usage};
 use crate::model::activity::Agent;
@@ -48,6 +49,8 @@ pub(super) struct Gathered {
     pub(super) damaged: Vec<(PathBuf, Damage)>,
     /// What was left out, and why, in words for people.
     pub(super) left_out: Vec<String>,
+    /// Why the one session that was asked for could not be read.
+    unread: Option<Error>,
 }
 
 /// What one agent of a session used of one model.
@@ -60,10 +63,10 @@ pub(super) struct Tokens {
     pub(super) used: ModelUsage,
 }
 
-/// Gathers what is asked for. A session that cannot be read is left out, and named.
+/// Gathers what is asked for. Of several sessions one that cannot be read is left out, and named.
 ///
 /// # Errors
-/// Where the sessions cannot be listed.
+/// Where the sessions cannot be listed, or the one that was asked for cannot be read.
 pub(super) fn gather(task: &Gather<'_>) -> Result<Gathered> {
     let state = task.judge.state;
     let ids: Vec<SessionId> = match &task.which {
@@ -97,6 +100,9 @@ pub(super) fn gather(task: &Gather<'_>) -> Result<Gathered> {
         }
         gathered
     });
+    if let Some(err) = gathered.unread {
+        return Err(err.into());
+    }
     gathered.sort();
     Ok(gathered)
 }
@@ -160,13 +166,23 @@ impl<'a> Worker<'a> {
         let dir = self.task.judge.state.session(id);
         let counted = match dir.record() {
             Ok(Some(record)) if self.is_wanted(id, &record) => self.count(id, &dir, &record),
-            Ok(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                if dir.last_activity().is_some() {
+                    let why = format!("could not find the record of session `{id}`");
+                    self.gathered.left_out.push(why + "; it was left out");
+                }
+                Ok(())
+            }
             Err(err) => Err(err),
         };
-        if let Err(err) = counted {
-            self.gathered
-                .left_out
-                .push(format!("{err}; it was left out"));
+        match (counted, &self.task.which) {
+            (Ok(()), _) => {}
+            (Err(err), Which::One(_)) => self.gathered.unread = Some(err),
+            (Err(err), Which::Project(_) | Which::All) => {
+                let why = format!("{err}; it was left out");
+                self.gathered.left_out.push(why);
+            }
         }
     }
 
@@ -185,7 +201,9 @@ impl<'a> Worker<'a> {
     fn count(&mut self, id: &SessionId, dir: &SessionDir, record: &Record) -> Result<(), Error> {
         self.trace.clear();
         let mut moved: Option<String> = None;
-        let damage = dir.lines()?.for_each(|line| {
+        let lines = dir.lines()?;
+        self.gathered.left_out.extend(missing(&lines));
+        let damage = lines.for_each(|line| {
             self.trace.push(line);
             if let Some(path) = line
                 .transcript_path
