@@ -613,6 +613,8 @@ proptest! {
     ) {
         let keys: Vec<_> = shapes::examples().collect();
         let (rule, key) = which.get(&keys);
+        // What only looks like a key in what stands around is no key.
+        prop_assume!([&before, &after].iter().all(|around| !around.contains(secret_part(key))));
         let text = format!("{before}{start}{key}{end}{after}");
         let clean = redact(&text);
         prop_assert!(!clean.contains(secret_part(key)), "{}: {} -> {}", rule, text, clean);
