@@ -1005,6 +1005,165 @@ mod tests {
         }
     }
 
+    fn set_by(mut line: Line<'static>, micros: i64) -> Line<'static> {
+        line.ts = line
+            .ts
+            .map(|ts| Timestamp::from_micros(ts.micros() + micros));
+        line
+    }
+
+    /// Everything that is told but the time of day: in microseconds from the first event on.
+    fn told(trace: &Trace) -> Vec<String> {
+        let activity = Activity::of(trace);
+        let start = activity.span.map_or(0, |(first, _)| first.at);
+        let at = |moment: Moment| moment.at - start;
+        let end = |moment: Option<Moment>| moment.map(at);
+        let calls = activity.calls.iter().map(|it| {
+            let times = (at(it.began), end(it.asked), end(it.ended), it.duration());
+            format!(
+                "{:?} {:?} {:?} {:?} {times:?}",
+                it.agent_id, it.tool_use_id, it.state, it.closed
+            )
+        });
+        let prompts = activity
+            .prompts
+            .iter()
+            .map(|it| format!("{:?} {} {:?}", it.end, at(it.at), end(it.ended)));
+        let agents = activity
+            .agents
+            .iter()
+            .map(|it| format!("{} {} {:?}", it.agent_id, at(it.began), end(it.ended)));
+        let compactions = activity
+            .compactions
+            .iter()
+            .map(|it| format!("{} {:?}", at(it.began), end(it.ended)));
+        let segments = activity
+            .segments
+            .iter()
+            .map(|it| format!("{:?} {} {:?}", it.pid, at(it.began), end(it.ended)));
+        let numbers = format!(
+            "{} {} {:?}",
+            activity.events,
+            activity.duplicates,
+            activity.span.map(|(_, last)| at(last))
+        );
+        let lists = calls
+            .chain(prompts)
+            .chain(agents)
+            .chain(compactions)
+            .chain(segments);
+        lists.chain([numbers]).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_and_set_back_changes_neither_order_nor_duration() {
+        const HOUR: i64 = 3_600_000_000;
+        let plain = [
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t1", 20),
+            call("PreToolUse", "t2", 30),
+            post("t1", 2020, 2000),
+            call("PreToolUse", "t3", 3000),
+            post("t3", 7000, 4000),
+            post("t2", 8000, 7000),
+            line("Stop", 9000),
+        ];
+        let settings: [[i64; 9]; 4] = [
+            [0, 0, 0, 0, 2, 2, 0, 0, 0],
+            [0, 0, 0, 0, -2, -2, 0, 0, 0],
+            [0, 0, 0, -1, 1, -1, -2, 0, 9000],
+            [-200_000, 0, 1, 2, 3, 4, 5, 6, 200_000],
+        ];
+        for setting in settings {
+            let lines = plain.iter().cloned().zip(setting);
+            let lines: Vec<_> = lines
+                .map(|(line, hours)| set_by(line, hours * HOUR))
+                .collect();
+            assert_eq!(told(&trace(&lines)), told(&trace(&plain)), "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_by_less_than_a_second_ends_no_call_before_it_begins() {
+        let plain = [
+            line("UserPromptSubmit", 0),
+            call("PreToolUse", "t1", 20),
+            post("t1", 70, 40),
+            line("Stop", 90),
+        ];
+        let mut lines = plain.clone();
+        for late in lines.iter_mut().skip(2) {
+            *late = set_by(late.clone(), -900_000);
+        }
+        check(&lines, &[State::Ok]);
+        assert_eq!(told(&trace(&lines)), told(&trace(&plain)));
+    }
+
+    /// The milliseconds between the first and the last event of `lines` and, in another boot, of a client that begins
+    /// after `pause` milliseconds.
+    fn with_reboot(pid: u32, mono: u64, pause: i64) -> i64 {
+        let mut lines = vec![
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t1", 20),
+        ];
+        for (place, event) in ["SessionStart", "UserPromptSubmit", "Stop"]
+            .into_iter()
+            .enumerate()
+        {
+            let after = i64::try_from(place).unwrap() * 10;
+            lines.push(Line {
+                mono: Some(mono + after.unsigned_abs() * 1000),
+                pid: Some(pid),
+                source: Some("resume").filter(|_| place == 0),
+                ..line(event, pause + after)
+            });
+        }
+        let trace = trace(&lines);
+        let order: Vec<_> = trace.steps().iter().map(|step| step.pid).collect();
+        assert_eq!(order[3..], [Some(pid); 3], "{pid} {mono} {pause}");
+        let (first, last) = Activity::of(&trace).span.unwrap();
+        i64::try_from(first.until(last).as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_boot_is_told_from_a_clock_that_was_set() {
+        const DAY: i64 = 86_400_000;
+        for pid in [7, 8] {
+            for mono in [1_000_000, 5_000_005_000, 6_000_000_000, 80_000_000_000] {
+                assert_eq!(with_reboot(pid, mono, DAY), DAY + 20, "{pid} {mono}");
+            }
+            // Booted an hour before the first event, it says. It was a minute after it, and the clock is wrong.
+            assert_eq!(with_reboot(pid, 5_060_000_000, 1_060_000), 60_020);
+            assert_eq!(with_reboot(pid, 5_060_000_000, -1_060_000), 60_020);
+        }
+        // Further back than a clock is set: another machine.
+        assert_eq!(with_reboot(8, 900_000_000_000, DAY), DAY + 20);
+    }
+
+    #[test]
+    fn events_without_a_boot_clock_are_where_the_clock_of_then_says() {
+        const HOUR: i64 = 3_600_000;
+        let unclocked = |line: Line<'static>| Line { mono: None, ..line };
+        let plain = [
+            line("SessionStart", 0),
+            unclocked(line("UserPromptSubmit", 10)),
+            call("PreToolUse", "t1", 20),
+            unclocked(post("t1", 2020, 2000)),
+            call("PreToolUse", "t2", 3000),
+            unclocked(post("t2", 4000, 900)),
+            line("Stop", 5000),
+        ];
+        for jump in [-HOUR, -500, 500, HOUR] {
+            let mut lines = plain.clone();
+            for late in lines.iter_mut().skip(4) {
+                *late = set_by(late.clone(), jump * 1000);
+            }
+            assert_eq!(told(&trace(&lines)), told(&trace(&plain)), "{jump}");
+        }
+    }
+
     #[test]
     fn after_a_reboot_the_boot_clock_begins_anew() {
         let mut lines = with_jump(0);
@@ -1057,36 +1216,76 @@ mod tests {
         ]);
         let ids = prop::sample::select(vec!["t1", "t2", "t3", "t4", "t5"]);
         let agents = prop::option::of(prop::sample::select(vec!["a1", "a2"]));
-        (kinds, ids, agents, 0..20_000i64, 7..9u32, any::<bool>()).prop_map(
-            |(kind, id, agent, at, pid, is_set)| {
-                let mut event = if kind.contains("Tool") || kind.starts_with("Permission") {
-                    call(kind, id, at)
-                } else {
-                    line(kind, at)
+        (kinds, ids, agents, 0..20_000i64, 7..9u32).prop_map(|(kind, id, agent, at, pid)| {
+            let mut event = if kind.contains("Tool") || kind.starts_with("Permission") {
+                call(kind, id, at)
+            } else {
+                line(kind, at)
+            };
+            event.agent_id = agent;
+            event.pid = Some(pid);
+            if kind == "PostToolBatch" {
+                let batched = crate::model::event::BatchCall {
+                    tool_use_id: Some(id.to_owned()),
+                    ..Default::default()
                 };
-                event.agent_id = agent;
-                event.pid = Some(pid);
-                if kind == "PostToolBatch" {
-                    let batched = crate::model::event::BatchCall {
-                        tool_use_id: Some(id.to_owned()),
-                        ..Default::default()
-                    };
-                    event.calls = vec![batched].into();
-                }
-                if is_set && at > 10_000 {
-                    event.ts = event
-                        .ts
-                        .map(|ts| Timestamp::from_micros(ts.micros() - 7_200_000_000));
-                }
-                event
-            },
-        )
+                event.calls = vec![batched].into();
+            }
+            event
+        })
+    }
+
+    /// A line by any of several clocks, or with only one.
+    fn any_set_line() -> impl Strategy<Value = Line<'static>> {
+        let ahead = prop::sample::select(vec![0, 0, 500_000, -7_200_000_000, 8_000_000_000]);
+        (any_line(), ahead, prop::bool::weighted(0.1)).prop_map(|(line, ahead, is_unclocked)| {
+            let line = set_by(line, ahead);
+            let mono = line.mono.filter(|_| !is_unclocked);
+            Line { mono, ..line }
+        })
+    }
+
+    /// `lines` under a clock that is set at each of these milliseconds to be ahead by so many microseconds.
+    fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
+        let ahead = |line: &Line<'_>| {
+            let since = line.mono.unwrap_or_default() / 1000;
+            let earlier = settings
+                .iter()
+                .filter(|(at, _)| since >= (5_000_000 + at).unsigned_abs());
+            earlier
+                .max_by_key(|(at, _)| at)
+                .map_or(0, |(_, ahead)| *ahead)
+        };
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| set_by(line.clone(), ahead(line)))
+            .collect();
+        trace(&lines)
     }
 
     proptest! {
         #[test]
+        fn no_setting_of_the_clock_changes_what_a_client_did(
+            lines in prop::collection::vec(any_line(), 0..60),
+            settings in prop::collection::vec((0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_000_000_000_000_000..4_000_000_000_000_000i64]), 0..8),
+        ) {
+            let mut lines: Vec<_> = lines.into_iter().filter(|line| line.kind != Kind::SessionStart).collect();
+            lines.iter_mut().for_each(|line| line.pid = Some(7));
+            lines.push(line("SessionStart", 0));
+            prop_assert_eq!(told(&under(&lines, &settings)), told(&trace(&lines)));
+        }
+
+        #[test]
+        fn a_setting_of_the_clock_changes_nothing_of_several_clients(
+            lines in prop::collection::vec(any_line(), 0..60),
+            setting in (0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_900_000_000..4_900_000_000i64]),
+        ) {
+            prop_assert_eq!(told(&under(&lines, &[setting])), told(&trace(&lines)));
+        }
+
+        #[test]
         fn any_order_of_arrival_gives_the_same_calls(
-            (lines, shuffled) in prop::collection::vec(any_line(), 0..60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+            (lines, shuffled) in prop::collection::vec(any_set_line(), 0..60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
         ) {
             let (lines, shuffled) = (trace(&lines), trace(&shuffled));
             prop_assert_eq!(Activity::of(&lines), Activity::of(&shuffled));
