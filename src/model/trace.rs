@@ -73,7 +73,8 @@ pub(super) struct Batched {
 }
 
 impl Trace {
-    /// A trace that keeps the labels, for views that show single calls.
+    /// A trace that keeps all labels, for views that show single calls. Any keeps those of events that name no call: a
+    /// copy is told by them.
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
@@ -85,7 +86,8 @@ impl Trace {
     pub fn push(&mut self, line: &Line<'_>) {
         let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
         let word = line.error.or(line.source).or(line.reason).or(line.trigger);
-        let label = line.what.filter(|_| self.has_labels);
+        let names_no_call = line.tool_use_id.is_none();
+        let label = line.what.filter(|_| self.has_labels || names_no_call);
         let step = Step {
             kind: line.kind,
             ts: ts.unwrap_or_default(),
