@@ -750,12 +750,12 @@ impl<'a> Fold<'a> {
             .or_else(|| self.trace.text(step.agent_type));
         let is_start = step.kind == Kind::SubagentStart;
         match agent.runs.last_mut() {
-            // Its first event may have come a moment before its start.
+            // It may have been heard of before its start was.
             Some(run)
                 if is_start
                     && !run.has_begun
                     && run.ended.is_none()
-                    && now.at - run.began.at <= SAME_MOMENT =>
+                    && now.at - run.began.at <= SAME_WHILE =>
             {
                 run.has_begun = true;
             }
@@ -1180,6 +1180,15 @@ mod tests {
             ),
             (1, 1, 2)
         );
+        let early = [
+            Line {
+                agent_id: Some("a1"),
+                ..call("PreToolUse", "t1", 0)
+            },
+            subagent("a1", 400),
+            post("t1", 900, 10),
+        ];
+        assert_eq!(Activity::of(&self::trace(&early)).agents[0].runs.len(), 1);
     }
 
     #[test]
