@@ -1,7 +1,7 @@
 //! What a session did: its calls, prompts, subagents, compactions and segments, from its events in order. Pure; any order
 //! of arrival gives the same answer, because the events are put in order first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::call::{Call, Closed, Moment, State};
@@ -867,19 +867,25 @@ impl<'a> Fold<'a> {
         }
         untold.sort_by_key(|(_, run)| run.began.at);
         let mut could_have = could_have.into_iter().peekable();
-        let mut running: Vec<usize> = Vec::new();
+        let mut begun: VecDeque<usize> = VecDeque::new();
         for (agent_id, run) in untold {
             let at = run.began.at;
-            running.extend(std::iter::from_fn(|| {
+            begun.extend(std::iter::from_fn(|| {
                 could_have.next_if(|place| began(*place) <= at)
             }));
             let call = |place: &usize| calls.get(*place);
             let runs = |call: &Call<'_>| call.ended.is_none_or(|ended| at <= ended.at);
-            running.retain(|place| call(place).is_some_and(runs));
-            let is_it =
-                |place: &usize| call(place).is_some_and(|call| call.agent_id != Some(agent_id));
-            if let Some(found) = running.iter().position(is_it) {
-                run.call = Some(running.remove(found));
+            while begun
+                .front()
+                .is_some_and(|place| !call(place).is_some_and(runs))
+            {
+                begun.pop_front();
+            }
+            let is_it = |place: &usize| {
+                call(place).is_some_and(|call| runs(call) && call.agent_id != Some(agent_id))
+            };
+            if let Some(found) = begun.iter().position(is_it) {
+                run.call = begun.remove(found);
             }
         }
     }
