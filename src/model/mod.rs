@@ -2,6 +2,7 @@
 //! and no environment; whoever needs "now" or a root is given it.
 
 pub mod activity;
+mod boots;
 pub mod call;
 pub mod config;
 pub mod event;

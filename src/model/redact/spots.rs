@@ -56,10 +56,14 @@ fn class(byte: u8) -> [u8; 2] {
 
 /// The first spot from `from` on. The last three bytes hold none: no secret is that short.
 pub(super) fn next(bytes: &[u8], from: usize) -> Option<Spot> {
-    let mut at = from;
+    // An escape before it may reach over it.
+    let mut at = from.saturating_sub(ESCAPE);
     while let Some(conspicuous) = conspicuous(bytes, at) {
-        if let Some(spot) = spot_at(bytes, conspicuous).filter(|spot| spot.at >= from) {
-            return Some(spot);
+        if let Some(spot) = spot_at(bytes, conspicuous).filter(|spot| spot.end > from) {
+            return Some(Spot {
+                at: spot.at.max(from),
+                ..spot
+            });
         }
         at = conspicuous + 1;
     }
