@@ -1,5 +1,7 @@
 //! What every verb needs: the environment, where things are, the time, and, once asked for, settings and state.
 
+use std::path::Path;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 
@@ -7,9 +9,10 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
 use crate::model::config::duration;
-use crate::model::{Config, SessionId, Timestamp, id};
+use crate::model::{Config, Project, SessionId, Timestamp, id};
 use crate::store::config::{Complaint, load};
-use crate::store::{Environment, Error, Places, State, clock};
+use crate::store::journal::Lines;
+use crate::store::{Environment, Error, Places, State, clock, project, shown};
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -103,6 +106,30 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
             Err(refusal(Status::Ambiguous, text))
         }
     }
+}
+
+/// The project at a path that somebody asks about. One that is not there any more is known by its sessions.
+pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Project> {
+    let why = match project::existing(path) {
+        Ok(project) => return Ok(project),
+        Err(why) => why,
+    };
+    let project = project::existing_or_gone(path)?;
+    if let Some(state) = state {
+        let mut ids = state.session_ids()?;
+        if ids.any(|id| state.session(&id).is_in(project.root())) {
+            return Ok(project);
+        }
+    }
+    Err(why.into())
+}
+
+/// Says which files of a journal are missing: what was recorded in them is not among what is read.
+pub(super) fn missing(lines: &Lines) -> impl Iterator<Item = String> + '_ {
+    lines.missing().iter().map(|path| {
+        let path = shown(path);
+        format!("could not find `{path}`: it was part of the journal; all else was read")
+    })
 }
 
 /// The refusal of a session whose folder is there without a record.

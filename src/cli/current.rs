@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::CurrentArgs;
-use super::context::Context;
+use super::context::{self, Context};
 use super::format::Format;
 use super::output;
 use super::status::{Status, refusal};
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         let project = project_asked(&sight, &args)?;
         last(last_of_project(&sight, &project), project)
     } else {
-        resolve(&sight, &question(&args)?)
+        resolve(&sight, &question(&sight, &args)?)
     };
     warn(&answer.warnings);
     if args.guess && answer.trust == Trust::Ambiguous {
@@ -98,7 +98,7 @@ fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result
 
 fn project_asked(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Project> {
     Ok(match (&args.project, args.pid) {
-        (Some(path), _) => project::existing(path)?,
+        (Some(path), _) => context::project_asked(sight.state, path)?,
         (None, Some(pid)) => {
             let dir = process::working_dir(existing_process(pid)?);
             let unseen = || {
@@ -123,10 +123,10 @@ fn existing_process(pid: u32) -> Result<u32> {
         .ok_or_else(gone)
 }
 
-fn question(args: &CurrentArgs) -> Result<Question> {
+fn question(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Question> {
     let about = match (&args.name, &args.project, args.pid) {
         (Some(name), _, _) => About::Name(ProjectName::new(name.clone())),
-        (_, Some(path), _) => About::Project(project::existing(path)?),
+        (_, Some(path), _) => About::Project(context::project_asked(sight.state, path)?),
         (_, _, Some(pid)) => About::Process(existing_process(pid)?),
         (None, None, None) => About::Here,
     };

@@ -8,6 +8,7 @@ use std::thread;
 
 use anyhow::Result;
 
+use super::context::missing;
 use crate::identity::liveness::{Finding, Judge, LastWord};
 use crate::model::{Activity, Record, SessionId, Trace};
 use crate::store::journal::Damage;
@@ -64,13 +65,15 @@ pub(super) struct Gathered<C> {
     pub(super) damaged: Vec<(PathBuf, Damage)>,
     /// What was left out, and why, in words for people.
     pub(super) left_out: Vec<String>,
+    /// Why the one session that was asked for could not be read.
+    unread: Option<Error>,
 }
 
-/// Reads each session that is asked for, and lets it be counted by what `counts` makes for each thread. A session that cannot
-/// be read is left out, and named.
+/// Reads each session that is asked for, and lets it be counted by what `counts` makes for each thread. Of several sessions one
+/// that cannot be read is left out, and named.
 ///
 /// # Errors
-/// Where the sessions cannot be listed.
+/// Where the sessions cannot be listed, or the one that was asked for cannot be read.
 pub(super) fn gather<C: Count>(
     judge: &Judge<'_>,
     which: &Which,
@@ -116,6 +119,9 @@ pub(super) fn gather<C: Count>(
         }
         gathered
     });
+    if let Some(err) = gathered.unread {
+        return Err(err.into());
+    }
     gathered.sort();
     Ok(gathered)
 }
@@ -127,6 +133,7 @@ impl<C> Gathered<C> {
             counts,
             damaged: Vec::new(),
             left_out: Vec::new(),
+            unread: None,
         }
     }
 
@@ -167,13 +174,23 @@ impl<C: Count> Worker<'_, C> {
         let dir = self.judge.state.session(id);
         let counted = match dir.record() {
             Ok(Some(record)) if self.is_wanted(id, &record) => self.count(id, &dir, &record),
-            Ok(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                if dir.last_activity().is_some() {
+                    let why = format!("could not find the record of session `{id}`");
+                    self.gathered.left_out.push(why + "; it was left out");
+                }
+                Ok(())
+            }
             Err(err) => Err(err),
         };
-        if let Err(err) = counted {
-            self.gathered
-                .left_out
-                .push(format!("{err}; it was left out"));
+        match (counted, self.which) {
+            (Ok(()), _) => {}
+            (Err(err), Which::One(_)) => self.gathered.unread = Some(err),
+            (Err(err), Which::Project(_) | Which::All) => {
+                let why = format!("{err}; it was left out");
+                self.gathered.left_out.push(why);
+            }
         }
     }
 
@@ -194,7 +211,9 @@ impl<C: Count> Worker<'_, C> {
         trace.clear();
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
-        let mut damage = dir.journal_lines()?.for_each(|line| {
+        let lines = dir.journal_lines()?;
+        self.gathered.left_out.extend(missing(&lines));
+        let mut damage = lines.for_each(|line| {
             trace.push(line);
             last_word.hear(line);
             if let Some(path) = line

@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
         root: args
             .project
             .as_deref()
-            .map(|path| project::existing(path).map(|project| project.root().to_owned()))
+            .map(|path| project::existing_or_gone(path).map(|project| project.root().to_owned()))
             .transpose()?,
         capture: context.config()?.capture,
         dry_run: args.dry_run,

@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{ListArgs, StateArg};
-use super::context::Context;
+use super::context::{Context, project_asked};
 use super::output;
 use super::status::Status;
 use super::table::Table;
 use crate::identity::liveness::{Finding, OpenCall, SessionState, recent_open_calls};
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
-use crate::store::{State, index, project};
+use crate::store::{State, index};
 
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;
@@ -30,7 +30,9 @@ struct Listed {
 
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let config = context.config()?;
-    let root = args.project.as_deref().map(project::existing).transpose()?;
+    let state = context.state()?;
+    let asked = |path| project_asked(state.as_ref(), path);
+    let root = args.project.as_deref().map(asked).transpose()?;
     let wanted = |state| {
         if args.state.is_empty() {
             args.all || SessionState::is_live(state)
@@ -41,10 +43,10 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
         }
     };
     let mut sessions = Vec::new();
-    if let Some(state) = context.state()? {
-        let judge = context.judge(&config, &state);
+    if let Some(state) = &state {
+        let judge = context.judge(&config, state);
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
-        for id in ids(&state, args.all || args.state.iter().any(is_over))? {
+        for id in ids(state, args.all || args.state.iter().any(is_over))? {
             let record = match state.session(&id).record() {
                 Ok(Some(record)) => record,
                 Ok(None) => continue,
@@ -56,7 +58,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
             let finding = judge.find(&id, &record);
             let is_here = |project: &Project| finding.is_in(&record, project.root());
             if wanted(finding.state) && root.as_ref().is_none_or(is_here) {
-                sessions.push(listed(&state, record, finding));
+                sessions.push(listed(state, record, finding));
             }
         }
     }

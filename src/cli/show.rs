@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
-use super::context::{Context, find_session, no_record};
+use super::context::{Context, find_session, missing, no_record};
 use super::list::{doing, span};
 use super::output;
 use super::status::Status;
@@ -66,7 +66,9 @@ struct Shown {
 fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
     let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
     let mut trace = Trace::with_labels();
-    let damage = dir.lines()?.for_each(|line| {
+    let lines = dir.lines()?;
+    missing(&lines).for_each(|text| output::complain(&text));
+    let damage = lines.for_each(|line| {
         match by_event.get_mut(line.event) {
             Some(count) => *count += 1,
             None => drop(by_event.insert(line.event.to_owned(), 1)),

@@ -6,15 +6,15 @@ mod print;
 use anyhow::Result;
 
 use super::args::StatsArgs;
-use super::context::{Context, find_session, no_record, since};
+use super::context::{Context, find_session, no_record, project_asked, since};
 use super::gather::{Gathered, Which, gather};
 use super::output;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
-use crate::store::{State, project};
+use crate::store::State;
 use counting::Counting;
-use print::Report;
+use print::{Asked, Report};
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let since = args
@@ -26,6 +26,12 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let state = context.state()?;
     let which = which(context, state.as_ref(), &args)?;
     let is_one = matches!(which, Which::One(_));
+    let asked = match which {
+        Which::One(_) => Asked::One {
+            since: since.is_some(),
+        },
+        Which::Project(_) | Which::All => Asked::Several,
+    };
     let counting = || Counting::new(&context.env, is_one, since);
     let gathered = match &state {
         Some(state) => gather(&context.judge(&config, state), &which, counting)?,
@@ -42,7 +48,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let text = if args.csv {
         report.as_csv()
     } else {
-        report.as_text(is_one)
+        report.as_text(asked)
     };
     output::print(&text);
     for damaged in report.damage.sentences() {
@@ -54,7 +60,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
 fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<Which> {
     Ok(match (&args.id, &args.project) {
         (Some(id), _) => Which::One(one(state, id)?),
-        (None, Some(path)) => Which::Project(project::existing(path)?.root().to_owned()),
+        (None, Some(path)) => Which::Project(project_asked(state, path)?.root().to_owned()),
         (None, None) if args.all => Which::All,
         (None, None) => Which::Project(project_here(&context.env, None)?.root().to_owned()),
     })

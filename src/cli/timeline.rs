@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::args::TimelineArgs;
-use super::context::{Context, find_session, since};
+use super::context::{Context, find_session, missing, since};
 use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
@@ -39,7 +39,9 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let record = dir.record()?.ok_or_else(gone)?;
     let finding = context.judge(&config, state).find(&id, &record);
     let mut trace = Trace::with_labels();
-    let damage = dir.lines()?.for_each(|line| trace.push(line));
+    let lines = dir.lines()?;
+    missing(&lines).for_each(|text| output::complain(&text));
+    let damage = lines.for_each(|line| trace.push(line));
     trace.order();
     let mut activity = Activity::of(&trace);
     activity.close(|pid| finding.has(pid));

@@ -62,7 +62,10 @@ pub fn run(fallback: Option<&str>) {
     let stderr = be_silent();
     let env = Environment::read();
     let places = Places::new(&env);
-    let settings = config::load(&places);
+    let mut settings = config::load(&places);
+    if env.relative.contains(&"CCSESSION_CONFIG") {
+        settings.capture_least();
+    }
     let mut scan = scan::Scan::new(wire::plan_for(settings.config.capture));
     stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let payload = wire::Payload::new(scan);

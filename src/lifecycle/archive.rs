@@ -257,7 +257,7 @@ impl Sources {
         let mut sources = Self {
             main,
             agents,
-            journal: session.files_of_lines().collect(),
+            journal: session.files_of_lines()?,
             bytes: 0,
             fingerprint: String::new(),
         };

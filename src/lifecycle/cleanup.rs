@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::identity::liveness::{Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
-use crate::lifecycle::{ending, lease, limits};
+use crate::lifecycle::{ending, lease, limits, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::lock::CLI_PATIENCE;
@@ -18,6 +18,9 @@ use crate::store::write::TEMPORARY;
 use crate::store::{
     Environment, Error, Places, Result, State, ended, file, index, tombstones, write,
 };
+
+/// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
+const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -181,6 +184,8 @@ impl Sweep<'_> {
             for id in state.session_ids()? {
                 sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
                 forget_owners(judge, &id)?;
+                // A session that ended is on no list of live ones any more.
+                count_tokens(self.env, judge, &id);
             }
             self.keep_up(report)?;
             self.prune(report)?;
@@ -219,10 +224,13 @@ impl Sweep<'_> {
         if gone(judge, id).is_none() {
             // It was resumed at this very moment.
             index::add_to_project(state, key, id)?;
-        } else if how == Gone::Abandoned {
+            return Ok(());
+        }
+        if how == Gone::Abandoned {
             let line = Line::new("session abandoned");
             log::append(state, Log::Operations, &line.session(id))?;
         }
+        count_tokens(self.env, judge, id);
         Ok(())
     }
 
@@ -336,6 +344,15 @@ impl Sweep<'_> {
                 log::append(state, Log::Operations, &logged).is_ok()
             }
         }
+    }
+}
+
+/// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
+/// whoever asks for them.
+fn count_tokens(env: &Environment, judge: &Judge<'_>, id: &SessionId) {
+    let dir = judge.state.session(id);
+    if let Ok(Some(record)) = dir.record() {
+        let _ = usage::count_due(env, &dir, &record, judge.now, SEARCHED);
     }
 }
 

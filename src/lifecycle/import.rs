@@ -1,12 +1,13 @@
 //! Records and events from the client's own transcripts: a past for the first day, and the way back where hooks were not
 //! armed. The transcripts are only read.
 //!
-//! What a session's hooks have not recorded goes to `transcript.jsonl` beside its journal. That file is derived: it is
-//! made anew each time and replaced whole, so an import can be repeated, or killed, at any moment.
+//! What a session's hooks have not recorded goes to `transcript.jsonl` beside its journal. That file is replaced whole, so
+//! an import can be repeated, or killed, at any moment; and what is in it stays, whatever became of the transcripts.
 
 mod claims;
 mod events;
 mod known;
+mod merge;
 mod reading;
 pub mod sources;
 mod thread;
@@ -17,11 +18,12 @@ use std::path::{Path, PathBuf};
 use claims::{Claims, Place};
 use events::Made;
 use known::Known;
+use merge::{Copies, merge};
 pub use reading::Skipped;
 use reading::{Facts, Reading};
 use sources::{LeftOut, Source, Sources};
 
-use crate::lifecycle::transcript;
+use crate::lifecycle::{transcript, usage};
 use crate::model::event::TRANSCRIPT;
 use crate::model::label::session_name;
 use crate::model::record::Head;
@@ -80,6 +82,7 @@ pub fn run(
     sessions.sort_by(|a, b| (a.age, &a.id).cmp(&(b.age, &b.id)));
     let ids: Vec<SessionId> = sessions.iter().map(|source| source.id.clone()).collect();
     let mut claims = Claims::default();
+    let mut settled = HashSet::new();
     for (place, source) in sessions.iter().enumerate() {
         let dir = state.map(|state| state.session(&source.id));
         let record = dir.as_ref().map(SessionDir::record).transpose();
@@ -98,7 +101,9 @@ pub fn run(
             dir,
             record,
         };
-        session.import(state, options, &ids, &mut claims, &mut report)?;
+        if session.import(state, options, &ids, &mut claims, &settled, &mut report)? {
+            settled.insert(place);
+        }
         progress(source.size);
     }
     if let Some(state) = state.filter(|_| report.imported > 0 && !options.dry_run) {
@@ -112,7 +117,12 @@ pub fn run(
 
 fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
-    record.is_some_and(|record| record.source.as_deref() == Some("fork"))
+    record.is_some_and(|record| match record.source.as_deref() {
+        Some("fork") => true,
+        // An import has seen whose lines it begins with.
+        Some(TRANSCRIPT) => record.previous.is_some(),
+        _ => false,
+    })
 }
 
 /// One session that is being imported.
@@ -126,25 +136,27 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Imports the session. Whether it was asked for, and all that its transcripts say is on record, is the answer.
     fn import(
         &self,
         state: Option<&State>,
         options: &Options,
         ids: &[SessionId],
         claims: &mut Claims,
+        settled: &HashSet<Place>,
         report: &mut Report,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let read = self.read(options.capture, claims, report)?;
         if !self.source.is_wanted {
-            return Ok(());
+            return Ok(false);
         }
         report.skipped.add(&read.skipped);
         let Some(last) = read.made.iter().map(|made| made.at).max() else {
             self.leave_out(report, &nothing_in(&read.facts));
-            return Ok(());
+            return Ok(false);
         };
         if options.since.is_some_and(|since| last < since) {
-            return Ok(());
+            return Ok(false);
         }
         let record = match &self.record {
             Some(record) => record.clone(),
@@ -152,7 +164,7 @@ impl Session<'_> {
                 Some(record) => record,
                 None => {
                     self.leave_out(report, "no line says where the session was");
-                    return Ok(());
+                    return Ok(false);
                 }
             },
         };
@@ -161,16 +173,20 @@ impl Session<'_> {
             .as_deref()
             .is_some_and(|root| !record.is_in(root))
         {
-            return Ok(());
+            return Ok(false);
         }
         report.sessions += 1;
-        let missing = self.missing(read.made)?;
         self.settle(
             state.filter(|_| !options.dry_run),
             &record,
-            &missing,
+            read,
+            settled,
             report,
-        )
+        )?;
+        if !options.dry_run {
+            self.count_tokens(&record, report);
+        }
+        Ok(true)
     }
 
     /// Reads all transcripts of the session.
@@ -189,6 +205,7 @@ impl Session<'_> {
             spawned: HashMap::new(),
             facts: Facts::default(),
             made: Vec::new(),
+            copies: Copies::default(),
             skipped: Skipped::default(),
         };
         for agent in &self.source.agents {
@@ -205,6 +222,7 @@ impl Session<'_> {
         let read = Read {
             facts: reading.facts,
             made: reading.made,
+            copies: reading.copies,
             skipped: reading.skipped,
         };
         if self.source.is_wanted {
@@ -216,50 +234,69 @@ impl Session<'_> {
         Ok(read)
     }
 
-    /// The events that hooks have not recorded, in the order of their times. The journal is read after the transcript,
-    /// since a hook comes before the line that the client writes.
-    fn missing(&self, mut made: Vec<Made>) -> Result<Vec<Made>> {
-        let Some(dir) = &self.dir else {
-            made.sort_by_key(|made| made.at);
-            return Ok(made);
-        };
-        let gone = gone_agents(dir, &made)?;
-        made.extend(gone);
-        let known = Known::of(dir.events()?);
-        made.retain(|made| !known.has(&made.subject, made.at));
-        made.sort_by_key(|made| made.at);
-        Ok(made)
-    }
-
     /// Writes what is not there yet, and counts it; without a `state`, only counts it.
+    ///
+    /// Under the lock, so that of two imports at once the later one finds what the earlier one has written.
     fn settle(
         &self,
         state: Option<&State>,
         record: &Record,
-        missing: &[Made],
+        read: Read,
+        settled: &HashSet<Place>,
         report: &mut Report,
     ) -> Result<()> {
+        let known = self.known()?;
+        let _lock = state.map(|state| state.lock(CLI_PATIENCE)).transpose()?;
+        let before = self.before()?;
+        let count_before = before.len();
+        let mut all = merge(read.made, before, &read.copies, settled);
+        all.retain(|made| !known.has(&made.subject, made.at));
         let mut lines = Vec::new();
-        for made in missing {
+        for made in &all {
             lines.extend_from_slice(&made.line);
             lines.push(b'\n');
         }
-        let (before, is_there) = match &self.dir {
-            Some(dir) => (dir.imported_events()?.count(), dir.has_imported(&lines)?),
-            None => (0, lines.is_empty()),
+        let is_there = match &self.dir {
+            Some(dir) => dir.has_imported(&lines)?,
+            None => lines.is_empty(),
         };
         if is_there && self.record.is_some() {
             return Ok(());
         }
         report.imported += 1;
-        report.events += missing.len().saturating_sub(before) as u64;
-        if let (Some(state), Some(dir)) = (state, &self.dir) {
-            let _lock = state.lock(CLI_PATIENCE)?;
+        report.events += all.len().saturating_sub(count_before) as u64;
+        if let (Some(_), Some(dir)) = (state, &self.dir) {
             dir.create_record(record)?;
-            let last = missing.last().map_or(record.started_at, |made| made.at);
+            let last = all.last().map_or(record.started_at, |made| made.at);
             dir.replace_imported(&lines, last)?;
         }
         Ok(())
+    }
+
+    /// Counts the tokens, while the transcripts are there.
+    fn count_tokens(&self, record: &Record, report: &mut Report) {
+        let Some(dir) = &self.dir else {
+            return;
+        };
+        for main in &self.source.mains {
+            if let Err(err) = usage::of_transcript(Some(main), dir, record) {
+                let (path, why) = (main.clone(), format!("its tokens: {err}"));
+                report.left_out.push(LeftOut { path, why });
+            }
+        }
+    }
+
+    /// What hooks have recorded. It is read after the transcript, since a hook comes before the line that the client writes.
+    fn known(&self) -> Result<Known> {
+        let events = self.dir.as_ref().map(SessionDir::events).transpose()?;
+        Ok(events.map(Known::of).unwrap_or_default())
+    }
+
+    /// What earlier imports have made.
+    fn before(&self) -> Result<Vec<Made>> {
+        let events = self.dir.as_ref().map(SessionDir::imported_events);
+        let events = events.transpose()?.into_iter().flatten();
+        Ok(events.filter_map(|event| Made::again(&event)).collect())
     }
 
     fn leave_out(&self, report: &mut Report, why: &str) {
@@ -298,25 +335,8 @@ impl Session<'_> {
 struct Read {
     facts: Facts,
     made: Vec<Made>,
+    copies: Copies,
     skipped: Skipped,
-}
-
-/// What was imported before of subagents that have no transcript any more: the client deletes those of a session that
-/// goes on.
-fn gone_agents(dir: &SessionDir, made: &[Made]) -> Result<Vec<Made>> {
-    let there: HashSet<&str> = made
-        .iter()
-        .filter_map(|made| made.subject.agent())
-        .collect();
-    let before = dir
-        .imported_events()?
-        .filter_map(|event| Made::again(&event));
-    let is_gone = |made: &Made| {
-        made.subject
-            .agent()
-            .is_some_and(|agent| !there.contains(agent))
-    };
-    Ok(before.filter(is_gone).collect())
 }
 
 /// Why nothing was made of a transcript.

@@ -88,7 +88,8 @@ fn there(path: &str) -> Option<PathBuf> {
     is_there(&path).then_some(path)
 }
 
-fn is_there(path: &Path) -> bool {
+/// Whether a file is at `path`.
+pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
@@ -109,7 +110,9 @@ fn named(dir: &SessionDir) -> Option<PathBuf> {
 /// Where the journal cannot be opened.
 pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
     let is_fork = match record.source.as_deref() {
-        Some("fork" | TRANSCRIPT) => true,
+        Some("fork") => true,
+        // What an import began with was the session's own, unless it saw whose else; it may have seen a part only.
+        Some(TRANSCRIPT) => record.previous.is_some(),
         // A launcher's record was made before the client said how it starts.
         Some("run") => dir
             .events()?
@@ -182,7 +185,7 @@ pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
 
 /// The session that the first lines of the transcript at `path` name.
 fn session_in(path: &Path) -> Option<String> {
-    let mut lines = Lines::open(path).ok()??;
+    let mut lines = Lines::open_original(path).ok()??;
     for _ in 0..OPENING {
         if let Found::Line(bytes) = lines.next_line().ok()??
             && let Some(id) = Line::decode(bytes).and_then(|line| line.session_id.owned())

@@ -1,11 +1,13 @@
 //! What a session used of the models, counted from the client's own transcript.
 //!
 //! A transcript is read on from where the last reading ended; how far that was, and what was counted, is in the
-//! session's `usage.json`. It is derived: lost, it is counted anew. It needs no lock, since each writer replaces it by a
-//! count that is right for what that writer has read.
+//! session's `usage.json`. It stays when the client deletes the transcript; lost before that, it is counted anew. It needs
+//! no lock, since each writer replaces it by a count that is right for what that writer has read.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ use super::transcript::{self, AgentFile};
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines, Position};
-use crate::store::{Environment, Result, SessionDir};
+use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
 const VERSION: u64 = 1;
@@ -28,7 +30,8 @@ const UNNAMED_AGENT: &str = "sidechain";
 /// as it was counted last.
 ///
 /// # Errors
-/// Where `usage.json` cannot be read or replaced, or the journal cannot be opened.
+/// Where `usage.json` cannot be read or replaced, or the journal cannot be opened. One that is damaged is no error while
+/// the transcript is there.
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let main = transcript::find(env, dir, &record.session_id);
     of_transcript(main.as_deref(), dir, record)
@@ -39,14 +42,51 @@ pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Resul
 /// # Errors
 /// As [`of_session`].
 pub fn of_transcript(main: Option<&Path>, dir: &SessionDir, record: &Record) -> Result<Usage> {
-    let mut counted = Counted::read(dir)?;
+    let (mut counted, damage) = match Counted::read(dir) {
+        Err(damage @ Error::Content { .. }) => (Counted::default(), Some(damage)),
+        read => (read?, None),
+    };
     if let Some(main) = main {
         let since = transcript::own_since(dir, record)?;
         if counted.read_on(main, &record.session_id, since) {
             dir.replace_usage(&counted.encode())?;
         }
     }
-    Ok(counted.usage())
+    match damage {
+        Some(damage) if counted.files.is_empty() => Err(damage),
+        _ => Ok(counted.usage()),
+    }
+}
+
+/// Counts what a session used that has not been counted since its last event, if its transcript is where its record says
+/// or, where the session was at work within `search`, wherever it is. For whoever looks at all sessions.
+///
+/// # Errors
+/// As [`of_session`].
+pub fn count_due(
+    env: &Environment,
+    dir: &SessionDir,
+    record: &Record,
+    now: Timestamp,
+    search: Duration,
+) -> Result<()> {
+    let last = dir.last_activity();
+    let written = dir.usage_written();
+    let is_counted = |at: Timestamp| written.is_some_and(|written| written > at);
+    let main = match transcript::find_named(record, None) {
+        Some(main) => {
+            let changed = file::look(&main)?.map(|found| found.meta.modified);
+            Some(main).filter(|_| !changed.into_iter().chain(last).all(is_counted))
+        }
+        None if last.is_some_and(|last| last.age(now) < search && !is_counted(last)) => {
+            transcript::find(env, dir, &record.session_id)
+        }
+        None => None,
+    };
+    match main {
+        Some(main) => of_transcript(Some(&main), dir, record).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// What was counted of the session last; nothing where nothing was.
@@ -107,11 +147,18 @@ struct Tokens<'a> {
 
 impl Counted {
     fn read(dir: &SessionDir) -> Result<Self> {
-        let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).ok();
-        let known = dir.usage()?.and_then(read);
-        Ok(known
-            .filter(|known: &Self| known.v == VERSION)
-            .unwrap_or_default())
+        let Some(bytes) = dir.usage()? else {
+            return Ok(Self::default());
+        };
+        let damaged = |why: String| Error::Content {
+            path: dir.usage_path(),
+            why,
+        };
+        let known: Self = serde_json::from_slice(&bytes).map_err(|err| damaged(err.to_string()))?;
+        if known.v != VERSION {
+            return Err(damaged(format!("it is of version {}", known.v)));
+        }
+        Ok(known)
     }
 
     fn encode(&mut self) -> Vec<u8> {
@@ -138,14 +185,15 @@ impl Counted {
         is_new
     }
 
-    /// Reads what is new in one file. One that cannot be read keeps what was counted of it.
+    /// Reads what is new in one file. One that cannot be read keeps what was counted of it, and so does one that has lost
+    /// some of it.
     fn read_file(&mut self, path: &Path, agent: Option<&str>, since: Option<Timestamp>) -> bool {
         let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
             return false;
         };
         let before = self.files.get(name.as_ref());
         match FileCount::of(path, before, agent, since) {
-            Ok(Some(count)) if before != Some(&count) => {
+            Ok(Some(count)) if before.is_none_or(|before| count.replaces(before)) => {
                 self.files.insert(name.into_owned(), count);
                 true
             }
@@ -181,7 +229,7 @@ impl FileCount {
         agent: Option<&str>,
         since: Option<Timestamp>,
     ) -> Result<Option<Self>> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = Lines::open_original(path)? else {
             return Ok(None);
         };
         let mut count = Self::default();
@@ -202,6 +250,26 @@ impl FileCount {
         count.identity = lines.meta().identity;
         count.position = lines.position()?;
         Ok(Some(count))
+    }
+
+    /// Whether this is more, or more recent, than what was counted `before` of a file of this name: it may have been cut
+    /// off, or another may be an older copy.
+    fn replaces(&self, before: &Self) -> bool {
+        if self == before {
+            return false;
+        }
+        match self.messages().cmp(&before.messages()) {
+            Ordering::Less => false,
+            Ordering::Greater => true,
+            Ordering::Equal => {
+                self.path == before.path || !transcript::is_there(Path::new(&before.path))
+            }
+        }
+    }
+
+    fn messages(&self) -> u64 {
+        let before = self.sum.by.iter().map(|used| used.messages).sum::<u64>();
+        before + self.growing.len() as u64
     }
 
     fn line(&mut self, line: &Line<'_>, agent: Option<&str>, since: Option<Timestamp>) {
@@ -404,7 +472,9 @@ mod tests {
             ("late", 12, Some(1.5)),
         ];
         for (source, output, cost) in cases {
-            let session = Session::new(source);
+            let mut session = Session::new(source);
+            // An import names the session that it has seen the copies of.
+            session.record.previous = (source == "transcript").then(|| "s-1".parse().unwrap());
             session.write(&lines);
             let usage = session.usage();
             assert_eq!(
@@ -423,6 +493,7 @@ mod tests {
         old[1]["costUSD"] = 0.5.into();
         session.write(&old);
         assert_eq!(session.usage().cost_usd, Some(0.75));
+        let session = Session::new("startup");
         session.write(&[
             json!({"type": "cost-state", "totalCostUSD": 0.1}),
             json!({"type": "cost-state", "totalCostUSD": 0.2}),
@@ -462,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_stays_counted_and_what_was_rewritten_is_counted_anew() {
+    fn what_is_gone_or_cut_off_stays_counted_and_what_was_rewritten_is_counted_anew() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
         assert_eq!(session.usage().total().output, 12);
@@ -470,9 +541,36 @@ mod tests {
         session.write(&[line("m1", "12:00:01", 7), line("m3", "12:00:02", 4)]);
         assert_eq!(session.usage().total().output, 11);
         session.write(&[line("m1", "12:00:01", 7)]);
-        assert_eq!(session.usage().total().output, 7);
+        assert_eq!(session.usage().total().output, 11);
         fs::remove_file(session.transcript()).unwrap();
-        assert_eq!(session.usage().total().output, 7);
+        assert_eq!(session.usage().total().output, 11);
+    }
+
+    #[test]
+    fn an_older_copy_elsewhere_takes_nothing_away() {
+        let session = Session::new("startup");
+        session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
+        let of = |main: &Path| of_transcript(Some(main), &session.session, &session.record);
+        assert_eq!(of(&session.transcript()).unwrap().total().output, 12);
+        let copy = session.dir.path().join("copy").join(format!("{ID}.jsonl"));
+        put(&copy, format!("{}\n", line("m1", "12:00:01", 7)).as_bytes());
+        assert_eq!(of(&copy).unwrap().total().output, 12);
+        assert_eq!(of(&session.transcript()).unwrap().total().output, 12);
+    }
+
+    #[test]
+    fn a_damaged_count_is_an_error_where_it_cannot_be_made_anew() {
+        let session = Session::new("startup");
+        let path = session.session.path().join("usage.json");
+        for damaged in [&b"{bad"[..], b"", b"{\"v\":7,\"files\":{}}"] {
+            put(&path, damaged);
+            let refused = of_session(&Environment::default(), &session.session, &session.record);
+            let said = refused.unwrap_err().to_string();
+            assert!(said.contains("usage.json"), "{said}");
+            session.write(&[line("m1", "12:00:01", 7)]);
+            assert_eq!(session.usage().total().output, 7);
+            fs::remove_file(session.transcript()).unwrap();
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a session did: its calls, prompts, subagents, compactions and segments, from its events in order. Pure; any order
 //! of arrival gives the same answer, because the events are put in order first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::call::{Call, Closed, Moment, State};
@@ -11,6 +11,10 @@ use super::trace::{Batched, Span, Step, Trace};
 
 /// Copies of one event that come within this time are one event that several registered hooks told.
 const SAME_MOMENT: i64 = 250_000;
+/// A copy that names what it is about may come later, when a hook has to wait for its turn.
+const SAME_WHILE: i64 = 10_000_000;
+/// More events than this do not come in a moment.
+const MOST_IN_A_MOMENT: usize = 1000;
 /// How many of the last calls are looked through before the index of all.
 const NEAR: usize = 16;
 
@@ -80,16 +84,42 @@ pub struct Agent<'a> {
     pub agent_type: Option<&'a str>,
     /// When it was first heard of.
     pub began: Moment,
-    /// When it last stopped.
+    /// When it last stopped; none while it runs.
+    pub ended: Option<Moment>,
+    /// How often it ran, at least once: one that has stopped may be taken up again.
+    pub runs: Vec<Run>,
+    /// The client's process that it was last heard of in.
+    pid: Option<u32>,
+}
+
+/// A time in which a subagent ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// When it began, or was first heard of.
+    pub began: Moment,
+    /// When it stopped.
     pub ended: Option<Moment>,
     /// The call that started it, by its place among the calls.
     pub call: Option<usize>,
-    /// The subagent that started it; none for the main thread, or where it is not known.
-    pub parent: Option<&'a str>,
-    /// Whether the call that started it was told its id, and not only guessed by the order of events.
+    /// Whether that call was told the subagent's id, and is not only guessed by the order of events.
     pub is_linked: bool,
-    /// The client's process that it was last heard of in.
-    pid: Option<u32>,
+    /// Whether its SubagentStart is on record.
+    has_begun: bool,
+}
+
+impl Agent<'_> {
+    fn end(&mut self, now: Moment) {
+        self.ended = Some(now);
+        if let Some(run) = self.runs.last_mut() {
+            run.ended = Some(now);
+        }
+    }
+
+    /// Which of its runs, by its place among them, was under way at `at`: the last one that had begun.
+    pub fn run_at(&self, at: Moment) -> usize {
+        let begun = self.runs.partition_point(|run| run.began.at <= at.at);
+        begun.saturating_sub(1)
+    }
 }
 
 /// A compaction of the context.
@@ -159,7 +189,7 @@ impl<'a> Activity<'a> {
         }
         for agent in &mut self.agents {
             if agent.ended.is_none() && !has_it(agent.pid) {
-                agent.ended = Some(last_of(agent.pid));
+                agent.end(last_of(agent.pid));
             }
         }
         for prompt in &mut self.prompts {
@@ -267,37 +297,109 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Whether the same event was told a moment ago. Events of calls tell it by the call's id instead.
+    /// Whether this is a copy of an event that another hook told. Events of calls with ids are told by those.
     fn is_told_before(&self, place: usize, step: &Step) -> bool {
-        let is_told_once = matches!(
-            step.kind,
+        match step.kind {
+            Kind::UserPromptSubmit if self.is_prompt_again(step) => true,
+            Kind::SubagentStart if self.is_run_again(step) => true,
+            Kind::SessionStart if self.is_start_again(step) => true,
             Kind::SessionStart
-                | Kind::SessionEnd
-                | Kind::UserPromptSubmit
-                | Kind::SubagentStart
-                | Kind::SubagentStop
-                | Kind::Stop
-                | Kind::StopFailure
-                | Kind::PreCompact
-                | Kind::PostCompact
-                | Kind::CwdChanged
-        );
+            | Kind::SessionEnd
+            | Kind::UserPromptSubmit
+            | Kind::SubagentStart
+            | Kind::SubagentStop
+            | Kind::Stop
+            | Kind::StopFailure
+            | Kind::PreCompact
+            | Kind::PostCompact
+            | Kind::CwdChanged
+            | Kind::PermissionRequest => self.is_same_moment(place, step),
+            Kind::PreToolUse
+            | Kind::PostToolUse
+            | Kind::PostToolUseFailure
+            | Kind::PermissionDenied
+                if self.trace.text(step.tool_use_id).is_none() =>
+            {
+                // Of two calls of one tool side by side, only what they did tells which is which.
+                let is_distinct = self.trace.text(step.what).is_some()
+                    || step.input_bytes.is_some()
+                    || step.output_bytes.is_some()
+                    || step.duration_ms.is_some();
+                let ends_none = step.kind != Kind::PreToolUse && self.find_unnamed(step).is_none();
+                (is_distinct || ends_none) && self.is_same_moment(place, step)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the same was told a moment ago, word for word.
+    fn is_same_moment(&self, place: usize, step: &Step) -> bool {
         let earlier = self.trace.steps().get(..place).unwrap_or_default();
-        let is_copy = |other: &&Step| {
-            let texts = |step: &Step| [step.agent_id, step.prompt_id, step.word, step.task];
+        let is_copy = |other: &Step| {
+            let texts = |step: &Step| {
+                [
+                    step.agent_id,
+                    step.prompt_id,
+                    step.word,
+                    step.task,
+                    step.tool,
+                    step.what,
+                ]
+            };
+            let numbers = |step: &Step| (step.duration_ms, step.input_bytes, step.output_bytes);
             let pairs = texts(other).into_iter().zip(texts(step));
             other.kind == step.kind
                 && other.pid == step.pid
+                && numbers(other) == numbers(step)
                 && pairs
                     .into_iter()
                     .all(|(one, other)| self.trace.is_same(one, other))
         };
-        is_told_once
-            && earlier
-                .iter()
-                .rev()
-                .take_while(|other| step.at - other.at <= SAME_MOMENT)
-                .any(|other| is_copy(&other))
+        earlier
+            .iter()
+            .rev()
+            .take(MOST_IN_A_MOMENT)
+            .take_while(|other| step.at - other.at <= SAME_MOMENT)
+            .any(is_copy)
+    }
+
+    /// Whether the client's last prompt is this one: its turn goes on, or was over a moment ago.
+    fn is_prompt_again(&self, step: &Step) -> bool {
+        let id = self.trace.text(step.prompt_id);
+        let mut prompts = self.activity.prompts.iter().rev();
+        let last = prompts.find(|prompt| prompt.pid == step.pid);
+        last.is_some_and(|last| {
+            let is_same =
+                id.is_some() && last.prompt_id == id && last.notifies == self.notifies(step);
+            is_same && (last.end == TurnEnd::Open || step.at - last.at.at <= SAME_WHILE)
+        })
+    }
+
+    /// Whether the subagent that begins began just now, and has not stopped since.
+    fn is_run_again(&self, step: &Step) -> bool {
+        let id = self.trace.text(step.agent_id);
+        let place = id.and_then(|id| self.agents.get(id));
+        let agent = place.and_then(|place| self.activity.agents.get(*place));
+        let run = agent.and_then(|agent| Some((agent.pid, agent.runs.last()?)));
+        run.is_some_and(|(pid, run)| {
+            let is_open = run.ended.is_none() && run.has_begun;
+            is_open && pid == step.pid && step.at - run.began.at <= SAME_WHILE
+        })
+    }
+
+    /// Whether the client that begins began just now, and has not ended since. After a compaction one begins once more.
+    fn is_start_again(&self, step: &Step) -> bool {
+        let source = self.trace.text(step.word);
+        let mut segments = self.activity.segments.iter().rev();
+        let last = segments.find(|segment| segment.pid == step.pid);
+        last.is_some_and(|last| {
+            let is_open = last.ended.is_none() && !last.is_before_start;
+            step.pid.is_some()
+                && is_open
+                && source.is_some_and(|source| source != "compact")
+                && last.source == source
+                && step.at - last.began.at <= SAME_WHILE
+        })
     }
 
     /// Notes which client the event is of. One whose start was not heard of begins a segment all the same.
@@ -384,7 +486,12 @@ impl<'a> Fold<'a> {
         if self.trace.text(step.tool_use_id).is_some() {
             return self.find(step.agent_id, step.tool_use_id);
         }
-        // An old client sends no ids: the calls of one tool end in the order in which they began.
+        self.find_unnamed(step)
+    }
+
+    /// The call that an event without a call's id is about. An old client sends none: the calls of one tool end in the
+    /// order in which they began.
+    fn find_unnamed(&self, step: &Step) -> Option<usize> {
         let agent = self.trace.text(step.agent_id);
         let tool = self.trace.text(step.tool);
         self.open.iter().copied().find(|&place| {
@@ -444,20 +551,28 @@ impl<'a> Fold<'a> {
         self.add(call, step.tool_use_id, step.agent_id);
     }
 
-    /// A question names no call: it is about the oldest one of its tool that has not been asked about.
+    /// A question names no call: it is about the oldest one of its tool that has not been asked about, if it can be of
+    /// one with an input of the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
         let agent = self.trace.text(step.agent_id);
         let tool = self.trace.text(step.tool);
-        for place in &self.open {
-            if let Some(call) = self.activity.calls.get_mut(*place)
-                && call.asked.is_none()
-                && call.agent_id == agent
-                && call.tool == tool
-                && is_of(call.pid, step.pid)
-            {
-                call.asked = Some(now);
-                return;
-            }
+        let calls = &self.activity.calls;
+        let could_be = |place: &usize| {
+            calls.get(*place).is_some_and(|call| {
+                call.asked.is_none()
+                    && call.agent_id == agent
+                    && call.tool == tool
+                    && is_of(call.pid, step.pid)
+            })
+        };
+        let is_as_long = |place: &usize| {
+            let call = calls.get(*place);
+            step.input_bytes.is_some() && call.is_some_and(|it| it.input_bytes == step.input_bytes)
+        };
+        let open = || self.open.iter().copied().filter(could_be);
+        let place = open().find(is_as_long).or_else(|| open().next());
+        if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(place)) {
+            call.asked = Some(now);
         }
     }
 
@@ -550,11 +665,17 @@ impl<'a> Fold<'a> {
         true
     }
 
-    fn prompt(&mut self, step: &Step, now: Moment) {
+    /// What the prompt is about, where it is no person's.
+    fn notifies(&self, step: &Step) -> Option<Notified<'a>> {
         let task_id = self.trace.text(step.task);
-        let is_notification = self.trace.text(step.word) == Some("task-notification");
-        if is_notification {
-            self.background_over(task_id, now);
+        let word = self.trace.text(step.word);
+        (word == Some("task-notification")).then_some(Notified { task_id })
+    }
+
+    fn prompt(&mut self, step: &Step, now: Moment) {
+        let notifies = self.notifies(step);
+        if let Some(notified) = notifies {
+            self.background_over(notified.task_id, now);
         } else {
             self.abandon(now, Closed::ByPrompt, |call| {
                 call.agent_id.is_none() && is_of(call.pid, step.pid)
@@ -564,7 +685,7 @@ impl<'a> Fold<'a> {
         self.activity.prompts.push(Prompt {
             prompt_id: self.trace.text(step.prompt_id),
             at: now,
-            notifies: is_notification.then_some(Notified { task_id }),
+            notifies,
             ended: None,
             end: TurnEnd::Open,
             pid: step.pid,
@@ -617,19 +738,38 @@ impl<'a> Fold<'a> {
                 agent_type: None,
                 began: now,
                 ended: None,
-                call: None,
-                parent: None,
-                is_linked: false,
+                runs: Vec::new(),
                 pid: None,
             });
         }
-        if let Some(agent) = agents.get_mut(place) {
-            agent.pid = step.pid.or(agent.pid);
-            agent.agent_type = agent
-                .agent_type
-                .or_else(|| self.trace.text(step.agent_type));
-            if step.kind == Kind::SubagentStart {
+        let Some(agent) = agents.get_mut(place) else {
+            return;
+        };
+        agent.pid = step.pid.or(agent.pid);
+        agent.agent_type = agent
+            .agent_type
+            .or_else(|| self.trace.text(step.agent_type));
+        let is_start = step.kind == Kind::SubagentStart;
+        match agent.runs.last_mut() {
+            // It may have been heard of before its start was.
+            Some(run)
+                if is_start
+                    && !run.has_begun
+                    && run.ended.is_none()
+                    && now.at - run.began.at <= SAME_WHILE =>
+            {
+                run.has_begun = true;
+            }
+            Some(run) if !is_start && (step.kind != Kind::PreToolUse || run.ended.is_none()) => {}
+            _ => {
                 agent.ended = None;
+                agent.runs.push(Run {
+                    began: now,
+                    ended: None,
+                    call: None,
+                    is_linked: false,
+                    has_begun: is_start,
+                });
             }
         }
     }
@@ -643,7 +783,7 @@ impl<'a> Fold<'a> {
         });
         let place = self.agents.get(agent_id);
         if let Some(agent) = place.and_then(|place| self.activity.agents.get_mut(*place)) {
-            agent.ended = Some(now);
+            agent.end(now);
         }
         self.background_over(Some(agent_id), now);
     }
@@ -691,43 +831,63 @@ impl<'a> Fold<'a> {
         });
     }
 
-    /// Ties each subagent to the call that started it: by the id that the call was told, else, while it runs, to the
-    /// oldest call that could have.
+    /// Ties each run of a subagent to the call that started it: of those that were told the subagent's id the last one
+    /// before it, else, while it runs, the oldest call that could have.
     fn link_agents(&mut self) {
-        let calls = &self.activity.calls;
-        let starters = |call: &Call<'_>| matches!(call.tool, Some("Agent" | "Task"));
-        let mut told: HashMap<&str, usize> = HashMap::new();
+        let Activity { calls, agents, .. } = &mut self.activity;
+        let mut told: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut could_have: Vec<usize> = Vec::new();
         for (place, call) in calls.iter().enumerate() {
-            if let Some(agent) = call.spawned_agent {
-                told.insert(agent, place);
+            match call.spawned_agent {
+                // No subagent starts itself.
+                Some(agent) if call.agent_id != Some(agent) => {
+                    told.entry(agent).or_default().push(place);
+                }
+                None if matches!(call.tool, Some("Agent" | "Task")) => could_have.push(place),
+                _ => {}
             }
         }
-        let mut guessed: Vec<usize> = Vec::new();
-        for agent in &mut self.activity.agents {
-            let place = told.get(agent.agent_id).copied();
-            agent.is_linked = place.is_some();
-            agent.call = place.or_else(|| {
-                let could_be = |(place, call): &(usize, &Call<'_>)| {
-                    let covers = call.began.at <= agent.began.at
-                        && call.ended.is_none_or(|ended| agent.began.at <= ended.at);
-                    starters(call)
-                        && call.spawned_agent.is_none()
-                        && covers
-                        && !guessed.contains(place)
-                        && call.agent_id != Some(agent.agent_id)
-                };
-                let found = calls
-                    .iter()
-                    .enumerate()
-                    .find(could_be)
-                    .map(|(place, _)| place);
-                guessed.extend(found);
-                found
-            });
-            agent.parent = agent
-                .call
-                .and_then(|place| calls.get(place))
-                .and_then(|call| call.agent_id);
+        let began = |place: usize| calls.get(place).map_or(0, |call| call.began.at);
+        told.values_mut()
+            .for_each(|places| places.sort_by_key(|place| began(*place)));
+        could_have.sort_by_key(|place| began(*place));
+        let mut untold: Vec<(&str, &mut Run)> = Vec::new();
+        for agent in agents {
+            let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
+            for run in &mut agent.runs {
+                // What is known of a call by its end alone began a little earlier than that tells.
+                let before =
+                    |place: &usize| began(*place) <= run.began.at.saturating_add(SAME_MOMENT);
+                let last = places.partition_point(before).checked_sub(1);
+                run.call = last.and_then(|last| places.get(last).copied());
+                run.is_linked = run.call.is_some();
+                if run.call.is_none() {
+                    untold.push((agent.agent_id, run));
+                }
+            }
+        }
+        untold.sort_by_key(|(_, run)| run.began.at);
+        let mut could_have = could_have.into_iter().peekable();
+        let mut begun: VecDeque<usize> = VecDeque::new();
+        for (agent_id, run) in untold {
+            let at = run.began.at;
+            begun.extend(std::iter::from_fn(|| {
+                could_have.next_if(|place| began(*place) <= at)
+            }));
+            let call = |place: &usize| calls.get(*place);
+            let runs = |call: &Call<'_>| call.ended.is_none_or(|ended| at <= ended.at);
+            while begun
+                .front()
+                .is_some_and(|place| !call(place).is_some_and(runs))
+            {
+                begun.pop_front();
+            }
+            let is_it = |place: &usize| {
+                call(place).is_some_and(|call| runs(call) && call.agent_id != Some(agent_id))
+            };
+            if let Some(found) = begun.iter().position(is_it) {
+                run.call = begun.remove(found);
+            }
         }
     }
 }
@@ -915,6 +1075,172 @@ mod tests {
         assert_eq!((activity.calls.len(), activity.duplicates), (1, 2));
     }
 
+    /// The calls and prompts, and the events that were told once more.
+    #[track_caller]
+    fn check_copies(lines: &[Line<'_>], calls: usize, prompts: usize, duplicates: u64) {
+        let trace = trace(lines);
+        let activity = Activity::of(&trace);
+        let found = (
+            activity.calls.len(),
+            activity.prompts.len(),
+            activity.duplicates,
+        );
+        assert_eq!(found, (calls, prompts, duplicates), "{:#?}", activity.calls);
+        assert!(activity.calls.iter().all(|call| call.state == State::Ok));
+    }
+
+    #[test]
+    fn a_question_told_twice_is_asked_once() {
+        let ask = |at, input_bytes| Line {
+            tool: Some("Bash"),
+            input_bytes,
+            ..line("PermissionRequest", at)
+        };
+        let asked = |second: Line<'static>| {
+            let lines = [
+                call("PreToolUse", "t1", 0),
+                Line {
+                    input_bytes: Some(30),
+                    ..call("PreToolUse", "t2", 1)
+                },
+                ask(100, None),
+                second,
+                post("t2", 9000, 10),
+                post("t1", 9900, 10),
+            ];
+            let trace = trace(&lines);
+            let activity = Activity::of(&trace);
+            (
+                activity
+                    .calls
+                    .iter()
+                    .map(|call| call.asked.is_some())
+                    .collect::<Vec<_>>(),
+                activity.duplicates,
+            )
+        };
+        assert_eq!(asked(ask(105, None)), (vec![true, false], 1));
+        assert_eq!(asked(ask(105, Some(30))), (vec![true, true], 0));
+        assert_eq!(asked(ask(900, None)), (vec![true, true], 0));
+        let first = [
+            ask(100, Some(30)),
+            call("PreToolUse", "t1", 0),
+            Line {
+                input_bytes: Some(30),
+                ..call("PreToolUse", "t2", 1)
+            },
+        ];
+        let trace = trace(&first);
+        let activity = Activity::of(&trace);
+        assert_eq!(
+            activity.calls[1].asked.map(|asked| asked.at),
+            Some(trace.steps()[2].at)
+        );
+    }
+
+    #[test]
+    fn a_prompt_is_known_by_its_id_however_late_its_copy_is() {
+        let prompt = |id, at| Line {
+            prompt_id: Some(id),
+            ..line("UserPromptSubmit", at)
+        };
+        let lines = |second| {
+            [
+                prompt("p1", 0),
+                call("PreToolUse", "t1", 10),
+                second,
+                post("t1", 900, 800),
+                line("Stop", 950),
+            ]
+        };
+        check_copies(&lines(prompt("p1", 400)), 1, 1, 1);
+        check_copies(&lines(line("UserPromptSubmit", 400)), 1, 2, 0);
+        let after = [
+            prompt("p1", 0),
+            line("Stop", 300),
+            prompt("p1", 400),
+            prompt("p1", 60_000),
+        ];
+        check_copies(&after, 0, 2, 1);
+    }
+
+    #[test]
+    fn a_start_told_late_begins_nothing_anew() {
+        let start = |at| Line {
+            source: Some("startup"),
+            ..line("SessionStart", at)
+        };
+        let lines = [
+            start(0),
+            start(400),
+            subagent("a1", 1000),
+            subagent("a1", 1400),
+            line("Stop", 2000),
+        ];
+        let trace = trace(&lines);
+        let activity = Activity::of(&trace);
+        assert_eq!(
+            (
+                activity.segments.len(),
+                activity.agents[0].runs.len(),
+                activity.duplicates
+            ),
+            (1, 1, 2)
+        );
+        let early = [
+            Line {
+                agent_id: Some("a1"),
+                ..call("PreToolUse", "t1", 0)
+            },
+            subagent("a1", 400),
+            post("t1", 900, 10),
+        ];
+        assert_eq!(Activity::of(&self::trace(&early)).agents[0].runs.len(), 1);
+    }
+
+    #[test]
+    fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
+        let old = |event, what, at| Line {
+            tool_use_id: None,
+            what: Some(super::super::line::Label::Plain(what)),
+            ..call(event, "", at)
+        };
+        let end = |output_bytes, at| Line {
+            tool_use_id: None,
+            output_bytes,
+            ..call("PostToolUse", "", at)
+        };
+        let one = [
+            old("PreToolUse", "List", 0),
+            old("PreToolUse", "List", 5),
+            end(None, 900),
+            end(None, 905),
+        ];
+        check_copies(&one, 1, 0, 2);
+        let two = [
+            old("PreToolUse", "List", 0),
+            old("PreToolUse", "List", 5),
+            old("PreToolUse", "Show", 6),
+            old("PreToolUse", "Show", 8),
+            end(Some(10), 900),
+            end(Some(10), 905),
+            end(Some(20), 910),
+            end(Some(20), 915),
+        ];
+        check_copies(&two, 2, 0, 4);
+        let bare = |event, at| Line {
+            tool_use_id: None,
+            ..call(event, "", at)
+        };
+        let unlike = [
+            bare("PreToolUse", 0),
+            bare("PreToolUse", 5),
+            bare("PostToolUse", 900),
+            bare("PostToolUse", 905),
+        ];
+        check_copies(&unlike, 2, 0, 0);
+    }
+
     #[test]
     fn waiting_is_told_from_running_and_from_permission() {
         let asked = Line {
@@ -1006,6 +1332,165 @@ mod tests {
         }
     }
 
+    fn set_by(mut line: Line<'static>, micros: i64) -> Line<'static> {
+        line.ts = line
+            .ts
+            .map(|ts| Timestamp::from_micros(ts.micros() + micros));
+        line
+    }
+
+    /// Everything that is told but the time of day: in microseconds from the first event on.
+    fn told(trace: &Trace) -> Vec<String> {
+        let activity = Activity::of(trace);
+        let start = activity.span.map_or(0, |(first, _)| first.at);
+        let at = |moment: Moment| moment.at - start;
+        let end = |moment: Option<Moment>| moment.map(at);
+        let calls = activity.calls.iter().map(|it| {
+            let times = (at(it.began), end(it.asked), end(it.ended), it.duration());
+            format!(
+                "{:?} {:?} {:?} {:?} {times:?}",
+                it.agent_id, it.tool_use_id, it.state, it.closed
+            )
+        });
+        let prompts = activity
+            .prompts
+            .iter()
+            .map(|it| format!("{:?} {} {:?}", it.end, at(it.at), end(it.ended)));
+        let agents = activity
+            .agents
+            .iter()
+            .map(|it| format!("{} {} {:?}", it.agent_id, at(it.began), end(it.ended)));
+        let compactions = activity
+            .compactions
+            .iter()
+            .map(|it| format!("{} {:?}", at(it.began), end(it.ended)));
+        let segments = activity
+            .segments
+            .iter()
+            .map(|it| format!("{:?} {} {:?}", it.pid, at(it.began), end(it.ended)));
+        let numbers = format!(
+            "{} {} {:?}",
+            activity.events,
+            activity.duplicates,
+            activity.span.map(|(_, last)| at(last))
+        );
+        let lists = calls
+            .chain(prompts)
+            .chain(agents)
+            .chain(compactions)
+            .chain(segments);
+        lists.chain([numbers]).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_and_set_back_changes_neither_order_nor_duration() {
+        const HOUR: i64 = 3_600_000_000;
+        let plain = [
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t1", 20),
+            call("PreToolUse", "t2", 30),
+            post("t1", 2020, 2000),
+            call("PreToolUse", "t3", 3000),
+            post("t3", 7000, 4000),
+            post("t2", 8000, 7000),
+            line("Stop", 9000),
+        ];
+        let settings: [[i64; 9]; 4] = [
+            [0, 0, 0, 0, 2, 2, 0, 0, 0],
+            [0, 0, 0, 0, -2, -2, 0, 0, 0],
+            [0, 0, 0, -1, 1, -1, -2, 0, 9000],
+            [-200_000, 0, 1, 2, 3, 4, 5, 6, 200_000],
+        ];
+        for setting in settings {
+            let lines = plain.iter().cloned().zip(setting);
+            let lines: Vec<_> = lines
+                .map(|(line, hours)| set_by(line, hours * HOUR))
+                .collect();
+            assert_eq!(told(&trace(&lines)), told(&trace(&plain)), "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_by_less_than_a_second_ends_no_call_before_it_begins() {
+        let plain = [
+            line("UserPromptSubmit", 0),
+            call("PreToolUse", "t1", 20),
+            post("t1", 70, 40),
+            line("Stop", 90),
+        ];
+        let mut lines = plain.clone();
+        for late in lines.iter_mut().skip(2) {
+            *late = set_by(late.clone(), -900_000);
+        }
+        check(&lines, &[State::Ok]);
+        assert_eq!(told(&trace(&lines)), told(&trace(&plain)));
+    }
+
+    /// The milliseconds between the first and the last event of `lines` and, in another boot, of a client that begins
+    /// after `pause` milliseconds.
+    fn with_reboot(pid: u32, mono: u64, pause: i64) -> i64 {
+        let mut lines = vec![
+            line("SessionStart", 0),
+            line("UserPromptSubmit", 10),
+            call("PreToolUse", "t1", 20),
+        ];
+        for (place, event) in ["SessionStart", "UserPromptSubmit", "Stop"]
+            .into_iter()
+            .enumerate()
+        {
+            let after = i64::try_from(place).unwrap() * 10;
+            lines.push(Line {
+                mono: Some(mono + after.unsigned_abs() * 1000),
+                pid: Some(pid),
+                source: Some("resume").filter(|_| place == 0),
+                ..line(event, pause + after)
+            });
+        }
+        let trace = trace(&lines);
+        let order: Vec<_> = trace.steps().iter().map(|step| step.pid).collect();
+        assert_eq!(order[3..], [Some(pid); 3], "{pid} {mono} {pause}");
+        let (first, last) = Activity::of(&trace).span.unwrap();
+        i64::try_from(first.until(last).as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_boot_is_told_from_a_clock_that_was_set() {
+        const DAY: i64 = 86_400_000;
+        for pid in [7, 8] {
+            for mono in [1_000_000, 5_000_005_000, 6_000_000_000, 80_000_000_000] {
+                assert_eq!(with_reboot(pid, mono, DAY), DAY + 20, "{pid} {mono}");
+            }
+            // Booted an hour before the first event, it says. It was a minute after it, and the clock is wrong.
+            assert_eq!(with_reboot(pid, 5_060_000_000, 1_060_000), 60_020);
+            assert_eq!(with_reboot(pid, 5_060_000_000, -1_060_000), 60_020);
+        }
+        // Further back than a clock is set: another machine.
+        assert_eq!(with_reboot(8, 900_000_000_000, DAY), DAY + 20);
+    }
+
+    #[test]
+    fn events_without_a_boot_clock_are_where_the_clock_of_then_says() {
+        const HOUR: i64 = 3_600_000;
+        let unclocked = |line: Line<'static>| Line { mono: None, ..line };
+        let plain = [
+            line("SessionStart", 0),
+            unclocked(line("UserPromptSubmit", 10)),
+            call("PreToolUse", "t1", 20),
+            unclocked(post("t1", 2020, 2000)),
+            call("PreToolUse", "t2", 3000),
+            unclocked(post("t2", 4000, 900)),
+            line("Stop", 5000),
+        ];
+        for jump in [-HOUR, -500, 500, HOUR] {
+            let mut lines = plain.clone();
+            for late in lines.iter_mut().skip(4) {
+                *late = set_by(late.clone(), jump * 1000);
+            }
+            assert_eq!(told(&trace(&lines)), told(&trace(&plain)), "{jump}");
+        }
+    }
+
     #[test]
     fn after_a_reboot_the_boot_clock_begins_anew() {
         let mut lines = with_jump(0);
@@ -1058,36 +1543,76 @@ mod tests {
         ]);
         let ids = prop::sample::select(vec!["t1", "t2", "t3", "t4", "t5"]);
         let agents = prop::option::of(prop::sample::select(vec!["a1", "a2"]));
-        (kinds, ids, agents, 0..20_000i64, 7..9u32, any::<bool>()).prop_map(
-            |(kind, id, agent, at, pid, is_set)| {
-                let mut event = if kind.contains("Tool") || kind.starts_with("Permission") {
-                    call(kind, id, at)
-                } else {
-                    line(kind, at)
+        (kinds, ids, agents, 0..20_000i64, 7..9u32).prop_map(|(kind, id, agent, at, pid)| {
+            let mut event = if kind.contains("Tool") || kind.starts_with("Permission") {
+                call(kind, id, at)
+            } else {
+                line(kind, at)
+            };
+            event.agent_id = agent;
+            event.pid = Some(pid);
+            if kind == "PostToolBatch" {
+                let batched = crate::model::event::BatchCall {
+                    tool_use_id: Some(id.to_owned()),
+                    ..Default::default()
                 };
-                event.agent_id = agent;
-                event.pid = Some(pid);
-                if kind == "PostToolBatch" {
-                    let batched = crate::model::event::BatchCall {
-                        tool_use_id: Some(id.to_owned()),
-                        ..Default::default()
-                    };
-                    event.calls = vec![batched].into();
-                }
-                if is_set && at > 10_000 {
-                    event.ts = event
-                        .ts
-                        .map(|ts| Timestamp::from_micros(ts.micros() - 7_200_000_000));
-                }
-                event
-            },
-        )
+                event.calls = vec![batched].into();
+            }
+            event
+        })
+    }
+
+    /// A line by any of several clocks, or with only one.
+    fn any_set_line() -> impl Strategy<Value = Line<'static>> {
+        let ahead = prop::sample::select(vec![0, 0, 500_000, -7_200_000_000, 8_000_000_000]);
+        (any_line(), ahead, prop::bool::weighted(0.1)).prop_map(|(line, ahead, is_unclocked)| {
+            let line = set_by(line, ahead);
+            let mono = line.mono.filter(|_| !is_unclocked);
+            Line { mono, ..line }
+        })
+    }
+
+    /// `lines` under a clock that is set at each of these milliseconds to be ahead by so many microseconds.
+    fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
+        let ahead = |line: &Line<'_>| {
+            let since = line.mono.unwrap_or_default() / 1000;
+            let earlier = settings
+                .iter()
+                .filter(|(at, _)| since >= (5_000_000 + at).unsigned_abs());
+            earlier
+                .max_by_key(|(at, _)| at)
+                .map_or(0, |(_, ahead)| *ahead)
+        };
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| set_by(line.clone(), ahead(line)))
+            .collect();
+        trace(&lines)
     }
 
     proptest! {
         #[test]
+        fn no_setting_of_the_clock_changes_what_a_client_did(
+            lines in prop::collection::vec(any_line(), 0..60),
+            settings in prop::collection::vec((0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_000_000_000_000_000..4_000_000_000_000_000i64]), 0..8),
+        ) {
+            let mut lines: Vec<_> = lines.into_iter().filter(|line| line.kind != Kind::SessionStart).collect();
+            lines.iter_mut().for_each(|line| line.pid = Some(7));
+            lines.push(line("SessionStart", 0));
+            prop_assert_eq!(told(&under(&lines, &settings)), told(&trace(&lines)));
+        }
+
+        #[test]
+        fn a_setting_of_the_clock_changes_nothing_of_several_clients(
+            lines in prop::collection::vec(any_line(), 0..60),
+            setting in (0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_900_000_000..4_900_000_000i64]),
+        ) {
+            prop_assert_eq!(told(&under(&lines, &[setting])), told(&trace(&lines)));
+        }
+
+        #[test]
         fn any_order_of_arrival_gives_the_same_calls(
-            (lines, shuffled) in prop::collection::vec(any_line(), 0..60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+            (lines, shuffled) in prop::collection::vec(any_set_line(), 0..60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
         ) {
             let (lines, shuffled) = (trace(&lines), trace(&shuffled));
             prop_assert_eq!(Activity::of(&lines), Activity::of(&shuffled));

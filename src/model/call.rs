@@ -79,7 +79,7 @@ pub struct Moment {
 impl Moment {
     /// How long it was from this moment to `later`; zero for an earlier one.
     pub fn until(self, later: Self) -> Duration {
-        Duration::from_micros(u64::try_from(later.at - self.at).unwrap_or(0))
+        Duration::from_micros(u64::try_from(later.at.saturating_sub(self.at)).unwrap_or(0))
     }
 }
 

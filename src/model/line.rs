@@ -195,7 +195,7 @@ impl<'a> Line<'a> {
             Member::TaskId => self.task_id = Some(cursor.string()?),
             Member::TranscriptPath => self.transcript_path = Some(cursor.string()?),
             Member::OtherFlag => cursor.boolean()?,
-            Member::OtherText => cursor.skip_string()?,
+            Member::OtherText => cursor.other_text()?,
         }
         Some(())
     }
@@ -418,6 +418,18 @@ impl<'a> Cursor<'a> {
         written.starts_with('"').then_some(Label::Written(written))
     }
 
+    /// A string that is not asked for. One with escapes is checked to be one.
+    fn other_text(&mut self) -> Option<()> {
+        let start = self.at;
+        if self.string().is_some() {
+            return Some(());
+        }
+        self.at = start;
+        self.skip_string()?;
+        let written = self.text.get(start..self.at)?;
+        serde_json::from_str::<String>(written).ok().map(drop)
+    }
+
     /// Goes to the end of a string, whatever is in it.
     fn skip_string(&mut self) -> Option<()> {
         self.expect(b'"')?;
@@ -568,6 +580,8 @@ mod tests {
             r#"{"v":1,"event":"Stop","session_id":"../x"}"#,
             "{}",
             "[]",
+            r#"{"v":1,"event":"Stop","cwd":"\q"}"#,
+            "{\"v\":1,\"event\":\"Stop\",\"cwd\":\"\\\0\"}",
             "",
             "null",
         ] {

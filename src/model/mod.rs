@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod archive;
+mod boots;
 pub mod call;
 pub mod config;
 pub mod event;

@@ -1,6 +1,7 @@
 //! Text from strangers (names, labels, paths), made safe for one line of a terminal; and texts that were cut, made whole.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 /// `text` on one line of at most `max` characters: control characters, line separators and the characters that
 /// reorder or hide text become spaces, runs of white space one space; what is cut off ends in `…`.
@@ -71,10 +72,29 @@ pub fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
     mended
 }
 
-/// C0, DEL, C1, line and paragraph separators, zero-width and bidirectional controls.
+/// C0, DEL, C1, line and paragraph separators, annotations, and what Unicode calls default ignorable: characters that
+/// reorder text or that nobody sees. Only the two variation selectors that emoji need are let through.
 fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
+    const UNSEEN: [RangeInclusive<char>; 17] = [
+        '\u{ad}'..='\u{ad}',
+        '\u{34f}'..='\u{34f}',
+        '\u{61c}'..='\u{61c}',
+        '\u{115f}'..='\u{1160}',
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{3164}'..='\u{3164}',
+        '\u{fe00}'..='\u{fe0d}',
+        '\u{feff}'..='\u{feff}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{fff0}'..='\u{fffb}',
+        '\u{1bca0}'..='\u{1bca3}',
+        '\u{1d173}'..='\u{1d17a}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
+    c.is_control() || c >= '\u{ad}' && UNSEEN.iter().any(|range| range.contains(&c))
 }
 
 #[cfg(test)]
@@ -98,6 +118,36 @@ mod tests {
     fn escapes_show_what_was_there() {
         assert_eq!(escaped("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(escaped("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_shown_as_what_it_is() {
+        let unseen = [
+            '\u{ad}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{180b}',
+            '\u{200b}',
+            '\u{fe00}',
+            '\u{fe0d}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{e007f}',
+            '\u{e0100}',
+            '\u{e01ef}',
+            '\u{fff9}',
+        ];
+        for c in unseen {
+            let text = format!("a{c}b");
+            assert_eq!(escaped(&text), format!("a{}b", c.escape_unicode()));
+            assert_eq!(one_line(&text, 80), "a b");
+        }
+        for text in ["☝️🏽", "❤️", "☎︎", "🇩🇪", "한글", "ﾊﾝｸﾞﾙ", "ﷺ", "e\u{301}"]
+        {
+            assert_eq!(escaped(text), text);
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! All events of one session, in the order in which they happened: what the lines of a journal say, kept small.
 //!
 //! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
-//! a clock may be set while a session runs. `mono`, the boot clock, tells the order across such a jump.
+//! a clock may be set while a session runs. `mono`, the boot clock, tells the order, as far as it reaches.
 
+use super::boots::{TimeLine, role};
 use super::event::Outcome;
 use super::line::{Kind, Line};
 use super::time::Timestamp;
 
-/// How far the clock and the boot clock may drift apart, in microseconds, before one asks which of them to believe.
-const JUMP: i64 = 1_000_000;
+/// The longest time since a boot that is believed, in microseconds: three hundred years.
+const LONGEST_UP: u64 = 10_000_000_000_000_000;
 
 /// The events of one session, in order.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Trace {
     has_labels: bool,
     /// The least and the greatest distance between the clock and the boot clock.
     offsets: Option<(i64, i64)>,
+    /// Whether there is an event without a boot clock.
+    has_unclocked: bool,
 }
 
 /// One event. Its texts are in the trace.
@@ -70,7 +73,8 @@ pub(super) struct Batched {
 }
 
 impl Trace {
-    /// A trace that keeps the labels, for views that show single calls.
+    /// A trace that keeps all labels, for views that show single calls. Any keeps those of events that name no call: a
+    /// copy is told by them.
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
@@ -82,7 +86,8 @@ impl Trace {
     pub fn push(&mut self, line: &Line<'_>) {
         let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
         let word = line.error.or(line.source).or(line.reason).or(line.trigger);
-        let label = line.what.filter(|_| self.has_labels);
+        let names_no_call = line.tool_use_id.is_none();
+        let label = line.what.filter(|_| self.has_labels || names_no_call);
         let step = Step {
             kind: line.kind,
             ts: ts.unwrap_or_default(),
@@ -103,9 +108,12 @@ impl Trace {
             spawned_agent: self.keep(line.spawned_agent),
             batch: self.keep_batch(line),
         };
-        if let Some(offset) = step.offset() {
-            let (least, greatest) = self.offsets.unwrap_or((offset, offset));
-            self.offsets = Some((least.min(offset), greatest.max(offset)));
+        match step.clocks() {
+            Some((offset, _)) => {
+                let (least, greatest) = self.offsets.unwrap_or((offset, offset));
+                self.offsets = Some((least.min(offset), greatest.max(offset)));
+            }
+            None => self.has_unclocked = true,
         }
         self.steps.push(step);
     }
@@ -185,22 +193,16 @@ impl Trace {
         self.steps.clear();
         self.batches.clear();
         self.offsets = None;
+        self.has_unclocked = false;
     }
 
     /// Brings the events into the order in which they happened, whatever the order of their arrival.
     pub fn order(&mut self) {
-        let jumped = self
-            .offsets
-            .is_some_and(|(least, greatest)| greatest - least > JUMP);
-        if jumped {
-            let boots = Boots::of(&self.steps);
-            for step in &mut self.steps {
-                step.at = boots.place(step);
-            }
-        } else {
-            for step in &mut self.steps {
-                step.at = step.ts.micros();
-            }
+        let time_line = TimeLine::of(&self.steps, self.offsets, !self.has_unclocked, |step| {
+            role(step.kind, self.text(step.word))
+        });
+        for step in &mut self.steps {
+            step.at = time_line.place(step);
         }
         if self
             .steps
@@ -216,6 +218,14 @@ impl Trace {
     /// The order of two steps: a total one, in which only what is equal is equal.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
+        let numbers = |step: &Step| {
+            (
+                step.ts,
+                step.duration_ms,
+                step.input_bytes,
+                step.output_bytes,
+            )
+        };
         let texts = |step: &Step| {
             [
                 step.agent_id,
@@ -230,112 +240,15 @@ impl Trace {
         rank(one)
             .cmp(&rank(other))
             .then_with(|| texts(one).cmp(&texts(other)))
+            .then_with(|| numbers(one).cmp(&numbers(other)))
     }
 }
 
 impl Step {
-    /// By how much the clock was ahead of the boot clock.
-    fn offset(&self) -> Option<i64> {
-        Some(self.ts.micros() - i64::try_from(self.mono?).ok()?)
-    }
-}
-
-/// The stretches of a session in which its clock was not set, and the boots that they belong to.
-struct Boots {
-    stretches: Vec<Stretch>,
-}
-
-/// A stretch of time without a jump between the clock and the boot clock.
-struct Stretch {
-    /// The offsets of the clock in it.
-    offsets: (i64, i64),
-    /// The first and the last event by the boot clock.
-    mono: (u64, u64),
-    /// Whether a client starts with its first event.
-    starts: bool,
-    pids: Vec<u32>,
-    /// What is added to the boot clock: the offset of the first stretch of the same boot.
-    base: i64,
-}
-
-impl Boots {
-    fn of(steps: &[Step]) -> Self {
-        let mut clocked: Vec<(i64, &Step)> = steps
-            .iter()
-            .filter_map(|step| Some((step.offset()?, step)))
-            .collect();
-        clocked.sort_by_key(|(offset, step)| (*offset, step.mono));
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (offset, step) in clocked {
-            let mono = step.mono.unwrap_or_default();
-            let is_start = matches!(step.kind, Kind::SessionStart | Kind::RunStart);
-            match stretches.last_mut() {
-                Some(last) if offset - last.offsets.1 <= JUMP => {
-                    last.extend(offset, mono, is_start, step.pid)
-                }
-                _ => stretches.push(Stretch {
-                    offsets: (offset, offset),
-                    mono: (mono, mono),
-                    starts: is_start,
-                    pids: step.pid.into_iter().collect(),
-                    base: offset,
-                }),
-            }
-        }
-        stretches.sort_by_key(|stretch| stretch.mono);
-        Self::join(&mut stretches);
-        Self { stretches }
-    }
-
-    /// Gives the stretches of one boot one base. A stretch goes on with the boot of the one before it, by the boot clock,
-    /// if a process is in both: none outlives its boot. Where no process is known, it does unless it begins with a start.
-    fn join(stretches: &mut [Stretch]) {
-        let mut before: Option<(u64, i64, Vec<u32>)> = None;
-        for stretch in stretches {
-            if let Some((end, base, pids)) = &before {
-                let is_known = stretch.pids.iter().any(|pid| pids.contains(pid));
-                let may_go_on = stretch.pids.is_empty() && !stretch.starts;
-                let follows = stretch.mono.0 >= *end && (is_known || may_go_on);
-                if follows {
-                    stretch.base = *base;
-                }
-            }
-            let mut pids = stretch.pids.clone();
-            if let Some((_, base, earlier)) = before.take()
-                && base == stretch.base
-            {
-                pids.extend(earlier);
-            }
-            before = Some((stretch.mono.1, stretch.base, pids));
-        }
-    }
-
-    /// Where a step is on a time line without jumps.
-    fn place(&self, step: &Step) -> i64 {
-        let ts = step.ts.micros();
-        let (Some(offset), Some(mono)) = (step.offset(), step.mono) else {
-            return ts;
-        };
-        let is_in = |stretch: &&Stretch| stretch.offsets.0 <= offset && offset <= stretch.offsets.1;
-        match self.stretches.iter().find(is_in) {
-            Some(stretch) if stretch.base != stretch.offsets.0 => {
-                i64::try_from(mono).map_or(ts, |mono| mono + stretch.base)
-            }
-            _ => ts,
-        }
-    }
-}
-
-impl Stretch {
-    fn extend(&mut self, offset: i64, mono: u64, is_start: bool, pid: Option<u32>) {
-        self.offsets.1 = offset;
-        if mono < self.mono.0 {
-            self.mono.0 = mono;
-            self.starts = is_start;
-        }
-        self.mono.1 = self.mono.1.max(mono);
-        if let Some(pid) = pid.filter(|pid| !self.pids.contains(pid)) {
-            self.pids.push(pid);
-        }
+    /// By how much the clock was ahead of the boot clock, and the boot clock, in microseconds.
+    pub(super) fn clocks(&self) -> Option<(i64, i64)> {
+        let mono = self.mono.filter(|mono| *mono <= LONGEST_UP)?;
+        let mono = i64::try_from(mono).ok()?;
+        Some((self.ts.micros().checked_sub(mono)?, mono))
     }
 }

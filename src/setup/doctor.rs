@@ -3,6 +3,7 @@
 mod orphans;
 mod sweepers;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -27,7 +28,6 @@ const LEAST_SPACE: u64 = 16 << 20;
 const CLIENT_RETENTION_DAYS: u64 = 30;
 /// The oldest tested client that skips an event it does not know, instead of ignoring the whole settings file.
 const TOLERANT: Version = Version(2, 1, 110);
-const INSTALL_AGAIN: &str = "run `ccsession install` again";
 const DAY: u64 = 24 * 60 * 60;
 
 /// How bad a finding is.
@@ -160,6 +160,8 @@ fn executables(env: &Environment) -> Vec<Finding> {
 struct Recorders {
     /// The settings files that register the executables, and for how many events.
     registered: Vec<(Scope, usize)>,
+    /// The commands that they have at each event.
+    commands: BTreeMap<String, BTreeSet<String>>,
     /// Others that do the same, each with how to be rid of it.
     others: Vec<(String, &'static str)>,
 }
@@ -270,8 +272,12 @@ fn in_settings(
         return Ok(());
     }
     recorders.registered.push((settings.scope, ours.len()));
+    for handler in &ours {
+        let commands = recorders.commands.entry(handler.event.clone());
+        commands.or_default().insert(handler.command.clone());
+    }
     findings.extend(elsewhere(settings, &ours));
-    findings.extend(not_as_wanted(&path, &ours, version));
+    findings.extend(not_as_wanted(settings, &ours, version));
     Ok(())
 }
 
@@ -289,11 +295,27 @@ fn elsewhere(settings: &Settings<'_>, ours: &[edit::Registered]) -> Option<Findi
             )
         })
     });
-    found.map(|found| Finding::fault("settings", found, INSTALL_AGAIN))
+    found.map(|found| Finding::fault("settings", found, &install_again(settings.scope)))
+}
+
+/// How the hooks are registered anew in the file of this scope.
+fn install_again(scope: Scope) -> String {
+    match scope {
+        Scope::User => "run `ccsession install` again".to_owned(),
+        Scope::Project | Scope::Local => {
+            format!("run `ccsession install --scope {}` again", scope.name())
+        }
+    }
 }
 
 /// Events that this client knows and the file does not register, and the other way round.
-fn not_as_wanted(path: &str, ours: &[edit::Registered], version: Option<Version>) -> Vec<Finding> {
+fn not_as_wanted(
+    settings: &Settings<'_>,
+    ours: &[edit::Registered],
+    version: Option<Version>,
+) -> Vec<Finding> {
+    let path = shown(&settings.path);
+    let remedy = install_again(settings.scope);
     let wanted: Vec<&str> = events_for(version).iter().map(|one| one.event).collect();
     let registered: Vec<&str> = ours.iter().map(|handler| handler.event.as_str()).collect();
     let without = |these: &[&str], those: &[&str]| {
@@ -309,7 +331,7 @@ fn not_as_wanted(path: &str, ours: &[edit::Registered], version: Option<Version>
             wanted.len(),
             missing.join(", ")
         );
-        findings.push(Finding::note("settings", found, INSTALL_AGAIN));
+        findings.push(Finding::note("settings", found, &remedy));
     }
     let unknown = without(&registered, &wanted);
     if let (Some(version), false) = (version, unknown.is_empty()) {
@@ -319,9 +341,9 @@ fn not_as_wanted(path: &str, ours: &[edit::Registered], version: Option<Version>
         );
         findings.push(if version < TOLERANT {
             let found = format!("{found}; for one unknown name it ignores the whole file");
-            Finding::fault("settings", found, INSTALL_AGAIN)
+            Finding::fault("settings", found, &remedy)
         } else {
-            Finding::note("settings", found, INSTALL_AGAIN)
+            Finding::note("settings", found, &remedy)
         });
     }
     findings
@@ -355,12 +377,24 @@ fn twice(recorders: &Recorders) -> Vec<Finding> {
         .iter()
         .map(|(scope, _)| scope.name())
         .collect();
-    if scopes.len() > 1 {
+    if recorders
+        .commands
+        .values()
+        .any(|commands| commands.len() > 1)
+    {
         let found = format!(
-            "the hooks are registered in several settings: {}",
+            "events are recorded twice: the hooks are registered under several paths, in the {} settings",
             scopes.join(", ")
         );
-        findings.push(Finding::note("twice", found, "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`"));
+        let remedy = "keep one: `ccsession uninstall --scope …`";
+        findings.push(Finding::note("twice", found, remedy));
+    } else if scopes.len() > 1 {
+        let found = format!(
+            "the hooks are registered in several settings, by the same paths: {}",
+            scopes.join(", ")
+        );
+        let remedy = "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`";
+        findings.push(Finding::note("twice", found, remedy));
     }
     if !scopes.is_empty() {
         let also = recorders.others.iter().map(|(other, remedy)| {
@@ -511,11 +545,12 @@ fn pointers(places: &Places) -> Finding {
 fn configuration(places: &Places) -> Vec<Finding> {
     let complaints = config::load(places).complaints;
     let finding = |complaint: config::Complaint| {
-        Finding::fault(
-            "configuration",
-            complaint.to_string(),
-            "correct it; `ccsession config --example` shows every key",
-        )
+        let remedy = if complaint.is_about_capture() {
+            "correct it; until then hooks record as under `capture = \"metadata\"`"
+        } else {
+            "correct it; `ccsession config --example` shows every key"
+        };
+        Finding::fault("configuration", complaint.to_string(), remedy)
     };
     complaints.into_iter().map(finding).collect()
 }

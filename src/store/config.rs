@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::places::Places;
 use super::{env, file};
-use crate::model::config::{BadValue, Config, Key};
+use crate::model::config::{BadValue, Capture, Config, Key};
 
 const MAX_BYTES: usize = 1 << 20;
 
@@ -20,6 +20,8 @@ pub enum Source {
     File(PathBuf),
     /// An environment variable.
     Variable(String),
+    /// Somebody said something that could not be read: the value is the one that gives nothing away.
+    Caution,
 }
 
 impl fmt::Display for Source {
@@ -28,6 +30,7 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::File(path) => f.write_str(&super::error::shown(path)),
             Self::Variable(name) => write!(f, "${name}"),
+            Self::Caution => f.write_str("bad configuration"),
         }
     }
 }
@@ -81,11 +84,36 @@ pub struct Loaded {
     pub config: Config,
     /// Where each value came from, in the order of [`Key::ALL`].
     pub sources: Vec<(Key, Source)>,
-    /// What was not taken. A hook goes on with the default, the CLI says so and stops.
+    /// What was not taken. A hook goes on with the default, but captures the least; the CLI says so and stops.
     pub complaints: Vec<Complaint>,
 }
 
-/// Resolves the configuration.
+impl Complaint {
+    /// Whether it may be that less was to be captured than is by default.
+    pub fn is_about_capture(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Value { key, .. } => *key == Key::Capture.name(),
+            Self::UnknownKey { .. } => false,
+        }
+    }
+}
+
+impl Loaded {
+    /// Captures the least, unless a variable says how much: what was meant to say it could not be read.
+    pub fn capture_least(&mut self) {
+        for (_, source) in self
+            .sources
+            .iter_mut()
+            .filter(|(key, source)| *key == Key::Capture && !matches!(source, Source::Variable(_)))
+        {
+            *source = Source::Caution;
+            self.config.capture = Capture::Metadata;
+        }
+    }
+}
+
+/// Resolves the configuration. Where it cannot be told what was to be captured, it is as little as possible.
 pub fn load(places: &Places) -> Loaded {
     let mut complaints = Vec::new();
     let path = places.config.as_deref();
@@ -116,11 +144,15 @@ pub fn load(places: &Places) -> Loaded {
         };
         sources.push((key, source));
     }
-    Loaded {
+    let mut loaded = Loaded {
         config,
         sources,
         complaints,
+    };
+    if loaded.complaints.iter().any(Complaint::is_about_capture) {
+        loaded.capture_least();
     }
+    loaded
 }
 
 fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
@@ -170,7 +202,11 @@ fn as_text(value: &toml::Value) -> String {
 
 fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(content) = file::read_any(path, MAX_BYTES)? else {
-        return Ok(None);
+        // A link that leads nowhere says that there is a configuration.
+        return match file::look(path)? {
+            Some(_) => Err(Error::io("open", path)(rustix::io::Errno::NOENT)),
+            None => Ok(None),
+        };
     };
     let wrong = |why: String| Error::Content {
         path: path.to_owned(),

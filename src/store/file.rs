@@ -69,15 +69,22 @@ fn kind(stat: &Stat) -> FileType {
 
 /// Judges an open file that only we should have written: regular, ours, one name, no writing by others.
 pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
+    judge_original(stat)?;
+    // A file that was replaced after it was opened has no name left; that is no objection to what is in it.
+    if stat.st_nlink > 1 {
+        return Err(Unsafe::HardLinked);
+    }
+    Ok(())
+}
+
+/// As [`judge_own`], for a file of another program's that is only read: copies by hard links, as backups make them, are
+/// the same file, and whoever could have made one could not have written it.
+fn judge_original(stat: &Stat) -> std::result::Result<(), Unsafe> {
     if kind(stat) != FileType::RegularFile {
         return Err(Unsafe::NotRegular);
     }
     if stat.st_uid != me() {
         return Err(Unsafe::ForeignOwner(stat.st_uid));
-    }
-    // A file that was replaced after it was opened has no name left; that is no objection to what is in it.
-    if stat.st_nlink > 1 {
-        return Err(Unsafe::HardLinked);
     }
     let mode = permissions(stat);
     if mode & 0o022 != 0 {
@@ -137,11 +144,36 @@ pub fn open_own(path: &Path) -> Result<Option<File>> {
 }
 
 pub(super) fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
+    opened(path, judge_own)
+}
+
+/// Opens a file of another program's for reading; nothing where there is none.
+///
+/// # Errors
+/// As [`open_own`], but it may have several names.
+pub(super) fn opened_original(path: &Path) -> Result<Option<(File, Stat)>> {
+    opened(path, judge_original)
+}
+
+/// As [`read_own`], for a file of another program's: it may have several names.
+///
+/// # Errors
+/// As [`read_own`].
+pub fn read_original(path: &Path, limit: usize) -> Result<Option<Content>> {
+    opened_original(path)?
+        .map(|(file, stat)| read_judged(file, &stat, path, limit))
+        .transpose()
+}
+
+fn opened(
+    path: &Path,
+    judge: fn(&Stat) -> std::result::Result<(), Unsafe>,
+) -> Result<Option<(File, Stat)>> {
     let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
         return Ok(None);
     };
     let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-    judge_own(&stat).map_err(|why| Error::Unsafe {
+    judge(&stat).map_err(|why| Error::Unsafe {
         path: path.to_owned(),
         why,
     })?;

@@ -23,8 +23,8 @@ const END: u64 = 64 * 1024;
 const MAX_PARTS: usize = 4;
 /// For how many more looks a session that is live no longer is looked at each time: what comes after its end comes soon.
 const LINGER: u64 = 240;
-/// Every so many looks all sessions are looked at, however long ago they ended.
-const ALL: u64 = 60;
+/// How many sessions that are live no longer are looked at, all in turn: one may go on without being started again.
+const IN_TURN: usize = 500;
 /// Within this time after a change of a directory another one may leave the same time.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
@@ -103,10 +103,11 @@ impl Follower {
     pub fn look(&mut self, mut reader: impl FnMut(&SessionId, &[u8])) -> Result<Vec<Error>> {
         self.looks += 1;
         self.find_sessions()?;
-        let is_all = matches!(self.scope, Scope::One) || self.looks.is_multiple_of(ALL);
+        let turns = self.followed.len().div_ceil(IN_TURN).max(1) as u64;
+        let turn = self.looks % turns;
         let mut failed = Vec::new();
-        for (id, followed) in &mut self.followed {
-            if !is_all && followed.until < self.looks {
+        for (place, (id, followed)) in self.followed.iter_mut().enumerate() {
+            if followed.until < self.looks && place as u64 % turns != turn {
                 continue;
             }
             let looked = followed.tail.look(&mut |line| reader(id, line));

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::AddAssign;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::file;
@@ -107,6 +107,8 @@ pub struct Lines {
     /// Whether the line is longer than any record.
     is_too_long: bool,
     damage: Damage,
+    /// Files that should be among them, and are not there.
+    missing: Vec<PathBuf>,
 }
 
 impl Lines {
@@ -121,7 +123,18 @@ impl Lines {
             is_cut: false,
             is_too_long: false,
             damage: Damage::default(),
+            missing: Vec::new(),
         }
+    }
+
+    /// Notes that these files are not there.
+    pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
+        Self { missing, ..self }
+    }
+
+    /// The files that should be among those that are read, and are not there.
+    pub fn missing(&self) -> &[PathBuf] {
+        &self.missing
     }
 
     /// Reads the end of these files: from the first line that starts within the last `bytes` bytes of them all.

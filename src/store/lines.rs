@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -60,14 +61,25 @@ impl Lines {
     /// # Errors
     /// As [`file::open_own`].
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let opened = file::opened_own(path)?;
-        Ok(opened.map(|(file, stat)| Self {
+        Ok(file::opened_own(path)?.map(|opened| Self::of(path, opened)))
+    }
+
+    /// Opens the file at `path`, which is another program's and only read; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but it may have several names.
+    pub fn open_original(path: &Path) -> Result<Option<Self>> {
+        Ok(file::opened_original(path)?.map(|opened| Self::of(path, opened)))
+    }
+
+    fn of(path: &Path, (file, stat): (File, Stat)) -> Self {
+        Self {
             path: path.to_owned(),
             reader: BufReader::with_capacity(BUFFER, file),
             meta: Meta::from(&stat),
             line: Vec::new(),
             offset: 0,
-        }))
+        }
     }
 
     /// The file, as it was when it was opened.

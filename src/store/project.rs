@@ -1,7 +1,8 @@
 //! Which project a directory belongs to, and what is checked out there. Read from files; no git is run, so no hostile
 //! repository's configuration is.
 
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::FileType;
 
@@ -39,6 +40,48 @@ pub fn discover(start: &Path) -> Project {
 /// [`Error::Io`] where it is not there.
 pub fn existing(start: &Path) -> Result<Project> {
     file::canonical(start).map(|start| discover(&start))
+}
+
+/// As [`existing`], for questions about what was: a path that is not there any more is the root of its project, as that of
+/// a removed worktree is.
+///
+/// # Errors
+/// [`Error::Io`] where the system does not say whether it is there.
+pub fn existing_or_gone(start: &Path) -> Result<Project> {
+    match file::canonical(start) {
+        Ok(there) => Ok(discover(&there)),
+        Err(Error::Io { source, .. })
+            if matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory
+            ) =>
+        {
+            let start = if start.is_absolute() {
+                start.to_owned()
+            } else {
+                current_dir()?.join(start)
+            };
+            Ok(Project::at(without_links(&start)))
+        }
+        Err(err) => Err(err),
+    }
+}
+
+/// `path`, which is absolute, without `.` and `..`, and without links as far as it is there.
+fn without_links(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|dir| {
+        let rest = path.strip_prefix(dir).ok()?;
+        Some((file::canonical(dir).ok()?, rest))
+    });
+    let (mut plain, rest) = there.unwrap_or_else(|| (PathBuf::new(), path));
+    for part in rest.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn is_root(dir: &Path, owner_of_start: u32) -> bool {

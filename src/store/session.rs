@@ -1,5 +1,6 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const MAX_RECORD: usize = 1 << 20;
 const MAX_OWNER: usize = 4096;
 /// The most bytes of a usage count that are read: some thousand subagents' files.
 const MAX_USAGE: usize = 16 << 20;
+/// The most missing files that are named.
+const MAX_MISSING: usize = 100;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
 
@@ -58,7 +61,8 @@ impl SessionDir {
         self.path.join("transcript.jsonl")
     }
 
-    fn usage_path(&self) -> PathBuf {
+    /// What was counted of the client's own transcript.
+    pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
     }
 
@@ -230,7 +234,9 @@ impl SessionDir {
         if file::look(&journal)?.is_none_or(|found| found.meta.size <= limit) {
             return Ok(false);
         }
-        for number in 1.. {
+        // After the last one: a number that is missing stays so.
+        let last = self.numbers()?.last().copied().unwrap_or(0);
+        for number in last.saturating_add(1)..=u32::MAX {
             let full = self.rotated(number);
             if write::create_small(&full, b"")? {
                 let exchanged = exchange(&journal, &full);
@@ -250,6 +256,31 @@ impl SessionDir {
         self.path.join(format!("events.{number}.jsonl"))
     }
 
+    /// The numbers of the journal's full parts that are there, in order.
+    fn numbers(&self) -> Result<Vec<u32>> {
+        let number = |name: OsString| {
+            let number = name.to_str()?.strip_prefix("events.")?;
+            let number = number.strip_suffix(".jsonl")?;
+            let number: u32 = number.parse().ok()?;
+            // Written in one way only.
+            (self.rotated(number).file_name() == Some(&name) && number > 0).then_some(number)
+        };
+        let mut numbers: Vec<u32> = file::names(&self.path)?.filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// As [`Self::numbers`], for whoever reads many sessions' ends: the folder is not listed where neither of the first two
+    /// is there.
+    fn numbers_if_any(&self) -> Result<Vec<u32>> {
+        for number in [1, 2] {
+            if file::look(&self.rotated(number))?.is_some() {
+                return self.numbers();
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Where the journal's full parts are, and what is known of each, the oldest first: those before the one that is
     /// `newest`.
     ///
@@ -257,29 +288,36 @@ impl SessionDir {
     /// [`Error::Io`].
     pub(super) fn rotated_before(&self, newest: (u64, u64)) -> Result<Vec<(PathBuf, Meta)>> {
         let mut parts = Vec::new();
-        for number in 1.. {
+        for number in self.numbers()? {
             let path = self.rotated(number);
             match file::look(&path)?.map(|found| found.meta) {
-                Some(meta) if meta.identity != newest => parts.push((path, meta)),
-                Some(_) | None => break,
+                Some(meta) if meta.identity == newest => break,
+                Some(meta) => parts.push((path, meta)),
+                None => {}
             }
         }
-        // As in `open_journal`.
+        // As in `open_before`.
         parts.retain(|(_, meta)| meta.size > 0);
         Ok(parts)
     }
 
-    /// Opens the files that the journal consists of, the oldest first: those that it consists of when this begins.
-    fn open_journal(&self) -> Result<Vec<File>> {
-        // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
-        let newest = file::opened_own(&self.journal())?;
+    /// The journal's full parts that should be there where these are, and are not.
+    fn missing(&self, numbers: &[u32]) -> Vec<PathBuf> {
+        let last = numbers.last().copied().unwrap_or(0);
+        let missing = (1..last).filter(|number| numbers.binary_search(number).is_err());
+        let missing = missing.map(|number| self.rotated(number));
+        missing.take(MAX_MISSING).collect()
+    }
+
+    /// Opens the full parts of these numbers, and then the `newest`.
+    fn open_before(&self, newest: Option<(File, Stat)>, numbers: &[u32]) -> Result<Vec<File>> {
         let identity = |(_, stat): &(File, Stat)| Meta::from(stat).identity;
         let last = newest.as_ref().map(identity);
         let mut files = Vec::new();
-        for number in 1.. {
-            let path = self.rotated(number);
+        for number in numbers {
+            let path = self.rotated(*number);
             let Some(part) = file::opened_own(&path)? else {
-                break;
+                continue;
             };
             let part_is = Some(identity(&part));
             let has_name = file::look(&path)?.map(|found| found.meta.identity) == part_is;
@@ -300,9 +338,16 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn lines(&self) -> Result<journal::Lines> {
-        let mut files = self.open_journal()?;
-        files.extend(file::open_own(&self.imported())?);
-        Ok(journal::Lines::of(files))
+        self.lines_and(file::open_own(&self.imported())?)
+    }
+
+    fn lines_and(&self, imported: Option<File>) -> Result<journal::Lines> {
+        // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
+        let newest = file::opened_own(&self.journal())?;
+        let numbers = self.numbers()?;
+        let mut files = self.open_before(newest, &numbers)?;
+        files.extend(imported);
+        Ok(journal::Lines::of(files).without(self.missing(&numbers)))
     }
 
     /// Reads the journal alone for views, without the imported events.
@@ -310,7 +355,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn journal_lines(&self) -> Result<journal::Lines> {
-        self.open_journal().map(journal::Lines::of)
+        self.lines_and(None)
     }
 
     /// Reads the imported events alone for views.
@@ -328,7 +373,7 @@ impl SessionDir {
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, journal::Damage)>> {
         let mut damaged = Vec::new();
-        for path in self.files_of_lines() {
+        for path in self.files_of_lines()? {
             let file = file::open_own(&path)?;
             let lines = journal::Lines::of(file.into_iter().collect());
             let mut damage = lines.for_each(|_| {});
@@ -344,13 +389,17 @@ impl SessionDir {
     }
 
     /// The files that [`Self::lines`] reads, as far as they are there; the imported events are the last.
-    pub fn files_of_lines(&self) -> impl Iterator<Item = PathBuf> {
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn files_of_lines(&self) -> Result<Vec<PathBuf>> {
         let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(_)));
-        let rotated = (1..)
-            .map(|number| self.rotated(number))
-            .take_while(is_there);
+        let rotated = self
+            .numbers()?
+            .into_iter()
+            .map(|number| self.rotated(number));
         let rest = [self.journal(), self.imported()];
-        rotated.chain(rest.into_iter().filter(is_there))
+        Ok(rotated.chain(rest).filter(is_there).collect())
     }
 
     /// Reads the journal: all that each event says.
@@ -366,8 +415,10 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn last_lines(&self, bytes: u64) -> Result<journal::Lines> {
-        journal::Lines::of_tail(self.open_journal()?, bytes)
-            .map_err(Error::io("read", &self.journal()))
+        // The newest comes first, as in `lines_and`.
+        let newest = file::opened_own(&self.journal())?;
+        let files = self.open_before(newest, &self.numbers_if_any()?)?;
+        journal::Lines::of_tail(files, bytes).map_err(Error::io("read", &self.journal()))
     }
 
     /// Reads what was counted of the session's transcript; nothing where nothing was.
@@ -377,6 +428,12 @@ impl SessionDir {
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
         let content = file::read_own(&self.usage_path(), MAX_USAGE)?;
         Ok(content.map(|content| content.bytes))
+    }
+
+    /// When the session's transcript was last counted; nothing where it never was.
+    pub fn usage_written(&self) -> Option<Timestamp> {
+        let found = file::look(&self.usage_path()).ok()??;
+        Some(found.meta.modified)
     }
 
     /// Replaces what was counted of the session's transcript. It can be counted anew, so it is not synchronised.

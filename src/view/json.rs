@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::activity::{Agent, Compaction, Prompt, Segment, TurnEnd};
+use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment, TurnEnd};
 use crate::model::call::{Closed, Moment, State};
 use crate::model::{Activity, Call};
 
@@ -22,7 +22,7 @@ pub struct CallView<'a> {
     pub error: Option<&'a str>,
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
-    /// The client's measure, else from the beginning to the end.
+    /// The client's measure, else from the beginning to the end where the call itself told that.
     pub duration_ms: Option<u64>,
     pub elapsed_ms: Option<u64>,
     pub wait_ms: Option<u64>,
@@ -116,19 +116,38 @@ pub struct AgentView<'a> {
     pub parent: Option<&'a str>,
     /// Whether the call itself named the subagent; otherwise it was found by the order of events.
     pub linked: bool,
+    pub runs: Vec<RunView<'a>>,
+}
+
+/// A time in which a subagent ran.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "as those of CallView")]
+pub struct RunView<'a> {
+    pub started_at: Moment,
+    pub ended_at: Option<Moment>,
+    /// The call that started it.
+    pub tool_use_id: Option<&'a str>,
 }
 
 impl<'a> AgentView<'a> {
     fn of(activity: &Activity<'a>, agent: &Agent<'a>) -> Self {
-        let call = agent.call.and_then(|place| activity.calls.get(place));
+        let call = |run: &Run| activity.calls.get(run.call?);
+        let run = |run: &Run| RunView {
+            started_at: run.began,
+            ended_at: run.ended,
+            tool_use_id: call(run).and_then(|call| call.tool_use_id),
+        };
+        let first = agent.runs.first();
+        let starter = first.and_then(call);
         Self {
             agent_id: agent.agent_id,
             agent_type: agent.agent_type,
             started_at: agent.began,
             ended_at: agent.ended,
-            tool_use_id: call.and_then(|call| call.tool_use_id),
-            parent: agent.parent,
-            linked: agent.is_linked,
+            tool_use_id: starter.and_then(|call| call.tool_use_id),
+            parent: starter.and_then(|call| call.agent_id),
+            linked: first.is_some_and(|run| run.is_linked),
+            runs: agent.runs.iter().map(run).collect(),
         }
     }
 }

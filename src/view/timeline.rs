@@ -5,11 +5,11 @@ pub mod text;
 
 use std::collections::HashMap;
 
-use crate::model::activity::{Agent, Compaction, Prompt, Segment};
+use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment};
 use crate::model::call::{Moment, State};
 use crate::model::{Activity, Call, Timestamp};
 
-/// How deep subagents are followed. The client allows far less; a longer chain can only come from a damaged journal.
+/// How deep subagents are indented. The client allows far less; a longer chain can only come from a damaged journal.
 const MAX_DEPTH: usize = 32;
 
 /// One row of a timeline, or a heading.
@@ -28,8 +28,8 @@ pub enum Entry<'s, 'a> {
     Segment(&'s Segment<'a>),
     /// The context was compacted.
     Compaction(&'s Compaction<'a>),
-    /// A subagent of which no call is known that started it.
-    Agent(&'s Agent<'a>),
+    /// A run of a subagent of which no call is known that started it.
+    Agent(&'s Agent<'a>, &'s Run),
     /// A call, so many subagents deep.
     Call(usize, &'s Call<'a>),
 }
@@ -51,6 +51,12 @@ impl Filter {
     /// Whether everything is shown.
     pub fn is_open(&self) -> bool {
         self.since.is_none() && self.tools.is_empty() && !self.failed && self.agent.is_none()
+    }
+
+    /// Whether what began then and is no call is shown, for itself.
+    fn shows_events_of(&self, began: Moment) -> bool {
+        let is_late = self.since.is_none_or(|since| began.ts >= since);
+        is_late && self.tools.is_empty() && !self.failed && self.agent.is_none()
     }
 
     /// Whether this call of `activity` is shown.
@@ -120,18 +126,23 @@ pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry
             put(turn, call.began, Row::Call(place));
         }
     }
-    for agent in activity.agents.iter().filter(|agent| agent.call.is_none()) {
-        put(by_time(agent.began), agent.began, Row::Agent(agent));
+    let mut tree = Tree::of(activity, filter);
+    for place in tree.unreachable() {
+        if let Some((_, run)) = tree.runs.get(place) {
+            put(by_time(run.began), run.began, Row::Run(place));
+        }
     }
-    for compaction in &activity.compactions {
+    let is_shown = |began: Moment| filter.shows_events_of(began);
+    let compactions = activity.compactions.iter();
+    for compaction in compactions.filter(|it| is_shown(it.began)) {
         let row = Row::Event(Entry::Compaction(compaction));
         put(by_time(compaction.began), compaction.began, row);
     }
-    for segment in activity.segments.iter().skip(1) {
+    let segments = activity.segments.iter().skip(1);
+    for segment in segments.filter(|it| is_shown(it.began)) {
         let row = Row::Event(Entry::Segment(segment));
         put(by_time(segment.began), segment.began, row);
     }
-    let mut tree = Tree::of(activity, filter);
     for mut turn in turns {
         turn.rows.sort_by_key(|(at, _)| *at);
         tree.put_turn(turn);
@@ -148,39 +159,89 @@ struct Turn<'s, 'a> {
 enum Row<'s, 'a> {
     /// The call at this place among the calls.
     Call(usize),
-    Agent(&'s Agent<'a>),
+    /// The run at this place among the runs of all subagents.
+    Run(usize),
     Event(Entry<'s, 'a>),
 }
 
-/// Which subagents each call started and which calls each subagent made, and what is shown of them so far.
+/// Which runs of subagents each call started and which calls each run made, and what is shown of them so far.
 struct Tree<'s, 'f, 'a> {
     activity: &'s Activity<'a>,
     filter: &'f Filter,
-    started: HashMap<usize, Vec<&'a str>>,
-    made: HashMap<&'a str, Vec<usize>>,
+    runs: Vec<(&'s Agent<'a>, &'s Run)>,
+    /// The runs that the call at each place started.
+    started: HashMap<usize, Vec<usize>>,
+    /// The calls that each run made. They are taken out as they are shown, so that none is shown twice.
+    made: Vec<Vec<usize>>,
     shown: Vec<Entry<'s, 'a>>,
 }
 
 impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
     fn of(activity: &'s Activity<'a>, filter: &'f Filter) -> Self {
-        let mut started: HashMap<usize, Vec<&'a str>> = HashMap::new();
+        let mut runs = Vec::new();
+        let mut started: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut agents: HashMap<&str, (&Agent<'a>, usize)> = HashMap::new();
         for agent in &activity.agents {
-            if let Some(call) = agent.call {
-                started.entry(call).or_default().push(agent.agent_id);
+            agents.insert(agent.agent_id, (agent, runs.len()));
+            for run in &agent.runs {
+                if let Some(call) = run.call {
+                    started.entry(call).or_default().push(runs.len());
+                }
+                runs.push((agent, run));
             }
         }
-        let mut made: HashMap<&'a str, Vec<usize>> = HashMap::new();
+        let mut made = vec![Vec::new(); runs.len()];
         for (place, call) in activity.calls.iter().enumerate() {
-            if let Some(agent) = call.agent_id {
-                made.entry(agent).or_default().push(place);
+            let agent = call.agent_id.and_then(|id| agents.get(id));
+            let run = agent.map(|(agent, first)| first + agent.run_at(call.began));
+            if let Some(made) = run.and_then(|run| made.get_mut(run)) {
+                made.push(place);
             }
         }
         Self {
             activity,
             filter,
+            runs,
             started,
             made,
             shown: Vec::new(),
+        }
+    }
+
+    /// The runs that are below no call of the main thread and below none of one another: those of which no call is known
+    /// that started them, and of those that started each other in a circle the first.
+    fn unreachable(&self) -> Vec<usize> {
+        let mut is_reached = vec![false; self.runs.len()];
+        let calls = self.activity.calls.iter().enumerate();
+        let of_main = calls.filter(|(_, call)| call.agent_id.is_none());
+        self.reach(&mut is_reached, of_main.map(|(place, _)| place).collect());
+        let by_call = |place: &usize| {
+            let run = self.runs.get(*place);
+            run.map(|(_, run)| (run.call.is_some(), run.began.at))
+        };
+        let mut runs: Vec<usize> = (0..self.runs.len()).collect();
+        runs.sort_by_key(by_call);
+        runs.retain(|run| {
+            let is_below = is_reached.get(*run) != Some(&false);
+            if !is_below {
+                let made = self.made.get(*run).cloned();
+                self.reach(&mut is_reached, made.unwrap_or_default());
+            }
+            !is_below
+        });
+        runs
+    }
+
+    /// Notes all runs that are below these calls.
+    fn reach(&self, is_reached: &mut [bool], mut calls: Vec<usize>) {
+        while let Some(call) = calls.pop() {
+            for run in self.started.get(&call).into_iter().flatten() {
+                if let Some(is_reached) = is_reached.get_mut(*run)
+                    && !std::mem::replace(is_reached, true)
+                {
+                    calls.extend(self.made.get(*run).into_iter().flatten());
+                }
+            }
         }
     }
 
@@ -191,40 +252,51 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         self.shown.push(turn.heading);
         for (_, row) in turn.rows {
             match row {
-                Row::Call(place) => self.put_call(place, 0),
-                Row::Agent(agent) => {
-                    self.shown.push(Entry::Agent(agent));
-                    self.put_calls_of(agent.agent_id, 1);
-                }
+                Row::Call(place) => self.put_calls(vec![(place, 0)]),
+                Row::Run(place) => self.put_run(place),
                 Row::Event(entry) => self.shown.push(entry),
             }
         }
-        let below = self.shown.get(heading + 1..).unwrap_or_default();
-        let has_calls = below.iter().any(|entry| matches!(entry, Entry::Call(..)));
-        if !may_be_empty && (below.is_empty() || !self.filter.is_open() && !has_calls) {
+        if !may_be_empty && self.shown.len() == heading + 1 {
             self.shown.truncate(heading);
         }
     }
 
-    fn put_call(&mut self, place: usize, depth: usize) {
-        let Some(call) = self.activity.calls.get(place) else {
+    /// Adds a run of which no call is known that started it, unless nothing is left of it.
+    fn put_run(&mut self, place: usize) {
+        let Some((agent, run)) = self.runs.get(place).copied() else {
             return;
         };
-        if self.filter.shows(self.activity, call) {
-            self.shown.push(Entry::Call(depth, call));
-        }
-        // Each is taken out as it is shown, so that not even a damaged journal shows one twice.
-        for agent in self.started.remove(&place).unwrap_or_default() {
-            self.put_calls_of(agent, depth + 1);
+        let row = self.shown.len();
+        self.shown.push(Entry::Agent(agent, run));
+        let calls = self.made.get_mut(place).map(std::mem::take);
+        let calls = calls.unwrap_or_default().into_iter().rev();
+        self.put_calls(calls.map(|call| (call, 1)).collect());
+        if self.shown.len() == row + 1 && !self.filter.shows_events_of(run.began) {
+            self.shown.truncate(row);
         }
     }
 
-    fn put_calls_of(&mut self, agent: &str, depth: usize) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        for place in self.made.remove(agent).unwrap_or_default() {
-            self.put_call(place, depth);
+    /// Adds calls, each so many subagents deep, the last one first, and below each what it started.
+    fn put_calls(&mut self, mut calls: Vec<(usize, usize)>) {
+        while let Some((place, depth)) = calls.pop() {
+            let Some(call) = self.activity.calls.get(place) else {
+                continue;
+            };
+            if self.filter.shows(self.activity, call) {
+                self.shown.push(Entry::Call(depth.min(MAX_DEPTH), call));
+            }
+            for run in self
+                .started
+                .remove(&place)
+                .unwrap_or_default()
+                .into_iter()
+                .rev()
+            {
+                let made = self.made.get_mut(run).map(std::mem::take);
+                let made = made.unwrap_or_default().into_iter().rev();
+                calls.extend(made.map(|call| (call, depth + 1)));
+            }
         }
     }
 }

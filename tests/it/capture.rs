@@ -344,7 +344,7 @@ fn at_level_full_what_was_said_is_in_the_journal() {
 #[test]
 fn a_huge_output_is_cut_and_the_line_stays_one_object() {
     let sandbox = Sandbox::just_swept();
-    let output = json!({"lines": vec!["PASSWORD=abc \"quoted\" \\ größe"; 400_000], "last": 1});
+    let output = json!({"lines": vec!["PASSWORD=abc \"quoted\" \\ größe"; 100_000], "last": 1});
     let input = json!({"content": "x".repeat(1 << 20), "file_path": "/home/dev/shop/a"});
     let call = event(
         "PostToolUse",
@@ -358,7 +358,7 @@ fn a_huge_output_is_cut_and_the_line_stays_one_object() {
         .env("CCSESSION_CAPTURE", "full")
         .silent();
     assert!(
-        started.elapsed() < Duration::from_secs(3),
+        started.elapsed() < Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );
@@ -413,6 +413,9 @@ pub fn login(user: &str, password: &str, token: Option<Token>) -> Result<Session
 def connect(host, user, password=None, *, auth=None, token=token, secret=settings.secret): ...
 interface Login {{ user: string; password: string; apiKey?: string | null; onToken: (token: string) => void }}
 !function(e,t){{var n=e.token,r=t.password;n=r?i(n):o;return n.map((e=>e.auth)),{{token:n,auth:r}}}}(window,document);
+pub log_passwd: __u32, pub pw_passwd: *mut c_char, AccessToken: WBEM_128BITS, pub const MAX_PASSWORD: u32 = 256u32;
+const AUTH_SHARED_KEY: DOT11_AUTH_ALGORITHM = DOT11_AUTH_ALGO_SHARED_KEY; Token: '#f8f8f2', TYPE_PASS = 0x100,
+{{"input_token": "Marker", "output_token": "EngineDefaults.Marker"}} print("Token: " + repr(token), password=password_bytes)
   password: ${{DB_PASSWORD}}
   token: {{{{ .Values.token }}}}
 export API_KEY="$(pass show api)" PASSWORD=$PASSWORD TOKEN=<your token> PWD=/home/dev/shop

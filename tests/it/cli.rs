@@ -388,6 +388,45 @@ fn of_a_project_only_its_own_sessions_are_listed() {
 }
 
 #[test]
+fn the_sessions_of_a_directory_that_is_gone_are_still_its_own() {
+    let sandbox = swept();
+    // As of a removed worktree in a repository.
+    let worktree = sandbox.project().join("wt/one");
+    for dir in [&worktree, &sandbox.project().join(".git")] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(worktree.join(".git"), "gitdir: elsewhere\n").unwrap();
+    start_in(&sandbox, "s-one", &worktree);
+    fs::remove_dir_all(sandbox.project().join("wt")).unwrap();
+    let link = sandbox.path("link");
+    std::os::unix::fs::symlink(sandbox.project(), &link).unwrap();
+    for given in [
+        worktree,
+        "wt/one".into(),
+        "./src/../wt/one/".into(),
+        link.join("wt/one"),
+    ] {
+        let asked = |arguments: &[&str]| {
+            let run = sandbox.ccsession(arguments).arg("--project").arg(&given);
+            run.stdout()
+        };
+        assert_eq!(asked(&["current", "--last"]), "s-one\n", "{given:?}");
+        assert_eq!(asked(&["current", "--all"]), "s-one\n", "{given:?}");
+        assert_eq!(asked(&["current"]), "s-one\n", "{given:?}");
+        let listed: Value = serde_json::from_str(&asked(&["list", "--all", "--json"])).unwrap();
+        assert_eq!(ids(&listed), ["s-one"], "{given:?}");
+        let stats: Value = serde_json::from_str(&asked(&["stats", "--json"])).unwrap();
+        assert_eq!(stats["sessions"], 1, "{given:?}");
+    }
+    for verb in ["current", "stats", "list", "store"] {
+        let run = sandbox.ccsession([verb, "--project"]).arg("wt/two");
+        let run = if verb == "store" { run.arg(ID) } else { run };
+        let said = run.refused(1);
+        assert!(said.starts_with("ccsession: could not find `"), "{said}");
+    }
+}
+
+#[test]
 fn a_branch_is_listed_where_there_is_one() {
     let sandbox = swept();
     fs::create_dir(sandbox.project().join(".git")).unwrap();

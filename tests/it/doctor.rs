@@ -257,9 +257,47 @@ fn registered_twice_is_a_note() {
         &[(
             "note",
             "twice",
-            "the hooks are registered in several settings: user, project, local",
+            "the hooks are registered in several settings, by the same paths: user, project, local",
             "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`",
         )],
+    );
+}
+
+#[test]
+fn registered_under_two_paths_is_told_twice_and_mended_where_it_is() {
+    let sandbox = healthy();
+    let other = sandbox.path("v2/libexec/ccsession");
+    libexec(&other);
+    ccsession(&sandbox, ["install", "--scope", "project"])
+        .env("CCSESSION_LIBEXEC", &other)
+        .stdout();
+    check(
+        doctor(&sandbox),
+        &[
+            (
+                "fault",
+                "settings",
+                &format!(
+                    "{} runs {} at SessionStart, which is not this installation",
+                    sandbox.project().join(".claude/settings.json").display(),
+                    other.join("session-start").display()
+                ),
+                "run `ccsession install --scope project` again",
+            ),
+            (
+                "note",
+                "twice",
+                "events are recorded twice: the hooks are registered under several paths, in the user, project settings",
+                "keep one: `ccsession uninstall --scope …`",
+            ),
+        ],
+    );
+    // What is advised helps.
+    ccsession(&sandbox, ["install", "--scope", "project"]).stdout();
+    let grades = findings(doctor(&sandbox));
+    assert!(
+        grades.iter().all(|found| found["grade"] != "fault"),
+        "{grades:#?}"
     );
 }
 
@@ -658,7 +696,7 @@ fn a_configuration_that_cannot_be_used_is_a_fault() {
             "fault",
             "configuration",
             "could not use capture from $CCSESSION_CAPTURE: `all` is not `metadata`, `summary` or `full`",
-            remedy,
+            "correct it; until then hooks record as under `capture = \"metadata\"`",
         )],
     );
 }

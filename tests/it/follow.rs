@@ -261,6 +261,22 @@ fn a_session_that_had_ended_is_followed_when_it_is_resumed() {
 }
 
 #[test]
+fn a_session_that_goes_on_unannounced_is_seen_as_soon() {
+    let sandbox = Sandbox::just_swept();
+    start(&sandbox, ID);
+    end(&sandbox, ID);
+    let follow = Follow::start(&sandbox, &["--jsonl"]);
+    // It is in no index, and nothing starts it again. Several events, since looks are counted.
+    for number in 0..5 {
+        let before = Instant::now();
+        sandbox.hook(&call(ID, number)).silent();
+        assert_eq!(follow.event(), format!("PreToolUse t{number}"));
+        let late = before.elapsed();
+        assert!(late < Duration::from_secs(2), "{late:?}");
+    }
+}
+
+#[test]
 fn sessions_that_begin_and_end_at_once_are_all_seen() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);

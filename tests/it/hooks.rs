@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -534,6 +536,99 @@ fn capture_decides_about_labels() {
     assert_eq!(journal[0]["what"], "List files");
     assert_eq!(journal[1].get("what"), None);
     assert!(!journal[0].to_string().contains("command"));
+}
+
+#[test]
+fn where_the_capture_level_cannot_be_told_it_is_the_least() {
+    let config = |text: &'static str| move |path: &Path| fs::write(path, text).unwrap();
+    type Arrange = Box<dyn Fn(&Path)>;
+    let least: [(&str, Arrange); 8] = [
+        ("no TOML", Box::new(config("ttl = 24h\n"))),
+        (
+            "another line is no TOML",
+            Box::new(config("capture = \"full\"\nttl = 24h\n")),
+        ),
+        ("no level", Box::new(config("capture = \"meta\"\n"))),
+        ("no text", Box::new(config("capture = 1\n"))),
+        (
+            "a table",
+            Box::new(config("[capture]\nlevel = \"metadata\"\n")),
+        ),
+        (
+            "no UTF-8",
+            Box::new(|path| fs::write(path, [0xff; 9]).unwrap()),
+        ),
+        ("a folder", Box::new(|path| fs::create_dir(path).unwrap())),
+        (
+            "a link to nothing",
+            Box::new(|path| symlink("nowhere", path).unwrap()),
+        ),
+    ];
+    let start = event(
+        "SessionStart",
+        ID,
+        json!({"source": "startup", "session_title": "About a secret"}),
+    );
+    let call = event(
+        "PreToolUse",
+        ID,
+        json!({"tool_name": "Bash", "tool_input": {"command": "x", "description": "List files"}}),
+    );
+    let recorded = |arrange: &dyn Fn(&Path), variables: &[(&str, &str)]| {
+        let sandbox = Sandbox::just_swept();
+        let path = sandbox.path("config.toml");
+        arrange(&path);
+        for payload in [&start, &call] {
+            let mut run = sandbox.hook(payload).env("CCSESSION_CONFIG", &path);
+            for (name, value) in variables {
+                run = run.env(name, value);
+            }
+            run.silent();
+        }
+        let labels = [
+            sandbox.record(ID)["name"].clone(),
+            sandbox.journal(ID)[1]["what"].clone(),
+        ];
+        (labels, sandbox)
+    };
+    for (what, arrange) in &least {
+        let (labels, sandbox) = recorded(arrange, &[]);
+        assert_eq!(labels, [json!(null), json!(null)], "{what}");
+        assert_eq!(
+            json_lines(&sandbox.state().join("hook-errors.jsonl")).len(),
+            2,
+            "{what}"
+        );
+        let path = sandbox.path("config.toml");
+        let config = sandbox
+            .ccsession(["config"])
+            .env("CCSESSION_CONFIG", &path)
+            .output();
+        let shown = String::from_utf8(config.stdout).unwrap();
+        assert!(
+            shown.contains("capture           metadata  bad configuration\n"),
+            "{shown}"
+        );
+        // A variable wins over any file.
+        let (labels, _) = recorded(arrange, &[("CCSESSION_CAPTURE", "summary")]);
+        assert_eq!(
+            labels,
+            [json!("About a secret"), json!("List files")],
+            "{what}"
+        );
+    }
+    let good = config("capture = \"full\"\n");
+    let bad: [&[(&str, &str)]; 2] = [
+        &[("CCSESSION_CAPTURE", "none")],
+        &[("CCSESSION_CONFIG", "config.toml")],
+    ];
+    for variables in bad {
+        let (labels, _) = recorded(&good, variables);
+        assert_eq!(labels, [json!(null), json!(null)], "{variables:?}");
+    }
+    // A key of another version's, and any other bad value, say nothing about it.
+    let (labels, _) = recorded(&config("ttl = \"soon\"\ncolour = \"blue\"\n"), &[]);
+    assert_eq!(labels, [json!("About a secret"), json!("List files")]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{ID, Sandbox, as_client, data, event, json_lines};
+use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, json_lines};
 
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
@@ -194,6 +194,8 @@ fn what_hooks_have_recorded_is_not_imported() {
             sandbox.import(),
             "imported 0 sessions, 0 events; 1 was complete already\n"
         );
+        // Only the tokens are counted.
+        fs::remove_file(sandbox.session(id).join("usage.json")).unwrap();
         assert_eq!(sandbox.snapshot(&sandbox.session(id)), before, "{run}");
     }
 }
@@ -269,6 +271,8 @@ fn sessions_are_chosen_by_project_and_by_time() {
         run.json()["sessions"].clone()
     };
     assert_eq!(chosen("--project", "."), 1);
+    fs::remove_dir(sandbox.path("else")).unwrap();
+    assert_eq!(chosen("--project", "../else"), 1);
     assert_eq!(chosen("--since", "2026-03-10"), 1);
     assert_eq!(chosen("--since", "2026-03-01T12:00:00Z"), 2);
     assert_eq!(chosen("--since", "1000000d"), 2);
@@ -367,6 +371,33 @@ fn what_is_no_transcript_is_left_out_and_said() {
 }
 
 #[test]
+fn transcripts_with_a_second_hard_link_are_read() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    let plain = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &plain.projects());
+    plain.import();
+    // A backup as `cp -al` makes it.
+    let backup = sandbox.path("backup");
+    for path in transcripts(&sandbox.projects()).into_keys() {
+        let copy = backup.join(path.strip_prefix(sandbox.projects()).unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::hard_link(&path, copy).unwrap();
+    }
+    for path in [&sandbox.projects(), &backup] {
+        sandbox.ccsession(["import"]).arg(path).stdout();
+        check_same(&sandbox.imported(RUN_C), &plain.imported(RUN_C), "linked");
+    }
+    assert_eq!(messages(&sandbox, RUN_C), messages(&plain, RUN_C));
+    let others = sandbox.projects().join("-home-dev-shop/writable.jsonl");
+    put(&others, "{}\n");
+    fs::set_permissions(&others, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = sandbox.ccsession(["import"]).output().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("others may write to it"), "{said}");
+}
+
+#[test]
 fn a_line_too_long_to_be_held_is_passed_over() {
     let sandbox = Sandbox::new();
     let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
@@ -434,6 +465,225 @@ fn a_subagent_whose_transcript_was_deleted_stays() {
         "imported 0 sessions, 0 events; 1 was complete already\n"
     );
     assert_eq!(sandbox.imported(RUN_C), imported);
+}
+
+/// The transcripts below `dir` and their lines.
+fn transcripts(dir: &Path) -> BTreeMap<PathBuf, Vec<Value>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(transcripts(&path));
+        } else if path.extension().is_some_and(|ending| ending == "jsonl") {
+            let lines = json_lines(&path);
+            found.insert(path, lines);
+        }
+    }
+    found
+}
+
+/// How many messages of the session's are counted, whatever became of its transcript.
+fn messages(sandbox: &Sandbox, id: &str) -> u64 {
+    let stats = sandbox.ccsession(["stats", id, "--json"]).json();
+    let tokens = stats["tokens"].as_array().unwrap();
+    tokens
+        .iter()
+        .map(|used| used["messages"].as_u64().unwrap())
+        .sum()
+}
+
+#[test]
+fn tokens_are_counted_by_an_import_and_kept() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    sandbox.ccsession(["import", "--dry-run"]).stdout();
+    assert!(!sandbox.state().exists());
+    sandbox.import();
+    let transcript = sandbox
+        .projects()
+        .join(format!("-home-dev-shop/{RUN_A}.jsonl"));
+    let lines = json_lines(&transcript);
+    put_lines(&transcript, &lines[..lines.len() / 2]);
+    sandbox.import();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+    fs::remove_file(transcript).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+    put(&sandbox.session(RUN_A).join("usage.json"), "{bad");
+    let output = sandbox.ccsession(["stats", RUN_A]).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let begins = format!(
+        "ccsession: could not read `{}`: ",
+        sandbox.session(RUN_A).join("usage.json").display()
+    );
+    let ends = format!("; the tokens of session `{RUN_A}` were left out\n");
+    assert!(said.starts_with(&begins) && said.ends_with(&ends), "{said}");
+}
+
+#[test]
+fn tokens_of_a_session_that_has_ended_are_counted_by_a_cleanup_and_kept() {
+    let sandbox = Sandbox::just_swept();
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    sandbox.play("a");
+    sandbox.ccsession(["cleanup", "--dry-run"]).stdout();
+    assert!(!sandbox.session(RUN_A).join("usage.json").exists());
+    sandbox.ccsession(["cleanup"]).stdout();
+    fs::remove_dir_all(sandbox.projects()).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+}
+
+#[test]
+fn tokens_of_a_session_that_was_abandoned_are_counted_by_a_cleanup_and_kept() {
+    let sandbox = Sandbox::just_swept();
+    // Not by the daily look at all sessions.
+    put(&sandbox.state().join("daily"), "");
+    copy_tree(&data("transcripts/a"), &sandbox.projects());
+    // The shell is the client, and gone afterwards.
+    let start = event("SessionStart", RUN_A, json!({"source": "startup"}));
+    sandbox
+        .run("/bin/sh")
+        .arg("-c")
+        .arg(format!("CLAUDE_PID=$$ {SESSION_START}; exit $?"))
+        .stdin(start.to_string())
+        .silent();
+    sandbox.ccsession(["cleanup"]).stdout();
+    fs::remove_dir_all(sandbox.projects()).unwrap();
+    assert_eq!(messages(&sandbox, RUN_A), 5);
+}
+
+#[track_caller]
+fn check_same(found: &[Value], expected: &[Value], what: &str) {
+    let lines = |events: &[Value]| events.iter().map(Value::to_string).collect::<BTreeSet<_>>();
+    let (found_lines, expected_lines) = (lines(found), lines(expected));
+    let lost: Vec<_> = expected_lines.difference(&found_lines).collect();
+    let added: Vec<_> = found_lines.difference(&expected_lines).collect();
+    assert!(
+        lost.is_empty() && added.is_empty(),
+        "{what}: lost {lost:#?}, added {added:#?}"
+    );
+    assert_eq!(found.len(), expected.len(), "{what}");
+}
+
+#[test]
+fn a_part_of_a_transcript_takes_nothing_away_and_the_rest_adds_what_is_missing() {
+    for (run, id) in [("a", RUN_A), ("c", RUN_C)] {
+        let sandbox = Sandbox::just_swept();
+        copy_tree(&data("transcripts").join(run), &sandbox.projects());
+        let whole = transcripts(&sandbox.projects());
+        sandbox.import();
+        let imported = sandbox.imported(id);
+        for cut in 0..=20 {
+            for (path, lines) in &whole {
+                put_lines(path, &lines[..lines.len() * cut / 20]);
+            }
+            sandbox.ccsession(["import"]).output();
+            check_same(
+                &sandbox.imported(id),
+                &imported,
+                &format!("{run}: the first {cut}/20"),
+            );
+            for (path, lines) in &whole {
+                put_lines(path, &lines[lines.len() * cut / 20..]);
+            }
+            sandbox.ccsession(["import"]).output();
+            check_same(
+                &sandbox.imported(id),
+                &imported,
+                &format!("{run}: without {cut}/20"),
+            );
+
+            // The other way round: first a part, then all.
+            let grown = Sandbox::just_swept();
+            for (path, lines) in &whole {
+                let path = grown
+                    .projects()
+                    .join(path.strip_prefix(sandbox.projects()).unwrap());
+                put_lines(&path, &lines[..lines.len() * cut / 20]);
+            }
+            grown.ccsession(["import"]).output();
+            for (path, lines) in &whole {
+                let path = grown
+                    .projects()
+                    .join(path.strip_prefix(sandbox.projects()).unwrap());
+                put_lines(&path, lines);
+            }
+            grown.import();
+            check_same(
+                &grown.imported(id),
+                &imported,
+                &format!("{run}: {cut}/20, then all"),
+            );
+        }
+    }
+}
+
+#[test]
+fn an_older_copy_in_another_folder_takes_nothing_away() {
+    let sandbox = Sandbox::new();
+    let mut random = Random(5);
+    let mut script = Script::new("s-1", "p");
+    for _ in 0..3 {
+        script.turn(&mut random);
+    }
+    put(&sandbox.projects().join("p/s-1.jsonl"), script.text());
+    sandbox.import();
+    let state = sandbox.snapshot(&sandbox.session("s-1"));
+    let backup = sandbox.path("backup");
+    for kept in 1..script.lines.len() {
+        put_lines(&backup.join("p/s-1.jsonl"), &script.lines[..kept]);
+        sandbox.ccsession(["import"]).arg(&backup).output();
+        assert!(sandbox.snapshot(&sandbox.session("s-1")) == state, "{kept}");
+    }
+}
+
+#[test]
+fn a_turn_that_went_on_has_not_ended_where_it_seemed_to() {
+    let sandbox = Sandbox::new();
+    let mut script = Script::new("s-1", "p");
+    let path = sandbox.projects().join("p/s-1.jsonl");
+    script.prompt();
+    // Old clients write no reason, so that this may be the last word.
+    script.line(
+        None,
+        "assistant",
+        json!({"message": {"content": [{"type": "text", "text": "let me see"}]}}),
+    );
+    put(&path, script.text());
+    sandbox.import();
+    let ends = || all(&sandbox.imported("s-1"), "Stop", "ts");
+    let early = ends();
+    assert_eq!(early.len(), 1);
+    script.call(None, "Bash", Ending::Ok);
+    put(&path, script.text());
+    sandbox.import();
+    assert_eq!(ends(), [""; 0]);
+    script.word(None);
+    put(&path, script.text());
+    sandbox.import();
+    let late = ends();
+    assert!(late.len() == 1 && late != early, "{late:?}");
+}
+
+#[test]
+fn copies_of_a_session_that_is_imported_later_are_its_own_then() {
+    let sandbox = Sandbox::new();
+    let mut origin = Script::new("a-origin", "p");
+    origin.prompt();
+    origin.call(None, "Bash", Ending::Ok);
+    let mut fork = origin.fork("b-fork");
+    fork.prompt();
+    let calls_of = |id: &str| calls(&sandbox.imported(id)).len();
+    let folder = sandbox.projects().join("p");
+    put(&folder.join("b-fork.jsonl"), fork.text());
+    sandbox.import();
+    assert_eq!(calls_of("b-fork"), 1);
+    put(&folder.join("a-origin.jsonl"), origin.text());
+    let modified = UNIX_EPOCH + Duration::from_secs(1);
+    let file = fs::File::options()
+        .write(true)
+        .open(folder.join("a-origin.jsonl"));
+    file.unwrap().set_modified(modified).unwrap();
+    sandbox.import();
+    assert_eq!((calls_of("a-origin"), calls_of("b-fork")), (1, 0));
 }
 
 #[test]

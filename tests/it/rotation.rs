@@ -420,6 +420,65 @@ fn what_a_late_writer_adds_to_a_full_file_is_read() {
 }
 
 #[test]
+fn full_files_that_are_missing_are_named_and_hide_no_other() {
+    for gone in [&[1][..], &[2], &[1, 2], &[1, 2, 3], &[1, 3]] {
+        let sandbox = begun();
+        for number in 1..=4 {
+            fill(&sandbox);
+            hook(&sandbox, number).silent();
+        }
+        hook(&sandbox, 5).silent();
+        let mut expected: Vec<String> = (1..=5).map(|number| format!("t-{number}")).collect();
+        let mut said = String::new();
+        for number in gone {
+            fs::remove_file(part(&sandbox, *number)).unwrap();
+            expected.retain(|id| *id != format!("t-{number}"));
+            said += &format!(
+                "ccsession: could not find `{}`: it was part of the journal; all else was read\n",
+                part(&sandbox, *number).display()
+            );
+        }
+        assert_eq!(ids(&sandbox), expected, "without {gone:?}");
+        for verb in ["timeline", "show", "stats"] {
+            let output = sandbox.ccsession([verb, ID]).output();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let is_damage = |line: &&str| line.contains("not an event");
+            let stderr: String = stderr
+                .lines()
+                .filter(|line| !is_damage(line))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            assert_eq!(
+                (output.status.code(), stderr),
+                (Some(0), said.clone()),
+                "{verb}"
+            );
+        }
+        // The next full file comes after all of them.
+        fill(&sandbox);
+        hook(&sandbox, 6).silent();
+        expected.push("t-6".to_owned());
+        assert_eq!(ids(&sandbox), expected, "without {gone:?}");
+        assert!(part(&sandbox, 5).exists());
+    }
+}
+
+#[test]
+fn the_end_of_a_session_is_found_behind_a_full_file_that_is_missing() {
+    let sandbox = begun();
+    fill(&sandbox);
+    hook(&sandbox, 1).silent();
+    fill(&sandbox);
+    let end = event("SessionEnd", ID, json!({"reason": "other"}));
+    let run = sandbox.run(SESSION_EVENT).stdin(end.to_string());
+    run.env("CCSESSION_JOURNAL_LIMIT", "64KiB").silent();
+    fs::remove_file(part(&sandbox, 1)).unwrap();
+    assert!(part(&sandbox, 2).exists());
+    let listed = sandbox.ccsession(["list", "--all", "--json"]).json();
+    assert_eq!(listed["sessions"][0]["state"], "ended");
+}
+
+#[test]
 fn an_end_in_a_full_file_is_the_sessions_end() {
     let sandbox = begun();
     fill(&sandbox);

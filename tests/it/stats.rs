@@ -308,6 +308,55 @@ fn what_cannot_be_read_is_named_and_left_out() {
 }
 
 #[test]
+fn the_one_session_that_cannot_be_read_is_refused_as_by_the_timeline() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
+    let journal = sandbox.session(ID).join("events.jsonl");
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = sandbox.ccsession(["timeline", ID]).refused(1);
+    assert!(said.contains(journal.to_str().unwrap()), "{said}");
+    for options in [&[][..], &["--json"], &["--csv"]] {
+        let stats = sandbox.ccsession(["stats", ID].iter().chain(options));
+        assert_eq!(stats.refused(1), said);
+    }
+}
+
+#[test]
+fn a_session_without_an_event_is_said_to_be_on_record() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
+    sandbox
+        .ccsession(["stats", ID, "--since", "2026-11-21"])
+        .expect(
+            0,
+            "the session is on record, without an event in that time\n",
+            "",
+        );
+    fs::remove_file(sandbox.session(ID).join("events.jsonl")).unwrap();
+    sandbox
+        .ccsession(["stats", ID])
+        .expect(0, "the session is on record, without an event\n", "");
+}
+
+#[test]
+fn a_journal_without_a_record_is_named() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
+    sandbox.session_with(OTHER_ID, "shop", &call("Bash", "09:00:00", 10));
+    fs::remove_file(sandbox.session(OTHER_ID).join("session.json")).unwrap();
+    for options in [&["--all"][..], &[]] {
+        let output = sandbox.ccsession(["stats"].iter().chain(options)).output();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(
+            text(&output.stderr),
+            format!(
+                "ccsession: could not find the record of session `{OTHER_ID}`; it was left out\n"
+            )
+        );
+    }
+}
+
+#[test]
 fn since_counts_what_began_at_that_moment_or_later() {
     let sandbox = Sandbox::just_swept();
     let lines = [call("Bash", "09:00:00", 10), call("Read", "10:00:00", 20)].concat();

@@ -163,7 +163,7 @@ const EIGHTY: &str = "\
 14:01:00                     12.00s  context compacted (auto)
 
 15:00:00  prompt 2: interrupted, at the latest after 40.00s, 1 call
-15:00:01  ████████████████   39.00s  abandoned   WebFetch  docs.rs
+15:00:01  ████████████████           abandoned   WebFetch  docs.rs
 ";
 
 #[test]
@@ -188,7 +188,7 @@ const WIDE: &str = "\
 14:01:00                                     12.00s  context compacted (auto)
 
 15:00:00  prompt 2: interrupted, at the latest after 40.00s, 1 call
-\u{1b}[35m15:00:01  ████████████████████████████████   39.00s  abandoned   WebFetch  docs.rs\u{1b}[0m
+\u{1b}[35m15:00:01  ████████████████████████████████           abandoned   WebFetch  docs.rs\u{1b}[0m
 ";
 
 #[test]
@@ -312,13 +312,174 @@ fn sessions_with_nothing_or_little_in_them_look_right() {
         &[(0, "PreToolUse", call("t1", "Bash", "List"))],
     );
     let one = "2026-11-20 14:00:00, 0ms\n0 prompts, 1 call (1 abandoned)\n\n14:00:00  before the first prompt, 1 call\n\
-        14:00:00  █                     0ms  abandoned   Bash  List\n";
+        14:00:00  █                          abandoned   Bash  List\n";
     check(
         &sandbox,
         &[],
         "80",
         &format!("{ID}  shop  abandoned\n{one}"),
     );
+}
+
+/// A subagent that was started, stopped, and was taken up again; and one of which nobody knows who started it.
+fn resumed(sandbox: &Sandbox) {
+    let of =
+        |agent: &str, more: Value| with(more, json!({"agent_id": agent, "agent_type": "explorer"}));
+    session(
+        sandbox,
+        ID,
+        &[
+            (0, "SessionStart", json!({"source": "startup"})),
+            (1000, "UserPromptSubmit", json!({"prompt_id": "p1"})),
+            (2000, "PreToolUse", call("t1", "Agent", "Look")),
+            (2100, "SubagentStart", of("a1", json!({}))),
+            (2200, "PreToolUse", of("a1", call("t2", "Read", "one"))),
+            (
+                2300,
+                "PostToolUse",
+                of("a1", json!({"tool": "Read", "tool_use_id": "t2"})),
+            ),
+            (3000, "SubagentStop", of("a1", json!({}))),
+            (
+                3100,
+                "PostToolUse",
+                with(call("t1", "Agent", ""), json!({"spawned_agent": "a1"})),
+            ),
+            (4000, "Stop", json!({})),
+            (86_400_000, "UserPromptSubmit", json!({"prompt_id": "p2"})),
+            (86_401_000, "PreToolUse", call("t3", "Agent", "Look again")),
+            (86_401_100, "SubagentStart", of("a1", json!({}))),
+            (
+                86_401_200,
+                "PreToolUse",
+                of("a1", call("t4", "Read", "two")),
+            ),
+            (
+                86_401_300,
+                "PostToolUseFailure",
+                of(
+                    "a1",
+                    json!({"tool": "Read", "tool_use_id": "t4", "error": "other"}),
+                ),
+            ),
+            (86_402_000, "SubagentStop", of("a1", json!({}))),
+            (
+                86_402_100,
+                "PostToolUse",
+                with(call("t3", "Agent", ""), json!({"spawned_agent": "a1"})),
+            ),
+            (86_402_200, "SubagentStart", of("b1", json!({}))),
+            (
+                86_402_300,
+                "PreToolUse",
+                of("b1", call("t5", "Grep", "three")),
+            ),
+            (
+                86_402_400,
+                "PostToolUse",
+                of("b1", json!({"tool": "Grep", "tool_use_id": "t5"})),
+            ),
+            (86_402_500, "SubagentStop", of("b1", json!({}))),
+            (122_400_000, "PreCompact", json!({"trigger": "auto"})),
+            (122_401_000, "PostCompact", json!({"trigger": "auto"})),
+            (122_402_000, "Stop", json!({})),
+            (122_403_000, "SessionEnd", json!({"reason": "other"})),
+        ],
+    );
+}
+
+const RESUMED: &str = "\
+5b48472b-1111-4222-8333-444455556666  shop  ended
+2026-11-20 14:00:00, 1d 10h
+2 prompts, 5 calls (1 failed), 2 subagents
+
+14:00:01  prompt 1: 3.00s, 2 calls
+14:00:02       ███████        1.10s  ok          Agent   Look
+14:00:02        █             100ms  ok          └ Read  one
+
+2026-11-21 14:00:00  prompt 2: 10h 00m, 3 calls
+14:00:01  █                   1.10s  ok          Agent   Look again
+14:00:01  █                   100ms  failed      └ Read  other · two
+14:00:02                      300ms  subagent explorer (b1)
+14:00:02  █                   100ms  ok          └ Grep  three
+2026-11-22
+00:00:00                      1.00s  context compacted (auto)
+";
+
+#[test]
+fn what_a_subagent_did_is_below_the_call_that_took_it_up_and_a_new_day_is_named() {
+    let sandbox = Sandbox::new();
+    resumed(&sandbox);
+    check(&sandbox, &[], "80", RESUMED);
+    let view = sandbox.ccsession(["timeline", ID, "--json"]).json();
+    let runs = &view["agents"][0]["runs"];
+    assert_eq!(runs[0]["tool_use_id"], "t1");
+    assert_eq!(
+        (&runs[1]["tool_use_id"], &runs[1]["started_at"]),
+        (&json!("t3"), &json!("2026-11-21T14:00:01.100000Z"))
+    );
+    assert_eq!(view["agents"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_filter_leaves_only_what_it_asks_for() {
+    let sandbox = Sandbox::new();
+    resumed(&sandbox);
+    for (filter, rows) in [
+        (&["--tool", "Agent"][..], &["Look", "Look again"][..]),
+        (&["--failed"], &["other · two"]),
+        (&["--agent", "main"], &["Look", "Look again"]),
+        (&["--agent", "a1"], &["one", "other · two"]),
+        (&["--agent", "b1"], &["subagent explorer (b1)", "three"]),
+        (
+            &["--since", "2026-11-22T00:00:00Z"],
+            &["context compacted (auto)"],
+        ),
+    ] {
+        let run = sandbox.ccsession([&["timeline", ID][..], filter].concat());
+        let printed = run.env("TZ", "UTC").stdout();
+        let is_row =
+            |line: &&str| !line.is_empty() && !line.contains("prompt ") && !line.starts_with("20");
+        let shown: Vec<&str> = printed.lines().skip(3).filter(is_row).collect();
+        assert_eq!(shown.len(), rows.len(), "{filter:?}: {printed}");
+        for (line, row) in shown.iter().zip(rows) {
+            assert!(line.ends_with(row), "{filter:?}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn every_call_has_a_row_whatever_started_what() {
+    let agent = |id: &str, by: &str| with(call(id, "Agent", id), json!({"agent_id": by}));
+    let end =
+        |id: &str, by: &str, spawned: &str| with(agent(id, by), json!({"spawned_agent": spawned}));
+    let sandbox = Sandbox::new();
+    // Two that started each other, one that started itself, and one far below.
+    let mut events = vec![
+        (0, "UserPromptSubmit", json!({})),
+        (10, "PreToolUse", agent("c1", "x")),
+        (20, "PreToolUse", agent("c2", "y")),
+        (30, "PreToolUse", agent("c3", "z")),
+        (40, "PostToolUse", end("c1", "x", "y")),
+        (50, "PostToolUse", end("c2", "y", "x")),
+        (60, "PostToolUse", end("c3", "z", "z")),
+    ];
+    let names: Vec<String> = (0..60).map(|deep| format!("deep-{deep}")).collect();
+    for (deep, pair) in names.windows(2).enumerate() {
+        let at = 100 + i64::try_from(deep).unwrap() * 10;
+        let id = format!("d{deep}");
+        events.push((at, "PreToolUse", agent(&id, &pair[0])));
+        events.push((at + 5, "PostToolUse", end(&id, &pair[0], &pair[1])));
+    }
+    session(&sandbox, ID, &events);
+    let lines = sandbox.ccsession(["timeline", ID, "--jsonl"]).stdout();
+    assert_eq!(lines.lines().count(), 62, "{lines}");
+    let printed = sandbox.ccsession(["timeline", ID]).stdout();
+    assert!(
+        printed.contains("subagent of unknown type (x)"),
+        "{printed}"
+    );
+    assert!(!printed.contains("(y)"), "{printed}");
 }
 
 #[test]

@@ -25,6 +25,15 @@ const BAR: u64 = 20;
 /// The most days that people are shown.
 const MAX_DAYS: usize = 14;
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// One session: all of it, or what it did since a time.
+    One { since: bool },
+    /// Any others.
+    Several,
+}
+
 /// All that is said of the sessions; as JSON, as it stands.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -101,16 +110,23 @@ impl Report {
         text
     }
 
-    pub(super) fn as_text(&self, is_one: bool) -> String {
+    pub(super) fn as_text(&self, asked: Asked) -> String {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {
-            return "no session to count\n".to_owned();
+            let text = match asked {
+                Asked::One { since: false } => "the session is on record, without an event\n",
+                Asked::One { since: true } => {
+                    "the session is on record, without an event in that time\n"
+                }
+                Asked::Several => "no session to count\n",
+            };
+            return text.to_owned();
         }
         let mut parts = vec![self.heading()];
         if !summary.tools.is_empty() {
             parts.extend([self.calls(), self.durations(), self.hours()]);
         }
-        parts.extend([self.days(), self.models(is_one)]);
+        parts.extend([self.days(), self.models(matches!(asked, Asked::One { .. }))]);
         parts.retain(|part| !part.is_empty());
         parts.join("\n")
     }

@@ -46,6 +46,8 @@ pub(super) enum Subject {
     Call(Option<String>, String),
     /// A compaction, by the prompt that was at work.
     Compaction(Option<String>),
+    /// What this version makes no events of.
+    Other,
 }
 
 impl Subject {
@@ -63,22 +65,39 @@ impl Subject {
 pub(super) struct Made {
     pub(super) at: Timestamp,
     pub(super) subject: Subject,
+    /// The event's name.
+    pub(super) name: String,
+    /// Whether it is an end that no line states, but that nothing came after the last line.
+    pub(super) is_concluded: bool,
     pub(super) line: Vec<u8>,
 }
 
 impl Made {
-    /// A subagent's event that an earlier import made.
-    pub(super) fn again(event: &Event) -> Option<Self> {
-        let agent = event.agent_id.clone()?;
-        let subject = match &event.tool_use_id {
-            Some(call) => Subject::Call(Some(agent), call.clone()),
-            None => Subject::Agent(agent),
-        };
-        Some(Self {
-            at: event.ts?,
+    /// What an event becomes that was made at `at`.
+    fn new(subject: Subject, at: Timestamp, event: &Event) -> Self {
+        Self {
+            at,
             subject,
+            name: event.event.clone(),
+            is_concluded: matches!(event.event.as_str(), name::STOP | name::SUBAGENT_STOP)
+                && event.error.is_none(),
             line: event.encode(),
-        })
+        }
+    }
+
+    /// An event that an earlier import made.
+    pub(super) fn again(event: &Event) -> Option<Self> {
+        let (agent, prompt) = (event.agent_id.clone(), || event.prompt_id.clone());
+        let subject = match (event.event.as_str(), &event.tool_use_id, agent) {
+            (_, Some(call), agent) => Subject::Call(agent, call.clone()),
+            (_, None, Some(agent)) => Subject::Agent(agent),
+            (name::SESSION_START, ..) => Subject::Start,
+            (name::USER_PROMPT_SUBMIT, ..) => Subject::Prompt(prompt()),
+            (name::STOP | name::STOP_FAILURE, ..) => Subject::TurnEnd(prompt()),
+            (name::PRE_COMPACT | name::POST_COMPACT, ..) => Subject::Compaction(prompt()),
+            _ => Subject::Other,
+        };
+        Some(Self::new(subject, event.ts?, event))
     }
 }
 
@@ -335,8 +354,7 @@ impl Reading<'_> {
 
     pub(super) fn make(&mut self, subject: Subject, event: Event) {
         if let Some(at) = event.ts {
-            let line = event.encode();
-            self.made.push(Made { at, subject, line });
+            self.made.push(Made::new(subject, at, &event));
         }
     }
 }

@@ -76,6 +76,7 @@ impl Known {
                 .any(|agent| self.calls.contains(&(agent, id.clone()))),
             // What started one by hand has an id of its own.
             Subject::Compaction(Some(id)) => self.compactions.contains(id) || is_within(),
+            Subject::Other => false,
             Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {
                 is_within()
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::claims::{Claim, Claims, Place};
 use super::events::{Made, Subject};
+use super::merge::Copies;
 use super::thread::{Agent, Thread, Threads};
 use crate::lifecycle::transcript::AgentFile;
 use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
@@ -77,6 +78,7 @@ pub(super) struct Reading<'a> {
     pub(super) spawned: HashMap<String, String>,
     pub(super) facts: Facts,
     pub(super) made: Vec<Made>,
+    pub(super) copies: Copies,
     pub(super) skipped: Skipped,
 }
 
@@ -109,7 +111,7 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, path: &Path, own: Thread) -> Result<()> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = Lines::open_original(path)? else {
             return Ok(());
         };
         let mut threads = Threads::new(own);
@@ -193,6 +195,7 @@ impl Reading<'_> {
         {
             Some(Claim::CopyOf(other)) => {
                 self.facts.copied_from = Some(other);
+                self.copies.extend(line.at().map(|at| (at, other)));
                 true
             }
             Some(Claim::Repeated) => true,
@@ -228,14 +231,14 @@ impl Reading<'_> {
 
 fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>) -> Option<T> {
     let path = agent.path.with_extension("meta.json");
-    let content = file::read_own(&path, MAX_META).ok()??;
+    let content = file::read_original(&path, MAX_META).ok()??;
     read(serde_json::from_slice(&content.bytes).ok()?)
 }
 
 /// A subagent's type: what its `.meta.json` says, else its first lines.
 fn agent_type(agent: &AgentFile) -> Option<String> {
     with_meta(agent, |meta| meta.agent_type.owned()).or_else(|| {
-        let mut lines = Lines::open(&agent.path).ok()??;
+        let mut lines = Lines::open_original(&agent.path).ok()??;
         for _ in 0..OPENING {
             if let Found::Line(bytes) = lines.next_line().ok()??
                 && let Some(kind) =

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::claims::hash;
+use super::merge::UNNAMED;
 use crate::lifecycle::transcript::line::{Line, Member};
 use crate::model::Timestamp;
 
@@ -142,7 +143,7 @@ impl Threads {
             let id = line
                 .agent_id
                 .owned()
-                .unwrap_or_else(|| format!("side-{:.8}", first()));
+                .unwrap_or_else(|| format!("{UNNAMED}{:.8}", first()));
             self.side.push(Thread::of(Agent { id, kind: None }));
             self.side.len() - 1
         });

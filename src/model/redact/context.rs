@@ -15,6 +15,8 @@ const URL: &str = "url-password";
 const MAX_NAME: usize = 64;
 /// How much of a value is looked at to tell whether it is a secret.
 const JUDGED: usize = 512;
+/// How much of a line is looked at to tell whether a quote opens a string.
+const LINE: usize = 256;
 /// The least length of a secret behind a name.
 const LEAST: usize = 3;
 
@@ -79,6 +81,9 @@ pub(super) fn after_option(text: &str, at: usize) -> Option<Secret> {
     if let Some((start, end)) = quoted(text, start) {
         return judged(text, start, end, telling, Form::Quoted);
     }
+    if list.is_some() || is_prose(bytes, start) {
+        return None;
+    }
     judged_unquoted(text, start, telling, Form::Option)
 }
 
@@ -112,8 +117,11 @@ fn named(text: &str, at: usize, after: usize) -> Option<Secret> {
     if telling == Telling::Authorization {
         return authorization(text, start);
     }
-    if let Some((start, end)) = quoted(text, start) {
-        return judged(text, start, end, telling, Form::Quoted);
+    if let Some((value, end)) = quoted(text, start) {
+        if closes_a_string(bytes, &name, start, value) {
+            return None;
+        }
+        return judged(text, value, end, telling, Form::Quoted);
     }
     if after > at + 1 {
         return None; // an arrow function
@@ -146,6 +154,13 @@ fn judged_unquoted(text: &str, start: usize, telling: Telling, form: Form) -> Op
         Form::Line if !ends_line(bytes, seen) => Form::Loose,
         form => form,
     };
+    // `name: Type = value`, `a.name = b.name = value`.
+    let is_assigned = matches!(form, Form::Loose)
+        && bytes.get(skip_blanks(bytes, seen)) == Some(&b'=')
+        && text.get(start..seen).is_some_and(names::is_identifier);
+    if is_assigned {
+        return None;
+    }
     judged(text, start, seen, telling, form).map(|secret| Secret {
         end: unquoted_end(bytes, start, form, usize::MAX),
         ..secret
@@ -168,15 +183,21 @@ fn is_secret(value: &str, next: Option<u8>, telling: Telling, form: Form) -> boo
             b'!' | b'#' | b'$' | b'%' | b'^' | b'*' | b'+' | b'~' | b'@'
         )
     });
-    let number = digit && !letter && value.len() < 6;
+    let number = names::is_number(value);
     let word = !digit && !sign;
     match (form, telling) {
-        (Form::Quoted, _) => true,
+        (Form::Quoted, Telling::Password) => true,
+        (Form::Quoted, _) => {
+            let is_named = telling == Telling::Key && names::is_words(value);
+            !is_named && !number && !is_thing(value)
+        }
         (Form::Variable, _) => {
             !number && !value.contains("os.environ") && !value.contains("process.env")
         }
-        _ if number || is_path(value) || is_code(value, next) => false,
-        (Form::Tight, Telling::Password) => !word || !is_argument(next),
+        _ if number || names::is_place(value) || is_code(value, next) => false,
+        (Form::Tight, Telling::Password) => {
+            !word || !is_argument(next) && !names::is_part_of_name(value)
+        }
         (Form::Line | Form::Option, Telling::Password) => {
             !word || !value.bytes().any(|b| b.is_ascii_uppercase() || b == b'.')
         }
@@ -184,8 +205,17 @@ fn is_secret(value: &str, next: Option<u8>, telling: Telling, form: Form) -> boo
             digit || value.len() >= 16 && !is_argument(next) && !names::is_identifier(value)
         }
         (_, Telling::Password) => sign || digit,
+        (Form::Loose, Telling::Key) if names::is_numbered_name(value) => false,
         _ => digit && letter && value.len() >= 8,
     }
+}
+
+/// Whether a value in quotes is something that is not secret, whatever it is called.
+fn is_thing(value: &str) -> bool {
+    names::is_place(value)
+        || names::is_constant(value)
+        || names::is_colour(value)
+        || names::is_pattern(value)
 }
 
 /// Whether it is an expression: a call, a path of names, a type with parameters, a reference.
@@ -194,8 +224,17 @@ fn is_code(value: &str, next: Option<u8>) -> bool {
         && value
             .bytes()
             .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b'_'));
+    let is_pointer = value.strip_prefix('*').is_some_and(|rest| {
+        let plain = !rest.bytes().any(|b| b.is_ascii_digit());
+        names::is_identifier(rest) && (plain || is_argument(next))
+    });
     matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
-        || value.starts_with(['(', '[', '{', '<', '&', '|', '!', '=', '`'])
+        || value.starts_with(['(', '[', '{', '<', '&', '|', '!', '=', '`', '\\'])
+        || value.starts_with("--")
+        || is_pointer
+        || value.starts_with('*') && value.ends_with('*')
+        || names::is_type_of_number(value)
+        || names::is_constant(value)
         || ["::", "->", "=>", "(", "?.", "[", "++"]
             .iter()
             .any(|part| value.contains(part))
@@ -207,11 +246,21 @@ fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-fn is_path(value: &str) -> bool {
-    ["/", "./", "../", "~/", "file:"]
-        .iter()
-        .any(|start| value.starts_with(start))
-        && !names::looks_random(value.rsplit('/').next().unwrap_or_default())
+/// Whether prose goes on at `at`: a small word, and small words behind it.
+fn is_prose(bytes: &[u8], at: usize) -> bool {
+    let is_word = |word: &[u8]| {
+        let word = word.strip_suffix(b",").unwrap_or(word);
+        !word.is_empty() && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b'\'')
+    };
+    let rest = bytes.get(at..).unwrap_or_default();
+    let line = rest.get(..MAX_NAME).unwrap_or(rest);
+    let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|b| *b == b' ');
+    words
+        .next()
+        .is_some_and(|word| is_word(word) && !word.iter().any(u8::is_ascii_uppercase))
+        && words.next().is_some_and(is_word)
+        && words.next().is_some_and(is_word)
 }
 
 /// The credentials of a header, behind its scheme if it has one.
@@ -239,10 +288,16 @@ fn authorization(text: &str, at: usize) -> Option<Secret> {
     let value = text.get(start..seen)?;
     let next = bytes.get(seen).copied();
     // In prose a word of the sentence stands there, in code an expression.
-    let is_word = value.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    let is_closed = matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\'));
+    let is_word = names::is_words(value);
+    let is_closed =
+        matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\')) && !value.ends_with('.');
+    // Of `OAuth realm="…"`: what follows has a name of its own.
+    let is_parameter = value.strip_suffix('=').is_some_and(names::is_identifier)
+        && matches!(next, Some(b'"' | b'\'' | b'\\'));
     let is_secret = match (opened, has_scheme) {
-        (Some(_), _) => true,
+        _ if is_parameter || value.starts_with("--") || names::is_place(value) => false,
+        (Some(_), true) => true,
+        (Some(_), false) => !(names::is_words(value) && value.contains(['_', '.'])),
         (None, true) => !is_word || is_closed,
         (None, false) => value.bytes().any(|b| b.is_ascii_digit()) && !is_code(value, next),
     };
@@ -291,6 +346,58 @@ fn element(text: &str, at: usize) -> Option<Secret> {
     let closes = bytes.get(end..)?.starts_with(b"</");
     closes.then_some(())?;
     judged(text, at + 1, end, telling, Form::Quoted)
+}
+
+/// Whether the quote at `quote` closes a string that `name` is the end of, as in `print("Token: " + token)`, and opens none. The
+/// value would begin at `value`.
+fn closes_a_string(bytes: &[u8], name: &Name<'_>, quote: usize, value: usize) -> bool {
+    let is_rest_of_code = bytes.get(value).is_none_or(|first| {
+        matches!(
+            first,
+            b' ' | b','
+                | b')'
+                | b';'
+                | b'.'
+                | b'+'
+                | b'\''
+                | b'"'
+                | b']'
+                | b'}'
+                | b':'
+                | b'\\'
+                | b'\n'
+        )
+    });
+    let is_quoted = matches!(
+        bytes.get(name.start + name.text.len()),
+        Some(b'"' | b'\'' | b'`' | b'\\')
+    );
+    if !is_rest_of_code || is_quoted {
+        return false;
+    }
+    let Some((kind, depth)) = quote_at(bytes, quote) else {
+        return false;
+    };
+    let before = bytes.get(..name.start).unwrap_or_default();
+    let before = before
+        .get(before.len().saturating_sub(LINE)..)
+        .unwrap_or(before);
+    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let is_letter = |at: Option<usize>| {
+        at.and_then(|at| line.get(at))
+            .is_some_and(u8::is_ascii_alphabetic)
+    };
+    let is_quote = |at: usize| {
+        let backslashes = line.get(..at).unwrap_or_default().iter().rev();
+        let apostrophe =
+            kind == b'\'' && is_letter(at.checked_sub(1)) && is_letter(at.checked_add(1));
+        backslashes.take(8).take_while(|b| **b == b'\\').count() == depth && !apostrophe
+    };
+    let quotes = line
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| **byte == kind && is_quote(*at));
+    quotes.count() % 2 == 1
 }
 
 /// The name that ends before the separator at `at`, perhaps quoted, perhaps an index (`env["NAME"] =`).

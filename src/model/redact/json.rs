@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::names::{self, Telling};
-use super::{Redactor, is_mark, pem, shapes};
+use super::{Redactor, is_mark, pem, shapes, spots};
 use crate::model::text::without_lone_surrogates;
 
 const NAMED: &str = "named-secret";
@@ -34,6 +34,10 @@ pub(super) fn redact<'t>(
     text: &'t str,
     is_id: fn(&str) -> bool,
 ) -> Cow<'t, str> {
+    // Of most lines this is all that is done.
+    if spots::next(text.as_bytes(), 0).is_none() {
+        return Cow::Borrowed(text);
+    }
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return redactor.text(text);
     }
@@ -45,11 +49,13 @@ pub(super) fn redact<'t>(
 }
 
 fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
+    let bytes = text.as_bytes();
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![Around::default()];
+    let mut spots = Spots::new(bytes);
     let mut at = 0;
-    while let Some(&byte) = text.as_bytes().get(at) {
+    while let Some(&byte) = bytes.get(at) {
         let Some(around) = open.last_mut() else {
             break;
         };
@@ -68,14 +74,22 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
                 open.pop();
             }
             b'"' => {
-                let end = string_end(text, at);
+                let end = string_end(bytes, at);
                 let raw = text.get(at..end).unwrap_or_default();
-                let string = decoded(raw);
                 let is_name = !around.is_array && is_followed_by_colon(text, end);
+                let has_spot = spots.are_within(at, end);
+                if !is_name && !has_spot && !around.concerns_any_string() {
+                    at = end;
+                    continue;
+                }
+                let string = decoded(raw);
                 let redacted = if is_name {
                     around.telling = names::telling(string.as_bytes());
                     around.is_id = is_id(&string);
-                    redactor.text(&string)
+                    match has_spot {
+                        true => redactor.text(&string),
+                        false => Cow::Borrowed(&*string),
+                    }
                 } else {
                     redactor.string(&string, around)
                 };
@@ -96,6 +110,34 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
     }
     clean.push_str(text.get(copied..)?);
     Some(clean)
+}
+
+impl Around {
+    /// Whether a string can be a secret here that shows nothing of it.
+    fn concerns_any_string(&self) -> bool {
+        self.telling.is_some() || self.option.is_some() || self.in_block
+    }
+}
+
+/// The spots of a JSON text, each found when it is asked for.
+struct Spots<'t> {
+    bytes: &'t [u8],
+    /// The first one that is not behind what was asked for last.
+    next: usize,
+}
+
+impl<'t> Spots<'t> {
+    fn new(bytes: &'t [u8]) -> Self {
+        Self { bytes, next: 0 }
+    }
+
+    /// Whether there is one from `start` to `end`. What is asked for never begins before what was asked for earlier.
+    fn are_within(&mut self, start: usize, end: usize) -> bool {
+        if self.next <= start {
+            self.next = spots::next(self.bytes, start).map_or(usize::MAX, |spot| spot.at);
+        }
+        self.next < end
+    }
 }
 
 impl Redactor {
@@ -162,15 +204,36 @@ fn whole_key(string: &str) -> Option<&'static str> {
 }
 
 /// Where the string that begins at `at` ends, in valid JSON.
-fn string_end(text: &str, at: usize) -> usize {
-    let mut escaped = false;
-    let rest = text.as_bytes().get(at + 1..).unwrap_or_default();
-    let end = rest.iter().position(|&byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    });
-    end.map_or(text.len(), |end| at + 1 + end + 1)
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += plain(rest);
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            _ => return bytes.len(),
+        }
+    }
+}
+
+/// How many bytes stand before the first quote or backslash. Eight are looked at at once: a byte is zero if it borrows when one
+/// is taken from it, and the lowest one that is marked is right.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let marked =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if marked != 0 {
+            return at * 8 + marked.trailing_zeros() as usize / 8;
+        }
+    }
+    let end = rest.iter().position(|b| matches!(b, b'"' | b'\\'));
+    bytes.len() - rest.len() + end.unwrap_or(rest.len())
 }
 
 fn is_followed_by_colon(text: &str, at: usize) -> bool {

@@ -4,15 +4,16 @@
 //! [`Redactor::json`] and [`Redactor::value`] for JSON, whose members' names tell more, [`Redactor::transcript_line`] for
 //! a line of the client's transcript. In the place of a secret stands `[redacted:rule]`.
 //!
-//! A pass over the text looks at each byte once: at a separator or an option for the name before it (`context`), at a
-//! dash for a block (`pem`), and everywhere for the beginning of a key (`shapes`), through a filter of three bytes. It
-//! is plain code without a library, because a hook does it while a tool call waits.
+//! A pass over the text looks at each byte once, through a small filter (`spots`); only where that says so, at a separator
+//! or an option for the name before it (`context`), at a dash for a block (`pem`), and at a word's start for the beginning of a
+//! key (`shapes`). It is plain code without a library, because a hook does it while a tool call waits.
 
 mod context;
 mod json;
 mod names;
 mod pem;
 mod shapes;
+mod spots;
 #[cfg(test)]
 mod tests;
 
@@ -110,10 +111,12 @@ impl Redactor {
     fn pass(&mut self, text: &str) -> Option<String> {
         let mut clean = String::new();
         let mut copied = 0;
-        while let Some(secret) = next_secret(text, copied) {
+        let mut glued = None;
+        while let Some(secret) = glued.take().or_else(|| next_secret(text, copied)) {
             clean.push_str(text.get(copied..secret.start)?);
             self.mark(&mut clean, secret.rule);
             copied = secret.end;
+            glued = secret_glued_at(text, copied);
         }
         if copied == 0 {
             return None;
@@ -133,31 +136,47 @@ impl Redactor {
 
 /// The first secret in `text` from `from` on.
 fn next_secret(text: &str, from: usize) -> Option<Secret> {
-    let bytes = text.as_bytes();
-    let mut at = from;
-    while let Some(&byte) = bytes.get(at) {
-        let found = match byte {
-            b'=' | b':' | b'>' => {
-                context::after_separator(text, at).map(|named| by_shape(bytes, named))
-            }
-            b'-' => pem::block_at(text, at).or_else(|| context::after_option(text, at)),
-            _ => None,
-        };
-        let secret = found
-            .or_else(|| shapes::key_at(bytes, at))
-            .map(|secret| Secret {
-                start: secret.start.max(from),
-                ..secret
-            })
-            .map(|secret| context::without_announcement(text, secret));
-        match secret {
-            Some(secret) if !text.get(secret.start..secret.end).is_none_or(is_mark) => {
-                return Some(secret);
-            }
-            _ => at += 1,
+    let mut next = from;
+    while let Some(spot) = spots::next(text.as_bytes(), next) {
+        let found = (spot.at..spot.end).find_map(|at| secret_at(text, at, from));
+        if found.is_some() {
+            return found;
         }
+        next = spot.end;
     }
     None
+}
+
+/// The secret that begins at `at`, right behind another. Once a mark stands there the next pass would find it; but of a
+/// thousand keys in one word each pass would find one.
+fn secret_glued_at(text: &str, at: usize) -> Option<Secret> {
+    let found = secret_at(text.get(at..)?, 0, 0)?;
+    let glued = Secret {
+        start: at + found.start,
+        end: at + found.end,
+        ..found
+    };
+    Some(glued).filter(|_| found.start == 0)
+}
+
+/// The secret that is announced at `at`, of which `from` is the earliest beginning.
+fn secret_at(text: &str, at: usize, from: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let found = match *bytes.get(at)? {
+        b'=' | b':' | b'>' => {
+            context::after_separator(text, at).map(|named| by_shape(bytes, named))
+        }
+        b'-' => pem::block_at(text, at).or_else(|| context::after_option(text, at)),
+        _ => None,
+    };
+    let secret = found.or_else(|| shapes::key_at(bytes, at))?;
+    let secret = Secret {
+        start: secret.start.max(from),
+        ..secret
+    };
+    let secret = context::without_announcement(text, secret);
+    let is_left = !text.get(secret.start..secret.end).is_none_or(is_mark);
+    is_left.then_some(secret)
 }
 
 /// A named secret under the rule of its own shape, if all of it has one.

@@ -7,13 +7,15 @@ pub(super) enum Telling {
     Password,
     /// A machine's secret: long, and no word.
     Key,
+    /// Either's: what is called a secret may be a word, but is mostly none.
+    Secret,
     /// The header: a scheme may stand before the secret.
     Authorization,
     /// A secret only if it looks like one.
     Perhaps,
 }
 
-use Telling::{Authorization, Key, Password, Perhaps};
+use Telling::{Authorization, Key, Password, Perhaps, Secret};
 
 /// The ends of telling names, in lower case, without the characters that join words: `apikey` is `API_KEY`, `x-api-key` and `apiKey`,
 /// too.
@@ -23,7 +25,7 @@ const ENDINGS: &[(&str, Telling)] = &[
     ("passphrase", Password),
     ("pwd", Password),
     ("sshpass", Password),
-    ("secret", Key),
+    ("secret", Secret),
     ("secretid", Key),
     ("token", Key),
     ("apikey", Key),
@@ -51,11 +53,15 @@ const ENDINGS: &[(&str, Telling)] = &[
     ("credentials", Perhaps),
 ];
 
+/// The longest word that is taken for one; longer runs of letters are those of keys.
+const LONGEST_WORD: usize = 15;
+
 /// Words that stand behind a telling name without being its secret: types, literals, and what prose goes on with.
 const PLAIN: &[&str] = &[
     "any",
     "and",
     "are",
+    "arg",
     "argument",
     "async",
     "await",
@@ -152,6 +158,9 @@ const PLAIN: &[&str] = &[
 
 /// What `name` says of the value behind it; nothing where it is any name.
 pub(super) fn telling(name: &[u8]) -> Option<Telling> {
+    if !may_tell(name) {
+        return None;
+    }
     // The shell's own.
     if matches!(name, b"PWD" | b"OLDPWD") {
         return None;
@@ -166,15 +175,46 @@ pub(super) fn telling(name: &[u8]) -> Option<Telling> {
     Some(telling)
 }
 
+/// Whether a name that ends as `name` does can be telling, judged by its last four letters.
+fn may_tell(name: &[u8]) -> bool {
+    let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
+    let mut next = || letters.next().map_or(0, u8::to_ascii_lowercase);
+    let (last, third) = (next(), next());
+    // Most names are told apart by two letters.
+    if !matches!(
+        (third, last),
+        (b'r' | b'w' | b'i', b'd')
+            | (b's' | b'r', b'e')
+            | (b's' | b'l', b's')
+            | (b'e', b't' | b'n' | b'y' | b'r')
+            | (b'o', b'n')
+            | (b't', b'h')
+            | (b'a', b'l')
+    ) {
+        return false;
+    }
+    let (second, first) = (next(), next());
+    let letters = [first, second, third, last];
+    second == b'p' && third == b'w' && last == b'd' || ENDS.contains(&letters)
+}
+
+/// The last four letters of each of [`ENDINGS`].
+const ENDS: [[u8; 4]; 25] = [
+    *b"word", *b"sswd", *b"rase", *b"pass", *b"cret", *b"etid", *b"oken", *b"ikey", *b"skey",
+    *b"tkey", *b"ekey", *b"nkey", *b"gkey", *b"rkey", *b"hkey", *b"pkey", *b"dkey", *b"ykey",
+    *b"ckey", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
+];
+
+fn is_joint(byte: u8) -> bool {
+    matches!(byte, b'_' | b'-' | b'.' | b' ')
+}
+
 fn last(name: &[u8], back: usize) -> Option<u8> {
     name.get(name.len().checked_sub(back)?).copied()
 }
 
 fn has_ending(name: &[u8], ending: &str) -> bool {
-    let mut rest = name
-        .iter()
-        .rev()
-        .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '));
+    let mut rest = name.iter().rev().filter(|byte| !is_joint(**byte));
     ending.bytes().rev().all(|wanted| {
         rest.next()
             .is_some_and(|byte| byte.to_ascii_lowercase() == wanted)
@@ -187,7 +227,29 @@ pub(super) fn is_stand_in(value: &str) -> bool {
     is_reference(value)
         || is_one_character(value)
         || is_name(word)
-        || PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(word))
+        || is_plain(word)
+        || is_about_secrets(value)
+}
+
+/// Whether it is one of [`PLAIN`], or several of them.
+fn is_plain(word: &str) -> bool {
+    let singular = word.strip_suffix('s').unwrap_or(word);
+    PLAIN
+        .iter()
+        .any(|plain| plain.eq_ignore_ascii_case(word) || plain.eq_ignore_ascii_case(singular))
+}
+
+/// Whether it is a sentence that speaks of secrets, as a help text or an error does, and not a sentence that is one.
+fn is_about_secrets(value: &str) -> bool {
+    let is_sentence = value.starts_with(|c: char| c.is_ascii_uppercase()) || value.ends_with('.');
+    let digits = value.bytes().any(|b| b.is_ascii_digit());
+    is_sentence
+        && !digits
+        && value.split_ascii_whitespace().nth(2).is_some()
+        && value.split_ascii_whitespace().any(|word| {
+            let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+            is_plain(word) || telling(word.as_bytes()).is_some()
+        })
 }
 
 /// Whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
@@ -198,9 +260,24 @@ fn is_name(word: &str) -> bool {
         && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
 }
 
-/// `$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `<name>`, `%s`, `%(name)s`.
+/// Whether it is the name of something that belongs to a secret: `password_bytes`.
+pub(super) fn is_part_of_name(word: &str) -> bool {
+    let mut parts = word.split(['_', '.']);
+    is_identifier(word)
+        && word.contains(['_', '.'])
+        && !word.bytes().any(|b| b.is_ascii_digit())
+        && parts.any(|part| ENDINGS.iter().any(|(ending, _)| *ending == part))
+}
+
+/// `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, and what is masked.
 fn is_reference(value: &str) -> bool {
-    let variable = value.strip_prefix('$').is_some_and(is_identifier);
+    let variable = value
+        .strip_prefix('$')
+        .is_some_and(|rest| is_identifier(rest.trim_start_matches('$')));
+    let bracketed = value
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|rest| is_identifier(rest) && !rest.bytes().any(|b| b.is_ascii_digit()));
     let closed = |open: char, close: char| value.starts_with(open) && value.ends_with(close);
     // `<your` of `<your password>`, too.
     let placeholder = value
@@ -208,7 +285,9 @@ fn is_reference(value: &str) -> bool {
         .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')));
     variable
         || placeholder
-        || ["${", "$(", "{{", "%(", "%{", "%s", "%v"]
+        || bracketed
+        || value.contains("***")
+        || ["&lt;", "${", "$(", "{{", "%(", "%{", "%s", "%v"]
             .iter()
             .any(|begin| value.starts_with(begin))
         || closed('<', '>')
@@ -229,6 +308,131 @@ pub(super) fn is_identifier(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
+/// Whether it is made of words, as prose and the names of things are: `EngineDefaults.Marker`, `not fully specified`. Letters of a
+/// random key are no words: they change their case at every turn, or never.
+pub(super) fn is_words(value: &str) -> bool {
+    let is_mark = |b: u8| {
+        matches!(
+            b,
+            b' ' | b'.' | b'_' | b'-' | b':' | b'/' | b',' | b';' | b'\'' | b'(' | b')'
+        )
+    };
+    value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
+}
+
+/// Whether it is a name with a number in it: of a type, a constant, an algorithm.
+pub(super) fn is_numbered_name(value: &str) -> bool {
+    const MOST_DIGITS: usize = 3;
+    const MOST_NUMBERS: usize = 2;
+    let numbers = || {
+        value
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|run| !run.is_empty())
+    };
+    is_identifier(value)
+        && numbers().count() <= MOST_NUMBERS
+        && numbers().all(|run| run.len() <= MOST_DIGITS)
+        && has_words(value)
+}
+
+/// Whether the letters of `value` are in runs as words are, each in capitals or with none but a leading one.
+fn has_words(value: &str) -> bool {
+    const MEAN: usize = 3;
+    let (mut letters, mut words) = (0, 0);
+    each_word(value.as_bytes(), |length| {
+        letters += length;
+        words += 1;
+        length <= LONGEST_WORD
+    }) && letters > 0
+        && letters >= MEAN * words
+}
+
+/// Tells the lengths of the words in a name: `HTTPServer` is two. Stops at the first that `is_word` refuses.
+fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
+    let mut length = 0;
+    for (at, &byte) in name.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| name.get(at));
+        let begins = byte.is_ascii_uppercase()
+            && (before.is_some_and(u8::is_ascii_lowercase)
+                || name.get(at + 1).is_some_and(u8::is_ascii_lowercase));
+        if length > 0 && (begins || !byte.is_ascii_alphabetic()) {
+            if !is_word(length) {
+                return false;
+            }
+            length = 0;
+        }
+        length += usize::from(byte.is_ascii_alphabetic());
+    }
+    length == 0 || is_word(length)
+}
+
+/// `NAME_OF_A_CONSTANT`, as constants and the types of C are called.
+pub(super) fn is_constant(value: &str) -> bool {
+    let is_word = |part: &&str| {
+        let word = part.trim_matches(|c: char| c.is_ascii_digit());
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        word.len() >= 3 && digits <= 1
+    };
+    value.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && value.split('_').filter(is_word).count() >= 2
+}
+
+/// A number's type, as `u32`, `__u64`, `int16_t`, `float32`.
+pub(super) fn is_type_of_number(value: &str) -> bool {
+    let name = value.trim_start_matches('_');
+    let name = name.strip_suffix("_t").unwrap_or(name);
+    let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let kind = name.get(..name.len() - digits.len()).unwrap_or_default();
+    matches!(
+        kind,
+        "u" | "i" | "s" | "f" | "c" | "int" | "uint" | "sint" | "float" | "complex"
+    ) && matches!(digits, "8" | "16" | "32" | "64" | "128" | "256")
+}
+
+/// `0x04`, `12`, `3.30`: a number or a version, perhaps with what ends an expression.
+pub(super) fn is_number(value: &str) -> bool {
+    let value = value.trim_end_matches([',', ';', ')']);
+    let hexadecimal = value
+        .strip_prefix("0x")
+        .is_some_and(|digits| digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let digits = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    hexadecimal || digits && (value.len() < 6 || value.contains('.'))
+}
+
+/// `#ffffff`.
+pub(super) fn is_colour(value: &str) -> bool {
+    value.strip_prefix('#').is_some_and(|digits| {
+        matches!(digits.len(), 3 | 6 | 8) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+/// Whether it is a regular expression.
+pub(super) fn is_pattern(value: &str) -> bool {
+    ["(?:", "[^", "\\w", "\\d", "\\s", "\\W", "\\S", "\\b"]
+        .iter()
+        .any(|part| value.contains(part))
+}
+
+/// Whether it says where something is: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
+pub(super) fn is_place(value: &str) -> bool {
+    // A step is a number, a version or of words; base64 has steps, too, but single letters in them.
+    let is_step = |step: &str| {
+        let number = step.strip_prefix('v').unwrap_or(step);
+        number.bytes().all(|b| b.is_ascii_digit())
+            || is_numbered_name(step) && each_word(step.as_bytes(), |length| length > 1)
+    };
+    let place = value.split(['#', '?']).next().unwrap_or_default();
+    let steps = value.split('/').count();
+    ["/", "./", "../", "~/", "file:", "http://", "https://"]
+        .iter()
+        .any(|start| value.starts_with(start))
+        && !looks_random(place.rsplit('/').next().unwrap_or_default())
+        || steps >= 3 && value.split('/').all(is_step)
+}
+
 /// Long, of letters and digits, and of many different ones.
 pub(super) fn looks_random(value: &str) -> bool {
     let bytes = value.as_bytes();
@@ -241,4 +445,5 @@ pub(super) fn looks_random(value: &str) -> bool {
         && bytes.iter().any(u8::is_ascii_digit)
         && bytes.iter().any(u8::is_ascii_alphabetic)
         && !bytes.contains(&b' ')
+        && !is_numbered_name(value)
 }

@@ -263,52 +263,161 @@ const SHAPES: &[Shape] = &[
 /// How much of a candidate is looked at to tell a key from a word. It bounds what a text made of beginnings costs.
 const JUDGED: usize = 256;
 
-/// One bit for each hash of three bytes that a prefix begins with, so that nearly every byte of a text costs one look.
-static FILTER: [u64; FILTER_BITS / 64] = filter();
-const FILTER_BITS: usize = 1 << 13;
+/// A key may begin here if a word does.
+pub(super) const AT_START: u8 = 1;
+/// A key may begin here, whatever stands before it.
+pub(super) const ANYWHERE: u8 = 2;
 
-/// Multiplicative hashing: the bytes of a text differ in few bits.
-const fn hash(first: u8, second: u8, third: u8) -> usize {
-    let bytes = u32::from_le_bytes([first, second, third, 0]);
-    (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - FILTER_BITS.ilog2())) as usize
+/// For each hash of four bytes whether a prefix begins with them, so that nearly every byte of a text costs one look.
+static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
+const HASH_BITS: u32 = 13;
+
+/// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
+const fn hash(bytes: [u8; 4]) -> usize {
+    let bytes = u32::from_le_bytes(bytes) & 0xf0ff_ffff;
+    (bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
+}
+
+/// Whether a key may begin with these bytes: [`AT_START`] of a word, [`ANYWHERE`], or not.
+#[inline(always)]
+pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
+    BEGINNINGS.get(hash(bytes)).copied().unwrap_or_default()
+}
+
+/// Whether the first of a key's characters stand at `at`, where a [`beginning`] is. An escape is taken for any character.
+pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
+    const SEEN: usize = 10;
+    let rest = bytes.get(at..).unwrap_or_default();
+    let begins = |shape: &Shape| {
+        // A slash may be escaped.
+        let prefix = shape.prefix.as_bytes();
+        let slash = prefix.iter().position(|b| *b == b'/');
+        let body = rest.strip_prefix(prefix.get(..slash.unwrap_or(prefix.len()))?)?;
+        let body = body.get(..SEEN).unwrap_or(body);
+        let end = body.iter().position(|b| !shape.alphabet.has(*b));
+        Some(slash.is_some() || end.is_none_or(|end| body.get(end) == Some(&b'\\')))
+    };
+    let mut alike = shapes_of(rest);
+    alike.any(|shape| begins(shape).unwrap_or(false))
+        || rest.starts_with(b"eyJ")
+        || rest.starts_with(b".atlasv1.")
 }
 
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn filter() -> [u64; FILTER_BITS / 64] {
-    let mut bits = [0; FILTER_BITS / 64];
+const fn beginnings() -> [u8; 1 << HASH_BITS] {
+    let mut marks = [0; 1 << HASH_BITS];
     let mut at = 0;
     while at < SHAPES.len() {
-        let prefix = SHAPES[at].prefix.as_bytes();
-        let mut third = 0;
-        while third < 128 {
-            if prefix.len() < 3 || prefix[2] == third {
-                let hash = hash(prefix[0], prefix[1], third);
-                bits[hash / 64] |= 1 << (hash % 64);
-            }
-            third += 1;
-        }
+        let mark = if SHAPES[at].anywhere {
+            ANYWHERE
+        } else {
+            AT_START
+        };
+        mark_all(&mut marks, SHAPES[at].prefix.as_bytes(), mark);
         at += 1;
     }
-    bits
+    // Those that are told by their parts.
+    mark_all(&mut marks, b"eyJ", AT_START);
+    mark_all(&mut marks, b".atlasv1.", ANYWHERE);
+    marks
+}
+
+/// Marks all that four bytes can be of which the first are `prefix`.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
+    let mut third = 0u8;
+    while third < 128 {
+        if prefix.len() < 3 && third.is_ascii_alphanumeric()
+            || prefix.len() >= 3 && prefix[2] == third
+        {
+            let mut kind = 0u8;
+            while kind < 8 {
+                let fourth = kind << 4;
+                if prefix.len() < 4 || prefix[3] & 0xf0 == fourth {
+                    marks[hash([prefix[0], prefix[1], third, fourth])] |= mark;
+                }
+                kind += 1;
+            }
+        }
+        third += 1;
+    }
+}
+
+/// The shapes in the order of the first byte of their prefix.
+struct Order {
+    /// Which shapes.
+    shapes: [u8; SHAPES.len()],
+    /// The second and third byte of each one's prefix; no third where it has but two.
+    heads: [[u8; 2]; SHAPES.len()],
+    /// Where those begin whose prefix begins with a byte.
+    starts: [u8; 129],
+}
+
+static ORDER: Order = order();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn order() -> Order {
+    let mut order = Order {
+        shapes: [0; SHAPES.len()],
+        heads: [[0; 2]; SHAPES.len()],
+        starts: [0; 129],
+    };
+    let (mut byte, mut placed) = (0, 0);
+    while byte < 128 {
+        order.starts[byte] = placed as u8;
+        let mut at = 0;
+        while at < SHAPES.len() {
+            let prefix = SHAPES[at].prefix.as_bytes();
+            if prefix[0] as usize == byte {
+                order.shapes[placed] = at as u8;
+                order.heads[placed] = [prefix[1], if prefix.len() > 2 { prefix[2] } else { 0 }];
+                placed += 1;
+            }
+            at += 1;
+        }
+        byte += 1;
+    }
+    order.starts[128] = placed as u8;
+    assert!(placed == SHAPES.len() && placed < 256);
+    order
+}
+
+/// The shapes whose prefix begins as `text` does, in three bytes.
+fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static Shape> {
+    let [first, second, third] = text.first_chunk().copied().unwrap_or_default();
+    let start = |byte: u8| {
+        ORDER
+            .starts
+            .get(usize::from(byte))
+            .copied()
+            .map(usize::from)
+    };
+    let start_end = start(first).zip(start(first.saturating_add(1)));
+    let range = start_end.map_or(0..0, |(start, end)| start..end);
+    let heads = ORDER.heads.get(range.clone()).unwrap_or_default();
+    let alike = heads
+        .iter()
+        .zip(range)
+        .filter(move |(head, _)| **head == [second, third] || **head == [second, 0]);
+    alike.filter_map(|(_, at)| SHAPES.get(usize::from(*ORDER.shapes.get(at)?)))
 }
 
 /// The key that begins at `at`, or whose middle is there.
 pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
     let rest = bytes.get(at..)?;
-    let &[first, second, third, ..] = rest else {
-        return None;
-    };
-    let hash = hash(first, second, third);
-    let is_candidate = FILTER
-        .get(hash / 64)
-        .is_some_and(|bits| bits >> (hash % 64) & 1 == 1);
-    let prefixed = if is_candidate {
-        prefixed(bytes, at, rest)
-    } else {
-        None
+    let window @ [first, second, ..] = *rest.first_chunk::<4>()?;
+    let prefixed = match beginning(window) {
+        0 => None,
+        _ => prefixed(bytes, at, rest),
     };
     prefixed.or_else(|| match (first, second) {
         (b'e', b'y') => json_web_token(bytes, at),
@@ -322,10 +431,7 @@ pub(super) fn key_at(bytes: &[u8], at: usize) -> Option<Secret> {
 }
 
 fn prefixed(bytes: &[u8], at: usize, rest: &[u8]) -> Option<Secret> {
-    let first = rest.first();
-    let mut alike = SHAPES
-        .iter()
-        .filter(|shape| shape.prefix.as_bytes().first() == first);
+    let mut alike = shapes_of(rest);
     let shape = alike.find(|shape| {
         let body = rest.strip_prefix(shape.prefix.as_bytes());
         body.is_some_and(|body| {
@@ -399,6 +505,9 @@ fn json_web_token(bytes: &[u8], at: usize) -> Option<Secret> {
     })
 }
 
+/// The least length of a bot's id in base64.
+pub(super) const LEAST_ID: usize = 23;
+
 /// A bot's token: its id in base64, a time, a signature, with points between them.
 fn discord(bytes: &[u8], at: usize) -> Option<Secret> {
     let rest = bytes.get(at..).filter(|_| starts_word(bytes, at))?;
@@ -407,7 +516,7 @@ fn discord(bytes: &[u8], at: usize) -> Option<Secret> {
     let length = run(time, Word, 8).len();
     let signature = time.get(length..)?.strip_prefix(b".")?;
     let signature = run(signature, Word, JUDGED).len();
-    let is_token = (23..=28).contains(&id) && (6..=7).contains(&length) && signature >= 27;
+    let is_token = (LEAST_ID..=28).contains(&id) && (6..=7).contains(&length) && signature >= 27;
     is_token.then(|| Secret {
         start: at,
         end: at + id + 1 + length + 1 + signature,

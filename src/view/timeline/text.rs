@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Entry;
@@ -69,6 +69,8 @@ struct Writer<'w> {
     text: String,
     scale: Scale,
     tool_width: usize,
+    /// The day that was told last. That of the session's beginning is known.
+    day: Option<NaiveDate>,
     /// The end of the session, for what has no end yet.
     end: i64,
 }
@@ -90,6 +92,9 @@ impl<'w> Writer<'w> {
                 columns: if is_wide { 32 } else { 16 },
             },
             tool_width,
+            day: activity
+                .span
+                .map(|(first, _)| (layout.local)(first.ts).date()),
             end: activity.span.map_or(0, |(_, last)| last.at),
         }
     }
@@ -130,17 +135,19 @@ impl<'w> Writer<'w> {
             _ => None,
         };
         self.scale.to = ended.max(turn_end).unwrap_or(self.end).max(self.scale.from);
+        let day = at.and_then(|at| self.other_day(at.ts));
+        let day = day.map(|day| format!("{day} ")).unwrap_or_default();
         let time = at.map_or_else(|| " ".repeat(8), |at| self.time(at.ts));
-        self.line(&format!("{time}  {title}{count}"), None);
+        self.line(&format!("{day}{time}  {title}{count}"), None);
     }
 
     fn row(&mut self, row: &Entry<'_, '_>) {
         match row {
             Entry::Call(depth, call) => self.call(*depth, call),
-            Entry::Agent(agent) => {
+            Entry::Agent(agent, run) => {
                 let kind = agent.agent_type.unwrap_or("of unknown type");
                 let text = format!("subagent {} ({})", escaped(kind), escaped(agent.agent_id));
-                self.note(agent.began, agent.ended, &text);
+                self.note(run.began, run.ended, &text);
             }
             Entry::Compaction(compaction) => {
                 let trigger = escaped(compaction.trigger.unwrap_or("unknown"));
@@ -163,8 +170,22 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// The day of this moment, if it is another one than was told last.
+    fn other_day(&mut self, time: Timestamp) -> Option<NaiveDate> {
+        let day = (self.layout.local)(time).date();
+        (self.day.replace(day) != Some(day)).then_some(day)
+    }
+
+    /// Tells the day above a row, if it is another one than was told last.
+    fn day(&mut self, time: Timestamp) {
+        if let Some(day) = self.other_day(time) {
+            self.line(&day.to_string(), None);
+        }
+    }
+
     /// A row that is no call.
     fn note(&mut self, began: Moment, ended: Option<Moment>, text: &str) {
+        self.day(began.ts);
         let took = ended
             .map(|ended| duration(began.until(ended)))
             .unwrap_or_default();
@@ -174,12 +195,10 @@ impl<'w> Writer<'w> {
     }
 
     fn call(&mut self, depth: usize, call: &Call<'_>) {
+        self.day(call.began.ts);
         let time = self.time(call.began.ts);
         let bar = self.scale.bar(call, self.end);
-        let took = match (call.duration().or_else(|| call.elapsed()), call.state) {
-            (Some(took), _) => duration(took),
-            (None, _) => String::new(),
-        };
+        let took = call.duration().map(duration).unwrap_or_default();
         let tool = format!("{}{}", branch(depth), escaped(call.tool.unwrap_or(NO_TOOL)));
         let tool = fitted(&tool, self.tool_width);
         let head = format!(
@@ -290,7 +309,9 @@ impl Scale {
         let execution = call
             .execution
             .and_then(|ran| i64::try_from(ran.as_micros()).ok());
-        let ran_from = execution.map_or(call.began.at, |ran| (over - ran).max(call.began.at));
+        let ran_from = execution.map_or(call.began.at, |ran| {
+            over.saturating_sub(ran).max(call.began.at)
+        });
         let runs = self.column(ran_from);
         let ended = self.column(over).max(began);
         let gone = call.background_ended.map(|gone| self.column(gone.at));
@@ -305,8 +326,10 @@ impl Scale {
     }
 
     fn column(&self, at: i64) -> usize {
-        let length = u128::try_from(self.to - self.from).unwrap_or(0).max(1);
-        let from_start = u128::try_from(at - self.from).unwrap_or(0);
+        let length = u128::try_from(self.to.saturating_sub(self.from))
+            .unwrap_or(0)
+            .max(1);
+        let from_start = u128::try_from(at.saturating_sub(self.from)).unwrap_or(0);
         let column = from_start * self.columns as u128 / length;
         usize::try_from(column)
             .unwrap_or(usize::MAX)

@@ -1,0 +1,160 @@
+//! What earlier imports have put on record stays: a transcript that was cut off or deleted, or an older copy of it, takes
+//! nothing away. A new reading adds what is missing, and corrects what it has read again.
+
+use std::collections::{HashMap, HashSet};
+
+use super::claims::{Place, hash};
+use super::events::{Made, Subject};
+use crate::model::event::name;
+use crate::model::{Event, Timestamp};
+
+/// How subagents are called that an old client wrote into the session's own transcript: by their first line, which a
+/// transcript that lost its beginning does not have.
+pub(super) const UNNAMED: &str = "side-";
+
+/// Lines that were read and are other sessions', by their times.
+pub(super) type Copies = HashMap<Timestamp, Place>;
+
+fn thread(agent: Option<&str>) -> u64 {
+    match agent {
+        Some(agent) if agent.starts_with(UNNAMED) => hash(UNNAMED),
+        agent => hash(agent.unwrap_or_default()),
+    }
+}
+
+/// What is on record after a reading that made `made`, where `before` was on record, in the order of their times. What has
+/// turned out to be a copy of a session in `settled` is on record there.
+pub(super) fn merge(
+    mut made: Vec<Made>,
+    before: Vec<Made>,
+    copies: &Copies,
+    settled: &HashSet<Place>,
+) -> Vec<Made> {
+    let is_own = |made: &Made| {
+        let copied_from = copies.get(&made.at);
+        !copied_from.is_some_and(|origin| settled.contains(origin))
+    };
+    complement(&mut made, &before);
+    let old = before.into_iter().filter(is_own);
+    let new = made.into_iter().map(|made| (made, Found::Now));
+    let mut all: Vec<(Made, Found)> = new.chain(old.map(|made| (made, Found::Before))).collect();
+    all.sort_by_key(|(made, found)| (made.at, made.subject != Subject::Start, *found));
+    let chosen = chosen(&all);
+    let refuted = refuted(&all, &chosen);
+    let places = all.into_iter().enumerate();
+    let is_kept = |place: &usize| chosen.contains(place) && !refuted.contains(place);
+    places
+        .filter(|(place, _)| is_kept(place))
+        .map(|(_, (made, _))| made)
+        .collect()
+}
+
+/// Keeps what an earlier reading knew of the same events from elsewhere than their own lines.
+fn complement(made: &mut [Made], before: &[Made]) {
+    let before: HashMap<Key<'_>, &Made> = before
+        .iter()
+        .map(|before| (Key::of(before), before))
+        .collect();
+    for made in made {
+        let known = before.get(&Key::of(made)).filter(|known| {
+            (known.at, &known.name) == (made.at, &made.name) && known.line != made.line
+        });
+        let decode = |line: &[u8]| Event::decode(line).ok();
+        if let Some(known) = known.and_then(|known| decode(&known.line))
+            && let Some(mut event) = decode(&made.line)
+        {
+            event.model = event.model.or(known.model);
+            event.agent_type = event.agent_type.or(known.agent_type);
+            event.prompt_id = event.prompt_id.or(known.prompt_id);
+            event.spawned_agent = event.spawned_agent.or(known.spawned_agent);
+            made.line = event.encode();
+        }
+    }
+}
+
+/// Which reading made an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Now,
+    Before,
+}
+
+/// What only one event can be.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Start,
+    Prompt(&'a str),
+    TurnEnd(&'a str),
+    Agent(&'a str, &'a str),
+    /// An event of a call: its agent, its id, and whether it begins.
+    Call(u64, &'a str, bool),
+    /// Any other: its name, and when it was.
+    At(&'a str, Timestamp),
+}
+
+impl<'a> Key<'a> {
+    fn of(made: &'a Made) -> Self {
+        match &made.subject {
+            Subject::Start => Self::Start,
+            Subject::Prompt(Some(id)) => Self::Prompt(id),
+            Subject::TurnEnd(Some(id)) => Self::TurnEnd(id),
+            Subject::Agent(agent) => Self::Agent(agent, &made.name),
+            Subject::Call(agent, id) => {
+                let begins = made.name == name::PRE_TOOL_USE;
+                Self::Call(thread(agent.as_deref()), id, begins)
+            }
+            _ => Self::At(&made.name, made.at),
+        }
+    }
+}
+
+/// Of events that can only be one: what was read now, but of beginnings the first one and of ends the last one, since
+/// a part of a transcript begins later and ends earlier.
+fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
+    let mut chosen: HashMap<Key<'_>, (usize, Found)> = HashMap::new();
+    for (place, (made, found)) in all.iter().enumerate() {
+        chosen
+            .entry(Key::of(made))
+            .and_modify(|known| {
+                let is_better = if is_beginning(made) {
+                    false
+                } else {
+                    is_end(made) || *found < known.1
+                };
+                if is_better {
+                    *known = (place, *found);
+                }
+            })
+            .or_insert((place, *found));
+    }
+    chosen.into_values().map(|(place, _)| place).collect()
+}
+
+/// The ends that one reading concluded, since it saw no more of that turn or subagent, where the other one did.
+fn refuted(all: &[(Made, Found)], chosen: &HashSet<usize>) -> HashSet<usize> {
+    let mut refuted = HashSet::new();
+    // Who saw what comes next in each thread; nobody where a turn begins.
+    let mut next: HashMap<u64, Option<Found>> = HashMap::new();
+    for (place, (made, found)) in all.iter().enumerate().rev() {
+        if !chosen.contains(&place) || matches!(made.subject, Subject::Compaction(_)) {
+            continue;
+        }
+        let thread = thread(made.subject.agent());
+        let after = next.get(&thread).copied().flatten();
+        if made.is_concluded && after.is_some_and(|after| after != *found) {
+            refuted.insert(place);
+            continue;
+        }
+        let begins_turn = matches!(made.subject, Subject::Prompt(_));
+        next.insert(thread, Some(*found).filter(|_| !begins_turn));
+    }
+    refuted
+}
+
+fn is_beginning(made: &Made) -> bool {
+    made.subject == Subject::Start || made.name == name::SUBAGENT_START
+}
+
+fn is_end(made: &Made) -> bool {
+    matches!(made.subject, Subject::TurnEnd(_)) || made.name == name::SUBAGENT_STOP
+}

@@ -1,0 +1,398 @@
+//! Where events are on a time line without jumps. Within one boot the boot clock alone tells it, whatever the clock was
+//! set to meanwhile; the clock tells boots apart.
+//!
+//! The distance between the two clocks, the offset, changes when the clock is set and when the machine is booted. Which
+//! of the two it was shows by the processes: none outlives its boot. Where none is on both sides, it shows by the times:
+//! a machine cannot have been booted before the last event of the boot before.
+
+use std::collections::HashMap;
+
+use super::line::Kind;
+use super::trace::Step;
+
+/// How far the clock and the boot clock may drift apart, in microseconds. No two boots are so near to each other.
+const DRIFT: i64 = 1_000_000;
+/// A smaller change of the offset does not matter to the place of an event without a boot clock.
+const TICK: i64 = 10_000;
+/// Nobody sets a clock by more than a day between two clients: it is another boot, or another machine.
+const DAY: i64 = 86_400_000_000;
+
+/// What an event says about the process that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// A session begins with it, and so no event of it was before.
+    Birth,
+    /// A client begins with it.
+    Start,
+    /// A client was there before.
+    GoesOn,
+    /// It may come before a client's start, or at any time.
+    Any,
+}
+
+/// The place of each event on the time line.
+#[derive(Debug)]
+pub(super) enum TimeLine {
+    /// The clock was not set, or nothing is lost by not knowing when: what is added to the boot clock.
+    Steady(i64),
+    /// The clock was set, or the machine was booted.
+    Set(Boots),
+}
+
+/// The boots of a session.
+#[derive(Debug)]
+pub(super) struct Boots {
+    /// In the order of their offsets.
+    settings: Vec<Setting>,
+    /// What the clock said while it was not set, in the order of its beginning, for events without a boot clock.
+    pieces: Vec<Piece>,
+}
+
+/// The events whose offset is about the same.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    /// The least and the greatest offset.
+    offsets: (i64, i64),
+    reach: Reach,
+    /// What is added to the boot clock of its events.
+    base: i64,
+}
+
+/// What is known of a setting, or of several in one boot.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// The first and the last event by the boot clock.
+    mono: (i64, i64),
+    /// The offset of the last one. A clock that was wrong is set right: it is the best that is known.
+    base: i64,
+    /// Whether a session begins with the first one.
+    is_birth: bool,
+}
+
+/// A time in which the clock was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Piece {
+    /// When it begins, by its own clock.
+    from: i64,
+    /// How far the time line is ahead of this clock.
+    shift: i64,
+}
+
+/// One event with both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    offset: i64,
+    mono: i64,
+    pid: Option<u32>,
+    role: Role,
+    setting: usize,
+}
+
+impl TimeLine {
+    /// The time line of `steps`, whose least and greatest offset are given. It is the same in whatever order they are.
+    pub(super) fn of(
+        steps: &[Step],
+        offsets: Option<(i64, i64)>,
+        are_all_clocked: bool,
+        role: impl Fn(&Step) -> Role,
+    ) -> Self {
+        let Some((least, greatest)) = offsets else {
+            return Self::Steady(0);
+        };
+        let enough = if are_all_clocked { DRIFT } else { TICK };
+        if greatest - least <= enough {
+            return Self::Steady(greatest);
+        }
+        Self::Set(Boots::of(steps, are_all_clocked, role))
+    }
+
+    /// Where this event is, in microseconds.
+    pub(super) fn place(&self, step: &Step) -> i64 {
+        match (self, step.clocks()) {
+            (Self::Steady(base), Some((_, mono))) => base + mono,
+            (Self::Steady(_), None) => step.ts.micros(),
+            (Self::Set(boots), Some((offset, mono))) => mono + boots.base(offset),
+            (Self::Set(boots), None) => step.ts.micros() + boots.shift(step.ts.micros()),
+        }
+    }
+}
+
+impl Boots {
+    fn of(steps: &[Step], are_all_clocked: bool, role: impl Fn(&Step) -> Role) -> Self {
+        let reading = |step: &Step| {
+            let (offset, mono) = step.clocks()?;
+            Some(Reading {
+                offset,
+                mono,
+                pid: step.pid,
+                role: role(step),
+                setting: 0,
+            })
+        };
+        let mut readings: Vec<Reading> = steps.iter().filter_map(reading).collect();
+        readings.sort_unstable_by_key(|reading| (reading.offset, reading.mono, reading.role));
+        let mut settings = settings(&mut readings);
+        let mut joined = Joined::new(settings.len());
+        join_by_processes(&mut joined, &readings, &settings);
+        join_by_times(&mut joined, &settings);
+        let bases = joined.reaches(&settings);
+        for (setting, reach) in settings.iter_mut().zip(bases) {
+            setting.base = reach.base;
+        }
+        let pieces = if are_all_clocked {
+            Vec::new()
+        } else {
+            pieces(&mut readings, &settings)
+        };
+        Self { settings, pieces }
+    }
+
+    fn base(&self, offset: i64) -> i64 {
+        let place = self
+            .settings
+            .partition_point(|setting| setting.offsets.1 < offset);
+        self.settings
+            .get(place)
+            .map_or(offset, |setting| setting.base)
+    }
+
+    /// How far the time line is ahead of the clock that said `ts`.
+    fn shift(&self, ts: i64) -> i64 {
+        let next = self.pieces.partition_point(|piece| piece.from <= ts);
+        let piece = self.pieces.get(next.saturating_sub(1));
+        piece.map_or(0, |piece| piece.shift)
+    }
+}
+
+impl Reach {
+    /// Where its last event is on the time line.
+    fn end(self) -> i64 {
+        self.base + self.mono.1
+    }
+
+    fn with(self, other: Self) -> Self {
+        let (first, last) = (
+            if self.mono.0 <= other.mono.0 {
+                self
+            } else {
+                other
+            },
+            if (self.mono.1, self.base) >= (other.mono.1, other.base) {
+                self
+            } else {
+                other
+            },
+        );
+        Self {
+            mono: (first.mono.0, last.mono.1),
+            base: last.base,
+            is_birth: first.is_birth,
+        }
+    }
+
+    /// Whether `later`, which begins later by the time line, can be of the same boot, though no process is in both: it
+    /// began before this boot's last event, so that the machine was not booted in between; and the clock was set
+    /// once, as far as clocks are set, and not in the time of either.
+    fn goes_on_in(self, later: Self) -> bool {
+        let (first, last) = if self.mono.1 < later.mono.0 {
+            (self, later)
+        } else {
+            (later, self)
+        };
+        later.base < self.end()
+            && later.base - self.base <= DAY
+            && first.mono.1 < last.mono.0
+            && !last.is_birth
+    }
+}
+
+/// The settings of the clock, in the order of their offsets. Each reading, in the same order, is told its own.
+fn settings(readings: &mut [Reading]) -> Vec<Setting> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for reading in readings {
+        let reach = Reach {
+            mono: (reading.mono, reading.mono),
+            base: reading.offset,
+            is_birth: reading.role == Role::Birth,
+        };
+        match settings.last_mut() {
+            Some(last) if reading.offset - last.offsets.1 <= DRIFT => {
+                last.offsets.1 = reading.offset;
+                last.reach = last.reach.with(reach);
+            }
+            _ => settings.push(Setting {
+                offsets: (reading.offset, reading.offset),
+                reach,
+                base: reading.offset,
+            }),
+        }
+        reading.setting = settings.len() - 1;
+    }
+    settings
+}
+
+/// Joins the settings that a process goes on in. In each of them that it begins with a start it may be another process
+/// of the same number, in another boot.
+fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Setting]) {
+    /// When a process was first heard of in a setting, and whether that was no start.
+    type Heard = (i64, bool);
+    let mut heard: HashMap<(Option<u32>, usize), Option<Heard>> = HashMap::new();
+    for reading in readings {
+        let first = heard.entry((reading.pid, reading.setting)).or_default();
+        if reading.role != Role::Any {
+            let this = (reading.mono, reading.role == Role::GoesOn);
+            *first = Some(first.map_or(this, |first| first.min(this)));
+        }
+    }
+    let mut has_pid = vec![false; settings.len()];
+    for (pid, setting) in heard.keys() {
+        if let Some(has_pid) = has_pid.get_mut(*setting) {
+            *has_pid |= pid.is_some();
+        }
+    }
+    let mut by_process: HashMap<Option<u32>, Vec<(usize, bool)>> = HashMap::new();
+    for ((pid, setting), first) in heard {
+        // Beside known processes, an event of an unknown one tells nothing.
+        if pid.is_some() || !has_pid.get(setting).is_some_and(|has_pid| *has_pid) {
+            let starts = first.is_some_and(|(_, goes_on)| !goes_on);
+            by_process.entry(pid).or_default().push((setting, starts));
+        }
+    }
+    for mut places in by_process.into_values() {
+        places.sort_unstable();
+        let starts: Vec<usize> = places
+            .iter()
+            .filter(|(_, starts)| *starts)
+            .map(|(setting, _)| *setting)
+            .collect();
+        for (setting, _) in places.iter().filter(|(_, starts)| !starts) {
+            // A clock is rather set by a little than by much.
+            let home = nearest(&starts, *setting, settings).or_else(|| Some(places.first()?.0));
+            if let Some(home) = home {
+                joined.join(home, *setting);
+            }
+        }
+    }
+}
+
+/// Which of these settings, which are in order, has the offset that is nearest to that of `setting`.
+fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usize> {
+    let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
+    let next = among.partition_point(|place| *place < setting);
+    let before = next.checked_sub(1).and_then(|place| among.get(place));
+    let near = before.into_iter().chain(among.get(next));
+    near.copied()
+        .min_by_key(|place| offset(*place).abs_diff(offset(setting)))
+}
+
+/// Joins what no process is in both of, where the times show that it is one boot.
+fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
+    let reaches = joined.reaches(settings);
+    let mut boots: Vec<(usize, Reach)> = Vec::new();
+    for (place, reach) in reaches.into_iter().enumerate() {
+        if joined.find(place) == place {
+            boots.push((place, reach));
+        }
+    }
+    boots.sort_by_key(|(_, reach)| (reach.base, reach.mono));
+    let mut before: Option<(usize, Reach)> = None;
+    for (place, reach) in boots {
+        before = match before {
+            Some((boot, earlier)) if earlier.goes_on_in(reach) => {
+                joined.join(boot, place);
+                Some((boot, earlier.with(reach)))
+            }
+            _ => Some((place, reach)),
+        };
+    }
+}
+
+/// The times in which the clock was not set.
+fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
+    let base = |reading: &Reading| {
+        settings
+            .get(reading.setting)
+            .map_or(reading.offset, |setting| setting.base)
+    };
+    readings.sort_unstable_by_key(|reading| (base(reading), reading.mono, reading.offset));
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut before: Option<(i64, i64)> = None;
+    for reading in readings.iter() {
+        let (base, offset) = (base(reading), reading.offset);
+        let is_of =
+            |(earlier, since): (i64, i64)| earlier == base && offset.abs_diff(since) <= TICK as u64;
+        if !before.is_some_and(is_of) {
+            before = Some((base, offset));
+            pieces.push(Piece {
+                from: offset + reading.mono,
+                shift: base - offset,
+            });
+        }
+    }
+    pieces.sort_unstable();
+    pieces
+}
+
+/// Which settings are of one boot.
+struct Joined {
+    /// Another setting of the same boot, nearer to the one that stands for all; itself for that one.
+    towards: Vec<usize>,
+}
+
+impl Joined {
+    fn new(count: usize) -> Self {
+        Self {
+            towards: (0..count).collect(),
+        }
+    }
+
+    /// The setting that stands for the boot of this one.
+    fn find(&mut self, mut place: usize) -> usize {
+        while let Some(&next) = self.towards.get(place)
+            && next != place
+        {
+            let after = self.towards.get(next).copied().unwrap_or(next);
+            if let Some(towards) = self.towards.get_mut(place) {
+                *towards = after;
+            }
+            place = next;
+        }
+        place
+    }
+
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.find(one), self.find(other));
+        if let Some(towards) = self.towards.get_mut(one.max(other)) {
+            *towards = one.min(other);
+        }
+    }
+
+    /// For each setting what is known of its whole boot.
+    fn reaches(&mut self, settings: &[Setting]) -> Vec<Reach> {
+        let mut whole: Vec<Reach> = settings.iter().map(|setting| setting.reach).collect();
+        for (place, setting) in settings.iter().enumerate() {
+            let boot = self.find(place);
+            if let Some(reach) = whole.get_mut(boot)
+                && boot != place
+            {
+                *reach = reach.with(setting.reach);
+            }
+        }
+        let of_boot = |place| {
+            let boot = self.find(place);
+            whole.get(boot).copied()
+        };
+        (0..settings.len()).filter_map(of_boot).collect()
+    }
+}
+
+/// The role of an event of this kind and source.
+pub(super) fn role(kind: Kind, source: Option<&str>) -> Role {
+    match (kind, source) {
+        (Kind::SessionStart, Some("startup" | "clear" | "fork")) => Role::Birth,
+        (Kind::SessionStart, Some("compact")) => Role::GoesOn,
+        (Kind::SessionStart | Kind::RunStart, _) => Role::Start,
+        (Kind::Other, _) => Role::Any,
+        _ => Role::GoesOn,
+    }
+}
