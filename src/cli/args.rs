@@ -226,7 +226,7 @@ pub(super) struct StatsArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Prints the path of the text. Done again, it prints the same path; what has changed since is archived anew. A live \
-    session goes on."
+    session goes on"
 )]
 pub(super) struct ClockOutArgs {
     /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
@@ -328,7 +328,7 @@ pub(super) struct ArchiveVerifyArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "A file that is there is never replaced. Secrets were taken out of the archived transcript, so they are not in what is \
-    put back."
+    put back"
 )]
 pub(super) struct ArchiveRestoreArgs {
     /// The session's id, or its beginning if only one begins so

@@ -32,9 +32,16 @@ fn the_readme_lists_every_setting_with_its_default_as_the_file_has_it() {
         let row = row.unwrap_or_else(|| panic!("README.md does not list {}", key.name()));
         let default = row.split('|').nth(2).unwrap().trim().trim_matches('`');
         let line: toml::Table = format!("{} = {default}", key.name()).parse().unwrap();
-        let default = match &line[key.name()] {
+        let value = key
+            .name()
+            .split('.')
+            .fold(None, |table: Option<&toml::Value>, name| {
+                table.map_or_else(|| line.get(name), |table| table.get(name))
+            });
+        let default = match value.unwrap() {
             toml::Value::String(text) => text.clone(),
             toml::Value::Boolean(switch) => switch.to_string(),
+            toml::Value::Integer(number) => number.to_string(),
             other => panic!("{row}: {other:?}"),
         };
         let before = defaults.get(key);
