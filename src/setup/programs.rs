@@ -21,7 +21,7 @@ const MAX_LINE: u64 = 4096;
 /// The longest table for cron that is looked through.
 const MAX_TABLE: u64 = 1 << 20;
 /// The largest executable that is searched for its version.
-const MAX_EXECUTABLE: usize = 64 << 20;
+const MAX_EXECUTABLE: usize = 512 << 20;
 
 /// This program.
 ///
