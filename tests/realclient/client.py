@@ -146,6 +146,25 @@ class Client:
             log.write(json.dumps(entry) + "\n")
 
 
+    def lose_and_restore(self, session: str) -> None:
+        """Archives a session, deletes its transcripts as the client itself does after a month, and puts them back."""
+        program = self.layout.local_bin / "ccsession"
+
+        def ccsession(*arguments: str) -> str:
+            return subprocess.run([str(program), *arguments], env=self.environment, cwd=self.layout.project, check=True,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+
+        ccsession("clock-out", session)
+        originals = {path: path.read_bytes() for path in self.layout.transcripts.rglob("*.jsonl")
+                     if session in str(path)}
+        assert originals, f"no transcript of {session}"
+        for path in originals:
+            path.unlink()
+        restored = {Path(line) for line in ccsession("archive", "restore", session).splitlines()}
+        assert restored == originals.keys(), (restored, originals.keys())
+        for path, original in originals.items():
+            assert path.read_bytes() == original, f"{path} is not as it was"
+
     def tally(self, label: str, of: str, calls: dict[str, int]) -> None:
         """Asks for the timeline of the session that a probe ran in, from a shell outside every session, and records it
         beside the calls of each kind that it must have: `Bash running`, `Agent ok`."""
