@@ -568,7 +568,9 @@ fn hostile_text_is_kept_as_one_safe_line_and_names_no_file() {
             json!([record["role"], record["focus"]]),
             json!([kept, kept])
         );
-        let files: Vec<String> = sandbox.files();
+        // The folders of projects are named by hashes, which may hold anything.
+        let mut files: Vec<String> = sandbox.files();
+        files.retain(|file| !file.starts_with("state/projects/"));
         assert!(
             files
                 .iter()
