@@ -218,12 +218,14 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
         .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
 }
 
-/// The table with the members of tables in it beside its own, by dotted names: `archive.auto`.
+/// The table with the members of tables in it beside its own, by dotted names: `archive.auto`. A table where a value should
+/// be stays one.
 fn flat(table: toml::Table) -> toml::Table {
+    let is_part = |name: &str| Key::ALL.iter().any(|key| key.name() == name);
     let mut flat = toml::Table::new();
     for (key, value) in table {
         match value {
-            toml::Value::Table(inner) => {
+            toml::Value::Table(inner) if !is_part(&key) => {
                 let named = |(name, value)| (format!("{key}.{name}"), value);
                 flat.extend(inner.into_iter().map(named));
             }
