@@ -20,6 +20,7 @@ use crate::identity::process::{self, Viewpoint};
 use crate::lifecycle::lease::{self, Taking};
 use crate::lifecycle::transcript;
 use crate::model::event::{self, name};
+use crate::model::redact::redact;
 use crate::model::text::one_line;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::lease::Lease;
@@ -495,7 +496,8 @@ fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
 /// Enters what the caller says of the session; what it does not say stays.
 fn describe(record: &mut Record, order: &Order) {
     let said = |text: &Option<String>| {
-        let text = text.as_ref().map(|text| one_line(text, MAX_TEXT));
+        let text = text.as_ref();
+        let text = text.map(|text| one_line(&redact(text), MAX_TEXT));
         text.filter(|text| !text.is_empty())
     };
     for (field, text) in [

@@ -181,12 +181,6 @@ impl Redactor {
             None => Cow::Borrowed(string),
         }
     }
-
-    fn replaced(&mut self, rule: &str) -> Cow<'static, str> {
-        let mut mark = String::new();
-        self.mark(&mut mark, rule);
-        Cow::Owned(mark)
-    }
 }
 
 /// Whether a string in an array is a line within a private key of which each line is a string.

@@ -260,6 +260,25 @@ const SHAPES: &[Shape] = &[
     shape("authorization", "bearer ", Parts, 16).keeps_prefix(),
 ];
 
+/// The length of the shortest key.
+pub(super) const SHORTEST: usize = shortest();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn shortest() -> usize {
+    let (mut at, mut shortest) = (0, usize::MAX);
+    while at < SHAPES.len() {
+        let length = SHAPES[at].prefix.len() + SHAPES[at].least;
+        if length < shortest {
+            shortest = length;
+        }
+        at += 1;
+    }
+    shortest
+}
+
 /// How much of a candidate is looked at to tell a key from a word. It bounds what a text made of beginnings costs.
 const JUDGED: usize = 256;
 

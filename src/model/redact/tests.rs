@@ -446,6 +446,34 @@ fn ids_and_signatures_of_a_transcript_stay() {
 }
 
 #[test]
+fn a_word_that_is_a_key_goes_and_any_other_stays() {
+    let of = |word: &str| {
+        let mut word = word.to_owned();
+        Redactor::default().word(&mut word);
+        word
+    };
+    for (rule, key) in shapes::examples() {
+        assert!(key.len() >= shapes::SHORTEST, "{key}");
+        assert!(!of(&key).contains(secret_part(&key)), "{rule}: {key}");
+        let behind = of(&format!("by {key}"));
+        assert!(!behind.contains(secret_part(&key)), "{rule}: {key}");
+    }
+    for word in [
+        "PostToolUseFailure",
+        "mcp__shop-tools__create_api_token_for_user",
+        "toolu_01AKIAQ7ZK2M5XVB3JW6TNab",
+        "5b48472b-1111-4222-8333-444455556666",
+        "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6",
+        "claude-opus-4-20250514[1m]",
+        "password-manager:token-rotation",
+        "a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+    ] {
+        assert_eq!(of(word), word);
+    }
+}
+
+#[test]
 fn a_text_made_of_beginnings_is_read_in_time() {
     for part in [
         "sk-ant-",
