@@ -245,6 +245,42 @@ fn values_are_found_where_code_and_prose_are_left_alone() {
 }
 
 #[test]
+fn a_telling_name_may_go_on_with_a_number_or_a_suffix() {
+    for (before, after) in [
+        ("PASSWORD2=", " run"),
+        ("DB_PASSWORD_PROD=", "\n"),
+        ("API_KEY_PROD=", ""),
+        ("SECRET_1=", ""),
+        ("TOKEN2=\"", "\""),
+        ("secret_key_base: ", "\n"),
+        ("user[password_confirmation]=", "&x=1"),
+        ("{\"passwordConfirm\": \"", "\"}"),
+        ("DB_PASS_STAGING2=", "\n"),
+        ("apiKeyLive: '", "',"),
+        ("--password-new ", " --force"),
+        ("GITHUB_PAT=", ""),
+        ("AZURE_DEVOPS_PAT: \"", "\""),
+    ] {
+        check(
+            &format!("{before}a1B2c3D4e5F6g7H8{after}"),
+            &format!("{before}[redacted:named-secret]{after}"),
+        );
+    }
+    check("PASSWORD2=letmein", "PASSWORD2=[redacted:named-secret]");
+    check("PASSWORD=Password1", "PASSWORD=[redacted:named-secret]");
+    for text in [
+        "token1 = tokens.next() token2: Token = token1, passwordTest: string, password_old = password_new",
+        "PASSWORD_PROD=$DB_PASSWORD_PROD PASSWORD=DB_PASSWORD_PROD",
+        "FILE_PAT=\"*.txt\" URL_PAT = r'[a-z]+' path_pat=a1B2c3D4e5F6g7H8, PAT: 1",
+        "NAME_PAT = r'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_'",
+        "authbase: a1, tokenbase: hunter22, password_policy_min: 12a",
+        "at 12:30 line 4: value: 12a4, oauth2: enabled1",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
 fn credentials_in_headers_and_urls_are_found() {
     for (text, expected) in [
         (
