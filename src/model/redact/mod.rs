@@ -192,6 +192,8 @@ fn secret_at(text: &str, at: usize, from: usize) -> Option<Secret> {
             context::after_separator(text, at).map(|named| by_shape(bytes, named))
         }
         b'-' => pem::block_at(text, at).or_else(|| context::after_option(text, at)),
+        b'm' => context::netrc(text, at),
+        b'I' => context::identified(text, at),
         _ => None,
     };
     let secret = found.or_else(|| shapes::key_at(bytes, at))?;

@@ -11,11 +11,13 @@ pub(super) enum Telling {
     Secret,
     /// The header: a scheme may stand before the secret.
     Authorization,
+    /// The header: pairs of a name and a value, of which some are secret.
+    Cookie,
     /// A secret only if it looks like one.
     Perhaps,
 }
 
-use Telling::{Authorization, Key, Password, Perhaps, Secret};
+use Telling::{Authorization, Cookie, Key, Password, Perhaps, Secret};
 
 /// The ends of telling names, in lower case, without the characters that join words: `apikey` is `API_KEY`, `x-api-key` and `apiKey`,
 /// too.
@@ -47,6 +49,7 @@ const ENDINGS: &[(&str, Telling)] = &[
     ("hmackey", Key),
     ("amzsignature", Key),
     ("authorization", Authorization),
+    ("cookie", Cookie),
     ("auth", Perhaps),
     ("bearer", Perhaps),
     ("credential", Perhaps),
@@ -173,8 +176,8 @@ const SUFFIXES: [&str; 13] = [
     "value",
 ];
 
-/// The end of the name of a token; in small letters it is that of a pattern or a path.
-const TOKEN: &str = "_PAT";
+/// The end of a personal access token's name; in small letters it is that of a pattern or a path.
+const ACCESS_TOKEN: &str = "_PAT";
 
 /// The most digits that a telling name may go on with.
 const MOST_DIGITS: usize = 4;
@@ -236,7 +239,7 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
         at += 1;
     }
     mark_last(&mut hints, b"pass", 0);
-    mark_last(&mut hints, TOKEN.as_bytes(), 0);
+    mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
     at = 0;
     while at < SUFFIXES.len() {
         mark_last(&mut hints, SUFFIXES[at].as_bytes(), 1);
@@ -280,6 +283,34 @@ fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     })
 }
 
+/// What is said of `value` by what stands before it, as in `"name": "DB_PASSWORD", "value": "…"`: the text up to that word's end.
+/// Nothing where the name is another.
+pub(super) fn before_value(name: &[u8]) -> Option<&[u8]> {
+    const MOST: usize = 64;
+    let word = ["value", "Value"]
+        .iter()
+        .find_map(|word| name.strip_suffix(word.as_bytes()))?;
+    let mut rest = word;
+    for _ in 0..MOST {
+        rest = match rest {
+            [rest @ .., b'\\', b'n' | b'r' | b't'] => rest,
+            [
+                rest @ ..,
+                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b',' | b'\\',
+            ] => rest,
+            _ => break,
+        };
+    }
+    (rest.len() < word.len()).then_some(rest)
+}
+
+/// Whether `name` is that of a signature in a URL's query.
+pub(super) fn is_signature(name: &[u8]) -> bool {
+    name.strip_suffix(b"sig").is_some_and(|before| {
+        matches!(before, [.., b'?' | b'&' | b';']) || before.ends_with(b"u0026")
+    })
+}
+
 /// `name` without the characters at its end that join words.
 fn trimmed(name: &[u8]) -> &[u8] {
     match name {
@@ -293,7 +324,7 @@ fn ending(name: &[u8]) -> Option<Telling> {
     if !may_tell(name) {
         return None;
     }
-    if name.ends_with(TOKEN.as_bytes()) {
+    if name.ends_with(ACCESS_TOKEN.as_bytes()) {
         return Some(Perhaps);
     }
     // The shell's own.
@@ -319,7 +350,7 @@ fn may_tell(name: &[u8]) -> bool {
     if !matches!(
         (third, last),
         (b'r' | b'w' | b'i', b'd')
-            | (b's' | b'r', b'e')
+            | (b's' | b'r' | b'i', b'e')
             | (b's' | b'l', b's')
             | (b'e', b't' | b'n' | b'y' | b'r')
             | (b'o', b'n')
@@ -332,14 +363,14 @@ fn may_tell(name: &[u8]) -> bool {
     let letters = [first, second, third, last];
     second == b'p' && third == b'w' && last == b'd'
         || ENDS.contains(&letters)
-        || name.ends_with(TOKEN.as_bytes())
+        || name.ends_with(ACCESS_TOKEN.as_bytes())
 }
 
 /// The last four letters of each of [`ENDINGS`].
-const ENDS: [[u8; 4]; 25] = [
+const ENDS: [[u8; 4]; 26] = [
     *b"word", *b"sswd", *b"rase", *b"pass", *b"cret", *b"etid", *b"oken", *b"ikey", *b"skey",
     *b"tkey", *b"ekey", *b"nkey", *b"gkey", *b"rkey", *b"hkey", *b"pkey", *b"dkey", *b"ykey",
-    *b"ckey", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
+    *b"ckey", *b"okie", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
 ];
 
 fn is_joint(byte: u8) -> bool {
@@ -398,9 +429,14 @@ fn is_name(word: &str) -> bool {
         true => ending(word.as_bytes()),
         false => telling(word.as_bytes()),
     };
-    is_identifier(word)
-        && telling.is_some()
-        && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
+    let one = word.strip_suffix(|c: char| c.is_ascii_digit());
+    let is_numbered = |(ending, telling): &(&str, Telling)| {
+        one.is_some_and(|one| one == *ending) && *telling != Password
+    };
+    ENDINGS.iter().any(is_numbered)
+        || is_identifier(word)
+            && telling.is_some()
+            && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
 }
 
 /// Whether it is the name of something that belongs to a secret: `password_bytes`.

@@ -303,6 +303,9 @@ pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
     BEGINNINGS.get(hash(bytes)).copied().unwrap_or_default()
 }
 
+/// What announces a secret without any sign between them: a line of a `.netrc`, and SQL.
+const PHRASES: [&[u8]; 2] = [b"machine ", b"IDENTIFIED "];
+
 /// Whether the first of a key's characters stand at `at`, where a [`beginning`] is. An escape is taken for any character.
 pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
     const SEEN: usize = 10;
@@ -320,6 +323,7 @@ pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
     alike.any(|shape| begins(shape).unwrap_or(false))
         || rest.starts_with(b"eyJ")
         || rest.starts_with(b".atlasv1.")
+        || PHRASES.iter().any(|phrase| rest.starts_with(phrase))
 }
 
 #[allow(
@@ -341,6 +345,11 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
     // Those that are told by their parts.
     mark_all(&mut marks, b"eyJ", AT_START);
     mark_all(&mut marks, b".atlasv1.", ANYWHERE);
+    at = 0;
+    while at < PHRASES.len() {
+        mark_all(&mut marks, PHRASES[at], AT_START);
+        at += 1;
+    }
     marks
 }
 
@@ -483,7 +492,7 @@ fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
 }
 
 /// Whether a key may begin at `at`: not within a word. An escape is no part of the word that follows it.
-fn starts_word(bytes: &[u8], at: usize) -> bool {
+pub(super) fn starts_word(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(..at).unwrap_or_default();
     match before {
         [.., last] if !last.is_ascii_alphanumeric() => true,

@@ -314,6 +314,136 @@ fn credentials_in_headers_and_urls_are_found() {
 }
 
 #[test]
+fn secrets_of_commands_headers_and_files_are_found() {
+    let secret = "a1B2c3D4e5F6g7H8";
+    for (rule, before, after) in [
+        ("cookie", "Cookie: theme=dark; sid=", "; lang=en\r\n"),
+        ("cookie", "set-cookie: id=", "; Path=/; HttpOnly; Secure"),
+        ("cookie", "curl -H 'Cookie: id=", "' https://a.org"),
+        ("cookie", "headers = {\"Cookie\": \"id=", "\"}"),
+        ("cookie", "curl --cookie \"id=", "\" https://a.org"),
+        (
+            "url-password",
+            "git clone https://",
+            "@github.com/dev/shop.git",
+        ),
+        (
+            "named-secret",
+            "https://a.blob.core.windows.net/x?sv=2024-01-01&sig=",
+            "&se=2026",
+        ),
+        ("named-secret", "fetch('https://a.org/x?sig=", "')"),
+        ("named-secret", "curl -u bob:", " https://a.org"),
+        ("named-secret", "curl -sS -u 'bob:", "' https://a.org"),
+        (
+            "named-secret",
+            "curl -X POST https://a.org \\\n  --user bob:",
+            " \\\n -d x",
+        ),
+        ("named-secret", "sshpass -p ", " ssh bob@host"),
+        ("named-secret", "sshpass -p '", "' ssh bob@host"),
+        ("named-secret", "machine a.org login bob password ", "\n"),
+        (
+            "named-secret",
+            "machine a.org\n  login bob\n  password ",
+            "\nmachine b.org",
+        ),
+        ("named-secret", "CREATE USER bob IDENTIFIED BY '", "';"),
+        (
+            "named-secret",
+            "ALTER USER bob IDENTIFIED WITH caching_sha2_password BY '",
+            "';",
+        ),
+        (
+            "named-secret",
+            "- name: DB_PASSWORD\n  value: ",
+            "\n- name: PORT\n  value: 80",
+        ),
+        (
+            "named-secret",
+            "{\\\"name\\\": \\\"API_KEY\\\", \\\"value\\\": \\\"",
+            "\\\"}",
+        ),
+    ] {
+        check(
+            &format!("{before}{secret}{after}"),
+            &format!("{before}[redacted:{rule}]{after}"),
+        );
+    }
+    check(
+        &format!("Cookie: a={secret}; theme=dark; b={secret}; lang=en"),
+        "Cookie: a=[redacted:cookie]; lang=en",
+    );
+    check(
+        &format!("https://{secret}:x-oauth-basic@github.com"),
+        "https://[redacted:url-password]@github.com",
+    );
+    check(
+        "curl -u admin:hunter2 https://a.org",
+        "curl -u admin:[redacted:named-secret] https://a.org",
+    );
+    let lines = "AAAAB3NzaC1yc2EAAAADAQABAAABAQC7\nVJTUt9Us8cKjMzEfYyjiWA4R4\nQx==";
+    check(
+        &format!("Private-Lines: 3\n{lines}\nPrivate-MAC: 0a1b\n"),
+        "Private-Lines: 3\n[redacted:private-key]\nPrivate-MAC: 0a1b\n",
+    );
+    for text in [
+        "Cookie: theme=dark; lang=en; consent=accepted-all, set-cookie: id=$SID; Path=/; Domain=shop12a.example34b.org",
+        "document.cookie = name + '=' + value; cookie: string; const cookie = req.headers.cookie",
+        "https://git@github.com/dev/shop.git ssh://deploy@host12:22/x https://firstname.lastname@host",
+        "?sig=none&signature=a&sig=${sig} const sig = a1B2c3D4e5F6g7H8(x)",
+        "docker run -u 1000:1000 --user bob:staff image; ps -u bob; sort -u a:b1c2d3",
+        "curl -u $USER:$PASS -u user:pass -u user:password -u <user>:<password> -u \"${USER}:${PASS}\" a",
+        "curl https://a.org | docker run -u bob:staff99 x && id -u bob:x1y2z3",
+        "mkdir -p a1B2c3D4e5F6g7H8 sshpass -p \"$PASS\" ssh, sshpass -p password ssh",
+        "the machine login needs a password twice; machine learning login x",
+        "machine a.org login bob password <password>",
+        "IDENTIFIED BY '$PASSWORD' IDENTIFIED BY ? it was IDENTIFIED BY the police",
+        "- name: PORT\n  value: 8080a1B2c3D4e5F6 name: token, value: string, key: value: a1b2c3d4",
+        "run --set-secrets secret1=secret1,token=token2",
+        "Set-Cookie: PART_NUMBER=ROCKET_LAUNCHER_0001; path=/ machine id password path, machine a login b password pass",
+        "Private-Lines: 14 follow. Private-Lines: number of lines",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
+fn json_tells_secrets_by_pairs_plurals_and_numbers() {
+    let mark = "[redacted:named-secret]";
+    let cookie = "theme=dark; sid=a1B2c3D4e5F6g7H8; lang=en";
+    let mut value = json!({
+        "password": 12345678, "pin": 123456, "password_length": 123456, "pwd": 12,
+        "passwords": ["hunter two", "x1y2"], "api_keys": ["a1B2c3D4e5F6g7H8", "none"], "tokens": ["the", "cat"],
+        "env": [{"name": "DB_PASSWORD", "value": "x y"}, {"name": "PORT", "value": "80"}, {"name": "TOKEN", "value": "<token>"}],
+        "Cookie": cookie, "cookie": "theme=dark", "set-cookie": ["sid=a1B2c3D4e5F6g7H8; Path=/"],
+        "args": ["curl", "--cookie", cookie],
+    });
+    let mut redactor = Redactor::default();
+    redactor.value(&mut value);
+    let clean = "theme=dark; sid=[redacted:cookie]; lang=en";
+    assert_eq!(
+        value,
+        json!({
+            "password": mark, "pin": 123456, "password_length": 123456, "pwd": 12,
+            "passwords": [mark, mark], "api_keys": [mark, "none"], "tokens": ["the", "cat"],
+            "env": [{"name": "DB_PASSWORD", "value": mark}, {"name": "PORT", "value": "80"}, {"name": "TOKEN", "value": "<token>"}],
+            "Cookie": clean, "cookie": "theme=dark", "set-cookie": ["sid=[redacted:cookie]; Path=/"],
+            "args": ["curl", "--cookie", clean],
+        })
+    );
+    for alone in [
+        r#"{"password": 12345678}"#,
+        r#"{"api_keys": ["a1B2c3D4e5F6g7H8"]}"#,
+        r#"[{"name": "DB_PASSWORD", "value": "hunter two"}]"#,
+        r#"[{"key": "TOKEN", "value": "a1B2c3D4e5F6g7H8"}]"#,
+    ] {
+        let clean = Redactor::default().json(alone).into_owned();
+        assert!(clean.contains(mark), "{alone} -> {clean}");
+    }
+}
+
+#[test]
 fn what_announces_the_next_secret_is_not_taken_for_the_end_of_one() {
     check(
         "A_TOKEN=x1y2z3,password: hunter2",
@@ -530,6 +660,15 @@ fn a_text_made_of_beginnings_is_read_in_time() {
         "\\",
         "password='$",
         "Bearer ",
+        "Cookie:",
+        "Cookie:a=a1B2c3D4e5F6g7H8;",
+        "curl -u ",
+        "machine ",
+        "machine a login ",
+        "IDENTIFIED BY '",
+        "Private-Lines: 2 ",
+        "value:",
+        "keys:[",
         concat!("ke", "y-3f8a1c9e0b7d24653f8a1c9e0b7d2465"),
     ] {
         let text = part.repeat((1 << 16) / part.len());
@@ -552,6 +691,10 @@ fn any_json() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         Just("password".to_owned()),
         Just("id".to_owned()),
+        Just("passwords".to_owned()),
+        Just("name".to_owned()),
+        Just("value".to_owned()),
+        Just("cookie".to_owned()),
         texts(),
         any::<String>()
     ];
@@ -609,6 +752,21 @@ fn texts() -> impl Strategy<Value = String> {
             "--token ",
             "/",
             "MTEyMzQ1Njc4OTAxMjM0NTY3.Gh1jK2.a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            "Cookie: ",
+            "a=a1B2c3D4e5F6g7H8;",
+            "curl -u bob:",
+            "sshpass -p ",
+            "machine a.org login bob password ",
+            "IDENTIFIED BY '",
+            "?sig=",
+            "name: DB_PASSWORD",
+            "value: ",
+            "\"value\":",
+            "api_keys",
+            "Private-Lines: 2\n",
+            "_PROD",
+            "2=",
+            "https://a1B2c3D4e5F6g7H8@",
             "3f8a1c9e0b7d24653f8a1c9e0b7d2465-us12",
             "123456789:AAa1B2c3D4e5F6g7H8i9J0k1L2m3N4",
             "abc8Q~a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
