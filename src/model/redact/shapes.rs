@@ -289,7 +289,7 @@ pub(super) const ANYWHERE: u8 = 2;
 
 /// For each hash of four bytes whether a prefix begins with them, so that nearly every byte of a text costs one look.
 static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
-const HASH_BITS: u32 = 13;
+const HASH_BITS: u32 = 14;
 
 /// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
 const fn hash(bytes: [u8; 4]) -> usize {
@@ -339,6 +339,7 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
         } else {
             AT_START
         };
+        assert!(SHAPES[at].prefix.len() > 2 || matches!(SHAPES[at].alphabet, Hex));
         mark_all(&mut marks, SHAPES[at].prefix.as_bytes(), mark);
         at += 1;
     }
@@ -361,8 +362,8 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
 const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     let mut third = 0u8;
     while third < 128 {
-        if prefix.len() < 3 && third.is_ascii_alphanumeric()
-            || prefix.len() >= 3 && prefix[2] == third
+        // What is as short stands before hexadecimal digits.
+        if prefix.len() < 3 && third.is_ascii_hexdigit() || prefix.len() >= 3 && prefix[2] == third
         {
             let mut kind = 0u8;
             while kind < 8 {
