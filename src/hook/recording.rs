@@ -17,6 +17,7 @@ use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
 use crate::model::label::session_name;
 use crate::model::record::Scope;
+use crate::model::redact::redact;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::config::{Complaint, Loaded};
 use crate::store::log::{self, Line, Log};
@@ -156,14 +157,15 @@ impl Recording<'_> {
     }
 
     fn unattributed(&mut self, why: &str) {
+        let event = redact(&self.event_name).into_owned();
         if self.env.hook_debug {
-            self.note(format!("could not attribute {}: {why}", self.event_name));
+            self.note(format!("could not attribute {event}: {why}"));
         }
         let Some(state) = self.done(State::create(self.places)) else {
             return;
         };
         let line = Line::new(why)
-            .detail("event", self.event_name.as_str())
+            .detail("event", event)
             .detail("bytes", self.payload.size);
         let written = log::append(&state, Log::Unattributed, &line);
         self.done(written);
@@ -360,6 +362,7 @@ impl Recording<'_> {
             })
             .filter(|outer| record.previous.as_ref() != Some(*outer))
             .cloned();
+        record.redact_words();
         record
     }
 

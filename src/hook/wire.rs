@@ -197,10 +197,12 @@ impl Payload {
             Capture::Metadata | Capture::Summary => event,
             Capture::Full => self.with_bodies(event, &mut redactor),
         };
-        Event {
+        let mut event = Event {
             redacted: redactor.into_counts(),
             ..event
-        }
+        };
+        event.redact_words();
+        event
     }
 
     /// `event` with what was said: what `capture = "full"` is for.

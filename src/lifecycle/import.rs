@@ -327,6 +327,7 @@ impl Session<'_> {
         record.name = title.map(session_name);
         let copied_from = || ids.get(facts.copied_from?).cloned();
         record.previous = facts.forked_from.clone().or_else(copied_from);
+        record.redact_words();
         Some(record)
     }
 }

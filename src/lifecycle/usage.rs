@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transcript::line::{Line, MADE_UP, Member, Message};
 use super::transcript::{self, AgentFile};
+use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines, Position};
@@ -332,8 +333,10 @@ fn message(line: &Line<'_>, agent: Option<&str>) -> Option<Counting> {
             .then(|| UNNAMED_AGENT.to_owned())
     };
     let number = |member: Member<'_>| member.get().unwrap_or(0);
-    Some(Counting {
-        id: message.id.owned().or_else(|| line.uuid.owned())?,
+    let mut id = message.id.owned().or_else(|| line.uuid.owned())?;
+    Redactor::default().word(&mut id);
+    let mut counting = Counting {
+        id,
         usage: ModelUsage {
             model,
             agent_id: agent
@@ -347,7 +350,9 @@ fn message(line: &Line<'_>, agent: Option<&str>) -> Option<Counting> {
             cache_creation: number(tokens.cache_creation_input_tokens),
         },
         cost_usd: line.cost_usd.get(),
-    })
+    };
+    counting.usage.redact_words();
+    Some(counting)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::SessionId;
-use super::redact::Counts;
+use super::redact::{Counts, Redactor};
 use super::time::Timestamp;
 
 /// The version of a journal line that this program writes.
@@ -204,6 +204,42 @@ impl Event {
     pub fn encode(&self) -> Vec<u8> {
         // Strings, integers, booleans and JSON values: serialising them cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Takes the keys out of every word that comes from outside, and counts them. Paths and the session's id stay as they are: a
+    /// session is found by them. Labels and bodies are redacted where they are made.
+    ///
+    /// # Security
+    /// Whoever makes an event calls it once, before anything is written.
+    pub fn redact_words(&mut self) {
+        let mut redactor = Redactor::default();
+        redactor.word(&mut self.event);
+        let words = [
+            &mut self.tool,
+            &mut self.tool_use_id,
+            &mut self.agent_id,
+            &mut self.agent_type,
+            &mut self.prompt_id,
+            &mut self.error,
+            &mut self.source,
+            &mut self.reason,
+            &mut self.trigger,
+            &mut self.model,
+            &mut self.from_model,
+            &mut self.to_model,
+            &mut self.notification_type,
+            &mut self.background,
+            &mut self.spawned_agent,
+            &mut self.task_id,
+        ];
+        let calls = self.calls.iter_mut();
+        let of_calls = calls.flat_map(|call| [&mut call.tool, &mut call.tool_use_id]);
+        for word in words.into_iter().chain(of_calls).flatten() {
+            redactor.word(word);
+        }
+        for (rule, count) in redactor.into_counts() {
+            *self.redacted.entry(rule).or_default() += count;
+        }
     }
 
     /// Reads one line of a journal.

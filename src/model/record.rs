@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::id::SessionId;
 use super::project::{Project, from_hex, to_hex};
+use super::redact::Redactor;
 use super::time::Timestamp;
 
 /// The version of `session.json` and of owner files that this program writes.
@@ -154,6 +155,24 @@ impl Record {
             machine: None,
             archive: None,
             extra: Map::new(),
+        }
+    }
+
+    /// Takes the keys out of every word that comes from outside. Paths and the session's id stay as they are: it is found by
+    /// them.
+    ///
+    /// # Security
+    /// Whoever makes a record calls it before it is written.
+    pub fn redact_words(&mut self) {
+        let branch = self.head.as_mut().map(|head| &mut head.branch);
+        let words = [
+            &mut self.source,
+            &mut self.model,
+            &mut self.agent_type,
+            &mut self.name,
+        ];
+        for word in words.into_iter().chain(branch).flatten() {
+            Redactor::default().word(word);
         }
     }
 

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use ccsession::model::redact::{Redactor, redact};
 use serde_json::{Value, json};
 
-use crate::support::{ID, Sandbox, data, event, payload};
+use crate::import::copy_tree;
+use crate::support::{ID, Sandbox, data, event, json_lines, payload, walk};
 
 const LEVELS: [&str; 3] = ["metadata", "summary", "full"];
 
@@ -103,6 +104,16 @@ fn canaries() -> Vec<(String, String)> {
         ("mysql --password ", " shop"),
         ("{\"client_secret\": \"", "\"}"),
         ("aws_secret_access_key = ", ""),
+        ("DB_PASSWORD_PROD2=", ""),
+        ("Cookie: theme=dark; sid=", "; lang=en"),
+        ("git clone https://", "@git.example.com/shop.git"),
+        ("https://files.example.com/a?se=2026&sig=", "&sv=1"),
+        ("curl -u bob:", " https://example.com"),
+        ("sshpass -p ", " ssh bob@host"),
+        ("machine example.com login bob password ", ""),
+        ("CREATE USER bob IDENTIFIED BY '", "'"),
+        ("- name: DB_PASSWORD\n  value: ", ""),
+        ("Private-Lines: 1\n", "\nPrivate-MAC: 0a1b"),
         (
             "AccountName=x;AccountKey=",
             "==;EndpointSuffix=core.windows.net",
@@ -213,6 +224,159 @@ fn has_bodies(payload: &Value) -> bool {
                 .as_object()
                 .is_some_and(|input| !input.is_empty())
             || is("PostToolUseFailure"))
+}
+
+/// Members that lead to files, or that a session is known by: they stay as they are.
+const LOOKED_UP: [&str; 5] = ["session_id", "cwd", "transcript_path", "old_cwd", "new_cwd"];
+
+/// Replaces every string of `value` but those behind the names `kept` by what `next` says.
+fn replace_strings(value: &mut Value, name: &str, kept: &[&str], next: &mut dyn FnMut() -> String) {
+    match value {
+        Value::String(text) if !kept.contains(&name) => *text = next(),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| replace_strings(value, name, kept, next)),
+        Value::Object(members) => members
+            .iter_mut()
+            .for_each(|(name, value)| replace_strings(value, name, kept, next)),
+        _ => {}
+    }
+}
+
+/// The payload with a canary in the place of every string, each time another from `first` on, alone or behind a word.
+fn full_of_canaries(
+    payload: &Value,
+    canaries: &[(String, String)],
+    first: usize,
+    keeps_event: bool,
+) -> Value {
+    let mut all = payload.clone();
+    let members = all.as_object_mut().unwrap();
+    for name in ["session_title", "source", "reason", "model", "task_id"] {
+        members.insert(name.to_owned(), "any".into());
+    }
+    let mut kept = LOOKED_UP.to_vec();
+    kept.extend(keeps_event.then_some("hook_event_name"));
+    let mut next = first;
+    replace_strings(&mut all, "", &kept, &mut || {
+        let (text, _) = &canaries[next % canaries.len()];
+        next += 1;
+        match first.is_multiple_of(3) {
+            true => format!("a {text}"),
+            false => text.clone(),
+        }
+    });
+    all
+}
+
+#[test]
+fn no_secret_in_any_word_of_any_payload_is_recorded_at_any_level() {
+    let canaries = canaries();
+    for (seed, entry) in fs::read_dir(data("payloads/events")).unwrap().enumerate() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let payload = payload(name.strip_suffix(".json").unwrap());
+        for (at, level) in LEVELS.into_iter().enumerate() {
+            let sandbox = Sandbox::just_swept();
+            for turn in 0..8 {
+                let first = seed * 5 + at + turn * canaries.len() / 8;
+                let mut payload = full_of_canaries(&payload, &canaries, first, turn % 4 != 3);
+                payload["session_id"] = format!("s-{turn}").into();
+                sandbox
+                    .hook(&payload)
+                    .env("CCSESSION_CAPTURE", level)
+                    .silent();
+            }
+            let recorded = recorded(&sandbox);
+            for (text, secret) in &canaries {
+                assert!(!recorded.contains(secret), "{name} at {level}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_word_of_an_event_and_of_a_record_is_redacted_and_counted() {
+    let key = |seed| {
+        format!(
+            "ghp_{}",
+            fill("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef0123456789", 36, seed)
+        )
+    };
+    let sandbox = Sandbox::just_swept();
+    let hook = |name: &str, more: Value| {
+        sandbox.hook(&event(name, ID, more)).silent();
+        sandbox.journal(ID).pop().unwrap()
+    };
+    let start = hook(
+        "SessionStart",
+        json!({"source": key(1), "model": key(2), "agent_type": key(3), "session_title": key(4)}),
+    );
+    let mark = "[redacted:github]";
+    for word in ["source", "model", "agent_type"] {
+        assert_eq!(
+            (&start[word], &sandbox.record(ID)[word]),
+            (&mark.into(), &mark.into())
+        );
+    }
+    assert_eq!(sandbox.record(ID)["name"], mark);
+    assert_eq!(start["redacted"], json!({"github": 3}));
+    let batch = hook(
+        "PostToolBatch",
+        json!({"agent_id": key(5), "tool_calls": [{"tool_name": key(6), "tool_use_id": key(7)}, {"tool_name": "Read"}]}),
+    );
+    assert_eq!(
+        batch["calls"],
+        json!([{"tool": mark, "tool_use_id": mark}, {"tool": "Read", "tool_use_id": null}])
+    );
+    assert_eq!(batch["redacted"], json!({"github": 3}));
+    let aws = format!("AKIA{}", fill("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16, 1));
+    let other = hook(&aws, json!({"trigger": format!("by {}", key(8))}));
+    assert_eq!(
+        (&other["event"], &other["trigger"]),
+        (&"[redacted:aws]".into(), &format!("by {mark}").into())
+    );
+}
+
+#[test]
+fn no_secret_in_any_word_of_a_transcript_is_imported() {
+    const KEPT: [&str; 9] = [
+        "type",
+        "subtype",
+        "role",
+        "uuid",
+        "parentUuid",
+        "sessionId",
+        "timestamp",
+        "cwd",
+        "stop_reason",
+    ];
+    for (at, (text, secret)) in canaries().into_iter().enumerate() {
+        let sandbox = Sandbox::just_swept();
+        let projects = sandbox.home().join(".claude/projects");
+        let run = ["a", "c"][at % 2];
+        copy_tree(&data(&format!("payloads/transcripts/{run}")), &projects);
+        walk(&projects, &mut |path| {
+            let mut lines = json_lines(path);
+            let of = lines[0].clone();
+            lines.extend(["custom-title", "agent-setting"].map(|kind| {
+                json!({"type": kind, "customTitle": "x", "agentSetting": "x", "sessionId": of["sessionId"],
+                    "timestamp": of["timestamp"]})
+            }));
+            let mut clean = String::new();
+            for line in &mut lines {
+                replace_strings(line, "", &KEPT, &mut || text.clone());
+                writeln!(clean, "{line}").unwrap();
+            }
+            fs::write(path, clean).unwrap();
+        });
+        let said = sandbox.ccsession(["import"]).stdout();
+        assert!(said.starts_with("imported 1 session"), "{said}");
+        let recorded = recorded(&sandbox);
+        assert!(!recorded.contains(&secret), "{text}");
+        assert!(recorded.contains("[redacted:"), "{text}");
+        let again = sandbox.ccsession(["import"]).stdout();
+        assert!(again.starts_with("imported 0 sessions"), "{text}: {again}");
+    }
 }
 
 #[test]

@@ -58,6 +58,19 @@ impl Subject {
             _ => None,
         }
     }
+
+    /// Takes the keys out of its ids, as those of the event are: so that it is the same when it is read again.
+    fn redact_words(&mut self) {
+        let (first, second) = match self {
+            Self::Prompt(id) | Self::TurnEnd(id) | Self::Compaction(id) => (id.as_mut(), None),
+            Self::Agent(id) => (Some(id), None),
+            Self::Call(agent, id) => (agent.as_mut(), Some(id)),
+            Self::Start | Self::Other => (None, None),
+        };
+        for id in first.into_iter().chain(second) {
+            Redactor::default().word(id);
+        }
+    }
 }
 
 /// An event, as a journal line.
@@ -352,7 +365,9 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn make(&mut self, subject: Subject, event: Event) {
+    pub(super) fn make(&mut self, mut subject: Subject, mut event: Event) {
+        event.redact_words();
+        subject.redact_words();
         if let Some(at) = event.ts {
             self.made.push(Made::new(subject, at, &event));
         }

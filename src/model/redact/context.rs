@@ -1,15 +1,17 @@
 //! Values that are secrets by what stands before them: a telling name and `=` or `:`, an option, a header, an element, the
-//! user in a URL.
+//! user in a URL, the words of a command, of a `.netrc` or of SQL.
 //!
 //! Text is of any kind here: shell, `.env`, YAML, JSON within a string, code, prose. A value in quotes is believed more
 //! readily than one without, because code is full of `token = next()` and `password: String`.
 
-use super::Secret;
 use super::names::{self, Telling};
+use super::shapes::starts_word;
+use super::{Secret, is_mark, pem};
 
 const NAMED: &str = "named-secret";
 const AUTHORIZATION: &str = "authorization";
 const URL: &str = "url-password";
+const COOKIE: &str = "cookie";
 
 /// The longest name that is looked at.
 const MAX_NAME: usize = 64;
@@ -61,6 +63,9 @@ pub(super) fn after_separator(text: &str, at: usize) -> Option<Secret> {
 /// The secret behind the option that begins at `at`.
 pub(super) fn after_option(text: &str, at: usize) -> Option<Secret> {
     let bytes = text.as_bytes();
+    if let Some(secret) = argument(text, at) {
+        return Some(secret);
+    }
     let name = bytes.get(at..)?.strip_prefix(b"--")?;
     let length = name
         .iter()
@@ -77,6 +82,9 @@ pub(super) fn after_option(text: &str, at: usize) -> Option<Secret> {
     let start = skip_blanks(bytes, after);
     if list.is_none() && start == after {
         return None;
+    }
+    if telling == Telling::Cookie {
+        return cookie(text, start);
     }
     if let Some((start, end)) = quoted(text, start) {
         return judged(text, start, end, telling, Form::Quoted);
@@ -112,10 +120,15 @@ pub(super) fn without_announcement(text: &str, secret: Secret) -> Secret {
 fn named(text: &str, at: usize, after: usize) -> Option<Secret> {
     let bytes = text.as_bytes();
     let name = name_before(bytes, at)?;
-    let telling = names::telling(name.text)?;
+    if name.text == pem::LINES {
+        return pem::lines_at(text, after);
+    }
+    let telling = names::telling(name.text).or_else(|| told(bytes, &name))?;
     let start = skip_blanks(bytes, after);
-    if telling == Telling::Authorization {
-        return authorization(text, start);
+    match telling {
+        Telling::Authorization => return authorization(text, start),
+        Telling::Cookie => return cookie(text, start),
+        _ => {}
     }
     if let Some((value, end)) = quoted(text, start) {
         if closes_a_string(bytes, &name, start, value) {
@@ -133,6 +146,163 @@ fn named(text: &str, at: usize, after: usize) -> Option<Secret> {
         _ => Form::Loose,
     };
     judged_unquoted(text, start, telling, form)
+}
+
+/// What is said of the value of a name that says nothing by itself.
+fn told(bytes: &[u8], name: &Name<'_>) -> Option<Telling> {
+    let text = bytes.get(..name.start + name.text.len())?;
+    if names::is_signature(text) {
+        return Some(Telling::Perhaps);
+    }
+    let is_value = matches!(name.text, b"value" | b"Value");
+    let before = names::before_value(text).filter(|_| is_value)?;
+    let name = name_before(before, before.len())?;
+    let telling = names::telling(name.text)?;
+    let rest = bytes.get(..name.start)?;
+    let rest = rest.get(rest.len().saturating_sub(MAX_NAME)..)?;
+    let end = rest
+        .iter()
+        .rposition(|b| !matches!(b, b' ' | b'"' | b'\'' | b'\\' | b':' | b'='))?;
+    let is_named = ["name", "Name", "key", "Key"].iter().any(|word| {
+        rest.get(..=end)
+            .is_some_and(|rest| rest.ends_with(word.as_bytes()))
+    });
+    is_named.then_some(telling)
+}
+
+/// The secrets in the pairs of a cookie's header, from the first to the last.
+pub(super) fn cookie(text: &str, at: usize) -> Option<Secret> {
+    const LONGEST: usize = 4096;
+    const ATTRIBUTES: [&str; 3] = ["domain", "path", "expires"];
+    let ends = |b: u8| matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>');
+    let start = quote_at(text.as_bytes(), at).map_or(at, |(_, depth)| at + depth + 1);
+    let rest = text.get(start..)?;
+    let line = rest.get(..rest.floor_char_boundary(LONGEST))?;
+    let line = line.get(..line.bytes().position(ends).unwrap_or(line.len()))?;
+    let mut found: Option<(usize, usize)> = None;
+    let mut pair_at = start;
+    for pair in line.split(';') {
+        let end = pair_at + pair.trim_end().len();
+        if let Some((name, value)) = pair.trim_end().split_once('=') {
+            let name = name.trim_start();
+            let is_secret = names::is_identifier(name)
+                && !ATTRIBUTES.iter().any(|of| name.eq_ignore_ascii_case(of))
+                && names::looks_random(value)
+                && !names::is_constant(value)
+                && !is_mark(value);
+            if is_secret {
+                found = Some((found.map_or(end - value.len(), |(first, _)| first), end));
+            }
+        }
+        pair_at += pair.len() + 1;
+    }
+    found.map(|(start, end)| Secret {
+        start,
+        end,
+        rule: COOKIE,
+    })
+}
+
+/// The password in `curl -u user:password` and `sshpass -p password`, where the option begins at `at`.
+fn argument(text: &str, at: usize) -> Option<Secret> {
+    let bytes = text.as_bytes();
+    let (before, option) = bytes.split_at_checked(at)?;
+    let (start, is_pair) = if option.starts_with(b"-p") && before.ends_with(b"sshpass ") {
+        (skip_blanks(bytes, at + 2), false)
+    } else {
+        let option = ["-u ", "--user ", "--user=", "--proxy-user "]
+            .iter()
+            .find(|name| option.starts_with(name.as_bytes()))?;
+        is_of_curl(before).then_some(())?;
+        (skip_blanks(bytes, at + option.len()), true)
+    };
+    let (start, end) = match quoted(text, start) {
+        Some(inside) => inside,
+        None => (
+            start,
+            unquoted_end(bytes, start, Form::Variable, usize::MAX),
+        ),
+    };
+    let value = text.get(start..end)?;
+    let (user, password) = match is_pair {
+        true => value.split_once(':')?,
+        false => ("", value),
+    };
+    let is_secret =
+        is_password(password) && !names::is_number(password) && !user.starts_with("[redacted");
+    is_secret.then_some(Secret {
+        start: end - password.len(),
+        end,
+        rule: NAMED,
+    })
+}
+
+/// Whether `word` can be a password where nothing else can stand.
+fn is_password(word: &str) -> bool {
+    word.len() >= LEAST && word != "pass" && !names::is_stand_in(word)
+}
+
+/// Whether what follows `before` is an argument of `curl`.
+fn is_of_curl(before: &[u8]) -> bool {
+    const LONGEST: usize = 512;
+    let near = before
+        .get(before.len().saturating_sub(LONGEST)..)
+        .unwrap_or(before);
+    let Some(at) = near.windows(5).rposition(|word| word == b"curl ") else {
+        return false;
+    };
+    let begins = at
+        .checked_sub(1)
+        .and_then(|at| near.get(at))
+        .is_none_or(|b| !b.is_ascii_alphanumeric());
+    let between = near.get(at..).unwrap_or_default();
+    let goes_on = !between.windows(2).any(|two| {
+        two == b"&&" || two.ends_with(b"|") || two.ends_with(b"\n") && !two.starts_with(b"\\")
+    });
+    begins && goes_on
+}
+
+/// The password in a line of a `.netrc` that begins at `at`: `machine host login user password word`.
+pub(super) fn netrc(text: &str, at: usize) -> Option<Secret> {
+    const MOST_PAIRS: usize = 3;
+    const LONGEST: usize = 1024;
+    starts_word(text.as_bytes(), at).then_some(())?;
+    let rest = text.get(at..)?.strip_prefix("machine ")?;
+    let rest = rest.get(..rest.floor_char_boundary(LONGEST))?;
+    let begin = text.len().min(at + "machine ".len());
+    let mut words = pem::words(rest).skip(1);
+    let mut has_login = false;
+    for _ in 0..MOST_PAIRS {
+        let (_, name) = words.next()?;
+        let (offset, word) = words.next()?;
+        match name {
+            "login" => has_login = true,
+            "account" => {}
+            "password" if has_login && is_password(word) => {
+                return Some(Secret {
+                    start: begin + offset,
+                    end: begin + offset + word.len(),
+                    rule: NAMED,
+                });
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The password of SQL's `IDENTIFIED BY 'password'` that begins at `at`.
+pub(super) fn identified(text: &str, at: usize) -> Option<Secret> {
+    starts_word(text.as_bytes(), at).then_some(())?;
+    let rest = text.get(at..)?.strip_prefix("IDENTIFIED ")?;
+    let rest = match rest.strip_prefix("WITH ") {
+        Some(rest) => rest.split_once(' ')?.1,
+        None => rest,
+    };
+    let rest = rest.strip_prefix("BY ")?;
+    let rest = rest.strip_prefix("PASSWORD ").unwrap_or(rest);
+    let (start, end) = quoted(text, text.len() - rest.len())?;
+    judged(text, start, end, Telling::Password, Form::Quoted)
 }
 
 /// The secret from `start` to `end`, if it is one.
@@ -321,7 +491,18 @@ fn url_password(text: &str, start: usize) -> Option<Secret> {
     let length = rest.bytes().position(is_end).unwrap_or(rest.len());
     let authority = rest.get(..length)?;
     let (userinfo, _) = authority.rsplit_once('@')?;
-    let (user, password) = userinfo.split_once(':')?;
+    if is_mark(userinfo) {
+        return None;
+    }
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    // A token in the place of a user.
+    if matches!(password, "" | "x-oauth-basic") && names::looks_random(user) {
+        return Some(Secret {
+            start,
+            end: start + userinfo.len(),
+            rule: URL,
+        });
+    }
     let is_secret = !password.is_empty() && !names::is_stand_in(password);
     let start = start + user.len() + 1;
     is_secret.then_some(Secret {
@@ -335,7 +516,7 @@ fn url_password(text: &str, start: usize) -> Option<Secret> {
 fn element(text: &str, at: usize) -> Option<Secret> {
     let bytes = text.as_bytes();
     let name = name_before(bytes, at)?;
-    let telling = names::telling(name.text)?;
+    let telling = names::telling(name.text).filter(|telling| *telling != Telling::Cookie)?;
     let opens = name.start.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'<');
     opens.then_some(())?;
     let length = bytes

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::names::{self, Telling};
-use super::{Redactor, is_mark, pem, shapes, spots};
+use super::{Redactor, context, is_mark, pem, shapes, spots};
 use crate::model::text::without_lone_surrogates;
 
 const NAMED: &str = "named-secret";
@@ -20,6 +20,14 @@ struct Around {
     is_array: bool,
     /// What the member's name says; in an array, that of the member which the array is.
     telling: Option<Telling>,
+    /// What its name says of the strings in it, if it is an array.
+    telling_each: Option<Telling>,
+    /// Whether that is believed only of what is no stand-in.
+    is_doubtful: bool,
+    /// Whether the member's value is the name of what comes next: `"name": "DB_PASSWORD", "value": "…"`.
+    names_value: bool,
+    /// What that name says.
+    telling_value: Option<Telling>,
     /// Whether the member's name is one of those that hold ids.
     is_id: bool,
     /// In an array of lines: whether a private key is open.
@@ -64,7 +72,8 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
             b'[' => {
                 let array = Around {
                     is_array: true,
-                    telling: around.telling,
+                    telling: around.telling.or(around.telling_each),
+                    is_doubtful: around.is_doubtful || around.telling.is_none(),
                     is_id: around.is_id,
                     ..Around::default()
                 };
@@ -78,13 +87,17 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
                 let raw = text.get(at..end).unwrap_or_default();
                 let is_name = !around.is_array && is_followed_by_colon(text, end);
                 let has_spot = spots.are_within(at, end);
+                if !is_name && around.names_value {
+                    let inside = bytes.get(at + 1..end.saturating_sub(1));
+                    around.telling_value = inside.and_then(names::telling);
+                }
                 if !is_name && !has_spot && !around.concerns_any_string() {
                     at = end;
                     continue;
                 }
                 let string = decoded(raw);
                 let redacted = if is_name {
-                    around.telling = names::telling(string.as_bytes());
+                    around.member(&string);
                     around.is_id = is_id(&string);
                     match has_spot {
                         true => redactor.text(&string),
@@ -96,6 +109,18 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
                 if let Cow::Owned(redacted) = redacted {
                     clean.push_str(text.get(copied..at).unwrap_or_default());
                     clean.push_str(&serde_json::Value::String(redacted).to_string());
+                    copied = end;
+                }
+                at = end;
+                continue;
+            }
+            b'0'..=b'9' | b'-' => {
+                let end = number_end(bytes, at);
+                let number = text.get(at..end).unwrap_or_default();
+                if around.telling == Some(Telling::Password) && is_long_number(number) {
+                    clean.push_str(text.get(copied..at).unwrap_or_default());
+                    let mark = redactor.replaced(NAMED).into_owned();
+                    clean.push_str(&serde_json::Value::String(mark).to_string());
                     copied = end;
                 }
                 at = end;
@@ -113,6 +138,25 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
 }
 
 impl Around {
+    /// A member begins that is named so.
+    fn member(&mut self, name: &str) {
+        let named = self.telling_value.take();
+        self.telling = names::telling(name.as_bytes());
+        self.is_doubtful = false;
+        if matches!(name, "value" | "Value") && self.telling.is_none() {
+            self.telling = named;
+            self.is_doubtful = true;
+        }
+        self.names_value = matches!(name, "name" | "Name" | "key" | "Key");
+        let one = name.strip_suffix(['s', 'S']);
+        let telling_one = one.and_then(|one| names::telling(one.as_bytes()));
+        self.telling_each = telling_one.map(|telling| match telling {
+            Telling::Password => Telling::Password,
+            // There are many kinds of tokens.
+            _ => Telling::Perhaps,
+        });
+    }
+
     /// Whether a string can be a secret here that shows nothing of it.
     fn concerns_any_string(&self) -> bool {
         self.telling.is_some() || self.option.is_some() || self.in_block
@@ -147,10 +191,19 @@ impl Redactor {
             return self.id(string);
         }
         let option = around.option.take();
-        let is_secret = match around
+        let telling = around
             .telling
-            .or(option.filter(|_| !string.starts_with('-')))
+            .or(option.filter(|_| !string.starts_with('-')));
+        if telling == Some(Telling::Cookie)
+            && let Some(cookie) = context::cookie(string, 0)
         {
+            let before = string.get(..cookie.start).unwrap_or_default();
+            let after = string.get(cookie.end..).unwrap_or_default();
+            return Cow::Owned(format!("{before}{}{after}", self.replaced(cookie.rule)));
+        }
+        let is_secret = match telling {
+            Some(Telling::Cookie) => false,
+            Some(_) if around.is_doubtful && names::is_stand_in(string) => false,
             Some(Telling::Perhaps) => names::looks_random(string),
             Some(_) => true,
             None => false,
@@ -181,12 +234,6 @@ impl Redactor {
             None => Cow::Borrowed(string),
         }
     }
-
-    fn replaced(&mut self, rule: &str) -> Cow<'static, str> {
-        let mut mark = String::new();
-        self.mark(&mut mark, rule);
-        Cow::Owned(mark)
-    }
 }
 
 /// Whether a string in an array is a line within a private key of which each line is a string.
@@ -215,6 +262,18 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
             _ => return bytes.len(),
         }
     }
+}
+
+/// Where the number that begins at `at` ends.
+fn number_end(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let is_part = |b: &&u8| matches!(**b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    at + rest.iter().take_while(is_part).count()
+}
+
+/// Whether it can be a person's secret: other numbers behind such a name are short.
+fn is_long_number(number: &str) -> bool {
+    number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// How many bytes stand before the first quote or backslash. Eight are looked at at once: a byte is zero if it borrows when one

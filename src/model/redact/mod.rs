@@ -108,6 +108,31 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
+    /// Takes a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
+    /// judged, so that no part of it is taken for what it is not.
+    pub fn word(&mut self, word: &mut String) {
+        // Hardly a name is as long as a key.
+        if word.len() < shapes::SHORTEST {
+            return;
+        }
+        let clean = match names::is_identifier(word) {
+            false => self.text(word),
+            true => match next_secret(word, 0) {
+                Some(key) if key.end - key.start == word.len() => self.replaced(key.rule),
+                _ => return,
+            },
+        };
+        if let Cow::Owned(clean) = clean {
+            *word = clean;
+        }
+    }
+
+    fn replaced(&mut self, rule: &str) -> Cow<'static, str> {
+        let mut mark = String::new();
+        self.mark(&mut mark, rule);
+        Cow::Owned(mark)
+    }
+
     fn pass(&mut self, text: &str) -> Option<String> {
         let mut clean = String::new();
         let mut copied = 0;
@@ -167,6 +192,8 @@ fn secret_at(text: &str, at: usize, from: usize) -> Option<Secret> {
             context::after_separator(text, at).map(|named| by_shape(bytes, named))
         }
         b'-' => pem::block_at(text, at).or_else(|| context::after_option(text, at)),
+        b'm' => context::netrc(text, at),
+        b'I' => context::identified(text, at),
         _ => None,
     };
     let secret = found.or_else(|| shapes::key_at(bytes, at))?;

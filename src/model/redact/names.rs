@@ -11,11 +11,13 @@ pub(super) enum Telling {
     Secret,
     /// The header: a scheme may stand before the secret.
     Authorization,
+    /// The header: pairs of a name and a value, of which some are secret.
+    Cookie,
     /// A secret only if it looks like one.
     Perhaps,
 }
 
-use Telling::{Authorization, Key, Password, Perhaps, Secret};
+use Telling::{Authorization, Cookie, Key, Password, Perhaps, Secret};
 
 /// The ends of telling names, in lower case, without the characters that join words: `apikey` is `API_KEY`, `x-api-key` and `apiKey`,
 /// too.
@@ -47,6 +49,7 @@ const ENDINGS: &[(&str, Telling)] = &[
     ("hmackey", Key),
     ("amzsignature", Key),
     ("authorization", Authorization),
+    ("cookie", Cookie),
     ("auth", Perhaps),
     ("bearer", Perhaps),
     ("credential", Perhaps),
@@ -156,10 +159,173 @@ const PLAIN: &[&str] = &[
     "yield",
 ];
 
-/// What `name` says of the value behind it; nothing where it is any name.
+/// What a telling name may go on with: which one of several secrets it is.
+const SUFFIXES: [&str; 13] = [
+    "prod",
+    "production",
+    "dev",
+    "test",
+    "stage",
+    "staging",
+    "live",
+    "old",
+    "new",
+    "base",
+    "confirm",
+    "confirmation",
+    "value",
+];
+
+/// The end of a personal access token's name; in small letters it is that of a pattern or a path.
+const ACCESS_TOKEN: &str = "_PAT";
+
+/// The most digits that a telling name may go on with.
+const MOST_DIGITS: usize = 4;
+
+/// What `name` says of the value behind it; nothing where it is any name. `DB_PASSWORD_PROD2` and `passwordConfirm` are telling by
+/// what stands before the suffix.
 pub(super) fn telling(name: &[u8]) -> Option<Telling> {
+    let name = without_number(name);
+    let hint = hint(name);
+    let whole = match hint & AS_ENDING {
+        0 => None,
+        _ => ending(name),
+    };
+    match hint & AS_SUFFIX {
+        0 => whole,
+        _ => whole.or_else(|| ending(without_suffix(name)?)),
+    }
+}
+
+/// It may end as one of [`ENDINGS`].
+const AS_ENDING: u8 = 1;
+/// It may end as one of [`SUFFIXES`].
+const AS_SUFFIX: u8 = 2;
+
+/// What the last three characters of a name let it be. Most names are told apart by them.
+fn hint(name: &[u8]) -> u8 {
+    let [.., second, third, last] = *name else {
+        return 0;
+    };
+    if is_joint(third) || is_joint(last) {
+        return AS_ENDING | AS_SUFFIX;
+    }
+    let row = HINTS.get(usize::from(third & 31));
+    let [as_ending, as_suffix] = row
+        .and_then(|row| row.get(usize::from(last & 31)))
+        .copied()
+        .unwrap_or_default();
+    let seconds = if is_joint(second) {
+        u32::MAX
+    } else {
+        1 << (second & 31)
+    };
+    let is = |bits: u32, hint: u8| if bits & seconds == 0 { 0 } else { hint };
+    is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX)
+}
+
+/// For the last two letters of a name, without their case, which letters stand before them in [`ENDINGS`] and in [`SUFFIXES`].
+static HINTS: [[[u32; 2]; 32]; 32] = hints();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn hints() -> [[[u32; 2]; 32]; 32] {
+    let mut hints = [[[0; 2]; 32]; 32];
+    let mut at = 0;
+    while at < ENDINGS.len() {
+        mark_last(&mut hints, ENDINGS[at].0.as_bytes(), 0);
+        at += 1;
+    }
+    mark_last(&mut hints, b"pass", 0);
+    mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
+    at = 0;
+    while at < SUFFIXES.len() {
+        mark_last(&mut hints, SUFFIXES[at].as_bytes(), 1);
+        at += 1;
+    }
+    hints
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn mark_last(hints: &mut [[[u32; 2]; 32]; 32], word: &[u8], of: usize) {
+    let (second, third, last) = (
+        word[word.len() - 3] & 31,
+        word[word.len() - 2] & 31,
+        word[word.len() - 1] & 31,
+    );
+    hints[third as usize][last as usize][of] |= 1 << second;
+}
+
+/// `name` without the number that it ends with.
+fn without_number(name: &[u8]) -> &[u8] {
+    let digits = name.iter().rev().take(MOST_DIGITS);
+    match digits.take_while(|b| b.is_ascii_digit()).count() {
+        0 => name,
+        digits => trimmed(name.get(..name.len() - digits).unwrap_or_default()),
+    }
+}
+
+/// `name` without the suffix that it ends with.
+fn without_suffix(name: &[u8]) -> Option<&[u8]> {
+    SUFFIXES.iter().find_map(|suffix| {
+        let start = name.len().checked_sub(suffix.len())?;
+        let (before, end) = name.split_at_checked(start)?;
+        let is_camel = end.first().is_some_and(u8::is_ascii_uppercase)
+            && before.last().is_some_and(u8::is_ascii_lowercase);
+        let is_joined = matches!(before.last(), Some(b'_' | b'-'));
+        let is_suffix = end.eq_ignore_ascii_case(suffix.as_bytes()) && (is_camel || is_joined);
+        is_suffix.then_some(trimmed(before))
+    })
+}
+
+/// What is said of `value` by what stands before it, as in `"name": "DB_PASSWORD", "value": "…"`: the text up to that word's end.
+/// Nothing where the name is another.
+pub(super) fn before_value(name: &[u8]) -> Option<&[u8]> {
+    const MOST: usize = 64;
+    let word = ["value", "Value"]
+        .iter()
+        .find_map(|word| name.strip_suffix(word.as_bytes()))?;
+    let mut rest = word;
+    for _ in 0..MOST {
+        rest = match rest {
+            [rest @ .., b'\\', b'n' | b'r' | b't'] => rest,
+            [
+                rest @ ..,
+                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b',' | b'\\',
+            ] => rest,
+            _ => break,
+        };
+    }
+    (rest.len() < word.len()).then_some(rest)
+}
+
+/// Whether `name` is that of a signature in a URL's query.
+pub(super) fn is_signature(name: &[u8]) -> bool {
+    name.strip_suffix(b"sig").is_some_and(|before| {
+        matches!(before, [.., b'?' | b'&' | b';']) || before.ends_with(b"u0026")
+    })
+}
+
+/// `name` without the characters at its end that join words.
+fn trimmed(name: &[u8]) -> &[u8] {
+    match name {
+        [rest @ .., b'_' | b'-'] => rest,
+        _ => name,
+    }
+}
+
+/// What `name` says by its end.
+fn ending(name: &[u8]) -> Option<Telling> {
     if !may_tell(name) {
         return None;
+    }
+    if name.ends_with(ACCESS_TOKEN.as_bytes()) {
+        return Some(Perhaps);
     }
     // The shell's own.
     if matches!(name, b"PWD" | b"OLDPWD") {
@@ -184,25 +350,27 @@ fn may_tell(name: &[u8]) -> bool {
     if !matches!(
         (third, last),
         (b'r' | b'w' | b'i', b'd')
-            | (b's' | b'r', b'e')
+            | (b's' | b'r' | b'i', b'e')
             | (b's' | b'l', b's')
             | (b'e', b't' | b'n' | b'y' | b'r')
             | (b'o', b'n')
             | (b't', b'h')
-            | (b'a', b'l')
+            | (b'a', b'l' | b't')
     ) {
         return false;
     }
     let (second, first) = (next(), next());
     let letters = [first, second, third, last];
-    second == b'p' && third == b'w' && last == b'd' || ENDS.contains(&letters)
+    second == b'p' && third == b'w' && last == b'd'
+        || ENDS.contains(&letters)
+        || name.ends_with(ACCESS_TOKEN.as_bytes())
 }
 
 /// The last four letters of each of [`ENDINGS`].
-const ENDS: [[u8; 4]; 25] = [
+const ENDS: [[u8; 4]; 26] = [
     *b"word", *b"sswd", *b"rase", *b"pass", *b"cret", *b"etid", *b"oken", *b"ikey", *b"skey",
     *b"tkey", *b"ekey", *b"nkey", *b"gkey", *b"rkey", *b"hkey", *b"pkey", *b"dkey", *b"ykey",
-    *b"ckey", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
+    *b"ckey", *b"okie", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
 ];
 
 fn is_joint(byte: u8) -> bool {
@@ -248,16 +416,27 @@ fn is_about_secrets(value: &str) -> bool {
         && value.split_ascii_whitespace().nth(2).is_some()
         && value.split_ascii_whitespace().any(|word| {
             let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-            is_plain(word) || telling(word.as_bytes()).is_some()
+            is_plain(word) || ending(word.as_bytes()).is_some()
         })
 }
 
 /// Whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
 fn is_name(word: &str) -> bool {
     let joined = |b: u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
-    is_identifier(word)
-        && telling(word.as_bytes()).is_some()
-        && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
+    // `Password1` is somebody's, too.
+    let ends_in_digit = word.ends_with(|c: char| c.is_ascii_digit());
+    let telling = match ends_in_digit {
+        true => ending(word.as_bytes()),
+        false => telling(word.as_bytes()),
+    };
+    let one = word.strip_suffix(|c: char| c.is_ascii_digit());
+    let is_numbered = |(ending, telling): &(&str, Telling)| {
+        one.is_some_and(|one| one == *ending) && *telling != Password
+    };
+    ENDINGS.iter().any(is_numbered)
+        || is_identifier(word)
+            && telling.is_some()
+            && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
 }
 
 /// Whether it is the name of something that belongs to a secret: `password_bytes`.
@@ -440,8 +619,12 @@ pub(super) fn looks_random(value: &str) -> bool {
     for byte in bytes.iter().filter(|byte| byte.is_ascii()) {
         seen |= 1 << byte;
     }
+    let is_alphabet = ["abcdefghij", "ABCDEFGHIJ"]
+        .iter()
+        .any(|run| value.contains(run));
     bytes.len() >= 16
         && seen.count_ones() >= 8
+        && !is_alphabet
         && bytes.iter().any(u8::is_ascii_digit)
         && bytes.iter().any(u8::is_ascii_alphabetic)
         && !bytes.contains(&b' ')

@@ -29,6 +29,26 @@ pub(super) fn block_at(text: &str, at: usize) -> Option<Secret> {
     })
 }
 
+/// What stands before the lines of a private key in PuTTY's form.
+pub(super) const LINES: &[u8] = b"Private-Lines";
+
+/// The lines of a private key in PuTTY's form, where their number stands at `at`.
+pub(super) fn lines_at(text: &str, at: usize) -> Option<Secret> {
+    let body = text.get(at..)?;
+    let mut words = words(body);
+    let (_, number) = words.next()?;
+    let (first, word) = words.next()?;
+    let lines = body.get(first..)?;
+    let lines = lines.get(..armour(lines))?.trim_end();
+    let is_key = number.bytes().all(|b| b.is_ascii_digit())
+        && word.bytes().filter(u8::is_ascii_alphanumeric).count() >= LEAST;
+    is_key.then_some(Secret {
+        start: at + first,
+        end: at + first + lines.len(),
+        rule: RULE,
+    })
+}
+
 /// Whether a block begins in `text` and does not end there, as where each line is a text of its own.
 pub(super) fn is_open(text: &str) -> bool {
     let last = text.rfind(BEGIN).and_then(|at| text.get(at..));
@@ -98,7 +118,7 @@ fn is_header_word(word: &str) -> bool {
 }
 
 /// The runs between white space, arrows and escaped white space, each with its place.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
         loop {

@@ -260,6 +260,25 @@ const SHAPES: &[Shape] = &[
     shape("authorization", "bearer ", Parts, 16).keeps_prefix(),
 ];
 
+/// The length of the shortest key.
+pub(super) const SHORTEST: usize = shortest();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn shortest() -> usize {
+    let (mut at, mut shortest) = (0, usize::MAX);
+    while at < SHAPES.len() {
+        let length = SHAPES[at].prefix.len() + SHAPES[at].least;
+        if length < shortest {
+            shortest = length;
+        }
+        at += 1;
+    }
+    shortest
+}
+
 /// How much of a candidate is looked at to tell a key from a word. It bounds what a text made of beginnings costs.
 const JUDGED: usize = 256;
 
@@ -270,7 +289,7 @@ pub(super) const ANYWHERE: u8 = 2;
 
 /// For each hash of four bytes whether a prefix begins with them, so that nearly every byte of a text costs one look.
 static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
-const HASH_BITS: u32 = 13;
+const HASH_BITS: u32 = 14;
 
 /// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
 const fn hash(bytes: [u8; 4]) -> usize {
@@ -283,6 +302,9 @@ const fn hash(bytes: [u8; 4]) -> usize {
 pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
     BEGINNINGS.get(hash(bytes)).copied().unwrap_or_default()
 }
+
+/// What announces a secret without any sign between them: a line of a `.netrc`, and SQL.
+const PHRASES: [&[u8]; 2] = [b"machine ", b"IDENTIFIED "];
 
 /// Whether the first of a key's characters stand at `at`, where a [`beginning`] is. An escape is taken for any character.
 pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
@@ -301,6 +323,7 @@ pub(super) fn may_begin_at(bytes: &[u8], at: usize) -> bool {
     alike.any(|shape| begins(shape).unwrap_or(false))
         || rest.starts_with(b"eyJ")
         || rest.starts_with(b".atlasv1.")
+        || PHRASES.iter().any(|phrase| rest.starts_with(phrase))
 }
 
 #[allow(
@@ -316,12 +339,18 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
         } else {
             AT_START
         };
+        assert!(SHAPES[at].prefix.len() > 2 || matches!(SHAPES[at].alphabet, Hex));
         mark_all(&mut marks, SHAPES[at].prefix.as_bytes(), mark);
         at += 1;
     }
     // Those that are told by their parts.
     mark_all(&mut marks, b"eyJ", AT_START);
     mark_all(&mut marks, b".atlasv1.", ANYWHERE);
+    at = 0;
+    while at < PHRASES.len() {
+        mark_all(&mut marks, PHRASES[at], AT_START);
+        at += 1;
+    }
     marks
 }
 
@@ -333,8 +362,8 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
 const fn mark_all(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     let mut third = 0u8;
     while third < 128 {
-        if prefix.len() < 3 && third.is_ascii_alphanumeric()
-            || prefix.len() >= 3 && prefix[2] == third
+        // What is as short stands before hexadecimal digits.
+        if prefix.len() < 3 && third.is_ascii_hexdigit() || prefix.len() >= 3 && prefix[2] == third
         {
             let mut kind = 0u8;
             while kind < 8 {
@@ -464,7 +493,7 @@ fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
 }
 
 /// Whether a key may begin at `at`: not within a word. An escape is no part of the word that follows it.
-fn starts_word(bytes: &[u8], at: usize) -> bool {
+pub(super) fn starts_word(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(..at).unwrap_or_default();
     match before {
         [.., last] if !last.is_ascii_alphanumeric() => true,

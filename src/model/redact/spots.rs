@@ -5,7 +5,7 @@
 //! and also for its form as a JSON string, so that strings without a spot need not be decoded.
 
 use super::names::{self, Telling};
-use super::shapes;
+use super::{pem, shapes};
 
 /// A place to look at: every byte from `at` to `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,8 @@ fn spot_at_sign(bytes: &[u8], at: usize, window: [u8; 4]) -> Option<Spot> {
         [b'=', ..] if before == Some(b'=') => false,
         [b'>', ..] => may_be_element(bytes, at),
         [b'=' | b':', ..] => may_be_named(bytes, at),
-        [b'-', b'u', b's', _] => true,
+        [b'-', b'u', b's' | b' ', _] => true,
+        [b'-', b'p', ..] => bytes.get(..at).is_some_and(|b| b.ends_with(b"sshpass ")),
         [b'-', b'-', b'-', b'-'] => bytes.get(at + 4..at + 6) == Some(b"-B"),
         [b'-', b'-', b'-', _] => false,
         [b'-', b'-', ..] => begins_string(bytes, at) || is_option(bytes, at + 2),
@@ -196,17 +197,18 @@ fn is_option(bytes: &[u8], at: usize) -> bool {
     let rest = bytes.get(at..).unwrap_or_default();
     let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let length = rest.iter().take_while(is_name).take(64).count();
-    names::telling(rest.get(..length).unwrap_or_default()).is_some()
+    let name = rest.get(..length).unwrap_or_default();
+    names::telling(name).is_some() || matches!(name, b"user" | b"proxy-user")
 }
 
 /// Whether a secret can stand behind the `=` or `:` at `at`.
 fn may_be_named(bytes: &[u8], at: usize) -> bool {
     let name = name_before(bytes, at);
-    let Some(telling) = names::telling(name) else {
-        return false;
-    };
     let is_arrow = bytes.get(at + 1) == Some(&b'>');
     let after = at + 1 + usize::from(is_arrow);
+    let Some(telling) = names::telling(name).or_else(|| told(name)) else {
+        return is_list(name, bytes.get(after..)) || name.ends_with(pem::LINES);
+    };
     let rest = bytes.get(after..).unwrap_or_default();
     let blanks = rest
         .iter()
@@ -226,13 +228,32 @@ fn may_be_named(bytes: &[u8], at: usize) -> bool {
         }
         _ => {}
     }
-    if telling == Telling::Authorization {
+    if matches!(telling, Telling::Authorization | Telling::Cookie) {
         return true;
     }
     let is_tight = blanks == 0 && bytes.get(at) == Some(&b'=');
     let is_small = name.last().is_some_and(u8::is_ascii_lowercase);
     // A variable's value may be any.
     is_tight && !is_small || !is_arrow && may_be_unquoted(value, telling, is_tight)
+}
+
+/// What is said of the value of a name that says nothing by itself.
+fn told(name: &[u8]) -> Option<Telling> {
+    match name.last() {
+        Some(b'g') => names::is_signature(name).then_some(Telling::Perhaps),
+        Some(b'e') => names::telling(names::before_value(name)?),
+        _ => None,
+    }
+}
+
+/// Whether it can be the name of an array of secrets.
+fn is_list(name: &[u8], rest: Option<&[u8]>) -> bool {
+    let [name @ .., b's' | b'S'] = name else {
+        return false;
+    };
+    let mut rest = rest.unwrap_or_default().iter();
+    let begin = rest.find(|b| !b.is_ascii_whitespace());
+    begin == Some(&b'[') && names::telling(name).is_some()
 }
 
 /// Whether the value without quotes that `rest` begins with can be a secret.

@@ -245,6 +245,42 @@ fn values_are_found_where_code_and_prose_are_left_alone() {
 }
 
 #[test]
+fn a_telling_name_may_go_on_with_a_number_or_a_suffix() {
+    for (before, after) in [
+        ("PASSWORD2=", " run"),
+        ("DB_PASSWORD_PROD=", "\n"),
+        ("API_KEY_PROD=", ""),
+        ("SECRET_1=", ""),
+        ("TOKEN2=\"", "\""),
+        ("secret_key_base: ", "\n"),
+        ("user[password_confirmation]=", "&x=1"),
+        ("{\"passwordConfirm\": \"", "\"}"),
+        ("DB_PASS_STAGING2=", "\n"),
+        ("apiKeyLive: '", "',"),
+        ("--password-new ", " --force"),
+        ("GITHUB_PAT=", ""),
+        ("AZURE_DEVOPS_PAT: \"", "\""),
+    ] {
+        check(
+            &format!("{before}a1B2c3D4e5F6g7H8{after}"),
+            &format!("{before}[redacted:named-secret]{after}"),
+        );
+    }
+    check("PASSWORD2=letmein", "PASSWORD2=[redacted:named-secret]");
+    check("PASSWORD=Password1", "PASSWORD=[redacted:named-secret]");
+    for text in [
+        "token1 = tokens.next() token2: Token = token1, passwordTest: string, password_old = password_new",
+        "PASSWORD_PROD=$DB_PASSWORD_PROD PASSWORD=DB_PASSWORD_PROD",
+        "FILE_PAT=\"*.txt\" URL_PAT = r'[a-z]+' path_pat=a1B2c3D4e5F6g7H8, PAT: 1",
+        "NAME_PAT = r'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_'",
+        "authbase: a1, tokenbase: hunter22, password_policy_min: 12a",
+        "at 12:30 line 4: value: 12a4, oauth2: enabled1",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
 fn credentials_in_headers_and_urls_are_found() {
     for (text, expected) in [
         (
@@ -274,6 +310,136 @@ fn credentials_in_headers_and_urls_are_found() {
         ),
     ] {
         check(text, expected);
+    }
+}
+
+#[test]
+fn secrets_of_commands_headers_and_files_are_found() {
+    let secret = "a1B2c3D4e5F6g7H8";
+    for (rule, before, after) in [
+        ("cookie", "Cookie: theme=dark; sid=", "; lang=en\r\n"),
+        ("cookie", "set-cookie: id=", "; Path=/; HttpOnly; Secure"),
+        ("cookie", "curl -H 'Cookie: id=", "' https://a.org"),
+        ("cookie", "headers = {\"Cookie\": \"id=", "\"}"),
+        ("cookie", "curl --cookie \"id=", "\" https://a.org"),
+        (
+            "url-password",
+            "git clone https://",
+            "@github.com/dev/shop.git",
+        ),
+        (
+            "named-secret",
+            "https://a.blob.core.windows.net/x?sv=2024-01-01&sig=",
+            "&se=2026",
+        ),
+        ("named-secret", "fetch('https://a.org/x?sig=", "')"),
+        ("named-secret", "curl -u bob:", " https://a.org"),
+        ("named-secret", "curl -sS -u 'bob:", "' https://a.org"),
+        (
+            "named-secret",
+            "curl -X POST https://a.org \\\n  --user bob:",
+            " \\\n -d x",
+        ),
+        ("named-secret", "sshpass -p ", " ssh bob@host"),
+        ("named-secret", "sshpass -p '", "' ssh bob@host"),
+        ("named-secret", "machine a.org login bob password ", "\n"),
+        (
+            "named-secret",
+            "machine a.org\n  login bob\n  password ",
+            "\nmachine b.org",
+        ),
+        ("named-secret", "CREATE USER bob IDENTIFIED BY '", "';"),
+        (
+            "named-secret",
+            "ALTER USER bob IDENTIFIED WITH caching_sha2_password BY '",
+            "';",
+        ),
+        (
+            "named-secret",
+            "- name: DB_PASSWORD\n  value: ",
+            "\n- name: PORT\n  value: 80",
+        ),
+        (
+            "named-secret",
+            "{\\\"name\\\": \\\"API_KEY\\\", \\\"value\\\": \\\"",
+            "\\\"}",
+        ),
+    ] {
+        check(
+            &format!("{before}{secret}{after}"),
+            &format!("{before}[redacted:{rule}]{after}"),
+        );
+    }
+    check(
+        &format!("Cookie: a={secret}; theme=dark; b={secret}; lang=en"),
+        "Cookie: a=[redacted:cookie]; lang=en",
+    );
+    check(
+        &format!("https://{secret}:x-oauth-basic@github.com"),
+        "https://[redacted:url-password]@github.com",
+    );
+    check(
+        "curl -u admin:hunter2 https://a.org",
+        "curl -u admin:[redacted:named-secret] https://a.org",
+    );
+    let lines = "AAAAB3NzaC1yc2EAAAADAQABAAABAQC7\nVJTUt9Us8cKjMzEfYyjiWA4R4\nQx==";
+    check(
+        &format!("Private-Lines: 3\n{lines}\nPrivate-MAC: 0a1b\n"),
+        "Private-Lines: 3\n[redacted:private-key]\nPrivate-MAC: 0a1b\n",
+    );
+    for text in [
+        "Cookie: theme=dark; lang=en; consent=accepted-all, set-cookie: id=$SID; Path=/; Domain=shop12a.example34b.org",
+        "document.cookie = name + '=' + value; cookie: string; const cookie = req.headers.cookie",
+        "https://git@github.com/dev/shop.git ssh://deploy@host12:22/x https://firstname.lastname@host",
+        "?sig=none&signature=a&sig=${sig} const sig = a1B2c3D4e5F6g7H8(x)",
+        "docker run -u 1000:1000 --user bob:staff image; ps -u bob; sort -u a:b1c2d3",
+        "curl -u $USER:$PASS -u user:pass -u user:password -u <user>:<password> -u \"${USER}:${PASS}\" a",
+        "curl https://a.org | docker run -u bob:staff99 x && id -u bob:x1y2z3",
+        "mkdir -p a1B2c3D4e5F6g7H8 sshpass -p \"$PASS\" ssh, sshpass -p password ssh",
+        "the machine login needs a password twice; machine learning login x",
+        "machine a.org login bob password <password>",
+        "IDENTIFIED BY '$PASSWORD' IDENTIFIED BY ? it was IDENTIFIED BY the police",
+        "- name: PORT\n  value: 8080a1B2c3D4e5F6 name: token, value: string, key: value: a1b2c3d4",
+        "run --set-secrets secret1=secret1,token=token2",
+        "Set-Cookie: PART_NUMBER=ROCKET_LAUNCHER_0001; path=/ machine id password path, machine a login b password pass",
+        "Private-Lines: 14 follow. Private-Lines: number of lines",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
+fn json_tells_secrets_by_pairs_plurals_and_numbers() {
+    let mark = "[redacted:named-secret]";
+    let cookie = "theme=dark; sid=a1B2c3D4e5F6g7H8; lang=en";
+    let mut value = json!({
+        "password": 12345678, "pin": 123456, "password_length": 123456, "pwd": 12,
+        "passwords": ["hunter two", "x1y2"], "api_keys": ["a1B2c3D4e5F6g7H8", "none"], "tokens": ["the", "cat"],
+        "env": [{"name": "DB_PASSWORD", "value": "x y"}, {"name": "PORT", "value": "80"}, {"name": "TOKEN", "value": "<token>"}],
+        "Cookie": cookie, "cookie": "theme=dark", "set-cookie": ["sid=a1B2c3D4e5F6g7H8; Path=/"],
+        "args": ["curl", "--cookie", cookie],
+    });
+    let mut redactor = Redactor::default();
+    redactor.value(&mut value);
+    let clean = "theme=dark; sid=[redacted:cookie]; lang=en";
+    assert_eq!(
+        value,
+        json!({
+            "password": mark, "pin": 123456, "password_length": 123456, "pwd": 12,
+            "passwords": [mark, mark], "api_keys": [mark, "none"], "tokens": ["the", "cat"],
+            "env": [{"name": "DB_PASSWORD", "value": mark}, {"name": "PORT", "value": "80"}, {"name": "TOKEN", "value": "<token>"}],
+            "Cookie": clean, "cookie": "theme=dark", "set-cookie": ["sid=[redacted:cookie]; Path=/"],
+            "args": ["curl", "--cookie", clean],
+        })
+    );
+    for alone in [
+        r#"{"password": 12345678}"#,
+        r#"{"api_keys": ["a1B2c3D4e5F6g7H8"]}"#,
+        r#"[{"name": "DB_PASSWORD", "value": "hunter two"}]"#,
+        r#"[{"key": "TOKEN", "value": "a1B2c3D4e5F6g7H8"}]"#,
+    ] {
+        let clean = Redactor::default().json(alone).into_owned();
+        assert!(clean.contains(mark), "{alone} -> {clean}");
     }
 }
 
@@ -446,6 +612,34 @@ fn ids_and_signatures_of_a_transcript_stay() {
 }
 
 #[test]
+fn a_word_that_is_a_key_goes_and_any_other_stays() {
+    let of = |word: &str| {
+        let mut word = word.to_owned();
+        Redactor::default().word(&mut word);
+        word
+    };
+    for (rule, key) in shapes::examples() {
+        assert!(key.len() >= shapes::SHORTEST, "{key}");
+        assert!(!of(&key).contains(secret_part(&key)), "{rule}: {key}");
+        let behind = of(&format!("by {key}"));
+        assert!(!behind.contains(secret_part(&key)), "{rule}: {key}");
+    }
+    for word in [
+        "PostToolUseFailure",
+        "mcp__shop-tools__create_api_token_for_user",
+        "toolu_01AKIAQ7ZK2M5XVB3JW6TNab",
+        "5b48472b-1111-4222-8333-444455556666",
+        "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6",
+        "claude-opus-4-20250514[1m]",
+        "password-manager:token-rotation",
+        "a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+    ] {
+        assert_eq!(of(word), word);
+    }
+}
+
+#[test]
 fn a_text_made_of_beginnings_is_read_in_time() {
     for part in [
         "sk-ant-",
@@ -466,6 +660,15 @@ fn a_text_made_of_beginnings_is_read_in_time() {
         "\\",
         "password='$",
         "Bearer ",
+        "Cookie:",
+        "Cookie:a=a1B2c3D4e5F6g7H8;",
+        "curl -u ",
+        "machine ",
+        "machine a login ",
+        "IDENTIFIED BY '",
+        "Private-Lines: 2 ",
+        "value:",
+        "keys:[",
         concat!("ke", "y-3f8a1c9e0b7d24653f8a1c9e0b7d2465"),
     ] {
         let text = part.repeat((1 << 16) / part.len());
@@ -488,6 +691,10 @@ fn any_json() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         Just("password".to_owned()),
         Just("id".to_owned()),
+        Just("passwords".to_owned()),
+        Just("name".to_owned()),
+        Just("value".to_owned()),
+        Just("cookie".to_owned()),
         texts(),
         any::<String>()
     ];
@@ -545,6 +752,21 @@ fn texts() -> impl Strategy<Value = String> {
             "--token ",
             "/",
             "MTEyMzQ1Njc4OTAxMjM0NTY3.Gh1jK2.a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            "Cookie: ",
+            "a=a1B2c3D4e5F6g7H8;",
+            "curl -u bob:",
+            "sshpass -p ",
+            "machine a.org login bob password ",
+            "IDENTIFIED BY '",
+            "?sig=",
+            "name: DB_PASSWORD",
+            "value: ",
+            "\"value\":",
+            "api_keys",
+            "Private-Lines: 2\n",
+            "_PROD",
+            "2=",
+            "https://a1B2c3D4e5F6g7H8@",
             "3f8a1c9e0b7d24653f8a1c9e0b7d2465-us12",
             "123456789:AAa1B2c3D4e5F6g7H8i9J0k1L2m3N4",
             "abc8Q~a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
