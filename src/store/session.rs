@@ -22,6 +22,8 @@ const MAX_OWNER: usize = 4096;
 const MAX_USAGE: usize = 16 << 20;
 /// The most missing files that are named.
 const MAX_MISSING: usize = 100;
+/// The most parts of a journal that are asked for by name, where a listing has not shown them.
+const MAX_BETWEEN: usize = 10_000;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
 
@@ -266,6 +268,21 @@ impl SessionDir {
             (self.rotated(number).file_name() == Some(&name) && number > 0).then_some(number)
         };
         let mut numbers: Vec<u32> = file::names(&self.path)?.filter_map(number).collect();
+        numbers.sort_unstable();
+        // A listing may miss what is created while it is made. So what is between is asked for by its name, and what has
+        // come since.
+        let last = numbers.last().copied().unwrap_or(0);
+        let between: Vec<u32> = (1..last)
+            .filter(|number| numbers.binary_search(number).is_err())
+            .take(MAX_BETWEEN)
+            .collect();
+        for number in between.into_iter().chain(last + 1..) {
+            if file::look(&self.rotated(number))?.is_some() {
+                numbers.push(number);
+            } else if number > last {
+                break;
+            }
+        }
         numbers.sort_unstable();
         Ok(numbers)
     }
