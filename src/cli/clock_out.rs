@@ -1,7 +1,5 @@
 //! `ccsession clock-out`: archive a session.
 
-use std::path::Path;
-
 use anyhow::Result;
 use serde_json::json;
 
@@ -106,10 +104,6 @@ fn print(args: &ClockOutArgs, archived: &Archived) -> Result<()> {
     let text = archived
         .text()
         .unwrap_or_else(|| archived.archive.manifest_path());
-    output::line(&path(&text));
+    output::line(&shown(&text));
     Ok(())
-}
-
-fn path(path: &Path) -> String {
-    shown(path)
 }

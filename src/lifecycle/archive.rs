@@ -123,6 +123,22 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
     }))
 }
 
+/// The archive of a session whose record names none.
+fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archived>> {
+    for archive in archives.of_session(id)? {
+        if let Some(manifest) = archive.manifest()?
+            && manifest.session_id == *id
+        {
+            return Ok(Some(Archived {
+                archive,
+                manifest,
+                was_there: true,
+            }));
+        }
+    }
+    Ok(None)
+}
+
 /// Archives a session, waiting at most `patience` while another process archives.
 ///
 /// # Errors
@@ -141,7 +157,11 @@ pub fn archive(
     let record = session
         .record()?
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
-    let known = recorded(&archives, &record)?;
+    let known = match recorded(&archives, &record)? {
+        Some(known) => Some(known),
+        // Whoever made it may have been killed before the record said so.
+        None => unrecorded(&archives, id)?,
+    };
     let sources = Sources::find(env, &session, &record, order)?;
     if let Some(known) = known
         .as_ref()

@@ -58,13 +58,6 @@ pub enum Closed {
     ByDeath,
 }
 
-impl Closed {
-    /// Whether it is only a conclusion: an event of the call itself overrides it.
-    pub fn is_inferred(self) -> bool {
-        !matches!(self, Self::ByItself)
-    }
-}
-
 /// A moment of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -79,11 +79,6 @@ impl Archives {
         }
     }
 
-    /// Where they are.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Whether there are any; the folder was checked then.
     ///
     /// # Errors
@@ -138,7 +133,7 @@ impl Archives {
         Ok(found)
     }
 
-    /// Every archive of a session. The id is a part of its name.
+    /// Every archive that may be a session's, by its name, which ends in the id; the manifest tells.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -204,11 +199,6 @@ impl Archives {
 }
 
 impl Archive {
-    /// What its files are called before their endings.
-    pub fn stem(&self) -> &Stem {
-        &self.stem
-    }
-
     /// Where its manifest is.
     pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(self.stem.manifest())

@@ -289,6 +289,27 @@ fn a_transcript_that_the_client_deleted_or_cut_stays_archived() {
     assert_eq!(sandbox.record(ID)["description"], "later");
 }
 
+/// A process can be killed between the two: the archive is there, and the record does not say so yet.
+#[test]
+fn an_archive_that_the_record_does_not_name_is_not_replaced_by_less() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one", "two"]));
+    let first = clock_out(&sandbox, &[]);
+    let content = fs::read(&first).unwrap();
+    let mut record = sandbox.record(ID);
+    record["archive"] = Value::Null;
+    record["focus"] = json!("named since");
+    write(
+        &sandbox.session(ID).join("session.json"),
+        record.to_string(),
+    );
+    fs::remove_file(&transcript).unwrap();
+    assert_eq!(clock_out(&sandbox, &[]), first);
+    assert_eq!(fs::read(&first).unwrap(), content);
+    assert!(sandbox.record(ID)["archive"]["place"].is_string());
+}
+
 #[test]
 fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
     let sandbox = Sandbox::archiving();
