@@ -284,6 +284,10 @@ impl Sweep<'_> {
                     continue;
                 }
                 if !self.dry_run {
+                    // It may have gone on since it was archived. What cannot be archived stays.
+                    if archive(self.env, state, &id, &Order::default(), CLI_PATIENCE).is_err() {
+                        continue;
+                    }
                     tombstones::add(state, &id, "session pruned")?;
                     state.session(&id).remove()?;
                 }

@@ -875,6 +875,34 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
     );
 }
 
+#[test]
+fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    let text = clock_out(&sandbox, &[]);
+    write(&transcript, said(&["one", "and another"]));
+    ended(&sandbox, "other");
+    let cleanup = |retention: &str| {
+        a_day_later(&sandbox);
+        let run = sandbox.ccsession(["cleanup", "--json"]);
+        let run = run.env("CCSESSION_ARCHIVE_AUTO", "false");
+        run.env("CCSESSION_RETENTION_SESSIONS", retention).json()["pruned"].clone()
+    };
+    assert_eq!(cleanup("90d"), 0);
+    assert!(!fs::read_to_string(&text).unwrap().contains("and another"));
+    // Somebody has noted the end; only then is it known how long it is kept.
+    let mut record = sandbox.record(ID);
+    record["ended_at"] = json!("2026-01-01T00:00:00.000000Z");
+    record["end_reason"] = json!("other");
+    write(
+        &sandbox.session(ID).join("session.json"),
+        record.to_string(),
+    );
+    assert_eq!(cleanup("1us"), 1);
+    assert!(fs::read_to_string(&text).unwrap().contains("and another"));
+}
+
 /// The day's long work is due.
 fn a_day_later(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));

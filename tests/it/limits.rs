@@ -317,6 +317,8 @@ fn a_last_activity_in_the_future_keeps_no_place() {
     );
     clock_in(&sandbox, "s-new", 1).stdout();
     assert_eq!(live(&sandbox), ["s-new"]);
+    let shown = sandbox.ccsession(["show", "s-0", "--json"]).json();
+    assert_eq!(shown["state"], "abandoned");
     // A clock that is a little ahead is nobody's death.
     set_age(
         &sandbox,
