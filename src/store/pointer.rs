@@ -17,7 +17,7 @@ use rustix::fs::FileType;
 use super::clock;
 use super::error::{Error, Result, Unsafe};
 use super::file::{self, Look, Meta};
-use super::lock::HOOK_PATIENCE;
+use super::lock::{HOOK_PATIENCE, Lock};
 use super::state::State;
 use super::write::{self, Durability, TEMPORARY};
 use crate::model::pointer::{self, MAX_BYTES, Malformed, PREFIX, Written};
@@ -29,6 +29,8 @@ const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The most names in the directory that one sweep looks at.
 const MAX_NAMES: usize = 100_000;
+/// So many stale pointers are removed while the lock is held once: about a millisecond's work.
+const TURN: usize = 64;
 /// A pointer on its way out has this name for a moment.
 const LEAVING: &str = ".ccsession-gone-";
 
@@ -274,10 +276,6 @@ impl Pointers<'_> {
     }
 
     /// Removes the file at `path` if `doomed` says why, and never a file that was put there meanwhile.
-    ///
-    /// Checking again before unlinking is not enough: a store may come between the check and the unlink. So stores and
-    /// removals take turns by the lock; and, for writers that know no lock, the file is first moved aside, looked at
-    /// again, and moved back if it is not the one that was judged.
     fn remove_if(
         &self,
         path: &Path,
@@ -286,28 +284,17 @@ impl Pointers<'_> {
         if doomed(path)?.is_none() {
             return Ok(None);
         }
-        let _lock = self
-            .state
-            .map(|state| state.lock(HOOK_PATIENCE))
-            .transpose()?;
-        let Some((why, judged)) = doomed(path)? else {
-            return Ok(None);
-        };
-        let aside = aside(path);
-        if !write::rename_to_free(path, &aside)? {
-            return Ok(None);
+        let _lock = self.lock()?;
+        match doomed(path)? {
+            Some((why, judged)) => Ok(take_out(path, judged)?.then_some(why)),
+            None => Ok(None),
         }
-        let gone = match file::look(&aside) {
-            Ok(Some(found)) if found.meta == judged => {
-                write::remove(&aside).map(|removed| removed.then_some(why))
-            }
-            other => other.map(|_| None),
-        };
-        if !matches!(gone, Ok(Some(_))) && !write::rename_to_free(&aside, path)? {
-            // A still newer pointer has arrived.
-            write::remove(&aside)?;
-        }
-        gone
+    }
+
+    /// The lock by which stores and removals take turns.
+    fn lock(&self) -> Result<Option<Lock>> {
+        let lock = self.state.map(|state| state.lock(HOOK_PATIENCE));
+        lock.transpose()
     }
 
     /// Removes every stale pointer of ours, and what was left behind by processes that died; with `dry_run`, only says
@@ -318,20 +305,17 @@ impl Pointers<'_> {
     pub fn sweep(&self, dry_run: bool) -> Result<Vec<Swept>> {
         file::check_shared_dir(self.dir)?;
         let mut swept = Vec::new();
-        let mut blocked = false;
+        let mut doomed = Vec::new();
         for name in file::names(self.dir)?.take(MAX_NAMES) {
             let path = self.dir.join(&name);
-            let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
-                match self.sweep_pointer(&path, dry_run || blocked) {
-                    // Whoever holds the lock now would be waited for at each pointer; the next sweep has these.
-                    Err(Error::Locked { .. }) => {
-                        blocked = true;
-                        None
-                    }
-                    Ok(why) if !blocked || dry_run => why,
-                    Ok(_) | Err(_) => None,
+            if name.as_bytes().starts_with(PREFIX.as_bytes()) {
+                // What cannot be looked at now is left to the next sweep.
+                if let Ok(Some((why, judged))) = self.doom(&path) {
+                    doomed.push((Swept { path, why }, judged));
                 }
-            } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
+                continue;
+            }
+            let why = if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
                 self.sweep_temporary(&path, dry_run)
             } else if name.as_bytes().starts_with(LEAVING.as_bytes()) {
                 self.sweep_leaving(&path, dry_run)
@@ -340,14 +324,23 @@ impl Pointers<'_> {
             };
             swept.extend(why.map(|why| Swept { path, why }));
         }
-        Ok(swept)
-    }
-
-    fn sweep_pointer(&self, path: &Path, only_look: bool) -> Result<Option<Why>> {
-        if only_look {
-            return Ok(self.doom(path)?.map(|(why, _)| why));
+        if dry_run {
+            swept.extend(doomed.into_iter().map(|(pointer, _)| pointer));
+            return Ok(swept);
         }
-        self.remove_if(path, |path| self.doom(path))
+        for turn in doomed.chunks(TURN) {
+            // Whoever holds the lock now would be waited for at every turn; the next sweep has the rest.
+            let Ok(_lock) = self.lock() else { break };
+            for (pointer, judged) in turn {
+                let is_same = |found: Look| found.meta == *judged;
+                if file::look(&pointer.path).is_ok_and(|found| found.is_some_and(is_same))
+                    && take_out(&pointer.path, *judged).unwrap_or(false)
+                {
+                    swept.push(pointer.clone());
+                }
+            }
+        }
+        Ok(swept)
     }
 
     fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<Why> {
@@ -370,6 +363,27 @@ impl Pointers<'_> {
         }
         (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Orphaned)
     }
+}
+
+/// Removes the pointer at `path` if it is the file that was judged. Whether it did is the answer.
+///
+/// Looking again before unlinking is not enough: a store may come between the look and the unlink. So stores and removals
+/// take turns by the lock, which the caller holds; and, for writers that know no lock, the file is first moved aside, looked
+/// at again, and moved back if it is not the one that was judged.
+fn take_out(path: &Path, judged: Meta) -> Result<bool> {
+    let aside = aside(path);
+    if !write::rename_to_free(path, &aside)? {
+        return Ok(false);
+    }
+    let gone = match file::look(&aside) {
+        Ok(Some(found)) if found.meta == judged => write::remove(&aside),
+        other => other.map(|_| false),
+    };
+    if !matches!(gone, Ok(true)) && !write::rename_to_free(&aside, path)? {
+        // A still newer pointer has arrived.
+        write::remove(&aside)?;
+    }
+    gone
 }
 
 fn is_file_of_ours(found: &Look) -> bool {
