@@ -40,6 +40,8 @@ mod case;
 mod crowd;
 #[path = "hooks/surroundings.rs"]
 mod surroundings;
+#[path = "hooks/sweeping.rs"]
+mod sweeping;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -76,6 +78,10 @@ const START: Budget = Budget::TimesNop(1.4);
 const START_ON_DISK: Budget = Budget::TimesNop(2.2);
 /// A question from inside a session.
 const CURRENT: Budget = Budget::TimesNop(1.6);
+/// What timers and hooks ask for again and again.
+const IF_DUE: Budget = Budget::TimesNop(1.6);
+/// A cleanup that finds nothing to do, however many sessions have ended.
+const CLEANUP: Budget = Budget::TimesNop(2.0);
 /// What the project promises over a hook written in Python. Prototype: 57.
 const PYTHON: Budget = Budget::AtLeastTimesToolHook(25.0);
 /// The promise of the systems this one replaces, there made for one file call, here for the whole
@@ -127,7 +133,8 @@ fn main() -> ExitCode {
     );
     measure(&mut cases, options.rounds);
     cases.iter().for_each(Case::assert_proof);
-    let kept = report(&cases, &options);
+    let mut kept = report(&cases, &options);
+    kept &= sweeping::report(disk.path(), options.judge);
     let share = disk_share(disk.path()).as_micros();
     println!("\nof `session-start, disk` at least {share} µs are the disk's own");
     match kept {
@@ -190,7 +197,16 @@ fn cases(nop: &str, hooks: &Path, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case
         println!("no python3 here: its case is skipped");
     }
     cases.push(verb(fast, &["current"]));
-    cases.push(verb(fast, &["cleanup", "--if-due"]));
+    for (arguments, budget) in [
+        (&["cleanup", "--if-due"][..], IF_DUE),
+        (&["cleanup"], CLEANUP),
+    ] {
+        let mut case = verb(fast, arguments);
+        case.name = format!("{}, 10000 ended", case.name);
+        case.budget = budget;
+        crowd::ended(&case, 10_000);
+        cases.push(case);
+    }
     cases
 }
 

@@ -196,6 +196,14 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether no process is on record as having the session and nothing happened for the idle timeout: then it is not live,
+    /// whatever else is known of it.
+    pub fn is_at_rest(&self, id: &SessionId) -> bool {
+        let dir = self.state.session(id);
+        let is_recent = |last| is_within(last, self.now, self.idle_timeout);
+        !dir.last_activity().is_some_and(is_recent) && dir.owner_list().is_empty()
+    }
+
     /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead. A launcher counts
     /// unless the client has `moved_on` to another session.
     pub fn is_owned(&self, id: &SessionId, moved_on: bool) -> bool {

@@ -2,13 +2,16 @@
 //! that are gone. Safe at any moment beside everything else, and cheap: what it looks at does not grow with the number
 //! of ended sessions.
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::identity::liveness::{Judge, LOST, SessionState, has_gone_process};
+use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
-use crate::lifecycle::{ending, lease, limits, usage};
+use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::lock::CLI_PATIENCE;
@@ -82,6 +85,7 @@ pub fn run(
             config,
             judge: Judge::new(state, config, now),
             dry_run,
+            transcripts: OnceCell::new(),
         };
         sweep.state(&pointers, &mut report)?;
     }
@@ -142,6 +146,7 @@ pub fn archive_ended(
             config,
             judge: Judge::new(&state, config, now),
             dry_run: false,
+            transcripts: OnceCell::new(),
         };
         sweep.put_away_ended(&mut report)?;
     }
@@ -154,6 +159,8 @@ struct Sweep<'a> {
     config: &'a Config,
     judge: Judge<'a>,
     dry_run: bool,
+    /// All transcripts by their names, once one had to be looked for.
+    transcripts: OnceCell<BTreeMap<SessionId, PathBuf>>,
 }
 
 impl Sweep<'_> {
@@ -179,14 +186,7 @@ impl Sweep<'_> {
             sweep_orphans(&dir, judge.now, dry_run, report)?;
         }
         if !dry_run && state.claim_daily(judge.now)? {
-            rebuild_indexes(judge)?;
-            // A hook that was killed while it created a session left it in no index.
-            for id in state.session_ids()? {
-                sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
-                forget_owners(judge, &id)?;
-                // A session that ended is on no list of live ones any more.
-                count_tokens(self.env, judge, &id);
-            }
+            self.look_at_each(report)?;
             self.keep_up(report)?;
             self.prune(report)?;
         }
@@ -202,6 +202,34 @@ impl Sweep<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// What is done for every session ever recorded, so once a day: what was left behind in its folder goes, and the owners that
+    /// tell nothing any more; its tokens are counted; and if it is live, it is on the indexes again, where an entry that was
+    /// lost would hide it.
+    fn look_at_each(&self, report: &mut Report) -> Result<()> {
+        let (judge, state) = (&self.judge, self.judge.state);
+        let mut live = Vec::new();
+        for id in state.session_ids()? {
+            let dir = state.session(&id);
+            sweep_orphans(dir.path(), judge.now, self.dry_run, report)?;
+            let Ok(Some(record)) = dir.record() else {
+                continue;
+            };
+            // A session that ended is on no list of live ones any more.
+            self.count_tokens(&record);
+            if judge.is_at_rest(&id) {
+                continue;
+            }
+            for owner in forgotten_owners(judge, &id, &record) {
+                dir.remove_owner(&owner)?;
+            }
+            let finding = judge.find(&id, &record);
+            if finding.state.is_live() {
+                live.push((record, finding));
+            }
+        }
+        index_live(judge, live)
     }
 
     /// Takes a session that is gone off the live ones, and marks it to be put away: marked first, so that a cleanup that is
@@ -230,7 +258,9 @@ impl Sweep<'_> {
             let line = Line::new("session abandoned");
             log::append(state, Log::Operations, &line.session(id))?;
         }
-        count_tokens(self.env, judge, id);
+        if let Ok(Some(record)) = state.session(id).record() {
+            self.count_tokens(&record);
+        }
         Ok(())
     }
 
@@ -325,6 +355,22 @@ impl Sweep<'_> {
         !self.config.archive_auto || self.archive(id, report)
     }
 
+    /// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
+    /// whoever asks for them.
+    fn count_tokens(&self, record: &Record) {
+        let (id, now) = (&record.session_id, self.judge.now);
+        let dir = self.judge.state.session(id);
+        let search = || {
+            if dir.last_activity()?.age(now) >= SEARCHED {
+                return None;
+            }
+            let all = || transcript::by_name(self.env);
+            let path = self.transcripts.get_or_init(all).get(id)?;
+            transcript::is_there(path).then(|| path.clone())
+        };
+        let _ = usage::count_due(&dir, record, search);
+    }
+
     /// Archives a session. Whether all that could be done is the answer.
     fn archive(&self, id: &SessionId, report: &mut Report) -> bool {
         let state = self.judge.state;
@@ -348,15 +394,6 @@ impl Sweep<'_> {
                 log::append(state, Log::Operations, &logged).is_ok()
             }
         }
-    }
-}
-
-/// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
-/// whoever asks for them.
-fn count_tokens(env: &Environment, judge: &Judge<'_>, id: &SessionId) {
-    let dir = judge.state.session(id);
-    if let Ok(Some(record)) = dir.record() {
-        let _ = usage::count_due(env, &dir, &record, judge.now, SEARCHED);
     }
 }
 
@@ -391,16 +428,10 @@ fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     }
 }
 
-/// Enters every live session into the indexes again, from its record and its owners: an entry that was lost would hide
-/// it. The most recently active session of a process comes first, and the first entry stays.
-fn rebuild_indexes(judge: &Judge<'_>) -> Result<()> {
-    let known = |id: SessionId| {
-        let record = judge.state.session(&id).record().ok()??;
-        let finding = judge.find(&id, &record);
-        finding.state.is_live().then_some((record, finding))
-    };
-    let mut live: Vec<_> = judge.state.session_ids()?.filter_map(known).collect();
-    live.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.last_activity));
+/// Enters live sessions into the indexes. The most recently active session of a process comes first, and the first entry
+/// stays.
+fn index_live(judge: &Judge<'_>, mut live: Vec<(Record, Finding)>) -> Result<()> {
+    live.sort_by_key(|(_, finding)| Reverse(finding.last_activity));
     for (record, finding) in live {
         let project = Project::at(record.project.root());
         index::add_to_project(judge.state, &project.key(), &record.session_id)?;
@@ -430,17 +461,6 @@ pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> V
         return Vec::new();
     }
     owners
-}
-
-fn forget_owners(judge: &Judge<'_>, id: &SessionId) -> Result<()> {
-    let dir = judge.state.session(id);
-    let Ok(Some(record)) = dir.record() else {
-        return Ok(());
-    };
-    for owner in forgotten_owners(judge, id, &record) {
-        dir.remove_owner(&owner)?;
-    }
-    Ok(())
 }
 
 fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report) -> Result<()> {

@@ -33,14 +33,31 @@ pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
 /// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
     named(dir).or_else(|| {
-        let projects = projects_dir(env)?;
         let name = format!("{id}.jsonl");
-        let mut folders = file::names(&projects).ok()?;
-        folders.find_map(|folder| {
-            let path = projects.join(Path::new(&folder)).join(&name);
-            is_there(&path).then_some(path)
-        })
+        let mut paths = folders(env).map(|folder| folder.join(&name));
+        paths.find(|path| is_there(path))
     })
+}
+
+/// All transcripts by the sessions that they are named after, wherever the client put them: one walk, for whoever looks for
+/// many.
+pub fn by_name(env: &Environment) -> BTreeMap<SessionId, PathBuf> {
+    let of = |path: PathBuf| {
+        let id = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
+        Some((id.parse().ok()?, path))
+    };
+    folders(env).flat_map(files).filter_map(of).collect()
+}
+
+/// The client's project folders.
+fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
+    projects_dir(env).into_iter().flat_map(files)
+}
+
+/// What is in a folder, if it can be listed.
+fn files(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
+    let names = file::names(&folder).into_iter().flatten();
+    names.map(move |name| folder.join(name))
 }
 
 /// As [`find`], but where it is not where anybody said, every file that may be it: those of its name, else those whose
@@ -50,26 +67,15 @@ pub fn candidates(env: &Environment, dir: &SessionDir, id: &SessionId) -> Vec<Pa
     if !said.is_empty() {
         return said;
     }
-    let projects = projects_dir(env);
-    let folders = || {
-        let projects = projects.iter();
-        projects.flat_map(|projects| {
-            let names = file::names(projects).into_iter().flatten();
-            names.map(move |name| projects.join(name))
-        })
-    };
-    let of_its_name = folders().map(|folder| folder.join(format!("{id}.jsonl")));
+    let of_its_name = folders(env).map(|folder| folder.join(format!("{id}.jsonl")));
     let mut found: Vec<PathBuf> = of_its_name.filter(|path| is_there(path)).collect();
     if found.is_empty() {
-        let all = folders().flat_map(|folder| {
-            let names = file::names(&folder).into_iter().flatten();
-            names.map(move |name| folder.join(name))
-        });
         let is_main = |path: &PathBuf| {
             path.extension().is_some_and(|ending| ending == "jsonl")
                 && AgentFile::at(path.clone()).is_none()
         };
         let is_own = |path: &PathBuf| session_in(path).as_deref() == Some(id.as_str());
+        let all = folders(env).flat_map(files);
         found = all.filter(is_main).filter(is_own).collect();
     }
     found.sort();

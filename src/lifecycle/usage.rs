@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,17 +59,15 @@ pub fn of_transcript(main: Option<&Path>, dir: &SessionDir, record: &Record) -> 
     }
 }
 
-/// Counts what a session used that has not been counted since its last event, if its transcript is where its record says
-/// or, where the session was at work within `search`, wherever it is. For whoever looks at all sessions.
+/// Counts what a session used that has not been counted since its last event, if its transcript is where its record says,
+/// else where `search` finds it. For whoever looks at all sessions.
 ///
 /// # Errors
 /// As [`of_session`].
 pub fn count_due(
-    env: &Environment,
     dir: &SessionDir,
     record: &Record,
-    now: Timestamp,
-    search: Duration,
+    search: impl FnOnce() -> Option<PathBuf>,
 ) -> Result<()> {
     let last = dir.last_activity();
     let written = dir.usage_written();
@@ -79,9 +77,7 @@ pub fn count_due(
             let changed = file::look(&main)?.map(|found| found.meta.modified);
             Some(main).filter(|_| !changed.into_iter().chain(last).all(is_counted))
         }
-        None if last.is_some_and(|last| last.age(now) < search && !is_counted(last)) => {
-            transcript::find(env, dir, &record.session_id)
-        }
+        None if last.is_some_and(|last| !is_counted(last)) => search(),
         None => None,
     };
     match main {
