@@ -238,6 +238,7 @@ impl FileCount {
         // A last line without its line break may still be written.
         while let Some(found) = lines.next_line()? {
             if let Found::Line(bytes) = found
+                && (since.is_some() || may_count(bytes))
                 && let Some(line) = Line::decode(bytes)
             {
                 count.line(&line, agent, since);
@@ -316,6 +317,12 @@ impl Counting {
         known.cache_creation = known.cache_creation.max(later_usage.cache_creation);
         self.cost_usd = later.cost_usd.or(self.cost_usd);
     }
+}
+
+/// Whether a line can be one that counts. Most of a transcript is what tools read and said.
+fn may_count(line: &[u8]) -> bool {
+    let has = |word: &str| memchr::memmem::find(line, word.as_bytes()).is_some();
+    has("\"usage\"") || has("cost-state")
 }
 
 /// The message in a line, if a model wrote it.

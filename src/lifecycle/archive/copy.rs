@@ -3,6 +3,7 @@
 //! The lines are dealt out in batches to as many threads as there are processors, and come back in order. Each batch is
 //! compressed by itself: a Zstandard file is a sequence of such frames. So memory is bounded, whatever the size.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -157,11 +158,13 @@ fn make(
     let mut redactor = Redactor::default();
     let mut copy = Vec::with_capacity(batch.len());
     for line in batch.split_inclusive(|byte| *byte == b'\n') {
-        let line = String::from_utf8_lossy(line);
-        let line = line.trim_end_matches('\n');
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        // Much faster than what replaces what is no text.
+        let line =
+            std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         let clean = match making.redact {
-            true => redactor.transcript_line(line),
-            false => line.into(),
+            true => redactor.transcript_line(&line),
+            false => Cow::Borrowed(&*line),
         };
         copy.extend_from_slice(clean.as_bytes());
         copy.push(b'\n');

@@ -36,7 +36,7 @@ const fn classes() -> [[u8; 2]; 256] {
     let mut byte = 0;
     while byte < 256 {
         let is = match byte as u8 {
-            b'=' | b':' | b'>' | b'-' | b'\\' | b'%' | b'~' | b'\x1b' => ALWAYS,
+            b'=' | b':' | b'>' | b'-' | b'%' | b'~' | b'\x1b' => ALWAYS,
             b'M' | b'N' | b'O' => AT_START,
             _ => 0,
         };
@@ -74,33 +74,39 @@ pub(super) fn next(bytes: &[u8], from: usize) -> Option<Spot> {
 #[inline(never)]
 fn conspicuous(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    let mut matters = matters(bytes, from);
+    let [mut before, mut byte] = before(bytes, from);
     for (offset, window) in rest.array_windows::<4>().enumerate() {
-        let [is, matters_next] = class(window[0]);
-        if (is | shapes::beginning(*window)) & matters != 0 {
+        let [is, _] = class(window[0]);
+        if (is | shapes::beginning(*window)) & matters(before, byte) != 0 {
             return Some(from + offset);
         }
-        matters = matters_next;
+        (before, byte) = (byte, window[0]);
     }
     None
 }
 
-/// What matters of the byte at `at`.
-fn matters(bytes: &[u8], at: usize) -> u8 {
-    let before = at.checked_sub(1).and_then(|at| bytes.get(at));
-    let [_, matters] = class(before.copied().unwrap_or(b' '));
-    matters
+/// The two bytes before `at`.
+fn before(bytes: &[u8], at: usize) -> [u8; 2] {
+    let byte = |back| at.checked_sub(back).and_then(|at| bytes.get(at)).copied();
+    [byte(2).unwrap_or(b' '), byte(1).unwrap_or(b' ')]
+}
+
+/// What matters of a byte behind these two: behind the letter of an escape a word may begin.
+#[inline(always)]
+fn matters(before: u8, byte: u8) -> u8 {
+    let [_, matters] = class(byte);
+    let escaped = u8::from(before == b'\\').wrapping_neg();
+    matters | escaped & (AT_START | shapes::AT_START)
 }
 
 /// The spot at a byte that is looked at closer.
 fn spot_at(bytes: &[u8], at: usize) -> Option<Spot> {
     let window = *bytes.get(at..)?.first_chunk::<4>()?;
-    let matters = matters(bytes, at);
+    let [before, byte] = before(bytes, at);
+    let matters = matters(before, byte);
     let [is, _] = class(window[0]);
-    let sign = match is & matters {
-        0 => None,
-        _ => spot_at_sign(bytes, at, window),
-    };
+    let is_sign = is & matters != 0 || window[0] == b'\\';
+    let sign = is_sign.then(|| spot_at_sign(bytes, at, window)).flatten();
     sign.or_else(|| {
         let begins = shapes::beginning(window) & matters != 0 && shapes::may_begin_at(bytes, at);
         begins.then_some(Spot { at, end: at + 1 })
@@ -134,10 +140,6 @@ fn spot_at_sign(bytes: &[u8], at: usize, window: [u8; 4]) -> Option<Spot> {
         [b'\\', b'u' | b'x', ..] | [b'%', ..] => {
             let ends = at + 3..at + ESCAPE;
             return escape(at).filter(|_| ends.into_iter().any(|end| may_begin(bytes, end)));
-        }
-        [b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'0', ..] => {
-            let spot = Spot { at, end: at + 3 };
-            return Some(spot).filter(|_| may_begin(bytes, at + 2));
         }
         [b'\x1b', ..] => return escape(at),
         _ => false,
