@@ -4,9 +4,12 @@ What each archive must say stands in `kept`, by a probe of the session; the look
 whose end is archived, and so tell what archived it.
 """
 from client import Client
-from scenarios.table import SESSION, TOOLS, Kept, agent, bash, hold, probe, scenario, turn
+from scenarios.calls import TOKEN
+from scenarios.table import (
+    SESSION, TOOLS, Kept, agent, bash, edit, hold, probe, read, scenario, turn, write)
 
 RESTORED_ID = "55555555-5555-4555-8555-555555555555"
+GOLDEN_ID = "66666666-6666-4666-8666-666666666666"
 DONE = turn("Done.")
 
 # What the client writes down for the command that a session begins with.
@@ -114,3 +117,31 @@ def swept(client: Client) -> None:
     client.archives("ended", ended=[], going=["printed", "killed"])
     client.cleanup()
     client.archives("cleanup", ended=["printed", "killed"])
+
+
+@scenario(
+    "the text of an archive, compared with a golden one, without and with tool calls",
+    provokes=SESSION | TOOLS | {"PostToolUseFailure", "SubagentStart", "SubagentStop"},
+    compared=False,
+    sessions=("said again",),
+    secrets=(TOKEN,),
+    golden={"plain": "realclient.txt", "tools": "realclient.tools.txt"},
+    conversations={
+        "said": [
+            turn("I will look around.", probe("said"), thinking=f"First a look around, then {TOKEN}."),
+            turn("", read("notes.txt")),
+            turn("This one fails:\n\n    exit 3", bash("echo to-out; echo to-err >&2; exit 3")),
+            turn("", write("new.txt", "héllo\n")),
+            turn("", edit("notes.txt", "alpha", "ALPHA"), thinking="Now the notes."),
+            turn("Somebody else reads on.", agent("aside")),
+            turn("| what | how |\n|---|---|\n| notes | *changed* |\n\nAll done — ✓"),
+        ],
+        "aside": [turn("The aside is not in the text.", bash("cat README.md")), turn("Aside report.")],
+        "again": [turn("", probe("again", "seq -s ' ' 700")), turn("Counted.")],
+    })
+def golden(client: Client) -> None:
+    client.ask("golden1", f"RUN:said please\n\n  with two lines, [user] in one, and {TOKEN}", "--session-id", GOLDEN_ID)
+    client.ask("golden2", "RUN:again", "--resume", GOLDEN_ID)
+    client.cleanup()
+    client.text("plain", "said")
+    client.text("tools", "said", "--tools", "--description", "A look\naround")
