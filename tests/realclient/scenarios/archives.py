@@ -6,7 +6,7 @@ whose end is archived, and so tell what archived it.
 from client import Client
 from scenarios.calls import TOKEN
 from scenarios.table import (
-    SESSION, TOOLS, Kept, agent, bash, edit, hold, probe, read, scenario, turn, write)
+    SESSION, TOOLS, Kept, agent, bash, clock_in, edit, hold, probe, read, scenario, turn, write)
 
 RESTORED_ID = "55555555-5555-4555-8555-555555555555"
 GOLDEN_ID = "66666666-6666-4666-8666-666666666666"
@@ -145,3 +145,37 @@ def golden(client: Client) -> None:
     client.cleanup()
     client.text("plain", "said")
     client.text("tools", "said", "--tools", "--description", "A look\naround")
+
+
+@scenario(
+    "clocked in before the client starts, from within a session, and by `ccsession run`; clocked out after the end",
+    provokes=SESSION | TOOLS | {"SubagentStart", "SubagentStop"},
+    compared=False,
+    launched=True,
+    sessions=("clocked", "late", "ran"),
+    kept={
+        "clocked": Kept("other", heard("clocked"), "backend", "issue-12", ("Before it began", "Half of it is done")),
+        "late": Kept("other", ("user RUN:late", "assistant One tool.", "assistant Done."), "reviewer", "the parser",
+                     ("Read it all", "From the aside")),
+        "ran": Kept("exit:0", heard("ran"), "tester", "issue-14", ("From under run",)),
+    },
+    conversations={
+        "clocked": [turn("One tool.", probe("clocked"), thinking="Clocked in, clocked out."),
+                    turn("", clock_in("clocked", "--note", "Half of it is done")), DONE],
+        "late": [
+            turn("One tool.", probe("late")),
+            turn("", clock_in("late", "--role", "reviewer", "--focus", "the parser", "--note", "Read it all")),
+            turn("", agent("aside")),
+            DONE,
+        ],
+        "aside": [turn("", clock_in("late", "--note", "From the aside")), turn("Aside report.")],
+        "ran": [turn("One tool.", probe("ran")), turn("", clock_in("ran", "--note", "From under run")), DONE],
+    })
+def clocked(client: Client) -> None:
+    given = client.clock_in("clocked", "--role", "backend", "--focus", "issue-12", "--note", "Before it began")
+    # What starts and ends meanwhile takes nothing of it away.
+    client.ask("clocked1", "RUN:late")
+    client.ask("clocked2", "RUN:clocked", "--session-id", given)
+    client.ask("clocked3", "RUN:ran", run=("--role", "tester", "--focus", "issue-14"))
+    for label in ("late", "clocked", "ran"):
+        client.text(label, of=label)
