@@ -1,7 +1,8 @@
 """What `ccsession` makes of a run's calls: of what the hooks recorded, of an import of the client's transcripts where
-nothing is on record, and of one into a copy of the record.
+nothing is on record, and of one into a copy of the record; and what it archives in another copy.
 
-Runs inside the run's namespaces, where it shows which clients are gone. It only asks; `calls_checks.py` judges.
+Runs inside the run's namespaces, where it shows which clients are gone. It only asks; `calls_checks.py` and
+`archive_checks.py` judge.
 """
 import hashlib
 import json
@@ -14,7 +15,7 @@ from layout import Layout
 
 def take(layout: Layout, environment: dict[str, str]) -> None:
     """Leaves `account.json`: `recorded`, and of either import its two `reports`, what it had `kept` after each, the
-    `originals` before and after, and its `sessions`."""
+    `originals` before and after, and its `sessions`; and `archived`."""
     program = layout.local_bin / "ccsession"
     shutil.copytree(layout.state, layout.completed, symlinks=True)
     account = {"recorded": sessions(program, environment)}
@@ -30,7 +31,26 @@ def take(layout: Layout, environment: dict[str, str]) -> None:
             kept.append(hashes(state / "sessions"))
         account[state.name] = {"reports": reports, "kept": kept, "originals": [before, hashes(layout.transcripts)],
                                "sessions": sessions(program, own)}
+    account["archived"] = archived(layout, program, environment)
     layout.account.write_text(json.dumps(account))
+
+
+def archived(layout: Layout, program: Path, environment: dict[str, str]) -> dict:
+    """What is archived in a copy of the state after one more cleanup, and to which files each archive was `restored`."""
+    pointers = layout.root / "kept-pointers"
+    pointers.mkdir()
+    shutil.copytree(layout.state, layout.kept, symlinks=True)
+    own = environment | {"CCSESSION_STATE_DIR": str(layout.kept), "CCSESSION_POINTER_DIR": str(pointers)}
+    account = {"cleanup": ask(program, own, "cleanup", "--json"),
+               "listed": ask(program, own, "archive", "list", "--json"),
+               "verified": ask(program, own, "archive", "verify", "--json"), "restored": {}}
+    for archive in account["listed"]["said"]["archives"]:
+        session = archive["manifest"]["session_id"]
+        command = [str(program), "archive", "restore", session, "--to", str(layout.restored)]
+        done = subprocess.run(command, env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        account["restored"][session] = {"files": done.stdout.splitlines(), "status": done.returncode,
+                                        "stderr": done.stderr}
+    return account
 
 
 def sessions(program: Path, environment: dict[str, str]) -> dict[str, dict]:

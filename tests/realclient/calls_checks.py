@@ -350,7 +350,7 @@ def secrets_are_nowhere(scenario: Scenario, layout: Layout) -> Iterator[str]:
     for secret in scenario.secrets:
         if json.dumps(secret)[1:-1] not in told:
             yield f"the client never worked with {secret!r}, so the scenario did not do its work ({layout.fired_log})"
-        for state in (layout.state, layout.imported, layout.completed):
+        for state in (layout.state, layout.imported, layout.completed, layout.kept, layout.restored):
             for path in state.rglob("*"):
                 if path.is_file() and secret.encode() in path.read_bytes():
                     yield f"{secret!r} is in clear ({path})"

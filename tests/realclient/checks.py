@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import archive_checks
 import calls_checks
 import identity_checks
 import recording
@@ -34,6 +35,7 @@ def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> li
             state_is_private(layout),
             *identity_checks.all_of(scenario, layout),
             *calls_checks.all_of(scenario, layout),
+            *archive_checks.all_of(scenario, layout),
             nothing_was_left(layout),
             client_saw_silent_hooks(layout),
         ]
@@ -129,9 +131,9 @@ def records_are_right(scenario: Scenario, layout: Layout) -> Iterator[str]:
             continue
         for name in ("session_id", "source", "transcript_path", "project", "previous", "parent"):
             value = payload.get(name)
-            # A launcher made the record before there was a client to say more.
-            if record.get("source") == "run" and scenario.launched:
-                value = {"source": "run", "transcript_path": None}.get(name, value)
+            # The record was made before there was a client to say more.
+            if record.get("source") in ("run", "clock-in") and scenario.launched:
+                value = {"source": record["source"], "transcript_path": None}.get(name, value)
             if (recorded := record.get(name)) != value:
                 yield f"SessionStart of {session_id}: the record's {name} is {recorded!r}, not {value!r} ({path})"
     for folder in layout.state.glob("sessions/*"):

@@ -145,22 +145,58 @@ class Client:
         with open(self.layout.looks_log, "a") as log:
             log.write(json.dumps(entry) + "\n")
 
+    def ccsession(self, *arguments: str) -> str:
+        """What `ccsession` prints, run in a shell outside every session."""
+        command = [str(self.layout.local_bin / "ccsession"), *arguments]
+        return subprocess.run(command, env=self.environment, cwd=self.layout.project, check=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+
+    def clock_in(self, label: str, *arguments: str) -> str:
+        """Clocks in before there is a client, and returns the id: of the session that the probe will run in."""
+        printed = self.ccsession("clock-in", "--quiet", *arguments)
+        self.layout.clocked(label).write_text(printed)
+        return printed.strip()
+
+    def cleanup(self) -> None:
+        self.ccsession("cleanup")
+
+    def text(self, label: str, of: str, *arguments: str) -> None:
+        """Clocks the session of a probe out, and keeps the text of its archive as `out/LABEL.text`."""
+        path = Path(self.ccsession("clock-out", self.session_of(of), *arguments).removesuffix("\n"))
+        shutil.copy(path, self.layout.out / f"{label}.text")
+
+    def archives(self, label: str, ended: Sequence[str], going: Sequence[str] = (), wait: bool = False) -> None:
+        """Looks whose end is archived, and whose is not; each session is named by a probe of it.
+
+        Nobody clocks out in between: what stands there was archived by what the label names. A cleanup that a hook
+        leaves behind is waited for.
+        """
+        def listed() -> dict[str, str | None]:
+            archives = json.loads(self.ccsession("archive", "list", "--json"))["archives"]
+            return {archive["manifest"]["session_id"]: archive["manifest"]["ended_at"] for archive in archives}
+
+        wanted = {self.session_of(probe) for probe in ended}
+        deadline = time.monotonic() + STEP_LIMIT * wait
+        while not wanted <= {session for session, end in listed().items() if end} and time.monotonic() < deadline:
+            time.sleep(0.1)
+        entry = {"label": label, "ended": list(ended), "going": list(going), "listed": listed()}
+        with open(self.layout.archives_log, "a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def wait_written(self, of: str, text: str) -> None:
+        """Waits until the client has written a text into the transcript of the session of a probe."""
+        [path] = self.layout.transcripts.rglob(f"{self.session_of(of)}.jsonl")
+        wait_until(lambda: text in path.read_text(), f"{text!r} in {path}")
 
     def lose_and_restore(self, session: str) -> None:
         """Archives a session, deletes its transcripts as the client itself does after a month, and puts them back."""
-        program = self.layout.local_bin / "ccsession"
-
-        def ccsession(*arguments: str) -> str:
-            return subprocess.run([str(program), *arguments], env=self.environment, cwd=self.layout.project, check=True,
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-
-        ccsession("clock-out", session)
+        self.ccsession("clock-out", session)
         originals = {path: path.read_bytes() for path in self.layout.transcripts.rglob("*.jsonl")
                      if session in str(path)}
         assert originals, f"no transcript of {session}"
         for path in originals:
             path.unlink()
-        restored = {Path(line) for line in ccsession("archive", "restore", session).splitlines()}
+        restored = {Path(line) for line in self.ccsession("archive", "restore", session).splitlines()}
         assert restored == originals.keys(), (restored, originals.keys())
         for path, original in originals.items():
             assert path.read_bytes() == original, f"{path} is not as it was"
@@ -234,12 +270,16 @@ class Terminal:
         self.label = label
         self.layout = client.layout
         self.shots = 0
+        self.is_closed = False
         self.started = time.monotonic()
         client.running += 1
         self.status_file = self.layout.out / f"{label}.status"
         # The default permission mode asks a classifier that no scripted API has.
         self.command = [str(client.program), "--permission-mode", "manual", *arguments]
-        script = f"{shlex.join(self.command)}; echo $? >{shlex.quote(str(self.status_file))}; sleep 600"
+        # Where the terminal is closed its first shell ends, and everything in it is hung up. The second one lives on, to
+        # say how the client ended.
+        script = f"trap : HUP; {shlex.join(self.command)}; echo $? >{shlex.quote(str(self.status_file))}"
+        script = f"sh -c {shlex.quote(script)}; sleep 600"
         self.tmux("new-session", "-d", "-s", "it", "-x", "150", "-y", "45", "-c", str(self.layout.project), script)
 
     def __enter__(self) -> "Terminal":
@@ -248,11 +288,18 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.shot("end")
-        self.tmux("kill-server")
+        if not self.is_closed:
+            self.shot("end")
+            self.tmux("kill-server")
+
+    def close(self) -> None:
+        """Closes the terminal under the client, and waits for the client's end."""
+        self.is_closed = True
+        self.tmux("kill-session", "-t", "it")
+        self.wait_exit()
 
     def tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-L", "realclient", "-f", "/dev/null", *arguments]
+        command = ["tmux", "-L", self.label, "-f", "/dev/null", *arguments]
         return subprocess.run(command, env=self.client.environment, capture_output=True, text=True,
                               timeout=STEP_LIMIT, check=True).stdout
 
@@ -322,7 +369,8 @@ class Terminal:
         try:
             wait_until(condition, what)
         except TimeoutError as error:
-            self.shot("stuck")
+            if not self.is_closed:
+                self.shot("stuck")
             raise TimeoutError(f"{self.label}: {error}; the screen is in {self.layout.out}") from None
 
 

@@ -2,13 +2,16 @@
 
 A conversation is a list of turns, each of them what the model says next:
 
-    {"text": "…", "calls": [{"name": "Bash", "input": {…}}, …]}
+    {"text": "…", "thinking": "…", "calls": [{"name": "Bash", "input": {…}}, …]}
     {"error": {"status": 400, "type": "invalid_request_error", "message": "…"}}
 
 It is chosen by the last marker `RUN:NAME` in the user's messages, the turn by counting the assistant's messages after
 that marker. So nothing is kept between requests: several clients, subagents (the marker stands in their prompt),
-resumed sessions and retries all work. `@WORD@` in a turn is replaced from `words`.
+resumed sessions and retries all work. `@WORD@` in a turn is replaced from `words`. What it thinks is signed, as the
+model's own API signs it: with a word as long and as random as a key.
 """
+import base64
+import hashlib
 import itertools
 import json
 import re
@@ -59,7 +62,11 @@ class FakeApi(ThreadingHTTPServer):
 
     def blocks(self, turn: dict) -> list[dict]:
         """A turn as the API's content blocks."""
-        blocks = [{"type": "text", "text": turn["text"]}] if turn.get("text") else []
+        blocks = []
+        if thinking := turn.get("thinking"):
+            blocks.append({"type": "thinking", "thinking": thinking, "signature": signature_of(thinking)})
+        if turn.get("text"):
+            blocks.append({"type": "text", "text": turn["text"]})
         for call in turn.get("calls", []):
             blocks.append({"type": "tool_use", "id": f"toolu_fake{next(self.numbers):04}", "name": call["name"],
                            "input": {key: self.fill(value) for key, value in call["input"].items()}})
@@ -70,6 +77,10 @@ class FakeApi(ThreadingHTTPServer):
             for word, text in self.words.items():
                 value = value.replace(f"@{word}@", text)
         return value
+
+
+def signature_of(thinking: str) -> str:
+    return base64.b64encode(hashlib.shake_256(thinking.encode()).digest(300)).decode()
 
 
 def texts(message: dict) -> list[str]:
@@ -132,12 +143,16 @@ class Handler(BaseHTTPRequestHandler):
         self.event("message_start", message=message)
         for index, block in enumerate(blocks):
             if block["type"] == "text":
-                empty, delta = block | {"text": ""}, {"type": "text_delta", "text": block["text"]}
+                empty, deltas = block | {"text": ""}, [{"type": "text_delta", "text": block["text"]}]
+            elif block["type"] == "thinking":
+                empty = block | {"thinking": "", "signature": ""}
+                deltas = [{"type": f"{name}_delta", name: block[name]} for name in ("thinking", "signature")]
             else:
                 text = json.dumps(block["input"])
-                empty, delta = block | {"input": {}}, {"type": "input_json_delta", "partial_json": text}
+                empty, deltas = block | {"input": {}}, [{"type": "input_json_delta", "partial_json": text}]
             self.event("content_block_start", index=index, content_block=empty)
-            self.event("content_block_delta", index=index, delta=delta)
+            for delta in deltas:
+                self.event("content_block_delta", index=index, delta=delta)
             self.event("content_block_stop", index=index)
         self.event("message_delta", delta={"stop_reason": stop, "stop_sequence": None}, usage=usage)
         self.event("message_stop")

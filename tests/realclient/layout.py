@@ -40,6 +40,11 @@ class Layout:
         # The transcripts imported where nothing is on record, and into a copy of what is.
         self.imported = root / "imported"
         self.completed = root / "completed"
+        # A copy of the state after one more cleanup, and what its archives were restored to.
+        self.kept = root / "kept"
+        self.restored = root / "restored"
+        # What was archived while the scenario ran.
+        self.archives_log = root / "archives.jsonl"
 
     def fired(self) -> list[dict]:
         """Every hook call that the capture hook saw: `at`, `pid` (the client's), `above`, `project_dir`, `payload`."""
@@ -52,6 +57,10 @@ class Layout:
     def gate(self, name: str, what: str) -> Path:
         """The file that says that a command is `held` at a gate, or may `go` on."""
         return self.root / f"{name}.{what}"
+
+    def clocked(self, label: str) -> Path:
+        """The file with the id that `ccsession clock-in` printed for the session of a probe."""
+        return self.root / f"{label}.clocked"
 
     def probe_command(self, *label: str) -> str:
         return python_command("probe.py", self.probe_log, *label)

@@ -60,15 +60,15 @@ def fired(layout: Layout, events: set[str]) -> Counter:
     return counts
 
 
-# Events of `ccsession run`, which no client fires.
-LAUNCHERS = {"RunStart", "RunEnd"}
+# Events of `ccsession run` and `ccsession clock-in`, which no client fires.
+OWN_EVENTS = {"RunStart", "RunEnd", "ClockIn"}
 
 
 def journaled(layout: Layout) -> Counter:
     """How often each firing was journaled, by identity; the session is taken from the journal's folder."""
     counts = Counter()
     for path, line in journal_lines(layout):
-        if line.get("event") in LAUNCHERS:
+        if line.get("event") in OWN_EVENTS:
             continue
         common = {name: line.get(name) for name in IDENTITY.values()} | {"session_id": path.parent.name}
         counts[identity(common, line, line.get("calls", []), line.get("pid"))] += 1

@@ -7,7 +7,6 @@ from scenarios.table import (
     SESSION, TOOLS, agent, bash, edit, hold, probe, read, scenario, tool, turn, write)
 
 CALLS_ID = "44444444-4444-4444-8444-444444444444"
-RESTORED_ID = "55555555-5555-4555-8555-555555555555"
 DONE = turn("Done.")
 
 # In two parts, so that none who scans this file takes them for secrets. The client works with the whole.
@@ -36,23 +35,6 @@ PAGE = "for i in $(seq 600); do echo \"line $i of a page of text\"; done"
     })
 def p(client: Client) -> None:
     client.ask("p1", "RUN:many")
-
-
-@scenario(
-    "a session whose transcript is deleted, and restored from its archive, so that the client resumes it",
-    provokes=SESSION | TOOLS | {"SubagentStart", "SubagentStop"},
-    compared=False,
-    sessions=("said again",),
-    calls={"Bash ok": 3, "Agent ok": 1},
-    conversations={
-        "said": [turn("Remember this.", probe("said"), agent("aside")), DONE],
-        "aside": [turn("", bash("ls")), turn("Aside report.")],
-        "again": [turn("", probe("again")), DONE],
-    })
-def archived(client: Client) -> None:
-    client.ask("archived1", "RUN:said", "--session-id", RESTORED_ID)
-    client.lose_and_restore(RESTORED_ID)
-    client.ask("archived2", "RUN:again", "--resume", RESTORED_ID)
 
 
 @scenario(

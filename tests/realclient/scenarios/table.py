@@ -3,6 +3,7 @@
 A prompt with `RUN:NAME` picks the conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders,
 and `@PROBE@ LABEL` is a command that records which session `ccsession` says it is in: each scenario needs one.
 """
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,18 @@ from client import Client
 TOOLS = {"PreToolUse", "PostToolUse", "PostToolBatch"}
 SESSION = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd"}
 COMPACTION = {"PreCompact", "PostCompact", "SubagentStop"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the archive of a session must say."""
+    # How it ended.
+    reason: str
+    # Each message as one line: `user …`, `assistant …`.
+    said: tuple[str, ...]
+    role: str = "unknown"
+    focus: str = "general"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,10 @@ class Scenario:
     sessions: tuple[str, ...] = ()
     # How many calls of each kind there must be, over all sessions, in words: `Bash ok`, `Agent backgrounded`.
     calls: dict[str, int] = field(default_factory=dict)
+    # What the archives must say, by a probe of each session.
+    kept: dict[str, Kept] = field(default_factory=dict)
+    # Texts that it took by `Client.text`, by label, and the files of `tests/data/archives` that they must be like.
+    golden: dict[str, str] = field(default_factory=dict)
     # What stands in the environment of its clients, and in the user's settings, beyond what is common to all.
     environment: dict[str, str] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
@@ -38,7 +55,7 @@ class Scenario:
     doubled: bool = False
     # Texts that the client works with, and that may be nowhere in what is recorded.
     secrets: tuple[str, ...] = ()
-    # Its clients are started by `ccsession run`.
+    # Its sessions may be on record before their clients start: by `ccsession run` or `ccsession clock-in`.
     launched: bool = False
     # Played once more without our hooks, to compare what the client did.
     compared: bool = True
@@ -57,8 +74,8 @@ def scenario(about: str, **fields) -> Callable:
     return register
 
 
-def turn(text: str, *calls: dict) -> dict:
-    return {"text": text, "calls": list(calls)}
+def turn(text: str, *calls: dict, thinking: str = "") -> dict:
+    return {"text": text, "calls": list(calls)} | ({"thinking": thinking} if thinking else {})
 
 
 def tool(name: str, /, **inputs: object) -> dict:
@@ -83,6 +100,11 @@ def probed(label: str, pointer: str = "") -> str:
 def hold(name: str) -> str:
     """The command that waits at a gate, until the user opens it: see `Client.wait_held` and `Client.let_go`."""
     return f"touch @RUN@/{name}.held; until test -e @RUN@/{name}.go; do sleep 0.05; done"
+
+
+def clock_in(label: str, *arguments: str) -> dict:
+    """Clocks in from within the session of a probe, without naming it."""
+    return bash(f"ccsession clock-in --quiet {shlex.join(arguments)} >>@RUN@/{label}.clocked")
 
 
 def read(file: str) -> dict:

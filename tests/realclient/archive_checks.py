@@ -1,0 +1,236 @@
+"""What must hold of archives: each session that has ended is archived, without anyone asking, whole and as it was said.
+
+How a session ended is the client's own word, in its hooks' payloads; what was said is the scenario's; what the copies
+must be is what the client has in its transcripts.
+"""
+import difflib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import recording
+from fake_api import signature_of
+from layout import Layout, read_lines
+from scenarios import Scenario
+from scenarios.table import Kept
+
+GOLDEN = Path(__file__).resolve().parents[1] / "data/archives"
+ABANDONED = "abandoned"
+ENDS = {"SessionStart", "UserPromptSubmit", "SessionEnd"}
+# How long before a hook of ours a hook beside it can begin, in seconds.
+BESIDE = 5
+# A file's own time, by which an abandoned session is judged, comes from a clock that ticks this seldom, in seconds.
+TICK = 0.02
+# What the client writes after the hook of a /clear has told of the end, and even after the next session has begun. A
+# cleanup that is quick archives the session without that.
+LATE = {"cost-state"}
+# What the client must find again in a transcript to go on with it.
+NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "id", "tool_use_id", "signature"}
+HEAD = re.compile(r"={80}\nClaude Code Session Export\n(.*?)={80}\n\n", re.DOTALL)
+MESSAGE = re.compile(r"\[(user|assistant)\]\n(.*?)\n\n(?=\[(?:user|assistant)\]\n|={80}\n)", re.DOTALL)
+END = re.compile(r"\n={80}\nEnd of session \((\d+) messages\)\n={80}\Z")
+
+
+def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
+    account = json.loads(layout.account.read_text())["archived"]
+    return [
+        what_ended_was_archived_when_said(layout),
+        every_ended_session_is_archived(scenario, layout, account),
+        archives_are_whole(layout, account),
+        texts_say_what_was_said(scenario, layout, account),
+        copies_are_the_transcripts(layout, account),
+        signatures_are_the_models(layout, account),
+        clock_in_found_the_session(layout),
+        texts_are_golden(scenario, layout),
+    ]
+
+
+def what_ended_was_archived_when_said(layout: Layout) -> Iterator[str]:
+    """Without this, nobody would know what archived a session: a start, or a cleanup."""
+    for look in read_lines(layout.archives_log):
+        for which, wanted in (("ended", True), ("going", False)):
+            for label in look[which]:
+                listed = look["listed"].get(session_of(layout, label))
+                if bool(listed) != wanted:
+                    yield (f"{look['label']}: the end of the session of {label} must {'' if wanted else 'not '}be "
+                           f"archived, `ccsession archive list` said {listed} ({layout.archives_log})")
+
+
+def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account: dict) -> Iterator[str]:
+    """After one more cleanup, with the end that the client told, in the record and in the manifest."""
+    if account["cleanup"]["status"] != 0 or account["cleanup"]["stderr"]:
+        yield f"`ccsession cleanup` said {account['cleanup']} ({layout.account})"
+    found = manifests(account)
+    kept = {session_of(layout, label): kept for label, kept in scenario.kept.items()}
+    for path in sorted(layout.kept.glob("sessions/*/session.json")):
+        session, record = path.parent.name, json.loads(path.read_text())
+        if session not in found:
+            # Of several transcripts only a person can say which one it is.
+            if len(transcripts(layout, session)) < 2:
+                yield f"session {session} is not archived ({layout.kept}/archive)"
+            continue
+        at, reason = end_of(layout, session)
+        # What a launcher notes after the client's own end is the end.
+        ended = seconds(record["ended_at"]) or 0
+        is_right = abs(ended - at) <= TICK * (reason == ABANDONED) and record["end_reason"] == reason
+        if not (is_right or scenario.launched):
+            said = f"ended at {record['ended_at']} by {record['end_reason']!r}"
+            yield f"session {session}: the record says {said}, the client at {at} by {reason!r} ({path})"
+        if session in kept and record["end_reason"] != kept[session].reason:
+            yield f"session {session} ended by {record['end_reason']!r}, not {kept[session].reason!r} ({path})"
+        if found[session]["ended_at"] != record["ended_at"] or not record["ended_at"]:
+            ends = f"{found[session]['ended_at']}, the record {record['ended_at']}"
+            yield f"session {session}: the manifest says that it ended at {ends} ({path})"
+
+
+def end_of(layout: Layout, session: str) -> tuple[float, str]:
+    """When and how a session ended: when our hook heard the end that the client told, else when it heard last of it."""
+    calls = [call for call in layout.fired() if call["payload"]["session_id"] == session]
+    last = [call["payload"] for call in calls if call["payload"]["hook_event_name"] in ENDS][-1]
+    reason = last.get("reason", ABANDONED)
+    lines = [line for path, line in recording.journal_lines(layout) if path.parent.name == session]
+    times = [seconds(line["ts"]) for line in lines if reason == ABANDONED or line["event"] == "SessionEnd"]
+    at = max(times, default=0.0)
+    if abs(calls[-1]["at"] - at) > BESIDE:
+        raise ValueError(f"session {session} was last heard of at {at}, and by the client at {calls[-1]['at']}")
+    return at, reason
+
+
+def archives_are_whole(layout: Layout, account: dict) -> Iterator[str]:
+    verified = account["verified"]
+    whole = {"v": 1, "archives": len(manifests(account)), "faults": []}
+    if [verified["status"], verified["said"], verified["stderr"]] != [0, whole, ""]:
+        yield f"`ccsession archive verify` said {verified} ({layout.kept}/archive)"
+    for archive in account["listed"]["said"]["archives"]:
+        manifest, text = archive["manifest"], Path(archive["path"]).read_text()
+        if not (HEAD.match(text) and (end := END.search(text))):
+            yield f"the text has no head or no end ({archive['path']})"
+            continue
+        counts = [int(end[1]), manifest["messages"], len(MESSAGE.findall(text))]
+        if len(set(counts[:2] if manifest["tools"] else counts)) > 1:
+            yield (f"the text counts {counts[0]} messages, the manifest {counts[1]}, and {counts[2]} are there "
+                   f"({archive['path']})")
+
+
+def texts_say_what_was_said(scenario: Scenario, layout: Layout, account: dict) -> Iterator[str]:
+    """In the archive as it is at the end, and as it was when the scenario clocked the session out."""
+    paths = {archive["manifest"]["session_id"]: Path(archive["path"])
+             for archive in account["listed"]["said"]["archives"]}
+    for label, kept in scenario.kept.items():
+        session, clocked_out = session_of(layout, label), layout.out / f"{label}.text"
+        for path in (paths.get(session), clocked_out if clocked_out.exists() else None):
+            if path:
+                yield from sayings(path, session, kept)
+
+
+def sayings(path: Path, session: str, kept: Kept) -> Iterator[str]:
+    text = path.read_text()
+    said = tuple(f"{who} {' '.join(words.split())}" for who, words in MESSAGE.findall(text))
+    if said != kept.said:
+        yield f"session {session}: the text says {said}, not {kept.said} ({path})"
+    head, notes = HEAD.match(text)[1].splitlines(), [f"Note: {note}" for note in kept.notes]
+    wanted = [f"Session ID: {session}", f"Role: {kept.role}", f"Focus: {kept.focus}"]
+    if head[:3] != wanted or [line for line in head if line.startswith("Note: ")] != notes:
+        yield f"session {session}: the head says {head}, not {wanted} with {notes} ({path})"
+
+
+def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
+    """Put back, each archive has all transcripts of its session, line by line; byte for byte, where no secret was."""
+    for session, manifest in manifests(account).items():
+        copies = {Path(path).relative_to(layout.restored): Path(path)
+                  for path in account["restored"][session]["files"]}
+        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*.jsonl")
+                     if session in str(path.relative_to(layout.transcripts))}
+        if copies.keys() != originals.keys():
+            names = f"{sorted(map(str, copies))}, the client has {sorted(map(str, originals))}"
+            yield f"session {session}: the archive was restored to {names}: {account['restored'][session]}"
+        for place in sorted(copies.keys() & originals.keys()):
+            yield from differences(copies[place], originals[place], has_secrets=bool(manifest["redacted"]))
+        yield from other_programs_read_the_same(layout, manifest, copies)
+
+
+def differences(copy: Path, original: Path, has_secrets: bool) -> Iterator[str]:
+    lines, copied = (path.read_text().split("\n") for path in (original, copy))
+    late = [json.loads(line)["type"] for line in lines[len(copied) - 1:-1]]
+    if len(copied) > len(lines) or not LATE.issuperset(late):
+        yield f"{len(copied) - 1} lines were archived, {len(lines) - 1} are in the transcript ({copy}, {original})"
+    for number, (line, kept) in enumerate(zip(lines[:-1], copied[:-1]), 1):
+        try:
+            is_same = needed(json.loads(kept)) == needed(json.loads(line)) if has_secrets else kept == line
+        except ValueError as error:
+            yield f"line {number} is no JSON: {error} ({copy})"
+            continue
+        if not is_same:
+            yield f"line {number} is not what the client wrote ({copy}, {original})"
+
+
+def needed(value: object, path: str = "") -> list[tuple[str, object]]:
+    """What the client needs of a line of a transcript, wherever in it that stands."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for name, child in children
+            for found in ([(f"{path}/{name}", child)] if name in NEEDED else needed(child, f"{path}/{name}"))]
+
+
+def other_programs_read_the_same(layout: Layout, manifest: dict, copies: dict[Path, Path]) -> Iterator[str]:
+    """What was put back was read by ccsession itself. Where there is `zstd`, it must read the same."""
+    if shutil.which("zstd") is None:
+        return
+    for part in (part for part in manifest["parts"] if part.get("original")):
+        [path] = layout.kept.glob(f"archive/*/{part['name']}")
+        done = subprocess.run(["zstd", "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True)
+        copy = copies.get(Path(part["original"]))
+        if done.returncode != 0 or copy is None or done.stdout != copy.read_bytes():
+            yield f"`zstd` read something else than was restored to {copy}: {done.stderr.decode()} ({path})"
+        if done.stdout.count(b"\n") != part["lines"]:
+            yield f"the manifest counts {part['lines']} lines, `zstd` {done.stdout.count(bytes([10]))} ({path})"
+
+
+def signatures_are_the_models(layout: Layout, account: dict) -> Iterator[str]:
+    """What the model has thought is signed, and of no use to the client where one letter of that is another."""
+    for request in read_lines(layout.api_log):
+        session, thinking = request["session_id"], request["reply"].get("thinking")
+        if thinking and session in account["restored"]:
+            files = account["restored"][session]["files"]
+            if not any(f'"signature":"{signature_of(thinking)}"' in Path(path).read_text() for path in files):
+                yield f"session {session}: no archived transcript has the signature of {thinking!r} ({files})"
+
+
+def clock_in_found_the_session(layout: Layout) -> Iterator[str]:
+    """Each `ccsession clock-in` for the session of a probe printed its id, before there was a client and within."""
+    for path in layout.root.glob("*.clocked"):
+        if set(path.read_text().split()) != {session_of(layout, path.stem)}:
+            yield f"clock-in printed {path.read_text().split()}, it was {session_of(layout, path.stem)} ({path})"
+
+
+def texts_are_golden(scenario: Scenario, layout: Layout) -> Iterator[str]:
+    """Leaves each text, with ids, times and places taken out, beside it: where it has changed for a reason, that is
+    read line by line and copied over the golden one."""
+    for label, name in scenario.golden.items():
+        found, golden = layout.out / f"{label}.golden", GOLDEN / name
+        text = recording.stable_text(layout, (layout.out / f"{label}.text").read_text())
+        found.write_text(text.replace(layout.probe_command().replace(str(layout.root), "@RUN@"), "@PROBE@") + "\n")
+        lines = [path.read_text().splitlines() if path.exists() else [] for path in (golden, found)]
+        if diff := list(difflib.unified_diff(*lines, str(golden), str(found), lineterm="")):
+            yield "\n".join(["an archive's text is not the golden one:", *diff])
+
+
+def session_of(layout: Layout, label: str) -> str:
+    """The session that the client says that a probe ran in."""
+    return next(probe["session_id"] for probe in layout.probes() if probe["label"] == label)
+
+
+def transcripts(layout: Layout, session: str) -> list[Path]:
+    return list(layout.transcripts.rglob(f"{session}.jsonl"))
+
+
+def manifests(account: dict) -> dict[str, dict]:
+    return {archive["manifest"]["session_id"]: archive["manifest"]
+            for archive in account["listed"]["said"]["archives"]}
+
+
+def seconds(time: str | None) -> float | None:
+    return time and datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
