@@ -1,23 +1,17 @@
 //! `ccsession cleanup`: remove what is stale, say how much.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::lifecycle::cleanup::{self, Due, Report};
-use crate::lifecycle::transcript;
-use crate::model::config::{Key, duration};
-use crate::store::config::{Source, load};
-use crate::store::file;
+use crate::model::config::duration;
+use crate::setup::retention::{self, Keeping};
 use crate::store::pointer::{Swept, Why};
 
-/// For how many days the client keeps transcripts by itself.
-const USUAL_DAYS: f64 = 30.0;
-/// The most bytes of the client's settings that are read.
-const MAX_SETTINGS: usize = 16 << 20;
 /// So many stale pointers at once say that something does not clean up after itself.
 const MANY: usize = 10;
 
@@ -26,26 +20,31 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
         // Fails only where this process leads a session of its own already.
         let _ = rustix::process::setsid();
     }
-    let mut config = context.config()?;
+    let mut loaded = context.loaded()?;
     if let Some(ttl) = &args.ttl {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
-        config.ttl = duration(ttl).map_err(wrong)?;
+        loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    config.archive_auto &= !client_keeps_little(context);
+    // By the same settings as the hook that left this cleanup behind: what it marked is due, whether it is archived or only
+    // noted. Else each start would leave another one behind.
     let due = match args.if_due && !args.dry_run {
-        true => cleanup::claim(&context.places, &config, context.now)?,
+        true => cleanup::claim(&context.places, &loaded.config, context.now)?,
         false => Due::All,
     };
+    if due != Due::Nothing {
+        retention::settle(&mut loaded, &Keeping::of_client(&context.env));
+    }
+    let config = &loaded.config;
     let report = match due {
         Due::All => cleanup::run(
             &context.env,
             &context.places,
-            &config,
+            config,
             context.now,
             args.dry_run,
         )?,
         Due::Archiving => {
-            cleanup::archive_ended(&context.env, &context.places, &config, context.now)?
+            cleanup::archive_ended(&context.env, &context.places, config, context.now)?
         }
         Due::Nothing => Report::default(),
     };
@@ -59,21 +58,6 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     } else {
         Status::Failed
     })
-}
-
-/// Whether the client was told to keep its transcripts for less than it would by itself. Whoever says so wants no archive of
-/// them, unless `archive.auto` is set.
-fn client_keeps_little(context: &Context) -> bool {
-    let is_set =
-        |(key, source): &(Key, Source)| *key == Key::ArchiveAuto && *source != Source::Default;
-    let days = || {
-        let path = transcript::claude_dir(&context.env)?.join("settings.json");
-        let settings = file::read_any(&path, MAX_SETTINGS).ok()??;
-        let settings: Value = serde_json::from_slice(&settings.bytes).ok()?;
-        settings.get("cleanupPeriodDays")?.as_f64()
-    };
-    days().is_some_and(|days| days < USUAL_DAYS)
-        && !load(&context.places).sources.iter().any(is_set)
 }
 
 fn print(args: &CleanupArgs, report: &Report) {

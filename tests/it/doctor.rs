@@ -111,6 +111,7 @@ fn where_all_is_well_every_line_says_so() {
         [
             "ok    orphans: none",
             "ok    cleanup: by the hooks, when a session starts",
+            "ok    archive: nothing is archived by itself: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers
         ]
     );

@@ -36,6 +36,7 @@ mod orphans;
 mod pointer;
 mod python;
 mod races;
+mod retention;
 mod rotation;
 mod run;
 mod stats;
