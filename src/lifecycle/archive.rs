@@ -139,6 +139,18 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archi
     Ok(None)
 }
 
+/// The archive of a session, whether its record names it or not: whoever made it may have been killed before the record said
+/// so.
+///
+/// # Errors
+/// As [`recorded`].
+pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
+    match recorded(archives, record)? {
+        Some(known) => Ok(Some(known)),
+        None => unrecorded(archives, &record.session_id),
+    }
+}
+
 /// Archives a session, waiting at most `patience` while another process archives.
 ///
 /// # Errors
@@ -157,11 +169,7 @@ pub fn archive(
     let record = session
         .record()?
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
-    let known = match recorded(&archives, &record)? {
-        Some(known) => Some(known),
-        // Whoever made it may have been killed before the record said so.
-        None => unrecorded(&archives, id)?,
-    };
+    let known = known(&archives, &record)?;
     let sources = Sources::find(env, &session, &record, order)?;
     if let Some(known) = known
         .as_ref()

@@ -408,14 +408,14 @@ fn is_whole(archives: &Archives, record: &Record) -> bool {
 
 /// How a session is gone.
 #[derive(PartialEq, Eq)]
-enum Gone {
+pub(super) enum Gone {
     Unrecorded,
     Ended,
     Abandoned,
 }
 
 /// How the session is gone, if it is. One that has a record which another version may understand is not.
-fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
+pub(super) fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     let Some(record) = judge.state.session(id).record().ok()? else {
         return Some(Gone::Unrecorded);
     };

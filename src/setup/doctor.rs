@@ -2,6 +2,7 @@
 
 mod orphans;
 mod sweepers;
+mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -94,7 +95,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let keeping = keeping.unwrap_or_else(|| Keeping::of_client(env));
     let mut loaded = config::load(places);
     retention::settle(&mut loaded, &keeping);
-    findings.extend(state(places, &loaded.config, now));
+    findings.extend(state(env, places, &loaded.config, &keeping, now));
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
@@ -420,7 +421,13 @@ fn twice(recorders: &Recorders) -> Vec<Finding> {
     findings
 }
 
-fn state(places: &Places, config: &Config, now: Timestamp) -> Vec<Finding> {
+fn state(
+    env: &Environment,
+    places: &Places,
+    config: &Config,
+    keeping: &Keeping,
+    now: Timestamp,
+) -> Vec<Finding> {
     let state = match State::open(places) {
         Ok(Some(state)) => state,
         Ok(None) => {
@@ -472,6 +479,7 @@ fn state(places: &Places, config: &Config, now: Timestamp) -> Vec<Finding> {
     };
     let judge = Judge::new(&state, config, now);
     findings.extend(orphans::examine(&judge, &pointers));
+    findings.push(transcripts::examine(env, &judge, config, keeping));
     findings
 }
 

@@ -1,9 +1,9 @@
-//! Where the client keeps transcripts for less than it would by itself: whether anything is archived then, who says so, and
-//! that nobody works in vain.
+//! What follows from how long the client keeps transcripts: whether anything is archived, who says so, that nobody works in
+//! vain, and how long it is until one goes that is not archived.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -183,4 +183,255 @@ fn wait_for(path: &Path) {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("{path:?} did not come");
+}
+
+// What goes soon.
+
+const DAY: u64 = 24 * 60 * 60;
+const CLEAN_UP: &str = "run `ccsession cleanup`";
+
+/// As [`healthy`], where everything is archived as it is for users.
+fn archiving() -> Sandbox {
+    let sandbox = healthy();
+    let path = sandbox.home().join(".config/ccsession/config.toml");
+    put(&path, "[archive]\nauto = true\n");
+    sandbox
+}
+
+/// Where the transcript of a session is.
+fn transcript(sandbox: &Sandbox, id: &str) -> PathBuf {
+    let projects = sandbox.home().join(".claude/projects");
+    projects.join(format!("-shop/{id}.jsonl"))
+}
+
+/// A session of a client that runs, and its transcript, which was last written to so many days ago.
+fn begin(sandbox: &Sandbox, id: &str, days: f64) -> PathBuf {
+    let path = transcript(sandbox, id);
+    let more = json!({"source": "startup", "transcript_path": path});
+    let start = sandbox.hook(&event("SessionStart", id, more));
+    start.env("CLAUDE_PID", as_client()).silent();
+    put(&path, "");
+    say(&path, days);
+    path
+}
+
+/// The same, and it ended. `auto` is what the hook that saw the end had read of `archive.auto`.
+fn end(sandbox: &Sandbox, id: &str, days: f64, auto: &str) -> PathBuf {
+    let path = begin(sandbox, id, days);
+    let end = sandbox.hook(&event("SessionEnd", id, json!({"reason": "other"})));
+    end.env("CLAUDE_PID", as_client()).env(AUTO, auto).silent();
+    path
+}
+
+/// Writes another line to a transcript, so many days ago.
+fn say(path: &Path, days: f64) {
+    let line = json!({"type": "user", "message": {"role": "user", "content": "remember me"}});
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, format!("{text}{line}\n")).unwrap();
+    written(path, days);
+}
+
+/// Makes a file as old as one that was written so many days ago.
+fn written(path: &Path, days: f64) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let then = SystemTime::now() - Duration::from_secs_f64(days * DAY as f64);
+    file.set_modified(then).unwrap();
+}
+
+fn transcripts(sandbox: &Sandbox) -> [String; 3] {
+    says(doctor(sandbox).without_env(AUTO), "transcripts")
+}
+
+#[track_caller]
+fn goes(sandbox: &Sandbox, found: &str, remedy: &str) {
+    assert_eq!(transcripts(sandbox), ["note", found, remedy]);
+}
+
+#[track_caller]
+fn nothing_goes(sandbox: &Sandbox) {
+    let [grade, found, _] = transcripts(sandbox);
+    let is_said = found.ends_with(" days; all that go within a week are archived");
+    assert!(grade == "ok" && is_said, "{found}");
+}
+
+fn clean_up(sandbox: &Sandbox) {
+    let run = ccsession(sandbox, ["cleanup", "--quiet"]);
+    run.without_env(AUTO).silent();
+}
+
+fn not_archived(id: &str, when: &str) -> String {
+    format!("that of session {id} is not archived to its end, and Claude Code deletes it {when}")
+}
+
+#[test]
+fn a_transcript_is_spoken_of_from_a_week_before_it_goes() {
+    for (age, when) in [
+        (22.9, None),
+        (23.1, Some("in 6 days")),
+        (27.5, Some("in 2 days")),
+        (28.5, Some("in 1 day")),
+        (29.5, Some("within a day")),
+        (30.5, Some("when it starts next")),
+        (4000.0, Some("when it starts next")),
+    ] {
+        let sandbox = archiving();
+        end(&sandbox, "s-1", age, "true");
+        let Some(when) = when else {
+            nothing_goes(&sandbox);
+            continue;
+        };
+        goes(&sandbox, &not_archived("s-1", when), CLEAN_UP);
+        clean_up(&sandbox);
+        nothing_goes(&sandbox);
+    }
+}
+
+#[test]
+fn what_no_cleanup_archives_is_for_a_clock_out() {
+    let sandbox = archiving();
+    // It ended when nothing was to be archived.
+    end(&sandbox, "s-1", 27.5, "false");
+    let remedy = "run `ccsession clock-out s-1`";
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+    clean_up(&sandbox);
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+    ccsession(&sandbox, ["clock-out", "s-1"]).stdout();
+    nothing_goes(&sandbox);
+
+    let sandbox = healthy();
+    end(&sandbox, "s-1", 27.5, "true");
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    put(&config, "[archive]\nauto = false\n");
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+}
+
+#[test]
+fn what_a_live_session_has_said_since_counts() {
+    let sandbox = archiving();
+    let settings = json!({"cleanupPeriodDays": 5}).to_string();
+    put(&user_settings(&sandbox), &settings);
+    let path = begin(&sandbox, "s-1", 0.0);
+    let found = || transcripts(&sandbox);
+    let is = |remedy: &str| ["note", &not_archived("s-1", "in 4 days"), remedy].map(str::to_owned);
+    assert_eq!(found(), is(CLEAN_UP));
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+    say(&path, 0.5);
+    // Into sessions that go on a cleanup looks once a day.
+    assert_eq!(found(), is("run `ccsession clock-out s-1`"));
+    written(&sandbox.state().join("daily"), 1.1);
+    assert_eq!(found(), is(CLEAN_UP));
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+}
+
+#[test]
+fn of_several_the_first_to_go_is_named() {
+    let sandbox = archiving();
+    for (id, age) in [("s-1", 24.5), ("s-2", 29.2), ("s-3", 26.5), ("s-4", 3.0)] {
+        end(&sandbox, id, age, "true");
+    }
+    end(&sandbox, "s-5", 25.5, "false");
+    let first = "the first that Claude Code deletes is that of session";
+    let found = format!("4 are not archived to their end; {first} s-2, within a day");
+    let remedy = "run `ccsession cleanup`, and `ccsession clock-out s-5`";
+    goes(&sandbox, &found, remedy);
+    clean_up(&sandbox);
+    let remedy = "run `ccsession clock-out s-5`";
+    goes(&sandbox, &not_archived("s-5", "in 4 days"), remedy);
+    let said = ccsession(&sandbox, ["doctor"]).without_env(AUTO).stdout();
+    let lines = format!(
+        "\nnote  transcripts: {}\n      remedy: {remedy}\n",
+        not_archived("s-5", "in 4 days")
+    );
+    assert!(said.contains(&lines), "{said}");
+}
+
+#[test]
+fn the_client_s_own_number_of_days_counts_if_it_is_one() {
+    let sandbox = archiving();
+    end(&sandbox, "s-1", 27.5, "true");
+    for (days, when) in [
+        (json!(0), Some("when it starts next")),
+        (json!(28), Some("within a day")),
+        (json!(30.4), Some("in 2 days")),
+        (json!(-1), Some("in 2 days")),
+        (json!("7"), Some("in 2 days")),
+        (json!(null), Some("in 2 days")),
+        (json!(60), None),
+        (json!(99999), None),
+        (json!(1e300), None),
+    ] {
+        let settings = json!({"cleanupPeriodDays": days}).to_string();
+        put(&user_settings(&sandbox), &settings);
+        match when {
+            Some(when) => goes(&sandbox, &not_archived("s-1", when), CLEAN_UP),
+            None => nothing_goes(&sandbox),
+        }
+    }
+}
+
+#[test]
+fn a_transcript_that_is_archived_or_on_no_record_is_not_spoken_of() {
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 27.5, "true");
+    put(&path.with_file_name("s-unknown.jsonl"), "{}\n");
+    written(&path.with_file_name("s-unknown.jsonl"), 27.5);
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+    // The record says nothing of the archive yet, when whoever made it is killed.
+    let record = sandbox.session("s-1").join("session.json");
+    let mut unnamed = sandbox.record("s-1");
+    let named = std::mem::take(&mut unnamed["archive"]);
+    crate::cli::write_private(&record, &unnamed.to_string());
+    nothing_goes(&sandbox);
+    // An archive that was kept for long enough is not missed, until something is said again.
+    unnamed["archive"] = named;
+    crate::cli::write_private(&record, &unnamed.to_string());
+    written(&path, 27.6);
+    let prune = ["archive", "prune", "--older-than", "1us", "--yes"];
+    ccsession(&sandbox, prune).stdout();
+    nothing_goes(&sandbox);
+    fs::remove_file(sandbox.state().join("tombstones.jsonl")).unwrap();
+    let remedy = "run `ccsession clock-out s-1`";
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+}
+
+#[test]
+fn a_subagent_s_transcript_and_one_that_moved_count_too() {
+    for agent in ["s-1/subagents/agent-a1.jsonl", "agent-a1.jsonl"] {
+        let sandbox = archiving();
+        let path = end(&sandbox, "s-1", 27.5, "true");
+        let agent = path.with_file_name(agent);
+        put(&agent, "{\"sessionId\":\"s-1\",\"agentId\":\"a1\"}\n");
+        clean_up(&sandbox);
+        nothing_goes(&sandbox);
+        say(&agent, 27.5);
+        let found = not_archived("s-1", "in 2 days");
+        goes(&sandbox, &found, "run `ccsession clock-out s-1`");
+        ccsession(&sandbox, ["clock-out", "s-1"]).stdout();
+        nothing_goes(&sandbox);
+    }
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 27.5, "true");
+    let moved = sandbox.home().join(".claude/projects/-elsewhere");
+    fs::create_dir(&moved).unwrap();
+    fs::rename(&path, moved.join("s-1.jsonl")).unwrap();
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), CLEAN_UP);
+}
+
+#[test]
+fn no_transcript_is_read_for_that() {
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 0.0, "true");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    written(&path, 27.5);
+    let began = std::time::Instant::now();
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), CLEAN_UP);
+    assert!(began.elapsed() < Duration::from_secs(30));
 }
