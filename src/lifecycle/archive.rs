@@ -11,6 +11,7 @@ mod text;
 pub use restore::{Restored, open_part, restore};
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,14 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lifecycle::transcript::{self, AgentFile};
+use crate::lifecycle::transcript::{self, AgentFile, MAX_META};
 use crate::lifecycle::usage;
-use crate::model::archive::{Kind, Manifest, Original, Stem, VERSION};
+use crate::model::archive::{Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
+use crate::store::file::Look;
 use crate::store::lines::Lines;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
@@ -188,8 +190,8 @@ pub fn archive(
             was_there: true,
         });
     }
-    let archive = match known {
-        Some(known) => known.archive,
+    let archive = match &known {
+        Some(known) => known.archive.clone(),
         None => {
             let day = clock::to_civil(record.started_at).date();
             let stem = Stem::new(day, record.focus.as_deref(), id);
@@ -197,7 +199,8 @@ pub fn archive(
         }
     };
     let now = clock::now();
-    let (draft, manifest) = sources.draft(&archive, &session, &record, order, now)?;
+    let (draft, manifest) =
+        sources.draft(&archive, known.as_ref(), &session, &record, order, now)?;
     let archive = draft.complete(&manifest)?;
     note(state, &record, order, &archive, now)?;
     drop(lock);
@@ -299,12 +302,7 @@ impl Sources {
     }
 
     fn measure(&mut self) -> store::Result<()> {
-        let mut digest = Sha256::new();
-        let mut bytes = 0;
-        for path in self.transcripts().chain(&self.journal) {
-            let Some(look) = file::look(path)? else {
-                continue;
-            };
+        let add = |digest: &mut Sha256, path: &Path, look: &Look| {
             let name = path.file_name().unwrap_or_default();
             digest.update(name.as_bytes());
             digest.update(format!(
@@ -312,9 +310,21 @@ impl Sources {
                 look.meta.size,
                 look.meta.modified.micros()
             ));
+        };
+        let mut digest = Sha256::new();
+        let mut bytes = 0;
+        for path in self.transcripts().chain(&self.journal) {
+            let Some(look) = file::look(path)? else {
+                continue;
+            };
+            add(&mut digest, path, &look);
             if !self.journal.contains(path) {
                 bytes += look.meta.size;
             }
+        }
+        for meta in self.agents.iter().map(AgentFile::meta) {
+            let found = file::look(&meta)?.filter(Look::is_file);
+            found.inspect(|look| add(&mut digest, &meta, look));
         }
         let mut fingerprint = to_hex(&digest.finalize());
         fingerprint.truncate(32);
@@ -338,10 +348,12 @@ impl Sources {
             && manifest.ended_at == record.ended_at
     }
 
-    /// Writes everything but the manifest.
+    /// Writes everything but the manifest. What the archive before has of subagents of which the client has nothing any more
+    /// is taken over.
     fn draft(
         &self,
         archive: &Archive,
+        before: Option<&Archived>,
         session: &SessionDir,
         record: &Record,
         order: &Order,
@@ -385,6 +397,10 @@ impl Sources {
             let main = self.main.as_deref().unwrap_or(&agent.path);
             writer.set_original(place_of(main, &agent.path));
             parts.copy_transcript(&agent.path, writer, None)?;
+            parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        }
+        if let Some(before) = before {
+            parts.take_over(before)?;
         }
         parts.copy_journal(&self.journal)?;
         let usage = usage::of_transcript(self.main.as_deref(), session, record);
@@ -444,6 +460,11 @@ fn place_of(main: &Path, path: &Path) -> String {
     place.to_string_lossy().into_owned()
 }
 
+/// What the file was called that a part is a copy of.
+fn name_of(part: &Part) -> Option<&OsStr> {
+    Path::new(part.original.as_deref()?).file_name()
+}
+
 /// The record without secrets that somebody wrote into its notes.
 fn as_map(record: &Record) -> Map<String, Value> {
     let mut value = serde_json::to_value(record).unwrap_or_default();
@@ -490,6 +511,44 @@ impl Parts {
         self.draft.add(writer)
     }
 
+    /// Copies what the client noted of a subagent. What cannot be read is no reason to have no archive.
+    fn copy_meta(&mut self, agent: &AgentFile, main: &Path, ending: &str) -> store::Result<()> {
+        let path = agent.meta();
+        let Ok(Some(content)) = file::read_original(&path, MAX_META) else {
+            return Ok(());
+        };
+        let mut redactor = Redactor::default();
+        let text = String::from_utf8_lossy(&content.bytes);
+        let clean = redactor.transcript_line(&text);
+        let mut writer = self.draft.part(Kind::Meta, ending)?;
+        writer.set_original(place_of(main, &path));
+        writer.write(clean.as_bytes(), clean.lines().count() as u64)?;
+        self.count(redactor.into_counts());
+        self.draft.add(writer)
+    }
+
+    /// Takes over what the archive before has of subagents and this one has not: the client deletes each of its files when it
+    /// is old, and goes on with the others.
+    fn take_over(&mut self, before: &Archived) -> store::Result<()> {
+        let present = self.draft.parts();
+        let is_present = |part: &Part| {
+            let is_same = |other: &Part| other.name == part.name || name_of(other) == name_of(part);
+            present.iter().any(is_same)
+        };
+        let of_agents = |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta);
+        let lost = before.manifest.parts.iter().filter(of_agents);
+        for part in lost.filter(|part| !is_present(part)) {
+            self.draft.take_over(&before.archive, part)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, redacted: Counts) {
+        for (rule, count) in redacted {
+            *self.redacted.entry(rule).or_default() += count;
+        }
+    }
+
     /// Copies the journal's files as one. They were redacted when they were written.
     fn copy_journal(&mut self, files: &[PathBuf]) -> store::Result<()> {
         let mut writer = self.draft.part(Kind::Journal, ".events.jsonl.zst")?;
@@ -508,9 +567,7 @@ impl Parts {
     fn take(&mut self, made: Made, writer: &mut Writer) -> store::Result<()> {
         self.messages += made.messages;
         self.left_out += made.left_out;
-        for (rule, count) in made.redacted {
-            *self.redacted.entry(rule).or_default() += count;
-        }
+        self.count(made.redacted);
         writer.write(&made.compressed, made.lines)
     }
 }

@@ -142,6 +142,8 @@ pub enum Kind {
     Transcript,
     /// A subagent's transcript, likewise.
     Subagent,
+    /// What the client noted of a subagent, redacted.
+    Meta,
     /// The journal, compressed.
     Journal,
 }

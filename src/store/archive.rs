@@ -374,6 +374,30 @@ impl Draft {
         Ok(())
     }
 
+    /// Takes a part of another archive of the session as it is. One that is not there any more is passed over: it was lost
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn take_over(&mut self, from: &Archive, part: &Part) -> Result<()> {
+        let path = from.part_path(&part.name);
+        let Some(mut source) = from.open(part)? else {
+            return Ok(());
+        };
+        let ending = part.name.strip_prefix(&from.stem.with(""));
+        let mut writer = self.part(part.kind, ending.unwrap_or_default())?;
+        writer.part.original.clone_from(&part.original);
+        writer.part.lines = part.lines;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = source.read(&mut piece).map_err(Error::io("read", &path))?;
+            match piece.get(..read) {
+                Some(bytes) if !bytes.is_empty() => writer.write(bytes, 0)?,
+                _ => return self.add(writer),
+            }
+        }
+    }
+
     /// The parts so far.
     pub fn parts(&self) -> Vec<Part> {
         self.parts.iter().map(|(_, part)| part.clone()).collect()

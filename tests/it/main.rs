@@ -14,6 +14,7 @@
 )]
 
 mod archive;
+mod archive_agents;
 mod bad_input;
 mod calls;
 mod capture;
