@@ -23,8 +23,8 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
         output::print(&example());
         return Ok(Status::Done);
     }
-    let mut loaded = load(&context.places);
-    retention::settle(&mut loaded, &Keeping::of_client(&context.env));
+    let keeping = Keeping::of_client(&context.env);
+    let loaded = retention::settled(load(&context.places), &keeping);
     let places = places(context);
     if args.json {
         let path = |path: &Option<PathBuf>| {

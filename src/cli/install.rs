@@ -92,8 +92,7 @@ fn say_what_is_not_archived(context: &Context, settings: &Settings<'_>, change: 
         (Scope::User, Some(text)) => Keeping::in_text(&settings.path, text),
         _ => Keeping::of_client(&context.env),
     };
-    let mut loaded = load(&context.places);
-    retention::settle(&mut loaded, &keeping);
+    let loaded = retention::settled(load(&context.places), &keeping);
     if let Some((found, remedy)) = retention::objection(&loaded, &keeping, &context.places) {
         output::line(&format!(
             "{found}; to have sessions archived all the same, {remedy}"

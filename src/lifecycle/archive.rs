@@ -217,6 +217,17 @@ pub fn archive(
     })
 }
 
+/// Whether [`archive`] would make an archive now of the session with this record, or a new one. Nothing is written.
+///
+/// # Errors
+/// As [`archive`].
+pub fn is_due(env: &Environment, state: &State, record: &Record) -> Result<bool, Refusal> {
+    let order = Order::default();
+    let known = known(&Archives::of(state), record)?;
+    let sources = Sources::find(env, &state.session(&record.session_id), record, &order)?;
+    Ok(!known.is_some_and(|known| sources.are_in(&known, record, &order)))
+}
+
 /// Notes in the record that the session is archived.
 fn note(
     state: &State,

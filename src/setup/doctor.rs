@@ -93,8 +93,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let mut keeping = None;
     findings.extend(registrations(env, version, &mut keeping));
     let keeping = keeping.unwrap_or_else(|| Keeping::of_client(env));
-    let mut loaded = config::load(places);
-    retention::settle(&mut loaded, &keeping);
+    let loaded = retention::settled(config::load(places), &keeping);
     findings.extend(state(env, places, &loaded.config, &keeping, now));
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));

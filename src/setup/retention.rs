@@ -77,14 +77,15 @@ impl Keeping {
     }
 }
 
-/// Settles whether sessions that have ended are archived by themselves. Whoever told the client to keep transcripts for less
+/// The settings, settled whether sessions that have ended are archived by themselves. Whoever told the client to keep transcripts for less
 /// than it would wants no archives of them, unless `archive.auto` is set.
-pub fn settle(loaded: &mut Loaded, keeping: &Keeping) {
+pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
     if let Some((path, _)) = &keeping.said
         && keeping.days < f64::from(USUAL_DAYS)
     {
         loaded.archive_nothing_unasked(path);
     }
+    loaded
 }
 
 /// Why nothing is archived by itself, where it is the client's settings that say so, and what helps.

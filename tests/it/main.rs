@@ -18,6 +18,7 @@ mod archive_agents;
 mod bad_input;
 mod calls;
 mod capture;
+mod cleanup;
 mod cli;
 mod clock_in;
 mod current;
