@@ -228,6 +228,27 @@ pub fn is_due(env: &Environment, state: &State, record: &Record) -> Result<bool,
     Ok(!known.is_some_and(|known| sources.are_in(&known, record, &order)))
 }
 
+/// Whether each of these transcripts, of which the `main` one is the session's own, is in the archive with this manifest, as
+/// far as their `sizes` tell.
+pub fn has_all(manifest: &Manifest, main: Option<&Path>, sizes: &BTreeMap<PathBuf, u64>) -> bool {
+    let is_copy = |part: &&Part| matches!(part.kind, Kind::Transcript | Kind::Subagent);
+    let mut copies = manifest.parts.iter().filter(is_copy);
+    // Not every archive says how long each was.
+    if copies.any(|part| part.original_bytes.is_none()) {
+        return manifest.transcript.bytes >= sizes.values().sum();
+    }
+    sizes.iter().all(|(path, size)| {
+        let is_main = Some(path.as_path()) == main;
+        let is_its = |part: &&Part| match part.kind {
+            Kind::Transcript => is_main,
+            Kind::Subagent => !is_main && name_of(part) == path.file_name(),
+            Kind::Text | Kind::Meta | Kind::Journal => false,
+        };
+        let mut copies = manifest.parts.iter().filter(is_its);
+        copies.any(|part| part.original_bytes >= Some(*size))
+    })
+}
+
 /// Notes in the record that the session is archived.
 fn note(
     state: &State,
@@ -267,7 +288,9 @@ struct Sources {
     agents: Vec<AgentFile>,
     /// The journal's files.
     journal: Vec<PathBuf>,
-    /// How many bytes the transcripts have together.
+    /// How many bytes each of the transcripts has.
+    sizes: BTreeMap<PathBuf, u64>,
+    /// How many they have together.
     bytes: u64,
     fingerprint: String,
 }
@@ -300,6 +323,7 @@ impl Sources {
             main,
             agents,
             journal: session.files_of_lines()?,
+            sizes: BTreeMap::new(),
             bytes: 0,
             fingerprint: String::new(),
         };
@@ -323,14 +347,14 @@ impl Sources {
             ));
         };
         let mut digest = Sha256::new();
-        let mut bytes = 0;
+        let mut sizes = BTreeMap::new();
         for path in self.transcripts().chain(&self.journal) {
             let Some(look) = file::look(path)? else {
                 continue;
             };
             add(&mut digest, path, &look);
             if !self.journal.contains(path) {
-                bytes += look.meta.size;
+                sizes.insert(path.clone(), look.meta.size);
             }
         }
         for meta in self.agents.iter().map(AgentFile::meta) {
@@ -339,7 +363,8 @@ impl Sources {
         }
         let mut fingerprint = to_hex(&digest.finalize());
         fingerprint.truncate(32);
-        (self.bytes, self.fingerprint) = (bytes, fingerprint);
+        self.bytes = sizes.values().sum();
+        (self.sizes, self.fingerprint) = (sizes, fingerprint);
         Ok(())
     }
 
@@ -347,7 +372,8 @@ impl Sources {
     /// replaced by one with less of it: the client deletes its own.
     fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> bool {
         let manifest = &known.manifest;
-        if manifest.transcript.bytes > self.bytes {
+        if self.is_cut(manifest) || manifest.transcript.bytes > self.bytes && self.all_in(manifest)
+        {
             return true;
         }
         let described = order.description.as_deref().map(redact);
@@ -357,6 +383,17 @@ impl Sources {
             && manifest.focus == record.focus
             && manifest.role == record.role
             && manifest.ended_at == record.ended_at
+    }
+
+    /// Whether the session's own transcript is gone, or shorter than the one that was archived.
+    fn is_cut(&self, manifest: &Manifest) -> bool {
+        let size = self.main.as_ref().and_then(|main| self.sizes.get(main));
+        let archived = manifest.part(Kind::Transcript);
+        archived.is_some_and(|part| size.is_none() || part.original_bytes > size.copied())
+    }
+
+    fn all_in(&self, manifest: &Manifest) -> bool {
+        has_all(manifest, self.main.as_deref(), &self.sizes)
     }
 
     /// Writes everything but the manifest. What the archive before has of subagents of which the client has nothing any more
@@ -389,7 +426,7 @@ impl Sources {
         match &self.main {
             Some(main) => {
                 let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
-                writer.set_original(place_of(main, main));
+                writer.set_original(place_of(main, main), self.sizes.get(main).copied());
                 parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
             }
             None => {
@@ -404,10 +441,17 @@ impl Sources {
         add_text(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
         for (ending, agent) in self.agents_by_ending() {
-            let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
             let main = self.main.as_deref().unwrap_or(&agent.path);
-            writer.set_original(place_of(main, &agent.path));
-            parts.copy_transcript(&agent.path, writer, None)?;
+            let size = self.sizes.get(&agent.path).copied();
+            let longer = |part: &Part| {
+                let is_its = name_of(part) == agent.path.file_name();
+                is_its && part.kind == Kind::Subagent && part.original_bytes > size
+            };
+            if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
+                let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
+                writer.set_original(place_of(main, &agent.path), size);
+                parts.copy_transcript(&agent.path, writer, None)?;
+            }
             parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
         }
         if let Some(before) = before {
@@ -532,7 +576,7 @@ impl Parts {
         let text = String::from_utf8_lossy(&content.bytes);
         let clean = redactor.transcript_line(&text);
         let mut writer = self.draft.part(Kind::Meta, ending)?;
-        writer.set_original(place_of(main, &path));
+        writer.set_original(place_of(main, &path), None);
         writer.write(clean.as_bytes(), clean.lines().count() as u64)?;
         self.count(redactor.into_counts());
         self.draft.add(writer)

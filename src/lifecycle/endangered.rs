@@ -63,10 +63,10 @@ pub fn endangered(
         let known = archive::known(&archives, &record);
         let is_archived = match known {
             Ok(Some(known)) => {
-                let archived = known.manifest.transcript.bytes;
-                let below = transcript::agents_below(path);
-                let now = look.meta.size + sizes(&below);
-                archived >= now && archived >= now + sizes(agents.of(path, &id))
+                let mut sizes = BTreeMap::from([(path.clone(), look.meta.size)]);
+                sizes.extend(sizes_of(&transcript::agents_below(path)));
+                sizes.extend(sizes_of(agents.of(path, &id)));
+                archive::has_all(&known.manifest, Some(path), &sizes)
             }
             Ok(None) => was_pruned(judge, &record, path),
             Err(_) => false,
@@ -97,11 +97,11 @@ fn was_pruned(judge: &Judge<'_>, record: &Record, path: &Path) -> bool {
     record.archive.is_some() && pruned.any(|(of, at)| of == *id && at >= look.meta.modified)
 }
 
-fn sizes(agents: &[AgentFile]) -> u64 {
-    let looks = agents
+fn sizes_of(agents: &[AgentFile]) -> impl Iterator<Item = (PathBuf, u64)> {
+    let size = |agent: &AgentFile| Some(file::look(&agent.path).ok()??.meta.size);
+    agents
         .iter()
-        .filter_map(|agent| file::look(&agent.path).ok()?);
-    looks.map(|look| look.meta.size).sum()
+        .filter_map(move |agent| Some((agent.path.clone(), size(agent)?)))
 }
 
 /// The subagents' transcripts that lie beside sessions' own, each folder looked at once.

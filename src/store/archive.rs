@@ -350,6 +350,7 @@ impl Draft {
             sha256: String::new(),
             lines: 0,
             original: None,
+            original_bytes: None,
         };
         Ok(Writer {
             file: Growing::beside(&path)?,
@@ -387,6 +388,7 @@ impl Draft {
         let ending = part.name.strip_prefix(&from.stem.with(""));
         let mut writer = self.part(part.kind, ending.unwrap_or_default())?;
         writer.part.original.clone_from(&part.original);
+        writer.part.original_bytes = part.original_bytes;
         writer.part.lines = part.lines;
         let mut piece = vec![0; PIECE];
         loop {
@@ -429,9 +431,9 @@ impl Draft {
 }
 
 impl Writer {
-    /// Says where the original of a copy was.
-    pub fn set_original(&mut self, original: String) {
-        self.part.original = Some(original);
+    /// Says where the original of a copy was and, of a transcript, its size.
+    pub fn set_original(&mut self, original: String, bytes: Option<u64>) {
+        (self.part.original, self.part.original_bytes) = (Some(original), bytes);
     }
 
     /// Adds bytes that hold so many lines.

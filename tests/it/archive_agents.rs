@@ -168,3 +168,55 @@ fn a_subagent_that_the_client_deleted_stays_archived_when_the_session_goes_on() 
     assert_eq!(manifest(&sandbox)["messages"], 2);
     assert_eq!(restored(&sandbox), expected);
 }
+
+/// So short that all files together have less than before.
+#[test]
+fn a_word_that_is_said_after_subagents_were_deleted_is_archived_too() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let gone = agent(&session, "a1", &"much ".repeat(1000), META);
+    let [cut, _] = agent(&session, "a2", &"much ".repeat(1000), META);
+    clock_out(&sandbox);
+    let mut expected = client_s(&sandbox);
+    for path in gone {
+        fs::remove_file(path).unwrap();
+    }
+    put(&cut, &said("little"));
+    let again = || sandbox.ccsession(["clock-out", ID, "--json"]).json()["was_there"].clone();
+    assert_eq!(again(), true, "nothing was said since");
+    let main = session.with_extension("jsonl");
+    let more = said("begin") + &said("go on");
+    put(&main, &more);
+    expected.insert(main.clone(), more);
+    assert_eq!((again(), again()), (json!(false), json!(true)));
+    clock_out(&sandbox);
+    // A session's own that is shorter than before replaces nothing, whatever subagents say.
+    put(&main, &said("begin"));
+    agent(&session, "a3", &"much ".repeat(2000), META);
+    assert_eq!(again(), true);
+    assert_eq!(restored(&sandbox), expected);
+}
+
+/// Archives that do not say how long each transcript was go by all of them together.
+#[test]
+fn an_archive_that_tells_no_sizes_is_replaced_by_more_only() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let [gone, _] = agent(&session, "a1", &"much ".repeat(100), META);
+    clock_out(&sandbox);
+    let mut manifest = manifest(&sandbox);
+    for part in manifest["parts"].as_array_mut().unwrap() {
+        part.as_object_mut().unwrap().remove("original_bytes");
+    }
+    let shown = sandbox.ccsession(["archive", "list", "--json"]).json();
+    let path = shown["archives"][0]["manifest_path"].as_str().unwrap();
+    crate::cli::write_private(Path::new(path), &manifest.to_string());
+    fs::remove_file(gone).unwrap();
+    let main = session.with_extension("jsonl");
+    let again = || sandbox.ccsession(["clock-out", ID, "--json"]).json()["was_there"].clone();
+    put(&main, &(said("begin") + &said("go on")));
+    assert_eq!(again(), true);
+    put(&main, &(said("begin") + &said(&"go on ".repeat(200))));
+    assert_eq!((again(), again()), (json!(false), json!(true)));
+    assert_eq!(parts(&sandbox, "subagent"), 1);
+}

@@ -411,6 +411,11 @@ fn a_subagent_s_transcript_and_one_that_moved_count_too() {
         goes(&sandbox, &found, "run `ccsession clock-out s-1`");
         ccsession(&sandbox, ["clock-out", "s-1"]).stdout();
         nothing_goes(&sandbox);
+        // What the client has deleted does not make up for what was said since.
+        fs::remove_file(&agent).unwrap();
+        nothing_goes(&sandbox);
+        say(&path, 27.5);
+        goes(&sandbox, &found, "run `ccsession clock-out s-1`");
     }
     let sandbox = archiving();
     let path = end(&sandbox, "s-1", 27.5, "true");
