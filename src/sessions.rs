@@ -18,6 +18,8 @@ use crate::identity::ladder::{self, Answer, Candidate, Question, Sight};
 #[cfg(feature = "cli")]
 use crate::lifecycle::cleanup;
 use crate::model::{Config, SessionId};
+#[cfg(feature = "cli")]
+use crate::setup::retention::{self, Keeping};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
 use crate::store::{Environment, Error, Places, Result, State, clock, config, project};
@@ -38,8 +40,10 @@ impl Sessions {
     pub fn from_env() -> Self {
         let env = Environment::read();
         let places = Places::new(&env);
-        let config = config::load(&places).config;
-        Self::new(env, places, config)
+        let loaded = config::load(&places);
+        #[cfg(feature = "cli")]
+        let loaded = retention::settled(loaded, &Keeping::of_client(&env));
+        Self::new(env, places, loaded.config)
     }
 
     /// With the state and the pointers in these directories, and every setting its default: for tests, and for programs

@@ -369,7 +369,7 @@ pub(super) struct CleanupArgs {
     /// Take pointers older than this for stale, instead of the configured `ttl`
     #[arg(long, value_name = "DURATION")]
     pub(super) ttl: Option<String>,
-    /// Say on stderr what would be removed, and remove nothing
+    /// Say on stderr what would be done, and why, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Do nothing if a cleanup was made within `cleanup_interval`

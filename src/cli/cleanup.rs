@@ -1,23 +1,19 @@
 //! `ccsession cleanup`: remove what is stale, say how much.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::amount::plural;
 use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
-use crate::lifecycle::cleanup::{self, Due, Report};
-use crate::lifecycle::transcript;
-use crate::model::config::{Key, duration};
-use crate::store::config::{Source, load};
-use crate::store::file;
+use crate::lifecycle::cleanup::{self, Due, Gone, Pruned, Report};
+use crate::model::config::duration;
+use crate::setup::retention::{self, Keeping};
+use crate::store::clock;
 use crate::store::pointer::{Swept, Why};
 
-/// For how many days the client keeps transcripts by itself.
-const USUAL_DAYS: f64 = 30.0;
-/// The most bytes of the client's settings that are read.
-const MAX_SETTINGS: usize = 16 << 20;
 /// So many stale pointers at once say that something does not clean up after itself.
 const MANY: usize = 10;
 
@@ -26,26 +22,32 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
         // Fails only where this process leads a session of its own already.
         let _ = rustix::process::setsid();
     }
-    let mut config = context.config()?;
+    let mut loaded = context.loaded()?;
     if let Some(ttl) = &args.ttl {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
-        config.ttl = duration(ttl).map_err(wrong)?;
+        loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    config.archive_auto &= !client_keeps_little(context);
+    // By the same settings as the hook that left this cleanup behind: what it marked is due, whether it is archived or only
+    // noted. Else each start would leave another one behind.
     let due = match args.if_due && !args.dry_run {
-        true => cleanup::claim(&context.places, &config, context.now)?,
+        true => cleanup::claim(&context.places, &loaded.config, context.now)?,
         false => Due::All,
     };
+    let loaded = match due {
+        Due::Nothing => loaded,
+        Due::All | Due::Archiving => retention::settled(loaded, &Keeping::of_client(&context.env)),
+    };
+    let config = &loaded.config;
     let report = match due {
         Due::All => cleanup::run(
             &context.env,
             &context.places,
-            &config,
+            config,
             context.now,
             args.dry_run,
         )?,
         Due::Archiving => {
-            cleanup::archive_ended(&context.env, &context.places, &config, context.now)?
+            cleanup::archive_ended(&context.env, &context.places, config, context.now)?
         }
         Due::Nothing => Report::default(),
     };
@@ -61,48 +63,101 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     })
 }
 
-/// Whether the client was told to keep its transcripts for less than it would by itself. Whoever says so wants no archive of
-/// them, unless `archive.auto` is set.
-fn client_keeps_little(context: &Context) -> bool {
-    let is_set =
-        |(key, source): &(Key, Source)| *key == Key::ArchiveAuto && *source != Source::Default;
-    let days = || {
-        let path = transcript::claude_dir(&context.env)?.join("settings.json");
-        let settings = file::read_any(&path, MAX_SETTINGS).ok()??;
-        let settings: Value = serde_json::from_slice(&settings.bytes).ok()?;
-        settings.get("cleanupPeriodDays")?.as_f64()
-    };
-    days().is_some_and(|days| days < USUAL_DAYS)
-        && !load(&context.places).sources.iter().any(is_set)
-}
-
 fn print(args: &CleanupArgs, report: &Report) {
     let removed = report.pointers.len();
     if args.dry_run {
-        report
-            .pointers
-            .iter()
-            .chain(&report.orphans)
-            .for_each(|swept| output::warn(&would_remove(swept)));
-        for id in &report.archived {
-            output::warn(&format!("would archive session {id}: it has ended"));
-        }
-        for what in &report.pruned {
-            output::warn(&format!("would remove {what}: it was kept for long enough"));
-        }
+        would(report).iter().for_each(|line| output::warn(line));
     } else if removed > MANY {
         output::warn(&format!(
             "ccsession: warning: removed {removed} stale pointers at once; see `ccsession doctor`"
         ));
     }
     if args.json {
-        let orphans = report.orphans.len();
-        output::json(
-            &json!({"v": 1, "removed": removed, "orphans": orphans, "retired": report.retired, "archived": report.archived.len(), "pruned": report.pruned.len(), "leases": report.leases, "dry_run": args.dry_run}),
-        );
+        output::json(&json!({
+            "v": 1,
+            "removed": removed,
+            "orphans": report.orphans.len(),
+            "processes": report.processes.len(),
+            "retired": report.retired.len(),
+            "listed": report.listed.len(),
+            "archived": report.archived.len(),
+            "owners": report.owners.len(),
+            "pruned": report.pruned.len(),
+            "leases": report.leases.len(),
+            "dry_run": args.dry_run,
+        }));
     } else if !args.quiet {
+        if !args.dry_run && output::are_warnings_for_people() {
+            besides(report).iter().for_each(|line| output::warn(line));
+        }
         output::line(&removed.to_string());
     }
+}
+
+/// What a cleanup would do, and why: a line for each.
+fn would(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    let swept = report.pointers.iter().chain(&report.orphans);
+    lines.extend(swept.map(would_remove));
+    lines.extend(report.processes.iter().map(|owner| {
+        let pid = owner.pid;
+        format!("would remove the index entry of process {pid}: it is gone")
+    }));
+    lines.extend(report.retired.iter().map(|(id, how)| {
+        let why = why_gone(*how);
+        format!("would take session {id} off the live ones: {why}")
+    }));
+    let listed = report.listed.iter();
+    lines.extend(listed.map(|id| format!("would list session {id} again: it is live")));
+    lines.extend(report.archived.iter().map(|(id, how)| {
+        let why = how.map_or_else(
+            || "it goes on, and has said more since".to_owned(),
+            why_gone,
+        );
+        format!("would archive session {id}: {why}")
+    }));
+    lines.extend(
+        report.leases.iter().map(|id| {
+            format!("would give back the lease of session {id}: nobody holds it any more")
+        }),
+    );
+    lines.extend(report.owners.iter().map(|(id, owner)| {
+        let pid = owner.pid;
+        format!("would remove process {pid} from session {id}: it is gone, and the session ended more than a day ago")
+    }));
+    let pruned = report.pruned.iter();
+    lines.extend(pruned.map(|what| format!("would remove {what}: it was kept for long enough")));
+    lines
+}
+
+fn why_gone(how: Gone) -> String {
+    match how {
+        Gone::Unrecorded => "it has no record".to_owned(),
+        Gone::Ended => "it has ended".to_owned(),
+        Gone::Abandoned(None) => "abandoned".to_owned(),
+        Gone::Abandoned(Some(since)) => format!("abandoned since {}", clock::local_text(since)),
+    }
+}
+
+/// What a cleanup did besides removing pointers, in one line, if it did anything.
+fn besides(report: &Report) -> Option<String> {
+    let traces = report.orphans.len() + report.processes.len() + report.owners.len();
+    let pruned = report.pruned.iter();
+    let is_session = |what: &&Pruned| matches!(what, Pruned::Session(_));
+    let sessions = pruned.filter(is_session).count();
+    let done = [
+        (report.archived.len(), "session", "archived"),
+        (report.retired.len(), "session", "taken off the live ones"),
+        (report.listed.len(), "session", "listed again"),
+        (report.leases.len(), "lease", "given back"),
+        (traces, "trace", "of dead processes removed"),
+        (sessions, "session", "pruned"),
+        (report.pruned.len() - sessions, "archive", "pruned"),
+    ];
+    let done = done.into_iter().filter(|(count, ..)| *count > 0);
+    let said = done.map(|(count, noun, did)| format!("{} {did}", plural(count as u64, noun)));
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| format!("besides pointers: {}", said.join(", ")))
 }
 
 fn would_remove(swept: &Swept) -> String {

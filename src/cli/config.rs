@@ -14,6 +14,7 @@ use crate::lifecycle::transcript;
 use crate::model::Config;
 use crate::model::config::Key;
 use crate::setup::programs;
+use crate::setup::retention::{self, Keeping};
 use crate::store::config::{Complaint, load};
 use crate::store::shown;
 
@@ -22,7 +23,8 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
         output::print(&example());
         return Ok(Status::Done);
     }
-    let loaded = load(&context.places);
+    let keeping = Keeping::of_client(&context.env);
+    let loaded = retention::settled(load(&context.places), &keeping);
     let places = places(context);
     if args.json {
         let path = |path: &Option<PathBuf>| {

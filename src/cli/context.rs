@@ -10,7 +10,7 @@ use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
 use crate::model::config::duration;
 use crate::model::{Config, Project, SessionId, Timestamp, id};
-use crate::store::config::{Complaint, load};
+use crate::store::config::{Complaint, Loaded, load};
 use crate::store::journal::Lines;
 use crate::store::{Environment, Error, Places, State, clock, project, shown};
 
@@ -35,13 +35,18 @@ impl Context {
 
     /// The settings. One that cannot be used is an error: the CLI never goes on with something else than was asked for.
     pub(super) fn config(&self) -> Result<Config> {
+        Ok(self.loaded()?.config)
+    }
+
+    /// As [`Self::config`], with the source of each.
+    pub(super) fn loaded(&self) -> Result<Loaded> {
         let loaded = load(&self.places);
-        for complaint in loaded.complaints {
+        for complaint in &loaded.complaints {
             if !matches!(complaint, Complaint::UnknownKey { .. }) {
                 return Err(refusal(Status::Failed, complaint.to_string()));
             }
         }
-        Ok(loaded.config)
+        Ok(loaded)
     }
 
     /// The state directory, if there is one.

@@ -15,7 +15,9 @@ use crate::lifecycle::transcript;
 use crate::setup::client::{OLDEST_TESTED, Version, events_for};
 use crate::setup::diff::unified;
 use crate::setup::programs::{self, Defect};
+use crate::setup::retention::{self, Keeping};
 use crate::setup::settings::{Change, Failure, Run, Scope, Settings};
+use crate::store::config::load;
 use crate::store::{State, shown};
 
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
@@ -64,23 +66,38 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
         return Ok(show(&change));
     }
     let file = shown(&change.path);
-    if !change.is_one() {
+    if change.is_one() {
+        output::line(&format!(
+            "registered {events} events in {file} ({})",
+            known(found, version)
+        ));
+        if let Some(backup) = &change.backup {
+            output::line(&format!("the file before is in {}", shown(backup)));
+        }
+        output::line(
+            "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
+        );
+    } else {
         output::line(&format!(
             "{events} events are registered in {file} already; nothing was changed"
         ));
-        return Ok(Status::Done);
     }
-    output::line(&format!(
-        "registered {events} events in {file} ({})",
-        known(found, version)
-    ));
-    if let Some(backup) = &change.backup {
-        output::line(&format!("the file before is in {}", shown(backup)));
-    }
-    output::line(
-        "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
-    );
+    say_what_is_not_archived(context, &settings, &change);
     Ok(Status::Done)
+}
+
+/// Says that nothing is archived by itself, where it is the client's settings that keep it from that.
+fn say_what_is_not_archived(context: &Context, settings: &Settings<'_>, change: &Change) {
+    let keeping = match (settings.scope, &change.after) {
+        (Scope::User, Some(text)) => Keeping::in_text(&settings.path, text),
+        _ => Keeping::of_client(&context.env),
+    };
+    let loaded = retention::settled(load(&context.places), &keeping);
+    if let Some((found, remedy)) = retention::objection(&loaded, &keeping, &context.places) {
+        output::line(&format!(
+            "{found}; to have sessions archived all the same, {remedy}"
+        ));
+    }
 }
 
 fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {

@@ -11,6 +11,7 @@ mod text;
 pub use restore::{Restored, open_part, restore};
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,14 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lifecycle::transcript::{self, AgentFile};
+use crate::lifecycle::transcript::{self, AgentFile, MAX_META};
 use crate::lifecycle::usage;
-use crate::model::archive::{Kind, Manifest, Original, Stem, VERSION};
+use crate::model::archive::{Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
+use crate::store::file::Look;
 use crate::store::lines::Lines;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
@@ -139,6 +141,18 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archi
     Ok(None)
 }
 
+/// The archive of a session, whether its record names it or not: whoever made it may have been killed before the record said
+/// so.
+///
+/// # Errors
+/// As [`recorded`].
+pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
+    match recorded(archives, record)? {
+        Some(known) => Ok(Some(known)),
+        None => unrecorded(archives, &record.session_id),
+    }
+}
+
 /// Archives a session, waiting at most `patience` while another process archives.
 ///
 /// # Errors
@@ -157,11 +171,7 @@ pub fn archive(
     let record = session
         .record()?
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
-    let known = match recorded(&archives, &record)? {
-        Some(known) => Some(known),
-        // Whoever made it may have been killed before the record said so.
-        None => unrecorded(&archives, id)?,
-    };
+    let known = known(&archives, &record)?;
     let sources = Sources::find(env, &session, &record, order)?;
     if let Some(known) = known
         .as_ref()
@@ -180,8 +190,8 @@ pub fn archive(
             was_there: true,
         });
     }
-    let archive = match known {
-        Some(known) => known.archive,
+    let archive = match &known {
+        Some(known) => known.archive.clone(),
         None => {
             let day = clock::to_civil(record.started_at).date();
             let stem = Stem::new(day, record.focus.as_deref(), id);
@@ -189,7 +199,8 @@ pub fn archive(
         }
     };
     let now = clock::now();
-    let (draft, manifest) = sources.draft(&archive, &session, &record, order, now)?;
+    let (draft, manifest) =
+        sources.draft(&archive, known.as_ref(), &session, &record, order, now)?;
     let archive = draft.complete(&manifest)?;
     note(state, &record, order, &archive, now)?;
     drop(lock);
@@ -203,6 +214,38 @@ pub fn archive(
         archive,
         manifest,
         was_there: false,
+    })
+}
+
+/// Whether [`archive`] would make an archive now of the session with this record, or a new one. Nothing is written.
+///
+/// # Errors
+/// As [`archive`].
+pub fn is_due(env: &Environment, state: &State, record: &Record) -> Result<bool, Refusal> {
+    let order = Order::default();
+    let known = known(&Archives::of(state), record)?;
+    let sources = Sources::find(env, &state.session(&record.session_id), record, &order)?;
+    Ok(!known.is_some_and(|known| sources.are_in(&known, record, &order)))
+}
+
+/// Whether each of these transcripts, of which the `main` one is the session's own, is in the archive with this manifest, as
+/// far as their `sizes` tell.
+pub fn has_all(manifest: &Manifest, main: Option<&Path>, sizes: &BTreeMap<PathBuf, u64>) -> bool {
+    let is_copy = |part: &&Part| matches!(part.kind, Kind::Transcript | Kind::Subagent);
+    let mut copies = manifest.parts.iter().filter(is_copy);
+    // Not every archive says how long each was.
+    if copies.any(|part| part.original_bytes.is_none()) {
+        return manifest.transcript.bytes >= sizes.values().sum();
+    }
+    sizes.iter().all(|(path, size)| {
+        let is_main = Some(path.as_path()) == main;
+        let is_its = |part: &&Part| match part.kind {
+            Kind::Transcript => is_main,
+            Kind::Subagent => !is_main && name_of(part) == path.file_name(),
+            Kind::Text | Kind::Meta | Kind::Journal => false,
+        };
+        let mut copies = manifest.parts.iter().filter(is_its);
+        copies.any(|part| part.original_bytes >= Some(*size))
     })
 }
 
@@ -245,7 +288,9 @@ struct Sources {
     agents: Vec<AgentFile>,
     /// The journal's files.
     journal: Vec<PathBuf>,
-    /// How many bytes the transcripts have together.
+    /// How many bytes each of the transcripts has.
+    sizes: BTreeMap<PathBuf, u64>,
+    /// How many they have together.
     bytes: u64,
     fingerprint: String,
 }
@@ -278,6 +323,7 @@ impl Sources {
             main,
             agents,
             journal: session.files_of_lines()?,
+            sizes: BTreeMap::new(),
             bytes: 0,
             fingerprint: String::new(),
         };
@@ -291,12 +337,7 @@ impl Sources {
     }
 
     fn measure(&mut self) -> store::Result<()> {
-        let mut digest = Sha256::new();
-        let mut bytes = 0;
-        for path in self.transcripts().chain(&self.journal) {
-            let Some(look) = file::look(path)? else {
-                continue;
-            };
+        let add = |digest: &mut Sha256, path: &Path, look: &Look| {
             let name = path.file_name().unwrap_or_default();
             digest.update(name.as_bytes());
             digest.update(format!(
@@ -304,13 +345,26 @@ impl Sources {
                 look.meta.size,
                 look.meta.modified.micros()
             ));
+        };
+        let mut digest = Sha256::new();
+        let mut sizes = BTreeMap::new();
+        for path in self.transcripts().chain(&self.journal) {
+            let Some(look) = file::look(path)? else {
+                continue;
+            };
+            add(&mut digest, path, &look);
             if !self.journal.contains(path) {
-                bytes += look.meta.size;
+                sizes.insert(path.clone(), look.meta.size);
             }
+        }
+        for meta in self.agents.iter().map(AgentFile::meta) {
+            let found = file::look(&meta)?.filter(Look::is_file);
+            found.inspect(|look| add(&mut digest, &meta, look));
         }
         let mut fingerprint = to_hex(&digest.finalize());
         fingerprint.truncate(32);
-        (self.bytes, self.fingerprint) = (bytes, fingerprint);
+        self.bytes = sizes.values().sum();
+        (self.sizes, self.fingerprint) = (sizes, fingerprint);
         Ok(())
     }
 
@@ -318,7 +372,8 @@ impl Sources {
     /// replaced by one with less of it: the client deletes its own.
     fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> bool {
         let manifest = &known.manifest;
-        if manifest.transcript.bytes > self.bytes {
+        if self.is_cut(manifest) || manifest.transcript.bytes > self.bytes && self.all_in(manifest)
+        {
             return true;
         }
         let described = order.description.as_deref().map(redact);
@@ -330,10 +385,23 @@ impl Sources {
             && manifest.ended_at == record.ended_at
     }
 
-    /// Writes everything but the manifest.
+    /// Whether the session's own transcript is gone, or shorter than the one that was archived.
+    fn is_cut(&self, manifest: &Manifest) -> bool {
+        let size = self.main.as_ref().and_then(|main| self.sizes.get(main));
+        let archived = manifest.part(Kind::Transcript);
+        archived.is_some_and(|part| size.is_none() || part.original_bytes > size.copied())
+    }
+
+    fn all_in(&self, manifest: &Manifest) -> bool {
+        has_all(manifest, self.main.as_deref(), &self.sizes)
+    }
+
+    /// Writes everything but the manifest. What the archive before has of subagents of which the client has nothing any more
+    /// is taken over.
     fn draft(
         &self,
         archive: &Archive,
+        before: Option<&Archived>,
         session: &SessionDir,
         record: &Record,
         order: &Order,
@@ -358,7 +426,7 @@ impl Sources {
         match &self.main {
             Some(main) => {
                 let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
-                writer.set_original(place_of(main, main));
+                writer.set_original(place_of(main, main), self.sizes.get(main).copied());
                 parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
             }
             None => {
@@ -373,10 +441,21 @@ impl Sources {
         add_text(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
         for (ending, agent) in self.agents_by_ending() {
-            let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
             let main = self.main.as_deref().unwrap_or(&agent.path);
-            writer.set_original(place_of(main, &agent.path));
-            parts.copy_transcript(&agent.path, writer, None)?;
+            let size = self.sizes.get(&agent.path).copied();
+            let longer = |part: &Part| {
+                let is_its = name_of(part) == agent.path.file_name();
+                is_its && part.kind == Kind::Subagent && part.original_bytes > size
+            };
+            if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
+                let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
+                writer.set_original(place_of(main, &agent.path), size);
+                parts.copy_transcript(&agent.path, writer, None)?;
+            }
+            parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        }
+        if let Some(before) = before {
+            parts.take_over(before)?;
         }
         parts.copy_journal(&self.journal)?;
         let usage = usage::of_transcript(self.main.as_deref(), session, record);
@@ -436,6 +515,11 @@ fn place_of(main: &Path, path: &Path) -> String {
     place.to_string_lossy().into_owned()
 }
 
+/// What the file was called that a part is a copy of.
+fn name_of(part: &Part) -> Option<&OsStr> {
+    Path::new(part.original.as_deref()?).file_name()
+}
+
 /// The record without secrets that somebody wrote into its notes.
 fn as_map(record: &Record) -> Map<String, Value> {
     let mut value = serde_json::to_value(record).unwrap_or_default();
@@ -482,6 +566,44 @@ impl Parts {
         self.draft.add(writer)
     }
 
+    /// Copies what the client noted of a subagent. What cannot be read is no reason to have no archive.
+    fn copy_meta(&mut self, agent: &AgentFile, main: &Path, ending: &str) -> store::Result<()> {
+        let path = agent.meta();
+        let Ok(Some(content)) = file::read_original(&path, MAX_META) else {
+            return Ok(());
+        };
+        let mut redactor = Redactor::default();
+        let text = String::from_utf8_lossy(&content.bytes);
+        let clean = redactor.transcript_line(&text);
+        let mut writer = self.draft.part(Kind::Meta, ending)?;
+        writer.set_original(place_of(main, &path), None);
+        writer.write(clean.as_bytes(), clean.lines().count() as u64)?;
+        self.count(redactor.into_counts());
+        self.draft.add(writer)
+    }
+
+    /// Takes over what the archive before has of subagents and this one has not: the client deletes each of its files when it
+    /// is old, and goes on with the others.
+    fn take_over(&mut self, before: &Archived) -> store::Result<()> {
+        let present = self.draft.parts();
+        let is_present = |part: &Part| {
+            let is_same = |other: &Part| other.name == part.name || name_of(other) == name_of(part);
+            present.iter().any(is_same)
+        };
+        let of_agents = |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta);
+        let lost = before.manifest.parts.iter().filter(of_agents);
+        for part in lost.filter(|part| !is_present(part)) {
+            self.draft.take_over(&before.archive, part)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, redacted: Counts) {
+        for (rule, count) in redacted {
+            *self.redacted.entry(rule).or_default() += count;
+        }
+    }
+
     /// Copies the journal's files as one. They were redacted when they were written.
     fn copy_journal(&mut self, files: &[PathBuf]) -> store::Result<()> {
         let mut writer = self.draft.part(Kind::Journal, ".events.jsonl.zst")?;
@@ -500,9 +622,7 @@ impl Parts {
     fn take(&mut self, made: Made, writer: &mut Writer) -> store::Result<()> {
         self.messages += made.messages;
         self.left_out += made.left_out;
-        for (rule, count) in made.redacted {
-            *self.redacted.entry(rule).or_default() += count;
-        }
+        self.count(made.redacted);
         writer.write(&made.compressed, made.lines)
     }
 }

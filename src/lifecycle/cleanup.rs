@@ -4,7 +4,8 @@
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,18 +33,44 @@ pub struct Report {
     pub pointers: Vec<Swept>,
     /// Temporary files that were removed.
     pub orphans: Vec<Swept>,
-    /// Sessions that were found ended or abandoned and taken off the live ones.
-    pub retired: usize,
-    /// Sessions that were archived.
-    pub archived: Vec<SessionId>,
+    /// Processes that had died, and whose index entries were removed.
+    pub processes: Vec<Owner>,
+    /// Sessions that were found ended or abandoned and taken off the live ones, and how each is gone.
+    pub retired: BTreeMap<SessionId, Gone>,
+    /// Live sessions that were on no list of live ones, and are again.
+    pub listed: Vec<SessionId>,
+    /// Sessions that were archived, and how each is gone, unless it goes on.
+    pub archived: BTreeMap<SessionId, Option<Gone>>,
+    /// Owners that had died, of sessions that ended long ago, and were removed.
+    pub owners: Vec<(SessionId, Owner)>,
     /// Sessions and archives that were kept long enough, and removed.
-    pub pruned: Vec<String>,
-    /// Leases whose holder had died.
-    pub leases: usize,
+    pub pruned: Vec<Pruned>,
+    /// Sessions whose lease was given back, because its holder had died.
+    pub leases: Vec<SessionId>,
     /// What could not be done, and is left to the next cleanup.
     pub failed: Vec<String>,
     /// Why the state directory was left alone, where it was.
     pub state_left_alone: Option<Error>,
+    /// On a dry run: the records of sessions that would be put away, with the ends that would be noted then.
+    foreseen: BTreeMap<SessionId, Record>,
+}
+
+/// What was kept for long enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pruned {
+    /// The record and the journal of this session.
+    Session(SessionId),
+    /// Its archive.
+    Archive(SessionId),
+}
+
+impl fmt::Display for Pruned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(f, "session {id}"),
+            Self::Archive(id) => write!(f, "the archive of session {id}"),
+        }
+    }
 }
 
 /// Cleans up; with `dry_run`, only says what would go.
@@ -166,10 +193,12 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     fn state(&self, pointers: &Pointers<'_>, report: &mut Report) -> Result<()> {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
-        if let Some(viewpoint) = judge.viewpoint.as_ref().filter(|_| !dry_run) {
+        if let Some(viewpoint) = judge.viewpoint.as_ref() {
             for entry in index::processes(state)? {
-                if viewpoint.judge(&entry.owner) == Life::Dead {
-                    index::forget_process(state, &entry.owner)?;
+                if viewpoint.judge(&entry.owner) == Life::Dead
+                    && (dry_run || index::forget_process(state, &entry.owner)?)
+                {
+                    report.processes.push(entry.owner);
                 }
             }
         }
@@ -185,12 +214,13 @@ impl Sweep<'_> {
         for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
             sweep_orphans(&dir, judge.now, dry_run, report)?;
         }
-        if !dry_run && state.claim_daily(judge.now)? {
+        let is_daily = match dry_run {
+            true => state.daily_is_due(judge.now)?,
+            false => state.claim_daily(judge.now)?,
+        };
+        if is_daily {
             self.look_at_each(report)?;
             self.keep_up(report)?;
-            self.prune(report)?;
-        }
-        if dry_run {
             self.prune(report)?;
         }
         let removed = report.pointers.len();
@@ -217,19 +247,24 @@ impl Sweep<'_> {
                 continue;
             };
             // A session that ended is on no list of live ones any more.
-            self.count_tokens(&record);
+            if !self.dry_run {
+                self.count_tokens(&record);
+            }
             if judge.is_at_rest(&id) {
                 continue;
             }
             for owner in forgotten_owners(judge, &id, &record) {
-                dir.remove_owner(&owner)?;
+                if !self.dry_run {
+                    dir.remove_owner(&owner)?;
+                }
+                report.owners.push((id.clone(), owner));
             }
             let finding = judge.find(&id, &record);
             if finding.state.is_live() {
                 live.push((record, finding));
             }
         }
-        index_live(judge, live)
+        index_live(judge, live, self.dry_run, report)
     }
 
     /// Takes a session that is gone off the live ones, and marks it to be put away: marked first, so that a cleanup that is
@@ -239,22 +274,21 @@ impl Sweep<'_> {
         let Some(how) = gone(judge, id) else {
             return Ok(());
         };
-        report.retired += 1;
-        let is_kept = how != Gone::Unrecorded && self.config.archive_auto;
+        report.retired.insert(id.clone(), how);
         if self.dry_run {
-            report.archived.extend(is_kept.then(|| id.clone()));
             return Ok(());
         }
-        if is_kept {
+        if self.is_kept(how) {
             ended::mark(state, id)?;
         }
         index::remove_from_project(state, key, id)?;
         if gone(judge, id).is_none() {
             // It was resumed at this very moment.
             index::add_to_project(state, key, id)?;
+            report.retired.remove(id);
             return Ok(());
         }
-        if how == Gone::Abandoned {
+        if matches!(how, Gone::Abandoned(_)) {
             let line = Line::new("session abandoned");
             log::append(state, Log::Operations, &line.session(id))?;
         }
@@ -264,20 +298,28 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    /// Whether a session that is gone like this is marked to be put away.
+    fn is_kept(&self, how: Gone) -> bool {
+        how != Gone::Unrecorded && self.config.archive_auto
+    }
+
     /// Puts away the sessions that are marked as ended.
     fn put_away_ended(&self, report: &mut Report) -> Result<()> {
         let state = self.judge.state;
-        for id in ended::all(state)? {
-            match (gone(&self.judge, &id), self.dry_run) {
-                (Some(_), true) => report.archived.push(id),
-                (None, true) => {}
+        let mut marked: BTreeSet<SessionId> = ended::all(state)?.into_iter().collect();
+        if self.dry_run {
+            let retired = report.retired.iter();
+            let kept = retired.filter(|(_, how)| self.is_kept(**how));
+            marked.extend(kept.map(|(id, _)| id.clone()));
+        }
+        for id in marked {
+            let is_done = match gone(&self.judge, &id) {
                 // It was resumed, and will be marked again.
-                (None | Some(Gone::Unrecorded), false) => ended::unmark(state, &id)?,
-                (Some(_), false) => {
-                    if self.put_away(&id, report) {
-                        ended::unmark(state, &id)?;
-                    }
-                }
+                None | Some(Gone::Unrecorded) => true,
+                Some(how) => self.put_away(&id, how, report),
+            };
+            if is_done && !self.dry_run {
+                ended::unmark(state, &id)?;
             }
         }
         Ok(())
@@ -288,9 +330,16 @@ impl Sweep<'_> {
     fn keep_up(&self, report: &mut Report) -> Result<()> {
         if self.config.archive_auto {
             let state = self.judge.state;
-            for (_, id) in index::live_candidates(state)? {
-                if matches!(state.session(&id).record(), Ok(Some(_))) {
-                    self.archive(&id, report);
+            let candidates = index::live_candidates(state)?.into_iter();
+            let mut ids: BTreeSet<SessionId> = candidates.map(|(_, id)| id).collect();
+            ids.extend(report.listed.iter().cloned());
+            ids.retain(|id| !report.retired.contains_key(id));
+            for id in ids {
+                if let Ok(Some(record)) = state.session(&id).record() {
+                    if self.dry_run {
+                        report.foreseen.insert(id.clone(), record);
+                    }
+                    self.archive(&id, None, report);
                 }
             }
         }
@@ -301,19 +350,30 @@ impl Sweep<'_> {
     fn prune(&self, report: &mut Report) -> Result<()> {
         let (state, now) = (self.judge.state, self.judge.now);
         let archives = Archives::of(state);
+        // On a dry run: those whose archive would be a new one.
+        let mut anew: BTreeSet<SessionId> = report.archived.keys().cloned().collect();
         if let Some(keep) = self.config.retention_sessions {
             for id in state.session_ids()? {
+                let is_archived = self.dry_run && anew.contains(&id);
                 let is_old = |record: &Record| {
                     let end = record.ended_at;
-                    end.is_some_and(|end| end.age(now) > keep) && is_whole(&archives, record)
+                    end.is_some_and(|end| end.age(now) > keep)
+                        && (is_archived || is_whole(&archives, record))
                 };
                 // One that cannot be read is kept.
-                let record = state.session(&id).record().ok().flatten();
-                if record.is_none_or(|record| !is_old(&record)) || gone(&self.judge, &id).is_none()
-                {
+                let foreseen = report.foreseen.get(&id).cloned();
+                let record = foreseen.or_else(|| state.session(&id).record().ok().flatten());
+                let record = record.filter(is_old);
+                let Some(record) = record.filter(|_| gone(&self.judge, &id).is_some()) else {
                     continue;
-                }
-                if !self.dry_run {
+                };
+                if self.dry_run {
+                    match archive::is_due(self.env, state, &record) {
+                        Ok(true) => anew.insert(id.clone()),
+                        Ok(false) => false,
+                        Err(_) => continue,
+                    };
+                } else {
                     // It may have gone on since it was archived. What cannot be archived stays.
                     if archive(self.env, state, &id, &Order::default(), CLI_PATIENCE).is_err() {
                         continue;
@@ -321,7 +381,7 @@ impl Sweep<'_> {
                     tombstones::add(state, &id, "session pruned")?;
                     state.session(&id).remove()?;
                 }
-                report.pruned.push(format!("session {id}"));
+                report.pruned.push(Pruned::Session(id));
             }
         }
         let Some(keep) = self.config.retention_archive else {
@@ -331,7 +391,8 @@ impl Sweep<'_> {
             let Ok(Some(manifest)) = archive.manifest() else {
                 continue;
             };
-            if manifest.archived_at.age(now) <= keep {
+            let is_anew = self.dry_run && anew.contains(&manifest.session_id);
+            if is_anew || manifest.archived_at.age(now) <= keep {
                 continue;
             }
             if !self.dry_run {
@@ -339,20 +400,28 @@ impl Sweep<'_> {
                 tombstones::add(state, &manifest.session_id, "archive pruned")?;
                 archive.remove(&manifest)?;
             }
-            report
-                .pruned
-                .push(format!("the archive of session {}", manifest.session_id));
+            report.pruned.push(Pruned::Archive(manifest.session_id));
         }
         Ok(())
     }
 
     /// Notes a session's end and archives it. Whether all that could be done is the answer.
-    fn put_away(&self, id: &SessionId, report: &mut Report) -> bool {
-        if let Err(err) = ending::note(&self.judge, id) {
-            report.failed.push(err.to_string());
-            return false;
+    fn put_away(&self, id: &SessionId, how: Gone, report: &mut Report) -> bool {
+        let noted = match self.dry_run {
+            true => ending::foreseen(&self.judge, id),
+            false => ending::note(&self.judge, id),
+        };
+        match noted {
+            Ok(Some(record)) if self.dry_run => {
+                report.foreseen.insert(id.clone(), record);
+            }
+            Ok(_) => {}
+            Err(err) => {
+                report.failed.push(err.to_string());
+                return false;
+            }
         }
-        !self.config.archive_auto || self.archive(id, report)
+        !self.config.archive_auto || self.archive(id, Some(how), report)
     }
 
     /// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
@@ -371,14 +440,20 @@ impl Sweep<'_> {
         let _ = usage::count_due(&dir, record, search);
     }
 
-    /// Archives a session. Whether all that could be done is the answer.
-    fn archive(&self, id: &SessionId, report: &mut Report) -> bool {
+    /// Archives a session, which is gone like this or goes on. Whether all that could be done is the answer.
+    fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> bool {
         let state = self.judge.state;
-        match archive(self.env, state, id, &Order::default(), Duration::ZERO) {
-            Ok(archived) => {
-                report
-                    .archived
-                    .extend((!archived.was_there).then(|| id.clone()));
+        let is_new = match self.dry_run {
+            true => match report.foreseen.get(id) {
+                Some(record) => archive::is_due(self.env, state, record),
+                None => Ok(false),
+            },
+            false => archive(self.env, state, id, &Order::default(), Duration::ZERO)
+                .map(|archived| !archived.was_there),
+        };
+        match is_new {
+            Ok(is_new) => {
+                report.archived.extend(is_new.then(|| (id.clone(), how)));
                 true
             }
             // Whoever archives now is likely a cleanup, too.
@@ -388,6 +463,7 @@ impl Sweep<'_> {
                 false
             }
             // A person has to say which transcript it is.
+            Err(Refusal::Several(..) | Refusal::Unknown(_)) if self.dry_run => true,
             Err(err @ (Refusal::Several(..) | Refusal::Unknown(_))) => {
                 let line = Line::new("session not archived").session(id);
                 let logged = line.detail("why", err.to_string());
@@ -407,15 +483,18 @@ fn is_whole(archives: &Archives, record: &Record) -> bool {
 }
 
 /// How a session is gone.
-#[derive(PartialEq, Eq)]
-enum Gone {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// It has no record.
     Unrecorded,
+    /// Somebody said that it ended.
     Ended,
-    Abandoned,
+    /// Nobody did, and no process has it any more; it was last heard of then.
+    Abandoned(Option<Timestamp>),
 }
 
 /// How the session is gone, if it is. One that has a record which another version may understand is not.
-fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
+pub(super) fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     let Some(record) = judge.state.session(id).record().ok()? else {
         return Some(Gone::Unrecorded);
     };
@@ -424,20 +503,33 @@ fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
         SessionState::Active | SessionState::Idle => None,
         SessionState::Ended => Some(Gone::Ended),
         SessionState::Abandoned if finding.may_go_on(judge.now) => None,
-        SessionState::Abandoned => Some(Gone::Abandoned),
+        SessionState::Abandoned => Some(Gone::Abandoned(finding.last_activity)),
     }
 }
 
 /// Enters live sessions into the indexes. The most recently active session of a process comes first, and the first entry
 /// stays.
-fn index_live(judge: &Judge<'_>, mut live: Vec<(Record, Finding)>) -> Result<()> {
+fn index_live(
+    judge: &Judge<'_>,
+    mut live: Vec<(Record, Finding)>,
+    dry_run: bool,
+    report: &mut Report,
+) -> Result<()> {
     live.sort_by_key(|(_, finding)| Reverse(finding.last_activity));
+    let listed: BTreeSet<_> = index::live_candidates(judge.state)?.into_iter().collect();
     for (record, finding) in live {
-        let project = Project::at(record.project.root());
-        index::add_to_project(judge.state, &project.key(), &record.session_id)?;
+        let entry = (Project::at(record.project.root()).key(), record.session_id);
+        if !listed.contains(&entry) {
+            report.listed.push(entry.1.clone());
+        }
+        if dry_run {
+            continue;
+        }
+        let (key, id) = entry;
+        index::add_to_project(judge.state, &key, &id)?;
         for owner in &finding.owners {
             if index::session_of_process(judge.state, owner).is_none() {
-                index::set_session_of_process(judge.state, owner, &record.session_id)?;
+                index::set_session_of_process(judge.state, owner, &id)?;
             }
         }
     }
@@ -472,8 +564,10 @@ fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report)
             continue;
         }
         let path = dir.join(name);
+        // A dry run leaves what it has seen.
+        let is_seen = dry_run && report.orphans.iter().any(|swept| swept.path == path);
         let old = file::look(&path)?.is_some_and(|found| found.meta.modified.age(now) > ORPHANED);
-        if old && (dry_run || write::remove(&path)?) {
+        if old && !is_seen && (dry_run || write::remove(&path)?) {
             report.orphans.push(Swept {
                 path,
                 why: Why::Orphaned,

@@ -18,37 +18,62 @@ const TAIL: u64 = 1 << 20;
 /// Where the record cannot be read or replaced.
 pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     let session = judge.state.session(id);
-    let is_noted = |record: &Record, (at, reason): &(Timestamp, String)| {
-        // What a launcher noted after the last event is the end.
-        record.ended_at.is_some_and(|noted| noted >= *at) && record.end_reason.is_some()
-            || record.ended_at == Some(*at) && record.end_reason.as_ref() == Some(reason)
-    };
-    let Some(record) = session.record()? else {
-        return Ok(None);
-    };
-    let Some(end) = end_of(judge, &session, &record) else {
+    let Some((record, end)) = foresee(judge, &session)? else {
         return Ok(None);
     };
     if is_noted(&record, &end) {
         return Ok(Some(record));
     }
     let _lock = judge.state.lock(CLI_PATIENCE)?;
-    let Some(mut record) = session.record()? else {
-        return Ok(None);
-    };
     // It may have been resumed meanwhile.
-    let Some(end) = end_of(judge, &session, &record) else {
+    let Some((record, end)) = foresee(judge, &session)? else {
         return Ok(None);
     };
-    if !is_noted(&record, &end) {
-        (record.ended_at, record.end_reason) = (Some(end.0), Some(end.1));
+    let is_new = !is_noted(&record, &end);
+    let record = with(record, end);
+    if is_new {
         session.replace_record(&record)?;
     }
     Ok(Some(record))
 }
 
+/// The record as [`note`] would return it. Nothing is written.
+///
+/// # Errors
+/// Where the record cannot be read.
+pub fn foreseen(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
+    let found = foresee(judge, &judge.state.session(id))?;
+    Ok(found.map(|(record, end)| with(record, end)))
+}
+
+/// When and how a session ended.
+type End = (Timestamp, String);
+
+/// The record of a session that is not live, and its end.
+fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, End)>> {
+    let Some(record) = session.record()? else {
+        return Ok(None);
+    };
+    let end = end_of(judge, session, &record);
+    Ok(end.map(|end| (record, end)))
+}
+
+fn is_noted(record: &Record, (at, reason): &End) -> bool {
+    // What a launcher noted after the last event is the end.
+    record.ended_at.is_some_and(|noted| noted >= *at) && record.end_reason.is_some()
+        || record.ended_at == Some(*at) && record.end_reason.as_ref() == Some(reason)
+}
+
+/// The record with its end, which it may say already.
+fn with(mut record: Record, end: End) -> Record {
+    if !is_noted(&record, &end) {
+        (record.ended_at, record.end_reason) = (Some(end.0), Some(end.1));
+    }
+    record
+}
+
 /// When and how a session ended, if it is not live.
-fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<(Timestamp, String)> {
+fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<End> {
     let finding = judge.find(&record.session_id, record);
     if finding.state.is_live()
         || finding.state == SessionState::Abandoned && finding.may_go_on(judge.now)

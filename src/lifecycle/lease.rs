@@ -186,11 +186,11 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Gives back, or with `dry_run` only counts, the ids that nobody holds any more.
+/// Gives back the ids that nobody holds any more, and says which; with `dry_run` that is all.
 ///
 /// # Errors
 /// As [`release`]. A lease that cannot be read stays.
-pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Result<usize> {
+pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Result<Vec<SessionId>> {
     let state = judge.state;
     let left: Vec<Lease> = lease::held(state)?
         .iter()
@@ -198,15 +198,15 @@ pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Resul
         .filter(|present| !is_held(judge, present))
         .collect();
     if dry_run {
-        return Ok(left.len());
+        return Ok(left.into_iter().map(|lease| lease.session_id).collect());
     }
-    let mut released = 0;
+    let mut released = Vec::new();
     for dead in &left {
         let root = dead.holder.root.as_deref().unwrap_or("/");
         let name = Project::at(Path::new(root).to_owned()).name();
         // Not by this cleanup where another one, or the id's next holder, came first: that one has counted it.
         if release(judge, pointers, &name, &dead.session_id, &dead.holder)? {
-            released += 1;
+            released.push(dead.session_id.clone());
             let _lock = state.lock(CLI_PATIENCE)?;
             lease::count(state, |counts| counts.crashed += 1)?;
         }

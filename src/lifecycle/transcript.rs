@@ -13,6 +13,8 @@ use line::Line;
 
 /// How deep below a session's `subagents` folder transcripts are looked for.
 const MAX_DEPTH: usize = 3;
+/// The most bytes that are read of what the client noted of a subagent.
+pub const MAX_META: usize = 1 << 16;
 /// How many lines at its beginning tell whose transcript a file is.
 const OPENING: usize = 20;
 
@@ -145,6 +147,11 @@ impl AgentFile {
         let agent_id = name.strip_prefix("agent-")?.strip_suffix(".jsonl")?;
         let agent_id = agent_id.to_owned();
         Some(Self { path, agent_id })
+    }
+
+    /// Where the client notes what the subagent is: its type and model, and the call that started it.
+    pub fn meta(&self) -> PathBuf {
+        self.path.with_extension("meta.json")
     }
 }
 

@@ -142,6 +142,8 @@ pub enum Kind {
     Transcript,
     /// A subagent's transcript, likewise.
     Subagent,
+    /// What the client noted of a subagent, redacted.
+    Meta,
     /// The journal, compressed.
     Journal,
 }
@@ -162,6 +164,9 @@ pub struct Part {
     /// Of a copy: where the original was, from the folder of the client's project on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
+    /// Of a transcript's copy: the size in bytes of the original before it was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_bytes: Option<u64>,
 }
 
 impl Manifest {

@@ -2,6 +2,7 @@
 
 mod orphans;
 mod sweepers;
+mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,21 +12,22 @@ use serde_json::Value;
 
 use super::client::{Version, events_for};
 use super::programs::{self, Defect};
+use super::retention::{self, Keeping, USUAL_DAYS};
 use super::settings::{self, Scope, Settings};
 use super::{client, edit};
 use crate::identity::ladder::project_here;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::transcript;
+use crate::model::config::Key;
 use crate::model::text::escaped;
-use crate::model::{Project, Timestamp};
+use crate::model::{Config, Project, Timestamp};
+use crate::store::config::{self, Complaint, Loaded};
 use crate::store::log::{self, Log};
 use crate::store::pointer::Pointers;
-use crate::store::{Environment, Places, State, config, file, lease, shown};
+use crate::store::{Environment, Places, State, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
-/// Claude Code's own default for `cleanupPeriodDays`.
-const CLIENT_RETENTION_DAYS: u64 = 30;
 /// The oldest tested client that skips an event it does not know, instead of ignoring the whole settings file.
 const TOLERANT: Version = Version(2, 1, 110);
 const DAY: u64 = 24 * 60 * 60;
@@ -88,11 +90,15 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let version = programs::client_version();
     let mut findings = vec![program(), client_found(version)];
     findings.extend(executables(env));
-    findings.extend(registrations(env, version));
-    findings.extend(state(places, now));
+    let mut keeping = None;
+    findings.extend(registrations(env, version, &mut keeping));
+    let keeping = keeping.unwrap_or_else(|| Keeping::of_client(env));
+    let loaded = retention::settled(config::load(places), &keeping);
+    findings.extend(state(env, places, &loaded.config, &keeping, now));
     findings.push(sweepers::examine(env));
+    findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
-    findings.extend(configuration(places));
+    findings.extend(configuration(loaded.complaints));
     findings
 }
 
@@ -166,7 +172,12 @@ struct Recorders {
     others: Vec<(String, &'static str)>,
 }
 
-fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
+/// Who registers the hooks. What the user's settings say of transcripts is known then, too, if they can be read.
+fn registrations(
+    env: &Environment,
+    version: Option<Version>,
+    keeping: &mut Option<Keeping>,
+) -> Vec<Finding> {
     let (Some(claude_dir), Ok(hooks_dir)) = (transcript::claude_dir(env), programs::hooks_dir(env))
     else {
         return vec![Finding::fault(
@@ -194,6 +205,9 @@ fn registrations(env: &Environment, version: Option<Version>) -> Vec<Finding> {
         match settings::read(&settings.path) {
             Ok(None) => {}
             Ok(Some(text)) => {
+                if scope == Scope::User {
+                    *keeping = Some(Keeping::in_text(&settings.path, &text));
+                }
                 let examined =
                     in_settings(&settings, &text, version, &mut recorders, &mut findings);
                 if let Err(why) = examined {
@@ -233,7 +247,7 @@ fn in_settings(
     if let Some(days) = edit::setting(text, "cleanupPeriodDays")?
         .as_ref()
         .and_then(Value::as_u64)
-        && days < CLIENT_RETENTION_DAYS
+        && days < u64::from(USUAL_DAYS)
     {
         let found = format!(
             "cleanupPeriodDays is {days} in {path}: Claude Code deletes transcripts after {days} days"
@@ -406,7 +420,13 @@ fn twice(recorders: &Recorders) -> Vec<Finding> {
     findings
 }
 
-fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
+fn state(
+    env: &Environment,
+    places: &Places,
+    config: &Config,
+    keeping: &Keeping,
+    now: Timestamp,
+) -> Vec<Finding> {
     let state = match State::open(places) {
         Ok(Some(state)) => state,
         Ok(None) => {
@@ -450,15 +470,15 @@ fn state(places: &Places, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::note("unattributed", found, &remedy));
     }
     findings.extend(leases(&state));
-    let config = config::load(places).config;
     let pointers = Pointers {
         dir: &places.pointers,
         state: Some(&state),
         ttl: config.ttl,
         now,
     };
-    let judge = Judge::new(&state, &config, now);
+    let judge = Judge::new(&state, config, now);
     findings.extend(orphans::examine(&judge, &pointers));
+    findings.push(transcripts::examine(env, &judge, config, keeping));
     findings
 }
 
@@ -542,9 +562,23 @@ fn pointers(places: &Places) -> Finding {
     }
 }
 
-fn configuration(places: &Places) -> Vec<Finding> {
-    let complaints = config::load(places).complaints;
-    let finding = |complaint: config::Complaint| {
+/// Whether sessions that have ended are archived by themselves.
+fn archiving(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Finding {
+    if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
+        return Finding::note("archive", found, &remedy);
+    }
+    let found = match loaded.config.archive_auto {
+        true => "sessions that have ended are archived by themselves".to_owned(),
+        false => format!(
+            "nothing is archived by itself: archive.auto is false, from {}",
+            loaded.source(Key::ArchiveAuto)
+        ),
+    };
+    Finding::ok("archive", found)
+}
+
+fn configuration(complaints: Vec<Complaint>) -> Vec<Finding> {
+    let finding = |complaint: Complaint| {
         let remedy = if complaint.is_about_capture() {
             "correct it; until then hooks record as under `capture = \"metadata\"`"
         } else {

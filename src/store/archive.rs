@@ -350,6 +350,7 @@ impl Draft {
             sha256: String::new(),
             lines: 0,
             original: None,
+            original_bytes: None,
         };
         Ok(Writer {
             file: Growing::beside(&path)?,
@@ -372,6 +373,31 @@ impl Draft {
         part.sha256 = to_hex(&digest.finalize());
         self.parts.push((file, part));
         Ok(())
+    }
+
+    /// Takes a part of another archive of the session as it is. One that is not there any more is passed over: it was lost
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub fn take_over(&mut self, from: &Archive, part: &Part) -> Result<()> {
+        let path = from.part_path(&part.name);
+        let Some(mut source) = from.open(part)? else {
+            return Ok(());
+        };
+        let ending = part.name.strip_prefix(&from.stem.with(""));
+        let mut writer = self.part(part.kind, ending.unwrap_or_default())?;
+        writer.part.original.clone_from(&part.original);
+        writer.part.original_bytes = part.original_bytes;
+        writer.part.lines = part.lines;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = source.read(&mut piece).map_err(Error::io("read", &path))?;
+            match piece.get(..read) {
+                Some(bytes) if !bytes.is_empty() => writer.write(bytes, 0)?,
+                _ => return self.add(writer),
+            }
+        }
     }
 
     /// The parts so far.
@@ -405,9 +431,9 @@ impl Draft {
 }
 
 impl Writer {
-    /// Says where the original of a copy was.
-    pub fn set_original(&mut self, original: String) {
-        self.part.original = Some(original);
+    /// Says where the original of a copy was and, of a transcript, its size.
+    pub fn set_original(&mut self, original: String, bytes: Option<u64>) {
+        (self.part.original, self.part.original_bytes) = (Some(original), bytes);
     }
 
     /// Adds bytes that hold so many lines.

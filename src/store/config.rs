@@ -22,6 +22,8 @@ pub enum Source {
     Variable(String),
     /// Somebody said something that could not be read: the value is the one that gives nothing away.
     Caution,
+    /// The client's own settings, which say for how long transcripts are kept.
+    Client(PathBuf),
 }
 
 impl fmt::Display for Source {
@@ -31,6 +33,7 @@ impl fmt::Display for Source {
             Self::File(path) => f.write_str(&super::error::shown(path)),
             Self::Variable(name) => write!(f, "${name}"),
             Self::Caution => f.write_str("bad configuration"),
+            Self::Client(path) => write!(f, "cleanupPeriodDays in {}", super::error::shown(path)),
         }
     }
 }
@@ -110,6 +113,24 @@ impl Loaded {
             *source = Source::Caution;
             self.config.capture = Capture::Metadata;
         }
+    }
+
+    /// Archives nothing by itself, unless somebody said whether to: the client's settings at `path` do not want it.
+    pub fn archive_nothing_unasked(&mut self, path: &Path) {
+        for (_, source) in self
+            .sources
+            .iter_mut()
+            .filter(|(key, source)| *key == Key::ArchiveAuto && *source == Source::Default)
+        {
+            *source = Source::Client(path.to_owned());
+            self.config.archive_auto = false;
+        }
+    }
+
+    /// Where the value of `key` came from.
+    pub fn source(&self, key: Key) -> &Source {
+        let of_key = self.sources.iter().find(|(of, _)| *of == key);
+        of_key.map_or(&Source::Default, |(_, source)| source)
     }
 }
 

@@ -109,14 +109,21 @@ impl State {
     /// # Errors
     /// [`Error::Io`] where the stamp cannot be written.
     pub fn claim_daily(&self, now: Timestamp) -> Result<bool> {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        let path = self.path("daily");
-        let last = file::look(&path)?.map(|found| found.meta.modified);
-        if last.is_some_and(|last| last.age(now) < DAY && last <= now) {
-            return Ok(false);
+        let is_due = self.daily_is_due(now)?;
+        if is_due {
+            write::replace(&self.path("daily"), b"", write::Durability::Cached)?;
         }
-        write::replace(&path, b"", write::Durability::Cached)?;
-        Ok(true)
+        Ok(is_due)
+    }
+
+    /// Whether the day's long work is due.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the stamp cannot be looked at.
+    pub fn daily_is_due(&self, now: Timestamp) -> Result<bool> {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let last = file::look(&self.path("daily"))?.map(|found| found.meta.modified);
+        Ok(last.is_none_or(|last| last.age(now) >= DAY || last > now))
     }
 
     /// The path of a file or folder in the state directory.

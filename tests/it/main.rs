@@ -14,9 +14,11 @@
 )]
 
 mod archive;
+mod archive_agents;
 mod bad_input;
 mod calls;
 mod capture;
+mod cleanup;
 mod cli;
 mod clock_in;
 mod current;
@@ -36,6 +38,7 @@ mod orphans;
 mod pointer;
 mod python;
 mod races;
+mod retention;
 mod rotation;
 mod run;
 mod stats;

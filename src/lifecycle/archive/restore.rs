@@ -52,7 +52,8 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
         return Err(lacking("it holds no transcript"));
     }
     let mut restored = Restored::default();
-    for part in of(Kind::Subagent).chain(of(Kind::Transcript)) {
+    let agents = of(Kind::Meta).chain(of(Kind::Subagent));
+    for part in agents.chain(of(Kind::Transcript)) {
         let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
         let path = folder.join(place);
         if file::look(&path)?.is_some() {

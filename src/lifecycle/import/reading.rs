@@ -8,15 +8,13 @@ use super::claims::{Claim, Claims, Place};
 use super::events::{Made, Subject};
 use super::merge::Copies;
 use super::thread::{Agent, Thread, Threads};
-use crate::lifecycle::transcript::AgentFile;
 use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
+use crate::lifecycle::transcript::{AgentFile, MAX_META};
 use crate::model::event::name;
 use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};
 
-/// The most bytes of a subagent's `.meta.json` that are read.
-const MAX_META: usize = 64 * 1024;
 /// How many lines at its beginning tell a subagent's type.
 const OPENING: usize = 100;
 
@@ -230,8 +228,7 @@ impl Reading<'_> {
 }
 
 fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>) -> Option<T> {
-    let path = agent.path.with_extension("meta.json");
-    let content = file::read_original(&path, MAX_META).ok()??;
+    let content = file::read_original(&agent.meta(), MAX_META).ok()??;
     read(serde_json::from_slice(&content.bytes).ok()?)
 }
 

@@ -1,0 +1,150 @@
+//! Transcripts that the client deletes soon, and of which there is more than the archive has. Told from names, sizes and times
+//! alone, because it is asked for every session on record: no transcript is read.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::archive;
+use super::cleanup::gone;
+use super::transcript::{self, AgentFile};
+use crate::identity::liveness::Judge;
+use crate::model::{Config, Record, SessionId};
+use crate::store::archive::Archives;
+use crate::store::{Environment, Result, ended, file, index, tombstones};
+
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+/// A transcript that the client deletes before it is archived, unless somebody archives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endangered {
+    /// Whose it is.
+    pub id: SessionId,
+    /// How many days are left; from zero on it goes when the client starts next.
+    pub days: f64,
+    /// Whether a cleanup that is made now archives it. For others somebody has to ask.
+    pub by_cleanup: bool,
+}
+
+/// Those of sessions on record that have at most `soon` days left, where the client keeps transcripts for `keeps` days after
+/// they were last written to. The first to go comes first.
+///
+/// # Errors
+/// [`crate::store::Error`] where the sessions cannot be listed. One that cannot be read is passed over.
+pub fn endangered(
+    env: &Environment,
+    judge: &Judge<'_>,
+    config: &Config,
+    keeps: f64,
+    soon: f64,
+) -> Result<Vec<Endangered>> {
+    let state = judge.state;
+    let archives = Archives::of(state);
+    let by_name = OnceCell::new();
+    let mut agents = AgentsBeside::default();
+    let cleanup = Cleanup::of(judge, config)?;
+    let mut found = Vec::new();
+    for id in state.session_ids()? {
+        let Ok(Some(record)) = state.session(&id).record() else {
+            continue;
+        };
+        let named = transcript::find_named(&record, None);
+        let all = || by_name.get_or_init(|| transcript::by_name(env));
+        let Some(path) = named.as_ref().or_else(|| all().get(&id)) else {
+            continue;
+        };
+        let Ok(Some(look)) = file::look(path) else {
+            continue;
+        };
+        let days = keeps - look.meta.modified.age(judge.now).as_secs_f64() / DAY;
+        if days > soon {
+            continue;
+        }
+        let known = archive::known(&archives, &record);
+        let is_archived = match known {
+            Ok(Some(known)) => {
+                let mut sizes = BTreeMap::from([(path.clone(), look.meta.size)]);
+                sizes.extend(sizes_of(&transcript::agents_below(path)));
+                sizes.extend(sizes_of(agents.of(path, &id)));
+                archive::has_all(&known.manifest, Some(path), &sizes)
+            }
+            Ok(None) => was_pruned(judge, &record, path),
+            Err(_) => false,
+        };
+        if !is_archived {
+            let by_cleanup = cleanup.archives(judge, &id);
+            found.push(Endangered {
+                id,
+                days,
+                by_cleanup,
+            });
+        }
+    }
+    found.sort_by(|one, other| {
+        let by_time = one.days.total_cmp(&other.days);
+        by_time.then_with(|| one.id.cmp(&other.id))
+    });
+    Ok(found)
+}
+
+/// Whether the archive was there and was kept for long enough, and nothing was said since.
+fn was_pruned(judge: &Judge<'_>, record: &Record, path: &Path) -> bool {
+    let Ok(Some(look)) = file::look(path) else {
+        return false;
+    };
+    let id = &record.session_id;
+    let mut pruned = tombstones::of(judge.state, id.as_str()).into_iter();
+    record.archive.is_some() && pruned.any(|(of, at)| of == *id && at >= look.meta.modified)
+}
+
+fn sizes_of(agents: &[AgentFile]) -> impl Iterator<Item = (PathBuf, u64)> {
+    let size = |agent: &AgentFile| Some(file::look(&agent.path).ok()??.meta.size);
+    agents
+        .iter()
+        .filter_map(move |agent| Some((agent.path.clone(), size(agent)?)))
+}
+
+/// The subagents' transcripts that lie beside sessions' own, each folder looked at once.
+#[derive(Default)]
+struct AgentsBeside(BTreeMap<PathBuf, BTreeMap<String, Vec<AgentFile>>>);
+
+impl AgentsBeside {
+    fn of(&mut self, main: &Path, id: &SessionId) -> &[AgentFile] {
+        let folder = main.parent().unwrap_or(main);
+        let by_session = self
+            .0
+            .entry(folder.to_owned())
+            .or_insert_with(|| transcript::agents_beside(folder));
+        by_session.get(id.as_str()).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a cleanup that is made now archives.
+struct Cleanup {
+    is_auto: bool,
+    is_daily_due: bool,
+    /// Sessions that are marked as ended.
+    ended: BTreeSet<SessionId>,
+    /// Sessions that may be live.
+    live: BTreeSet<SessionId>,
+}
+
+impl Cleanup {
+    fn of(judge: &Judge<'_>, config: &Config) -> Result<Self> {
+        let state = judge.state;
+        let live = index::live_candidates(state)?;
+        Ok(Self {
+            is_auto: config.archive_auto,
+            is_daily_due: state.daily_is_due(judge.now)?,
+            ended: ended::all(state)?.into_iter().collect(),
+            live: live.into_iter().map(|(_, id)| id).collect(),
+        })
+    }
+
+    fn archives(&self, judge: &Judge<'_>, id: &SessionId) -> bool {
+        let is_listed = self.live.contains(id);
+        let may_be_over = is_listed || self.ended.contains(id);
+        let is_over = || may_be_over && gone(judge, id).is_some();
+        self.is_auto && (is_listed && self.is_daily_due || is_over())
+    }
+}

@@ -1,0 +1,134 @@
+//! How long it is until the client deletes a transcript of which there is no archive, or one with less in it.
+
+use super::Finding;
+use crate::identity::liveness::Judge;
+use crate::lifecycle::endangered::{Endangered, endangered};
+use crate::model::Config;
+use crate::setup::retention::Keeping;
+use crate::store::Environment;
+
+/// From how many days before its end on a transcript is spoken of.
+const SOON: f64 = 7.0;
+/// How many sessions are named.
+const MAX_NAMED: usize = 3;
+
+/// Whether all that goes soon is archived.
+pub(super) fn examine(
+    env: &Environment,
+    judge: &Judge<'_>,
+    config: &Config,
+    keeping: &Keeping,
+) -> Finding {
+    match endangered(env, judge, config, keeping.days, SOON) {
+        Ok(all) => finding(&all, keeping),
+        Err(err) => Finding::note("transcripts", err.to_string(), "mend what the error names"),
+    }
+}
+
+fn finding(all: &[Endangered], keeping: &Keeping) -> Finding {
+    let Some(first) = all.first() else {
+        let found = format!(
+            "Claude Code keeps them for {keeping} days; all that go within a week are archived"
+        );
+        return Finding::ok("transcripts", found);
+    };
+    let (id, when) = (&first.id, when(first.days));
+    let found = match all.len() {
+        1 => format!(
+            "that of session {id} is not archived to its end, and Claude Code deletes it {when}"
+        ),
+        count => format!(
+            "{count} are not archived to their end; the first that Claude Code deletes is that of session {id}, {when}"
+        ),
+    };
+    Finding::note("transcripts", found, &remedy(all))
+}
+
+fn when(days: f64) -> String {
+    match days {
+        days if days <= 0.0 => "when it starts next".to_owned(),
+        days if days < 1.0 => "within a day".to_owned(),
+        days if days < 2.0 => "in 1 day".to_owned(),
+        days => format!("in {:.0} days", days.floor()),
+    }
+}
+
+fn remedy(all: &[Endangered]) -> String {
+    const CLEAN_UP: &str = "run `ccsession cleanup`";
+    let mut rest = all.iter().filter(|one| !one.by_cleanup).map(|one| &one.id);
+    let Some(first) = rest.next() else {
+        return CLEAN_UP.to_owned();
+    };
+    let first = format!("`ccsession clock-out {first}`");
+    let rest: Vec<String> = rest.map(ToString::to_string).collect();
+    let start = match rest.len() + 1 < all.len() {
+        true => format!("{CLEAN_UP}, and {first}"),
+        false => format!("run {first}"),
+    };
+    let named = rest.iter().take(MAX_NAMED - 1).cloned();
+    let named = named.collect::<Vec<_>>().join(", ");
+    match rest.len() {
+        0 => start,
+        count if count < MAX_NAMED => format!("{start}, and the same for {named}"),
+        count => format!(
+            "{start}, and the same for {named} and {} more",
+            count + 1 - MAX_NAMED
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_is_told_in_whole_days() {
+        for (days, said) in [
+            (-1e300, "when it starts next"),
+            (0.0, "when it starts next"),
+            (0.1, "within a day"),
+            (1.0, "in 1 day"),
+            (1.99, "in 1 day"),
+            (2.0, "in 2 days"),
+            (6.9, "in 6 days"),
+        ] {
+            assert_eq!(when(days), said, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_remedy_names_only_what_it_helps() {
+        let all = |which: &str| -> Vec<Endangered> {
+            let one = |(number, by): (usize, char)| Endangered {
+                id: format!("s-{number}").parse().unwrap(),
+                days: 1.0,
+                by_cleanup: by == 'c',
+            };
+            which.chars().enumerate().map(one).collect()
+        };
+        for (which, said) in [
+            ("c", "run `ccsession cleanup`"),
+            ("ccc", "run `ccsession cleanup`"),
+            ("o", "run `ccsession clock-out s-0`"),
+            ("oo", "run `ccsession clock-out s-0`, and the same for s-1"),
+            (
+                "ooo",
+                "run `ccsession clock-out s-0`, and the same for s-1, s-2",
+            ),
+            (
+                "ooooo",
+                "run `ccsession clock-out s-0`, and the same for s-1, s-2 and 2 more",
+            ),
+            (
+                "co",
+                "run `ccsession cleanup`, and `ccsession clock-out s-1`",
+            ),
+            (
+                "oco",
+                "run `ccsession cleanup`, and `ccsession clock-out s-0`, and the same for s-2",
+            ),
+        ] {
+            assert_eq!(remedy(&all(which)), said, "{which}");
+        }
+    }
+}

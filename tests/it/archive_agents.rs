@@ -1,0 +1,222 @@
+//! What archives have of subagents besides what they said: what the client noted of each, and what it has deleted since.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::install::put;
+use crate::support::{ID, Sandbox, event, walk};
+
+/// As the client writes it, but for the description.
+const META: &str = r#"{"agentType":"general-purpose","isBuiltIn":true,"description":"nested","toolUseId":"toolu_01A09q90qw90lq917835lq9","parentAgentId":"a0ec7ae3deba0ca6d","spawnDepth":2,"requestShape":"foreground","requestNonInteractive":true,"model":"claude-opus-5-5","finished":true}"#;
+
+/// The folder of the session's files, with a transcript, on record.
+fn session(sandbox: &Sandbox) -> PathBuf {
+    let path = sandbox
+        .home()
+        .join(format!(".claude/projects/-shop/{ID}.jsonl"));
+    let more = json!({"source": "startup", "transcript_path": path});
+    sandbox.hook(&event("SessionStart", ID, more)).silent();
+    put(&path, &said("begin"));
+    path.with_extension("")
+}
+
+fn said(text: &str) -> String {
+    let message = json!({"role": "user", "content": text});
+    format!(
+        "{}\n",
+        json!({"type": "user", "sessionId": ID, "message": message})
+    )
+}
+
+/// A subagent's transcript, and beside it what the client noted.
+fn agent(session: &Path, id: &str, text: &str, meta: &str) -> [PathBuf; 2] {
+    let path = session.join(format!("subagents/agent-{id}.jsonl"));
+    put(&path, &said(text));
+    let noted = path.with_extension("meta.json");
+    put(&noted, meta);
+    [path, noted]
+}
+
+fn clock_out(sandbox: &Sandbox) {
+    sandbox.ccsession(["clock-out", ID]).stdout();
+    sandbox
+        .ccsession(["archive", "verify"])
+        .expect(0, "1 archive as written\n", "");
+}
+
+fn manifest(sandbox: &Sandbox) -> Value {
+    let manifest = ["archive", "show", ID, "--manifest"];
+    sandbox.ccsession(manifest).json()
+}
+
+/// How many parts of this kind the archive has.
+fn parts(sandbox: &Sandbox, kind: &str) -> usize {
+    let manifest = manifest(sandbox);
+    let parts = manifest["parts"].as_array().unwrap().iter();
+    parts.filter(|part| part["kind"] == kind).count()
+}
+
+/// The client's files, by their names.
+fn client_s(sandbox: &Sandbox) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    walk(&sandbox.home().join(".claude/projects"), &mut |path| {
+        found.insert(path.to_owned(), fs::read_to_string(path).unwrap());
+    });
+    found
+}
+
+/// What is restored where the client has nothing any more.
+fn restored(sandbox: &Sandbox) -> BTreeMap<PathBuf, String> {
+    fs::remove_dir_all(sandbox.home().join(".claude/projects")).unwrap();
+    let written = sandbox.ccsession(["archive", "restore", ID]).stdout();
+    let last = written.lines().last().unwrap();
+    assert!(last.ends_with(&format!("{ID}.jsonl")), "{written}");
+    client_s(sandbox)
+}
+
+#[test]
+fn what_the_client_noted_of_a_subagent_is_restored_byte_by_byte() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    agent(&session, "a1", "one", META);
+    // By hand, and with a line break at its end.
+    let by_hand: Value = serde_json::from_str(META).unwrap();
+    agent(&session, "a2", "two", &format!("{by_hand:#}\n"));
+    agent(&session, "b/agent-a3", "three", META);
+    let before = client_s(&sandbox);
+    assert_eq!(before.len(), 7);
+    clock_out(&sandbox);
+    assert_eq!(
+        (parts(&sandbox, "subagent"), parts(&sandbox, "meta")),
+        (3, 3)
+    );
+    assert_eq!(restored(&sandbox), before);
+}
+
+#[test]
+fn no_secret_of_it_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let key = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    let meta = META.replace("nested", &format!("log in with {key}"));
+    let [_, noted] = agent(&session, "a1", "one", &meta);
+    clock_out(&sandbox);
+    assert_eq!(manifest(&sandbox)["redacted"], json!({"github": 1}));
+    let expected = META.replace("nested", "log in with [redacted:github]");
+    assert_eq!(restored(&sandbox)[&noted], expected);
+}
+
+#[test]
+fn a_note_that_changes_is_archived_anew() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let early = META.replace(",\"finished\":true", "");
+    let [_, noted] = agent(&session, "a1", "one", &early);
+    clock_out(&sandbox);
+    put(&noted, META);
+    clock_out(&sandbox);
+    let again = sandbox.ccsession(["clock-out", ID, "--json"]).json();
+    assert_eq!(again["was_there"], true);
+    assert_eq!(restored(&sandbox)[&noted], META);
+}
+
+#[test]
+fn a_note_that_cannot_be_read_is_in_nobody_s_way() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let [_, large] = agent(&session, "a1", "one", &" ".repeat((1 << 16) + 1));
+    let [_, folder] = agent(&session, "a2", "two", META);
+    let [_, broken] = agent(&session, "a3", "three", "{\"agentType\":");
+    fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    clock_out(&sandbox);
+    assert_eq!(
+        (parts(&sandbox, "subagent"), parts(&sandbox, "meta")),
+        (3, 1)
+    );
+    let restored = restored(&sandbox);
+    assert!(!restored.contains_key(&large));
+    assert_eq!(restored[&broken], "{\"agentType\":");
+}
+
+/// The client deletes what is old, each file by its own time, and the session goes on.
+#[test]
+fn a_subagent_that_the_client_deleted_stays_archived_when_the_session_goes_on() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    agent(&session, "a1", "one", META);
+    let gone = agent(&session, "a2", "two", META);
+    clock_out(&sandbox);
+    let mut expected = client_s(&sandbox);
+    for path in gone {
+        fs::remove_file(path).unwrap();
+    }
+    let main = session.with_extension("jsonl");
+    let more = said("begin") + &said(&"go on ".repeat(100));
+    put(&main, &more);
+    expected.insert(main, more);
+    for _ in ["once", "again"] {
+        clock_out(&sandbox);
+        assert_eq!(
+            (parts(&sandbox, "subagent"), parts(&sandbox, "meta")),
+            (2, 2)
+        );
+    }
+    assert_eq!(manifest(&sandbox)["messages"], 2);
+    assert_eq!(restored(&sandbox), expected);
+}
+
+/// So short that all files together have less than before.
+#[test]
+fn a_word_that_is_said_after_subagents_were_deleted_is_archived_too() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let gone = agent(&session, "a1", &"much ".repeat(1000), META);
+    let [cut, _] = agent(&session, "a2", &"much ".repeat(1000), META);
+    clock_out(&sandbox);
+    let mut expected = client_s(&sandbox);
+    for path in gone {
+        fs::remove_file(path).unwrap();
+    }
+    put(&cut, &said("little"));
+    let again = || sandbox.ccsession(["clock-out", ID, "--json"]).json()["was_there"].clone();
+    assert_eq!(again(), true, "nothing was said since");
+    let main = session.with_extension("jsonl");
+    let more = said("begin") + &said("go on");
+    put(&main, &more);
+    expected.insert(main.clone(), more);
+    assert_eq!((again(), again()), (json!(false), json!(true)));
+    clock_out(&sandbox);
+    // A session's own that is shorter than before replaces nothing, whatever subagents say.
+    put(&main, &said("begin"));
+    agent(&session, "a3", &"much ".repeat(2000), META);
+    assert_eq!(again(), true);
+    assert_eq!(restored(&sandbox), expected);
+}
+
+/// Archives that do not say how long each transcript was go by all of them together.
+#[test]
+fn an_archive_that_tells_no_sizes_is_replaced_by_more_only() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let [gone, _] = agent(&session, "a1", &"much ".repeat(100), META);
+    clock_out(&sandbox);
+    let mut manifest = manifest(&sandbox);
+    for part in manifest["parts"].as_array_mut().unwrap() {
+        part.as_object_mut().unwrap().remove("original_bytes");
+    }
+    let shown = sandbox.ccsession(["archive", "list", "--json"]).json();
+    let path = shown["archives"][0]["manifest_path"].as_str().unwrap();
+    crate::cli::write_private(Path::new(path), &manifest.to_string());
+    fs::remove_file(gone).unwrap();
+    let main = session.with_extension("jsonl");
+    let again = || sandbox.ccsession(["clock-out", ID, "--json"]).json()["was_there"].clone();
+    put(&main, &(said("begin") + &said("go on")));
+    assert_eq!(again(), true);
+    put(&main, &(said("begin") + &said(&"go on ".repeat(200))));
+    assert_eq!((again(), again()), (json!(false), json!(true)));
+    assert_eq!(parts(&sandbox, "subagent"), 1);
+}

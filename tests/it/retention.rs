@@ -1,0 +1,442 @@
+//! What follows from how long the client keeps transcripts: whether anything is archived, who says so, that nobody works in
+//! vain, and how long it is until one goes that is not archived.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::doctor::{doctor, findings, healthy};
+use crate::install::{ccsession, put, sandbox, user_settings, write_executable};
+use crate::support::{CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, event};
+
+/// The name under which tests choose whether anything is archived.
+const AUTO: &str = "CCSESSION_ARCHIVE_AUTO";
+
+/// A sandbox whose user told the client to keep transcripts for so long.
+fn keeping(days: &Value) -> Sandbox {
+    let sandbox = sandbox();
+    let settings = json!({"cleanupPeriodDays": days}).to_string();
+    put(&user_settings(&sandbox), &settings);
+    sandbox
+}
+
+/// What the doctor says of a check: the grade, what was found, and the remedy.
+fn says(run: Run, check: &str) -> [String; 3] {
+    let found = findings(run);
+    let of_check: Vec<&Value> = found.iter().filter(|it| it["check"] == check).collect();
+    assert_eq!(of_check.len(), 1, "{found:?}");
+    ["grade", "found", "remedy"].map(|key| of_check[0][key].as_str().unwrap_or_default().to_owned())
+}
+
+/// The effective `archive.auto`, and where it comes from.
+fn effective(run: Run) -> [String; 2] {
+    let config = run.json();
+    let mut settings = config["settings"].as_array().unwrap().iter();
+    let auto = settings.find(|it| it["key"] == "archive.auto").unwrap();
+    ["value", "source"].map(|key| auto[key].as_str().unwrap().to_owned())
+}
+
+/// With these days nothing is archived by itself, or everything; and whoever is asked says the same.
+#[track_caller]
+fn check(days: &Value, is_little: bool) {
+    let sandbox = keeping(days);
+    let settings = user_settings(&sandbox).display().to_string();
+    let found = format!("nothing is archived by itself: cleanupPeriodDays is {days} in {settings}");
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    let remedy = format!("set `archive.auto = true` in {}", config.display());
+    let sentence = format!("{found}; to have sessions archived all the same, {remedy}");
+    let run = |verb: &[&str]| {
+        let run = ccsession(&sandbox, []).without_env(AUTO);
+        verb.iter().fold(run, |run, word| run.arg(word))
+    };
+    for _ in ["installed", "installed already"] {
+        let said = run(&["install"]).stdout();
+        assert_eq!(
+            said.lines().any(|line| line == sentence),
+            is_little,
+            "{said}"
+        );
+        assert_eq!(said.contains("archived"), is_little, "{said}");
+    }
+    let (auto, doctor) = match is_little {
+        true => (
+            [
+                "false".to_owned(),
+                format!("cleanupPeriodDays in {settings}"),
+            ],
+            ["note".to_owned(), found, remedy],
+        ),
+        false => (
+            ["true", "default"].map(str::to_owned),
+            [
+                "ok",
+                "sessions that have ended are archived by themselves",
+                "",
+            ]
+            .map(str::to_owned),
+        ),
+    };
+    assert_eq!(effective(run(&["config", "--json"])), auto);
+    assert_eq!(says(run(&["doctor", "--json"]), "archive"), doctor);
+}
+
+#[test]
+fn whoever_has_transcripts_deleted_early_is_told_that_nothing_is_archived() {
+    for days in [json!(0), json!(0.5), json!(7), json!(29)] {
+        check(&days, true);
+    }
+}
+
+#[test]
+fn by_the_client_s_own_measure_and_beyond_sessions_are_archived() {
+    for days in [json!(30), json!(99999), json!(1e300)] {
+        check(&days, false);
+    }
+}
+
+#[test]
+fn what_says_nothing_of_days_changes_nothing() {
+    for days in [json!(-1), json!("7"), json!(null), json!([7])] {
+        check(&days, false);
+    }
+}
+
+#[test]
+fn who_has_said_whether_to_archive_is_obeyed_and_not_told() {
+    let sandbox = keeping(&json!(7));
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    for auto in ["true", "false"] {
+        put(&config, &format!("[archive]\nauto = {auto}\n"));
+        let said = ccsession(&sandbox, ["install"]).without_env(AUTO).stdout();
+        assert!(!said.contains("archived"), "{said}");
+        let shown = ccsession(&sandbox, ["config", "--json"]).without_env(AUTO);
+        assert_eq!(effective(shown), [auto, config.to_str().unwrap()]);
+        let found = says(doctor(&sandbox).without_env(AUTO), "archive");
+        assert_eq!(found[0], "ok");
+        let is_named = found[1].ends_with(&format!("from {}", config.display()));
+        assert_eq!(is_named, auto == "false", "{}", found[1]);
+    }
+}
+
+#[test]
+fn settings_of_a_project_are_not_the_user_s() {
+    let sandbox = healthy();
+    put(
+        &sandbox.project().join(".claude/settings.json"),
+        "{\"cleanupPeriodDays\": 7}",
+    );
+    let run = ccsession(&sandbox, ["config", "--json"]).without_env(AUTO);
+    assert_eq!(effective(run), ["true", "default"]);
+}
+
+/// A start leaves a cleanup behind for what has ended and for clients that are gone. Where nothing is archived, one is enough.
+#[test]
+fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() {
+    let sandbox = Sandbox::archiving();
+    put(&user_settings(&sandbox), "{\"cleanupPeriodDays\": 7}");
+    let hook = sandbox.path("prefix/libexec/ccsession/session-start");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::create_dir_all(sandbox.path("prefix/bin")).unwrap();
+    fs::copy(SESSION_START, &hook).unwrap();
+    let noted = sandbox.path("cleanups");
+    let script = format!(
+        "#!/bin/sh\n{CCSESSION} \"$@\"\necho \"$*\" >> {}\n",
+        noted.display()
+    );
+    write_executable(&sandbox.path("prefix/bin/ccsession"), &script);
+
+    // One client said that its session ends, another one says nothing any more.
+    let start = |id: &str| event("SessionStart", id, json!({"source": "startup"})).to_string();
+    let begin = sandbox.run(SESSION_START).stdin(start(ID));
+    begin.env("CLAUDE_PID", as_client()).silent();
+    let dies = format!("CLAUDE_PID=$$ {SESSION_START}; exit $?");
+    let client = sandbox.run("/bin/sh").arg("-c").arg(dies);
+    client.stdin(start("s-killed")).silent();
+    let end = event("SessionEnd", ID, json!({"reason": "other"}));
+    sandbox.hook(&end).env("CLAUDE_PID", as_client()).silent();
+    assert!(sandbox.state().join("ended").join(ID).exists());
+
+    let another = |id: &str| {
+        let run = sandbox.run(&hook).stdin(start(id));
+        run.env("CLAUDE_PID", as_client()).silent();
+    };
+    another("s-1");
+    wait_for(&noted);
+    assert!(!sandbox.state().join("ended").join(ID).exists());
+    assert!(!sandbox.state().join("archive").exists());
+    for id in ["s-2", "s-3", "s-4"] {
+        another(id);
+    }
+    // One that was left behind would have come by now.
+    std::thread::sleep(Duration::from_millis(500));
+    let cleanups = fs::read_to_string(&noted).unwrap();
+    assert_eq!(cleanups, "cleanup --if-due --quiet --detach\n");
+}
+
+fn wait_for(path: &Path) {
+    for _ in 0..200 {
+        if path.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{path:?} did not come");
+}
+
+// What goes soon.
+
+const DAY: u64 = 24 * 60 * 60;
+const CLEAN_UP: &str = "run `ccsession cleanup`";
+
+/// As [`healthy`], where everything is archived as it is for users.
+fn archiving() -> Sandbox {
+    let sandbox = healthy();
+    let path = sandbox.home().join(".config/ccsession/config.toml");
+    put(&path, "[archive]\nauto = true\n");
+    sandbox
+}
+
+/// Where the transcript of a session is.
+fn transcript(sandbox: &Sandbox, id: &str) -> PathBuf {
+    let projects = sandbox.home().join(".claude/projects");
+    projects.join(format!("-shop/{id}.jsonl"))
+}
+
+/// A session of a client that runs, and its transcript, which was last written to so many days ago.
+fn begin(sandbox: &Sandbox, id: &str, days: f64) -> PathBuf {
+    let path = transcript(sandbox, id);
+    let more = json!({"source": "startup", "transcript_path": path});
+    let start = sandbox.hook(&event("SessionStart", id, more));
+    start.env("CLAUDE_PID", as_client()).silent();
+    put(&path, "");
+    say(&path, days);
+    path
+}
+
+/// The same, and it ended. `auto` is what the hook that saw the end had read of `archive.auto`.
+fn end(sandbox: &Sandbox, id: &str, days: f64, auto: &str) -> PathBuf {
+    let path = begin(sandbox, id, days);
+    let end = sandbox.hook(&event("SessionEnd", id, json!({"reason": "other"})));
+    end.env("CLAUDE_PID", as_client()).env(AUTO, auto).silent();
+    path
+}
+
+/// Writes another line to a transcript, so many days ago.
+fn say(path: &Path, days: f64) {
+    let line = json!({"type": "user", "message": {"role": "user", "content": "remember me"}});
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, format!("{text}{line}\n")).unwrap();
+    written(path, days);
+}
+
+/// Makes a file as old as one that was written so many days ago.
+fn written(path: &Path, days: f64) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let then = SystemTime::now() - Duration::from_secs_f64(days * DAY as f64);
+    file.set_modified(then).unwrap();
+}
+
+fn transcripts(sandbox: &Sandbox) -> [String; 3] {
+    says(doctor(sandbox).without_env(AUTO), "transcripts")
+}
+
+#[track_caller]
+fn goes(sandbox: &Sandbox, found: &str, remedy: &str) {
+    assert_eq!(transcripts(sandbox), ["note", found, remedy]);
+}
+
+#[track_caller]
+fn nothing_goes(sandbox: &Sandbox) {
+    let [grade, found, _] = transcripts(sandbox);
+    let is_said = found.ends_with(" days; all that go within a week are archived");
+    assert!(grade == "ok" && is_said, "{found}");
+}
+
+fn clean_up(sandbox: &Sandbox) {
+    let run = ccsession(sandbox, ["cleanup", "--quiet"]);
+    run.without_env(AUTO).silent();
+}
+
+fn not_archived(id: &str, when: &str) -> String {
+    format!("that of session {id} is not archived to its end, and Claude Code deletes it {when}")
+}
+
+#[test]
+fn a_transcript_is_spoken_of_from_a_week_before_it_goes() {
+    for (age, when) in [
+        (22.9, None),
+        (23.1, Some("in 6 days")),
+        (27.5, Some("in 2 days")),
+        (28.5, Some("in 1 day")),
+        (29.5, Some("within a day")),
+        (30.5, Some("when it starts next")),
+        (4000.0, Some("when it starts next")),
+    ] {
+        let sandbox = archiving();
+        end(&sandbox, "s-1", age, "true");
+        let Some(when) = when else {
+            nothing_goes(&sandbox);
+            continue;
+        };
+        goes(&sandbox, &not_archived("s-1", when), CLEAN_UP);
+        clean_up(&sandbox);
+        nothing_goes(&sandbox);
+    }
+}
+
+#[test]
+fn what_no_cleanup_archives_is_for_a_clock_out() {
+    let sandbox = archiving();
+    // It ended when nothing was to be archived.
+    end(&sandbox, "s-1", 27.5, "false");
+    let remedy = "run `ccsession clock-out s-1`";
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+    clean_up(&sandbox);
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+    ccsession(&sandbox, ["clock-out", "s-1"]).stdout();
+    nothing_goes(&sandbox);
+
+    let sandbox = healthy();
+    end(&sandbox, "s-1", 27.5, "true");
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    put(&config, "[archive]\nauto = false\n");
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+}
+
+#[test]
+fn what_a_live_session_has_said_since_counts() {
+    let sandbox = archiving();
+    let settings = json!({"cleanupPeriodDays": 5}).to_string();
+    put(&user_settings(&sandbox), &settings);
+    let path = begin(&sandbox, "s-1", 0.0);
+    let found = || transcripts(&sandbox);
+    let is = |remedy: &str| ["note", &not_archived("s-1", "in 4 days"), remedy].map(str::to_owned);
+    assert_eq!(found(), is(CLEAN_UP));
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+    say(&path, 0.5);
+    // Into sessions that go on a cleanup looks once a day.
+    assert_eq!(found(), is("run `ccsession clock-out s-1`"));
+    written(&sandbox.state().join("daily"), 1.1);
+    assert_eq!(found(), is(CLEAN_UP));
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+}
+
+#[test]
+fn of_several_the_first_to_go_is_named() {
+    let sandbox = archiving();
+    for (id, age) in [("s-1", 24.5), ("s-2", 29.2), ("s-3", 26.5), ("s-4", 3.0)] {
+        end(&sandbox, id, age, "true");
+    }
+    end(&sandbox, "s-5", 25.5, "false");
+    let first = "the first that Claude Code deletes is that of session";
+    let found = format!("4 are not archived to their end; {first} s-2, within a day");
+    let remedy = "run `ccsession cleanup`, and `ccsession clock-out s-5`";
+    goes(&sandbox, &found, remedy);
+    clean_up(&sandbox);
+    let remedy = "run `ccsession clock-out s-5`";
+    goes(&sandbox, &not_archived("s-5", "in 4 days"), remedy);
+    let said = ccsession(&sandbox, ["doctor"]).without_env(AUTO).stdout();
+    let lines = format!(
+        "\nnote  transcripts: {}\n      remedy: {remedy}\n",
+        not_archived("s-5", "in 4 days")
+    );
+    assert!(said.contains(&lines), "{said}");
+}
+
+#[test]
+fn the_client_s_own_number_of_days_counts_if_it_is_one() {
+    let sandbox = archiving();
+    end(&sandbox, "s-1", 27.5, "true");
+    for (days, when) in [
+        (json!(0), Some("when it starts next")),
+        (json!(28), Some("within a day")),
+        (json!(30.4), Some("in 2 days")),
+        (json!(-1), Some("in 2 days")),
+        (json!("7"), Some("in 2 days")),
+        (json!(null), Some("in 2 days")),
+        (json!(60), None),
+        (json!(99999), None),
+        (json!(1e300), None),
+    ] {
+        let settings = json!({"cleanupPeriodDays": days}).to_string();
+        put(&user_settings(&sandbox), &settings);
+        match when {
+            Some(when) => goes(&sandbox, &not_archived("s-1", when), CLEAN_UP),
+            None => nothing_goes(&sandbox),
+        }
+    }
+}
+
+#[test]
+fn a_transcript_that_is_archived_or_on_no_record_is_not_spoken_of() {
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 27.5, "true");
+    put(&path.with_file_name("s-unknown.jsonl"), "{}\n");
+    written(&path.with_file_name("s-unknown.jsonl"), 27.5);
+    clean_up(&sandbox);
+    nothing_goes(&sandbox);
+    // The record says nothing of the archive yet, when whoever made it is killed.
+    let record = sandbox.session("s-1").join("session.json");
+    let mut unnamed = sandbox.record("s-1");
+    let named = std::mem::take(&mut unnamed["archive"]);
+    crate::cli::write_private(&record, &unnamed.to_string());
+    nothing_goes(&sandbox);
+    // An archive that was kept for long enough is not missed, until something is said again.
+    unnamed["archive"] = named;
+    crate::cli::write_private(&record, &unnamed.to_string());
+    written(&path, 27.6);
+    let prune = ["archive", "prune", "--older-than", "1us", "--yes"];
+    ccsession(&sandbox, prune).stdout();
+    nothing_goes(&sandbox);
+    fs::remove_file(sandbox.state().join("tombstones.jsonl")).unwrap();
+    let remedy = "run `ccsession clock-out s-1`";
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+}
+
+#[test]
+fn a_subagent_s_transcript_and_one_that_moved_count_too() {
+    for agent in ["s-1/subagents/agent-a1.jsonl", "agent-a1.jsonl"] {
+        let sandbox = archiving();
+        let path = end(&sandbox, "s-1", 27.5, "true");
+        let agent = path.with_file_name(agent);
+        put(&agent, "{\"sessionId\":\"s-1\",\"agentId\":\"a1\"}\n");
+        clean_up(&sandbox);
+        nothing_goes(&sandbox);
+        say(&agent, 27.5);
+        let found = not_archived("s-1", "in 2 days");
+        goes(&sandbox, &found, "run `ccsession clock-out s-1`");
+        ccsession(&sandbox, ["clock-out", "s-1"]).stdout();
+        nothing_goes(&sandbox);
+        // What the client has deleted does not make up for what was said since.
+        fs::remove_file(&agent).unwrap();
+        nothing_goes(&sandbox);
+        say(&path, 27.5);
+        goes(&sandbox, &found, "run `ccsession clock-out s-1`");
+    }
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 27.5, "true");
+    let moved = sandbox.home().join(".claude/projects/-elsewhere");
+    fs::create_dir(&moved).unwrap();
+    fs::rename(&path, moved.join("s-1.jsonl")).unwrap();
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), CLEAN_UP);
+}
+
+#[test]
+fn no_transcript_is_read_for_that() {
+    let sandbox = archiving();
+    let path = end(&sandbox, "s-1", 0.0, "true");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    written(&path, 27.5);
+    let began = std::time::Instant::now();
+    goes(&sandbox, &not_archived("s-1", "in 2 days"), CLEAN_UP);
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
