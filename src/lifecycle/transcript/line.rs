@@ -121,7 +121,12 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// Reads a line; nothing where it is no JSON object.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        // As a text it is checked once, and not each of its strings.
+        let line = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        line.ok()
     }
 
     /// When it was written.
