@@ -17,7 +17,7 @@ use super::error::{Error, Result};
 use super::file;
 use super::lock::{self, Lock};
 use super::state::State;
-use super::write::{self, Durability, Growing};
+use super::write::{self, Durability, Growing, TEMPORARY};
 use crate::model::archive::{Kind, MANIFEST, Manifest, Part, Stem};
 use crate::model::project::to_hex;
 use crate::model::record::Unreadable;
@@ -25,6 +25,8 @@ use crate::model::{ProjectName, SessionId};
 
 /// What a file is called that waits for its final name.
 const WAITING: &str = ".new";
+/// What the manifest of an archive is called whose parts are being removed.
+const GOING: &str = ".gone";
 /// The most bytes of a manifest that are read: some ten thousand parts.
 const MAX_MANIFEST: usize = 16 << 20;
 /// How much of a part is read at once.
@@ -160,37 +162,48 @@ impl Archives {
     /// # Errors
     /// [`Error::Io`] where a folder cannot be listed.
     pub fn is_interrupted(&self) -> Result<bool> {
-        let is_waiting = |name: OsString| name.as_encoded_bytes().ends_with(WAITING.as_bytes());
+        let is_left = |name: OsString| {
+            let name = name.as_encoded_bytes();
+            name.ends_with(WAITING.as_bytes()) || name.ends_with(GOING.as_bytes())
+        };
         for folder in self.folders()? {
-            if file::names(&folder)?.any(is_waiting) {
+            if file::names(&folder)?.any(is_left) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Ends what a killed process began: gives complete archives their final names, and removes what waits for a manifest
-    /// that never came. The caller holds the lock.
+    /// Ends what a killed process began: gives complete archives their final names, removes the rest of those that were
+    /// being removed, what waits for a manifest that never came, and temporary files. The caller holds the lock.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn finish_interrupted(&self) -> Result<()> {
         for folder in self.folders()? {
             let names = file::names(&folder)?.filter_map(|name| name.into_string().ok());
-            let mut waiting: Vec<String> = names.filter(|name| name.ends_with(WAITING)).collect();
-            let complete = |name: &String| {
-                let manifest = name.strip_suffix(WAITING)?;
-                Stem::of_manifest(manifest)
-            };
-            for stem in waiting.iter().filter_map(complete).collect::<Vec<_>>() {
-                let archive = Archive {
+            let names: Vec<String> = names.collect();
+            let manifests = |ending: &str| -> Vec<Archive> {
+                let stem = |name: &String| Stem::of_manifest(name.strip_suffix(ending)?);
+                let stems = names.iter().filter_map(stem);
+                let archive = |stem| Archive {
                     folder: folder.clone(),
                     stem,
                 };
+                stems.map(archive).collect()
+            };
+            for archive in manifests(WAITING) {
                 archive.settle()?;
             }
-            waiting.retain(|name| !name.ends_with(&format!("{MANIFEST}{WAITING}")));
-            for name in waiting {
+            for archive in manifests(GOING) {
+                archive.end_removal()?;
+            }
+            let is_manifest = |name: &str| name.ends_with(&format!("{MANIFEST}{WAITING}"));
+            let is_left = |name: &&String| {
+                // Whoever writes one of these holds the lock.
+                name.starts_with(TEMPORARY) || name.ends_with(WAITING) && !is_manifest(name)
+            };
+            for name in names.iter().filter(is_left) {
                 write::remove(&folder.join(name))?;
             }
         }
@@ -289,13 +302,29 @@ impl Archive {
         file::open_own(&self.part_path(&part.name))
     }
 
-    /// Removes it, the manifest first: without one it is none. The caller holds the lock.
+    /// Removes it. The manifest loses its name first, since without one it is none, and goes last: where the process is
+    /// killed, it tells the next one what is left. The caller holds the lock.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&self, manifest: &Manifest) -> Result<()> {
-        write::remove(&self.manifest_path())?;
-        self.remove_parts(&manifest.parts)
+        let going = self.going();
+        write::rename(&self.manifest_path(), &going)?;
+        self.remove_parts(&manifest.parts)?;
+        write::remove(&going).map(drop)
+    }
+
+    /// Ends the removal of an archive whose manifest has lost its name.
+    fn end_removal(&self) -> Result<()> {
+        let going = self.going();
+        if let Some(manifest) = read_manifest(&going)? {
+            self.remove_parts(&manifest.parts)?;
+        }
+        write::remove(&going).map(drop)
+    }
+
+    fn going(&self) -> PathBuf {
+        self.folder.join(format!("{}{GOING}", self.stem.manifest()))
     }
 
     fn remove_parts(&self, parts: &[Part]) -> Result<()> {

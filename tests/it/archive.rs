@@ -11,7 +11,7 @@ use crate::import::copy_tree;
 use crate::support::{ID, Run, Sandbox, as_client, data, event, json_lines, mode, text};
 
 /// No archive.
-const NONE: [PathBuf; 0] = [];
+pub(crate) const NONE: [PathBuf; 0] = [];
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
@@ -27,7 +27,7 @@ fn recorded(name: &str) -> Sandbox {
 }
 
 /// The session [`ID`], which said nothing but that it began, and where its transcript will be.
-fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
+pub(crate) fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     let path = sandbox
         .home()
         .join(format!(".claude/projects/-shop/{ID}.jsonl"));
@@ -44,20 +44,20 @@ fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     path
 }
 
-fn ended(sandbox: &Sandbox, reason: &str) {
+pub(crate) fn ended(sandbox: &Sandbox, reason: &str) {
     sandbox
         .hook(&event("SessionEnd", ID, json!({"reason": reason})))
         .silent();
 }
 
-fn write(path: &Path, content: impl AsRef<[u8]>) {
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A transcript in which somebody said `texts`, one after the other.
-fn said(texts: &[&str]) -> String {
+pub(crate) fn said(texts: &[&str]) -> String {
     let line = |text: &&str| {
         let line =
             json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": text}});
@@ -66,14 +66,14 @@ fn said(texts: &[&str]) -> String {
     texts.iter().map(line).collect()
 }
 
-fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
+pub(crate) fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
     let run = sandbox.ccsession(["clock-out", ID]);
     let run = more.iter().fold(run, |run, argument| run.arg(argument));
     PathBuf::from(run.stdout().trim_end())
 }
 
 /// All files of archives, without the folder of all.
-fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let root = sandbox.state().join("archive");
     for project in fs::read_dir(root).into_iter().flatten() {
@@ -84,7 +84,7 @@ fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     found
 }
 
-fn manifest(sandbox: &Sandbox) -> Value {
+pub(crate) fn manifest(sandbox: &Sandbox) -> Value {
     let found = files(sandbox);
     let manifests: Vec<_> = found
         .iter()
@@ -94,7 +94,7 @@ fn manifest(sandbox: &Sandbox) -> Value {
     serde_json::from_slice(&fs::read(manifests[0]).unwrap()).unwrap()
 }
 
-fn decompressed(path: &Path) -> Vec<u8> {
+pub(crate) fn decompressed(path: &Path) -> Vec<u8> {
     zstd::decode_all(fs::File::open(path).unwrap()).unwrap()
 }
 
@@ -904,7 +904,7 @@ fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
 }
 
 /// The day's long work is due.
-fn a_day_later(sandbox: &Sandbox) {
+pub(crate) fn a_day_later(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));
 }
 

@@ -19,6 +19,7 @@ mod calls;
 mod capture;
 mod cli;
 mod clock_in;
+mod clock_out;
 mod current;
 mod docs;
 mod doctor;
