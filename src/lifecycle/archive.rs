@@ -26,7 +26,7 @@ use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
-use crate::store::lines::Lines;
+use crate::store::lines::{Found, Lines};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::{self, Environment, Error, SessionDir, State, clock, file};
@@ -163,9 +163,8 @@ pub fn archive(
         None => unrecorded(&archives, id)?,
     };
     let sources = Sources::find(env, &session, &record, order)?;
-    if let Some(known) = known
-        .as_ref()
-        .filter(|known| sources.are_in(known, &record, order))
+    if let Some(known) = &known
+        && sources.are_in(known, &record, order)?
     {
         note(
             state,
@@ -315,19 +314,39 @@ impl Sources {
     }
 
     /// Whether the archive that is there has all of them, and says what is wanted of it. One with a transcript is never
-    /// replaced by one with less of it: the client deletes its own.
-    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> bool {
+    /// replaced by one with less of it: the client deletes its own. Nor is one by one that has no more of it and less of the
+    /// journal: of a session whose removal was interrupted, the rest is no news.
+    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> store::Result<bool> {
         let manifest = &known.manifest;
         if manifest.transcript.bytes > self.bytes {
-            return true;
+            return Ok(true);
         }
         let described = order.description.as_deref().map(redact);
-        manifest.transcript.fingerprint == self.fingerprint
+        let is_same = manifest.transcript.fingerprint == self.fingerprint
             && (described.is_none() || described.as_deref() == manifest.description.as_deref())
             && (manifest.tools || !order.tools)
             && manifest.focus == record.focus
             && manifest.role == record.role
-            && manifest.ended_at == record.ended_at
+            && manifest.ended_at == record.ended_at;
+        let archived = manifest.part(Kind::Journal).map_or(0, |part| part.lines);
+        let has_less = || Ok(self.journal_lines(archived)? < archived);
+        Ok(is_same || manifest.transcript.bytes == self.bytes && has_less()?)
+    }
+
+    /// How many lines the journal has, counted up to `most`.
+    fn journal_lines(&self, most: u64) -> store::Result<u64> {
+        let mut count = 0;
+        for path in &self.journal {
+            let Some(mut lines) = Lines::open(path)? else {
+                continue;
+            };
+            while count < most
+                && let Some(found) = lines.next_line()?
+            {
+                count += u64::from(found != Found::TooLong);
+            }
+        }
+        Ok(count)
     }
 
     /// Writes everything but the manifest.

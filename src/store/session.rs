@@ -150,13 +150,15 @@ impl SessionDir {
     }
 
     /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.
+    /// The owners go after the journal: an event that is recent, in a session that nobody is known to have had, would make it
+    /// live again.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&self) -> Result<()> {
         let record = self.record_path();
         let owners = self.owners();
-        for dir in [&owners, &self.path] {
+        for dir in [&self.path, &owners] {
             for path in file::names(dir)?.map(|name| dir.join(name)) {
                 if path != record && path != owners {
                     write::remove(&path)?;

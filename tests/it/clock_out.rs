@@ -5,8 +5,35 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::archive::{NONE, begun, clock_out, files, said, write};
-use crate::support::Sandbox;
+use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
+use crate::support::{ID, Sandbox, text};
+
+fn verified(sandbox: &Sandbox, archives: &str) {
+    let said = format!("{archives} as written\n");
+    sandbox
+        .ccsession(["archive", "verify"])
+        .expect(0, &said, "");
+}
+
+#[test]
+fn an_archive_is_not_replaced_by_one_with_less_of_the_journal() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    let first = clock_out(&sandbox, &[]);
+    let events = first.with_extension("events.jsonl.zst");
+    let journal = decompressed(&events);
+    assert!(text(&journal).contains("SessionStart"));
+    // A removal that was interrupted took it; or it was cut.
+    fs::remove_file(sandbox.session(ID).join("events.jsonl")).unwrap();
+    assert_eq!(clock_out(&sandbox, &["--description", "later"]), first);
+    assert_eq!(decompressed(&events), journal);
+    // What is said from then on is not lost for that.
+    write(&transcript, said(&["one", "two"]));
+    assert_eq!(clock_out(&sandbox, &[]), first);
+    assert_eq!(manifest(&sandbox)["messages"], 2);
+    verified(&sandbox, "1 archive");
+}
 
 #[test]
 fn a_removal_that_was_interrupted_is_ended_by_the_next_look() {
