@@ -36,6 +36,10 @@ use text::Wanted;
 /// How long a person waits for another archiving to end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much of a subagent's id is in the name of its copy: with the longest focus and session id, and what such a name
+/// waits under, it has 255 bytes at most.
+const MAX_AGENT: usize = 24;
+
 /// What is wanted of an archive.
 #[derive(Debug, Default)]
 pub struct Order {
@@ -116,6 +120,7 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
         return Ok(None);
     };
     let manifest = archive.manifest()?;
+    let manifest = manifest.filter(|manifest| manifest.session_id == record.session_id);
     Ok(manifest.map(|manifest| Archived {
         archive,
         manifest,
@@ -137,6 +142,25 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archi
         }
     }
     Ok(None)
+}
+
+/// Where a session is archived for the first time. Names may be the same: of `2` with the focus `task-1`, and of `1-2`
+/// with the focus `task`.
+fn free(archives: &Archives, record: &Record) -> store::Result<Archive> {
+    let day = clock::to_civil(record.started_at).date();
+    let project = Project::at(record.project.root()).name();
+    let focus = record.focus.as_deref().unwrap_or_default();
+    let (mut named, mut number) = (focus.to_owned(), 1);
+    loop {
+        let stem = Stem::new(day, Some(&named), &record.session_id);
+        let archive = archives.of_project(&project, stem);
+        let there = archive.manifest()?;
+        if there.is_none_or(|there| there.session_id == record.session_id) {
+            return Ok(archive);
+        }
+        number += 1;
+        named = format!("{number} {focus}");
+    }
 }
 
 /// Archives a session, waiting at most `patience` while another process archives.
@@ -181,11 +205,7 @@ pub fn archive(
     }
     let archive = match known {
         Some(known) => known.archive,
-        None => {
-            let day = clock::to_civil(record.started_at).date();
-            let stem = Stem::new(day, record.focus.as_deref(), id);
-            archives.of_project(&Project::at(record.project.root()).name(), stem)
-        }
+        None => free(&archives, &record)?,
     };
     let now = clock::now();
     let (draft, manifest) = sources.draft(&archive, &session, &record, order, now)?;
@@ -434,7 +454,8 @@ impl Sources {
         let mut by_ending = BTreeMap::new();
         for agent in &self.agents {
             let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let id: String = agent.agent_id.chars().filter(is_safe).take(64).collect();
+            let id = agent.agent_id.chars().filter(is_safe);
+            let id: String = id.take(MAX_AGENT).collect();
             let mut ending = format!(".agent-{id}.jsonl.zst");
             for number in 2.. {
                 if !by_ending.contains_key(&ending) {

@@ -422,9 +422,11 @@ impl Draft {
             .and_then(|()| write::replace(&waiting, &manifest.encode(), Durability::Synced))
             .and_then(|()| write::sync_dir(&archive.folder));
         if let Err(err) = complete {
-            write::remove(&waiting)?;
-            for part in &manifest.parts {
-                write::remove(&archive.waiting(&part.name))?;
+            // The manifest goes first: what it names is complete as long as it is there. What cannot be removed now, the
+            // next process removes.
+            let is_gone = write::remove(&waiting).is_ok();
+            for part in manifest.parts.iter().filter(|_| is_gone) {
+                let _ = write::remove(&archive.waiting(&part.name));
             }
             return Err(err);
         }

@@ -1,12 +1,13 @@
 //! `ccsession clock-out` where older tools went wrong: another session's transcript, names that collide or are too long,
 //! damaged transcripts, secrets, what an interrupted removal left.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::json;
 
 use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
-use crate::support::{ID, Sandbox, text};
+use crate::support::{ID, Sandbox, event, text};
 
 fn verified(sandbox: &Sandbox, archives: &str) {
     let said = format!("{archives} as written\n");
@@ -61,4 +62,67 @@ fn what_a_killed_process_wrote_under_a_temporary_name_goes_with_the_next_archive
     clock_out(&sandbox, &[]);
     assert_eq!(files(&sandbox).len(), 4);
     assert!(!left.exists());
+}
+
+/// The name of an archive is made of the day, the focus and the id: `x-1` and `2` come to the same as `x` and `1-2`.
+#[test]
+fn two_sessions_whose_archives_would_have_one_name_have_two() {
+    let sandbox = Sandbox::archiving();
+    for (id, focus) in [("1-2", "x"), ("2", "x-1"), ("1-2", "x")] {
+        let transcript = sandbox
+            .home()
+            .join(format!(".claude/projects/-shop/{id}.jsonl"));
+        let line = json!({"type": "user", "sessionId": id, "message": {"role": "user", "content": format!("said in {id}")}});
+        write(&transcript, format!("{line}\n"));
+        let start = json!({"source": "startup", "transcript_path": transcript});
+        sandbox.hook(&event("SessionStart", id, start)).silent();
+        let clocked_in = ["clock-in", "--session", id, "--focus", focus, "--quiet"];
+        sandbox.ccsession(clocked_in).stdout();
+        let path = sandbox.ccsession(["clock-out", id]).stdout();
+        let shown = fs::read_to_string(path.trim_end()).unwrap();
+        assert!(shown.contains(&format!("said in {id}\n")), "{shown}");
+    }
+    assert_eq!(files(&sandbox).len(), 8);
+    verified(&sandbox, "2 archives");
+}
+
+/// B3.8: a name that was too long made the archive fail.
+#[test]
+fn the_longest_names_that_there_can_be_are_archived() {
+    let sandbox = Sandbox::archiving();
+    let id = "s".repeat(128);
+    let path = sandbox
+        .home()
+        .join(format!(".claude/projects/-shop/{id}.jsonl"));
+    let line = |text: &str| {
+        json!({"type": "user", "sessionId": id, "message": {"role": "user", "content": text}})
+            .to_string()
+            + "\n"
+    };
+    write(&path, line("one"));
+    let agents = ["a".repeat(64), "a".repeat(65), "a".repeat(66)];
+    for agent in &agents {
+        let name = format!("subagents/agent-{agent}.jsonl");
+        write(&path.with_extension("").join(name), line(agent));
+    }
+    let start = json!({"source": "startup", "transcript_path": path});
+    sandbox.hook(&event("SessionStart", &id, start)).silent();
+    let long = "f".repeat(120);
+    let clocked_in = ["clock-in", "--session", &id, "--focus", &long, "--quiet"];
+    sandbox.ccsession(clocked_in).stdout();
+    sandbox.ccsession(["clock-out", &id]).stdout();
+    let manifest = manifest(&sandbox);
+    let parts = manifest["parts"].as_array().unwrap().iter();
+    let copied: BTreeSet<String> = parts
+        .filter(|part| part["kind"] == "subagent")
+        .map(|part| {
+            let name = part["name"].as_str().unwrap();
+            text(&decompressed(
+                &sandbox.state().join("archive/shop").join(name),
+            ))
+        })
+        .collect();
+    let said: BTreeSet<String> = agents.iter().map(|agent| line(agent)).collect();
+    assert_eq!(copied, said);
+    verified(&sandbox, "1 archive");
 }
