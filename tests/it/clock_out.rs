@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
 use crate::support::{ID, Sandbox, event, text};
@@ -125,4 +125,80 @@ fn the_longest_names_that_there_can_be_are_archived() {
     let said: BTreeSet<String> = agents.iter().map(|agent| line(agent)).collect();
     assert_eq!(copied, said);
     verified(&sandbox, "1 archive");
+}
+
+/// B3.10: calls were looked for where the client does not write them, and every message of a user was dropped. The tests of
+/// the older tool for messages of any form are here, too.
+#[test]
+fn what_is_no_message_is_passed_over_and_every_message_is_there() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let user = |content: Value| json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": content}});
+    let model = |content: Value| json!({"type": "assistant", "sessionId": ID, "message": {"role": "assistant", "content": content}});
+    let lines = [
+        user(json!("a text")),
+        user(json!("")),
+        model(json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}])),
+        model(json!([{"type": "image", "source": {}}, {"type": "thinking", "thinking": "hm"}])),
+        model(json!([{"type": "text", "text": null}, {"type": "text"}])),
+        model(json!(["no block", 7, null, [], {"type": "text", "text": "OK"}])),
+        user(json!(7)),
+        user(json!({"type": "text", "text": "no list"})),
+        user(Value::Null),
+        json!({"type": "user", "sessionId": ID}),
+        json!({"type": "user", "sessionId": ID, "message": "text"}),
+        model(
+            json!([{"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}]),
+        ),
+        user(
+            json!([{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "a.txt"}]}]),
+        ),
+        json!({"type": "tool_use", "name": "TopLevel", "input": {}}),
+        json!({"type": "system", "sessionId": ID, "content": "a notice"}),
+        user(json!("the last")),
+    ];
+    let mut all: Vec<String> = lines.iter().map(Value::to_string).collect();
+    all.insert(
+        3,
+        "{\"type\":\"user\",\"message\":{\"content\":\"broken off".to_owned(),
+    );
+    all.insert(4, "[]".to_owned());
+    write(&transcript, all.join("\n"));
+    let path = clock_out(&sandbox, &["--tools"]);
+    let shown = fs::read_to_string(&path).unwrap();
+    let messages = shown.split_once("\n\n").unwrap().1;
+    let rule = "=".repeat(80);
+    assert_eq!(
+        messages,
+        format!(
+            "[user]\na text\n\n[assistant]\none\ntwo\n\n[assistant]\nOK\n\n\
+             [tool: Bash]\n{{\"command\":\"ls\"}}\n\n[tool result]\na.txt\n\n[user]\nthe last\n\n\
+             {rule}\nEnd of session (4 messages)\n{rule}"
+        )
+    );
+    let copy = text(&decompressed(&path.with_extension("jsonl.zst")));
+    assert_eq!(copy, all.join("\n") + "\n", "the copy has every line");
+}
+
+#[test]
+fn a_transcript_with_a_second_name_is_archived_and_a_link_is_not_followed() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    // As backups make them.
+    fs::hard_link(&transcript, sandbox.path("backup.jsonl")).unwrap();
+    let shown = fs::read_to_string(clock_out(&sandbox, &[])).unwrap();
+    assert!(shown.contains("[user]\none\n"), "{shown}");
+
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let elsewhere = sandbox.path("elsewhere.jsonl");
+    write(&elsewhere, said(&["another's"]));
+    write(&transcript, "");
+    fs::remove_file(&transcript).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &transcript).unwrap();
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert!(text(&output.stderr).contains("found no transcript"));
+    let shown = fs::read_to_string(text(&output.stdout).trim_end()).unwrap();
+    assert!(!shown.contains("another's"), "{shown}");
 }
