@@ -7,8 +7,19 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
+use crate::capture::canaries;
+use crate::cli::write_private;
 use crate::support::{ID, Sandbox, event, text};
 
+/// Changes a record as an editor could.
+fn edit(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) {
+    let mut record = sandbox.record(ID);
+    change(&mut record);
+    let path = sandbox.session(ID).join("session.json");
+    write_private(&path, &record.to_string());
+}
+
+#[track_caller]
 fn verified(sandbox: &Sandbox, archives: &str) {
     let said = format!("{archives} as written\n");
     sandbox
@@ -86,6 +97,102 @@ fn two_sessions_whose_archives_would_have_one_name_have_two() {
     verified(&sandbox, "2 archives");
 }
 
+/// B3.9: the first file that mentioned the id was taken for the session's transcript.
+#[test]
+fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_own() {
+    let sandbox = Sandbox::archiving();
+    begun(&sandbox, json!({}));
+    let folder = sandbox.home().join(".claude/projects/-shop");
+    let own = said(&["mine"]);
+    let record = fs::read_to_string(sandbox.session(ID).join("session.json")).unwrap();
+    for number in 0..40 {
+        let id = format!("aaaaaaaa-0000-4000-8000-{number:012}");
+        let line = |more: Value| {
+            let mut line = json!({"type": "user", "sessionId": id, "message": {"role": "user", "content": "x"}});
+            line.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            format!("{line}\n")
+        };
+        let mention = match number % 5 {
+            0 => line(json!({"message": {"content": format!("what about {ID}?")}})),
+            1 => line(json!({"message": {"content": own}})),
+            2 => line(
+                json!({"toolUseResult": {"sessionId": ID, "session_id": ID, "stdout": record}}),
+            ),
+            3 => line(json!({"parentSessionId": ID, "leafUuid": ID, "uuid": ID})),
+            // Lines that name nobody come first.
+            _ => {
+                let summary = json!({"type": "summary", "summary": ID, "leafUuid": ID});
+                format!(
+                    "{summary}\nnot JSON \"sessionId\":\"{ID}\"\n{}",
+                    line(json!({}))
+                )
+            }
+        };
+        let path = folder.join(format!("{id}.jsonl"));
+        write(&path, mention + &line(json!({})));
+    }
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert!(text(&output.stderr).contains("found no transcript"));
+    let manifest_of = || manifest(&sandbox)["transcript"]["path"].clone();
+    assert_eq!(manifest_of(), Value::Null);
+    // Once its own is there, it is that one.
+    let path = folder.join("renamed-by-hand.jsonl");
+    write(&path, own);
+    let shown = fs::read_to_string(clock_out(&sandbox, &[])).unwrap();
+    assert!(shown.contains("[user]\nmine\n"), "{shown}");
+    assert_eq!(manifest_of(), path.to_str().unwrap());
+}
+
+/// B3.8: only `/`, `\` and line breaks were taken out of the focus; long names and NUL failed.
+#[test]
+fn whatever_a_focus_is_the_archive_has_one_safe_name_and_the_original_within() {
+    let (three_hundred, ten_thousand) = ("f".repeat(300), "wörd/".repeat(2000));
+    for (focus, part) in [
+        ("fix/ci-337", "-fix-ci-337-"),
+        ("fix\\ci\\diagnosis", "-fix-ci-diagnosis-"),
+        ("multi\nline\r\nfocus", "-multi-line-focus-"),
+        ("../../etc", "-etc-"),
+        ("..", "-general-"),
+        (".", "-general-"),
+        ("a\tb", "-a-b-"),
+        ("a:b", "-a-b-"),
+        ("", "-general-"),
+        ("   ", "-general-"),
+        ("---", "-general-"),
+        ("\u{0}\u{1b}[31m\u{7f}\u{9b}", "-31m-"),
+        ("\u{202e}", "-general-"),
+        ("x.manifest.json", "-x.manifest.json-"),
+        ("x.new", "-x.new-"),
+        (&three_hundred, &format!("-{}-", "f".repeat(64))),
+        (&ten_thousand, "-w-rd-w-rd-"),
+    ] {
+        let sandbox = Sandbox::archiving();
+        let transcript = begun(&sandbox, json!({}));
+        write(&transcript, said(&["one"]));
+        edit(&sandbox, |record| record["focus"] = json!(focus));
+        let archived = clock_out(&sandbox, &[]);
+        let shop = sandbox.state().join("archive/shop");
+        assert_eq!(archived.parent(), Some(&*shop), "{focus:?}");
+        let name = archived.file_name().unwrap().to_str().unwrap();
+        assert!(name.contains(part) && name.len() < 130, "{focus:?}: {name}");
+        let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        for path in files(&sandbox) {
+            assert_eq!(path.parent(), Some(&*shop));
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(
+                name.bytes().all(is_safe) && !name.starts_with('.'),
+                "{name}"
+            );
+        }
+        assert_eq!(files(&sandbox).len(), 4);
+        assert_eq!(manifest(&sandbox)["focus"], focus);
+        assert_eq!(clock_out(&sandbox, &[]), archived);
+        verified(&sandbox, "1 archive");
+    }
+}
+
 /// B3.8: a name that was too long made the archive fail.
 #[test]
 fn the_longest_names_that_there_can_be_are_archived() {
@@ -125,6 +232,98 @@ fn the_longest_names_that_there_can_be_are_archived() {
     let said: BTreeSet<String> = agents.iter().map(|agent| line(agent)).collect();
     assert_eq!(copied, said);
     verified(&sandbox, "1 archive");
+}
+
+/// B3.11: `.` went through the filter for ids that lead elsewhere.
+#[test]
+fn what_is_no_id_is_refused_and_nothing_is_made() {
+    let sandbox = Sandbox::archiving();
+    begun(&sandbox, json!({}));
+    let before = sandbox.files();
+    for given in [
+        "", " ", ".", "..", "../x", "a/b", "a\\b", "/etc", "a\nb", "-",
+    ] {
+        let run = sandbox.ccsession(["clock-out", "--", given]);
+        let said = run.refused(64);
+        assert!(said.contains("it is not a session id"), "{said}");
+        assert_eq!(sandbox.files(), before);
+    }
+}
+
+/// B3.12: key shapes went through, and a pattern that was too greedy made lines that are no JSON.
+#[test]
+fn every_line_with_a_secret_stays_json_and_every_known_secret_is_gone() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let canaries = canaries();
+    let lines: Vec<Value> = canaries
+        .iter()
+        .enumerate()
+        .map(|(number, (secret, _))| {
+            let call = json!({"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": secret, "list": [["x", secret], {"y": secret}]}});
+            let content = json!([{"type": "text", "text": format!("{number} uses {secret} here")}, call]);
+            json!({"type": "assistant", "sessionId": ID, "uuid": format!("u-{number}"), "message": {"role": "assistant", "content": content}, "toolUseResult": {"stdout": secret}})
+        })
+        .collect();
+    write(
+        &transcript,
+        lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    );
+    let path = clock_out(&sandbox, &["--tools"]);
+    for path in files(&sandbox) {
+        let bytes = match path.extension().unwrap() == "zst" {
+            true => decompressed(&path),
+            false => fs::read(&path).unwrap(),
+        };
+        for (secret, body) in &canaries {
+            assert!(!text(&bytes).contains(body), "{secret} in {path:?}");
+        }
+    }
+    let copy = text(&decompressed(&path.with_extension("jsonl.zst")));
+    assert_eq!(copy.lines().count(), lines.len());
+    for (number, (copied, line)) in copy.lines().zip(&lines).enumerate() {
+        let copied: Value = serde_json::from_str(copied).unwrap();
+        for kept in ["type", "sessionId", "uuid"] {
+            assert_eq!(copied[kept], line[kept]);
+        }
+        let said = copied["message"]["content"][0]["text"].as_str().unwrap();
+        assert!(said.starts_with(&format!("{number} uses ")), "{said}");
+        assert!(said.contains("[redacted:"), "{said}");
+    }
+    let counts = manifest(&sandbox)["redacted"].clone();
+    let total: u64 = counts
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert!(total >= 5 * lines.len() as u64, "{counts}");
+}
+
+/// B3.11 and B3.12: `keyboard`, `author` and `max_tokens` were taken for secrets, and all from a URL to the next `@`.
+#[test]
+fn what_only_looks_like_a_secret_stays_to_the_byte() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let lines = [
+        r#"{"type":"user","sessionId":"ID","message":{"role":"user","content":"open https://a.b/c"},"cwd":"/home/me@b","list":["x@y"]}"#,
+        r#"{"type":"assistant","sessionId":"ID","message":{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"Set","input":{"keyboard":"qwertz","author":"me","max_tokens":4096,"monkey":"see","tokens":[1,2]}}]}}"#,
+        r#"{"type":"user","sessionId":"ID","n":1.0e5,"s":"\u0041\/","message":{"role":"user","content":"the password is asked for, postgres://db.example.com/shop has none"}}"#,
+    ];
+    let lines = lines
+        .map(|line| line.replace("\"ID\"", &format!("\"{ID}\"")))
+        .join("\n")
+        + "\n";
+    write(&transcript, &lines);
+    let path = clock_out(&sandbox, &[]);
+    assert_eq!(
+        text(&decompressed(&path.with_extension("jsonl.zst"))),
+        lines
+    );
+    assert_eq!(manifest(&sandbox)["redacted"], json!({}));
 }
 
 /// B3.10: calls were looked for where the client does not write them, and every message of a user was dropped. The tests of
