@@ -31,6 +31,7 @@ mod identity;
 mod import;
 mod install;
 mod journal;
+mod killed;
 mod limits;
 mod metrics;
 mod orphans;
