@@ -37,6 +37,7 @@ mod metrics;
 mod orphans;
 mod pointer;
 mod python;
+mod quarantine;
 mod races;
 mod rotation;
 mod run;
