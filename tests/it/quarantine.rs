@@ -194,6 +194,14 @@ fn a_directory_is_in_nobodys_way() {
     });
 }
 
+#[test]
+fn the_record_of_another_session_is_in_nobodys_way() {
+    check(|record| {
+        let others = record.parent().unwrap().with_file_name(ID);
+        fs::copy(others.join("session.json"), record).unwrap();
+    });
+}
+
 /// B3.5: `focus: null` made a clock-out fail.
 #[test]
 fn a_record_whose_focus_is_null_is_archived_as_general() {
