@@ -25,6 +25,7 @@ mod docs;
 mod doctor;
 mod faults;
 mod follow;
+mod full_disk;
 mod hooks;
 mod hostile;
 mod identity;
