@@ -401,3 +401,62 @@ fn a_transcript_with_a_second_name_is_archived_and_a_link_is_not_followed() {
     let shown = fs::read_to_string(text(&output.stdout).trim_end()).unwrap();
     assert!(!shown.contains("another's"), "{shown}");
 }
+
+#[test]
+fn a_long_result_is_shown_in_part_and_copied_whole() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let long = "wörd ".repeat(10_000);
+    let result =
+        json!([{"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": long}]);
+    let line =
+        json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": result}});
+    write(&transcript, format!("{line}\n"));
+    let path = clock_out(&sandbox, &["--tools"]);
+    let shown = fs::read_to_string(&path).unwrap();
+    let expected = format!("[tool error]\n{}… (60000 bytes)\n", "wörd ".repeat(400));
+    assert!(shown.contains(&expected), "{shown}");
+    let copy = text(&decompressed(&path.with_extension("jsonl.zst")));
+    assert_eq!(copy, format!("{line}\n"));
+}
+
+/// A later version of the older tool let a record lead its clock-out anywhere.
+#[test]
+fn a_record_that_leads_elsewhere_reads_and_overwrites_nothing_there() {
+    for place in [
+        "../elsewhere/x.manifest.json",
+        "../../elsewhere/x.manifest.json",
+        "shop/../../../elsewhere/x.manifest.json",
+        "..",
+        "",
+    ] {
+        for root in ["/", "/..", "/a/../../elsewhere", "/x\u{7}\ny"] {
+            let sandbox = Sandbox::archiving();
+            let transcript = begun(&sandbox, json!({}));
+            write(&transcript, said(&["one"]));
+            let first = clock_out(&sandbox, &[]);
+            let manifest = fs::read(first.with_extension("manifest.json")).unwrap();
+            // As good as one that is there, if it is believed.
+            let folders = [sandbox.path("elsewhere"), sandbox.state().join("elsewhere")];
+            for folder in &folders {
+                write(&folder.join("x.manifest.json"), &manifest);
+            }
+            fs::remove_dir_all(sandbox.state().join("archive")).unwrap();
+            edit(&sandbox, |record| {
+                record["archive"] = json!({"place": place, "at": "2026-11-20T14:00:00Z"});
+                record["project"]["root"] = json!(root);
+                record["project"]["name"] = json!("../../elsewhere");
+            });
+            let archived = clock_out(&sandbox, &["--description", "anew"]);
+            let folder = archived.parent().unwrap().parent().unwrap();
+            assert_eq!(folder, sandbox.state().join("archive"), "{place} {root}");
+            assert_eq!(files(&sandbox).len(), 4, "{place} {root}");
+            verified(&sandbox, "1 archive");
+            for folder in &folders {
+                let names = fs::read_dir(folder).unwrap().count();
+                let content = fs::read(folder.join("x.manifest.json")).unwrap();
+                assert_eq!((names, &content), (1, &manifest), "{place} {root}");
+            }
+        }
+    }
+}
