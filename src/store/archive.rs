@@ -302,12 +302,16 @@ impl Archive {
         file::open_own(&self.part_path(&part.name))
     }
 
-    /// Removes it. The manifest loses its name first, since without one it is none, and goes last: where the process is
-    /// killed, it tells the next one what is left. The caller holds the lock.
+    /// Removes it, unless it is gone or was made anew since this `manifest` was read. The manifest loses its name first,
+    /// since without one it is none, and goes last: where the process is killed, it tells the next one what is left. The caller
+    /// holds the lock.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`Self::manifest`].
     pub fn remove(&self, manifest: &Manifest) -> Result<()> {
+        if self.manifest()?.as_ref() != Some(manifest) {
+            return Ok(());
+        }
         let going = self.going();
         write::rename(&self.manifest_path(), &going)?;
         self.remove_parts(&manifest.parts)?;

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use ccsession::store::archive::Archives;
+use ccsession::store::{Places, State};
 use serde_json::{Value, json};
 
 use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
@@ -73,6 +75,31 @@ fn what_a_killed_process_wrote_under_a_temporary_name_goes_with_the_next_archive
     clock_out(&sandbox, &[]);
     assert_eq!(files(&sandbox).len(), 4);
     assert!(!left.exists());
+}
+
+#[test]
+fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    clock_out(&sandbox, &[]);
+    let places = Places {
+        state: Some(sandbox.state()),
+        pointers: sandbox.pointers(),
+        config: None,
+    };
+    let archives = Archives::of(&State::open(&places).unwrap().unwrap());
+    let archive = archives.all().unwrap().remove(0);
+    let before = archive.manifest().unwrap().unwrap();
+    write(&transcript, said(&["one", "two"]));
+    clock_out(&sandbox, &[]);
+    archive.remove(&before).unwrap();
+    assert_eq!(files(&sandbox).len(), 4);
+    let now = archive.manifest().unwrap().unwrap();
+    for _ in 0..2 {
+        archive.remove(&now).unwrap();
+        assert_eq!(files(&sandbox), NONE);
+    }
 }
 
 /// The name of an archive is made of the day, the focus and the id: `x-1` and `2` come to the same as `x` and `1-2`.
