@@ -342,8 +342,8 @@ impl Archive {
         self.folder.join(format!("{name}{WAITING}"))
     }
 
-    /// Gives every file of a complete archive its final name, the manifest last, and removes parts that only the one
-    /// before had. Repeated, it goes on where it ended.
+    /// Gives every file of a complete archive its final name, and removes parts that only the one before had; the manifest
+    /// comes last. Repeated, it goes on where it ended.
     fn settle(&self) -> Result<()> {
         let waiting = self.waiting(&self.stem.manifest());
         let Some(manifest) = read_manifest(&waiting)? else {
@@ -360,11 +360,11 @@ impl Archive {
                 write::rename(&from, &self.part_path(&part.name))?;
             }
         }
-        write::rename(&waiting, &self.manifest_path())?;
-        write::sync_dir(&self.folder)?;
         let mut left = before.map(|before| before.parts).unwrap_or_default();
         left.retain(|old| manifest.parts.iter().all(|part| part.name != old.name));
-        self.remove_parts(&left)
+        self.remove_parts(&left)?;
+        write::rename(&waiting, &self.manifest_path())?;
+        write::sync_dir(&self.folder)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::archive::{decompressed, files, write};
+use crate::archive::{begun, clock_out, decompressed, files, manifest, said, write};
 use crate::bad_input::is_torture;
 use crate::cli::write_private;
 use crate::faults::{age_leftovers, can_inject};
@@ -296,23 +296,26 @@ fn a_cleanup_that_is_killed_at_any_moment_loses_nothing_and_the_next_completes_i
     assert!(killed * 3 > rounds as usize, "{killed} of {rounds}");
 }
 
-#[test]
-fn a_cleanup_that_is_killed_at_any_change_loses_nothing_and_the_next_completes_it() {
-    if !can_inject() {
-        return;
-    }
-    let place = Place::new();
-    let traced = |options: &[&str]| {
-        let mut run = set_up(place.sandbox.run("strace"));
-        run.command.args(["-f", "-qq"]).args(options);
-        run.command.args([CCSESSION, "cleanup", "--quiet"]);
-        run
-    };
-    place.copy(".before", "");
-    let log = place.sandbox.path("calls");
-    traced(&["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")]).silent();
-    let mut points: Vec<(String, usize)> = Vec::new();
+/// A call that a command makes: which, and how many of these it is.
+type Point = (String, usize);
+
+/// The CLI under strace.
+fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Run {
+    let mut run = sandbox.run("strace");
+    run.command.args(["-f", "-qq"]).args(options);
+    run.command.arg(CCSESSION).args(arguments);
+    run
+}
+
+/// The calls among [`CALLS`] that the CLI makes, in order.
+#[track_caller]
+fn points(sandbox: &Sandbox, arguments: &[&str]) -> Vec<Point> {
+    let log = sandbox.path("calls");
+    let options = ["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")];
+    let output = set_up(traced(sandbox, &options, arguments)).output();
+    assert!(output.status.success(), "{}", text(&output.stderr));
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut points = Vec::new();
     for line in fs::read_to_string(log).unwrap().lines() {
         let call = line.split_once(' ').unwrap().1.trim_start().split_once('(');
         let Some((call, _)) = call else { continue };
@@ -320,17 +323,72 @@ fn a_cleanup_that_is_killed_at_any_change_loses_nothing_and_the_next_completes_i
         *count += 1;
         points.push((call.to_owned(), *count));
     }
-    assert!(points.len() > 100, "{counts:?}");
+    points
+}
+
+/// Runs the CLI, which is killed at this call.
+#[track_caller]
+fn killed_at(sandbox: &Sandbox, (call, nth): &Point, arguments: &[&str]) {
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
+    let options = ["-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let output = set_up(traced(sandbox, &options, arguments)).output();
+    assert_eq!(output.status.signal(), Some(9), "{call} {nth}");
+}
+
+#[test]
+fn a_cleanup_that_is_killed_at_any_change_loses_nothing_and_the_next_completes_it() {
+    if !can_inject() {
+        return;
+    }
+    let place = Place::new();
+    place.copy(".before", "");
+    let cleanup = ["cleanup", "--quiet"];
+    let points = points(&place.sandbox, &cleanup);
+    assert!(points.len() > 100, "{points:?}");
     // A step that shares no factor with what repeats.
     let step = if is_torture() { 1 } else { 13 };
-    for (call, nth) in points.iter().step_by(step) {
-        let case = format!("{call} {nth}");
-        let is_killed = place.check_killed(&case, || {
-            let trace = format!("trace={call}");
-            let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
-            let run = traced(&["-o", "/dev/null", "-e", &trace, "-e", &inject]);
-            run.output().status.signal() == Some(9)
+    for point in points.iter().step_by(step) {
+        place.check_killed(&format!("{point:?}"), || {
+            killed_at(&place.sandbox, point, &cleanup);
+            true
         });
-        assert!(is_killed, "{case}");
+    }
+}
+
+/// The archive that is there has a part that the new one has not.
+#[test]
+fn a_clock_out_that_is_killed_at_any_change_leaves_the_archive_of_before_or_the_new_one() {
+    if !can_inject() {
+        return;
+    }
+    let arguments = ["clock-out", ID];
+    let prepared = || {
+        let sandbox = Sandbox::archiving();
+        let path = begun(&sandbox, json!({}));
+        let agent = path.with_extension("").join("subagents/agent-a1.jsonl");
+        write(&agent, said(&["a"]));
+        write(&path, said(&["one"]));
+        clock_out(&sandbox, &[]);
+        fs::remove_file(agent).unwrap();
+        write(&path, said(&["one", "two, which is longer than all"]));
+        sandbox
+    };
+    let points = points(&prepared(), &arguments);
+    assert!(points.len() > 8, "{points:?}");
+    for point in &points {
+        let sandbox = prepared();
+        killed_at(&sandbox, point, &arguments);
+        let verified = sandbox.ccsession(["archive", "verify"]);
+        verified.expect(0, "1 archive as written\n", "");
+        let there = manifest(&sandbox);
+        let parts = there["parts"].as_array().unwrap().len();
+        assert_eq!(files(&sandbox).len(), parts + 1, "{point:?}");
+        let state = (there["messages"].as_u64().unwrap(), parts);
+        assert!([(1, 4), (2, 3)].contains(&state), "{point:?}: {state:?}");
+        clock_out(&sandbox, &[]);
+        assert_eq!(manifest(&sandbox)["messages"], 2, "{point:?}");
+        assert_eq!(files(&sandbox).len(), 4, "{point:?}");
+        assert!(sandbox.record(ID)["archive"]["place"].is_string());
     }
 }
