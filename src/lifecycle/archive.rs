@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::lifecycle::transcript::{self, AgentFile};
 use crate::lifecycle::usage;
-use crate::model::archive::{Kind, Manifest, Original, Stem, VERSION};
+use crate::model::archive::{Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
@@ -203,12 +203,12 @@ pub fn archive(
             was_there: true,
         });
     }
-    let archive = match known {
-        Some(known) => known.archive,
-        None => free(&archives, &record)?,
+    let (archive, lost) = match &known {
+        Some(known) => (known.archive.clone(), sources.lost(known)?),
+        None => (free(&archives, &record)?, Vec::new()),
     };
     let now = clock::now();
-    let (draft, manifest) = sources.draft(&archive, &session, &record, order, now)?;
+    let (draft, manifest) = sources.draft(&archive, &lost, &session, &record, order, now)?;
     let archive = draft.complete(&manifest)?;
     note(state, &record, order, &archive, now)?;
     drop(lock);
@@ -338,9 +338,6 @@ impl Sources {
     /// journal: of a session whose removal was interrupted, the rest is no news.
     fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> store::Result<bool> {
         let manifest = &known.manifest;
-        if manifest.transcript.bytes > self.bytes {
-            return Ok(true);
-        }
         let described = order.description.as_deref().map(redact);
         let is_same = manifest.transcript.fingerprint == self.fingerprint
             && (described.is_none() || described.as_deref() == manifest.description.as_deref())
@@ -348,31 +345,54 @@ impl Sources {
             && manifest.focus == record.focus
             && manifest.role == record.role
             && manifest.ended_at == record.ended_at;
-        let archived = manifest.part(Kind::Journal).map_or(0, |part| part.lines);
-        let has_less = || Ok(self.journal_lines(archived)? < archived);
-        Ok(is_same || manifest.transcript.bytes == self.bytes && has_less()?)
+        if is_same {
+            return Ok(true);
+        }
+        let (now, then) = (self.bytes, manifest.transcript.bytes);
+        if self
+            .lost(known)?
+            .iter()
+            .any(|part| part.kind == Kind::Subagent)
+        {
+            // These count for what they are no more; the session's own may have grown.
+            let main = manifest.part(Kind::Transcript);
+            return main.map_or(Ok(false), |part| has_fewer(&self.main, part));
+        }
+        Ok(now < then || now == then && self.has_less_of_the_journal(known)?)
     }
 
-    /// How many lines the journal has, counted up to `most`.
-    fn journal_lines(&self, most: u64) -> store::Result<u64> {
-        let mut count = 0;
-        for path in &self.journal {
-            let Some(mut lines) = Lines::open(path)? else {
-                continue;
+    fn has_less_of_the_journal(&self, known: &Archived) -> store::Result<bool> {
+        let part = known.manifest.part(Kind::Journal);
+        part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
+    }
+
+    /// The parts of the archive that is there of which less is left: subagents' transcripts, which the client deletes before
+    /// the session's own, and the journal.
+    fn lost<'a>(&self, known: &'a Archived) -> store::Result<Vec<&'a Part>> {
+        let mut lost = Vec::new();
+        for part in &known.manifest.parts {
+            let is_lost = match part.kind {
+                Kind::Subagent => has_fewer(self.agent_of(part).map(|agent| &agent.path), part)?,
+                Kind::Journal => has_fewer(&self.journal, part)?,
+                _ => false,
             };
-            while count < most
-                && let Some(found) = lines.next_line()?
-            {
-                count += u64::from(found != Found::TooLong);
-            }
+            lost.extend(is_lost.then_some(part));
         }
-        Ok(count)
+        Ok(lost)
+    }
+
+    /// The subagent that a part is the copy of, by its file's name: a client that moves into a worktree takes its files along.
+    fn agent_of(&self, part: &Part) -> Option<&AgentFile> {
+        let name = Path::new(part.original.as_ref()?).file_name()?;
+        let is_it = |agent: &&AgentFile| agent.path.file_name() == Some(name);
+        self.agents.iter().find(is_it)
     }
 
     /// Writes everything but the manifest.
     fn draft(
         &self,
         archive: &Archive,
+        lost: &[&Part],
         session: &SessionDir,
         record: &Record,
         order: &Order,
@@ -411,13 +431,18 @@ impl Sources {
         }
         add_text(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
-        for (ending, agent) in self.agents_by_ending() {
+        for part in lost {
+            parts.draft.carry_over(part)?;
+        }
+        for (ending, agent) in self.agents_by_ending(lost) {
             let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
             let main = self.main.as_deref().unwrap_or(&agent.path);
             writer.set_original(place_of(main, &agent.path));
             parts.copy_transcript(&agent.path, writer, None)?;
         }
-        parts.copy_journal(&self.journal)?;
+        if lost.iter().all(|part| part.kind != Kind::Journal) {
+            parts.copy_journal(&self.journal)?;
+        }
         let usage = usage::of_transcript(self.main.as_deref(), session, record);
         let manifest = Manifest {
             v: VERSION,
@@ -449,16 +474,18 @@ impl Sources {
         Ok((parts.draft, manifest))
     }
 
-    /// The subagents, each with an ending for its copy that no other has.
-    fn agents_by_ending(&self) -> BTreeMap<String, &AgentFile> {
+    /// The subagents but the `lost`, each with an ending for its copy that no other part has.
+    fn agents_by_ending(&self, lost: &[&Part]) -> BTreeMap<String, &AgentFile> {
         let mut by_ending = BTreeMap::new();
-        for agent in &self.agents {
+        let is_lost = |agent| lost.iter().any(|part| self.agent_of(part) == Some(agent));
+        for agent in self.agents.iter().filter(|agent| !is_lost(*agent)) {
             let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
             let id = agent.agent_id.chars().filter(is_safe);
             let id: String = id.take(MAX_AGENT).collect();
             let mut ending = format!(".agent-{id}.jsonl.zst");
             for number in 2.. {
-                if !by_ending.contains_key(&ending) {
+                let is_taken = lost.iter().any(|part| part.name.ends_with(&ending));
+                if !is_taken && !by_ending.contains_key(&ending) {
                     break;
                 }
                 ending = format!(".agent-{id}.{number}.jsonl.zst");
@@ -467,6 +494,22 @@ impl Sources {
         }
         by_ending
     }
+}
+
+/// Whether the files have fewer lines together than the part that was made from them.
+fn has_fewer<'a>(files: impl IntoIterator<Item = &'a PathBuf>, part: &Part) -> store::Result<bool> {
+    let mut count = 0;
+    for path in files {
+        let Some(mut lines) = Lines::open_original(path)? else {
+            continue;
+        };
+        while count < part.lines
+            && let Some(found) = lines.next_line()?
+        {
+            count += u64::from(found != Found::TooLong);
+        }
+    }
+    Ok(count < part.lines)
 }
 
 /// Where a file is, from the client's folder of the project on: the folder that the `main` transcript is in.

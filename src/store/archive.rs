@@ -391,6 +391,30 @@ impl Draft {
         })
     }
 
+    /// Takes a part of the archive that is there, as it is; what it is said to be stays, so that damage shows. Where it is
+    /// missing, nothing is taken.
+    ///
+    /// # Errors
+    /// [`Error::Content`] where it is no part of this archive; else as [`Self::add`].
+    pub fn carry_over(&mut self, part: &Part) -> Result<()> {
+        let Some(mut file) = self.archive.open(part)? else {
+            return Ok(());
+        };
+        let path = self.archive.part_path(&part.name);
+        let mut copy = Growing::beside(&path)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = file.read(&mut piece).map_err(Error::io("read", &path))?;
+            match piece.get(..read).filter(|read| !read.is_empty()) {
+                Some(read) => copy.write(read)?,
+                None => break,
+            }
+        }
+        copy.sync()?;
+        self.parts.push((copy, part.clone()));
+        Ok(())
+    }
+
     /// Takes a part that is written to its end. It is on the disk then.
     ///
     /// # Errors

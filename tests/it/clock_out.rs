@@ -42,11 +42,61 @@ fn an_archive_is_not_replaced_by_one_with_less_of_the_journal() {
     fs::remove_file(sandbox.session(ID).join("events.jsonl")).unwrap();
     assert_eq!(clock_out(&sandbox, &["--description", "later"]), first);
     assert_eq!(decompressed(&events), journal);
-    // What is said from then on is not lost for that.
+    // What is said from then on is archived with it.
     write(&transcript, said(&["one", "two"]));
     assert_eq!(clock_out(&sandbox, &[]), first);
     assert_eq!(manifest(&sandbox)["messages"], 2);
+    assert_eq!(decompressed(&events), journal);
     verified(&sandbox, "1 archive");
+}
+
+/// The client deletes what was not written to for a month: of a session that goes on, its subagents' transcripts first.
+#[test]
+fn what_the_client_deleted_of_subagents_stays_archived_while_the_session_grows() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let folder = transcript.with_extension("").join("subagents");
+    let [gone, cut, grown] = ["a1", "a2", "a3"].map(|id| folder.join(format!("agent-{id}.jsonl")));
+    let long = "of a subagent that said more than will be said later ".repeat(20);
+    for agent in [&gone, &cut, &grown] {
+        write(agent, said(&[&long, &long]));
+    }
+    write(&transcript, said(&["one"]));
+    let first = clock_out(&sandbox, &[]);
+    fs::remove_file(&gone).unwrap();
+    write(&cut, said(&[&long]));
+    write(&grown, said(&[&long, &long, "more"]));
+    write(&transcript, said(&["one", "two"]));
+    let archived = |id: &str| {
+        let path = first.with_extension(format!("agent-{id}.jsonl.zst"));
+        text(&decompressed(&path))
+    };
+    for _ in 0..2 {
+        assert_eq!(clock_out(&sandbox, &[]), first);
+        assert_eq!(manifest(&sandbox)["messages"], 2);
+        assert_eq!(archived("a1"), said(&[&long, &long]));
+        assert_eq!(archived("a2"), said(&[&long, &long]));
+        assert_eq!(archived("a3"), said(&[&long, &long, "more"]));
+        verified(&sandbox, "1 archive");
+    }
+    let before = fs::metadata(&first).unwrap().modified().unwrap();
+    clock_out(&sandbox, &[]);
+    assert_eq!(fs::metadata(&first).unwrap().modified().unwrap(), before);
+    // Of the session's own there is less: nothing is replaced.
+    write(&transcript, said(&["one"]));
+    fs::remove_file(&grown).unwrap();
+    clock_out(&sandbox, &["--description", "later"]);
+    assert_eq!(manifest(&sandbox)["messages"], 2);
+    // And all of it comes back.
+    for path in [&transcript, &cut] {
+        fs::remove_file(path).unwrap();
+    }
+    sandbox.ccsession(["archive", "restore", ID]).stdout();
+    assert_eq!(fs::read_to_string(&gone).unwrap(), said(&[&long, &long]));
+    assert_eq!(
+        fs::read_to_string(&transcript).unwrap(),
+        said(&["one", "two"])
+    );
 }
 
 #[test]
