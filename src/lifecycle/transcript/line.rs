@@ -232,9 +232,13 @@ pub struct AgentMeta<'a> {
     pub tool_use_id: Member<'a>,
 }
 
-/// The blocks of a content; a mere text is none.
+/// The blocks of a content; a mere text is none. What is no block is passed over.
 pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
-    content.get().unwrap_or_default()
+    let each = || {
+        let items: Vec<Member<'_>> = content.get().unwrap_or_default();
+        items.into_iter().filter_map(Member::get).collect()
+    };
+    content.get().unwrap_or_else(each)
 }
 
 /// The text of a content: itself, or its first block of text.
