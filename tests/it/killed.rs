@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::archive::{begun, clock_out, decompressed, files, manifest, said, write};
+use crate::archive::{
+    NONE, a_day_later, begun, clock_out, decompressed, files, manifest, said, write,
+};
 use crate::bad_input::is_torture;
 use crate::cli::write_private;
 use crate::faults::{age_leftovers, can_inject};
@@ -394,4 +396,28 @@ fn a_clock_out_that_is_killed_at_any_change_leaves_the_archive_of_before_or_the_
         assert_eq!(files(&sandbox).len(), 5, "{point:?}");
         assert!(sandbox.record(ID)["archive"]["place"].is_string());
     }
+}
+
+/// Where nothing else is to be archived, nobody else would end it.
+#[test]
+fn what_was_left_of_a_removal_goes_with_the_days_work() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    let path = clock_out(&sandbox, &[]).with_extension("manifest.json");
+    fs::rename(&path, path.with_extension("json.gone")).unwrap();
+    write(&path.with_file_name(".ccsession-tmp-0123456789abcdef"), "x");
+    let folder = sandbox.session(ID);
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    a_day_later(&sandbox);
+    sandbox.ccsession(["cleanup"]).stdout();
+    assert_eq!(files(&sandbox), NONE);
+    assert!(folder.exists(), "a hook may be about to put a record there");
+    let dir = fs::File::open(&folder).unwrap();
+    let old = SystemTime::now() - Duration::from_secs(DAY);
+    dir.set_modified(old).unwrap();
+    a_day_later(&sandbox);
+    sandbox.ccsession(["cleanup"]).stdout();
+    assert!(!folder.exists());
 }

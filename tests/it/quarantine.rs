@@ -296,3 +296,21 @@ fn the_doctor_names_a_record_that_cannot_be_read_whatever_it_is() {
         assert_eq!(snapshot(&sandbox), before);
     }
 }
+
+/// The mark of a session that is still to be archived was lost where its record could not be read for a while.
+#[test]
+fn a_session_whose_record_is_mended_later_is_archived_then() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    let end = event("SessionEnd", ID, json!({"reason": "other"}));
+    sandbox.hook(&end).silent();
+    let record = sandbox.session(ID).join("session.json");
+    let good = fs::read_to_string(&record).unwrap();
+    write_private(&record, "[]");
+    a_day_later(&sandbox);
+    sandbox.ccsession(["cleanup"]).stdout();
+    write_private(&record, &good);
+    sandbox.ccsession(["cleanup"]).stdout();
+    assert_eq!(files(&sandbox).len(), 4);
+}
