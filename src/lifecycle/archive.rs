@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -441,15 +442,61 @@ impl Sources {
     ) -> store::Result<(Draft, Manifest)> {
         let said = order.description.as_ref().or(record.description.as_ref());
         let description = said.map(|said| redact(said).into_owned());
+        let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
+        // The tokens are counted in a reading of its own.
+        let (parts, usage) = thread::scope(|scope| {
+            let count = || usage::of_transcript(self.main.as_deref(), session, record).ok();
+            let usage = scope.spawn(count);
+            let parts = self.parts(archive, before, session, order, &head)?;
+            store::Result::Ok((parts, usage.join().ok().flatten()))
+        })?;
+        let manifest = Manifest {
+            v: VERSION,
+            session_id: record.session_id.clone(),
+            project: record.project.clone(),
+            role: record.role.clone(),
+            focus: record.focus.clone(),
+            description,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+            archived_at: now,
+            messages: parts.messages,
+            tools: order.tools,
+            transcript: Original {
+                path: self
+                    .main
+                    .as_ref()
+                    .map(|main| main.to_string_lossy().into_owned()),
+                bytes: self.bytes,
+                fingerprint: self.fingerprint.clone(),
+                left_out: parts.left_out,
+            },
+            parts: parts.draft.parts(),
+            redacted: parts.redacted,
+            usage: usage.filter(|usage| !usage.by.is_empty()),
+            record: as_map(record),
+            extra: Map::new(),
+        };
+        Ok((parts.draft, manifest))
+    }
+
+    /// Writes the parts, of which the text begins with `head`.
+    fn parts(
+        &self,
+        archive: &Archive,
+        before: Option<&Archived>,
+        session: &SessionDir,
+        order: &Order,
+        head: &str,
+    ) -> store::Result<Parts> {
         let mut parts = Parts {
             draft: archive.draft()?,
             redacted: Counts::new(),
             messages: 0,
             left_out: 0,
         };
-        let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
         let mut text = parts.draft.part(Kind::Text, ".txt")?;
-        add_text(&mut text, &head)?;
+        add_text(&mut text, head)?;
         let wanted = if order.tools {
             Wanted::Tools
         } else {
@@ -493,35 +540,7 @@ impl Sources {
             Some(part) if has_fewer(&self.journal, part)? => parts.draft.carry_over(part)?,
             _ => parts.copy_journal(&self.journal)?,
         }
-        let usage = usage::of_transcript(self.main.as_deref(), session, record);
-        let manifest = Manifest {
-            v: VERSION,
-            session_id: record.session_id.clone(),
-            project: record.project.clone(),
-            role: record.role.clone(),
-            focus: record.focus.clone(),
-            description,
-            started_at: record.started_at,
-            ended_at: record.ended_at,
-            archived_at: now,
-            messages: parts.messages,
-            tools: order.tools,
-            transcript: Original {
-                path: self
-                    .main
-                    .as_ref()
-                    .map(|main| main.to_string_lossy().into_owned()),
-                bytes: self.bytes,
-                fingerprint: self.fingerprint.clone(),
-                left_out: parts.left_out,
-            },
-            parts: parts.draft.parts(),
-            redacted: parts.redacted,
-            usage: usage.ok().filter(|usage| !usage.by.is_empty()),
-            record: as_map(record),
-            extra: Map::new(),
-        };
-        Ok((parts.draft, manifest))
+        Ok(parts)
     }
 
     /// The subagents, each with an ending for its copy that no other part has, one of the archive `before` neither.

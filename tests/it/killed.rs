@@ -298,7 +298,7 @@ fn a_cleanup_that_is_killed_at_any_moment_loses_nothing_and_the_next_completes_i
     assert!(killed * 3 > rounds as usize, "{killed} of {rounds}");
 }
 
-/// A call that a command makes: which, and how many of these it is.
+/// A call that a command makes: which, and how many of these it is in its thread.
 type Point = (String, usize);
 
 /// The CLI under strace.
@@ -316,12 +316,16 @@ fn points(sandbox: &Sandbox, arguments: &[&str]) -> Vec<Point> {
     let options = ["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")];
     let output = set_up(traced(sandbox, &options, arguments)).output();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut points = Vec::new();
     for line in fs::read_to_string(log).unwrap().lines() {
-        let call = line.split_once(' ').unwrap().1.trim_start().split_once('(');
-        let Some((call, _)) = call else { continue };
-        let count = counts.entry(call.to_owned()).or_default();
+        let (thread, call) = line.split_once(' ').unwrap();
+        let Some((call, _)) = call.trim_start().split_once('(') else {
+            continue;
+        };
+        let count = counts
+            .entry((thread.to_owned(), call.to_owned()))
+            .or_default();
         *count += 1;
         points.push((call.to_owned(), *count));
     }
