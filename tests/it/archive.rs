@@ -704,6 +704,39 @@ fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
     assert_eq!(list["sessions"][0]["session_id"], ID);
 }
 
+/// To a hook that sees the client end, the launcher still has the session.
+#[test]
+fn a_session_of_a_launcher_is_archived_when_its_command_has_ended() {
+    for (command, status, outcome) in [("true", 0, "completed"), ("false", 1, "failed")] {
+        let sandbox = Sandbox::archiving();
+        let run = sandbox.ccsession(["run", "--session-id", ID, "--focus", "r", "--", command]);
+        run.expect(status, "", "");
+        let report = sandbox.ccsession(["cleanup", "--json"]).json();
+        assert_eq!(report["archived"], 1);
+        let manifest = manifest(&sandbox);
+        let kept = (&manifest["focus"], &manifest["record"]["outcome"]);
+        assert_eq!(kept, (&json!("r"), &json!(outcome)));
+        assert_eq!(manifest["ended_at"], sandbox.record(ID)["ended_at"]);
+    }
+}
+
+#[test]
+fn a_session_that_made_room_for_another_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let clock_in = |id: &str| {
+        let run = sandbox.ccsession(["clock-in", "--quiet", "--session", id]);
+        run.env("CCSESSION_MAX_CONCURRENT_SESSIONS", "1").stdout();
+    };
+    clock_in(ID);
+    crate::limits::age(&sandbox, ID, 2 * 60 * 60);
+    clock_in("another");
+    let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
+    assert_eq!(report["archived"], 1);
+    let manifest = manifest(&sandbox);
+    let kept = (&manifest["session_id"], &manifest["record"]["end_reason"]);
+    assert_eq!(kept, (&json!(ID), &json!("idle")));
+}
+
 #[test]
 fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let sandbox = Sandbox::archiving();
