@@ -326,7 +326,7 @@ impl Sweep<'_> {
     }
 
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
-    /// long, live sessions' too.
+    /// long, live sessions' too. One that has no transcript yet has said nothing.
     fn keep_up(&self, report: &mut Report) -> Result<()> {
         if self.config.archive_auto {
             let state = self.judge.state;
@@ -335,7 +335,11 @@ impl Sweep<'_> {
             ids.extend(report.listed.iter().cloned());
             ids.retain(|id| !report.retired.contains_key(id));
             for id in ids {
-                if let Ok(Some(record)) = state.session(&id).record() {
+                let dir = state.session(&id);
+                if transcript::find(self.env, &dir, &id).is_none() {
+                    continue;
+                }
+                if let Ok(Some(record)) = dir.record() {
                     if self.dry_run {
                         report.foreseen.insert(id.clone(), record);
                     }

@@ -1002,3 +1002,20 @@ fn once_a_day_what_live_sessions_have_said_since_is_archived() {
     }
     assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
 }
+
+/// The first cleanup of a day is left behind by a start, so it meets a session that has just begun.
+#[test]
+fn a_live_session_that_has_said_nothing_is_archived_by_nobody_but_a_person() {
+    let sandbox = Sandbox::archiving();
+    begun(&sandbox, json!({}));
+    for arguments in [
+        &["cleanup", "--json", "--dry-run"][..],
+        &["cleanup", "--json"],
+    ] {
+        assert_eq!(sandbox.ccsession(arguments).json()["archived"], 0);
+    }
+    assert_eq!(files(&sandbox), NONE);
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(files(&sandbox).len(), 3);
+}
