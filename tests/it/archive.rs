@@ -825,6 +825,24 @@ fn a_live_session_is_archived_and_goes_on() {
 }
 
 #[test]
+fn a_session_that_has_ended_says_so_once_it_is_clocked_out() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "logout");
+    let told = sandbox.journal(ID).pop().unwrap();
+    let first = clock_out(&sandbox, &[]);
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)["record"]] {
+        let end = (&noted["ended_at"], &noted["end_reason"]);
+        assert_eq!(end, (&told["ts"], &told["reason"]));
+    }
+    assert_eq!(manifest(&sandbox)["ended_at"], told["ts"]);
+    assert_eq!(clock_out(&sandbox, &[]), first);
+    let report = sandbox.ccsession(["cleanup", "--json"]).json();
+    assert_eq!(report["archived"], 0);
+}
+
+#[test]
 fn many_at_once_give_one_archive() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
