@@ -26,6 +26,10 @@ use crate::store::{
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
+/// How long after its end a session's transcript may grow. The client has been seen to write its last line 170 ms after the
+/// hook of the end; a machine that is busy takes longer.
+const GROWS: Duration = Duration::from_secs(10);
+
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -316,13 +320,22 @@ impl Sweep<'_> {
             let is_done = match gone(&self.judge, &id) {
                 // It was resumed, and will be marked again.
                 None | Some(Gone::Unrecorded) => true,
-                Some(how) => self.put_away(&id, how, report),
+                Some(how) => self.put_away(&id, how, report) && !self.may_grow(&id, how),
             };
             if is_done && !self.dry_run {
                 ended::unmark(state, &id)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
+    /// A clock that was set back lets none wait for longer.
+    fn may_grow(&self, id: &SessionId, how: Gone) -> bool {
+        let is_new =
+            |last: Timestamp| last.age(self.judge.now).max(last.ahead(self.judge.now)) < GROWS;
+        let last = self.judge.state.session(id).last_activity();
+        self.is_kept(how) && how == Gone::Ended && last.is_some_and(is_new)
     }
 
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for

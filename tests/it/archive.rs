@@ -749,11 +749,40 @@ fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
     assert_eq!(report["archived"], 1);
     assert_eq!(files(&sandbox).len(), 4);
-    assert!(!sandbox.state().join("ended").join(ID).exists());
     assert_eq!(
         sandbox.ccsession(["cleanup", "--json"]).json()["archived"],
         0
     );
+}
+
+/// The client writes what a session cost some 170 ms after the hook of its end, while the next session's start has it archived.
+#[test]
+fn what_the_client_writes_after_the_end_is_archived_by_the_next_cleanup() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let mark = sandbox.state().join("ended").join(ID);
+    let archives = || {
+        let cleanup = sandbox.ccsession(["cleanup", "--if-due", "--json"]);
+        cleanup.json()["archived"] == 1
+    };
+    write(&transcript, said(&["remember me"]));
+    ended(&sandbox, "clear");
+    assert!(archives());
+    let late = format!("{}{{\"type\":\"cost-state\"}}\n", said(&["remember me"]));
+    write(&transcript, &late);
+    assert!(archives());
+    let copy = files(&sandbox).into_iter();
+    let copy = copy.map(|path| path.display().to_string());
+    let copy = copy.filter(|path| path.ends_with(&format!("{ID}.jsonl.zst")));
+    let copies: Vec<String> = copy.collect();
+    assert_eq!(decompressed(Path::new(&copies[0])), late.as_bytes());
+    // Where nothing has changed, nothing is written again, and soon nobody looks any more.
+    let before = manifest(&sandbox);
+    assert!(!archives() && mark.exists());
+    assert_eq!(manifest(&sandbox), before);
+    crate::limits::age(&sandbox, ID, 11);
+    archives();
+    assert!(!mark.exists());
 }
 
 #[test]

@@ -215,11 +215,12 @@ fn begin(sandbox: &Sandbox, id: &str, days: f64) -> PathBuf {
     path
 }
 
-/// The same, and it ended. `auto` is what the hook that saw the end had read of `archive.auto`.
+/// The same, and it ended then. `auto` is what the hook that saw the end had read of `archive.auto`.
 fn end(sandbox: &Sandbox, id: &str, days: f64, auto: &str) -> PathBuf {
     let path = begin(sandbox, id, days);
     let end = sandbox.hook(&event("SessionEnd", id, json!({"reason": "other"})));
     end.env("CLAUDE_PID", as_client()).env(AUTO, auto).silent();
+    written(&sandbox.session(id).join("events.jsonl"), days);
     path
 }
 

@@ -25,9 +25,6 @@ ENDS = {"SessionStart", "UserPromptSubmit", "SessionEnd"}
 BESIDE = 5
 # A file's own time, by which an abandoned session is judged, comes from a clock that ticks this seldom, in seconds.
 TICK = 0.02
-# What the client writes after the hook of a /clear has told of the end, and even after the next session has begun. A
-# cleanup that is quick archives the session without that.
-LATE = {"cost-state"}
 # What the client must find again in a transcript to go on with it.
 NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "id", "tool_use_id", "signature"}
 HEAD = re.compile(r"={80}\nClaude Code Session Export\n(.*?)={80}\n\n", re.DOTALL)
@@ -155,8 +152,7 @@ def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
 
 def differences(copy: Path, original: Path, has_secrets: bool) -> Iterator[str]:
     lines, copied = (path.read_text().split("\n") for path in (original, copy))
-    late = [json.loads(line)["type"] for line in lines[len(copied) - 1:-1]]
-    if len(copied) > len(lines) or not LATE.issuperset(late):
+    if len(copied) != len(lines):
         yield f"{len(copied) - 1} lines were archived, {len(lines) - 1} are in the transcript ({copy}, {original})"
     for number, (line, kept) in enumerate(zip(lines[:-1], copied[:-1]), 1):
         try:
