@@ -704,6 +704,26 @@ fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
     assert_eq!(list["sessions"][0]["session_id"], ID);
 }
 
+/// The time of the journal's file comes from a clock that ticks seldom, and whoever copies files may lose it.
+#[test]
+fn a_session_whose_client_was_killed_ended_with_its_last_event() {
+    let sandbox = Sandbox::archiving();
+    let script = format!(
+        "CLAUDE_PID=$$ {}; exit $?",
+        env!("CARGO_BIN_EXE_session-start")
+    );
+    let client = sandbox.run("/bin/sh").arg("-c").arg(script);
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    client.stdin(start.to_string()).silent();
+    crate::limits::age(&sandbox, ID, 60);
+    sandbox.ccsession(["cleanup", "--quiet"]).silent();
+    let told = sandbox.journal(ID).pop().unwrap();
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)] {
+        assert_eq!(noted["ended_at"], told["ts"]);
+    }
+    assert_eq!(sandbox.record(ID)["end_reason"], "abandoned");
+}
+
 /// To a hook that sees the client end, the launcher still has the session.
 #[test]
 fn a_session_of_a_launcher_is_archived_when_its_command_has_ended() {

@@ -23,8 +23,6 @@ ABANDONED = "abandoned"
 ENDS = {"SessionStart", "UserPromptSubmit", "SessionEnd"}
 # How long before a hook of ours a hook beside it can begin, in seconds.
 BESIDE = 5
-# A file's own time, by which an abandoned session is judged, comes from a clock that ticks this seldom, in seconds.
-TICK = 0.02
 # What the client must find again in a transcript to go on with it.
 NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "id", "tool_use_id", "signature"}
 HEAD = re.compile(r"={80}\nClaude Code Session Export\n(.*?)={80}\n\n", re.DOTALL)
@@ -73,7 +71,7 @@ def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account:
         at, reason = end_of(layout, session)
         # What a launcher notes after the client's own end is the end.
         ended = seconds(record["ended_at"]) or 0
-        is_right = abs(ended - at) <= TICK * (reason == ABANDONED) and record["end_reason"] == reason
+        is_right = ended == at and record["end_reason"] == reason
         if not (is_right or scenario.launched):
             said = f"ended at {record['ended_at']} by {record['end_reason']!r}"
             yield f"session {session}: the record says {said}, the client at {at} by {reason!r} ({path})"
