@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
+use crate::lifecycle::endangered::endangered;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
@@ -77,7 +78,7 @@ impl fmt::Display for Pruned {
     }
 }
 
-/// Cleans up; with `dry_run`, only says what would go.
+/// Cleans up; with `dry_run`, only says what would go. The client keeps transcripts for `keeps` days.
 ///
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
@@ -86,6 +87,7 @@ pub fn run(
     env: &Environment,
     places: &Places,
     config: &Config,
+    keeps: f64,
     now: Timestamp,
     dry_run: bool,
 ) -> Result<Report> {
@@ -118,7 +120,7 @@ pub fn run(
             dry_run,
             transcripts: OnceCell::new(),
         };
-        sweep.state(&pointers, &mut report)?;
+        sweep.state(&pointers, keeps, &mut report)?;
     }
     Ok(report)
 }
@@ -195,7 +197,7 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn state(&self, pointers: &Pointers<'_>, report: &mut Report) -> Result<()> {
+    fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) -> Result<()> {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
         if let Some(viewpoint) = judge.viewpoint.as_ref() {
             for entry in index::processes(state)? {
@@ -225,6 +227,7 @@ impl Sweep<'_> {
         if is_daily {
             self.look_at_each(report)?;
             self.keep_up(report)?;
+            self.save_endangered(keeps, report)?;
             self.prune(report)?;
         }
         let removed = report.pointers.len();
@@ -352,12 +355,24 @@ impl Sweep<'_> {
                 if transcript::find(self.env, &dir, &id).is_none() {
                     continue;
                 }
-                if let Ok(Some(record)) = dir.record() {
-                    if self.dry_run {
-                        report.foreseen.insert(id.clone(), record);
-                    }
+                if let Ok(Some(_)) = dir.record() {
                     self.archive(&id, None, report);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
+    /// archived, and what was said since one was archived.
+    fn save_endangered(&self, keeps: f64, report: &mut Report) -> Result<()> {
+        if self.config.archive_auto {
+            let soon = endangered(self.env, &self.judge, self.config, keeps)?;
+            for id in soon.iter().map(|endangered| &endangered.id) {
+                match gone(&self.judge, id) {
+                    Some(how) => self.put_away(id, how, report),
+                    None => self.archive(id, None, report),
+                };
             }
         }
         Ok(())
@@ -457,14 +472,23 @@ impl Sweep<'_> {
         let _ = usage::count_due(&dir, record, search);
     }
 
+    /// On a dry run: whether an archive of the session would be a new one.
+    fn is_due(&self, id: &SessionId, report: &Report) -> std::result::Result<bool, Refusal> {
+        let state = self.judge.state;
+        let record = match report.foreseen.get(id) {
+            Some(record) => Some(record.clone()),
+            None => state.session(id).record()?,
+        };
+        record.map_or(Ok(false), |record| {
+            archive::is_due(self.env, state, &record)
+        })
+    }
+
     /// Archives a session, which is gone like this or goes on. Whether all that could be done is the answer.
     fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> bool {
         let state = self.judge.state;
         let is_new = match self.dry_run {
-            true => match report.foreseen.get(id) {
-                Some(record) => archive::is_due(self.env, state, record),
-                None => Ok(false),
-            },
+            true => self.is_due(id, report),
             false => archive(self.env, state, id, &Order::default(), Duration::ZERO)
                 .map(|archived| !archived.was_there),
         };
