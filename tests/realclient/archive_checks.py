@@ -134,11 +134,12 @@ def sayings(path: Path, session: str, kept: Kept) -> Iterator[str]:
 
 
 def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
-    """Put back, each archive has all transcripts of its session, line by line; byte for byte, where no secret was."""
+    """Put back, each archive has all transcripts of its session, and what the client noted of subagents, line by line; byte
+    for byte, where no secret was."""
     for session, manifest in manifests(account).items():
         copies = {Path(path).relative_to(layout.restored): Path(path)
                   for path in account["restored"][session]["files"]}
-        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*.jsonl")
+        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*.json*")
                      if session in str(path.relative_to(layout.transcripts))}
         if copies.keys() != originals.keys():
             names = f"{sorted(map(str, copies))}, the client has {sorted(map(str, originals))}"
@@ -152,9 +153,9 @@ def differences(copy: Path, original: Path, has_secrets: bool) -> Iterator[str]:
     lines, copied = (path.read_text().split("\n") for path in (original, copy))
     if len(copied) != len(lines):
         yield f"{len(copied) - 1} lines were archived, {len(lines) - 1} are in the transcript ({copy}, {original})"
-    for number, (line, kept) in enumerate(zip(lines[:-1], copied[:-1]), 1):
+    for number, (line, kept) in enumerate(zip(lines, copied), 1):
         try:
-            is_same = needed(json.loads(kept)) == needed(json.loads(line)) if has_secrets else kept == line
+            is_same = kept == line or has_secrets and needed(json.loads(kept)) == needed(json.loads(line))
         except ValueError as error:
             yield f"line {number} is no JSON: {error} ({copy})"
             continue
@@ -173,7 +174,7 @@ def other_programs_read_the_same(layout: Layout, manifest: dict, copies: dict[Pa
     """What was put back was read by ccsession itself. Where there is `zstd`, it must read the same."""
     if shutil.which("zstd") is None:
         return
-    for part in (part for part in manifest["parts"] if part.get("original")):
+    for part in (part for part in manifest["parts"] if part.get("original") and part["kind"] != "meta"):
         [path] = layout.kept.glob(f"archive/*/{part['name']}")
         done = subprocess.run(["zstd", "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True)
         copy = copies.get(Path(part["original"]))
