@@ -555,7 +555,7 @@ impl Parts {
             redact: true,
             text: text.as_ref().map(|(_, wanted)| *wanted),
         };
-        if let Some(mut lines) = Lines::open(path)? {
+        if let Some(mut lines) = Lines::open_original(path)? {
             copy(&mut lines, making, |made| {
                 if let Some((text, _)) = &mut text {
                     add_text(text, &made.text)?;

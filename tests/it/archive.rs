@@ -391,6 +391,29 @@ fn a_transcript_that_moved_into_a_worktree_is_followed() {
     assert!(fs::read_to_string(path).unwrap().contains("over here"));
 }
 
+/// Backups make such links. Of a session's own files there is only ever one.
+#[test]
+fn a_transcript_with_a_second_hard_link_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let agent = transcript
+        .with_extension("")
+        .join("subagents/agent-a1.jsonl");
+    for path in [&transcript, &agent] {
+        write(path, said(&["linked"]));
+        fs::hard_link(path, path.with_extension("backup")).unwrap();
+    }
+    let text = clock_out(&sandbox, &[]);
+    assert!(fs::read_to_string(&text).unwrap().contains("linked"));
+    let copy = text.with_extension("agent-a1.jsonl.zst");
+    assert_eq!(decompressed(&copy), said(&["linked"]).as_bytes());
+    let journal = sandbox.session(ID).join("events.jsonl");
+    fs::hard_link(&journal, sandbox.path("linked")).unwrap();
+    write(&transcript, said(&["linked", "and more"]));
+    let refused = sandbox.ccsession(["clock-out", ID]).refused(1);
+    assert!(refused.contains(journal.to_str().unwrap()), "{refused}");
+}
+
 #[test]
 fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     let long = "x/".repeat(5000);
