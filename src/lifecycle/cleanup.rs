@@ -21,7 +21,7 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
 use crate::store::{
-    Environment, Error, Places, Result, State, ended, file, index, tombstones, write,
+    Environment, Error, Places, Result, SessionDir, State, ended, file, index, tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
@@ -225,6 +225,9 @@ impl Sweep<'_> {
             false => state.claim_daily(judge.now)?,
         };
         if is_daily {
+            if !dry_run {
+                end_interrupted(state)?;
+            }
             self.look_at_each(report)?;
             self.keep_up(report)?;
             self.save_endangered(keeps, report)?;
@@ -250,8 +253,13 @@ impl Sweep<'_> {
         for id in state.session_ids()? {
             let dir = state.session(&id);
             sweep_orphans(dir.path(), judge.now, self.dry_run, report)?;
-            let Ok(Some(record)) = dir.record() else {
-                continue;
+            let record = match dir.record() {
+                Ok(Some(record)) => record,
+                Ok(None) if !self.dry_run => {
+                    remove_what_is_left(judge, &dir)?;
+                    continue;
+                }
+                _ => continue,
             };
             // A session that ended is on no list of live ones any more.
             if !self.dry_run {
@@ -320,6 +328,10 @@ impl Sweep<'_> {
             marked.extend(kept.map(|(id, _)| id.clone()));
         }
         for id in marked {
+            if state.session(&id).record().is_err() {
+                // Once somebody has mended it, it is to be archived.
+                continue;
+            }
             let is_done = match gone(&self.judge, &id) {
                 // It was resumed, and will be marked again.
                 None | Some(Gone::Unrecorded) => true,
@@ -512,6 +524,28 @@ impl Sweep<'_> {
             }
         }
     }
+}
+
+/// Ends what killed processes began in archives. Whoever archives now does so by itself.
+fn end_interrupted(state: &State) -> Result<()> {
+    let archives = Archives::of(state);
+    // Where the folder is not safe, whoever archives says so.
+    if matches!(archives.are_there(), Ok(true))
+        && let Ok(_lock) = archives.lock(Duration::ZERO)
+    {
+        archives.finish_interrupted()?;
+    }
+    Ok(())
+}
+
+/// Removes the empty folder of a session whose removal was killed. One that has just been made is a hook's, which is about
+/// to put the record there.
+fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
+    let is_old = |found: file::Look| found.meta.modified.age(judge.now) > ORPHANED;
+    if file::look(dir.path())?.is_some_and(is_old) {
+        write::remove_empty_dir(dir.path())?;
+    }
+    Ok(())
 }
 
 /// Whether the session's archive is there, with every part as it was written.

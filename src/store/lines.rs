@@ -171,6 +171,42 @@ impl Lines {
         Ok(mark)
     }
 
+    /// The next whole lines, about `size` bytes of them, each with its line break, that of the last one added where it has
+    /// none yet; and how many between them were too long. No bytes at the end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn next_lines(&mut self, size: usize) -> Result<(Vec<u8>, u64)> {
+        let mut lines = Vec::with_capacity(size + BUFFER);
+        let mut too_long = 0;
+        let failed = |source| Error::io("read", &self.path)(source);
+        while lines.is_empty() {
+            let reader = &mut self.reader;
+            let read = reader.take(size as u64).read_to_end(&mut lines);
+            if read.map_err(failed)? == 0 {
+                break;
+            }
+            let last = memchr::memrchr(b'\n', &lines).map_or(0, |at| at + 1);
+            let most = (MAX_LINE + last).saturating_sub(lines.len());
+            if last < lines.len() {
+                let mut rest = reader.take(most as u64);
+                rest.read_until(b'\n', &mut lines).map_err(failed)?;
+            }
+            if lines.last() == Some(&b'\n') {
+                self.offset += lines.len() as u64;
+            } else if lines.len() - last < MAX_LINE {
+                self.offset += lines.len() as u64;
+                lines.push(b'\n');
+            } else {
+                let rest = reader.skip_until(b'\n').map_err(failed)?;
+                self.offset += (lines.len() + rest) as u64;
+                lines.truncate(last);
+                too_long += 1;
+            }
+        }
+        Ok((lines, too_long))
+    }
+
     /// The next line; nothing at the end.
     ///
     /// # Errors

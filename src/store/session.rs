@@ -1,6 +1,6 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::file::Meta;
 use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
-use crate::model::{Event, Owner, Record, Timestamp};
+use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
 /// The most bytes of a record that are read. Notes and descriptions are short texts.
 const MAX_RECORD: usize = 1 << 20;
@@ -79,17 +79,24 @@ impl SessionDir {
     /// Reads the record; nothing where the session was never recorded.
     ///
     /// # Errors
-    /// [`Error::Content`] where it is corrupt or from a newer version, [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] where it is corrupt, from a newer version or another session's, [`Error::Unsafe`], [`Error::Io`].
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.record_path();
         let Some(content) = file::read_own(&path, MAX_RECORD)? else {
             return Ok(None);
         };
         let record = Record::decode(&content.bytes);
-        record.map(Some).map_err(|why| Error::Content {
-            path,
-            why: why.to_string(),
-        })
+        let why = match record.map_err(|why| why.to_string()) {
+            Ok(record) if self.is_of(&record.session_id) => return Ok(Some(record)),
+            Ok(record) => format!("it is the record of session {}", record.session_id),
+            Err(why) => why,
+        };
+        Err(Error::Content { path, why })
+    }
+
+    /// Whether this is the folder of the session `id`: a folder that somebody copied is not.
+    fn is_of(&self, id: &SessionId) -> bool {
+        self.path.file_name() == Some(OsStr::new(id.as_str()))
     }
 
     /// Whether the session is on record as one of the project rooted at `root`.
@@ -150,13 +157,15 @@ impl SessionDir {
     }
 
     /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.
+    /// The owners go after the journal: an event that is recent, in a session that nobody is known to have had, would make it
+    /// live again.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&self) -> Result<()> {
         let record = self.record_path();
         let owners = self.owners();
-        for dir in [&owners, &self.path] {
+        for dir in [&self.path, &owners] {
             for path in file::names(dir)?.map(|name| dir.join(name)) {
                 if path != record && path != owners {
                     write::remove(&path)?;

@@ -11,7 +11,7 @@ use crate::import::copy_tree;
 use crate::support::{ID, Run, Sandbox, as_client, data, event, json_lines, mode, text};
 
 /// No archive.
-const NONE: [PathBuf; 0] = [];
+pub(crate) const NONE: [PathBuf; 0] = [];
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
@@ -27,7 +27,7 @@ fn recorded(name: &str) -> Sandbox {
 }
 
 /// The session [`ID`], which said nothing but that it began, and where its transcript will be.
-fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
+pub(crate) fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     let path = sandbox
         .home()
         .join(format!(".claude/projects/-shop/{ID}.jsonl"));
@@ -44,20 +44,20 @@ fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     path
 }
 
-fn ended(sandbox: &Sandbox, reason: &str) {
+pub(crate) fn ended(sandbox: &Sandbox, reason: &str) {
     sandbox
         .hook(&event("SessionEnd", ID, json!({"reason": reason})))
         .silent();
 }
 
-fn write(path: &Path, content: impl AsRef<[u8]>) {
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A transcript in which somebody said `texts`, one after the other.
-fn said(texts: &[&str]) -> String {
+pub(crate) fn said(texts: &[&str]) -> String {
     let line = |text: &&str| {
         let line =
             json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": text}});
@@ -66,14 +66,14 @@ fn said(texts: &[&str]) -> String {
     texts.iter().map(line).collect()
 }
 
-fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
+pub(crate) fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
     let run = sandbox.ccsession(["clock-out", ID]);
     let run = more.iter().fold(run, |run, argument| run.arg(argument));
     PathBuf::from(run.stdout().trim_end())
 }
 
 /// All files of archives, without the folder of all.
-fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let root = sandbox.state().join("archive");
     for project in fs::read_dir(root).into_iter().flatten() {
@@ -84,7 +84,7 @@ fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     found
 }
 
-fn manifest(sandbox: &Sandbox) -> Value {
+pub(crate) fn manifest(sandbox: &Sandbox) -> Value {
     let found = files(sandbox);
     let manifests: Vec<_> = found
         .iter()
@@ -94,7 +94,7 @@ fn manifest(sandbox: &Sandbox) -> Value {
     serde_json::from_slice(&fs::read(manifests[0]).unwrap()).unwrap()
 }
 
-fn decompressed(path: &Path) -> Vec<u8> {
+pub(crate) fn decompressed(path: &Path) -> Vec<u8> {
     zstd::decode_all(fs::File::open(path).unwrap()).unwrap()
 }
 
@@ -109,6 +109,7 @@ fn check_golden(text: &str, golden: &str) {
     assert_eq!(text, golden.replace("Exported: {now}", exported));
 }
 
+/// B3.10: the messages of users were lost.
 #[test]
 fn the_text_of_a_recorded_session_is_what_was_said() {
     let sandbox = recorded("a");
@@ -131,6 +132,7 @@ fn the_text_of_a_recorded_session_is_what_was_said() {
     assert_eq!(mode(path), 0o600);
 }
 
+/// B3.10: the calls of real transcripts were lost.
 #[test]
 fn tool_calls_are_in_the_text_where_they_are_asked_for() {
     let sandbox = recorded("a");
@@ -192,6 +194,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
         .expect(0, "1 archive as written\n", "");
 }
 
+/// B3.11: the copy of the transcript was not redacted.
 #[test]
 fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     let sandbox = Sandbox::archiving();
@@ -229,6 +232,7 @@ fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     assert_eq!(manifest(&sandbox)["redacted"], json!({"github": 1}));
 }
 
+/// B3.1 and B3.2: clocked out from another directory or again, a session was not found.
 #[test]
 fn a_second_time_is_the_same_answer_and_writes_nothing() {
     let sandbox = Sandbox::archiving();
@@ -255,6 +259,7 @@ fn a_second_time_is_the_same_answer_and_writes_nothing() {
     );
 }
 
+/// B3.15: a second attempt overwrote the first, file by file.
 #[test]
 fn what_has_grown_is_archived_anew_under_the_same_name() {
     let sandbox = Sandbox::archiving();
@@ -310,6 +315,7 @@ fn an_archive_that_the_record_does_not_name_is_not_replaced_by_less() {
     assert!(sandbox.record(ID)["archive"]["place"].is_string());
 }
 
+/// B3.13: without a transcript it was a success, nothing was archived, and the session was deleted.
 #[test]
 fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
     let sandbox = Sandbox::archiving();
@@ -357,6 +363,7 @@ fn several_transcripts_are_listed_and_one_can_be_given() {
     assert!(fs::read_to_string(path).unwrap().contains("in two"));
 }
 
+/// B3.9, in short; the long form is in `clock_out`.
 #[test]
 fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
     let sandbox = Sandbox::archiving();
@@ -414,6 +421,7 @@ fn a_transcript_with_a_second_hard_link_is_archived() {
     assert!(refused.contains(journal.to_str().unwrap()), "{refused}");
 }
 
+/// B3.8, in short; the long form is in `clock_out`.
 #[test]
 fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     let long = "x/".repeat(5000);
@@ -443,6 +451,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     }
 }
 
+/// B3.5: what was no object made everything fail, or was thrown away.
 #[test]
 fn a_record_that_is_no_record_is_refused_and_kept() {
     let sandbox = Sandbox::archiving();
@@ -457,6 +466,7 @@ fn a_record_that_is_no_record_is_refused_and_kept() {
     }
 }
 
+/// B3.1 and B3.2: never recorded, gone, and archived already were one error.
 #[test]
 fn never_recorded_pruned_and_archived_before_are_three_answers() {
     let sandbox = Sandbox::archiving();
@@ -936,8 +946,8 @@ fn many_at_once_give_one_archive() {
     assert_eq!(files(&sandbox).len(), 4);
 }
 
-/// Kills `ccsession clock-out` at random moments, while the transcript grows: there is always a whole archive or none, and
-/// never one with less in it than before.
+/// B3.15: nothing was written in one step. Kills `ccsession clock-out` at random moments, while the transcript grows: there is
+/// always a whole archive or none, and never one with less in it than before.
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
     let rounds = if std::env::var_os("CCSESSION_TORTURE").is_some() {
@@ -1027,10 +1037,11 @@ fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
 }
 
 /// The day's long work is due.
-fn a_day_later(sandbox: &Sandbox) {
+pub(crate) fn a_day_later(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));
 }
 
+/// B3.3: what was old went without being archived. B3.13: so did what could not be archived.
 #[test]
 fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
     let sandbox = Sandbox::archiving();

@@ -12,7 +12,7 @@ use std::thread;
 use super::text;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::Lines;
 
 /// How much text is dealt out at once. A line is never divided.
 const BATCH: usize = 2 << 20;
@@ -70,7 +70,7 @@ pub(super) fn copy(
         }
         let mut under_way = VecDeque::new();
         loop {
-            let (batch, left_out) = next_batch(lines)?;
+            let (batch, left_out) = lines.next_lines(BATCH)?;
             let is_last = batch.is_empty();
             if left_out > 0 {
                 take(Made {
@@ -108,28 +108,6 @@ fn received(made: &Receiver<std::io::Result<Made>>, lines: &Lines) -> Result<Mad
         .map_err(|err| lines.failure("compress", err))
 }
 
-/// The next lines, each with its line break, and how many were too long; empty at the end.
-fn next_batch(lines: &mut Lines) -> Result<(Vec<u8>, u64)> {
-    let mut batch = Vec::new();
-    let mut left_out = 0;
-    while batch.len() < BATCH {
-        match lines.next_line()? {
-            Some(Found::Line(line)) => {
-                batch.extend_from_slice(line);
-                batch.push(b'\n');
-            }
-            Some(Found::Unfinished(line)) => {
-                batch.extend_from_slice(line);
-                batch.push(b'\n');
-                break;
-            }
-            Some(Found::TooLong) => left_out += 1,
-            None => break,
-        }
-    }
-    Ok((batch, left_out))
-}
-
 fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
     let Ok(mut compressor) = zstd::bulk::Compressor::new(LEVEL) else {
         return;
@@ -157,8 +135,10 @@ fn make(
     let mut made = Made::default();
     let mut redactor = Redactor::default();
     let mut copy = Vec::with_capacity(batch.len());
-    for line in batch.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', batch) {
+        let line = batch.get(begin..end).unwrap_or_default();
+        begin = end + 1;
         // Much faster than what replaces what is no text.
         let line =
             std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);

@@ -94,7 +94,12 @@ pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 
         .get::<Message<'_>>()
         .unwrap_or_default()
         .content;
-    let blocks = blocks(content);
+    // Most of a transcript is what tools were told and said.
+    let is_wanted = wanted == Wanted::Tools || content.json().is_some_and(may_have_text);
+    let blocks = match is_wanted {
+        true => blocks(content),
+        false => Vec::new(),
+    };
     let said = said(content, &blocks);
     if !said.is_empty() {
         add(text, who, &said);
@@ -103,6 +108,11 @@ pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 
         blocks.iter().for_each(|block| add_call(text, block));
     }
     u64::from(!said.is_empty())
+}
+
+/// Whether a content may have a block of text.
+fn may_have_text(content: &str) -> bool {
+    memchr::memmem::find(content.as_bytes(), b"\"text\"").is_some()
 }
 
 /// The text of a message: itself, or its blocks of text, a line each.
