@@ -424,6 +424,7 @@ impl Sweep<'_> {
                     }
                     tombstones::add(state, &id, "session pruned")?;
                     state.session(&id).remove()?;
+                    ended::unmark(state, &id)?;
                 }
                 report.pruned.push(Pruned::Session(id));
             }
