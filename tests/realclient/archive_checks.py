@@ -139,7 +139,8 @@ def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
     for session, manifest in manifests(account).items():
         copies = {Path(path).relative_to(layout.restored): Path(path)
                   for path in account["restored"][session]["files"]}
-        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*.json*")
+        originals = {path.relative_to(layout.transcripts): path
+                     for names in ("*.jsonl", "*.meta.json") for path in layout.transcripts.rglob(names)
                      if session in str(path.relative_to(layout.transcripts))}
         if copies.keys() != originals.keys():
             names = f"{sorted(map(str, copies))}, the client has {sorted(map(str, originals))}"
