@@ -60,6 +60,16 @@ pub struct Report {
     foreseen: BTreeMap<SessionId, Record>,
 }
 
+impl Report {
+    /// Says it once: what a mark and its age speak for is tried twice.
+    fn fail(&mut self, err: &Error) {
+        let why = err.to_string();
+        if !self.failed.contains(&why) {
+            self.failed.push(why);
+        }
+    }
+}
+
 /// What was kept for long enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruned {
@@ -462,7 +472,7 @@ impl Sweep<'_> {
             }
             Ok(_) => {}
             Err(err) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 return false;
             }
         }
@@ -513,7 +523,7 @@ impl Sweep<'_> {
             // Whoever archives now is likely a cleanup, too.
             Err(Refusal::Store(Error::Locked { .. })) => false,
             Err(Refusal::Store(err)) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 false
             }
             // A person has to say which transcript it is.

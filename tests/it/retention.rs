@@ -362,6 +362,19 @@ fn once_a_day_all_that_goes_soon_is_archived_however_it_came_to_be_on_record() {
 }
 
 #[test]
+fn what_goes_soon_and_cannot_be_archived_is_said_once() {
+    let sandbox = archiving();
+    end(&sandbox, "s-1", 27.5, "true");
+    let journal = sandbox.session("s-1").join("events.jsonl");
+    fs::hard_link(&journal, sandbox.path("linked")).unwrap();
+    let output = ccsession(&sandbox, ["cleanup"]).without_env(AUTO).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains(journal.to_str().unwrap()), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
 fn what_a_live_session_has_said_since_counts() {
     let sandbox = archiving();
     let settings = json!({"cleanupPeriodDays": 5}).to_string();
