@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
+use crate::lifecycle::endangered::endangered;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
@@ -25,6 +26,10 @@ use crate::store::{
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// How long after its end a session's transcript may grow. The client has been seen to write its last line 170 ms after the
+/// hook of the end; a machine that is busy takes longer.
+const GROWS: Duration = Duration::from_secs(10);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -55,6 +60,16 @@ pub struct Report {
     foreseen: BTreeMap<SessionId, Record>,
 }
 
+impl Report {
+    /// Says it once: what a mark and its age speak for is tried twice.
+    fn fail(&mut self, err: &Error) {
+        let why = err.to_string();
+        if !self.failed.contains(&why) {
+            self.failed.push(why);
+        }
+    }
+}
+
 /// What was kept for long enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruned {
@@ -73,7 +88,7 @@ impl fmt::Display for Pruned {
     }
 }
 
-/// Cleans up; with `dry_run`, only says what would go.
+/// Cleans up; with `dry_run`, only says what would go. The client keeps transcripts for `keeps` days.
 ///
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
@@ -82,6 +97,7 @@ pub fn run(
     env: &Environment,
     places: &Places,
     config: &Config,
+    keeps: f64,
     now: Timestamp,
     dry_run: bool,
 ) -> Result<Report> {
@@ -114,7 +130,7 @@ pub fn run(
             dry_run,
             transcripts: OnceCell::new(),
         };
-        sweep.state(&pointers, &mut report)?;
+        sweep.state(&pointers, keeps, &mut report)?;
     }
     Ok(report)
 }
@@ -191,7 +207,7 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn state(&self, pointers: &Pointers<'_>, report: &mut Report) -> Result<()> {
+    fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) -> Result<()> {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
         if let Some(viewpoint) = judge.viewpoint.as_ref() {
             for entry in index::processes(state)? {
@@ -224,6 +240,7 @@ impl Sweep<'_> {
             }
             self.look_at_each(report)?;
             self.keep_up(report)?;
+            self.save_endangered(keeps, report)?;
             self.prune(report)?;
         }
         let removed = report.pointers.len();
@@ -328,7 +345,7 @@ impl Sweep<'_> {
             let is_done = match gone(&self.judge, &id) {
                 // It was resumed, and will be marked again.
                 None | Some(Gone::Unrecorded) => true,
-                Some(how) => self.put_away(&id, how, report),
+                Some(how) => self.put_away(&id, how, report) && !self.may_grow(&id, how),
             };
             if is_done && !self.dry_run {
                 ended::unmark(state, &id)?;
@@ -337,8 +354,17 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
+    /// A clock that was set back lets none wait for longer.
+    fn may_grow(&self, id: &SessionId, how: Gone) -> bool {
+        let is_new =
+            |last: Timestamp| last.age(self.judge.now).max(last.ahead(self.judge.now)) < GROWS;
+        let last = self.judge.state.session(id).last_activity();
+        self.is_kept(how) && how == Gone::Ended && last.is_some_and(is_new)
+    }
+
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
-    /// long, live sessions' too.
+    /// long, live sessions' too. One that has no transcript yet has said nothing.
     fn keep_up(&self, report: &mut Report) -> Result<()> {
         if self.config.archive_auto {
             let state = self.judge.state;
@@ -347,12 +373,28 @@ impl Sweep<'_> {
             ids.extend(report.listed.iter().cloned());
             ids.retain(|id| !report.retired.contains_key(id));
             for id in ids {
-                if let Ok(Some(record)) = state.session(&id).record() {
-                    if self.dry_run {
-                        report.foreseen.insert(id.clone(), record);
-                    }
+                let dir = state.session(&id);
+                if transcript::find(self.env, &dir, &id).is_none() {
+                    continue;
+                }
+                if let Ok(Some(_)) = dir.record() {
                     self.archive(&id, None, report);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
+    /// archived, and what was said since one was archived.
+    fn save_endangered(&self, keeps: f64, report: &mut Report) -> Result<()> {
+        if self.config.archive_auto {
+            let soon = endangered(self.env, &self.judge, self.config, keeps)?;
+            for id in soon.iter().map(|endangered| &endangered.id) {
+                match gone(&self.judge, id) {
+                    Some(how) => self.put_away(id, how, report),
+                    None => self.archive(id, None, report),
+                };
             }
         }
         Ok(())
@@ -392,6 +434,7 @@ impl Sweep<'_> {
                     }
                     tombstones::add(state, &id, "session pruned")?;
                     state.session(&id).remove()?;
+                    ended::unmark(state, &id)?;
                 }
                 report.pruned.push(Pruned::Session(id));
             }
@@ -429,7 +472,7 @@ impl Sweep<'_> {
             }
             Ok(_) => {}
             Err(err) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 return false;
             }
         }
@@ -452,14 +495,23 @@ impl Sweep<'_> {
         let _ = usage::count_due(&dir, record, search);
     }
 
+    /// On a dry run: whether an archive of the session would be a new one.
+    fn is_due(&self, id: &SessionId, report: &Report) -> std::result::Result<bool, Refusal> {
+        let state = self.judge.state;
+        let record = match report.foreseen.get(id) {
+            Some(record) => Some(record.clone()),
+            None => state.session(id).record()?,
+        };
+        record.map_or(Ok(false), |record| {
+            archive::is_due(self.env, state, &record)
+        })
+    }
+
     /// Archives a session, which is gone like this or goes on. Whether all that could be done is the answer.
     fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> bool {
         let state = self.judge.state;
         let is_new = match self.dry_run {
-            true => match report.foreseen.get(id) {
-                Some(record) => archive::is_due(self.env, state, record),
-                None => Ok(false),
-            },
+            true => self.is_due(id, report),
             false => archive(self.env, state, id, &Order::default(), Duration::ZERO)
                 .map(|archived| !archived.was_there),
         };
@@ -471,7 +523,7 @@ impl Sweep<'_> {
             // Whoever archives now is likely a cleanup, too.
             Err(Refusal::Store(Error::Locked { .. })) => false,
             Err(Refusal::Store(err)) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 false
             }
             // A person has to say which transcript it is.

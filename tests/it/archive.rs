@@ -398,6 +398,29 @@ fn a_transcript_that_moved_into_a_worktree_is_followed() {
     assert!(fs::read_to_string(path).unwrap().contains("over here"));
 }
 
+/// Backups make such links. Of a session's own files there is only ever one.
+#[test]
+fn a_transcript_with_a_second_hard_link_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let agent = transcript
+        .with_extension("")
+        .join("subagents/agent-a1.jsonl");
+    for path in [&transcript, &agent] {
+        write(path, said(&["linked"]));
+        fs::hard_link(path, path.with_extension("backup")).unwrap();
+    }
+    let text = clock_out(&sandbox, &[]);
+    assert!(fs::read_to_string(&text).unwrap().contains("linked"));
+    let copy = text.with_extension("agent-a1.jsonl.zst");
+    assert_eq!(decompressed(&copy), said(&["linked"]).as_bytes());
+    let journal = sandbox.session(ID).join("events.jsonl");
+    fs::hard_link(&journal, sandbox.path("linked")).unwrap();
+    write(&transcript, said(&["linked", "and more"]));
+    let refused = sandbox.ccsession(["clock-out", ID]).refused(1);
+    assert!(refused.contains(journal.to_str().unwrap()), "{refused}");
+}
+
 /// B3.8, in short; the long form is in `clock_out`.
 #[test]
 fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
@@ -714,6 +737,59 @@ fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
     assert_eq!(list["sessions"][0]["session_id"], ID);
 }
 
+/// The time of the journal's file comes from a clock that ticks seldom, and whoever copies files may lose it.
+#[test]
+fn a_session_whose_client_was_killed_ended_with_its_last_event() {
+    let sandbox = Sandbox::archiving();
+    let script = format!(
+        "CLAUDE_PID=$$ {}; exit $?",
+        env!("CARGO_BIN_EXE_session-start")
+    );
+    let client = sandbox.run("/bin/sh").arg("-c").arg(script);
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    client.stdin(start.to_string()).silent();
+    crate::limits::age(&sandbox, ID, 60);
+    sandbox.ccsession(["cleanup", "--quiet"]).silent();
+    let told = sandbox.journal(ID).pop().unwrap();
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)] {
+        assert_eq!(noted["ended_at"], told["ts"]);
+    }
+    assert_eq!(sandbox.record(ID)["end_reason"], "abandoned");
+}
+
+/// To a hook that sees the client end, the launcher still has the session.
+#[test]
+fn a_session_of_a_launcher_is_archived_when_its_command_has_ended() {
+    for (command, status, outcome) in [("true", 0, "completed"), ("false", 1, "failed")] {
+        let sandbox = Sandbox::archiving();
+        let run = sandbox.ccsession(["run", "--session-id", ID, "--focus", "r", "--", command]);
+        run.expect(status, "", "");
+        let report = sandbox.ccsession(["cleanup", "--json"]).json();
+        assert_eq!(report["archived"], 1);
+        let manifest = manifest(&sandbox);
+        let kept = (&manifest["focus"], &manifest["record"]["outcome"]);
+        assert_eq!(kept, (&json!("r"), &json!(outcome)));
+        assert_eq!(manifest["ended_at"], sandbox.record(ID)["ended_at"]);
+    }
+}
+
+#[test]
+fn a_session_that_made_room_for_another_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let clock_in = |id: &str| {
+        let run = sandbox.ccsession(["clock-in", "--quiet", "--session", id]);
+        run.env("CCSESSION_MAX_CONCURRENT_SESSIONS", "1").stdout();
+    };
+    clock_in(ID);
+    crate::limits::age(&sandbox, ID, 2 * 60 * 60);
+    clock_in("another");
+    let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
+    assert_eq!(report["archived"], 1);
+    let manifest = manifest(&sandbox);
+    let kept = (&manifest["session_id"], &manifest["record"]["end_reason"]);
+    assert_eq!(kept, (&json!(ID), &json!("idle")));
+}
+
 #[test]
 fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let sandbox = Sandbox::archiving();
@@ -726,11 +802,40 @@ fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
     assert_eq!(report["archived"], 1);
     assert_eq!(files(&sandbox).len(), 4);
-    assert!(!sandbox.state().join("ended").join(ID).exists());
     assert_eq!(
         sandbox.ccsession(["cleanup", "--json"]).json()["archived"],
         0
     );
+}
+
+/// The client writes what a session cost some 170 ms after the hook of its end, while the next session's start has it archived.
+#[test]
+fn what_the_client_writes_after_the_end_is_archived_by_the_next_cleanup() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let mark = sandbox.state().join("ended").join(ID);
+    let archives = || {
+        let cleanup = sandbox.ccsession(["cleanup", "--if-due", "--json"]);
+        cleanup.json()["archived"] == 1
+    };
+    write(&transcript, said(&["remember me"]));
+    ended(&sandbox, "clear");
+    assert!(archives());
+    let late = format!("{}{{\"type\":\"cost-state\"}}\n", said(&["remember me"]));
+    write(&transcript, &late);
+    assert!(archives());
+    let copy = files(&sandbox).into_iter();
+    let copy = copy.map(|path| path.display().to_string());
+    let copy = copy.filter(|path| path.ends_with(&format!("{ID}.jsonl.zst")));
+    let copies: Vec<String> = copy.collect();
+    assert_eq!(decompressed(Path::new(&copies[0])), late.as_bytes());
+    // Where nothing has changed, nothing is written again, and soon nobody looks any more.
+    let before = manifest(&sandbox);
+    assert!(!archives() && mark.exists());
+    assert_eq!(manifest(&sandbox), before);
+    crate::limits::age(&sandbox, ID, 11);
+    archives();
+    assert!(!mark.exists());
 }
 
 #[test]
@@ -799,6 +904,24 @@ fn a_live_session_is_archived_and_goes_on() {
     clock_out(&sandbox, &[]);
     assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
     assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
+}
+
+#[test]
+fn a_session_that_has_ended_says_so_once_it_is_clocked_out() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "logout");
+    let told = sandbox.journal(ID).pop().unwrap();
+    let first = clock_out(&sandbox, &[]);
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)["record"]] {
+        let end = (&noted["ended_at"], &noted["end_reason"]);
+        assert_eq!(end, (&told["ts"], &told["reason"]));
+    }
+    assert_eq!(manifest(&sandbox)["ended_at"], told["ts"]);
+    assert_eq!(clock_out(&sandbox, &[]), first);
+    let report = sandbox.ccsession(["cleanup", "--json"]).json();
+    assert_eq!(report["archived"], 0);
 }
 
 #[test]
@@ -979,4 +1102,21 @@ fn once_a_day_what_live_sessions_have_said_since_is_archived() {
         assert_eq!(manifest(&sandbox)["messages"], texts.len());
     }
     assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
+}
+
+/// The first cleanup of a day is left behind by a start, so it meets a session that has just begun.
+#[test]
+fn a_live_session_that_has_said_nothing_is_archived_by_nobody_but_a_person() {
+    let sandbox = Sandbox::archiving();
+    begun(&sandbox, json!({}));
+    for arguments in [
+        &["cleanup", "--json", "--dry-run"][..],
+        &["cleanup", "--json"],
+    ] {
+        assert_eq!(sandbox.ccsession(arguments).json()["archived"], 0);
+    }
+    assert_eq!(files(&sandbox), NONE);
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(files(&sandbox).len(), 3);
 }
