@@ -1,7 +1,7 @@
 //! `ccsession archive`: look into archives, verify them, put transcripts back, prune.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Result;
@@ -126,10 +126,6 @@ fn wanted(state: Option<&State>, given: &str) -> Result<Archived> {
 }
 
 fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<Vec<Archived>> {
-    let root = match &chosen.project {
-        Some(path) => Some(project::existing(path)?.root().to_owned()),
-        None => None,
-    };
     let since = chosen
         .since
         .as_deref()
@@ -137,14 +133,31 @@ fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<V
         .transpose()?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
     let mut found = all(state)?;
+    if let Some(path) = &chosen.project {
+        retain_project(&mut found, path)?;
+    }
     found.retain(|Archived { manifest, .. }| {
-        root.as_ref()
-            .is_none_or(|root| manifest.project.root() == *root)
-            && since.is_none_or(|since| manifest.started_at >= since)
+        since.is_none_or(|since| manifest.started_at >= since)
             && is_same(&chosen.role, &manifest.role)
             && is_same(&chosen.focus, &manifest.focus)
     });
     Ok(found)
+}
+
+/// Leaves only the archives of the project at `path`, which may be gone by now; what is no path may be a project's name.
+fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
+    let (asked, why) = match project::existing(path) {
+        Ok(asked) => (asked, None),
+        Err(why) => (project::existing_or_gone(path)?, Some(why)),
+    };
+    found.retain(|Archived { manifest, .. }| {
+        let project = &manifest.project;
+        project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
+    });
+    match why {
+        Some(why) if found.is_empty() => Err(why.into()),
+        _ => Ok(()),
+    }
 }
 
 fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Result<Status> {

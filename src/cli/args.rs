@@ -264,7 +264,7 @@ pub(super) enum ArchiveVerb {
 /// Which archives.
 #[derive(Debug, Args)]
 pub(super) struct Chosen {
-    /// Only those of this directory's project
+    /// Only those of this directory's project, or of projects with this name
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
     /// Only those of sessions with this role

@@ -608,6 +608,10 @@ fn archives_are_listed_shown_and_searched() {
         ("--role", "x", 0),
         ("--since", "2020-01-01", 2),
         ("--since", "1us", 0),
+        // It is not there any more, or was somewhere else.
+        ("--project", "/home/dev/shop", 2),
+        ("--project", "shop", 2),
+        ("--project", "/", 0),
     ] {
         let found = sandbox
             .ccsession(["archive", "list", "--json", option, value])
@@ -618,6 +622,8 @@ fn archives_are_listed_shown_and_searched() {
             "{option} {value}"
         );
     }
+    let unknown = sandbox.ccsession(["archive", "list", "--project", "sho"]);
+    unknown.refused(1).contains("could not find `sho`");
     assert_eq!(
         sandbox
             .ccsession(["archive", "search", "--ids", "WAS DONE"])
