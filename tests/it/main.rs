@@ -21,6 +21,7 @@ mod capture;
 mod cleanup;
 mod cli;
 mod clock_in;
+mod compression;
 mod current;
 mod docs;
 mod doctor;

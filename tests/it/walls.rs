@@ -157,6 +157,7 @@ fn the_hooks_link_neither_parser_nor_network() {
         "similar",
         "unicode-width",
         "uuid",
+        "zstd",
     ] {
         assert!(
             manifest.contains(&format!("\"dep:{heavy}\"")),
