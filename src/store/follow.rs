@@ -311,7 +311,7 @@ impl Part {
     /// Reads the lines of a part that is compressed.
     fn read_packed(&self, reader: &mut impl FnMut(&[u8])) -> Result<()> {
         let failed = Error::io("decompress", &self.path);
-        let Some(source) = Source::open(&self.path)? else {
+        let Some(source) = Source::open(&self.path, packed::UNPACK)? else {
             return Ok(());
         };
         let size = source.size().ok().flatten().unwrap_or(0);

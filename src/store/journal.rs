@@ -11,6 +11,7 @@ use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
 use super::error::Result;
+use super::file;
 use super::packed::Source;
 use super::write::{self, Appended};
 use crate::model::event::BadLine;
@@ -37,7 +38,7 @@ pub fn append(path: &Path, event: &Event) -> Result<Appended> {
 /// # Errors
 /// [`super::Error::Unsafe`] where the file is not ours alone, [`super::Error::Io`] where it cannot be opened.
 pub fn read(path: &Path) -> Result<Events> {
-    let file = Source::open(path)?;
+    let file = file::open_own(path)?.map(Source::Plain);
     Ok(Events::of(Lines::of(file.into_iter().collect())))
 }
 

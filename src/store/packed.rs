@@ -1,8 +1,9 @@
 //! Full parts of a journal that are compressed: how one is made, and how any part is opened. What reads them does not
 //! know which it has.
 //!
-//! Hooks rotate journals and never compress one. Without the feature `cli` nothing here can decompress one either: a part that is
-//! compressed then is one that cannot be read, as a damaged one.
+//! Hooks rotate journals, and neither compress nor decompress one: their state directory is opened without a way to
+//! ([`super::State::open_plain`]), so that they link nothing that could. To them a compressed part is one that cannot be read,
+//! as a damaged one.
 
 use std::fmt;
 use std::fs::File;
@@ -21,6 +22,20 @@ pub(super) use with_zstd::{compress, size};
 
 /// What is added to the name of a part that is compressed.
 pub(super) const ENDING: &str = ".zst";
+/// What is wrong with a file of which not even the beginning is as it should be.
+const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
+
+/// How a compressed file is read: what it says, and how long it says that this is.
+pub(super) type Unpack = fn(File) -> io::Result<(Text, Option<u64>)>;
+/// What a compressed file says.
+pub(super) type Text = Box<dyn Read + Send>;
+
+/// How this program reads compressed files, where it can.
+#[cfg(feature = "cli")]
+pub(super) const UNPACK: Option<Unpack> = Some(with_zstd::unpack);
+/// How this program reads compressed files, where it can.
+#[cfg(not(feature = "cli"))]
+pub(super) const UNPACK: Option<Unpack> = None;
 
 /// Whether the file at `path` is named as one that is compressed.
 pub(super) fn is_packed(path: &Path) -> bool {
@@ -33,45 +48,31 @@ pub(super) fn is_packed(path: &Path) -> bool {
 pub(super) enum Source {
     /// As it was written.
     Plain(File),
-    /// Compressed, and as long as this once it is not.
-    #[cfg(feature = "cli")]
-    Packed {
-        /// What it says.
-        text: Box<with_zstd::Text>,
-        /// How long it says that it is; nothing where it does not.
-        size: Option<u64>,
-    },
-    /// Compressed, and nothing here can read it.
-    #[cfg(not(feature = "cli"))]
-    Packed,
+    /// Compressed: what it says, and how long it says that this is.
+    Packed(Text, u64),
+    /// Compressed, and damaged from its beginning, or nothing here can decompress it.
+    Sealed,
 }
 
 impl Source {
-    /// Opens the file at `path`; nothing where there is none.
+    /// Opens the file at `path`, decompressed by `unpack` if it is compressed; nothing where there is none.
     ///
     /// # Errors
     /// As [`file::open_own`].
-    pub(super) fn open(path: &Path) -> Result<Option<Self>> {
+    pub(super) fn open(path: &Path, unpack: Option<Unpack>) -> Result<Option<Self>> {
         let Some(file) = file::open_own(path)? else {
             return Ok(None);
         };
         if !is_packed(path) {
             return Ok(Some(Self::Plain(file)));
         }
-        let source = Self::packed(file).map_err(Error::io("decompress", path))?;
-        Ok(Some(source))
-    }
-
-    #[cfg(feature = "cli")]
-    fn packed(file: File) -> io::Result<Self> {
-        let size = with_zstd::stated_size(&file)?;
-        let text = Box::new(with_zstd::Text::new(file)?);
-        Ok(Self::Packed { text, size })
-    }
-
-    #[cfg(not(feature = "cli"))]
-    fn packed(_: File) -> io::Result<Self> {
-        Ok(Self::Packed)
+        let unpacked = unpack.map(|unpack| unpack(file)).transpose();
+        Ok(Some(
+            match unpacked.map_err(Error::io("decompress", path))? {
+                Some((text, Some(size))) => Self::Packed(text, size),
+                Some((_, None)) | None => Self::Sealed,
+            },
+        ))
     }
 
     /// Whether it is compressed.
@@ -86,10 +87,8 @@ impl Source {
     pub(super) fn size(&self) -> io::Result<Option<u64>> {
         match self {
             Self::Plain(file) => Ok(Some(file.metadata()?.len())),
-            #[cfg(feature = "cli")]
-            Self::Packed { size, .. } => Ok(*size),
-            #[cfg(not(feature = "cli"))]
-            Self::Packed => Ok(None),
+            Self::Packed(_, size) => Ok(Some(*size)),
+            Self::Sealed => Ok(None),
         }
     }
 
@@ -100,10 +99,9 @@ impl Source {
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
-            #[cfg(feature = "cli")]
-            Self::Packed { text, .. } => io::copy(&mut text.take(bytes), &mut io::sink()).map(drop),
-            #[cfg(not(feature = "cli"))]
-            Self::Packed => Err(io::ErrorKind::Unsupported.into()),
+            Self::Packed(..) | Self::Sealed => {
+                io::copy(&mut self.take(bytes), &mut io::sink()).map(drop)
+            }
         }
     }
 }
@@ -112,13 +110,8 @@ impl Read for Source {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(room),
-            // Of one that is empty there would be nothing to complain about.
-            #[cfg(feature = "cli")]
-            Self::Packed { size: None, .. } => Err(io::Error::other(with_zstd::NO_SIZE)),
-            #[cfg(feature = "cli")]
-            Self::Packed { text, .. } => text.read(room),
-            #[cfg(not(feature = "cli"))]
-            Self::Packed => Err(io::ErrorKind::Unsupported.into()),
+            Self::Packed(text, _) => text.read(room),
+            Self::Sealed => Err(io::Error::other(NO_SIZE)),
         }
     }
 }
@@ -126,18 +119,16 @@ impl Read for Source {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Plain(file) => file.fmt(f),
-            #[cfg(feature = "cli")]
-            Self::Packed { text, .. } => text.get_ref().get_ref().fmt(f),
-            #[cfg(not(feature = "cli"))]
-            Self::Packed => f.write_str("Packed"),
+            Self::Plain(file) => f.debug_tuple("Plain").field(file).finish(),
+            Self::Packed(_, size) => f.debug_tuple("Packed").field(size).finish(),
+            Self::Sealed => f.write_str("Sealed"),
         }
     }
 }
 
 #[cfg(feature = "cli")]
 mod with_zstd {
-    use std::io::{BufReader, Write};
+    use std::io::Write;
     use std::os::unix::fs::FileExt;
 
     use zstd::stream::read::Decoder;
@@ -148,11 +139,6 @@ mod with_zstd {
     use crate::store::file::Meta;
     use crate::store::write;
 
-    /// What a compressed part says, as a stream.
-    pub(in crate::store) type Text = Decoder<'static, BufReader<File>>;
-
-    /// What is wrong with a file of which not even the beginning is as it should be.
-    pub(super) const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
     /// How hard to compress, as archives are.
     const LEVEL: i32 = 3;
     /// The longest beginning of a compressed file that tells how long it is.
@@ -160,12 +146,13 @@ mod with_zstd {
     /// How much is compared at once.
     const PIECE: usize = 256 * 1024;
 
-    /// How long the compressed file says that it is when it is not compressed.
-    pub(super) fn stated_size(file: &File) -> io::Result<Option<u64>> {
+    /// What the compressed file says, and how long it says that this is.
+    pub(super) fn unpack(file: File) -> io::Result<(Text, Option<u64>)> {
         let mut head = [0; HEAD];
         let length = file.read_at(&mut head, 0)?;
-        let head = head.get(..length).unwrap_or_default();
-        Ok(get_frame_content_size(head).ok().flatten())
+        let size = get_frame_content_size(head.get(..length).unwrap_or_default());
+        let text = Decoder::new(file)?;
+        Ok((Box::new(text), size.ok().flatten()))
     }
 
     /// How long the part at `path` is when it is not compressed; nothing where there is none.
@@ -173,7 +160,7 @@ mod with_zstd {
     /// # Errors
     /// As [`Source::open`], and where it does not say so.
     pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
-        let Some(source) = Source::open(path)? else {
+        let Some(source) = Source::open(path, UNPACK)? else {
             return Ok(None);
         };
         let size = source.size().map_err(Error::io("inspect", path))?;
@@ -229,7 +216,7 @@ mod with_zstd {
     /// Whether the compressed file says what the plain one does.
     fn says(packed: &Growing, mut plain: &File) -> io::Result<bool> {
         plain.rewind()?;
-        let mut text = Text::new(packed.reopened()?)?;
+        let (mut text, _) = unpack(packed.reopened()?)?;
         let (mut one, mut other) = (Vec::new(), Vec::new());
         loop {
             one.clear();
@@ -257,7 +244,7 @@ mod with_zstd {
         /// # Errors
         /// As [`file::open_own`], and where it is damaged or there is no room for it.
         pub fn of(path: &Path) -> Result<Option<Self>> {
-            let Some(mut source) = Source::open(path)?.filter(Source::is_packed) else {
+            let Some(mut source) = Source::open(path, UNPACK)?.filter(Source::is_packed) else {
                 return Ok(None);
             };
             let mut growing = Growing::beside(path)?;

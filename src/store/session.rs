@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::file::Meta;
-use super::packed::{self, Source};
+use super::packed::{self, Source, Unpack};
 use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
@@ -53,11 +53,13 @@ pub struct Piece {
 #[derive(Debug, Clone)]
 pub struct SessionDir {
     path: PathBuf,
+    /// How what is compressed in it is read.
+    unpack: Option<Unpack>,
 }
 
 impl SessionDir {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(super) fn new(path: PathBuf, unpack: Option<Unpack>) -> Self {
+        Self { path, unpack }
     }
 
     /// The folder itself.
@@ -449,7 +451,7 @@ impl SessionDir {
                 }
                 // It was compressed at this very moment.
             }
-            files.extend(Source::open(&self.packed(*number))?);
+            files.extend(Source::open(&self.packed(*number), self.unpack)?);
         }
         Ok((files, false))
     }
@@ -481,7 +483,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_lines(&self) -> Result<journal::Lines> {
-        let file = Source::open(&self.imported())?;
+        let file = file::open_own(&self.imported())?.map(Source::Plain);
         Ok(journal::Lines::of(file.into_iter().collect()))
     }
 
@@ -492,7 +494,7 @@ impl SessionDir {
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, journal::Damage)>> {
         let mut damaged = Vec::new();
         for path in self.files_of_lines()? {
-            let file = Source::open(&path)?;
+            let file = Source::open(&path, self.unpack)?;
             let lines = journal::Lines::of(file.into_iter().collect());
             let mut damage = lines.for_each(|_| {});
             if path != self.journal() {
@@ -607,7 +609,7 @@ impl SessionDir {
             else {
                 continue;
             };
-            let read = Source::open(&path).and_then(|source| {
+            let read = Source::open(&path, self.unpack).and_then(|source| {
                 let copied = source.map(|mut source| io::copy(&mut source, &mut io::sink()));
                 copied.transpose().map_err(Error::io("decompress", &path))
             });
