@@ -148,7 +148,9 @@ impl Sessions {
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
-        cleanup::run(&self.env, &self.places, &self.config, clock::now(), false)
+        let keeps = Keeping::of_client(&self.env).days;
+        let now = clock::now();
+        cleanup::run(&self.env, &self.places, &self.config, keeps, now, false)
     }
 
     fn pointers(&self) -> Pointers<'_> {

@@ -36,16 +36,17 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
         true => cleanup::claim(&context.places, &loaded.config, context.now)?,
         false => Due::All,
     };
-    let loaded = match due {
-        Due::Nothing => loaded,
-        Due::All | Due::Archiving => retention::settled(loaded, &Keeping::of_client(&context.env)),
+    let keeping = match due {
+        Due::Nothing => Keeping::default(),
+        Due::All | Due::Archiving => Keeping::of_client(&context.env),
     };
-    let config = &loaded.config;
+    let config = &retention::settled(loaded, &keeping).config;
     let report = match due {
         Due::All => cleanup::run(
             &context.env,
             &context.places,
             config,
+            keeping.days,
             context.now,
             args.dry_run,
         )?,

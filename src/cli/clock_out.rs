@@ -11,6 +11,7 @@ use super::output;
 use super::status::{self, Status, refusal};
 use super::timeline::here;
 use crate::lifecycle::archive::{Archived, Order, PATIENCE, Refusal, archive};
+use crate::lifecycle::ending;
 use crate::model::SessionId;
 use crate::model::archive::Kind;
 use crate::store::archive::Archives;
@@ -34,6 +35,8 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
     let state = State::create(&context.places)?;
+    // Where no cleanup has come since, the archive would not say when it ended.
+    ending::note(&context.judge(&context.config()?, &state), id)?;
     let order = Order {
         description: args.description.clone(),
         tools: args.tools,

@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -39,6 +40,10 @@ use text::Wanted;
 
 /// How long a person waits for another archiving to end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much of a subagent's id is in the name of its copy: with the longest focus and session id, and what such a name
+/// waits under, it has 255 bytes at most.
+const MAX_AGENT: usize = 24;
 
 /// What is wanted of an archive.
 #[derive(Debug, Default)]
@@ -120,6 +125,7 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
         return Ok(None);
     };
     let manifest = archive.manifest()?;
+    let manifest = manifest.filter(|manifest| manifest.session_id == record.session_id);
     Ok(manifest.map(|manifest| Archived {
         archive,
         manifest,
@@ -155,6 +161,25 @@ pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archi
     }
 }
 
+/// Where a session is archived for the first time. Names may be the same: of `2` with the focus `task-1`, and of `1-2`
+/// with the focus `task`.
+fn free(archives: &Archives, record: &Record) -> store::Result<Archive> {
+    let day = clock::to_civil(record.started_at).date();
+    let project = Project::at(record.project.root()).name();
+    let focus = record.focus.as_deref().unwrap_or_default();
+    let (mut named, mut number) = (focus.to_owned(), 1);
+    loop {
+        let stem = Stem::new(day, Some(&named), &record.session_id);
+        let archive = archives.of_project(&project, stem);
+        let there = archive.manifest()?;
+        if there.is_none_or(|there| there.session_id == record.session_id) {
+            return Ok(archive);
+        }
+        number += 1;
+        named = format!("{number} {focus}");
+    }
+}
+
 /// Archives a session, waiting at most `patience` while another process archives.
 ///
 /// # Errors
@@ -175,9 +200,8 @@ pub fn archive(
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
     let known = known(&archives, &record)?;
     let sources = Sources::find(env, &session, &record, order)?;
-    if let Some(known) = known
-        .as_ref()
-        .filter(|known| sources.are_in(known, &record, order))
+    if let Some(known) = &known
+        && sources.are_in(known, &record, order)?
     {
         note(
             state,
@@ -194,11 +218,7 @@ pub fn archive(
     }
     let archive = match &known {
         Some(known) => known.archive.clone(),
-        None => {
-            let day = clock::to_civil(record.started_at).date();
-            let stem = Stem::new(day, record.focus.as_deref(), id);
-            archives.of_project(&Project::at(record.project.root()).name(), stem)
-        }
+        None => free(&archives, &record)?,
     };
     let now = clock::now();
     let (draft, manifest) =
@@ -227,7 +247,10 @@ pub fn is_due(env: &Environment, state: &State, record: &Record) -> Result<bool,
     let order = Order::default();
     let known = known(&Archives::of(state), record)?;
     let sources = Sources::find(env, &state.session(&record.session_id), record, &order)?;
-    Ok(!known.is_some_and(|known| sources.are_in(&known, record, &order)))
+    match known {
+        Some(known) => Ok(!sources.are_in(&known, record, &order)?),
+        None => Ok(true),
+    }
 }
 
 /// Whether each of these transcripts, of which the `main` one is the session's own, is in the archive with this manifest, as
@@ -369,20 +392,30 @@ impl Sources {
     }
 
     /// Whether the archive that is there has all of them, and says what is wanted of it. One with a transcript is never
-    /// replaced by one with less of it: the client deletes its own.
-    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> bool {
+    /// replaced by one with less of it: the client deletes its own. Nor is one by one that has no more of it and less of the
+    /// journal: of a session whose removal was interrupted, the rest is no news.
+    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> store::Result<bool> {
         let manifest = &known.manifest;
         if self.is_cut(manifest) || manifest.transcript.bytes > self.bytes && self.all_in(manifest)
         {
-            return true;
+            return Ok(true);
         }
         let described = order.description.as_deref().map(redact);
-        manifest.transcript.fingerprint == self.fingerprint
+        let is_same = manifest.transcript.fingerprint == self.fingerprint
             && (described.is_none() || described.as_deref() == manifest.description.as_deref())
             && (manifest.tools || !order.tools)
             && manifest.focus == record.focus
             && manifest.role == record.role
-            && manifest.ended_at == record.ended_at
+            && manifest.ended_at == record.ended_at;
+        if is_same {
+            return Ok(true);
+        }
+        Ok(self.bytes == manifest.transcript.bytes && self.has_less_of_the_journal(known)?)
+    }
+
+    fn has_less_of_the_journal(&self, known: &Archived) -> store::Result<bool> {
+        let part = known.manifest.part(Kind::Journal);
+        part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
     /// Whether the session's own transcript is gone, or shorter than the one that was archived.
@@ -409,56 +442,14 @@ impl Sources {
     ) -> store::Result<(Draft, Manifest)> {
         let said = order.description.as_ref().or(record.description.as_ref());
         let description = said.map(|said| redact(said).into_owned());
-        let mut parts = Parts {
-            draft: archive.draft()?,
-            redacted: Counts::new(),
-            messages: 0,
-            left_out: 0,
-        };
         let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
-        let mut text = parts.draft.part(Kind::Text, ".txt")?;
-        add_text(&mut text, &head)?;
-        let wanted = if order.tools {
-            Wanted::Tools
-        } else {
-            Wanted::Messages
-        };
-        match &self.main {
-            Some(main) => {
-                let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
-                writer.set_original(place_of(main, main), self.sizes.get(main).copied());
-                parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
-            }
-            None => {
-                let mut trace = Trace::with_labels();
-                session.lines()?.for_each(|line| trace.push(line));
-                trace.order();
-                let mut activity = Activity::of(&trace);
-                activity.close(|_| false);
-                add_text(&mut text, &text::of_activity(&activity))?;
-            }
-        }
-        add_text(&mut text, &text::end(parts.messages))?;
-        parts.draft.add(text)?;
-        for (ending, agent) in self.agents_by_ending() {
-            let main = self.main.as_deref().unwrap_or(&agent.path);
-            let size = self.sizes.get(&agent.path).copied();
-            let longer = |part: &Part| {
-                let is_its = name_of(part) == agent.path.file_name();
-                is_its && part.kind == Kind::Subagent && part.original_bytes > size
-            };
-            if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
-                let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
-                writer.set_original(place_of(main, &agent.path), size);
-                parts.copy_transcript(&agent.path, writer, None)?;
-            }
-            parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
-        }
-        if let Some(before) = before {
-            parts.take_over(before)?;
-        }
-        parts.copy_journal(&self.journal)?;
-        let usage = usage::of_transcript(self.main.as_deref(), session, record);
+        // The tokens are counted in a reading of its own.
+        let (parts, usage) = thread::scope(|scope| {
+            let count = || usage::of_transcript(self.main.as_deref(), session, record).ok();
+            let usage = scope.spawn(count);
+            let parts = self.parts(archive, before, session, order, &head)?;
+            store::Result::Ok((parts, usage.join().ok().flatten()))
+        })?;
         let manifest = Manifest {
             v: VERSION,
             session_id: record.session_id.clone(),
@@ -482,22 +473,91 @@ impl Sources {
             },
             parts: parts.draft.parts(),
             redacted: parts.redacted,
-            usage: usage.ok().filter(|usage| !usage.by.is_empty()),
+            usage: usage.filter(|usage| !usage.by.is_empty()),
             record: as_map(record),
             extra: Map::new(),
         };
         Ok((parts.draft, manifest))
     }
 
-    /// The subagents, each with an ending for its copy that no other has.
-    fn agents_by_ending(&self) -> BTreeMap<String, &AgentFile> {
+    /// Writes the parts, of which the text begins with `head`.
+    fn parts(
+        &self,
+        archive: &Archive,
+        before: Option<&Archived>,
+        session: &SessionDir,
+        order: &Order,
+        head: &str,
+    ) -> store::Result<Parts> {
+        let mut parts = Parts {
+            draft: archive.draft()?,
+            redacted: Counts::new(),
+            messages: 0,
+            left_out: 0,
+        };
+        let mut text = parts.draft.part(Kind::Text, ".txt")?;
+        add_text(&mut text, head)?;
+        let wanted = if order.tools {
+            Wanted::Tools
+        } else {
+            Wanted::Messages
+        };
+        match &self.main {
+            Some(main) => {
+                let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
+                writer.set_original(place_of(main, main), self.sizes.get(main).copied());
+                parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
+            }
+            None => {
+                let mut trace = Trace::with_labels();
+                session.lines()?.for_each(|line| trace.push(line));
+                trace.order();
+                let mut activity = Activity::of(&trace);
+                activity.close(|_| false);
+                add_text(&mut text, &text::of_activity(&activity))?;
+            }
+        }
+        add_text(&mut text, &text::end(parts.messages))?;
+        parts.draft.add(text)?;
+        for (ending, agent) in self.agents_by_ending(before) {
+            let main = self.main.as_deref().unwrap_or(&agent.path);
+            let size = self.sizes.get(&agent.path).copied();
+            let longer = |part: &Part| {
+                let is_its = name_of(part) == agent.path.file_name();
+                is_its && part.kind == Kind::Subagent && part.original_bytes > size
+            };
+            if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
+                let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
+                writer.set_original(place_of(main, &agent.path), size);
+                parts.copy_transcript(&agent.path, writer, None)?;
+            }
+            parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        }
+        if let Some(before) = before {
+            parts.take_over(before)?;
+        }
+        match before.and_then(|before| before.manifest.part(Kind::Journal)) {
+            Some(part) if has_fewer(&self.journal, part)? => parts.draft.carry_over(part)?,
+            _ => parts.copy_journal(&self.journal)?,
+        }
+        Ok(parts)
+    }
+
+    /// The subagents, each with an ending for its copy that no other part has, one of the archive `before` neither.
+    fn agents_by_ending(&self, before: Option<&Archived>) -> BTreeMap<String, &AgentFile> {
         let mut by_ending = BTreeMap::new();
         for agent in &self.agents {
             let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let id: String = agent.agent_id.chars().filter(is_safe).take(64).collect();
+            let id = agent.agent_id.chars().filter(is_safe);
+            let id: String = id.take(MAX_AGENT).collect();
             let mut ending = format!(".agent-{id}.jsonl.zst");
             for number in 2.. {
-                if !by_ending.contains_key(&ending) {
+                let is_others = |part: &Part| {
+                    part.name.ends_with(&ending) && name_of(part) != agent.path.file_name()
+                };
+                let is_taken =
+                    before.is_some_and(|before| before.manifest.parts.iter().any(is_others));
+                if !is_taken && !by_ending.contains_key(&ending) {
                     break;
                 }
                 ending = format!(".agent-{id}.{number}.jsonl.zst");
@@ -506,6 +566,15 @@ impl Sources {
         }
         by_ending
     }
+}
+
+/// Whether the files have fewer lines together than the part that was made from them.
+fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
+    let mut count = 0;
+    for piece in pieces {
+        count += piece.count_lines()?;
+    }
+    Ok(count < part.lines)
 }
 
 /// Where a file is, from the client's folder of the project on: the folder that the `main` transcript is in.
@@ -555,7 +624,7 @@ impl Parts {
             redact: true,
             text: text.as_ref().map(|(_, wanted)| *wanted),
         };
-        if let Some(mut lines) = Lines::open(path)? {
+        if let Some(mut lines) = Lines::open_original(path)? {
             copy(&mut lines, making, |made| {
                 if let Some((text, _)) = &mut text {
                     add_text(text, &made.text)?;
@@ -593,7 +662,7 @@ impl Parts {
         let of_agents = |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta);
         let lost = before.manifest.parts.iter().filter(of_agents);
         for part in lost.filter(|part| !is_present(part)) {
-            self.draft.take_over(&before.archive, part)?;
+            self.draft.carry_over(part)?;
         }
         Ok(())
     }

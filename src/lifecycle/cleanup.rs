@@ -13,6 +13,7 @@ use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_pro
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::compression::{self, Quiet};
+use crate::lifecycle::endangered::endangered;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
@@ -21,11 +22,15 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
 use crate::store::{
-    Environment, Error, Places, Result, State, ended, file, index, tombstones, write,
+    Environment, Error, Places, Result, SessionDir, State, ended, file, index, tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// How long after its end a session's transcript may grow. The client has been seen to write its last line 170 ms after the
+/// hook of the end; a machine that is busy takes longer.
+const GROWS: Duration = Duration::from_secs(10);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -58,6 +63,16 @@ pub struct Report {
     foreseen: BTreeMap<SessionId, Record>,
 }
 
+impl Report {
+    /// Says it once: what a mark and its age speak for is tried twice.
+    fn fail(&mut self, err: &Error) {
+        let why = err.to_string();
+        if !self.failed.contains(&why) {
+            self.failed.push(why);
+        }
+    }
+}
+
 /// What was kept for long enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pruned {
@@ -76,7 +91,7 @@ impl fmt::Display for Pruned {
     }
 }
 
-/// Cleans up; with `dry_run`, only says what would go.
+/// Cleans up; with `dry_run`, only says what would go. The client keeps transcripts for `keeps` days.
 ///
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
@@ -85,6 +100,7 @@ pub fn run(
     env: &Environment,
     places: &Places,
     config: &Config,
+    keeps: f64,
     now: Timestamp,
     dry_run: bool,
 ) -> Result<Report> {
@@ -117,7 +133,7 @@ pub fn run(
             dry_run,
             transcripts: OnceCell::new(),
         };
-        sweep.state(&pointers, &mut report)?;
+        sweep.state(&pointers, keeps, &mut report)?;
     }
     Ok(report)
 }
@@ -194,7 +210,7 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn state(&self, pointers: &Pointers<'_>, report: &mut Report) -> Result<()> {
+    fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) -> Result<()> {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
         if let Some(viewpoint) = judge.viewpoint.as_ref() {
             for entry in index::processes(state)? {
@@ -222,8 +238,12 @@ impl Sweep<'_> {
             false => state.claim_daily(judge.now)?,
         };
         if is_daily {
+            if !dry_run {
+                end_interrupted(state)?;
+            }
             self.look_at_each(report)?;
             self.keep_up(report)?;
+            self.save_endangered(keeps, report)?;
             self.prune(report)?;
         }
         let removed = report.pointers.len();
@@ -246,8 +266,13 @@ impl Sweep<'_> {
         for id in state.session_ids()? {
             let dir = state.session(&id);
             sweep_orphans(dir.path(), judge.now, self.dry_run, report)?;
-            let Ok(Some(record)) = dir.record() else {
-                continue;
+            let record = match dir.record() {
+                Ok(Some(record)) => record,
+                Ok(None) if !self.dry_run => {
+                    remove_what_is_left(judge, &dir)?;
+                    continue;
+                }
+                _ => continue,
             };
             // A session that ended is on no list of live ones any more.
             if !self.dry_run {
@@ -331,10 +356,14 @@ impl Sweep<'_> {
             marked.extend(kept.map(|(id, _)| id.clone()));
         }
         for id in marked {
+            if state.session(&id).record().is_err() {
+                // Once somebody has mended it, it is to be archived.
+                continue;
+            }
             let is_done = match gone(&self.judge, &id) {
                 // It was resumed, and will be marked again.
                 None | Some(Gone::Unrecorded) => true,
-                Some(how) => self.put_away(&id, how, report),
+                Some(how) => self.put_away(&id, how, report) && !self.may_grow(&id, how),
             };
             if is_done && !self.dry_run {
                 ended::unmark(state, &id)?;
@@ -343,8 +372,17 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
+    /// A clock that was set back lets none wait for longer.
+    fn may_grow(&self, id: &SessionId, how: Gone) -> bool {
+        let is_new =
+            |last: Timestamp| last.age(self.judge.now).max(last.ahead(self.judge.now)) < GROWS;
+        let last = self.judge.state.session(id).last_activity();
+        self.is_kept(how) && how == Gone::Ended && last.is_some_and(is_new)
+    }
+
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
-    /// long, live sessions' too.
+    /// long, live sessions' too. One that has no transcript yet has said nothing.
     fn keep_up(&self, report: &mut Report) -> Result<()> {
         if self.config.archive_auto {
             let state = self.judge.state;
@@ -353,12 +391,28 @@ impl Sweep<'_> {
             ids.extend(report.listed.iter().cloned());
             ids.retain(|id| !report.retired.contains_key(id));
             for id in ids {
-                if let Ok(Some(record)) = state.session(&id).record() {
-                    if self.dry_run {
-                        report.foreseen.insert(id.clone(), record);
-                    }
+                let dir = state.session(&id);
+                if transcript::find(self.env, &dir, &id).is_none() {
+                    continue;
+                }
+                if let Ok(Some(_)) = dir.record() {
                     self.archive(&id, None, report);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
+    /// archived, and what was said since one was archived.
+    fn save_endangered(&self, keeps: f64, report: &mut Report) -> Result<()> {
+        if self.config.archive_auto {
+            let soon = endangered(self.env, &self.judge, self.config, keeps)?;
+            for id in soon.iter().map(|endangered| &endangered.id) {
+                match gone(&self.judge, id) {
+                    Some(how) => self.put_away(id, how, report),
+                    None => self.archive(id, None, report),
+                };
             }
         }
         Ok(())
@@ -398,6 +452,7 @@ impl Sweep<'_> {
                     }
                     tombstones::add(state, &id, "session pruned")?;
                     state.session(&id).remove()?;
+                    ended::unmark(state, &id)?;
                 }
                 report.pruned.push(Pruned::Session(id));
             }
@@ -435,7 +490,7 @@ impl Sweep<'_> {
             }
             Ok(_) => {}
             Err(err) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 return false;
             }
         }
@@ -458,14 +513,23 @@ impl Sweep<'_> {
         let _ = usage::count_due(&dir, record, search);
     }
 
+    /// On a dry run: whether an archive of the session would be a new one.
+    fn is_due(&self, id: &SessionId, report: &Report) -> std::result::Result<bool, Refusal> {
+        let state = self.judge.state;
+        let record = match report.foreseen.get(id) {
+            Some(record) => Some(record.clone()),
+            None => state.session(id).record()?,
+        };
+        record.map_or(Ok(false), |record| {
+            archive::is_due(self.env, state, &record)
+        })
+    }
+
     /// Archives a session, which is gone like this or goes on. Whether all that could be done is the answer.
     fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> bool {
         let state = self.judge.state;
         let is_new = match self.dry_run {
-            true => match report.foreseen.get(id) {
-                Some(record) => archive::is_due(self.env, state, record),
-                None => Ok(false),
-            },
+            true => self.is_due(id, report),
             false => archive(self.env, state, id, &Order::default(), Duration::ZERO)
                 .map(|archived| !archived.was_there),
         };
@@ -477,7 +541,7 @@ impl Sweep<'_> {
             // Whoever archives now is likely a cleanup, too.
             Err(Refusal::Store(Error::Locked { .. })) => false,
             Err(Refusal::Store(err)) => {
-                report.failed.push(err.to_string());
+                report.fail(&err);
                 false
             }
             // A person has to say which transcript it is.
@@ -489,6 +553,28 @@ impl Sweep<'_> {
             }
         }
     }
+}
+
+/// Ends what killed processes began in archives. Whoever archives now does so by itself.
+fn end_interrupted(state: &State) -> Result<()> {
+    let archives = Archives::of(state);
+    // Where the folder is not safe, whoever archives says so.
+    if matches!(archives.are_there(), Ok(true))
+        && let Ok(_lock) = archives.lock(Duration::ZERO)
+    {
+        archives.finish_interrupted()?;
+    }
+    Ok(())
+}
+
+/// Removes the empty folder of a session whose removal was killed. One that has just been made is a hook's, which is about
+/// to put the record there.
+fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
+    let is_old = |found: file::Look| found.meta.modified.age(judge.now) > ORPHANED;
+    if file::look(dir.path())?.is_some_and(is_old) {
+        write::remove_empty_dir(dir.path())?;
+    }
+    Ok(())
 }
 
 /// Whether the session's archive is there, with every part as it was written.

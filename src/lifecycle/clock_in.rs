@@ -144,8 +144,8 @@ pub fn clock_in(
         }
     }
     if entry.becomes_live {
-        let limit = surroundings.config.max_concurrent_sessions;
-        limits::make_room(&judge, limit, &wanted.id, &lock)?.map_err(Refusal::Full)?;
+        limits::make_room(&judge, surroundings.config, &wanted.id, &lock)?
+            .map_err(Refusal::Full)?;
     }
     if !order.exclusive {
         conflicts = others(&judge, &entry.record, warn)?;

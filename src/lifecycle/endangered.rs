@@ -13,6 +13,8 @@ use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;
 use crate::store::{Environment, Result, ended, file, index, tombstones};
 
+/// From how many days before its end on a transcript is spoken of, and archived.
+const SOON: f64 = 7.0;
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// A transcript that the client deletes before it is archived, unless somebody archives it.
@@ -26,8 +28,8 @@ pub struct Endangered {
     pub by_cleanup: bool,
 }
 
-/// Those of sessions on record that have at most `soon` days left, where the client keeps transcripts for `keeps` days after
-/// they were last written to. The first to go comes first.
+/// Those of sessions on record that have at most a week left, where the client keeps transcripts for `keeps` days after they
+/// were last written to. The first to go comes first.
 ///
 /// # Errors
 /// [`crate::store::Error`] where the sessions cannot be listed. One that cannot be read is passed over.
@@ -36,7 +38,6 @@ pub fn endangered(
     judge: &Judge<'_>,
     config: &Config,
     keeps: f64,
-    soon: f64,
 ) -> Result<Vec<Endangered>> {
     let state = judge.state;
     let archives = Archives::of(state);
@@ -57,7 +58,7 @@ pub fn endangered(
             continue;
         };
         let days = keeps - look.meta.modified.age(judge.now).as_secs_f64() / DAY;
-        if days > soon {
+        if days > SOON {
             continue;
         }
         let known = archive::known(&archives, &record);
@@ -142,9 +143,8 @@ impl Cleanup {
     }
 
     fn archives(&self, judge: &Judge<'_>, id: &SessionId) -> bool {
-        let is_listed = self.live.contains(id);
-        let may_be_over = is_listed || self.ended.contains(id);
+        let may_be_over = self.live.contains(id) || self.ended.contains(id);
         let is_over = || may_be_over && gone(judge, id).is_some();
-        self.is_auto && (is_listed && self.is_daily_due || is_over())
+        self.is_auto && (self.is_daily_due || is_over())
     }
 }

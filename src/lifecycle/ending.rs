@@ -2,7 +2,7 @@
 //!
 //! Hooks never rewrite a record. So a session that has ended says so only in its journal, until it is looked at here.
 
-use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::liveness::{Judge, MAX_AHEAD, SessionState};
 use crate::model::line::Kind;
 use crate::model::record::ABANDONED;
 use crate::model::{Record, SessionId, Timestamp};
@@ -80,23 +80,26 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
     {
         return None;
     }
-    let mut said = None;
+    let (mut said, mut last) = (None, None);
     if let Ok(lines) = session.last_lines(TAIL) {
-        lines.for_each(|line| match line.kind {
-            Kind::SessionEnd => {
-                said = line
-                    .ts
-                    .map(|at| (at, line.reason.unwrap_or("other").to_owned()))
+        lines.for_each(|line| {
+            let is_past = |at: &Timestamp| at.ahead(judge.now) <= MAX_AHEAD;
+            last = last.max(line.ts.filter(is_past));
+            match line.kind {
+                Kind::SessionEnd => {
+                    said = line
+                        .ts
+                        .map(|at| (at, line.reason.unwrap_or("other").to_owned()))
+                }
+                Kind::SessionStart | Kind::UserPromptSubmit => said = None,
+                _ => {}
             }
-            Kind::SessionStart | Kind::UserPromptSubmit => said = None,
-            _ => {}
         });
     }
     let silent = || {
-        (
-            finding.last_activity.unwrap_or(record.started_at),
-            ABANDONED.to_owned(),
-        )
+        // A file's own time ticks seldom, so it may be before the event's.
+        let last = last.or(finding.last_activity);
+        (last.unwrap_or(record.started_at), ABANDONED.to_owned())
     };
     match finding.state {
         SessionState::Abandoned => Some(silent()),

@@ -7,7 +7,7 @@ use crate::identity::liveness::{Finding, Judge, SessionState, open_calls};
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Result, index};
+use crate::store::{Result, ended, index};
 
 /// The `end_reason` of a session that nobody had any more when room was needed.
 pub const IDLE: &str = "idle";
@@ -54,10 +54,11 @@ enum Place {
 /// [`crate::store::Error::Io`] where the sessions cannot be listed.
 pub fn make_room(
     judge: &Judge<'_>,
-    limit: u32,
+    config: &Config,
     new: &SessionId,
     _held: &Lock,
 ) -> Result<std::result::Result<(), Full>> {
+    let limit = config.max_concurrent_sessions;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut listed = candidates(judge)?;
     listed.remove(new);
@@ -76,7 +77,7 @@ pub fn make_room(
     if taken + idle.len() >= most {
         for (id, keys, known) in idle {
             // One that cannot be ended is in nobody's way: it is not counted.
-            let _ = retire(judge, &id, &keys, *known);
+            let _ = retire(judge, config, &id, &keys, *known);
         }
     }
     if taken < most {
@@ -150,6 +151,7 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
 /// then on is later, and makes it live again.
 fn retire(
     judge: &Judge<'_>,
+    config: &Config,
     id: &SessionId,
     keys: &[String],
     (mut record, finding): (Record, Finding),
@@ -165,6 +167,9 @@ fn retire(
     record.ended_at = Some(end.min(judge.now));
     record.end_reason = Some(IDLE.to_owned());
     dir.replace_record(&record)?;
+    if config.archive_auto {
+        ended::mark(state, id)?;
+    }
     for key in keys {
         index::remove_from_project(state, key, id)?;
     }

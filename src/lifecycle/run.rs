@@ -30,7 +30,9 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::write::Appended;
-use crate::store::{self, Environment, Error, Places, State, clock, index, journal, project};
+use crate::store::{
+    self, Environment, Error, Places, State, clock, ended, index, journal, project,
+};
 
 /// What is to be run, and as which session.
 #[derive(Debug, Default)]
@@ -311,9 +313,9 @@ impl<'a> Held<'a> {
         let session = self.state.session(id);
         let lock = self.state.lock(LAUNCHER_PATIENCE)?;
         let (judge, now) = (self.judge(), clock::now());
-        let limit = self.surroundings.config.max_concurrent_sessions;
         if !is_live(&judge, id)? {
-            limits::make_room(&judge, limit, id, &lock)?.map_err(Refusal::Full)?;
+            limits::make_room(&judge, self.surroundings.config, id, &lock)?
+                .map_err(Refusal::Full)?;
         }
         let event = Event {
             source: Some("run".to_owned()),
@@ -392,6 +394,10 @@ impl<'a> Held<'a> {
                     record.exit_status,
                 ) = end;
             }));
+            // Marked first: of what is on neither list no cleanup hears.
+            if self.surroundings.config.archive_auto {
+                self.told(ended::mark(self.state, id));
+            }
             let key = self.project.key();
             self.told(index::remove_from_project(self.state, &key, id));
         }

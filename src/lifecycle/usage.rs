@@ -16,11 +16,13 @@ use super::transcript::{self, AgentFile};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
-use crate::store::lines::{Found, Lines, Position};
+use crate::store::lines::{Lines, Position};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
 const VERSION: u64 = 1;
+/// How much of a file is looked through at once.
+const BATCH: usize = 1 << 20;
 /// How many messages of a file may still grow: a message is repeated for each of its blocks, and in old clients' files
 /// those of parallel subagents come in turns.
 const GROWING: usize = 16;
@@ -235,13 +237,20 @@ impl FileCount {
         {
             count = before.clone();
         }
-        // A last line without its line break may still be written.
-        while let Some(found) = lines.next_line()? {
-            if let Found::Line(bytes) = found
-                && (since.is_some() || may_count(bytes))
-                && let Some(line) = Line::decode(bytes)
-            {
-                count.line(&line, agent, since);
+        loop {
+            let (batch, _) = lines.next_lines(BATCH)?;
+            if batch.is_empty() {
+                break;
+            }
+            let words: &[&str] = match since {
+                // Each line tells by its time whose it is.
+                Some(_) => &["\n"],
+                None => &["\"usage\"", "cost-state"],
+            };
+            for line in words.iter().flat_map(|word| lines_with(word, &batch)) {
+                if let Some(line) = Line::decode(line) {
+                    count.line(&line, agent, since);
+                }
             }
         }
         count.path = path.to_string_lossy().into_owned();
@@ -319,10 +328,17 @@ impl Counting {
     }
 }
 
-/// Whether a line can be one that counts. Most of a transcript is what tools read and said.
-fn may_count(line: &[u8]) -> bool {
-    let has = |word: &str| memchr::memmem::find(line, word.as_bytes()).is_some();
-    has("\"usage\"") || has("cost-state")
+/// The lines of a batch with this word in them. A last line without its line break may still be written, and is none yet.
+fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let rest = batch.get(begin..)?;
+        let found = memchr::memmem::find(rest, word.as_bytes())?;
+        let end = found + memchr::memchr(b'\n', rest.get(found..)?)?;
+        let start = memchr::memrchr(b'\n', rest.get(..found)?).map_or(0, |at| at + 1);
+        begin += end + 1;
+        rest.get(start..end)
+    })
 }
 
 /// The message in a line, if a model wrote it.

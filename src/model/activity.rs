@@ -533,7 +533,7 @@ impl<'a> Fold<'a> {
             output_bytes: None,
             background: None,
             background_ended: None,
-            spawned_agent: None,
+            spawned_agent: text(step.spawned_agent),
             in_batch: false,
         }
     }
@@ -610,7 +610,7 @@ impl<'a> Fold<'a> {
         call.input_bytes = call.input_bytes.or(step.input_bytes);
         call.output_bytes = step.output_bytes;
         call.background = trace.text(step.task);
-        call.spawned_agent = trace.text(step.spawned_agent);
+        call.spawned_agent = trace.text(step.spawned_agent).or(call.spawned_agent);
         if call.background.is_some() {
             self.left_behind.push(place);
         }

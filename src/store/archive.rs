@@ -17,7 +17,7 @@ use super::error::{Error, Result};
 use super::file;
 use super::lock::{self, Lock};
 use super::state::State;
-use super::write::{self, Durability, Growing};
+use super::write::{self, Durability, Growing, TEMPORARY};
 use crate::model::archive::{Kind, MANIFEST, Manifest, Part, Stem};
 use crate::model::project::to_hex;
 use crate::model::record::Unreadable;
@@ -25,6 +25,8 @@ use crate::model::{ProjectName, SessionId};
 
 /// What a file is called that waits for its final name.
 const WAITING: &str = ".new";
+/// What the manifest of an archive is called whose parts are being removed.
+const GOING: &str = ".gone";
 /// The most bytes of a manifest that are read: some ten thousand parts.
 const MAX_MANIFEST: usize = 16 << 20;
 /// How much of a part is read at once.
@@ -160,37 +162,48 @@ impl Archives {
     /// # Errors
     /// [`Error::Io`] where a folder cannot be listed.
     pub fn is_interrupted(&self) -> Result<bool> {
-        let is_waiting = |name: OsString| name.as_encoded_bytes().ends_with(WAITING.as_bytes());
+        let is_left = |name: OsString| {
+            let name = name.as_encoded_bytes();
+            name.ends_with(WAITING.as_bytes()) || name.ends_with(GOING.as_bytes())
+        };
         for folder in self.folders()? {
-            if file::names(&folder)?.any(is_waiting) {
+            if file::names(&folder)?.any(is_left) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Ends what a killed process began: gives complete archives their final names, and removes what waits for a manifest
-    /// that never came. The caller holds the lock.
+    /// Ends what a killed process began: gives complete archives their final names, removes the rest of those that were
+    /// being removed, what waits for a manifest that never came, and temporary files. The caller holds the lock.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn finish_interrupted(&self) -> Result<()> {
         for folder in self.folders()? {
             let names = file::names(&folder)?.filter_map(|name| name.into_string().ok());
-            let mut waiting: Vec<String> = names.filter(|name| name.ends_with(WAITING)).collect();
-            let complete = |name: &String| {
-                let manifest = name.strip_suffix(WAITING)?;
-                Stem::of_manifest(manifest)
-            };
-            for stem in waiting.iter().filter_map(complete).collect::<Vec<_>>() {
-                let archive = Archive {
+            let names: Vec<String> = names.collect();
+            let manifests = |ending: &str| -> Vec<Archive> {
+                let stem = |name: &String| Stem::of_manifest(name.strip_suffix(ending)?);
+                let stems = names.iter().filter_map(stem);
+                let archive = |stem| Archive {
                     folder: folder.clone(),
                     stem,
                 };
+                stems.map(archive).collect()
+            };
+            for archive in manifests(WAITING) {
                 archive.settle()?;
             }
-            waiting.retain(|name| !name.ends_with(&format!("{MANIFEST}{WAITING}")));
-            for name in waiting {
+            for archive in manifests(GOING) {
+                archive.end_removal()?;
+            }
+            let is_manifest = |name: &str| name.ends_with(&format!("{MANIFEST}{WAITING}"));
+            let is_left = |name: &&String| {
+                // Whoever writes one of these holds the lock.
+                name.starts_with(TEMPORARY) || name.ends_with(WAITING) && !is_manifest(name)
+            };
+            for name in names.iter().filter(is_left) {
                 write::remove(&folder.join(name))?;
             }
         }
@@ -289,13 +302,33 @@ impl Archive {
         file::open_own(&self.part_path(&part.name))
     }
 
-    /// Removes it, the manifest first: without one it is none. The caller holds the lock.
+    /// Removes it, unless it is gone or was made anew since this `manifest` was read. The manifest loses its name first,
+    /// since without one it is none, and goes last: where the process is killed, it tells the next one what is left. The caller
+    /// holds the lock.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`Self::manifest`].
     pub fn remove(&self, manifest: &Manifest) -> Result<()> {
-        write::remove(&self.manifest_path())?;
-        self.remove_parts(&manifest.parts)
+        if self.manifest()?.as_ref() != Some(manifest) {
+            return Ok(());
+        }
+        let going = self.going();
+        write::rename(&self.manifest_path(), &going)?;
+        self.remove_parts(&manifest.parts)?;
+        write::remove(&going).map(drop)
+    }
+
+    /// Ends the removal of an archive whose manifest has lost its name.
+    fn end_removal(&self) -> Result<()> {
+        let going = self.going();
+        if let Some(manifest) = read_manifest(&going)? {
+            self.remove_parts(&manifest.parts)?;
+        }
+        write::remove(&going).map(drop)
+    }
+
+    fn going(&self) -> PathBuf {
+        self.folder.join(format!("{}{GOING}", self.stem.manifest()))
     }
 
     fn remove_parts(&self, parts: &[Part]) -> Result<()> {
@@ -309,8 +342,8 @@ impl Archive {
         self.folder.join(format!("{name}{WAITING}"))
     }
 
-    /// Gives every file of a complete archive its final name, the manifest last, and removes parts that only the one
-    /// before had. Repeated, it goes on where it ended.
+    /// Gives every file of a complete archive its final name, and removes parts that only the one before had; the manifest
+    /// comes last. Repeated, it goes on where it ended.
     fn settle(&self) -> Result<()> {
         let waiting = self.waiting(&self.stem.manifest());
         let Some(manifest) = read_manifest(&waiting)? else {
@@ -327,11 +360,11 @@ impl Archive {
                 write::rename(&from, &self.part_path(&part.name))?;
             }
         }
-        write::rename(&waiting, &self.manifest_path())?;
-        write::sync_dir(&self.folder)?;
         let mut left = before.map(|before| before.parts).unwrap_or_default();
         left.retain(|old| manifest.parts.iter().all(|part| part.name != old.name));
-        self.remove_parts(&left)
+        self.remove_parts(&left)?;
+        write::rename(&waiting, &self.manifest_path())?;
+        write::sync_dir(&self.folder)
     }
 }
 
@@ -359,6 +392,30 @@ impl Draft {
         })
     }
 
+    /// Takes a part of the archive that is there, as it is; what it is said to be stays, so that damage shows. Where it is
+    /// missing, nothing is taken.
+    ///
+    /// # Errors
+    /// [`Error::Content`] where it is no part of this archive; else as [`Self::add`].
+    pub fn carry_over(&mut self, part: &Part) -> Result<()> {
+        let Some(mut file) = self.archive.open(part)? else {
+            return Ok(());
+        };
+        let path = self.archive.part_path(&part.name);
+        let mut copy = Growing::beside(&path)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = file.read(&mut piece).map_err(Error::io("read", &path))?;
+            match piece.get(..read).filter(|read| !read.is_empty()) {
+                Some(read) => copy.write(read)?,
+                None => break,
+            }
+        }
+        copy.sync()?;
+        self.parts.push((copy, part.clone()));
+        Ok(())
+    }
+
     /// Takes a part that is written to its end. It is on the disk then.
     ///
     /// # Errors
@@ -373,31 +430,6 @@ impl Draft {
         part.sha256 = to_hex(&digest.finalize());
         self.parts.push((file, part));
         Ok(())
-    }
-
-    /// Takes a part of another archive of the session as it is. One that is not there any more is passed over: it was lost
-    /// before.
-    ///
-    /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn take_over(&mut self, from: &Archive, part: &Part) -> Result<()> {
-        let path = from.part_path(&part.name);
-        let Some(mut source) = from.open(part)? else {
-            return Ok(());
-        };
-        let ending = part.name.strip_prefix(&from.stem.with(""));
-        let mut writer = self.part(part.kind, ending.unwrap_or_default())?;
-        writer.part.original.clone_from(&part.original);
-        writer.part.original_bytes = part.original_bytes;
-        writer.part.lines = part.lines;
-        let mut piece = vec![0; PIECE];
-        loop {
-            let read = source.read(&mut piece).map_err(Error::io("read", &path))?;
-            match piece.get(..read) {
-                Some(bytes) if !bytes.is_empty() => writer.write(bytes, 0)?,
-                _ => return self.add(writer),
-            }
-        }
     }
 
     /// The parts so far.
@@ -419,9 +451,11 @@ impl Draft {
             .and_then(|()| write::replace(&waiting, &manifest.encode(), Durability::Synced))
             .and_then(|()| write::sync_dir(&archive.folder));
         if let Err(err) = complete {
-            write::remove(&waiting)?;
-            for part in &manifest.parts {
-                write::remove(&archive.waiting(&part.name))?;
+            // The manifest goes first: what it names is complete as long as it is there. What cannot be removed now, the
+            // next process removes.
+            let is_gone = write::remove(&waiting).is_ok();
+            for part in manifest.parts.iter().filter(|_| is_gone) {
+                let _ = write::remove(&archive.waiting(&part.name));
             }
             return Err(err);
         }

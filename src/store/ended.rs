@@ -1,5 +1,5 @@
 //! Sessions that have ended and are not put away yet: an empty file `ended/{id}` each, made by the hook that saw the end,
-//! which has no time for more, and removed once the session is archived.
+//! which has no time for more, and removed once the session is archived with all that its client wrote.
 
 use super::error::Result;
 use super::file;

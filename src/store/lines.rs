@@ -55,6 +55,11 @@ pub struct Lines {
     offset: u64,
 }
 
+/// Where the line begins that `bytes` end in.
+fn after_last_break(bytes: &[u8]) -> usize {
+    memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
+}
+
 impl Lines {
     /// Opens the file at `path`; nothing where there is none.
     ///
@@ -171,6 +176,38 @@ impl Lines {
         Ok(mark)
     }
 
+    /// The next whole lines, about `size` bytes of them, and how many between them were too long; no bytes at the end. The
+    /// last one has a line break unless a write is in flight.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn next_lines(&mut self, size: usize) -> Result<(Vec<u8>, u64)> {
+        let mut lines = Vec::with_capacity(size + BUFFER);
+        let mut too_long = 0;
+        let failed = |source| Error::io("read", &self.path)(source);
+        while lines.is_empty() {
+            let reader = &mut self.reader;
+            let read = reader.take(size as u64).read_to_end(&mut lines);
+            if read.map_err(failed)? == 0 {
+                break;
+            }
+            let whole = after_last_break(&lines);
+            if whole < lines.len() {
+                let most = (MAX_LINE + whole).saturating_sub(lines.len());
+                let mut rest = reader.take(most as u64);
+                rest.read_until(b'\n', &mut lines).map_err(failed)?;
+            }
+            if lines.last() != Some(&b'\n') && lines.len() - whole >= MAX_LINE {
+                let rest = reader.skip_until(b'\n').map_err(failed)?;
+                self.offset += (lines.len() - whole + rest) as u64;
+                lines.truncate(whole);
+                too_long += 1;
+            }
+            self.offset += after_last_break(&lines) as u64;
+        }
+        Ok((lines, too_long))
+    }
+
     /// The next line; nothing at the end.
     ///
     /// # Errors
@@ -196,5 +233,44 @@ impl Lines {
         let rest = self.reader.skip_until(b'\n').map_err(failed)?;
         self.offset += (read + rest) as u64;
         Ok(Some(Found::TooLong))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    #[allow(clippy::disallowed_methods, reason = "a test lays the file down")]
+    fn check(content: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        std::fs::write(&path, content).unwrap();
+        for size in 1..content.len() + 2 {
+            let mut lines = Lines::open(&path).unwrap().unwrap();
+            let (mut read, mut is_whole) = (Vec::new(), true);
+            loop {
+                let (batch, too_long) = lines.next_lines(size).unwrap();
+                assert_eq!(too_long, 0);
+                if batch.is_empty() {
+                    break;
+                }
+                assert!(is_whole, "more after an unfinished line");
+                is_whole = batch.ends_with(b"\n");
+                read.extend(batch);
+                assert_eq!(lines.offset(), after_last_break(&read) as u64);
+            }
+            assert_eq!(String::from_utf8(read).unwrap(), content, "by {size}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read_whole_whatever_the_size_of_a_piece() {
+        check("");
+        check("\n");
+        check("one\ntwo\n");
+        check("one\n\n\nanother one\nunfinished");
+        check("unfinished");
+        check("é\nü\n");
     }
 }

@@ -1,6 +1,6 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::packed::{self, Source, Unpack};
 use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
-use crate::model::{Event, Owner, Record, Timestamp};
+use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
 /// The most bytes of a record that are read. Notes and descriptions are short texts.
 const MAX_RECORD: usize = 1 << 20;
@@ -47,6 +47,33 @@ pub struct Piece {
     pub size: u64,
     /// When it was last written.
     pub modified: Timestamp,
+}
+
+#[cfg(feature = "cli")]
+impl Piece {
+    /// How many lines it has, blank ones too; none where it is not there any more.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], also where it is compressed and damaged.
+    pub fn count_lines(&self) -> Result<u64> {
+        let Some(mut source) = Source::open(&self.path, packed::UNPACK)? else {
+            return Ok(0);
+        };
+        let mut piece = vec![0; 64 * 1024];
+        let (mut count, mut is_unfinished) = (0, false);
+        loop {
+            match io::Read::read(&mut source, &mut piece) {
+                Ok(0) => return Ok(count + u64::from(is_unfinished)),
+                Ok(read) => {
+                    let read = piece.get(..read).unwrap_or_default();
+                    count += memchr::memchr_iter(b'\n', read).count() as u64;
+                    is_unfinished = read.last() != Some(&b'\n');
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(Error::io("read", &self.path)(err)),
+            }
+        }
+    }
 }
 
 /// The folder of one session, which may not be there.
@@ -93,17 +120,24 @@ impl SessionDir {
     /// Reads the record; nothing where the session was never recorded.
     ///
     /// # Errors
-    /// [`Error::Content`] where it is corrupt or from a newer version, [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] where it is corrupt, from a newer version or another session's, [`Error::Unsafe`], [`Error::Io`].
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.record_path();
         let Some(content) = file::read_own(&path, MAX_RECORD)? else {
             return Ok(None);
         };
         let record = Record::decode(&content.bytes);
-        record.map(Some).map_err(|why| Error::Content {
-            path,
-            why: why.to_string(),
-        })
+        let why = match record.map_err(|why| why.to_string()) {
+            Ok(record) if self.is_of(&record.session_id) => return Ok(Some(record)),
+            Ok(record) => format!("it is the record of session {}", record.session_id),
+            Err(why) => why,
+        };
+        Err(Error::Content { path, why })
+    }
+
+    /// Whether this is the folder of the session `id`: a folder that somebody copied is not.
+    fn is_of(&self, id: &SessionId) -> bool {
+        self.path.file_name() == Some(OsStr::new(id.as_str()))
     }
 
     /// Whether the session is on record as one of the project rooted at `root`.
@@ -164,13 +198,15 @@ impl SessionDir {
     }
 
     /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.
+    /// The owners go after the journal: an event that is recent, in a session that nobody is known to have had, would make it
+    /// live again.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&self) -> Result<()> {
         let record = self.record_path();
         let owners = self.owners();
-        for dir in [&owners, &self.path] {
+        for dir in [&self.path, &owners] {
             for path in file::names(dir)?.map(|name| dir.join(name)) {
                 if path != record && path != owners {
                     write::remove(&path)?;

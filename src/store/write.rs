@@ -167,6 +167,8 @@ pub(super) fn prepared(
 #[derive(Debug)]
 pub struct Growing {
     temporary: NamedTempFile,
+    /// What it is to be called, for people.
+    path: PathBuf,
 }
 
 impl Growing {
@@ -175,8 +177,10 @@ impl Growing {
     /// # Errors
     /// [`Error::Io`].
     pub fn beside(path: &Path) -> Result<Self> {
-        let temporary = prepared(path, b"", Durability::Cached, 0o600)?;
-        Ok(Self { temporary })
+        Ok(Self {
+            temporary: prepared(path, b"", Durability::Cached, 0o600)?,
+            path: path.to_owned(),
+        })
     }
 
     /// Adds bytes.
@@ -185,7 +189,7 @@ impl Growing {
     /// [`Error::Io`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.temporary.as_file_mut().write_all(bytes);
-        written.map_err(Error::io("write", self.temporary.path()))
+        written.map_err(Error::io("write", &self.path))
     }
 
     /// The file itself, for whoever writes to it as a stream.
@@ -225,7 +229,7 @@ impl Growing {
     /// [`Error::Io`].
     pub fn sync(&self) -> Result<()> {
         let synced = self.temporary.as_file().sync_all();
-        synced.map_err(Error::io("write", self.temporary.path()))
+        synced.map_err(Error::io("write", &self.path))
     }
 
     /// Gives it the name `path`, replacing what is there.

@@ -11,7 +11,7 @@ use crate::import::copy_tree;
 use crate::support::{ID, Run, Sandbox, as_client, data, event, json_lines, mode, text};
 
 /// No archive.
-const NONE: [PathBuf; 0] = [];
+pub(crate) const NONE: [PathBuf; 0] = [];
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
@@ -27,7 +27,7 @@ fn recorded(name: &str) -> Sandbox {
 }
 
 /// The session [`ID`], which said nothing but that it began, and where its transcript will be.
-fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
+pub(crate) fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     let path = sandbox
         .home()
         .join(format!(".claude/projects/-shop/{ID}.jsonl"));
@@ -44,20 +44,20 @@ fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     path
 }
 
-fn ended(sandbox: &Sandbox, reason: &str) {
+pub(crate) fn ended(sandbox: &Sandbox, reason: &str) {
     sandbox
         .hook(&event("SessionEnd", ID, json!({"reason": reason})))
         .silent();
 }
 
-fn write(path: &Path, content: impl AsRef<[u8]>) {
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A transcript in which somebody said `texts`, one after the other.
-fn said(texts: &[&str]) -> String {
+pub(crate) fn said(texts: &[&str]) -> String {
     let line = |text: &&str| {
         let line =
             json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": text}});
@@ -66,14 +66,14 @@ fn said(texts: &[&str]) -> String {
     texts.iter().map(line).collect()
 }
 
-fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
+pub(crate) fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
     let run = sandbox.ccsession(["clock-out", ID]);
     let run = more.iter().fold(run, |run, argument| run.arg(argument));
     PathBuf::from(run.stdout().trim_end())
 }
 
 /// All files of archives, without the folder of all.
-fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let root = sandbox.state().join("archive");
     for project in fs::read_dir(root).into_iter().flatten() {
@@ -84,7 +84,7 @@ fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     found
 }
 
-fn manifest(sandbox: &Sandbox) -> Value {
+pub(crate) fn manifest(sandbox: &Sandbox) -> Value {
     let found = files(sandbox);
     let manifests: Vec<_> = found
         .iter()
@@ -94,7 +94,7 @@ fn manifest(sandbox: &Sandbox) -> Value {
     serde_json::from_slice(&fs::read(manifests[0]).unwrap()).unwrap()
 }
 
-fn decompressed(path: &Path) -> Vec<u8> {
+pub(crate) fn decompressed(path: &Path) -> Vec<u8> {
     zstd::decode_all(fs::File::open(path).unwrap()).unwrap()
 }
 
@@ -109,6 +109,7 @@ fn check_golden(text: &str, golden: &str) {
     assert_eq!(text, golden.replace("Exported: {now}", exported));
 }
 
+/// B3.10: the messages of users were lost.
 #[test]
 fn the_text_of_a_recorded_session_is_what_was_said() {
     let sandbox = recorded("a");
@@ -131,6 +132,7 @@ fn the_text_of_a_recorded_session_is_what_was_said() {
     assert_eq!(mode(path), 0o600);
 }
 
+/// B3.10: the calls of real transcripts were lost.
 #[test]
 fn tool_calls_are_in_the_text_where_they_are_asked_for() {
     let sandbox = recorded("a");
@@ -192,6 +194,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
         .expect(0, "1 archive as written\n", "");
 }
 
+/// B3.11: the copy of the transcript was not redacted.
 #[test]
 fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     let sandbox = Sandbox::archiving();
@@ -229,6 +232,7 @@ fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     assert_eq!(manifest(&sandbox)["redacted"], json!({"github": 1}));
 }
 
+/// B3.1 and B3.2: clocked out from another directory or again, a session was not found.
 #[test]
 fn a_second_time_is_the_same_answer_and_writes_nothing() {
     let sandbox = Sandbox::archiving();
@@ -255,6 +259,7 @@ fn a_second_time_is_the_same_answer_and_writes_nothing() {
     );
 }
 
+/// B3.15: a second attempt overwrote the first, file by file.
 #[test]
 fn what_has_grown_is_archived_anew_under_the_same_name() {
     let sandbox = Sandbox::archiving();
@@ -310,6 +315,7 @@ fn an_archive_that_the_record_does_not_name_is_not_replaced_by_less() {
     assert!(sandbox.record(ID)["archive"]["place"].is_string());
 }
 
+/// B3.13: without a transcript it was a success, nothing was archived, and the session was deleted.
 #[test]
 fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
     let sandbox = Sandbox::archiving();
@@ -357,6 +363,7 @@ fn several_transcripts_are_listed_and_one_can_be_given() {
     assert!(fs::read_to_string(path).unwrap().contains("in two"));
 }
 
+/// B3.9, in short; the long form is in `clock_out`.
 #[test]
 fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
     let sandbox = Sandbox::archiving();
@@ -391,6 +398,30 @@ fn a_transcript_that_moved_into_a_worktree_is_followed() {
     assert!(fs::read_to_string(path).unwrap().contains("over here"));
 }
 
+/// Backups make such links. Of a session's own files there is only ever one.
+#[test]
+fn a_transcript_with_a_second_hard_link_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let agent = transcript
+        .with_extension("")
+        .join("subagents/agent-a1.jsonl");
+    for path in [&transcript, &agent] {
+        write(path, said(&["linked"]));
+        fs::hard_link(path, path.with_extension("backup")).unwrap();
+    }
+    let text = clock_out(&sandbox, &[]);
+    assert!(fs::read_to_string(&text).unwrap().contains("linked"));
+    let copy = text.with_extension("agent-a1.jsonl.zst");
+    assert_eq!(decompressed(&copy), said(&["linked"]).as_bytes());
+    let journal = sandbox.session(ID).join("events.jsonl");
+    fs::hard_link(&journal, sandbox.path("linked")).unwrap();
+    write(&transcript, said(&["linked", "and more"]));
+    let refused = sandbox.ccsession(["clock-out", ID]).refused(1);
+    assert!(refused.contains(journal.to_str().unwrap()), "{refused}");
+}
+
+/// B3.8, in short; the long form is in `clock_out`.
 #[test]
 fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     let long = "x/".repeat(5000);
@@ -420,6 +451,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     }
 }
 
+/// B3.5: what was no object made everything fail, or was thrown away.
 #[test]
 fn a_record_that_is_no_record_is_refused_and_kept() {
     let sandbox = Sandbox::archiving();
@@ -434,6 +466,7 @@ fn a_record_that_is_no_record_is_refused_and_kept() {
     }
 }
 
+/// B3.1 and B3.2: never recorded, gone, and archived already were one error.
 #[test]
 fn never_recorded_pruned_and_archived_before_are_three_answers() {
     let sandbox = Sandbox::archiving();
@@ -704,6 +737,59 @@ fn a_session_whose_client_was_killed_is_archived_at_the_next_start() {
     assert_eq!(list["sessions"][0]["session_id"], ID);
 }
 
+/// The time of the journal's file comes from a clock that ticks seldom, and whoever copies files may lose it.
+#[test]
+fn a_session_whose_client_was_killed_ended_with_its_last_event() {
+    let sandbox = Sandbox::archiving();
+    let script = format!(
+        "CLAUDE_PID=$$ {}; exit $?",
+        env!("CARGO_BIN_EXE_session-start")
+    );
+    let client = sandbox.run("/bin/sh").arg("-c").arg(script);
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    client.stdin(start.to_string()).silent();
+    crate::limits::age(&sandbox, ID, 60);
+    sandbox.ccsession(["cleanup", "--quiet"]).silent();
+    let told = sandbox.journal(ID).pop().unwrap();
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)] {
+        assert_eq!(noted["ended_at"], told["ts"]);
+    }
+    assert_eq!(sandbox.record(ID)["end_reason"], "abandoned");
+}
+
+/// To a hook that sees the client end, the launcher still has the session.
+#[test]
+fn a_session_of_a_launcher_is_archived_when_its_command_has_ended() {
+    for (command, status, outcome) in [("true", 0, "completed"), ("false", 1, "failed")] {
+        let sandbox = Sandbox::archiving();
+        let run = sandbox.ccsession(["run", "--session-id", ID, "--focus", "r", "--", command]);
+        run.expect(status, "", "");
+        let report = sandbox.ccsession(["cleanup", "--json"]).json();
+        assert_eq!(report["archived"], 1);
+        let manifest = manifest(&sandbox);
+        let kept = (&manifest["focus"], &manifest["record"]["outcome"]);
+        assert_eq!(kept, (&json!("r"), &json!(outcome)));
+        assert_eq!(manifest["ended_at"], sandbox.record(ID)["ended_at"]);
+    }
+}
+
+#[test]
+fn a_session_that_made_room_for_another_is_archived() {
+    let sandbox = Sandbox::archiving();
+    let clock_in = |id: &str| {
+        let run = sandbox.ccsession(["clock-in", "--quiet", "--session", id]);
+        run.env("CCSESSION_MAX_CONCURRENT_SESSIONS", "1").stdout();
+    };
+    clock_in(ID);
+    crate::limits::age(&sandbox, ID, 2 * 60 * 60);
+    clock_in("another");
+    let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
+    assert_eq!(report["archived"], 1);
+    let manifest = manifest(&sandbox);
+    let kept = (&manifest["session_id"], &manifest["record"]["end_reason"]);
+    assert_eq!(kept, (&json!(ID), &json!("idle")));
+}
+
 #[test]
 fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let sandbox = Sandbox::archiving();
@@ -716,11 +802,40 @@ fn a_cleanup_archives_what_has_ended_and_says_so_before() {
     let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
     assert_eq!(report["archived"], 1);
     assert_eq!(files(&sandbox).len(), 4);
-    assert!(!sandbox.state().join("ended").join(ID).exists());
     assert_eq!(
         sandbox.ccsession(["cleanup", "--json"]).json()["archived"],
         0
     );
+}
+
+/// The client writes what a session cost some 170 ms after the hook of its end, while the next session's start has it archived.
+#[test]
+fn what_the_client_writes_after_the_end_is_archived_by_the_next_cleanup() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    let mark = sandbox.state().join("ended").join(ID);
+    let archives = || {
+        let cleanup = sandbox.ccsession(["cleanup", "--if-due", "--json"]);
+        cleanup.json()["archived"] == 1
+    };
+    write(&transcript, said(&["remember me"]));
+    ended(&sandbox, "clear");
+    assert!(archives());
+    let late = format!("{}{{\"type\":\"cost-state\"}}\n", said(&["remember me"]));
+    write(&transcript, &late);
+    assert!(archives());
+    let copy = files(&sandbox).into_iter();
+    let copy = copy.map(|path| path.display().to_string());
+    let copy = copy.filter(|path| path.ends_with(&format!("{ID}.jsonl.zst")));
+    let copies: Vec<String> = copy.collect();
+    assert_eq!(decompressed(Path::new(&copies[0])), late.as_bytes());
+    // Where nothing has changed, nothing is written again, and soon nobody looks any more.
+    let before = manifest(&sandbox);
+    assert!(!archives() && mark.exists());
+    assert_eq!(manifest(&sandbox), before);
+    crate::limits::age(&sandbox, ID, 11);
+    archives();
+    assert!(!mark.exists());
 }
 
 #[test]
@@ -792,6 +907,24 @@ fn a_live_session_is_archived_and_goes_on() {
 }
 
 #[test]
+fn a_session_that_has_ended_says_so_once_it_is_clocked_out() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "logout");
+    let told = sandbox.journal(ID).pop().unwrap();
+    let first = clock_out(&sandbox, &[]);
+    for noted in [&sandbox.record(ID), &manifest(&sandbox)["record"]] {
+        let end = (&noted["ended_at"], &noted["end_reason"]);
+        assert_eq!(end, (&told["ts"], &told["reason"]));
+    }
+    assert_eq!(manifest(&sandbox)["ended_at"], told["ts"]);
+    assert_eq!(clock_out(&sandbox, &[]), first);
+    let report = sandbox.ccsession(["cleanup", "--json"]).json();
+    assert_eq!(report["archived"], 0);
+}
+
+#[test]
 fn many_at_once_give_one_archive() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
@@ -813,8 +946,8 @@ fn many_at_once_give_one_archive() {
     assert_eq!(files(&sandbox).len(), 4);
 }
 
-/// Kills `ccsession clock-out` at random moments, while the transcript grows: there is always a whole archive or none, and
-/// never one with less in it than before.
+/// B3.15: nothing was written in one step. Kills `ccsession clock-out` at random moments, while the transcript grows: there is
+/// always a whole archive or none, and never one with less in it than before.
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
     let rounds = if std::env::var_os("CCSESSION_TORTURE").is_some() {
@@ -904,10 +1037,11 @@ fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
 }
 
 /// The day's long work is due.
-fn a_day_later(sandbox: &Sandbox) {
+pub(crate) fn a_day_later(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));
 }
 
+/// B3.3: what was old went without being archived. B3.13: so did what could not be archived.
 #[test]
 fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
     let sandbox = Sandbox::archiving();
@@ -968,4 +1102,21 @@ fn once_a_day_what_live_sessions_have_said_since_is_archived() {
         assert_eq!(manifest(&sandbox)["messages"], texts.len());
     }
     assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
+}
+
+/// The first cleanup of a day is left behind by a start, so it meets a session that has just begun.
+#[test]
+fn a_live_session_that_has_said_nothing_is_archived_by_nobody_but_a_person() {
+    let sandbox = Sandbox::archiving();
+    begun(&sandbox, json!({}));
+    for arguments in [
+        &["cleanup", "--json", "--dry-run"][..],
+        &["cleanup", "--json"],
+    ] {
+        assert_eq!(sandbox.ccsession(arguments).json()["archived"], 0);
+    }
+    assert_eq!(files(&sandbox), NONE);
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(files(&sandbox).len(), 3);
 }

@@ -2075,7 +2075,7 @@ fn is_not_started(output: &Output) -> bool {
 }
 
 /// A command that runs a shell script with a mount table of its own, as root of it; nothing where that is not allowed.
-fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
+pub(crate) fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
     let flags = if root() { "-m" } else { "-Urm" };
     let tried = Command::new("unshare")
         .args([flags, "sh", "-c", "mount -t tmpfs none /mnt"])

@@ -23,7 +23,7 @@ fn fill(alphabet: &str, length: usize, seed: usize) -> String {
 }
 
 /// Texts with a secret in them, and the secret. None stands in the sources as a whole: whoever scans these must not find one.
-fn canaries() -> Vec<(String, String)> {
+pub(crate) fn canaries() -> Vec<(String, String)> {
     let hex = "0123456789abcdef";
     let upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

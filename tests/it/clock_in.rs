@@ -524,9 +524,11 @@ fn of_exclusive_ones_at_the_same_moment_one_wins() {
     }
 }
 
+/// D3: an id was whatever somebody gave, of any length.
 #[test]
 fn wrong_usage_is_refused_and_nothing_is_made() {
     let sandbox = Sandbox::new();
+    let long = "s".repeat(129);
     for (options, why) in [
         (
             vec!["--session", "../x"],
@@ -537,6 +539,7 @@ fn wrong_usage_is_refused_and_nothing_is_made() {
             "could not use `unknown` as a session id",
         ),
         (vec!["--session", ""], "could not use `` as a session id"),
+        (vec!["--session", &long], "it is longer than 128 bytes"),
         (vec!["--quiet", "--json"], "cannot be used with"),
         (vec!["--role"], "a value is required"),
         (vec!["extra"], "unexpected argument"),

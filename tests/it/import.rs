@@ -686,6 +686,49 @@ fn copies_of_a_session_that_is_imported_later_are_its_own_then() {
     assert_eq!((calls_of("a-origin"), calls_of("b-fork")), (1, 0));
 }
 
+/// A client that is killed leaves calls without results, and of two subagents that one message started either may write first.
+#[test]
+fn a_subagent_is_below_the_call_that_its_meta_names_though_that_never_came_back() {
+    let sandbox = Sandbox::new();
+    let mut session = Script::new(ID, "p");
+    session.prompt();
+    let calls = [(); 2].map(|()| session.open(None, "Agent"));
+    let folder = sandbox.projects().join("p");
+    let subagents = folder.join(ID).join("subagents");
+    let agents = [("late", &calls[0]), ("early", &calls[1])];
+    for (agent, call) in agents.iter().rev() {
+        session.open(Some(agent), "Bash");
+        let meta = json!({"agentType": "general-purpose", "toolUseId": call});
+        put(
+            &subagents.join(format!("agent-{agent}.meta.json")),
+            meta.to_string(),
+        );
+        put_lines(
+            &subagents.join(format!("agent-{agent}.jsonl")),
+            &session.agents[*agent],
+        );
+    }
+    put(&folder.join(format!("{ID}.jsonl")), session.text());
+    sandbox.import();
+    let starters = || {
+        let shown = sandbox.ccsession(["timeline", ID, "--json"]).json();
+        let of = |agent: &Value| {
+            ["agent_id", "tool_use_id"].map(|key| agent[key].as_str().unwrap().to_owned())
+        };
+        let agents = shown["agents"].as_array().unwrap();
+        agents.iter().map(of).collect::<BTreeSet<_>>()
+    };
+    let expected = agents.map(|(agent, call)| [agent.to_owned(), call.to_owned()]);
+    assert_eq!(starters(), BTreeSet::from(expected.clone()));
+    // What the client noted stays, where it has deleted that.
+    let imported = sandbox.imported(ID);
+    fs::remove_file(subagents.join("agent-late.meta.json")).unwrap();
+    fs::remove_file(subagents.join("agent-early.meta.json")).unwrap();
+    sandbox.import();
+    assert_eq!(starters(), BTreeSet::from(expected));
+    assert_eq!(sandbox.imported(ID), imported);
+}
+
 #[test]
 fn calls_that_were_broken_off_are_abandoned_and_not_failed_or_denied() {
     let sandbox = Sandbox::new();

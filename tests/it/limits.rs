@@ -85,6 +85,7 @@ fn sessions(sandbox: &Sandbox) -> usize {
         .count()
 }
 
+/// B3.14: one way to create a session knew no limit. D3: at the limit every creation failed, with room or without.
 #[test]
 fn as_many_as_may_be_begin_and_one_more_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::just_swept();
@@ -557,6 +558,7 @@ fn race(runs: impl Iterator<Item = Run>) -> (usize, Vec<String>) {
     (done, refused)
 }
 
+/// The older tools had tests of races at the limit, which were skipped.
 #[test]
 fn of_two_hundred_at_once_exactly_a_hundred_begin() {
     let rounds = if is_torture() { 100 } else { 2 };

@@ -320,6 +320,7 @@ fn another_manager_does_not_see_it() {
 
 // Bugs of the older manager, none of which may come back.
 
+/// D3: stale sessions counted.
 #[test]
 fn stale_sessions_are_not_counted_as_active() {
     let sandbox = Sandbox::just_swept();
@@ -333,6 +334,7 @@ fn stale_sessions_are_not_counted_as_active() {
     );
 }
 
+/// D3: a cleanup dropped sessions with calls under way.
 #[test]
 fn a_busy_session_does_not_time_out() {
     let sandbox = Sandbox::just_swept();
@@ -345,6 +347,7 @@ fn a_busy_session_does_not_time_out() {
     assert_eq!(sandbox.active(), 1);
 }
 
+/// D3: an activity in the future never expired.
 #[test]
 fn activity_from_the_future_does_not_keep_a_session_for_ever() {
     let sandbox = Sandbox::just_swept();
@@ -367,6 +370,7 @@ fn activity_from_the_future_does_not_keep_a_session_for_ever() {
     drop(client);
 }
 
+/// D3: a value with a trailing comment, or an empty one, stopped the import.
 #[test]
 fn a_timeout_with_a_comment_or_without_a_value_stops_nothing() {
     let sandbox = Sandbox::just_swept();
@@ -385,6 +389,7 @@ fn a_timeout_with_a_comment_or_without_a_value_stops_nothing() {
     }
 }
 
+/// D3: nothing was noted as activity, and a session that had timed out was handed back as it was.
 #[test]
 fn a_session_that_timed_out_goes_on_with_its_next_event() {
     let sandbox = Sandbox::just_swept();
@@ -412,6 +417,7 @@ fn an_end_is_counted_each_time_and_a_session_once() {
     assert_eq!(counts(), [1, 0, 1, 2]);
 }
 
+/// B3.14: to ask for the sessions always failed. D3: there were no numbers of single sessions.
 #[test]
 fn metrics_and_list_agree_on_every_session() {
     for name in recordings() {

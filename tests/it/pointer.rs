@@ -1055,6 +1055,7 @@ fn more_than_ten_at_once_are_a_warning() {
     in_utc(&stale(11), ["cleanup", "--quiet"]).expect(0, "", warning);
 }
 
+/// D3: the interval between cleanups was read and never used.
 #[test]
 fn a_cleanup_if_due_is_made_once_in_the_interval() {
     let sandbox = stale(2);

@@ -215,11 +215,12 @@ fn begin(sandbox: &Sandbox, id: &str, days: f64) -> PathBuf {
     path
 }
 
-/// The same, and it ended. `auto` is what the hook that saw the end had read of `archive.auto`.
+/// The same, and it ended then. `auto` is what the hook that saw the end had read of `archive.auto`.
 fn end(sandbox: &Sandbox, id: &str, days: f64, auto: &str) -> PathBuf {
     let path = begin(sandbox, id, days);
     let end = sandbox.hook(&event("SessionEnd", id, json!({"reason": "other"})));
     end.env("CLAUDE_PID", as_client()).env(AUTO, auto).silent();
+    written(&sandbox.session(id).join("events.jsonl"), days);
     path
 }
 
@@ -289,8 +290,9 @@ fn a_transcript_is_spoken_of_from_a_week_before_it_goes() {
 #[test]
 fn what_no_cleanup_archives_is_for_a_clock_out() {
     let sandbox = archiving();
-    // It ended when nothing was to be archived.
+    // It ended when nothing was to be archived, and the day's long work is done.
     end(&sandbox, "s-1", 27.5, "false");
+    put(&sandbox.state().join("daily"), "");
     let remedy = "run `ccsession clock-out s-1`";
     goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
     clean_up(&sandbox);
@@ -303,6 +305,73 @@ fn what_no_cleanup_archives_is_for_a_clock_out() {
     let config = sandbox.home().join(".config/ccsession/config.toml");
     put(&config, "[archive]\nauto = false\n");
     goes(&sandbox, &not_archived("s-1", "in 2 days"), remedy);
+}
+
+/// What a cleanup would archive now, and what it archives then.
+#[track_caller]
+fn saves(sandbox: &Sandbox, expected: &[&str]) {
+    let cleanup = |more: &[&str]| {
+        let run = ccsession(sandbox, ["cleanup", "--json"]).without_env(AUTO);
+        more.iter().fold(run, |run, word| run.arg(word)).output()
+    };
+    let would = cleanup(&["--dry-run"]).stderr;
+    let would = String::from_utf8(would).unwrap();
+    let ids = would.lines().filter_map(|line| {
+        let line = line.strip_prefix("would archive session ")?;
+        Some(line.split_once(": ")?.0)
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), expected);
+    let report: Value = serde_json::from_slice(&cleanup(&[]).stdout).unwrap();
+    assert_eq!(report["archived"], expected.len(), "{would}");
+}
+
+#[test]
+fn once_a_day_all_that_goes_soon_is_archived_however_it_came_to_be_on_record() {
+    let sandbox = archiving();
+    let day = sandbox.state().join("daily");
+    // Imported.
+    for (id, age) in [("s-late", 22.5), ("s-soon", 24.0)] {
+        let path = transcript(&sandbox, id);
+        let line = json!({"type": "user", "sessionId": id, "timestamp": "2026-10-01T12:00:00.000Z", "uuid": id, "cwd": sandbox.project(), "message": {"role": "user", "content": "remember me"}});
+        put(&path, &format!("{line}\n"));
+        written(&path, age);
+    }
+    ccsession(&sandbox, ["import"]).stdout();
+    // Ended while nothing was archived, and at a time when it was.
+    end(&sandbox, "s-unmarked", 25.5, "false");
+    let path = end(&sandbox, "s-more", 26.5, "true");
+    assert_eq!(transcripts(&sandbox)[2], CLEAN_UP);
+    saves(&sandbox, &["s-more", "s-soon", "s-unmarked"]);
+    nothing_goes(&sandbox);
+    for id in ["s-more", "s-soon", "s-unmarked"] {
+        assert!(sandbox.record(id)["ended_at"].is_string(), "{id}");
+    }
+    say(&path, 26.5);
+    saves(&sandbox, &[]);
+    written(&day, 1.1);
+    goes(&sandbox, &not_archived("s-more", "in 3 days"), CLEAN_UP);
+    saves(&sandbox, &["s-more"]);
+    written(&day, 1.1);
+    saves(&sandbox, &[]);
+    // Not where nothing is to be archived.
+    say(&path, 26.5);
+    written(&day, 1.1);
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    put(&config, "[archive]\nauto = false\n");
+    saves(&sandbox, &[]);
+}
+
+#[test]
+fn what_goes_soon_and_cannot_be_archived_is_said_once() {
+    let sandbox = archiving();
+    end(&sandbox, "s-1", 27.5, "true");
+    let journal = sandbox.session("s-1").join("events.jsonl");
+    fs::hard_link(&journal, sandbox.path("linked")).unwrap();
+    let output = ccsession(&sandbox, ["cleanup"]).without_env(AUTO).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains(journal.to_str().unwrap()), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]
@@ -328,6 +397,7 @@ fn what_a_live_session_has_said_since_counts() {
 #[test]
 fn of_several_the_first_to_go_is_named() {
     let sandbox = archiving();
+    put(&sandbox.state().join("daily"), "");
     for (id, age) in [("s-1", 24.5), ("s-2", 29.2), ("s-3", 26.5), ("s-4", 3.0)] {
         end(&sandbox, id, age, "true");
     }

@@ -23,11 +23,6 @@ ABANDONED = "abandoned"
 ENDS = {"SessionStart", "UserPromptSubmit", "SessionEnd"}
 # How long before a hook of ours a hook beside it can begin, in seconds.
 BESIDE = 5
-# A file's own time, by which an abandoned session is judged, comes from a clock that ticks this seldom, in seconds.
-TICK = 0.02
-# What the client writes after the hook of a /clear has told of the end, and even after the next session has begun. A
-# cleanup that is quick archives the session without that.
-LATE = {"cost-state"}
 # What the client must find again in a transcript to go on with it.
 NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "id", "tool_use_id", "signature"}
 HEAD = re.compile(r"={80}\nClaude Code Session Export\n(.*?)={80}\n\n", re.DOTALL)
@@ -76,7 +71,7 @@ def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account:
         at, reason = end_of(layout, session)
         # What a launcher notes after the client's own end is the end.
         ended = seconds(record["ended_at"]) or 0
-        is_right = abs(ended - at) <= TICK * (reason == ABANDONED) and record["end_reason"] == reason
+        is_right = ended == at and record["end_reason"] == reason
         if not (is_right or scenario.launched):
             said = f"ended at {record['ended_at']} by {record['end_reason']!r}"
             yield f"session {session}: the record says {said}, the client at {at} by {reason!r} ({path})"
@@ -139,11 +134,13 @@ def sayings(path: Path, session: str, kept: Kept) -> Iterator[str]:
 
 
 def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
-    """Put back, each archive has all transcripts of its session, line by line; byte for byte, where no secret was."""
+    """Put back, each archive has all transcripts of its session, and what the client noted of subagents, line by line; byte
+    for byte, where no secret was."""
     for session, manifest in manifests(account).items():
         copies = {Path(path).relative_to(layout.restored): Path(path)
                   for path in account["restored"][session]["files"]}
-        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*.jsonl")
+        originals = {path.relative_to(layout.transcripts): path
+                     for names in ("*.jsonl", "*.meta.json") for path in layout.transcripts.rglob(names)
                      if session in str(path.relative_to(layout.transcripts))}
         if copies.keys() != originals.keys():
             names = f"{sorted(map(str, copies))}, the client has {sorted(map(str, originals))}"
@@ -155,12 +152,11 @@ def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
 
 def differences(copy: Path, original: Path, has_secrets: bool) -> Iterator[str]:
     lines, copied = (path.read_text().split("\n") for path in (original, copy))
-    late = [json.loads(line)["type"] for line in lines[len(copied) - 1:-1]]
-    if len(copied) > len(lines) or not LATE.issuperset(late):
+    if len(copied) != len(lines):
         yield f"{len(copied) - 1} lines were archived, {len(lines) - 1} are in the transcript ({copy}, {original})"
-    for number, (line, kept) in enumerate(zip(lines[:-1], copied[:-1]), 1):
+    for number, (line, kept) in enumerate(zip(lines, copied), 1):
         try:
-            is_same = needed(json.loads(kept)) == needed(json.loads(line)) if has_secrets else kept == line
+            is_same = kept == line or has_secrets and needed(json.loads(kept)) == needed(json.loads(line))
         except ValueError as error:
             yield f"line {number} is no JSON: {error} ({copy})"
             continue
@@ -179,7 +175,7 @@ def other_programs_read_the_same(layout: Layout, manifest: dict, copies: dict[Pa
     """What was put back was read by ccsession itself. Where there is `zstd`, it must read the same."""
     if shutil.which("zstd") is None:
         return
-    for part in (part for part in manifest["parts"] if part.get("original")):
+    for part in (part for part in manifest["parts"] if part.get("original") and part["kind"] != "meta"):
         [path] = layout.kept.glob(f"archive/*/{part['name']}")
         done = subprocess.run(["zstd", "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True)
         copy = copies.get(Path(part["original"]))

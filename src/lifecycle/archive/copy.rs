@@ -12,14 +12,16 @@ use std::thread;
 use super::text;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::Lines;
 
 /// How much text is dealt out at once. A line is never divided.
 const BATCH: usize = 2 << 20;
-/// The most threads: more only take memory.
-const MAX_THREADS: usize = 8;
-/// How hard to compress.
-const LEVEL: i32 = 3;
+/// The most threads: each takes some twelve megabytes.
+const MAX_THREADS: usize = 4;
+/// How many batches wait, so that no thread does.
+const WAITING: usize = 2;
+/// How hard to compress: a twentieth larger than by the library's usual level, in three quarters of the time.
+const LEVEL: i32 = 2;
 
 /// What is made of each line.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,7 @@ pub(super) fn copy(
     mut take: impl FnMut(Made) -> Result<()>,
 ) -> Result<()> {
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
-    let (jobs, todo) = sync_channel::<Job>(threads);
+    let (jobs, todo) = sync_channel::<Job>(WAITING);
     let todo = Mutex::new(todo);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -70,7 +72,7 @@ pub(super) fn copy(
         }
         let mut under_way = VecDeque::new();
         loop {
-            let (batch, left_out) = next_batch(lines)?;
+            let (mut batch, left_out) = lines.next_lines(BATCH)?;
             let is_last = batch.is_empty();
             if left_out > 0 {
                 take(Made {
@@ -79,12 +81,15 @@ pub(super) fn copy(
                 })?;
             }
             if !is_last {
+                if batch.last() != Some(&b'\n') {
+                    batch.push(b'\n');
+                }
                 let (answer, made) = sync_channel(1);
                 // The threads are there until `jobs` is dropped.
                 let _ = jobs.send((batch, answer));
                 under_way.push_back(made);
             }
-            while under_way.len() > threads || is_last && !under_way.is_empty() {
+            while under_way.len() >= threads + WAITING || is_last && !under_way.is_empty() {
                 if let Some(made) = under_way.pop_front() {
                     take(received(&made, lines)?)?;
                 }
@@ -106,28 +111,6 @@ fn received(made: &Receiver<std::io::Result<Made>>, lines: &Lines) -> Result<Mad
     made.recv()
         .unwrap_or_else(gone)
         .map_err(|err| lines.failure("compress", err))
-}
-
-/// The next lines, each with its line break, and how many were too long; empty at the end.
-fn next_batch(lines: &mut Lines) -> Result<(Vec<u8>, u64)> {
-    let mut batch = Vec::new();
-    let mut left_out = 0;
-    while batch.len() < BATCH {
-        match lines.next_line()? {
-            Some(Found::Line(line)) => {
-                batch.extend_from_slice(line);
-                batch.push(b'\n');
-            }
-            Some(Found::Unfinished(line)) => {
-                batch.extend_from_slice(line);
-                batch.push(b'\n');
-                break;
-            }
-            Some(Found::TooLong) => left_out += 1,
-            None => break,
-        }
-    }
-    Ok((batch, left_out))
 }
 
 fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
@@ -157,8 +140,10 @@ fn make(
     let mut made = Made::default();
     let mut redactor = Redactor::default();
     let mut copy = Vec::with_capacity(batch.len());
-    for line in batch.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', batch) {
+        let line = batch.get(begin..end).unwrap_or_default();
+        begin = end + 1;
         // Much faster than what replaces what is no text.
         let line =
             std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);

@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::lifecycle::transcript::line::{Block, Line, Member, Message, blocks};
+use serde::Deserialize;
+
+use crate::lifecycle::transcript::line::{Block, Member, Message, blocks};
 use crate::model::call::State;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};
@@ -75,9 +77,23 @@ pub(super) fn end(messages: u64) -> String {
     format!("{rule}\nEnd of session ({messages} messages)\n{rule}")
 }
 
+/// What a line says to people, read at once: a line whose message is none says nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Told<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Member<'a>,
+    #[serde(borrow)]
+    is_meta: Member<'a>,
+    #[serde(borrow)]
+    is_sidechain: Member<'a>,
+    #[serde(borrow)]
+    message: Message<'a>,
+}
+
 /// Adds what a transcript's line says to `text`. How many messages that were is the answer: one or none.
 pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 {
-    let Some(line) = Line::decode(line.as_bytes()) else {
+    let Ok(line) = serde_json::from_str::<Told<'_>>(line) else {
         return 0;
     };
     let who = match line.kind.text().as_deref() {
@@ -89,12 +105,13 @@ pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 
     if line.is_meta.is_true() || line.is_sidechain.is_true() {
         return 0;
     }
-    let content = line
-        .message
-        .get::<Message<'_>>()
-        .unwrap_or_default()
-        .content;
-    let blocks = blocks(content);
+    let content = line.message.content;
+    // Most of a transcript is what tools were told and said.
+    let is_wanted = wanted == Wanted::Tools || content.json().is_some_and(may_have_text);
+    let blocks = match is_wanted {
+        true => blocks(content),
+        false => Vec::new(),
+    };
     let said = said(content, &blocks);
     if !said.is_empty() {
         add(text, who, &said);
@@ -103,6 +120,11 @@ pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 
         blocks.iter().for_each(|block| add_call(text, block));
     }
     u64::from(!said.is_empty())
+}
+
+/// Whether a content may have a block of text.
+fn may_have_text(content: &str) -> bool {
+    memchr::memmem::find(content.as_bytes(), b"\"text\"").is_some()
 }
 
 /// The text of a message: itself, or its blocks of text, a line each.

@@ -208,6 +208,8 @@ impl Reading<'_> {
         let mut event = self.event(name::PRE_TOOL_USE, at, thread, line);
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
+        // A call that never came back tells it nowhere else.
+        event.spawned_agent = self.spawned.get(&id).cloned();
         event.input_bytes = block.input.size();
         let mut redactor = Redactor::default();
         event.what = self.what(block.input, &mut redactor);

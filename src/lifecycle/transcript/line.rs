@@ -121,7 +121,12 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// Reads a line; nothing where it is no JSON object.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        // As a text it is checked once, and not each of its strings.
+        let line = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        line.ok()
     }
 
     /// When it was written.
@@ -227,9 +232,13 @@ pub struct AgentMeta<'a> {
     pub tool_use_id: Member<'a>,
 }
 
-/// The blocks of a content; a mere text is none.
+/// The blocks of a content; a mere text is none. What is no block is passed over.
 pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
-    content.get().unwrap_or_default()
+    let each = || {
+        let items: Vec<Member<'_>> = content.get().unwrap_or_default();
+        items.into_iter().filter_map(Member::get).collect()
+    };
+    content.get().unwrap_or_else(each)
 }
 
 /// The text of a content: itself, or its first block of text.

@@ -43,25 +43,36 @@ pub(super) fn redact<'t>(
     is_id: fn(&str) -> bool,
 ) -> Cow<'t, str> {
     // Of most lines this is all that is done.
-    if spots::next(text.as_bytes(), 0).is_none() {
+    let Some(first) = spots::next(text.as_bytes(), 0) else {
         return Cow::Borrowed(text);
-    }
+    };
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return redactor.text(text);
     }
     let mut clean = Cow::Borrowed(text);
-    while let Some(cleaner) = pass(redactor, &clean, is_id) {
+    let mut unsuspicious = first.at;
+    while let Some(cleaner) = pass(redactor, &clean, unsuspicious, is_id) {
         clean = Cow::Owned(cleaner);
+        unsuspicious = 0;
     }
     clean
 }
 
-fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
+/// Redacts the strings of a text that has no spot before `unsuspicious`; nothing where there was nothing to redact.
+fn pass(
+    redactor: &mut Redactor,
+    text: &str,
+    unsuspicious: usize,
+    is_id: fn(&str) -> bool,
+) -> Option<String> {
     let bytes = text.as_bytes();
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![Around::default()];
-    let mut spots = Spots::new(bytes);
+    let mut spots = Spots {
+        bytes,
+        next: unsuspicious,
+    };
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let Some(around) = open.last_mut() else {
@@ -170,11 +181,7 @@ struct Spots<'t> {
     next: usize,
 }
 
-impl<'t> Spots<'t> {
-    fn new(bytes: &'t [u8]) -> Self {
-        Self { bytes, next: 0 }
-    }
-
+impl Spots<'_> {
     /// Whether there is one from `start` to `end`. What is asked for never begins before what was asked for earlier.
     fn are_within(&mut self, start: usize, end: usize) -> bool {
         if self.next <= start {

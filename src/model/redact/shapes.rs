@@ -542,18 +542,20 @@ fn json_web_token(bytes: &[u8], at: usize) -> Option<Secret> {
     })
 }
 
-/// The least length of a bot's id in base64.
+/// The least and the greatest length of a bot's id in base64.
 pub(super) const LEAST_ID: usize = 23;
+pub(super) const MOST_ID: usize = 28;
 
 /// A bot's token: its id in base64, a time, a signature, with points between them.
 fn discord(bytes: &[u8], at: usize) -> Option<Secret> {
     let rest = bytes.get(at..).filter(|_| starts_word(bytes, at))?;
-    let id = run(rest, Alnum, 29).len();
+    let id = run(rest, Alnum, MOST_ID + 1).len();
     let time = rest.get(id..)?.strip_prefix(b".")?;
     let length = run(time, Word, 8).len();
     let signature = time.get(length..)?.strip_prefix(b".")?;
     let signature = run(signature, Word, JUDGED).len();
-    let is_token = (LEAST_ID..=28).contains(&id) && (6..=7).contains(&length) && signature >= 27;
+    let is_token =
+        (LEAST_ID..=MOST_ID).contains(&id) && (6..=7).contains(&length) && signature >= 27;
     is_token.then(|| Secret {
         start: at,
         end: at + id + 1 + length + 1 + signature,

@@ -163,15 +163,16 @@ fn may_begin(bytes: &[u8], at: usize) -> bool {
     })
 }
 
-/// Whether the first word of a bot's token can begin at `at`.
+/// Whether the first word of a bot's token can begin at `at`: a long one, and a point behind it, which may be escaped.
 fn begins_long_word(bytes: &[u8], at: usize) -> bool {
     let rest = bytes.get(at..).unwrap_or_default();
-    let word = rest.get(..shapes::LEAST_ID);
-    word.is_some_and(|word| {
-        // Most words are short.
-        word.last().is_some_and(u8::is_ascii_alphanumeric)
-            && word.iter().all(u8::is_ascii_alphanumeric)
-    })
+    // Most words are short.
+    let last = rest.get(shapes::LEAST_ID - 1);
+    last.is_some_and(u8::is_ascii_alphanumeric) && {
+        let word = rest.iter().take(shapes::MOST_ID + 1);
+        let end = word.take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        end >= shapes::LEAST_ID && matches!(rest.get(end), Some(b'.' | b'\\'))
+    }
 }
 
 /// Whether a JSON string can begin before `at`.

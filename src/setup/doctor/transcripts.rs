@@ -7,8 +7,6 @@ use crate::model::Config;
 use crate::setup::retention::Keeping;
 use crate::store::Environment;
 
-/// From how many days before its end on a transcript is spoken of.
-const SOON: f64 = 7.0;
 /// How many sessions are named.
 const MAX_NAMED: usize = 3;
 
@@ -19,7 +17,7 @@ pub(super) fn examine(
     config: &Config,
     keeping: &Keeping,
 ) -> Finding {
-    match endangered(env, judge, config, keeping.days, SOON) {
+    match endangered(env, judge, config, keeping.days) {
         Ok(all) => finding(&all, keeping),
         Err(err) => Finding::note("transcripts", err.to_string(), "mend what the error names"),
     }
