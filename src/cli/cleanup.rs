@@ -9,6 +9,7 @@ use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::lifecycle::cleanup::{self, Due, Gone, Pruned, Report};
+use crate::lifecycle::compression::Quiet;
 use crate::model::config::duration;
 use crate::setup::retention::{self, Keeping};
 use crate::store::clock;
@@ -16,6 +17,8 @@ use crate::store::pointer::{Swept, Why};
 
 /// So many stale pointers at once say that something does not clean up after itself.
 const MANY: usize = 10;
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     if args.detach {
@@ -82,6 +85,7 @@ fn print(args: &CleanupArgs, report: &Report) {
             "retired": report.retired.len(),
             "listed": report.listed.len(),
             "archived": report.archived.len(),
+            "compressed": report.compressed.len(),
             "owners": report.owners.len(),
             "pruned": report.pruned.len(),
             "leases": report.leases.len(),
@@ -117,6 +121,13 @@ fn would(report: &Report) -> Vec<String> {
         );
         format!("would archive session {id}: {why}")
     }));
+    lines.extend(report.compressed.iter().map(|Quiet { id, how, quiet }| {
+        let why = match how {
+            Gone::Ended => format!("it ended {} days ago", quiet.as_secs() / DAY),
+            Gone::Abandoned(_) | Gone::Unrecorded => why_gone(*how),
+        };
+        format!("would compress the journal of session {id}: {why}")
+    }));
     lines.extend(
         report.leases.iter().map(|id| {
             format!("would give back the lease of session {id}: nobody holds it any more")
@@ -148,6 +159,7 @@ fn besides(report: &Report) -> Option<String> {
     let sessions = pruned.filter(is_session).count();
     let done = [
         (report.archived.len(), "session", "archived"),
+        (report.compressed.len(), "journal", "compressed"),
         (report.retired.len(), "session", "taken off the live ones"),
         (report.listed.len(), "session", "listed again"),
         (report.leases.len(), "lease", "given back"),

@@ -11,8 +11,8 @@ use crate::identity::liveness::Judge;
 use crate::model::config::duration;
 use crate::model::{Config, Project, SessionId, Timestamp, id};
 use crate::store::config::{Complaint, Loaded, load};
-use crate::store::journal::Lines;
-use crate::store::{Environment, Error, Places, State, clock, project, shown};
+use crate::store::journal::{Damage, Lines};
+use crate::store::{Environment, Error, Places, SessionDir, State, clock, project, shown};
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -135,6 +135,16 @@ pub(super) fn missing(lines: &Lines) -> impl Iterator<Item = String> + '_ {
         let path = shown(path);
         format!("could not find `{path}`: it was part of the journal; all else was read")
     })
+}
+
+/// Says which compressed files of a journal could not be read to their ends.
+pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
+    if damage.unreadable == 0 {
+        return Vec::new();
+    }
+    let why = dir.unreadable().unwrap_or_else(|err| vec![err]);
+    let said = |err| format!("{err}; what it says from there on was left out, all else was read");
+    why.into_iter().map(said).collect()
 }
 
 /// The refusal of a session whose folder is there without a record.

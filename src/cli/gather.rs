@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::context::missing;
+use super::context::{missing, unreadable};
 use crate::identity::liveness::{Finding, Judge, LastWord};
 use crate::model::{Activity, Record, SessionId, Trace};
 use crate::store::journal::Damage;
@@ -226,6 +226,7 @@ impl<C: Count> Worker<'_, C> {
         damage += dir.imported_lines()?.for_each(|line| trace.push(line));
         if damage != Damage::default() {
             self.gathered.damaged.extend(dir.damage_by_file()?);
+            self.gathered.left_out.extend(unreadable(dir, damage));
         }
         trace.order();
         let activity = Activity::of(trace);

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
-use super::context::{Context, find_session, missing, no_record};
+use super::context::{Context, find_session, missing, no_record, unreadable};
 use super::list::{doing, span};
 use super::output;
 use super::status::Status;
@@ -75,6 +75,9 @@ fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
         }
         trace.push(line);
     });
+    unreadable(dir, damage)
+        .iter()
+        .for_each(|text| output::complain(text));
     trace.order();
     let mut activity = Activity::of(&trace);
     activity.close(|pid| finding.has(pid));

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::args::TimelineArgs;
-use super::context::{Context, find_session, missing, since};
+use super::context::{Context, find_session, missing, since, unreadable};
 use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
@@ -42,6 +42,9 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let lines = dir.lines()?;
     missing(&lines).for_each(|text| output::complain(&text));
     let damage = lines.for_each(|line| trace.push(line));
+    unreadable(&dir, damage)
+        .iter()
+        .for_each(|text| output::complain(text));
     trace.order();
     let mut activity = Activity::of(&trace);
     activity.close(|pid| finding.has(pid));

@@ -155,7 +155,7 @@ fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Opti
             None => say(std::io::stderr(), &lines),
         };
     }
-    let Ok(Some(state)) = State::open(places) else {
+    let Ok(Some(state)) = State::open_plain(places) else {
         return;
     };
     for problem in problems {

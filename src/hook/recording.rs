@@ -133,7 +133,7 @@ impl Recording<'_> {
         if self.event_name == name::SESSION_START {
             return self.unattributed(NO_ID);
         }
-        let state = State::open(self.places).ok().flatten();
+        let state = State::open_plain(self.places).ok().flatten();
         let sight = Sight {
             env: self.env,
             places: self.places,
@@ -161,7 +161,7 @@ impl Recording<'_> {
         if self.env.hook_debug {
             self.note(format!("could not attribute {event}: {why}"));
         }
-        let Some(state) = self.done(State::create(self.places)) else {
+        let Some(state) = self.done(State::create_plain(self.places)) else {
             return;
         };
         let line = Line::new(why)
@@ -173,7 +173,7 @@ impl Recording<'_> {
 
     fn attributed(&mut self, id: &SessionId) {
         self.session = Some(id.clone());
-        let state = self.done(State::create(self.places));
+        let state = self.done(State::create_plain(self.places));
         let state = state.as_ref();
         if self.payload.is_subagent() || is_tool_event(&self.event_name) {
             if let Some(state) = state {

@@ -29,9 +29,11 @@ use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
 use crate::store::file::Look;
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::Lines;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
+use crate::store::packed::Unpacked;
+use crate::store::session::Piece;
 use crate::store::{self, Environment, Error, SessionDir, State, clock, file};
 use copy::{Made, Making, copy};
 use text::Wanted;
@@ -310,7 +312,7 @@ struct Sources {
     /// Those of its subagents.
     agents: Vec<AgentFile>,
     /// The journal's files.
-    journal: Vec<PathBuf>,
+    journal: Vec<Piece>,
     /// How many bytes each of the transcripts has.
     sizes: BTreeMap<PathBuf, u64>,
     /// How many they have together.
@@ -345,7 +347,7 @@ impl Sources {
         let mut sources = Self {
             main,
             agents,
-            journal: session.files_of_lines()?,
+            journal: session.pieces()?,
             sizes: BTreeMap::new(),
             bytes: 0,
             fingerprint: String::new(),
@@ -360,29 +362,27 @@ impl Sources {
     }
 
     fn measure(&mut self) -> store::Result<()> {
-        let add = |digest: &mut Sha256, path: &Path, look: &Look| {
+        let add = |digest: &mut Sha256, path: &Path, size: u64, modified: Timestamp| {
             let name = path.file_name().unwrap_or_default();
             digest.update(name.as_bytes());
-            digest.update(format!(
-                "\0{}\0{}\0",
-                look.meta.size,
-                look.meta.modified.micros()
-            ));
+            digest.update(format!("\0{size}\0{}\0", modified.micros()));
         };
         let mut digest = Sha256::new();
         let mut sizes = BTreeMap::new();
-        for path in self.transcripts().chain(&self.journal) {
-            let Some(look) = file::look(path)? else {
-                continue;
-            };
-            add(&mut digest, path, &look);
-            if !self.journal.contains(path) {
-                sizes.insert(path.clone(), look.meta.size);
+        for path in self.transcripts() {
+            if let Some(Look { meta, .. }) = file::look(path)? {
+                add(&mut digest, path, meta.size, meta.modified);
+                sizes.insert(path.clone(), meta.size);
             }
         }
-        for meta in self.agents.iter().map(AgentFile::meta) {
-            let found = file::look(&meta)?.filter(Look::is_file);
-            found.inspect(|look| add(&mut digest, &meta, look));
+        // By what each was: that it was compressed makes no archive anew.
+        for piece in &self.journal {
+            add(&mut digest, &piece.name, piece.size, piece.modified);
+        }
+        for path in self.agents.iter().map(AgentFile::meta) {
+            if let Some(Look { meta, .. }) = file::look(&path)?.filter(Look::is_file) {
+                add(&mut digest, &path, meta.size, meta.modified);
+            }
         }
         let mut fingerprint = to_hex(&digest.finalize());
         fingerprint.truncate(32);
@@ -569,17 +569,10 @@ impl Sources {
 }
 
 /// Whether the files have fewer lines together than the part that was made from them.
-fn has_fewer<'a>(files: impl IntoIterator<Item = &'a PathBuf>, part: &Part) -> store::Result<bool> {
+fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
     let mut count = 0;
-    for path in files {
-        let Some(mut lines) = Lines::open_original(path)? else {
-            continue;
-        };
-        while count < part.lines
-            && let Some(found) = lines.next_line()?
-        {
-            count += u64::from(found != Found::TooLong);
-        }
+    for piece in pieces {
+        count += piece.count_lines()?;
     }
     Ok(count < part.lines)
 }
@@ -681,13 +674,15 @@ impl Parts {
     }
 
     /// Copies the journal's files as one. They were redacted when they were written.
-    fn copy_journal(&mut self, files: &[PathBuf]) -> store::Result<()> {
+    fn copy_journal(&mut self, pieces: &[Piece]) -> store::Result<()> {
         let mut writer = self.draft.part(Kind::Journal, ".events.jsonl.zst")?;
         let making = Making {
             redact: false,
             text: None,
         };
-        for path in files {
+        for Piece { path, .. } in pieces {
+            let unpacked = Unpacked::of(path)?;
+            let path = unpacked.as_ref().map_or(path.as_path(), Unpacked::path);
             if let Some(mut lines) = Lines::open(path)? {
                 copy(&mut lines, making, |made| self.take(made, &mut writer))?;
             }

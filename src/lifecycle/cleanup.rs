@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
+use crate::lifecycle::compression::{self, Quiet};
 use crate::lifecycle::endangered::endangered;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
@@ -46,6 +47,8 @@ pub struct Report {
     pub listed: Vec<SessionId>,
     /// Sessions that were archived, and how each is gone, unless it goes on.
     pub archived: BTreeMap<SessionId, Option<Gone>>,
+    /// Sessions whose journal was compressed.
+    pub compressed: Vec<Quiet>,
     /// Owners that had died, of sessions that ended long ago, and were removed.
     pub owners: Vec<(SessionId, Owner)>,
     /// Sessions and archives that were kept long enough, and removed.
@@ -255,7 +258,7 @@ impl Sweep<'_> {
     }
 
     /// What is done for every session ever recorded, so once a day: what was left behind in its folder goes, and the owners that
-    /// tell nothing any more; its tokens are counted; and if it is live, it is on the indexes again, where an entry that was
+    /// tell nothing any more; its tokens are counted; its journal is compressed; and if it is live, it is on the indexes again, where an entry that was
     /// lost would hide it.
     fn look_at_each(&self, report: &mut Report) -> Result<()> {
         let (judge, state) = (&self.judge, self.judge.state);
@@ -275,6 +278,7 @@ impl Sweep<'_> {
             if !self.dry_run {
                 self.count_tokens(&record);
             }
+            report.compressed.extend(compression::due(judge, &id));
             if judge.is_at_rest(&id) {
                 continue;
             }
@@ -289,7 +293,21 @@ impl Sweep<'_> {
                 live.push((record, finding));
             }
         }
-        index_live(judge, live, self.dry_run, report)
+        index_live(judge, live, self.dry_run, report)?;
+        self.compress(report)
+    }
+
+    /// Compresses the journals that are due.
+    fn compress(&self, report: &mut Report) -> Result<()> {
+        if self.dry_run || report.compressed.is_empty() {
+            return Ok(());
+        }
+        let (state, now) = (self.judge.state, self.judge.now);
+        let due = std::mem::take(&mut report.compressed);
+        let failed = |why| report.failed.push(why);
+        report.compressed = compression::compress(state, due, now, failed);
+        let line = Line::new("journals compressed").detail("count", report.compressed.len());
+        log::append(state, Log::Operations, &line)
     }
 
     /// Takes a session that is gone off the live ones, and marks it to be put away: marked first, so that a cleanup that is

@@ -288,8 +288,16 @@ impl Session<'_> {
 
     /// What hooks have recorded. It is read after the transcript, since a hook comes before the line that the client writes.
     fn known(&self) -> Result<Known> {
-        let events = self.dir.as_ref().map(SessionDir::events).transpose()?;
-        Ok(events.map(Known::of).unwrap_or_default())
+        let Some(dir) = &self.dir else {
+            return Ok(Known::default());
+        };
+        let mut events = dir.events()?;
+        let known = Known::of(events.by_ref());
+        // What a damaged part says would be imported a second time.
+        match events.damage().unreadable {
+            0 => Ok(known),
+            _ => dir.unreadable()?.pop().map_or(Ok(known), Err),
+        }
     }
 
     /// What earlier imports have made.

@@ -445,6 +445,7 @@ fn state(
         }
     };
     let mut findings = vec![space(&state), last_event(&state, now)];
+    findings.extend(journals(&state));
     let errors = log::read(&state, Log::HookErrors);
     let of_today = |line: &&serde_json::Map<String, Value>| {
         let time = line
@@ -546,6 +547,21 @@ fn last_event(state: &State, now: Timestamp) -> Finding {
             "start a session, in a folder that Claude Code trusts",
         ),
     }
+}
+
+/// The compressed parts of journals that are damaged.
+fn journals(state: &State) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // What cannot be listed is said by whoever checks that place.
+    for id in state.session_ids().into_iter().flatten() {
+        let unreadable = state.session(&id).unreadable().unwrap_or_default();
+        let remedy = format!(
+            "put it back from a backup; `ccsession archive show {id} --journal` has what was archived of it"
+        );
+        let faults = unreadable.into_iter();
+        findings.extend(faults.map(|err| Finding::fault("journals", err.to_string(), &remedy)));
+    }
+    findings
 }
 
 fn pointers(places: &Places) -> Finding {

@@ -5,12 +5,14 @@
 //! that was rotated is found again by its identity, so that no line is lost and none comes twice.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::file::{self, Meta};
 use super::lines::{Found, Lines, Position};
+use super::packed::{self, Source};
 use super::session::SessionDir;
 use super::state::State;
 use super::{clock, index};
@@ -176,6 +178,8 @@ struct Part {
 enum Place {
     /// Where the line begins that this byte is in.
     Near(u64),
+    /// Where the line begins that is so many bytes before the end, in a part that is compressed.
+    BeforeEnd(u64),
     /// Where it ended.
     After(Position),
 }
@@ -198,13 +202,15 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Begins so many bytes before the end of the journal and of the full part before it.
+    /// Begins so many bytes before the end of the journal and of the full part before it. One that was put aside empty counts
+    /// for none.
     fn ending(session: SessionDir, bytes: u64) -> Result<Self> {
         let mut tail = Self::at_start(session);
         let path = tail.session.journal();
         if let Some(found) = file::look(&path)? {
-            let before = tail.session.rotated_before(found.meta.identity)?;
-            let parts = before.into_iter().next_back();
+            let mut before = tail.session.rotated_before(found.meta.identity)?;
+            let wanted = if found.meta.size == 0 { 2 } else { 1 };
+            let parts = before.split_off(before.len().saturating_sub(wanted));
             let parts = parts.into_iter().chain([(path, found.meta)]);
             tail.parts = parts
                 .map(|(path, meta)| Part::before_end(path, meta, bytes))
@@ -260,8 +266,12 @@ impl Part {
     }
 
     fn before_end(path: PathBuf, meta: Meta, bytes: u64) -> Self {
+        let place = match packed::is_packed(&path) {
+            true => Place::BeforeEnd(bytes),
+            false => Place::Near(meta.size.saturating_sub(bytes)),
+        };
         Self {
-            place: Place::Near(meta.size.saturating_sub(bytes)),
+            place,
             ..Self::new(path, meta.identity)
         }
     }
@@ -274,12 +284,17 @@ impl Part {
         if found == self.read || !found.as_ref().is_some_and(is_it) {
             return Ok(());
         }
+        if packed::is_packed(&self.path) {
+            self.read = found;
+            return self.read_packed(reader);
+        }
         let Some(mut lines) = Lines::open(&self.path)?.filter(|lines| is_it(&lines.meta())) else {
             return Ok(());
         };
         match &self.place {
             Place::Near(offset) => lines.go_near(*offset)?,
             Place::After(position) => drop(lines.go_on(position)?),
+            Place::BeforeEnd(_) => {}
         }
         loop {
             match lines.next_line()? {
@@ -291,5 +306,31 @@ impl Part {
         self.read = Some(lines.meta());
         self.place = Place::After(lines.position()?);
         Ok(())
+    }
+
+    /// Reads the lines of a part that is compressed.
+    fn read_packed(&self, reader: &mut impl FnMut(&[u8])) -> Result<()> {
+        let failed = Error::io("decompress", &self.path);
+        let Some(source) = Source::open(&self.path, packed::UNPACK)? else {
+            return Ok(());
+        };
+        let size = source.size().ok().flatten().unwrap_or(0);
+        let start = match self.place {
+            Place::BeforeEnd(bytes) => size.saturating_sub(bytes),
+            Place::Near(_) | Place::After(_) => 0,
+        };
+        let mut source = BufReader::new(source);
+        let (mut line, mut end) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            match source.read_until(b'\n', &mut line) {
+                Ok(0) => return Ok(()),
+                Ok(length) => end += length as u64,
+                Err(err) => return Err(failed(err)),
+            }
+            if end > start && line.pop_if(|last| *last == b'\n').is_some() {
+                reader(&line);
+            }
+        }
     }
 }

@@ -3,15 +3,16 @@
 //! Each record is one `write(2)` of `\n{…}\n`. A process that is killed inside its write leaves a fragment in the middle
 //! of the file; the leading line break keeps the next record off it. Readers skip blank lines and count what is torn.
 //!
-//! A journal that outgrows its limit goes on in a new file ([`super::SessionDir::rotate`]). Readers see one stream.
+//! A journal that outgrows its limit goes on in a new file ([`super::SessionDir::rotate`]), and full files are compressed
+//! some day ([`super::packed`]). Readers see one stream.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::file;
+use super::packed::Source;
 use super::write::{self, Appended};
 use crate::model::event::BadLine;
 use crate::model::{Event, Line};
@@ -37,7 +38,7 @@ pub fn append(path: &Path, event: &Event) -> Result<Appended> {
 /// # Errors
 /// [`super::Error::Unsafe`] where the file is not ours alone, [`super::Error::Io`] where it cannot be opened.
 pub fn read(path: &Path) -> Result<Events> {
-    let file = file::open_own(path)?;
+    let file = file::open_own(path)?.map(Source::Plain);
     Ok(Events::of(Lines::of(file.into_iter().collect())))
 }
 
@@ -61,10 +62,21 @@ pub struct Damage {
     pub newer: u64,
     /// An unterminated last line: a write that is in flight.
     pub in_flight: u64,
+    /// Compressed files of which only a beginning could be read, or nothing.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unreadable: u64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Damage {
-    /// Each kind of damage that was met: how many lines, and what they are. A line in flight is none.
+    /// Each kind of damage to lines that was met: how many, and what they are. A line in flight is none.
     pub fn named(&self) -> impl Iterator<Item = (u64, &'static str)> + use<> {
         let kinds = [
             (self.torn, "torn"),
@@ -89,6 +101,7 @@ impl AddAssign for Damage {
         self.foreign += other.foreign;
         self.newer += other.newer;
         self.in_flight += other.in_flight;
+        self.unreadable += other.unreadable;
     }
 }
 
@@ -97,7 +110,7 @@ impl AddAssign for Damage {
 #[derive(Debug)]
 pub struct Lines {
     /// The files to be read, the first one last.
-    files: Vec<File>,
+    files: Vec<Source>,
     buffer: Vec<u8>,
     /// What has been read and not been looked at: from here to there in the buffer.
     start: usize,
@@ -113,7 +126,7 @@ pub struct Lines {
 
 impl Lines {
     /// Reads these files, in this order.
-    pub(super) fn of(mut files: Vec<File>) -> Self {
+    pub(super) fn of(mut files: Vec<Source>) -> Self {
         files.reverse();
         Self {
             files,
@@ -138,17 +151,24 @@ impl Lines {
     }
 
     /// Reads the end of these files: from the first line that starts within the last `bytes` bytes of them all.
-    pub(super) fn of_tail(mut files: Vec<File>, bytes: u64) -> std::io::Result<Self> {
+    pub(super) fn of_tail(mut files: Vec<Source>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
         let mut is_cut = false;
         let mut first = 0;
         for (place, file) in files.iter_mut().enumerate().rev() {
-            let size = file.metadata()?.len();
+            let Some(size) = file.size()? else {
+                // Damaged: where its end begins cannot be told.
+                first = place + 1;
+                break;
+            };
             first = place;
             if size >= left {
                 is_cut = size > left;
-                // The byte before tells whether a line starts here.
-                file.seek(SeekFrom::Start((size - left).saturating_sub(1)))?;
+                // The byte before tells whether a line starts here. One that is damaged says so again when it is read.
+                match file.skip((size - left).saturating_sub(1)) {
+                    Err(err) if !file.is_packed() => return Err(err),
+                    _ => {}
+                }
                 break;
             }
             left -= size;
@@ -215,6 +235,12 @@ impl Lines {
                     self.end += read;
                     return Some(());
                 }
+                Err(_) if self.files.last().is_some_and(Source::is_packed) => {
+                    self.damage.unreadable += 1;
+                    // What it broke off in is no line of its own.
+                    self.is_cut = true;
+                    self.next_file();
+                }
                 Ok(_) | Err(_) => self.next_file(),
             }
         }
@@ -270,17 +296,17 @@ impl Iterator for Events {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Seek, Write};
 
     use proptest::prelude::*;
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> File {
+    fn file(bytes: &[u8]) -> Source {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        file
+        Source::Plain(file)
     }
 
     fn read(mut lines: Lines) -> (Vec<Vec<u8>>, Damage) {

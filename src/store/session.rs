@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Stat;
-
 use super::error::{Error, Result};
 use super::file::Meta;
+use super::packed::{self, Source, Unpack};
 use super::write::{self, Appended, Durability};
 use super::{file, journal};
 use crate::model::record::Scope;
@@ -37,15 +36,57 @@ pub struct Created {
     pub journal: bool,
 }
 
+/// A file of what was recorded of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// Where it was before it was put aside and compressed.
+    pub name: PathBuf,
+    /// How many bytes it had then.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+#[cfg(feature = "cli")]
+impl Piece {
+    /// How many lines it has, blank ones too; none where it is not there any more.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], also where it is compressed and damaged.
+    pub fn count_lines(&self) -> Result<u64> {
+        let Some(mut source) = Source::open(&self.path, packed::UNPACK)? else {
+            return Ok(0);
+        };
+        let mut piece = vec![0; 64 * 1024];
+        let (mut count, mut is_unfinished) = (0, false);
+        loop {
+            match io::Read::read(&mut source, &mut piece) {
+                Ok(0) => return Ok(count + u64::from(is_unfinished)),
+                Ok(read) => {
+                    let read = piece.get(..read).unwrap_or_default();
+                    count += memchr::memchr_iter(b'\n', read).count() as u64;
+                    is_unfinished = read.last() != Some(&b'\n');
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(Error::io("read", &self.path)(err)),
+            }
+        }
+    }
+}
+
 /// The folder of one session, which may not be there.
 #[derive(Debug, Clone)]
 pub struct SessionDir {
     path: PathBuf,
+    /// How what is compressed in it is read.
+    unpack: Option<Unpack>,
 }
 
 impl SessionDir {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(super) fn new(path: PathBuf, unpack: Option<Unpack>) -> Self {
+        Self { path, unpack }
     }
 
     /// The folder itself.
@@ -245,18 +286,57 @@ impl SessionDir {
         if file::look(&journal)?.is_none_or(|found| found.meta.size <= limit) {
             return Ok(false);
         }
+        self.go_on_in_new(None, exchange)
+    }
+
+    /// Puts a journal aside to which nothing was added for long, so that it can be compressed: it goes on in a new file, which
+    /// is as old. Whether it did is the answer; where the file system cannot exchange names, it stays where it is.
+    ///
+    /// # Errors
+    /// As [`Self::rotate`]. The caller holds the lock.
+    pub fn put_aside(&self) -> Result<bool> {
+        let journal = self.journal();
+        let Some(found) = file::look(&journal)?.filter(|found| found.meta.size > 0) else {
+            return Ok(false);
+        };
+        let modified = found.meta.modified;
+        self.go_on_in_new(Some(modified), |journal, full| {
+            if !write::exchange(journal, full)? {
+                return Ok(false);
+            }
+            // An event that came just before is the last activity.
+            let last = file::look(full)?.map_or(modified, |full| full.meta.modified);
+            let is_unused = file::look(journal)?.is_some_and(|found| found.meta.size == 0);
+            if last > modified && is_unused {
+                write::set_modified(journal, last)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Lets the journal go on in a new file, as old as `modified` if that is given: `exchange` gives the journal the name of
+    /// a full part and the empty file there the journal's, and says whether it did.
+    fn go_on_in_new(
+        &self,
+        modified: Option<Timestamp>,
+        exchange: impl Fn(&Path, &Path) -> Result<bool>,
+    ) -> Result<bool> {
         // After the last one: a number that is missing stays so.
         let last = self.numbers()?.last().copied().unwrap_or(0);
         for number in last.saturating_add(1)..=u32::MAX {
             let full = self.rotated(number);
             if write::create_small(&full, b"")? {
-                let exchanged = exchange(&journal, &full);
-                if exchanged.is_err() && file::look(&full)?.is_some_and(|full| full.meta.size == 0)
+                let dated = modified.map(|modified| write::set_modified(&full, modified));
+                let exchanged = dated
+                    .transpose()
+                    .and_then(|_| exchange(&self.journal(), &full));
+                if !matches!(exchanged, Ok(true))
+                    && file::look(&full)?.is_some_and(|full| full.meta.size == 0)
                 {
                     // Otherwise each later event would leave another one.
                     write::remove(&full)?;
                 }
-                return exchanged.map(|()| true);
+                return exchanged;
             }
         }
         Ok(false)
@@ -267,17 +347,36 @@ impl SessionDir {
         self.path.join(format!("events.{number}.jsonl"))
     }
 
+    /// Where that part is once it is compressed.
+    fn packed(&self, number: u32) -> PathBuf {
+        let ending = packed::ENDING;
+        self.path.join(format!("events.{number}.jsonl{ending}"))
+    }
+
+    /// The journal's part of this number as it is now, compressed or not. Where it is both, the plain one counts: it
+    /// goes last. A plain one is never made of a compressed one, so none is overlooked.
+    fn part(&self, number: u32) -> Result<Option<(PathBuf, Meta)>> {
+        for path in [self.rotated(number), self.packed(number)] {
+            if let Some(found) = file::look(&path)? {
+                return Ok(Some((path, found.meta)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The numbers of the journal's full parts that are there, in order.
     fn numbers(&self) -> Result<Vec<u32>> {
         let number = |name: OsString| {
-            let number = name.to_str()?.strip_prefix("events.")?;
-            let number = number.strip_suffix(".jsonl")?;
+            let plain = name.to_str()?;
+            let plain = plain.strip_suffix(packed::ENDING).unwrap_or(plain);
+            let number = plain.strip_prefix("events.")?.strip_suffix(".jsonl")?;
             let number: u32 = number.parse().ok()?;
             // Written in one way only.
-            (self.rotated(number).file_name() == Some(&name) && number > 0).then_some(number)
+            (format!("events.{number}.jsonl") == plain && number > 0).then_some(number)
         };
         let mut numbers: Vec<u32> = file::names(&self.path)?.filter_map(number).collect();
         numbers.sort_unstable();
+        numbers.dedup();
         // A listing may miss what is created while it is made. So what is between is asked for by its name, and what has
         // come since.
         let last = numbers.last().copied().unwrap_or(0);
@@ -286,7 +385,7 @@ impl SessionDir {
             .take(MAX_BETWEEN)
             .collect();
         for number in between.into_iter().chain(last + 1..) {
-            if file::look(&self.rotated(number))?.is_some() {
+            if self.part(number)?.is_some() {
                 numbers.push(number);
             } else if number > last {
                 break;
@@ -300,7 +399,7 @@ impl SessionDir {
     /// is there.
     fn numbers_if_any(&self) -> Result<Vec<u32>> {
         for number in [1, 2] {
-            if file::look(&self.rotated(number))?.is_some() {
+            if self.part(number)?.is_some() {
                 return self.numbers();
             }
         }
@@ -315,15 +414,13 @@ impl SessionDir {
     pub(super) fn rotated_before(&self, newest: (u64, u64)) -> Result<Vec<(PathBuf, Meta)>> {
         let mut parts = Vec::new();
         for number in self.numbers()? {
-            let path = self.rotated(number);
-            match file::look(&path)?.map(|found| found.meta) {
-                Some(meta) if meta.identity == newest => break,
-                Some(meta) => parts.push((path, meta)),
+            match self.part(number)? {
+                Some((_, meta)) if meta.identity == newest => break,
+                Some(part) => parts.push(part),
                 None => {}
             }
         }
-        // As in `open_before`.
-        parts.retain(|(_, meta)| meta.size > 0);
+        parts.retain(is_full);
         Ok(parts)
     }
 
@@ -335,28 +432,64 @@ impl SessionDir {
         missing.take(MAX_MISSING).collect()
     }
 
-    /// Opens the full parts of these numbers, and then the `newest`.
-    fn open_before(&self, newest: Option<(File, Stat)>, numbers: &[u32]) -> Result<Vec<File>> {
-        let identity = |(_, stat): &(File, Stat)| Meta::from(stat).identity;
-        let last = newest.as_ref().map(identity);
+    /// Opens the journal's files, the oldest first, and says the numbers of the full ones.
+    fn open(&self, numbers: impl Fn(&Self) -> Result<Vec<u32>>) -> Result<(Vec<Source>, Vec<u32>)> {
+        loop {
+            // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
+            let newest = file::opened_own(&self.journal())?;
+            let numbers = numbers(self)?;
+            let Some((newest, stat)) = newest else {
+                let (files, _) = self.open_before(None, &numbers)?;
+                return Ok((files, numbers));
+            };
+            let identity = Meta::from(&stat).identity;
+            let (mut files, has_newest) = self.open_before(Some(identity), &numbers)?;
+            if has_newest {
+                return Ok((files, numbers));
+            }
+            let stat = rustix::fs::fstat(&newest);
+            let names = stat
+                .map_err(Error::io("inspect", &self.journal()))?
+                .st_nlink;
+            let is_it = || {
+                let found = file::look(&self.journal())?;
+                Ok::<_, Error>(found.is_some_and(|found| found.meta.identity == identity))
+            };
+            // Without a name it was compressed meanwhile, and is among the full ones in another form.
+            if names > 0 || is_it()? {
+                files.push(Source::Plain(newest));
+                return Ok((files, numbers));
+            }
+        }
+    }
+
+    /// Opens the full parts of these numbers up to the one that is `newest`. Whether that is among them is told, too.
+    fn open_before(
+        &self,
+        newest: Option<(u64, u64)>,
+        numbers: &[u32],
+    ) -> Result<(Vec<Source>, bool)> {
         let mut files = Vec::new();
         for number in numbers {
             let path = self.rotated(*number);
-            let Some(part) = file::opened_own(&path)? else {
-                continue;
-            };
-            let part_is = Some(identity(&part));
-            let has_name = file::look(&path)?.map(|found| found.meta.identity) == part_is;
-            // One without content, or without its name by now, is not full: it is about to become the journal.
-            if has_name && part.1.st_size > 0 {
-                files.push(part.0);
+            if let Some((file, stat)) = file::opened_own(&path)? {
+                let part = Some(Meta::from(&stat).identity);
+                let named = file::look(&path)?.map(|found| found.meta.identity);
+                // One without content, or whose name another has by now, is not full: it is about to become the journal.
+                if stat.st_size > 0 && (named == part || part == newest) {
+                    files.push(Source::Plain(file));
+                }
+                if part == newest {
+                    return Ok((files, true));
+                }
+                if named.is_some() {
+                    continue;
+                }
+                // It was compressed at this very moment.
             }
-            if part_is == last {
-                return Ok(files);
-            }
+            files.extend(Source::open(&self.packed(*number), self.unpack)?);
         }
-        files.extend(newest.map(|(file, _)| file));
-        Ok(files)
+        Ok((files, false))
     }
 
     /// Reads the journal and the imported events for views: what they need of each.
@@ -368,11 +501,8 @@ impl SessionDir {
     }
 
     fn lines_and(&self, imported: Option<File>) -> Result<journal::Lines> {
-        // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
-        let newest = file::opened_own(&self.journal())?;
-        let numbers = self.numbers()?;
-        let mut files = self.open_before(newest, &numbers)?;
-        files.extend(imported);
+        let (mut files, numbers) = self.open(Self::numbers)?;
+        files.extend(imported.map(Source::Plain));
         Ok(journal::Lines::of(files).without(self.missing(&numbers)))
     }
 
@@ -389,7 +519,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_lines(&self) -> Result<journal::Lines> {
-        let file = file::open_own(&self.imported())?;
+        let file = file::open_own(&self.imported())?.map(Source::Plain);
         Ok(journal::Lines::of(file.into_iter().collect()))
     }
 
@@ -400,7 +530,7 @@ impl SessionDir {
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, journal::Damage)>> {
         let mut damaged = Vec::new();
         for path in self.files_of_lines()? {
-            let file = file::open_own(&path)?;
+            let file = Source::open(&path, self.unpack)?;
             let lines = journal::Lines::of(file.into_iter().collect());
             let mut damage = lines.for_each(|_| {});
             if path != self.journal() {
@@ -415,17 +545,113 @@ impl SessionDir {
     }
 
     /// The files that [`Self::lines`] reads, as far as they are there; the imported events are the last.
+    fn files_of_lines(&self) -> Result<Vec<PathBuf>> {
+        let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(_)));
+        let mut files = Vec::new();
+        for number in self.numbers()? {
+            files.extend(self.part(number)?.map(|(path, _)| path));
+        }
+        let rest = [self.journal(), self.imported()];
+        files.extend(rest.into_iter().filter(is_there));
+        Ok(files)
+    }
+
+    /// What [`Self::lines`] reads, file by file, as it was before the journal was put aside and its parts were compressed: that
+    /// changes nothing of what is on record.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] where a compressed part is damaged.
+    #[cfg(feature = "cli")]
+    pub fn pieces(&self) -> Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        for number in self.numbers()? {
+            let Some((path, meta)) = self.part(number)?.filter(is_full) else {
+                continue;
+            };
+            let size = match packed::is_packed(&path) {
+                true => packed::size(&path)?.unwrap_or(0),
+                false => meta.size,
+            };
+            pieces.push(Piece {
+                name: self.rotated(number),
+                size,
+                modified: meta.modified,
+                path,
+            });
+        }
+        for path in [self.journal(), self.imported()] {
+            let Some(meta) = file::look(&path)?.map(|found| found.meta) else {
+                continue;
+            };
+            let last = pieces.last_mut();
+            let before = last.filter(|last| meta.size == 0 && last.modified == meta.modified);
+            if let Some(before) = before.filter(|_| path == self.journal()) {
+                before.name = path;
+                continue;
+            }
+            pieces.push(Piece {
+                name: path.clone(),
+                size: meta.size,
+                modified: meta.modified,
+                path,
+            });
+        }
+        Ok(pieces)
+    }
+
+    /// The plain files of a journal that could be compressed: of at least `least` bytes, and last written when `is_old` says
+    /// yes. The journal that is being written is among them, as the last.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn files_of_lines(&self) -> Result<Vec<PathBuf>> {
-        let is_there = |path: &PathBuf| matches!(file::look(path), Ok(Some(_)));
-        let rotated = self
-            .numbers()?
-            .into_iter()
-            .map(|number| self.rotated(number));
-        let rest = [self.journal(), self.imported()];
-        Ok(rotated.chain(rest).filter(is_there).collect())
+    pub fn compressible(
+        &self,
+        least: u64,
+        is_old: impl Fn(Timestamp) -> bool,
+    ) -> Result<Vec<PathBuf>> {
+        let numbers = self.numbers()?.into_iter();
+        let paths = numbers.map(|number| self.rotated(number));
+        let mut found = Vec::new();
+        for path in paths.chain([self.journal()]) {
+            let meta = file::look(&path)?.map(|found| found.meta);
+            let is_worth_it = |meta: &Meta| meta.size >= least && is_old(meta.modified);
+            found.extend(meta.filter(is_worth_it).map(|_| path));
+        }
+        Ok(found)
+    }
+
+    /// Compresses one of the journal's full parts. Whether it did is the answer: not where something was written meanwhile.
+    /// Whoever is killed at whatever moment, nothing is lost and nothing is read twice.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], as where the disk is full; then the part is as it was.
+    #[cfg(feature = "cli")]
+    pub fn compress(&self, part: &Path) -> Result<bool> {
+        let mut packed = part.as_os_str().to_owned();
+        packed.push(packed::ENDING);
+        packed::compress(part, Path::new(&packed))
+    }
+
+    /// What keeps each compressed part from being read to its end, of those that are damaged.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be listed.
+    pub fn unreadable(&self) -> Result<Vec<Error>> {
+        let mut unreadable = Vec::new();
+        for number in self.numbers()? {
+            let Some((path, _)) = self
+                .part(number)?
+                .filter(|(path, _)| packed::is_packed(path))
+            else {
+                continue;
+            };
+            let read = Source::open(&path, self.unpack).and_then(|source| {
+                let copied = source.map(|mut source| io::copy(&mut source, &mut io::sink()));
+                copied.transpose().map_err(Error::io("decompress", &path))
+            });
+            unreadable.extend(read.err());
+        }
+        Ok(unreadable)
     }
 
     /// Reads the journal: all that each event says.
@@ -441,9 +667,7 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn last_lines(&self, bytes: u64) -> Result<journal::Lines> {
-        // The newest comes first, as in `lines_and`.
-        let newest = file::opened_own(&self.journal())?;
-        let files = self.open_before(newest, &self.numbers_if_any()?)?;
+        let (files, _) = self.open(Self::numbers_if_any)?;
         journal::Lines::of_tail(files, bytes).map_err(Error::io("read", &self.journal()))
     }
 
@@ -510,12 +734,17 @@ impl SessionDir {
     }
 }
 
+/// Whether a part has anything to say, as in [`SessionDir::open_before`]. A compressed one that is empty is damaged.
+fn is_full((path, meta): &(PathBuf, Meta)) -> bool {
+    meta.size > 0 || packed::is_packed(path)
+}
+
 /// Gives the full journal at `journal` the name of the empty file at `full`, and an empty one its name.
-fn exchange(journal: &Path, full: &Path) -> Result<()> {
+fn exchange(journal: &Path, full: &Path) -> Result<bool> {
     if write::exchange(journal, full)? {
-        return Ok(());
+        return Ok(true);
     }
     // For a moment there is no journal: an event that comes then begins one.
     write::rename(journal, full)?;
-    write::begin(journal, b"").map(drop)
+    write::begin(journal, b"").map(|_| true)
 }

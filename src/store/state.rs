@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::lock::{self, Lock};
+use super::packed::{UNPACK, Unpack};
 use super::places::Places;
 use super::session::SessionDir;
 use super::{file, write};
@@ -14,6 +15,8 @@ use crate::model::{SessionId, Timestamp};
 #[derive(Debug, Clone)]
 pub struct State {
     root: PathBuf,
+    /// How what is compressed in it is read.
+    unpack: Option<Unpack>,
 }
 
 impl State {
@@ -22,9 +25,22 @@ impl State {
     /// # Errors
     /// [`Error::NoStateDir`] where there is no place for one, [`Error::Unsafe`] where it is not ours alone.
     pub fn open(places: &Places) -> Result<Option<Self>> {
+        let plain = Self::open_plain(places)?;
+        Ok(plain.map(|plain| Self {
+            unpack: UNPACK,
+            ..plain
+        }))
+    }
+
+    /// As [`Self::open`], for those that decompress nothing: hooks.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_plain(places: &Places) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         Ok(file::check_private_dir(root)?.then(|| Self {
             root: root.to_owned(),
+            unpack: None,
         }))
     }
 
@@ -33,10 +49,22 @@ impl State {
     /// # Errors
     /// As [`Self::open`], and [`Error::Io`] where it cannot be created.
     pub fn create(places: &Places) -> Result<Self> {
+        Ok(Self {
+            unpack: UNPACK,
+            ..Self::create_plain(places)?
+        })
+    }
+
+    /// As [`Self::create`], for those that decompress nothing: hooks.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_plain(places: &Places) -> Result<Self> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         write::make_private_dir(root)?;
         Ok(Self {
             root: root.to_owned(),
+            unpack: None,
         })
     }
 
@@ -47,7 +75,7 @@ impl State {
 
     /// The folder of one session, which may not be there.
     pub fn session(&self, id: &SessionId) -> SessionDir {
-        SessionDir::new(self.sessions().join(id.as_str()))
+        SessionDir::new(self.sessions().join(id.as_str()), self.unpack)
     }
 
     /// The ids of all sessions ever recorded and not pruned, in no order.

@@ -192,6 +192,37 @@ impl Growing {
         written.map_err(Error::io("write", &self.path))
     }
 
+    /// The file itself, for whoever writes to it as a stream.
+    #[cfg(feature = "cli")]
+    pub(super) fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// The file, opened once more, from its start.
+    #[cfg(feature = "cli")]
+    pub(super) fn reopened(&self) -> std::io::Result<File> {
+        self.temporary.reopen()
+    }
+
+    /// Where it is as long as it grows.
+    #[cfg(feature = "cli")]
+    pub(super) fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Makes it look as if it had been written at `modified`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    #[cfg(feature = "cli")]
+    pub(super) fn set_modified(&self, modified: Timestamp) -> Result<()> {
+        let dated = self
+            .temporary
+            .as_file()
+            .set_modified(modified.to_utc().into());
+        dated.map_err(Error::io("write", self.temporary.path()))
+    }
+
     /// Waits until it is on the disk.
     ///
     /// # Errors
@@ -413,6 +444,19 @@ pub fn exchange(one: &Path, other: &Path) -> Result<bool> {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
         Err(errno) => Err(Error::io("rename", one)(errno)),
     }
+}
+
+/// Makes the file at `path`, if there is one, look as if it had been written at `modified`.
+///
+/// # Errors
+/// As [`file::open_own`].
+pub(super) fn set_modified(path: &Path, modified: Timestamp) -> Result<()> {
+    let dated = file::open(path, OFlags::WRONLY | OFlags::NOFOLLOW)?
+        .map(|file| file.set_modified(modified.to_utc().into()));
+    dated
+        .transpose()
+        .map(drop)
+        .map_err(Error::io("write", path))
 }
 
 /// Gives the file at `from` the name `to`, replacing what is there.

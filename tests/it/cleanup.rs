@@ -253,7 +253,7 @@ fn a_dry_run_says_each_thing_and_why() {
 #[test]
 fn a_dry_run_changes_nothing_and_the_real_one_does_what_it_said() {
     let report = Stage::new().does_as_it_says(&[]);
-    let expected = json!({"v": 1, "removed": 1, "orphans": 5, "processes": 2, "retired": 2, "listed": 1, "archived": 5, "owners": 1, "pruned": 0, "leases": 1, "dry_run": false});
+    let expected = json!({"v": 1, "removed": 1, "orphans": 5, "processes": 2, "retired": 2, "listed": 1, "archived": 5, "compressed": 0, "owners": 1, "pruned": 0, "leases": 1, "dry_run": false});
     assert_eq!(report, expected);
 }
 

@@ -319,6 +319,7 @@ fn every_whole_record_is_read_and_everything_else_is_counted() {
             foreign: 2,
             newer: 1,
             in_flight: 0,
+            unreadable: 0,
         },
     );
 }

@@ -22,6 +22,7 @@ mod cleanup;
 mod cli;
 mod clock_in;
 mod clock_out;
+mod compression;
 mod current;
 mod docs;
 mod doctor;

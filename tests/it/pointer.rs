@@ -917,7 +917,7 @@ fn temporary_files_go_when_their_process_must_be_dead() {
     let report = in_utc(&sandbox, ["cleanup", "--json"]).json();
     assert_eq!(
         report,
-        json!({"v": 1, "removed": 0, "orphans": 1, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": false})
+        json!({"v": 1, "removed": 0, "orphans": 1, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "compressed": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": false})
     );
     assert!(!old.exists() && young.exists() && other.exists());
 }
@@ -1000,7 +1000,7 @@ fn cleanup_prints_how_many_pointers_it_removed() {
     let report = in_utc(&sandbox, ["cleanup", "--json"]).json();
     assert_eq!(
         report,
-        json!({"v": 1, "removed": 2, "orphans": 0, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": false})
+        json!({"v": 1, "removed": 2, "orphans": 0, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "compressed": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": false})
     );
 
     let sandbox = stale(2);
@@ -1042,7 +1042,7 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
     let report = in_utc(&sandbox, ["cleanup", "--dry-run", "--json"]).output();
     assert_eq!(
         serde_json::from_slice::<Value>(&report.stdout).unwrap(),
-        json!({"v": 1, "removed": 12, "orphans": 2, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": true})
+        json!({"v": 1, "removed": 12, "orphans": 2, "processes": 0, "retired": 0, "listed": 0, "archived": 0, "compressed": 0, "owners": 0, "pruned": 0, "leases": 0, "dry_run": true})
     );
     assert_eq!(entries(&sandbox.pointers()), before);
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START};
+
 /// Each room and the rooms it may use.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
@@ -157,10 +159,24 @@ fn the_hooks_link_neither_parser_nor_network() {
         "similar",
         "unicode-width",
         "uuid",
+        "zstd",
     ] {
         assert!(
             manifest.contains(&format!("\"dep:{heavy}\"")),
             "{heavy} must be behind the feature `cli`"
         );
+    }
+}
+
+#[test]
+fn the_hooks_link_nothing_that_decompresses() {
+    // One of the errors of that library, which whoever links it has in words.
+    let has_it = |program: &str| {
+        let bytes = fs::read(program).unwrap();
+        memchr::memmem::find(&bytes, b"Unsupported frame parameter").is_some()
+    };
+    assert!(has_it(CCSESSION), "the test looks for nothing");
+    for hook in [SESSION_START, PRE_TOOL_USE, POST_TOOL_USE, SESSION_EVENT] {
+        assert!(!has_it(hook), "{hook} does");
     }
 }

@@ -1,0 +1,104 @@
+//! Compressing journals: of sessions that are gone, once nothing was added for a week. What is read of them stays the same, and
+//! so does when they were last heard of.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use super::cleanup::{Gone, gone};
+use crate::identity::liveness::Judge;
+use crate::model::{SessionId, Timestamp};
+use crate::store::archive::Archives;
+use crate::store::lock::CLI_PATIENCE;
+use crate::store::{Result, SessionDir, State};
+
+/// For how long nothing was added to a journal that is compressed.
+const QUIET: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The least size of a file that is compressed, in bytes: a smaller one takes up as much of the disk all the same.
+const LEAST: u64 = 4096;
+/// How long a process may go on writing to the journal that it opened before that was put aside: twice as long as a hook
+/// lives.
+const LATE: Duration = Duration::from_secs(2);
+
+/// A session whose journal is to be compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiet {
+    /// The session.
+    pub id: SessionId,
+    /// How it is gone.
+    pub how: Gone,
+    /// For how long nothing has been added.
+    pub quiet: Duration,
+}
+
+/// The session, if it is gone, and its journal is to be compressed. What cannot be looked at is left alone.
+pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<Quiet> {
+    let dir = judge.state.session(id);
+    let quiet = dir.last_activity()?.age(judge.now);
+    if quiet < QUIET || files(&dir, judge.now).ok()?.is_empty() {
+        return None;
+    }
+    let how = gone(judge, id).filter(|how| *how != Gone::Unrecorded)?;
+    let id = id.clone();
+    Some(Quiet { id, how, quiet })
+}
+
+fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
+    dir.compressible(LEAST, |modified| modified.age(now) >= QUIET)
+}
+
+/// Compresses the journals of these sessions. Those of which it could are the answer; why it could not is told to `failed`, and
+/// the next day's cleanup goes on.
+pub(super) fn compress(
+    state: &State,
+    due: Vec<Quiet>,
+    now: Timestamp,
+    mut failed: impl FnMut(String),
+) -> Vec<Quiet> {
+    let mut aside = Vec::new();
+    let mut is_new = false;
+    for quiet in due {
+        match put_aside(state, &quiet.id, now) {
+            Ok(was_put) => {
+                is_new |= was_put;
+                aside.push(quiet);
+            }
+            Err(err) => failed(err.to_string()),
+        }
+    }
+    if is_new {
+        thread::sleep(LATE);
+    }
+    aside.retain(|quiet| match compress_parts(state, &quiet.id, now) {
+        Ok(is_compressed) => is_compressed,
+        Err(err) => {
+            failed(err.to_string());
+            false
+        }
+    });
+    aside
+}
+
+/// Lets a journal that is worth it go on in a new file. Whether it did is the answer.
+fn put_aside(state: &State, id: &SessionId, now: Timestamp) -> Result<bool> {
+    let dir = state.session(id);
+    // Who archives the session reads its files one after the other.
+    let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
+    let _lock = state.lock(CLI_PATIENCE)?;
+    // It may have gone on since.
+    let has_journal = files(&dir, now)?.contains(&dir.journal());
+    Ok(has_journal && dir.put_aside()?)
+}
+
+/// Compresses the parts of a journal to which nothing was added meanwhile either. Whether there were any is the answer.
+fn compress_parts(state: &State, id: &SessionId, now: Timestamp) -> Result<bool> {
+    let dir = state.session(id);
+    let mut is_any = false;
+    for part in files(&dir, now)? {
+        if part != dir.journal() {
+            let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
+            is_any |= dir.compress(&part)?;
+        }
+    }
+    Ok(is_any)
+}
