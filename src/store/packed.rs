@@ -139,7 +139,7 @@ mod with_zstd {
     use crate::store::file::Meta;
     use crate::store::write;
 
-    /// How hard to compress, as archives are.
+    /// How hard to compress.
     const LEVEL: i32 = 3;
     /// The longest beginning of a compressed file that tells how long it is.
     const HEAD: usize = 18;
