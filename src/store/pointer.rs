@@ -29,7 +29,7 @@ const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The most names in the directory that one sweep looks at.
 const MAX_NAMES: usize = 100_000;
-/// So many stale pointers are removed while the lock is held once: about a millisecond's work.
+/// So many pointers are looked at while the lock is held once: about a millisecond's work.
 const TURN: usize = 64;
 /// A pointer on its way out has this name for a moment.
 const LEAVING: &str = ".ccsession-gone-";
@@ -112,6 +112,28 @@ pub enum Why {
     Unreadable,
     /// A temporary file that its process left behind.
     Orphaned,
+}
+
+/// Whose turn it is in a sweep: pointers are looked at and removed while the lock is held, some at a time.
+#[derive(Debug)]
+enum Turn {
+    /// Nobody's now.
+    Over,
+    /// The sweep's, for so many pointers more.
+    Mine { left: usize, _lock: Option<Lock> },
+    /// Nobody's any more: the lock could not be had.
+    Nobodys,
+}
+
+impl Turn {
+    /// Goes on to the next pointer.
+    fn go_on(&mut self) {
+        match self {
+            Self::Mine { left: 0, .. } => *self = Self::Over,
+            Self::Mine { left, .. } => *left -= 1,
+            Self::Over | Self::Nobodys => {}
+        }
+    }
 }
 
 impl Pointers<'_> {
@@ -305,17 +327,14 @@ impl Pointers<'_> {
     pub fn sweep(&self, dry_run: bool) -> Result<Vec<Swept>> {
         file::check_shared_dir(self.dir)?;
         let mut swept = Vec::new();
-        let mut doomed = Vec::new();
+        let mut turn = Turn::Over;
         for name in file::names(self.dir)?.take(MAX_NAMES) {
             let path = self.dir.join(&name);
-            if name.as_bytes().starts_with(PREFIX.as_bytes()) {
-                // What cannot be looked at now is left to the next sweep.
-                if let Ok(Some((why, judged))) = self.doom(&path) {
-                    doomed.push((Swept { path, why }, judged));
-                }
-                continue;
-            }
-            let why = if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
+            let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
+                // What cannot be looked at or removed now is left to the next sweep.
+                self.sweep_pointer(&path, dry_run, &mut turn)
+                    .unwrap_or(None)
+            } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
                 self.sweep_temporary(&path, dry_run)
             } else if name.as_bytes().starts_with(LEAVING.as_bytes()) {
                 self.sweep_leaving(&path, dry_run)
@@ -324,23 +343,27 @@ impl Pointers<'_> {
             };
             swept.extend(why.map(|why| Swept { path, why }));
         }
-        if dry_run {
-            swept.extend(doomed.into_iter().map(|(pointer, _)| pointer));
-            return Ok(swept);
-        }
-        for turn in doomed.chunks(TURN) {
-            // Whoever holds the lock now would be waited for at every turn; the next sweep has the rest.
-            let Ok(_lock) = self.lock() else { break };
-            for (pointer, judged) in turn {
-                let is_same = |found: Look| found.meta == *judged;
-                if file::look(&pointer.path).is_ok_and(|found| found.is_some_and(is_same))
-                    && take_out(&pointer.path, *judged).unwrap_or(false)
-                {
-                    swept.push(pointer.clone());
-                }
-            }
-        }
         Ok(swept)
+    }
+
+    fn sweep_pointer(&self, path: &Path, dry_run: bool, turn: &mut Turn) -> Result<Option<Why>> {
+        turn.go_on();
+        let mut doomed = self.doom(path)?;
+        if dry_run || doomed.is_none() {
+            return Ok(doomed.map(|(why, _)| why));
+        }
+        if matches!(turn, Turn::Over) {
+            *turn = match self.lock() {
+                Ok(_lock) => Turn::Mine { left: TURN, _lock },
+                // Whoever holds the lock now would be waited for at each pointer; the next sweep has these.
+                Err(_) => Turn::Nobodys,
+            };
+            doomed = self.doom(path)?;
+        }
+        match (turn, doomed) {
+            (Turn::Mine { .. }, Some((why, judged))) => Ok(take_out(path, judged)?.then_some(why)),
+            _ => Ok(None),
+        }
     }
 
     fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<Why> {

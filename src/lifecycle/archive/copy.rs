@@ -15,8 +15,8 @@ use crate::store::Result;
 use crate::store::lines::Lines;
 
 /// How much text is dealt out at once. A line is never divided.
-const BATCH: usize = 2 << 20;
-/// The most threads: each takes some twelve megabytes.
+const BATCH: usize = 1 << 20;
+/// The most threads: each takes some eight megabytes.
 const MAX_THREADS: usize = 4;
 /// How many batches wait, so that no thread does.
 const WAITING: usize = 2;
@@ -39,8 +39,6 @@ pub(super) struct Made {
     pub(super) compressed: Vec<u8>,
     /// How many lines there are.
     pub(super) lines: u64,
-    /// How many bytes they have, compressed no more.
-    pub(super) bytes: u64,
     /// The text of their messages.
     pub(super) text: String,
     /// How many messages that is.
@@ -118,6 +116,7 @@ fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
         return;
     };
     let _ = compressor.include_checksum(true);
+    let mut room = Vec::new();
     loop {
         let job = match todo.lock() {
             Ok(todo) => todo.recv(),
@@ -126,40 +125,51 @@ fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
         let Ok((batch, answer)) = job else {
             return;
         };
-        let made = make(&batch, making, &mut compressor);
+        let made = make(&batch, making, &mut compressor, &mut room);
         // Nobody waits for it where another batch has failed.
         let _ = answer.send(made);
     }
 }
 
+/// What becomes of a batch; it is compressed in the `room`, which is used again.
 fn make(
     batch: &[u8],
     making: Making,
     compressor: &mut zstd::bulk::Compressor<'_>,
+    room: &mut Vec<u8>,
 ) -> std::io::Result<Made> {
     let mut made = Made::default();
     let mut redactor = Redactor::default();
-    let mut copy = Vec::with_capacity(batch.len());
-    let mut begin = 0;
+    // Nothing is copied up to the first line that changes.
+    let mut changed: Option<Vec<u8>> = None;
+    let mut start = 0;
     for end in memchr::memchr_iter(b'\n', batch) {
-        let line = batch.get(begin..end).unwrap_or_default();
-        begin = end + 1;
+        let bytes = batch.get(start..end).unwrap_or_default();
         // Much faster than what replaces what is no text.
-        let line =
-            std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
+        let line = std::str::from_utf8(bytes)
+            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let clean = match making.redact {
             true => redactor.transcript_line(&line),
             false => Cow::Borrowed(&*line),
         };
-        copy.extend_from_slice(clean.as_bytes());
-        copy.push(b'\n');
+        if changed.is_none() && clean.as_bytes() != bytes {
+            changed = batch.get(..start).map(<[u8]>::to_vec);
+        }
+        if let Some(copy) = &mut changed {
+            copy.extend_from_slice(clean.as_bytes());
+            copy.push(b'\n');
+        }
         made.lines += 1;
         if let Some(wanted) = making.text {
             made.messages += text::add_message(&mut made.text, &clean, wanted);
         }
+        start = end + 1;
     }
-    made.bytes = copy.len() as u64;
-    made.compressed = compressor.compress(&copy)?;
+    let copy = changed.as_deref().unwrap_or(batch);
+    room.clear();
+    room.reserve(zstd::zstd_safe::compress_bound(copy.len()));
+    compressor.compress_to_buffer(copy, room)?;
+    made.compressed.clone_from(room);
     made.redacted = redactor.into_counts();
     Ok(made)
 }
