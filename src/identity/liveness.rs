@@ -289,7 +289,8 @@ impl LastWord {
     pub fn hear(&mut self, line: &Line<'_>) {
         match line.kind {
             Kind::SessionEnd if is_moving_on(line.reason) => self.end = Some(End::MovedOn),
-            Kind::SessionEnd => self.end = Some(End::Over),
+            // A launcher that was killed right after its command ended has noted no end in the record.
+            Kind::SessionEnd | Kind::RunEnd => self.end = Some(End::Over),
             Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
                 if !self.is_before_end(line) =>
             {

@@ -86,7 +86,9 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             let is_past = |at: &Timestamp| at.ahead(judge.now) <= MAX_AHEAD;
             last = last.max(line.ts.filter(is_past));
             match line.kind {
-                Kind::SessionEnd => {
+                // The client has said it before.
+                Kind::RunEnd if said.is_some() => {}
+                Kind::SessionEnd | Kind::RunEnd => {
                     said = line
                         .ts
                         .map(|at| (at, line.reason.unwrap_or("other").to_owned()))

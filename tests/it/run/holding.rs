@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     OTHER, assert_put_back, clean_up, command_in, counts, kill, lease, lease_path, started,
@@ -112,16 +112,37 @@ fn a_command_whose_launcher_was_killed_is_told_its_own_session() {
 #[test]
 fn what_a_killed_holder_leaves_is_cleaned_up() {
     let sandbox = Sandbox::just_swept();
-    let mut first = started(with_id(&sandbox, ID, "echo; exec cat"));
-    // The command ends when its stdin does: here that is /dev/null, so it has ended or will at once.
+    let go = sandbox.path("go");
+    let script = format!("echo; until [ -e {} ]; do sleep 0.01; done", go.display());
+    let mut first = started(with_id(&sandbox, ID, &script));
     kill(first.id(), Signal::KILL);
     first.wait().unwrap();
+    fs::write(go, "").unwrap();
     clean_up(&sandbox);
     assert_eq!(counts(&sandbox)["crashed"], 1);
-    assert_eq!(
-        sandbox.ccsession(["show", ID, "--json"]).json()["state"],
-        "abandoned"
-    );
+    let shown = sandbox.ccsession(["show", ID, "--json"]).json();
+    assert_eq!(shown["state"], "abandoned", "{shown}");
+}
+
+/// It has said that its command ended, and left the session, and not noted the end in the record yet.
+#[test]
+fn a_launcher_that_was_killed_after_its_command_leaves_a_session_that_has_ended() {
+    let sandbox = Sandbox::just_swept();
+    with_id(&sandbox, ID, "exit 3").output();
+    let ended = sandbox.record(ID);
+    assert_eq!(ended["end_reason"], "exit:3");
+    let mut record = ended.clone();
+    for name in ["ended_at", "end_reason", "outcome", "exit_status"] {
+        record[name] = Value::Null;
+    }
+    let path = sandbox.session(ID).join("session.json");
+    crate::cli::write_private(&path, &record.to_string());
+    let state = || sandbox.ccsession(["show", ID, "--json"]).json()["state"].clone();
+    assert_eq!(state(), "ended");
+    sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(sandbox.record(ID)["end_reason"], ended["end_reason"]);
+    assert_eq!(sandbox.record(ID)["ended_at"], ended["ended_at"]);
+    assert_eq!(state(), "ended");
 }
 
 #[test]
