@@ -69,12 +69,14 @@ fn command_in(lease: &Value) -> u32 {
     lease["child"]["pid"].as_u64().unwrap().try_into().unwrap()
 }
 
+/// The leases that are there. What a process leaves behind that is killed while it writes one is none.
 fn leases(sandbox: &Sandbox) -> Vec<String> {
-    let files = sandbox.files();
-    files
-        .into_iter()
-        .filter(|file| file.starts_with("state/leases/"))
-        .collect()
+    let files = sandbox.files().into_iter();
+    let is_lease = |file: &String| {
+        let name = file.strip_prefix("state/leases/");
+        name.is_some_and(|name| !name.starts_with(".ccsession-tmp-"))
+    };
+    files.filter(is_lease).collect()
 }
 
 fn counts(sandbox: &Sandbox) -> Value {
