@@ -57,6 +57,11 @@ install *args:
 bench *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench hooks --target {{host}} -- {{args}}
 
+# Time the archiving of a long transcript against `zstd -3` (--mb N, --no-budget)
+[group('measure')]
+bench-archive *args:
+    RUSTFLAGS="{{static}}" cargo bench --locked --bench archive --target {{host}} -- {{args}}
+
 # Time views over a million events against DuckDB, jq and wc (--quick, --rounds N, --no-budget; installs DuckDB with pip)
 [group('measure')]
 bench-views *args:
