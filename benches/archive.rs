@@ -6,8 +6,8 @@
 //! cargo bench --bench archive -- --no-budget   prints, judges nothing
 //! ```
 //!
-//! The transcript is made of what sessions are full of: source text (this project's own) that tools read, between short
-//! messages. Each round archives it for the first time; the proof is a clean `archive verify`. The rate is judged by the
+//! The transcript is made of what sessions are full of: source text that tools read, between short messages. The text is that
+//! of the libraries which cargo has unpacked on this machine; where there are few, it repeats itself, and says little. Each round archives it for the first time; the proof is a clean `archive verify`. The rate is judged by the
 //! median. Memory is the peak of what was resident, where the system tells it (Linux).
 
 #![allow(
@@ -166,47 +166,54 @@ fn write_transcript(root: &Path, size: usize) -> PathBuf {
     let folder = root.join(".claude/projects/-bench");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("{ID}.jsonl"));
-    let mut file = BufWriter::new(File::create(&path).unwrap());
+    let mut file_of_lines = BufWriter::new(File::create(&path).unwrap());
     let mut sources = Vec::new();
-    collect(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut sources,
+    collect(&libraries(), &mut sources);
+    assert!(
+        !sources.is_empty(),
+        "no sources below {}",
+        libraries().display()
     );
     sources.sort();
-    let texts: Vec<Vec<String>> = sources
-        .iter()
-        .map(|path| {
-            fs::read_to_string(path)
-                .unwrap()
-                .lines()
-                .map(str::to_owned)
-                .collect()
-        })
-        .collect();
     let (mut written, mut turn) = (0, 0_usize);
     while written < size {
-        let text = texts.get(turn * 7 % texts.len()).unwrap();
-        let from = turn * 31 % text.len();
-        let read: Vec<&str> = text
-            .iter()
-            .skip(from)
-            .take(40 + turn % 300)
-            .map(String::as_str)
-            .collect();
+        let source = sources.get(turn * 7919 % sources.len()).unwrap();
+        let text = fs::read_to_string(source).unwrap_or_default();
+        let from = turn * 31 % text.lines().count().max(1);
+        let read: Vec<&str> = text.lines().skip(from).take(20 + turn % 400).collect();
         let [uuid, answer, call] = ["u", "a", "toolu_"].map(|kind| format!("{kind}{turn:030x}"));
-        let line = json!({"type": "assistant", "uuid": uuid, "sessionId": ID, "cwd": "/home/dev/shop", "timestamp": "2026-11-20T14:27:50.000Z", "message": {
-            "id": format!("msg_{turn}"), "model": "claude-opus-4-1", "role": "assistant", "usage": {"input_tokens": 3, "output_tokens": 120},
-            "content": [{"type": "text", "text": "Let me look at how the value is computed."}, {"type": "tool_use", "id": call, "name": "Read", "input": {"file_path": "/home/dev/shop/src/lib.rs"}}]}});
-        let result = json!({"type": "user", "uuid": answer, "parentUuid": uuid, "sessionId": ID, "message": {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call, "content": numbered(&read, from)}]},
-            "toolUseResult": {"type": "text", "file": {"filePath": "/home/dev/shop/src/lib.rs", "content": read.join("\n")}}});
-        for line in [line, result] {
-            let line = line.to_string() + "\n";
-            file.write_all(line.as_bytes()).unwrap();
+        let told = json!({
+            "role": "assistant", "id": format!("msg_{turn}"), "model": "claude-opus-4-1", "usage": {"input_tokens": 3, "output_tokens": 120},
+            "content": [
+                {"type": "text", "text": "Let me look at how the value is computed."},
+                {"type": "tool_use", "id": call, "name": "Read", "input": {"file_path": "/home/dev/shop/src/lib.rs"}},
+            ],
+        });
+        let result = json!({
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": call, "content": numbered(&read, from)}],
+        });
+        let file = json!({"type": "text", "file": {"filePath": "/home/dev/shop/src/lib.rs", "content": read.join("\n")}});
+        // In the client's order.
+        let head = format!(
+            r#""isSidechain":false,"cwd":"/home/dev/shop","sessionId":"{ID}","version":"2.1.329""#
+        );
+        let at = r#""timestamp":"2026-11-20T14:27:50.000Z""#;
+        for line in [
+            format!(
+                r#"{{"parentUuid":null,{head},"message":{told},"type":"assistant","uuid":"{uuid}",{at}}}"#
+            ),
+            format!(
+                r#"{{"parentUuid":"{uuid}",{head},"type":"user","message":{result},"uuid":"{answer}",{at},"toolUseResult":{file}}}"#
+            ),
+        ] {
+            let line = line + "\n";
+            file_of_lines.write_all(line.as_bytes()).unwrap();
             written += line.len();
         }
         turn += 1;
     }
-    file.flush().unwrap();
+    file_of_lines.flush().unwrap();
     path
 }
 
@@ -216,12 +223,22 @@ fn numbered(lines: &[&str], from: usize) -> String {
     lines.iter().enumerate().map(number).collect()
 }
 
+/// Where cargo unpacks libraries.
+fn libraries() -> PathBuf {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    home.unwrap_or_default().join("registry/src")
+}
+
+/// The source files below `dir` that a tool would show whole.
 fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
+    for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, found);
-        } else {
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && path.metadata().is_ok_and(|meta| meta.len() < 60_000)
+        {
             found.push(path);
         }
     }

@@ -20,8 +20,8 @@ const BATCH: usize = 1 << 20;
 const MAX_THREADS: usize = 4;
 /// How many batches wait, so that no thread does.
 const WAITING: usize = 2;
-/// How hard to compress: a twentieth larger than by the library's usual level, in three quarters of the time.
-const LEVEL: i32 = 2;
+/// How hard to compress: a fifteenth larger than by the library's usual level, in three quarters of the time.
+const LEVEL: i32 = 1;
 
 /// What is made of each line.
 #[derive(Debug, Clone, Copy)]
