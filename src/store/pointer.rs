@@ -29,7 +29,7 @@ const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The most names in the directory that one sweep looks at.
 const MAX_NAMES: usize = 100_000;
-/// So many pointers are looked at while the lock is held once: about a millisecond's work.
+/// So many names are looked at while the lock is held once: about a millisecond's work.
 const TURN: usize = 64;
 /// A pointer on its way out has this name for a moment.
 const LEAVING: &str = ".ccsession-gone-";
@@ -119,14 +119,14 @@ pub enum Why {
 enum Turn {
     /// Nobody's now.
     Over,
-    /// The sweep's, for so many pointers more.
+    /// The sweep's, for so many names more.
     Mine { left: usize, _lock: Option<Lock> },
     /// Nobody's any more: the lock could not be had.
     Nobodys,
 }
 
 impl Turn {
-    /// Goes on to the next pointer.
+    /// Goes on to the next name.
     fn go_on(&mut self) {
         match self {
             Self::Mine { left: 0, .. } => *self = Self::Over,
@@ -329,6 +329,7 @@ impl Pointers<'_> {
         let mut swept = Vec::new();
         let mut turn = Turn::Over;
         for name in file::names(self.dir)?.take(MAX_NAMES) {
+            turn.go_on();
             let path = self.dir.join(&name);
             let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
                 // What cannot be looked at or removed now is left to the next sweep.
@@ -347,7 +348,6 @@ impl Pointers<'_> {
     }
 
     fn sweep_pointer(&self, path: &Path, dry_run: bool, turn: &mut Turn) -> Result<Option<Why>> {
-        turn.go_on();
         let mut doomed = self.doom(path)?;
         if dry_run || doomed.is_none() {
             return Ok(doomed.map(|(why, _)| why));
