@@ -62,6 +62,11 @@ bench *args:
 bench-archive *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench archive --target {{host}} -- {{args}}
 
+# Time what the documents promise in seconds: hooks held up, followers, the redactor (--no-budget)
+[group('measure')]
+bench-promises *args:
+    RUSTFLAGS="{{static}}" cargo bench --locked --bench promises --target {{host}} -- {{args}}
+
 # Time views over a million events against DuckDB, jq and wc (--quick, --rounds N, --no-budget; installs DuckDB with pip)
 [group('measure')]
 bench-views *args:

@@ -614,12 +614,28 @@ mod tests {
         assert_eq!(session.usage().total().output, 7);
     }
 
+    fn copy_tree(from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).unwrap() {
+            let (path, name) = entry
+                .map(|entry| (entry.path(), entry.file_name()))
+                .unwrap();
+            if path.is_dir() {
+                fs::create_dir(to.join(&name)).unwrap();
+                copy_tree(&path, &to.join(&name));
+            } else {
+                put(&to.join(&name), &fs::read(&path).unwrap());
+            }
+        }
+    }
+
     /// A transcript of a recorded run, and how many messages of each agent were counted in it by hand.
     #[track_caller]
     fn check_run(path: &str, expected: &[(Option<&str>, u64)], cost: f64) {
-        let main = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/data/transcripts")
-            .join(path);
+        // In copies of our own: the files of a checkout may be another user's, and those are never read.
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts");
+        let dir = TempDir::new().unwrap();
+        copy_tree(&data, dir.path());
+        let main = dir.path().join(path);
         let mut counted = Counted::default();
         assert!(counted.read_on(&main, &"x".parse().unwrap(), None));
         let usage = counted.usage();

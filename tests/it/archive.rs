@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::import::copy_tree;
-use crate::support::{ID, Run, Sandbox, as_client, data, event, json_lines, mode, text};
+use crate::support::{
+    ID, Run, Sandbox, as_client, data, event, json_lines, mode, text, wait_until,
+};
 
 /// No archive.
 pub(crate) const NONE: [PathBuf; 0] = [];
@@ -680,16 +682,12 @@ fn what_was_said_moves_no_cursor_when_it_is_shown() {
 
 /// Waits for what the hooks have left behind.
 fn wait_for(sandbox: &Sandbox, what: &str) {
-    for _ in 0..100 {
-        if files(sandbox)
+    println!("{what}");
+    wait_until(|| {
+        files(sandbox)
             .iter()
             .any(|path| path.to_str().unwrap().ends_with(".manifest.json"))
-        {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{what}: not archived: {:?}", sandbox.files());
+    });
 }
 
 /// The start of another session, by a client that runs.

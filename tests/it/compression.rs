@@ -453,7 +453,16 @@ fn a_reader_at_any_moment_has_each_event_once_and_in_order() {
             let lines = lines.unwrap();
             assert_eq!(lines.missing(), [""; 0].map(PathBuf::from));
             let damage = lines.for_each(|line| ids.extend(line.tool_use_id.map(str::to_owned)));
-            assert_eq!(damage, Damage::default());
+            // A file system may show a write that is under way up to the end of a page.
+            assert!(damage.in_flight <= 1, "{damage:?}");
+            let in_flight = damage.in_flight;
+            assert_eq!(
+                damage,
+                Damage {
+                    in_flight,
+                    ..Damage::default()
+                }
+            );
             ids
         };
         let expected = |count: usize| (0..count).map(|number| format!("w/{number}"));
@@ -754,7 +763,10 @@ fn injected(sandbox: &Sandbox, call: &str, fault: &str) -> Run {
 
 /// What a killed process left is removed once it is an hour old.
 fn age_leftovers(sandbox: &Sandbox) {
-    for entry in fs::read_dir(sandbox.session(ID)).unwrap() {
+    // Of the state directory, too: the stamp of the day's work is replaced.
+    let dirs = [sandbox.session(ID), sandbox.state()];
+    let entries = dirs.iter().flat_map(|dir| fs::read_dir(dir).unwrap());
+    for entry in entries {
         let path = entry.unwrap().path();
         if path
             .file_name()

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::pointer::{in_utc, place};
 use crate::support::{CCSESSION, ID, Sandbox, as_client, event, text};
 
 fn start(sandbox: &Sandbox, id: &str) {
@@ -291,13 +292,8 @@ fn a_pointer_of_another_project_of_the_same_name_is_not_believed() {
 #[test]
 fn a_stale_pointer_is_unknown_and_gone() {
     let sandbox = Sandbox::new();
-    let old = chrono::Local::now().naive_local() - chrono::TimeDelta::hours(25);
-    fs::write(
-        sandbox.pointer("shop"),
-        format!("s-1\n{}\n", old.format("%Y-%m-%dT%H:%M:%S%.6f")),
-    )
-    .unwrap();
-    sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
+    place(&sandbox, "shop", "s-1", 25 * 60 * 60);
+    in_utc(&sandbox, ["current"]).expect(0, "unknown\n", "");
     assert!(!sandbox.pointer("shop").exists());
 }
 

@@ -13,12 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::bad_input::in_parallel;
-use crate::support::{ID, Sandbox, event};
+use crate::support::{ID, PATIENCE, Sandbox, event};
 
 const OTHER: &str = "7824bc9f-8371-4784-aa1c-5143effdf51c";
-/// What one waits for at most, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// After so long nothing more comes.
+/// A test that nothing comes looks for so long. A slow machine may hide a fault from it, but never makes it fail.
 const QUIET: Duration = Duration::from_millis(700);
 
 /// A running `ccsession timeline --follow`, and the lines that it prints.
@@ -69,9 +67,12 @@ impl Follow {
         );
     }
 
-    /// Every line until none has come for a while.
-    fn rest(&self) -> Vec<String> {
-        std::iter::from_fn(|| self.lines.recv_timeout(2 * QUIET).ok()).collect()
+    /// The next lines, `count` of them, after which nothing more comes.
+    #[track_caller]
+    fn rest(&self, count: usize) -> Vec<String> {
+        let lines = (0..count).map(|_| self.next()).collect();
+        self.assert_quiet();
+        lines
     }
 }
 
@@ -86,7 +87,8 @@ impl Drop for Follow {
 fn wait_until_it_looks(child: &Child) {
     let started = Instant::now();
     let mut asleep = 0;
-    while asleep < 5 && started.elapsed() < PATIENCE {
+    while asleep < 5 {
+        assert!(started.elapsed() < PATIENCE, "it never looks");
         std::thread::sleep(Duration::from_millis(20));
         asleep = match fs::read_to_string(format!("/proc/{}/stat", child.id())) {
             Ok(stat) if stat.contains(") S ") => asleep + 1,
@@ -148,28 +150,6 @@ fn of_all_sessions_each_event_is_a_line_from_now_on() {
     assert_eq!(
         without_time(follow.next()),
         "  5b48472b shop                       SessionEnd  other"
-    );
-}
-
-#[test]
-fn an_event_is_printed_within_a_third_of_a_second() {
-    let sandbox = Sandbox::just_swept();
-    start(&sandbox, ID);
-    let follow = Follow::start(&sandbox, &["--jsonl"]);
-    let late = |number: u64| {
-        std::thread::sleep(Duration::from_millis(300 + number * 37));
-        sandbox.hook(&call(ID, number)).silent();
-        let came = Instant::now();
-        follow.next();
-        came.elapsed()
-    };
-    let mut late: Vec<Duration> = (0..9).map(late).collect();
-    late.sort();
-    println!("{late:?}");
-    // The median, since the machine may have other work.
-    assert!(
-        late[late.len() / 2] < Duration::from_millis(300),
-        "{late:?}"
     );
 }
 
@@ -262,18 +242,15 @@ fn a_session_that_had_ended_is_followed_when_it_is_resumed() {
 }
 
 #[test]
-fn a_session_that_goes_on_unannounced_is_seen_as_soon() {
+fn a_session_that_goes_on_unannounced_is_seen_too() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     end(&sandbox, ID);
     let follow = Follow::start(&sandbox, &["--jsonl"]);
     // It is in no index, and nothing starts it again. Several events, since looks are counted.
     for number in 0..5 {
-        let before = Instant::now();
         sandbox.hook(&call(ID, number)).silent();
         assert_eq!(follow.event(), format!("PreToolUse t{number}"));
-        let late = before.elapsed();
-        assert!(late < Duration::from_secs(2), "{late:?}");
     }
 }
 
@@ -288,7 +265,7 @@ fn sessions_that_begin_and_end_at_once_are_all_seen() {
         end(&sandbox, &id);
     });
     let mut seen: Vec<(String, String)> = follow
-        .rest()
+        .rest(2 * 60)
         .iter()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -394,7 +371,7 @@ fn rotation_loses_nothing_and_repeats_nothing() {
             let line: Value = serde_json::from_str(line).unwrap();
             line["tool_use_id"].as_str().unwrap().to_owned()
         };
-        let mut seen: Vec<String> = follow.rest().iter().map(id).collect();
+        let mut seen: Vec<String> = follow.rest(expected.len()).iter().map(id).collect();
         seen.sort();
         assert_eq!(seen, expected);
     }
@@ -492,15 +469,14 @@ fn it_ends_when_nobody_reads_on_though_nothing_comes() {
 
 #[test]
 fn signals_end_it_as_they_end_tail() {
-    if ignores(Signal::INT.as_raw()) {
-        println!(
-            "skipped: whatever is started from here ignores interrupts, as a shell's background jobs do"
-        );
-        return;
-    }
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        // A shell's background jobs ignore interrupts, and `nohup` a hangup; what they start does, too.
+        if ignores(signal.as_raw()) {
+            println!("skipped: {signal:?}, which this process ignores");
+            continue;
+        }
         let mut follow = Follow::start(&sandbox, &[]);
         let pid = Pid::from_child(&follow.child);
         kill_process(pid, signal).unwrap();
@@ -519,48 +495,4 @@ fn what_cannot_be_followed_is_refused() {
     sandbox
         .ccsession(["timeline", "--follow", "--json"])
         .refused(64);
-}
-
-/// The processor time that a process has taken, from `/proc`.
-#[cfg(target_os = "linux")]
-fn processor_time(child: &Child) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn it_costs_nearly_nothing_while_nothing_comes() {
-    let sandbox = Sandbox::just_swept();
-    let live = 100;
-    in_parallel(live, 4, |number| {
-        let project = sandbox.path(&format!("project-{}", number % 20));
-        let _ = fs::create_dir(&project);
-        let payload = event("SessionStart", &format!("live-{number}"), json!({}));
-        sandbox.hook(&payload).dir(project).silent();
-    });
-    for number in 0..1000 {
-        let dir = sandbox.session(&format!("ended-{number}"));
-        fs::create_dir(&dir).unwrap();
-        fs::copy(
-            sandbox.session("live-0").join("events.jsonl"),
-            dir.join("events.jsonl"),
-        )
-        .unwrap();
-    }
-    let follow = Follow::start(&sandbox, &[]);
-    std::thread::sleep(Duration::from_secs(1));
-    let before = processor_time(&follow.child);
-    std::thread::sleep(Duration::from_secs(4));
-    let taken = processor_time(&follow.child).saturating_sub(before);
-    println!("{taken:?} in 4 s");
-    // Unoptimised code on a machine with other work; the optimised one takes some tenths of a percent.
-    assert!(taken <= Duration::from_millis(200), "{taken:?}");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::pointer::place;
 use crate::support::{
     ID, POST_TOOL_USE, SESSION_EVENT, Sandbox, as_client, data, event, json_lines, mode, payload,
 };
@@ -261,26 +262,24 @@ fn who_moves_the_pointer() {
 #[test]
 fn a_turns_end_refreshes_the_sessions_own_old_pointer() {
     let sandbox = Sandbox::new();
-    let minutes = |n: i64| chrono::Local::now().naive_local() - chrono::TimeDelta::minutes(n);
-    let write = |id: &str, age| {
-        let text = format!("{id}\n{}\n", minutes(age).format("%Y-%m-%dT%H:%M:%S%.6f"));
-        fs::write(sandbox.pointer("shop"), &text).unwrap();
-        text
+    let write = |id: &str, minutes: i64| {
+        let path = place(&sandbox, "shop", id, minutes * 60);
+        fs::read_to_string(path).unwrap()
     };
     let read = || fs::read_to_string(sandbox.pointer("shop")).unwrap();
     let stop = event("Stop", ID, json!({}));
 
     let old = write(ID, 11);
-    sandbox.hook(&stop).silent();
+    sandbox.hook(&stop).env("TZ", "UTC0").silent();
     assert_ne!(read(), old);
     assert!(read().starts_with(ID));
 
-    let young = write(ID, 9);
-    sandbox.hook(&stop).silent();
+    let young = write(ID, 5);
+    sandbox.hook(&stop).env("TZ", "UTC0").silent();
     assert_eq!(read(), young);
 
     let others = write("s-2", 11);
-    sandbox.hook(&stop).silent();
+    sandbox.hook(&stop).env("TZ", "UTC0").silent();
     assert_eq!(read(), others);
 }
 

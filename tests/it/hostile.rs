@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::pointer::{at_once, civil, put};
-use crate::support::{CCSESSION, ID, Run, Sandbox, event, hook_for, text};
+use crate::support::{CCSESSION, ID, Run, Sandbox, copy_program, event, hook_for, text};
 
 const ATTACKER: u32 = 65534;
 const ROOT: u32 = 0;
@@ -82,7 +82,7 @@ impl Stage {
     fn add_program(&self, program: &str) {
         let copy = self.program(program);
         if fs::hard_link(program, &copy).is_err() {
-            fs::copy(program, &copy).unwrap();
+            copy_program(program, &copy);
         }
     }
 

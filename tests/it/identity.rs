@@ -17,7 +17,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{CCSESSION, Run, Sandbox, event, hook_for, text};
+use crate::support::{CCSESSION, Run, Sandbox, copy_program, event, hook_for, text};
 
 /// A program that somebody runs somewhere, with what comes in on its stdin.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ impl Client {
     fn by_name(sandbox: &Sandbox) -> Self {
         let program = sandbox.path("claude");
         if !program.exists() {
-            fs::copy("/bin/sh", &program).unwrap();
+            copy_program("/bin/sh", &program);
         }
         Self::from_run(sandbox, sandbox.run(&program))
     }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ccsession::model::Event;
 use ccsession::store::journal::{self, Damage};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::{assert_sound, in_parallel, is_torture, make_state};
 use crate::faults::{can_inject, traced};
-use crate::support::{ID, PRE_TOOL_USE, Sandbox, as_client, event, json_lines, text};
+use crate::support::{ID, PRE_TOOL_USE, Sandbox, as_client, event, json_lines, text, wait_until};
 
 /// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path.
 pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
@@ -436,10 +436,7 @@ fn who_begins_a_journal_slowly_overwrites_nobody() {
             )
             .silent()
         });
-        let started = Instant::now();
-        while !path.exists() && started.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(|| path.exists());
         for number in 0..5 {
             sandbox.hook(&call(ID, number)).silent();
         }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::bad_input::is_torture;
-use crate::support::{ID, Run, Sandbox, as_client, event, json_lines, text};
+use crate::support::{ID, Run, Sandbox, as_client, event, json_lines, text, wait_until};
 
 /// `ccsession clock-in` as the session `id`, where so many may be live.
 fn clock_in(sandbox: &Sandbox, id: &str, limit: usize) -> Run {
@@ -441,11 +441,7 @@ fn a_start_over_the_limit_has_the_warning_logged_by_the_cleanup_that_it_leaves_b
     }
     fs::remove_file(sandbox.state().join("sweep")).unwrap();
     hook("s-2").silent();
-    let started = Instant::now();
-    while logged(&sandbox, "Maximum concurrent sessions (1) exceeded").is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| !logged(&sandbox, "Maximum concurrent sessions (1) exceeded").is_empty());
 }
 
 /// D3: a limit of zero, a negative or a huge one was taken as it came, an empty one or one with a comment stopped the
@@ -646,29 +642,19 @@ fn a_clock_in_that_is_stopped_while_it_holds_the_lock_stops_no_hook() {
     let stopped = stopped.expect("none could be stopped while it held the lock");
     let lock = fs::File::open(sandbox.state().join("lock")).unwrap();
     assert!(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err());
-    let mut fastest = Duration::MAX;
-    for _attempt in 0..3 {
-        let started = Instant::now();
-        start(&sandbox, ID, true);
-        fastest = fastest.min(started.elapsed());
-    }
+    start(&sandbox, ID, true);
     let call = json!({"tool_name": "Bash", "tool_use_id": "t-1", "tool_input": {}});
     sandbox.hook(&event("PreToolUse", ID, call)).silent();
     assert!(
         flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err(),
         "it is still held"
     );
-    // One wait of 50 ms, and what the hook itself takes.
-    assert!(fastest < Duration::from_millis(200), "{fastest:?}");
     let events: Vec<Value> = sandbox
         .journal(ID)
         .iter()
         .map(|line| line["event"].clone())
         .collect();
-    assert_eq!(
-        events,
-        ["SessionStart", "SessionStart", "SessionStart", "PreToolUse"]
-    );
+    assert_eq!(events, ["SessionStart", "PreToolUse"]);
     let pointer = fs::read_to_string(sandbox.pointer("shop")).unwrap();
     assert!(pointer.starts_with(ID), "{pointer}");
     drop(lock);

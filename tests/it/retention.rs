@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::doctor::{doctor, findings, healthy};
 use crate::install::{ccsession, put, sandbox, user_settings, write_executable};
-use crate::support::{CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, event};
+use crate::support::{
+    CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, copy_program, event, wait_until,
+};
 
 /// The name under which tests choose whether anything is archived.
 const AUTO: &str = "CCSESSION_ARCHIVE_AUTO";
@@ -139,7 +141,7 @@ fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() 
     let hook = sandbox.path("prefix/libexec/ccsession/session-start");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     fs::create_dir_all(sandbox.path("prefix/bin")).unwrap();
-    fs::copy(SESSION_START, &hook).unwrap();
+    copy_program(SESSION_START, &hook);
     let noted = sandbox.path("cleanups");
     let script = format!(
         "#!/bin/sh\n{CCSESSION} \"$@\"\necho \"$*\" >> {}\n",
@@ -163,7 +165,7 @@ fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() 
         run.env("CLAUDE_PID", as_client()).silent();
     };
     another("s-1");
-    wait_for(&noted);
+    wait_until(|| noted.exists());
     assert!(!sandbox.state().join("ended").join(ID).exists());
     assert!(!sandbox.state().join("archive").exists());
     for id in ["s-2", "s-3", "s-4"] {
@@ -173,16 +175,6 @@ fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() 
     std::thread::sleep(Duration::from_millis(500));
     let cleanups = fs::read_to_string(&noted).unwrap();
     assert_eq!(cleanups, "cleanup --if-due --quiet --detach\n");
-}
-
-fn wait_for(path: &Path) {
-    for _ in 0..200 {
-        if path.exists() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{path:?} did not come");
 }
 
 // What goes soon.
@@ -506,7 +498,5 @@ fn no_transcript_is_read_for_that() {
         .set_len(1 << 40)
         .unwrap();
     written(&path, 27.5);
-    let began = std::time::Instant::now();
     goes(&sandbox, &not_archived("s-1", "in 2 days"), CLEAN_UP);
-    assert!(began.elapsed() < Duration::from_secs(30));
 }

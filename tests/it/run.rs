@@ -8,12 +8,11 @@ mod signals;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{CCSESSION, ID, Run, Sandbox, text};
+use crate::support::{CCSESSION, ID, Run, Sandbox, text, wait_until};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -40,15 +39,6 @@ fn started(run: Run) -> Child {
     let mut first = [0];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
     child
-}
-
-#[track_caller]
-fn wait_for(what: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !what() {
-        assert!(started.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn kill(pid: u32, signal: Signal) {
@@ -87,7 +77,7 @@ fn counts(sandbox: &Sandbox) -> Value {
 /// Cleans up until nobody holds an id: a process that was killed may take a moment to die.
 #[track_caller]
 fn clean_up(sandbox: &Sandbox) {
-    wait_for(|| {
+    wait_until(|| {
         sandbox.ccsession(["cleanup", "--quiet"]).silent();
         leases(sandbox).is_empty()
     });

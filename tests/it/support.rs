@@ -5,10 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use ccsession::store::journal::Events;
 use ccsession::store::{Places, State};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,6 +21,10 @@ pub(crate) const PRE_TOOL_USE: &str = env!("CARGO_BIN_EXE_pre-tool-use");
 pub(crate) const POST_TOOL_USE: &str = env!("CARGO_BIN_EXE_post-tool-use");
 pub(crate) const SESSION_EVENT: &str = env!("CARGO_BIN_EXE_session-event");
 pub(crate) const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
+
+/// How long a test waits for something before it fails, so that a hang is a failure. It measures no speed: a machine under
+/// any load is faster.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A session id for tests that need no particular one.
 pub(crate) const ID: &str = "5b48472b-1111-4222-8333-444455556666";
@@ -221,8 +228,15 @@ impl Run {
         self
     }
 
-    /// Runs to the end.
-    pub(crate) fn output(mut self) -> Output {
+    /// Runs to the end, and fails where that does not come within [`PATIENCE`].
+    pub(crate) fn output(self) -> Output {
+        let program = format!("{:?}", self.command);
+        let output = self.output_within(PATIENCE);
+        output.unwrap_or_else(|| panic!("{program} does not end"))
+    }
+
+    /// Runs to the end; kills the program and returns nothing where it takes longer than `patience`.
+    pub(crate) fn output_within(mut self, patience: Duration) -> Option<Output> {
         self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -231,7 +245,7 @@ impl Run {
         let mut stdin = child.stdin.take().unwrap();
         let bytes = std::mem::take(&mut self.stdin);
         let writer = std::thread::spawn(move || stdin.write_all(&bytes));
-        let output = child.wait_with_output().unwrap();
+        let output = end_of(child, patience);
         // A hook reads to the end or to its deadline; only what comes after that may find nobody reading.
         let _ = writer.join().unwrap();
         output
@@ -296,6 +310,37 @@ impl Run {
         let stderr = text(&output.stderr);
         assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
         stderr.trim_end().to_owned()
+    }
+}
+
+/// Copies a program. Another process has the copy open for writing, so that no other test's child inherits it and keeps it
+/// from being run ("text file busy").
+pub(crate) fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let mut cp = Command::new("cp");
+    let status = cp.arg(from.as_ref()).arg(to.as_ref()).status().unwrap();
+    assert!(status.success(), "{cp:?}");
+}
+
+/// Waits for the end of a process; kills it and returns nothing where that takes longer than `patience`.
+pub(crate) fn end_of(child: Child, patience: Duration) -> Option<Output> {
+    let pid = Pid::from_child(&child);
+    let (ended, end) = channel::<()>();
+    let guard = std::thread::spawn(move || {
+        let is_late = end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+        is_late && kill_process(pid, Signal::KILL).is_ok()
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    (!guard.join().unwrap()).then_some(output)
+}
+
+/// Waits until `what` holds, and fails where it does not within [`PATIENCE`].
+#[track_caller]
+pub(crate) fn wait_until(what: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !what() {
+        assert!(started.elapsed() < PATIENCE, "it never came");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

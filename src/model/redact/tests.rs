@@ -639,48 +639,6 @@ fn a_word_that_is_a_key_goes_and_any_other_stays() {
     }
 }
 
-#[test]
-fn a_text_made_of_beginnings_is_read_in_time() {
-    for part in [
-        "sk-ant-",
-        "eyJ",
-        "/eyJ",
-        "token=\"",
-        "auth:'",
-        "-----BEGIN PRIVATE KEY-----",
-        "a://",
-        "pwd:",
-        "pwd=",
-        "password: ",
-        "Authorization:",
-        "<token>",
-        "--token ",
-        "=",
-        "M.",
-        "\\",
-        "password='$",
-        "Bearer ",
-        "Cookie:",
-        "Cookie:a=a1B2c3D4e5F6g7H8;",
-        "curl -u ",
-        "machine ",
-        "machine a login ",
-        "IDENTIFIED BY '",
-        "Private-Lines: 2 ",
-        "value:",
-        "keys:[",
-        concat!("ke", "y-3f8a1c9e0b7d24653f8a1c9e0b7d2465"),
-    ] {
-        let text = part.repeat((1 << 16) / part.len());
-        // What this thread worked, whatever else the machine did meanwhile.
-        let worked = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let started = worked();
-        redact(&text);
-        let took = worked() - started;
-        assert!(took.tv_sec < 2, "{part}: {took:?}");
-    }
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -9,11 +9,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{
-    OTHER, assert_put_back, clean_up, command_in, counts, kill, lease, lease_path, started,
-    wait_for, with_id,
+    OTHER, assert_put_back, clean_up, command_in, counts, kill, lease, lease_path, started, with_id,
 };
 use crate::bad_input::is_torture;
-use crate::support::{ID, Sandbox, json_lines, text};
+use crate::support::{ID, Sandbox, json_lines, text, wait_until};
 
 #[test]
 fn a_held_id_is_refused_naming_the_holder() {
@@ -59,7 +58,7 @@ fn a_killed_holders_id_is_its_commands_until_that_ends_and_then_taken_over() {
     let script = format!("echo $$ > {}; echo; exec sleep 60", pid_file.display());
     let mut first = started(with_id(&sandbox, ID, &script));
     let lease = lease_path(&sandbox, ID);
-    wait_for(|| fs::read_to_string(&lease).unwrap().contains("\"child\":{"));
+    wait_until(|| fs::read_to_string(&lease).unwrap().contains("\"child\":{"));
     kill(first.id(), Signal::KILL);
     assert_eq!(first.wait().unwrap().signal(), Some(9));
     with_id(&sandbox, ID, "echo run").refused(75);
@@ -70,7 +69,7 @@ fn a_killed_holders_id_is_its_commands_until_that_ends_and_then_taken_over() {
         .parse()
         .unwrap();
     kill(command, Signal::KILL);
-    wait_for(|| with_id(&sandbox, ID, "true").output().status.success());
+    wait_until(|| with_id(&sandbox, ID, "true").output().status.success());
     let counts = counts(&sandbox);
     assert_eq!(
         json!([counts["taken_over"], counts["crashed"]]),
@@ -97,7 +96,7 @@ fn a_command_whose_launcher_was_killed_is_told_its_own_session() {
     kill(killed.id(), Signal::KILL);
     killed.wait().unwrap();
     fs::write(answer.with_extension("go"), "").unwrap();
-    wait_for(|| answer.exists());
+    wait_until(|| answer.exists());
     assert_eq!(
         fs::read_to_string(&answer).unwrap(),
         format!("{ID}\n{ID}\n")
