@@ -1,6 +1,7 @@
 //! The client's own transcript of a session: where it is, and of which files it is made.
 
 pub mod line;
+pub mod records;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -198,13 +199,24 @@ pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
 
 /// The session that the first lines of the transcript at `path` name.
 fn session_in(path: &Path) -> Option<String> {
-    let mut lines = Lines::open_original(path).ok()??;
-    for _ in 0..OPENING {
-        if let Found::Line(bytes) = lines.next_line().ok()??
-            && let Some(id) = Line::decode(bytes).and_then(|line| line.session_id.owned())
-        {
-            return Some(id);
+    first(path, OPENING, |line| line.session_id.owned())
+}
+
+/// What the first of the transcript's records says that says something, among those of its first lines.
+pub fn first<T>(
+    path: &Path,
+    lines: usize,
+    mut said: impl FnMut(&Line<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut reader = Lines::open_original(path).ok()??;
+    let mut found = None;
+    for _ in 0..lines {
+        if let Found::Line(bytes) | Found::Unfinished(bytes) = reader.next_line().ok()?? {
+            records::read(bytes, |line| found = found.take().or_else(|| said(line)));
+        }
+        if found.is_some() {
+            break;
         }
     }
-    None
+    found
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::transcript::line::{Line, MADE_UP, Member, Message};
-use super::transcript::{self, AgentFile};
+use super::transcript::{self, AgentFile, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, SessionId, Timestamp};
@@ -248,9 +248,7 @@ impl FileCount {
                 None => &["\"usage\"", "cost-state"],
             };
             for line in words.iter().flat_map(|word| lines_with(word, &batch)) {
-                if let Some(line) = Line::decode(line) {
-                    count.line(&line, agent, since);
-                }
+                records::read(line, |line| count.line(line, agent, since));
             }
         }
         count.path = path.to_string_lossy().into_owned();
@@ -328,13 +326,14 @@ impl Counting {
     }
 }
 
-/// The lines of a batch with this word in them. A last line without its line break may still be written, and is none yet.
+/// The lines of a batch with this word in them. The last one may have no line break yet: what is whole of it is read again
+/// once it has one.
 fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
     let mut begin = 0;
     std::iter::from_fn(move || {
         let rest = batch.get(begin..)?;
         let found = memchr::memmem::find(rest, word.as_bytes())?;
-        let end = found + memchr::memchr(b'\n', rest.get(found..)?)?;
+        let end = memchr::memchr(b'\n', rest.get(found..)?).map_or(rest.len(), |end| found + end);
         let start = memchr::memrchr(b'\n', rest.get(..found)?).map_or(0, |at| at + 1);
         begin += end + 1;
         rest.get(start..end)

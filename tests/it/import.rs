@@ -397,6 +397,71 @@ fn transcripts_with_a_second_hard_link_are_read() {
     assert!(said.contains("others may write to it"), "{said}");
 }
 
+/// A prompt or an answer of the session [`ID`], as the client writes it.
+fn said(number: u32, kind: &str, text: &str) -> String {
+    json!({"parentUuid": null, "type": kind, "uuid": format!("u{number}"), "sessionId": ID, "cwd": "/home/dev/shop",
+        "timestamp": format!("2026-03-01T12:00:{number:02}Z"), "message": {"id": format!("m{number}"), "role": kind,
+            "model": "claude-opus-5-5", "content": text, "usage": {"input_tokens": 1, "output_tokens": 2}}})
+    .to_string()
+}
+
+#[test]
+fn whole_records_are_read_whatever_surrounds_them() {
+    let ask = |number| {
+        said(
+            number,
+            "user",
+            &format!("question {number} with \u{2028} and \u{85}"),
+        )
+    };
+    let tell = |number| said(number, "assistant", &format!("answer {number}"));
+    let half = |record: String| record[..record.len() / 2].to_owned();
+    let zeros = "\0".repeat(5000);
+    let lines = [
+        format!("\u{feff}{}\r\n", ask(1)),
+        format!("{}{}\n", tell(2), ask(3)),
+        format!("{}{}\n", half(tell(4)), ask(5)),
+        format!("{zeros}{}{zeros}\n", tell(6)),
+        format!(
+            "{}\n",
+            ask(7).replace("question", r"\ud83d question \udc00")
+        ),
+        format!("{}\u{feff}{}", tell(8), ask(9)),
+    ];
+    let mut text = lines.concat().into_bytes();
+    // One byte that is not UTF-8.
+    let place = text
+        .windows(8)
+        .position(|bytes| bytes == b"answer 8")
+        .unwrap();
+    text[place] = 0xff;
+    let sandbox = Sandbox::new();
+    put(&sandbox.projects().join(format!("shop/{ID}.jsonl")), &text);
+    let run = sandbox.ccsession(["import"]);
+    let told = run.output();
+    assert_eq!(
+        String::from_utf8_lossy(&told.stderr),
+        "ccsession: passed over 1 line damaged\n"
+    );
+    let prompts = all(&sandbox.imported(ID), "UserPromptSubmit", "ts");
+    assert_eq!(prompts.len(), 5);
+    assert_eq!(messages(&sandbox, ID), 3);
+    let archived = sandbox.ccsession(["clock-out", ID]).stdout();
+    let archived = fs::read_to_string(archived.trim_end()).unwrap();
+    for words in [
+        "question 1",
+        "answer 2",
+        "question 3",
+        "question 5",
+        "answer 6",
+        "7 with",
+        "nswer 8",
+        "question 9",
+    ] {
+        assert!(archived.contains(words), "{words}");
+    }
+}
+
 #[test]
 fn a_line_too_long_to_be_held_is_passed_over() {
     let sandbox = Sandbox::new();

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::lifecycle::transcript::line::{Block, Member, Message, blocks};
+use crate::lifecycle::transcript::records;
 use crate::model::call::State;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};
@@ -91,11 +92,19 @@ struct Told<'a> {
     message: Message<'a>,
 }
 
-/// Adds what a transcript's line says to `text`. How many messages that were is the answer: one or none.
+/// Adds what a transcript's line says to `text`, and returns how many messages that were: one in each record, or none.
 pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 {
-    let Ok(line) = serde_json::from_str::<Told<'_>>(line) else {
-        return 0;
-    };
+    let mut messages = 0;
+    records::read_as(line.as_bytes(), |json| {
+        let told = serde_json::from_str(json);
+        messages += told.as_ref().map_or(0, |told| add_told(text, told, wanted));
+        told.is_ok()
+    });
+    messages
+}
+
+/// Adds what a record says. How many messages that were is the answer: one or none.
+fn add_told(text: &mut String, line: &Told<'_>, wanted: Wanted) -> u64 {
     let who = match line.kind.text().as_deref() {
         Some("user") => "user",
         Some("assistant") => "assistant",

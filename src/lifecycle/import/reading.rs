@@ -9,7 +9,7 @@ use super::events::{Made, Subject};
 use super::merge::Copies;
 use super::thread::{Agent, Thread, Threads};
 use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
-use crate::lifecycle::transcript::{AgentFile, MAX_META};
+use crate::lifecycle::transcript::{self, AgentFile, MAX_META, records};
 use crate::model::event::name;
 use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
@@ -117,17 +117,14 @@ impl Reading<'_> {
             match lines.next_line() {
                 Ok(None) => break Ok(()),
                 Ok(Some(Found::TooLong)) => self.skipped.too_long += 1,
-                Ok(Some(Found::Line(bytes))) if !bytes.is_empty() => match Line::decode(bytes) {
-                    Some(line) => self.line(&line, &mut threads),
-                    None => self.skipped.damaged += 1,
-                },
-                // The client may be writing it.
-                Ok(Some(Found::Unfinished(bytes))) => {
-                    if let Some(line) = Line::decode(bytes) {
-                        self.line(&line, &mut threads);
-                    }
+                Ok(Some(Found::Line(bytes))) => {
+                    let damaged = records::read(bytes, |line| self.line(line, &mut threads));
+                    self.skipped.damaged += damaged;
                 }
-                Ok(Some(Found::Line(_))) => {}
+                // What is not whole the client may still be writing.
+                Ok(Some(Found::Unfinished(bytes))) => {
+                    records::read(bytes, |line| self.line(line, &mut threads));
+                }
                 Err(err) => break Err(err),
             }
         };
@@ -234,16 +231,6 @@ fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>
 
 /// A subagent's type: what its `.meta.json` says, else its first lines.
 fn agent_type(agent: &AgentFile) -> Option<String> {
-    with_meta(agent, |meta| meta.agent_type.owned()).or_else(|| {
-        let mut lines = Lines::open_original(&agent.path).ok()??;
-        for _ in 0..OPENING {
-            if let Found::Line(bytes) = lines.next_line().ok()??
-                && let Some(kind) =
-                    Line::decode(bytes).and_then(|line| line.attribution_agent.owned())
-            {
-                return Some(kind);
-            }
-        }
-        None
-    })
+    with_meta(agent, |meta| meta.agent_type.owned())
+        .or_else(|| transcript::first(&agent.path, OPENING, |line| line.attribution_agent.owned()))
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::lifecycle::transcript::line::Line;
-use crate::lifecycle::transcript::{AgentFile, agents_below, agents_beside};
+use crate::lifecycle::transcript::{AgentFile, agents_below, agents_beside, records};
 use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};
@@ -176,14 +175,13 @@ fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
     };
     for _ in 0..OPENING {
         match lines.next_line()? {
-            Some(Found::Line(bytes)) => {
-                let Some(line) = Line::decode(bytes) else {
-                    continue;
-                };
-                age.first = line.at().map_or(age.first, |at| at.min(age.first));
-                age.is_fork |= line.forked_from.json().is_some();
+            Some(Found::Line(bytes) | Found::Unfinished(bytes)) => {
+                records::read(bytes, |line| {
+                    age.first = line.at().map_or(age.first, |at| at.min(age.first));
+                    age.is_fork |= line.forked_from.json().is_some();
+                });
             }
-            Some(_) => {}
+            Some(Found::TooLong) => {}
             None => break,
         }
     }

@@ -1,5 +1,5 @@
-//! What one line of a client's transcript says. The format is the client's own and changes: every member is optional,
-//! and one of another type than expected counts as absent.
+//! What one record of a client's transcript says, most of which are a line. The format is the client's own and changes:
+//! every member is optional, and one of another type than expected counts as absent.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ impl<'a> Member<'a> {
         let json = self.json()?;
         let plain = json.strip_prefix('"')?.strip_suffix('"')?;
         let text = if plain.contains('\\') {
-            Cow::Owned(serde_json::from_str(json).ok()?)
+            Cow::Owned(unescaped(json)?)
         } else {
             Cow::Borrowed(plain)
         };
@@ -55,7 +55,38 @@ impl<'a> Member<'a> {
     }
 }
 
-/// One line.
+/// The text of a JSON string. A client that cuts a text in the middle of a character leaves half a surrogate pair, which
+/// becomes the replacement character, as it does wherever the client shows it.
+fn unescaped(json: &str) -> Option<String> {
+    let decode = |json: &str| serde_json::from_str(json).ok();
+    decode(json).or_else(|| decode(&without_half_pairs(json)))
+}
+
+/// A JSON string in which each half of a surrogate pair is replaced.
+fn without_half_pairs(json: &str) -> String {
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(place) = rest.find('\\') {
+        let (before, escape) = rest.split_at(place);
+        whole.push_str(before);
+        let (kept, length) = match (unit_at(escape), escape.get(6..).and_then(unit_at)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (escape.get(..12), 12),
+            (Some(0xd800..=0xdfff), _) => (Some("\\ufffd"), 6),
+            (Some(_), _) => (escape.get(..6), 6),
+            (None, _) => (escape.get(..2), 2),
+        };
+        whole.push_str(kept.unwrap_or(escape));
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    whole + rest
+}
+
+/// The UTF-16 unit that the escape at the beginning of `text` stands for.
+fn unit_at(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
+/// One record.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -119,14 +150,9 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line; nothing where it is no JSON object.
-    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        // As a text it is checked once, and not each of its strings.
-        let line = match std::str::from_utf8(bytes) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_slice(bytes),
-        };
-        line.ok()
+    /// Reads a record; nothing where it is no JSON object.
+    pub fn decode(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
     }
 
     /// When it was written.
@@ -247,4 +273,29 @@ pub fn text_of(content: Member<'_>) -> Option<Cow<'_, str>> {
     content
         .text()
         .or_else(|| blocks(content).into_iter().find(is_text)?.text.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_surrogate_pair_spoils_no_text() {
+        let cases = [
+            (r#"a \ud83d b"#, "a \u{fffd} b"),
+            (r#"\udc00\ud83d"#, "\u{fffd}\u{fffd}"),
+            (
+                r#"\ud83d\ude00 \ud83d\n\u00e9"#,
+                "\u{1f600} \u{fffd}\n\u{e9}",
+            ),
+            (r#"\ud83d\ud83d\ude00"#, "\u{fffd}\u{1f600}"),
+            (r#"\\ud83d \ud83d"#, "\\ud83d \u{fffd}"),
+            (r#"\"\ud83d"#, "\"\u{fffd}"),
+        ];
+        for (json, text) in cases {
+            let line = format!(r#"{{"type":"{json}"}}"#);
+            let line = Line::decode(&line).unwrap();
+            assert_eq!(line.kind.text().as_deref(), Some(text), "{json}");
+        }
+    }
 }

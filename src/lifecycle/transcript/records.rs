@@ -1,0 +1,277 @@
+//! The records in a line of a transcript.
+//!
+//! The client writes one JSON object a line. A crash, a full disk or two writers at once leave other things: several records
+//! on one line, half a record with a whole one behind it, zeros, a byte order mark. Every reader of transcripts passes
+//! through here, so that a whole record is read whatever stands around it.
+
+use serde::Deserialize;
+
+use super::line::{Line, Member};
+
+/// How much work finding the records of a damaged line may be, in lengths of the line: each object that is not closed is
+/// read to its end once more for each object in it.
+const MAX_EFFORT: usize = 16;
+/// The same for a line that is very short.
+const LEAST_EFFORT: usize = 1 << 16;
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// A stretch of a line. All of them together are the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// A whole record.
+    Record(&'a str),
+    /// What stands before, between and behind records.
+    Rest(&'a str),
+}
+
+impl Part<'_> {
+    /// Whether something is lost here: more than spaces, zeros, byte order marks and what separates the items of a list.
+    pub fn is_damage(self) -> bool {
+        let is_blank = |c: char| {
+            c.is_ascii_whitespace() || matches!(c, '\0' | BYTE_ORDER_MARK | '[' | ',' | ']')
+        };
+        matches!(self, Self::Rest(rest) if !rest.chars().all(is_blank))
+    }
+}
+
+/// Reads all records of a line, and returns how many stretches of it are damaged.
+pub fn read(line: &[u8], mut record: impl FnMut(&Line<'_>)) -> u64 {
+    read_as(line, |json| match Line::decode(json) {
+        Some(line) => {
+            record(&line);
+            true
+        }
+        None => false,
+    })
+}
+
+/// As [`read`], for a reader with a form of its own: `record` gets the JSON text of each record, and returns whether it could
+/// be decoded. A line that is one record, as nearly all are, is decoded once.
+pub fn read_as(line: &[u8], mut record: impl FnMut(&str) -> bool) -> u64 {
+    // What is not UTF-8 is damaged for itself, and not the record around it.
+    let line = String::from_utf8_lossy(line);
+    // Of a list a decoder would make a record, too.
+    if line.trim_ascii_start().starts_with('{') && record(&line) {
+        return 0;
+    }
+    let mut damaged = 0;
+    for part in split(&line) {
+        let is_lost = match part {
+            Part::Record(json) => !record(json),
+            Part::Rest(_) => part.is_damage(),
+        };
+        damaged += u64::from(is_lost);
+    }
+    damaged
+}
+
+/// Divides a line into its records and the rest.
+pub fn split(line: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut effort = (line.len() * MAX_EFFORT).max(LEAST_EFFORT);
+    let (mut rest_from, mut from) = (0, 0);
+    while let Some(start) = next_object(line, from).filter(|_| effort > 0) {
+        match object_at(line, start) {
+            Ok(end) if is_record(line, start, end) => {
+                push_rest(&mut parts, line, rest_from, start);
+                parts.extend(line.get(start..end).map(Part::Record));
+                (rest_from, from) = (end, end);
+                effort = effort.saturating_sub(end - start);
+            }
+            // It is part of a record of which the beginning or the end is lost.
+            Ok(end) => {
+                from = end;
+                effort = effort.saturating_sub(end - start);
+            }
+            // The record that ends before its time may have a whole one in it, which was written behind its half.
+            Err(read) => {
+                from = start + 1;
+                effort = effort.saturating_sub(read.max(1));
+            }
+        }
+    }
+    push_rest(&mut parts, line, rest_from, line.len());
+    parts
+}
+
+fn push_rest<'a>(parts: &mut Vec<Part<'a>>, line: &'a str, from: usize, to: usize) {
+    let rest = line.get(from..to).filter(|rest| !rest.is_empty());
+    parts.extend(rest.map(Part::Rest));
+}
+
+/// Where the next object with a member begins.
+fn next_object(line: &str, mut from: usize) -> Option<usize> {
+    loop {
+        let rest = line.as_bytes().get(from..)?;
+        let start = from + memchr::memchr(b'{', rest)?;
+        let inside = line.get(start + 1..)?.trim_ascii_start();
+        if inside.starts_with('"') {
+            return Some(start);
+        }
+        from = start + 1;
+    }
+}
+
+/// Where the object ends that begins at `start`; where it does not, how much of the line was read.
+fn object_at(line: &str, start: usize) -> Result<usize, usize> {
+    let rest = line.get(start..).unwrap_or_default();
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => Ok(start + values.byte_offset()),
+        Some(Err(err)) => Err(err.column()),
+        None => Err(rest.len()),
+    }
+}
+
+/// Whether the object between `start` and `end` is a record of its own, and not part of one that is damaged.
+fn is_record(line: &str, start: usize, end: usize) -> bool {
+    /// What tells a record from a message or a block, which have a type, too.
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Member<'a>,
+        #[serde(borrow)]
+        session_id: Member<'a>,
+        #[serde(borrow)]
+        uuid: Member<'a>,
+        #[serde(borrow)]
+        timestamp: Member<'a>,
+        #[serde(borrow)]
+        leaf_uuid: Member<'a>,
+        #[serde(borrow)]
+        message_id: Member<'a>,
+    }
+    let head: Head<'_> = line
+        .get(start..end)
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    if head.kind.text().is_none() {
+        return false;
+    }
+    // The client names the session in every record of a conversation, and in nothing that is part of one.
+    if head.session_id.text().is_some() {
+        return true;
+    }
+    let behind = line.get(end..).unwrap_or_default().trim_ascii_start();
+    let goes_on = behind.starts_with([',', '}', ']']);
+    let names = [head.uuid, head.timestamp, head.leaf_uuid, head.message_id];
+    !goes_on && names.into_iter().any(|name| name.text().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const USER: &str = r#"{"parentUuid":null,"type":"user","message":{"role":"user","content":[{"type":"text","text":"a {\"b\"} c"}]},"uuid":"u1","sessionId":"s-1","timestamp":"2026-11-20T12:00:01.000Z"}"#;
+    const ANSWER: &str = r#"{"type":"assistant","message":{"id":"m1","type":"message","content":[{"type":"text","text":"yes"}],"usage":{"input_tokens":1}},"uuid":"u2","sessionId":"s-1","timestamp":"2026-11-20T12:00:02.000Z"}"#;
+    const SUMMARY: &str = r#"{"type":"summary","summary":"A title","leafUuid":"u1"}"#;
+
+    fn records(line: &[u8]) -> (Vec<String>, u64) {
+        let mut found = Vec::new();
+        let damaged = read_as(line, |json| {
+            let is_one = serde_json::from_str::<serde_json::Value>(json).is_ok();
+            found.extend(is_one.then(|| json.trim().to_owned()));
+            is_one
+        });
+        (found, damaged)
+    }
+
+    #[track_caller]
+    fn check(line: impl AsRef<[u8]>, expected: &[&str], damaged: u64) {
+        let (found, lost) = records(line.as_ref());
+        assert_eq!(found, expected);
+        assert_eq!(lost, damaged);
+    }
+
+    #[test]
+    fn whole_records_are_read_whatever_stands_around_them() {
+        let zeros = "\0".repeat(4096);
+        check(USER, &[USER], 0);
+        check(format!("{USER}\r"), &[USER], 0);
+        check(
+            format!("{USER}{ANSWER}{SUMMARY}"),
+            &[USER, ANSWER, SUMMARY],
+            0,
+        );
+        check(format!("{USER} \r\t{ANSWER}"), &[USER, ANSWER], 0);
+        check(
+            format!("\u{feff}{USER}\u{feff}{ANSWER}"),
+            &[USER, ANSWER],
+            0,
+        );
+        check(
+            format!("{zeros}{USER}{zeros}{ANSWER}{zeros}"),
+            &[USER, ANSWER],
+            0,
+        );
+        check(format!("[{USER},{ANSWER}]"), &[USER, ANSWER], 0);
+        check(format!("2026-11-20 log: {USER} # end"), &[USER], 2);
+        check("[1]", &[], 1);
+        check(zeros, &[], 0);
+        check("", &[], 0);
+        check("{}", &["{}"], 0);
+        check("no record", &[], 1);
+        check(&USER[..USER.len() - 1], &[], 1);
+    }
+
+    #[test]
+    fn a_record_behind_half_of_another_is_read_wherever_that_was_cut() {
+        for half in [USER, ANSWER, SUMMARY] {
+            for cut in 1..half.len() {
+                check(format!("{}{ANSWER}", &half[..cut]), &[ANSWER], 1);
+                check(
+                    format!("{}{USER}{SUMMARY}", &half[..cut]),
+                    &[USER, SUMMARY],
+                    1,
+                );
+                check(format!("{}\0\0{ANSWER}", &half[..cut]), &[ANSWER], 1);
+                check(format!("{ANSWER}{}", &half[..cut]), &[ANSWER], 1);
+                check(format!("{}{ANSWER}", &half[cut..]), &[ANSWER], 1);
+                check(format!("{ANSWER}{}", &half[cut..]), &[ANSWER], 1);
+                let within = format!("{}{ANSWER}{}", &half[..cut], &half[cut..]);
+                let (found, _) = records(within.as_bytes());
+                assert!(found.contains(&ANSWER.to_owned()), "{within}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_spoils_nothing_but_itself() {
+        let mut line = USER.replace("a {", "a X{").into_bytes();
+        let place = line.iter().position(|byte| *byte == b'X').unwrap();
+        line[place] = 0xe9;
+        check(&line, &[&USER.replace("a {", "a \u{fffd}{")], 0);
+        line.extend_from_slice(b"\xff\xfe");
+        line.extend_from_slice(ANSWER.as_bytes());
+        check(&line, &[&USER.replace("a {", "a \u{fffd}{"), ANSWER], 1);
+    }
+
+    #[test]
+    fn no_nesting_makes_the_search_long() {
+        let nested = r#"{"a":"#.repeat(200_000);
+        assert_eq!(records(format!("{nested}{ANSWER}").as_bytes()).1, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_are_the_line(
+            pieces in proptest::collection::vec(
+                prop_oneof![Just(USER.to_owned()), Just(SUMMARY.to_owned()), "[{}\",:\\[\\]a\0 ]{0,12}"], 0..8)
+        ) {
+            let line = pieces.concat();
+            let text = |part| match part {
+                Part::Record(text) | Part::Rest(text) => text,
+            };
+            let all: String = split(&line).into_iter().map(text).collect();
+            prop_assert_eq!(all, line);
+        }
+
+        #[test]
+        fn no_bytes_stop_it(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            read(&bytes, |_| {});
+        }
+    }
+}
