@@ -1,4 +1,7 @@
-//! How an id is given to the client: `claude --session-id ID` for an id it has never used, `--resume ID` for one it has.
+//! The command line of `claude`: whether it starts a session, whether it says which one, and how an id is given to it.
+//!
+//! It is read as the client reads it (commander.js): an option with a value takes the next word, whatever that is; one
+//! with an optional value takes it unless it begins with a dash; one with several takes all up to the next dash.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -15,6 +18,112 @@ const OWN: [&str; 8] = [
     "--fork-session",
     "--from-pr",
     "--teleport",
+];
+
+/// Options with one value, of 2.1.329 and of older ones; those that `--help` hides, too.
+const WITH_A_VALUE: [&str; 70] = [
+    "--ablation",
+    "--advisor",
+    "--agent",
+    "--agent-color",
+    "--agent-id",
+    "--agent-name",
+    "--agent-type",
+    "--agents",
+    "--append-subagent-system-prompt",
+    "--append-subagent-system-prompt-file",
+    "--append-system-prompt",
+    "--append-system-prompt-file",
+    "--autocompact",
+    "--client-data-url",
+    "--correlation-id",
+    "--cwd",
+    "--debug-file",
+    "--deep-link-cwd-b64",
+    "--deep-link-last-fetch",
+    "--deep-link-repo",
+    "--effort",
+    "--environment",
+    "--fallback-model",
+    "--fast-mode",
+    "--inherit-permission-mode",
+    "--initialize-fields",
+    "--input-format",
+    "--json-schema",
+    "--lead-verify-key",
+    "--managed-settings",
+    "--max-budget-usd",
+    "--max-cost-usd",
+    "--max-thinking-tokens",
+    "--max-turns",
+    "--model",
+    "--name",
+    "-n",
+    "--output-format",
+    "--parent-session-id",
+    "--permission-mode",
+    "--permission-prompt-tool",
+    "--permission-prompts",
+    "--plan-mode-instructions",
+    "--plugin-dir",
+    "--plugin-dir-no-mcp",
+    "--plugin-url",
+    "--prefill",
+    "--prefill-b64",
+    "--project-config-root",
+    "--remote-control-session-name-prefix",
+    "--resume-drops-turn",
+    "--resume-session-at",
+    "--rewind-files",
+    "--runner-declares",
+    "--sdk-url",
+    "--session-began-as-copy",
+    "--session-id",
+    "--setting-sources",
+    "--settings",
+    "--system-prompt",
+    "--system-prompt-file",
+    "--system-prompt-snapshot",
+    "--task-budget",
+    "--team-name",
+    "--teammate-mode",
+    "--thinking",
+    "--thinking-display",
+    "--watch-artifact",
+    "--watch-artifact-no-autoreact",
+    "--workload",
+];
+
+/// Options with one value or more.
+const WITH_SEVERAL_VALUES: [&str; 11] = [
+    "--add-dir",
+    "--allowed-tools",
+    "--allowedTools",
+    "--betas",
+    "--channels",
+    "--dangerously-load-development-channels",
+    "--disallowed-tools",
+    "--disallowedTools",
+    "--file",
+    "--mcp-config",
+    "--tools",
+];
+
+/// Options that may have a value.
+const WITH_AN_OPTIONAL_VALUE: [&str; 13] = [
+    "--cloud",
+    "--debug",
+    "-d",
+    "--from-pr",
+    "--prompt-suggestions",
+    "--rc",
+    "--remote",
+    "--remote-control",
+    "--resume",
+    "-r",
+    "--teleport",
+    "--worktree",
+    "-w",
 ];
 
 /// Verbs of `claude`, of 2.1.329 and of older ones, that start no session of ours.
@@ -45,35 +154,137 @@ const VERBS: [&str; 24] = [
     "upgrade",
 ];
 
+/// How many of the words after it an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    None,
+    One,
+    OneUnlessDashed,
+    AllUntilDashed,
+}
+
+impl Takes {
+    fn of(option: &str) -> Self {
+        if WITH_A_VALUE.contains(&option) {
+            Self::One
+        } else if WITH_SEVERAL_VALUES.contains(&option) {
+            Self::AllUntilDashed
+        } else if WITH_AN_OPTIONAL_VALUE.contains(&option) {
+            Self::OneUnlessDashed
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// A word of a command line.
+#[derive(Debug, PartialEq, Eq)]
+enum Word {
+    /// An option, without its value.
+    Option(String),
+    /// A verb, or the prompt.
+    Operand(String),
+}
+
+/// The words of a command line of `claude` up to `--`, without the values of options.
+fn words(arguments: &[OsString]) -> Vec<Word> {
+    let mut rest = arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .take_while(|argument| argument != "--")
+        .peekable();
+    let mut words = Vec::new();
+    while let Some(word) = rest.next() {
+        let last = match bundle(&word) {
+            _ if !is_dashed(&word) => {
+                words.push(Word::Operand(word.into_owned()));
+                continue;
+            }
+            Some(options) => {
+                let last = options
+                    .last()
+                    .cloned()
+                    .filter(|_| !has_value(&options, &word));
+                words.extend(options.into_iter().map(Word::Option));
+                last
+            }
+            None => {
+                let (name, value) = word
+                    .split_once('=')
+                    .map_or((&*word, None), |(name, value)| (name, Some(value)));
+                words.push(Word::Option(name.to_owned()));
+                value.is_none().then(|| name.to_owned())
+            }
+        };
+        match last.as_deref().map_or(Takes::None, Takes::of) {
+            Takes::None => {}
+            Takes::One => drop(rest.next()),
+            Takes::OneUnlessDashed => drop(rest.next_if(|next| !is_dashed(next))),
+            Takes::AllUntilDashed => {
+                rest.next();
+                while rest.next_if(|next| !is_dashed(next)).is_some() {}
+            }
+        }
+    }
+    words
+}
+
+fn is_dashed(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
+}
+
+/// The short options in a word such as `-pc` or `-rID`: letters up to the first that takes the rest as its value.
+/// Nothing where the word is none of these; a text that begins with a dash has spaces.
+fn bundle(word: &str) -> Option<Vec<String>> {
+    let letters = word.strip_prefix('-')?;
+    if letters.starts_with('-') || word.contains(char::is_whitespace) {
+        return None;
+    }
+    let mut options = Vec::new();
+    for letter in letters.chars().take_while(char::is_ascii_alphabetic) {
+        let option = format!("-{letter}");
+        let is_last = Takes::of(&option) != Takes::None;
+        options.push(option);
+        if is_last {
+            break;
+        }
+    }
+    Some(options)
+}
+
+/// Whether the last of the short options in `word` has its value there.
+fn has_value(options: &[String], word: &str) -> bool {
+    options.len() + 1 < word.chars().count()
+}
+
 /// Whether this command is Claude Code, about to start a session.
 pub(super) fn is_client(command: &[OsString]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return false;
     };
-    let is_claude = Path::new(program).file_name() == Some(OsStr::new("claude"));
-    let is_verb = |first: &OsString| VERBS.iter().any(|verb| first == verb);
-    is_claude && !arguments.first().is_some_and(is_verb)
+    if Path::new(program).file_name() != Some(OsStr::new("claude")) {
+        return false;
+    }
+    let words = words(arguments);
+    // With -p the client takes even the name of a verb for a prompt, unless it comes first.
+    let mut before = words
+        .iter()
+        .take_while(|word| matches!(word, Word::Option(_)));
+    let prints =
+        before.any(|word| matches!(word, Word::Option(name) if name == "-p" || name == "--print"));
+    let operand = words.iter().find_map(|word| match word {
+        Word::Operand(operand) => Some(operand.as_str()),
+        Word::Option(_) => None,
+    });
+    prints || !operand.is_some_and(|operand| VERBS.contains(&operand))
 }
 
 /// The option by which the command says itself which session it wants, if it does.
 pub(super) fn own_choice(command: &[OsString]) -> Option<&'static str> {
-    let options = command
-        .iter()
-        .skip(1)
-        .take_while(|argument| *argument != "--");
-    options.into_iter().find_map(|argument| {
-        let argument = argument.to_string_lossy();
-        OWN.into_iter()
-            .find(|option| match option.strip_prefix("--") {
-                Some(_) => {
-                    let rest = argument.strip_prefix(option);
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-                }
-                // Short options may come in one word, as `-pc`, or with their value, as `-rID`.
-                None => argument.strip_prefix('-').is_some_and(|letters| {
-                    !letters.starts_with('-') && letters.contains(option.trim_start_matches('-'))
-                }),
-            })
+    let words = words(command.get(1..).unwrap_or_default());
+    words.iter().find_map(|word| match word {
+        Word::Option(name) => OWN.into_iter().find(|own| own == name),
+        Word::Operand(_) => None,
     })
 }
 
@@ -100,6 +311,10 @@ mod tests {
         text.split_whitespace().map(OsString::from).collect()
     }
 
+    fn quoted(command: &[&str]) -> Vec<OsString> {
+        command.iter().map(OsString::from).collect()
+    }
+
     #[test]
     fn a_client_is_known_by_its_name() {
         for client in [
@@ -107,6 +322,10 @@ mod tests {
             "/opt/bin/claude -p hello",
             "claude --model opus",
             "claude mcpx",
+            "claude -p mcp",
+            "claude --append-system-prompt mcp",
+            "claude --add-dir mcp list",
+            "claude --allowedTools Bash mcp",
         ] {
             assert!(is_client(&words(client)), "{client}");
         }
@@ -117,6 +336,8 @@ mod tests {
             "npx claude",
             "claude mcp list",
             "claude doctor",
+            "claude --model opus mcp list",
+            "claude --verbose doctor",
         ] {
             assert!(!is_client(&words(other)), "{other}");
         }
@@ -140,6 +361,54 @@ mod tests {
             "claude --resumed",
         ] {
             assert_eq!(own_choice(&words(none)), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_no_choice_whatever_it_looks_like() {
+        for command in [
+            &["--append-system-prompt", "- be concise\n- cite files", "-p"][..],
+            &["--append-system-prompt", "--continue where you stopped"],
+            &["--append-system-prompt", "--continue"],
+            &["--append-system-prompt", "-c"],
+            &["--append-system-prompt=-c"],
+            &["--system-prompt", "-r"],
+            &["--model", "-c"],
+            &["--mcp-config", "-c", "b.json"],
+            &["--allowedTools", "Bash(git:*)", "Read", "hello"],
+            &["-nrefactor"],
+            &["-n", "-c"],
+            &["-pn", "-r"],
+            &["-drc"],
+            &["-d", "rc"],
+            &["-wcr"],
+            &["-p", "- cite files"],
+            &["-p", "-c is my favourite option"],
+            &["-p", "-"],
+            &["-é"],
+            &["--", "-c"],
+            &["--print", "--", "--resume"],
+        ] {
+            let command = quoted(&[&["claude"], command].concat());
+            assert_eq!(own_choice(&command), None, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_found_behind_values() {
+        for (command, option) in [
+            (&["--append-system-prompt", "-c", "-r"][..], "-r"),
+            (&["--append-system-prompt=x", "-c"], "-c"),
+            (&["--add-dir", "a", "b", "-c"], "-c"),
+            (&["--debug", "--continue"], "--continue"),
+            (&["-d", "-c"], "-c"),
+            (&["hello", "-c"], "-c"),
+            (&["-rshop-5b48472b-1111"], "-r"),
+            (&["-hvpc"], "-c"),
+            (&["--worktree", "tree", "--from-pr=7"], "--from-pr"),
+        ] {
+            let command = quoted(&[&["claude"], command].concat());
+            assert_eq!(own_choice(&command), Some(option), "{command:?}");
         }
     }
 
