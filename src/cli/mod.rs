@@ -69,6 +69,11 @@ fn run(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run_verb(verb: Verb) -> u8 {
+    if let Verb::Listen = verb {
+        // It ends when nobody asks any more; what then fails is nobody's loss.
+        let _ = crate::lifecycle::run::listen();
+        return Status::Done as u8;
+    }
     let context = Context::new();
     if let Some(variable) = context.env.relative.first() {
         output::complain(&format!(
@@ -99,7 +104,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
-        Verb::Hook { .. } => Ok(Status::Done),
+        Verb::Hook { .. } | Verb::Listen => Ok(Status::Done),
     };
     say_operations(&context);
     let status = done.unwrap_or_else(|err| {

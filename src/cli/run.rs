@@ -17,7 +17,10 @@ pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
         Ok(outcome) => u8::try_from(outcome.status()).unwrap_or(u8::MAX),
         Err(err) => {
             output::complain(&err.to_string());
-            status_of(&err) as u8
+            match err.downcast_ref::<Refusal>() {
+                Some(Refusal::NotStarted(_, obstacle)) => obstacle.status(),
+                _ => status_of(&err) as u8,
+            }
         }
     }
 }
@@ -50,7 +53,9 @@ fn status_of(err: &anyhow::Error) -> Status {
         Some(Refusal::Held(_) | Refusal::Live(..)) => Status::Held,
         Some(Refusal::Unknown(_)) => Status::NotFound,
         Some(Refusal::NoUuid(_) | Refusal::OwnChoice(_)) => Status::Usage,
-        Some(Refusal::Full(_) | Refusal::Store(_) | Refusal::System(_)) => Status::Failed,
+        Some(
+            Refusal::Full(_) | Refusal::NotStarted(..) | Refusal::Store(_) | Refusal::System(_),
+        ) => Status::Failed,
         None => status::of(err),
     }
 }

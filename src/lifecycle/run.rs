@@ -4,16 +4,21 @@
 //! happened, the id is given back, the record's end says what became of the command, and what was current before is
 //! current again.
 
+mod bystander;
 mod child;
 mod claude;
+mod program;
 
+pub use bystander::{VERB as LISTEN, listen};
 pub use child::{VERB, become_command};
+pub use program::Obstacle;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
 
+use self::bystander::Bystander;
 use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
@@ -33,6 +38,9 @@ use crate::store::write::Appended;
 use crate::store::{
     self, Environment, Error, Places, State, clock, ended, index, journal, project,
 };
+
+/// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
+const NOT_STARTED: &str = "not started";
 
 /// What is to be run, and as which session.
 #[derive(Debug, Default)]
@@ -100,6 +108,8 @@ pub enum Refusal {
     Full(Full),
     /// The command says itself which session it wants, by this option.
     OwnChoice(&'static str),
+    /// The command cannot be started.
+    NotStarted(OsString, Obstacle),
     /// Something could not be read or written.
     Store(Error),
     /// The system refused.
@@ -141,6 +151,10 @@ impl fmt::Display for Refusal {
                 "could not choose the session: the command has its own `{option}`; give the id as `ccsession run --session-id ID` or `--resume ID`"
             ),
             Self::Full(full) => full.fmt(f),
+            Self::NotStarted(program, obstacle) => {
+                let program = store::shown(Path::new(program));
+                write!(f, "could not run `{program}`: {}", obstacle.as_str())
+            }
             Self::Store(err) => err.fmt(f),
             Self::System(err) => write!(f, "could not run the command: {err}"),
         }
@@ -175,6 +189,7 @@ pub fn run(
     }
     // Before anything is there that a signal could leave behind.
     let signals = child::listen().map_err(Refusal::System)?;
+    let bystander = Bystander::start().map_err(Refusal::System)?;
     let state = State::create(surroundings.places)?;
     // Not where the caller's client was started: that is the caller's own.
     let project = project::discover(&project::current_dir()?);
@@ -189,14 +204,15 @@ pub fn run(
         return Err(Refusal::Unknown(id));
     }
     held.refuse_second_client(is_client)?;
+    held.refuse_what_cannot_start(&order.command)?;
     held.begin(order)?;
     let command = if is_client {
         claude::with_id(&order.command, &id, is_used)
     } else {
         order.command.clone()
     };
-    let outcome =
-        child::run(&command, &id, &held.lease.holder, signals).map_err(Refusal::System)?;
+    let outcome = child::run(&command, &id, &held.lease.holder, signals, bystander)
+        .map_err(Refusal::System)?;
     held.finish(Some(&outcome));
     Ok(outcome)
 }
@@ -298,6 +314,23 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// A session that is on record is not begun again for a command that cannot start. A new one keeps what was tried.
+    fn refuse_what_cannot_start(&self, command: &[OsString]) -> Result<(), Refusal> {
+        if self
+            .state
+            .session(&self.lease.session_id)
+            .record()?
+            .is_none()
+        {
+            return Ok(());
+        }
+        let program = command.first().cloned().unwrap_or_default();
+        match program::obstacle(&program, store::env::program_path()) {
+            Some(obstacle) => Err(Refusal::NotStarted(program, obstacle)),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the session there, live and current, before its command starts.
     fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
         self.enter(order)?;
@@ -365,12 +398,15 @@ impl<'a> Held<'a> {
         self.is_over = true;
         let id = &self.lease.session_id;
         let now = clock::now();
-        if let Some(outcome) = outcome {
+        if self.has_begun {
+            let reason = outcome.map_or_else(|| NOT_STARTED.to_owned(), Outcome::reason);
             self.told(self.append(&Event {
-                ok: Some(*outcome == Outcome::Completed),
-                reason: Some(outcome.reason()),
+                ok: Some(outcome == Some(&Outcome::Completed)),
+                reason: Some(reason),
                 ..self.event(name::RUN_END, now)
             }));
+        }
+        if let Some(outcome) = outcome {
             self.told(self.log("run ended", |line| line.detail("outcome", outcome.as_str())));
         }
         self.leave();
@@ -384,7 +420,7 @@ impl<'a> Held<'a> {
                     Some(outcome.status().into()),
                 ),
                 (None, Some(before)) => before.clone(),
-                (None, None) => (Some(now), None, Some("not started".to_owned()), None),
+                (None, None) => (Some(now), None, Some(NOT_STARTED.to_owned()), None),
             };
             self.told(self.rewrite(|record| {
                 (

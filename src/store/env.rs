@@ -97,6 +97,11 @@ pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
+/// `PATH`: where programs are looked for.
+pub fn program_path() -> Option<OsString> {
+    variable("PATH")
+}
+
 /// What the environment says of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {

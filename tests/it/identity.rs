@@ -9,6 +9,8 @@ mod places;
 mod reuse;
 mod simulation;
 
+pub(crate) use reuse::with_own_pids;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

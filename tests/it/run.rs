@@ -203,20 +203,88 @@ fn the_commands_status_is_passed_on_and_recorded() {
             json!([outcome, status, reason])
         );
     }
-    for (command, status, why) in [
-        ("/no/such/command", 127, "there is no such command"),
-        ("/tmp", 126, "Permission denied (os error 13)"),
+    for (id, command, status, why) in [
+        (ID, "/no/such/command", 127, "there is no such command"),
+        (OTHER, "/tmp", 126, "Permission denied (os error 13)"),
     ] {
-        let run = sandbox.ccsession(["run", "--session-id", ID, "--", command]);
+        let run = sandbox.ccsession(["run", "--session-id", id, "--", command]);
         let said = format!("ccsession: could not run `{command}`: {why}");
         assert_eq!(run.refused(status), said);
-        let record = sandbox.record(ID);
+        let record = sandbox.record(id);
         assert_eq!(
             json!([record["outcome"], record["exit_status"]]),
             json!(["failed", status])
         );
     }
     assert_put_back(&sandbox);
+}
+
+/// All that is on record of a session.
+fn on_record(sandbox: &Sandbox, id: &str) -> (Value, Vec<Value>, Value) {
+    let listed = sandbox.ccsession(["list", "--all", "--json"]).json();
+    (sandbox.record(id), sandbox.journal(id), listed)
+}
+
+#[test]
+fn a_command_that_cannot_start_leaves_a_session_as_it_was() {
+    let sandbox = Sandbox::just_swept();
+    with_id(&sandbox, ID, "exit 3").expect(3, "", "");
+    let plain = sandbox.path("plain");
+    fs::write(&plain, "no program").unwrap();
+    let before = on_record(&sandbox, ID);
+    for (command, status) in [
+        ("/no/such/command", 127),
+        ("no-such-command", 127),
+        ("/tmp", 126),
+        (plain.to_str().unwrap(), 126),
+    ] {
+        for option in ["--session-id", "--resume"] {
+            sandbox
+                .ccsession(["run", option, ID, "--", command])
+                .refused(status);
+            assert_eq!(on_record(&sandbox, ID), before, "{command}");
+        }
+    }
+    assert_put_back(&sandbox);
+}
+
+/// Where the system starts no more processes.
+#[test]
+fn a_session_that_has_ended_stays_so_where_no_process_can_be_started() {
+    let sandbox = Sandbox::just_swept();
+    if !can_limit_processes(&sandbox) {
+        println!("skipped: no prlimit, or its limit does not bind this user");
+        return;
+    }
+    with_id(&sandbox, ID, "exit 3").expect(3, "", "");
+    let before = on_record(&sandbox, ID);
+    for id in [ID, OTHER] {
+        let mut run = sandbox.run("prlimit");
+        run.command.args([
+            "--nproc=1",
+            CCSESSION,
+            "run",
+            "--session-id",
+            id,
+            "--",
+            "true",
+        ]);
+        let said = run.refused(1);
+        assert!(said.contains("could not run the command"), "{said}");
+    }
+    assert_eq!(on_record(&sandbox, ID), before);
+    assert!(!sandbox.session(OTHER).exists());
+    assert_put_back(&sandbox);
+}
+
+fn can_limit_processes(sandbox: &Sandbox) -> bool {
+    let mut trial = sandbox.run("prlimit");
+    trial
+        .command
+        .args(["--nproc=1", "sh", "-c", "(:) && (:)"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    trial.command.status().is_ok_and(|status| !status.success())
 }
 
 #[test]

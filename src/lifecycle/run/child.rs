@@ -1,17 +1,23 @@
 //! The command that a launcher started: it has the terminal and every signal, and the launcher waits.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, getpid, kill_process, waitid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, kill_process, wait,
+};
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use super::bystander::Bystander;
 use super::{Outcome, claude};
 use crate::identity::process::{self, Viewpoint};
 use crate::lifecycle::lease;
@@ -22,7 +28,11 @@ use crate::store::{Error, State, file, index};
 pub const VERB: &str = "become-command";
 
 /// Signals that are passed on, unless the caller had them ignored: then the command ignores them, too.
-const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+pub(super) const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+/// How long it may take until a signal to a whole group has reached every process of it: timeout(1) signals its child
+/// first, and then the group.
+const TO_REACH_ALL: Duration = Duration::from_millis(50);
 
 /// Variables by which Claude Code tells its children whose they are. A command with an id of its own is nobody's.
 const OF_THE_CALLER: [&str; 12] = [
@@ -87,6 +97,7 @@ pub(super) fn run(
     id: &SessionId,
     holder: &Owner,
     signals: Signals,
+    mut bystander: Bystander,
 ) -> io::Result<Outcome> {
     #[expect(
         clippy::disallowed_methods,
@@ -99,15 +110,13 @@ pub(super) fn run(
     for variable in OF_THE_CALLER {
         this.env_remove(variable);
     }
-    let mut child = this.spawn()?;
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        attend(pid, signals)?;
-    }
-    child.wait().map(outcome)
+    let child = Pid::from_child(&this.spawn()?);
+    bystander.forget();
+    attend(child, signals, &mut bystander)
 }
 
 /// This program's file. On Linux by the process, so that an upgrade meanwhile does not matter.
-fn own_program() -> io::Result<PathBuf> {
+pub(super) fn own_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok(PathBuf::from("/proc/self/exe"))
     } else {
@@ -115,32 +124,56 @@ fn own_program() -> io::Result<PathBuf> {
     }
 }
 
-/// Passes signals on until the child has ended. It is not reaped before, so its pid is nobody else's.
-fn attend(child: Pid, mut signals: Signals) -> io::Result<()> {
+/// Passes signals on until the child has ended.
+fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Result<Outcome> {
     loop {
-        for signal in signals.wait() {
-            match signal {
-                SIGCHLD if has_ended(child)? => return Ok(()),
-                SIGCHLD => stop_with(child),
-                _ if has_it_already(signal) => {}
-                _ => pass_on(child, signal),
+        let mut arrived: BTreeSet<i32> = signals.wait().collect();
+        if FORWARDED.iter().any(|signal| arrived.contains(signal)) {
+            thread::sleep(TO_REACH_ALL);
+            arrived.extend(signals.pending());
+        }
+        if arrived.remove(&SIGCHLD)
+            && let Some(outcome) = hear_of_children(child, bystander)?
+        {
+            return Ok(outcome);
+        }
+        arrived.remove(&SIGCONT);
+        if arrived.is_empty() {
+            continue;
+        }
+        let had = bystander.heard(&arrived);
+        let is_in_group = getpgid(Some(child)) == Ok(getpgrp());
+        for signal in arrived {
+            if !(is_in_group && had.contains(&signal)) {
+                pass_on(child, signal);
             }
         }
     }
 }
 
-fn has_ended(child: Pid) -> io::Result<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    let seen = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(child), options))?;
-    Ok(seen.is_some())
+/// Reaps whatever child has ended, and returns how the command ended, if it did. Others are orphans, where this is the
+/// first process of a container or takes them otherwise, and what was started before this program was.
+fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<Outcome>> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+    loop {
+        let heard = rustix::io::retry_on_intr(|| wait(options))?;
+        match heard {
+            None => return Ok(None),
+            Some((pid, status)) if pid == child && status.stopped() => stop_with_command(),
+            Some((pid, status)) if pid == child => return Ok(Some(outcome(status))),
+            Some((pid, status)) => {
+                if !status.stopped() {
+                    bystander.note_reaped(pid);
+                }
+            }
+        }
+    }
 }
 
 /// A command that stops itself in the foreground of a terminal, as full-screen programs do at Ctrl-Z, gives the shell its
 /// prompt back only if this stops, too.
-fn stop_with(child: Pid) {
-    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-    let stopped = waitid(WaitId::Pid(child), options);
-    if matches!(stopped, Ok(Some(_))) && is_in_foreground() {
+fn stop_with_command() {
+    if is_in_foreground() {
         let _ = kill_process(getpid(), Signal::STOP);
     }
 }
@@ -151,18 +184,13 @@ fn pass_on(child: Pid, signal: i32) {
     }
 }
 
-/// What a key on the terminal sends goes to every process in its foreground, the child among them.
-fn has_it_already(signal: i32) -> bool {
-    matches!(signal, SIGINT | SIGQUIT) && is_in_foreground()
-}
-
 fn is_in_foreground() -> bool {
     let group = file::terminal().and_then(|terminal| tcgetpgrp(terminal).ok());
     group == Some(getpgrp())
 }
 
-fn outcome(status: ExitStatus) -> Outcome {
-    match (status.code(), status.signal()) {
+fn outcome(status: WaitStatus) -> Outcome {
+    match (status.exit_status(), status.terminating_signal()) {
         (Some(0), _) => Outcome::Completed,
         (Some(code), _) => Outcome::Failed(code),
         (None, signal) => Outcome::Killed(signal.unwrap_or_default()),

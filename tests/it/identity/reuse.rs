@@ -14,7 +14,7 @@ use crate::support::{
 
 /// A command line that runs `words` as the first process of a pid namespace; nothing where that is not allowed, or where the
 /// next pid cannot be chosen.
-fn with_own_pids(words: &[&str]) -> Option<Vec<String>> {
+pub(crate) fn with_own_pids(words: &[&str]) -> Option<Vec<String>> {
     const TRIAL: &str = "echo 100 >/proc/sys/kernel/ns_last_pid && test $(sh -c 'echo $$') = 101";
     let flags: &[&str] = if rustix::process::geteuid().is_root() {
         &[]

@@ -1,11 +1,12 @@
 //! Signals and the terminal: the command gets what it would without a launcher.
 
 use std::fs;
-use std::process::Stdio;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use ccsession::identity::process::ignores;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use super::{OTHER, assert_put_back, command_in, kill, lease, leases, started, with_id};
@@ -46,6 +47,123 @@ fn signals_are_passed_on_once() {
         );
     }
     assert_put_back(&sandbox);
+}
+
+/// A run in a process group of its own, whose command says the name of each signal that it gets.
+fn in_own_group(sandbox: &Sandbox, launcher: &[&str]) -> Option<Child> {
+    if [Signal::HUP, Signal::INT, Signal::TERM]
+        .iter()
+        .any(|signal| ignores(signal.as_raw()))
+    {
+        println!("skipped: whatever is started from here ignores signals, as under nohup");
+        return None;
+    }
+    let script = "for name in HUP INT QUIT TERM USR1 USR2; do trap \"echo $name\" $name; done
+        trap 'exit 7' ALRM; echo; while :; do sleep 0.01; done";
+    let words = [
+        launcher,
+        &[
+            CCSESSION,
+            "run",
+            "--session-id",
+            ID,
+            "--",
+            "/bin/sh",
+            "-c",
+            script,
+        ],
+    ]
+    .concat();
+    let mut run = sandbox.run(words[0]);
+    run.command.args(&words[1..]).process_group(0);
+    Some(started(run))
+}
+
+fn next_line(child: &mut Child) -> String {
+    let mut said = Vec::new();
+    while said.last() != Some(&b'\n') {
+        let mut byte = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+        said.extend(byte);
+    }
+    text(&said).trim_end().to_owned()
+}
+
+#[test]
+fn a_signal_to_the_whole_group_reaches_the_command_once() {
+    let sandbox = Sandbox::just_swept();
+    let Some(mut child) = in_own_group(&sandbox, &[]) else {
+        return;
+    };
+    let group = Pid::from_child(&child);
+    let named = [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::TERM, "TERM"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+    ];
+    for (place, (signal, name)) in named.into_iter().enumerate() {
+        kill_process_group(group, signal).unwrap();
+        assert_eq!(next_line(&mut child), name);
+        // What comes to the launcher alone is passed on after what came before it.
+        for step in [1, 2] {
+            let (marker, name) = named[(place + step) % named.len()];
+            kill(child.id(), marker);
+            assert_eq!(next_line(&mut child), name);
+        }
+    }
+    kill(command_in(&lease(&sandbox, ID)), Signal::ALARM);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_put_back(&sandbox);
+}
+
+/// timeout(1) signals the process that it started, and then its group, which is its own.
+#[test]
+fn a_sender_within_the_group_is_heard_once_too() {
+    let sandbox = Sandbox::just_swept();
+    let Some(mut child) = in_own_group(&sandbox, &["timeout", "--preserve-status", "60"]) else {
+        return;
+    };
+    // It passes on what it is sent itself, in that way.
+    kill(child.id(), Signal::INT);
+    assert_eq!(next_line(&mut child), "INT");
+    let launcher = lease(&sandbox, ID)["holder"]["pid"].as_u64().unwrap();
+    for (marker, name) in [(Signal::USR1, "USR1"), (Signal::USR2, "USR2")] {
+        kill(u32::try_from(launcher).unwrap(), marker);
+        assert_eq!(next_line(&mut child), name);
+    }
+    kill(command_in(&lease(&sandbox, ID)), Signal::ALARM);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_put_back(&sandbox);
+}
+
+/// The command's orphans come to a launcher that is the first process of a pid namespace.
+#[test]
+fn as_the_first_process_it_reaps_orphans_and_passes_the_status_on() {
+    let sandbox = Sandbox::just_swept();
+    let script = r#"for i in 1 2 3; do (sleep 0.01 & echo $! >>"$PIDS"); done
+        is_there() { for pid in $(cat "$PIDS"); do [ ! -e /proc/$pid ] || return 0; done; return 1; }
+        tries=0; while is_there; do tries=$((tries + 1)); [ $tries -lt 2000 ] || exit 9; sleep 0.01; done
+        exit 7"#;
+    let words = [
+        CCSESSION,
+        "run",
+        "--session-id",
+        ID,
+        "--",
+        "/bin/sh",
+        "-c",
+        script,
+    ];
+    let Some(words) = crate::identity::with_own_pids(&words) else {
+        return;
+    };
+    let mut run = sandbox.run("unshare");
+    run.command.args(words);
+    run.env("PIDS", sandbox.path("pids")).expect(7, "", "");
+    assert_eq!(sandbox.record(ID)["exit_status"], 7);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! A second process in the launcher's process group, which does nothing but listen.
+//!
+//! Whoever signals a launcher signals it alone (`kill PID`, `docker stop`), or its whole group, the command included
+//! (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). What the launcher is told does not say which. What the
+//! bystander heard, the command has had.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Pid;
+use signal_hook::consts::{SIGTSTP, SIGTTIN, SIGTTOU};
+use signal_hook::iterator::Signals;
+
+use super::child::{FORWARDED, own_program};
+use crate::identity::process;
+
+/// The hidden verb by which this program is started to listen.
+pub const VERB: &str = "listen-in-group";
+
+/// How long an answer may take. A bystander that was stopped gives none.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 2,
+    tv_nsec: 0,
+};
+
+/// The process, while it listens.
+pub(super) struct Bystander {
+    process: Child,
+    questions: Option<ChildStdin>,
+    answers: ChildStdout,
+    is_reaped: bool,
+    /// Signals that it heard, and that have not reached this process yet.
+    ahead: BTreeSet<i32>,
+}
+
+impl Bystander {
+    /// Starts the process, and waits until it listens.
+    ///
+    /// # Errors
+    /// Where the system starts no more processes; then it would not start the command either.
+    pub(super) fn start() -> io::Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the command's group needs a second process that listens"
+        )]
+        let mut this = Command::new(own_program()?);
+        let mut process = this
+            .arg(VERB)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let pipes = process.stdin.take().zip(process.stdout.take());
+        let (questions, mut answers) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
+        answers.read_exact(&mut [0])?;
+        Ok(Self {
+            process,
+            questions: Some(questions),
+            answers,
+            is_reaped: false,
+            ahead: BTreeSet::new(),
+        })
+    }
+
+    /// Forgets what it has heard: the command was not there yet.
+    pub(super) fn forget(&mut self) {
+        let _ = self.ask();
+        self.ahead.clear();
+    }
+
+    /// Notes that a child was reaped: if it was this one, its pid may be another's by now.
+    pub(super) fn note_reaped(&mut self, child: Pid) {
+        self.is_reaped |= child == Pid::from_child(&self.process);
+    }
+
+    /// Returns which of `arrived` reached the whole group. One that is gone, or stopped, heard nothing.
+    pub(super) fn heard(&mut self, arrived: &BTreeSet<i32>) -> BTreeSet<i32> {
+        if let Some(heard) = self.ask() {
+            self.ahead.extend(heard);
+        } else {
+            self.questions = None;
+        }
+        let both = self.ahead.intersection(arrived).copied().collect();
+        self.ahead = self.ahead.difference(&both).copied().collect();
+        both
+    }
+
+    /// What it has heard since it was asked last. A signal that was sent before the question is in the answer: a process
+    /// handles its signals before it reads on.
+    fn ask(&mut self) -> Option<Vec<i32>> {
+        self.questions.as_mut()?.write_all(b"?").ok()?;
+        let mut fds = [PollFd::new(&self.answers, PollFlags::IN)];
+        let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&PATIENCE))).ok()?;
+        let mut answer = [0];
+        (ready > 0).then(|| self.answers.read_exact(&mut answer).ok())??;
+        let [bits] = answer;
+        let is_heard = |place: &usize| bits & (1 << place) != 0;
+        let signals = FORWARDED.iter().enumerate();
+        Some(
+            signals
+                .filter(|(place, _)| is_heard(place))
+                .map(|(_, signal)| *signal)
+                .collect(),
+        )
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        // Without anybody who asks, it ends; one that was stopped does not notice.
+        drop(self.questions.take());
+        if !self.is_reaped {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+/// Listens until nobody asks any more: each byte on stdin is answered by a byte on stdout, a bit for each signal that came
+/// since the last one.
+///
+/// # Errors
+/// Where the system refused.
+pub fn listen() -> io::Result<()> {
+    let heard = FORWARDED
+        .into_iter()
+        .filter(|signal| !process::ignores(*signal));
+    // A bystander must not be stopped with its group: the launcher waits for its answer.
+    let unstoppable = [SIGTSTP, SIGTTIN, SIGTTOU];
+    let mut signals = Signals::new(heard.chain(unstoppable))?;
+    let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
+    let mut say = |bits: u8| stdout.write_all(&[bits]).and_then(|()| stdout.flush());
+    say(0)?;
+    while stdin.read_exact(&mut [0]).is_ok() {
+        let arrived: BTreeSet<i32> = signals.pending().collect();
+        let bits = FORWARDED.iter().enumerate().map(|(place, signal)| {
+            if arrived.contains(signal) {
+                1 << place
+            } else {
+                0
+            }
+        });
+        say(bits.sum())?;
+    }
+    Ok(())
+}

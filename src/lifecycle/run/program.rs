@@ -1,0 +1,91 @@
+//! Whether a command can be started at all, asked before anything is there that would have to go again.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::store::file;
+
+/// Where a shell looks without a `PATH`.
+const USUAL_PATH: &str = "/usr/bin:/bin";
+
+/// Why a command cannot be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// There is no such program.
+    Missing,
+    /// What is there is no program, or may not be run.
+    NotExecutable,
+}
+
+impl Obstacle {
+    /// The status that a shell would end with.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Missing => 127,
+            Self::NotExecutable => 126,
+        }
+    }
+
+    /// The obstacle in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no such command",
+            Self::NotExecutable => "Permission denied (os error 13)",
+        }
+    }
+}
+
+/// Returns why `program` cannot be started, looked for as execvp(3) does. What only the kernel can tell (a bad format, an
+/// interpreter that is missing, limits) is no obstacle here.
+pub(super) fn obstacle(program: &OsStr, path: Option<OsString>) -> Option<Obstacle> {
+    let mut obstacle = Obstacle::Missing;
+    for candidate in candidates(program, path) {
+        match file::canonical(&candidate).and_then(|there| file::look(&there)) {
+            Ok(Some(found)) if found.is_file() && found.mode & 0o111 != 0 => return None,
+            Ok(Some(_)) => obstacle = Obstacle::NotExecutable,
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Some(obstacle)
+}
+
+fn candidates(program: &OsStr, path: Option<OsString>) -> Vec<PathBuf> {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return vec![PathBuf::from(program)];
+    }
+    if program.is_empty() {
+        return Vec::new();
+    }
+    let path = path.unwrap_or_else(|| USUAL_PATH.into());
+    let in_dir = |dir: PathBuf| match dir.as_os_str().is_empty() {
+        true => Path::new(".").join(program),
+        false => dir.join(program),
+    };
+    std::env::split_paths(&path).map(in_dir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_as_the_system_does() {
+        let path = |text: &str| Some(OsString::from(text));
+        for (program, in_path, expected) in [
+            ("sh", path("/usr/bin:/bin"), None),
+            ("sh", path("/no/such/folder:/bin"), None),
+            ("sh", None, None),
+            ("/bin/sh", path("/"), None),
+            ("sh", path("/no/such/folder"), Some(Obstacle::Missing)),
+            ("no-such-command", path("/bin"), Some(Obstacle::Missing)),
+            ("", path("/bin"), Some(Obstacle::Missing)),
+            ("/no/such/command", None, Some(Obstacle::Missing)),
+            ("/tmp", None, Some(Obstacle::NotExecutable)),
+            ("passwd", path("/etc"), Some(Obstacle::NotExecutable)),
+            ("passwd", path("/etc:/usr/bin"), None),
+            ("./no-such-command", path("/bin"), Some(Obstacle::Missing)),
+        ] {
+            assert_eq!(obstacle(program.as_ref(), in_path), expected, "{program}");
+        }
+    }
+}
