@@ -1,5 +1,6 @@
 //! `ccsession archive`: look into archives, verify them, put transcripts back, prune.
 
+use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +26,7 @@ use crate::store::archive::{Archives, Fault};
 use crate::store::env::{self, Screen};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
-use crate::store::{State, clock, project, shown, tombstones};
+use crate::store::{Error, State, clock, project, shown, tombstones};
 
 pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     let state = context.state()?;
@@ -54,44 +55,73 @@ fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
         return Ok(None);
     }
     let lock = archives.lock(PATIENCE)?;
-    archives.finish_interrupted()?;
+    for err in archives.finish_interrupted()? {
+        output::complain(&format!("{err}; it waits, and the others are whole"));
+    }
     Ok(reads_all.then_some(lock))
 }
 
-/// Every archive that can be read, the newest first; one that cannot is named.
-fn all(state: Option<&State>) -> Result<Vec<Archived>> {
-    let Some(state) = state else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for archive in Archives::of(state).all()? {
-        match archive.manifest() {
-            Ok(Some(manifest)) => found.push(Archived {
-                archive,
-                manifest,
-                was_there: true,
-            }),
-            Ok(None) => {}
-            Err(err) => output::complain(&format!("{err}; it was left out")),
+/// The archives that were asked for.
+#[derive(Default)]
+struct Found {
+    /// Those that can be read, the newest first.
+    archives: Vec<Archived>,
+    /// Why others, which may have been meant, cannot be read.
+    unreadable: Vec<Error>,
+}
+
+impl Found {
+    /// Every archive.
+    fn all(state: Option<&State>) -> Result<Self> {
+        let Some(state) = state else {
+            return Ok(Self::default());
+        };
+        let listing = Archives::of(state).all()?;
+        let mut found = Self {
+            archives: Vec::new(),
+            unreadable: listing.failed,
+        };
+        for archive in listing.archives {
+            match archive.manifest() {
+                Ok(Some(manifest)) => found.archives.push(Archived {
+                    archive,
+                    manifest,
+                    was_there: true,
+                }),
+                Ok(None) => {}
+                Err(err) => found.unreadable.push(err),
+            }
         }
+        let newest_first = |archived: &Archived| Reverse(archived.manifest.started_at);
+        found.archives.sort_by_key(newest_first);
+        Ok(found)
     }
-    found.sort_by_key(|archived| std::cmp::Reverse(archived.manifest.started_at));
-    Ok(found)
+
+    /// Names those that cannot be read, and returns the others.
+    fn readable(self) -> Vec<Archived> {
+        for err in &self.unreadable {
+            output::complain(&format!("{err}; it was left out"));
+        }
+        self.archives
+    }
 }
 
 /// The archive of the one session whose id begins so, if there is one.
 pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>> {
     let mut found = Vec::new();
-    for archive in archives.all()? {
-        // What cannot be read is not what was asked for.
-        if let Ok(Some(manifest)) = archive.manifest()
-            && manifest.session_id.as_str().starts_with(given)
-        {
-            found.push(Archived {
-                archive,
-                manifest,
-                was_there: true,
-            });
+    let mut damaged = None;
+    for archive in archives.all()?.archives {
+        match archive.manifest() {
+            Ok(Some(manifest)) if manifest.session_id.as_str().starts_with(given) => {
+                found.push(Archived {
+                    archive,
+                    manifest,
+                    was_there: true,
+                });
+            }
+            Ok(_) => {}
+            Err(err) if archive.may_be_of(given) => damaged = Some(err),
+            Err(_) => {}
         }
     }
     if let Some(exact) = found
@@ -100,9 +130,10 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>>
     {
         return Ok(Some(found.swap_remove(exact)));
     }
-    match found.len() {
-        0 | 1 => Ok(found.pop()),
-        several => Err(refusal(
+    match (found.len(), damaged) {
+        (0, Some(err)) => Err(err.into()),
+        (0 | 1, _) => Ok(found.pop()),
+        (several, _) => Err(refusal(
             Status::Ambiguous,
             format!(
                 "could not choose an archive: those of {several} sessions begin with `{}`; give more of the id",
@@ -125,18 +156,18 @@ fn wanted(state: Option<&State>, given: &str) -> Result<Archived> {
     })
 }
 
-fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<Vec<Archived>> {
+fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<Found> {
     let since = chosen
         .since
         .as_deref()
         .map(|when| since(when, context.now))
         .transpose()?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-    let mut found = all(state)?;
+    let mut found = Found::all(state)?;
     if let Some(path) = &chosen.project {
-        retain_project(&mut found, path)?;
+        retain_project(&mut found.archives, path)?;
     }
-    found.retain(|Archived { manifest, .. }| {
+    found.archives.retain(|Archived { manifest, .. }| {
         since.is_none_or(|since| manifest.started_at >= since)
             && is_same(&chosen.role, &manifest.role)
             && is_same(&chosen.focus, &manifest.focus)
@@ -161,7 +192,7 @@ fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
 }
 
 fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Result<Status> {
-    let found = chosen(context, state, &args.chosen)?;
+    let found = chosen(context, state, &args.chosen)?.readable();
     if args.json {
         let entry = |archived: &Archived| {
             json!({
@@ -307,13 +338,14 @@ fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
 
 fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) -> Result<Status> {
     let wanted = args.text.to_lowercase();
+    let found = chosen(context, state, &args.chosen)?;
+    let mut is_whole = found.unreadable.is_empty();
     let mut is_found = false;
-    for archived in chosen(context, state, &args.chosen)? {
+    for archived in found.readable() {
         let id = &archived.manifest.session_id;
         let mut number = 0_u64;
         let mut is_named = false;
-        let mut text = part(&archived, Kind::Text)?;
-        copy(&mut text, |line| {
+        let each = |line: &str| {
             number += 1;
             if !line.to_lowercase().contains(&wanted) || args.ids && is_named {
                 return;
@@ -323,40 +355,60 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
                 true => output::line(id.as_str()),
                 false => output::line(&format!("{id}:{number}: {}", escaped_line(line.trim_end()))),
             }
-        })?;
+        };
+        // One that cannot be searched keeps no other from it.
+        if let Err(err) = part(&archived, Kind::Text).and_then(|mut text| copy(&mut text, each)) {
+            output::complain(&format!("{err:#}"));
+            is_whole = false;
+        }
         is_found |= is_named;
     }
-    Ok(if is_found {
-        Status::Done
-    } else {
-        Status::NotFound
+    Ok(match (is_whole, is_found) {
+        (false, _) => Status::Failed,
+        (true, true) => Status::Done,
+        (true, false) => Status::NotFound,
     })
 }
 
 fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
-    let chosen = match args.ids.is_empty() {
-        true => all(state)?,
+    let Found {
+        archives: chosen,
+        unreadable,
+    } = match args.ids.is_empty() {
+        true => Found::all(state)?,
         false => {
             let ids = args.ids.iter();
-            ids.map(|id| wanted(state, id)).collect::<Result<_>>()?
+            let archives = ids.map(|id| wanted(state, id)).collect::<Result<_>>()?;
+            Found {
+                archives,
+                ..Found::default()
+            }
         }
     };
-    let mut faults = Vec::new();
-    for archived in &chosen {
-        for (name, fault) in archived.archive.verify(&archived.manifest)? {
-            faults.push((archived.archive.part_path(&name), fault));
-        }
+    // A manifest that cannot be read says nothing of its parts: the archive is not as it was written.
+    let mut faults: Vec<(PathBuf, &str)> = Vec::new();
+    for err in unreadable {
+        output::complain(&err.to_string());
+        faults.push((err.path().to_owned(), "unreadable"));
     }
-    let say = |fault: Fault| match fault {
-        Fault::Missing => "missing",
-        Fault::Changed => "changed",
-        Fault::Foreign => "no part of the archive",
-    };
-    for (path, fault) in &faults {
-        output::complain(&format!("`{}` is {}", shown(path), say(*fault)));
+    for archived in &chosen {
+        for (name, fault) in archived.archive.verify(&archived.manifest) {
+            let path = archived.archive.part_path(&name);
+            let is = match &fault {
+                Fault::Missing => "missing",
+                Fault::Changed => "changed",
+                Fault::Foreign => "no part of the archive",
+                Fault::Unreadable(_) => "unreadable",
+            };
+            match &fault {
+                Fault::Unreadable(why) => output::complain(why),
+                _ => output::complain(&format!("`{}` is {is}", shown(&path))),
+            }
+            faults.push((path, is));
+        }
     }
     if args.json {
-        let fault = |(path, fault): &(PathBuf, Fault)| json!({"path": path, "fault": say(*fault)});
+        let fault = |(path, is): &(PathBuf, &str)| json!({"path": path, "fault": is});
         let faults: Vec<_> = faults.iter().map(fault).collect();
         output::json(&json!({"v": 1, "archives": chosen.len(), "faults": faults}));
     } else if faults.is_empty() {
@@ -374,7 +426,7 @@ fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
 
 fn put_back(context: &Context, state: Option<&State>, args: &ArchiveRestoreArgs) -> Result<Status> {
     let archived = wanted(state, &args.id)?;
-    let faults = archived.archive.verify(&archived.manifest)?;
+    let faults = archived.archive.verify(&archived.manifest);
     if let Some((name, _)) = faults.first() {
         let path = archived.archive.part_path(name);
         let text = format!(
@@ -413,14 +465,23 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
         return Err(refusal(Status::Usage, text));
     };
     let old = |at: Timestamp| at.age(context.now) > keep;
-    let mut chosen = all(state)?;
+    let mut chosen = Found::all(state)?.readable();
     chosen.retain(|archived| old(archived.manifest.archived_at));
-    let mut size = 0;
+    let (mut size, mut is_done) = (0, true);
     if let (Some(state), true) = (state, args.yes) {
-        for archived in &chosen {
-            tombstones::add(state, &archived.manifest.session_id, "archive pruned")?;
-            archived.archive.remove(&archived.manifest)?;
-        }
+        chosen.retain(
+            |Archived {
+                 archive, manifest, ..
+             }| {
+                let noted = tombstones::add(state, &manifest.session_id, "archive pruned");
+                let removed = noted.and_then(|()| archive.remove(manifest));
+                if let Err(err) = &removed {
+                    output::complain(&err.to_string());
+                    is_done = false;
+                }
+                removed.is_ok()
+            },
+        );
         if !chosen.is_empty() {
             let line = Line::new("archives pruned").detail("count", chosen.len());
             log::append(state, Log::Operations, &line)?;
@@ -451,7 +512,10 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
             bytes(size)
         ));
     }
-    Ok(Status::Done)
+    Ok(match is_done {
+        true => Status::Done,
+        false => Status::Failed,
+    })
 }
 
 /// A size for people.

@@ -135,35 +135,33 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
 
 /// The archive of a session whose record names none.
 fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archived>> {
-    for archive in archives.of_session(id)? {
-        if let Some(manifest) = archive.manifest()?
-            && manifest.session_id == *id
-        {
-            return Ok(Some(Archived {
-                archive,
-                manifest,
-                was_there: true,
-            }));
-        }
-    }
-    Ok(None)
+    let Some(archive) = archives.of_session(id)? else {
+        return Ok(None);
+    };
+    let manifest = archive.manifest().ok().flatten();
+    let manifest = manifest.filter(|manifest| manifest.session_id == *id);
+    Ok(manifest.map(|manifest| Archived {
+        archive,
+        manifest,
+        was_there: true,
+    }))
 }
 
 /// The archive of a session, whether its record names it or not: whoever made it may have been killed before the record said
-/// so.
+/// so. One whose manifest cannot be read is left where it is, and counts as none: the session is archived again, beside it.
 ///
 /// # Errors
-/// As [`recorded`].
+/// [`Error`] where the archives cannot be listed.
 pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
-    match recorded(archives, record)? {
-        Some(known) => Ok(Some(known)),
-        None => unrecorded(archives, &record.session_id),
+    match recorded(archives, record) {
+        Ok(Some(known)) => Ok(Some(known)),
+        Ok(None) | Err(_) => unrecorded(archives, &record.session_id),
     }
 }
 
 /// Where a session is archived for the first time. Names may be the same: of `2` with the focus `task-1`, and of `1-2`
 /// with the focus `task`.
-fn free(archives: &Archives, record: &Record) -> store::Result<Archive> {
+fn free(archives: &Archives, record: &Record) -> Archive {
     let day = clock::to_civil(record.started_at).date();
     let project = Project::at(record.project.root()).name();
     let focus = record.focus.as_deref().unwrap_or_default();
@@ -171,9 +169,12 @@ fn free(archives: &Archives, record: &Record) -> store::Result<Archive> {
     loop {
         let stem = Stem::new(day, Some(&named), &record.session_id);
         let archive = archives.of_project(&project, stem);
-        let there = archive.manifest()?;
-        if there.is_none_or(|there| there.session_id == record.session_id) {
-            return Ok(archive);
+        let is_free = match archive.manifest() {
+            Ok(there) => there.is_none_or(|there| there.session_id == record.session_id),
+            Err(_) => false,
+        };
+        if is_free {
+            return archive;
         }
         number += 1;
         named = format!("{number} {focus}");
@@ -193,7 +194,8 @@ pub fn archive(
 ) -> Result<Archived, Refusal> {
     let archives = Archives::of(state);
     let lock = archives.lock(patience)?;
-    archives.finish_interrupted()?;
+    // What could not be ended is another session's matter; the daily cleanup and the doctor name it.
+    archives.finish_pending()?;
     let session = state.session(id);
     let record = session
         .record()?
@@ -218,7 +220,7 @@ pub fn archive(
     }
     let archive = match &known {
         Some(known) => known.archive.clone(),
-        None => free(&archives, &record)?,
+        None => free(&archives, &record),
     };
     let now = clock::now();
     let (draft, manifest) =
@@ -624,7 +626,7 @@ impl Parts {
             redact: true,
             text: text.as_ref().map(|(_, wanted)| *wanted),
         };
-        if let Some(mut lines) = Lines::open_original(path)? {
+        if let Some(mut lines) = Lines::open(path)? {
             copy(&mut lines, making, |made| {
                 if let Some((text, _)) = &mut text {
                     add_text(text, &made.text)?;
@@ -638,7 +640,7 @@ impl Parts {
     /// Copies what the client noted of a subagent. What cannot be read is no reason to have no archive.
     fn copy_meta(&mut self, agent: &AgentFile, main: &Path, ending: &str) -> store::Result<()> {
         let path = agent.meta();
-        let Ok(Some(content)) = file::read_original(&path, MAX_META) else {
+        let Ok(Some(content)) = file::read_own(&path, MAX_META) else {
             return Ok(());
         };
         let mut redactor = Redactor::default();

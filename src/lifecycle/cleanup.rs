@@ -239,7 +239,7 @@ impl Sweep<'_> {
         };
         if is_daily {
             if !dry_run {
-                end_interrupted(state)?;
+                end_interrupted(state, report)?;
             }
             self.look_at_each(report)?;
             self.keep_up(report)?;
@@ -460,7 +460,9 @@ impl Sweep<'_> {
         let Some(keep) = self.config.retention_archive else {
             return Ok(());
         };
-        for archive in archives.all()? {
+        let listing = archives.all()?;
+        listing.failed.iter().for_each(|err| report.fail(err));
+        for archive in listing.archives {
             let Ok(Some(manifest)) = archive.manifest() else {
                 continue;
             };
@@ -555,14 +557,17 @@ impl Sweep<'_> {
     }
 }
 
-/// Ends what killed processes began in archives. Whoever archives now does so by itself.
-fn end_interrupted(state: &State) -> Result<()> {
+/// Ends what killed processes began in archives, and enters archives that `archive-ids/` lacks. A process that archives now
+/// does so, too.
+fn end_interrupted(state: &State, report: &mut Report) -> Result<()> {
     let archives = Archives::of(state);
     // Where the folder is not safe, whoever archives says so.
     if matches!(archives.are_there(), Ok(true))
         && let Ok(_lock) = archives.lock(Duration::ZERO)
     {
-        archives.finish_interrupted()?;
+        let failed = archives.finish_interrupted()?;
+        failed.iter().for_each(|err| report.fail(err));
+        archives.index()?;
     }
     Ok(())
 }
@@ -582,8 +587,7 @@ fn is_whole(archives: &Archives, record: &Record) -> bool {
     let Ok(Some(archived)) = archive::recorded(archives, record) else {
         return false;
     };
-    let faults = archived.archive.verify(&archived.manifest);
-    faults.is_ok_and(|faults| faults.is_empty())
+    archived.archive.verify(&archived.manifest).is_empty()
 }
 
 /// How a session is gone.

@@ -35,9 +35,7 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::write::Appended;
-use crate::store::{
-    self, Environment, Error, Places, State, clock, ended, index, journal, project,
-};
+use crate::store::{self, Environment, Error, Places, State, clock, ended, index, project};
 
 /// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
 const NOT_STARTED: &str = "not started";
@@ -490,10 +488,10 @@ impl<'a> Held<'a> {
     }
 
     fn append(&self, event: &Event) -> store::Result<()> {
-        let path = self.state.session(&self.lease.session_id).journal();
-        match journal::append(&path, event)? {
+        let session = self.state.session(&self.lease.session_id);
+        match session.append(event)? {
             Appended::Done { .. } => Ok(()),
-            Appended::Missing => Err(Error::io("find", &path)(io::Error::from(
+            Appended::Missing => Err(Error::io("find", &session.journal())(io::Error::from(
                 io::ErrorKind::NotFound,
             ))),
         }

@@ -208,7 +208,7 @@ pub fn first<T>(
     lines: usize,
     mut said: impl FnMut(&Line<'_>) -> Option<T>,
 ) -> Option<T> {
-    let mut reader = Lines::open_original(path).ok()??;
+    let mut reader = Lines::open(path).ok()??;
     let mut found = None;
     for _ in 0..lines {
         if let Found::Line(bytes) | Found::Unfinished(bytes) = reader.next_line().ok()?? {

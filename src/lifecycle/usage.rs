@@ -228,7 +228,7 @@ impl FileCount {
         agent: Option<&str>,
         since: Option<Timestamp>,
     ) -> Result<Option<Self>> {
-        let Some(mut lines) = Lines::open_original(path)? else {
+        let Some(mut lines) = Lines::open(path)? else {
             return Ok(None);
         };
         let mut count = Self::default();

@@ -106,6 +106,20 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The file or directory that it is about; nothing but a place for state has none.
+    #[cfg(feature = "cli")]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::Unsafe { path, .. }
+            | Self::Content { path, .. }
+            | Self::Locked { path } => path,
+            Self::NoStateDir => Path::new(""),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -63,13 +63,23 @@ fn permissions(stat: &Stat) -> u32 {
     u32::from(stat.st_mode) & 0o7777
 }
 
+/// How many names a file has.
+#[allow(
+    clippy::useless_conversion,
+    reason = "the field's type differs between systems"
+)]
+pub(super) fn names_of(stat: &Stat) -> u64 {
+    u64::from(stat.st_nlink)
+}
+
 fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Judges an open file that only we should have written: regular, ours, one name, no writing by others.
-pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
-    judge_original(stat)?;
+/// Judges an open file in a directory that others may write to: as [`judge_own`], and with one name. Elsewhere only we
+/// can have given it another one, as a backup by hard links does.
+fn judge_shared(stat: &Stat) -> std::result::Result<(), Unsafe> {
+    judge_own(stat)?;
     // A file that was replaced after it was opened has no name left; that is no objection to what is in it.
     if stat.st_nlink > 1 {
         return Err(Unsafe::HardLinked);
@@ -77,9 +87,9 @@ pub(crate) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
     Ok(())
 }
 
-/// As [`judge_own`], for a file of another program's that is only read: copies by hard links, as backups make them, are
-/// the same file, and whoever could have made one could not have written it.
-fn judge_original(stat: &Stat) -> std::result::Result<(), Unsafe> {
+/// Judges an open file that only we should have written: regular, ours, no writing by others. How many names it has is no
+/// objection: backups by hard links give it more, and whoever could have made one could not have written it.
+pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
     if kind(stat) != FileType::RegularFile {
         return Err(Unsafe::NotRegular);
     }
@@ -96,13 +106,26 @@ fn judge_original(stat: &Stat) -> std::result::Result<(), Unsafe> {
 /// Reads a file that only we should have written, without following a link or blocking; nothing where there is none.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the file is not regular, not ours, has several names, may be written by others or has more
-/// than `limit` bytes; [`Error::Io`] where the system refused.
+/// [`Error::Unsafe`] where the file is not regular, not ours, may be written by others or has more than `limit` bytes;
+/// [`Error::Io`] where the system refused.
 ///
 /// # Security
-/// Safe in a directory that others may write to, such as `/tmp`.
+/// Not for a directory that others may write to: see [`read_shared`].
 pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
     opened_own(path)?
+        .map(|(file, stat)| read_judged(file, &stat, path, limit))
+        .transpose()
+}
+
+/// As [`read_own`], in a directory that others may write to.
+///
+/// # Errors
+/// As [`read_own`], and [`Error::Unsafe`] where the file has several names.
+///
+/// # Security
+/// Safe in `/tmp`: a hard link of another user's to one of our files is no answer.
+pub fn read_shared(path: &Path, limit: usize) -> Result<Option<Content>> {
+    opened(path, judge_shared)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
         .transpose()
 }
@@ -145,24 +168,6 @@ pub fn open_own(path: &Path) -> Result<Option<File>> {
 
 pub(super) fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
     opened(path, judge_own)
-}
-
-/// Opens a file of another program's for reading; nothing where there is none.
-///
-/// # Errors
-/// As [`open_own`], but it may have several names.
-pub(super) fn opened_original(path: &Path) -> Result<Option<(File, Stat)>> {
-    opened(path, judge_original)
-}
-
-/// As [`read_own`], for a file of another program's: it may have several names.
-///
-/// # Errors
-/// As [`read_own`].
-pub fn read_original(path: &Path, limit: usize) -> Result<Option<Content>> {
-    opened_original(path)?
-        .map(|(file, stat)| read_judged(file, &stat, path, limit))
-        .transpose()
 }
 
 fn opened(
@@ -232,6 +237,7 @@ pub fn look(path: &Path) -> Result<Option<Look>> {
             owner: stat.st_uid,
             kind: kind(&stat),
             mode: permissions(&stat),
+            names: names_of(&stat),
             meta: Meta::from(&stat),
         })),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -248,6 +254,8 @@ pub struct Look {
     pub kind: FileType,
     /// Its permission bits.
     pub mode: u32,
+    /// How many names it has.
+    pub names: u64,
     /// The rest.
     pub meta: Meta,
 }

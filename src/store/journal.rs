@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::file;
 use super::packed::Source;
-use super::write::{self, Appended};
 use crate::model::event::BadLine;
 use crate::model::{Event, Line};
 
@@ -21,17 +20,6 @@ use crate::model::{Event, Line};
 const MAX_LINE: usize = 1 << 20;
 /// How much is read at once: what a processor keeps close.
 const PIECE: usize = 64 * 1024;
-
-/// Appends one event. The file must be there: a missing one means a session first heard of now.
-///
-/// # Errors
-/// As [`write::append`]: [`super::Error::Unsafe`], or [`super::Error::Io`], after which a fragment may be in the file.
-///
-/// # Durability
-/// No fsync. Killing the process loses at most this record, and no other; a power failure may lose the last seconds.
-pub fn append(path: &Path, event: &Event) -> Result<Appended> {
-    write::append(path, &framed(&event.encode()))
-}
 
 /// Reads one file of events from its start; no events where there is none.
 ///

@@ -69,14 +69,6 @@ impl Lines {
         Ok(file::opened_own(path)?.map(|opened| Self::of(path, opened)))
     }
 
-    /// Opens the file at `path`, which is another program's and only read; nothing where there is none.
-    ///
-    /// # Errors
-    /// As [`Self::open`], but it may have several names.
-    pub fn open_original(path: &Path) -> Result<Option<Self>> {
-        Ok(file::opened_original(path)?.map(|opened| Self::of(path, opened)))
-    }
-
     fn of(path: &Path, (file, stat): (File, Stat)) -> Self {
         Self {
             path: path.to_owned(),

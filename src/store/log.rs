@@ -4,16 +4,18 @@
 //! before: at most twice the limit is kept.
 
 use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::journal::framed;
 use super::state::State;
-use super::write::{self, Appended};
-use super::{clock, lock};
+use super::write::{self, Appended, Appending, Durability};
+use super::{clock, file, lock};
 use crate::model::{SessionId, Timestamp};
 
 /// The size at which a log is moved aside.
@@ -93,6 +95,11 @@ impl<'a> Line<'a> {
 pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
     let path = state.path(&format!("{}.jsonl", log.stem()));
     let bytes = framed(&serde_json::to_vec(line).unwrap_or_default());
+    if let Some(file) = Appending::open(&path)?
+        && file.has_other_names()
+    {
+        leave_to_backup(state, &path)?;
+    }
     let appended = match write::append(&path, &bytes)? {
         Appended::Missing => {
             write::create_small(&path, b"")?;
@@ -103,10 +110,31 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
     if matches!(appended, Appended::Done { size_before } if size_before > LIMIT) {
         // Without the lock two processes could move the new log over the old one; whoever comes next moves it then.
         if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
-            && super::file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
+            && file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
         {
             write::rename(&path, &state.path(&format!("{}.1.jsonl", log.stem())))?;
         }
+    }
+    Ok(())
+}
+
+/// Lets a log that has another name, as after a backup by hard links, go on in a copy: the backup stays as it is.
+fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
+    // Who holds the lock may be about to do the same. Where that takes too long, it is copied twice.
+    let _lock = state.lock(lock::HOOK_PATIENCE);
+    let Some(mut log) = file::open_own(path)? else {
+        return Ok(());
+    };
+    let mut read = || {
+        let mut bytes = Vec::new();
+        let read = log.read_to_end(&mut bytes).map(|_| bytes);
+        read.map_err(Error::io("read", path))
+    };
+    write::replace(path, &read()?, Durability::Cached)?;
+    // What others have appended to it meanwhile.
+    let rest = read()?;
+    if !rest.is_empty() {
+        write::append(path, &rest)?;
     }
     Ok(())
 }
@@ -133,7 +161,7 @@ pub fn count(state: &State, log: Log) -> u64 {
 fn for_each(state: &State, log: Log, mut visit: impl FnMut(&[u8])) {
     let stem = log.stem();
     for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {
-        let content = super::file::read_own(&state.path(&name), 4 * LIMIT as usize);
+        let content = file::read_own(&state.path(&name), 4 * LIMIT as usize);
         if let Ok(Some(content)) = content {
             content.bytes.split(|&b| b == b'\n').for_each(&mut visit);
         }

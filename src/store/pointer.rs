@@ -153,7 +153,7 @@ impl Pointers<'_> {
     }
 
     fn read_path(&self, path: &Path) -> Reading {
-        let content = match file::read_own(path, MAX_BYTES) {
+        let content = match file::read_shared(path, MAX_BYTES) {
             Ok(Some(content)) => content,
             Ok(None) => return Reading::Absent,
             Err(err) => return Reading::Refused(err),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::file::Meta;
 use super::packed::{self, Source, Unpack};
-use super::write::{self, Appended, Durability};
-use super::{file, journal};
+use super::write::{self, Appended, Appending, Durability};
+use super::{file, journal, lock};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
@@ -23,6 +23,8 @@ const MAX_USAGE: usize = 16 << 20;
 const MAX_MISSING: usize = 100;
 /// The most parts of a journal that are asked for by name, where a listing has not shown them.
 const MAX_BETWEEN: usize = 10_000;
+/// How often a journal is left to backups that are made at this very moment, before one is appended to.
+const MAX_BACKUPS: u32 = 4;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
 const MAX_OWNERS: usize = 256;
 
@@ -266,12 +268,39 @@ impl SessionDir {
         modified(&self.journal()).or_else(|| modified(&self.imported()))
     }
 
-    /// Appends an event to the journal. A missing journal means a session first heard of now.
+    /// Appends an event to the journal. A missing journal means a session first heard of now. A journal that has another name,
+    /// as after a backup by hard links, goes on in a new file first: the backup stays as it is.
     ///
     /// # Errors
-    /// As [`journal::append`].
+    /// As [`write::append`]: [`Error::Unsafe`], or [`Error::Io`], after which a fragment may be in the file.
+    ///
+    /// # Durability
+    /// No fsync. Killing the process loses at most this record, and no other; a power failure may lose the last seconds.
     pub fn append(&self, event: &Event) -> Result<Appended> {
-        journal::append(&self.journal(), event)
+        let journal = self.journal();
+        let bytes = journal::framed(&event.encode());
+        for _ in 0..MAX_BACKUPS {
+            match Appending::open(&journal)? {
+                None => return Ok(Appended::Missing),
+                Some(file) if !file.has_other_names() => return file.append(&bytes),
+                // Where that fails, the event is worth more than the copy.
+                Some(_) if self.leave_to_backup().is_err() => break,
+                Some(_) => {}
+            }
+        }
+        write::append(&journal, &bytes)
+    }
+
+    /// Lets a journal that has another name go on in a new file.
+    fn leave_to_backup(&self) -> Result<()> {
+        // Who holds the lock may be about to do the same. Where that takes too long, both do: one part more, and no loss.
+        let state = self.path.ancestors().nth(2).unwrap_or(&self.path);
+        let _lock = lock::acquire(&state.join("lock"), lock::HOOK_PATIENCE);
+        let found = file::look(&self.journal())?;
+        if found.is_some_and(|found| found.names > 1) {
+            self.go_on_in_new(None, exchange)?;
+        }
+        Ok(())
     }
 
     /// Lets the journal go on in a new file where it is larger than `limit` bytes. Whether it did is the answer.
@@ -448,15 +477,14 @@ impl SessionDir {
                 return Ok((files, numbers));
             }
             let stat = rustix::fs::fstat(&newest);
-            let names = stat
-                .map_err(Error::io("inspect", &self.journal()))?
-                .st_nlink;
+            let names = stat.map_err(Error::io("inspect", &self.journal()))?;
+            let names = file::names_of(&names);
             let is_it = || {
                 let found = file::look(&self.journal())?;
                 Ok::<_, Error>(found.is_some_and(|found| found.meta.identity == identity))
             };
-            // Without a name it was compressed meanwhile, and is among the full ones in another form.
-            if names > 0 || is_it()? {
+            // Without a name here it was compressed meanwhile, and is among the full ones in another form.
+            if names == 1 || is_it()? {
                 files.push(Source::Plain(newest));
                 return Ok((files, numbers));
             }

@@ -9,9 +9,9 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::error::{Error, Result, Unsafe};
 use super::file;
@@ -223,6 +223,17 @@ impl Growing {
         dated.map_err(Error::io("write", self.temporary.path()))
     }
 
+    /// Waits until it is on the disk, and closes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then it is gone.
+    pub(super) fn close(self) -> Result<Closed> {
+        self.sync()?;
+        Ok(Closed {
+            temporary: self.temporary.into_temp_path(),
+        })
+    }
+
     /// Waits until it is on the disk.
     ///
     /// # Errors
@@ -253,6 +264,24 @@ impl Growing {
             Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
             Err(err) => Err(Error::io("create", path)(err.error)),
         }
+    }
+}
+
+/// A complete file under a temporary name, on the disk and not open: thousands of them may wait for their names. Dropped,
+/// it is gone.
+#[derive(Debug)]
+pub(super) struct Closed {
+    temporary: TempPath,
+}
+
+impl Closed {
+    /// Gives it the name `path`, replacing what is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then it is gone.
+    pub(super) fn replace(self, path: &Path) -> Result<()> {
+        let named = self.temporary.persist(path);
+        named.map_err(|err| Error::io("replace", path)(err.error))
     }
 }
 
@@ -333,29 +362,62 @@ pub enum Appended {
 /// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused or took only a part. What
 /// it took stays: cutting it off could cut off another process's record.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
-    let Some(mut file) = file::open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW)?
-    else {
-        return Ok(Appended::Missing);
-    };
-    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-    file::judge_own(&stat).map_err(|why| Error::Unsafe {
-        path: path.to_owned(),
-        why,
-    })?;
-    let written = loop {
-        match file.write(bytes) {
-            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
-            other => break other.map_err(Error::io("append to", path))?,
-        }
-    };
-    if written < bytes.len() {
-        return Err(Error::io("append all to", path)(std::io::Error::from(
-            std::io::ErrorKind::StorageFull,
-        )));
+    match Appending::open(path)? {
+        Some(file) => file.append(bytes),
+        None => Ok(Appended::Missing),
     }
-    Ok(Appended::Done {
-        size_before: file::Meta::from(&stat).size,
-    })
+}
+
+/// A file that is open to be appended to, as [`append`] does.
+#[derive(Debug)]
+pub(super) struct Appending<'a> {
+    path: &'a Path,
+    file: File,
+    stat: Stat,
+}
+
+impl<'a> Appending<'a> {
+    /// Opens the file at `path`; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused.
+    pub(super) fn open(path: &'a Path) -> Result<Option<Self>> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW;
+        let Some(file) = file::open(path, flags)? else {
+            return Ok(None);
+        };
+        let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+        file::judge_own(&stat).map_err(|why| Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        })?;
+        Ok(Some(Self { path, file, stat }))
+    }
+
+    /// Returns whether the file has another name, as after a backup by hard links: what is appended is in the backup, too.
+    pub(super) fn has_other_names(&self) -> bool {
+        file::names_of(&self.stat) > 1
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// As [`append`].
+    pub(super) fn append(mut self, bytes: &[u8]) -> Result<Appended> {
+        let written = loop {
+            match self.file.write(bytes) {
+                Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other.map_err(Error::io("append to", self.path))?,
+            }
+        };
+        if written < bytes.len() {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(Error::io("append all to", self.path)(full));
+        }
+        Ok(Appended::Done {
+            size_before: file::Meta::from(&self.stat).size,
+        })
+    }
 }
 
 /// Opens stdin, stdout and stderr on /dev/null where they are closed, so that no file opened later takes their place.

@@ -121,6 +121,8 @@ fn what_a_killed_process_wrote_under_a_temporary_name_goes_with_the_next_archive
     let path = clock_out(&sandbox, &[]);
     let left = path.with_file_name(".ccsession-tmp-0123456789abcdef");
     write(&left, "a part of something");
+    // What a process leaves that is killed while it makes an archive.
+    write(&sandbox.state().join("archive.pending"), "");
     write(&transcript, said(&["one", "two"]));
     clock_out(&sandbox, &[]);
     assert_eq!(files(&sandbox).len(), 4);
@@ -139,7 +141,7 @@ fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
         config: None,
     };
     let archives = Archives::of(&State::open(&places).unwrap().unwrap());
-    let archive = archives.all().unwrap().remove(0);
+    let archive = archives.all().unwrap().archives.remove(0);
     let before = archive.manifest().unwrap().unwrap();
     write(&transcript, said(&["one", "two"]));
     clock_out(&sandbox, &[]);

@@ -13,8 +13,9 @@ use crate::bad_input::{in_own_mounts, is_torture};
 use crate::support::{CCSESSION, ID, Run, Sandbox, walk};
 
 /// How the files end that a clock-out writes, in its order.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "archive.lock",
+    "archive.pending",
     ".agent-a1.jsonl.zst",
     ".events.jsonl.zst",
     ".jsonl.zst",

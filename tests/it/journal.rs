@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ccsession::model::Event;
-use ccsession::store::journal::{self, Damage};
+use ccsession::store::journal::Damage;
 use ccsession::store::log::{self, Line, Log};
 use ccsession::store::write::Appended;
 use ccsession::store::{Places, State};
@@ -45,8 +45,15 @@ fn append_worker() {
     };
     let task = task.into_string().unwrap();
     let (path, name) = task.split_once('\n').unwrap();
+    let places = Places {
+        state: Path::new(path).ancestors().nth(3).map(Path::to_owned),
+        pointers: PathBuf::new(),
+        config: None,
+    };
+    let state = State::open(&places).unwrap().unwrap();
+    let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
-        let appended = journal::append(Path::new(path), &record(name, number)).unwrap();
+        let appended = session.append(&record(name, number)).unwrap();
         assert!(matches!(appended, Appended::Done { .. }));
         acknowledge(number);
     }

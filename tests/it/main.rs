@@ -15,6 +15,7 @@
 
 mod archive;
 mod archive_agents;
+mod backup;
 mod bad_input;
 mod calls;
 mod capture;
@@ -39,6 +40,7 @@ mod journal;
 mod killed;
 mod limits;
 mod metrics;
+mod one_of_many;
 mod orphans;
 mod pointer;
 mod python;

@@ -109,7 +109,7 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, path: &Path, own: Thread) -> Result<()> {
-        let Some(mut lines) = Lines::open_original(path)? else {
+        let Some(mut lines) = Lines::open(path)? else {
             return Ok(());
         };
         let mut threads = Threads::new(own);
@@ -225,7 +225,7 @@ impl Reading<'_> {
 }
 
 fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>) -> Option<T> {
-    let content = file::read_original(&agent.meta(), MAX_META).ok()??;
+    let content = file::read_own(&agent.meta(), MAX_META).ok()??;
     read(serde_json::from_slice(&content.bytes).ok()?)
 }
 

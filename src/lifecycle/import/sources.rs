@@ -165,7 +165,7 @@ impl Age {
 
 /// How old the transcript at `path` is, and its size; nothing where there is none.
 fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
-    let Some(mut lines) = Lines::open_original(path)? else {
+    let Some(mut lines) = Lines::open(path)? else {
         return Ok(None);
     };
     let mut age = Age {
