@@ -1,8 +1,15 @@
 //! What a session did: its calls, prompts, subagents, compactions and segments, from its events in order. Pure; any order
 //! of arrival gives the same answer, because the events are put in order first.
 
-use std::collections::{HashMap, VecDeque};
+mod by_process;
+mod link;
+mod running;
+
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
+
+use by_process::ByProcess;
+use running::{FEW, Running, Whose};
 
 use super::call::{Call, Closed, Moment, State};
 use super::event::Outcome;
@@ -155,12 +162,17 @@ pub struct Segment<'a> {
 impl<'a> Activity<'a> {
     /// What the events of `trace`, which are in order, tell.
     pub fn of(trace: &'a Trace) -> Self {
-        let mut fold = Fold::new(trace);
+        Self::fold(trace, FEW)
+    }
+
+    fn fold(trace: &'a Trace, few: usize) -> Self {
+        let mut fold = Fold::new(trace, few);
         for (place, step) in trace.steps().iter().enumerate() {
             fold.step(place, step);
         }
-        fold.link_agents();
-        fold.activity
+        let mut activity = fold.activity;
+        link::agents(&activity.calls, &mut activity.agents);
+        activity
     }
 
     /// Closes what is still open of clients that do not have the session any more. `has_it` tells whether the process of
@@ -173,12 +185,12 @@ impl<'a> Activity<'a> {
         for segment in segments.iter_mut().filter(|segment| !has_it(segment.pid)) {
             segment.ended.get_or_insert(segment.last);
         }
+        let mut by_process = ByProcess::default();
+        segments.iter().for_each(|it| by_process.push(it.pid));
         let last_of = |pid: Option<u32>| {
-            let of_pid = segments
-                .iter()
-                .rev()
-                .find(|segment| is_of(segment.pid, pid));
-            of_pid.and_then(|segment| segment.ended).unwrap_or(last)
+            let of_pid = by_process.latest(pid).next();
+            let segment = of_pid.and_then(|place| segments.get(place));
+            segment.and_then(|segment| segment.ended).unwrap_or(last)
         };
         for call in &mut self.calls {
             if call.state == State::Running && !has_it(call.pid) {
@@ -213,28 +225,40 @@ struct Fold<'a> {
     activity: Activity<'a>,
     /// The id and the agent of each call, beside the calls.
     ids: Vec<(Span, Span)>,
-    /// Where the calls are that are running.
-    open: Vec<usize>,
+    /// The calls that are running.
+    open: Running<'a>,
     /// Where each call is, by id and agent; filled only once one has to be looked for further back.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
     /// Where each subagent is.
     agents: HashMap<&'a str, usize>,
-    /// Where the calls are that left something running in the background.
-    left_behind: Vec<usize>,
+    /// The last call that left each background task running.
+    left_behind: HashMap<&'a str, usize>,
+    /// Which process each prompt is of.
+    prompts: ByProcess,
+    /// Which process each segment is of.
+    segments: ByProcess,
+    /// The segments that have no end, by their processes.
+    open_segments: BTreeSet<(Option<u32>, usize)>,
+    /// The same, in order.
+    all_open_segments: BTreeSet<usize>,
 }
 
 impl<'a> Fold<'a> {
-    fn new(trace: &'a Trace) -> Self {
+    fn new(trace: &'a Trace, few: usize) -> Self {
         Self {
             trace,
             activity: Activity::default(),
             ids: Vec::new(),
-            open: Vec::new(),
+            open: Running::new(few),
             index: HashMap::new(),
             indexed: 0,
             agents: HashMap::new(),
-            left_behind: Vec::new(),
+            left_behind: HashMap::new(),
+            prompts: ByProcess::default(),
+            segments: ByProcess::default(),
+            open_segments: BTreeSet::new(),
+            all_open_segments: BTreeSet::new(),
         }
     }
 
@@ -366,8 +390,8 @@ impl<'a> Fold<'a> {
     /// Whether the client's last prompt is this one: its turn goes on, or was over a moment ago.
     fn is_prompt_again(&self, step: &Step) -> bool {
         let id = self.trace.text(step.prompt_id);
-        let mut prompts = self.activity.prompts.iter().rev();
-        let last = prompts.find(|prompt| prompt.pid == step.pid);
+        let last = self.prompts.last(step.pid);
+        let last = last.and_then(|place| self.activity.prompts.get(place));
         last.is_some_and(|last| {
             let is_same =
                 id.is_some() && last.prompt_id == id && last.notifies == self.notifies(step);
@@ -390,8 +414,8 @@ impl<'a> Fold<'a> {
     /// Whether the client that begins began just now, and has not ended since. After a compaction one begins once more.
     fn is_start_again(&self, step: &Step) -> bool {
         let source = self.trace.text(step.word);
-        let mut segments = self.activity.segments.iter().rev();
-        let last = segments.find(|segment| segment.pid == step.pid);
+        let last = self.segments.last(step.pid);
+        let last = last.and_then(|place| self.activity.segments.get(place));
         last.is_some_and(|last| {
             let is_open = last.ended.is_none() && !last.is_before_start;
             step.pid.is_some()
@@ -409,8 +433,20 @@ impl<'a> Fold<'a> {
         }
         let source = self.trace.text(step.word);
         let is_start = step.kind == Kind::SessionStart && source != Some("compact");
-        let mut segments = self.activity.segments.iter_mut().rev();
-        if let Some(last) = segments.find(|segment| is_of(segment.pid, step.pid)) {
+        let last = self.activity.segments.len().checked_sub(1);
+        let is_last = |place: &usize| {
+            let segment = self.activity.segments.get(*place);
+            segment.is_some_and(|segment| is_of(segment.pid, step.pid))
+        };
+        // Nearly always it is the last one of all.
+        let place = last
+            .filter(is_last)
+            .or_else(|| self.segments.latest(step.pid).next());
+        let segment = place.and_then(|place| {
+            let segment = self.activity.segments.get_mut(place)?;
+            Some((place, segment))
+        });
+        if let Some((place, last)) = segment {
             // A late event after the end reopens nothing; a prompt does.
             if is_start && last.is_before_start {
                 last.source = source;
@@ -429,7 +465,13 @@ impl<'a> Fold<'a> {
                 return;
             }
             last.ended.get_or_insert(last.last);
+            let pid = last.pid;
+            self.segment_over(pid, place);
         }
+        let place = self.activity.segments.len();
+        self.segments.push(step.pid);
+        self.open_segments.insert((step.pid, place));
+        self.all_open_segments.insert(place);
         self.activity.segments.push(Segment {
             began: now,
             ended: None,
@@ -441,14 +483,33 @@ impl<'a> Fold<'a> {
         });
     }
 
+    /// Notes that a segment has an end.
+    fn segment_over(&mut self, pid: Option<u32>, place: usize) {
+        self.open_segments.remove(&(pid, place));
+        self.all_open_segments.remove(&place);
+    }
+
+    /// Where the last segment is that has no end and may be of this process.
+    fn last_open_segment(&self, pid: Option<u32>) -> Option<usize> {
+        let of = |pid| {
+            let same = self.open_segments.range((pid, 0)..=(pid, usize::MAX));
+            same.last().map(|(_, place)| *place)
+        };
+        match pid {
+            Some(_) => of(pid).max(of(None)),
+            None => self.all_open_segments.last().copied(),
+        }
+    }
+
     /// Where the running call with this id of this agent is.
     fn find_open(&self, agent: Span, id: Span) -> Option<usize> {
-        let is_it = |place: &usize| {
+        let is_it = |place: usize| {
             self.ids
-                .get(*place)
+                .get(place)
                 .is_some_and(|ids| self.is_same(*ids, (id, agent)))
         };
-        self.open.iter().copied().rev().find(is_it)
+        self.open
+            .find(is_it, || (self.trace.text(id), self.trace.text(agent)))
     }
 
     fn is_same(&self, one: (Span, Span), other: (Span, Span)) -> bool {
@@ -492,24 +553,23 @@ impl<'a> Fold<'a> {
     /// The call that an event without a call's id is about. An old client sends none: the calls of one tool end in the
     /// order in which they began.
     fn find_unnamed(&self, step: &Step) -> Option<usize> {
-        let agent = self.trace.text(step.agent_id);
-        let tool = self.trace.text(step.tool);
-        self.open.iter().copied().find(|&place| {
-            self.activity.calls.get(place).is_some_and(|call| {
-                call.tool_use_id.is_none()
-                    && call.agent_id == agent
-                    && call.tool == tool
-                    && is_of(call.pid, step.pid)
-            })
-        })
+        self.open
+            .oldest_unnamed(&self.activity.calls, self.tool_of(step))
+    }
+
+    /// The thread that an event is of, its tool and its process.
+    fn tool_of(&self, step: &Step) -> (Option<&'a str>, Option<&'a str>, Option<u32>) {
+        let text = |span| self.trace.text(span);
+        (text(step.agent_id), text(step.tool), step.pid)
     }
 
     fn add(&mut self, call: Call<'a>, id: Span, agent: Span) {
-        if call.state == State::Running {
-            self.open.push(self.activity.calls.len());
-        }
+        let is_running = call.state == State::Running;
         self.activity.calls.push(call);
         self.ids.push((id, agent));
+        if is_running {
+            self.open.push(&self.activity.calls);
+        }
     }
 
     fn new_call(&self, step: &Step, now: Moment) -> Call<'a> {
@@ -554,23 +614,9 @@ impl<'a> Fold<'a> {
     /// A question names no call: it is about the oldest one of its tool that has not been asked about, if it can be of
     /// one with an input of the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
-        let agent = self.trace.text(step.agent_id);
-        let tool = self.trace.text(step.tool);
         let calls = &self.activity.calls;
-        let could_be = |place: &usize| {
-            calls.get(*place).is_some_and(|call| {
-                call.asked.is_none()
-                    && call.agent_id == agent
-                    && call.tool == tool
-                    && is_of(call.pid, step.pid)
-            })
-        };
-        let is_as_long = |place: &usize| {
-            let call = calls.get(*place);
-            step.input_bytes.is_some() && call.is_some_and(|it| it.input_bytes == step.input_bytes)
-        };
-        let open = || self.open.iter().copied().filter(could_be);
-        let place = open().find(is_as_long).or_else(|| open().next());
+        let of_tool = self.tool_of(step);
+        let place = self.open.ask(calls, of_tool, step.input_bytes);
         if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(place)) {
             call.asked = Some(now);
         }
@@ -595,13 +641,15 @@ impl<'a> Fold<'a> {
             self.add(self.new_call(step, began), step.tool_use_id, step.agent_id);
             self.activity.calls.len() - 1
         });
-        let Some(call) = self.activity.calls.get_mut(place) else {
-            return;
-        };
-        if call.closed == Some(Closed::ByItself) {
+        let closed = self.activity.calls.get(place).map(|call| call.closed);
+        if closed == Some(Some(Closed::ByItself)) {
             self.activity.duplicates += 1;
             return;
         }
+        self.open.remove(place, &self.activity.calls);
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return;
+        };
         call.state = state;
         call.closed = Some(Closed::ByItself);
         call.ended = Some(now);
@@ -611,10 +659,9 @@ impl<'a> Fold<'a> {
         call.output_bytes = step.output_bytes;
         call.background = trace.text(step.task);
         call.spawned_agent = trace.text(step.spawned_agent).or(call.spawned_agent);
-        if call.background.is_some() {
-            self.left_behind.push(place);
+        if let Some(task) = call.background {
+            self.left_behind.insert(task, place);
         }
-        self.open.retain(|open| *open != place);
     }
 
     /// The end of a message's calls, which alone sees those that were refused or never valid.
@@ -650,6 +697,10 @@ impl<'a> Fold<'a> {
             return false;
         }
         if call.closed != Some(Closed::ByItself) {
+            self.open.remove(place, &self.activity.calls);
+            let Some(call) = self.activity.calls.get_mut(place) else {
+                return false;
+            };
             call.state = match batched.outcome {
                 Some(Outcome::Failed) => State::Failed,
                 Some(Outcome::Denied) => State::Denied,
@@ -660,7 +711,6 @@ impl<'a> Fold<'a> {
             call.closed = Some(Closed::ByBatch);
             call.error = Some("other").filter(|_| call.state == State::Failed);
             call.ended = Some(now);
-            self.open.retain(|open| *open != place);
         }
         true
     }
@@ -677,11 +727,10 @@ impl<'a> Fold<'a> {
         if let Some(notified) = notifies {
             self.background_over(notified.task_id, now);
         } else {
-            self.abandon(now, Closed::ByPrompt, |call| {
-                call.agent_id.is_none() && is_of(call.pid, step.pid)
-            });
+            self.abandon(now, Closed::ByPrompt, Whose::Thread(None, step.pid));
             self.end_turns(step.pid, now, TurnEnd::Interrupted);
         }
+        self.prompts.push(step.pid);
         self.activity.prompts.push(Prompt {
             prompt_id: self.trace.text(step.prompt_id),
             at: now,
@@ -699,9 +748,7 @@ impl<'a> Fold<'a> {
         } else {
             Closed::ByTurn
         };
-        self.abandon(now, closed, |call| {
-            call.agent_id == agent && is_of(call.pid, step.pid)
-        });
+        self.abandon(now, closed, Whose::Thread(agent, step.pid));
         if agent.is_none() {
             self.end_turns(step.pid, now, end);
         }
@@ -709,22 +756,24 @@ impl<'a> Fold<'a> {
 
     /// Ends the turns of a client that are open. A Stop hook may make the model go on: then the last turn ends once more.
     fn end_turns(&mut self, pid: Option<u32>, now: Moment, end: TurnEnd<'a>) {
-        let mut of_client = self
-            .activity
-            .prompts
-            .iter_mut()
-            .rev()
-            .filter(|prompt| is_of(prompt.pid, pid));
-        let Some(last) = of_client.next() else {
+        let prompts = &mut self.activity.prompts;
+        let mut of_client = self.prompts.latest(pid);
+        let last = of_client.next().and_then(|place| prompts.get_mut(place));
+        let Some(last) = last else {
             return;
         };
         if last.end == TurnEnd::Open || end != TurnEnd::Interrupted {
             last.end = end;
             last.ended = Some(now);
         }
-        for earlier in of_client.take_while(|prompt| prompt.end == TurnEnd::Open) {
-            earlier.end = end;
-            earlier.ended = Some(now);
+        for place in of_client {
+            match prompts.get_mut(place) {
+                Some(earlier) if earlier.end == TurnEnd::Open => {
+                    earlier.end = end;
+                    earlier.ended = Some(now);
+                }
+                _ => break,
+            }
         }
     }
 
@@ -778,9 +827,8 @@ impl<'a> Fold<'a> {
         let Some(agent_id) = self.trace.text(step.agent_id) else {
             return;
         };
-        self.abandon(now, Closed::BySubagent, |call| {
-            call.agent_id == Some(agent_id)
-        });
+        let whose = Whose::Thread(Some(agent_id), None);
+        self.abandon(now, Closed::BySubagent, whose);
         let place = self.agents.get(agent_id);
         if let Some(agent) = place.and_then(|place| self.activity.agents.get_mut(*place)) {
             agent.end(now);
@@ -789,104 +837,33 @@ impl<'a> Fold<'a> {
     }
 
     fn background_over(&mut self, task: Option<&str>, now: Moment) {
-        let calls = &mut self.activity.calls;
-        let mut left_behind = self.left_behind.iter().rev();
-        let is_it = |place: &&usize| {
-            task.is_some()
-                && calls
-                    .get(**place)
-                    .is_some_and(|call| call.background == task)
-        };
-        if let Some(call) = left_behind
-            .find(is_it)
-            .and_then(|place| calls.get_mut(*place))
-        {
+        let place = task.and_then(|task| self.left_behind.get(task));
+        if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(*place)) {
             call.background_ended.get_or_insert(now);
         }
     }
 
     fn session_ends(&mut self, step: &Step, now: Moment) {
-        self.abandon(now, Closed::BySession, |call| is_of(call.pid, step.pid));
+        self.abandon(now, Closed::BySession, Whose::Process(step.pid));
         self.end_turns(step.pid, now, TurnEnd::Interrupted);
-        let mut segments = self.activity.segments.iter_mut().rev();
-        let is_open =
-            |segment: &&mut Segment<'_>| segment.ended.is_none() && is_of(segment.pid, step.pid);
-        if let Some(segment) = segments.find(is_open) {
+        let Some(place) = self.last_open_segment(step.pid) else {
+            return;
+        };
+        if let Some(segment) = self.activity.segments.get_mut(place) {
             segment.ended = Some(now);
             segment.reason = self.trace.text(step.word);
+            let pid = segment.pid;
+            self.segment_over(pid, place);
         }
     }
 
-    /// Gives up the running calls of which `is_over` is true.
-    fn abandon(&mut self, now: Moment, closed: Closed, is_over: impl Fn(&Call<'a>) -> bool) {
-        let calls = &mut self.activity.calls;
-        self.open.retain(|place| {
-            let Some(call) = calls.get_mut(*place).filter(|call| is_over(call)) else {
-                return true;
-            };
-            call.state = State::Abandoned;
-            call.closed = Some(closed);
-            call.ended = Some(now);
-            false
-        });
-    }
-
-    /// Ties each run of a subagent to the call that started it: of those that were told the subagent's id the last one
-    /// before it, else, while it runs, the oldest call that could have.
-    fn link_agents(&mut self) {
-        let Activity { calls, agents, .. } = &mut self.activity;
-        let mut told: HashMap<&str, Vec<usize>> = HashMap::new();
-        let mut could_have: Vec<usize> = Vec::new();
-        for (place, call) in calls.iter().enumerate() {
-            match call.spawned_agent {
-                // No subagent starts itself.
-                Some(agent) if call.agent_id != Some(agent) => {
-                    told.entry(agent).or_default().push(place);
-                }
-                None if matches!(call.tool, Some("Agent" | "Task")) => could_have.push(place),
-                _ => {}
-            }
-        }
-        let began = |place: usize| calls.get(place).map_or(0, |call| call.began.at);
-        told.values_mut()
-            .for_each(|places| places.sort_by_key(|place| began(*place)));
-        could_have.sort_by_key(|place| began(*place));
-        let mut untold: Vec<(&str, &mut Run)> = Vec::new();
-        for agent in agents {
-            let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
-            for run in &mut agent.runs {
-                // What is known of a call by its end alone began a little earlier than that tells.
-                let before =
-                    |place: &usize| began(*place) <= run.began.at.saturating_add(SAME_MOMENT);
-                let last = places.partition_point(before).checked_sub(1);
-                run.call = last.and_then(|last| places.get(last).copied());
-                run.is_linked = run.call.is_some();
-                if run.call.is_none() {
-                    untold.push((agent.agent_id, run));
-                }
-            }
-        }
-        untold.sort_by_key(|(_, run)| run.began.at);
-        let mut could_have = could_have.into_iter().peekable();
-        let mut begun: VecDeque<usize> = VecDeque::new();
-        for (agent_id, run) in untold {
-            let at = run.began.at;
-            begun.extend(std::iter::from_fn(|| {
-                could_have.next_if(|place| began(*place) <= at)
-            }));
-            let call = |place: &usize| calls.get(*place);
-            let runs = |call: &Call<'_>| call.ended.is_none_or(|ended| at <= ended.at);
-            while begun
-                .front()
-                .is_some_and(|place| !call(place).is_some_and(runs))
-            {
-                begun.pop_front();
-            }
-            let is_it = |place: &usize| {
-                call(place).is_some_and(|call| runs(call) && call.agent_id != Some(agent_id))
-            };
-            if let Some(found) = begun.iter().position(is_it) {
-                run.call = begun.remove(found);
+    /// Gives up running calls.
+    fn abandon(&mut self, now: Moment, closed: Closed, whose: Whose<'_>) {
+        for place in self.open.take(&self.activity.calls, whose) {
+            if let Some(call) = self.activity.calls.get_mut(place) {
+                call.state = State::Abandoned;
+                call.closed = Some(closed);
+                call.ended = Some(now);
             }
         }
     }
@@ -1590,7 +1567,29 @@ mod tests {
         trace(&lines)
     }
 
+    /// A line whose call has no id, or whose process is unknown, and calls with inputs of several sizes.
+    fn any_vague_line() -> impl Strategy<Value = Line<'static>> {
+        let rare = prop::bool::weighted(0.3);
+        (any_line(), rare, rare, prop::option::of(1..3u64)).prop_map(
+            |(line, is_unnamed, is_of_any, input_bytes)| Line {
+                tool_use_id: line.tool_use_id.filter(|_| !is_unnamed),
+                pid: line.pid.filter(|_| !is_of_any),
+                input_bytes,
+                ..line
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn calls_are_found_and_ended_alike_however_many_are_running(
+            lines in prop::collection::vec(any_vague_line(), 0..60),
+            few in 0..6_usize,
+        ) {
+            let trace = trace(&lines);
+            prop_assert_eq!(Activity::fold(&trace, few), Activity::fold(&trace, usize::MAX));
+        }
+
         #[test]
         fn no_setting_of_the_clock_changes_what_a_client_did(
             lines in prop::collection::vec(any_line(), 0..60),

@@ -3,7 +3,7 @@
 
 pub mod text;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment};
 use crate::model::call::{Moment, State};
@@ -59,8 +59,8 @@ impl Filter {
         is_late && self.tools.is_empty() && !self.failed && self.agent.is_none()
     }
 
-    /// Whether this call of `activity` is shown.
-    pub fn shows(&self, activity: &Activity<'_>, call: &Call<'_>) -> bool {
+    /// Whether this call is shown; `of_type` are the subagents of the type that is asked for.
+    fn shows(&self, call: &Call<'_>, of_type: &HashSet<&str>) -> bool {
         let is_late = self.since.is_none_or(|since| call.began.ts >= since);
         let tool = call.tool.unwrap_or_default();
         let is_tool = self.tools.is_empty()
@@ -72,17 +72,16 @@ impl Filter {
         let is_agents = self
             .agent
             .as_deref()
-            .is_none_or(|wanted| is_of_agent(activity, call, wanted));
+            .is_none_or(|wanted| is_of_agent(call, wanted, of_type));
         is_late && is_tool && (!self.failed || has_failed) && is_agents
     }
 }
 
-fn is_of_agent(activity: &Activity<'_>, call: &Call<'_>, wanted: &str) -> bool {
-    let Some(id) = call.agent_id else {
-        return wanted == "main";
-    };
-    let is_type = |agent: &Agent<'_>| agent.agent_id == id && agent.agent_type == Some(wanted);
-    id.starts_with(wanted) || activity.agents.iter().any(is_type)
+fn is_of_agent(call: &Call<'_>, wanted: &str, of_type: &HashSet<&str>) -> bool {
+    match call.agent_id {
+        Some(id) => id.starts_with(wanted) || of_type.contains(id),
+        None => wanted == "main",
+    }
 }
 
 /// The rows of a session, those calls left out that `filter` does not show, and headings that nothing is left below.
@@ -168,6 +167,8 @@ enum Row<'s, 'a> {
 struct Tree<'s, 'f, 'a> {
     activity: &'s Activity<'a>,
     filter: &'f Filter,
+    /// The subagents of the type that the filter asks for.
+    of_type: HashSet<&'a str>,
     runs: Vec<(&'s Agent<'a>, &'s Run)>,
     /// The runs that the call at each place started.
     started: HashMap<usize, Vec<usize>>,
@@ -198,9 +199,14 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
                 made.push(place);
             }
         }
+        let is_wanted = |agent: &&Agent<'a>| {
+            filter.agent.is_some() && agent.agent_type == filter.agent.as_deref()
+        };
+        let of_type = activity.agents.iter().filter(is_wanted);
         Self {
             activity,
             filter,
+            of_type: of_type.map(|agent| agent.agent_id).collect(),
             runs,
             started,
             made,
@@ -283,7 +289,7 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
             let Some(call) = self.activity.calls.get(place) else {
                 continue;
             };
-            if self.filter.shows(self.activity, call) {
+            if self.filter.shows(call, &self.of_type) {
                 self.shown.push(Entry::Call(depth.min(MAX_DEPTH), call));
             }
             for run in self

@@ -1,0 +1,66 @@
+//! Which of many things are of which process, so that the last one is found without going through those of the others.
+
+use std::collections::HashMap;
+
+type Pid = Option<u32>;
+
+/// The places of things, in order, by the process that each is of. One of an unknown process may be of any.
+#[derive(Debug, Default)]
+pub(super) struct ByProcess {
+    of: HashMap<Pid, Vec<usize>>,
+    count: usize,
+}
+
+impl ByProcess {
+    /// Adds the next one.
+    pub(super) fn push(&mut self, pid: Pid) {
+        self.of.entry(pid).or_default().push(self.count);
+        self.count += 1;
+    }
+
+    /// The last one of exactly this process.
+    pub(super) fn last(&self, pid: Pid) -> Option<usize> {
+        self.of.get(&pid)?.last().copied()
+    }
+
+    /// Those that may be of this process, the last one first.
+    pub(super) fn latest(&self, pid: Pid) -> impl Iterator<Item = usize> + '_ {
+        let of = |pid| self.of.get(&pid).map_or(&[][..], Vec::as_slice);
+        let (mut own, mut unknown) = (of(pid), of(None));
+        let mut any = 0..self.count;
+        std::iter::from_fn(move || {
+            if pid.is_none() {
+                return any.next_back();
+            }
+            let side = if own.last() >= unknown.last() {
+                &mut own
+            } else {
+                &mut unknown
+            };
+            let (last, rest) = side.split_last()?;
+            *side = rest;
+            Some(*last)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_are_those_of_the_process_and_of_unknown_ones() {
+        let mut places = ByProcess::default();
+        for pid in [Some(7), None, Some(8), Some(7), None, Some(8)] {
+            places.push(pid);
+        }
+        let latest = |pid| places.latest(pid).collect::<Vec<_>>();
+        assert_eq!(latest(Some(7)), [4, 3, 1, 0]);
+        assert_eq!(latest(Some(9)), [4, 1]);
+        assert_eq!(latest(None), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(
+            (places.last(Some(7)), places.last(Some(9))),
+            (Some(3), None)
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Which call started each run of a subagent.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::{Agent, Run, SAME_MOMENT};
+use crate::model::Call;
+
+/// Ties each run of a subagent to the call that started it: of those that were told the subagent's id the last one before
+/// it, else, while it runs, the oldest call that could have.
+pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
+    let mut told: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut could_have: Vec<usize> = Vec::new();
+    for (place, call) in calls.iter().enumerate() {
+        match call.spawned_agent {
+            // No subagent starts itself.
+            Some(agent) if call.agent_id != Some(agent) => {
+                told.entry(agent).or_default().push(place);
+            }
+            None if matches!(call.tool, Some("Agent" | "Task")) => could_have.push(place),
+            _ => {}
+        }
+    }
+    let began = |place: usize| calls.get(place).map_or(0, |call| call.began.at);
+    told.values_mut()
+        .for_each(|places| places.sort_by_key(|place| began(*place)));
+    could_have.sort_by_key(|place| began(*place));
+    let mut untold: Vec<(&str, &mut Run)> = Vec::new();
+    for agent in agents {
+        let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
+        for run in &mut agent.runs {
+            // What is known of a call by its end alone began a little earlier than that tells.
+            let before = |place: &usize| began(*place) <= run.began.at.saturating_add(SAME_MOMENT);
+            let last = places.partition_point(before).checked_sub(1);
+            run.call = last.and_then(|last| places.get(last).copied());
+            run.is_linked = run.call.is_some();
+            if run.call.is_none() {
+                untold.push((agent.agent_id, run));
+            }
+        }
+    }
+    untold.sort_by_key(|(_, run)| run.began.at);
+    let mut could_have = could_have.into_iter().enumerate().peekable();
+    let mut starters = Starters::default();
+    for (agent_id, run) in untold {
+        let at = run.began.at;
+        while let Some((order, place)) = could_have.next_if(|(_, place)| began(*place) <= at) {
+            if let Some(call) = calls.get(place) {
+                starters.add((order, place), call);
+            }
+        }
+        starters.forget_ended_before(at);
+        run.call = starters.take(agent_id);
+    }
+}
+
+/// When a call began among those that could have started a subagent, and its place among all calls.
+type Order = (usize, usize);
+
+/// The calls that have begun, that run, and that started no subagent yet.
+#[derive(Default)]
+struct Starters<'a> {
+    by_agent: HashMap<Option<&'a str>, BTreeSet<Order>>,
+    /// The first one of each thread.
+    firsts: BTreeSet<(Order, Option<&'a str>)>,
+    /// Their ends, as far as they are known, the first one on top.
+    ends: BinaryHeap<Reverse<(i64, Order, Option<&'a str>)>>,
+}
+
+impl<'a> Starters<'a> {
+    fn add(&mut self, order: Order, call: &Call<'a>) {
+        let agent = call.agent_id;
+        let of_agent = self.by_agent.entry(agent).or_default();
+        // They come in order, so only the first one of a thread is its first.
+        if of_agent.is_empty() {
+            self.firsts.insert((order, agent));
+        }
+        of_agent.insert(order);
+        if let Some(ended) = call.ended {
+            self.ends.push(Reverse((ended.at, order, agent)));
+        }
+    }
+
+    fn forget_ended_before(&mut self, at: i64) {
+        while let Some(Reverse((ended, order, agent))) = self.ends.peek().copied()
+            && ended < at
+        {
+            self.ends.pop();
+            self.remove(order, agent);
+        }
+    }
+
+    /// The oldest one that the subagent itself did not make.
+    fn take(&mut self, agent_id: &str) -> Option<usize> {
+        let mut firsts = self.firsts.iter();
+        let (order, agent) = *firsts.find(|(_, agent)| *agent != Some(agent_id))?;
+        self.remove(order, agent);
+        Some(order.1)
+    }
+
+    fn remove(&mut self, order: Order, agent: Option<&'a str>) {
+        let Some(of_agent) = self.by_agent.get_mut(&agent) else {
+            return;
+        };
+        of_agent.remove(&order);
+        if self.firsts.remove(&(order, agent))
+            && let Some(next) = of_agent.first()
+        {
+            self.firsts.insert((*next, agent));
+        }
+    }
+}

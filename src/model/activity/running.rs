@@ -1,0 +1,285 @@
+//! The calls that are running, so that one is found and ended at the same cost however many never end.
+//!
+//! Most sessions have a few: those are looked through, the last one first. What has lasted while many more began is kept in
+//! order by everything that an event may name.
+
+use std::collections::BTreeSet;
+
+use super::is_of;
+use crate::model::Call;
+
+/// How many calls are looked through, one by one.
+pub(super) const FEW: usize = 64;
+
+type Id<'a> = Option<&'a str>;
+type Agent<'a> = Option<&'a str>;
+type Tool<'a> = Option<&'a str>;
+type Pid = Option<u32>;
+
+/// Whose calls an event ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'k> {
+    /// Those of a thread, the main one or a subagent's, in this process; in any where the process is unknown.
+    Thread(Agent<'k>, Pid),
+    /// Those of all threads in this process; in any where it is unknown.
+    Process(Pid),
+}
+
+/// The places of the running calls among all calls.
+#[derive(Debug)]
+pub(super) struct Running<'a> {
+    few: usize,
+    recent: Vec<usize>,
+    lasting: Lasting<'a>,
+}
+
+/// Calls that have lasted, by what events name.
+#[derive(Debug, Default)]
+struct Lasting<'a> {
+    by_id: BTreeSet<(Id<'a>, Agent<'a>, usize)>,
+    by_thread: BTreeSet<(Agent<'a>, Pid, usize)>,
+    by_process: BTreeSet<(Pid, usize)>,
+    /// Those without an id.
+    unnamed: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
+    /// Those for which no permission was asked.
+    unasked: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
+    unasked_by_size: BTreeSet<(Agent<'a>, Tool<'a>, Pid, u64, usize)>,
+}
+
+impl<'a> Running<'a> {
+    /// None yet; of those to come `few` are looked through.
+    pub(super) fn new(few: usize) -> Self {
+        Self {
+            few,
+            recent: Vec::new(),
+            lasting: Lasting::default(),
+        }
+    }
+
+    /// Adds the last of `calls`.
+    pub(super) fn push(&mut self, calls: &[Call<'a>]) {
+        self.recent.push(calls.len().saturating_sub(1));
+        if self.recent.len() > self.few {
+            for place in self.recent.drain(..self.recent.len().div_ceil(2)) {
+                if let Some(call) = calls.get(place) {
+                    self.lasting.insert(place, call);
+                }
+            }
+        }
+    }
+
+    /// Removes a call whose members are still those with which it was added.
+    pub(super) fn remove(&mut self, place: usize, calls: &[Call<'a>]) {
+        if let Some(at) = self.recent.iter().rposition(|other| *other == place) {
+            self.recent.remove(at);
+        } else if let Some(call) = calls.get(place).filter(|_| !self.lasting.is_empty()) {
+            self.lasting.remove(place, call);
+        }
+    }
+
+    /// The last call that `is_it` finds among the recent ones, or that has this id and agent among the others.
+    pub(super) fn find(
+        &self,
+        is_it: impl Fn(usize) -> bool,
+        key: impl FnOnce() -> (Id<'a>, Agent<'a>),
+    ) -> Option<usize> {
+        let recent = self.recent.iter().copied().rev().find(|it| is_it(*it));
+        recent.or_else(|| {
+            if self.lasting.is_empty() {
+                return None;
+            }
+            let (id, agent) = key();
+            let same = self
+                .lasting
+                .by_id
+                .range((id, agent, 0)..=(id, agent, usize::MAX));
+            same.last().map(|(_, _, place)| *place)
+        })
+    }
+
+    /// The oldest call without an id, of this tool in this thread.
+    pub(super) fn oldest_unnamed(
+        &self,
+        calls: &[Call<'a>],
+        (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+    ) -> Option<usize> {
+        oldest(&self.lasting.unnamed, (agent, tool, pid)).or_else(|| {
+            self.recent.iter().copied().find(|place| {
+                calls.get(*place).is_some_and(|call| {
+                    call.tool_use_id.is_none() && is_of_tool(call, agent, tool, pid)
+                })
+            })
+        })
+    }
+
+    /// The oldest call of this tool in this thread for which no permission was asked: one with an input of `size` bytes if
+    /// there is any. It is taken for asked from here on.
+    pub(super) fn ask(
+        &mut self,
+        calls: &[Call<'a>],
+        (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+        size: Option<u64>,
+    ) -> Option<usize> {
+        let could_be = |place: &usize| {
+            calls
+                .get(*place)
+                .is_some_and(|call| call.asked.is_none() && is_of_tool(call, agent, tool, pid))
+        };
+        let is_as_long = |place: &usize| {
+            let call = calls.get(*place);
+            size.is_some() && call.is_some_and(|it| it.input_bytes == size)
+        };
+        let recent = || self.recent.iter().copied().filter(could_be);
+        let lasting = &self.lasting;
+        let place = size
+            .and_then(|size| lasting.oldest_unasked_of(agent, tool, pid, size))
+            .or_else(|| recent().find(is_as_long))
+            .or_else(|| oldest(&lasting.unasked, (agent, tool, pid)))
+            .or_else(|| recent().next())?;
+        if let Some(call) = calls.get(place).filter(|_| !self.lasting.is_empty()) {
+            self.lasting.asked(place, call);
+        }
+        Some(place)
+    }
+
+    /// Takes out the calls that an event of this thread or process ends.
+    pub(super) fn take(&mut self, calls: &[Call<'a>], whose: Whose<'_>) -> Vec<usize> {
+        let is_it = |place: &usize| {
+            calls.get(*place).is_some_and(|call| match whose {
+                Whose::Thread(agent, pid) => call.agent_id == agent && is_of(call.pid, pid),
+                Whose::Process(pid) => is_of(call.pid, pid),
+            })
+        };
+        let mut taken = Vec::new();
+        if !self.lasting.is_empty() {
+            taken = self.lasting.of(whose);
+            for place in &taken {
+                if let Some(call) = calls.get(*place) {
+                    self.lasting.remove(*place, call);
+                }
+            }
+        }
+        self.recent.retain(|place| {
+            let is_over = is_it(place);
+            if is_over {
+                taken.push(*place);
+            }
+            !is_over
+        });
+        taken
+    }
+}
+
+fn is_of_tool(call: &Call<'_>, agent: Agent<'_>, tool: Tool<'_>, pid: Pid) -> bool {
+    call.agent_id == agent && call.tool == tool && is_of(call.pid, pid)
+}
+
+/// The oldest call of this tool in this thread.
+fn oldest<'a>(
+    set: &BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
+    (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+) -> Option<usize> {
+    let of = |pid| {
+        let mut same = set.range((agent, tool, pid, 0)..=(agent, tool, pid, usize::MAX));
+        same.next().map(|key| key.3)
+    };
+    match pid {
+        Some(_) => [of(pid), of(None)].into_iter().flatten().min(),
+        None => {
+            let all = set.range((agent, tool, None, 0)..);
+            let same = all.take_while(|key| (key.0, key.1) == (agent, tool));
+            same.map(|key| key.3).min()
+        }
+    }
+}
+
+impl<'a> Lasting<'a> {
+    fn is_empty(&self) -> bool {
+        self.by_process.is_empty()
+    }
+
+    fn insert(&mut self, place: usize, call: &Call<'a>) {
+        let (id, agent, tool, pid) = (call.tool_use_id, call.agent_id, call.tool, call.pid);
+        self.by_id.insert((id, agent, place));
+        self.by_thread.insert((agent, pid, place));
+        self.by_process.insert((pid, place));
+        if id.is_none() {
+            self.unnamed.insert((agent, tool, pid, place));
+        }
+        if call.asked.is_none() {
+            self.unasked.insert((agent, tool, pid, place));
+            if let Some(size) = call.input_bytes {
+                self.unasked_by_size.insert((agent, tool, pid, size, place));
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize, call: &Call<'a>) {
+        let (id, agent, tool, pid) = (call.tool_use_id, call.agent_id, call.tool, call.pid);
+        self.by_id.remove(&(id, agent, place));
+        self.by_thread.remove(&(agent, pid, place));
+        self.by_process.remove(&(pid, place));
+        self.unnamed.remove(&(agent, tool, pid, place));
+        self.asked(place, call);
+    }
+
+    fn asked(&mut self, place: usize, call: &Call<'a>) {
+        let (agent, tool, pid) = (call.agent_id, call.tool, call.pid);
+        self.unasked.remove(&(agent, tool, pid, place));
+        if let Some(size) = call.input_bytes {
+            self.unasked_by_size
+                .remove(&(agent, tool, pid, size, place));
+        }
+    }
+
+    fn oldest_unasked_of(
+        &self,
+        agent: Agent<'a>,
+        tool: Tool<'a>,
+        pid: Pid,
+        size: u64,
+    ) -> Option<usize> {
+        let set = &self.unasked_by_size;
+        let of = |pid| {
+            let from = (agent, tool, pid, size, 0);
+            let mut same = set.range(from..=(agent, tool, pid, size, usize::MAX));
+            same.next().map(|key| key.4)
+        };
+        match pid {
+            Some(_) => [of(pid), of(None)].into_iter().flatten().min(),
+            None => {
+                let all = set.range((agent, tool, None, 0, 0)..);
+                let same = all.take_while(|key| (key.0, key.1) == (agent, tool));
+                same.filter(|key| key.3 == size).map(|key| key.4).min()
+            }
+        }
+    }
+
+    /// The calls that an event of this thread or process ends.
+    fn of(&self, whose: Whose<'_>) -> Vec<usize> {
+        match whose {
+            Whose::Thread(agent, Some(pid)) => {
+                let of = |pid| {
+                    let same = self
+                        .by_thread
+                        .range((agent, pid, 0)..=(agent, pid, usize::MAX));
+                    same.map(|key| key.2)
+                };
+                of(Some(pid)).chain(of(None)).collect()
+            }
+            Whose::Thread(agent, None) => {
+                let all = self.by_thread.range((agent, None, 0)..);
+                let same = all.take_while(|key| key.0 == agent);
+                same.map(|key| key.2).collect()
+            }
+            Whose::Process(Some(pid)) => {
+                let of = |pid| {
+                    let same = self.by_process.range((pid, 0)..=(pid, usize::MAX));
+                    same.map(|key| key.1)
+                };
+                of(Some(pid)).chain(of(None)).collect()
+            }
+            Whose::Process(None) => self.by_process.iter().map(|key| key.1).collect(),
+        }
+    }
+}
