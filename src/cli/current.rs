@@ -215,6 +215,7 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
             "trust" => answer.trust.as_str().to_owned(),
             "state" => known.as_ref().map_or_else(String::new, |(id, record)| {
                 sight.judge().map_or_else(String::new, |judge| {
+                    let judge = judge.telling_idle();
                     judge.find(id, record).state.as_str().to_owned()
                 })
             }),

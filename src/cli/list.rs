@@ -9,7 +9,8 @@ use super::context::{Context, project_asked};
 use super::output;
 use super::status::Status;
 use super::table::Table;
-use crate::identity::liveness::{Finding, OpenCall, SessionState, recent_open_calls};
+use crate::identity::liveness::{Finding, SessionState};
+use crate::identity::open_calls::{OpenCall, open_calls, recent_open_calls};
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::{State, index};
@@ -44,7 +45,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     };
     let mut sessions = Vec::new();
     if let Some(state) = &state {
-        let judge = context.judge(&config, state);
+        let judge = context.judge(&config, state).telling_idle();
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
         for id in ids(state, args.all || args.state.iter().any(is_over))? {
             let record = match state.session(&id).record() {
@@ -68,10 +69,12 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
 }
 
 fn listed(state: &State, record: Record, finding: Finding) -> Listed {
-    let open_calls = if finding.state.is_live() {
-        recent_open_calls(&state.session(&record.session_id))
-    } else {
-        Vec::new()
+    let dir = state.session(&record.session_id);
+    let open_calls = match finding.state {
+        // It was asked for a moment ago, so it is on a note.
+        SessionState::Active if finding.is_quiet => open_calls(&dir),
+        SessionState::Active => recent_open_calls(&dir),
+        SessionState::Idle | SessionState::Ended | SessionState::Abandoned => Vec::new(),
     };
     Listed {
         state: finding.state,

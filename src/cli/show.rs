@@ -13,7 +13,8 @@ use super::output;
 use super::status::Status;
 use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
-use crate::identity::liveness::{Finding, OpenCall, SessionState};
+use crate::identity::liveness::{Finding, SessionState};
+use crate::identity::open_calls::OpenCall;
 use crate::model::purpose::{Note, notes};
 use crate::model::{Activity, Record, Timestamp, Trace};
 use crate::store::journal::Damage;
@@ -35,7 +36,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let state = state.as_ref().ok_or_else(gone)?;
     let dir = state.session(&id);
     let record = dir.record()?.ok_or_else(gone)?;
-    let judge = context.judge(&config, state);
+    let judge = context.judge(&config, state).telling_idle();
     let finding = judge.find(&id, &record);
     let shown = Shown {
         counted: count(&dir, &finding)?,

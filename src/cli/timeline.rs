@@ -37,7 +37,10 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let state = state.as_ref().ok_or_else(gone)?;
     let dir = state.session(&id);
     let record = dir.record()?.ok_or_else(gone)?;
-    let finding = context.judge(&config, state).find(&id, &record);
+    let finding = context
+        .judge(&config, state)
+        .telling_idle()
+        .find(&id, &record);
     let mut trace = Trace::with_labels();
     let lines = dir.lines()?;
     missing(&lines).for_each(|text| output::complain(&text));

@@ -5,16 +5,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use super::open_calls::open_calls;
 use super::process::{self, Life, Viewpoint};
 use crate::model::line::{Kind, Line};
 use crate::model::record::ABANDONED;
-use crate::model::{Activity, Call, Config, Owner, Record, SessionId, Timestamp, Trace};
-use crate::store::journal::Lines;
+use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::{SessionDir, State, index};
 
-/// How much of a journal's end tells whether the session has ended: thousands of events, and some even where each holds
-/// what was said.
-const TAIL: u64 = 1 << 20;
+/// How much of a journal's end tells whether the session has ended: nearly always a little of it does, else thousands of
+/// events, and some even where each holds what was said.
+const TAILS: [u64; 2] = [64 << 10, 1 << 20];
 
 /// What cannot be seen from here may still go on; after so long without an event nobody counts on it any more. The next
 /// prompt in such a session makes it live again.
@@ -68,6 +68,8 @@ pub struct Finding {
     pub unseen: usize,
     /// How many owners are on record at all.
     pub known: usize,
+    /// Whether nothing happened for the idle timeout.
+    pub is_quiet: bool,
 }
 
 impl Finding {
@@ -123,6 +125,9 @@ pub struct Judge<'a> {
     pub now: Timestamp,
     /// After how long without an event a session is idle.
     pub idle_timeout: Duration,
+    /// Whether idle sessions are told from active ones. That asks which calls are open; where it does not matter, a live
+    /// session counts as active.
+    pub tells_idle: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -133,15 +138,25 @@ impl<'a> Judge<'a> {
             viewpoint: Viewpoint::here(),
             now,
             idle_timeout: config.session_timeout,
+            tells_idle: false,
         }
     }
 
-    /// Judges a session that has a record.
+    /// The same, telling idle sessions from active ones.
+    pub fn telling_idle(self) -> Self {
+        Self {
+            tells_idle: true,
+            ..self
+        }
+    }
+
+    /// Judges a session that has a record. Of its journal only the end is read, and that only where no process has it; to
+    /// tell idle from active, what was added since the open calls were last noted.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
         let dir = self.state.session(id);
         self.find_by(
             id,
-            || !open_calls(&dir).is_empty(),
+            || !self.tells_idle || !open_calls(&dir).is_empty(),
             || last_word(&dir, record),
         )
     }
@@ -193,6 +208,7 @@ impl<'a> Judge<'a> {
             owners: owners.clients,
             unseen: owners.unseen,
             known: owners.known,
+            is_quiet: quiet,
         }
     }
 
@@ -273,6 +289,8 @@ pub struct LastWord {
     end: Option<End>,
     /// A record that the CLI closed after the last event stays closed.
     closed: Option<Timestamp>,
+    /// Whether a line said it: then no earlier one matters.
+    is_said: bool,
 }
 
 impl LastWord {
@@ -282,6 +300,7 @@ impl LastWord {
         Self {
             end: (record.ended_at.is_some() && is_said).then_some(End::Over),
             closed: record.ended_at,
+            is_said: false,
         }
     }
 
@@ -296,8 +315,9 @@ impl LastWord {
             {
                 self.end = None;
             }
-            _ => {}
+            _ => return,
         }
+        self.is_said = true;
     }
 
     fn is_before_end(&self, line: &Line<'_>) -> bool {
@@ -307,8 +327,14 @@ impl LastWord {
 
 fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
     let mut word = LastWord::new(record);
-    if let Ok(lines) = dir.last_lines(TAIL) {
-        lines.for_each(|line| word.hear(line));
+    for bytes in TAILS {
+        word = LastWord::new(record);
+        if let Ok(lines) = dir.last_lines(bytes) {
+            lines.for_each(|line| word.hear(line));
+        }
+        if word.is_said {
+            break;
+        }
     }
     word
 }
@@ -327,52 +353,4 @@ pub fn has_gone_process(state: &State) -> bool {
     index::process_names(state)
         .iter()
         .any(|name| is_gone(name).is_some())
-}
-
-/// A call that has begun and not ended.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct OpenCall {
-    /// The tool.
-    pub tool: Option<String>,
-    /// The label, where the capture level keeps one.
-    pub what: Option<String>,
-    /// When it began.
-    pub since: Option<Timestamp>,
-    /// The subagent that makes it; none for the main thread.
-    pub agent_id: Option<String>,
-    /// Its id.
-    pub tool_use_id: String,
-}
-
-impl From<&Call<'_>> for OpenCall {
-    fn from(call: &Call<'_>) -> Self {
-        Self {
-            tool: call.tool.map(str::to_owned),
-            what: call.what.map(str::to_owned),
-            since: Some(call.began.ts),
-            agent_id: call.agent_id.map(str::to_owned),
-            tool_use_id: call.tool_use_id.unwrap_or_default().to_owned(),
-        }
-    }
-}
-
-/// The calls that have begun and not ended, the oldest first, by the whole journal.
-pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    dir.lines().map_or_else(|_| Vec::new(), open_calls_in)
-}
-
-/// As [`open_calls`], by the journal's end: what began long ago may be missing.
-pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    dir.last_lines(TAIL)
-        .map_or_else(|_| Vec::new(), open_calls_in)
-}
-
-fn open_calls_in(lines: Lines) -> Vec<OpenCall> {
-    let mut trace = Trace::with_labels();
-    lines.for_each(|line| trace.push(line));
-    trace.order();
-    Activity::of(&trace)
-        .open_calls()
-        .map(OpenCall::from)
-        .collect()
 }

@@ -4,4 +4,5 @@
 pub mod ladder;
 pub mod lineage;
 pub mod liveness;
+pub mod open_calls;
 pub mod process;

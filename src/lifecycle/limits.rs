@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::identity::liveness::{Finding, Judge, SessionState, open_calls};
+use crate::identity::liveness::{Finding, Judge, SessionState};
+use crate::identity::open_calls::open_calls;
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};

@@ -3,8 +3,12 @@
 //! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
 //! a clock may be set while a session runs. `mono`, the boot clock, tells the order, as far as it reaches.
 
+use std::collections::HashSet;
+
+use super::activity::Activity;
 use super::boots::{TimeLine, role};
-use super::event::Outcome;
+use super::call::Call;
+use super::event::{Event, Outcome, VERSION, name};
 use super::line::{Kind, Line};
 use super::time::Timestamp;
 
@@ -185,6 +189,41 @@ impl Trace {
     /// The events, in order once [`Self::order`] was called.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// The events with which the running calls of `activity`, which is what this trace tells, began.
+    pub fn beginnings(&self, activity: &Activity<'_>) -> Vec<Event> {
+        let key = |call: &Call<'_>| {
+            let id = call.tool_use_id.unwrap_or_default().to_owned();
+            (call.began.at, id)
+        };
+        let mut running: HashSet<(i64, String)> = activity.open_calls().map(key).collect();
+        let owned = |span| self.text(span).map(str::to_owned);
+        let mut beginnings = Vec::new();
+        for step in self.steps.iter().filter(|it| it.kind == Kind::PreToolUse) {
+            if running.is_empty() {
+                break;
+            }
+            let id = owned(step.tool_use_id).unwrap_or_default();
+            if running.remove(&(step.at, id)) {
+                beginnings.push(Event {
+                    v: VERSION,
+                    ts: Some(step.ts),
+                    mono: step.mono,
+                    event: name::PRE_TOOL_USE.to_owned(),
+                    pid: step.pid,
+                    tool: owned(step.tool),
+                    tool_use_id: owned(step.tool_use_id),
+                    agent_id: owned(step.agent_id),
+                    agent_type: owned(step.agent_type),
+                    prompt_id: owned(step.prompt_id),
+                    input_bytes: step.input_bytes,
+                    what: owned(step.what),
+                    ..Event::default()
+                });
+            }
+        }
+        beginnings
     }
 
     /// Forgets everything, and keeps the memory for another session.

@@ -103,6 +103,8 @@ pub struct Lines {
     /// What has been read and not been looked at: from here to there in the buffer.
     start: usize,
     end: usize,
+    /// How many bytes of the journal are before the buffer.
+    passed: u64,
     /// Whether the line is not to be looked at, because it began before the place where reading began.
     is_cut: bool,
     /// Whether the line is longer than any record.
@@ -121,6 +123,7 @@ impl Lines {
             buffer: Vec::new(),
             start: 0,
             end: 0,
+            passed: 0,
             is_cut: false,
             is_too_long: false,
             damage: Damage::default(),
@@ -167,11 +170,47 @@ impl Lines {
         Ok(lines)
     }
 
+    /// Reads these files from a place at which a line starts, `position` bytes after the first file's start, and says how
+    /// many bytes they all have. Nothing where there is no such place, or where it cannot be found.
+    pub(super) fn of_rest(
+        mut files: Vec<Source>,
+        position: u64,
+    ) -> std::io::Result<Option<(Self, u64)>> {
+        let mut total = 0;
+        let mut first = None;
+        for (place, file) in files.iter_mut().enumerate() {
+            let Some(size) = file.size()? else {
+                return Ok(None);
+            };
+            if first.is_none() && position < total + size {
+                let is_there = file.skip(position - total).is_ok();
+                if !is_there {
+                    return Ok(None);
+                }
+                first = Some(place);
+            }
+            total += size;
+        }
+        if position > total {
+            return Ok(None);
+        }
+        files.drain(..first.unwrap_or(files.len()));
+        let mut lines = Self::of(files);
+        lines.passed = position;
+        Ok(Some((lines, total)))
+    }
+
     /// Reads all events, one by one, and returns the damage met.
-    pub fn for_each(mut self, mut event: impl FnMut(&Line<'_>)) -> Damage {
+    pub fn for_each(self, mut event: impl FnMut(&Line<'_>)) -> Damage {
+        self.for_each_at(|_, line| event(line))
+    }
+
+    /// As [`Self::for_each`], with the place of each line: how many bytes of the journal are before it.
+    pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &Line<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
             let line = self.buffer.get(start..end).unwrap_or_default();
-            if let Err(bad) = Line::read(line, &mut event) {
+            let position = self.passed + start as u64;
+            if let Err(bad) = Line::read(line, |line| event(position, line)) {
                 self.damage.count(&bad);
             }
         }
@@ -207,6 +246,7 @@ impl Lines {
             self.start = self.end;
         }
         self.buffer.copy_within(self.start..self.end, 0);
+        self.passed += self.start as u64;
         self.end -= self.start;
         self.start = 0;
         if self.buffer.is_empty() {
@@ -245,6 +285,7 @@ impl Lines {
                 self.damage.torn += 1;
             }
         }
+        self.passed += self.end as u64;
         self.end = 0;
         self.is_cut = false;
         self.is_too_long = false;

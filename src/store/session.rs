@@ -19,6 +19,8 @@ const MAX_RECORD: usize = 1 << 20;
 const MAX_OWNER: usize = 4096;
 /// The most bytes of a usage count that are read: some thousand subagents' files.
 const MAX_USAGE: usize = 16 << 20;
+/// The most bytes of a note on open calls that are read.
+const MAX_OPEN_NOTE: usize = 1 << 20;
 /// The most missing files that are named.
 const MAX_MISSING: usize = 100;
 /// The most parts of a journal that are asked for by name, where a listing has not shown them.
@@ -109,6 +111,10 @@ impl SessionDir {
     /// What was counted of the client's own transcript.
     pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
+    }
+
+    fn open_note_path(&self) -> PathBuf {
+        self.path.join("open.json")
     }
 
     fn record_path(&self) -> PathBuf {
@@ -697,6 +703,40 @@ impl SessionDir {
     pub fn last_lines(&self, bytes: u64) -> Result<journal::Lines> {
         let (files, _) = self.open(Self::numbers_if_any)?;
         journal::Lines::of_tail(files, bytes).map_err(Error::io("read", &self.journal()))
+    }
+
+    /// Reads the journal from a place on at which a line starts, `position` bytes after its beginning, and says how many
+    /// bytes it has: the same whether its parts are compressed or not. Nothing where that cannot be told.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`].
+    pub(crate) fn lines_from(&self, position: u64) -> Result<Option<(journal::Lines, u64)>> {
+        let (files, numbers) = self.open(Self::numbers_if_any)?;
+        if !self.missing(&numbers).is_empty() {
+            return Ok(None);
+        }
+        journal::Lines::of_rest(files, position).map_err(Error::io("read", &self.journal()))
+    }
+
+    /// The size of the imported events and when they were last replaced; nothing where there are none.
+    pub(crate) fn imported_stamp(&self) -> Option<(u64, Timestamp)> {
+        let meta = file::look(&self.imported()).ok()??.meta;
+        Some((meta.size, meta.modified))
+    }
+
+    /// Reads what was noted of the session's open calls; nothing where nothing was, or where it cannot be read: it is
+    /// derived from the journal.
+    pub(crate) fn open_note(&self) -> Option<Vec<u8>> {
+        let content = file::read_own(&self.open_note_path(), MAX_OPEN_NOTE).ok()??;
+        Some(content.bytes)
+    }
+
+    /// Replaces what was noted of the session's open calls.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old note stays.
+    pub(crate) fn replace_open_note(&self, bytes: &[u8]) -> Result<()> {
+        write::replace(&self.open_note_path(), bytes, Durability::Cached)
     }
 
     /// Reads what was counted of the session's transcript; nothing where nothing was.

@@ -248,6 +248,74 @@ fn a_list_says_what_a_session_does_now() {
     assert!(!sandbox.ccsession(["list"]).stdout().contains("NOW"));
 }
 
+/// The beginning of a journal is destroyed after it was read once: an answer that is still the same did not read it again.
+#[test]
+fn a_long_journal_is_read_once_to_tell_idle_from_active_and_by_current_never() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    let journal = sandbox.session(ID).join("events.jsonl");
+    let mut text = fs::read_to_string(&journal).unwrap();
+    let call = |kind: &str, id: &str, second: u64| {
+        let ts = format!("2026-11-20T10:{:02}:{:02}Z", second / 60 % 60, second % 60);
+        let mono = 1_000_000 * (1 + second);
+        let call = json!({"v": 1, "ts": ts, "mono": mono, "event": kind, "session_id": ID, "tool": "Bash", "tool_use_id": id});
+        format!("\n{call}\n")
+    };
+    text += &call("PreToolUse", "old", 0);
+    for second in 1..1500 {
+        let id = format!("toolu_{second:020}");
+        text += &call("PreToolUse", &id, second);
+        text += &call("PostToolUse", &id, second);
+    }
+    assert!(text.len() > 400_000);
+    let rewrite = |text: &str| {
+        fs::write(&journal, text).unwrap();
+        age(&sandbox, ID, 3 * HOUR, 2 * HOUR);
+    };
+    let answers = || {
+        let listed = &sandbox.ccsession(["list", "--json"]).json()["sessions"][0];
+        (
+            listed["state"].as_str().unwrap().to_owned(),
+            listed["open_calls"].as_array().unwrap().len(),
+            sandbox
+                .ccsession(["current", "--format", "{id} {state}"])
+                .stdout(),
+        )
+    };
+    let active = ("active".to_owned(), 1, format!("{ID} active\n"));
+    rewrite(&text);
+    assert_eq!(answers(), active);
+    let without_beginning = |text: &str| "x".repeat(100_000) + &text[100_000..];
+    rewrite(&without_beginning(&text));
+    assert_eq!(answers(), active);
+    text += &call("PostToolUse", "old", 1500);
+    rewrite(&without_beginning(&text));
+    assert_eq!(answers(), ("idle".to_owned(), 0, format!("{ID} idle\n")));
+    // Whether it is live is not asked of the journal at all.
+    rewrite(&"x".repeat(text.len()));
+    assert_eq!(sandbox.ccsession(["current"]).stdout(), format!("{ID}\n"));
+}
+
+#[test]
+fn of_thousands_of_calls_that_never_end_each_view_tells() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    let journal = sandbox.session(ID).join("events.jsonl");
+    let mut text = fs::read_to_string(&journal).unwrap();
+    for mono in 1..=30_000 {
+        let call = json!({"v": 1, "ts": "2026-11-20T10:00:00Z", "mono": mono, "event": "PreToolUse", "session_id": ID, "tool": "Bash", "tool_use_id": format!("t{mono}")});
+        text += &format!("\n{call}\n");
+    }
+    fs::write(&journal, text).unwrap();
+    age(&sandbox, ID, 3 * HOUR, 2 * HOUR);
+    let list = || sandbox.ccsession(["list", "--json"]).json()["sessions"][0].clone();
+    for _ in 0..2 {
+        assert_eq!(list()["state"], "active");
+    }
+    let stats = sandbox.ccsession(["stats", ID, "--json"]).json();
+    assert_eq!(stats["open"], 30_000);
+}
+
 #[test]
 fn a_lineage_is_drawn_from_its_first_session_down() {
     let sandbox = swept();
