@@ -12,6 +12,7 @@ use super::status::{self, Status, refusal};
 use super::timeline::here;
 use crate::lifecycle::archive::{Archived, Order, PATIENCE, Refusal, archive};
 use crate::lifecycle::ending;
+use crate::lifecycle::transcript::Search;
 use crate::model::SessionId;
 use crate::model::archive::Kind;
 use crate::store::archive::Archives;
@@ -42,7 +43,8 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Ar
         tools: args.tools,
         transcript: args.transcript.clone(),
     };
-    archive(&context.env, &state, id, &order, PATIENCE).map_err(|err| match err {
+    let search = Search::new(&context.env);
+    archive(&search, &state, id, &order, PATIENCE).map_err(|err| match err {
         Refusal::Unknown(_) => refusal(Status::NotFound, err.to_string()),
         Refusal::Several(..) => refusal(Status::Ambiguous, err.to_string()),
         Refusal::Store(_) => err.into(),

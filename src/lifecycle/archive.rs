@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lifecycle::transcript::{self, AgentFile, MAX_META};
+use crate::lifecycle::transcript::{self, AgentFile, MAX_META, Search};
 use crate::lifecycle::usage;
 use crate::model::archive::{Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
@@ -34,7 +34,7 @@ use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::packed::Unpacked;
 use crate::store::session::Piece;
-use crate::store::{self, Environment, Error, SessionDir, State, clock, file};
+use crate::store::{self, Error, SessionDir, State, clock, file};
 use copy::{Made, Making, copy};
 use text::Wanted;
 
@@ -186,7 +186,7 @@ fn free(archives: &Archives, record: &Record) -> Archive {
 /// # Errors
 /// [`Refusal`]; then everything is as it was.
 pub fn archive(
-    env: &Environment,
+    search: &Search<'_>,
     state: &State,
     id: &SessionId,
     order: &Order,
@@ -201,7 +201,7 @@ pub fn archive(
         .record()?
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
     let known = known(&archives, &record)?;
-    let sources = Sources::find(env, &session, &record, order)?;
+    let sources = Sources::find(search, &session, &record, order)?;
     if let Some(known) = &known
         && sources.are_in(known, &record, order)?
     {
@@ -245,10 +245,10 @@ pub fn archive(
 ///
 /// # Errors
 /// As [`archive`].
-pub fn is_due(env: &Environment, state: &State, record: &Record) -> Result<bool, Refusal> {
+pub fn is_due(search: &Search<'_>, state: &State, record: &Record) -> Result<bool, Refusal> {
     let order = Order::default();
     let known = known(&Archives::of(state), record)?;
-    let sources = Sources::find(env, &state.session(&record.session_id), record, &order)?;
+    let sources = Sources::find(search, &state.session(&record.session_id), record, &order)?;
     match known {
         Some(known) => Ok(!sources.are_in(&known, record, &order)?),
         None => Ok(true),
@@ -324,7 +324,7 @@ struct Sources {
 
 impl Sources {
     fn find(
-        env: &Environment,
+        search: &Search<'_>,
         session: &SessionDir,
         record: &Record,
         order: &Order,
@@ -332,7 +332,7 @@ impl Sources {
         let id = &record.session_id;
         let candidates = match &order.transcript {
             Some(path) => vec![file::canonical(path)?],
-            None => transcript::candidates(env, session, id),
+            None => search.candidates(session, record),
         };
         if candidates.len() > 1 {
             return Err(Refusal::Several(id.clone(), candidates));

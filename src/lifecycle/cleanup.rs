@@ -14,6 +14,7 @@ use crate::identity::process::Life;
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::compression::{self, Quiet};
 use crate::lifecycle::endangered::endangered;
+use crate::lifecycle::transcript::Search;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
@@ -132,6 +133,7 @@ pub fn run(
             judge: Judge::new(state, config, now),
             dry_run,
             transcripts: OnceCell::new(),
+            search: Search::new(env),
         };
         sweep.state(&pointers, keeps, &mut report)?;
     }
@@ -193,6 +195,7 @@ pub fn archive_ended(
             judge: Judge::new(&state, config, now),
             dry_run: false,
             transcripts: OnceCell::new(),
+            search: Search::new(env),
         };
         sweep.put_away_ended(&mut report)?;
     }
@@ -207,6 +210,7 @@ struct Sweep<'a> {
     dry_run: bool,
     /// All transcripts by their names, once one had to be looked for.
     transcripts: OnceCell<BTreeMap<SessionId, PathBuf>>,
+    search: Search<'a>,
 }
 
 impl Sweep<'_> {
@@ -440,14 +444,15 @@ impl Sweep<'_> {
                     continue;
                 };
                 if self.dry_run {
-                    match archive::is_due(self.env, state, &record) {
+                    match archive::is_due(&self.search, state, &record) {
                         Ok(true) => anew.insert(id.clone()),
                         Ok(false) => false,
                         Err(_) => continue,
                     };
                 } else {
                     // It may have gone on since it was archived. What cannot be archived stays.
-                    if archive(self.env, state, &id, &Order::default(), CLI_PATIENCE).is_err() {
+                    let order = Order::default();
+                    if archive(&self.search, state, &id, &order, CLI_PATIENCE).is_err() {
                         continue;
                     }
                     tombstones::add(state, &id, "session pruned")?;
@@ -523,7 +528,7 @@ impl Sweep<'_> {
             None => state.session(id).record()?,
         };
         record.map_or(Ok(false), |record| {
-            archive::is_due(self.env, state, &record)
+            archive::is_due(&self.search, state, &record)
         })
     }
 
@@ -532,7 +537,7 @@ impl Sweep<'_> {
         let state = self.judge.state;
         let is_new = match self.dry_run {
             true => self.is_due(id, report),
-            false => archive(self.env, state, id, &Order::default(), Duration::ZERO)
+            false => archive(&self.search, state, id, &Order::default(), Duration::ZERO)
                 .map(|archived| !archived.was_there),
         };
         match is_new {

@@ -197,8 +197,12 @@ pub fn run(
     }
     let mut held = Held::take(surroundings, &state, &project, id.clone(), order, complain)?;
     // From here on nobody else uses the id, so what is known of it stays true.
-    let is_used = transcript::find(surroundings.env, &state.session(&id), &id).is_some();
-    if order.resume && !is_used && state.session(&id).record()?.is_none() {
+    let session = state.session(&id);
+    let is_unknown = order.resume && session.record()?.is_none();
+    // Only a client goes on in a transcript, so no other command pays for the search.
+    let is_used =
+        (is_client || is_unknown) && transcript::find(surroundings.env, &session, &id).is_some();
+    if is_unknown && !is_used {
         return Err(Refusal::Unknown(id));
     }
     held.refuse_second_client(is_client)?;

@@ -3,10 +3,12 @@
 pub mod line;
 pub mod records;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::model::event::{TRANSCRIPT, name};
+use crate::model::line::Kind;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, Result, SessionDir, file};
@@ -18,6 +20,8 @@ const MAX_DEPTH: usize = 3;
 pub const MAX_META: usize = 1 << 16;
 /// How many lines at its beginning tell whose transcript a file is.
 const OPENING: usize = 20;
+/// The longest journal of which it is asked whether a client wrote to it: launchers alone write little.
+const SHORT: u64 = 1 << 20;
 
 /// Claude Code's own directory: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
 pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
@@ -63,26 +67,71 @@ fn files(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
     names.map(move |name| folder.join(name))
 }
 
-/// As [`find`], but where it is not where anybody said, every file that may be it: those of its name, else those whose
-/// own lines name the session as theirs, whatever they are called. A mention of the id proves nothing.
-pub fn candidates(env: &Environment, dir: &SessionDir, id: &SessionId) -> Vec<PathBuf> {
-    let said = named(dir).into_iter().collect::<Vec<_>>();
-    if !said.is_empty() {
-        return said;
+/// A search for the transcripts of several sessions, in which none is opened twice.
+#[derive(Debug)]
+pub struct Search<'a> {
+    env: &'a Environment,
+    /// The sessions' own transcripts by the session that their first lines name, once one had to be looked for so.
+    by_lines: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
+}
+
+impl<'a> Search<'a> {
+    /// A search where the client of this environment keeps its transcripts.
+    pub fn new(env: &'a Environment) -> Self {
+        Self {
+            env,
+            by_lines: OnceCell::new(),
+        }
     }
-    let of_its_name = folders(env).map(|folder| folder.join(format!("{id}.jsonl")));
-    let mut found: Vec<PathBuf> = of_its_name.filter(|path| is_there(path)).collect();
-    if found.is_empty() {
-        let is_main = |path: &PathBuf| {
-            path.extension().is_some_and(|ending| ending == "jsonl")
-                && AgentFile::at(path.clone()).is_none()
-        };
-        let is_own = |path: &PathBuf| session_in(path).as_deref() == Some(id.as_str());
-        let all = folders(env).flat_map(files);
-        found = all.filter(is_main).filter(is_own).collect();
+
+    /// As [`find`], but where it is not where anybody said, every file that may be it: those of its name, else those whose
+    /// own lines name the session as theirs, whatever they are called. A mention of the id proves nothing.
+    pub fn candidates(&self, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
+        let said = named(dir).into_iter().collect::<Vec<_>>();
+        if !said.is_empty() {
+            return said;
+        }
+        let id = &record.session_id;
+        let of_its_name = folders(self.env).map(|folder| folder.join(format!("{id}.jsonl")));
+        let mut found: Vec<PathBuf> = of_its_name.filter(|path| is_there(path)).collect();
+        if found.is_empty() && may_have_client(dir, record) {
+            let by_lines = self.by_lines.get_or_init(|| by_lines(self.env));
+            found = by_lines.get(id.as_str()).cloned().unwrap_or_default();
+        }
+        found.sort();
+        found
     }
-    found.sort();
+}
+
+/// All sessions' own transcripts, by the session that the first lines of each name.
+fn by_lines(env: &Environment) -> BTreeMap<String, Vec<PathBuf>> {
+    let is_main = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ending == "jsonl")
+            && AgentFile::at(path.clone()).is_none()
+    };
+    let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for path in folders(env).flat_map(files).filter(is_main) {
+        if let Some(session) = session_in(&path) {
+            found.entry(session).or_default().push(path);
+        }
+    }
     found
+}
+
+/// Whether a client may have had the session: not where a launcher or a clock-in began it and nothing else was heard of it.
+fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
+    if !matches!(record.source.as_deref(), Some("run" | "clock-in")) {
+        return true;
+    }
+    let lines = match dir.lines_from(0) {
+        Ok(Some((lines, bytes))) if bytes <= SHORT => lines,
+        _ => return true,
+    };
+    let mut is_heard = dir.imported_stamp().is_some();
+    lines.for_each(|line| {
+        is_heard |= !matches!(line.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn);
+    });
+    is_heard
 }
 
 /// As [`find`], for whoever has read the journal: where the record says or, since then, the last event that named a
@@ -106,8 +155,15 @@ pub(super) fn is_there(path: &Path) -> bool {
 fn named(dir: &SessionDir) -> Option<PathBuf> {
     let recorded = || there(dir.record().ok()??.transcript_path.as_deref()?);
     let moved = || {
-        let paths = dir.events().ok()?.filter_map(|event| event.transcript_path);
-        there(&paths.last()?)
+        let mut last: Option<String> = None;
+        dir.journal_lines().ok()?.for_each(|line| {
+            if let Some(path) = line.transcript_path
+                && last.as_deref() != Some(path)
+            {
+                last = Some(path.to_owned());
+            }
+        });
+        there(&last?)
     };
     recorded().or_else(moved)
 }

@@ -382,6 +382,30 @@ fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
 }
 
 #[test]
+fn for_a_command_that_no_client_joined_no_transcript_is_looked_through() {
+    let sandbox = Sandbox::archiving();
+    let folder = sandbox.home().join(".claude/projects/-elsewhere");
+    write(&folder.join("renamed.jsonl"), said(&["mine"]));
+    sandbox
+        .ccsession(["run", "--session-id", ID, "--", "true"])
+        .stdout();
+    let archived = |sandbox: &Sandbox| {
+        let archived = sandbox.ccsession(["clock-out", ID]).output();
+        assert_eq!(archived.status.code(), Some(0));
+        let shown = sandbox.ccsession(["archive", "show", ID]).stdout();
+        shown.contains("mine")
+    };
+    assert!(!archived(&sandbox));
+    sandbox
+        .hook(&event("UserPromptSubmit", ID, json!({"prompt": "x"})))
+        .silent();
+    sandbox
+        .hook(&event("SessionEnd", ID, json!({"reason": "other"})))
+        .silent();
+    assert!(archived(&sandbox));
+}
+
+#[test]
 fn a_transcript_that_moved_into_a_worktree_is_followed() {
     let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
