@@ -6,6 +6,7 @@
 
 mod copy;
 mod restore;
+mod talk;
 mod text;
 
 pub use restore::{Restored, open_part, restore};
@@ -35,7 +36,8 @@ use crate::store::log::{self, Line, Log};
 use crate::store::packed::Unpacked;
 use crate::store::session::Piece;
 use crate::store::{self, Error, SessionDir, State, clock, file};
-use copy::{Made, Making, copy};
+use copy::{Made, Making, copy, survey};
+use talk::{Survey, Talk};
 use text::Wanted;
 
 /// How long a person waits for another archiving to end.
@@ -498,7 +500,7 @@ impl Sources {
             left_out: 0,
         };
         let mut text = parts.draft.part(Kind::Text, ".txt")?;
-        add_text(&mut text, head)?;
+        text::add(&mut text, head)?;
         let wanted = if order.tools {
             Wanted::Tools
         } else {
@@ -508,7 +510,14 @@ impl Sources {
             Some(main) => {
                 let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
                 writer.set_original(place_of(main, main), self.sizes.get(main).copied());
-                parts.copy_transcript(main, writer, Some((&mut text, wanted)))?;
+                let mut plan = Survey::default();
+                if let Some(mut lines) = Lines::open(main)? {
+                    survey(&mut lines, |note| plan.note(note))?;
+                }
+                let mut talk = Talk::new(plan.plan());
+                parts.copy_transcript(main, writer, Some((&mut talk, &mut text, wanted)))?;
+                talk.end(&mut text)?;
+                parts.messages = talk.messages;
             }
             None => {
                 let mut trace = Trace::with_labels();
@@ -516,10 +525,10 @@ impl Sources {
                 trace.order();
                 let mut activity = Activity::of(&trace);
                 activity.close(|_| false);
-                add_text(&mut text, &text::of_activity(&activity))?;
+                text::add(&mut text, &text::of_activity(&activity))?;
             }
         }
-        add_text(&mut text, &text::end(parts.messages))?;
+        text::add(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
         for (ending, agent) in self.agents_by_ending(before) {
             let main = self.main.as_deref().unwrap_or(&agent.path);
@@ -601,11 +610,6 @@ fn as_map(record: &Record) -> Map<String, Value> {
     }
 }
 
-fn add_text(writer: &mut Writer, text: &str) -> store::Result<()> {
-    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
-    writer.write(text.as_bytes(), lines)
-}
-
 /// The parts of an archive, as they are made.
 struct Parts {
     draft: Draft,
@@ -620,16 +624,18 @@ impl Parts {
         &mut self,
         path: &Path,
         mut writer: Writer,
-        mut text: Option<(&mut Writer, Wanted)>,
+        mut text: Option<(&mut Talk, &mut Writer, Wanted)>,
     ) -> store::Result<()> {
         let making = Making {
             redact: true,
-            text: text.as_ref().map(|(_, wanted)| *wanted),
+            text: text.as_ref().map(|(.., wanted)| *wanted),
         };
         if let Some(mut lines) = Lines::open(path)? {
             copy(&mut lines, making, |made| {
-                if let Some((text, _)) = &mut text {
-                    add_text(text, &made.text)?;
+                if let Some((talk, text, _)) = &mut text {
+                    for heard in &made.heard {
+                        talk.write(heard, text)?;
+                    }
                 }
                 self.take(made, &mut writer)
             })?;
@@ -693,7 +699,6 @@ impl Parts {
     }
 
     fn take(&mut self, made: Made, writer: &mut Writer) -> store::Result<()> {
-        self.messages += made.messages;
         self.left_out += made.left_out;
         self.count(made.redacted);
         writer.write(&made.compressed, made.lines)

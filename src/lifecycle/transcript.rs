@@ -2,6 +2,7 @@
 
 pub mod line;
 pub mod records;
+pub mod said;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;

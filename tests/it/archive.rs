@@ -190,7 +190,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
         events,
         json_lines(&sandbox.session(RUN_C).join("transcript.jsonl")).len()
     );
-    assert_eq!(manifest["messages"], 7);
+    assert_eq!(manifest["messages"], 6);
     sandbox
         .ccsession(["archive", "verify"])
         .expect(0, "1 archive as written\n", "");

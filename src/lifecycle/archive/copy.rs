@@ -1,4 +1,4 @@
-//! A transcript's copy: each line without its secrets, compressed; and the text of its messages along the way.
+//! A transcript's copy: each line without its secrets, compressed; and what its records say along the way.
 //!
 //! The lines are dealt out in batches to as many threads as there are processors, and come back in order. Each batch is
 //! compressed by itself: a Zstandard file is a sequence of such frames. So memory is bounded, whatever the size.
@@ -9,7 +9,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use super::talk::{self, Heard, Note};
 use super::text;
+use crate::lifecycle::transcript::records;
+use crate::lifecycle::transcript::said::Told;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::Lines;
@@ -39,10 +42,8 @@ pub(super) struct Made {
     pub(super) compressed: Vec<u8>,
     /// How many lines there are.
     pub(super) lines: u64,
-    /// The text of their messages.
-    pub(super) text: String,
-    /// How many messages that is.
-    pub(super) messages: u64,
+    /// What their records say.
+    pub(super) heard: Vec<Heard>,
     /// What was redacted.
     pub(super) redacted: Counts,
     /// How many lines were too long to be held.
@@ -50,7 +51,7 @@ pub(super) struct Made {
 }
 
 /// A batch, and where to send what has become of it.
-type Job = (Vec<u8>, SyncSender<std::io::Result<Made>>);
+type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 
 /// Copies all `lines`; what becomes of them is given to `take`, in order.
 ///
@@ -61,22 +62,82 @@ pub(super) fn copy(
     making: Making,
     mut take: impl FnMut(Made) -> Result<()>,
 ) -> Result<()> {
+    let worker = || {
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        compressor.include_checksum(true)?;
+        let mut room = Vec::new();
+        Ok(move |batch: &[u8]| make(batch, making, &mut compressor, &mut room))
+    };
+    deal(lines, &worker, |dealt| match dealt {
+        Dealt::Done(made) => take(made),
+        Dealt::LeftOut(left_out) => take(Made {
+            left_out,
+            ..Made::default()
+        }),
+    })
+}
+
+/// Notes what the records in all `lines` are, in order.
+///
+/// # Errors
+/// What reading failed with.
+pub(super) fn survey(lines: &mut Lines, mut note: impl FnMut(Note)) -> Result<()> {
+    let notes = |batch: &[u8]| {
+        let mut notes = Vec::new();
+        for line in batch.split(|byte| *byte == b'\n') {
+            each_record(line, |told| notes.extend(talk::notes(told)));
+        }
+        Ok(notes)
+    };
+    deal(lines, &|| Ok(notes), |dealt| {
+        if let Dealt::Done(notes) = dealt {
+            notes.into_iter().for_each(&mut note);
+        }
+        Ok(())
+    })
+}
+
+fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
+    if line.is_empty() {
+        return;
+    }
+    records::read_as(line, |json| match serde_json::from_str(json) {
+        Ok(told) => {
+            record(&told);
+            true
+        }
+        Err(_) => false,
+    });
+}
+
+/// What has become of lines.
+enum Dealt<T> {
+    /// They were worked on.
+    Done(T),
+    /// So many were too long.
+    LeftOut(u64),
+}
+
+/// Deals out all `lines` in batches to threads, each with a worker of its own; what becomes of them is given to `take`, in
+/// order.
+fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
+    lines: &mut Lines,
+    worker: &(impl Fn() -> std::io::Result<W> + Sync),
+    mut take: impl FnMut(Dealt<T>) -> Result<()>,
+) -> Result<()> {
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
-    let (jobs, todo) = sync_channel::<Job>(WAITING);
+    let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
     let todo = Mutex::new(todo);
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(&todo, making));
+            scope.spawn(|| work(&todo, worker));
         }
         let mut under_way = VecDeque::new();
         loop {
             let (mut batch, left_out) = lines.next_lines(BATCH)?;
             let is_last = batch.is_empty();
             if left_out > 0 {
-                take(Made {
-                    left_out,
-                    ..Made::default()
-                })?;
+                take(Dealt::LeftOut(left_out))?;
             }
             if !is_last {
                 if batch.last() != Some(&b'\n') {
@@ -89,7 +150,7 @@ pub(super) fn copy(
             }
             while under_way.len() >= threads + WAITING || is_last && !under_way.is_empty() {
                 if let Some(made) = under_way.pop_front() {
-                    take(received(&made, lines)?)?;
+                    take(Dealt::Done(received(&made, lines)?))?;
                 }
             }
             if is_last {
@@ -100,23 +161,20 @@ pub(super) fn copy(
     })
 }
 
-fn received(made: &Receiver<std::io::Result<Made>>, lines: &Lines) -> Result<Made> {
-    let gone = |_| {
-        Err(std::io::Error::other(
-            "the thread that compresses it has ended",
-        ))
-    };
+fn received<T>(made: &Receiver<std::io::Result<T>>, lines: &Lines) -> Result<T> {
+    let gone = |_| Err(std::io::Error::other("the thread that reads it has ended"));
     made.recv()
         .unwrap_or_else(gone)
         .map_err(|err| lines.failure("compress", err))
 }
 
-fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
-    let Ok(mut compressor) = zstd::bulk::Compressor::new(LEVEL) else {
+fn work<T, W: FnMut(&[u8]) -> std::io::Result<T>>(
+    todo: &Mutex<Receiver<Job<T>>>,
+    worker: &impl Fn() -> std::io::Result<W>,
+) {
+    let Ok(mut work) = worker() else {
         return;
     };
-    let _ = compressor.include_checksum(true);
-    let mut room = Vec::new();
     loop {
         let job = match todo.lock() {
             Ok(todo) => todo.recv(),
@@ -125,7 +183,7 @@ fn work(todo: &Mutex<Receiver<Job>>, making: Making) {
         let Ok((batch, answer)) = job else {
             return;
         };
-        let made = make(&batch, making, &mut compressor, &mut room);
+        let made = work(&batch);
         // Nobody waits for it where another batch has failed.
         let _ = answer.send(made);
     }
@@ -161,7 +219,9 @@ fn make(
         }
         made.lines += 1;
         if let Some(wanted) = making.text {
-            made.messages += text::add_message(&mut made.text, &clean, wanted);
+            each_record(clean.as_bytes(), |told| {
+                made.heard.extend(talk::heard(told, wanted))
+            });
         }
         start = end + 1;
     }

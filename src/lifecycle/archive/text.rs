@@ -5,14 +5,13 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use crate::lifecycle::transcript::line::{Block, Member, Message, blocks};
-use crate::lifecycle::transcript::records;
+use crate::lifecycle::transcript::said::{Said, Speaker, Told};
 use crate::model::call::State;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};
-use crate::store::clock;
+use crate::store::archive::Writer;
+use crate::store::{Result, clock};
 
 /// The width of a rule.
 const WIDTH: usize = 80;
@@ -78,100 +77,62 @@ pub(super) fn end(messages: u64) -> String {
     format!("{rule}\nEnd of session ({messages} messages)\n{rule}")
 }
 
-/// What a line says to people, read at once: a line whose message is none says nothing.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Told<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Member<'a>,
-    #[serde(borrow)]
-    is_meta: Member<'a>,
-    #[serde(borrow)]
-    is_sidechain: Member<'a>,
-    #[serde(borrow)]
-    message: Message<'a>,
-}
-
-/// Adds what a transcript's line says to `text`, and returns how many messages that were: one in each record, or none.
-pub(super) fn add_message(text: &mut String, line: &str, wanted: Wanted) -> u64 {
-    let mut messages = 0;
-    records::read_as(line.as_bytes(), |json| {
-        let told = serde_json::from_str(json);
-        messages += told.as_ref().map_or(0, |told| add_told(text, told, wanted));
-        told.is_ok()
-    });
-    messages
-}
-
-/// Adds what a record says. How many messages that were is the answer: one or none.
-fn add_told(text: &mut String, line: &Told<'_>, wanted: Wanted) -> u64 {
-    let who = match line.kind.text().as_deref() {
-        Some("user") => "user",
-        Some("assistant") => "assistant",
-        _ => return 0,
+/// A block of the text: what somebody says, or nothing where it is not wanted.
+pub(super) fn block(said: &Said<'_>, wanted: Wanted) -> Option<String> {
+    let who = match said.speaker {
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+        Speaker::Notice => "notice",
+        Speaker::Summary => "summary",
+        Speaker::Output if wanted == Wanted::Tools => {
+            return Some(headed("output", &shortened(&said.text)));
+        }
+        Speaker::Output => return None,
     };
-    // What the client told the model by itself, and what subagents of old clients said, is nobody's message.
-    if line.is_meta.is_true() || line.is_sidechain.is_true() {
-        return 0;
-    }
-    let content = line.message.content;
-    // Most of a transcript is what tools were told and said.
-    let is_wanted = wanted == Wanted::Tools || content.json().is_some_and(may_have_text);
-    let blocks = match is_wanted {
-        true => blocks(content),
-        false => Vec::new(),
-    };
-    let said = said(content, &blocks);
-    if !said.is_empty() {
-        add(text, who, &said);
-    }
-    if wanted == Wanted::Tools {
-        blocks.iter().for_each(|block| add_call(text, block));
-    }
-    u64::from(!said.is_empty())
+    Some(headed(who, &said.text))
 }
 
-/// Whether a content may have a block of text.
-fn may_have_text(content: &str) -> bool {
-    memchr::memmem::find(content.as_bytes(), b"\"text\"").is_some()
+/// Blocks for the tool calls and their results in a record.
+pub(super) fn calls(told: &Told<'_>) -> Vec<String> {
+    let is_turn = told.is_turn() && !told.is_meta.is_true();
+    let message: Option<Message<'_>> = told.message.get().filter(|_| is_turn);
+    let blocks = message.map_or_else(Vec::new, |message| blocks(message.content));
+    blocks.iter().filter_map(call).collect()
 }
 
-/// The text of a message: itself, or its blocks of text, a line each.
-fn said<'a>(content: Member<'a>, blocks: &[Block<'a>]) -> Cow<'a, str> {
-    if let Some(text) = content.text() {
-        return text;
-    }
-    let is_text = |block: &&Block<'a>| block.kind.text().as_deref() == Some("text");
-    let texts: Vec<Cow<'a, str>> = blocks
-        .iter()
-        .filter(is_text)
-        .filter_map(|block| block.text.text())
-        .collect();
-    texts.join("\n").into()
-}
-
-fn add_call(text: &mut String, block: &Block<'_>) {
-    match block.kind.text().as_deref() {
-        Some("tool_use") => {
+fn call(block: &Block<'_>) -> Option<String> {
+    match block.kind.text().as_deref()? {
+        "tool_use" => {
             let name = block.name.text().unwrap_or("unknown".into());
             let input = block.input.json().unwrap_or_default();
-            add(
-                text,
-                &format!("tool: {}", one_line(&name, 120)),
-                &shortened(input),
-            );
+            let head = format!("tool: {}", one_line(&name, 120));
+            Some(headed(&head, &shortened(input)))
         }
-        Some("tool_result") => {
-            let who = match block.is_error.is_true() {
+        "tool_result" => {
+            let head = match block.is_error.is_true() {
                 true => "tool error",
                 false => "tool result",
             };
-            let parts = blocks(block.content);
-            let result = said(block.content, &parts);
-            add(text, who, &shortened(&result));
+            Some(headed(head, &shortened(&result_of(block.content))))
         }
-        _ => {}
+        _ => None,
     }
+}
+
+/// The text of a result; what is none is named.
+fn result_of(content: Member<'_>) -> Cow<'_, str> {
+    if let Some(text) = content.text() {
+        return text;
+    }
+    let part = |block: &Block<'_>| {
+        let kind = block.kind.text()?;
+        match &*kind {
+            "text" => block.text.owned(),
+            kind => Some(format!("[{}]", one_line(kind, 40))),
+        }
+    };
+    let parts: Vec<String> = blocks(content).iter().filter_map(part).collect();
+    parts.join("\n").into()
 }
 
 fn shortened(text: &str) -> Cow<'_, str> {
@@ -184,10 +145,14 @@ fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn add(text: &mut String, who: &str, said: &str) {
-    for part in ["[", who, "]\n", said, "\n\n"] {
-        text.push_str(part);
-    }
+fn headed(who: &str, said: &str) -> String {
+    format!("[{who}]\n{said}\n\n")
+}
+
+/// Adds a text to the part that holds it.
+pub(super) fn add(writer: &mut Writer, text: &str) -> Result<()> {
+    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    writer.write(text.as_bytes(), lines)
 }
 
 /// What stands in the place of messages where there is no transcript: what hooks have recorded.

@@ -1,0 +1,482 @@
+//! What was said in a session, of all that its transcripts say: each message once, in its place, and marked where the user
+//! went back and left it.
+//!
+//! Which messages those are shows only at the end: the client appends whatever happens, and only the records' parents tell
+//! that the conversation went on before them. So transcripts are read twice, first for this plan and then for the text; what
+//! is kept between takes a few bytes a record.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::text;
+use crate::lifecycle::transcript::said::{Queued, Said, Speaker, Told};
+use crate::model::Timestamp;
+use crate::store::Result;
+use crate::store::archive::Writer;
+
+/// What stands before messages that the user went back from.
+const LEFT: &str = "[rewound: what follows was abandoned]";
+/// What stands behind them.
+const LEFT_END: &str = "[end of what was abandoned]";
+
+/// What is known of a record by its first reading.
+#[derive(Debug)]
+pub(super) struct Node {
+    key: u64,
+    parent: Option<u64>,
+    file: usize,
+    what: What,
+    /// Whether it says that no record comes before it.
+    is_first: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Prompt,
+    /// A prompt that the client itself may have answered.
+    Command,
+    Answer,
+    Other,
+}
+
+/// A record of the queue: its file, and how many come before it there.
+type Place = (usize, u64);
+
+/// The first reading.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    file: usize,
+    nodes: Vec<Node>,
+    /// The last turn of all, by its time and, where that is the same, by its place.
+    last: Option<(Timestamp, usize)>,
+    /// What happened to the queue of each file, and the text of the message if a person typed it.
+    operations: Vec<Vec<(Queued, Option<u64>)>>,
+    said: Elsewhere,
+}
+
+/// How often each text that a person typed is said elsewhere than in the queue.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    prompted: HashMap<u64, u64>,
+    attached: HashMap<u64, u64>,
+}
+
+/// The messages of one file that wait until the model hears of them: the record that added each, and its text, if a person
+/// typed it.
+#[derive(Debug, Default)]
+struct Queue(Vec<(Place, Option<u64>)>);
+
+/// What of the transcripts is said.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The records that the user went back from.
+    left: HashSet<u64>,
+    /// The records of the queue that say what no other does.
+    queued: BTreeSet<Place>,
+}
+
+/// What a record says, as the second reading has it.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The record, if it has an id.
+    key: Option<u64>,
+    is_queued: bool,
+    /// The blocks of the text, and whether each is a message.
+    blocks: Vec<(String, bool)>,
+}
+
+pub(super) fn hash(text: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a message is known by wherever it is said: its text, without the pictures that only one place may name.
+fn key(said: &Said<'_>) -> u64 {
+    let is_text = |line: &&str| !matches!(*line, "[image]" | "[document]");
+    let lines: Vec<&str> = said.text.lines().filter(is_text).collect();
+    hash(lines.join("\n").trim())
+}
+
+impl Survey {
+    /// Takes in what is kept of a record, in the order of the file.
+    pub(super) fn note(&mut self, note: Note) {
+        match note {
+            Note::Record(mut node, at) => {
+                node.file = self.file;
+                if let Some(at) = at
+                    && self.last.is_none_or(|(last, _)| at >= last)
+                {
+                    self.last = Some((at, self.nodes.len()));
+                }
+                self.nodes.push(node);
+            }
+            Note::Prompted(text) => *self.said.prompted.entry(text).or_default() += 1,
+            Note::Attached(text) => *self.said.attached.entry(text).or_default() += 1,
+            Note::Queued(operation, text) => {
+                self.operations.resize_with(self.file + 1, Vec::new);
+                if let Some(of_file) = self.operations.last_mut() {
+                    of_file.push((operation, text));
+                }
+            }
+        }
+    }
+
+    /// What the second reading is to say.
+    pub(super) fn plan(mut self) -> Plan {
+        let mut queued = BTreeSet::new();
+        for (file, operations) in self.operations.into_iter().enumerate() {
+            let mut queue = Queue::default();
+            for (number, (operation, text)) in (0..).zip(operations) {
+                let place = (file, number);
+                match operation {
+                    Queued::Added => queue.0.push((place, text)),
+                    Queued::Taken => queue.take(text, &mut self.said),
+                    Queued::Withdrawn => queue.0.clear(),
+                    Queued::Absorbed => queued.extend(queue.absorb(place, text, &mut self.said)),
+                }
+            }
+            // What still waited when the client ended was typed, and is said nowhere else.
+            queued.extend(queue.unsaid(&mut self.said));
+        }
+        let left = Tree::of(&self.nodes).left(self.last.map(|(_, place)| place));
+        let left = left
+            .into_iter()
+            .filter_map(|place| Some(self.nodes.get(place)?.key));
+        Plan {
+            left: left.collect(),
+            queued,
+        }
+    }
+}
+
+/// Takes one off the count of a text. Returns false where none is left.
+fn uses(counts: &mut HashMap<u64, u64>, text: u64) -> bool {
+    let left = counts.get_mut(&text).filter(|left| **left > 0);
+    left.is_some_and(|left| {
+        *left -= 1;
+        true
+    })
+}
+
+impl Queue {
+    /// Takes off the message that became one of its own. Old clients do not say which that was: the first one that there is
+    /// such a message of, else the first that no person typed, else the first.
+    fn take(&mut self, text: Option<u64>, said: &mut Elsewhere) {
+        let is_it = |one: &Option<u64>| one.is_some_and(|one| uses(&mut said.prompted, one));
+        let known = text.map(Some);
+        let mut texts = self.0.iter().map(|(_, text)| text);
+        let found = match known {
+            Some(text) => texts.position(|one| *one == text),
+            None => texts.position(is_it),
+        };
+        let of_nobody = || self.0.iter().position(|(_, text)| text.is_none());
+        if let Some(found) = found
+            .or_else(of_nobody)
+            .or(Some(0))
+            .filter(|found| *found < self.0.len())
+        {
+            self.0.remove(found);
+        }
+    }
+
+    /// Takes off the message that the model was told of while it worked, at `place`. Returns the record that has to say
+    /// it, where nothing else does.
+    fn absorb(&mut self, place: Place, text: Option<u64>, said: &mut Elsewhere) -> Option<Place> {
+        if let Some(text) = text {
+            let found = self.0.iter().position(|(_, one)| *one == Some(text));
+            found.map(|found| self.0.remove(found));
+            return (!uses(&mut said.attached, text)).then_some(place);
+        }
+        // Old clients do not say which it was: the first one that is attached, else the first that is said nowhere.
+        let mut waiting = self.0.iter();
+        let is_attached = |(_, text): &(Place, Option<u64>)| {
+            text.is_some_and(|text| uses(&mut said.attached, text))
+        };
+        if let Some(found) = waiting.position(is_attached) {
+            self.0.remove(found);
+            return None;
+        }
+        let prompted = &said.prompted;
+        let is_unsaid = |(_, text): &(Place, Option<u64>)| {
+            text.is_some_and(|text| prompted.get(&text).is_none_or(|left| *left == 0))
+        };
+        let found = self.0.iter().position(is_unsaid);
+        let of_nobody = || self.0.iter().position(|(_, text)| text.is_none());
+        let (place, text) = self.0.remove(found.or_else(of_nobody)?);
+        text.map(|_| place)
+    }
+
+    /// The records of what is left and said nowhere else.
+    fn unsaid(self, said: &mut Elsewhere) -> Vec<Place> {
+        let mut is_said = |text| uses(&mut said.prompted, text) || uses(&mut said.attached, text);
+        let waiting = self.0.into_iter();
+        let unsaid = waiting.filter(|(_, text)| text.is_some_and(|text| !is_said(text)));
+        unsaid.map(|(place, _)| place).collect()
+    }
+}
+
+/// The records by their places, each with its parent.
+struct Tree<'a> {
+    nodes: &'a [Node],
+    parents: Vec<Option<usize>>,
+}
+
+impl<'a> Tree<'a> {
+    fn of(nodes: &'a [Node]) -> Self {
+        let mut places = HashMap::with_capacity(nodes.len());
+        for (place, node) in nodes.iter().enumerate() {
+            places.entry(node.key).or_insert(place);
+        }
+        let parent = |node: &Node| places.get(&node.parent?).copied();
+        Self {
+            nodes,
+            parents: nodes.iter().map(parent).collect(),
+        }
+    }
+
+    fn what(&self, place: usize) -> What {
+        self.nodes.get(place).map_or(What::Other, |node| node.what)
+    }
+
+    /// The record at `place` and those that it follows, up to the first; a circle is not gone round twice.
+    fn up(&self, place: usize) -> impl Iterator<Item = usize> {
+        let next = |place: &usize| self.parents.get(*place).copied().flatten();
+        std::iter::successors(Some(place), next).take(self.nodes.len())
+    }
+
+    /// The records that the user went back from: a prompt that the conversation, whose last record is at `last`, does not
+    /// go through, where it went on with a later prompt; and all that follows that prompt.
+    fn left(&self, last: Option<usize>) -> Vec<usize> {
+        let Some(last) = last else {
+            return Vec::new();
+        };
+        // Of each record of the conversation, the last prompt behind it.
+        let mut behind: HashMap<usize, Option<usize>> = HashMap::new();
+        let (mut newest, mut root) = (None, last);
+        for place in self.up(last) {
+            if behind.insert(place, newest).is_some() {
+                break;
+            }
+            if matches!(self.what(place), What::Prompt | What::Command) {
+                newest = newest.max(Some(place));
+            }
+            root = place;
+        }
+        let answered = self.answered();
+        // Whether each record was left, as far as it is known.
+        let mut known: HashMap<usize, bool> = behind.keys().map(|place| (*place, false)).collect();
+        let mut all = Vec::new();
+        for start in 0..self.nodes.len() {
+            let mut path = Vec::new();
+            let mut is_left = false;
+            for place in self.up(start) {
+                if let Some(found) = known.get(&place) {
+                    is_left = *found;
+                    break;
+                }
+                path.push(place);
+            }
+            for place in path.into_iter().rev() {
+                let is_prompt = match self.what(place) {
+                    What::Prompt => true,
+                    What::Command => answered.contains(&place),
+                    What::Answer | What::Other => false,
+                };
+                is_left =
+                    is_left || is_prompt && self.was_replaced(place, &behind, root, &answered);
+                known.insert(place, is_left);
+                all.extend(is_left.then_some(place));
+            }
+        }
+        all
+    }
+
+    /// Whether the conversation went on with a later prompt in the place of the one at `place`.
+    fn was_replaced(
+        &self,
+        place: usize,
+        behind: &HashMap<usize, Option<usize>>,
+        root: usize,
+        answered: &HashSet<usize>,
+    ) -> bool {
+        let mut top = place;
+        for above in self.up(place) {
+            if let Some(newest) = behind.get(&above) {
+                return *newest > Some(place);
+            }
+            top = above;
+        }
+        // Both may be first prompts of one file: the user went back to the beginning.
+        let (Some(mine), Some(its)) = (self.nodes.get(top), self.nodes.get(root)) else {
+            return false;
+        };
+        let are_first = mine.is_first && its.is_first && mine.file == its.file;
+        top == place
+            && root > place
+            && its.what == What::Prompt
+            && are_first
+            && answered.contains(&place)
+    }
+
+    /// The prompts that the model answered.
+    fn answered(&self) -> HashSet<usize> {
+        let mut seen = HashSet::new();
+        let mut found = HashSet::new();
+        for (place, _) in self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.what == What::Answer)
+        {
+            for above in self.up(place) {
+                if !seen.insert(above) {
+                    break;
+                }
+                if matches!(self.what(above), What::Prompt | What::Command) {
+                    found.insert(above);
+                    break;
+                }
+            }
+        }
+        found
+    }
+}
+
+/// What the first reading keeps of a record.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A record with an id and, of a turn, its time.
+    Record(Node, Option<Timestamp>),
+    /// The text of a message that a person typed.
+    Prompted(u64),
+    /// The text of an attachment that a person typed.
+    Attached(u64),
+    /// What happens to the queue.
+    Queued(Queued, Option<u64>),
+}
+
+/// What the first reading keeps of a record.
+pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
+    if let Some((operation, said)) = told.queued() {
+        return vec![Note::Queued(operation, said.as_ref().map(key))];
+    }
+    let kind = told.kind.text();
+    let is_user = kind.as_deref() == Some("user");
+    let typed = match is_user && !told.is_result() || kind.as_deref() == Some("attachment") {
+        true => told.said(),
+        false => Vec::new(),
+    };
+    let typed: Vec<&Said<'_>> = typed
+        .iter()
+        .filter(|said| said.speaker == Speaker::User)
+        .collect();
+    let mut notes = Vec::new();
+    for said in &typed {
+        let text = key(said);
+        notes.push(match is_user {
+            true => Note::Prompted(text),
+            false => Note::Attached(text),
+        });
+    }
+    let what = match (kind.as_deref(), typed.first()) {
+        (Some("user"), Some(said)) if said.text.starts_with(['/', '!', '#']) => What::Command,
+        (Some("user"), Some(_)) => What::Prompt,
+        (Some("assistant"), _) if told.is_main() => What::Answer,
+        _ => What::Other,
+    };
+    if let Some(uuid) = told.uuid.text() {
+        let (parent, is_first) = told.parent();
+        let node = Node {
+            key: hash(&*uuid),
+            parent: parent.map(|parent| hash(&*parent)),
+            file: 0,
+            what,
+            is_first,
+        };
+        let at = || Timestamp::parse(&told.timestamp.text()?).ok();
+        let at = told.is_turn().then(|| at().unwrap_or_default());
+        notes.push(Note::Record(node, at));
+    }
+    notes
+}
+
+/// What the second reading says of a record; nothing where it says nothing.
+pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
+    let queued = told.queued();
+    let is_queued = queued.is_some();
+    let said = match queued {
+        Some((_, said)) => said.into_iter().collect(),
+        None => told.said(),
+    };
+    let mut blocks: Vec<(String, bool)> = said
+        .iter()
+        .filter_map(|said| Some((text::block(said, wanted)?, said.speaker.is_heard())))
+        .collect();
+    if wanted == text::Wanted::Tools && !is_queued {
+        blocks.extend(text::calls(told).into_iter().map(|block| (block, false)));
+    }
+    // Each record of the queue counts, by which they are told apart.
+    (is_queued || !blocks.is_empty()).then(|| Heard {
+        key: told.uuid.text().map(|uuid| hash(&*uuid)),
+        is_queued,
+        blocks,
+    })
+}
+
+/// The second reading, which writes the text.
+#[derive(Debug, Default)]
+pub(super) struct Talk {
+    plan: Plan,
+    file: usize,
+    operations: u64,
+    seen: HashSet<u64>,
+    is_left: bool,
+    /// How many messages were written.
+    pub(super) messages: u64,
+}
+
+impl Talk {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            ..Self::default()
+        }
+    }
+
+    /// Writes what a record says, if no other has said it.
+    pub(super) fn write(&mut self, heard: &Heard, writer: &mut Writer) -> Result<()> {
+        if heard.is_queued {
+            let place = (self.file, self.operations);
+            self.operations += 1;
+            if !self.plan.queued.contains(&place) {
+                return Ok(());
+            }
+        }
+        if heard.blocks.is_empty() || heard.key.is_some_and(|key| !self.seen.insert(key)) {
+            return Ok(());
+        }
+        if let Some(key) = heard.key {
+            self.mark(self.plan.left.contains(&key), writer)?;
+        }
+        for (block, is_message) in &heard.blocks {
+            text::add(writer, block)?;
+            self.messages += u64::from(*is_message);
+        }
+        Ok(())
+    }
+
+    /// Ends the text.
+    pub(super) fn end(&mut self, writer: &mut Writer) -> Result<()> {
+        self.mark(false, writer)
+    }
+
+    fn mark(&mut self, is_left: bool, writer: &mut Writer) -> Result<()> {
+        if self.is_left == is_left {
+            return Ok(());
+        }
+        self.is_left = is_left;
+        let mark = if is_left { LEFT } else { LEFT_END };
+        text::add(writer, &format!("{mark}\n\n"))
+    }
+}
