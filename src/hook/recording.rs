@@ -504,7 +504,7 @@ impl Recording<'_> {
     fn client(&self, state: Option<&State>, project: Option<&Project>) -> Option<Client> {
         let viewpoint = Viewpoint::here()?;
         let process = process::client(self.env)?;
-        let mut owner = viewpoint.owner(process);
+        let mut owner = viewpoint.recorded(process);
         owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
         let around =
             state.map_or_else(Vec::new, |state| around(state, &viewpoint, &owner, process));

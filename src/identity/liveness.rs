@@ -1,6 +1,7 @@
 //! Whether a session is live, ended or abandoned: derived from its record, its owners and its journal each time, never
 //! stored.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::process::{self, Life, Viewpoint};
 use crate::model::line::{Kind, Line};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
-use crate::store::{SessionDir, State, index};
+use crate::store::{SessionDir, State, clock, index};
 
 /// How much of a journal's end tells whether the session has ended: nearly always a little of it does, else thousands of
 /// events, and some even where each holds what was said.
@@ -74,12 +75,10 @@ pub struct Finding {
 
 impl Finding {
     /// Whether a process that cannot be judged may have the session, and the session is not [`LOST`].
-    pub fn may_go_on(&self, now: Timestamp) -> bool {
+    pub fn may_go_on(&self, judge: &Judge<'_>) -> bool {
         let is_unseen = self.known == 0 || self.unseen > 0;
-        is_unseen
-            && self
-                .last_activity
-                .is_some_and(|last| is_within(last, now, LOST))
+        let is_recent = |last| judge.is_within(last, LOST);
+        is_unseen && self.last_activity.is_some_and(is_recent)
     }
 
     /// Whether the process of this pid, or any where there is none, may still have the session: what it has begun is not
@@ -109,11 +108,6 @@ impl Finding {
     }
 }
 
-/// Whether what happened at `last` was less than `time` ago.
-fn is_within(last: Timestamp, now: Timestamp, time: Duration) -> bool {
-    last.age(now) < time && last.ahead(now) <= MAX_AHEAD
-}
-
 /// From where, when and how sessions are judged.
 #[derive(Debug)]
 pub struct Judge<'a> {
@@ -121,7 +115,7 @@ pub struct Judge<'a> {
     pub state: &'a State,
     /// Whose processes can be seen.
     pub viewpoint: Option<Viewpoint>,
-    /// The time now.
+    /// The time at which the judging began. It may go on for long, as a cleanup does that archives years.
     pub now: Timestamp,
     /// After how long without an event a session is idle.
     pub idle_timeout: Duration,
@@ -150,6 +144,17 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether `at` is in the future by more than a clock can be off.
+    pub fn is_to_come(&self, at: Timestamp) -> bool {
+        // What happened since the judging began is not to come.
+        at.ahead(self.now) > MAX_AHEAD && at.ahead(clock::now()) > MAX_AHEAD
+    }
+
+    /// Whether what happened at `last` was less than `time` ago.
+    fn is_within(&self, last: Timestamp, time: Duration) -> bool {
+        last.age(self.now) < time && !self.is_to_come(last)
+    }
+
     /// Judges a session that has a record. Of its journal only the end is read, and that only where no process has it; to
     /// tell idle from active, what was added since the open calls were last noted.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
@@ -175,7 +180,7 @@ impl<'a> Judge<'a> {
         let dir = self.state.session(id);
         let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
-        let is_recent = |last| is_within(last, self.now, self.idle_timeout);
+        let is_recent = |last| self.is_within(last, self.idle_timeout);
         let quiet = !last_activity.is_some_and(is_recent);
         let live = || {
             if quiet && !has_open_calls() {
@@ -216,7 +221,7 @@ impl<'a> Judge<'a> {
     /// whatever else is known of it.
     pub fn is_at_rest(&self, id: &SessionId) -> bool {
         let dir = self.state.session(id);
-        let is_recent = |last| is_within(last, self.now, self.idle_timeout);
+        let is_recent = |last| self.is_within(last, self.idle_timeout);
         !dir.last_activity().is_some_and(is_recent) && dir.owner_list().is_empty()
     }
 
@@ -234,12 +239,9 @@ impl<'a> Judge<'a> {
             known: list.len(),
             ..Owners::default()
         };
-        let Some(viewpoint) = &self.viewpoint else {
-            owners.unseen = owners.known;
-            return owners;
-        };
+        let goes_on = OnceCell::new();
         for owner in list {
-            match viewpoint.judge(&owner) {
+            match self.life_by(&owner, dir, &goes_on) {
                 Life::Alive if owner.launcher => owners.launchers.push(owner),
                 Life::Alive if self.is_still_in(&owner, id) => owners.clients.push(owner),
                 Life::Alive | Life::Dead => {}
@@ -249,10 +251,47 @@ impl<'a> Judge<'a> {
         owners
     }
 
+    /// Whether an owner of the session in `dir` still runs.
+    ///
+    /// A machine runs one boot at a time, so an owner of an earlier one is dead; unless something happened in its session
+    /// since this boot began, and nobody of this boot is on record who could have done it: then a machine of the same
+    /// identity, a copy of this one's disk, runs beside it.
+    pub fn life(&self, owner: &Owner, dir: &SessionDir) -> Life {
+        self.life_by(owner, dir, &OnceCell::new())
+    }
+
+    /// As [`Self::life`], with a place to keep what is the same for all owners of a session.
+    fn life_by(&self, owner: &Owner, dir: &SessionDir, goes_on: &OnceCell<bool>) -> Life {
+        let Some(viewpoint) = &self.viewpoint else {
+            return Life::Unseen;
+        };
+        let goes_on = || *goes_on.get_or_init(|| goes_on_beside(viewpoint, dir));
+        match viewpoint.judge(owner) {
+            Life::Dead if !viewpoint.is_of_this_boot(owner) && goes_on() => Life::Unseen,
+            life => life,
+        }
+    }
+
     /// A running client that went on to another session (`/clear`, `/resume`) is no owner of this one any more.
     fn is_still_in(&self, owner: &Owner, id: &SessionId) -> bool {
         index::session_of_process(self.state, owner).is_none_or(|now_in| now_in == *id)
     }
+}
+
+fn goes_on_beside(viewpoint: &Viewpoint, dir: &SessionDir) -> bool {
+    let is_since_boot = |last: Timestamp| {
+        let age = last.age(clock::now()).as_micros();
+        age < u128::from(clock::since_boot())
+    };
+    let is_of_this_boot = |owner: &Owner| viewpoint.is_of_this_boot(owner);
+    dir.last_activity().is_some_and(is_since_boot)
+        && !dir.owner_list().iter().any(is_of_this_boot)
+        && !ends_by_an_end(dir)
+}
+
+/// Whether the last that was heard of a session's life is that it ended.
+fn ends_by_an_end(dir: &SessionDir) -> bool {
+    hear_the_end(dir, LastWord::default()).end.is_some()
 }
 
 /// The owners of a session, as they are found.
@@ -284,7 +323,7 @@ pub fn is_moving_on(reason: Option<&str>) -> bool {
 
 /// The last word on a session's life, as its journal's lines and its record have it: whether it ended. A late event after
 /// the end reopens nothing; a start or a prompt does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct LastWord {
     end: Option<End>,
     /// A record that the CLI closed after the last event stays closed.
@@ -326,9 +365,14 @@ impl LastWord {
 }
 
 fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
-    let mut word = LastWord::new(record);
+    hear_the_end(dir, LastWord::new(record))
+}
+
+/// What `before` becomes by the end of a journal.
+fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
+    let mut word = before;
     for bytes in TAILS {
-        word = LastWord::new(record);
+        word = before;
         if let Ok(lines) = dir.last_lines(bytes) {
             lines.for_each(|line| word.hear(line));
         }

@@ -12,11 +12,13 @@
 mod system;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use crate::model::Owner;
+use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
 use crate::store::Environment;
 
@@ -62,6 +64,8 @@ pub struct Viewpoint {
     boot: String,
     pidns: u64,
     machine: Option<String>,
+    /// Looked up when it is asked for: seldom.
+    machine_id: OnceLock<Option<String>>,
 }
 
 impl Viewpoint {
@@ -71,10 +75,19 @@ impl Viewpoint {
             boot: system::boot()?,
             pidns: system::namespace()?,
             machine: machine(),
+            machine_id: OnceLock::new(),
         })
     }
 
-    /// `process` as an owner, with what tells it from another of the same pid.
+    /// `process` as an owner that is to be recorded, with what tells it from any other.
+    pub fn recorded(&self, process: Process) -> Owner {
+        Owner {
+            machine_id: self.machine_id().clone(),
+            ..self.owner(process)
+        }
+    }
+
+    /// `process` as an owner that is looked for: what tells it from another of the same pid on this machine.
     pub fn owner(&self, process: Process) -> Owner {
         Owner {
             v: VERSION,
@@ -83,16 +96,35 @@ impl Viewpoint {
             boot: self.boot.clone(),
             pidns: self.pidns,
             machine: self.machine.clone(),
+            machine_id: None,
             root: None,
             launcher: false,
         }
     }
 
-    /// Whether `owner` still runs.
+    /// Whether `owner` is of the present boot of this kernel.
+    pub fn is_of_this_boot(&self, owner: &Owner) -> bool {
+        owner.boot == self.boot
+    }
+
+    fn machine_id(&self) -> &Option<String> {
+        self.machine_id.get_or_init(machine_id)
+    }
+
+    /// Whether `owner` is of this machine. Names tell only where there is nothing better: two machines can have one, and
+    /// a machine can be renamed.
+    fn is_of_this_machine(&self, owner: &Owner) -> bool {
+        match (&owner.machine_id, self.machine_id()) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            _ => owner.machine == self.machine,
+        }
+    }
+
+    /// Whether `owner` still runs, as far as processes tell. A copy of this machine's disk has its identity too; see
+    /// [`crate::identity::liveness::Judge::life`].
     pub fn judge(&self, owner: &Owner) -> Life {
-        if owner.boot != self.boot {
-            // The name of a machine may change while it runs, so it is asked only where the boot does not say.
-            return if owner.machine == self.machine {
+        if !self.is_of_this_boot(owner) {
+            return if self.is_of_this_machine(owner) {
                 Life::Dead
             } else {
                 Life::Unseen
@@ -113,6 +145,15 @@ pub fn machine() -> Option<String> {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// What tells this machine from every other, as a hash of our own: the identity itself is nobody else's business
+/// (machine-id(5)). Nothing where the system has none.
+fn machine_id() -> Option<String> {
+    let id = system::machine_id()?;
+    let is_one = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_set = id.bytes().any(|byte| byte != b'0');
+    (is_one && is_set).then(|| fingerprint("ccsession: machine", &id))
 }
 
 /// Whether there is a process of this pid, whoever it is.
@@ -171,7 +212,7 @@ mod tests {
     #[test]
     fn this_process_is_alive_and_another_start_is_another_process() {
         let here = Viewpoint::here().unwrap();
-        let owner = here.owner(process(std::process::id()).unwrap());
+        let owner = here.recorded(process(std::process::id()).unwrap());
         assert_eq!(here.judge(&owner), Life::Alive);
         assert_eq!(
             here.judge(&Owner {
@@ -194,18 +235,37 @@ mod tests {
             }),
             Life::Unseen
         );
-        let renamed = Owner {
-            machine: Some("far away".into()),
-            ..owner
+    }
+
+    /// By its identity; where one is unknown, as on records of older versions, by its name.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_owner_of_another_boot_is_dead_only_on_the_same_machine() {
+        let here = |name: &str, id: Option<&str>| Viewpoint {
+            machine: Some(name.into()),
+            machine_id: OnceLock::from(id.map(str::to_owned)),
+            ..Viewpoint::here().unwrap()
         };
-        assert_eq!(here.judge(&renamed), Life::Alive);
-        assert_eq!(
-            here.judge(&Owner {
+        let process = process(std::process::id()).unwrap();
+        for (theirs, ours, life) in [
+            (("dev", Some("1")), ("dev", Some("1")), Life::Dead),
+            (("old name", Some("1")), ("dev", Some("1")), Life::Dead),
+            (("dev", Some("2")), ("dev", Some("1")), Life::Unseen),
+            (("dev", None), ("dev", Some("1")), Life::Dead),
+            (("other", None), ("dev", Some("1")), Life::Unseen),
+            (("dev", Some("1")), ("dev", None), Life::Dead),
+            (("dev", None), ("dev", None), Life::Dead),
+            (("other", None), ("dev", None), Life::Unseen),
+        ] {
+            let owner = here(theirs.0, theirs.1).recorded(process);
+            let here = here(ours.0, ours.1);
+            assert_eq!(here.judge(&owner), Life::Alive);
+            let owner = Owner {
                 boot: "other".into(),
-                ..renamed
-            }),
-            Life::Unseen
-        );
+                ..owner
+            };
+            assert_eq!(here.judge(&owner), life, "{theirs:?} {ours:?}");
+        }
     }
 
     #[cfg(target_os = "linux")]

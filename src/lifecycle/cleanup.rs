@@ -216,13 +216,11 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) -> Result<()> {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
-        if let Some(viewpoint) = judge.viewpoint.as_ref() {
-            for entry in index::processes(state)? {
-                if viewpoint.judge(&entry.owner) == Life::Dead
-                    && (dry_run || index::forget_process(state, &entry.owner)?)
-                {
-                    report.processes.push(entry.owner);
-                }
+        for entry in index::processes(state)? {
+            if judge.life(&entry.owner, &state.session(&entry.session_id)) == Life::Dead
+                && (dry_run || index::forget_process(state, &entry.owner)?)
+            {
+                report.processes.push(entry.owner);
             }
         }
         for (key, id) in index::live_candidates(state)? {
@@ -615,7 +613,7 @@ pub(super) fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
     match finding.state {
         SessionState::Active | SessionState::Idle => None,
         SessionState::Ended => Some(Gone::Ended),
-        SessionState::Abandoned if finding.may_go_on(judge.now) => None,
+        SessionState::Abandoned if finding.may_go_on(judge) => None,
         SessionState::Abandoned => Some(Gone::Abandoned(finding.last_activity)),
     }
 }
@@ -653,15 +651,12 @@ fn index_live(
 /// one do: that its client is gone, so that nobody below another client is taken for part of it.
 pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
     let dir = judge.state.session(id);
-    let Some(viewpoint) = &judge.viewpoint else {
-        return Vec::new();
-    };
     let is_long_ago = |last: Timestamp| last.age(judge.now) >= LOST;
     if !dir.last_activity().is_some_and(is_long_ago) {
         return Vec::new();
     }
     let mut owners = dir.owner_list();
-    owners.retain(|owner| viewpoint.judge(owner) == Life::Dead);
+    owners.retain(|owner| judge.life(owner, &dir) == Life::Dead);
     if owners.is_empty() || judge.find(id, record).state != SessionState::Ended {
         return Vec::new();
     }

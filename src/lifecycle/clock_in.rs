@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::identity::ladder::project_here;
-use crate::identity::liveness::{Judge, MAX_AHEAD, SessionState};
+use crate::identity::liveness::{Judge, SessionState};
 use crate::lifecycle::limits::{self, Full, IDLE};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{Surroundings, caller, new_id, new_record};
@@ -331,7 +331,7 @@ fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result
 /// The record in `dir`, if it can be read and believed. What cannot is named, and stays as it is.
 fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<Record> {
     match dir.record() {
-        Ok(Some(record)) if record.started_at.ahead(judge.now) > MAX_AHEAD => {
+        Ok(Some(record)) if judge.is_to_come(record.started_at) => {
             let path = dir.path().join("session.json");
             warn(&format!(
                 "could not believe `{}`: it says that its session begins at {}, in the future; it was left out",

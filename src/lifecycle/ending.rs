@@ -2,7 +2,7 @@
 //!
 //! Hooks never rewrite a record. So a session that has ended says so only in its journal, until it is looked at here.
 
-use crate::identity::liveness::{Judge, MAX_AHEAD, SessionState};
+use crate::identity::liveness::{Judge, SessionState};
 use crate::model::line::Kind;
 use crate::model::record::ABANDONED;
 use crate::model::{Record, SessionId, Timestamp};
@@ -76,14 +76,14 @@ fn with(mut record: Record, end: End) -> Record {
 fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<End> {
     let finding = judge.find(&record.session_id, record);
     if finding.state.is_live()
-        || finding.state == SessionState::Abandoned && finding.may_go_on(judge.now)
+        || finding.state == SessionState::Abandoned && finding.may_go_on(judge)
     {
         return None;
     }
     let (mut said, mut last) = (None, None);
     if let Ok(lines) = session.last_lines(TAIL) {
         lines.for_each(|line| {
-            let is_past = |at: &Timestamp| at.ahead(judge.now) <= MAX_AHEAD;
+            let is_past = |at: &Timestamp| !judge.is_to_come(*at);
             last = last.max(line.ts.filter(is_past));
             match line.kind {
                 // The client has said it before.

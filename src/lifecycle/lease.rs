@@ -218,15 +218,12 @@ pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Resul
 /// [`LOST`].
 pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     let may_run = |owner: &Owner| {
-        let life = judge
-            .viewpoint
-            .as_ref()
-            .map(|viewpoint| viewpoint.judge(owner));
-        match life {
-            Some(Life::Alive) => true,
-            Some(Life::Dead) => false,
-            Some(Life::Unseen) | None => {
-                let last = judge.state.session(&lease.session_id).last_activity();
+        let dir = judge.state.session(&lease.session_id);
+        match judge.life(owner, &dir) {
+            Life::Alive => true,
+            Life::Dead => false,
+            Life::Unseen => {
+                let last = dir.last_activity();
                 last.unwrap_or(lease.since).age(judge.now) < LOST
             }
         }

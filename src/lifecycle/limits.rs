@@ -140,7 +140,7 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
     match finding.state {
         SessionState::Active | SessionState::Idle => Place::Taken,
         SessionState::Ended => Place::Free,
-        SessionState::Abandoned if !finding.may_go_on(judge.now) => Place::Free,
+        SessionState::Abandoned if !finding.may_go_on(judge) => Place::Free,
         SessionState::Abandoned if !open_calls(&dir).is_empty() => Place::Taken,
         // A process that cannot be seen from here may have it.
         SessionState::Abandoned if finding.unseen > 0 => Place::Free,

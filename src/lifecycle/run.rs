@@ -535,7 +535,7 @@ fn own(project: &Project) -> Result<Owner, Refusal> {
         Refusal::System(io::Error::new(io::ErrorKind::Unsupported, why))
     };
     let process = process::process(std::process::id()).ok_or_else(unseen)?;
-    let mut owner = Viewpoint::here().ok_or_else(unseen)?.owner(process);
+    let mut owner = Viewpoint::here().ok_or_else(unseen)?.recorded(process);
     owner.root = Some(project.root().to_string_lossy().into_owned());
     owner.launcher = true;
     Ok(owner)

@@ -100,6 +100,11 @@ fn hex(bytes: &[u8], digits: usize) -> String {
     text
 }
 
+/// A hash of `text` by which it can be known again and not be read, in 16 hex digits. Another `purpose`, another hash.
+pub fn fingerprint(purpose: &str, text: &str) -> String {
+    hex(&Sha256::digest(format!("{purpose}\n{text}")), 16)
+}
+
 /// All of `bytes` in hex, for paths that are not UTF-8.
 pub fn to_hex(bytes: &[u8]) -> String {
     hex(bytes, usize::MAX)

@@ -246,8 +246,11 @@ pub struct Owner {
     pub boot: String,
     /// The pid namespace's inode.
     pub pidns: u64,
-    /// The machine's name when it was recorded.
+    /// The machine's name when it was recorded, for people.
     pub machine: Option<String>,
+    /// What tells the machine from another, where it has something of the kind. Older versions went by the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
     /// The root of the project that the process was started in.
     #[serde(default)]
     pub root: Option<String>,

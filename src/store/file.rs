@@ -148,7 +148,7 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
     read_judged(file, &stat, path, limit).map(Some)
 }
 
-/// Reads a file that the kernel makes up, as those in `/proc`: one read has it whole. Nothing where it cannot be read.
+/// Reads a file that the kernel makes up, as those in `/proc`, or another short one of the system's: one read has it whole. Nothing where it cannot be read.
 pub fn read_kernel(path: &str) -> Option<String> {
     const LONGEST: usize = 4096;
     let file = open(Path::new(path), OFlags::RDONLY).ok()??;

@@ -10,6 +10,13 @@ pub(super) fn boot() -> Option<String> {
     file::read_kernel("/proc/sys/kernel/random/boot_id")
 }
 
+/// The machine's identity, as systemd or D-Bus has it.
+pub(super) fn machine_id() -> Option<String> {
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+        .iter()
+        .find_map(|path| file::read_kernel(path).filter(|id| !id.is_empty()))
+}
+
 /// The inode of this process's pid namespace.
 pub(super) fn namespace() -> Option<u64> {
     rustix::fs::stat("/proc/self/ns/pid")

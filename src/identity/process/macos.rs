@@ -22,6 +22,11 @@ pub(super) fn boot() -> Option<String> {
         .ok()
 }
 
+/// What the system has is not to be had without its own libraries; the machine's name must do.
+pub(super) fn machine_id() -> Option<String> {
+    None
+}
+
 /// There are no pid namespaces.
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
 pub(super) fn namespace() -> Option<u64> {

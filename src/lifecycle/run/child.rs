@@ -232,7 +232,7 @@ fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Re
     let _kept = KeptBack::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());
-    let this = this.and_then(|process| Some(Viewpoint::here()?.owner(process)));
+    let this = this.and_then(|process| Some(Viewpoint::here()?.recorded(process)));
     let entered = lease::change(state, id, holder, |lease| lease.child.clone_from(&this));
     let Some(lease) = entered.map_err(other)? else {
         return Err(io::Error::other("the session is held by another by now"));

@@ -109,11 +109,8 @@ impl Orphans {
                 self.index.push(path);
             }
         }
-        let Some(viewpoint) = &judge.viewpoint else {
-            return Ok(());
-        };
         for entry in index::processes(state)? {
-            if viewpoint.judge(&entry.owner) == Life::Dead {
+            if judge.life(&entry.owner, &state.session(&entry.session_id)) == Life::Dead {
                 let path = state.path("procs").join(entry.owner.file_name());
                 self.index.push(path);
             }

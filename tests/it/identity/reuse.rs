@@ -331,3 +331,84 @@ fn a_call_that_sees_no_process_above_goes_by_the_variable_or_the_project() {
         "exact",
     );
 }
+
+/// Makes every owner of the session one of another boot.
+fn move_to_another_boot(sandbox: &Sandbox, id: &str) {
+    for owner in std::fs::read_dir(sandbox.session(id).join("owners")).unwrap() {
+        let path = owner.unwrap().path();
+        let mut owner: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        owner["boot"] = "00000000-0000-4000-8000-000000000000".into();
+        crate::cli::write_private(&path, &owner.to_string());
+    }
+}
+
+/// As long ago as this machine was booted, and a minute.
+fn before_boot() -> Duration {
+    let since_boot = Duration::from_micros(ccsession::store::clock::since_boot());
+    since_boot + Duration::from_secs(60)
+}
+
+#[test]
+fn an_owner_of_an_earlier_boot_is_dead() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    drop(Client::in_session(&sandbox, "s-1", &project));
+    move_to_another_boot(&sandbox, "s-1");
+    age(&sandbox, "s-1", before_boot());
+    check_state(&sandbox, "s-1", "abandoned");
+    check(&current_in(&sandbox, &project), None, "unknown", "none");
+
+    // Gone on with in this boot, it ends with the client of this boot.
+    let mut client = Client::start(&sandbox);
+    client.begin("s-1", "resume", &project);
+    check_state(&sandbox, "s-1", "active");
+    client.end("s-1", "other", &project);
+    check_state(&sandbox, "s-1", "ended");
+    client.begin("s-1", "resume", &project);
+    client.kill();
+    check_state(&sandbox, "s-1", "abandoned");
+}
+
+/// A machine runs one boot at a time: what happens now in a session of another boot happens on another machine, and be it
+/// a copy of this one's disk.
+#[test]
+fn a_session_that_goes_on_in_another_boot_is_not_dead() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    let mut client = Client::in_session(&sandbox, "s-1", &project);
+    move_to_another_boot(&sandbox, "s-1");
+    check_state(&sandbox, "s-1", "active");
+    sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
+    check_state(&sandbox, "s-1", "active");
+    assert_eq!(sandbox.record("s-1")["ended_at"], Value::Null);
+    client.hook("Stop", "s-1", json!({}), &project);
+    check_state(&sandbox, "s-1", "active");
+    client.hook("SessionEnd", "s-1", json!({"reason": "other"}), &project);
+    check_state(&sandbox, "s-1", "ended");
+}
+
+#[test]
+fn an_owner_is_recorded_with_what_tells_its_machine() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    let _client = Client::in_session(&sandbox, "s-1", &project);
+    let [owner] = std::fs::read_dir(sandbox.session("s-1").join("owners"))
+        .unwrap()
+        .map(|owner| std::fs::read_to_string(owner.unwrap().path()).unwrap())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let read: Value = serde_json::from_str(&owner).unwrap();
+    let Ok(id) = std::fs::read_to_string("/etc/machine-id") else {
+        return;
+    };
+    // Never the identity itself.
+    assert!(id.trim().is_empty() || !owner.contains(id.trim()));
+    if id.trim().len() == 32 {
+        assert_eq!(
+            read["machine_id"].as_str().map(str::len),
+            Some(16),
+            "{owner}"
+        );
+    }
+}
