@@ -60,11 +60,13 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     }
     report.failed.iter().for_each(|why| output::complain(why));
     print(&args, &report);
-    Ok(if report.failed.is_empty() {
-        Status::Done
-    } else {
-        Status::Failed
-    })
+    Ok(
+        if report.failed.is_empty() && report.state_left_alone.is_none() {
+            Status::Done
+        } else {
+            Status::Failed
+        },
+    )
 }
 
 fn print(args: &CleanupArgs, report: &Report) {

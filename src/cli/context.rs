@@ -49,12 +49,9 @@ impl Context {
         Ok(loaded)
     }
 
-    /// The state directory, if there is one.
+    /// The state directory; nothing where nothing was recorded yet. That it cannot be known what was recorded is an error.
     pub(super) fn state(&self) -> Result<Option<State>, Error> {
-        match State::open(&self.places) {
-            Err(Error::NoStateDir) => Ok(None),
-            other => other,
-        }
+        State::open(&self.places)
     }
 
     /// The state directory, if there is one that can be trusted, and what is wrong with it otherwise. For questions that
@@ -145,6 +142,14 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     let why = dir.unreadable().unwrap_or_else(|err| vec![err]);
     let said = |err| format!("{err}; what it says from there on was left out, all else was read");
     why.into_iter().map(said).collect()
+}
+
+/// Says that a session whose folder is there without a record was left out; nothing where nothing was recorded of it.
+pub(super) fn unrecorded(dir: &SessionDir, id: &SessionId) -> Option<String> {
+    dir.last_activity()?;
+    Some(format!(
+        "could not find the record of session `{id}`; it was left out"
+    ))
 }
 
 /// The refusal of a session whose folder is there without a record.

@@ -18,7 +18,7 @@ use crate::identity::process;
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
 use crate::model::{Project, ProjectName, Record, SessionId};
-use crate::store::project;
+use crate::store::{Error, project};
 
 pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     let format = args.format.as_deref().map(format).transpose()?;
@@ -51,6 +51,14 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             .candidates
             .first()
             .map(|candidate| candidate.session_id.clone());
+    }
+    // A prompt asks again and again: what is wrong with the directory is said to people, that there is no place for one always.
+    let is_said = |fault: &&Error| {
+        answer.id.is_none()
+            && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
+    };
+    if let Some(fault) = sight.state_fault.filter(is_said) {
+        output::complain(&format!("{fault}; what was recorded is not known"));
     }
     match &format {
         Some(format) => output::line(&fill(format, &sight, &answer)),

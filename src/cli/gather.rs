@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::context::{missing, unreadable};
+use super::context::{missing, unreadable, unrecorded};
 use crate::identity::liveness::{Finding, Judge, LastWord};
 use crate::model::{Activity, Record, SessionId, Trace};
 use crate::store::journal::Damage;
@@ -176,10 +176,7 @@ impl<C: Count> Worker<'_, C> {
             Ok(Some(record)) if self.is_wanted(id, &record) => self.count(id, &dir, &record),
             Ok(Some(_)) => Ok(()),
             Ok(None) => {
-                if dir.last_activity().is_some() {
-                    let why = format!("could not find the record of session `{id}`");
-                    self.gathered.left_out.push(why + "; it was left out");
-                }
+                self.gathered.left_out.extend(unrecorded(&dir, id));
                 Ok(())
             }
             Err(err) => Err(err),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{ListArgs, StateArg};
-use super::context::{Context, project_asked};
+use super::context::{Context, project_asked, unrecorded};
 use super::output;
 use super::status::Status;
 use super::table::Table;
@@ -48,9 +48,14 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
         let judge = context.judge(&config, state).telling_idle();
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
         for id in ids(state, args.all || args.state.iter().any(is_over))? {
-            let record = match state.session(&id).record() {
+            let dir = state.session(&id);
+            let record = match dir.record() {
                 Ok(Some(record)) => record,
-                Ok(None) => continue,
+                Ok(None) => {
+                    let left_out = unrecorded(&dir, &id);
+                    left_out.iter().for_each(|why| output::complain(why));
+                    continue;
+                }
                 Err(err) => {
                     output::complain(&format!("{err}; it was left out"));
                     continue;

@@ -107,7 +107,6 @@ pub fn run(
 ) -> Result<Report> {
     let (state, broken) = match State::open(places) {
         Ok(state) => (state, None),
-        Err(Error::NoStateDir) => (None, None),
         Err(err) => (None, Some(err)),
     };
     let pointers = Pointers {

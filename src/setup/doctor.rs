@@ -1,5 +1,6 @@
 //! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
 
+mod elsewhere;
 mod orphans;
 mod sweepers;
 mod transcripts;
@@ -20,7 +21,7 @@ use crate::identity::liveness::Judge;
 use crate::lifecycle::transcript;
 use crate::model::config::Key;
 use crate::model::text::escaped;
-use crate::model::{Config, Project, Timestamp};
+use crate::model::{Config, Project, SessionId, Timestamp};
 use crate::store::config::{self, Complaint, Loaded};
 use crate::store::log::{self, Log};
 use crate::store::pointer::Pointers;
@@ -430,11 +431,13 @@ fn state(
     let state = match State::open(places) {
         Ok(Some(state)) => state,
         Ok(None) => {
-            return vec![Finding::note(
+            let none = Finding::note(
                 "state",
                 "there is no state directory yet: no event was ever recorded",
                 "start a session",
-            )];
+            );
+            let elsewhere = elsewhere::examine(env, places, None, now);
+            return std::iter::once(none).chain(elsewhere).collect();
         }
         Err(err) => {
             return vec![Finding::fault(
@@ -444,7 +447,10 @@ fn state(
             )];
         }
     };
-    let mut findings = vec![space(&state), last_event(&state, now)];
+    let last = last_recorded(&state);
+    let last_at = last.as_ref().map(|(at, _)| *at);
+    let mut findings = vec![space(&state), last_event(last, now)];
+    findings.extend(elsewhere::examine(env, places, last_at, now));
     findings.extend(journals(&state));
     let errors = log::read(&state, Log::HookErrors);
     let of_today = |line: &&serde_json::Map<String, Value>| {
@@ -530,11 +536,14 @@ fn space(state: &State) -> Finding {
     }
 }
 
-fn last_event(state: &State, now: Timestamp) -> Finding {
-    let last = state.session_ids().ok().and_then(|ids| {
-        ids.filter_map(|id| Some((state.session(&id).last_activity()?, id)))
-            .max()
-    });
+/// The last event that is on record, and its session.
+fn last_recorded(state: &State) -> Option<(Timestamp, SessionId)> {
+    let ids = state.session_ids().ok()?;
+    let events = ids.filter_map(|id| Some((state.session(&id).last_activity()?, id)));
+    events.max()
+}
+
+fn last_event(last: Option<(Timestamp, SessionId)>, now: Timestamp) -> Finding {
     match last {
         Some((at, id)) => {
             let ago =

@@ -20,22 +20,27 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state directory if it is there.
+    /// Opens the state directory; nothing where it is not there yet, so that nothing was recorded.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] where there is no place for one, [`Error::Unsafe`] where it is not ours alone.
+    /// [`Error::NoStateDir`] where there is no place for one, [`Error::Unsafe`] where it is not ours alone, or would have to be
+    /// made in a place that is not; [`Error::Io`] where it could not be made. What was recorded is not known then.
     pub fn open(places: &Places) -> Result<Option<Self>> {
+        let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         let plain = Self::open_plain(places)?;
+        if plain.is_none() {
+            write::check_could_make(root)?;
+        }
         Ok(plain.map(|plain| Self {
             unpack: UNPACK,
             ..plain
         }))
     }
 
-    /// As [`Self::open`], for those that decompress nothing: hooks.
+    /// Opens the state directory if it is there, for those that decompress nothing: hooks.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// [`Error::NoStateDir`], [`Error::Unsafe`], as [`Self::open`].
     pub fn open_plain(places: &Places) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         Ok(file::check_private_dir(root)?.then(|| Self {

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{Access, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
@@ -577,10 +577,23 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
 /// [`Error::Unsafe`] where the nearest directory that exists belongs to another user (as under `sudo -E`): nothing is
 /// created in another user's home. [`Error::Io`] where the system refused.
 pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
+    let (mut missing, _) = missing_dirs(path)?;
+    missing.reverse();
+    let mut made = Vec::new();
+    for dir in missing {
+        if make_dir(&dir)? {
+            made.push(dir);
+        }
+    }
+    Ok(made)
+}
+
+/// The directories that are missing on the way to `path`, the lowest first, and the nearest one that is there.
+fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in path.ancestors() {
         match rustix::fs::stat(dir) {
-            Ok(stat) if stat.st_uid == file::me() || stat.st_uid == 0 => break,
+            Ok(stat) if stat.st_uid == file::me() || stat.st_uid == 0 => return Ok((missing, dir)),
             Ok(stat) => {
                 let why = Unsafe::ForeignOwner(stat.st_uid);
                 return Err(Error::Unsafe {
@@ -591,12 +604,23 @@ pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
             Err(_) => missing.push(dir.to_owned()),
         }
     }
-    missing.reverse();
-    let mut made = Vec::new();
-    for dir in missing {
-        if make_dir(&dir)? {
-            made.push(dir);
-        }
+    Ok((missing, Path::new("/")))
+}
+
+/// Checks that the directory `path`, which is missing, could be made. Nothing is written.
+///
+/// # Errors
+/// As [`make_missing_dirs`].
+pub fn check_could_make(path: &Path) -> Result<()> {
+    let (missing, above) = missing_dirs(path)?;
+    let highest = missing.last().map_or(path, PathBuf::as_path);
+    let stat = rustix::fs::stat(above).map_err(Error::io("inspect", above))?;
+    if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return Err(Error::Unsafe {
+            path: above.to_owned(),
+            why: Unsafe::NotDirectory,
+        });
     }
-    Ok(made)
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::access(above, wanted).map_err(Error::io("create", highest))
 }

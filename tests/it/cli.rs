@@ -297,6 +297,89 @@ fn a_long_journal_is_read_once_to_tell_idle_from_active_and_by_current_never() {
 }
 
 #[test]
+fn where_no_state_directory_can_be_no_verb_answers_that_there_is_nothing() {
+    let sandbox = swept();
+    let closed = sandbox.path("file");
+    fs::write(&closed, "").unwrap();
+    let numbers = sandbox.path("numbers.prom");
+    let verbs: [&[&str]; 20] = [
+        &["list"],
+        &["list", "--all", "--json"],
+        &["show", ID],
+        &["timeline"],
+        &["timeline", ID],
+        &["timeline", "--follow"],
+        &["stats"],
+        &["stats", "--all"],
+        &["stats", ID],
+        &["metrics"],
+        &["metrics", "--json"],
+        &[
+            "metrics",
+            "--prometheus",
+            "--output",
+            numbers.to_str().unwrap(),
+        ],
+        &["archive", "list"],
+        &["archive", "verify"],
+        &["archive", "search", "x"],
+        &["archive", "show", ID],
+        &["clock-out", ID],
+        &["clock-in", "--role", "x"],
+        &["current", "--all"],
+        &["current", "--last"],
+    ];
+    let homes = [
+        (None, "HOME is not an absolute path; set HOME or"),
+        (Some("".as_ref()), "HOME is not an absolute path"),
+        (Some("home".as_ref()), "HOME is not an absolute path"),
+        (Some(closed.as_os_str()), "ot a directory"),
+    ];
+    for (home, why) in homes {
+        let run = |arguments: &[&str]| {
+            let run = sandbox.ccsession(arguments.iter().copied());
+            let run = run.without_env("CCSESSION_STATE_DIR").without_env("HOME");
+            let output = match home {
+                Some(home) => run.env("HOME", home).output(),
+                None => run.output(),
+            };
+            let said = String::from_utf8(output.stderr).unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            (output.status.code(), printed, said)
+        };
+        for verb in verbs {
+            let (status, printed, said) = run(verb);
+            assert_eq!((status, printed.as_str()), (Some(1), ""), "{verb:?}");
+            assert!(said.contains(why), "{verb:?}: {said}");
+        }
+        // Pointers are cleaned up without it.
+        let (status, printed, said) = run(&["cleanup"]);
+        assert_eq!((status, printed.as_str()), (Some(1), "0\n"));
+        assert!(
+            said.contains(why) && said.contains("only pointers"),
+            "{said}"
+        );
+        let (status, printed, said) = run(&["current"]);
+        assert_eq!((status, printed.as_str()), (Some(0), "unknown\n"));
+        let is_absent = said.contains(why) == why.contains("HOME");
+        assert!(is_absent, "{said}");
+        assert!(run(&["current", "--explain"]).1.contains(why));
+        let doctor = run(&["doctor"]).1;
+        assert!(doctor.contains(why), "{doctor}");
+    }
+    assert!(!numbers.exists());
+}
+
+#[test]
+fn a_list_names_a_session_without_a_record() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    fs::remove_file(record_path(&sandbox, ID)).unwrap();
+    let said = format!("ccsession: could not find the record of session `{ID}`; it was left out\n");
+    sandbox.ccsession(["list"]).expect(0, "", &said);
+}
+
+#[test]
 fn of_thousands_of_calls_that_never_end_each_view_tells() {
     let sandbox = swept();
     start(&sandbox, ID);

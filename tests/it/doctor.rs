@@ -130,6 +130,33 @@ fn a_fault_and_its_remedy_are_two_lines() {
 }
 
 #[test]
+fn what_hooks_recorded_in_another_place_is_named() {
+    let sandbox = healthy();
+    let start = json!({"session_id": ID, "hook_event_name": "SessionStart", "source": "startup", "cwd": sandbox.project()});
+    sandbox
+        .hook(&start)
+        .without_env("CCSESSION_STATE_DIR")
+        .silent();
+    let elsewhere = sandbox.home().join(".local/state/ccsession");
+    let named = |run: Run| {
+        let found = findings(run).into_iter();
+        let mut found = found.filter(|finding| finding["check"] == "state elsewhere");
+        found.next().map(|finding| finding["found"].to_string())
+    };
+    let here = sandbox.path("xdg");
+    let by_xdg = doctor(&sandbox)
+        .without_env("CCSESSION_STATE_DIR")
+        .env("XDG_STATE_HOME", &here);
+    for run in [by_xdg, doctor(&sandbox)] {
+        let found = named(run).unwrap();
+        assert!(found.contains(elsewhere.to_str().unwrap()), "{found}");
+    }
+    // What is older than the last event here is another matter.
+    sandbox.hook(&start).silent();
+    assert_eq!(named(doctor(&sandbox)), None);
+}
+
+#[test]
 fn nothing_is_changed_by_looking() {
     for sandbox in [sandbox(), healthy()] {
         let before = (sandbox.files(), sandbox.state().exists());

@@ -594,14 +594,24 @@ fn nothing_is_made_in_the_home_of_another_user() {
             let home = stage.path("attacker");
             stage.attack(prepare);
             let before = scene(&home);
-            let command = |arguments: &[&str]| {
-                let output = at_once("", || {
+            let output = |arguments: &[&str]| {
+                at_once("", || {
                     let run = stage.ccsession(arguments).env("HOME", &home);
                     run.without_env("CCSESSION_STATE_DIR")
-                });
+                })
+            };
+            let command = |arguments: &[&str]| {
+                let output = output(arguments);
                 assert_eq!(text(&output.stderr), "", "{arguments:?}");
                 assert_eq!(output.status.code(), Some(0), "{arguments:?}");
                 text(&output.stdout)
+            };
+            let refused = |arguments: &[&str], printed: &str| {
+                let output = output(arguments);
+                let why = text(&output.stderr);
+                assert!(why.contains("belongs to another user"), "{why}");
+                assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+                assert_eq!(text(&output.stdout), printed, "{arguments:?}");
             };
             let environment = at_home(&home);
             assert_eq!(command(&["current"]), "unknown\n");
@@ -609,12 +619,10 @@ fn nothing_is_made_in_the_home_of_another_user() {
             assert_eq!(command(&["current"]), format!("{ID}\n"));
             assert_eq!(command(&["store", "s-7"]), "");
             assert_eq!(command(&["current"]), "s-7\n");
-            assert_eq!(command(&["cleanup"]), "0\n");
-            assert_eq!(command(&["cleanup", "--if-due"]), "0\n");
-            assert_eq!(
-                command(&["list", "--json"]),
-                "{\n  \"sessions\": [],\n  \"v\": 1\n}\n"
-            );
+            // The pointers are cleaned up, and nothing is known of the rest.
+            refused(&["cleanup"], "0\n");
+            refused(&["cleanup", "--if-due"], "0\n");
+            refused(&["list", "--json"], "");
             assert_eq!(scene(&home), before, "{prepare}");
         }
     }
@@ -657,7 +665,7 @@ fn check_unsafe_state(why: &str, prepare: impl Fn(&Stage, &Path)) {
         stage.answers(&["current"], 0, "s-7\n", "");
         let refused = format!("ccsession: could not trust `{}`: {why}", state.display());
         let only = format!("{refused}; only pointers were cleaned up\n");
-        stage.answers(&["cleanup"], 0, "0\n", &only);
+        stage.answers(&["cleanup"], 1, "0\n", &only);
         stage.answers(&["list"], 1, "", &(refused + "\n"));
         assert_eq!(dirs.each_ref().map(|dir| scene(dir)), before, "{why}");
     }

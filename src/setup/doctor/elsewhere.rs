@@ -1,0 +1,67 @@
+//! State in another place than this shell looks in: a client that was started by a launcher or an editor may have another
+//! environment, and its hooks record where that says.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, last_recorded};
+use crate::model::Timestamp;
+use crate::store::{Environment, Places, State, shown};
+
+/// What hooks recorded in other places after the last event here, which was at `last`.
+pub(super) fn examine(
+    env: &Environment,
+    places: &Places,
+    last: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let own = places.state.as_deref();
+    let others = others(env)
+        .into_iter()
+        .filter(|it| Some(it.as_path()) != own);
+    others
+        .filter_map(|other| found_in(&other, own, last, now))
+        .collect()
+}
+
+/// Where hooks record that do not have the variables which this shell has.
+fn others(env: &Environment) -> BTreeSet<PathBuf> {
+    let without_ours = Environment {
+        state_dir: None,
+        ..env.clone()
+    };
+    let without_any = Environment {
+        xdg_state_home: None,
+        ..without_ours.clone()
+    };
+    let places = [without_ours, without_any].map(|env| Places::new(&env).state);
+    places.into_iter().flatten().collect()
+}
+
+fn found_in(
+    other: &Path,
+    own: Option<&Path>,
+    last: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Finding> {
+    let places = Places {
+        state: Some(other.to_owned()),
+        pointers: PathBuf::new(),
+        config: None,
+    };
+    let state = State::open(&places).ok()??;
+    let (at, id) = last_recorded(&state).filter(|(at, _)| Some(*at) > last)?;
+    let ago = std::time::Duration::from_secs(at.age(now).as_secs());
+    let ago = humantime::format_duration(ago);
+    let here = own.map_or_else(
+        || "nowhere".to_owned(),
+        |own| format!("in `{}`", shown(own)),
+    );
+    let found = format!(
+        "hooks recorded in `{}`, last {ago} ago in session {id}; this shell looks {here}",
+        shown(other)
+    );
+    let remedy =
+        "set XDG_STATE_HOME and CCSESSION_STATE_DIR alike here and where Claude Code is started";
+    Some(Finding::fault("state elsewhere", found, remedy))
+}
