@@ -150,7 +150,8 @@ impl Sessions {
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
         let keeps = Keeping::of_client(&self.env).days;
         let now = clock::now();
-        cleanup::run(&self.env, &self.places, &self.config, keeps, now, false)
+        let mode = cleanup::Mode::Asked;
+        cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)
     }
 
     fn pointers(&self) -> Pointers<'_> {

@@ -8,7 +8,7 @@ use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
-use crate::lifecycle::cleanup::{self, Due, Gone, Pruned, Report};
+use crate::lifecycle::cleanup::{self, Due, Gone, Mode, Pruned, Report};
 use crate::lifecycle::compression::Quiet;
 use crate::model::config::duration;
 use crate::setup::retention::{self, Keeping};
@@ -21,10 +21,24 @@ const MANY: usize = 10;
 const DAY: u64 = 24 * 60 * 60;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
-    if args.detach {
-        // Fails only where this process leads a session of its own already.
-        let _ = rustix::process::setsid();
+    if !args.detach {
+        return clean_up(context, &args).map(|report| done(&args, &report));
     }
+    // Fails only where this process leads a session of its own already.
+    let _ = rustix::process::setsid();
+    let report = clean_up(context, &args);
+    // Nobody reads the stderr of a process that a hook has left behind.
+    if let Ok(Some(state)) = context.state() {
+        let failed = match &report {
+            Ok(report) => report.failed.clone(),
+            Err(err) => vec![format!("{err:#}")],
+        };
+        cleanup::log_failures(&state, &failed, context.now);
+    }
+    report.map(|report| done(&args, &report))
+}
+
+fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
     let mut loaded = context.loaded()?;
     if let Some(ttl) = &args.ttl {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
@@ -48,25 +62,32 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
             config,
             keeping.days,
             context.now,
-            args.dry_run,
+            match (args.dry_run, args.if_due) {
+                (true, _) => Mode::DryRun,
+                (false, true) => Mode::Due,
+                (false, false) => Mode::Asked,
+            },
         )?,
         Due::Archiving => {
             cleanup::archive_ended(&context.env, &context.places, config, context.now)?
         }
         Due::Nothing => Report::default(),
     };
+    Ok(report)
+}
+
+/// Says what was done, and what could not be.
+fn done(args: &CleanupArgs, report: &Report) -> Status {
     if let Some(why) = &report.state_left_alone {
         output::complain(&format!("{why}; only pointers were cleaned up"));
     }
     report.failed.iter().for_each(|why| output::complain(why));
-    print(&args, &report);
-    Ok(
-        if report.failed.is_empty() && report.state_left_alone.is_none() {
-            Status::Done
-        } else {
-            Status::Failed
-        },
-    )
+    print(args, report);
+    if report.failed.is_empty() && report.state_left_alone.is_none() {
+        Status::Done
+    } else {
+        Status::Failed
+    }
 }
 
 fn print(args: &CleanupArgs, report: &Report) {
@@ -137,7 +158,9 @@ fn would(report: &Report) -> Vec<String> {
     );
     lines.extend(report.owners.iter().map(|(id, owner)| {
         let pid = owner.pid;
-        format!("would remove process {pid} from session {id}: it is gone, and the session ended more than a day ago")
+        format!(
+            "would remove process {pid} from session {id}: it is gone, and tells nothing any more"
+        )
     }));
     let pruned = report.pruned.iter();
     lines.extend(pruned.map(|what| format!("would remove {what}: it was kept for long enough")));

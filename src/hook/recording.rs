@@ -527,8 +527,10 @@ impl Recording<'_> {
 
     fn sweep_if_due(&mut self, state: &State) {
         // What is to be archived is not left to the next interval: the client deletes its transcripts.
-        let is_to_be_archived =
-            || self.config.archive_auto && (ended::is_any(state) || has_gone_process(state));
+        let is_to_be_archived = || {
+            self.config.archive_auto
+                && (ended::is_any_due(state, self.now) || has_gone_process(state))
+        };
         if state.sweep_is_due(self.config.cleanup_interval, self.now) || is_to_be_archived() {
             let started = detached::start_sweep();
             self.done(started);

@@ -222,7 +222,7 @@ impl<'a> Judge<'a> {
     pub fn is_at_rest(&self, id: &SessionId) -> bool {
         let dir = self.state.session(id);
         let is_recent = |last| self.is_within(last, self.idle_timeout);
-        !dir.last_activity().is_some_and(is_recent) && dir.owner_list().is_empty()
+        !dir.last_activity().is_some_and(is_recent) && !dir.has_owners()
     }
 
     /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead. A launcher counts
@@ -234,7 +234,7 @@ impl<'a> Judge<'a> {
     }
 
     fn owners(&self, id: &SessionId, dir: &SessionDir) -> Owners {
-        let list = dir.owner_list();
+        let list = dir.owner_list(process::runs);
         let mut owners = Owners {
             known: list.len(),
             ..Owners::default()
@@ -285,7 +285,7 @@ fn goes_on_beside(viewpoint: &Viewpoint, dir: &SessionDir) -> bool {
     };
     let is_of_this_boot = |owner: &Owner| viewpoint.is_of_this_boot(owner);
     dir.last_activity().is_some_and(is_since_boot)
-        && !dir.owner_list().iter().any(is_of_this_boot)
+        && !dir.owner_list(process::runs).iter().any(is_of_this_boot)
         && !ends_by_an_end(dir)
 }
 

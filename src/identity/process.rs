@@ -162,6 +162,11 @@ pub fn exists(pid: u32) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
+/// Whether a process of this pid that started then runs here.
+pub fn runs(pid: u32, start: u64) -> bool {
+    exists(pid) && process(pid).is_some_and(|process| process.start == start)
+}
+
 /// The process `pid`, if it runs and can be seen.
 pub fn process(pid: u32) -> Option<Process> {
     system::process(pid)

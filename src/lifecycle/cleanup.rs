@@ -9,8 +9,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
-use crate::identity::process::Life;
+use crate::identity::process::{Life, Viewpoint};
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::compression::{self, Quiet};
 use crate::lifecycle::endangered::endangered;
@@ -18,12 +20,13 @@ use crate::lifecycle::transcript::Search;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
+use crate::store::ended::{self, Mark};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
 use crate::store::write::TEMPORARY;
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, ended, file, index, tombstones, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, file, index, tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
@@ -32,6 +35,9 @@ const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How long after its end a session's transcript may grow. The client has been seen to write its last line 170 ms after the
 /// hook of the end; a machine that is busy takes longer.
 const GROWS: Duration = Duration::from_secs(10);
+
+/// How old an event must be for a clock that was wrong then to have been corrected.
+const SETTLED: Duration = Duration::from_secs(10 * 60);
 
 /// What a cleanup did, or would do.
 #[derive(Debug, Default)]
@@ -72,6 +78,22 @@ impl Report {
             self.failed.push(why);
         }
     }
+
+    /// The value of a step that worked. One that failed is noted, and keeps no other from being taken.
+    fn done<T>(&mut self, step: Result<T>) -> Option<T> {
+        step.map_err(|err| self.fail(&err)).ok()
+    }
+}
+
+/// How a cleanup is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As somebody asked for it: what was put off is tried, too.
+    Asked,
+    /// As it was due: what was put off waits.
+    Due,
+    /// Nothing is changed: only what would be is said.
+    DryRun,
 }
 
 /// What was kept for long enough.
@@ -92,7 +114,7 @@ impl fmt::Display for Pruned {
     }
 }
 
-/// Cleans up; with `dry_run`, only says what would go. The client keeps transcripts for `keeps` days.
+/// Cleans up. The client keeps transcripts for `keeps` days.
 ///
 /// # Errors
 /// Where the pointer directory is not safe or cannot be listed, or the state directory is not safe. What fails on the
@@ -103,7 +125,7 @@ pub fn run(
     config: &Config,
     keeps: f64,
     now: Timestamp,
-    dry_run: bool,
+    mode: Mode,
 ) -> Result<Report> {
     let (state, broken) = match State::open(places) {
         Ok(state) => (state, None),
@@ -115,26 +137,26 @@ pub fn run(
         ttl: config.ttl,
         now,
     };
-    let (orphans, removed) = pointers
-        .sweep(dry_run)?
-        .into_iter()
-        .partition(|swept| swept.why == Why::Orphaned);
+    let sweeping = pointers.sweep(mode == Mode::DryRun)?;
+    let swept = sweeping.swept.into_iter();
+    let (orphans, removed) = swept.partition(|swept| swept.why == Why::Orphaned);
     let mut report = Report {
         pointers: removed,
         orphans,
         state_left_alone: broken,
         ..Report::default()
     };
+    sweeping.failed.iter().for_each(|err| report.fail(err));
     if let Some(state) = &state {
         let sweep = Sweep {
             env,
             config,
             judge: Judge::new(state, config, now),
-            dry_run,
+            mode,
             transcripts: OnceCell::new(),
             search: Search::new(env),
         };
-        sweep.state(&pointers, keeps, &mut report)?;
+        sweep.state(&pointers, keeps, &mut report);
     }
     Ok(report)
 }
@@ -160,7 +182,7 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
         return Ok(Due::All);
     };
     let auto = config.archive_auto;
-    let rest = match auto && ended::is_any(&state) {
+    let rest = match auto && ended::is_any_due(&state, now) {
         true => Due::Archiving,
         false => Due::Nothing,
     };
@@ -176,10 +198,10 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
     }
 }
 
-/// Archives the sessions that have ended, and nothing else.
+/// Archives the sessions that have ended and are not put off, and nothing else.
 ///
 /// # Errors
-/// Where the state directory is not safe or cannot be read.
+/// Where the state directory is not safe.
 pub fn archive_ended(
     env: &Environment,
     places: &Places,
@@ -192,13 +214,43 @@ pub fn archive_ended(
             env,
             config,
             judge: Judge::new(&state, config, now),
-            dry_run: false,
+            mode: Mode::Due,
             transcripts: OnceCell::new(),
             search: Search::new(env),
         };
-        sweep.put_away_ended(&mut report)?;
+        sweep.put_away_ended(&mut report);
     }
     Ok(report)
+}
+
+/// What a line of the log says of a cleanup that could not do something.
+pub const FAILED: &str = "cleanup failed";
+/// The most failures of one cleanup that are logged.
+const MAX_LOGGED: usize = 20;
+
+/// Logs what a cleanup could not do, each once a day. That it could not be logged is nothing that could be said.
+pub fn log_failures(state: &State, failed: &[String], now: Timestamp) {
+    if failed.is_empty() {
+        return;
+    }
+    let known = failures_of_a_day(state, now);
+    let new = failed.iter().filter(|why| !known.contains(why));
+    for why in new.take(MAX_LOGGED) {
+        let line = Line::new(FAILED).detail("why", why.as_str());
+        let _ = log::append(state, Log::Operations, &line);
+    }
+}
+
+/// What cleanups that a hook has left behind could not do within a day, the last last.
+pub fn failures_of_a_day(state: &State, now: Timestamp) -> Vec<String> {
+    let failure = |line: Map<String, Value>| {
+        let text = |name: &str| line.get(name).and_then(Value::as_str);
+        let at = Timestamp::parse(text("ts")?).ok()?;
+        let is_recent = text("what") == Some(FAILED) && at.age(now) < LOST;
+        is_recent.then(|| text("why").map(str::to_owned)).flatten()
+    };
+    let lines = log::read(state, Log::Operations).into_iter();
+    lines.filter_map(failure).collect()
 }
 
 /// How the state directory is cleaned up.
@@ -206,56 +258,86 @@ struct Sweep<'a> {
     env: &'a Environment,
     config: &'a Config,
     judge: Judge<'a>,
-    dry_run: bool,
+    mode: Mode,
     /// All transcripts by their names, once one had to be looked for.
     transcripts: OnceCell<BTreeMap<SessionId, PathBuf>>,
     search: Search<'a>,
 }
 
 impl Sweep<'_> {
-    fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) -> Result<()> {
-        let (judge, state, dry_run) = (&self.judge, self.judge.state, self.dry_run);
-        for entry in index::processes(state)? {
-            if judge.life(&entry.owner, &state.session(&entry.session_id)) == Life::Dead
-                && (dry_run || index::forget_process(state, &entry.owner)?)
+    fn is_dry_run(&self) -> bool {
+        self.mode == Mode::DryRun
+    }
+
+    fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) {
+        let (judge, state, dry_run) = (&self.judge, self.judge.state, self.is_dry_run());
+        self.forget_dead_processes(report);
+        for err in index::unlistable(state) {
+            report.fail(&err);
+        }
+        let candidates = report.done(index::live_candidates(state));
+        for (key, id) in candidates.unwrap_or_default() {
+            sweep_orphans(state.session(&id).path(), judge.now, dry_run, report);
+            let retired = self.retire(&key, &id, report);
+            report.done(retired);
+            if let Ok(Some(record)) = state.session(&id).record() {
+                self.remove_forgotten_owners(&id, &record, report);
+            }
+        }
+        self.put_away_ended(report);
+        let (released, failed) = lease::sweep(judge, pointers, dry_run);
+        report.leases = released;
+        failed.iter().for_each(|err| report.fail(err));
+        if !dry_run {
+            report.done(limits::warn(judge, self.config));
+        }
+        for dir in ["", "procs", "leases", "ended"] {
+            sweep_orphans(&state.root().join(dir), judge.now, dry_run, report);
+        }
+        let is_daily = match dry_run {
+            true => state.daily_is_due(judge.now),
+            false => state.claim_daily(judge.now),
+        };
+        if report.done(is_daily) == Some(true) {
+            self.daily(keeps, report);
+        }
+        let removed = report.pointers.len();
+        if removed > 0 && !dry_run {
+            let line = Line::new("pointers removed").detail("count", removed);
+            report.done(log::append(state, Log::Operations, &line));
+        }
+    }
+
+    fn forget_dead_processes(&self, report: &mut Report) {
+        let (judge, state) = (&self.judge, self.judge.state);
+        for entry in report.done(index::processes(state)).unwrap_or_default() {
+            let session = state.session(&entry.session_id);
+            if judge.life(&entry.owner, &session) == Life::Dead
+                && (self.is_dry_run()
+                    || report.done(index::forget_process(state, &entry.owner)) == Some(true))
             {
                 report.processes.push(entry.owner);
             }
         }
-        for (key, id) in index::live_candidates(state)? {
-            sweep_orphans(state.session(&id).path(), judge.now, dry_run, report)?;
-            self.retire(&key, &id, report)?;
+    }
+
+    /// The day's long work. That it is done is stamped at its end: where this process is killed, a later cleanup goes on.
+    fn daily(&self, keeps: f64, report: &mut Report) {
+        let state = self.judge.state;
+        if !self.is_dry_run() {
+            let ended = end_interrupted(state, report);
+            report.done(ended);
+            self.put_back_set_aside(report);
         }
-        self.put_away_ended(report)?;
-        report.leases = lease::sweep(judge, pointers, dry_run)?;
-        if !dry_run {
-            limits::warn(judge, self.config)?;
+        let looked = self.look_at_each(report);
+        report.done(looked);
+        self.keep_up(report);
+        let saved = self.save_endangered(keeps, report);
+        report.done(saved);
+        self.prune(report);
+        if !self.is_dry_run() {
+            report.done(state.end_daily());
         }
-        for dir in ["", "procs", "leases"].map(|name| state.root().join(name)) {
-            sweep_orphans(&dir, judge.now, dry_run, report)?;
-        }
-        let is_daily = match dry_run {
-            true => state.daily_is_due(judge.now)?,
-            false => state.claim_daily(judge.now)?,
-        };
-        if is_daily {
-            if !dry_run {
-                end_interrupted(state, report)?;
-            }
-            self.look_at_each(report)?;
-            self.keep_up(report)?;
-            self.save_endangered(keeps, report)?;
-            self.prune(report)?;
-        }
-        let removed = report.pointers.len();
-        if removed > 0 && !dry_run {
-            log::append(
-                state,
-                Log::Operations,
-                &Line::new("pointers removed").detail("count", removed),
-            )?;
-        }
-        Ok(())
     }
 
     /// What is done for every session ever recorded, so once a day: what was left behind in its folder goes, and the owners that
@@ -266,49 +348,60 @@ impl Sweep<'_> {
         let mut live = Vec::new();
         for id in state.session_ids()? {
             let dir = state.session(&id);
-            sweep_orphans(dir.path(), judge.now, self.dry_run, report)?;
+            sweep_orphans(dir.path(), judge.now, self.is_dry_run(), report);
             let record = match dir.record() {
                 Ok(Some(record)) => record,
-                Ok(None) if !self.dry_run => {
-                    remove_what_is_left(judge, &dir)?;
+                Ok(None) if !self.is_dry_run() => {
+                    report.done(remove_what_is_left(judge, &dir));
                     continue;
                 }
                 _ => continue,
             };
             // A session that ended is on no list of live ones any more.
-            if !self.dry_run {
+            if !self.is_dry_run() {
                 self.count_tokens(&record);
             }
             report.compressed.extend(compression::due(judge, &id));
             if judge.is_at_rest(&id) {
                 continue;
             }
-            for owner in forgotten_owners(judge, &id, &record) {
-                if !self.dry_run {
-                    dir.remove_owner(&owner)?;
-                }
-                report.owners.push((id.clone(), owner));
-            }
+            self.remove_forgotten_owners(&id, &record, report);
             let finding = judge.find(&id, &record);
             if finding.state.is_live() {
                 live.push((record, finding));
             }
         }
-        index_live(judge, live, self.dry_run, report)?;
-        self.compress(report)
+        let indexed = index_live(judge, live, self.is_dry_run(), report);
+        report.done(indexed);
+        self.compress(report);
+        Ok(())
+    }
+
+    fn remove_forgotten_owners(&self, id: &SessionId, record: &Record, report: &mut Report) {
+        let dir = self.judge.state.session(id);
+        for owner in forgotten_owners(&self.judge, id, record) {
+            // A dry run leaves what it has seen.
+            let is_seen = |(of, seen): &(SessionId, Owner)| of == id && *seen == owner;
+            if report.owners.iter().any(is_seen) {
+                continue;
+            }
+            if self.is_dry_run() || report.done(dir.remove_owner(&owner)) == Some(true) {
+                report.owners.push((id.clone(), owner));
+            }
+        }
     }
 
     /// Compresses the journals that are due.
-    fn compress(&self, report: &mut Report) -> Result<()> {
-        if self.dry_run || report.compressed.is_empty() {
-            return Ok(());
+    fn compress(&self, report: &mut Report) {
+        if self.is_dry_run() || report.compressed.is_empty() {
+            return;
         }
         let (state, now) = (self.judge.state, self.judge.now);
         let due = std::mem::take(&mut report.compressed);
         let failed = |why| report.failed.push(why);
         report.compressed = compression::compress(state, due, now, failed);
         let line = Line::new("journals compressed").detail("count", report.compressed.len());
-        log::append(state, Log::Operations, &line)
+        report.done(log::append(state, Log::Operations, &line));
     }
 
     /// Takes a session that is gone off the live ones, and marks it to be put away: marked first, so that a cleanup that is
@@ -319,7 +412,7 @@ impl Sweep<'_> {
             return Ok(());
         };
         report.retired.insert(id.clone(), how);
-        if self.dry_run {
+        if self.is_dry_run() {
             return Ok(());
         }
         if self.is_kept(how) {
@@ -347,30 +440,47 @@ impl Sweep<'_> {
         how != Gone::Unrecorded && self.config.archive_auto
     }
 
-    /// Puts away the sessions that are marked as ended.
-    fn put_away_ended(&self, report: &mut Report) -> Result<()> {
+    /// Puts away the sessions that are marked as ended. One that could not be put away waits, and is tried again later.
+    fn put_away_ended(&self, report: &mut Report) {
         let state = self.judge.state;
-        let mut marked: BTreeSet<SessionId> = ended::all(state)?.into_iter().collect();
-        if self.dry_run {
+        let marks = report.done(ended::all(state)).unwrap_or_default();
+        let mut marked: BTreeMap<SessionId, Option<Mark>> = marks
+            .into_iter()
+            .filter(|mark| self.mode != Mode::Due || mark.is_due(self.judge.now))
+            .map(|mark| (mark.id.clone(), Some(mark)))
+            .collect();
+        if self.is_dry_run() {
             let retired = report.retired.iter();
             let kept = retired.filter(|(_, how)| self.is_kept(**how));
-            marked.extend(kept.map(|(id, _)| id.clone()));
-        }
-        for id in marked {
-            if state.session(&id).record().is_err() {
-                // Once somebody has mended it, it is to be archived.
-                continue;
+            let kept: Vec<_> = kept.map(|(id, _)| id.clone()).collect();
+            for id in kept {
+                marked.entry(id).or_insert(None);
             }
-            let is_done = match gone(&self.judge, &id) {
-                // It was resumed, and will be marked again.
-                None | Some(Gone::Unrecorded) => true,
-                Some(how) => self.put_away(&id, how, report) && !self.may_grow(&id, how),
+        }
+        for (id, mark) in marked {
+            let put = match state.session(&id).record() {
+                // Once the record can be read, it is to be archived.
+                Err(err) => PutAway::Failed(err.to_string()),
+                Ok(_) => match gone(&self.judge, &id) {
+                    // It was resumed, and will be marked again.
+                    None | Some(Gone::Unrecorded) => PutAway::Done,
+                    Some(how) => match self.put_away(&id, how, report) {
+                        PutAway::Done if self.may_grow(&id, how) => PutAway::Later,
+                        put => put,
+                    },
+                },
             };
-            if is_done && !self.dry_run {
-                ended::unmark(state, &id)?;
-            }
+            let Some(mark) = mark.filter(|_| !self.is_dry_run()) else {
+                continue;
+            };
+            match put {
+                PutAway::Done => report.done(ended::unmark(state, &mark)),
+                PutAway::Failed(why) => {
+                    report.done(ended::put_off(state, &mark, &why, self.judge.now))
+                }
+                PutAway::Later => None,
+            };
         }
-        Ok(())
     }
 
     /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
@@ -384,10 +494,11 @@ impl Sweep<'_> {
 
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
     /// long, live sessions' too. One that has no transcript yet has said nothing.
-    fn keep_up(&self, report: &mut Report) -> Result<()> {
+    fn keep_up(&self, report: &mut Report) {
         if self.config.archive_auto {
             let state = self.judge.state;
-            let candidates = index::live_candidates(state)?.into_iter();
+            let candidates = report.done(index::live_candidates(state));
+            let candidates = candidates.unwrap_or_default().into_iter();
             let mut ids: BTreeSet<SessionId> = candidates.map(|(_, id)| id).collect();
             ids.extend(report.listed.iter().cloned());
             ids.retain(|id| !report.retired.contains_key(id));
@@ -401,7 +512,6 @@ impl Sweep<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
@@ -420,85 +530,181 @@ impl Sweep<'_> {
     }
 
     /// Removes what was kept for long enough: of sessions only those that are archived.
-    fn prune(&self, report: &mut Report) -> Result<()> {
-        let (state, now) = (self.judge.state, self.judge.now);
-        let archives = Archives::of(state);
+    fn prune(&self, report: &mut Report) {
+        let age = self.age(report);
         // On a dry run: those whose archive would be a new one.
         let mut anew: BTreeSet<SessionId> = report.archived.keys().cloned().collect();
         if let Some(keep) = self.config.retention_sessions {
-            for id in state.session_ids()? {
-                let is_archived = self.dry_run && anew.contains(&id);
-                let is_old = |record: &Record| {
-                    let end = record.ended_at;
-                    end.is_some_and(|end| end.age(now) > keep)
-                        && (is_archived || is_whole(&archives, record))
+            let pruned = self.prune_sessions(keep, &age, &mut anew, report);
+            report.done(pruned);
+        }
+        if let Some(keep) = self.config.retention_archive {
+            let pruned = self.prune_archives(keep, &age, &anew, report);
+            report.done(pruned);
+        }
+    }
+
+    /// How long something is kept already: by a clock that is not more than a day after the newest event on record that is older
+    /// than a few minutes. One that is wrong for one cleanup makes nothing old; whoever was away for long keeps everything for
+    /// a day longer.
+    fn age(&self, report: &mut Report) -> impl Fn(Timestamp) -> Duration + use<> {
+        let (state, now) = (self.judge.state, self.judge.now);
+        let ids = report.done(state.session_ids()).into_iter().flatten();
+        let last_of = |id: SessionId| {
+            let session = state.session(&id);
+            let record = session.record().ok().flatten();
+            session.last_activity().max(record?.ended_at)
+        };
+        let is_settled = move |at: &Timestamp| at.age(now) >= SETTLED;
+        let last = ids.filter_map(last_of).filter(is_settled).max();
+        let settled = last.map_or(now, |last| now.min(last.after(LOST)));
+        move |at| match is_settled(&at) {
+            true => at.age(settled),
+            false => at.age(now),
+        }
+    }
+
+    fn prune_sessions(
+        &self,
+        keep: Duration,
+        age: &impl Fn(Timestamp) -> Duration,
+        anew: &mut BTreeSet<SessionId>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let state = self.judge.state;
+        let archives = Archives::of(state);
+        for id in state.session_ids()? {
+            let is_archived = self.is_dry_run() && anew.contains(&id);
+            let is_old = |record: &Record| {
+                let end = record.ended_at;
+                end.is_some_and(|end| age(end) > keep)
+                    && (is_archived || is_whole(&archives, record))
+            };
+            // One that cannot be read is kept.
+            let foreseen = report.foreseen.get(&id).cloned();
+            let record = foreseen.or_else(|| state.session(&id).record().ok().flatten());
+            let record = record.filter(is_old);
+            let Some(record) = record.filter(|_| gone(&self.judge, &id).is_some()) else {
+                continue;
+            };
+            let is_removed = if self.is_dry_run() {
+                match archive::is_due(&self.search, state, &record) {
+                    Ok(true) => anew.insert(id.clone()),
+                    Ok(false) => false,
+                    Err(_) => continue,
                 };
-                // One that cannot be read is kept.
-                let foreseen = report.foreseen.get(&id).cloned();
-                let record = foreseen.or_else(|| state.session(&id).record().ok().flatten());
-                let record = record.filter(is_old);
-                let Some(record) = record.filter(|_| gone(&self.judge, &id).is_some()) else {
-                    continue;
-                };
-                if self.dry_run {
-                    match archive::is_due(&self.search, state, &record) {
-                        Ok(true) => anew.insert(id.clone()),
-                        Ok(false) => false,
-                        Err(_) => continue,
-                    };
-                } else {
-                    // It may have gone on since it was archived. What cannot be archived stays.
-                    let order = Order::default();
-                    if archive(&self.search, state, &id, &order, CLI_PATIENCE).is_err() {
-                        continue;
+                true
+            } else {
+                // It may have gone on since it was archived. What cannot be archived stays.
+                match archive(&self.search, state, &id, &Order::default(), CLI_PATIENCE) {
+                    Ok(_) => report.done(self.remove_session(&id, is_old)) == Some(true),
+                    Err(Refusal::Store(err)) if !matches!(err, Error::Locked { .. }) => {
+                        report.fail(&err);
+                        false
                     }
-                    tombstones::add(state, &id, "session pruned")?;
-                    state.session(&id).remove()?;
-                    ended::unmark(state, &id)?;
+                    Err(_) => false,
                 }
+            };
+            if is_removed {
                 report.pruned.push(Pruned::Session(id));
             }
         }
-        let Some(keep) = self.config.retention_archive else {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Removes a session that was kept for long enough, if that is still so: archiving it may have taken long, and it may have
+    /// been resumed. Returns whether it was removed. Hooks know no lock, so it is set aside first and looked at once more.
+    fn remove_session(&self, id: &SessionId, is_old: impl Fn(&Record) -> bool) -> Result<bool> {
+        let state = self.judge.state;
+        let mark = ended::all(state)?.into_iter().find(|mark| mark.id == *id);
+        let _lock = state.lock(CLI_PATIENCE)?;
+        let judge = Judge {
+            now: clock::now().max(self.judge.now),
+            viewpoint: Viewpoint::here(),
+            ..self.judge
         };
+        let session = state.session(id);
+        let is_still_old = session.record()?.is_some_and(|record| is_old(&record));
+        let seen = session.trace_of_hooks();
+        if !is_still_old || gone(&judge, id).is_none() {
+            return Ok(false);
+        }
+        let aside = session.set_aside()?;
+        if aside.trace_of_hooks() != seen {
+            aside.put_back()?;
+            return Ok(false);
+        }
+        if let Err(err) = tombstones::add(state, id, "session pruned") {
+            aside.put_back()?;
+            return Err(err);
+        }
+        aside.remove()?;
+        mark.map_or(Ok(()), |mark| ended::unmark(state, &mark))?;
+        Ok(true)
+    }
+
+    /// Ends what a cleanup began that was killed while it removed sessions: what was only set aside comes back.
+    fn put_back_set_aside(&self, report: &mut Report) {
+        let state = self.judge.state;
+        let Some(_lock) = report.done(state.lock(CLI_PATIENCE)) else {
+            return;
+        };
+        for aside in report.done(state.set_aside()).unwrap_or_default() {
+            report.done(aside.settle());
+        }
+    }
+
+    fn prune_archives(
+        &self,
+        keep: Duration,
+        age: &impl Fn(Timestamp) -> Duration,
+        anew: &BTreeSet<SessionId>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let state = self.judge.state;
+        let archives = Archives::of(state);
         let listing = archives.all()?;
         listing.failed.iter().for_each(|err| report.fail(err));
         for archive in listing.archives {
             let Ok(Some(manifest)) = archive.manifest() else {
                 continue;
             };
-            let is_anew = self.dry_run && anew.contains(&manifest.session_id);
-            if is_anew || manifest.archived_at.age(now) <= keep {
+            let is_anew = self.is_dry_run() && anew.contains(&manifest.session_id);
+            if is_anew || age(manifest.archived_at) <= keep {
                 continue;
             }
-            if !self.dry_run {
+            let remove = || {
                 let _lock = archives.lock(CLI_PATIENCE)?;
                 tombstones::add(state, &manifest.session_id, "archive pruned")?;
-                archive.remove(&manifest)?;
+                archive.remove(&manifest)
+            };
+            if self.is_dry_run() || report.done(remove()).is_some() {
+                report.pruned.push(Pruned::Archive(manifest.session_id));
             }
-            report.pruned.push(Pruned::Archive(manifest.session_id));
         }
         Ok(())
     }
 
-    /// Notes a session's end and archives it. Whether all that could be done is the answer.
-    fn put_away(&self, id: &SessionId, how: Gone, report: &mut Report) -> bool {
-        let noted = match self.dry_run {
+    /// Notes a session's end and archives it.
+    fn put_away(&self, id: &SessionId, how: Gone, report: &mut Report) -> PutAway {
+        let noted = match self.is_dry_run() {
             true => ending::foreseen(&self.judge, id),
             false => ending::note(&self.judge, id),
         };
         match noted {
-            Ok(Some(record)) if self.dry_run => {
+            Ok(Some(record)) if self.is_dry_run() => {
                 report.foreseen.insert(id.clone(), record);
             }
             Ok(_) => {}
             Err(err) => {
                 report.fail(&err);
-                return false;
+                return PutAway::Failed(err.to_string());
             }
         }
-        !self.config.archive_auto || self.archive(id, Some(how), report)
+        match self.config.archive_auto {
+            true => self.archive(id, Some(how), report),
+            false => PutAway::Done,
+        }
     }
 
     /// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
@@ -529,10 +735,10 @@ impl Sweep<'_> {
         })
     }
 
-    /// Archives a session, which is gone like this or goes on. Whether all that could be done is the answer.
-    fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> bool {
+    /// Archives a session, which is gone like this or goes on.
+    fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> PutAway {
         let state = self.judge.state;
-        let is_new = match self.dry_run {
+        let is_new = match self.is_dry_run() {
             true => self.is_due(id, report),
             false => archive(&self.search, state, id, &Order::default(), Duration::ZERO)
                 .map(|archived| !archived.was_there),
@@ -540,23 +746,37 @@ impl Sweep<'_> {
         match is_new {
             Ok(is_new) => {
                 report.archived.extend(is_new.then(|| (id.clone(), how)));
-                true
+                PutAway::Done
             }
             // Whoever archives now is likely a cleanup, too.
-            Err(Refusal::Store(Error::Locked { .. })) => false,
+            Err(Refusal::Store(Error::Locked { .. })) => PutAway::Later,
             Err(Refusal::Store(err)) => {
                 report.fail(&err);
-                false
+                PutAway::Failed(err.to_string())
             }
             // A person has to say which transcript it is.
-            Err(Refusal::Several(..) | Refusal::Unknown(_)) if self.dry_run => true,
+            Err(Refusal::Several(..) | Refusal::Unknown(_)) if self.is_dry_run() => PutAway::Done,
             Err(err @ (Refusal::Several(..) | Refusal::Unknown(_))) => {
                 let line = Line::new("session not archived").session(id);
-                let logged = line.detail("why", err.to_string());
-                log::append(state, Log::Operations, &logged).is_ok()
+                let why = err.to_string();
+                let line = line.detail("why", why.as_str());
+                match report.done(log::append(state, Log::Operations, &line)) {
+                    Some(()) => PutAway::Done,
+                    None => PutAway::Failed(why),
+                }
             }
         }
     }
+}
+
+/// What became of a session that was to be put away.
+enum PutAway {
+    /// All that could be done is.
+    Done,
+    /// Another process archives now, or the client may still write: the next cleanup looks again.
+    Later,
+    /// Something was in the way: what.
+    Failed(String),
 }
 
 /// Ends what killed processes began in archives, and enters archives that `archive-ids/` lacks. A process that archives now
@@ -646,24 +866,34 @@ fn index_live(
     Ok(())
 }
 
-/// The owners on record, all of them dead, of a session that ended long ago: they tell nothing any more. Those of an abandoned
-/// one do: that its client is gone, so that nobody below another client is taken for part of it.
+/// The owners on record that are dead and tell nothing any more: of a session that ended long ago all of them; of one that goes
+/// on, or is abandoned, all but the last to start. That one tells that its client is gone, so that nobody below another client
+/// is taken for part of it.
 pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
     let dir = judge.state.session(id);
+    let mut dead = dir.owner_list(|_, _| false);
+    dead.retain(|owner| judge.life(owner, &dir) == Life::Dead);
+    if dead.is_empty() {
+        return dead;
+    }
     let is_long_ago = |last: Timestamp| last.age(judge.now) >= LOST;
-    if !dir.last_activity().is_some_and(is_long_ago) {
-        return Vec::new();
+    if !dir.last_activity().is_some_and(is_long_ago)
+        || judge.find(id, record).state != SessionState::Ended
+    {
+        dead.sort_by_key(|owner| (owner.launcher, owner.start));
+        // A client's is evidence of more than a launcher's.
+        let first_launcher = dead.iter().position(|owner| owner.launcher);
+        let kept = first_launcher.filter(|at| *at > 0).unwrap_or(dead.len()) - 1;
+        dead.remove(kept);
     }
-    let mut owners = dir.owner_list();
-    owners.retain(|owner| judge.life(owner, &dir) == Life::Dead);
-    if owners.is_empty() || judge.find(id, record).state != SessionState::Ended {
-        return Vec::new();
-    }
-    owners
+    dead
 }
 
-fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report) -> Result<()> {
-    for name in file::names(dir)? {
+fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report) {
+    let Some(names) = report.done(file::names(dir)) else {
+        return;
+    };
+    for name in names {
         if !name
             .to_str()
             .is_some_and(|name| name.starts_with(TEMPORARY))
@@ -673,13 +903,14 @@ fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report)
         let path = dir.join(name);
         // A dry run leaves what it has seen.
         let is_seen = dry_run && report.orphans.iter().any(|swept| swept.path == path);
-        let old = file::look(&path)?.is_some_and(|found| found.meta.modified.age(now) > ORPHANED);
-        if old && !is_seen && (dry_run || write::remove(&path)?) {
+        let is_old = |found: file::Look| found.meta.modified.age(now) > ORPHANED;
+        let found = report.done(file::look(&path)).flatten();
+        let is_old = found.is_some_and(is_old) && !is_seen;
+        if is_old && (dry_run || report.done(write::remove(&path)) == Some(true)) {
             report.orphans.push(Swept {
                 path,
                 why: Why::Orphaned,
             });
         }
     }
-    Ok(())
 }

@@ -137,7 +137,7 @@ impl Cleanup {
         Ok(Self {
             is_auto: config.archive_auto,
             is_daily_due: state.daily_is_due(judge.now)?,
-            ended: ended::all(state)?.into_iter().collect(),
+            ended: ended::all(state)?.into_iter().map(|mark| mark.id).collect(),
             live: live.into_iter().map(|(_, id)| id).collect(),
         })
     }

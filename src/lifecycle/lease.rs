@@ -12,7 +12,7 @@ use crate::store::lock::{CLI_PATIENCE, LAUNCHER_PATIENCE};
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::Durability;
-use crate::store::{Result, State};
+use crate::store::{Error, Result, State};
 
 /// What became of a wish to hold an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
                 counts.crashed += 1;
             })?;
             note(state, "lease taken over", &dead);
+            remove_dead_owners(judge, &dead);
             wanted.moved_pointer = dead.moved_pointer;
             wanted.before = dead.before;
             lease::write(state, &wanted)?;
@@ -54,6 +55,17 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
         }
     }
     Ok(Taking::Taken(wanted))
+}
+
+/// Removes the owners that a launcher which died has left: whoever takes over becomes one, and tells as much. Else a session
+/// that is run again and again would have ever more of them. What cannot be removed is left to the cleanup.
+fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
+    let session = judge.state.session(&dead.session_id);
+    for owner in std::iter::once(&dead.holder).chain(&dead.child) {
+        if judge.life(owner, &session) == Life::Dead {
+            let _ = session.remove_owner(owner);
+        }
+    }
 }
 
 /// Changes the lease of `id` if `holder` has it. The lease as it is now is the answer; nothing where another has it.
@@ -186,32 +198,55 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Gives back the ids that nobody holds any more, and says which; with `dry_run` that is all.
-///
-/// # Errors
-/// As [`release`]. A lease that cannot be read stays.
-pub fn sweep(judge: &Judge<'_>, pointers: &Pointers<'_>, dry_run: bool) -> Result<Vec<SessionId>> {
+/// Gives back the ids that nobody holds any more, and says which, and why others could not be given back; with `dry_run` that
+/// is all. A lease that cannot be read stays.
+pub fn sweep(
+    judge: &Judge<'_>,
+    pointers: &Pointers<'_>,
+    dry_run: bool,
+) -> (Vec<SessionId>, Vec<Error>) {
     let state = judge.state;
-    let left: Vec<Lease> = lease::held(state)?
+    let held = match lease::held(state) {
+        Ok(held) => held,
+        Err(err) => return (Vec::new(), vec![err]),
+    };
+    let left = held
         .iter()
         .filter_map(|id| lease::read(state, id).ok()?)
-        .filter(|present| !is_held(judge, present))
-        .collect();
+        .filter(|present| !is_held(judge, present));
     if dry_run {
-        return Ok(left.into_iter().map(|lease| lease.session_id).collect());
+        return (left.map(|lease| lease.session_id).collect(), Vec::new());
     }
-    let mut released = Vec::new();
-    for dead in &left {
-        let root = dead.holder.root.as_deref().unwrap_or("/");
-        let name = Project::at(Path::new(root).to_owned()).name();
-        // Not by this cleanup where another one, or the id's next holder, came first: that one has counted it.
-        if release(judge, pointers, &name, &dead.session_id, &dead.holder)? {
-            released.push(dead.session_id.clone());
-            let _lock = state.lock(CLI_PATIENCE)?;
-            lease::count(state, |counts| counts.crashed += 1)?;
+    let (mut released, mut failed) = (Vec::new(), Vec::new());
+    for dead in left {
+        match give_back(judge, pointers, &dead) {
+            Ok(true) => released.push(dead.session_id),
+            Ok(false) => {}
+            Err(err) => failed.push(err),
         }
     }
-    Ok(released)
+    (released, failed)
+}
+
+/// Gives back an id whose holder is dead. Returns whether it did.
+fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<bool> {
+    let (state, id) = (judge.state, &dead.session_id);
+    {
+        // The command may have entered itself since: it holds the id after its launcher.
+        let _lock = state.lock(CLI_PATIENCE)?;
+        if lease::read(state, id)?.is_none_or(|now| is_held(judge, &now)) {
+            return Ok(false);
+        }
+    }
+    let root = dead.holder.root.as_deref().unwrap_or("/");
+    let name = Project::at(Path::new(root).to_owned()).name();
+    // Not by this cleanup where another one, or the id's next holder, came first: that one has counted it.
+    let is_released = release(judge, pointers, &name, id, &dead.holder)?;
+    if is_released {
+        let _lock = state.lock(CLI_PATIENCE)?;
+        lease::count(state, |counts| counts.crashed += 1)?;
+    }
+    Ok(is_released)
 }
 
 /// Whether the launcher or its command still runs. What cannot be seen from here is not dead while its session is not

@@ -3,7 +3,7 @@
 //! A hook writes a record once and never again; only the CLI rewrites it. So what changes during a session (activity,
 //! owners, its end as a hook saw it) is not here but in the journal and in the owner files.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -263,6 +263,12 @@ impl Owner {
     /// The name of the owner's file: `{pid}-{start}`.
     pub fn file_name(&self) -> String {
         format!("{}-{}", self.pid, self.start)
+    }
+
+    /// The pid and the start that the file of this name is of.
+    pub fn of_file_name(name: &OsStr) -> Option<(u32, u64)> {
+        let (pid, start) = name.to_str()?.split_once('-')?;
+        Some((pid.parse().ok()?, start.parse().ok()?))
     }
 
     /// Whether both are the same process.

@@ -4,6 +4,7 @@ mod elsewhere;
 mod orphans;
 mod sweepers;
 mod transcripts;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -485,6 +486,7 @@ fn state(
     };
     let judge = Judge::new(&state, config, now);
     findings.extend(orphans::examine(&judge, &pointers));
+    findings.extend(waiting::examine(&judge, config.archive_auto));
     findings.push(transcripts::examine(env, &judge, config, keeping));
     findings
 }

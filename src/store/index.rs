@@ -196,17 +196,30 @@ fn listed(state: &State, key: &str, most: usize) -> Result<Vec<SessionId>> {
         .collect())
 }
 
-/// Every session that may be live, with its project's key.
+/// Every session that may be live, with its project's key. A project whose folder cannot be listed hides no other: see
+/// [`unlistable`].
 ///
 /// # Errors
-/// [`super::Error::Io`] where the folder cannot be listed.
+/// [`super::Error::Io`] where the folder of all projects cannot be listed.
 pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
     let mut found = Vec::new();
-    for key in file::names(&state.path("projects"))?.filter_map(|name| name.into_string().ok()) {
-        let ids = listed(state, &key, MAX_COUNTED)?;
+    for key in keys(state)? {
+        let ids = listed(state, &key, MAX_COUNTED).unwrap_or_default();
         found.extend(ids.into_iter().map(|id| (key.clone(), id)));
     }
     Ok(found)
+}
+
+/// Why the folders of projects cannot be listed that cannot.
+pub fn unlistable(state: &State) -> Vec<super::Error> {
+    let keys = keys(state).into_iter().flatten();
+    keys.filter_map(|key| listed(state, &key, 1).err())
+        .collect()
+}
+
+fn keys(state: &State) -> Result<impl Iterator<Item = String> + use<>> {
+    let names = file::names(&state.path("projects"))?;
+    Ok(names.filter_map(|name| name.into_string().ok()))
 }
 
 #[cfg(test)]

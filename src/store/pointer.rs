@@ -103,6 +103,15 @@ pub struct Swept {
     pub why: Why,
 }
 
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub struct Sweeping {
+    /// The files that were removed, or would be.
+    pub swept: Vec<Swept>,
+    /// Why nothing could be removed, where the lock does not work.
+    pub failed: Vec<Error>,
+}
+
 /// Why a file goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -324,16 +333,16 @@ impl Pointers<'_> {
     ///
     /// # Errors
     /// [`Error::Unsafe`] where the directory is not safe, [`Error::Io`] where it cannot be listed.
-    pub fn sweep(&self, dry_run: bool) -> Result<Vec<Swept>> {
+    pub fn sweep(&self, dry_run: bool) -> Result<Sweeping> {
         file::check_shared_dir(self.dir)?;
-        let mut swept = Vec::new();
+        let mut sweeping = Sweeping::default();
         let mut turn = Turn::Over;
         for name in file::names(self.dir)?.take(MAX_NAMES) {
             turn.go_on();
             let path = self.dir.join(&name);
             let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
                 // What cannot be looked at or removed now is left to the next sweep.
-                self.sweep_pointer(&path, dry_run, &mut turn)
+                self.sweep_pointer(&path, dry_run, &mut turn, &mut sweeping.failed)
                     .unwrap_or(None)
             } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
                 self.sweep_temporary(&path, dry_run)
@@ -342,12 +351,18 @@ impl Pointers<'_> {
             } else {
                 None
             };
-            swept.extend(why.map(|why| Swept { path, why }));
+            sweeping.swept.extend(why.map(|why| Swept { path, why }));
         }
-        Ok(swept)
+        Ok(sweeping)
     }
 
-    fn sweep_pointer(&self, path: &Path, dry_run: bool, turn: &mut Turn) -> Result<Option<Why>> {
+    fn sweep_pointer(
+        &self,
+        path: &Path,
+        dry_run: bool,
+        turn: &mut Turn,
+        failed: &mut Vec<Error>,
+    ) -> Result<Option<Why>> {
         let mut doomed = self.doom(path)?;
         if dry_run || doomed.is_none() {
             return Ok(doomed.map(|(why, _)| why));
@@ -356,7 +371,12 @@ impl Pointers<'_> {
             *turn = match self.lock() {
                 Ok(_lock) => Turn::Mine { left: TURN, _lock },
                 // Whoever holds the lock now would be waited for at each pointer; the next sweep has these.
-                Err(_) => Turn::Nobodys,
+                Err(err) => {
+                    if !matches!(err, Error::Locked { .. }) && failed.is_empty() {
+                        failed.push(err);
+                    }
+                    Turn::Nobodys
+                }
             };
             doomed = self.doom(path)?;
         }

@@ -1,5 +1,6 @@
 //! One session's folder, `sessions/{id}/`: the record, the journal and the owners. It is never moved.
 
+use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -205,25 +206,22 @@ impl SessionDir {
         write::replace(&path, &bytes, Durability::Synced)
     }
 
-    /// Removes everything that is known of the session. The record goes last: as long as it is there, the next attempt goes on.
-    /// The owners go after the journal: an event that is recent, in a session that nobody is known to have had, would make it
-    /// live again.
+    /// Sets the session aside, to be looked at once more and removed: no hook writes to it from now on.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn remove(&self) -> Result<()> {
-        let record = self.record_path();
-        let owners = self.owners();
-        for dir in [&self.path, &owners] {
-            for path in file::names(dir)?.map(|name| dir.join(name)) {
-                if path != record && path != owners {
-                    write::remove(&path)?;
-                }
-            }
-        }
-        write::remove_empty_dir(&owners)?;
-        write::remove(&record)?;
-        write::remove_empty_dir(&self.path).map(drop)
+    /// [`Error::Io`]. The caller holds the lock.
+    pub fn set_aside(&self) -> Result<Aside> {
+        let aside = Aside {
+            place: self.path.clone(),
+            is_going: false,
+        };
+        write::rename(&self.path, &aside.path())?;
+        Ok(aside)
+    }
+
+    /// What shows that a hook has written to the session: when that was last, and the processes that have it.
+    pub fn trace_of_hooks(&self) -> TraceOfHooks {
+        TraceOfHooks::of(&self.path)
     }
 
     /// Adds an owner. A process that is on record stays as it is: where it was started does not change; only the command of
@@ -255,16 +253,30 @@ impl SessionDir {
         write::remove(&self.owners().join(owner.file_name()))
     }
 
-    /// The owners on record, dead ones too. What cannot be read is left out.
-    pub fn owner_list(&self) -> Vec<Owner> {
+    /// The owners on record, dead ones too. What cannot be read is left out. Of very many not all are read: first come those
+    /// of whose pid and start it is said that it `runs`, then those that started last.
+    pub fn owner_list(&self, runs: impl Fn(u32, u64) -> bool) -> Vec<Owner> {
         let Ok(names) = file::names(&self.owners()) else {
             return Vec::new();
         };
+        let mut names: Vec<OsString> = names.collect();
+        if names.len() > MAX_OWNERS {
+            names.sort_by_cached_key(|name| {
+                let (pid, start) = Owner::of_file_name(name)?;
+                Some(Reverse((runs(pid, start), start)))
+            });
+        }
         let read = |name| {
             let content = file::read_own(&self.owners().join(name), MAX_OWNER).ok()??;
             Owner::decode(&content.bytes)
         };
-        names.take(MAX_OWNERS).filter_map(read).collect()
+        let names = names.into_iter().take(MAX_OWNERS);
+        names.filter_map(read).collect()
+    }
+
+    /// Returns whether any owner is on record.
+    pub fn has_owners(&self) -> bool {
+        file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
     }
 
     /// When the last event was recorded: the journal's modification time, else, where no hook was armed, that of the
@@ -799,6 +811,104 @@ impl SessionDir {
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn imported_events(&self) -> Result<journal::Events> {
         journal::read(&self.imported())
+    }
+}
+
+/// What shows that a hook has written to a session's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceOfHooks(Vec<Option<Meta>>, Vec<OsString>);
+
+impl TraceOfHooks {
+    fn of(folder: &Path) -> Self {
+        let files = ["events.jsonl", "session.json"].map(|name| folder.join(name));
+        let look = |path: &PathBuf| Some(file::look(path).ok()??.meta);
+        let owners = file::names(&folder.join("owners"));
+        let mut owners: Vec<_> = owners.into_iter().flatten().collect();
+        owners.sort();
+        Self(files.iter().map(look).collect(), owners)
+    }
+}
+
+/// How the folder of a session is called that was set aside, and of one that is being removed.
+const LEAVING: &str = ".leaving-";
+const GOING: &str = ".gone-";
+
+/// A session that was set aside. A cleanup that is killed leaves it: once its removal has begun, the next one goes on; before
+/// that, the session comes back.
+#[derive(Debug)]
+pub struct Aside {
+    /// Where the session was.
+    place: PathBuf,
+    is_going: bool,
+}
+
+impl Aside {
+    /// The one whose folder has this name among all `sessions`, if it is one's.
+    pub(super) fn at(sessions: &Path, name: &OsStr) -> Option<Self> {
+        let name = name.to_str()?;
+        let (id, is_going) = match (name.strip_prefix(LEAVING), name.strip_prefix(GOING)) {
+            (Some(id), _) => (id, false),
+            (_, Some(id)) => (id, true),
+            (None, None) => return None,
+        };
+        let id: SessionId = id.parse().ok()?;
+        let place = sessions.join(id.as_str());
+        Some(Self { place, is_going })
+    }
+
+    /// Where it is now.
+    pub fn path(&self) -> PathBuf {
+        let prefix = if self.is_going { GOING } else { LEAVING };
+        let mut name = OsString::from(prefix);
+        name.push(self.place.file_name().unwrap_or_default());
+        self.place.with_file_name(name)
+    }
+
+    /// As [`SessionDir::trace_of_hooks`], where it is now.
+    pub fn trace_of_hooks(&self) -> TraceOfHooks {
+        TraceOfHooks::of(&self.path())
+    }
+
+    /// Puts it back.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also where a hook has begun the session again meanwhile; it stays aside, and nothing is lost.
+    pub fn put_back(&self) -> Result<()> {
+        write::rename(&self.path(), &self.place)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what is left is removed by [`Self::settle`].
+    pub fn remove(mut self) -> Result<()> {
+        if !self.is_going {
+            let leaving = self.path();
+            self.is_going = true;
+            write::rename(&leaving, &self.path())?;
+        }
+        let path = self.path();
+        let owners = path.join("owners");
+        for dir in [&owners, &path] {
+            for path in file::names(dir)?.map(|name| dir.join(name)) {
+                if path != owners {
+                    write::remove(&path)?;
+                }
+            }
+            write::remove_empty_dir(dir)?;
+        }
+        Ok(())
+    }
+
+    /// Ends what a killed cleanup began.
+    ///
+    /// # Errors
+    /// As [`Self::put_back`] and [`Self::remove`].
+    pub fn settle(self) -> Result<()> {
+        match self.is_going {
+            true => self.remove(),
+            false => self.put_back(),
+        }
     }
 }
 

@@ -7,9 +7,12 @@ use super::error::{Error, Result};
 use super::lock::{self, Lock};
 use super::packed::{UNPACK, Unpack};
 use super::places::Places;
-use super::session::SessionDir;
+use super::session::{Aside, SessionDir};
 use super::{file, write};
 use crate::model::{SessionId, Timestamp};
+
+/// What the stamp of the day's work says as long as that is not done.
+const BEGUN: &[u8] = b"begun\n";
 
 /// The state directory, there and safe.
 #[derive(Debug, Clone)]
@@ -92,6 +95,18 @@ impl State {
         Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
     }
 
+    /// The sessions that a cleanup has set aside to remove them, and that are still there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be listed.
+    pub fn set_aside(&self) -> Result<Vec<Aside>> {
+        let sessions = self.sessions();
+        let names = file::names(&sessions)?;
+        Ok(names
+            .filter_map(|name| Aside::at(&sessions, &name))
+            .collect())
+    }
+
     /// When the folder of all sessions last changed: when one came or went. Nothing where it is not there.
     ///
     /// # Errors
@@ -106,6 +121,16 @@ impl State {
     /// [`Error::Locked`], [`Error::Io`].
     pub fn lock(&self, patience: Duration) -> Result<Lock> {
         lock::acquire(&self.path("lock"), patience)
+    }
+
+    /// As [`Self::lock`], for whoever changes nothing: where there is no lock file yet, nothing is locked.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn try_lock(&self, patience: Duration) -> Result<Option<Lock>> {
+        let path = self.path("lock");
+        let is_there = file::look(&path)?.is_some();
+        is_there.then(|| lock::acquire(&path, patience)).transpose()
     }
 
     /// When the last sweep was, by the stamp's modification time.
@@ -136,27 +161,44 @@ impl State {
         Ok(true)
     }
 
-    /// Stamps that the day's long work, which looks at every session ever recorded, is done now. Whether it was due is
-    /// the answer.
+    /// Stamps that the day's long work, which looks at every session ever recorded, begins now. Whether it was due is the
+    /// answer.
     ///
     /// # Errors
     /// [`Error::Io`] where the stamp cannot be written.
     pub fn claim_daily(&self, now: Timestamp) -> Result<bool> {
         let is_due = self.daily_is_due(now)?;
         if is_due {
-            write::replace(&self.path("daily"), b"", write::Durability::Cached)?;
+            write::replace(&self.path("daily"), BEGUN, write::Durability::Cached)?;
         }
         Ok(is_due)
     }
 
-    /// Whether the day's long work is due.
+    /// Stamps that the day's long work is done.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the stamp cannot be written.
+    pub fn end_daily(&self) -> Result<()> {
+        write::replace(&self.path("daily"), b"", write::Durability::Cached)
+    }
+
+    /// Whether the day's long work is due: a day after it was done or, where it was begun and never done, after an hour.
     ///
     /// # Errors
     /// [`Error::Io`] where the stamp cannot be looked at.
     pub fn daily_is_due(&self, now: Timestamp) -> Result<bool> {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        let last = file::look(&self.path("daily"))?.map(|found| found.meta.modified);
-        Ok(last.is_none_or(|last| last.age(now) >= DAY || last > now))
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let path = self.path("daily");
+        let is_begun = |stamp: &file::Look| {
+            let size = stamp.meta.size == BEGUN.len() as u64;
+            size && matches!(file::read_own(&path, BEGUN.len()), Ok(Some(read)) if read.bytes == BEGUN)
+        };
+        Ok(file::look(&path)?.is_none_or(|stamp| {
+            let pause = if is_begun(&stamp) { HOUR } else { DAY };
+            let last = stamp.meta.modified;
+            last.age(now) >= pause || last > now
+        }))
     }
 
     /// The path of a file or folder in the state directory.

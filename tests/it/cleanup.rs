@@ -230,7 +230,10 @@ fn a_dry_run_says_each_thing_and_why() {
     expected.extend(stage.dead.iter().map(of_process));
     expected.extend([
         "would take session s-nobody off the live ones: it has no record".to_owned(),
-        format!("would take session s-killed off the live ones: {}", since("s-killed")),
+        format!(
+            "would take session s-killed off the live ones: {}",
+            since("s-killed")
+        ),
         "would list session s-unlisted again: it is live".to_owned(),
         format!("would archive session {ID}: it goes on, and has said more since"),
         "would archive session s-unlisted: it goes on, and has said more since".to_owned(),
@@ -239,7 +242,7 @@ fn a_dry_run_says_each_thing_and_why() {
         format!("would archive session s-killed: {}", since("s-killed")),
         "would give back the lease of session s-leased: nobody holds it any more".to_owned(),
         format!(
-            "would remove process {} from session s-over: it is gone, and the session ended more than a day ago",
+            "would remove process {} from session s-over: it is gone, and tells nothing any more",
             stage.dead[1]
         ),
     ]);

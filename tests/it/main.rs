@@ -38,6 +38,7 @@ mod identity;
 mod import;
 mod install;
 mod journal;
+mod kept;
 mod killed;
 mod limits;
 mod metrics;

@@ -207,3 +207,231 @@ fn a_lost_index_of_archives_makes_no_second_archive() {
     fs::remove_file(transcript(&sandbox, ID)).unwrap();
     assert_eq!(clock_out(&sandbox, &[]), first);
 }
+
+/// What cannot be listed: a link that leads to itself, also for root, whom no mode keeps out.
+fn unlistable(path: &Path) {
+    std::os::unix::fs::symlink(path, path).unwrap();
+}
+
+fn marks(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let marks = fs::read_dir(sandbox.state().join("ended"));
+    let marks = marks.into_iter().flatten();
+    marks.map(|mark| mark.unwrap().path()).collect()
+}
+
+/// A user's settings, and no cleanup that a start leaves behind.
+fn archiving(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Output {
+    let run = sandbox.ccsession(arguments);
+    run.env("CCSESSION_ARCHIVE_AUTO", "true").output()
+}
+
+fn has_ended(sandbox: &Sandbox, id: &str) {
+    over(sandbox, id, "words");
+    let mark = sandbox.state().join("ended").join(id);
+    fs::create_dir_all(mark.parent().unwrap()).unwrap();
+    write(&mark, "");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let journal = sandbox.session(id).join("events.jsonl");
+    let journal = fs::File::options().append(true).open(journal).unwrap();
+    // The client writes no more.
+    journal.set_modified(old).unwrap();
+}
+
+#[test]
+fn a_session_folder_that_cannot_be_listed_keeps_no_other_from_being_archived() {
+    let sandbox = Sandbox::just_swept();
+    has_ended(&sandbox, ID);
+    unlistable(&sandbox.session("s-loop"));
+    let keys = fs::read_dir(sandbox.state().join("projects"));
+    assert!(keys.is_err() || keys.unwrap().next().is_none());
+    write(
+        &sandbox.state().join("projects/0123456789abcdef/s-loop"),
+        "",
+    );
+    let run = archiving(&sandbox, &["cleanup"]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    assert!(text(&run.stderr).contains("/sessions/s-loop`"), "{run:?}");
+    assert!(archived(&sandbox, ID, ".manifest.json").exists());
+    assert_eq!(marks(&sandbox), [""; 0].map(PathBuf::from));
+    // The day's work was done to its end, too.
+    assert_eq!(fs::read(sandbox.state().join("daily")).unwrap(), b"");
+    let doctor = sandbox.ccsession(["doctor"]).output();
+    assert!(
+        text(&doctor.stdout).contains("/sessions/s-loop`"),
+        "{doctor:?}"
+    );
+}
+
+#[test]
+fn whichever_folder_cannot_be_listed_the_others_are_cleaned_up() {
+    for name in ["procs", "leases", "projects/0123456789abcdef"] {
+        let sandbox = Sandbox::just_swept();
+        has_ended(&sandbox, ID);
+        let path = sandbox.state().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        unlistable(&path);
+        let run = archiving(&sandbox, &["cleanup"]);
+        assert_eq!(run.status.code(), Some(1), "{name}: {run:?}");
+        assert!(text(&run.stderr).contains(name), "{name}: {run:?}");
+        assert!(archived(&sandbox, ID, ".manifest.json").exists(), "{name}");
+    }
+}
+
+/// What a mark says of a session that waits.
+fn waiting(sandbox: &Sandbox, id: &str) -> serde_json::Value {
+    let mark = fs::read(sandbox.state().join("ended").join(id)).unwrap();
+    serde_json::from_slice(&mark).unwrap()
+}
+
+/// When a mark is due again, in seconds from now.
+fn due_in(sandbox: &Sandbox, id: &str) -> u64 {
+    let mark = sandbox.state().join("ended").join(id);
+    let due = fs::metadata(mark).unwrap().modified().unwrap();
+    let left = due.duration_since(std::time::SystemTime::now());
+    left.unwrap_or_default().as_secs()
+}
+
+#[test]
+fn a_session_that_cannot_be_put_away_waits_an_hour_then_a_day_and_its_mark_says_why() {
+    let sandbox = Sandbox::just_swept();
+    has_ended(&sandbox, ID);
+    has_ended(&sandbox, OTHER);
+    write(&sandbox.session(ID).join("session.json"), "{bad");
+    archiving(&sandbox, &["cleanup"]);
+    assert!(archived(&sandbox, OTHER, ".manifest.json").exists());
+    assert_eq!(marks(&sandbox), [sandbox.state().join("ended").join(ID)]);
+    assert_eq!(waiting(&sandbox, ID)["tries"], 1);
+    let hour = due_in(&sandbox, ID);
+    assert!((3000..=3600).contains(&hour), "{hour}");
+    let doctor = sandbox.ccsession(["doctor"]);
+    let doctor = doctor.env("CCSESSION_ARCHIVE_AUTO", "true").output();
+    let said = text(&doctor.stdout);
+    assert!(
+        said.contains(&format!("session {ID} has ended and is not archived")),
+        "{said}"
+    );
+
+    // What is due by itself leaves it alone; who asks for a cleanup has it tried.
+    for (arguments, tries) in [(&["cleanup", "--if-due"][..], 1), (&["cleanup"], 2)] {
+        let _ = fs::remove_file(sandbox.state().join("sweep"));
+        archiving(&sandbox, arguments);
+        assert_eq!(waiting(&sandbox, ID)["tries"], tries, "{arguments:?}");
+    }
+    let day = due_in(&sandbox, ID);
+    assert!((86_000..=86_400).contains(&day), "{day}");
+
+    // It ends once more: that is news.
+    let end = json!({"reason": "other"});
+    let hook = sandbox.hook(&event("SessionEnd", ID, end));
+    hook.env("CCSESSION_ARCHIVE_AUTO", "true").output();
+    assert_eq!(fs::read(&marks(&sandbox)[0]).unwrap(), b"");
+}
+
+#[test]
+fn a_mark_that_waits_makes_no_start_leave_a_cleanup_behind() {
+    let places = |sandbox: &Sandbox| ccsession::store::Places {
+        state: Some(sandbox.state()),
+        pointers: sandbox.pointers(),
+        config: None,
+    };
+    let sandbox = Sandbox::just_swept();
+    has_ended(&sandbox, ID);
+    let state = ccsession::store::State::open(&places(&sandbox))
+        .unwrap()
+        .unwrap();
+    let now = ccsession::store::clock::now();
+    let is_due = |hours: u64| {
+        let then = now.after(std::time::Duration::from_secs(hours * 3600));
+        ccsession::store::ended::is_any_due(&state, then)
+    };
+    assert!(is_due(0));
+    write(&sandbox.session(ID).join("session.json"), "{bad");
+    archiving(&sandbox, &["cleanup"]);
+    assert!(!is_due(0));
+    assert!(is_due(2));
+}
+
+/// A cleanup that a hook has left behind has no stderr: what it could not do is on record, once a day, and the doctor says so.
+#[test]
+fn what_a_cleanup_that_nobody_sees_could_not_do_is_on_record_once() {
+    let sandbox = Sandbox::just_swept();
+    has_ended(&sandbox, ID);
+    unlistable(&sandbox.session("s-loop"));
+    write(
+        &sandbox.state().join("projects/0123456789abcdef/s-loop"),
+        "",
+    );
+    for _ in 0..2 {
+        let _ = fs::remove_file(sandbox.state().join("sweep"));
+        archiving(&sandbox, &["cleanup", "--if-due", "--quiet", "--detach"]);
+    }
+    let log = crate::support::json_lines(&sandbox.state().join("log.jsonl"));
+    let failed: Vec<&str> = log
+        .iter()
+        .filter(|line| line["what"] == "cleanup failed")
+        .map(|line| line["why"].as_str().unwrap())
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].contains("s-loop"), "{failed:?}");
+    let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
+    assert!(
+        doctor.contains("cleanups failed 1 times within a day, the last: could not list"),
+        "{doctor}"
+    );
+}
+
+/// Where flock fails, as on NFS without a lock daemon.
+#[test]
+fn a_file_system_without_locks_is_said_by_the_cleanup_and_by_the_doctor() {
+    if !crate::faults::can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    has_ended(&sandbox, ID);
+    let pointer = sandbox.pointer("old");
+    write(&pointer, format!("{ID}\n2020-01-01T00:00:00.000000\n"));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    fs::File::options()
+        .append(true)
+        .open(&pointer)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+    for verb in ["cleanup", "doctor"] {
+        let mut run = sandbox.run("strace");
+        run.command
+            .args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "inject=flock:error=ENOLCK",
+            ])
+            .args([crate::support::CCSESSION, verb]);
+        let output = run.output();
+        assert_ne!(output.status.code(), Some(0), "{verb}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("could not lock"), "{verb}: {said}");
+    }
+}
+
+/// The day's work that was begun and never done is due again after an hour, not after a day.
+#[test]
+fn the_days_work_of_a_cleanup_that_was_killed_is_done_an_hour_later() {
+    let sandbox = Sandbox::just_swept();
+    let stamp = sandbox.state().join("daily");
+    for (minutes, is_done) in [(30, false), (61, true)] {
+        write(&stamp, "begun\n");
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(minutes * 60);
+        fs::File::options()
+            .append(true)
+            .open(&stamp)
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+        sandbox.ccsession(["cleanup"]).stdout();
+        assert_eq!(fs::read(&stamp).unwrap().is_empty(), is_done, "{minutes}");
+    }
+}

@@ -219,7 +219,7 @@ fn owners_of_a_session_that_ended_long_ago_go_and_those_of_an_abandoned_one_stay
         age(&sandbox.session(id).join("events.jsonl"), 25 * HOUR);
     }
     let found = format!(
-        "1 session that is long over has owners that are dead: {}",
+        "1 session has owners that are dead and tell nothing any more: {}",
         sandbox.session("s-ended").display()
     );
     assert_eq!(orphans(&sandbox), [(found, DAILY.to_owned())]);

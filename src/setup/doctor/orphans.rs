@@ -28,23 +28,33 @@ struct Orphans {
     without_record: Vec<PathBuf>,
     /// Folders with a record and no event.
     without_journal: Vec<PathBuf>,
-    /// Folders with owners that are dead, of sessions long over.
+    /// Folders with owners that are dead and tell nothing any more.
     owners: Vec<PathBuf>,
     leases: Vec<PathBuf>,
     index: Vec<PathBuf>,
     temporary: Vec<PathBuf>,
+    /// Sessions that a cleanup was about to remove when it was killed.
+    aside: Vec<PathBuf>,
 }
 
 /// Looks for what is alone.
 pub(super) fn examine(judge: &Judge<'_>, pointers: &Pointers<'_>) -> Vec<Finding> {
     let mut orphans = Orphans::default();
-    // What cannot be listed is said by whoever checks that place.
-    let _ = orphans.look_at_sessions(judge);
-    let _ = orphans.look_at_leases(judge);
-    let _ = orphans.look_at_indexes(judge);
-    let _ = orphans.look_for_temporary_files(judge.state, judge.now);
-    let swept = pointers.sweep(true).unwrap_or_default();
-    let left = swept.into_iter().filter(|swept| swept.why == Why::Orphaned);
+    let steps = [
+        orphans.look_at_sessions(judge),
+        orphans.look_at_leases(judge),
+        orphans.look_at_indexes(judge),
+        orphans.look_for_temporary_files(judge.state, judge.now),
+    ];
+    let failed = steps.into_iter().filter_map(Result::err);
+    let unlistable = index::unlistable(judge.state);
+    let failed = failed.chain(unlistable).map(|err| err.to_string());
+    orphans.unreadable.extend(failed);
+    let sweeping = pointers.sweep(true).unwrap_or_default();
+    let left = sweeping
+        .swept
+        .into_iter()
+        .filter(|swept| swept.why == Why::Orphaned);
     orphans.temporary.extend(left.map(|swept| swept.path));
     let findings = orphans.findings();
     if findings.is_empty() {
@@ -57,8 +67,13 @@ impl Orphans {
     fn look_at_sessions(&mut self, judge: &Judge<'_>) -> Result<()> {
         for id in judge.state.session_ids()? {
             let dir = judge.state.session(&id);
-            self.look_at_session(judge, &id, &dir)?;
+            // One that cannot be looked at hides no other.
+            if let Err(err) = self.look_at_session(judge, &id, &dir) {
+                self.unreadable.push(err.to_string());
+            }
         }
+        let left = judge.state.set_aside()?.into_iter();
+        self.aside.extend(left.map(|aside| aside.path()));
         Ok(())
     }
 
@@ -179,8 +194,8 @@ impl Orphans {
                 several(
                     self.owners,
                     "session",
-                    "that is long over has owners that are dead",
-                    "that are long over have owners that are dead",
+                    "has owners that are dead and tell nothing any more",
+                    "have owners that are dead and tell nothing any more",
                 ),
                 CLEAN_UP_DAILY,
             ),
@@ -192,6 +207,15 @@ impl Orphans {
                     "are of no session or of dead processes",
                 ),
                 CLEAN_UP,
+            ),
+            (
+                several(
+                    self.aside,
+                    "session",
+                    "was set aside by a cleanup that was killed",
+                    "were set aside by cleanups that were killed",
+                ),
+                CLEAN_UP_DAILY,
             ),
             (
                 several(

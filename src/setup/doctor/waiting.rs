@@ -1,0 +1,96 @@
+//! What waits because something is in its way, and why: sessions that have ended and could not be put away, archives that
+//! cannot be ended, what a cleanup that a hook has left behind could not do. Nobody else says so: such a cleanup has no
+//! stderr.
+
+use std::time::Duration;
+
+use super::Finding;
+use crate::identity::liveness::Judge;
+use crate::lifecycle::cleanup;
+use crate::store::archive::Archives;
+use crate::store::lock::HOOK_PATIENCE;
+use crate::store::{Error, ended};
+
+/// For how long a session that has ended may wait before somebody should know.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many of a kind are named.
+const MAX_NAMED: usize = 3;
+
+/// Looks for what waits.
+pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = locks(judge).into_iter().collect();
+    findings.extend(failures(judge));
+    if is_auto {
+        findings.extend(sessions(judge));
+    }
+    findings.extend(archives(judge));
+    if findings.is_empty() {
+        let found = "there is nothing that cleanups could not do";
+        findings.push(Finding::ok("waiting", found));
+    }
+    findings
+}
+
+/// Whether the file system of the state directory has locks.
+fn locks(judge: &Judge<'_>) -> Option<Finding> {
+    match judge.state.try_lock(HOOK_PATIENCE) {
+        Ok(_) | Err(Error::Locked { .. }) => None,
+        Err(err) => Some(Finding::fault(
+            "waiting",
+            format!("{err}: nothing is cleaned up or archived"),
+            "set CCSESSION_STATE_DIR to a directory on a file system that has locks (flock)",
+        )),
+    }
+}
+
+fn failures(judge: &Judge<'_>) -> Option<Finding> {
+    let failures = cleanup::failures_of_a_day(judge.state, judge.now);
+    let last = failures.last()?;
+    let found = format!(
+        "cleanups failed {} times within a day, the last: {last}",
+        failures.len()
+    );
+    let remedy = "correct what it names, then run `ccsession cleanup`; it stays listed for a day";
+    Some(Finding::fault("waiting", found, remedy))
+}
+
+/// Sessions that have ended and are not archived, though cleanups tried or a day has passed.
+fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
+    let state = judge.state;
+    let mut waiting: Vec<_> = ended::all(state)
+        .into_iter()
+        .flatten()
+        .filter_map(|mark| match mark.waiting(state) {
+            Some(waiting) => Some((mark.id, Some(waiting))),
+            None if mark.modified().age(judge.now) >= LONG => Some((mark.id, None)),
+            None => None,
+        })
+        .collect();
+    waiting.sort_by(|one, other| one.0.cmp(&other.0));
+    let more = waiting.len().saturating_sub(MAX_NAMED);
+    let findings = waiting.into_iter().take(MAX_NAMED).map(|(id, waiting)| {
+        let why = match waiting {
+            Some(waiting) => format!("tried {} times: {}", waiting.tries, waiting.why),
+            None => "no cleanup has tried within a day".to_owned(),
+        };
+        let found = format!("session {id} has ended and is not archived; {why}");
+        let remedy = "correct what is in the way; `ccsession cleanup` tries again at once";
+        Finding::fault("waiting", found, remedy)
+    });
+    let mut findings: Vec<_> = findings.collect();
+    if more > 0 {
+        let found = format!("{more} more sessions have ended and are not archived");
+        findings.push(Finding::fault("waiting", found, "run `ccsession cleanup`"));
+    }
+    findings
+}
+
+/// Archives that a process that was killed has left, and that cannot be ended.
+fn archives(judge: &Judge<'_>) -> Vec<Finding> {
+    let stuck = Archives::of(judge.state).stuck().unwrap_or_default();
+    let finding = |err: Error| {
+        let remedy = "if a newer version wrote it, use that one again; else remove the file, and `ccsession clock-out` the session again";
+        Finding::fault("waiting", err.to_string(), remedy)
+    };
+    stuck.into_iter().take(MAX_NAMED).map(finding).collect()
+}

@@ -1,0 +1,150 @@
+//! Nothing is removed without asking again: what was gone when a cleanup looked may have come back since, and a clock that is
+//! wrong for one cleanup makes nothing old.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use ccsession::lifecycle::cleanup::{self, Mode};
+use ccsession::model::Config;
+use ccsession::store::{Environment, Places, clock};
+use serde_json::json;
+
+use crate::archive::{begun, clock_out, ended, said, write};
+use crate::support::{ID, Sandbox, as_client, event};
+
+/// The session [`ID`], archived and over.
+fn archived() -> Sandbox {
+    let sandbox = Sandbox::just_swept();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "other");
+    clock_out(&sandbox, &[]);
+    sandbox
+}
+
+/// Waits until a process has opened the file at `path`.
+#[track_caller]
+fn wait_until_open(pid: u32, path: &Path) {
+    let started = Instant::now();
+    let is_open = || {
+        let fds = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten();
+        fds.flatten()
+            .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
+    };
+    while !is_open() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{path:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_session_that_is_resumed_while_it_is_archived_to_be_removed_stays() {
+    let sandbox = archived();
+    let lock = sandbox.state().join("archive.lock");
+    let held = fs::File::options().write(true).open(&lock).unwrap();
+    fs2::FileExt::lock_exclusive(&held).unwrap();
+    let mut cleanup = sandbox
+        .ccsession(["cleanup", "--quiet"])
+        .env("CCSESSION_RETENTION_SESSIONS", "1us");
+    let mut child = cleanup.command.spawn().unwrap();
+    wait_until_open(child.id(), &fs::canonicalize(&lock).unwrap());
+    for payload in [
+        event("SessionStart", ID, json!({"source": "resume"})),
+        event("UserPromptSubmit", ID, json!({"prompt": "go on"})),
+    ] {
+        sandbox
+            .hook(&payload)
+            .env("CLAUDE_PID", as_client())
+            .silent();
+    }
+    fs2::FileExt::unlock(&held).unwrap();
+    child.wait().unwrap();
+    let listed = sandbox.ccsession(["list", "--json"]).json();
+    assert_eq!(listed["sessions"][0]["session_id"], ID);
+    assert_eq!(listed["sessions"][0]["state"], "active");
+    assert_eq!(sandbox.journal(ID).len(), 4);
+    sandbox.assert_no_leftovers();
+}
+
+/// A cleanup that was killed between setting a session aside and looking at it, or while it removed it.
+#[test]
+fn a_session_that_was_set_aside_comes_back_and_one_whose_removal_began_goes() {
+    for (name, comes_back) in [(".leaving-", true), (".gone-", false)] {
+        let sandbox = archived();
+        let aside = sandbox.state().join("sessions").join(format!("{name}{ID}"));
+        fs::rename(sandbox.session(ID), &aside).unwrap();
+        let doctor = sandbox.ccsession(["doctor"]).output();
+        let doctor = String::from_utf8(doctor.stdout).unwrap();
+        assert!(
+            doctor.contains("was set aside by a cleanup that was killed"),
+            "{doctor}"
+        );
+        sandbox.ccsession(["cleanup"]).stdout();
+        assert!(!aside.exists(), "{name}");
+        assert_eq!(sandbox.session(ID).exists(), comes_back, "{name}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
+    let sandbox = archived();
+    let journal = sandbox.session(ID).join("events.jsonl");
+    let journal = fs::File::options().append(true).open(journal).unwrap();
+    let hour = SystemTime::now() - Duration::from_secs(3600);
+    journal.set_modified(hour).unwrap();
+    let places = Places {
+        state: Some(sandbox.state()),
+        pointers: sandbox.pointers(),
+        config: None,
+    };
+    let env = Environment {
+        claude_config_dir: Some(sandbox.home().join(".claude")),
+        ..Environment::default()
+    };
+    let day = Duration::from_secs(86_400);
+    let config = Config {
+        retention_sessions: Some(day * 30),
+        retention_archive: Some(day * 60),
+        archive_auto: false,
+        ..Config::default()
+    };
+    let ahead = clock::now().after(day * 400);
+    let report = cleanup::run(&env, &places, &config, 30.0, ahead, Mode::Asked).unwrap();
+    assert_eq!(report.pruned, []);
+    assert!(sandbox.session(ID).exists());
+}
+
+/// A session that is run again and again, and whose launchers are killed, has ever more dead owners on record.
+#[test]
+fn any_number_of_dead_owners_hides_no_living_one_and_a_cleanup_leaves_one() {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+    let owners = sandbox.session(ID).join("owners");
+    let living = fs::read_dir(&owners)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let owner: serde_json::Value = serde_json::from_slice(&fs::read(&living).unwrap()).unwrap();
+    for number in 1..=600_u64 {
+        let mut dead = owner.clone();
+        // No process of this pid has started so late.
+        dead["start"] = json!(owner["start"].as_u64().unwrap() + number);
+        dead["launcher"] = json!(number % 2 == 0);
+        let name = format!("{}-{}", dead["pid"], dead["start"]);
+        write(&owners.join(name), dead.to_string());
+    }
+    let state = || sandbox.ccsession(["list", "--json"]).json()["sessions"][0]["state"].clone();
+    assert_eq!(state(), "active");
+    for _ in 0..4 {
+        sandbox.ccsession(["cleanup"]).stdout();
+    }
+    assert!(living.exists());
+    assert_eq!(fs::read_dir(&owners).unwrap().count(), 2);
+    assert_eq!(state(), "active");
+}
