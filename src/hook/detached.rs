@@ -1,12 +1,23 @@
 //! The one process that a hook leaves behind: the sweep that is due.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::identity::process;
 use crate::store::{Error, Result, file};
+
+/// How long a cleanup is waited for that nobody would reap: most take a few milliseconds.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// The first pause between two looks at it; each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Starts `ccsession cleanup --if-due`, with all streams on /dev/null. It makes a session of its own and, when this
 /// process has ended, has no parent here: the client neither waits for it nor ends it.
+///
+/// Where the first process reaps no orphans, as in a container with `sleep infinity`, a cleanup that outlived this process
+/// would stay as a zombie for as long as the container. There it is waited for, in most cases to its end.
 ///
 /// # Errors
 /// [`Error::Io`] where there is no `ccsession`, or it cannot be started.
@@ -23,7 +34,20 @@ pub(super) fn start_sweep() -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    started.map(drop).map_err(Error::io("start", &program))
+    let child = started.map_err(Error::io("start", &program))?;
+    if !process::reaps_orphans() {
+        wait(child, PATIENCE);
+    }
+    Ok(())
+}
+
+/// Waits until the child has ended, or for so long.
+fn wait(mut child: Child, patience: Duration) {
+    let (started, mut pause) = (Instant::now(), PAUSE);
+    while matches!(child.try_wait(), Ok(None)) && started.elapsed() + pause <= patience {
+        thread::sleep(pause);
+        pause *= 2;
+    }
 }
 
 /// The CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, the one beside it from anywhere

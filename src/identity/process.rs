@@ -177,6 +177,11 @@ pub fn ignores(signal: i32) -> bool {
     system::ignores(signal)
 }
 
+/// Whether a process that is left behind is reaped when it ends; yes where that cannot be known.
+pub fn reaps_orphans() -> bool {
+    system::reaps_orphans()
+}
+
 /// The process that started this one, or took it over.
 pub fn parent() -> u32 {
     std::os::unix::process::parent_id()

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::archive::{NONE, begun, files, said, write};
-use crate::support::{ID, Sandbox, event};
+use crate::support::{ID, SESSION_START, Sandbox, event};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -137,4 +137,37 @@ fn whoever_starts_or_clocks_in_does_not_depend_on_a_cleanup() {
         "still to be archived"
     );
     assert_eq!(files(&sandbox), NONE);
+}
+
+/// A busy machine may be slower than a hook waits, so one round of several is enough; without waiting each leaves a zombie.
+#[test]
+fn where_the_first_process_reaps_nothing_a_cleanup_is_no_zombie() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        until grep -q cat /proc/1/comm; do sleep 0.01; done
+        for round in 1 2 3 4 5 6 7 8 9 10; do
+            rm -f "$STAMP"
+            printf '%s' "$PAYLOAD" | "$HOOK"
+            [ -e "$STAMP" ] || echo "no cleanup in round $round"
+            grep -q '(ccsession)' /proc/[0-9]*/stat 2>/dev/null || { echo none; break; }
+        done >"$SAID"
+        : >"$GATE""#;
+    let gate = sandbox.path("gate");
+    let made = std::process::Command::new("mkfifo").arg(&gate).status();
+    assert!(made.unwrap().success());
+    let first = format!("({script}) & exec cat \"$GATE\"");
+    let Some(words) = crate::identity::with_own_pids(&["/bin/sh", "-c", &first]) else {
+        return;
+    };
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    let mut run = sandbox.run("unshare");
+    run.command.args(words);
+    run.env("PAYLOAD", start.to_string())
+        .env("HOOK", SESSION_START)
+        .env("STAMP", sandbox.state().join("sweep"))
+        .env("GATE", &gate)
+        .env("SAID", sandbox.path("said"))
+        .expect(0, "", "");
+    let said = fs::read_to_string(sandbox.path("said")).unwrap();
+    assert_eq!(said.lines().last(), Some("none"), "{said}");
 }

@@ -46,12 +46,28 @@ pub(super) fn started_by(start: u64) -> u64 {
 /// Whether this process ignores the signal, as under `nohup`.
 pub(super) fn ignores(signal: i32) -> bool {
     let status = file::read_kernel("/proc/self/status");
-    let mask = status.as_deref().and_then(|status| {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("SigIgn:"))?;
-        u64::from_str_radix(line.trim(), 16).ok()
-    });
+    status.is_some_and(|status| has_signal(&status, "SigIgn:", signal))
+}
+
+/// Whether the first process takes note of children that end, as one does that reaps orphans: it handles, blocks or
+/// ignores SIGCHLD. `sleep infinity`, as in many containers, does not.
+pub(super) fn reaps_orphans() -> bool {
+    let status = file::read_kernel("/proc/1/status");
+    status.is_none_or(|status| takes_note_of_children(&status))
+}
+
+fn takes_note_of_children(status: &str) -> bool {
+    let child = rustix::process::Signal::CHILD.as_raw();
+    let masks = ["SigBlk:", "SigIgn:", "SigCgt:"];
+    masks.iter().any(|mask| has_signal(status, mask, child))
+}
+
+/// Whether a process of this status has the signal in its mask of this name.
+fn has_signal(status: &str, name: &str, signal: i32) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     let bit = u32::try_from(signal - 1)
         .ok()
         .and_then(|place| 1_u64.checked_shl(place));
@@ -98,6 +114,30 @@ mod tests {
         assert!(named("claude").is_client);
         assert!(!named("claude (x").is_client && !named("my claude").is_client);
         assert_eq!(parse_stat(42, &stat.replace(") S 7", ") Z 7")), None);
+    }
+
+    #[test]
+    fn the_first_process_reaps_if_it_takes_note_of_children() {
+        let status = |blocked: &str, ignored: &str, caught: &str| {
+            format!("Name:\tx\nSigBlk:\t{blocked}\nSigIgn:\t{ignored}\nSigCgt:\t{caught}\n")
+        };
+        let none = "0000000000000000";
+        let child = "0000000000010000";
+        assert!(!takes_note_of_children(&status(none, none, none)));
+        assert!(!takes_note_of_children(&status(
+            none,
+            "0000000000001000",
+            "00000000000004e8"
+        )));
+        for masks in [
+            [child, none, none],
+            [none, child, none],
+            [none, none, child],
+        ] {
+            assert!(takes_note_of_children(&status(
+                masks[0], masks[1], masks[2]
+            )));
+        }
     }
 
     #[test]

@@ -65,6 +65,11 @@ pub(super) fn ignores(_signal: i32) -> bool {
     false
 }
 
+/// launchd does.
+pub(super) fn reaps_orphans() -> bool {
+    true
+}
+
 /// When a process with this `start` had started: microseconds since 1970.
 pub(super) fn started_by(start: u64) -> u64 {
     start

@@ -28,6 +28,10 @@ pub(super) fn ignores(_signal: i32) -> bool {
     false
 }
 
+pub(super) fn reaps_orphans() -> bool {
+    true
+}
+
 pub(super) fn started_by(start: u64) -> u64 {
     start
 }
