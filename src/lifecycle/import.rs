@@ -4,6 +4,7 @@
 //! What a session's hooks have not recorded goes to `transcript.jsonl` beside its journal. That file is replaced whole, so
 //! an import can be repeated, or killed, at any moment; and what is in it stays, whatever became of the transcripts.
 
+mod calls;
 mod claims;
 mod events;
 mod known;
@@ -15,6 +16,7 @@ mod thread;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use calls::Calls;
 use claims::{Claims, Place};
 use events::Made;
 use known::Known;
@@ -203,6 +205,11 @@ impl Session<'_> {
             cwd: self.record.as_ref().and_then(|record| record.cwd.clone()),
             claims,
             spawned: HashMap::new(),
+            calls: Calls::default(),
+            agents: Vec::new(),
+            clients_own: HashSet::new(),
+            notified: HashSet::new(),
+            queued: HashMap::new(),
             facts: Facts::default(),
             made: Vec::new(),
             copies: Copies::default(),
@@ -218,6 +225,8 @@ impl Session<'_> {
         for agent in &self.source.agents {
             failed.extend(reading.agent(agent).err().map(|err| (&agent.path, err)));
         }
+        reading.link_agents();
+        reading.tasks_end();
         reading.start();
         let read = Read {
             facts: reading.facts,

@@ -15,6 +15,7 @@ use super::call::{Call, Closed, Moment, State};
 use super::event::Outcome;
 use super::line::Kind;
 use super::trace::{Batched, Span, Step, Trace};
+use super::wording::is_clients_own_agent;
 
 /// Copies of one event that come within this time are one event that several registered hooks told.
 const SAME_MOMENT: i64 = 250_000;
@@ -112,6 +113,8 @@ pub struct Run {
     pub is_linked: bool,
     /// Whether its SubagentStart is on record.
     has_begun: bool,
+    /// Whether a transcript told of it, and no hook.
+    is_imported: bool,
 }
 
 impl Agent<'_> {
@@ -311,13 +314,17 @@ impl<'a> Fold<'a> {
                     last.ended.get_or_insert(now);
                 }
             }
+            // An imported notice that came in the middle of a turn.
+            Kind::Other => {
+                let task = self.notifies(step).and_then(|notified| notified.task_id);
+                self.background_over(task, now);
+            }
             Kind::SubagentStart
             | Kind::SessionStart
             | Kind::RunStart
             | Kind::RunEnd
             | Kind::ClockIn
-            | Kind::CwdChanged
-            | Kind::Other => {}
+            | Kind::CwdChanged => {}
         }
     }
 
@@ -779,6 +786,9 @@ impl<'a> Fold<'a> {
 
     /// A subagent begins, or one is heard of whose beginning was not.
     fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
+        if is_clients_own_agent(agent_id) {
+            return;
+        }
         let agents = &mut self.activity.agents;
         let place = *self.agents.entry(agent_id).or_insert(agents.len());
         if place == agents.len() {
@@ -818,6 +828,7 @@ impl<'a> Fold<'a> {
                     call: None,
                     is_linked: false,
                     has_begun: is_start,
+                    is_imported: step.is_imported(),
                 });
             }
         }

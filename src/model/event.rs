@@ -40,6 +40,8 @@ pub mod name {
     pub const POST_COMPACT: &str = "PostCompact";
     pub const CWD_CHANGED: &str = "CwdChanged";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
+    /// Ours: a transcript tells, in the middle of a turn, that a background task has ended.
+    pub const TASK_NOTIFICATION: &str = "TaskNotification";
     /// Ours: `ccsession run` is about to start a command.
     pub const RUN_START: &str = "RunStart";
     /// Ours: that command has ended.

@@ -29,9 +29,18 @@ impl Project {
         &self.root
     }
 
-    /// The last component of the root; empty for `/`.
+    /// The last component of the root; empty for `/`. A root on another system, as an imported session may have one, ends
+    /// in a component by that system's rules.
     pub fn name(&self) -> ProjectName {
-        ProjectName(self.root.file_name().unwrap_or_default().to_owned())
+        let name = match self.root.to_str().filter(|root| is_windows_path(root)) {
+            Some(root) => OsStr::new(root.trim_end_matches(SEPARATORS))
+                .as_bytes()
+                .rsplit(|byte| matches!(byte, b'\\' | b'/'))
+                .next()
+                .map(OsStr::from_bytes),
+            None => self.root.file_name(),
+        };
+        ProjectName(name.unwrap_or_default().to_owned())
     }
 
     /// The root as a folder name: 16 hex digits of FNV-1a. Two projects of one name have different keys; should two
@@ -45,6 +54,25 @@ impl Project {
         });
         format!("{hash:016x}")
     }
+}
+
+/// What separates the components of a path on Windows.
+const SEPARATORS: [char; 2] = ['\\', '/'];
+
+/// Whether `cwd` is the directory of a session: an absolute path here, or on Windows, whose client's transcripts may be read
+/// here, too.
+pub fn is_place(cwd: &str) -> bool {
+    cwd.starts_with('/') || is_windows_path(cwd)
+}
+
+/// Whether `path` is an absolute one of Windows: with a drive (`C:\…`), or a share (`\\server\…`).
+fn is_windows_path(path: &str) -> bool {
+    let has_drive = || {
+        let (drive, rest) = path.split_once(':')?;
+        let is_letter = drive.len() == 1 && drive.starts_with(|c: char| c.is_ascii_alphabetic());
+        (is_letter && rest.starts_with(SEPARATORS)).then_some(())
+    };
+    path.starts_with("\\\\") || has_drive().is_some()
 }
 
 /// A project's bare name: any bytes.

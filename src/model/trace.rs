@@ -284,6 +284,11 @@ impl Trace {
 }
 
 impl Step {
+    /// Whether no hook told of it: a hook has a clock and knows its client.
+    pub(super) fn is_imported(&self) -> bool {
+        self.mono.is_none() && self.pid.is_none()
+    }
+
     /// By how much the clock was ahead of the boot clock, and the boot clock, in microseconds.
     pub(super) fn clocks(&self) -> Option<(i64, i64)> {
         let mono = self.mono.filter(|mono| *mono <= LONGEST_UP)?;

@@ -19,25 +19,85 @@ pub fn error_class(error: &str) -> String {
     }
 }
 
-/// What the text of a result in a batch says of the call. The client marks calls that never ran; words for a refusal
-/// are those of version 2.1.329.
+/// What the text of a failed result, or of one in a batch, says of the call. The client marks calls that never ran; for a
+/// refusal it has had other words in each version.
 pub fn outcome_in(text: &str) -> Option<Outcome> {
-    const REFUSED: [&str; 6] = [
+    /// How a refusal begins. What was refused may follow, over several lines.
+    const BEGINNINGS: [&str; 11] = [
+        "The user doesn't want to proceed with this tool use",
+        "The user doesn't want to take this action right now",
+        "The agent proposed a plan that was rejected by the user",
+        "Permission for this ",
+        "Permission to ",
+        "Claude requested permissions to ",
+        "This command requires approval",
+        "This Bash command contains multiple operations",
+        "This call was denied and did not run",
+        "Execution stopped by PreToolUse hook",
+        "Auto mode ",
+    ];
+    /// What the first line of a refusal says, or of nothing else that a tool's error is.
+    const WORDS: [&str; 12] = [
         "has been denied",
         "needs approval",
+        "requires approval",
+        "require approval",
         "doesn't want to proceed",
         "haven't granted it",
+        "was blocked. For security, Claude Code may only",
+        "was blocked by a deny rule",
+        "auto mode cannot determine the safety of",
+        "operation blocked by hook",
         "Auto mode is unavailable",
         " hook error: [",
     ];
     if text.starts_with("Exit code ") || text.starts_with("<tool_use_error>") {
         return Some(Outcome::Failed);
     }
+    let begins = BEGINNINGS.iter().any(|words| text.starts_with(words));
     let first = text.lines().next().unwrap_or_default();
-    REFUSED
-        .iter()
-        .any(|words| first.contains(words))
-        .then_some(Outcome::Denied)
+    let says = || WORDS.iter().any(|words| first.contains(words));
+    (begins || says()).then_some(Outcome::Denied)
+}
+
+/// What the client's own word for a call that it did not let through says, whatever the text is: its `toolDenialKind`. One
+/// that was broken off or left out was not refused.
+pub fn denial(kind: &str) -> Option<Outcome> {
+    (!matches!(kind, "interrupted" | "cancelled")).then_some(Outcome::Denied)
+}
+
+/// Whether the client runs this subagent for itself, by the id that it gives it: `a`, what it does, and a number.
+pub fn is_clients_own_agent(id: &str) -> bool {
+    const LABELS: [&str; 16] = [
+        "compact",
+        "prompt_suggestion",
+        "side_question",
+        "session_memory",
+        "extract_memories",
+        "auto_dream",
+        "magic_docs",
+        "speculation",
+        "agent_summary",
+        "away_summary",
+        "rename",
+        "resume_cache_warm",
+        "plugin_model_fork",
+        "hook_agent",
+        "hook_prompt",
+        "insights",
+    ];
+    let label = id.strip_prefix('a').and_then(|rest| rest.rsplit_once('-'));
+    label.is_some_and(|(label, number)| {
+        LABELS.contains(&label) && number.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+/// Whether the client asks this of a subagent that it runs for itself, where no call of the model's asks it.
+pub fn is_clients_own_prompt(prompt: &str) -> bool {
+    prompt == "Warmup"
+        || prompt.starts_with("[SUGGESTION MODE: ")
+        || prompt
+            .starts_with("Your task is to create a detailed summary of the conversation so far")
 }
 
 /// Whether a prompt is not a person's, but the client's word that a background task has ended.
@@ -47,9 +107,25 @@ pub fn is_task_notification(prompt: &str) -> bool {
 
 /// The task that a `<task-notification>` is about.
 pub fn notified_task(prompt: &str) -> Option<String> {
-    let (_, rest) = prompt.split_once("<task-id>")?;
-    let (id, _) = rest.split_once("</task-id>")?;
+    let id = between(prompt, "<task-id>", "</task-id>")?;
     Some(id.trim().to_owned()).filter(|id| is_word(id))
+}
+
+/// The tasks of which these notices tell the end: not all notices of a task that goes on have a status.
+pub fn ended_tasks(text: &str) -> Vec<String> {
+    let mut ended = Vec::new();
+    for notice in text.split("<task-notification>").skip(1) {
+        let status = between(notice, "<status>", "</status>");
+        if status.is_some_and(|status| !matches!(status.trim(), "running" | "pending")) {
+            ended.extend(notified_task(notice));
+        }
+    }
+    ended
+}
+
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(begin)?;
+    Some(rest.split_once(end)?.0)
 }
 
 /// Whether `text` is one short word, such as a name that the client gave to a kind of error, and not a secret that is as

@@ -462,6 +462,467 @@ fn whole_records_are_read_whatever_surrounds_them() {
     }
 }
 
+/// One line of the session [`ID`] with these members besides the usual ones; the seconds are its place in the session.
+fn old_line(uuid: &str, parent: Option<&str>, seconds: u32, more: Value) -> Value {
+    let mut line = json!({"uuid": uuid, "parentUuid": parent, "sessionId": ID, "cwd": "/home/dev/shop", "version": "1.0.98",
+        "isSidechain": false, "timestamp": format!("2026-03-01T12:{:02}:{:02}.000Z", seconds / 60, seconds % 60)});
+    line.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    line
+}
+
+fn asked(prompt: &str) -> Value {
+    json!({"type": "user", "message": {"role": "user", "content": prompt}})
+}
+
+fn answered(text: &str) -> Value {
+    json!({"type": "assistant", "message": {"role": "assistant", "content": [{"type": "text", "text": text}]}})
+}
+
+fn called(id: &str, tool: &str, input: Value) -> Value {
+    json!({"type": "assistant", "message": {"role": "assistant",
+        "content": [{"type": "tool_use", "id": id, "name": tool, "input": input}]}})
+}
+
+fn came_back(id: &str, text: &str) -> Value {
+    json!({"type": "user", "message": {"role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": id, "content": text}]}})
+}
+
+fn on_the_side(mut line: Value) -> Value {
+    line["isSidechain"] = true.into();
+    line
+}
+
+impl Sandbox {
+    fn put_session(&self, lines: &[Value]) {
+        put_lines(&self.projects().join(format!("shop/{ID}.jsonl")), lines);
+    }
+
+    fn timeline(&self) -> Value {
+        self.ccsession(["timeline", ID, "--json"]).json()
+    }
+
+    /// The calls of the session, by their ids, and how each ended.
+    fn states(&self) -> BTreeMap<String, String> {
+        let timeline = self.timeline();
+        let calls = timeline["calls"].as_array().unwrap().iter();
+        calls
+            .map(|call| (text(call, "tool_use_id"), text(call, "state")))
+            .collect()
+    }
+
+    /// Imports once more, and makes sure that nothing changes.
+    #[track_caller]
+    fn import_again(&self) {
+        let before = self.snapshot(&self.state());
+        assert!(self.import().starts_with("imported 0 sessions, 0 events"));
+        assert_eq!(self.snapshot(&self.state()), before);
+    }
+}
+
+#[test]
+fn a_result_ends_its_call_wherever_it_stands() {
+    let sandbox = Sandbox::new();
+    let agent = |line: Value| {
+        let mut line = on_the_side(line);
+        line["agentId"] = "a1".into();
+        line
+    };
+    let main = [
+        old_line("u1", None, 1, asked("go")),
+        old_line("u9", Some("u8"), 9, came_back("toolu_far", "done")),
+        old_line("u3", Some("u2"), 3, came_back("toolu_near", "done")),
+        old_line("u2", Some("u1"), 2, called("toolu_near", "Edit", json!({}))),
+        old_line("u4", Some("u3"), 4, came_back("toolu_others", "done")),
+        old_line("u5", Some("u4"), 5, came_back("toolu_nobodys", "done")),
+        old_line("u8", Some("u7"), 8, called("toolu_far", "Bash", json!({}))),
+        old_line("u10", Some("u9"), 10, answered("all done")),
+    ];
+    sandbox.put_session(&main);
+    let others = [
+        agent(old_line("v1", None, 2, asked("help"))),
+        agent(old_line(
+            "v2",
+            Some("v1"),
+            3,
+            called("toolu_others", "Read", json!({})),
+        )),
+        agent(old_line("v3", Some("v2"), 5, answered("helped"))),
+    ];
+    let below = format!("shop/{ID}/subagents/agent-a1.jsonl");
+    put_lines(&sandbox.projects().join(below), &others);
+    sandbox.import();
+    let ok = |id: &str| (id.to_owned(), "ok".to_owned());
+    let expected = ["toolu_far", "toolu_near", "toolu_others"].map(ok);
+    assert_eq!(sandbox.states(), BTreeMap::from(expected));
+    assert_eq!(sandbox.timeline()["prompts"][0]["end"], "stopped");
+    sandbox.import_again();
+}
+
+/// Three subagents of an old client in the session's own transcript, whose lines come in turns and in no order.
+fn parallel_sidechains() -> Vec<Value> {
+    let side = |uuid: &str, parent: Option<&str>, seconds, more| {
+        on_the_side(old_line(uuid, parent, seconds, more))
+    };
+    let task = |prompt: &str| json!({"prompt": prompt, "description": "help", "subagent_type": "general-purpose"});
+    vec![
+        old_line("u1", None, 1, asked("three helpers")),
+        old_line(
+            "u2",
+            Some("u1"),
+            2,
+            called("toolu_T1", "Task", task("write the types")),
+        ),
+        old_line(
+            "u3",
+            Some("u2"),
+            2,
+            called("toolu_T2", "Task", task("write the tests")),
+        ),
+        old_line(
+            "u4",
+            Some("u3"),
+            2,
+            called("toolu_T3", "Task", task("write the tests")),
+        ),
+        side("c1", None, 3, asked("write the tests")),
+        side("b1", None, 3, asked("write the tests")),
+        side("a3", Some("a2"), 6, came_back("toolu_a", "done")),
+        side("a1", None, 3, asked("write the types")),
+        side("b2", Some("b1"), 5, called("toolu_b", "Write", json!({}))),
+        side("a2", Some("a1"), 4, called("toolu_a", "Write", json!({}))),
+        side("a4", Some("a3"), 8, answered("types done")),
+        side("b3", Some("b2"), 9, came_back("toolu_b", "done")),
+        side("c2", Some("c1"), 10, answered("other tests done")),
+        side("b4", Some("b3"), 11, answered("tests done")),
+        side("w1", None, 11, asked("Warmup")),
+        side("w2", Some("w1"), 11, answered("ready")),
+        side("s1", None, 11, asked("nobody asked for this")),
+        side("s2", Some("s1"), 12, answered("still done")),
+        old_line("u5", Some("u4"), 12, came_back("toolu_T3", "tests done")),
+        old_line("u6", Some("u5"), 12, came_back("toolu_T1", "types done")),
+        old_line(
+            "u7",
+            Some("u6"),
+            13,
+            came_back("toolu_T2", "other tests done"),
+        ),
+        old_line("u8", Some("u7"), 700, answered("all done")),
+    ]
+}
+
+#[test]
+fn parallel_sidechains_belong_to_the_calls_whose_prompts_they_carry() {
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&parallel_sidechains());
+    sandbox.import();
+    let of = |agent: &Value| {
+        let end = text(agent, "ended_at");
+        (
+            text(agent, "agent_id"),
+            text(agent, "tool_use_id"),
+            end[14..19].to_owned(),
+        )
+    };
+    let timeline = sandbox.timeline();
+    let mut agents: Vec<_> = timeline["agents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(of)
+        .collect();
+    agents.sort();
+    let agent =
+        |id: &str, call: &str, end: &str| (format!("side-{id}"), call.to_owned(), end.to_owned());
+    let expected = [
+        agent("a1", "toolu_T1", "00:08"),
+        agent("b1", "toolu_T3", "00:11"),
+        agent("c1", "toolu_T2", "00:10"),
+        // Of no call, and never of one by their order.
+        agent("s1", "", "00:12"),
+    ];
+    assert_eq!(agents, expected);
+    assert_eq!(sandbox.states().len(), 5);
+    sandbox.import_again();
+}
+
+#[test]
+fn a_part_of_parallel_sidechains_and_the_rest_are_as_the_whole() {
+    let lines = parallel_sidechains();
+    let whole = Sandbox::new();
+    whole.put_session(&lines);
+    whole.import();
+    for (from, to) in [(0, 9), (0, 12), (9, 22), (11, 22)] {
+        let sandbox = Sandbox::new();
+        sandbox.put_session(&lines[from..to]);
+        sandbox.import();
+        sandbox.import_again();
+        sandbox.put_session(&lines);
+        sandbox.import();
+        assert_eq!(
+            sandbox.timeline()["agents"],
+            whole.timeline()["agents"],
+            "{from}..{to}"
+        );
+        sandbox.import_again();
+    }
+}
+
+#[test]
+fn what_was_refused_is_denied_by_the_clients_words_or_by_its_field() {
+    let refusals = [
+        (
+            "The user doesn't want to proceed with this tool use. The tool use was rejected.",
+            None,
+        ),
+        (
+            "The user doesn't want to take this action right now. STOP what you are doing.",
+            None,
+        ),
+        (
+            "Permission for this action was denied by the Claude Code auto mode classifier. Reason: no.",
+            None,
+        ),
+        (
+            "Permission for this tool use was denied. It requires approval.",
+            None,
+        ),
+        (
+            "Permission to use Bash with command cd /x\nrm -r y has been denied.",
+            None,
+        ),
+        (
+            "Claude requested permissions to write to /x,\nbut you haven't granted it yet.",
+            None,
+        ),
+        ("This command requires approval", None),
+        (
+            "ls in '/x' was blocked. For security, Claude Code may only list files in the allowed directories.",
+            None,
+        ),
+        (
+            "the model is temporarily unavailable, so auto mode cannot determine the safety of Bash.",
+            None,
+        ),
+        ("not today", Some("permission-rule")),
+        ("not today", Some("automode-blocked")),
+        ("not today", Some("automode-unavailable")),
+        ("not today", Some("a-kind-of-tomorrow")),
+    ];
+    let kept = [
+        (
+            "Exit code 1\nThis command requires approval",
+            None,
+            "failed",
+        ),
+        (
+            "<tool_use_error>File does not exist.</tool_use_error>",
+            None,
+            "failed",
+        ),
+        (
+            "<tool_use_error>Sibling tool call errored</tool_use_error>",
+            Some("cancelled"),
+            "failed",
+        ),
+        ("Request failed with status code 403", None, "failed"),
+        (
+            "[Tool call skipped: the turn was stopped before this call ran.]",
+            Some("cancelled"),
+            "abandoned",
+        ),
+        (
+            "[Request interrupted by user for tool use]",
+            Some("interrupted"),
+            "abandoned",
+        ),
+    ];
+    let denied = refusals
+        .into_iter()
+        .map(|(text, kind)| (text, kind, "denied"));
+    let mut lines = vec![old_line("u0", None, 0, asked("go"))];
+    let mut expected = BTreeMap::new();
+    for (number, (text, kind, state)) in denied.chain(kept).enumerate() {
+        let id = format!("toolu_{number:02}");
+        lines.push(old_line(
+            &format!("c{number}"),
+            None,
+            1,
+            called(&id, "Bash", json!({})),
+        ));
+        let mut result = old_line(&format!("r{number}"), None, 2, came_back(&id, text));
+        result["message"]["content"][0]["is_error"] = true.into();
+        if let Some(kind) = kind {
+            result["toolDenialKind"] = kind.into();
+        }
+        lines.push(result);
+        expected.insert(id, state.to_owned());
+    }
+    lines.push(old_line("u99", None, 3, answered("so be it")));
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    assert_eq!(sandbox.states(), expected);
+}
+
+#[test]
+fn the_end_of_a_background_task_is_taken_from_where_it_stands() {
+    let notice = |task: &str, status: &str| {
+        format!(
+            "<task-notification>\n<task-id>{task}</task-id>\n<status>{status}</status>\n</task-notification>"
+        )
+    };
+    let mut lines = vec![old_line("u0", None, 0, asked("go"))];
+    for task in ["b1", "b2", "b3", "b4"] {
+        let id = format!("toolu_{task}");
+        lines.push(old_line(
+            &format!("c{task}"),
+            None,
+            1,
+            called(&id, "Bash", json!({})),
+        ));
+        let mut result = old_line(
+            &format!("r{task}"),
+            None,
+            2,
+            came_back(&id, "in the background"),
+        );
+        result["toolUseResult"] = json!({"backgroundTaskId": task});
+        lines.push(result);
+    }
+    let queued = |uuid: &str, seconds, prompt: Value| {
+        let attachment =
+            json!({"type": "queued_command", "commandMode": "task-notification", "prompt": prompt});
+        old_line(
+            uuid,
+            None,
+            seconds,
+            json!({"type": "attachment", "attachment": attachment}),
+        )
+    };
+    let both = notice("b1", "completed") + &notice("b2", "failed");
+    lines.push(queued("q1", 30, json!([{"type": "text", "text": both}])));
+    // It goes on.
+    lines.push(queued("q2", 40, notice("b3", "running").into()));
+    // The client heard of it, and the model never did.
+    lines.push(
+        json!({"type": "queue-operation", "operation": "enqueue", "sessionId": ID,
+        "timestamp": "2026-03-01T12:00:50.000Z", "content": notice("b4", "killed")}),
+    );
+    lines.push(old_line("u99", None, 60, answered("done")));
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let end = |call: &Value| {
+        text(call, "background_ended_at")
+            .get(17..19)
+            .map(str::to_owned)
+    };
+    let ends: Vec<_> = timeline["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(end)
+        .collect();
+    let at = |seconds: &str| Some(seconds.to_owned());
+    assert_eq!(ends, [at("30"), at("30"), None, at("50")]);
+    assert_eq!(timeline["prompts"].as_array().unwrap().len(), 1);
+    sandbox.import_again();
+}
+
+#[test]
+fn what_the_client_runs_for_itself_is_no_subagent() {
+    let sandbox = Sandbox::new();
+    let task = json!({"prompt": "Warmup", "subagent_type": "general-purpose"});
+    sandbox.put_session(&[
+        old_line("u0", None, 0, asked("go")),
+        old_line("u1", Some("u0"), 1, called("toolu_T", "Task", task)),
+        old_line("u2", Some("u1"), 9, came_back("toolu_T", "warm")),
+    ]);
+    let agents = [
+        ("acompact-1f2e3d", "anything", 2),
+        (
+            "aprompt_suggestion-1f2e3d",
+            "[SUGGESTION MODE: suggest what the user might type]",
+            2,
+        ),
+        ("a0000001", "Warmup", 20),
+        // These two the model has started.
+        ("a0000002", "Warmup", 3),
+        ("acompact-report", "write a report", 2),
+    ];
+    for (id, prompt, seconds) in agents {
+        let line = |uuid: String, seconds, more| {
+            let mut line = on_the_side(old_line(&uuid, None, seconds, more));
+            line["agentId"] = id.into();
+            line
+        };
+        let lines = [
+            line(format!("{id}-1"), seconds, asked(prompt)),
+            line(format!("{id}-2"), seconds + 1, answered("yes")),
+        ];
+        let path = format!("shop/{ID}/subagents/agent-{id}.jsonl");
+        put_lines(&sandbox.projects().join(path), &lines);
+    }
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let agents = timeline["agents"].as_array().unwrap().iter();
+    let agents: BTreeSet<String> = agents.map(|agent| text(agent, "agent_id")).collect();
+    let expected = ["a0000002", "acompact-report"].map(str::to_owned);
+    assert_eq!(agents, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_folder_that_is_a_link_is_followed_once_and_named_where_it_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::new();
+    let disk = sandbox.path("disk");
+    copy_tree(&data("transcripts/a"), &disk.join("projects"));
+    copy_tree(&data("transcripts/c"), &disk.join("shared"));
+    let projects = disk.join("projects");
+    symlink(disk.join("shared/-home-dev-shop"), projects.join("linked")).unwrap();
+    symlink(projects.join("-home-dev-shop"), projects.join("again")).unwrap();
+    symlink(&projects, projects.join("loop")).unwrap();
+    symlink(projects.join("circle"), projects.join("circle")).unwrap();
+    symlink(disk.join("gone"), projects.join("nowhere")).unwrap();
+    fs::create_dir_all(sandbox.home().join(".claude")).unwrap();
+    symlink(&projects, sandbox.projects()).unwrap();
+    let told = sandbox.ccsession(["import", "--json"]).output();
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(report["sessions"], 2);
+    let left_out = report["left_out"].as_array().unwrap().iter();
+    let names: Vec<String> = left_out
+        .map(|left| text(left, "path").rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["circle", "nowhere"]);
+}
+
+#[test]
+fn a_session_on_windows_has_a_place_and_a_project() {
+    let sandbox = Sandbox::new();
+    for (id, cwd, name) in [
+        ("s-1", "C:\\Users\\dev\\My Shop", "My Shop"),
+        ("s-2", "d:/work/shop/", "shop"),
+        ("s-3", "\\\\server\\share\\shop", "shop"),
+    ] {
+        let line = json!({"type": "user", "uuid": id, "sessionId": id, "cwd": cwd, "promptId": "p",
+            "timestamp": "2026-03-01T12:00:00Z", "message": {"content": "hello"}});
+        put_lines(
+            &sandbox.projects().join("p").join(format!("{id}.jsonl")),
+            &[line],
+        );
+        sandbox.import();
+        let record = sandbox.record(id);
+        assert_eq!(
+            (&record["project"]["name"], &record["project"]["root"]),
+            (&json!(name), &json!(cwd))
+        );
+    }
+}
+
 #[test]
 fn a_line_too_long_to_be_held_is_passed_over() {
     let sandbox = Sandbox::new();

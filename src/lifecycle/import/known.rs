@@ -16,6 +16,8 @@ pub(super) struct Known {
     compactions: HashSet<String>,
     agents: HashSet<String>,
     has_start: bool,
+    /// The background tasks of which a prompt told the end.
+    notified: HashSet<String>,
     /// From the first event that a hook recorded to the last.
     span: Option<(Timestamp, Timestamp)>,
 }
@@ -56,6 +58,9 @@ impl Known {
             }
         }
         self.agents.extend(event.agent_id);
+        if event.event == name::USER_PROMPT_SUBMIT {
+            self.notified.extend(event.task_id);
+        }
         self.has_start |= event.event == name::SESSION_START;
     }
 
@@ -69,6 +74,7 @@ impl Known {
             Subject::Start => self.has_start,
             Subject::Prompt(Some(id)) => self.prompts.contains(id),
             Subject::TurnEnd(Some(id)) => self.turn_ends.contains(id),
+            Subject::Notice(task) => self.notified.contains(task),
             Subject::Agent(id) => self.agents.contains(id),
             // Hooks of old clients do not say which subagent a call is of.
             Subject::Call(agent, id) => [agent.clone(), None]

@@ -1,7 +1,7 @@
 //! What earlier imports have put on record stays: a transcript that was cut off or deleted, or an older copy of it, takes
 //! nothing away. A new reading adds what is missing, and corrects what it has read again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::claims::{Place, hash};
 use super::events::{Made, Subject};
@@ -16,10 +16,7 @@ pub(super) const UNNAMED: &str = "side-";
 pub(super) type Copies = HashMap<Timestamp, Place>;
 
 fn thread(agent: Option<&str>) -> u64 {
-    match agent {
-        Some(agent) if agent.starts_with(UNNAMED) => hash(UNNAMED),
-        agent => hash(agent.unwrap_or_default()),
-    }
+    hash(agent.unwrap_or_default())
 }
 
 /// What is on record after a reading that made `made`, where `before` was on record, in the order of their times. What has
@@ -34,6 +31,8 @@ pub(super) fn merge(
         let copied_from = copies.get(&made.at);
         !copied_from.is_some_and(|origin| settled.contains(origin))
     };
+    let mut before = before;
+    rename(&mut made, &mut before);
     complement(&mut made, &before);
     let old = before.into_iter().filter(is_own);
     let new = made.into_iter().map(|made| (made, Found::Now));
@@ -41,12 +40,96 @@ pub(super) fn merge(
     all.sort_by_key(|(made, found)| (made.at, made.subject != Subject::Start, *found));
     let chosen = chosen(&all);
     let refuted = refuted(&all, &chosen);
+    let prompted: HashSet<String> = all
+        .iter()
+        .filter(|(made, _)| matches!(made.subject, Subject::Prompt(_)))
+        .filter_map(|(made, _)| made.notifies.clone())
+        .collect();
+    // What was told of a task in the middle of a turn, or never, a prompt may have told when more was read.
+    let is_told =
+        |made: &Made| matches!(&made.subject, Subject::Notice(task) if prompted.contains(task));
     let places = all.into_iter().enumerate();
     let is_kept = |place: &usize| chosen.contains(place) && !refuted.contains(place);
     places
-        .filter(|(place, _)| is_kept(place))
+        .filter(|(place, (made, _))| is_kept(place) && !is_told(made))
         .map(|(_, (made, _))| made)
         .collect()
+}
+
+/// Gives a subagent without a name one name, where two readings call it differently since only one had its first line: the name
+/// that the reading gave it which saw its beginning first. They have a call in common, or a moment in which no other did
+/// anything.
+fn rename(made: &mut [Made], before: &mut [Made]) {
+    let now = Unnamed::of(made);
+    let then = Unnamed::of(before);
+    let mut names: HashMap<String, String> = HashMap::new();
+    for (mark, name) in &now.marks {
+        let (Some(name), Some(Some(old))) = (name, then.marks.get(mark)) else {
+            continue;
+        };
+        // Each reading tells its own apart, and the later one knows best which are one.
+        if name == old || now.began.contains_key(old) {
+            continue;
+        }
+        let is_earlier = now.began.get(name) < then.began.get(old);
+        let (from, to) = match is_earlier || then.began.contains_key(name) {
+            true => (old, name),
+            false => (name, old),
+        };
+        names.entry(from.clone()).or_insert_with(|| to.clone());
+    }
+    if names.is_empty() {
+        return;
+    }
+    for event in made.iter_mut().chain(before) {
+        event.rename(&names);
+    }
+}
+
+/// The subagents without a name in one reading.
+#[derive(Default)]
+struct Unnamed {
+    /// What tells one: its calls, and when it did something. Of what several did it tells none.
+    marks: BTreeMap<Mark, Option<String>>,
+    /// When each was first heard of.
+    began: HashMap<String, Timestamp>,
+}
+
+/// What an unnamed subagent is known by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Call(String),
+    At(Timestamp),
+}
+
+impl Unnamed {
+    fn of(events: &[Made]) -> Self {
+        let mut unnamed = Self::default();
+        for made in events {
+            let Some(agent) = made.subject.agent() else {
+                continue;
+            };
+            if !agent.starts_with(UNNAMED) {
+                continue;
+            }
+            let began = unnamed.began.entry(agent.to_owned()).or_insert(made.at);
+            *began = made.at.min(*began);
+            let call = match &made.subject {
+                Subject::Call(_, call) => Some(Mark::Call(call.clone())),
+                _ => None,
+            };
+            for mark in call.into_iter().chain([Mark::At(made.at)]) {
+                let name = unnamed
+                    .marks
+                    .entry(mark)
+                    .or_insert_with(|| Some(agent.to_owned()));
+                if name.as_deref() != Some(agent) {
+                    *name = None;
+                }
+            }
+        }
+        unnamed
+    }
 }
 
 /// Keeps what an earlier reading knew of the same events from elsewhere than their own lines.
@@ -85,6 +168,7 @@ enum Key<'a> {
     Start,
     Prompt(&'a str),
     TurnEnd(&'a str),
+    Notice(&'a str),
     Agent(&'a str, &'a str),
     /// An event of a call: its agent, its id, and whether it begins.
     Call(u64, &'a str, bool),
@@ -98,6 +182,7 @@ impl<'a> Key<'a> {
             Subject::Start => Self::Start,
             Subject::Prompt(Some(id)) => Self::Prompt(id),
             Subject::TurnEnd(Some(id)) => Self::TurnEnd(id),
+            Subject::Notice(task) => Self::Notice(task),
             Subject::Agent(agent) => Self::Agent(agent, &made.name),
             Subject::Call(agent, id) => {
                 let begins = made.name == name::PRE_TOOL_USE;
@@ -136,7 +221,9 @@ fn refuted(all: &[(Made, Found)], chosen: &HashSet<usize>) -> HashSet<usize> {
     // Who saw what comes next in each thread; nobody where a turn begins.
     let mut next: HashMap<u64, Option<Found>> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate().rev() {
-        if !chosen.contains(&place) || matches!(made.subject, Subject::Compaction(_)) {
+        if !chosen.contains(&place)
+            || matches!(made.subject, Subject::Compaction(_) | Subject::Notice(_))
+        {
             continue;
         }
         let thread = thread(made.subject.agent());

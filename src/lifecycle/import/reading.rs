@@ -1,16 +1,19 @@
 //! A session's transcripts are read line by line: whose a line is, what it says of the session, and of which thread it is.
 //! What happened in it is [`super::events`]'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use super::calls::Calls;
 use super::claims::{Claim, Claims, Place};
 use super::events::{Made, Subject};
 use super::merge::Copies;
-use super::thread::{Agent, Thread, Threads};
+use super::thread::{Agent, Asked, Thread, Threads};
 use crate::lifecycle::transcript::line::{AgentMeta, Line, Origin};
 use crate::lifecycle::transcript::{self, AgentFile, MAX_META, records};
 use crate::model::event::name;
+use crate::model::project::is_place;
+use crate::model::wording::{ended_tasks, is_clients_own_agent, is_task_notification};
 use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};
@@ -74,6 +77,15 @@ pub(super) struct Reading<'a> {
     pub(super) claims: &'a mut Claims,
     /// The subagents that calls started, by the call.
     pub(super) spawned: HashMap<String, String>,
+    pub(super) calls: Calls,
+    /// The subagents: what each was asked, and said last.
+    pub(super) agents: Vec<(String, Asked, Option<u64>)>,
+    /// Those of them that the client seems to run for itself.
+    pub(super) clients_own: HashSet<String>,
+    /// The background tasks of which a line tells the model the end.
+    pub(super) notified: HashSet<String>,
+    /// When the client heard of the end of others.
+    pub(super) queued: HashMap<String, Timestamp>,
     pub(super) facts: Facts,
     pub(super) made: Vec<Made>,
     pub(super) copies: Copies,
@@ -118,30 +130,36 @@ impl Reading<'_> {
                 Ok(None) => break Ok(()),
                 Ok(Some(Found::TooLong)) => self.skipped.too_long += 1,
                 Ok(Some(Found::Line(bytes))) => {
-                    let damaged = records::read(bytes, |line| self.line(line, &mut threads));
+                    let damaged = records::read(bytes, |line| self.line(line, path, &mut threads));
                     self.skipped.damaged += damaged;
                 }
                 // What is not whole the client may still be writing.
                 Ok(Some(Found::Unfinished(bytes))) => {
-                    records::read(bytes, |line| self.line(line, &mut threads));
+                    records::read(bytes, |line| self.line(line, path, &mut threads));
                 }
                 Err(err) => break Err(err),
             }
         };
-        for mut thread in threads.into_all() {
-            self.end_of(&mut thread);
+        for thread in threads.into_all() {
+            self.end_of(thread);
         }
         read
     }
 
-    fn line(&mut self, line: &Line<'_>, threads: &mut Threads) {
+    fn line(&mut self, line: &Line<'_>, path: &Path, threads: &mut Threads) {
         let Some(kind) = line.kind.text() else {
             self.skipped.damaged += 1;
             return;
         };
         if !matches!(
             &*kind,
-            "user" | "assistant" | "system" | "custom-title" | "agent-setting"
+            "user"
+                | "assistant"
+                | "system"
+                | "attachment"
+                | "queue-operation"
+                | "custom-title"
+                | "agent-setting"
         ) {
             self.skipped.other += 1;
             return;
@@ -163,8 +181,9 @@ impl Reading<'_> {
             "agent-setting" => {
                 self.facts.agent_type = line.agent_setting.owned().or(self.facts.agent_type.take());
             }
+            "queue-operation" => self.queued(line),
             _ => match line.at() {
-                Some(at) => self.said(&kind, line, at, threads),
+                Some(at) => self.said(&kind, line, at, path, threads),
                 None => self.skipped.damaged += 1,
             },
         }
@@ -198,21 +217,45 @@ impl Reading<'_> {
         }
     }
 
+    /// The client heard that a background task has ended.
+    fn queued(&mut self, line: &Line<'_>) {
+        self.skipped.other += 1;
+        let text = line.content.text();
+        let text = text.filter(|text| is_task_notification(text));
+        for task in text.iter().flat_map(|text| ended_tasks(text)) {
+            if let Some(at) = line.at() {
+                self.queued.entry(task).or_insert(at);
+            }
+        }
+    }
+
     /// A line of a conversation.
-    fn said(&mut self, kind: &str, line: &Line<'_>, at: Timestamp, threads: &mut Threads) {
+    fn said(
+        &mut self,
+        kind: &str,
+        line: &Line<'_>,
+        at: Timestamp,
+        path: &Path,
+        threads: &mut Threads,
+    ) {
+        if kind == "attachment" {
+            self.skipped.other += 1;
+            return self.attachment(line, at, threads.of(line, path));
+        }
         let facts = &mut self.facts;
         facts.started_at = Some(facts.started_at.map_or(at, |start| start.min(at)));
         if facts.cwd.is_none() {
-            facts.cwd = line.cwd.owned().filter(|cwd| Path::new(cwd).is_absolute());
+            facts.cwd = line.cwd.owned().filter(|cwd| is_place(cwd));
             facts.branch = line.git_branch.owned().filter(|branch| branch != "HEAD");
         }
-        let thread = threads.of(line);
+        let thread = threads.of(line, path);
         if thread.agent.is_some() {
             thread.prompt_id = line.prompt_id.owned().or(thread.prompt_id.take());
         }
-        if thread.begin()
+        if thread.begin(at, self.made.len())
             && let Some(agent) = &thread.agent
         {
+            thread.is_clients_own |= is_clients_own_agent(&agent.id);
             let started = self.event(name::SUBAGENT_START, at, thread, line);
             self.make(Subject::Agent(agent.id.clone()), started);
         }

@@ -1,6 +1,6 @@
 //! Which transcripts there are, whose they are, and which session is older.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::lifecycle::transcript::{AgentFile, agents_below, agents_beside, records};
@@ -68,8 +68,14 @@ pub fn find(path: &Path) -> Result<Sources> {
     let mut found = Sources::default();
     let mut beside = BTreeMap::new();
     let only = (!is_dir(&path)).then_some(path.as_path());
-    for folder in folders(&path, only)? {
-        let mut names: Vec<_> = file::names(&folder)?.collect();
+    for folder in folders(&path, only, &mut found)? {
+        let mut names: Vec<_> = match file::names(&folder) {
+            Ok(names) => names.collect(),
+            Err(err) => {
+                found.leave_out(folder, err.to_string());
+                continue;
+            }
+        };
         names.sort();
         for main in names.into_iter().map(|name| folder.join(name)) {
             let is_transcript = main.extension().is_some_and(|ending| ending == "jsonl");
@@ -98,14 +104,35 @@ pub fn find(path: &Path) -> Result<Sources> {
     Ok(found)
 }
 
-/// The folders that hold transcripts. One transcript is looked at together with its neighbours.
-fn folders(path: &Path, only: Option<&Path>) -> Result<Vec<PathBuf>> {
+/// The folders that hold transcripts. One transcript is looked at together with its neighbours. A folder may be a link, to a
+/// disk that is shared for one; what is reached in several ways is read once.
+fn folders(path: &Path, only: Option<&Path>, found: &mut Sources) -> Result<Vec<PathBuf>> {
     if let Some(only) = only {
         return Ok(only.parent().map(Path::to_owned).into_iter().collect());
     }
-    let mut folders: Vec<PathBuf> = file::names(path)?.map(|name| path.join(name)).collect();
-    folders.retain(|path| matches!(file::look(path), Ok(Some(look)) if look.is_dir()));
-    folders.push(path.to_owned());
+    let mut names: Vec<PathBuf> = file::names(path)?.map(|name| path.join(name)).collect();
+    names.sort();
+    let (mut folders, mut links) = (vec![path.to_owned()], Vec::new());
+    for name in names {
+        match file::look(&name) {
+            Ok(Some(look)) if look.is_dir() => folders.push(name),
+            Ok(Some(look)) if look.is_link() => links.push(name),
+            Ok(_) => {}
+            Err(err) => found.leave_out(name, err.to_string()),
+        }
+    }
+    let mut places: HashSet<PathBuf> = HashSet::new();
+    for folder in &folders {
+        places.extend(file::canonical(folder).ok());
+    }
+    for link in links {
+        match file::canonical(&link) {
+            Ok(place) if !matches!(file::look(&place), Ok(Some(look)) if look.is_dir()) => {}
+            Ok(place) if places.insert(place.clone()) => folders.push(link),
+            Ok(_) => {}
+            Err(err) => found.leave_out(link, err.to_string()),
+        }
+    }
     folders.sort();
     Ok(folders)
 }

@@ -1,12 +1,18 @@
-//! One line of conversation in a transcript, the main one or a subagent's: which calls are open, and whether its turn
-//! has ended.
+//! One line of conversation in a transcript, the main one or a subagent's: whether its turn has ended, and how it began.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::claims::hash;
 use super::merge::UNNAMED;
 use crate::lifecycle::transcript::line::{Line, Member};
+use crate::lifecycle::transcript::records;
 use crate::model::Timestamp;
+use crate::store::Result;
+use crate::store::lines::{Found, Lines};
+
+/// How much of a line's `uuid` names a subagent that has no name.
+const NAME: usize = 8;
 
 /// A subagent.
 #[derive(Debug, Clone)]
@@ -24,15 +30,30 @@ pub(super) struct Thread {
     /// The prompt that it is at work on.
     pub(super) prompt_id: Option<String>,
     pub(super) turn_is_open: bool,
+    /// What it was asked first, and when.
+    pub(super) asked: Option<Asked>,
+    /// What was said last, as a hash.
+    pub(super) said: Option<u64>,
+    /// Whether the client runs it for itself: it is no subagent then.
+    pub(super) is_clients_own: bool,
     /// The prompt that came last.
     prompted: Option<String>,
-    has_begun: bool,
-    /// The tools of all calls so far, and whether each is open.
-    calls: HashMap<String, (String, bool)>,
+    /// The time of its first line so far.
+    first: Option<Timestamp>,
+    /// Where the event of its beginning is.
+    place: usize,
     /// How many calls of this turn are open.
     open: usize,
     /// When the last word was said, if it can have been the turn's.
     last_word: Option<Timestamp>,
+}
+
+/// What a subagent was asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) at: Timestamp,
+    /// Its texts, as hashes.
+    pub(super) texts: Vec<u64>,
 }
 
 impl Thread {
@@ -43,16 +64,28 @@ impl Thread {
         }
     }
 
-    pub(super) fn agent_id(&self) -> Option<String> {
-        self.agent.as_ref().map(|agent| agent.id.clone())
+    pub(super) fn agent_id(&self) -> Option<&str> {
+        self.agent.as_ref().map(|agent| agent.id.as_str())
     }
 
-    /// Whether this is its first line.
-    pub(super) fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.has_begun, true)
+    /// Takes note of a line, and returns whether it is the first one that was read. The event of its beginning will be at
+    /// `place`.
+    pub(super) fn begin(&mut self, at: Timestamp, place: usize) -> bool {
+        let is_first = self.first.is_none();
+        if is_first {
+            self.place = place;
+        }
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        is_first
     }
 
-    /// Whether a prompt is another than the last one; a prompt may have several lines.
+    /// Where the event of its beginning is, and when it began.
+    pub(super) fn beginning(&self) -> Option<(usize, Timestamp)> {
+        self.agent.as_ref()?;
+        Some((self.place, self.first?))
+    }
+
+    /// Returns whether a prompt is another than the last one; a prompt may have several lines.
     pub(super) fn is_new_prompt(&mut self, line: &Line<'_>) -> bool {
         let id = line.prompt_id.owned();
         let is_new = id.is_none() || id != self.prompted;
@@ -60,31 +93,20 @@ impl Thread {
         is_new
     }
 
-    /// A call begins. Whether it is a new one is the answer.
-    pub(super) fn open_call(&mut self, id: &str, tool: &str) -> bool {
-        if self.calls.contains_key(id) {
-            return false;
-        }
-        self.calls.insert(id.to_owned(), (tool.to_owned(), true));
+    /// A call of this thread begins.
+    pub(super) fn call_begins(&mut self) {
         self.open += 1;
         self.last_word = None;
-        true
     }
 
-    /// A call ends. Its tool is the answer; nothing for one that is not open.
-    pub(super) fn close_call(&mut self, id: &str) -> Option<String> {
-        let (tool, is_open) = self.calls.get_mut(id)?;
-        if !std::mem::take(is_open) {
-            return None;
-        }
-        let tool = tool.clone();
+    /// A call of this thread ends.
+    pub(super) fn call_ends(&mut self) {
         self.open = self.open.saturating_sub(1);
         self.last_word = None;
-        Some(tool)
     }
 
     /// The assistant said something, maybe its turn's last word: not while a call is open.
-    pub(super) fn said(&mut self, at: Timestamp, may_be_last: bool) {
+    pub(super) fn word(&mut self, at: Timestamp, may_be_last: bool) {
         self.last_word = Some(at).filter(|_| may_be_last && self.open == 0);
     }
 
@@ -111,8 +133,9 @@ impl Thread {
 pub(super) struct Threads {
     own: Thread,
     side: Vec<Thread>,
-    /// Which of `side` a line is of, by its uuid's hash.
-    chains: HashMap<u64, usize>,
+    /// Where in `side` the thread of this name is.
+    places: HashMap<String, usize>,
+    chains: Option<Chains>,
 }
 
 impl Threads {
@@ -121,7 +144,8 @@ impl Threads {
         Self {
             own,
             side: Vec::new(),
-            chains: HashMap::new(),
+            places: HashMap::new(),
+            chains: None,
         }
     }
 
@@ -130,26 +154,87 @@ impl Threads {
         self.side.into_iter().chain([self.own])
     }
 
-    /// The thread that a line is of.
-    pub(super) fn of(&mut self, line: &Line<'_>) -> &mut Thread {
+    /// The thread that a line of the transcript at `path` is of.
+    pub(super) fn of(&mut self, line: &Line<'_>, path: &Path) -> &mut Thread {
         if self.own.agent.is_some() || !line.is_sidechain.is_true() {
             return &mut self.own;
         }
-        let hashed = |member: Member<'_>| member.text().map(|uuid| hash(&uuid));
-        let known = hashed(line.parent_uuid).and_then(|parent| self.chains.get(&parent).copied());
-        let index = known.unwrap_or_else(|| {
-            // Such lines name no subagent: it is called after its first line.
-            let first = || line.uuid.text().unwrap_or_default();
-            let id = line
-                .agent_id
-                .owned()
-                .unwrap_or_else(|| format!("{UNNAMED}{:.8}", first()));
+        let id = line.agent_id.owned().unwrap_or_else(|| {
+            // Such a line names no subagent: it is called after the first line of its conversation, which several at once
+            // have in turns.
+            let read = || Chains::read(path).unwrap_or_default();
+            let chains = self.chains.get_or_insert_with(read);
+            format!("{UNNAMED}{}", chains.first_of(line))
+        });
+        let place = *self.places.entry(id).or_insert_with_key(|id| {
+            let id = id.clone();
             self.side.push(Thread::of(Agent { id, kind: None }));
             self.side.len() - 1
         });
-        if let Some(uuid) = hashed(line.uuid) {
-            self.chains.insert(uuid, index);
-        }
-        self.side.get_mut(index).unwrap_or(&mut self.own)
+        self.side.get_mut(place).unwrap_or(&mut self.own)
     }
+}
+
+/// How the lines of a file's subagents follow one another, by their `uuid`s: read before anything is made of them, since a
+/// line may stand before the one that it answers.
+#[derive(Debug, Default)]
+struct Chains {
+    links: HashMap<u64, Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    parent: Option<u64>,
+    name: String,
+}
+
+impl Chains {
+    fn read(path: &Path) -> Result<Self> {
+        let mut chains = Self::default();
+        let Some(mut lines) = Lines::open(path)? else {
+            return Ok(chains);
+        };
+        while let Some(found) = lines.next_line()? {
+            if let Found::Line(bytes) | Found::Unfinished(bytes) = found {
+                records::read(bytes, |line| chains.add(line));
+            }
+        }
+        Ok(chains)
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        if !line.is_sidechain.is_true() {
+            return;
+        }
+        if let Some(uuid) = line.uuid.text() {
+            let link = Link {
+                parent: hashed(line.parent_uuid),
+                name: name_of(&uuid),
+            };
+            self.links.entry(hash(&uuid)).or_insert(link);
+        }
+    }
+
+    /// The name of the first line of the conversation that `line` is of.
+    fn first_of(&self, line: &Line<'_>) -> String {
+        let mut name = name_of(&line.uuid.text().unwrap_or_default());
+        let mut next = hashed(line.parent_uuid);
+        // No chain is longer than all links: one that is goes in a circle.
+        for _ in 0..=self.links.len() {
+            let Some(link) = next.and_then(|uuid| self.links.get(&uuid)) else {
+                break;
+            };
+            name.clone_from(&link.name);
+            next = link.parent;
+        }
+        name
+    }
+}
+
+fn hashed(uuid: Member<'_>) -> Option<u64> {
+    uuid.text().map(|uuid| hash(&uuid))
+}
+
+fn name_of(uuid: &str) -> String {
+    uuid.chars().take(NAME).collect()
 }

@@ -16,6 +16,20 @@ pub const MADE_UP: &str = "<synthetic>";
 #[serde(transparent)]
 pub struct Member<'a>(#[serde(borrow)] Option<&'a RawValue>);
 
+impl PartialEq for Member<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.json() == other.json()
+    }
+}
+
+impl Eq for Member<'_> {}
+
+impl std::hash::Hash for Member<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.json().hash(state);
+    }
+}
+
 impl<'a> Member<'a> {
     /// Its JSON text, if it is there and not null.
     pub fn json(self) -> Option<&'a str> {
@@ -107,6 +121,10 @@ pub struct Line<'a> {
     pub is_sidechain: Member<'a>,
     #[serde(borrow)]
     pub message: Member<'a>,
+    #[serde(borrow)]
+    pub attachment: Member<'a>,
+    #[serde(borrow)]
+    pub content: Member<'a>,
     #[serde(borrow)]
     pub cwd: Member<'a>,
     #[serde(borrow)]
@@ -218,6 +236,19 @@ pub struct ResultDetails<'a> {
     pub total_duration_ms: Member<'a>,
     #[serde(borrow)]
     pub duration_ms: Member<'a>,
+}
+
+/// What the client put into a conversation by itself: a line's `attachment`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the client's")]
+pub struct Attachment<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Member<'a>,
+    #[serde(borrow)]
+    pub command_mode: Member<'a>,
+    #[serde(borrow)]
+    pub prompt: Member<'a>,
 }
 
 /// What was decided about a call: a line's `permissionDecision`.

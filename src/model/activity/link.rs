@@ -34,7 +34,8 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
             let last = places.partition_point(before).checked_sub(1);
             run.call = last.and_then(|last| places.get(last).copied());
             run.is_linked = run.call.is_some();
-            if run.call.is_none() {
+            // A transcript says which call it was; where it does not, their order says nothing.
+            if run.call.is_none() && !run.is_imported {
                 untold.push((agent.agent_id, run));
             }
         }

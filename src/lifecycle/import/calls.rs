@@ -1,0 +1,221 @@
+//! The calls of a session by their ids, in whatever order its lines tell of them: a fast tool's result is written before its
+//! call, or in another thread's file.
+
+use std::collections::{HashMap, HashSet};
+
+use super::thread::{Agent, Asked};
+use crate::model::{Event, Timestamp};
+
+/// How ids begin that the API gives, and gives only once.
+const UNIQUE: &str = "toolu_";
+
+/// The calls so far, and the results whose call has not come yet.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    known: HashMap<String, Vec<Call>>,
+    early: HashMap<String, Vec<Event>>,
+    /// The calls that may have started a subagent.
+    spawning: Vec<Spawning>,
+}
+
+/// A call.
+#[derive(Debug)]
+struct Call {
+    agent: Option<Agent>,
+    prompt_id: Option<String>,
+    tool: String,
+    is_open: bool,
+}
+
+/// What is known of a call that may have started a subagent.
+#[derive(Debug)]
+struct Spawning {
+    id: String,
+    agent: Option<String>,
+    at: Timestamp,
+    /// What it asks the subagent, as a hash.
+    prompt: u64,
+    /// When its result came, and its text, as a hash.
+    ended: Option<(Timestamp, Option<u64>)>,
+}
+
+/// What a result is of.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// A call of the result's own thread.
+    Own,
+    /// A call of another thread.
+    Others,
+    /// A call that has not come yet, and may never come.
+    Early,
+    /// A call that has its result.
+    Again,
+}
+
+impl Calls {
+    /// A call begins. Returns whether it is new, and not a copy.
+    pub(super) fn begin(
+        &mut self,
+        id: &str,
+        tool: &str,
+        agent: Option<&Agent>,
+        prompt_id: Option<&str>,
+    ) -> bool {
+        let known = self.known.entry(id.to_owned()).or_default();
+        let is_copy = |call: &Call| {
+            // A subagent that begins with its session's conversation has its calls, too.
+            id.starts_with(UNIQUE) || is_of(call, agent.map(|agent| agent.id.as_str()))
+        };
+        if known.iter().any(is_copy) {
+            return false;
+        }
+        known.push(Call {
+            agent: agent.cloned(),
+            prompt_id: prompt_id.map(str::to_owned),
+            tool: tool.to_owned(),
+            is_open: true,
+        });
+        true
+    }
+
+    /// Notes what a call asks the subagent that it starts.
+    pub(super) fn spawns(&mut self, id: &str, agent: Option<&str>, at: Timestamp, prompt: u64) {
+        self.spawning.push(Spawning {
+            id: id.to_owned(),
+            agent: agent.map(str::to_owned),
+            at,
+            prompt,
+            ended: None,
+        });
+    }
+
+    /// A call ends by the result `event` of the thread of `agent`. Makes it the event of that call, where it is known by now,
+    /// and else keeps it.
+    pub(super) fn end(
+        &mut self,
+        id: &str,
+        agent: Option<&str>,
+        event: &mut Event,
+        text: Option<u64>,
+    ) -> Ended {
+        if let (Some(at), Some(spawning)) = (
+            event.ts,
+            self.spawning.iter_mut().rev().find(|call| call.id == id),
+        ) {
+            spawning.ended.get_or_insert((at, text));
+        }
+        let known = self
+            .known
+            .get_mut(id)
+            .map_or(&mut [][..], Vec::as_mut_slice);
+        let own = known
+            .iter()
+            .position(|call| call.is_open && is_of(call, agent));
+        let place = own.or_else(|| known.iter().position(|call| call.is_open));
+        let Some(call) = place.and_then(|place| known.get_mut(place)) else {
+            if !known.is_empty() {
+                return Ended::Again;
+            }
+            self.early
+                .entry(id.to_owned())
+                .or_default()
+                .push(event.clone());
+            return Ended::Early;
+        };
+        call.is_open = false;
+        adopt(event, call);
+        if own.is_some() {
+            Ended::Own
+        } else {
+            Ended::Others
+        }
+    }
+
+    /// The result that came before the call `id`, which has just begun.
+    pub(super) fn early(&mut self, id: &str, agent: Option<&str>) -> Option<Event> {
+        let events = self.early.get_mut(id)?;
+        let own = events
+            .iter()
+            .position(|event| event.agent_id.as_deref() == agent);
+        let mut event = events.remove(own.unwrap_or(0));
+        if events.is_empty() {
+            self.early.remove(id);
+        }
+        let mut known = self.known.get_mut(id)?.iter_mut();
+        let call = known.find(|call| call.is_open && is_of(call, agent))?;
+        call.is_open = false;
+        adopt(&mut event, call);
+        Some(event)
+    }
+
+    /// The subagents that calls started, by the calls' ids. A subagent's first words are those that its call asks it with, word
+    /// for word. Of several calls that ask the same it is the one that was open then, or whose result is what the subagent
+    /// said last; where that leaves several it is none of them, since their order tells nothing.
+    pub(super) fn of_agents(
+        &self,
+        agents: &[(String, Asked, Option<u64>)],
+        mut taken: HashSet<String>,
+    ) -> HashMap<String, String> {
+        let mut found: HashMap<String, String> = HashMap::new();
+        for is_open_asked in [true, false] {
+            let linked: HashSet<String> = found.values().cloned().collect();
+            let left = agents.iter().filter(|(id, ..)| !linked.contains(id));
+            let candidates: Vec<(&str, Option<u64>, Vec<&Spawning>)> = left
+                .map(|(id, asked, said)| {
+                    let calls = self.spawning.iter().filter(|call| {
+                        !taken.contains(&call.id)
+                            && call.could_have(id, asked)
+                            && (!is_open_asked || call.is_open_at(asked.at))
+                    });
+                    (id.as_str(), *said, calls.collect())
+                })
+                .collect();
+            let mut claims: HashMap<&str, usize> = HashMap::new();
+            for call in candidates.iter().flat_map(|(_, _, calls)| calls) {
+                *claims.entry(&call.id).or_default() += 1;
+            }
+            for (id, said, calls) in &candidates {
+                let only = match calls.as_slice() {
+                    [only] if claims.get(only.id.as_str()) == Some(&1) => Some(*only),
+                    several => only_answer(several, *said),
+                };
+                if let Some(call) = only.filter(|call| taken.insert(call.id.clone())) {
+                    found.insert(call.id.clone(), (*id).to_owned());
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Spawning {
+    /// Whether this call asks what the subagent was asked, and is not its own.
+    fn could_have(&self, agent: &str, asked: &Asked) -> bool {
+        asked.texts.contains(&self.prompt) && self.agent.as_deref() != Some(agent)
+    }
+
+    fn is_open_at(&self, at: Timestamp) -> bool {
+        self.at <= at && self.ended.is_none_or(|(ended, _)| at <= ended)
+    }
+}
+
+/// The only one of these calls whose result is what a subagent said last.
+fn only_answer<'a>(calls: &[&'a Spawning], said: Option<u64>) -> Option<&'a Spawning> {
+    let is_answer =
+        |call: &&&Spawning| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
+    let mut answers = calls.iter().filter(is_answer);
+    let first = answers.next()?;
+    answers.next().is_none().then_some(*first)
+}
+
+fn is_of(call: &Call, agent: Option<&str>) -> bool {
+    call.agent.as_ref().map(|agent| agent.id.as_str()) == agent
+}
+
+/// Makes a result's event the call's.
+fn adopt(event: &mut Event, call: &Call) {
+    event.tool = Some(call.tool.clone());
+    event.agent_id = call.agent.as_ref().map(|agent| agent.id.clone());
+    event.agent_type = call.agent.as_ref().and_then(|agent| agent.kind.clone());
+    event.prompt_id = call.prompt_id.clone().or(event.prompt_id.take());
+}
