@@ -11,8 +11,8 @@ Build ccsession, install it, register its hooks in ~/.claude/settings.json, and 
 
   --prefix DIR    install below DIR: bin/ccsession and libexec/ccsession/ (default: ~/.local)
   --no-register   leave Claude Code's settings alone
-  --uninstall     take the hooks out of the settings, and the cleanup timer if there is one, and remove the
-                  programs; recorded sessions stay
+  --uninstall     take the hooks out of every settings file that they were registered in, and the cleanup timer
+                  if there is one, and remove the programs; recorded sessions stay
   --help          print this help
 TEXT
 }
@@ -50,7 +50,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 uninstall() {
     if [ -x "$bin/ccsession" ]; then
         if [ "$register" = yes ]; then
-            "$bin/ccsession" uninstall
+            "$bin/ccsession" uninstall --all
         else
             # A timer without its program would only fail.
             "$bin/ccsession" uninstall --timer

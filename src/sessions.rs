@@ -148,7 +148,7 @@ impl Sessions {
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
-        let keeps = Keeping::of_client(&self.env).days;
+        let keeps = Keeping::of_all(&self.env, None, self.state.as_ref()).days;
         let now = clock::now();
         let mode = cleanup::Mode::Asked;
         cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)

@@ -508,6 +508,9 @@ pub(super) struct UninstallArgs {
     /// Take away the timer alone, and leave the hooks
     #[arg(long, conflicts_with = "scope")]
     pub(super) timer: bool,
+    /// Take the hooks out of every settings file that an install is on record for
+    #[arg(long, conflicts_with_all = ["scope", "timer"])]
+    pub(super) all: bool,
     /// Print the change as a diff, and make none
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -11,7 +11,7 @@ use super::status::{Status, refusal};
 use crate::lifecycle::cleanup::{self, Due, Gone, Mode, Pruned, Report};
 use crate::lifecycle::compression::Quiet;
 use crate::model::config::duration;
-use crate::setup::retention::{self, Keeping};
+use crate::setup::retention::{self, Keeping, here};
 use crate::store::clock;
 use crate::store::pointer::{Swept, Why};
 
@@ -52,6 +52,10 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
     };
     let keeping = match due {
         Due::Nothing => Keeping::default(),
+        Due::All if does_daily_work(context) => {
+            let state = context.state()?;
+            Keeping::of_all(&context.env, here(&context.env).as_deref(), state.as_ref())
+        }
         Due::All | Due::Archiving => Keeping::of_client(&context.env),
     };
     let config = &retention::settled(loaded, &keeping).config;
@@ -88,6 +92,12 @@ fn done(args: &CleanupArgs, report: &Report) -> Status {
     } else {
         Status::Failed
     }
+}
+
+/// Whether this cleanup looks at all transcripts, and so at all settings that say when the client deletes them.
+fn does_daily_work(context: &Context) -> bool {
+    let state = context.state().ok().flatten();
+    state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
 }
 
 fn print(args: &CleanupArgs, report: &Report) {

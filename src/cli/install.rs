@@ -13,10 +13,11 @@ use super::status::{Status, refusal};
 use crate::identity::ladder::project_here;
 use crate::lifecycle::transcript;
 use crate::setup::client::{OLDEST_TESTED, Version, events_for};
+use crate::setup::client_settings::Reading;
 use crate::setup::diff::unified;
-use crate::setup::programs::{self, Defect};
-use crate::setup::retention::{self, Keeping};
-use crate::setup::settings::{Change, Failure, Run, Scope, Settings};
+use crate::setup::programs::{self, Client, Defect};
+use crate::setup::retention::{self, Keeping, here};
+use crate::setup::settings::{self, Change, Failure, Install, Run, Scope, Settings, resolved};
 use crate::store::config::load;
 use crate::store::{State, shown};
 
@@ -49,8 +50,10 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
     check_executables(&hooks_dir)?;
     let settings = settings(context, args.scope, &hooks_dir)?;
-    let found = programs::client_version();
-    let version = found.or_else(|| settings.client_at_last_install(context.state().ok()?.as_ref()));
+    let found = programs::client(&context.env);
+    let version = found.as_ref().map(|client| client.version);
+    let version =
+        version.or_else(|| settings.client_at_last_install(context.state().ok()?.as_ref()));
     let events = events_for(version).len();
     if events == 0 {
         let found = version
@@ -69,29 +72,58 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
     if change.is_one() {
         output::line(&format!(
             "registered {events} events in {file} ({})",
-            known(found, version)
+            known(found.as_ref(), version)
         ));
         if let Some(backup) = &change.backup {
             output::line(&format!("the file before is in {}", shown(backup)));
         }
-        output::line(
-            "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
-        );
     } else {
         output::line(&format!(
             "{events} events are registered in {file} already; nothing was changed"
         ));
     }
-    say_what_is_not_archived(context, &settings, &change);
+    let hindrance = hindrance(context, &settings, &change);
+    if hindrance.is_none() && change.is_one() {
+        output::line(
+            "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
+        );
+    }
+    hindrance.inspect(|text| output::line(text));
+    say_who_shares_it(&settings);
+    say_what_is_not_archived(context);
     Ok(Status::Done)
 }
 
-/// Says that nothing is archived by itself, where it is the client's settings that keep it from that.
-fn say_what_is_not_archived(context: &Context, settings: &Settings<'_>, change: &Change) {
-    let keeping = match (settings.scope, &change.after) {
-        (Scope::User, Some(text)) => Keeping::in_text(&settings.path, text),
-        _ => Keeping::of_client(&context.env),
+/// What keeps Claude Code from running these hooks all the same, as far as its settings say.
+fn hindrance(context: &Context, settings: &Settings, change: &Change) -> Option<String> {
+    let start = match settings.scope {
+        Scope::User => here(&context.env)?,
+        Scope::Project | Scope::Local => settings.path.parent()?.parent()?.to_owned(),
     };
+    let reading = Reading::of(&context.env, &start);
+    let ignored = reading
+        .ignored()
+        .find(|(read, _)| resolved(&read.path) == change.path);
+    let why = match ignored {
+        Some((read, why)) => format!("Claude Code ignores {}: {why}", shown(&read.path)),
+        None => reading.disarmed(settings.scope.source())?.to_string(),
+    };
+    Some(format!("nothing is recorded until this is settled: {why}"))
+}
+
+/// Says that a file which a team shares names paths of this machine.
+fn say_who_shares_it(settings: &Settings) {
+    if settings.scope == Scope::Project {
+        output::line(&format!(
+            "everybody in this project shares that file, and it names programs of this machine, in {}: do not commit it, or use `--scope local`",
+            shown(&settings.hooks_dir)
+        ));
+    }
+}
+
+/// Says that nothing is archived by itself, where it is the client's settings that keep it from that.
+fn say_what_is_not_archived(context: &Context) {
+    let keeping = Keeping::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
     if let Some((found, remedy)) = retention::objection(&loaded, &keeping, &context.places) {
         output::line(&format!(
@@ -102,10 +134,50 @@ fn say_what_is_not_archived(context: &Context, settings: &Settings<'_>, change: 
 
 fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
     let hooks_dir = programs::hooks_dir(&context.env)?;
-    let settings = settings(context, args.scope, &hooks_dir)?;
-    let change = run(context, args.dry_run, |run| settings.uninstall(run))?;
-    if args.dry_run {
-        return Ok(show(&change));
+    let here = settings(context, args.scope, &hooks_dir)?;
+    let installs = installs(context)?;
+    let file = resolved(&here.path);
+    let elsewhere = installs
+        .iter()
+        .filter(|install| resolved(&install.settings) != file);
+    if !args.all {
+        uninstall_from(context, args.dry_run, &here)?;
+        for install in elsewhere {
+            output::line(&format!(
+                "the hooks stay registered in {}; `ccsession uninstall --all` takes them out everywhere",
+                shown(&install.settings)
+            ));
+        }
+        return Ok(Status::Done);
+    }
+    let claude_dir = transcript::claude_dir(&context.env);
+    let mut all = vec![here];
+    all.extend(elsewhere.map(|install| {
+        let scope = install.scope(claude_dir.as_deref());
+        Settings::new(
+            &context.env,
+            install.settings.clone(),
+            scope,
+            &install.hooks_dir,
+        )
+        .knowing(&installs)
+    }));
+    // What is wrong with one file keeps nobody from taking the hooks out of the others.
+    let mut status = Status::Done;
+    for settings in &all {
+        if let Err(err) = uninstall_from(context, args.dry_run, settings) {
+            output::complain(&err.to_string());
+            status = Status::Failed;
+        }
+    }
+    Ok(status)
+}
+
+fn uninstall_from(context: &Context, dry: bool, settings: &Settings) -> Result<()> {
+    let change = run(context, dry, |run| settings.uninstall(run))?;
+    if dry {
+        show(&change);
+        return Ok(());
     }
     let file = shown(&change.path);
     if change.is_one() {
@@ -118,7 +190,15 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
             "no hook of ccsession is in {file}; nothing was changed"
         ));
     }
-    Ok(Status::Done)
+    Ok(())
+}
+
+/// Every install on record; none where there is no state.
+fn installs(context: &Context) -> Result<Vec<Install>> {
+    match context.state()? {
+        Some(state) => Ok(settings::installs(&state)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Makes a change, or only finds it. A dry run creates nothing, the state directory neither.
@@ -135,7 +215,7 @@ fn run(
     Ok(done?)
 }
 
-fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Result<Settings<'a>> {
+fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<Settings> {
     let scope = match scope {
         ScopeArg::User => Scope::User,
         ScopeArg::Project => Scope::Project,
@@ -149,11 +229,8 @@ fn settings<'a>(context: &Context, scope: ScopeArg, hooks_dir: &'a Path) -> Resu
     };
     let claude_dir = transcript::claude_dir(&context.env).ok_or_else(no_home)?;
     let path = scope.path(&claude_dir, &project_here(&context.env, None)?);
-    Ok(Settings {
-        path,
-        scope,
-        hooks_dir,
-    })
+    let settings = Settings::new(&context.env, path, scope, hooks_dir);
+    Ok(settings.knowing(&installs(context)?))
 }
 
 fn check_executables(hooks_dir: &Path) -> Result<()> {
@@ -182,13 +259,20 @@ fn check_executables(hooks_dir: &Path) -> Result<()> {
         .map_or(Ok(()), |defect| Err(broken(defect)))
 }
 
-fn known(found: Option<Version>, version: Option<Version>) -> String {
+fn known(found: Option<&Client>, version: Option<Version>) -> String {
     match (found, version) {
-        (Some(version), _) => format!("those that Claude Code {version} knows"),
+        (Some(client), _) => match &client.elsewhere {
+            None => format!("those that Claude Code {} knows", client.version),
+            Some(path) => format!(
+                "those that Claude Code {}, {}, knows",
+                client.version,
+                shown(path)
+            ),
+        },
         (None, Some(version)) => {
-            format!("no `claude` on the PATH: those that Claude Code {version} knew, as last time")
+            format!("no `claude` was found: those that Claude Code {version} knew, as last time")
         }
-        (None, None) => "no `claude` on the PATH: those that every client knows".to_owned(),
+        (None, None) => "no `claude` was found: those that every client knows".to_owned(),
     }
 }
 

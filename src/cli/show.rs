@@ -15,6 +15,7 @@ use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Finding, SessionState};
 use crate::identity::open_calls::OpenCall;
+use crate::lifecycle::coverage::{self, Coverage};
 use crate::model::purpose::{Note, notes};
 use crate::model::{Activity, Record, Timestamp, Trace};
 use crate::store::journal::Damage;
@@ -42,6 +43,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
         counted: count(&dir, &finding)?,
         finding,
         lineage: lineage(&judge, &id)?,
+        coverage: coverage(context, &dir, &record),
         log: operations(state, &record),
         journal: dir.journal(),
         record,
@@ -60,6 +62,8 @@ struct Shown {
     finding: Finding,
     counted: Counted,
     lineage: Lineage,
+    /// Nothing where there is no transcript.
+    coverage: Option<Coverage>,
     log: Vec<Map<String, Value>>,
     journal: PathBuf,
 }
@@ -110,6 +114,7 @@ impl Shown {
             "open_calls": self.counted.open_calls,
             "lineage": self.lineage.kin,
             "lineage_more": self.lineage.more,
+            "coverage": self.coverage,
             "journal": self.journal.to_string_lossy(),
             "events": self.counted.by_event,
             "torn": self.counted.damage.torn,
@@ -178,6 +183,8 @@ impl Shown {
         fact("processes", Some(pids.join(", ")));
         fact("now", Some(doing(&self.counted.open_calls)));
         fact("transcript", record.transcript_path.clone());
+        let coverage = self.coverage.filter(|coverage| coverage.calls > 0);
+        fact("recorded", coverage.map(covered));
         fact("journal", Some(shown(&self.journal)));
         for (count, what) in self.counted.damage.named() {
             fact("lines left out", Some(format!("{count} {what}")));
@@ -218,6 +225,19 @@ impl Shown {
         };
         format!("{table}{more}\n")
     }
+}
+
+/// What hooks recorded of the transcript's calls. A transcript that cannot be read is said, and counts as none.
+fn coverage(context: &Context, dir: &SessionDir, record: &Record) -> Option<Coverage> {
+    coverage::of_session(&context.env, dir, record, u64::MAX).unwrap_or_else(|err| {
+        output::complain(&err.to_string());
+        None
+    })
+}
+
+fn covered(coverage: Coverage) -> String {
+    let Coverage { calls, recorded } = coverage;
+    format!("{recorded} of {calls} calls in the transcript, by hooks")
 }
 
 fn noted(note: Result<Note, &Value>) -> String {

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod cleanup;
 pub mod clock_in;
 pub mod compression;
+pub mod coverage;
 pub mod endangered;
 pub mod ending;
 pub mod import;

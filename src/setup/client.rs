@@ -16,7 +16,27 @@ impl Version {
         let version = Self(numbers.next()??, numbers.next()??, numbers.next()??);
         numbers.next().is_none().then_some(version)
     }
+
+    /// Finds the version in what a client, or a wrapper around it, prints: before ` (Claude Code)` in any line, else at the
+    /// very beginning.
+    pub fn find(output: &str) -> Option<Self> {
+        let named = output.lines().find_map(Self::named);
+        named.or_else(|| Self::parse(output.lines().next()?))
+    }
+
+    /// Whether a client says its version in this line.
+    pub fn is_named(line: &str) -> bool {
+        Self::named(line).is_some()
+    }
+
+    fn named(line: &str) -> Option<Self> {
+        let (before, _) = line.split_once(NAMED)?;
+        Self::parse(before.rsplit(char::is_whitespace).next()?)
+    }
 }
+
+/// What stands after its version where a client says it.
+const NAMED: &str = " (Claude Code)";
 
 /// Digits only: `str::parse` would take a sign too.
 fn number(text: &str) -> Option<u32> {
@@ -37,6 +57,14 @@ pub struct Registration {
     pub event: &'static str,
     /// The file name of the executable, one of [`EXECUTABLES`].
     pub executable: &'static str,
+}
+
+/// The executable that serves an event; nothing for one that is never registered.
+pub fn executable_for(event: &str) -> Option<&'static str> {
+    let mut known = KNOWN_SINCE.iter();
+    known
+        .find(|(_, name, _)| *name == event)
+        .map(|(_, _, executable)| *executable)
 }
 
 /// The hook executables.
@@ -187,6 +215,27 @@ mod tests {
             "command not found",
         ] {
             assert_eq!(Version::parse(output), None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_found_behind_what_a_wrapper_says_first() {
+        for (output, version) in [
+            ("2.1.329 (Claude Code)\n", Some(Version(2, 1, 329))),
+            ("1.0.128\n", Some(Version(1, 0, 128))),
+            (
+                "Using node v22.1.0\n2.1.329 (Claude Code)\n",
+                Some(Version(2, 1, 329)),
+            ),
+            (
+                "22.1.0 is used\nclaude: 2.1.329 (Claude Code)\n",
+                Some(Version(2, 1, 329)),
+            ),
+            ("hello\n2.1.50\n", None),
+            ("Using node v22.1.0\n", None),
+            ("2.1.329-beta.1 (Claude Code)\n", None),
+        ] {
+            assert_eq!(Version::find(output), version, "{output:?}");
         }
     }
 

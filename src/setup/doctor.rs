@@ -1,28 +1,24 @@
 //! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
 
 mod elsewhere;
+mod evidence;
 mod orphans;
+mod registered;
 mod sweepers;
 mod transcripts;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::{Version, events_for};
-use super::programs::{self, Defect};
-use super::retention::{self, Keeping, USUAL_DAYS};
-use super::settings::{self, Scope, Settings};
-use super::{client, edit};
-use crate::identity::ladder::project_here;
+use self::evidence::Last;
+use super::client::{self, Version};
+use super::programs::{self, Client, Defect};
+use super::retention::{self, Keeping, here};
 use crate::identity::liveness::Judge;
-use crate::lifecycle::transcript;
 use crate::model::config::Key;
 use crate::model::text::escaped;
-use crate::model::{Config, Project, SessionId, Timestamp};
+use crate::model::{Config, Timestamp};
 use crate::store::config::{self, Complaint, Loaded};
 use crate::store::log::{self, Log};
 use crate::store::pointer::Pointers;
@@ -89,12 +85,14 @@ impl Finding {
 
 /// Makes every check.
 pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Finding> {
-    let version = programs::client_version();
-    let mut findings = vec![program(), client_found(version)];
+    let client = programs::client(env);
+    let version = client.as_ref().map(|client| client.version);
+    let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
-    let mut keeping = None;
-    findings.extend(registrations(env, version, &mut keeping));
-    let keeping = keeping.unwrap_or_else(|| Keeping::of_client(env));
+    // What is wrong with the state is said by whoever checks it.
+    let on_record = State::open(places).ok().flatten();
+    findings.extend(registered::examine(env, on_record.as_ref(), version));
+    let keeping = Keeping::of_all(env, here(env).as_deref(), on_record.as_ref());
     let loaded = retention::settled(config::load(places), &keeping);
     findings.extend(state(env, places, &loaded.config, &keeping, now));
     findings.push(sweepers::examine(env));
@@ -112,21 +110,25 @@ fn program() -> Finding {
     }
 }
 
-fn client_found(version: Option<Version>) -> Finding {
-    match version {
-        Some(version) if version < client::OLDEST_TESTED => {
-            let found = format!(
-                "Claude Code {version} is older than {}",
-                client::OLDEST_TESTED
-            );
-            Finding::fault("client", found, "update Claude Code")
-        }
-        Some(version) => Finding::ok("client", format!("Claude Code {version}")),
-        None => Finding::note(
+fn client_found(client: Option<&Client>) -> Finding {
+    let Some(client) = client else {
+        return Finding::note(
             "client",
-            "no `claude` on the PATH says its version; only events that every client knows are registered",
+            "no `claude` was found that says its version; only events that every client knows are registered",
             "put `claude` on the PATH and run `ccsession install` again",
-        ),
+        );
+    };
+    let version = client.version;
+    if version < client::OLDEST_TESTED {
+        let found = format!(
+            "Claude Code {version} is older than {}",
+            client::OLDEST_TESTED
+        );
+        return Finding::fault("client", found, "update Claude Code");
+    }
+    match &client.elsewhere {
+        None => Finding::ok("client", format!("Claude Code {version}")),
+        Some(path) => Finding::ok("client", format!("Claude Code {version}, {}", shown(path))),
     }
 }
 
@@ -163,265 +165,6 @@ fn executables(env: &Environment) -> Vec<Finding> {
     defects.into_iter().map(finding).collect()
 }
 
-/// Who records events, as the settings files say.
-#[derive(Default)]
-struct Recorders {
-    /// The settings files that register the executables, and for how many events.
-    registered: Vec<(Scope, usize)>,
-    /// The commands that they have at each event.
-    commands: BTreeMap<String, BTreeSet<String>>,
-    /// Others that do the same, each with how to be rid of it.
-    others: Vec<(String, &'static str)>,
-}
-
-/// Who registers the hooks. What the user's settings say of transcripts is known then, too, if they can be read.
-fn registrations(
-    env: &Environment,
-    version: Option<Version>,
-    keeping: &mut Option<Keeping>,
-) -> Vec<Finding> {
-    let (Some(claude_dir), Ok(hooks_dir)) = (transcript::claude_dir(env), programs::hooks_dir(env))
-    else {
-        return vec![Finding::fault(
-            "settings",
-            "Claude Code's directory is not known",
-            "set HOME or CLAUDE_CONFIG_DIR",
-        )];
-    };
-    let project = project_here(env, None).unwrap_or_else(|_| Project::at("/".into()));
-    let mut findings = Vec::new();
-    let mut recorders = Recorders::default();
-    let mut seen = Vec::new();
-    for scope in Scope::ALL {
-        let settings = Settings {
-            path: scope.path(&claude_dir, &project),
-            scope,
-            hooks_dir: &hooks_dir,
-        };
-        // In the home directory the user's settings are the project's, too.
-        let file = settings::resolved(&settings.path);
-        if seen.contains(&file) {
-            continue;
-        }
-        seen.push(file);
-        match settings::read(&settings.path) {
-            Ok(None) => {}
-            Ok(Some(text)) => {
-                if scope == Scope::User {
-                    *keeping = Some(Keeping::in_text(&settings.path, &text));
-                }
-                let examined =
-                    in_settings(&settings, &text, version, &mut recorders, &mut findings);
-                if let Err(why) = examined {
-                    let found = format!("{}: {why}", shown(&settings.path));
-                    findings.push(Finding::fault("settings", found, why.remedy()));
-                }
-            }
-            Err(err) => findings.push(Finding::fault(
-                "settings",
-                err.to_string(),
-                "mend the file by hand",
-            )),
-        }
-    }
-    findings.push(armed(&recorders));
-    findings.extend(twice(&recorders));
-    findings
-}
-
-/// Examines one settings file.
-fn in_settings(
-    settings: &Settings<'_>,
-    text: &str,
-    version: Option<Version>,
-    recorders: &mut Recorders,
-    findings: &mut Vec<Finding>,
-) -> Result<(), edit::Refusal> {
-    let path = shown(&settings.path);
-    if edit::setting(text, "disableAllHooks")? == Some(Value::Bool(true)) {
-        let found = format!("disableAllHooks is true in {path}: Claude Code runs no hook");
-        findings.push(Finding::fault(
-            "armed",
-            found,
-            "take disableAllHooks out of that file",
-        ));
-    }
-    if let Some(days) = edit::setting(text, "cleanupPeriodDays")?
-        .as_ref()
-        .and_then(Value::as_u64)
-        && days < u64::from(USUAL_DAYS)
-    {
-        let found = format!(
-            "cleanupPeriodDays is {days} in {path}: Claude Code deletes transcripts after {days} days"
-        );
-        findings.push(Finding::note(
-            "retention",
-            found,
-            "raise cleanupPeriodDays if you want to keep transcripts longer",
-        ));
-    }
-    if let Some(plugins) = edit::setting(text, "enabledPlugins")?
-        .as_ref()
-        .and_then(Value::as_object)
-    {
-        let ours = plugins
-            .iter()
-            .find(|(name, on)| name.starts_with("ccsession@") && **on == Value::Bool(true));
-        if let Some((name, _)) = ours {
-            let what = format!("the plugin {}, enabled in {path}", escaped(name));
-            recorders
-                .others
-                .push((what, "uninstall the plugin, or run `ccsession uninstall`"));
-        }
-    }
-    if let Some((event, command)) = edit::all_commands(text)?
-        .into_iter()
-        .find(|(_, command)| command.contains("ccsession hook"))
-    {
-        let what = format!("`{}` at {}, in {path}", escaped(&command), escaped(&event));
-        recorders
-            .others
-            .push((what, "remove that handler, or run `ccsession uninstall`"));
-    }
-    let ours = edit::registered(text, |command| settings.is_ours(command))?;
-    if ours.is_empty() {
-        return Ok(());
-    }
-    recorders.registered.push((settings.scope, ours.len()));
-    for handler in &ours {
-        let commands = recorders.commands.entry(handler.event.clone());
-        commands.or_default().insert(handler.command.clone());
-    }
-    findings.extend(elsewhere(settings, &ours));
-    findings.extend(not_as_wanted(settings, &ours, version));
-    Ok(())
-}
-
-/// A registered executable that is not of this installation.
-fn elsewhere(settings: &Settings<'_>, ours: &[edit::Registered]) -> Option<Finding> {
-    let found = ours.iter().find_map(|handler| {
-        let executable = client::executable_of(&handler.command).unwrap_or_default();
-        let is_here = Path::new(&executable).parent() == Some(settings.hooks_dir);
-        (!is_here).then(|| {
-            format!(
-                "{} runs {} at {}, which is not this installation",
-                shown(&settings.path),
-                escaped(&executable),
-                escaped(&handler.event)
-            )
-        })
-    });
-    found.map(|found| Finding::fault("settings", found, &install_again(settings.scope)))
-}
-
-/// How the hooks are registered anew in the file of this scope.
-fn install_again(scope: Scope) -> String {
-    match scope {
-        Scope::User => "run `ccsession install` again".to_owned(),
-        Scope::Project | Scope::Local => {
-            format!("run `ccsession install --scope {}` again", scope.name())
-        }
-    }
-}
-
-/// Events that this client knows and the file does not register, and the other way round.
-fn not_as_wanted(
-    settings: &Settings<'_>,
-    ours: &[edit::Registered],
-    version: Option<Version>,
-) -> Vec<Finding> {
-    let path = shown(&settings.path);
-    let remedy = install_again(settings.scope);
-    let wanted: Vec<&str> = events_for(version).iter().map(|one| one.event).collect();
-    let registered: Vec<&str> = ours.iter().map(|handler| handler.event.as_str()).collect();
-    let without = |these: &[&str], those: &[&str]| {
-        let rest = these.iter().filter(|event| !those.contains(event));
-        rest.map(|event| escaped(event)).collect::<Vec<_>>()
-    };
-    let mut findings = Vec::new();
-    let missing = without(&wanted, &registered);
-    if !missing.is_empty() {
-        let found = format!(
-            "{path} registers {} of {} events; missing: {}",
-            wanted.len() - missing.len(),
-            wanted.len(),
-            missing.join(", ")
-        );
-        findings.push(Finding::note("settings", found, &remedy));
-    }
-    let unknown = without(&registered, &wanted);
-    if let (Some(version), false) = (version, unknown.is_empty()) {
-        let found = format!(
-            "{path} registers events that Claude Code {version} may not know: {}",
-            unknown.join(", ")
-        );
-        findings.push(if version < TOLERANT {
-            let found = format!("{found}; for one unknown name it ignores the whole file");
-            Finding::fault("settings", found, &remedy)
-        } else {
-            Finding::note("settings", found, &remedy)
-        });
-    }
-    findings
-}
-
-fn armed(recorders: &Recorders) -> Finding {
-    let parts: Vec<String> = recorders
-        .registered
-        .iter()
-        .map(|(scope, events)| format!("{events} events in the {} settings", scope.name()))
-        .collect();
-    match (parts.as_slice(), recorders.others.as_slice()) {
-        ([], []) => Finding::fault(
-            "installed",
-            "no settings file registers the hooks",
-            "run `ccsession install`",
-        ),
-        ([], [(other, _), ..]) => Finding::note(
-            "installed",
-            format!("no settings file registers the hooks; events are recorded by {other}"),
-            "leave it so, or run `ccsession install` instead",
-        ),
-        _ => Finding::ok("installed", parts.join(", ")),
-    }
-}
-
-fn twice(recorders: &Recorders) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let scopes: Vec<&str> = recorders
-        .registered
-        .iter()
-        .map(|(scope, _)| scope.name())
-        .collect();
-    if recorders
-        .commands
-        .values()
-        .any(|commands| commands.len() > 1)
-    {
-        let found = format!(
-            "events are recorded twice: the hooks are registered under several paths, in the {} settings",
-            scopes.join(", ")
-        );
-        let remedy = "keep one: `ccsession uninstall --scope …`";
-        findings.push(Finding::note("twice", found, remedy));
-    } else if scopes.len() > 1 {
-        let found = format!(
-            "the hooks are registered in several settings, by the same paths: {}",
-            scopes.join(", ")
-        );
-        let remedy = "Claude Code runs identical handlers once; keep one all the same: `ccsession uninstall --scope …`";
-        findings.push(Finding::note("twice", found, remedy));
-    }
-    if !scopes.is_empty() {
-        let also = recorders.others.iter().map(|(other, remedy)| {
-            let found = format!("events are recorded twice: also by {other}");
-            Finding::note("twice", found, remedy)
-        });
-        findings.extend(also);
-    }
-    findings
-}
-
 fn state(
     env: &Environment,
     places: &Places,
@@ -448,10 +191,12 @@ fn state(
             )];
         }
     };
-    let last = last_recorded(&state);
-    let last_at = last.as_ref().map(|(at, _)| *at);
-    let mut findings = vec![space(&state), last_event(last, now)];
+    let last = evidence::last(&state);
+    let last_at = last.as_ref().map(|last| last.at);
+    let mut findings = vec![space(&state), last_event(last.as_ref(), now)];
+    findings.extend(evidence::examine(env, &state, last.as_ref()));
     findings.extend(elsewhere::examine(env, places, last_at, now));
+    findings.extend(evidence::coverage(env, &state));
     findings.extend(journals(&state));
     let errors = log::read(&state, Log::HookErrors);
     let of_today = |line: &&serde_json::Map<String, Value>| {
@@ -538,16 +283,9 @@ fn space(state: &State) -> Finding {
     }
 }
 
-/// The last event that is on record, and its session.
-fn last_recorded(state: &State) -> Option<(Timestamp, SessionId)> {
-    let ids = state.session_ids().ok()?;
-    let events = ids.filter_map(|id| Some((state.session(&id).last_activity()?, id)));
-    events.max()
-}
-
-fn last_event(last: Option<(Timestamp, SessionId)>, now: Timestamp) -> Finding {
+fn last_event(last: Option<&Last>, now: Timestamp) -> Finding {
     match last {
-        Some((at, id)) => {
+        Some(Last { at, id }) => {
             let ago =
                 humantime::format_duration(std::time::Duration::from_secs(at.age(now).as_secs()));
             Finding::ok("last event", format!("{ago} ago, in session {id}"))

@@ -154,13 +154,16 @@ pub fn install(
     previous: Option<&Undo>,
     owned: impl Fn(&str) -> bool,
 ) -> Result<Installed, Refusal> {
+    let (mark, text) = match text.map(split_mark) {
+        Some((mark, text)) => (mark, Some(text)),
+        None => ("", None),
+    };
     let settings = text.map(Settings::read).transpose()?.flatten();
     let changed = !is_exactly(settings.as_ref(), wanted, &owned);
     if let (false, Some(undo)) = (changed, previous) {
-        let (text, undo) = (text.unwrap_or_default().to_owned(), undo.clone());
         return Ok(Installed {
-            text,
-            undo,
+            text: format!("{mark}{}", text.unwrap_or_default()),
+            undo: undo.clone(),
             changed,
         });
     }
@@ -170,13 +173,12 @@ pub fn install(
     };
     let (after, undo) = with_wanted(base.as_deref(), wanted, previous)?;
     verify(settings.as_ref(), Some(&after), wanted, &owned)?;
-    let text = if changed {
-        after
-    } else {
-        text.unwrap_or_default().to_owned()
+    let text = match changed {
+        true => &after,
+        false => text.unwrap_or_default(),
     };
     Ok(Installed {
-        text,
+        text: format!("{mark}{text}"),
         undo,
         changed,
     })
@@ -194,6 +196,7 @@ pub fn uninstall(
     undo: Option<&Undo>,
     owned: impl Fn(&str) -> bool,
 ) -> Result<Uninstalled, Refusal> {
+    let (mark, text) = split_mark(text);
     let settings = Settings::read(text)?;
     let after = match &settings {
         Some(settings) => without_ours(settings, undo, &owned),
@@ -204,9 +207,20 @@ pub fn uninstall(
     Ok(match after {
         None => Uninstalled::Delete,
         Some(after) if after == text => Uninstalled::Unchanged,
-        Some(after) => Uninstalled::Text(after),
+        Some(after) => Uninstalled::Text(format!("{mark}{after}")),
     })
 }
+
+/// A byte order mark, where there is one, and the text after it: it stays where it is, and means nothing.
+fn split_mark(text: &str) -> (&str, &str) {
+    text.split_at(if text.starts_with(MARK) {
+        MARK.len_utf8()
+    } else {
+        0
+    })
+}
+
+const MARK: char = '\u{feff}';
 
 /// Lists our handlers, in the order of the file.
 ///
@@ -214,12 +228,12 @@ pub fn uninstall(
 ///
 /// A [`Refusal`] where [`install`] would not touch the file.
 pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Registered>, Refusal> {
-    let settings = Settings::read(text)?;
+    let settings = Settings::read(split_mark(text).1)?;
     let ours = handlers(settings.as_ref()).filter(|(_, _, handler)| is_ours(handler, &owned));
     let registered = ours.filter_map(|(event, group, handler)| {
         Some(Registered {
             event: event.name.clone(),
-            command: command(handler)?.to_owned(),
+            command: command(handler)?.into_owned(),
             exec_form: handler.get("args").is_some(),
             timeout: handler.get("timeout").and_then(Value::as_u64),
             matcher: group.matcher.clone(),
@@ -234,9 +248,10 @@ pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Regist
 ///
 /// A [`Refusal`] where [`install`] would not touch the file.
 pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
-    let settings = Settings::read(text)?;
-    let commands = handlers(settings.as_ref())
-        .filter_map(|(event, _, handler)| Some((event.name.clone(), command(handler)?.to_owned())));
+    let settings = Settings::read(split_mark(text).1)?;
+    let commands = handlers(settings.as_ref()).filter_map(|(event, _, handler)| {
+        Some((event.name.clone(), command(handler)?.into_owned()))
+    });
     Ok(commands.collect())
 }
 
@@ -246,6 +261,6 @@ pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
 ///
 /// A [`Refusal`] where [`install`] would not touch the file.
 pub fn setting(text: &str, key: &str) -> Result<Option<Value>, Refusal> {
-    let settings = Settings::read(text)?;
+    let settings = Settings::read(split_mark(text).1)?;
     Ok(settings.and_then(|settings| settings.json.get(key).cloned()))
 }

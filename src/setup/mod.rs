@@ -4,10 +4,13 @@
 //! Beside them [`timer`], the cleanup by systemd, and [`retention`], how long the client keeps transcripts.
 
 pub mod client;
+pub mod client_settings;
 pub mod diff;
 pub mod doctor;
 pub mod edit;
+pub mod ours;
 pub mod programs;
 pub mod retention;
 pub mod settings;
+mod shell;
 pub mod timer;

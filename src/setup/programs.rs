@@ -1,23 +1,28 @@
 //! Where the programs are: this one, the hooks' executables, Claude Code and its directory; and what other programs say.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::client::{EXECUTABLES, Version};
+use crate::lifecycle::transcript::claude_dir;
 use crate::model::text::escaped;
 use crate::store::places::libexec_dir;
-use crate::store::{Environment, Error, Result, file};
+use crate::store::{Environment, Error, Result, file, project};
 
 /// How long another program may take, such as `claude --version`.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a program that is just being written is waited for.
 const BUSY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
-/// The longest line that could be a version.
+/// How much of what a client prints is looked through for its version.
+const MAX_OPENING: u64 = 64 << 10;
+/// The longest line that could be an error.
 const MAX_LINE: u64 = 4096;
+/// How many links lead to a program: as many as Linux follows.
+const MAX_HOPS: usize = 40;
 /// The longest table for cron that is looked through.
 const MAX_TABLE: u64 = 1 << 20;
 /// The largest executable that is searched for its version.
@@ -32,14 +37,140 @@ pub fn own() -> Result<PathBuf> {
     file::canonical(&path)
 }
 
-/// The folder of the hooks' executables.
+/// The path by which this program is found later, too: what it was called by, not the versioned folder behind it.
+///
+/// # Errors
+/// As [`own`].
+pub fn lasting(env: &Environment) -> Result<PathBuf> {
+    let real = own()?;
+    let way = ways(env, &real).into_iter().next();
+    Ok(way.unwrap_or_else(|| steadier(env, &real)))
+}
+
+/// The folder of the hooks' executables, by a path that lasts: an update of Homebrew, mise or Nix leaves a new version in
+/// another folder, and the links to it where they are.
 ///
 /// # Errors
 /// As [`own`].
 pub fn hooks_dir(env: &Environment) -> Result<PathBuf> {
-    Ok(libexec_dir(env, &own()?, |dir| {
-        matches!(file::look(dir), Ok(Some(_)))
-    }))
+    let real = own()?;
+    let exists = |dir: &Path| matches!(file::look(dir), Ok(Some(_)));
+    let found = libexec_dir(env, &real, exists);
+    if env.libexec.is_some() {
+        return Ok(found);
+    }
+    let ways = ways(env, &real).into_iter();
+    let mut ways = ways.map(|way| libexec_dir(env, &way, exists));
+    let lasting = ways.find(|dir| is_same(dir, &found));
+    Ok(steadier(env, &lasting.unwrap_or(found)))
+}
+
+/// The names of the program at `real`, from the one it was called by to the last link before the file itself.
+fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let mut way = called.and_then(|called| match called.parent() {
+        Some(dir) if dir == Path::new("") => on_path(env, &called),
+        _ => Some(project::current_dir().ok()?.join(called)),
+    });
+    let mut ways = Vec::new();
+    while let Some(path) = way.map(|way| plain(&way)) {
+        // Who starts a program may call it anything.
+        if ways.len() == MAX_HOPS || !file::canonical(&path).is_ok_and(|path| path == real) {
+            break;
+        }
+        way = file::link_target(&path).and_then(|target| Some(path.parent()?.join(target)));
+        ways.push(path);
+    }
+    ways
+}
+
+fn on_path(env: &Environment, name: &Path) -> Option<PathBuf> {
+    let mut dirs = std::env::split_paths(env.path.as_ref()?);
+    dirs.find_map(|dir| {
+        let path = dir.join(name);
+        let is_program = |path: &Path| {
+            let there = file::canonical(path).ok()?;
+            let found = file::look(&there).ok()??;
+            (found.is_file() && found.mode & 0o111 != 0).then_some(())
+        };
+        is_program(&path).map(|()| path)
+    })
+}
+
+/// A path without `.` and `..`, read off its text.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// A path to the same file or folder that outlives an update, where there is a link to the versioned folder that `path` goes
+/// through: beside it (`latest`), in `opt` beside Homebrew's `Cellar`, or in a profile of Nix.
+fn steadier(env: &Environment, path: &Path) -> PathBuf {
+    let by_links = path.ancestors().find_map(|versioned| {
+        let below = path.strip_prefix(versioned).ok()?;
+        let links = links_to(versioned).into_iter();
+        links
+            .map(|link| link.join(below))
+            .find(|it| is_same(it, path))
+    });
+    let in_profile = || {
+        let below: PathBuf = path
+            .strip_prefix("/nix/store")
+            .ok()?
+            .iter()
+            .skip(1)
+            .collect();
+        let home = env.home.as_ref().map(|home| home.join(".nix-profile"));
+        let profiles = home
+            .into_iter()
+            .chain([PathBuf::from("/run/current-system/sw")]);
+        let mut profiles = profiles.map(|profile| profile.join(&below));
+        profiles.find(|it| is_same(it, path))
+    };
+    by_links
+        .or_else(in_profile)
+        .unwrap_or_else(|| path.to_owned())
+}
+
+/// Links to a folder that is called after a version.
+fn links_to(versioned: &Path) -> Vec<PathBuf> {
+    let name = versioned.file_name().and_then(|name| name.to_str());
+    let is_version = |name: &str| {
+        let name = name.strip_prefix('v').unwrap_or(name);
+        name.starts_with(|it: char| it.is_ascii_digit()) && name.contains('.')
+    };
+    let (Some(true), Some(all)) = (name.map(is_version), versioned.parent()) else {
+        return Vec::new();
+    };
+    let mut links: Vec<PathBuf> = file::names(all)
+        .into_iter()
+        .flatten()
+        .map(|name| all.join(name))
+        .filter(|path| file::link_target(path).is_some())
+        .collect();
+    links.sort();
+    if let (Some(formula), Some(cellar)) = (all.file_name(), all.parent())
+        && cellar.file_name().is_some_and(|name| name == "Cellar")
+        && let Some(prefix) = cellar.parent()
+    {
+        links.push(prefix.join("opt").join(formula));
+    }
+    links
+}
+
+/// Whether two paths lead to the same place.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (file::canonical(one), file::canonical(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// What is wrong with a hook's executable.
@@ -83,12 +214,82 @@ fn defect(path: &Path) -> Option<Defect> {
     (!same).then_some(Defect::OtherVersion)
 }
 
-/// The version of the `claude` on the PATH; nothing where there is none, or it does not say in time.
-pub fn client_version() -> Option<Version> {
-    version_of(Path::new("claude"), PATIENCE)
+/// A client that says its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its version.
+    pub version: Version,
+    /// Where it is, if it is not the `claude` on the PATH.
+    pub elsewhere: Option<PathBuf>,
 }
 
-/// The version that `client --version` says within `patience`.
+/// The `claude` on the PATH or, where none there says its version in time, in the places where Claude Code's own installers
+/// and extensions put it.
+pub fn client(env: &Environment) -> Option<Client> {
+    let on_path = version_of(Path::new("claude"), PATIENCE);
+    if let Some(version) = on_path {
+        return Some(Client {
+            version,
+            elsewhere: None,
+        });
+    }
+    known_places(env).into_iter().find_map(|path| {
+        let version = version_of(&path, PATIENCE)?;
+        Some(Client {
+            version,
+            elsewhere: Some(path),
+        })
+    })
+}
+
+/// Where a client may be that is not on the PATH.
+fn known_places(env: &Environment) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    places.extend(claude_dir(env).map(|dir| dir.join("local/claude")));
+    if let Some(home) = &env.home {
+        let below = [
+            ".claude/local/claude",
+            ".local/bin/claude",
+            ".npm-global/bin/claude",
+            ".bun/bin/claude",
+            ".volta/bin/claude",
+        ];
+        places.extend(below.map(|below| home.join(below)));
+        places.extend(newest(&home.join(".local/share/claude/versions"), "", ""));
+        for editor in [
+            ".vscode",
+            ".vscode-server",
+            ".cursor",
+            ".cursor-server",
+            ".windsurf",
+        ] {
+            places.extend(newest(
+                &home.join(editor).join("extensions"),
+                "anthropic.claude-code-",
+                "resources/native-binary/claude",
+            ));
+        }
+    }
+    places.retain(|path| file::canonical(path).is_ok());
+    places
+}
+
+/// The program in the newest of the folders in `dir` that are called after a version, behind `prefix`.
+fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
+    let version = |name: &std::ffi::OsString| {
+        let name = name.to_str()?.strip_prefix(prefix)?;
+        Version::parse(name.split('-').next()?)
+    };
+    let names = file::names(dir).ok()?;
+    let versions = names.filter_map(|name| Some((version(&name)?, name)));
+    let (_, name) = versions.max()?;
+    Some(match program {
+        "" => dir.join(name),
+        program => dir.join(name).join(program),
+    })
+}
+
+/// The version that `client --version` says within `patience`, wherever in what it prints first.
 ///
 /// Whatever else it prints is read and dropped, and what it leaves running is not waited for.
 pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
@@ -101,8 +302,8 @@ pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
         .arg("--version")
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let said = ask(command, first_line, patience).ok()?;
-    Version::parse(std::str::from_utf8(&said.text).ok()?)
+    let said = ask(command, up_to_a_version, patience).ok()?;
+    Version::find(&String::from_utf8_lossy(&said.text))
 }
 
 /// Lets the user's systemd do something.
@@ -217,6 +418,21 @@ fn ask(
     let left = patience.saturating_sub(started.elapsed());
     let text = hears.recv_timeout(left).map_err(|_| Unheard::TooSlow)?;
     Ok(Said { status, text })
+}
+
+/// The lines up to the one in which a client says its version.
+fn up_to_a_version(stream: &mut dyn BufRead) -> Vec<u8> {
+    let mut stream = stream.take(MAX_OPENING);
+    let mut text = Vec::new();
+    loop {
+        let before = text.len();
+        let read = stream.read_until(b'\n', &mut text);
+        let line = text.get(before..).unwrap_or_default();
+        let is_last = Version::is_named(&String::from_utf8_lossy(line));
+        if is_last || !matches!(read, Ok(1..)) {
+            return text;
+        }
+    }
 }
 
 fn first_line(stream: &mut dyn BufRead) -> Vec<u8> {

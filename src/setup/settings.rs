@@ -7,16 +7,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Version, command_for, events_for, executable_of};
+use super::client::{Version, command_for, events_for};
+use super::client_settings::Source;
 use super::edit::{self, Refusal, Undo, Uninstalled, Wanted};
-use crate::model::Project;
+use super::ours::Ours;
+use crate::model::{Project, Timestamp};
 use crate::store::lock::{CLI_PATIENCE, Lock};
-use crate::store::write::TEMPORARY;
-use crate::store::{Error, State, Unsafe, clock, file, shown, write};
+use crate::store::write::next::{Next, remove_or_empty};
+use crate::store::{Environment, Error, State, Unsafe, clock, file, shown, write};
 
 /// The seconds that Claude Code waits for a hook of ours. It needs a few milliseconds; the client's own default is 600.
 const TIMEOUT: u32 = 5;
@@ -49,6 +50,15 @@ impl Scope {
             Self::User => "user",
             Self::Project => "project",
             Self::Local => "local",
+        }
+    }
+
+    /// The source that the client takes it for.
+    pub fn source(self) -> Source {
+        match self {
+            Self::User => Source::User,
+            Self::Project => Source::Project,
+            Self::Local => Source::Local,
         }
     }
 
@@ -179,16 +189,37 @@ impl Change {
 
 /// A settings file and what is known about editing it.
 #[derive(Debug)]
-pub struct Settings<'a> {
+pub struct Settings {
     /// Which file.
     pub path: PathBuf,
     /// Whose.
     pub scope: Scope,
     /// Where the hooks' executables are.
-    pub hooks_dir: &'a Path,
+    pub hooks_dir: PathBuf,
+    /// What is ours in it.
+    ours: Ours,
 }
 
-impl Settings<'_> {
+impl Settings {
+    /// The settings file at `path`, for the executables in `hooks_dir`.
+    pub fn new(env: &Environment, path: PathBuf, scope: Scope, hooks_dir: &Path) -> Self {
+        let ours = Ours::new(env, hooks_dir, Vec::new()).in_file(&path);
+        Self {
+            path,
+            scope,
+            hooks_dir: hooks_dir.to_owned(),
+            ours,
+        }
+    }
+
+    /// The same, where the folders of all installs on record are ours, too.
+    #[must_use]
+    pub fn knowing(mut self, installs: &[Install]) -> Self {
+        let earlier = installs.iter().map(|install| install.hooks_dir.clone());
+        self.ours.add(earlier);
+        self
+    }
+
     /// The client's version at the last install, where it was known: for one that does not find the client, as from cron.
     pub fn client_at_last_install(&self, state: Option<&State>) -> Option<Version> {
         let remembered = recall(state?, &resolved(&self.path))?;
@@ -207,8 +238,9 @@ impl Settings<'_> {
         let wanted = self.wanted(version);
         let mut undo = None;
         let change = self.change(run, path, |text| {
+            let ours = self.ours_in(text, remembered.as_ref());
             let installed = edit::install(text, &wanted, previous, |command| {
-                self.owns(command, remembered.as_ref())
+                ours.only(command).is_some()
             })?;
             undo = Some(installed.undo);
             Ok(if installed.changed {
@@ -245,9 +277,8 @@ impl Settings<'_> {
             let Some(text) = text else {
                 return Ok(None);
             };
-            let uninstalled = edit::uninstall(text, undo, |command| {
-                self.owns(command, remembered.as_ref())
-            })?;
+            let ours = self.ours_in(Some(text), remembered.as_ref());
+            let uninstalled = edit::uninstall(text, undo, |command| ours.only(command).is_some())?;
             Ok(match uninstalled {
                 Uninstalled::Unchanged => Some(text.to_owned()),
                 Uninstalled::Text(text) => Some(text),
@@ -264,24 +295,18 @@ impl Settings<'_> {
         Ok(change)
     }
 
-    /// Whether `command` is a hook of ours: by its executable's name, in the folder of now or of an earlier install.
-    pub fn is_ours(&self, command: &str) -> bool {
-        self.owns(command, None)
+    /// What is ours in a text of this file.
+    pub fn ours(&self, text: &str) -> Ours {
+        self.ours_in(Some(text), None)
     }
 
-    fn owns(&self, command: &str, remembered: Option<&Remembered>) -> bool {
-        let Some(executable) = executable_of(command).map(PathBuf::from) else {
-            return false;
-        };
-        let name = executable
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let dir = executable.parent().unwrap_or(Path::new(""));
-        super::client::EXECUTABLES.contains(&name)
-            && (dir == self.hooks_dir
-                || dir.ends_with("libexec/ccsession")
-                || remembered.is_some_and(|remembered| dir == Path::new(&remembered.hooks_dir)))
+    fn ours_in(&self, text: Option<&str>, remembered: Option<&Remembered>) -> Ours {
+        let mut ours = self.ours.clone();
+        ours.add(remembered.map(|remembered| PathBuf::from(&remembered.hooks_dir)));
+        let commands = text.and_then(|text| edit::all_commands(text).ok());
+        let commands = commands.unwrap_or_default();
+        let commands = commands.iter();
+        ours.with_gone(commands.map(|(event, command)| (event.as_str(), command.as_str())))
     }
 
     fn wanted(&self, version: Option<Version>) -> Vec<Wanted<'static>> {
@@ -323,13 +348,18 @@ impl Settings<'_> {
                 backup: None,
                 made_dir,
             };
-            if matches!(run, Run::Dry(_)) || !change.is_one() {
+            if !change.is_one() {
                 return Ok(change);
             }
-            let put = self.put(&mut change)?;
+            let Run::Real(state) = run else {
+                return Ok(change);
+            };
+            let put = self.put(state, &mut change)?;
             made_dir = change.made_dir;
             if put && read(&path)? == change.after {
-                prune_backups(&path);
+                if let Run::Real(state) = run {
+                    prune_backups(state, &path);
+                }
                 return Ok(change);
             }
         }
@@ -338,41 +368,33 @@ impl Settings<'_> {
 
     /// Puts the text after in the place of the text before. Whether it did is the answer: not if somebody else changed
     /// the file meanwhile.
-    fn put(&self, change: &mut Change) -> Result<bool, Failure> {
+    fn put(&self, state: &State, change: &mut Change) -> Result<bool, Failure> {
         let Some(after) = &change.after else {
             // A file that goes holds nothing but what an install wrote.
-            return Ok(read(&change.path)? == change.before && write::remove(&change.path)?);
+            return Ok(read(&change.path)? == change.before && remove_or_empty(&change.path)?);
         };
-        let present = file::look(&change.path)?.map(|found| found.mode);
-        if let (None, Some(dir)) = (present, change.path.parent()) {
+        if let (None, Some(dir)) = (&change.before, change.path.parent()) {
             change.made_dir |= write::make_plain_dir(dir)?;
         }
-        let mode = present.unwrap_or(self.scope.mode());
-        let next = change
-            .path
-            .with_file_name(format!("{TEMPORARY}{}", process::id()));
-        let backup = change.before.is_some().then(|| backup_path(&change.path));
+        let next = Next::of(&change.path, after.as_bytes(), self.scope.mode())?;
+        let Some(before) = &change.before else {
+            return Ok(read(&change.path)?.is_none() && next.create()?);
+        };
+        let backup = backup_path(state, &change.path);
+        write::make_dir(backup.parent().unwrap_or(state.root()))?;
+        write::create(&backup, before.as_bytes())?;
         let put = || {
-            write::replace_with_mode(&next, after.as_bytes(), mode)?;
-            if let (Some(backup), Some(before)) = (&backup, &change.before) {
-                write::create(backup, before.as_bytes())?;
-            }
             // All that takes time is done: between this look and the rename nobody is likely to come.
-            if read(&change.path)? != change.before {
-                return Ok(false);
+            let is_as_it_was = read(&change.path)? == change.before;
+            if is_as_it_was {
+                next.put()?;
             }
-            match change.before {
-                Some(_) => write::rename(&next, &change.path).map(|()| true),
-                None => write::rename_to_free(&next, &change.path),
-            }
-            .map_err(Failure::File)
+            Ok(is_as_it_was)
         };
         let put = put();
-        if matches!(put, Ok(true)) {
-            change.backup = backup;
-        } else {
-            let _ = write::remove(&next);
-            let _ = backup.map(|backup| write::remove(&backup));
+        match put {
+            Ok(true) => change.backup = Some(backup),
+            _ => drop(write::remove(&backup)),
         }
         put
     }
@@ -398,14 +420,77 @@ fn follow(path: &Path, hops: usize) -> PathBuf {
     }
 }
 
+/// An install on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// The settings file.
+    pub settings: PathBuf,
+    /// The folder of the executables that were registered.
+    pub hooks_dir: PathBuf,
+    /// The record of it.
+    record: PathBuf,
+}
+
+impl Install {
+    /// Which scope the settings file has, for a client whose own directory is `claude_dir`.
+    pub fn scope(&self, claude_dir: Option<&Path>) -> Scope {
+        let is_local = self
+            .settings
+            .file_name()
+            .is_some_and(|name| name == "settings.local.json");
+        match self.settings.parent() {
+            Some(dir) if Some(dir) == claude_dir => Scope::User,
+            _ if is_local => Scope::Local,
+            Some(dir) if dir.ends_with(".claude") => Scope::Project,
+            _ => Scope::User,
+        }
+    }
+}
+
+/// Every install on record, in the order of their settings files.
+///
+/// # Errors
+/// Where the records cannot be listed. One that cannot be read is passed over.
+pub fn installs(state: &State) -> Result<Vec<Install>, Failure> {
+    let dir = state.root().join(INSTALLS);
+    let mut found: Vec<Install> = Vec::new();
+    for name in file::names(&dir)? {
+        let record = dir.join(name);
+        let Some(remembered) = recalled(&record) else {
+            continue;
+        };
+        found.push(Install {
+            settings: PathBuf::from(remembered.settings),
+            hooks_dir: PathBuf::from(remembered.hooks_dir),
+            record,
+        });
+    }
+    found.sort_by(|one, other| one.settings.cmp(&other.settings));
+    Ok(found)
+}
+
+/// When hooks were last registered; nothing where that is not on record.
+pub fn installed_at(state: &State) -> Option<Timestamp> {
+    let installs = installs(state).ok()?.into_iter();
+    let at = installs.filter_map(|it| Some(file::look(&it.record).ok()??.meta.modified));
+    at.max()
+}
+
+/// Where installs are remembered, in the state directory.
+const INSTALLS: &str = "installs";
+
 /// What is remembered of the install into the file at `path`, which is resolved.
 fn install_record(state: &State, path: &Path) -> PathBuf {
     let key = Project::at(path.to_owned()).key();
-    state.root().join("installs").join(format!("{key}.json"))
+    state.root().join(INSTALLS).join(format!("{key}.json"))
 }
 
 fn recall(state: &State, path: &Path) -> Option<Remembered> {
-    let content = file::read_own(&install_record(state, path), MAX_INSTALL_RECORD).ok()??;
+    recalled(&install_record(state, path))
+}
+
+fn recalled(record: &Path) -> Option<Remembered> {
+    let content = file::read_own(record, MAX_INSTALL_RECORD).ok()??;
     serde_json::from_slice(&content.bytes).ok()
 }
 
@@ -441,27 +526,41 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(text.map_err(why)?))
 }
 
+/// Where backups are, in the state directory: nobody commits them, and nobody else reads them.
+const BACKUPS_DIR: &str = "backups";
 /// Between the file's name and the time in the name of a backup.
 const BACKUP: &str = ".bak-";
 
-/// A backup of the file at `path`, beside it: `{name}.bak-20261120T142752467733Z`.
-fn backup_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    let time = clock::now().to_utc().format("%Y%m%dT%H%M%S%6fZ");
-    name.push(format!("{BACKUP}{time}"));
-    path.with_file_name(name)
+/// What the names of all backups of the file at `path` begin with.
+fn backup_stem(path: &Path) -> OsString {
+    let mut stem = OsString::from(Project::at(path.to_owned()).key().to_string());
+    stem.push(".");
+    stem.push(path.file_name().unwrap_or_default());
+    stem.push(BACKUP);
+    stem
 }
 
-/// Removes the oldest backups of the file at `path`, where it can. What is named otherwise is somebody else's.
-fn prune_backups(path: &Path) {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut stem = path.file_name().unwrap_or_default().to_owned();
-    stem.push(BACKUP);
+/// A backup of the file at `path`: `{key}.{name}.bak-20261120T142752467733Z`.
+fn backup_path(state: &State, path: &Path) -> PathBuf {
+    let mut name = backup_stem(path);
+    name.push(
+        clock::now()
+            .to_utc()
+            .format("%Y%m%dT%H%M%S%6fZ")
+            .to_string(),
+    );
+    state.root().join(BACKUPS_DIR).join(name)
+}
+
+/// Removes the oldest backups of the file at `path`, where it can.
+fn prune_backups(state: &State, path: &Path) {
+    let dir = state.root().join(BACKUPS_DIR);
+    let stem = backup_stem(path);
     let is_backup = |name: &OsString| {
         let time = name.as_bytes().strip_prefix(stem.as_bytes());
         time.is_some_and(is_backup_time)
     };
-    let names = file::names(dir).into_iter().flatten();
+    let names = file::names(&dir).into_iter().flatten();
     let mut backups: Vec<OsString> = names.filter(is_backup).collect();
     backups.sort();
     let excess = backups.len().saturating_sub(BACKUPS);
@@ -519,11 +618,8 @@ mod tests {
             &self,
             edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,
         ) -> Result<Change, Failure> {
-            let settings = Settings {
-                path: self.path(),
-                scope: Scope::User,
-                hooks_dir: Path::new("/libexec"),
-            };
+            let env = Environment::default();
+            let settings = Settings::new(&env, self.path(), Scope::User, Path::new("/libexec"));
             settings.change(Run::Real(&self.state), self.path(), edit)
         }
 
@@ -564,8 +660,8 @@ mod tests {
             assert_eq!(place.text().as_deref(), Some("theirs+ours"));
             let backup = change.backup.unwrap();
             assert_eq!(fs::read_to_string(&backup).unwrap(), "theirs");
-            let backup = backup.file_name().unwrap().to_str().unwrap().to_owned();
-            assert_eq!(place.files(), ["settings.json", &backup]);
+            assert!(backup.starts_with(place.state.root().join(BACKUPS_DIR)));
+            assert_eq!(place.files(), ["settings.json"]);
         }
     }
 
@@ -639,10 +735,12 @@ mod tests {
 
     #[test]
     fn only_a_time_as_we_write_it_makes_a_backup() {
-        let backup = backup_path(Path::new("/a/settings.json"));
-        let name = backup.file_name().unwrap().to_str().unwrap();
-        let time = name.strip_prefix("settings.json.bak-").unwrap();
-        assert!(is_backup_time(time.as_bytes()), "{time}");
+        let place = Place::new();
+        let path = Path::new("/a/settings.json");
+        let backup = backup_path(&place.state, path);
+        let name = backup.file_name().unwrap();
+        let time = name.as_bytes().strip_prefix(backup_stem(path).as_bytes());
+        assert!(is_backup_time(time.unwrap()), "{name:?}");
         for other in [
             "",
             "mine",

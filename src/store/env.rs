@@ -36,6 +36,8 @@ pub struct Environment {
     pub claude_env_file: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
     pub claude_config_dir: Option<PathBuf>,
+    /// `PATH`: where programs are looked for.
+    pub path: Option<OsString>,
     /// Variables of ours that are set to something else than an absolute path, and so cannot be used.
     pub relative: Vec<&'static str>,
 }
@@ -67,6 +69,7 @@ impl Environment {
             claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
             claude_env_file: absolute("CLAUDE_ENV_FILE"),
             claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),
+            path: variable("PATH"),
             relative,
         }
     }

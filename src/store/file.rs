@@ -59,7 +59,7 @@ impl From<&Stat> for Meta {
     clippy::useless_conversion,
     reason = "the field's type differs between systems"
 )]
-fn permissions(stat: &Stat) -> u32 {
+pub(super) fn permissions(stat: &Stat) -> u32 {
     u32::from(stat.st_mode) & 0o7777
 }
 

@@ -143,6 +143,17 @@ pub fn head(root: &Path) -> Option<Head> {
     })
 }
 
+/// The root of the main working tree of the repository at `root`: of a worktree that one's, else `root` itself.
+pub fn main_root(root: &Path) -> PathBuf {
+    let main = || {
+        let (git, _) = git_dir_and_head(root)?;
+        let common = git.join(line(&git.join("commondir"))?.trim());
+        let common = file::canonical(&common).ok()?;
+        (common.file_name()? == ".git").then(|| common.parent().map(Path::to_owned))?
+    };
+    main().unwrap_or_else(|| root.to_owned())
+}
+
 /// The repository's own directory (`.git`, or where a worktree's `.git` file says) and the first line of its `HEAD`.
 fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
     let git = root.join(".git");

@@ -3,6 +3,9 @@
 //!
 //! Everything created here is the owner's alone: files 0600, directories 0700, whatever the umask says.
 
+#[cfg(feature = "cli")]
+pub mod next;
+
 use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};

@@ -666,6 +666,7 @@ fn a_shown_session_is_one_object() {
     let shown = sandbox.ccsession(["show", "s-ended", "--json"]).json();
     let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
     let expected = [
+        "coverage",
         "events",
         "foreign",
         "journal",

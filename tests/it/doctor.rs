@@ -247,9 +247,13 @@ fn executables_of_another_installation_are_named() {
         doctor(&sandbox).env("CCSESSION_LIBEXEC", &other),
         &[(
             "fault",
-            "installed",
-            "no settings file registers the hooks",
-            "run `ccsession install`",
+            "settings",
+            &format!(
+                "{} runs {} at SessionStart, which is not this installation",
+                user_settings(&sandbox).display(),
+                sandbox.path("libexec/session-start").display()
+            ),
+            "run `ccsession install` again",
         )],
     );
     ccsession(&sandbox, ["install"])
@@ -421,7 +425,7 @@ fn hooks_that_are_switched_off_are_a_fault() {
 #[test]
 fn transcripts_that_go_early_are_noted() {
     let sandbox = healthy();
-    for days in [0, 7, 29] {
+    for days in [1, 7, 29] {
         settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
         check(
             doctor(&sandbox),
@@ -436,9 +440,20 @@ fn transcripts_that_go_early_are_noted() {
             )],
         );
     }
-    for days in [json!(30), json!(99999), json!("7")] {
+    for days in [json!(30), json!(99999)] {
         settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
         check(doctor(&sandbox), &[]);
+    }
+    // What is no number of days costs the client the whole file.
+    for days in [json!(0), json!("7")] {
+        settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
+        let found = findings(doctor(&sandbox));
+        let ignored = found.iter().find(|it| it["check"] == "settings").unwrap();
+        let why = "`cleanupPeriodDays` is not a whole number, 1 or more";
+        assert!(
+            ignored["found"].as_str().unwrap().ends_with(why),
+            "{ignored}"
+        );
     }
 }
 
@@ -525,7 +540,7 @@ fn a_client_that_is_too_old_or_does_not_say_is_named() {
     let unknown = (
         "note",
         "client",
-        "no `claude` on the PATH says its version; only events that every client knows are registered",
+        "no `claude` was found that says its version; only events that every client knows are registered",
         "put `claude` on the PATH and run `ccsession install` again",
     );
     check(doctor(&sandbox), &[unknown]);

@@ -48,6 +48,7 @@ mod pointer;
 mod python;
 mod quarantine;
 mod races;
+mod registration;
 mod registry;
 mod retention;
 mod rotation;

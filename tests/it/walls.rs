@@ -115,7 +115,7 @@ fn one_place_for_each_rule() {
         ("clock_gettime", &["store/clock.rs"]),
         ("chrono::Local", &["store/clock.rs"]),
         ("fs2::", &["store/lock.rs"]),
-        ("tempfile::", &["store/write.rs"]),
+        ("tempfile::", &["store/write.rs", "store/write/"]),
     ];
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (room, _) in ARROWS {

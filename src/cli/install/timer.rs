@@ -23,7 +23,7 @@ pub(super) struct Planned {
 /// Looks what is to be written, and writes nothing. A file that somebody else wrote is the end of it, before anything else
 /// was changed.
 pub(super) fn planned(context: &Context) -> Result<Planned> {
-    let program = programs::own()?;
+    let program = programs::lasting(&context.env)?;
     let (command, _) = command_for(&program.to_string_lossy());
     // Cron takes a percent sign for the end of the command.
     let command = escaped(&command).replace('%', "\\%");

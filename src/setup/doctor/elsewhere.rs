@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, last_recorded};
+use super::{Finding, evidence};
 use crate::model::Timestamp;
 use crate::store::{Environment, Places, State, shown};
 
@@ -50,7 +50,7 @@ fn found_in(
         config: None,
     };
     let state = State::open(&places).ok()??;
-    let (at, id) = last_recorded(&state).filter(|(at, _)| Some(*at) > last)?;
+    let evidence::Last { at, id } = evidence::last(&state).filter(|it| Some(it.at) > last)?;
     let ago = std::time::Duration::from_secs(at.age(now).as_secs());
     let ago = humantime::format_duration(ago);
     let here = own.map_or_else(

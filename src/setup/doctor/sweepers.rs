@@ -51,7 +51,7 @@ fn by_timer(env: &Environment) -> Result<Option<Timer>, Failure> {
         }));
     }
     let present = timer::present(env)?;
-    let own = timer::named(&programs::own()?)?;
+    let own = timer::named(&programs::lasting(env)?)?;
     let texts = present
         .ours
         .iter()

@@ -5,7 +5,7 @@ use crate::identity::liveness::Judge;
 use crate::lifecycle::endangered::{Endangered, endangered};
 use crate::model::Config;
 use crate::setup::retention::Keeping;
-use crate::store::Environment;
+use crate::store::{Environment, shown};
 
 /// How many sessions are named.
 const MAX_NAMED: usize = 3;
@@ -25,8 +25,12 @@ pub(super) fn examine(
 
 fn finding(all: &[Endangered], keeping: &Keeping) -> Finding {
     let Some(first) = all.first() else {
+        let by = keeping
+            .elsewhere()
+            .map(|path| format!(", by {}", shown(path)));
+        let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days; all that go within a week are archived"
+            "Claude Code keeps them for {keeping} days{by}; all that go within a week are archived"
         );
         return Finding::ok("transcripts", found);
     };

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::cut::{Splice, spliced};
 use super::read::{HOOKS, Hooks, List, Settings, Style, indentation};
-use super::{Before, Refusal, Undo, Wanted};
+use super::{Before, Position, Refusal, Undo, Wanted};
 
 /// The text with the wanted handlers appended, from one without ours, and how to undo that.
 pub(super) fn with_wanted(
@@ -21,7 +21,7 @@ pub(super) fn with_wanted(
         None => new_file(base, events, &mut undo),
         Some(settings) => match &settings.hooks {
             None => add_hooks(settings, events, &mut undo),
-            Some(hooks) => add_events(settings, hooks, events, &mut undo),
+            Some(hooks) => add_events(settings, hooks, events, &mut undo)?,
         },
     };
     if let (Some(settings), Some(previous)) = (&settings, previous) {
@@ -49,7 +49,7 @@ fn add_events(
     hooks: &Hooks,
     events: Vec<(&str, Vec<New>)>,
     undo: &mut Undo,
-) -> String {
+) -> Result<String, Refusal> {
     let mut splices = Vec::new();
     let mut created = Vec::new();
     for (name, groups) in events {
@@ -57,6 +57,13 @@ fn add_events(
             created.push(created_event(name, groups, undo));
             continue;
         };
+        if event.is_null {
+            return Err(Refusal::WrongShape {
+                at: Position::of(settings.text, event.list.range.start),
+                path: format!("{HOOKS}.{name}"),
+                expected: "an array",
+            });
+        }
         if let Some(before) = emptiness(settings, &event.list) {
             undo.events.insert(name.to_owned(), before);
         }
@@ -66,7 +73,7 @@ fn add_events(
         undo.hooks = emptiness(settings, &hooks.list);
         splices.push(appended(settings, &hooks.list, &New::Object(created)));
     }
-    spliced(settings.text, splices)
+    Ok(spliced(settings.text, splices))
 }
 
 fn created_hooks(events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> New {

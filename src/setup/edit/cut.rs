@@ -73,6 +73,9 @@ fn cut_event(
     undo: Option<&Undo>,
     owned: &impl Fn(&str) -> bool,
 ) -> Option<Vec<Splice>> {
+    if event.is_null {
+        return Some(Vec::new());
+    }
     let mut splices = Vec::new();
     let mut gone = Vec::new();
     for group in &event.groups {

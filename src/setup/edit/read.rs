@@ -1,6 +1,7 @@
 //! A settings file as it stands: read strictly or not at all, with the place of every part of its hooks.
 //! It does not know how a file is changed, nor which handlers are ours.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use jsonc_parser::ast::{Array, Object, ObjectProp, Value as Node};
@@ -10,6 +11,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
+use crate::setup::shell::quoted;
 
 /// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
 pub(super) const HOOKS: &str = "hooks";
@@ -34,6 +36,8 @@ pub(super) struct Hooks {
 /// The array of one event; `groups` has one entry for each item of `list`.
 pub(super) struct Event {
     pub(super) name: String,
+    /// Whether `null` stands there instead, which the client passes over.
+    pub(super) is_null: bool,
     pub(super) list: List,
     pub(super) groups: Vec<Group>,
 }
@@ -126,9 +130,6 @@ impl<'t> Settings<'t> {
         if text.len() > MAX_BYTES {
             return Err(Refusal::TooLarge { bytes: text.len() });
         }
-        if text.starts_with('\u{feff}') {
-            return Err(Refusal::ByteOrderMark);
-        }
         if text.trim_matches(JSON_SPACE).is_empty() {
             return Ok(None);
         }
@@ -157,7 +158,8 @@ fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
         at: Position::of(text, 0),
         why: "no value".to_owned(),
     })?;
-    check_nesting_and_keys(text, &node, 1)?;
+    check_nesting(text, &node, 1)?;
+    check_keys_that_matter(text, &node)?;
     let json = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     Ok((node, json))
 }
@@ -204,22 +206,43 @@ fn not_json(error: &serde_json::Error) -> Refusal {
     }
 }
 
-fn check_nesting_and_keys(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusal> {
-    match node {
-        Node::Object(_) | Node::Array(_) if depth > MAX_DEPTH => {
-            Err(Refusal::TooDeep(Position::of(text, node.start())))
-        }
-        Node::Object(object) => {
-            check_keys(text, object)?;
-            let mut values = object.properties.iter().map(|member| &member.value);
-            values.try_for_each(|value| check_nesting_and_keys(text, value, depth + 1))
-        }
-        Node::Array(array) => {
-            let mut values = array.elements.iter();
-            values.try_for_each(|value| check_nesting_and_keys(text, value, depth + 1))
-        }
-        _ => Ok(()),
+fn check_nesting(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusal> {
+    if matches!(node, Node::Object(_) | Node::Array(_)) && depth > MAX_DEPTH {
+        return Err(Refusal::TooDeep(Position::of(text, node.start())));
     }
+    parts(node).try_for_each(|part| check_nesting(text, part, depth + 1))
+}
+
+/// The values in an object or an array.
+fn parts<'n, 't>(node: &'n Node<'t>) -> Box<dyn Iterator<Item = &'n Node<'t>> + 'n> {
+    match node {
+        Node::Object(object) => Box::new(object.properties.iter().map(|member| &member.value)),
+        Node::Array(array) => Box::new(array.elements.iter()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Checks that no key of what is edited is there twice. Elsewhere it is others' affair: for the client the last one counts.
+fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
+    let Node::Object(root) = node else {
+        return Ok(());
+    };
+    let is_hooks = |member: &&ObjectProp<'_>| member.name.as_str() == HOOKS;
+    let mut hooks = root.properties.iter().filter(is_hooks);
+    let Some(first) = hooks.next() else {
+        return Ok(());
+    };
+    match hooks.next() {
+        Some(second) => Err(duplicate(text, second)),
+        None => check_keys_below(text, &first.value),
+    }
+}
+
+fn check_keys_below(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
+    if let Node::Object(object) = node {
+        check_keys(text, object)?;
+    }
+    parts(node).try_for_each(|part| check_keys_below(text, part))
 }
 
 fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
@@ -227,10 +250,14 @@ fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
     let mut members = object.properties.iter();
     match members.find(|member| !seen.insert(member.name.as_str())) {
         None => Ok(()),
-        Some(second) => Err(Refusal::DuplicateKey {
-            at: Position::of(text, second.start()),
-            key: second.name.as_str().to_owned(),
-        }),
+        Some(second) => Err(duplicate(text, second)),
+    }
+}
+
+fn duplicate(text: &str, second: &ObjectProp<'_>) -> Refusal {
+    Refusal::DuplicateKey {
+        at: Position::of(text, second.start()),
+        key: second.name.as_str().to_owned(),
     }
 }
 
@@ -252,11 +279,24 @@ fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
 fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
     let name = member.name.as_str();
     let path = format!("{HOOKS}.{name}");
+    if matches!(member.value, Node::NullKeyword(_)) {
+        return Ok(Event {
+            name: name.to_owned(),
+            is_null: true,
+            list: List {
+                range: member.value.range(),
+                items: Vec::new(),
+                line: None,
+            },
+            groups: Vec::new(),
+        });
+    }
     let array = expect_array(text, &member.value, &path)?;
     let groups = array.elements.iter().enumerate();
     let groups = groups.map(|(index, node)| read_group(text, node, &format!("{path}[{index}]")));
     Ok(Event {
         name: name.to_owned(),
+        is_null: false,
         list: List::of_elements(array, indentation(text, member.start())),
         groups: groups.collect::<Result<_, _>>()?,
     })
@@ -333,16 +373,21 @@ pub(super) fn handlers<'s>(
     })
 }
 
-/// The command of a handler that runs one.
-pub(super) fn command(handler: &Value) -> Option<&str> {
-    let kind = handler.get("type")?;
-    if kind == "command" {
-        handler.get("command")?.as_str()
-    } else {
-        None
+/// The command of a handler that runs one, as a shell would be told to run it: a client that knows `args` tells no shell.
+pub(super) fn command(handler: &Value) -> Option<Cow<'_, str>> {
+    if handler.get("type")? != "command" {
+        return None;
     }
+    let command = handler.get("command")?.as_str()?;
+    let args = handler.get("args").and_then(Value::as_array);
+    let Some(args) = args.filter(|args| !args.is_empty()) else {
+        return Some(Cow::Borrowed(command));
+    };
+    let args = args.iter().filter_map(Value::as_str);
+    let words: Vec<String> = [command].into_iter().chain(args).map(quoted).collect();
+    Some(Cow::Owned(words.join(" ")))
 }
 
 pub(super) fn is_ours(handler: &Value, owned: &impl Fn(&str) -> bool) -> bool {
-    command(handler).is_some_and(owned)
+    command(handler).is_some_and(|command| owned(&command))
 }

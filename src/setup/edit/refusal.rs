@@ -19,8 +19,6 @@ pub enum Refusal {
         /// That size.
         bytes: usize,
     },
-    /// It starts with a byte order mark.
-    ByteOrderMark,
     /// It has a comment.
     Comment(Position),
     /// It has a comma after the last member or element.
@@ -34,7 +32,7 @@ pub enum Refusal {
     },
     /// It is nested deeper than [`MAX_DEPTH`].
     TooDeep(Position),
-    /// An object has a key twice: what it means depends on who reads it.
+    /// The hooks, or a part of them, are there twice: which of the two is to be edited?
     DuplicateKey {
         /// Where the second one is.
         at: Position,
@@ -62,7 +60,6 @@ impl Refusal {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "make the file smaller",
-            Self::ByteOrderMark => "save the file as UTF-8 without a byte order mark",
             Self::Comment(_) => "remove the comment: Claude Code reads strict JSON only",
             Self::TrailingComma(_) => "remove the comma: Claude Code reads strict JSON only",
             Self::NotJson { .. } => "correct the file: Claude Code cannot read it either",
@@ -78,7 +75,6 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than {MAX_BYTES}"),
-            Self::ByteOrderMark => write!(f, "it starts with a byte order mark"),
             Self::Comment(at) => write!(f, "comment at {at}"),
             Self::TrailingComma(at) => write!(f, "trailing comma at {at}"),
             Self::NotJson { at, why } => write!(f, "not JSON at {at}: {why}"),

@@ -527,10 +527,11 @@ fn size_and_depth_are_bounded_and_the_bounds_are_inside() {
 
 #[test]
 fn a_key_from_the_file_is_shown_on_one_line() {
-    let refused = setting("{\"a\\n\\u001b[2J\": 1, \"a\\n\\u001b[2J\": 1}", "a").unwrap_err();
+    let twice = "{\"hooks\": {\"a\\n\\u001b[2J\": [], \"a\\n\\u001b[2J\": []}}";
+    let refused = setting(twice, "a").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "duplicate key `a [2J` at line 1, column 21"
+        "duplicate key `a [2J` at line 1, column 32"
     );
 }
 
@@ -571,9 +572,8 @@ fn every_good_file_comes_back_byte_for_byte() {
 }
 
 /// What is said of each refused file; the table and the folder must agree.
-const REFUSED: [(&str, &str); 23] = [
+const REFUSED: [(&str, &str); 20] = [
     ("block-comment.json", "comment at line 2, column 19"),
-    ("bom.json", "it starts with a byte order mark"),
     ("comment.json", "comment at line 2, column 3"),
     (
         "duplicate-event.json",
@@ -582,14 +582,6 @@ const REFUSED: [(&str, &str); 23] = [
     (
         "duplicate-hooks-spelled-differently.json",
         "duplicate key `hooks` at line 3, column 3",
-    ),
-    (
-        "duplicate-key-elsewhere.json",
-        "duplicate key `A` at line 2, column 22",
-    ),
-    (
-        "duplicate-key.json",
-        "duplicate key `model` at line 4, column 3",
     ),
     (
         "event-is-object.json",
@@ -667,6 +659,24 @@ fn every_refused_file_is_refused_with_its_place_and_reason() {
         assert_eq!(registered(text, owned), Err(refusal.clone()), "{name}");
         assert_eq!(setting(text, "model"), Err(refusal), "{name}");
     }
+}
+
+#[test]
+fn what_the_client_passes_over_is_no_reason_to_refuse() {
+    let before = "\u{feff}{\"a\": 1, \"a\": 2, \"hooks\": {\"Elicitation\": null}}";
+    let done = installed(before, &["Stop"]);
+    assert!(done.text.starts_with('\u{feff}'));
+    assert_eq!(registered(&done.text, owned).unwrap().len(), 1);
+    assert_eq!(setting(&done.text, "a"), Ok(Some(json!(2))));
+    let back = uninstalled(&done.text, Some(&reread(&done.undo)));
+    assert_eq!(back.as_deref(), Some(before));
+    assert_eq!(uninstalled(&done.text, None).as_deref(), Some(before));
+    let wanted = wanted(&["Elicitation"]);
+    let refused = install(Some(before), &wanted, None, owned).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "hooks.Elicitation at line 1, column 43 is not an array"
+    );
 }
 
 fn some_wanted() -> impl Strategy<Value = Vec<Wanted<'static>>> {

@@ -1,0 +1,110 @@
+//! How many of the calls in a session's transcript hooks have recorded. That hooks are registered says nothing of that; a
+//! call that the client noted and no hook saw does.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::transcript::line::{Line, Message, blocks};
+use super::transcript::{self, records};
+use crate::model::{Event, Record, Timestamp};
+use crate::store::lines::{Found, Lines};
+use crate::store::{Environment, Result, SessionDir, file};
+
+/// Of the calls in a transcript, how many hooks have recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// The calls in the session's transcripts, those of its subagents among them, each once.
+    pub calls: u64,
+    /// Those of them of which a hook has recorded an event.
+    pub recorded: u64,
+}
+
+impl Coverage {
+    /// The recorded share of the calls, from 0 to 1; all of none.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "it is a share, for a comparison"
+    )]
+    pub fn share(self) -> f64 {
+        match self.calls {
+            0 => 1.0,
+            calls => self.recorded as f64 / calls as f64,
+        }
+    }
+}
+
+/// Counts the calls of a session. `None` where it has no transcript any more, or one of more than `most` bytes.
+///
+/// # Errors
+/// Where the journal or the transcript cannot be opened.
+pub fn of_session(
+    env: &Environment,
+    dir: &SessionDir,
+    record: &Record,
+    most: u64,
+) -> Result<Option<Coverage>> {
+    let Some(main) = transcript::find(env, dir, &record.session_id) else {
+        return Ok(None);
+    };
+    let agents = transcript::agents_below(&main);
+    let paths: Vec<&Path> = [main.as_path()]
+        .into_iter()
+        .chain(agents.iter().map(|agent| agent.path.as_path()))
+        .collect();
+    let sizes = paths.iter().filter_map(|path| file::look(path).ok()?);
+    if sizes.map(|found| found.meta.size).sum::<u64>() > most {
+        return Ok(None);
+    }
+    let since = transcript::own_since(dir, record)?;
+    let mut calls = HashSet::new();
+    for path in paths {
+        add_calls(path, since, &mut calls)?;
+    }
+    let mut coverage = Coverage {
+        calls: calls.len() as u64,
+        recorded: 0,
+    };
+    for event in dir.events()?.filter(is_of_hook) {
+        let in_batch = event.calls.into_iter().filter_map(|call| call.tool_use_id);
+        for id in in_batch.chain(event.tool_use_id) {
+            coverage.recorded += u64::from(calls.remove(&id));
+        }
+    }
+    Ok(Some(coverage))
+}
+
+/// Whether a hook of the client's recorded this event: not an import, and not this program itself.
+pub fn is_of_hook(event: &Event) -> bool {
+    use crate::model::event::name::{CLOCK_IN, RUN_END, RUN_START};
+    event.origin.is_none() && ![RUN_START, RUN_END, CLOCK_IN].contains(&event.event.as_str())
+}
+
+/// Adds the ids of the calls in one transcript.
+fn add_calls(path: &Path, since: Option<Timestamp>, calls: &mut HashSet<String>) -> Result<()> {
+    let Some(mut lines) = Lines::open(path)? else {
+        return Ok(());
+    };
+    while let Some(found) = lines.next_line()? {
+        if let Found::Line(bytes) = found
+            && memchr::memmem::find(bytes, b"tool_use").is_some()
+        {
+            records::read(bytes, |line| add_calls_of(line, since, calls));
+        }
+    }
+    Ok(())
+}
+
+fn add_calls_of(line: &Line<'_>, since: Option<Timestamp>, calls: &mut HashSet<String>) {
+    let is_copy = since.is_some_and(|since| line.at().is_some_and(|at| at < since));
+    if is_copy || line.kind.text().as_deref() != Some("assistant") {
+        return;
+    }
+    let Some(message) = line.message.get::<Message<'_>>() else {
+        return;
+    };
+    let blocks = blocks(message.content).into_iter();
+    let ids = blocks.filter(|block| block.kind.text().as_deref() == Some("tool_use"));
+    calls.extend(ids.filter_map(|block| block.id.owned()));
+}

@@ -1,0 +1,432 @@
+//! Claude Code's settings as Claude Code reads them: which files it reads where it is started, which of them it ignores, and
+//! what the rest comes to for hooks. Reading is apart from editing: what may be changed is [`super::edit`]'s question.
+//!
+//! [`Document::read`] and all below it are pure; [`Reading::of`] looks at the files.
+
+mod hooks;
+mod json;
+mod places;
+mod policy;
+mod schema;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use self::hooks::Command;
+use self::json::Json;
+use self::places::Places;
+pub use self::places::{MANAGED_DIR, files_of, project_files};
+use self::policy::Policy;
+use crate::model::text::one_line;
+use crate::store::{Environment, file, shown};
+
+/// The most bytes of a settings file that the client reads.
+const MAX_BYTES: usize = 2 << 20;
+/// How much of a key or a path a message shows, in characters.
+const SHOWN: usize = 80;
+
+/// Who wrote a settings file. A later one's word counts more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// `~/.claude/settings.json`.
+    User,
+    /// `.claude/settings.json` where the client is started.
+    Project,
+    /// `.claude/settings.local.json` of the repository, or where the client is started.
+    Local,
+    /// The managed settings of the machine, and their drop-ins.
+    Managed,
+}
+
+impl Source {
+    /// The source's name, as people say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Project => "project",
+            Self::Local => "local",
+            Self::Managed => "managed",
+        }
+    }
+}
+
+/// Why the client ignores a settings file as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// It is not JSON.
+    NotJson,
+    /// It is JSON, but no object.
+    NotAnObject,
+    /// It has more bytes than the client reads.
+    TooLarge,
+    /// One value is not what it should be.
+    Value {
+        /// The path to it, such as `permissions.allow`.
+        path: String,
+        /// What is wrong with it: `is not a list`.
+        why: String,
+    },
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson => f.write_str("it is not JSON"),
+            Self::NotAnObject => f.write_str("it is not a JSON object"),
+            Self::TooLarge => write!(f, "it has more than {MAX_BYTES} bytes"),
+            Self::Value { path, why } => {
+                write!(f, "`{}` {}", one_line(path, SHOWN), one_line(why, SHOWN))
+            }
+            Self::Unreadable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// A settings file that the client heeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    json: Json,
+    commands: Vec<Command>,
+}
+
+impl Document {
+    /// Reads a file's bytes as the client does.
+    ///
+    /// # Errors
+    /// Why the client ignores the whole file.
+    pub fn read(bytes: &[u8], source: Source) -> Result<Self, Ignored> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Ignored::TooLarge);
+        }
+        let text = decoded(bytes);
+        if text.trim().is_empty() {
+            return Ok(Self {
+                json: Json::Object(Vec::new()),
+                commands: Vec::new(),
+            });
+        }
+        let json = Json::parse(&text).ok_or(Ignored::NotJson)?;
+        let members = json.members().ok_or(Ignored::NotAnObject)?;
+        let ignored = |(path, why)| Ignored::Value { path, why };
+        let commands = match (source, hooks::commands(&json)) {
+            // Of a managed document only the hooks are left out.
+            (Source::Managed, commands) => commands.unwrap_or_default(),
+            (_, commands) => {
+                let commands = commands.map_err(ignored)?;
+                if let Some((path, expected)) = schema::misfit(members) {
+                    return Err(ignored((path, format!("is not {expected}"))));
+                }
+                commands
+            }
+        };
+        Ok(Self { json, commands })
+    }
+
+    /// The commands that the client runs for this file, in its order.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// The names of the plugins that are switched on.
+    pub fn plugins(&self) -> impl Iterator<Item = &str> {
+        let plugins = self.json.get("enabledPlugins").and_then(Json::members);
+        let plugins = plugins.unwrap_or_default().iter();
+        let is_on = |(_, value): &&(String, Json)| *value == Json::Bool(true);
+        plugins.filter(is_on).map(|(name, _)| name.as_str())
+    }
+
+    fn switch(&self, key: &str) -> Option<bool> {
+        match self.json.get(key) {
+            Some(Json::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+/// The text of a file: UTF-8 or, with its byte order mark, UTF-16. What is neither is replaced.
+fn decoded(bytes: &[u8]) -> String {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => {
+            let pairs = rest.chunks_exact(2);
+            let units: Vec<u16> = pairs
+                .filter_map(|pair| Some(u16::from_le_bytes(pair.try_into().ok()?)))
+                .collect();
+            String::from_utf16_lossy(&units)
+        }
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// The number that `key` holds at the top of a settings file, wherever that is JSON. Whether the client ignores the file for
+/// another value is not asked: other versions of it may not.
+pub fn number(bytes: &[u8], key: &str) -> Option<f64> {
+    match Json::parse(&decoded(bytes))?.get(key)? {
+        Json::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// A settings file where the client looks for one.
+#[derive(Debug)]
+pub struct Read {
+    /// Whose word it is.
+    pub source: Source,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says, or why the client ignores it.
+    pub content: Result<Document, Ignored>,
+}
+
+/// Why the client runs no hooks of the user's, of the project or local ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disarmed {
+    /// `disableAllHooks`, in this file.
+    Disabled(PathBuf),
+    /// Managed settings, in this file, allow only hooks of their own, by this key.
+    ManagedOnly(PathBuf, &'static str),
+    /// Managed settings that are no JSON object: the client does not start.
+    NoStart(PathBuf),
+}
+
+impl fmt::Display for Disarmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled(path) => write!(
+                f,
+                "disableAllHooks is true in {}: Claude Code runs no hook",
+                shown(path)
+            ),
+            Self::ManagedOnly(path, key) => write!(
+                f,
+                "{key} in the managed settings {}: Claude Code runs no hook of yours",
+                shown(path)
+            ),
+            Self::NoStart(path) => write!(
+                f,
+                "the managed settings {} are not a JSON object: Claude Code does not start",
+                shown(path)
+            ),
+        }
+    }
+}
+
+/// All settings files that a client reads which is started in one directory.
+#[derive(Debug)]
+pub struct Reading {
+    /// The files that are there, in the order of their weight, the least first.
+    pub files: Vec<Read>,
+}
+
+impl Reading {
+    /// Reads the files of a client that is started in `start`.
+    pub fn of(env: &Environment, start: &Path) -> Self {
+        let mut files: Vec<Read> = Vec::new();
+        for (source, path) in Places::of(env, start).files() {
+            // In the home directory the user's settings are the project's, too.
+            if files.iter().any(|read| read.path == path) {
+                continue;
+            }
+            if let Some(content) = content(&path, source) {
+                files.push(Read {
+                    source,
+                    path,
+                    content,
+                });
+            }
+        }
+        Self { files }
+    }
+
+    /// The files that the client heeds.
+    pub fn heeded(&self) -> impl Iterator<Item = (&Read, &Document)> {
+        let files = self.files.iter();
+        files.filter_map(|read| Some((read, read.content.as_ref().ok()?)))
+    }
+
+    /// The files that the client ignores as a whole.
+    pub fn ignored(&self) -> impl Iterator<Item = (&Read, &Ignored)> {
+        let files = self.files.iter();
+        files.filter_map(|read| Some((read, read.content.as_ref().err()?)))
+    }
+
+    /// Why hooks of `source` do not run; nothing where they do.
+    pub fn disarmed(&self, source: Source) -> Option<Disarmed> {
+        let is_managed = |read: &&Read| read.source == Source::Managed;
+        let broken = self.files.iter().filter(is_managed).find(|read| {
+            matches!(
+                read.content,
+                Err(Ignored::NotJson | Ignored::NotAnObject | Ignored::TooLarge)
+            )
+        });
+        if let Some(read) = broken {
+            return Some(Disarmed::NoStart(read.path.clone()));
+        }
+        let mut policy = Policy::default();
+        let mut disabled = None;
+        for (read, document) in self.heeded() {
+            if read.source == Source::Managed {
+                policy.add(&document.json, &read.path);
+            } else if let Some(value) = document.switch("disableAllHooks") {
+                disabled = Some((value, read.path.clone()));
+            }
+        }
+        let is_managed = source == Source::Managed;
+        if let Some((value, path)) = policy.disables_all {
+            if value {
+                return Some(Disarmed::Disabled(path));
+            }
+        } else if let (Some((true, path)), false) = (disabled, is_managed) {
+            return Some(Disarmed::Disabled(path));
+        }
+        let only = [
+            (policy.managed_only, "allowManagedHooksOnly"),
+            (policy.plugins_only, "strictPluginOnlyCustomization"),
+        ];
+        let only = only.into_iter().find_map(|(said, key)| match said {
+            Some((true, path)) => Some(Disarmed::ManagedOnly(path, key)),
+            _ => None,
+        });
+        only.filter(|_| !is_managed)
+    }
+}
+
+/// What is in a settings file; nothing where there is none.
+fn content(path: &Path, source: Source) -> Option<Result<Document, Ignored>> {
+    match file::read_any(path, MAX_BYTES + 1) {
+        Ok(None) => None,
+        Ok(Some(content)) => Some(Document::read(&content.bytes, source)),
+        Err(crate::store::Error::Unsafe {
+            why: crate::store::Unsafe::TooLarge(_),
+            ..
+        }) => Some(Err(Ignored::TooLarge)),
+        Err(err) => Some(Err(Ignored::Unreadable(err.to_string()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: Source, text: &str) -> Read {
+        Read {
+            source,
+            path: PathBuf::from(format!("/{}", source.name())),
+            content: Document::read(text.as_bytes(), source),
+        }
+    }
+
+    /// Why hooks of the user's and managed hooks do not run.
+    fn disarmed(files: &[(Source, &str)]) -> [Option<Disarmed>; 2] {
+        let files = files.iter().map(|(source, text)| read(*source, text));
+        let reading = Reading {
+            files: files.collect(),
+        };
+        [Source::User, Source::Managed].map(|source| reading.disarmed(source))
+    }
+
+    #[test]
+    fn the_switch_counts_as_the_client_merges_it() {
+        let (on, off) = (
+            r#"{"disableAllHooks": true}"#,
+            r#"{"disableAllHooks": false}"#,
+        );
+        let by = |source: Source| Some(Disarmed::Disabled(format!("/{}", source.name()).into()));
+        let cases = [
+            (vec![(Source::User, on)], [by(Source::User), None]),
+            (
+                vec![(Source::User, on), (Source::Project, off)],
+                [None, None],
+            ),
+            (
+                vec![(Source::Project, on), (Source::Local, off)],
+                [None, None],
+            ),
+            (
+                vec![(Source::User, on), (Source::Managed, off)],
+                [None, None],
+            ),
+            (
+                vec![(Source::Local, off), (Source::Managed, on)],
+                [by(Source::Managed), by(Source::Managed)],
+            ),
+            (vec![(Source::Local, on)], [by(Source::Local), None]),
+            // A file that is ignored says nothing.
+            (
+                vec![(Source::User, r#"{"disableAllHooks": true, "model": 4}"#)],
+                [None, None],
+            ),
+        ];
+        for (files, expected) in cases {
+            assert_eq!(disarmed(&files), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_allows_only_its_own_hooks_disarms_the_rest() {
+        for (text, key) in [
+            (
+                r#"{"allowManagedHooksOnly": true}"#,
+                "allowManagedHooksOnly",
+            ),
+            (
+                "\u{feff}{\"allowManagedHooksOnly\": true}",
+                "allowManagedHooksOnly",
+            ),
+            (
+                r#"{"allowManagedHooksOnly": true, "model": 4}"#,
+                "allowManagedHooksOnly",
+            ),
+            (
+                r#"{"strictPluginOnlyCustomization": ["hooks"]}"#,
+                "strictPluginOnlyCustomization",
+            ),
+        ] {
+            let expected = Disarmed::ManagedOnly("/managed".into(), key);
+            assert_eq!(disarmed(&[(Source::Managed, text)]), [Some(expected), None]);
+        }
+        // In other files the key says nothing.
+        let text = r#"{"allowManagedHooksOnly": true}"#;
+        assert_eq!(disarmed(&[(Source::User, text)]), [None, None]);
+        let no_start = Some(Disarmed::NoStart("/managed".into()));
+        for text in ["x", "[]", "{\"allowManagedHooksOnly\":true,}"] {
+            let found = disarmed(&[(Source::Managed, text)]);
+            assert_eq!(found, [no_start.clone(), no_start.clone()], "{text}");
+        }
+        assert_eq!(disarmed(&[(Source::Managed, " \n")]), [None, None]);
+    }
+
+    #[test]
+    fn a_file_is_decoded_as_the_client_decodes_it() {
+        let ours = r#"{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"x"}]}]}}"#;
+        let mut sixteen = vec![0xff, 0xfe];
+        sixteen.extend(ours.encode_utf16().flat_map(u16::to_le_bytes));
+        let with_mark = format!("\u{feff}{ours}").into_bytes();
+        let mut not_utf8 = br#"{"a":""#.to_vec();
+        not_utf8.push(0xff);
+        not_utf8.extend_from_slice(format!("\",{}", &ours[1..]).as_bytes());
+        for bytes in [ours.as_bytes().to_vec(), with_mark, sixteen, not_utf8] {
+            let document = Document::read(&bytes, Source::User).unwrap();
+            assert_eq!(document.commands().len(), 1);
+        }
+        assert_eq!(Document::read(b"", Source::User).unwrap().commands(), []);
+    }
+
+    #[test]
+    fn a_file_that_is_ignored_says_for_which_value() {
+        for (text, said) in [
+            ("[]", "it is not a JSON object"),
+            ("{,}", "it is not JSON"),
+            (r#"{"model": 4}"#, "`model` is not a string"),
+            (
+                r#"{"hooks": {"PreToolUse": [{"hooks": 3}]}}"#,
+                "`hooks.PreToolUse[0].hooks` is not a list",
+            ),
+        ] {
+            let why = Document::read(text.as_bytes(), Source::Project).unwrap_err();
+            assert_eq!(why.to_string(), said);
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! The hooks of a settings file as the client takes them: which handlers it runs, and what in them makes it ignore the whole
+//! file. A hook that may keep something from happening must not get lost silently: where one cannot be loaded the client
+//! loads nothing of the file. Of all other events it only leaves out the part that is wrong.
+
+use super::json::Json;
+use super::schema::Shape;
+use super::schema::Shape::{Bool, List, Map, Object, OneOf, SomeText, Text};
+
+use crate::setup::shell::quoted;
+
+/// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
+const HOOKS: &str = "hooks";
+
+/// The events whose hooks may keep something from happening.
+const GUARDS: [&str; 3] = ["PreToolUse", "PermissionRequest", "PreSkillShellCommand"];
+
+/// Every event that the client knows.
+const EVENTS: [&str; 34] = [
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PostToolBatch",
+    "Notification",
+    "UserPromptSubmit",
+    "UserPromptExpansion",
+    "SessionStart",
+    "SessionEnd",
+    "Stop",
+    "StopFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "PreCompact",
+    "PostCompact",
+    "PreModelSwitch",
+    "PostModelSwitch",
+    "PermissionRequest",
+    "PermissionDenied",
+    "Setup",
+    "TeammateIdle",
+    "TaskCreated",
+    "TaskCompleted",
+    "Elicitation",
+    "ElicitationResult",
+    "ConfigChange",
+    "WorktreeCreate",
+    "WorktreeRemove",
+    "InstructionsLoaded",
+    "CwdChanged",
+    "FileChanged",
+    "DirectoryAdded",
+    "MessageDisplay",
+    "PreSkillShellCommand",
+];
+
+/// Keys under which nothing is looked for that could be a hook in the wrong place.
+const NO_HOOKS_BELOW: [&str; 9] = [
+    "mcpServers",
+    "managedMcpServers",
+    "lspServers",
+    "pluginConfigs",
+    "enabledPlugins",
+    "extraKnownMarketplaces",
+    "env",
+    "skillOverrides",
+    "modelSettings",
+];
+
+const SECONDS: Shape = Shape::Number {
+    least: 0.0,
+    most: f64::MAX,
+    above: true,
+    whole: false,
+};
+const ON_FAILURE: Shape = OneOf(&["continue", "block"]);
+
+/// What a handler of each type must and may have.
+const HANDLERS: [(&str, Shape); 5] = [
+    (
+        "command",
+        Object(
+            &[("command", Text)],
+            &[
+                ("args", List(&Text)),
+                ("shell", OneOf(&["bash", "powershell"])),
+                ("if", Text),
+                ("timeout", SECONDS),
+                ("statusMessage", Text),
+                ("once", Bool),
+                ("async", Bool),
+                ("asyncRewake", Bool),
+                ("rewakeMessage", SomeText),
+                ("rewakeSummary", SomeText),
+                ("onFailure", ON_FAILURE),
+            ],
+        ),
+    ),
+    (
+        "prompt",
+        Object(
+            &[("prompt", Text)],
+            &[
+                ("if", Text),
+                ("timeout", SECONDS),
+                ("model", Text),
+                ("continueOnBlock", Bool),
+                ("statusMessage", Text),
+                ("once", Bool),
+            ],
+        ),
+    ),
+    (
+        "agent",
+        Object(
+            &[("prompt", Text)],
+            &[
+                ("if", Text),
+                ("timeout", SECONDS),
+                ("model", Text),
+                ("statusMessage", Text),
+                ("once", Bool),
+            ],
+        ),
+    ),
+    (
+        "mcp_tool",
+        Object(
+            &[("server", Text), ("tool", Text)],
+            &[
+                ("input", Map(&Shape::Any)),
+                ("if", Text),
+                ("timeout", SECONDS),
+                ("statusMessage", Text),
+                ("once", Bool),
+            ],
+        ),
+    ),
+    (
+        "http",
+        Object(
+            &[("url", Text)],
+            &[
+                ("if", Text),
+                ("timeout", SECONDS),
+                ("onFailure", ON_FAILURE),
+                ("headers", Map(&Text)),
+                ("allowedEnvVars", List(&Text)),
+                ("statusMessage", Text),
+                ("once", Bool),
+            ],
+        ),
+    ),
+];
+
+/// A command that the client runs at an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The event.
+    pub event: String,
+    /// The command, as a shell would be told to run it.
+    pub text: String,
+    /// Whether it is run whatever the event is about.
+    pub for_all: bool,
+}
+
+/// Returns the commands that the client runs, in the order of the file.
+///
+/// # Errors
+/// What makes the client ignore the whole file: the path to it, and what is wrong with it.
+pub(super) fn commands(settings: &Json) -> Result<Vec<Command>, (String, String)> {
+    let wrong = |path: &str, why: &str| Err((path.to_owned(), why.to_owned()));
+    if let Some(key) = guard_outside(settings) {
+        return wrong(key, "holds hooks that belong under `hooks`");
+    }
+    let Some(hooks) = settings.get(HOOKS) else {
+        return Ok(Vec::new());
+    };
+    let Some(events) = hooks.members() else {
+        // A list with something in it may be hooks that were written wrongly; anything else is nothing.
+        let may_be_hooks = hooks.elements().is_some_and(|elements| {
+            let is_object = |element: &Json| element.members().is_some();
+            elements.iter().any(is_object) || holds_guard_anywhere(hooks)
+        });
+        return match may_be_hooks {
+            true => wrong(HOOKS, "is not an object"),
+            false => Ok(Vec::new()),
+        };
+    };
+    if is_group(hooks) {
+        return wrong(HOOKS, "is not an object of events");
+    }
+    let mut commands = Vec::new();
+    for (event, groups) in events {
+        let path = format!("{HOOKS}.{event}");
+        let is_guard = GUARDS.contains(&event.as_str());
+        if !EVENTS.contains(&event.as_str()) {
+            let counts = groups.elements().is_none();
+            if holds_guard(groups, 3, counts, &[], false) {
+                return wrong(&path, "is no event, and holds hooks of one");
+            }
+            continue;
+        }
+        let Some(groups) = groups.elements() else {
+            let is_lost = is_guard && *groups != Json::Null;
+            if is_lost || holds_guard(groups, 3, false, &[], false) {
+                return wrong(&path, "is not a list");
+            }
+            continue;
+        };
+        for (index, group) in groups.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            if holds_guard(group, 3, false, &[], false) {
+                return wrong(&path, "holds hooks of another event");
+            }
+            group_commands(event, group, &path, is_guard, &mut commands)?;
+        }
+    }
+    Ok(commands)
+}
+
+/// Adds the commands of a group. A part that is wrong is left out, or, of a guard, an error.
+fn group_commands(
+    event: &str,
+    group: &Json,
+    path: &str,
+    is_guard: bool,
+    commands: &mut Vec<Command>,
+) -> Result<(), (String, String)> {
+    let left_out = |path: String, why: &str| match is_guard {
+        true => Err((path, why.to_owned())),
+        false => Ok(()),
+    };
+    if group.members().is_none() {
+        return left_out(path.to_owned(), "is not an object");
+    }
+    let Some(handlers) = group.get(HOOKS).and_then(Json::elements) else {
+        return left_out(format!("{path}.{HOOKS}"), "is not a list");
+    };
+    let matcher = match group.get("matcher") {
+        None => "",
+        Some(Json::Text(matcher)) => matcher,
+        Some(_) => return left_out(format!("{path}.matcher"), "is not a string"),
+    };
+    for (index, handler) in handlers.iter().enumerate() {
+        let mut path = format!("{path}.{HOOKS}[{index}]");
+        let kind = handler.get("type").and_then(Json::as_text);
+        let Some((_, shape)) = HANDLERS.iter().find(|(name, _)| Some(*name) == kind) else {
+            left_out(format!("{path}.type"), "is no type of a hook")?;
+            continue;
+        };
+        if let Some(expected) = shape.misfit(handler, &mut path) {
+            left_out(path, &format!("is not {expected}"))?;
+            continue;
+        }
+        if let Some(text) = command_line(handler) {
+            commands.push(Command {
+                event: event.to_owned(),
+                text,
+                for_all: matches!(matcher, "" | "*"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The command of a handler, as a shell would be told to run it.
+fn command_line(handler: &Json) -> Option<String> {
+    let command = handler.get("command")?.as_text()?;
+    let args = handler.get("args").and_then(Json::elements);
+    let Some(args) = args.filter(|args| !args.is_empty()) else {
+        return Some(command.to_owned());
+    };
+    let args = args.iter().filter_map(Json::as_text);
+    let words: Vec<String> = [command].into_iter().chain(args).map(quoted).collect();
+    Some(words.join(" "))
+}
+
+/// Returns the key of the settings under which, instead of under `hooks`, there are hooks that may keep something from
+/// happening.
+fn guard_outside(settings: &Json) -> Option<&str> {
+    let members = settings.members()?;
+    let found = members.iter().find(|(key, value)| {
+        let is_guard = GUARDS.contains(&key.as_str()) && is_something(value);
+        let may_hold = key != HOOKS && !NO_HOOKS_BELOW.contains(&key.as_str());
+        let counts = !EVENTS.contains(&key.as_str());
+        is_guard || (may_hold && holds_guard(value, 3, counts, &NO_HOOKS_BELOW, false))
+    });
+    found.map(|(key, _)| key.as_str())
+}
+
+/// Whether `value` has a guard among its members.
+fn names_guard(value: &Json) -> bool {
+    let mut members = value.members().unwrap_or_default().iter();
+    members.any(|(key, value)| GUARDS.contains(&key.as_str()) && is_something(value))
+}
+
+fn is_something(value: &Json) -> bool {
+    *value != Json::Null && value.elements() != Some(&[])
+}
+
+/// Whether `value` looks like a matcher with its handlers.
+fn is_group(value: &Json) -> bool {
+    let Some(members) = value.members() else {
+        return false;
+    };
+    let has_matcher = value.get("matcher").is_some();
+    let is_event = |(key, _): &(String, Json)| EVENTS.contains(&key.as_str());
+    if !has_matcher && members.iter().any(is_event) {
+        return false;
+    }
+    match value.get(HOOKS) {
+        Some(Json::List(handlers)) => !handlers.is_empty(),
+        Some(hooks @ Json::Object(_)) => {
+            has_matcher || hooks.get("type").and_then(Json::as_text).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether there are guards in `value`, or, where that counts, groups, as deep as the client looks for them.
+fn holds_guard(
+    value: &Json,
+    depth: u8,
+    group_counts: bool,
+    passed_over: &[&str],
+    is_handlers: bool,
+) -> bool {
+    if names_guard(value) || (group_counts && is_group(value)) {
+        return true;
+    }
+    let Some(deeper) = depth.checked_sub(1) else {
+        return false;
+    };
+    match value {
+        Json::List(elements) => {
+            let mut elements = elements.iter();
+            elements.any(|it| holds_guard(it, deeper, group_counts, passed_over, is_handlers))
+        }
+        Json::Object(_) if is_handlers && matches!(value.get("type"), Some(Json::Text(_))) => false,
+        Json::Object(members) => members.iter().any(|(key, value)| {
+            let counts = group_counts && !EVENTS.contains(&key.as_str());
+            let is_handlers = key == HOOKS && value.elements().is_some();
+            !passed_over.contains(&key.as_str())
+                && holds_guard(value, deeper, counts, passed_over, is_handlers)
+        }),
+        _ => false,
+    }
+}
+
+fn holds_guard_anywhere(value: &Json) -> bool {
+    let elements = value.elements().unwrap_or_default();
+    is_group(value) || names_guard(value) || elements.iter().any(holds_guard_anywhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = r#""SessionStart":[{"hooks":[{"type":"command","command":"ours"}]}]"#;
+
+    /// How many commands run with this beside one that is right; none where the client ignores the file.
+    #[track_caller]
+    fn check(more: &str, expected: Option<usize>) {
+        let json = Json::parse(&format!("{{\"hooks\":{{{OURS},{more}}}}}")).unwrap();
+        assert_eq!(commands(&json).ok().map(|it| it.len()), expected, "{more}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_guard_costs_the_whole_file() {
+        let wrong = [
+            "3",
+            "{}",
+            "[3]",
+            "[{}]",
+            r#"[{"hooks":3}]"#,
+            r#"[{"hooks":[3]}]"#,
+            r#"[{"hooks":[{"type":"nope"}]}]"#,
+            r#"[{"hooks":[{"command":"x"}]}]"#,
+            r#"[{"hooks":[{"type":"command"}]}]"#,
+            r#"[{"hooks":[{"type":"command","command":3}]}]"#,
+            r#"[{"hooks":[{"type":"command","command":"x","timeout":"5"}]}]"#,
+            r#"[{"hooks":[{"type":"command","command":"x","timeout":-1}]}]"#,
+            r#"[{"hooks":[{"type":"command","command":"x","args":"y"}]}]"#,
+            r#"[{"hooks":[{"type":"command","command":"x","shell":"fish"}]}]"#,
+            r#"[{"matcher":{"tools":["Bash"]},"hooks":[{"type":"command","command":"x"}]}]"#,
+            r#"[{"matcher":3,"hooks":[]}]"#,
+        ];
+        for value in wrong {
+            for guard in ["PreToolUse", "PermissionRequest"] {
+                check(&format!("\"{guard}\":{value}"), None);
+            }
+            check(&format!("\"Stop\":{value}"), Some(1));
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_unknown_costs_nothing() {
+        for (more, count) in [
+            (r#""PreToolUse":null"#, 1),
+            (r#""PreToolUse":[{"hooks":[]}]"#, 1),
+            (r#""Elicitation":null"#, 1),
+            (r#""Nope":3"#, 1),
+            (
+                r#""Nope":[{"hooks":[{"type":"command","command":"x"}]}]"#,
+                1,
+            ),
+            (
+                r#""Stop":[{"hooks":[{"type":"command","command":"x","foo":"y"}],"extra":3}]"#,
+                2,
+            ),
+            (
+                r#""Stop":[{"hooks":[{"type":"nope"},{"type":"command","command":"x"}]}]"#,
+                2,
+            ),
+            (r#""SessionStart":[]"#, 0),
+        ] {
+            check(more, Some(count));
+        }
+    }
+
+    #[test]
+    fn hooks_in_the_wrong_place_cost_the_whole_file() {
+        for text in [
+            r#"{"PreToolUse":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
+            r#"{"hook":{"PreToolUse":[{"hooks":[]}]}}"#,
+            r#"{"hooks":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
+            r#"{"hooks":{"matcher":"","hooks":[{"type":"command","command":"x"}]}}"#,
+            r#"{"hooks":{"Nope":{"PreToolUse":[3]}}}"#,
+        ] {
+            assert!(commands(&Json::parse(text).unwrap()).is_err(), "{text}");
+        }
+        for text in [
+            r#"{"hooks":"x"}"#,
+            r#"{"hooks":null}"#,
+            r#"{"hooks":[]}"#,
+            r#"{"PreToolUse":[]}"#,
+            r#"{"env":{"PreToolUse":"x"}}"#,
+            r#"{"Stop":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
+        ] {
+            assert_eq!(
+                commands(&Json::parse(text).unwrap()),
+                Ok(Vec::new()),
+                "{text}"
+            );
+        }
+    }
+}

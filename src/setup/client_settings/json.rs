@@ -1,0 +1,344 @@
+//! JSON as the client's own parser takes it: strict, but the last of two equal keys counts, half of a surrogate pair is a
+//! character like any other, and a number may be too large. It knows nothing of settings.
+
+/// How deep a document is read; what is nested deeper is ignored, as the client ignores it.
+const MAX_DEPTH: usize = 64;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// Any number; one that is too large is infinite.
+    Number(f64),
+    /// A string; half of a surrogate pair in it is U+FFFD.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object: each key once, with its last value.
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Parses a whole document. `None` where it is not JSON.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parser = Parser { text, at: 0 };
+        let value = parser.value(0)?;
+        parser.skip_space();
+        (parser.at == text.len()).then_some(value)
+    }
+
+    /// Returns the member `key` of an object.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Object(members) = self else {
+            return None;
+        };
+        let mut members = members.iter();
+        members
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    }
+
+    /// Returns the text of a string.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the members of an object, in the order in which their keys first came.
+    pub(super) fn members(&self) -> Option<&[(String, Self)]> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// Returns the elements of an array.
+    pub(super) fn elements(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(elements) => Some(elements),
+            _ => None,
+        }
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, token: &str) -> Option<()> {
+        self.rest()
+            .starts_with(token)
+            .then(|| self.at += token.len())
+    }
+
+    fn value(&mut self, depth: usize) -> Option<Json> {
+        self.skip_space();
+        match self.peek()? {
+            b'{' | b'[' if depth >= MAX_DEPTH => self.skip_nested(),
+            b'{' => self.object(depth + 1),
+            b'[' => self.list(depth + 1),
+            b'"' => self.string().map(Json::Text),
+            b't' => self.take("true").map(|()| Json::Bool(true)),
+            b'f' => self.take("false").map(|()| Json::Bool(false)),
+            b'n' => self.take("null").map(|()| Json::Null),
+            _ => self.number(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Option<Json> {
+        let mut members: Vec<(String, Json)> = Vec::new();
+        self.at += 1;
+        self.skip_space();
+        if self.take("}").is_some() {
+            return Some(Json::Object(members));
+        }
+        loop {
+            self.skip_space();
+            let key = self.string()?;
+            self.skip_space();
+            self.take(":")?;
+            let value = self.value(depth)?;
+            match members.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, before)) => *before = value,
+                None => members.push((key, value)),
+            }
+            self.skip_space();
+            if self.take("}").is_some() {
+                return Some(Json::Object(members));
+            }
+            self.take(",")?;
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Option<Json> {
+        let mut elements = Vec::new();
+        self.at += 1;
+        self.skip_space();
+        if self.take("]").is_some() {
+            return Some(Json::List(elements));
+        }
+        loop {
+            elements.push(self.value(depth)?);
+            self.skip_space();
+            if self.take("]").is_some() {
+                return Some(Json::List(elements));
+            }
+            self.take(",")?;
+        }
+    }
+
+    /// Skips an object or an array without recursion. Only its brackets and strings are looked at.
+    fn skip_nested(&mut self) -> Option<Json> {
+        let mut open = Vec::new();
+        loop {
+            match self.peek()? {
+                b'"' => drop(self.string()?),
+                bracket @ (b'{' | b'[') => {
+                    open.push(bracket);
+                    self.at += 1;
+                }
+                bracket @ (b'}' | b']') => {
+                    let matches = open.pop()? == if bracket == b'}' { b'{' } else { b'[' };
+                    self.at += 1;
+                    if !matches {
+                        return None;
+                    }
+                    if open.is_empty() {
+                        return Some(Json::Null);
+                    }
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn string(&mut self) -> Option<String> {
+        self.take("\"")?;
+        let mut text = String::new();
+        loop {
+            let rest = self.rest();
+            let plain = rest.find(['"', '\\'])?;
+            let part = rest.get(..plain)?;
+            if part.bytes().any(|byte| byte < 0x20) {
+                return None;
+            }
+            text.push_str(part);
+            self.at += plain + 1;
+            if self.text.as_bytes().get(self.at - 1) == Some(&b'"') {
+                return Some(text);
+            }
+            let escape = self.peek()?;
+            self.at += 1;
+            text.push(match escape {
+                b'"' | b'\\' | b'/' => char::from(escape),
+                b'b' => '\u{8}',
+                b'f' => '\u{c}',
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'u' => self.unicode()?,
+                _ => return None,
+            });
+        }
+    }
+
+    fn unicode(&mut self) -> Option<char> {
+        let first = self.four_digits()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return Some(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+        let before = self.at;
+        if self.take("\\u").is_some()
+            && let Some(second @ 0xdc00..0xe000) = self.four_digits()
+        {
+            return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
+        }
+        self.at = before;
+        Some(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn four_digits(&mut self) -> Option<u32> {
+        let digits = self.text.get(self.at..self.at + 4)?;
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.at += 4;
+        is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
+    }
+
+    fn number(&mut self) -> Option<Json> {
+        let start = self.at;
+        let _ = self.take("-");
+        if self.take("0").is_none() {
+            self.digits()?;
+        }
+        if self.take(".").is_some() {
+            self.digits()?;
+        }
+        if self.take("e").or_else(|| self.take("E")).is_some() {
+            let _ = self.take("-").or_else(|| self.take("+"));
+            self.digits()?;
+        }
+        let number = self.text.get(start..self.at)?.parse().ok()?;
+        Some(Json::Number(number))
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let count = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        self.at += count;
+        (count > 0).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn same(json: &Json, value: &serde_json::Value) -> bool {
+        match (json, value) {
+            (Json::Null, serde_json::Value::Null) => true,
+            (Json::Bool(one), serde_json::Value::Bool(other)) => one == other,
+            (Json::Number(one), serde_json::Value::Number(other)) => other
+                .as_f64()
+                .is_some_and(|other| one.to_bits() == other.to_bits() || *one == other),
+            (Json::Text(one), serde_json::Value::String(other)) => one == other,
+            (Json::List(one), serde_json::Value::Array(other)) => {
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(one, other)| same(one, other))
+            }
+            (Json::Object(one), serde_json::Value::Object(other)) => {
+                one.len() == other.len()
+                    && one
+                        .iter()
+                        .all(|(key, value)| other.get(key).is_some_and(|other| same(value, other)))
+            }
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_keys_counts() {
+        let json = Json::parse(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap();
+        assert_eq!(json.get("a"), Some(&Json::Number(3.0)));
+        assert_eq!(json.members().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_javascript_takes_is_taken() {
+        let half = Json::parse(r#""\ud800x\udc00""#).unwrap();
+        assert_eq!(half, Json::Text("\u{fffd}x\u{fffd}".to_owned()));
+        assert_eq!(
+            Json::parse(r#""\ud83d\ude00""#).unwrap(),
+            Json::Text("😀".to_owned())
+        );
+        assert_eq!(Json::parse("1e999").unwrap(), Json::Number(f64::INFINITY));
+        let deep = format!("{}7{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(Json::parse(&deep).is_some());
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "// c\n{}",
+            "{} x",
+            "'a'",
+            "{a:1}",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "tru",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\u{a0}1",
+            "nul",
+            "[1 2]",
+            "{\"a\" 1}",
+        ] {
+            assert_eq!(Json::parse(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_another_parser(text in "[\\[\\]{}\":,0-9a-z\\\\ .eE+\\-\n]{0,40}") {
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                let json = Json::parse(&text);
+                prop_assert!(json.is_some_and(|json| same(&json, &value)), "{text:?}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_parsed_without_a_panic(text in any::<String>()) {
+            let _ = Json::parse(&text);
+        }
+    }
+}

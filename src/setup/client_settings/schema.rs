@@ -1,0 +1,774 @@
+//! What the client demands of a settings file of the user's or of a project: one value that is not of its shape, and the
+//! client ignores the **whole** file. Keys that are not named here it takes whatever they hold.
+//!
+//! As 2.1.332 does it; `tests/realclient/settings` asks the client itself. Older clients know fewer keys and are no stricter.
+
+use super::json::Json;
+
+/// The shape of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    Bool,
+    Text,
+    /// A text of at least one character.
+    SomeText,
+    Number {
+        least: f64,
+        most: f64,
+        /// Whether `least` itself is too little.
+        above: bool,
+        whole: bool,
+    },
+    OneOf(&'static [&'static str]),
+    List(&'static Shape),
+    /// An object whose members have any names.
+    Map(&'static Shape),
+    /// An object with some members that must have a shape: those that have to be there, and those that may be.
+    Object(&'static [Member], &'static [Member]),
+    Either(&'static [Shape]),
+    /// A time of day, `7:30`.
+    TimeOfDay,
+    Any,
+}
+
+type Member = (&'static str, Shape);
+
+/// The greatest whole number that the client tells from its neighbours.
+const GREATEST_WHOLE: f64 = 9_007_199_254_740_991.0;
+
+const fn whole(least: f64) -> Shape {
+    Shape::Number {
+        least,
+        most: GREATEST_WHOLE,
+        above: false,
+        whole: true,
+    }
+}
+
+const fn number(least: f64, most: f64) -> Shape {
+    Shape::Number {
+        least,
+        most,
+        above: false,
+        whole: false,
+    }
+}
+
+use Shape::{Any, Bool, Either, List, Map, Object, OneOf, SomeText, Text, TimeOfDay};
+
+const TEXTS: Shape = List(&Text);
+const ANY_NUMBER: Shape = number(f64::MIN, f64::MAX);
+const DISABLE: Shape = OneOf(&["disable"]);
+const SCALARS: Shape = Map(&Either(&[Text, ANY_NUMBER, Bool, TEXTS]));
+/// Where plugins come from: the entries' further members depend on `source`.
+const SOURCES: Shape = List(&Either(&[
+    Object(&[("source", OneOf(&["url", "git"])), ("url", Text)], &[]),
+    Object(&[("source", OneOf(&["github"])), ("repo", Text)], &[]),
+    Object(&[("source", OneOf(&["npm"])), ("package", Text)], &[]),
+    Object(
+        &[("source", OneOf(&["file", "directory"])), ("path", Text)],
+        &[],
+    ),
+    Object(
+        &[("source", OneOf(&["hostPattern"])), ("hostPattern", Text)],
+        &[],
+    ),
+    Object(
+        &[("source", OneOf(&["pathPattern"])), ("pathPattern", Text)],
+        &[],
+    ),
+    Object(&[("source", OneOf(&["settings"])), ("name", Text)], &[]),
+]));
+const SECRET: Shape = Object(
+    &[("mode", OneOf(&["deny", "mask"]))],
+    &[("path", SomeText), ("name", SomeText)],
+);
+const DENIED: Shape = OneOf(&["deny", "passthrough"]);
+
+/// The permission modes, `manual` being another word for `default`.
+const MODES: Shape = OneOf(&[
+    "acceptEdits",
+    "auto",
+    "bypassPermissions",
+    "default",
+    "dontAsk",
+    "manual",
+    "plan",
+]);
+
+const PERMISSIONS: Shape = Object(
+    &[],
+    &[
+        // Single rules that are wrong are skipped.
+        ("allow", List(&Any)),
+        ("deny", List(&Any)),
+        ("ask", List(&Any)),
+        ("defaultMode", MODES),
+        ("disableBypassPermissionsMode", DISABLE),
+        ("disableAutoMode", DISABLE),
+        ("blockReadsOutsideWorkingDirectories", Bool),
+        ("blockFileToolReadsOutsideWorkingDirectories", Bool),
+        ("blockWritesOutsideWorkingDirectories", Bool),
+        ("denyInsteadOfPrompting", Bool),
+        ("additionalDirectories", TEXTS),
+    ],
+);
+
+const SANDBOX: Shape = Object(
+    &[],
+    &[
+        ("enabled", Bool),
+        ("failIfUnavailable", Bool),
+        ("autoAllowBashIfSandboxed", Bool),
+        ("allowUnsandboxedCommands", Bool),
+        ("enableWeakerNestedSandbox", Bool),
+        ("allowNestedUserNamespaces", Bool),
+        ("enableWeakerNetworkIsolation", Bool),
+        ("allowAppleEvents", Bool),
+        ("excludedCommands", TEXTS),
+        ("ignoreViolations", Map(&TEXTS)),
+        (
+            "network",
+            Object(
+                &[],
+                &[
+                    ("allowedDomains", TEXTS),
+                    ("deniedDomains", TEXTS),
+                    ("strictAllowlist", Bool),
+                    ("allowManagedDomainsOnly", Bool),
+                    ("allowUnixSockets", TEXTS),
+                    ("allowAllUnixSockets", Bool),
+                    ("allowLocalBinding", Bool),
+                    ("allowMachLookup", TEXTS),
+                    ("httpProxyPort", ANY_NUMBER),
+                    ("socksProxyPort", ANY_NUMBER),
+                    (
+                        "tlsTerminate",
+                        Object(&[], &[("caCertPath", SomeText), ("caKeyPath", SomeText)]),
+                    ),
+                ],
+            ),
+        ),
+        (
+            "filesystem",
+            Object(
+                &[],
+                &[
+                    ("allowWrite", TEXTS),
+                    ("denyWrite", TEXTS),
+                    ("denyRead", TEXTS),
+                    ("allowRead", TEXTS),
+                    ("allowManagedReadPathsOnly", Bool),
+                    ("disabled", Bool),
+                ],
+            ),
+        ),
+        (
+            "credentials",
+            Object(
+                &[],
+                &[
+                    ("files", List(&SECRET)),
+                    ("envVars", List(&SECRET)),
+                    ("allowPlaintextInject", Bool),
+                    (
+                        "awsPairs",
+                        List(&Object(
+                            &[
+                                ("accessKeyIdVar", SomeText),
+                                ("secretAccessKeyVar", SomeText),
+                            ],
+                            &[("sessionTokenVar", SomeText)],
+                        )),
+                    ),
+                    (
+                        "sigv4",
+                        Object(
+                            &[],
+                            &[
+                                ("streaming", DENIED),
+                                ("presigned", DENIED),
+                                ("sigv4a", DENIED),
+                            ],
+                        ),
+                    ),
+                ],
+            ),
+        ),
+        (
+            "windows",
+            Object(&[], &[("backend", OneOf(&["sandboxuser", "mxc"]))]),
+        ),
+        ("ripgrep", Object(&[("command", Text)], &[("args", TEXTS)])),
+    ],
+);
+
+/// Every key whose value the client checks.
+const SETTINGS: &[Member] = &[
+    ("$schema", Text),
+    ("advisorModel", Text),
+    ("agent", Text),
+    ("agentPushNotifEnabled", Bool),
+    ("allowAllClaudeAiMcps", Bool),
+    ("allowClaudeInChromeWithManagedMcp", Bool),
+    ("allowManagedHooksOnly", Bool),
+    ("allowManagedMcpServersOnly", Bool),
+    ("allowManagedPermissionRulesOnly", Bool),
+    ("allowNestedModelAccessUnderForceLogin", Bool),
+    (
+        "allowedChannelPlugins",
+        List(&Either(&[
+            Text,
+            Object(&[("marketplace", Text), ("plugin", Text)], &[]),
+        ])),
+    ),
+    ("allowedHttpHookUrls", TEXTS),
+    ("allowedMarketplaces", SOURCES),
+    ("alwaysThinkingEnabled", Bool),
+    ("apiKeyHelper", Text),
+    (
+        "attribution",
+        Either(&[
+            Bool,
+            Object(&[], &[("commit", Text), ("pr", Text), ("sessionUrl", Bool)]),
+        ]),
+    ),
+    ("attributionProject", Text),
+    ("autoCompactEnabled", Bool),
+    ("autoContinueAtUsageLimit", Bool),
+    ("autoDreamEnabled", Bool),
+    ("autoMemoryDirectory", Text),
+    ("autoMemoryEnabled", Bool),
+    (
+        "autoMode",
+        Object(
+            &[],
+            &[
+                ("allow", TEXTS),
+                ("soft_deny", TEXTS),
+                ("hard_deny", TEXTS),
+                ("environment", TEXTS),
+                ("classifyAllShell", Bool),
+            ],
+        ),
+    ),
+    ("autoScrollEnabled", Bool),
+    ("autoUpdatesChannel", OneOf(&["latest", "stable", "rc"])),
+    ("autoUploadSessions", Bool),
+    ("availableModels", TEXTS),
+    ("awaySummaryEnabled", Bool),
+    ("awsAuthRefresh", Text),
+    ("awsCredentialExport", Text),
+    ("axScreenReader", Bool),
+    ("bashEditDiffEnabled", Bool),
+    ("blockedMarketplaces", SOURCES),
+    (
+        "breakReminder",
+        Object(
+            &[],
+            &[
+                ("enabled", Bool),
+                ("intervalMinutes", whole(1.0)),
+                ("breakThresholdMinutes", whole(1.0)),
+                ("message", Text),
+            ],
+        ),
+    ),
+    ("channelsEnabled", Bool),
+    ("claudeMd", Text),
+    ("claudeMdExcludes", TEXTS),
+    ("clawdFileProgressEnabled", Bool),
+    ("cleanupPeriodDays", whole(1.0)),
+    ("companyAnnouncements", TEXTS),
+    ("daemonColdStart", OneOf(&["transient", "ask"])),
+    ("defaultShell", OneOf(&["bash", "powershell"])),
+    ("defaultView", OneOf(&["chat", "transcript"])),
+    ("desktopSessionCleanupPeriodDays", whole(0.0)),
+    ("disableAgentView", Bool),
+    ("disableAllHooks", Bool),
+    ("disableArtifact", Bool),
+    ("disableAutoMode", DISABLE),
+    ("disableBundledSkills", Bool),
+    ("disableClaudeAiConnectors", Bool),
+    ("disableCommandPluginSources", Bool),
+    ("disableDeepLinkRegistration", DISABLE),
+    ("disableDirectMcpSkills", Bool),
+    ("disableRemoteControl", Bool),
+    ("disableReplyCheck", Bool),
+    ("disableSideloadFlags", Bool),
+    ("disableSkillShellExecution", Bool),
+    ("disableWindowsBashCommandSplit", Bool),
+    ("disableWorkflows", Bool),
+    ("disabledMcpjsonServers", TEXTS),
+    ("doneMeansMerged", Bool),
+    ("downloadsMirrorUrl", Text),
+    ("emojiCompletionEnabled", Bool),
+    ("enableAllProjectMcpServers", Bool),
+    ("enableArtifact", Bool),
+    ("enableWorkflows", Bool),
+    ("enabledMcpjsonServers", TEXTS),
+    ("enabledPlugins", Map(&Either(&[TEXTS, Bool]))),
+    ("enforceAvailableModels", Bool),
+    // Its values are made texts.
+    ("env", Map(&Any)),
+    ("fallbackModel", TEXTS),
+    ("fastMode", Bool),
+    ("fastModePerSessionOptIn", Bool),
+    ("feedbackDrafts", OneOf(&["notify", "quiet", "off"])),
+    ("feedbackSurveyRate", number(0.0, 1.0)),
+    ("fileCheckpointingEnabled", Bool),
+    (
+        "fileSuggestion",
+        Object(&[("type", OneOf(&["command"])), ("command", Text)], &[]),
+    ),
+    ("forceLoginOrgUUID", Either(&[Text, TEXTS])),
+    ("forceRemoteSettingsRefresh", Bool),
+    ("gcpAuthRefresh", Text),
+    ("httpHookAllowedEnvVars", TEXTS),
+    ("idleCompaction", Bool),
+    ("includeCoAuthoredBy", Bool),
+    ("includeGitInstructions", Bool),
+    ("inputNeededNotifEnabled", Bool),
+    ("isolatePeerMachines", Bool),
+    ("language", Text),
+    ("managedSourcesBehavior", OneOf(&["first-wins", "merge"])),
+    ("minimumVersion", Text),
+    ("model", Text),
+    ("modelCatalogPublicKey", Text),
+    ("modelCatalogUrl", Text),
+    ("modelOverrides", Map(&Text)),
+    ("otelHeadersHelper", Text),
+    ("outputStyle", Text),
+    ("parentSettingsBehavior", OneOf(&["first-wins", "merge"])),
+    ("permissions", PERMISSIONS),
+    ("plansDirectory", Text),
+    (
+        "pluginConfigs",
+        Map(&Object(
+            &[],
+            &[("mcpServers", Map(&SCALARS)), ("options", SCALARS)],
+        )),
+    ),
+    ("pluginSuggestionMarketplaces", TEXTS),
+    ("pluginTrustMessage", Text),
+    ("prUrlTemplate", Text),
+    ("precomputeCompactionEnabled", Bool),
+    ("prefersReducedMotion", Bool),
+    ("processWrapper", Text),
+    ("promptSuggestionEnabled", Bool),
+    ("proxyAuthHelper", Text),
+    (
+        "quietHours",
+        Object(
+            &[],
+            &[("enabled", Bool), ("start", TimeOfDay), ("end", TimeOfDay)],
+        ),
+    ),
+    ("remote", Object(&[], &[("defaultEnvironmentId", Text)])),
+    ("remoteControlAtStartup", Bool),
+    (
+        "remoteTools",
+        Object(&[], &[("allowUnattendedServing", Bool)]),
+    ),
+    ("requiredMaximumVersion", Text),
+    ("requiredMinimumVersion", Text),
+    ("respectGitignore", Bool),
+    ("respondToBashCommands", Bool),
+    ("responseComparisonEnabled", Bool),
+    ("sandbox", SANDBOX),
+    ("showClearContextOnPlanAccept", Bool),
+    ("showMessageTimestamps", Bool),
+    ("showThinkingSummaries", Bool),
+    ("showTurnDuration", Bool),
+    (
+        "skillListingBudgetFraction",
+        Shape::Number {
+            least: 0.0,
+            most: 1.0,
+            above: true,
+            whole: false,
+        },
+    ),
+    ("skillListingMaxDescChars", whole(1.0)),
+    (
+        "skillOverrides",
+        Map(&OneOf(&["on", "name-only", "user-invocable-only", "off"])),
+    ),
+    ("skipAutoPermissionPrompt", Bool),
+    ("skipDangerousModePermissionPrompt", Bool),
+    ("skipWebFetchPreflight", Bool),
+    ("skipWorkflowUsageWarning", Bool),
+    ("spinnerTipsEnabled", Bool),
+    (
+        "spinnerVerbs",
+        Object(
+            &[("mode", OneOf(&["append", "replace"])), ("verbs", TEXTS)],
+            &[],
+        ),
+    ),
+    (
+        "sshConfigs",
+        List(&Object(
+            &[("id", Text), ("name", Text), ("sshHost", Text)],
+            &[
+                ("sshPort", whole(-GREATEST_WHOLE)),
+                ("sshIdentityFile", Text),
+                ("startDirectory", Text),
+            ],
+        )),
+    ),
+    (
+        "statusLine",
+        Object(
+            &[("type", OneOf(&["command"])), ("command", Text)],
+            &[("padding", ANY_NUMBER), ("hideVimModeIndicator", Bool)],
+        ),
+    ),
+    ("strictKnownMarketplaces", SOURCES),
+    ("switchModelsOnFlag", Bool),
+    ("syncClaudeAiPlugins", Bool),
+    ("syncClaudeAiSkills", Bool),
+    ("syntaxHighlightingDisabled", Bool),
+    ("terminalProgressBarEnabled", Bool),
+    ("terminalTitleFromRename", Bool),
+    ("timeFormat", Text),
+    ("timeZone", Text),
+    ("todoFeatureEnabled", Bool),
+    (
+        "totalTokensReminder",
+        OneOf(&["off", "infinite", "fixed", "countdown", "padded-countdown"]),
+    ),
+    ("totalTokensReminderAfterUserTurn", Bool),
+    ("totalTokensReminderBudget", whole(1.0)),
+    ("tui", OneOf(&["default", "fullscreen"])),
+    ("useAutoModeDuringPlan", Bool),
+    ("verbose", Bool),
+    (
+        "voice",
+        Object(
+            &[],
+            &[
+                ("enabled", Bool),
+                ("mode", OneOf(&["hold", "tap"])),
+                ("autoSubmit", Bool),
+            ],
+        ),
+    ),
+    ("voiceEnabled", Bool),
+    ("wheelScrollAccelerationEnabled", Bool),
+    ("workflowKeywordTriggerEnabled", Bool),
+    (
+        "workflowSizeGuideline",
+        OneOf(&["unrestricted", "small", "medium", "large"]),
+    ),
+    (
+        "worktree",
+        Object(
+            &[],
+            &[
+                ("symlinkDirectories", TEXTS),
+                ("sparsePaths", TEXTS),
+                ("baseRef", OneOf(&["fresh", "head"])),
+            ],
+        ),
+    ),
+    ("wslInheritsWindowsSettings", Bool),
+];
+
+/// Keys that are taken for absent where they are null.
+const MAY_BE_NULL: [&str; 40] = [
+    "allowManagedHooksOnly",
+    "allowManagedMcpServersOnly",
+    "allowManagedPermissionRulesOnly",
+    "allowedMarketplaces",
+    "autoContinueAtUsageLimit",
+    "autoUploadSessions",
+    "blockedMarketplaces",
+    "channelsEnabled",
+    "disableAgentView",
+    "disableArtifact",
+    "disableAutoMode",
+    "disableBundledSkills",
+    "disableClaudeAiConnectors",
+    "disableCommandPluginSources",
+    "disableDirectMcpSkills",
+    "disableRemoteControl",
+    "disableSideloadFlags",
+    "disableSkillShellExecution",
+    "disableWindowsBashCommandSplit",
+    "disableWorkflows",
+    "enableAllProjectMcpServers",
+    "enableArtifact",
+    "enableWorkflows",
+    "enforceAvailableModels",
+    "fastModePerSessionOptIn",
+    "feedbackDrafts",
+    "fileCheckpointingEnabled",
+    "isolatePeerMachines",
+    "remoteControlAtStartup",
+    "responseComparisonEnabled",
+    "skipAutoPermissionPrompt",
+    "skipDangerousModePermissionPrompt",
+    "skipWebFetchPreflight",
+    "skipWorkflowUsageWarning",
+    "strictKnownMarketplaces",
+    "strictPluginOnlyCustomization",
+    "syncClaudeAiPlugins",
+    "syncClaudeAiSkills",
+    "additionalMarketplaces",
+    "useAutoModeDuringPlan",
+];
+
+/// Keys under which one name may stand for a list of it.
+const MAY_BE_ONE: [&str; 2] = ["enabledMcpjsonServers", "disabledMcpjsonServers"];
+
+/// Returns the first value that is not of its shape: the path to it, and what it should be.
+pub(super) fn misfit(settings: &[(String, Json)]) -> Option<(String, String)> {
+    settings.iter().find_map(|(key, value)| {
+        let (_, shape) = SETTINGS.iter().find(|(name, _)| name == key)?;
+        if *value == Json::Null && MAY_BE_NULL.contains(&key.as_str()) {
+            return None;
+        }
+        if MAY_BE_ONE.contains(&key.as_str()) && value.as_text().is_some_and(is_name) {
+            return None;
+        }
+        let mut path = key.clone();
+        let expected = shape.misfit(value, &mut path)?;
+        Some((path, expected))
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    !text.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+impl Shape {
+    /// Returns what `value`, or the part of it that `path` then leads to, should be; nothing where it fits.
+    pub(super) fn misfit(self, value: &Json, path: &mut String) -> Option<String> {
+        match (self, value) {
+            (Self::Any, _) | (Self::Bool, Json::Bool(_)) | (Self::Text, Json::Text(_)) => None,
+            (Self::SomeText, Json::Text(text)) if !text.is_empty() => None,
+            (Self::TimeOfDay, Json::Text(text)) if is_time_of_day(text) => None,
+            (Self::OneOf(words), Json::Text(text)) if words.contains(&text.as_str()) => None,
+            (
+                Self::Number {
+                    least,
+                    most,
+                    above,
+                    whole,
+                },
+                Json::Number(number),
+            ) if *number >= least
+                && *number <= most
+                && !(above && *number <= least)
+                && !(whole && number.fract() != 0.0) =>
+            {
+                None
+            }
+            (Self::List(shape), Json::List(elements)) => {
+                let mut elements = elements.iter().enumerate();
+                elements.find_map(|(index, element)| {
+                    within(path, &format!("[{index}]"), |path| {
+                        shape.misfit(element, path)
+                    })
+                })
+            }
+            (Self::Map(shape), Json::Object(members)) => members.iter().find_map(|(key, value)| {
+                within(path, &format!(".{key}"), |path| shape.misfit(value, path))
+            }),
+            (Self::Object(required, optional), Json::Object(_)) => {
+                let required = required.iter().map(|member| (member, true));
+                let mut all = required.chain(optional.iter().map(|member| (member, false)));
+                all.find_map(|((key, shape), is_required)| {
+                    let found = value.get(key);
+                    if found.is_none() && !is_required {
+                        return None;
+                    }
+                    let found = found.unwrap_or(&Json::Null);
+                    within(path, &format!(".{key}"), |path| shape.misfit(found, path))
+                })
+            }
+            (Self::Either(shapes), _) => {
+                let mut fits = shapes.iter();
+                let fits = fits.any(|shape| shape.misfit(value, &mut path.clone()).is_none());
+                (!fits).then(|| self.expected())
+            }
+            _ => Some(self.expected()),
+        }
+    }
+
+    fn expected(self) -> String {
+        match self {
+            Self::Bool => "true or false".to_owned(),
+            Self::Text | Self::SomeText => "a string".to_owned(),
+            Self::TimeOfDay => "a time such as \"22:00\"".to_owned(),
+            Self::Number {
+                whole: true, least, ..
+            } if least >= 0.0 => {
+                format!("a whole number, {least} or more")
+            }
+            Self::Number { whole: true, .. } => "a whole number".to_owned(),
+            Self::Number { .. } => "a number in its range".to_owned(),
+            Self::OneOf([word]) => format!("\"{word}\""),
+            Self::OneOf(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Self::List(Self::Text) => "a list of strings".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) | Self::Object(..) => "an object".to_owned(),
+            Self::Either(shapes) => {
+                let shapes: Vec<String> = shapes.iter().map(|shape| shape.expected()).collect();
+                shapes.join(" or ")
+            }
+            Self::Any => "anything".to_owned(),
+        }
+    }
+}
+
+/// Looks at a part of a value; `path` keeps the way to it only if it is a misfit.
+fn within(
+    path: &mut String,
+    step: &str,
+    look: impl FnOnce(&mut String) -> Option<String>,
+) -> Option<String> {
+    let length = path.len();
+    path.push_str(step);
+    let found = look(path);
+    if found.is_none() {
+        path.truncate(length);
+    }
+    found
+}
+
+fn is_time_of_day(text: &str) -> bool {
+    let Some((hours, minutes)) = text.split_once(':') else {
+        return false;
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let below = |text: &str, limit: u8| text.parse::<u8>().is_ok_and(|number| number < limit);
+    (1..=2).contains(&hours.len())
+        && minutes.len() == 2
+        && is_digits(hours)
+        && is_digits(minutes)
+        && below(hours, 24)
+        && below(minutes, 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let json = Json::parse(&format!("{{{text}}}")).unwrap();
+        let found = misfit(json.members().unwrap());
+        let found = found.map(|(path, expected)| format!("{path}: {expected}"));
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn the_tables_are_in_order_and_name_nothing_twice() {
+        for pair in SETTINGS.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{} {}", pair[0].0, pair[1].0);
+        }
+    }
+
+    #[test]
+    fn what_the_client_was_seen_to_refuse_is_a_misfit() {
+        for (text, why) in [
+            (r#""model": 4"#, "model: a string"),
+            (r#""model": null"#, "model: a string"),
+            (r#""model": "opus", "model": 4"#, "model: a string"),
+            (
+                r#""permissions": {"allow": "Bash"}"#,
+                "permissions.allow: a list",
+            ),
+            (r#""permissions": null"#, "permissions: an object"),
+            (
+                r#""permissions": {"additionalDirectories": [3]}"#,
+                "permissions.additionalDirectories[0]: a string",
+            ),
+            (
+                r#""cleanupPeriodDays": "30""#,
+                "cleanupPeriodDays: a whole number, 1 or more",
+            ),
+            (
+                r#""cleanupPeriodDays": 0"#,
+                "cleanupPeriodDays: a whole number, 1 or more",
+            ),
+            (
+                r#""cleanupPeriodDays": 0.5"#,
+                "cleanupPeriodDays: a whole number, 1 or more",
+            ),
+            (
+                r#""cleanupPeriodDays": 1e300"#,
+                "cleanupPeriodDays: a whole number, 1 or more",
+            ),
+            (r#""statusLine": "x""#, "statusLine: an object"),
+            (
+                r#""statusLine": {"type":"command"}"#,
+                "statusLine.command: a string",
+            ),
+            (
+                r#""disableAllHooks": "true""#,
+                "disableAllHooks: true or false",
+            ),
+            (
+                r#""disableAllHooks": null"#,
+                "disableAllHooks: true or false",
+            ),
+            (r#""enabledPlugins": ["a@b"]"#, "enabledPlugins: an object"),
+            (
+                r#""enabledPlugins": {"a": "x"}"#,
+                "enabledPlugins.a: a list of strings or true or false",
+            ),
+            (r#""env": []"#, "env: an object"),
+            (
+                r#""autoUpdatesChannel": "beta""#,
+                "autoUpdatesChannel: one of \"latest\", \"stable\", \"rc\"",
+            ),
+            (
+                r#""quietHours": {"start":"25:00"}"#,
+                "quietHours.start: a time such as \"22:00\"",
+            ),
+            (
+                r#""skillListingBudgetFraction": 0"#,
+                "skillListingBudgetFraction: a number in its range",
+            ),
+            (r#""sshConfigs": [{}]"#, "sshConfigs[0].id: a string"),
+            (
+                r#""enabledMcpjsonServers": 3"#,
+                "enabledMcpjsonServers: a list of strings",
+            ),
+        ] {
+            check(text, Some(why));
+        }
+    }
+
+    #[test]
+    fn what_the_client_was_seen_to_take_fits() {
+        for text in [
+            r#""model": 4, "model": "opus""#,
+            r#""permissions": {"allow": ["bash(", 5]}"#,
+            r#""permissions": {"defaultMode":"manual"}"#,
+            r#""cleanupPeriodDays": 3.0"#,
+            r#""cleanupPeriodDays": 1e15"#,
+            r#""allowManagedHooksOnly": null"#,
+            r#""env": {"A": 1, "B": null}"#,
+            r#""unknownKey": 7"#,
+            r#""strictPluginOnlyCustomization": "hooks""#,
+            r#""viewMode": "nope""#,
+            r#""attribution": true"#,
+            r#""modelPicker": 3"#,
+            r#""enabledMcpjsonServers": "a""#,
+            r#""allowedMcpServers": 3"#,
+            r#""statusLine": {"type":"command","command":"x","more":1}"#,
+            r#""sandbox": {"nope": 3}"#,
+            r#""theme": 3"#,
+        ] {
+            check(text, None);
+        }
+    }
+}

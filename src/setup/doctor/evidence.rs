@@ -1,0 +1,161 @@
+//! Whether hooks run, told by what happened and not by what is configured: a client that wrote a transcript after the last
+//! event of a hook, and of whose session no hook has recorded anything, runs none.
+
+use std::path::{Path, PathBuf};
+
+use super::Finding;
+use crate::lifecycle::coverage::{self, Coverage, is_of_hook};
+use crate::lifecycle::transcript::{self, line::Line};
+use crate::model::{SessionId, Timestamp};
+use crate::setup::client_settings::{Reading, Source};
+use crate::setup::settings;
+use crate::store::lines::{Found, Lines};
+use crate::store::{Environment, State, file, shown};
+
+/// Of how many sessions the calls are compared, the last ones.
+const MAX_COMPARED: usize = 10;
+/// The largest transcripts of a session that are compared, in bytes: a doctor is not waited for.
+const MAX_BYTES: u64 = 32 << 20;
+/// What share of a session's calls hooks record at least where they run. Calls that are not valid no hook of an old client
+/// hears of.
+const LEAST_SHARE: f64 = 0.9;
+/// How many lines at its beginning tell where a transcript's client was started.
+const OPENING: usize = 100;
+
+/// The last event that a hook recorded.
+pub(super) struct Last {
+    /// When.
+    pub(super) at: Timestamp,
+    /// In which session.
+    pub(super) id: SessionId,
+}
+
+/// The sessions of which a hook has recorded something, the last one first, each with when that was.
+fn recorded(state: &State) -> Vec<(Timestamp, SessionId)> {
+    let written = |id: SessionId| {
+        let journal = state.session(&id).journal();
+        Some((file::look(&journal).ok()??.meta.modified, id))
+    };
+    // What cannot be listed is said by whoever checks that place.
+    let ids = state.session_ids().into_iter().flatten();
+    let mut sessions: Vec<_> = ids.filter_map(written).collect();
+    sessions.sort_by(|one, other| other.cmp(one));
+    sessions
+}
+
+/// The last event that a hook recorded. What was imported, and what this program notes itself, is none.
+pub(super) fn last(state: &State) -> Option<Last> {
+    let mut sessions = recorded(state).into_iter();
+    let (at, id) = sessions.find(|(_, id)| has_hook_event(state, id))?;
+    Some(Last { at, id })
+}
+
+fn has_hook_event(state: &State, id: &SessionId) -> bool {
+    let events = state.session(id).events();
+    events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
+}
+
+/// Names the sessions that should have been recorded since the last event, and were not.
+pub(super) fn examine(env: &Environment, state: &State, last: Option<&Last>) -> Option<Finding> {
+    // Before anything was registered nothing could be recorded.
+    let installed = settings::installed_at(state);
+    let since = last.map(|last| last.at).max(installed)?;
+    let mut missed: Vec<(Timestamp, SessionId, PathBuf)> = Vec::new();
+    for (id, path) in transcript::by_name(env) {
+        let Some(written) = written_after(&path, since) else {
+            continue;
+        };
+        if !has_hook_event(state, &id) {
+            missed.push((written, id, path));
+        }
+    }
+    missed.sort();
+    let (_, id, path) = missed.last()?;
+    let count = match missed.len() {
+        1 => "a session was".to_owned(),
+        count => format!("{count} sessions were"),
+    };
+    let why = reason(env, path).map(|why| format!("; there {why}"));
+    let found = format!(
+        "hooks do not run: {count} not recorded since the last event; the last of them is {id}, in {}{}",
+        shown(path),
+        why.unwrap_or_default()
+    );
+    let remedy = "settle what is said of the settings, then start a session; `ccsession import` records what transcripts hold";
+    Some(Finding::fault("recorded", found, remedy))
+}
+
+/// When the transcript at `path` was written, if it was begun and written to after `since`.
+fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
+    let written = file::look(path).ok()??.meta.modified;
+    if written <= since {
+        return None;
+    }
+    let born = Lines::open(path).ok()??.born();
+    (born > since).then_some(written)
+}
+
+/// Why hooks do not run where the client of the transcript at `path` was started, if its settings tell.
+fn reason(env: &Environment, path: &Path) -> Option<String> {
+    let start = started_in(path)?;
+    let reading = Reading::of(env, &start);
+    let ignored = || {
+        let (read, why) = reading.ignored().next()?;
+        Some(format!("Claude Code ignores {}: {why}", shown(&read.path)))
+    };
+    let disarmed = reading.disarmed(Source::User).map(|why| why.to_string());
+    disarmed.or_else(ignored)
+}
+
+fn started_in(path: &Path) -> Option<PathBuf> {
+    let mut lines = Lines::open(path).ok()??;
+    for _ in 0..OPENING {
+        if let Found::Line(bytes) = lines.next_line().ok()??
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Some(cwd) = Line::decode(text).and_then(|line| line.cwd.owned())
+        {
+            return Some(PathBuf::from(cwd));
+        }
+    }
+    None
+}
+
+/// Compares the calls of the last sessions with what hooks recorded of them.
+pub(super) fn coverage(env: &Environment, state: &State) -> Option<Finding> {
+    let mut sum = Coverage::default();
+    let mut compared = 0;
+    let mut least: Option<(f64, SessionId)> = None;
+    for (_, id) in recorded(state) {
+        if compared == MAX_COMPARED {
+            break;
+        }
+        let dir = state.session(&id);
+        let Ok(Some(record)) = dir.record() else {
+            continue;
+        };
+        let Ok(Some(found)) = coverage::of_session(env, &dir, &record, MAX_BYTES) else {
+            continue;
+        };
+        compared += 1;
+        sum.calls += found.calls;
+        sum.recorded += found.recorded;
+        let share = found.share();
+        if least.as_ref().is_none_or(|(before, _)| share < *before) {
+            least = Some((share, id));
+        }
+    }
+    if sum.calls == 0 {
+        return None;
+    }
+    let found = format!(
+        "hooks recorded {} of {} calls in the transcripts of the last {compared} sessions",
+        sum.recorded, sum.calls
+    );
+    Some(match least.filter(|(share, _)| *share < LEAST_SHARE) {
+        None => Finding::ok("coverage", found),
+        Some((_, id)) => {
+            let remedy = format!("see `ccsession show {id}`; `ccsession import` adds the rest");
+            Finding::note("coverage", found, &remedy)
+        }
+    })
+}

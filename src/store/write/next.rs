@@ -1,0 +1,268 @@
+//! The next content of a file of another program's, which keeps all that the file has besides: its owner, group, mode,
+//! extended attributes and names, and a mount on it.
+//!
+//! The content is complete and on the disk before it takes the file's place, in one step. What a replacement could not keep
+//! is written into the file as it stands; a reader may then see a part of it for a moment.
+
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, OFlags, Stat, XattrFlags};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::{Durability, prepared, remove, rename_to_free};
+use crate::store::error::{Error, Result};
+use crate::store::file;
+
+/// The most bytes of a file's extended attributes, and of the list of their names: the kernel's own limits.
+const MAX_ATTRIBUTE: usize = 64 << 10;
+
+/// The next content of a file.
+#[derive(Debug)]
+pub struct Next<'b> {
+    path: PathBuf,
+    bytes: &'b [u8],
+    temporary: NamedTempFile,
+    /// Whether the temporary file is in all like the one that it is to replace.
+    is_alike: bool,
+}
+
+impl<'b> Next<'b> {
+    /// Prepares the content of the file at `path`, which is not a link. Where there is no file yet, it gets the permission
+    /// bits `mode`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then nothing has changed.
+    pub fn of(path: &Path, bytes: &'b [u8], mode: u32) -> Result<Self> {
+        let present = match rustix::fs::lstat(path) {
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(errno) => return Err(Error::io("inspect", path)(errno)),
+        };
+        let mode = present.as_ref().map_or(mode, file::permissions);
+        let temporary = prepared(path, bytes, Durability::Synced, mode)?;
+        let is_alike = present
+            .as_ref()
+            .is_none_or(|stat| made_alike(path, stat, &temporary, mode).unwrap_or(false));
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            temporary,
+            is_alike,
+        })
+    }
+
+    /// Gives it the file's name, if there is still no file. Whether there was none is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(self) -> Result<bool> {
+        let created = rename_to_free(self.temporary.path(), &self.path);
+        if matches!(created, Ok(true)) {
+            // It has no name any more that could be removed.
+            let _ = self.temporary.into_temp_path().keep();
+        }
+        created.map_err(|err| self::named("create", &self.path, err))
+    }
+
+    /// Puts it in the place of the file that is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`], on the file itself. Only where it had to be written into the file can a part of it be there then.
+    pub fn put(self) -> Result<()> {
+        if !self.is_alike {
+            return overwrite(&self.path, self.bytes);
+        }
+        match rustix::fs::rename(self.temporary.path(), &self.path) {
+            Ok(()) => {
+                let _ = self.temporary.into_temp_path().keep();
+                Ok(())
+            }
+            // The file is a mount of its own, as in a container.
+            Err(Errno::BUSY | Errno::XDEV) => overwrite(&self.path, self.bytes),
+            Err(errno) => Err(Error::io("replace", &self.path)(errno)),
+        }
+    }
+}
+
+/// An error on a temporary file, said of the file that people know.
+fn named(action: &'static str, path: &Path, err: Error) -> Error {
+    match err {
+        Error::Io { source, .. } => Error::io(action, path)(source),
+        other => other,
+    }
+}
+
+/// Makes a new file like the one that it is to replace. Whether it is that now is the answer.
+fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::io::Result<bool> {
+    if stat.st_nlink > 1 || stat.st_uid != file::me() {
+        return Ok(false);
+    }
+    let own = rustix::fs::fstat(new.as_file())?;
+    if own.st_gid != stat.st_gid {
+        rustix::fs::fchown(new.as_file(), None, Some(Gid::from_raw(stat.st_gid)))?;
+    }
+    let attributes = attributes(path)?;
+    for (name, value) in &attributes {
+        rustix::fs::fsetxattr(new.as_file(), name.as_slice(), value, XattrFlags::empty())?;
+    }
+    let inherited = self::attributes(new.path())?;
+    for (name, _) in inherited.iter().filter(|one| !attributes.contains(one)) {
+        rustix::fs::fremovexattr(new.as_file(), name.as_slice())?;
+    }
+    // An access list has the group's bits in it; what was copied last must not change them.
+    new.as_file()
+        .set_permissions(Permissions::from_mode(mode))?;
+    Ok(self::attributes(new.path())? == attributes)
+}
+
+type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The extended attributes of the file at `path`, access lists among them; none where the file system has none.
+fn attributes(path: &Path) -> std::io::Result<Attributes> {
+    let mut names = vec![0; MAX_ATTRIBUTE];
+    let length = match rustix::fs::llistxattr(path, names.as_mut_slice()) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP | Errno::NOSYS) => 0,
+        Err(errno) => return Err(errno.into()),
+    };
+    names.truncate(length);
+    let mut found = Vec::new();
+    for name in names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let mut value = vec![0; MAX_ATTRIBUTE];
+        let length = rustix::fs::lgetxattr(path, name, value.as_mut_slice())?;
+        value.truncate(length);
+        found.push((name.to_owned(), value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Writes `bytes` into the file at `path`, which stays the same file.
+fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW;
+    let file = file::open(path, flags)?.ok_or_else(|| Error::io("write", path)(Errno::NOENT))?;
+    let write = |mut file: File| {
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    write(file).map_err(Error::io("write", path))
+}
+
+/// Removes the file at `path`. Whether it was there is the answer; a mount on it stays, empty.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_or_empty(path: &Path) -> Result<bool> {
+    match remove(path) {
+        Err(Error::Io { source, .. })
+            if source.raw_os_error() == Some(Errno::BUSY.raw_os_error()) =>
+        {
+            overwrite(path, b"").map(|()| true)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look at the files themselves"
+)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn names(dir: &TempDir) -> usize {
+        fs::read_dir(dir.path()).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_keeps_its_mode() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let before = fs::metadata(&path).unwrap();
+        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(after.mode(), before.mode());
+        assert_ne!(after.ino(), before.ino());
+        assert_eq!(names(&dir), 1);
+    }
+
+    #[test]
+    fn a_file_with_two_names_keeps_both() {
+        let dir = TempDir::new().unwrap();
+        let (path, other) = (dir.path().join("a"), dir.path().join("b"));
+        fs::write(&path, "a long old text").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
+        assert_eq!(names(&dir), 2);
+    }
+
+    #[test]
+    fn a_file_keeps_its_attributes() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let set = rustix::fs::setxattr(&path, "user.test", b"value", XattrFlags::empty());
+        if set.is_err() {
+            return; // A file system without them.
+        }
+        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let found = attributes(&path).unwrap();
+        assert!(found.contains(&(b"user.test".to_vec(), b"value".to_vec())));
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_keeps_its_group() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        if rustix::fs::chown(&path, None, Some(Gid::from_raw(20_001))).is_err() {
+            return; // Only root may give a file to any group.
+        }
+        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().gid(), 20_001);
+    }
+
+    #[test]
+    fn a_new_file_takes_no_name_that_is_taken() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        let next = Next::of(&path, b"new", 0o640).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        assert!(!next.create().unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        fs::remove_file(&path).unwrap();
+        assert!(Next::of(&path, b"new", 0o640).unwrap().create().unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(names(&dir), 1);
+    }
+
+    #[test]
+    fn what_is_not_put_leaves_nothing() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        drop(Next::of(&path, b"new", 0o600).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(&dir), 1);
+    }
+}
