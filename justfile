@@ -37,6 +37,11 @@ torture *args:
 realclient *args: build
     CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run {{args}}
 
+# Ask the real client which settings it heeds, and hold the doctor against it
+[group('check')]
+realclient-settings *args: build
+    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/settings {{args}}
+
 # What CI runs
 [group('check')]
 ci:

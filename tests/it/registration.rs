@@ -446,6 +446,9 @@ fn transcript(sandbox: &Sandbox, id: &str, calls: &[&str]) -> PathBuf {
 fn a_session_that_no_hook_recorded_says_that_hooks_do_not_run() {
     let sandbox = sandbox();
     ccsession(&sandbox, ["install"]).stdout();
+    // A subagent's transcript is no session's.
+    let agent = sandbox.home().join(".claude/projects/p/agent-a1.jsonl");
+    put(&agent, "{}\n");
     assert_eq!(bad(doctor(&sandbox), "recorded"), None);
     let other = "99999999-9999-4999-8999-999999999999";
     let path = transcript(&sandbox, other, &["c1"]);

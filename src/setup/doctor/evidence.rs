@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::lifecycle::coverage::{self, Coverage, is_of_hook};
-use crate::lifecycle::transcript::{self, line::Line};
+use crate::lifecycle::transcript::{self, AgentFile, line::Line};
 use crate::model::{SessionId, Timestamp};
 use crate::setup::client_settings::{Reading, Source};
 use crate::setup::settings;
 use crate::store::lines::{Found, Lines};
-use crate::store::{Environment, State, file, shown};
+use crate::store::{Environment, State, file, shown, tombstones};
 
 /// Of how many sessions the calls are compared, the last ones.
 const MAX_COMPARED: usize = 10;
@@ -61,11 +61,14 @@ pub(super) fn examine(env: &Environment, state: &State, last: Option<&Last>) -> 
     let installed = settings::installed_at(state);
     let since = last.map(|last| last.at).max(installed)?;
     let mut missed: Vec<(Timestamp, SessionId, PathBuf)> = Vec::new();
-    for (id, path) in transcript::by_name(env) {
+    let all = transcript::by_name(env).into_iter();
+    for (id, path) in all.filter(|(_, path)| AgentFile::at(path.clone()).is_none()) {
         let Some(written) = written_after(&path, since) else {
             continue;
         };
-        if !has_hook_event(state, &id) {
+        // One that is gone from the records was on record; its transcript may have been restored.
+        let mut gone = tombstones::of(state, id.as_str()).into_iter();
+        if !gone.any(|(gone, _)| gone == id) && !has_hook_event(state, &id) {
             missed.push((written, id, path));
         }
     }
