@@ -235,11 +235,12 @@ fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Res
         ]);
     }
     table.drop_empty(&["ROLE", "FOCUS", "DESCRIPTION"]);
-    if let Some(width) = output::width(Screen::read()) {
+    let screen = Screen::read();
+    if let Some(width) = output::width(screen) {
         table.fit("DESCRIPTION", width);
         table.fit("FOCUS", width);
     }
-    output::print(&table.to_string());
+    output::print_drawn(&table.to_string(), !screen.is_plain);
     Ok(Status::Done)
 }
 

@@ -160,6 +160,17 @@ pub(super) struct ShowArgs {
     pub(super) json: bool,
 }
 
+/// When to draw bars and lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BarsArg {
+    /// Unless a screen reader, the locale or the terminal asks for words
+    Auto,
+    /// Always
+    Always,
+    /// Never: words and numbers
+    Never,
+}
+
 /// When to write in colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorArg {
@@ -197,6 +208,9 @@ pub(super) struct TimelineArgs {
     /// When to write in colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorArg,
+    /// When to draw bars and lines
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) bars: BarsArg,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -218,6 +232,9 @@ pub(super) struct StatsArgs {
     /// Count only what began within this time (`7d`), or since this date (`2026-11-01`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// When to draw bars
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) bars: BarsArg,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,

@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         let failed = follower.look(|id, line| {
             came = true;
             if let Some(shown) = printer.shown(id, line) {
-                output::line(&shown);
+                printer.print(&shown);
             }
         })?;
         for err in failed {
@@ -82,6 +82,7 @@ struct Printer<'a> {
     /// Whether lines are printed as they are on record.
     as_recorded: bool,
     colour: bool,
+    bars: bool,
     screen: Screen,
     rows: Rows,
     /// The names of the sessions' projects; none where all events are of one session.
@@ -100,6 +101,7 @@ impl<'a> Printer<'a> {
             },
             as_recorded: args.jsonl,
             colour: output::wants_colour(args.color, screen),
+            bars: output::wants_bars(args.bars, screen),
             screen,
             rows: Rows::default(),
             projects: is_of_all.then(HashMap::new),
@@ -116,7 +118,7 @@ impl<'a> Printer<'a> {
             }
         })?;
         for shown in last {
-            output::line(&shown);
+            self.print(&shown);
         }
         for err in failed {
             output::complain(&err.to_string());
@@ -135,10 +137,15 @@ impl<'a> Printer<'a> {
         self.filter.shows(&event).then_some(row)
     }
 
+    fn print(&self, shown: &str) {
+        output::print_drawn(&format!("{shown}\n"), self.bars || self.as_recorded);
+    }
+
     fn row(&mut self, id: &SessionId, event: &Event) -> String {
         let layout = Layout {
             width: output::width(self.screen),
             colour: self.colour,
+            bars: self.bars,
             local: &clock::to_civil,
         };
         let today = clock::to_civil(clock::now()).date();

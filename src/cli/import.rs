@@ -14,6 +14,7 @@ use super::status::{Status, refusal};
 use crate::lifecycle::import::sources::{self, LeftOut, Sources};
 use crate::lifecycle::import::{self, Options, Report};
 use crate::lifecycle::transcript::projects_dir;
+use crate::store::env::Screen;
 use crate::store::{State, project, shown};
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
@@ -64,9 +65,9 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
-/// A bar on stderr, if a person reads it.
+/// A bar on stderr, if a person sees it.
 fn progress_bar(sources: &Sources) -> ProgressBar {
-    if !output::are_warnings_for_people() {
+    if !output::are_warnings_for_people() || Screen::read().is_plain {
         return ProgressBar::hidden();
     }
     let bytes = sources.sessions.iter().map(|source| source.size).sum();

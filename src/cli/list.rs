@@ -13,6 +13,7 @@ use crate::identity::liveness::{Finding, SessionState};
 use crate::identity::open_calls::{OpenCall, open_calls, recent_open_calls};
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
+use crate::store::env::Screen;
 use crate::store::{State, index};
 
 /// The longest text that says what a session does, in characters.
@@ -157,7 +158,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
         ]);
     }
     table.drop_empty(&["ROLE", "FOCUS", "PID", "NOW"]);
-    output::print(&table.to_string());
+    output::print_drawn(&table.to_string(), !Screen::read().is_plain);
 }
 
 /// What a session does now: the call that began last, and how many more are open.

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::args::MetricsArgs;
+use super::args::{BarsArg, MetricsArgs};
 use super::context::Context;
 use super::gather::{Count, Gathered, Heard, Which, gather};
 use super::output;
 use super::status::{Status, refusal};
+use super::table::Layout;
 use crate::identity::liveness::SessionState;
 use crate::model::Timestamp;
+use crate::store::env::Screen;
 use crate::store::log::{self, Log};
 use crate::store::{Error, State, lease, shown, tree, write};
 use crate::view::metrics::{Archives, Leases, Metrics, Standing, Summary, Surroundings};
@@ -42,7 +44,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     } else if args.json {
         print::as_json(&summary)?
     } else {
-        print::as_text(&summary)
+        print::as_text(&summary, Layout::of(BarsArg::Auto, Screen::read()))
     };
     match &args.output {
         Some(path) => publish(path, &text)?,

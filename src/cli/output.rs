@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::ColorArg;
+use super::args::{BarsArg, ColorArg};
 use crate::store::env::Screen;
 
 /// Prints `text` on stdout as it is.
@@ -62,6 +62,36 @@ pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
         ColorArg::Never => false,
         ColorArg::Auto => is_for_people() && !screen.no_color,
     }
+}
+
+/// Whether to draw bars and lines.
+pub(super) fn wants_bars(wanted: BarsArg, screen: Screen) -> bool {
+    match wanted {
+        BarsArg::Always => true,
+        BarsArg::Never => false,
+        BarsArg::Auto => !screen.is_plain,
+    }
+}
+
+/// Prints `text` for people on stdout: as it is, or with plain characters for those that are `drawn`.
+pub(super) fn print_drawn(text: &str, drawn: bool) {
+    if drawn {
+        print(text);
+    } else {
+        print(&plain(text));
+    }
+}
+
+/// The text with a plain character for each that is drawn, so that columns stay where they are.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '└' | '·' => '-',
+            '…' => '~',
+            '→' => '>',
+            c => c,
+        })
+        .collect()
 }
 
 /// Waits so long, or until nobody reads stdout any more. Whether somebody still does is the answer.

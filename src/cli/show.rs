@@ -18,6 +18,7 @@ use crate::identity::open_calls::OpenCall;
 use crate::lifecycle::coverage::{self, Coverage};
 use crate::model::purpose::{Note, notes};
 use crate::model::{Activity, Record, Timestamp, Trace};
+use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, State, clock, shown};
@@ -51,7 +52,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     if args.json {
         output::json(&shown.as_json());
     } else {
-        output::print(&shown.as_text(context));
+        output::print_drawn(&shown.as_text(context), !Screen::read().is_plain);
     }
     Ok(Status::Done)
 }

@@ -10,9 +10,11 @@ use super::context::{Context, find_session, no_record, project_asked, since};
 use super::gather::{Gathered, Which, gather};
 use super::output;
 use super::status::Status;
+use super::table::Layout;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
 use crate::store::State;
+use crate::store::env::Screen;
 use counting::Counting;
 use print::{Asked, Report};
 
@@ -45,12 +47,12 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         output::json_of(&report)?;
         return Ok(Status::Done);
     }
-    let text = if args.csv {
-        report.as_csv()
+    if args.csv {
+        output::print(&report.as_csv());
     } else {
-        report.as_text(asked)
-    };
-    output::print(&text);
+        let layout = Layout::of(args.bars, Screen::read());
+        output::print_drawn(&report.as_text(asked, layout), layout.bars);
+    }
     for damaged in report.damage.sentences() {
         output::complain(&damaged);
     }

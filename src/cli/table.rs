@@ -4,8 +4,12 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::amount::bar;
+use super::args::BarsArg;
+use super::output;
 use crate::model::text::escaped;
-use crate::view::timeline::text::cut;
+use crate::store::env::Screen;
+use crate::view::timeline::text::cut_apart;
 
 /// What stands for nothing.
 const EMPTY: &str = "-";
@@ -13,6 +17,41 @@ const EMPTY: &str = "-";
 const GAP: usize = 2;
 /// The least width that a column is cut to.
 const MIN_CUT: usize = 8;
+
+/// How tables are laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// How many columns they may have, where a person reads them.
+    pub(super) width: Option<usize>,
+    /// Whether bars are drawn beside the numbers.
+    pub(super) bars: bool,
+}
+
+impl Layout {
+    /// As the screen and the person want it.
+    pub(super) fn of(bars: BarsArg, screen: Screen) -> Self {
+        Self {
+            width: output::width(screen),
+            bars: output::wants_bars(bars, screen),
+        }
+    }
+
+    /// A bar as in [`bar`], where bars are drawn.
+    pub(super) fn bar(self, part: u64, whole: u64, width: u64) -> String {
+        if self.bars {
+            bar(part, whole, width)
+        } else {
+            String::new()
+        }
+    }
+
+    /// Cuts a column of `table` where it has to fit.
+    pub(super) fn fit(self, table: &mut Table, column: &str) {
+        if let Some(width) = self.width {
+            table.fit(column, width);
+        }
+    }
+}
 
 /// A table with a heading.
 #[derive(Debug)]
@@ -60,7 +99,7 @@ impl Table {
     }
 
     /// Cuts what is in a column, so that no line has more than `width` columns of a terminal, as far as that is in this
-    /// column's power.
+    /// column's power. What is different stays different.
     pub(super) fn fit(&mut self, column: &str, width: usize) {
         let names = self.rows.first().into_iter().flatten();
         let Some(place) = names.clone().position(|name| name == column) else {
@@ -72,8 +111,11 @@ impl Table {
         let most = widths
             .get(place)
             .map_or(0, |now| now.saturating_sub(too_much));
-        for cell in self.rows.iter_mut().filter_map(|row| row.get_mut(place)) {
-            *cell = cut(cell, most.max(MIN_CUT));
+        let cells = || self.rows.iter().filter_map(|row| row.get(place).cloned());
+        let short = cut_apart(&cells().collect::<Vec<_>>(), most.max(MIN_CUT));
+        let cells = self.rows.iter_mut().filter_map(|row| row.get_mut(place));
+        for (cell, short) in cells.zip(short) {
+            *cell = short;
         }
     }
 
@@ -134,6 +176,31 @@ mod tests {
         );
         assert!(text.lines().all(|line| line.width() <= 17), "{text}");
         assert!(text.ends_with("short       3\n"), "{text}");
+    }
+
+    #[test]
+    fn names_that_are_cut_stay_different() {
+        let names = [
+            "mcp__linear-server__list_project_updates",
+            "mcp__linear-server__list_project_members",
+            "mcp__linear-server__list_project_labels",
+            "mcp__linear-server__list_issues",
+            "Bash",
+        ];
+        for width in [16, 20, 24, 40] {
+            let mut table = Table::new(&["TOOL", "CALLS"]);
+            for name in names {
+                table.row([name.to_owned(), "1".to_owned()]);
+            }
+            table.fit("TOOL", width);
+            let text = table.to_string();
+            let shown: std::collections::BTreeSet<&str> = text
+                .lines()
+                .filter_map(|line| line.split_whitespace().next())
+                .collect();
+            assert_eq!(shown.len(), names.len() + 1, "{text}");
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        }
     }
 
     #[test]

@@ -79,12 +79,13 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         let layout = Layout {
             width: output::width(screen),
             colour: output::wants_colour(args.color, screen),
+            bars: output::wants_bars(args.bars, screen),
             local: &clock::to_civil,
         };
         let heading = heading(&record, &activity, finding.state.as_str(), &layout);
         let rows = rows(&activity, &entries, &layout);
         let gap = if rows.is_empty() { "" } else { "\n" };
-        output::print(&format!("{heading}{gap}{rows}"));
+        output::print_drawn(&format!("{heading}{gap}{rows}"), layout.bars);
         complain(&id, &activity, damage);
     }
     Ok(Status::Done)

@@ -82,6 +82,9 @@ pub struct Screen {
     pub columns: Option<usize>,
     /// `NO_COLOR`: colours are not wanted.
     pub no_color: bool,
+    /// Whether drawn characters say nothing here: to a screen reader (`CLAUDE_AX_SCREEN_READER`), under a locale that has not got
+    /// them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on a terminal that has not (`TERM` is `dumb` or `linux`).
+    pub is_plain: bool,
 }
 
 impl Screen {
@@ -91,8 +94,26 @@ impl Screen {
         Self {
             columns: columns.filter(|columns| *columns > 0),
             no_color: variable("NO_COLOR").is_some(),
+            is_plain: is_plain(variable),
         }
     }
+}
+
+fn is_plain(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_read_out = variable("CLAUDE_AX_SCREEN_READER").is_some_and(|value| {
+        let value = value.to_string_lossy().to_lowercase();
+        !matches!(value.trim(), "0" | "false" | "no" | "off")
+    });
+    // The first one that is set decides. Where none is, as in many containers, nothing is said against UTF-8.
+    let mut locales = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = locales.find_map(&variable);
+    let has_other_letters = locale.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    });
+    let terminal = variable("TERM").unwrap_or_default();
+    let is_simple = terminal == "dumb" || terminal == "linux";
+    is_read_out || has_other_letters || is_simple
 }
 
 /// `PAGER`: what a person reads long texts with.
@@ -149,4 +170,36 @@ fn absolute(name: &str) -> Option<PathBuf> {
     variable(name)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawn_characters_are_for_those_who_can_see_them() {
+        let check = |variables: &[(&str, &str)], expected: bool| {
+            let of = |name: &str| {
+                let mut all = variables.iter().filter(|(set, _)| *set == name);
+                all.next().map(|(_, value)| OsString::from(value))
+            };
+            assert_eq!(is_plain(of), expected, "{variables:?}");
+        };
+        check(&[], false);
+        check(
+            &[("LANG", "de_DE.UTF-8"), ("TERM", "xterm-256color")],
+            false,
+        );
+        check(&[("LANG", "C.utf8")], false);
+        check(&[("LANG", "C")], true);
+        check(&[("LANG", "en_US.ISO-8859-1")], true);
+        check(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")], true);
+        check(&[("LC_CTYPE", "C.UTF-8"), ("LANG", "C")], false);
+        check(&[("LC_ALL", "POSIX")], true);
+        check(&[("TERM", "dumb")], true);
+        check(&[("TERM", "linux"), ("LANG", "C.UTF-8")], true);
+        check(&[("CLAUDE_AX_SCREEN_READER", "1")], true);
+        check(&[("CLAUDE_AX_SCREEN_READER", "true")], true);
+        check(&[("CLAUDE_AX_SCREEN_READER", "0")], false);
+    }
 }

@@ -251,6 +251,7 @@ mod tests {
     const LAYOUT: Layout<'_> = Layout {
         width: None,
         colour: false,
+        bars: true,
         local: &utc,
     };
 

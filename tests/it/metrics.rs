@@ -700,7 +700,7 @@ fn names_of_strangers_break_no_line_and_no_series() {
         let is_safe = |c: char| c == '\n' || !c.is_control();
         assert!(printed.chars().all(is_safe), "{printed}");
     }
-    let printed = sandbox.ccsession(["metrics"]).stdout();
+    let printed = sandbox.ccsession(["metrics"]).env("COLUMNS", "80").stdout();
     assert!(printed.lines().all(|line| line.width() <= 80), "{printed}");
 }
 

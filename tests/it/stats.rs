@@ -216,7 +216,8 @@ fn names_of_strangers_break_no_table() {
         .flat_map(|name| call(name, "09:00:00", 5))
         .collect();
     sandbox.session_with(ID, "shop", &lines);
-    let printed = sandbox.ccsession(["stats", ID]).stdout();
+    let printed = sandbox.ccsession(["stats", ID]);
+    let printed = printed.env("COLUMNS", "80").stdout();
     let is_safe = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
     assert!(printed.chars().all(is_safe), "{printed}");
     for line in printed.lines() {
@@ -229,6 +230,87 @@ fn names_of_strangers_break_no_table() {
         sandbox.stats(&[ID])["tools"].as_array().unwrap().len(),
         names.len()
     );
+}
+
+/// On a terminal they are cut where that leaves them different; in a pipe they are whole.
+#[test]
+fn names_that_begin_alike_are_told_apart() {
+    let sandbox = Sandbox::new();
+    let names = ["updates", "members", "labels"];
+    let names = names.map(|name| format!("mcp__linear-server__list_project_{name}"));
+    let lines: Vec<Value> = names
+        .iter()
+        .flat_map(|name| call(name, "09:00:00", 5))
+        .collect();
+    sandbox.session_with(ID, "shop", &lines);
+    let first_words = |text: &str| {
+        let words = text.lines().filter_map(|line| line.split(' ').next());
+        let words = words.filter(|word| word.starts_with("mcp"));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let whole = sandbox.ccsession(["stats", ID]).stdout();
+    assert!(first_words(&whole).iter().all(|word| names.contains(word)));
+    for columns in ["40", "60", "80"] {
+        let stats = sandbox.ccsession(["stats", ID]);
+        let cut = first_words(&stats.env("COLUMNS", columns).stdout());
+        for table in cut.chunks(3) {
+            let different: std::collections::BTreeSet<_> = table.iter().collect();
+            assert_eq!(different.len(), 3, "{cut:?}");
+        }
+    }
+    let timeline = |columns: Option<&str>| {
+        let run = sandbox.ccsession(["timeline", ID]);
+        match columns {
+            Some(columns) => run.env("COLUMNS", columns).stdout(),
+            None => run.stdout(),
+        }
+    };
+    let whole = timeline(None);
+    assert!(names.iter().all(|name| whole.contains(name)), "{whole}");
+    let tools: std::collections::BTreeSet<String> = timeline(Some("80"))
+        .split_whitespace()
+        .filter(|word| word.starts_with("mcp"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(tools.len(), 3, "{tools:?}");
+}
+
+/// Where it is asked for, nothing is drawn: what bars show is said.
+#[test]
+fn bars_become_words_where_the_locale_or_the_terminal_asks_for_it() {
+    let sandbox = play("a");
+    let views: [&[&str]; 4] = [&["timeline"], &["stats", "--all"], &["metrics"], &["show"]];
+    let id = sandbox.ccsession(["list", "--all", "--json"]).json();
+    let id = id["sessions"][0]["session_id"].as_str().unwrap().to_owned();
+    for view in views {
+        let view = match view {
+            ["timeline" | "show"] => [view, &[id.as_str()]].concat(),
+            _ => view.to_vec(),
+        };
+        for (name, value) in [
+            ("LC_ALL", "C"),
+            ("LANG", "POSIX"),
+            ("TERM", "dumb"),
+            ("TERM", "linux"),
+            ("CLAUDE_AX_SCREEN_READER", "1"),
+        ] {
+            let run = sandbox.ccsession(view.iter().copied());
+            let printed = run.env(name, value).stdout();
+            assert!(printed.is_ascii(), "{view:?} {name}\n{printed}");
+        }
+        if view[0] == "timeline" || view[0] == "stats" {
+            let drawn = |bars: &str| {
+                let run = sandbox.ccsession(view.iter().copied());
+                run.arg("--bars").arg(bars).env("LC_ALL", "C").stdout()
+            };
+            assert!(drawn("never").is_ascii() && !drawn("always").is_ascii());
+        }
+    }
+    let printed = sandbox
+        .ccsession(["timeline", &id])
+        .env("LC_ALL", "C")
+        .stdout();
+    assert!(printed.contains("  +"), "{printed}");
 }
 
 #[test]

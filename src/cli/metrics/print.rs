@@ -6,13 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Summary;
-use crate::cli::amount::{bar, grouped};
-use crate::cli::table::Table;
+use crate::cli::amount::grouped;
+use crate::cli::table::{Layout, Table};
 use crate::view::metrics::Durations;
 use crate::view::timeline::text::duration;
 
-/// How many columns a terminal has at least.
-const WIDTH: usize = 80;
 /// How many columns the longest bar has.
 const BAR: u64 = 20;
 
@@ -28,10 +26,10 @@ pub(super) fn as_json(summary: &Summary) -> Result<String> {
     Ok(text)
 }
 
-pub(super) fn as_text(summary: &Summary) -> String {
+pub(super) fn as_text(summary: &Summary, layout: Layout) -> String {
     let mut parts = vec![sessions(summary)];
     if !summary.tools.is_empty() {
-        parts.extend([tools(summary), durations(summary)]);
+        parts.extend([tools(summary, layout), durations(summary, layout)]);
     }
     parts.push(others(summary));
     parts.join("\n")
@@ -60,7 +58,7 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-fn tools(summary: &Summary) -> String {
+fn tools(summary: &Summary, layout: Layout) -> String {
     let mut table = Table::new(&["TOOL", "CALLS", "FAILED"]);
     for tool in &summary.tools {
         let failed = Some(tool.failed).filter(|failed| *failed > 0);
@@ -70,12 +68,12 @@ fn tools(summary: &Summary) -> String {
             failed.map(grouped).unwrap_or_default(),
         ]);
     }
-    table.fit("TOOL", WIDTH);
+    layout.fit(&mut table, "TOOL");
     table.to_string()
 }
 
 /// How many calls of all tools were how long.
-fn durations(summary: &Summary) -> String {
+fn durations(summary: &Summary, layout: Layout) -> String {
     let all = summary.tools.iter().map(|tool| &tool.durations);
     let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {
         Some(mut sum) => {
@@ -97,8 +95,9 @@ fn durations(summary: &Summary) -> String {
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0);
     let mut table = Table::new(&["TIME", "CALLS", ""]);
     for (time, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
-        table.row([time, grouped(count), bar(count, most, BAR)]);
+        table.row([time, grouped(count), layout.bar(count, most, BAR)]);
     }
+    table.drop_empty(&[""]);
     table.to_string()
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::counting::{Counting, Tokens};
-use crate::cli::amount::{bar, brief, grouped, plural};
+use crate::cli::amount::{brief, grouped, plural};
 use crate::cli::gather::Gathered;
-use crate::cli::table::Table;
+use crate::cli::table::{Layout, Table};
 use crate::model::Usage;
 use crate::model::text::escaped;
 use crate::model::usage::ModelUsage;
@@ -18,8 +18,6 @@ use crate::store::shown;
 use crate::view::stats::Summary;
 use crate::view::timeline::text::duration;
 
-/// How many columns a terminal has at least.
-const WIDTH: usize = 80;
 /// How many columns the longest bar has.
 const BAR: u64 = 20;
 /// The most days that people are shown.
@@ -110,7 +108,7 @@ impl Report {
         text
     }
 
-    pub(super) fn as_text(&self, asked: Asked) -> String {
+    pub(super) fn as_text(&self, asked: Asked, layout: Layout) -> String {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {
             let text = match asked {
@@ -124,9 +122,14 @@ impl Report {
         }
         let mut parts = vec![self.heading()];
         if !summary.tools.is_empty() {
-            parts.extend([self.calls(), self.durations(), self.hours()]);
+            parts.extend([
+                self.calls(layout),
+                self.durations(layout),
+                self.hours(layout),
+            ]);
         }
-        parts.extend([self.days(), self.models(matches!(asked, Asked::One { .. }))]);
+        let is_one = matches!(asked, Asked::One { .. });
+        parts.extend([self.days(layout), self.models(is_one, layout)]);
         parts.retain(|part| !part.is_empty());
         parts.join("\n")
     }
@@ -159,7 +162,7 @@ impl Report {
         text
     }
 
-    fn calls(&self) -> String {
+    fn calls(&self, layout: Layout) -> String {
         let names = [
             "OK",
             "FAILED",
@@ -193,11 +196,11 @@ impl Report {
             ]);
         }
         table.drop_empty(&names);
-        table.fit("TOOL", WIDTH);
+        layout.fit(&mut table, "TOOL");
         table.to_string()
     }
 
-    fn durations(&self) -> String {
+    fn durations(&self, layout: Layout) -> String {
         let mut table = Table::new(&[
             "TOOL",
             "P50",
@@ -212,7 +215,7 @@ impl Report {
         let known = |value: Option<u64>| value.map(millis).unwrap_or_default();
         let waited = |value: u64| known((value > 0).then_some(value));
         for tool in &self.summary.tools {
-            let bar = bar(tool.total_ms, self.summary.total_ms, BAR / 2);
+            let bar = layout.bar(tool.total_ms, self.summary.total_ms, BAR / 2);
             table.row([
                 tool.tool.clone(),
                 known(tool.p50_ms),
@@ -225,11 +228,11 @@ impl Report {
             ]);
         }
         table.drop_empty(&["WAIT", "PERMISSION"]);
-        table.fit("TOOL", WIDTH);
+        layout.fit(&mut table, "TOOL");
         table.to_string()
     }
 
-    fn hours(&self) -> String {
+    fn hours(&self, layout: Layout) -> String {
         let hours = &self.summary.hours;
         let most = hours.iter().copied().max().unwrap_or_default();
         let mut table = Table::new(&["HOUR", "CALLS", ""]);
@@ -237,14 +240,15 @@ impl Report {
             table.row([
                 format!("{hour:02}:00"),
                 grouped(*calls),
-                bar(*calls, most, BAR),
+                layout.bar(*calls, most, BAR),
             ]);
         }
+        table.drop_empty(&[""]);
         table.to_string()
     }
 
     /// The last days on which sessions began.
-    fn days(&self) -> String {
+    fn days(&self, layout: Layout) -> String {
         let days = &self.summary.days;
         let earlier = days.len().saturating_sub(MAX_DAYS);
         let shown = days.iter().skip(earlier);
@@ -257,17 +261,21 @@ impl Report {
             table.row([
                 day.day.clone(),
                 grouped(day.sessions),
-                bar(day.sessions, most, BAR),
+                layout.bar(day.sessions, most, BAR),
             ]);
         }
+        table.drop_empty(&[""]);
         match earlier {
             0 => table.to_string(),
+            earlier if !layout.bars => {
+                format!("{table}and {} before\n", plural(earlier as u64, "day"))
+            }
             earlier => format!("{table}… and {} before\n", plural(earlier as u64, "day")),
         }
     }
 
     /// The tokens by model and, of one session, by agent.
-    fn models(&self, is_one: bool) -> String {
+    fn models(&self, is_one: bool, layout: Layout) -> String {
         if self.tokens.is_empty() {
             return String::new();
         }
@@ -312,8 +320,8 @@ impl Report {
             }
         }
         table.drop_empty(&["AGENT"]);
-        table.fit("AGENT", WIDTH);
-        table.fit("MODEL", WIDTH);
+        layout.fit(&mut table, "AGENT");
+        layout.fit(&mut table, "MODEL");
         format!("{table}{}", self.cost())
     }
 

@@ -1,5 +1,6 @@
 //! A timeline for people: one row a call, fitted into a terminal's width, readable without colour.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -12,12 +13,18 @@ use crate::model::call::{Moment, State};
 use crate::model::text::escaped;
 use crate::model::{Call, Timestamp};
 
-/// The longest name of a tool that is shown whole, in columns.
+/// The longest name of a tool that is shown whole on a terminal, in columns.
 const MAX_TOOL: usize = 20;
+/// How many columns its indentation may take beside that.
+const MAX_INDENT: usize = 12;
 /// From which width on the bars are long.
 const WIDE: usize = 120;
 /// A wait for permission is worth a word from here on.
 const LONG_WAIT: Duration = Duration::from_secs(1);
+/// Without bars, a wait for anything else is worth a word from here on: a bar shows shorter ones.
+const SHOWN_WAIT: Duration = Duration::from_millis(100);
+/// How many columns it takes to say how long after its turn a call began.
+const OFFSET: usize = 8;
 
 /// How a timeline is laid out.
 pub struct Layout<'l> {
@@ -25,6 +32,8 @@ pub struct Layout<'l> {
     pub width: Option<usize>,
     /// Whether states are coloured.
     pub colour: bool,
+    /// Whether a call's part of its turn is drawn as a bar; otherwise it is said in numbers and words.
+    pub bars: bool,
     /// The time on local clocks.
     pub local: &'l dyn Fn(Timestamp) -> NaiveDateTime,
 }
@@ -69,6 +78,8 @@ struct Writer<'w> {
     text: String,
     scale: Scale,
     tool_width: usize,
+    /// How tools are called where their names are too long.
+    names: HashMap<String, String>,
     /// The day that was told last. That of the session's beginning is known.
     day: Option<NaiveDate>,
     /// The end of the session, for what has no end yet.
@@ -77,11 +88,21 @@ struct Writer<'w> {
 
 impl<'w> Writer<'w> {
     fn new(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &'w Layout<'w>) -> Self {
+        let names = match layout.width {
+            Some(_) => short_names(entries),
+            None => HashMap::new(),
+        };
         let tool = |entry: &Entry<'_, '_>| match entry {
-            Entry::Call(depth, call) => indent(*depth) + call.tool.unwrap_or(NO_TOOL).width(),
+            Entry::Call(depth, call) => {
+                let name = call.tool.unwrap_or(NO_TOOL);
+                let name = names.get(name).map_or(name, String::as_str);
+                indent(*depth) + name.width()
+            }
             _ => 0,
         };
-        let tool_width = entries.iter().map(tool).max().unwrap_or(0).min(MAX_TOOL);
+        let tool_width = entries.iter().map(tool).max().unwrap_or(0);
+        let most = layout.width.map_or(usize::MAX, |_| MAX_TOOL + MAX_INDENT);
+        let tool_width = tool_width.min(most);
         let is_wide = layout.width.is_some_and(|width| width >= WIDE);
         Self {
             layout,
@@ -89,9 +110,14 @@ impl<'w> Writer<'w> {
             scale: Scale {
                 from: 0,
                 to: 0,
-                columns: if is_wide { 32 } else { 16 },
+                columns: match (layout.bars, is_wide) {
+                    (false, _) => OFFSET,
+                    (true, true) => 32,
+                    (true, false) => 16,
+                },
             },
             tool_width,
+            names,
             day: activity
                 .span
                 .map(|(first, _)| (layout.local)(first.ts).date()),
@@ -197,15 +223,21 @@ impl<'w> Writer<'w> {
     fn call(&mut self, depth: usize, call: &Call<'_>) {
         self.day(call.began.ts);
         let time = self.time(call.began.ts);
-        let bar = self.scale.bar(call, self.end);
+        let bar = if self.layout.bars {
+            self.scale.bar(call, self.end)
+        } else {
+            format!("{:>OFFSET$}", self.scale.offset(call))
+        };
         let took = call.duration().map(duration).unwrap_or_default();
-        let tool = format!("{}{}", branch(depth), escaped(call.tool.unwrap_or(NO_TOOL)));
+        let name = call.tool.unwrap_or(NO_TOOL);
+        let name = self.names.get(name).map_or(name, String::as_str);
+        let tool = format!("{}{}", branch(depth), escaped(name));
         let tool = fitted(&tool, self.tool_width);
         let head = format!(
             "{time}  {bar}  {took:>7}  {:<10}  {tool}  ",
             short(call.state)
         );
-        let line = format!("{head}{}", label(call));
+        let line = format!("{head}{}", label(call, self.layout.bars));
         self.line(&line, colour(call.state));
     }
 
@@ -231,6 +263,19 @@ impl<'w> Writer<'w> {
 
 /// What stands for a tool whose name is not on record.
 const NO_TOOL: &str = "?";
+
+/// The names of the tools that are too long, each with a shorter one that no other has.
+fn short_names(entries: &[Entry<'_, '_>]) -> HashMap<String, String> {
+    let tool = |entry: &Entry<'_, '_>| match entry {
+        Entry::Call(_, call) => call.tool.map(str::to_owned),
+        _ => None,
+    };
+    let names: BTreeSet<String> = entries.iter().filter_map(tool).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let short = cut_apart(&names, MAX_TOOL);
+    let pairs = names.into_iter().zip(short);
+    pairs.filter(|(name, short)| name != short).collect()
+}
 
 fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
     let what = match (number, prompt.notifies) {
@@ -259,15 +304,25 @@ fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
     format!("{what}: {end}")
 }
 
-/// What is said of a call: why it failed, its label, and a long wait.
-fn label(call: &Call<'_>) -> String {
+/// What is said of a call: why it failed, its label, and a long wait; where no bar shows them, also shorter waits and how long
+/// what it left behind ran on.
+fn label(call: &Call<'_>, bars: bool) -> String {
     let error = call.error.map(escaped);
     let waited = call
         .permission()
         .filter(|waited| *waited >= LONG_WAIT)
         .map(|waited| format!("asked for permission, {}", duration(waited)));
     let what = call.what.map(escaped);
-    let parts: Vec<String> = [error, what, waited].into_iter().flatten().collect();
+    let other = call
+        .wait()
+        .filter(|wait| !bars && *wait >= SHOWN_WAIT)
+        .map(|wait| format!("waited {}", duration(wait)));
+    let ran_on = call.background_ended.zip(call.ended);
+    let ran_on = ran_on
+        .filter(|_| !bars)
+        .map(|(gone, ended)| format!("ran on for {}", duration(ended.until(gone))));
+    let parts = [error, what, waited, other, ran_on].into_iter().flatten();
+    let parts: Vec<String> = parts.collect();
     parts.join(" · ")
 }
 
@@ -325,6 +380,12 @@ impl Scale {
         (0..self.columns).map(cell).collect()
     }
 
+    /// How long after the turn's beginning the call began.
+    fn offset(&self, call: &Call<'_>) -> String {
+        let micros = u64::try_from(call.began.at.saturating_sub(self.from)).unwrap_or(0);
+        format!("+{}", duration(Duration::from_micros(micros)))
+    }
+
     fn column(&self, at: i64) -> usize {
         let length = u128::try_from(self.to.saturating_sub(self.from))
             .unwrap_or(0)
@@ -348,6 +409,68 @@ pub fn duration(duration: Duration) -> String {
         3600..86400 => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {:02}h", seconds / 86400, seconds % 86400 / 3600),
     }
+}
+
+/// Each of these texts in at most `width` columns, so that different ones stay different: what is cut off is the end, else a
+/// piece in the middle, and where no piece leaves them apart, a number tells them.
+pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
+    let mut short: Vec<String> = texts.iter().map(|text| cut(text, width)).collect();
+    let mut by_short: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (text, short) in texts.iter().zip(&short) {
+        by_short.entry(short).or_default().insert(text);
+    }
+    let mut named: BTreeMap<&str, String> = BTreeMap::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let alike = by_short.values().filter(|alike| alike.len() > 1);
+    for alike in alike.clone() {
+        let half = width / 2;
+        let mut heads = (1..=half).rev().chain(half + 1..width);
+        let shortened = heads.find_map(|head| {
+            let all = alike.iter().map(|text| cut_middle(text, head, width));
+            let all: Vec<String> = all.collect();
+            let apart: BTreeSet<&String> = all.iter().collect();
+            let is_free = all
+                .iter()
+                .all(|it| !by_short.contains_key(it.as_str()) && !taken.contains(it));
+            (apart.len() == all.len() && is_free).then_some(all)
+        });
+        let numbered = || {
+            let number = |(place, text): (usize, &&str)| {
+                let number = format!("~{}", place + 1);
+                let head = cut(text, width.saturating_sub(number.len()));
+                format!("{head}{number}")
+            };
+            alike.iter().enumerate().map(number).collect()
+        };
+        let shortened = shortened.unwrap_or_else(numbered);
+        taken.extend(shortened.iter().cloned());
+        named.extend(alike.iter().copied().zip(shortened));
+    }
+    for (text, short) in texts.iter().zip(&mut short) {
+        if let Some(name) = named.get(text.as_str()) {
+            short.clone_from(name);
+        }
+    }
+    short
+}
+
+/// `text` in at most `width` columns, its first `head` and its last ones; what is cut out between them is `…`.
+fn cut_middle(text: &str, head: usize, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = cut(text, head + 1);
+    let mut columns = kept.width();
+    let mut tail: Vec<char> = Vec::new();
+    for c in text.chars().rev() {
+        columns += c.width().unwrap_or(0);
+        if columns > width {
+            break;
+        }
+        tail.push(c);
+    }
+    kept.extend(tail.iter().rev());
+    kept
 }
 
 /// `text` in exactly `width` columns.
