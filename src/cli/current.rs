@@ -116,7 +116,7 @@ fn project_asked(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Project> {
             };
             project::discover(&dir.ok_or_else(unseen)?)
         }
-        (None, None) => project_here(sight.env, None)?,
+        (None, None) => project_here(sight.env, sight.state)?,
     })
 }
 

@@ -228,7 +228,8 @@ fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<Sett
         )
     };
     let claude_dir = transcript::claude_dir(&context.env).ok_or_else(no_home)?;
-    let path = scope.path(&claude_dir, &project_here(&context.env, None)?);
+    let (state, _) = context.state_or_fault();
+    let path = scope.path(&claude_dir, &project_here(&context.env, state.as_ref())?);
     let settings = Settings::new(&context.env, path, scope, hooks_dir);
     Ok(settings.knowing(&installs(context)?))
 }

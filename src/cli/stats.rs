@@ -64,7 +64,7 @@ fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<W
         (Some(id), _) => Which::One(one(state, id)?),
         (None, Some(path)) => Which::Project(project_asked(state, path)?.root().to_owned()),
         (None, None) if args.all => Which::All,
-        (None, None) => Which::Project(project_here(&context.env, None)?.root().to_owned()),
+        (None, None) => Which::Project(project_here(&context.env, state)?.root().to_owned()),
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
     let (state, _) = context.state_or_fault();
     let project = match &args.project {
         Some(path) => project::existing(path)?,
-        None => project_here(&context.env, None)?,
+        None => project_here(&context.env, state.as_ref())?,
     };
     let pointers = Pointers {
         dir: &context.places.pointers,

@@ -131,7 +131,7 @@ pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId
         );
         return Err(refusal(Status::Ambiguous, text));
     }
-    let project = project_here(&context.env, None)?;
+    let project = project_here(&context.env, sight.state)?;
     last_of_project(&sight, &project).ok_or_else(|| {
         let text = "could not find a session of this project; see `ccsession list --all`";
         refusal(Status::NotFound, text.to_owned())

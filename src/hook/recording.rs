@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::wire::{Claim, Payload};
 use super::{Problem, detached};
-use crate::identity::ladder::{Question, Rung, Sight, Trust, project_here, resolve};
+use crate::identity::client::{self, Told};
+use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
 use crate::identity::process::{self, Process, Viewpoint};
 use crate::model::event::name;
@@ -181,7 +182,7 @@ impl Recording<'_> {
             }
             return;
         }
-        let place = self.place(state);
+        let place = self.place(state, id);
         match self.event_name.as_str() {
             name::SESSION_START => self.session_start(state, id, &place),
             name::SESSION_END => self.session_end(state, id, &place),
@@ -196,7 +197,7 @@ impl Recording<'_> {
         let session = state.session(id);
         let appended = session.append(&without_known(event.clone(), &session.scope()));
         if self.appended(state, &session, appended) == Some(Appended::Missing) {
-            let place = self.place(Some(state));
+            let place = self.place(Some(state), id);
             self.begin(state, id, &place, event, "late");
             self.join(state, id, &place);
         }
@@ -493,17 +494,27 @@ impl Recording<'_> {
         matches!(reading, Reading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
     }
 
-    fn place(&mut self, state: Option<&State>) -> Place {
+    fn place(&mut self, state: Option<&State>, id: &SessionId) -> Place {
         let cwd = self.payload.cwd();
-        let project = project_here(self.env, cwd.as_deref().map(Path::new));
+        let project = project_of_hook(self.env, cwd.as_deref().map(Path::new));
         let project = self.done(project);
-        let client = self.client(state, project.as_ref());
+        let client = self.client(state, id, project.as_ref());
         Place { project, client }
     }
 
-    fn client(&self, state: Option<&State>, project: Option<&Project>) -> Option<Client> {
+    fn client(
+        &self,
+        state: Option<&State>,
+        id: &SessionId,
+        project: Option<&Project>,
+    ) -> Option<Client> {
         let viewpoint = Viewpoint::here()?;
-        let process = process::client(self.env)?;
+        let source = self.payload.text("source").unwrap_or_default();
+        let told = Told {
+            id,
+            source: &source,
+        };
+        let process = client::of_hook(self.env, state, &viewpoint, told)?;
         let mut owner = viewpoint.recorded(process);
         owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
         let around =

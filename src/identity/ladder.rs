@@ -10,7 +10,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::climb::Climb;
+use super::above::Above;
 use super::liveness::Judge;
+use super::process::Viewpoint;
 use crate::model::{Config, Project, ProjectName, SessionId, Timestamp};
 use crate::store::{Environment, Places, State, project};
 
@@ -57,7 +59,8 @@ pub enum Trust {
     Exact,
     /// It is one of several.
     Ambiguous,
-    /// It was this session when the pointer was written.
+    /// It is likely this session: it was when the pointer was written, or it is the one live session of the project while a
+    /// variable names another.
     LastKnown,
     /// Nothing is known.
     None,
@@ -208,14 +211,42 @@ pub fn last_of_project(sight: &Sight<'_>, project: &Project) -> Option<SessionId
     of_project.max().map(|(_, id)| id)
 }
 
-/// The project that a hook or a shell is in: that of `CLAUDE_PROJECT_DIR` where the client gives it, else of `fallback`,
-/// else of the working directory.
+/// The project that a hook is run for: that of `CLAUDE_PROJECT_DIR`, which its client sets, else of `fallback`, else of the
+/// working directory.
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] where only the working directory is left, and it is gone.
-pub fn project_here(env: &Environment, fallback: Option<&Path>) -> crate::store::Result<Project> {
+pub fn project_of_hook(
+    env: &Environment,
+    fallback: Option<&Path>,
+) -> crate::store::Result<Project> {
     match env.claude_project_dir.as_deref().or(fallback) {
         Some(start) => Ok(project::discover(start)),
         None => Ok(project::discover(&project::current_dir()?)),
+    }
+}
+
+/// The project that this process is in: that of `CLAUDE_PROJECT_DIR` where the client that set it is above, else of the
+/// working directory.
+///
+/// # Errors
+/// As [`project_of_hook`].
+pub fn project_here(env: &Environment, state: Option<&State>) -> crate::store::Result<Project> {
+    let Some(dir) = env.claude_project_dir.as_deref() else {
+        return Ok(project::discover(&project::current_dir()?));
+    };
+    let viewpoint = Viewpoint::here();
+    let above = Above::of(
+        std::process::id(),
+        env.claude_pid,
+        state.zip(viewpoint.as_ref()),
+    );
+    project_below(env, dir, &above)
+}
+
+fn project_below(env: &Environment, dir: &Path, above: &Above) -> crate::store::Result<Project> {
+    match above.vouches_for(dir, env) {
+        true => Ok(project::discover(dir)),
+        false => Ok(project::discover(&project::current_dir()?)),
     }
 }

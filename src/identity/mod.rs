@@ -1,6 +1,8 @@
 //! Whose process am I: the processes above, the liveness of a session, its lineage, and the ladder that answers "which session is
 //! this". It must not know what a hook's payload looks like, nor how an answer is printed.
 
+mod above;
+pub mod client;
 pub mod ladder;
 pub mod lineage;
 pub mod liveness;

@@ -11,19 +11,26 @@
 )]
 mod system;
 
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use rustix::termios::tcgetpgrp;
 
 use crate::model::Owner;
 use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
-use crate::store::Environment;
 
-/// The most processes that are looked at on the way up; a deeper tree is cut off.
-const MAX_DEPTH: usize = 64;
+/// The most processes that are looked at on the way up from a hook.
+const MAX_DEPTH: usize = 4096;
+/// What shells call themselves: they stand between a client and what it runs.
+const SHELLS: [&str; 13] = [
+    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh",
+    "zsh",
+];
 /// What Claude Code names its process, in its native builds and, on Linux, under Node.
 const CLIENT: &str = "claude";
 
@@ -34,10 +41,14 @@ pub struct Process {
     pub pid: u32,
     /// Its parent's id; 0 at the top.
     pub parent: u32,
+    /// The id of its process group; 0 where that is not known, as of one in another pid namespace.
+    pub group: u32,
     /// When it started, in the system's own unit: on Linux clock ticks since boot, on macOS microseconds since 1970.
     pub start: u64,
-    /// Whether it has the name of Claude Code's process.
+    /// Whether it has the name of Claude Code's process: a hint, no proof.
     pub is_client: bool,
+    /// Whether it has the name of a shell.
+    pub is_shell: bool,
 }
 
 impl Process {
@@ -208,10 +219,33 @@ pub fn from(pid: u32) -> impl Iterator<Item = Process> {
     std::iter::from_fn(step).take(MAX_DEPTH)
 }
 
-/// The client that runs this hook: the nearest ancestor that `CLAUDE_PID` names or that is Claude Code. A client that
-/// sets no `CLAUDE_PID` may have inherited another's, so the nearer of the two counts.
-pub fn client(env: &Environment) -> Option<Process> {
-    ancestors().find(|process| env.claude_pid == Some(process.pid) || process.is_client)
+/// The process that leads the session of processes that this one is in; 0 where that is not known, as in a pid namespace
+/// that was entered since.
+pub fn session_leader() -> u32 {
+    system::session_leader()
+}
+
+/// Whether this process is in the foreground of `terminal`.
+pub fn is_in_foreground(terminal: Option<impl AsFd>) -> bool {
+    let group = terminal.and_then(|terminal| tcgetpgrp(terminal).ok());
+    // Not by getpgrp(2): of a group in another pid namespace it says 0, which is no pid.
+    let own = process(std::process::id()).map(|own| own.group);
+    group.is_some_and(|group| Some(group.as_raw_nonzero().get().unsigned_abs()) == own)
+}
+
+/// The name of the program that the process `pid` runs, where that can be seen.
+pub fn program(pid: u32) -> Option<String> {
+    system::program(pid)
+}
+
+/// Whether a process or a program of this name is a shell.
+pub fn is_shell(name: &str) -> bool {
+    SHELLS.contains(&name.trim_start_matches('-'))
+}
+
+/// Whether the process `pid` was started with this variable of this value; nothing where that cannot be seen.
+pub fn has_variable(pid: u32, variable: &str, value: &OsStr) -> Option<bool> {
+    system::has_variable(pid, variable, value)
 }
 
 #[cfg(test)]

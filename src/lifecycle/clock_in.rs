@@ -210,7 +210,7 @@ impl Wanted {
         let caller = caller(surroundings, state);
         let (id, parent) = match (&order.id, caller) {
             (None, Some(own)) => {
-                let project = project_here(surroundings.env, None)?;
+                let project = project_here(surroundings.env, Some(state))?;
                 return Ok(Self {
                     id: own,
                     project,

@@ -30,6 +30,8 @@ pub struct Environment {
     pub claude_session_id: Option<OsString>,
     /// `CLAUDE_PID`: the client's process id (2.1.214 and newer).
     pub claude_pid: Option<u32>,
+    /// `CLAUDECODE`: some client started this, or what it inherited its environment from.
+    pub is_from_client: bool,
     /// `CLAUDE_PROJECT_DIR`: where the client was started.
     pub claude_project_dir: Option<PathBuf>,
     /// `CLAUDE_ENV_FILE`: the file whose exports reach every later Bash call of the session.
@@ -66,6 +68,7 @@ impl Environment {
             ccsession_id: variable("CCSESSION_ID"),
             claude_session_id: variable("CLAUDE_CODE_SESSION_ID"),
             claude_pid: variable("CLAUDE_PID").and_then(|pid| pid.to_str()?.parse().ok()),
+            is_from_client: variable("CLAUDECODE").is_some(),
             claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
             claude_env_file: absolute("CLAUDE_ENV_FILE"),
             claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),

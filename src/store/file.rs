@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -220,6 +221,11 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
         Ok(()) => Ok(Content { bytes, meta }),
         Err(err) => Err(Error::io("read", path)(err)),
     }
+}
+
+/// Whether this is a socket.
+pub fn is_socket(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| kind(&stat) == FileType::Socket)
 }
 
 /// The terminal that this process belongs to, if it does to one.

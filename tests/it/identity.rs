@@ -5,15 +5,18 @@
 //! id said to be exact.
 
 mod lineage;
+mod nested;
 mod places;
 mod reuse;
 mod simulation;
+mod strays;
 
 pub(crate) use reuse::with_own_pids;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
@@ -130,7 +133,11 @@ impl Client {
 
     fn from_run(sandbox: &Sandbox, run: Run) -> Self {
         let mut command = run.command;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Never in the foreground of a terminal, wherever the tests are run.
+        command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut shell = command.spawn().unwrap();
         let commands = shell.stdin.take();
         let said = BufReader::new(shell.stdout.take().unwrap());
@@ -256,13 +263,20 @@ fn answer(said: &str) -> Value {
 /// Runs a process outside any session: whoever started it is gone before it looks around.
 #[track_caller]
 fn outside(sandbox: &Sandbox, call: &Call) -> String {
+    left_over(sandbox.run("/bin/sh"), call)
+}
+
+/// As [`outside`], of a shell that was started with an environment of its own.
+#[track_caller]
+fn left_over(shell: Run, call: &Call) -> String {
     let script = format!(
         "exec 3<&0 2>&1; ({} {{ read -r _; {}; }} <&3 3<&-) &",
         call.surroundings(),
         call.words()
     );
-    let mut command = sandbox.run("/bin/sh").command;
+    let mut command = shell.command;
     command
+        .process_group(0)
         .args(["-c", &script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -2,18 +2,49 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::{About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, project_here};
+use super::{
+    About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, project_below, project_here,
+};
+use crate::identity::above::{Above, Setter};
 use crate::identity::liveness::{Finding, Judge, SessionState};
-use crate::identity::process::{self, Process};
-use crate::model::{Project, Record, SessionId};
+use crate::identity::process;
+use crate::model::{Owner, Project, Record, SessionId};
 use crate::store::pointer::{Pointers, Reading, Standing};
-use crate::store::{index, project};
+use crate::store::{file, index, project, tombstones};
 
 enum Found {
     One(SessionId, Rung),
+    /// It is likely this one, by what the project says; what is seen of this process says otherwise.
+    Likely(SessionId),
     Several,
+}
+
+/// What a variable says that was set by a client which is not above: this process may belong to that one.
+#[derive(Clone)]
+struct Stray {
+    variable: &'static str,
+    value: OsString,
+    names: Names,
+}
+
+#[derive(Clone)]
+enum Names {
+    Session(SessionId),
+    Process(u32),
+    Project(PathBuf),
+    Nobody,
+}
+
+/// Why a session that nothing of this process names is not exactly its own.
+enum Doubt {
+    /// Somebody works here with variables of another client: it is likely.
+    Other(String),
+    /// This process may be left over from another client: it cannot be known.
+    Left(String),
 }
 
 /// A session's record, and what was found of it.
@@ -26,23 +57,31 @@ pub(super) struct Climb<'a> {
     judge: Option<Judge<'a>>,
     judged: RefCell<HashMap<SessionId, Option<Known>>>,
     project: Option<Project>,
-    /// The client above, once it is known.
-    client: Option<u32>,
+    /// What is above the process that is asked about.
+    above: Above,
+    /// The variables that were passed over.
+    strays: Vec<Stray>,
     live: Live,
     steps: Vec<Step>,
 }
 
-/// The nearest client above a process.
-struct ClientAbove {
-    pid: u32,
-    /// The session, and whether the client has left it since; nothing where that is not on record.
-    session: Option<(SessionId, bool)>,
-}
-
 impl<'a> Climb<'a> {
     pub(super) fn new(sight: &'a Sight<'a>, question: &'a Question) -> Self {
+        let judge = sight.judge();
+        let above = {
+            let seen = judge
+                .as_ref()
+                .and_then(|judge| Some((judge.state, judge.viewpoint.as_ref()?)));
+            match &question.about {
+                About::Process(pid) => Above::of(*pid, None, seen),
+                _ => Above::of(std::process::id(), sight.env.claude_pid, seen),
+            }
+        };
         let project = match &question.about {
-            About::Here => project_here(sight.env, None).ok(),
+            About::Here => match &sight.env.claude_project_dir {
+                Some(dir) => project_below(sight.env, dir, &above).ok(),
+                None => project_here(sight.env, sight.state).ok(),
+            },
             About::Process(pid) => process::working_dir(*pid).map(|dir| project::discover(&dir)),
             About::Project(project) => Some(project.clone()),
             About::Name(_) => None,
@@ -50,10 +89,11 @@ impl<'a> Climb<'a> {
         Self {
             sight,
             question,
-            judge: sight.judge(),
+            judge,
             judged: RefCell::default(),
             project,
-            client: None,
+            above,
+            strays: Vec::new(),
             live: Live::default(),
             steps: Vec::new(),
         }
@@ -68,6 +108,7 @@ impl<'a> Climb<'a> {
             .or_else(|| self.live_in_project());
         let (id, rung, trust) = match found {
             Some(Found::One(id, rung)) => (Some(id), rung, Trust::Exact),
+            Some(Found::Likely(id)) => (Some(id), Rung::Project, Trust::LastKnown),
             Some(Found::Several) => (None, Rung::Project, Trust::Ambiguous),
             None => match self.pointer() {
                 Some(id) => (Some(id), Rung::Pointer, Trust::LastKnown),
@@ -126,28 +167,29 @@ impl<'a> Climb<'a> {
             self.steps.swap(place, place + 1);
         }
         match (by_variable, by_process) {
-            (Some(variable), Some(process)) if variable != process => {
+            (Some((variable, id)), Some(process)) if id != process => {
+                // A client that sets its id and is not known as one is nearer than the one that is known.
+                let value = OsString::from(id.as_str());
+                if let Some(pid) = self.above.unknown_client(variable, &value) {
+                    self.note(
+                        Rung::Process,
+                        format!("passed over: process {pid}, which is nearer, says {id}"),
+                    );
+                    return Some(Found::One(id, Rung::Environment));
+                }
                 self.note(
                     Rung::Environment,
                     format!("passed over: the process tree says {process}"),
                 );
                 Some(Found::One(process, Rung::Process))
             }
-            (Some(id), _) => Some(Found::One(id, Rung::Environment)),
+            (Some((_, id)), _) => Some(Found::One(id, Rung::Environment)),
             (None, Some(id)) => Some(Found::One(id, Rung::Process)),
             (None, None) => None,
         }
     }
 
-    /// The process that is asked about, and those above it, the nearest first.
-    fn chain(&self) -> impl Iterator<Item = Process> + use<> {
-        match &self.question.about {
-            About::Process(pid) => process::from(*pid),
-            _ => process::from(std::process::id()),
-        }
-    }
-
-    fn environment(&mut self, by_process: Option<&SessionId>) -> Option<SessionId> {
+    fn environment(&mut self, by_process: Option<&SessionId>) -> Option<(&'static str, SessionId)> {
         if let About::Process(_) = self.question.about {
             self.note(
                 Rung::Environment,
@@ -161,43 +203,50 @@ impl<'a> Climb<'a> {
             ("CCSESSION_ID", &env.ccsession_id),
         ];
         // A variable that holds no session id is as good as unset.
-        let valid = set.iter().find_map(|(variable, text)| {
-            Some((
-                *variable,
-                text.as_ref()?.to_str()?.parse::<SessionId>().ok()?,
-            ))
+        let valid = set.into_iter().filter_map(|(variable, text)| {
+            let id: SessionId = text.as_ref()?.to_str()?.parse().ok()?;
+            Some((variable, id))
         });
-        let Some((variable, id)) = valid else {
-            self.note(
-                Rung::Environment,
-                "neither CLAUDE_CODE_SESSION_ID nor CCSESSION_ID holds a session id",
-            );
-            return None;
-        };
-        let objection = if by_process == Some(&id) {
-            None
-        } else {
-            self.objection_to_variable(&id)
-        };
-        match objection {
-            Some(why) => {
-                self.note(
-                    Rung::Environment,
-                    format!("passed over: {variable} names {id}, {why}"),
-                );
-                None
-            }
-            None => {
-                self.note(Rung::Environment, format!("{id}, from {variable}"));
-                Some(id)
-            }
+        let mut said = Vec::new();
+        for (variable, id) in valid {
+            let objection = (by_process != Some(&id))
+                .then(|| self.objection_to_variable(variable, &id))
+                .flatten();
+            let Some(why) = objection else {
+                said.push(format!("{id}, from {variable}"));
+                self.note(Rung::Environment, said.join("; "));
+                return Some((variable, id));
+            };
+            said.push(format!("passed over: {variable} names {id}, {why}"));
+            self.strays.push(Stray {
+                variable,
+                value: OsString::from(id.as_str()),
+                names: Names::Session(id),
+            });
         }
+        if said.is_empty() {
+            said.push(
+                "neither CLAUDE_CODE_SESSION_ID nor CCSESSION_ID holds a session id".to_owned(),
+            );
+        }
+        self.note(Rung::Environment, said.join("; "));
+        None
     }
 
     /// Why a variable's id cannot be this process's session, if so.
-    fn objection_to_variable(&self, id: &SessionId) -> Option<&'static str> {
+    fn objection_to_variable(&self, variable: &str, id: &SessionId) -> Option<&'static str> {
+        const NOT_ABOVE: &str = "whose client is not the one above this process";
         let Some(known) = self.known(id) else {
-            return self.objection_of_place(None);
+            let is_pruned = || {
+                let pruned = |state| tombstones::of(state, id.as_str());
+                let pruned = self.sight.state.map(pruned).unwrap_or_default();
+                pruned.iter().any(|(pruned, _)| pruned == id)
+            };
+            let stray = || self.is_of_another_client(variable, id).then_some(NOT_ABOVE);
+            return self
+                .objection_of_place(None)
+                .or_else(|| is_pruned().then_some("which has ended and was removed"))
+                .or_else(stray);
         };
         let (record, finding) = &*known;
         if let Some(why) = self.objection_of_place(Some((record, finding))) {
@@ -206,22 +255,41 @@ impl<'a> Climb<'a> {
         if finding.state == SessionState::Ended {
             return Some("which has ended");
         }
-        let is_above = |pid, start| {
-            self.chain()
-                .any(|above| above.pid == pid && above.start == start)
+        // Above another client, the session is around this process, and not its own.
+        let is_above = |owner: &Owner| {
+            self.above.has(owner.pid, owner.start)
+                || owner.launcher && self.above.is_launched_by(owner.pid)
         };
-        if finding
-            .owners
-            .iter()
-            .any(|owner| is_above(owner.pid, owner.start))
-        {
+        if finding.owners.iter().any(is_above) {
             return None;
         }
         if !finding.owners.is_empty() {
-            return Some("whose client is not above this process");
+            return Some(NOT_ABOVE);
+        }
+        if finding.known == 0 && self.is_of_another_client(variable, id) {
+            return Some(NOT_ABOVE);
         }
         let is_seen = finding.known > 0 && finding.unseen == 0;
         is_seen.then_some("whose client no longer runs")
+    }
+
+    /// Whether the variables are of a client that runs, is not above this process, and is on no record: `CLAUDE_PID` names it.
+    fn is_of_another_client(&self, variable: &str, id: &SessionId) -> bool {
+        let Some(pid) = self.sight.env.claude_pid else {
+            return false;
+        };
+        let is_above = self
+            .above
+            .processes
+            .iter()
+            .any(|process| process.pid == pid);
+        // The client above may be one that sets its session, and not its process.
+        let is_set_by_it = || {
+            let client = self.above.client.as_ref().and(self.above.processes.last());
+            let setter = self.above.setter(variable, OsStr::new(id.as_str()));
+            client.is_some_and(|client| setter == Some(Setter::Seen(*client)))
+        };
+        !is_above && process::exists(pid) && !is_set_by_it()
     }
 
     /// Asked about another project, what is known of this process does not answer.
@@ -236,14 +304,13 @@ impl<'a> Climb<'a> {
 
     /// The nearest client above. One that is not on record ends the search: what is above it is another's session.
     fn process(&mut self) -> Option<SessionId> {
-        let client = self.client_above();
-        self.client = client.as_ref().map(|client| client.pid);
-        let Some(client) = client else {
+        let Some(client) = &self.above.client else {
             self.note(Rung::Process, "no process above is a client on record");
             return None;
         };
         let pid = client.pid;
-        let Some((id, is_past)) = client.session else {
+        let Some((id, is_past)) = client.session().map(|(id, is_past)| (id.clone(), is_past))
+        else {
             self.note(
                 Rung::Process,
                 format!("passed over: of process {pid}, a client, it is not on record which session it was in"),
@@ -278,50 +345,93 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// The nearest client above, and the session that it was in when it started what leads to this process: a command in
-    /// the background outlives the `/clear` that moves its client to another session.
-    fn client_above(&self) -> Option<ClientAbove> {
-        let judge = self.judge.as_ref()?;
-        let viewpoint = judge.viewpoint.as_ref()?;
-        let named = match &self.question.about {
-            About::Process(_) => None,
-            _ => self.sight.env.claude_pid,
-        };
-        let on_record = index::process_names(judge.state);
-        let mut below: Option<Process> = None;
-        for above in self.chain() {
-            let owner = viewpoint.owner(above);
-            let entry = on_record
-                .contains(&owner.file_name().into())
-                .then(|| index::process_entry(judge.state, &owner))
-                .flatten();
-            if let Some(entry) = entry {
-                let then = below.map_or(Some(&entry.session_id), |below| {
-                    entry.session_at(below.started_by())
-                });
-                return Some(ClientAbove {
-                    pid: above.pid,
-                    session: then.map(|then| (then.clone(), *then != entry.session_id)),
-                });
-            }
-            if above.is_client || named == Some(above.pid) {
-                return Some(ClientAbove {
-                    pid: above.pid,
-                    session: None,
-                });
-            }
-            below = Some(above);
-        }
-        None
-    }
-
     /// Why a project's session cannot be this process's, if so: the client above it is another's.
     fn objection_of_client(&self) -> Option<String> {
         let is_own = matches!(&self.question.about, About::Here | About::Process(_));
-        let pid = self.client.filter(|_| is_own)?;
+        let client = self.above.client.as_ref().filter(|_| is_own)?;
         Some(format!(
-            "passed over: this is below process {pid}, a client of another session"
+            "passed over: this is below process {}, a client of another session",
+            client.pid
         ))
+    }
+
+    /// Why the session `id`, which nothing of this process names, is not exactly its own, if so.
+    fn doubt(&self, id: &SessionId) -> Option<Doubt> {
+        if !matches!(&self.question.about, About::Here | About::Process(_)) {
+            return None;
+        }
+        let strays = self.strays();
+        let Some(stray) = strays.iter().find(|stray| !self.speaks_for(stray, id)) else {
+            let is_spoken_for = strays
+                .iter()
+                .any(|stray| !matches!(stray.names, Names::Nobody));
+            let is_unseen = self.above.is_cut && !is_spoken_for && !is_at_a_terminal();
+            let why = "and not all processes above can be seen";
+            return is_unseen.then(|| Doubt::Left(why.to_owned()));
+        };
+        let Stray {
+            variable, value, ..
+        } = stray;
+        let is_set_here = matches!(
+            self.above.setter(variable, value),
+            Some(Setter::Seen(process)) if process.is_shell
+        );
+        let why = format!("but {variable} is set by a client that is not above");
+        Some(if !self.above.is_cut && is_set_here || is_at_a_terminal() {
+            Doubt::Other(why)
+        } else {
+            Doubt::Left(why)
+        })
+    }
+
+    /// The variables that clients set and that count for nothing here.
+    fn strays(&self) -> Vec<Stray> {
+        let mut strays = Vec::new();
+        if !matches!(self.question.about, About::Here) {
+            return strays;
+        }
+        let env = self.sight.env;
+        let pid = env.claude_pid.map(|pid| Stray {
+            variable: "CLAUDE_PID",
+            value: pid.to_string().into(),
+            names: Names::Process(pid),
+        });
+        let dir = env.claude_project_dir.as_ref().map(|dir| Stray {
+            variable: "CLAUDE_PROJECT_DIR",
+            value: dir.clone().into(),
+            names: Names::Project(project::discover(dir).root().to_owned()),
+        });
+        strays.extend(self.strays.iter().cloned().chain(pid).chain(dir));
+        if strays.is_empty() && env.is_from_client {
+            strays.push(Stray {
+                variable: "CLAUDECODE",
+                value: "1".into(),
+                names: Names::Nobody,
+            });
+        }
+        strays
+    }
+
+    /// Whether a variable may be of the session `id`: names it, its project, or a process that has it.
+    fn speaks_for(&self, stray: &Stray, id: &SessionId) -> bool {
+        let owners = || {
+            let judge = self.judge.as_ref();
+            judge.map_or_else(Vec::new, |judge| {
+                judge.state.session(id).owner_list(process::runs)
+            })
+        };
+        match &stray.names {
+            Names::Session(named) => named == id,
+            Names::Process(pid) => owners().iter().any(|owner| owner.pid == *pid),
+            Names::Project(root) => {
+                let is_it = |project: &Project| project.root() == root;
+                self.project.as_ref().is_some_and(is_it)
+            }
+            // Its client would be above, if it could be seen.
+            Names::Nobody => self
+                .known(id)
+                .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0),
+        }
     }
 
     fn live_in_project(&mut self) -> Option<Found> {
@@ -346,12 +456,20 @@ impl<'a> Climb<'a> {
             }
             [only] => {
                 let id = only.session_id.clone();
-                self.note(
-                    Rung::Project,
-                    format!("{id}, the one live session in {shown}"),
-                );
-                self.live.sessions.clear();
-                Some(Found::One(id, Rung::Project))
+                let saw = format!("{id}, the one live session in {shown}");
+                let (saw, found) = match self.doubt(&id) {
+                    None => (saw, Found::One(id, Rung::Project)),
+                    Some(Doubt::Other(why)) => (format!("{saw}; {why}"), Found::Likely(id)),
+                    Some(Doubt::Left(why)) => (
+                        format!("{saw}; {why}: it cannot be known whether that is meant"),
+                        Found::Several,
+                    ),
+                };
+                self.note(Rung::Project, saw);
+                if !matches!(found, Found::Several) {
+                    self.live.sessions.clear();
+                }
+                Some(found)
             }
             several => {
                 let count = several.len();
@@ -414,6 +532,10 @@ impl<'a> Climb<'a> {
         let shown = crate::store::shown(&pointers.path(&name));
         let reading = pointers.read(&name);
         let (id, saw) = self.judge_pointer(&reading);
+        let (id, saw) = match id.as_ref().and_then(|id| self.doubt(id)) {
+            Some(Doubt::Left(why)) => (None, format!("passed over: it names {saw}; {why}")),
+            Some(Doubt::Other(_)) | None => (id, saw),
+        };
         self.note(Rung::Pointer, format!("{saw} ({shown})"));
         if matches!(
             reading,
@@ -512,4 +634,9 @@ fn candidate_without_record(
         last_activity: dir.last_activity(),
         session_id,
     })
+}
+
+/// Whether this is in the foreground of a terminal: a person is there, and knows what was asked.
+fn is_at_a_terminal() -> bool {
+    process::is_in_foreground(file::terminal())
 }

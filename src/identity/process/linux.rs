@@ -1,6 +1,11 @@
 //! Processes on Linux, from `/proc`.
 
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::Process;
 use crate::store::file;
@@ -34,6 +39,34 @@ pub(super) fn working_dir(pid: u32) -> Option<PathBuf> {
     let dir = file::link_target(Path::new(&format!("/proc/{pid}/cwd")))?;
     // One that was removed has a name that says so, and is nowhere.
     file::look(&dir).ok().flatten().map(|_| dir)
+}
+
+/// The leader of this process's session.
+pub(super) fn session_leader() -> u32 {
+    const SESSION: usize = 3;
+    let stat = file::read_kernel("/proc/self/stat");
+    let session = stat.as_deref().and_then(|stat| {
+        let fields = stat.rsplit_once(')')?.1;
+        fields.split_ascii_whitespace().nth(SESSION)?.parse().ok()
+    });
+    session.unwrap_or(0)
+}
+
+/// The name of the program that the process `pid` runs.
+pub(super) fn program(pid: u32) -> Option<String> {
+    let program = file::link_target(Path::new(&format!("/proc/{pid}/exe")))?;
+    Some(program.file_name()?.to_string_lossy().into_owned())
+}
+
+/// Whether the process `pid` was started with this variable of this value.
+pub(super) fn has_variable(pid: u32, variable: &str, value: &OsStr) -> Option<bool> {
+    const MOST: u64 = 4 << 20;
+    let path = format!("/proc/{pid}/environ");
+    let file = file::open(Path::new(&path), OFlags::RDONLY).ok()??;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).ok()?;
+    let wanted = [variable.as_bytes(), b"=", value.as_bytes()].concat();
+    Some(bytes.split(|byte| *byte == 0).any(|entry| entry == wanted))
 }
 
 /// When a process with this `start` had started, at the latest, in microseconds since boot. The kernel counts whole
@@ -77,19 +110,22 @@ fn has_signal(status: &str, name: &str, signal: i32) -> bool {
 /// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
 /// process that has ended and only waits for its parent to ask runs no more.
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
-    const PARENT: usize = 1;
+    const GROUP: usize = 2;
     const START: usize = 19;
     let (head, fields) = stat.rsplit_once(')')?;
     let name = head.split_once('(').map(|(_, name)| name);
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    let start = fields.nth(START - PARENT - 1)?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let start = fields.nth(START - GROUP - 1)?.parse().ok()?;
     (!matches!(state, "Z" | "X")).then_some(Process {
         pid,
         parent,
+        group,
         start,
         is_client: name == Some(super::CLIENT),
+        is_shell: name.is_some_and(super::is_shell),
     })
 }
 
@@ -105,13 +141,16 @@ mod tests {
             Some(Process {
                 pid: 42,
                 parent: 7,
+                group: 42,
                 start: 98536,
                 is_client: false,
+                is_shell: false,
             })
         );
         assert_eq!(parse_stat(42, "42 (x"), None);
         let named = |name: &str| parse_stat(42, &stat.replace("a) S 1 (b) 9", name)).unwrap();
         assert!(named("claude").is_client);
+        assert!(named("-bash").is_shell && !named("bash (x").is_shell);
         assert!(!named("claude (x").is_client && !named("my claude").is_client);
         assert_eq!(parse_stat(42, &stat.replace(") S 7", ") Z 7")), None);
     }

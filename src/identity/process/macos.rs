@@ -3,7 +3,7 @@
 //! What the system says of another user's process has no start time. Such a process is on the way up, and nobody's
 //! client.
 
-use std::ffi::c_char;
+use std::ffi::{OsStr, c_char};
 use std::path::PathBuf;
 
 use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
@@ -39,24 +39,46 @@ pub(super) fn process(pid: u32) -> Option<Process> {
         return (info.pbi_status != ZOMBIE).then(|| Process {
             pid,
             parent: info.pbi_ppid.0,
+            group: info.pbi_pgid,
             start: info
                 .pbi_start_tvsec
                 .saturating_mul(1_000_000)
                 .saturating_add(info.pbi_start_tvusec),
             is_client: is(&info.pbi_name, super::CLIENT) || is(&info.pbi_comm, super::CLIENT),
+            is_shell: super::SHELLS
+                .iter()
+                .any(|shell| is(&info.pbi_name, shell) || is(&info.pbi_comm, shell)),
         });
     }
     let info = proc_pidinfo::<ProcBSDShortInfo>(Pid(pid)).ok()??;
     (info.pbsi_status != ZOMBIE).then(|| Process {
         pid,
         parent: info.pbsi_ppid.0,
+        group: 0,
         start: 0,
         is_client: false,
+        is_shell: false,
     })
 }
 
 /// It is not asked: only its own user could say.
 pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
+    None
+}
+
+/// The leader of this process's session.
+pub(super) fn session_leader() -> u32 {
+    let leader = rustix::process::getsid(None).ok();
+    leader.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
+}
+
+/// It is not asked.
+pub(super) fn program(_pid: u32) -> Option<String> {
+    None
+}
+
+/// It is not asked.
+pub(super) fn has_variable(_pid: u32, _variable: &str, _value: &OsStr) -> Option<bool> {
     None
 }
 

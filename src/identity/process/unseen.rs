@@ -1,5 +1,6 @@
 //! Systems on which processes are not seen: what depends on seeing one falls back to activity.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::Process;
@@ -21,6 +22,18 @@ pub(super) fn process(_pid: u32) -> Option<Process> {
 }
 
 pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
+    None
+}
+
+pub(super) fn session_leader() -> u32 {
+    0
+}
+
+pub(super) fn program(_pid: u32) -> Option<String> {
+    None
+}
+
+pub(super) fn has_variable(_pid: u32, _variable: &str, _value: &OsStr) -> Option<bool> {
     None
 }
 

@@ -10,10 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, kill_process, wait,
-};
-use rustix::termios::tcgetpgrp;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -142,13 +139,18 @@ fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Re
             continue;
         }
         let had = bystander.heard(&arrived);
-        let is_in_group = getpgid(Some(child)) == Ok(getpgrp());
+        let is_in_group = group_of(child).is_some_and(|group| Some(group) == group_of(getpid()));
         for signal in arrived {
             if !(is_in_group && had.contains(&signal)) {
                 pass_on(child, signal);
             }
         }
     }
+}
+
+fn group_of(pid: Pid) -> Option<u32> {
+    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+    process::process(pid).map(|process| process.group)
 }
 
 /// Reaps whatever child has ended, and returns how the command ended, if it did. Others are orphans, where this is the
@@ -173,7 +175,7 @@ fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<
 /// A command that stops itself in the foreground of a terminal, as full-screen programs do at Ctrl-Z, gives the shell its
 /// prompt back only if this stops, too.
 fn stop_with_command() {
-    if is_in_foreground() {
+    if process::is_in_foreground(file::terminal()) {
         let _ = kill_process(getpid(), Signal::STOP);
     }
 }
@@ -182,11 +184,6 @@ fn pass_on(child: Pid, signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
         let _ = kill_process(child, signal);
     }
-}
-
-fn is_in_foreground() -> bool {
-    let group = file::terminal().and_then(|terminal| tcgetpgrp(terminal).ok());
-    group == Some(getpgrp())
 }
 
 fn outcome(status: WaitStatus) -> Outcome {

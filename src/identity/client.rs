@@ -1,0 +1,108 @@
+//! Which process is the client that runs a hook.
+//!
+//! A name and a variable are hints, and both can mislead: an old client runs by the name of its version, a script has the
+//! client's name, and a client that sets no `CLAUDE_PID` passes on the one that it inherited. What the kernel knows of the
+//! hook, and what is on record of the sessions, decides between them.
+
+use std::ffi::OsString;
+
+use rustix::stdio::stdin;
+
+use super::open_calls::recent_open_calls;
+use super::process::{self, Process, Viewpoint};
+use crate::model::SessionId;
+use crate::store::index::{self, ProcessEntry};
+use crate::store::{Environment, State, file};
+
+/// The event of a hook, as far as it tells whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The session that it is of.
+    pub id: &'a SessionId,
+    /// Of a start, what it began by.
+    pub source: &'a str,
+}
+
+/// Finds the client that runs this hook, by all that tells it.
+pub fn of_hook(
+    env: &Environment,
+    state: Option<&State>,
+    viewpoint: &Viewpoint,
+    told: Told<'_>,
+) -> Option<Process> {
+    let chain: Vec<Process> = process::ancestors().collect();
+    let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
+    let place = chain.iter().position(is_hinted)?;
+    let (below, from) = chain.split_at(place);
+    let hinted = *from.first()?;
+    if let Some(nearer) = starter(below).filter(|_| file::is_socket(stdin())) {
+        return Some(nearer);
+    }
+    let Some(state) = state else {
+        return Some(hinted);
+    };
+    let recorded = Recorded::new(state, viewpoint);
+    let is_in_it = |process: &&Process| {
+        let entry = recorded.entry(**process);
+        entry.is_some_and(|entry| entry.session_id == *told.id && !entry.owner.launcher)
+    };
+    if let Some(known) = below.iter().find(is_in_it) {
+        return Some(*known);
+    }
+    let between = below.iter().find(|process| !process.is_shell);
+    match (recorded.entry(hinted), between) {
+        (Some(entry), Some(between)) if is_elsewhere(state, &entry, told) => Some(*between),
+        _ => Some(hinted),
+    }
+}
+
+/// The process that started the session of processes which the hook is in, if it is one of these and no shell. Clients since
+/// 2.1.160 start each hook in a session of its own, and talk to it by a socket.
+fn starter(below: &[Process]) -> Option<Process> {
+    let leader = process::session_leader();
+    let starter = if leader == std::process::id() {
+        below.first()?
+    } else {
+        let place = below.iter().position(|process| process.pid == leader)?;
+        below.get(place + 1)?
+    };
+    (!starter.is_shell).then_some(*starter)
+}
+
+/// Whether a client is in another session, which it has not left: what begins then is another client's. It leaves one before
+/// it begins another; only a `/clear` is never a client's first, and so believed unless the other session is in the middle of
+/// a call.
+fn is_elsewhere(state: &State, entry: &ProcessEntry, told: Told<'_>) -> bool {
+    if entry.session_id == *told.id || entry.owner.launcher {
+        return false;
+    }
+    let other = state.session(&entry.session_id);
+    let has_not_left = || {
+        let mut owners = other.owner_list(process::runs).into_iter();
+        owners.any(|owner| owner.is_process_of(&entry.owner))
+    };
+    (told.source != "clear" || !recent_open_calls(&other).is_empty()) && has_not_left()
+}
+
+/// The processes on record.
+struct Recorded<'a> {
+    state: &'a State,
+    viewpoint: &'a Viewpoint,
+    names: Vec<OsString>,
+}
+
+impl<'a> Recorded<'a> {
+    fn new(state: &'a State, viewpoint: &'a Viewpoint) -> Self {
+        Self {
+            state,
+            viewpoint,
+            names: index::process_names(state),
+        }
+    }
+
+    fn entry(&self, process: Process) -> Option<ProcessEntry> {
+        let owner = self.viewpoint.owner(process);
+        let is_there = self.names.contains(&owner.file_name().into());
+        is_there.then(|| index::process_entry(self.state, &owner))?
+    }
+}
