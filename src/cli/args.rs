@@ -257,7 +257,7 @@ pub(super) struct ClockOutArgs {
     /// Write tool calls and their results into the text, too
     #[arg(long)]
     pub(super) tools: bool,
-    /// Take this transcript, where several could be the session's
+    /// Take this transcript, too, whatever it is called
     #[arg(long, value_name = "FILE")]
     pub(super) transcript: Option<PathBuf>,
     /// Print one JSON object

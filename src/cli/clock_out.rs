@@ -46,7 +46,6 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Ar
     let search = Search::new(&context.env);
     archive(&search, &state, id, &order, PATIENCE).map_err(|err| match err {
         Refusal::Unknown(_) => refusal(Status::NotFound, err.to_string()),
-        Refusal::Several(..) => refusal(Status::Ambiguous, err.to_string()),
         Refusal::Store(_) => err.into(),
     })
 }

@@ -5,13 +5,14 @@
 //! that is there is only ever replaced by one that holds more.
 
 mod copy;
+mod mains;
 mod restore;
 mod talk;
 mod text;
 
 pub use restore::{Restored, open_part, restore};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -22,9 +23,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lifecycle::transcript::{self, AgentFile, MAX_META, Search};
+use crate::lifecycle::transcript::{self, AgentFile, ClientFile, MAX_META, Search, SessionFiles};
 use crate::lifecycle::usage;
-use crate::model::archive::{Kind, Manifest, Original, Part, Stem, VERSION};
+use crate::model::archive::{Copied, Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
@@ -36,16 +37,19 @@ use crate::store::log::{self, Line, Log};
 use crate::store::packed::Unpacked;
 use crate::store::session::Piece;
 use crate::store::{self, Error, SessionDir, State, clock, file};
-use copy::{Made, Making, copy, survey};
+use copy::{Made, Making, copy, copy_file, each_record, survey};
+use mains::{Main, Mains, choose};
 use talk::{Survey, Talk};
 use text::Wanted;
 
 /// How long a person waits for another archiving to end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much of a subagent's id is in the name of its copy: with the longest focus and session id, and what such a name
+/// How many lines at a transcript's beginning tell when it began.
+const OPENING: usize = 100;
+/// How much of a subagent's id or a file's name is in the name of its copy: with the longest focus and session id, and what such a name
 /// waits under, it has 255 bytes at most.
-const MAX_AGENT: usize = 24;
+const MAX_NAME: usize = 24;
 
 /// What is wanted of an archive.
 #[derive(Debug, Default)]
@@ -82,8 +86,6 @@ impl Archived {
 pub enum Refusal {
     /// The session has no record.
     Unknown(SessionId),
-    /// Any of these may be its transcript.
-    Several(SessionId, Vec<PathBuf>),
     /// Something could not be read or written.
     Store(Error),
 }
@@ -98,15 +100,6 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(id) => write!(f, "could not find session `{id}`: it has no record"),
-            Self::Several(id, paths) => {
-                let paths: Vec<String> = paths.iter().map(|path| store::shown(path)).collect();
-                write!(
-                    f,
-                    "could not choose the transcript of session {id}: {} could be it ({}); give one with --transcript",
-                    paths.len(),
-                    paths.join(", ")
-                )
-            }
             Self::Store(err) => err.fmt(f),
         }
     }
@@ -204,8 +197,9 @@ pub fn archive(
         .ok_or_else(|| Refusal::Unknown(id.clone()))?;
     let known = known(&archives, &record)?;
     let sources = Sources::find(search, &session, &record, order)?;
+    let mains = choose(&sources.files.mains, known.as_ref())?;
     if let Some(known) = &known
-        && sources.are_in(known, &record, order)?
+        && sources.are_in(known, &mains, &record, order)?
     {
         note(
             state,
@@ -224,9 +218,13 @@ pub fn archive(
         Some(known) => known.archive.clone(),
         None => free(&archives, &record),
     };
+    let base = Base {
+        archive: &archive,
+        before: known.as_ref(),
+        mains: &mains,
+    };
     let now = clock::now();
-    let (draft, manifest) =
-        sources.draft(&archive, known.as_ref(), &session, &record, order, now)?;
+    let (draft, manifest) = sources.draft(&base, &session, &record, order, now)?;
     let archive = draft.complete(&manifest)?;
     note(state, &record, order, &archive, now)?;
     drop(lock);
@@ -252,29 +250,65 @@ pub fn is_due(search: &Search<'_>, state: &State, record: &Record) -> Result<boo
     let known = known(&Archives::of(state), record)?;
     let sources = Sources::find(search, &state.session(&record.session_id), record, &order)?;
     match known {
-        Some(known) => Ok(!sources.are_in(&known, record, &order)?),
+        Some(known) => {
+            let mains = choose(&sources.files.mains, Some(&known))?;
+            Ok(!sources.are_in(&known, &mains, record, &order)?)
+        }
         None => Ok(true),
     }
 }
 
-/// Whether each of these transcripts, of which the `main` one is the session's own, is in the archive with this manifest, as
-/// far as their `sizes` tell.
-pub fn has_all(manifest: &Manifest, main: Option<&Path>, sizes: &BTreeMap<PathBuf, u64>) -> bool {
+/// Whether each of the client's files is in the archive with this manifest, as far as names and sizes tell.
+pub fn has_all(manifest: &Manifest, files: &SessionFiles) -> bool {
     let is_copy = |part: &&Part| matches!(part.kind, Kind::Transcript | Kind::Subagent);
     let mut copies = manifest.parts.iter().filter(is_copy);
+    let mains = files
+        .mains
+        .iter()
+        .all(|main| has_main(manifest, main, files));
     // Not every archive says how long each was.
     if copies.any(|part| part.original_bytes.is_none()) {
-        return manifest.transcript.bytes >= sizes.values().sum();
+        return manifest.transcript.bytes >= files.bytes();
     }
-    sizes.iter().all(|(path, size)| {
-        let is_main = Some(path.as_path()) == main;
-        let is_its = |part: &&Part| match part.kind {
-            Kind::Transcript => is_main,
-            Kind::Subagent => !is_main && name_of(part) == path.file_name(),
-            Kind::Text | Kind::Meta | Kind::Journal => false,
-        };
-        let mut copies = manifest.parts.iter().filter(is_its);
-        copies.any(|part| part.original_bytes >= Some(*size))
+    mains && has_rest(manifest, files)
+}
+
+/// Whether one of the session's own transcripts is there: where it was or, if it was moved, as a part whose file is gone.
+fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> bool {
+    let is_place = |place: &str| files.mains.iter().any(|main| main.place == place);
+    let parts = manifest
+        .parts
+        .iter()
+        .filter(|part| part.kind == Kind::Transcript);
+    let parts = parts.map(|part| {
+        (
+            part.original.as_deref().unwrap_or_default(),
+            part.original_bytes,
+        )
+    });
+    let copies = manifest.transcript.copies.iter();
+    let copies = copies.map(|copied| (copied.original.as_str(), Some(copied.bytes)));
+    parts
+        .chain(copies)
+        .any(|(place, bytes)| (place == main.place || !is_place(place)) && bytes >= Some(main.size))
+}
+
+/// Whether all other files are there.
+fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
+    let has = |kind: Kind, size: u64, is_its: &dyn Fn(&Part) -> bool| {
+        let mut parts = manifest.parts.iter().filter(|part| part.kind == kind);
+        parts.any(|part| is_its(part) && part.original_bytes >= Some(size))
+    };
+    let mut agents = files.agents.iter();
+    let mut others = files.others.iter();
+    agents.all(|(agent, file)| {
+        has(Kind::Subagent, file.size, &|part| {
+            name_of(part) == agent.path.file_name()
+        })
+    }) && others.all(|file| {
+        has(Kind::File, file.size, &|part| {
+            part.original.as_deref() == Some(&file.place)
+        })
     })
 }
 
@@ -309,17 +343,31 @@ fn note(
     Ok(())
 }
 
+/// Where an archive is made, and what is there already.
+struct Base<'a> {
+    archive: &'a Archive,
+    before: Option<&'a Archived>,
+    /// The transcripts that it will hold.
+    mains: &'a Mains<'a>,
+}
+
+impl Base<'_> {
+    /// Where the session's own transcript is, or was when it was archived.
+    fn path(&self) -> Option<String> {
+        match self.mains.kept.first()? {
+            Main::There(file) => Some(file.path.to_string_lossy().into_owned()),
+            Main::Archived(_) => self.before?.manifest.transcript.path.clone(),
+        }
+    }
+}
+
 /// What an archive is made from.
 struct Sources {
-    /// The session's transcript.
-    main: Option<PathBuf>,
-    /// Those of its subagents.
-    agents: Vec<AgentFile>,
+    /// The client's files.
+    files: SessionFiles,
     /// The journal's files.
     journal: Vec<Piece>,
-    /// How many bytes each of the transcripts has.
-    sizes: BTreeMap<PathBuf, u64>,
-    /// How many they have together.
+    /// How many bytes the transcripts have together.
     bytes: u64,
     fingerprint: String,
 }
@@ -331,76 +379,71 @@ impl Sources {
         record: &Record,
         order: &Order,
     ) -> Result<Self, Refusal> {
-        let id = &record.session_id;
-        let candidates = match &order.transcript {
-            Some(path) => vec![file::canonical(path)?],
-            None => search.candidates(session, record),
-        };
-        if candidates.len() > 1 {
-            return Err(Refusal::Several(id.clone(), candidates));
-        }
-        let main = candidates.into_iter().next();
-        let mut agents = main
+        let given = order
+            .transcript
             .as_deref()
-            .map(transcript::agents_below)
-            .unwrap_or_default();
-        if let Some(folder) = main.as_deref().and_then(Path::parent) {
-            let mut beside = transcript::agents_beside(folder);
-            agents.extend(beside.remove(id.as_str()).unwrap_or_default());
-        }
+            .map(file::canonical)
+            .transpose()?;
+        let files = search.files(session, record, given.as_deref());
         let mut sources = Self {
-            main,
-            agents,
+            bytes: files.bytes(),
+            files,
             journal: session.pieces()?,
-            sizes: BTreeMap::new(),
-            bytes: 0,
             fingerprint: String::new(),
         };
-        sources.measure()?;
+        sources.fingerprint = sources.digest()?;
         Ok(sources)
     }
 
-    fn transcripts(&self) -> impl Iterator<Item = &PathBuf> {
-        let agents = self.agents.iter().map(|agent| &agent.path);
-        self.main.iter().chain(agents)
-    }
-
-    fn measure(&mut self) -> store::Result<()> {
-        let add = |digest: &mut Sha256, path: &Path, size: u64, modified: Timestamp| {
-            let name = path.file_name().unwrap_or_default();
-            digest.update(name.as_bytes());
+    fn digest(&self) -> store::Result<String> {
+        let add = |digest: &mut Sha256, name: &[u8], size: u64, modified: Timestamp| {
+            digest.update(name);
             digest.update(format!("\0{size}\0{}\0", modified.micros()));
         };
+        let name = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
         let mut digest = Sha256::new();
-        let mut sizes = BTreeMap::new();
-        for path in self.transcripts() {
-            if let Some(Look { meta, .. }) = file::look(path)? {
-                add(&mut digest, path, meta.size, meta.modified);
-                sizes.insert(path.clone(), meta.size);
-            }
+        // Of several the places tell: each is called after the session.
+        let by_place = self.files.mains.len() > 1;
+        for main in &self.files.mains {
+            let name = match by_place {
+                true => main.place.clone().into_bytes(),
+                false => name(&main.path),
+            };
+            add(&mut digest, &name, main.size, main.modified);
+        }
+        for (agent, file) in &self.files.agents {
+            add(&mut digest, &name(&agent.path), file.size, file.modified);
         }
         // By what each was: that it was compressed makes no archive anew.
         for piece in &self.journal {
-            add(&mut digest, &piece.name, piece.size, piece.modified);
+            add(&mut digest, &name(&piece.name), piece.size, piece.modified);
         }
-        for path in self.agents.iter().map(AgentFile::meta) {
+        for path in self.files.agents.iter().map(|(agent, _)| agent.meta()) {
             if let Some(Look { meta, .. }) = file::look(&path)?.filter(Look::is_file) {
-                add(&mut digest, &path, meta.size, meta.modified);
+                add(&mut digest, &name(&path), meta.size, meta.modified);
             }
+        }
+        for file in &self.files.others {
+            add(&mut digest, file.place.as_bytes(), file.size, file.modified);
         }
         let mut fingerprint = to_hex(&digest.finalize());
         fingerprint.truncate(32);
-        self.bytes = sizes.values().sum();
-        (self.sizes, self.fingerprint) = (sizes, fingerprint);
-        Ok(())
+        Ok(fingerprint)
     }
 
     /// Whether the archive that is there has all of them, and says what is wanted of it. One with a transcript is never
     /// replaced by one with less of it: the client deletes its own. Nor is one by one that has no more of it and less of the
     /// journal: of a session whose removal was interrupted, the rest is no news.
-    fn are_in(&self, known: &Archived, record: &Record, order: &Order) -> store::Result<bool> {
+    fn are_in(
+        &self,
+        known: &Archived,
+        mains: &Mains<'_>,
+        record: &Record,
+        order: &Order,
+    ) -> store::Result<bool> {
         let manifest = &known.manifest;
-        if self.is_cut(manifest) || manifest.transcript.bytes > self.bytes && self.all_in(manifest)
+        if mains.are_gone()
+            || manifest.transcript.bytes > self.bytes && self.all_in(manifest, mains)
         {
             return Ok(true);
         }
@@ -414,7 +457,8 @@ impl Sources {
         if is_same {
             return Ok(true);
         }
-        Ok(self.bytes == manifest.transcript.bytes && self.has_less_of_the_journal(known)?)
+        let has_no_more = self.bytes == manifest.transcript.bytes && !mains.has_news;
+        Ok(has_no_more && self.has_less_of_the_journal(known)?)
     }
 
     fn has_less_of_the_journal(&self, known: &Archived) -> store::Result<bool> {
@@ -422,23 +466,21 @@ impl Sources {
         part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
-    /// Whether the session's own transcript is gone, or shorter than the one that was archived.
-    fn is_cut(&self, manifest: &Manifest) -> bool {
-        let size = self.main.as_ref().and_then(|main| self.sizes.get(main));
-        let archived = manifest.part(Kind::Transcript);
-        archived.is_some_and(|part| size.is_none() || part.original_bytes > size.copied())
-    }
-
-    fn all_in(&self, manifest: &Manifest) -> bool {
-        has_all(manifest, self.main.as_deref(), &self.sizes)
+    /// Whether no file has anything that the archive has not.
+    fn all_in(&self, manifest: &Manifest, mains: &Mains<'_>) -> bool {
+        let tells_sizes =
+            |part: &Part| part.kind != Kind::Subagent || part.original_bytes.is_some();
+        match manifest.parts.iter().all(tells_sizes) {
+            true => !mains.has_news && has_rest(manifest, &self.files),
+            false => has_all(manifest, &self.files),
+        }
     }
 
     /// Writes everything but the manifest. What the archive before has of subagents of which the client has nothing any more
     /// is taken over.
     fn draft(
         &self,
-        archive: &Archive,
-        before: Option<&Archived>,
+        base: &Base<'_>,
         session: &SessionDir,
         record: &Record,
         order: &Order,
@@ -449,9 +491,9 @@ impl Sources {
         let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
         // The tokens are counted in a reading of its own.
         let (parts, usage) = thread::scope(|scope| {
-            let count = || usage::of_transcript(self.main.as_deref(), session, record).ok();
+            let count = || usage::of_files(&self.files, session, record).ok();
             let usage = scope.spawn(count);
-            let parts = self.parts(archive, before, session, order, &head)?;
+            let parts = self.parts(base, session, order, &head)?;
             store::Result::Ok((parts, usage.join().ok().flatten()))
         })?;
         let manifest = Manifest {
@@ -467,15 +509,13 @@ impl Sources {
             messages: parts.messages,
             tools: order.tools,
             transcript: Original {
-                path: self
-                    .main
-                    .as_ref()
-                    .map(|main| main.to_string_lossy().into_owned()),
+                path: base.path(),
                 bytes: self.bytes,
                 fingerprint: self.fingerprint.clone(),
                 left_out: parts.left_out,
+                copies: base.mains.copies.iter().map(|file| copied(file)).collect(),
             },
-            parts: parts.draft.parts(),
+            parts: parts.in_order(),
             redacted: parts.redacted,
             usage: usage.filter(|usage| !usage.by.is_empty()),
             record: as_map(record),
@@ -487,17 +527,22 @@ impl Sources {
     /// Writes the parts, of which the text begins with `head`.
     fn parts(
         &self,
-        archive: &Archive,
-        before: Option<&Archived>,
+        base: &Base<'_>,
         session: &SessionDir,
         order: &Order,
         head: &str,
     ) -> store::Result<Parts> {
+        let Base {
+            archive,
+            before,
+            mains,
+        } = *base;
         let mut parts = Parts {
             draft: archive.draft()?,
             redacted: Counts::new(),
             messages: 0,
             left_out: 0,
+            main: None,
         };
         let mut text = parts.draft.part(Kind::Text, ".txt")?;
         text::add(&mut text, head)?;
@@ -506,43 +551,32 @@ impl Sources {
         } else {
             Wanted::Messages
         };
-        match &self.main {
-            Some(main) => {
-                let mut writer = parts.draft.part(Kind::Transcript, ".jsonl.zst")?;
-                writer.set_original(place_of(main, main), self.sizes.get(main).copied());
-                let mut plan = Survey::default();
-                if let Some(mut lines) = Lines::open(main)? {
-                    survey(&mut lines, |note| plan.note(note))?;
-                }
-                let mut talk = Talk::new(plan.plan());
-                parts.copy_transcript(main, writer, Some((&mut talk, &mut text, wanted)))?;
-                talk.end(&mut text)?;
-                parts.messages = talk.messages;
-            }
-            None => {
-                let mut trace = Trace::with_labels();
-                session.lines()?.for_each(|line| trace.push(line));
-                trace.order();
-                let mut activity = Activity::of(&trace);
-                activity.close(|_| false);
-                text::add(&mut text, &text::of_activity(&activity))?;
-            }
+        if mains.kept.is_empty() {
+            let mut trace = Trace::with_labels();
+            session.lines()?.for_each(|line| trace.push(line));
+            trace.order();
+            let mut activity = Activity::of(&trace);
+            activity.close(|_| false);
+            text::add(&mut text, &text::of_activity(&activity))?;
+        } else {
+            parts.copy_mains(mains, before, &mut text, wanted)?;
         }
         text::add(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
-        for (ending, agent) in self.agents_by_ending(before) {
-            let main = self.main.as_deref().unwrap_or(&agent.path);
-            let size = self.sizes.get(&agent.path).copied();
+        for (ending, (agent, file)) in self.agents_by_ending(before) {
             let longer = |part: &Part| {
                 let is_its = name_of(part) == agent.path.file_name();
-                is_its && part.kind == Kind::Subagent && part.original_bytes > size
+                is_its && part.kind == Kind::Subagent && part.original_bytes > Some(file.size)
             };
             if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
                 let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
-                writer.set_original(place_of(main, &agent.path), size);
+                writer.set_original(file.place.clone(), Some(file.size));
                 parts.copy_transcript(&agent.path, writer, None)?;
             }
-            parts.copy_meta(agent, main, &ending.replace(".jsonl.zst", ".meta.json"))?;
+            parts.copy_meta(agent, file, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        }
+        for (ending, file) in self.others_by_ending(before) {
+            parts.copy_other(file, &ending)?;
         }
         if let Some(before) = before {
             parts.take_over(before)?;
@@ -555,27 +589,58 @@ impl Sources {
     }
 
     /// The subagents, each with an ending for its copy that no other part has, one of the archive `before` neither.
-    fn agents_by_ending(&self, before: Option<&Archived>) -> BTreeMap<String, &AgentFile> {
+    fn agents_by_ending(
+        &self,
+        before: Option<&Archived>,
+    ) -> BTreeMap<String, &(AgentFile, ClientFile)> {
         let mut by_ending = BTreeMap::new();
-        for agent in &self.agents {
-            let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let id = agent.agent_id.chars().filter(is_safe);
-            let id: String = id.take(MAX_AGENT).collect();
-            let mut ending = format!(".agent-{id}.jsonl.zst");
-            for number in 2.. {
-                let is_others = |part: &Part| {
-                    part.name.ends_with(&ending) && name_of(part) != agent.path.file_name()
-                };
-                let is_taken =
-                    before.is_some_and(|before| before.manifest.parts.iter().any(is_others));
-                if !is_taken && !by_ending.contains_key(&ending) {
-                    break;
-                }
-                ending = format!(".agent-{id}.{number}.jsonl.zst");
-            }
+        for agent in &self.files.agents {
+            let is_its = |part: &Part| name_of(part) == agent.0.path.file_name();
+            let name = ("agent-", agent.0.agent_id.as_str(), ".jsonl.zst");
+            let ending = free_ending(name, before, is_its, &by_ending);
             by_ending.insert(ending, agent);
         }
         by_ending
+    }
+
+    /// The other files, likewise.
+    fn others_by_ending(&self, before: Option<&Archived>) -> BTreeMap<String, &ClientFile> {
+        let mut by_ending = BTreeMap::new();
+        for file in &self.files.others {
+            let is_its = |part: &Part| part.original.as_deref() == Some(&file.place);
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            let ending = free_ending(("file-", &name, ".zst"), before, is_its, &by_ending);
+            by_ending.insert(ending, file);
+        }
+        by_ending
+    }
+}
+
+/// An ending for a copy that no other part has, one of the archive `before` neither.
+fn free_ending<T>(
+    (kind, name, ending): (&str, &str, &str),
+    before: Option<&Archived>,
+    is_its: impl Fn(&Part) -> bool,
+    taken: &BTreeMap<String, T>,
+) -> String {
+    let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let name: String = name.chars().filter(is_safe).take(MAX_NAME).collect();
+    let mut free = format!(".{kind}{name}{ending}");
+    for number in 2.. {
+        let is_others = |part: &Part| part.name.ends_with(&free) && !is_its(part);
+        let is_taken = before.is_some_and(|before| before.manifest.parts.iter().any(is_others));
+        if !is_taken && !taken.contains_key(&free) {
+            break;
+        }
+        free = format!(".{kind}{name}.{number}{ending}");
+    }
+    free
+}
+
+fn copied(file: &ClientFile) -> Copied {
+    Copied {
+        original: file.place.clone(),
+        bytes: file.size,
     }
 }
 
@@ -588,11 +653,21 @@ fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
     Ok(count < part.lines)
 }
 
-/// Where a file is, from the client's folder of the project on: the folder that the `main` transcript is in.
-fn place_of(main: &Path, path: &Path) -> String {
-    let projects = main.parent().and_then(Path::parent).unwrap_or(main);
-    let place = path.strip_prefix(projects).unwrap_or(path);
-    place.to_string_lossy().into_owned()
+/// Where a transcript is put back, which is where it was; beside that, where another is put there.
+fn place_among(main: &Main<'_>, taken: &BTreeSet<(String, usize)>) -> String {
+    let place = match main {
+        Main::There(file) => file.place.clone(),
+        Main::Archived(part) => part.original.clone().unwrap_or_default(),
+    };
+    let is_taken = |place: &String| taken.iter().any(|(other, _)| other == place);
+    let mut free = place.clone();
+    for number in 2.. {
+        if !is_taken(&free) {
+            break;
+        }
+        free = format!("{place}.{number}");
+    }
+    free
 }
 
 /// What the file was called that a part is a copy of.
@@ -616,9 +691,135 @@ struct Parts {
     redacted: Counts,
     messages: u64,
     left_out: u64,
+    /// The name of the part that is the session's own transcript.
+    main: Option<String>,
 }
 
 impl Parts {
+    /// What was made so far, the session's own transcript before its further ones.
+    fn in_order(&self) -> Vec<Part> {
+        let mut parts = self.draft.parts();
+        let is_further =
+            |part: &Part| part.kind == Kind::Transcript && Some(&part.name) != self.main.as_ref();
+        parts.sort_by_key(is_further);
+        parts
+    }
+
+    /// Copies the session's own transcripts, those that began first before the others; what they say goes into the `text`.
+    fn copy_mains(
+        &mut self,
+        mains: &Mains<'_>,
+        before: Option<&Archived>,
+        text: &mut Writer,
+        wanted: Wanted,
+    ) -> store::Result<()> {
+        let mut opened = Vec::new();
+        for (number, main) in mains.kept.iter().enumerate() {
+            let unpacked = match (main, before) {
+                (Main::Archived(part), Some(before)) => mains::opened(before, part)?,
+                _ => None,
+            };
+            let unpacked = unpacked.map(|(unpacked, _)| unpacked);
+            let path = match main {
+                Main::There(file) => Some(file.path.clone()),
+                Main::Archived(_) => unpacked.as_ref().map(|unpacked| unpacked.path().to_owned()),
+            };
+            let began = path
+                .as_deref()
+                .and_then(|path| transcript::first(path, OPENING, |line| line.at()));
+            opened.push((began, number, main, path, unpacked));
+        }
+        opened.sort_by_key(|(began, number, ..)| (*began, *number));
+        let mut survey_of_all = Survey::default();
+        for (.., path, _) in &opened {
+            if let Some(mut lines) = path.as_deref().map(Lines::open).transpose()?.flatten() {
+                survey(&mut lines, |note| survey_of_all.note(note))?;
+            }
+            survey_of_all.next_file();
+        }
+        let mut talk = Talk::new(survey_of_all.plan());
+        let mut places = BTreeSet::new();
+        for number in 0..mains.kept.len() {
+            if let Some((_, _, main, ..)) = opened.iter().find(|(_, its, ..)| *its == number) {
+                places.insert((place_among(main, &places), number));
+            }
+        }
+        let place_of = |number: usize| {
+            let place = places.iter().find(|(_, its)| *its == number);
+            place.map(|(place, _)| place.clone()).unwrap_or_default()
+        };
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        names.extend(mains.kept.iter().filter_map(|main| match main {
+            Main::Archived(part) => Some(part.name.clone()),
+            Main::There(_) => None,
+        }));
+        for (_, number, main, path, _) in &opened {
+            let place = place_of(*number);
+            let name = match main {
+                Main::There(file) => {
+                    let mut writer = self.draft.part(Kind::Transcript, ".jsonl.zst")?;
+                    for further in 2.. {
+                        if names.insert(writer.name().to_owned()) {
+                            break;
+                        }
+                        let ending = format!(".{further}.jsonl.zst");
+                        writer = self.draft.part(Kind::Transcript, &ending)?;
+                    }
+                    let name = writer.name().to_owned();
+                    writer.set_original(place, Some(file.size));
+                    self.copy_transcript(&file.path, writer, Some((&mut talk, text, wanted)))?;
+                    name
+                }
+                Main::Archived(part) => {
+                    let mut part = (*part).clone();
+                    part.original = Some(place);
+                    self.draft.carry_over(&part)?;
+                    if let Some(mut lines) = path.as_deref().map(Lines::open).transpose()?.flatten()
+                    {
+                        let making = Making {
+                            redact: false,
+                            text: Some(wanted),
+                        };
+                        copy(&mut lines, making, |made| {
+                            made.heard
+                                .iter()
+                                .try_for_each(|heard| talk.write(heard, text))
+                        })?;
+                    }
+                    part.name
+                }
+            };
+            if *number == 0 {
+                self.main = Some(name);
+            }
+            talk.next_file();
+        }
+        talk.end(text)?;
+        self.messages = talk.messages;
+        Ok(())
+    }
+
+    /// Copies another file of the client's. What cannot be read is no reason to have no archive.
+    fn copy_other(&mut self, file: &ClientFile, ending: &str) -> store::Result<()> {
+        let Ok(Some(mut lines)) = Lines::open(&file.path) else {
+            self.left_out += 1;
+            return Ok(());
+        };
+        let mut writer = self.draft.part(Kind::File, ending)?;
+        writer.set_original(file.place.clone(), Some(file.size));
+        copy_file(&mut lines, |made| self.take(made, &mut writer))?;
+        self.add(writer)
+    }
+
+    /// Adds a part that is compressed. One without bytes is none that could be decompressed.
+    fn add(&mut self, mut writer: Writer) -> store::Result<()> {
+        if writer.is_empty() {
+            let nothing = copy::nothing().map_err(|err| writer.failure("compress", err))?;
+            writer.write(&nothing, 0)?;
+        }
+        self.draft.add(writer)
+    }
+
     /// Copies a transcript; its messages go into the `text`, where there is one.
     fn copy_transcript(
         &mut self,
@@ -639,12 +840,20 @@ impl Parts {
                 }
                 self.take(made, &mut writer)
             })?;
+            if let Some(size) = writer.original_bytes() {
+                writer.set_mark(lines.mark_at(size)?);
+            }
         }
-        self.draft.add(writer)
+        self.add(writer)
     }
 
     /// Copies what the client noted of a subagent. What cannot be read is no reason to have no archive.
-    fn copy_meta(&mut self, agent: &AgentFile, main: &Path, ending: &str) -> store::Result<()> {
+    fn copy_meta(
+        &mut self,
+        agent: &AgentFile,
+        file: &ClientFile,
+        ending: &str,
+    ) -> store::Result<()> {
         let path = agent.meta();
         let Ok(Some(content)) = file::read_own(&path, MAX_META) else {
             return Ok(());
@@ -653,22 +862,30 @@ impl Parts {
         let text = String::from_utf8_lossy(&content.bytes);
         let clean = redactor.transcript_line(&text);
         let mut writer = self.draft.part(Kind::Meta, ending)?;
-        writer.set_original(place_of(main, &path), None);
+        let place = Path::new(&file.place).with_extension("meta.json");
+        writer.set_original(place.to_string_lossy().into_owned(), None);
         writer.write(clean.as_bytes(), clean.lines().count() as u64)?;
         self.count(redactor.into_counts());
         self.draft.add(writer)
     }
 
-    /// Takes over what the archive before has of subagents and this one has not: the client deletes each of its files when it
+    /// Takes over what the archive before has of subagents and other files and this one has not: the client deletes each of its files when it
     /// is old, and goes on with the others.
     fn take_over(&mut self, before: &Archived) -> store::Result<()> {
         let present = self.draft.parts();
         let is_present = |part: &Part| {
-            let is_same = |other: &Part| other.name == part.name || name_of(other) == name_of(part);
+            let is_same = |other: &Part| {
+                let is_its = match part.kind {
+                    Kind::File => other.original == part.original,
+                    _ => name_of(other) == name_of(part),
+                };
+                other.name == part.name || is_its
+            };
             present.iter().any(is_same)
         };
-        let of_agents = |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta);
-        let lost = before.manifest.parts.iter().filter(of_agents);
+        let is_clients =
+            |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta | Kind::File);
+        let lost = before.manifest.parts.iter().filter(is_clients);
         for part in lost.filter(|part| !is_present(part)) {
             self.draft.carry_over(part)?;
         }

@@ -260,7 +260,7 @@ struct Sweep<'a> {
     judge: Judge<'a>,
     mode: Mode,
     /// All transcripts by their names, once one had to be looked for.
-    transcripts: OnceCell<BTreeMap<SessionId, PathBuf>>,
+    transcripts: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
     search: Search<'a>,
 }
 
@@ -713,12 +713,13 @@ impl Sweep<'_> {
         let (id, now) = (&record.session_id, self.judge.now);
         let dir = self.judge.state.session(id);
         let search = || {
-            if dir.last_activity()?.age(now) >= SEARCHED {
-                return None;
+            let is_long_ago = |last: Timestamp| last.age(now) >= SEARCHED;
+            if dir.last_activity().is_none_or(is_long_ago) {
+                return Vec::new();
             }
             let all = || transcript::by_name(self.env);
-            let path = self.transcripts.get_or_init(all).get(id)?;
-            transcript::is_there(path).then(|| path.clone())
+            let paths = self.transcripts.get_or_init(all).get(id);
+            paths.cloned().unwrap_or_default()
         };
         let _ = usage::count_due(&dir, record, search);
     }
@@ -754,9 +755,8 @@ impl Sweep<'_> {
                 report.fail(&err);
                 PutAway::Failed(err.to_string())
             }
-            // A person has to say which transcript it is.
-            Err(Refusal::Several(..) | Refusal::Unknown(_)) if self.is_dry_run() => PutAway::Done,
-            Err(err @ (Refusal::Several(..) | Refusal::Unknown(_))) => {
+            Err(Refusal::Unknown(_)) if self.is_dry_run() => PutAway::Done,
+            Err(err @ Refusal::Unknown(_)) => {
                 let line = Line::new("session not archived").session(id);
                 let why = err.to_string();
                 let line = line.detail("why", why.as_str());

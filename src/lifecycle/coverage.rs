@@ -7,10 +7,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::transcript::line::{Line, Message, blocks};
-use super::transcript::{self, records};
+use super::transcript::{self, Search, records};
 use crate::model::{Event, Record, Timestamp};
 use crate::store::lines::{Found, Lines};
-use crate::store::{Environment, Result, SessionDir, file};
+use crate::store::{Environment, Result, SessionDir};
 
 /// Of the calls in a transcript, how many hooks have recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -45,22 +45,14 @@ pub fn of_session(
     record: &Record,
     most: u64,
 ) -> Result<Option<Coverage>> {
-    let Some(main) = transcript::find(env, dir, &record.session_id) else {
-        return Ok(None);
-    };
-    let agents = transcript::agents_below(&main);
-    let paths: Vec<&Path> = [main.as_path()]
-        .into_iter()
-        .chain(agents.iter().map(|agent| agent.path.as_path()))
-        .collect();
-    let sizes = paths.iter().filter_map(|path| file::look(path).ok()?);
-    if sizes.map(|found| found.meta.size).sum::<u64>() > most {
+    let files = Search::new(env).files(dir, record, None);
+    if files.mains.is_empty() || files.bytes() > most {
         return Ok(None);
     }
     let since = transcript::own_since(dir, record)?;
     let mut calls = HashSet::new();
-    for path in paths {
-        add_calls(path, since, &mut calls)?;
+    for file in files.transcripts() {
+        add_calls(&file.path, since, &mut calls)?;
     }
     let mut coverage = Coverage {
         calls: calls.len() as u64,

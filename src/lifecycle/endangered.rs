@@ -2,16 +2,16 @@
 //! alone, because it is asked for every session on record: no transcript is read.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::archive;
 use super::cleanup::gone;
-use super::transcript::{self, AgentFile};
+use super::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;
-use crate::store::{Environment, Result, ended, file, index, tombstones};
+use crate::store::{Environment, Result, ended, index, tombstones};
 
 /// From how many days before its end on a transcript is spoken of, and archived.
 const SOON: f64 = 7.0;
@@ -42,34 +42,28 @@ pub fn endangered(
     let state = judge.state;
     let archives = Archives::of(state);
     let by_name = OnceCell::new();
-    let mut agents = AgentsBeside::default();
     let cleanup = Cleanup::of(judge, config)?;
     let mut found = Vec::new();
     for id in state.session_ids()? {
         let Ok(Some(record)) = state.session(&id).record() else {
             continue;
         };
-        let named = transcript::find_named(&record, None);
-        let all = || by_name.get_or_init(|| transcript::by_name(env));
-        let Some(path) = named.as_ref().or_else(|| all().get(&id)) else {
+        let all = by_name.get_or_init(|| transcript::by_name(env));
+        let named = record.transcript_path.iter().map(PathBuf::from);
+        let paths: Vec<PathBuf> = named
+            .chain(all.get(&id).cloned().unwrap_or_default())
+            .collect();
+        let files = SessionFiles::of(&id, paths, &[]);
+        let Some(oldest) = files.mains.iter().map(|main| main.modified).min() else {
             continue;
         };
-        let Ok(Some(look)) = file::look(path) else {
-            continue;
-        };
-        let days = keeps - look.meta.modified.age(judge.now).as_secs_f64() / DAY;
+        let days = keeps - oldest.age(judge.now).as_secs_f64() / DAY;
         if days > SOON {
             continue;
         }
-        let known = archive::known(&archives, &record);
-        let is_archived = match known {
-            Ok(Some(known)) => {
-                let mut sizes = BTreeMap::from([(path.clone(), look.meta.size)]);
-                sizes.extend(sizes_of(&transcript::agents_below(path)));
-                sizes.extend(sizes_of(agents.of(path, &id)));
-                archive::has_all(&known.manifest, Some(path), &sizes)
-            }
-            Ok(None) => was_pruned(judge, &record, path),
+        let is_archived = match archive::known(&archives, &record) {
+            Ok(Some(known)) => archive::has_all(&known.manifest, &files),
+            Ok(None) => was_pruned(judge, &record, &files),
             Err(_) => false,
         };
         if !is_archived {
@@ -89,35 +83,11 @@ pub fn endangered(
 }
 
 /// Whether the archive was there and was kept for long enough, and nothing was said since.
-fn was_pruned(judge: &Judge<'_>, record: &Record, path: &Path) -> bool {
-    let Ok(Some(look)) = file::look(path) else {
-        return false;
-    };
+fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool {
     let id = &record.session_id;
+    let newest = files.mains.iter().map(|main| main.modified).max();
     let mut pruned = tombstones::of(judge.state, id.as_str()).into_iter();
-    record.archive.is_some() && pruned.any(|(of, at)| of == *id && at >= look.meta.modified)
-}
-
-fn sizes_of(agents: &[AgentFile]) -> impl Iterator<Item = (PathBuf, u64)> {
-    let size = |agent: &AgentFile| Some(file::look(&agent.path).ok()??.meta.size);
-    agents
-        .iter()
-        .filter_map(move |agent| Some((agent.path.clone(), size(agent)?)))
-}
-
-/// The subagents' transcripts that lie beside sessions' own, each folder looked at once.
-#[derive(Default)]
-struct AgentsBeside(BTreeMap<PathBuf, BTreeMap<String, Vec<AgentFile>>>);
-
-impl AgentsBeside {
-    fn of(&mut self, main: &Path, id: &SessionId) -> &[AgentFile] {
-        let folder = main.parent().unwrap_or(main);
-        let by_session = self
-            .0
-            .entry(folder.to_owned())
-            .or_insert_with(|| transcript::agents_beside(folder));
-        by_session.get(id.as_str()).map_or(&[], Vec::as_slice)
-    }
+    record.archive.is_some() && pruned.any(|(of, at)| of == *id && Some(at) >= newest)
 }
 
 /// What a cleanup that is made now archives.

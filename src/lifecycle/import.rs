@@ -287,11 +287,11 @@ impl Session<'_> {
         let Some(dir) = &self.dir else {
             return;
         };
-        for main in &self.source.mains {
-            if let Err(err) = usage::of_transcript(Some(main), dir, record) {
-                let (path, why) = (main.clone(), format!("its tokens: {err}"));
-                report.left_out.push(LeftOut { path, why });
-            }
+        let mains = self.source.mains.clone();
+        if let Err(err) = usage::of_transcripts(mains, dir, record) {
+            let path = self.source.mains.first().cloned().unwrap_or_default();
+            let why = format!("its tokens: {err}");
+            report.left_out.push(LeftOut { path, why });
         }
     }
 

@@ -5,18 +5,20 @@ pub mod records;
 pub mod said;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::line::Kind;
 use crate::model::{Record, SessionId, Timestamp};
+use crate::store::file::Meta;
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, Result, SessionDir, file};
 use line::Line;
 
-/// How deep below a session's `subagents` folder transcripts are looked for.
-const MAX_DEPTH: usize = 3;
+/// How deep below a session's folder its files are looked for.
+const MAX_DEPTH: usize = 4;
 /// The most bytes that are read of what the client noted of a subagent.
 pub const MAX_META: usize = 1 << 16;
 /// How many lines at its beginning tell whose transcript a file is.
@@ -40,7 +42,9 @@ pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
 /// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
 /// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
-    named(dir).or_else(|| {
+    let record = dir.record().ok().flatten();
+    let named = record.map(|record| named(dir, &record)).unwrap_or_default();
+    named.into_iter().find(|path| is_there(path)).or_else(|| {
         let name = format!("{id}.jsonl");
         let mut paths = folders(env).map(|folder| folder.join(&name));
         paths.find(|path| is_there(path))
@@ -49,12 +53,18 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
 
 /// All transcripts by the sessions that they are named after, wherever the client put them: one walk, for whoever looks for
 /// many.
-pub fn by_name(env: &Environment) -> BTreeMap<SessionId, PathBuf> {
-    let of = |path: PathBuf| {
+pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
+    let of = |path: &Path| {
         let id = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
-        Some((id.parse().ok()?, path))
+        id.parse().ok()
     };
-    folders(env).flat_map(files).filter_map(of).collect()
+    let mut all: BTreeMap<SessionId, Vec<PathBuf>> = BTreeMap::new();
+    for path in folders(env).flat_map(files) {
+        if let Some(id) = of(&path) {
+            all.entry(id).or_default().push(path);
+        }
+    }
+    all
 }
 
 /// The client's project folders.
@@ -85,23 +95,169 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// As [`find`], but where it is not where anybody said, every file that may be it: those of its name, else those whose
-    /// own lines name the session as theirs, whatever they are called. A mention of the id proves nothing.
-    pub fn candidates(&self, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
-        let said = named(dir).into_iter().collect::<Vec<_>>();
-        if !said.is_empty() {
-            return said;
-        }
+    /// All files of a session: its transcripts where its record and its events say, and those of its name in any project
+    /// folder, else those whose own lines name the session as theirs, whatever they are called; a mention of the id proves
+    /// nothing. Where its transcript is `given`, only what lies beside that.
+    pub fn files(&self, dir: &SessionDir, record: &Record, given: Option<&Path>) -> SessionFiles {
         let id = &record.session_id;
-        let of_its_name = folders(self.env).map(|folder| folder.join(format!("{id}.jsonl")));
-        let mut found: Vec<PathBuf> = of_its_name.filter(|path| is_there(path)).collect();
-        if found.is_empty() && may_have_client(dir, record) {
-            let by_lines = self.by_lines.get_or_init(|| by_lines(self.env));
-            found = by_lines.get(id.as_str()).cloned().unwrap_or_default();
+        let mut paths = match given {
+            Some(given) => vec![given.to_owned()],
+            None => named(dir, record),
+        };
+        let beside: Vec<PathBuf> = paths
+            .iter()
+            .filter_map(|path| Some(path.parent()?.to_owned()))
+            .collect();
+        if given.is_none() {
+            let name = format!("{id}.jsonl");
+            paths.extend(folders(self.env).map(|folder| folder.join(&name)));
+            if !paths.iter().any(|path| is_there(path)) && may_have_client(dir, record) {
+                let by_lines = self.by_lines.get_or_init(|| by_lines(self.env));
+                paths.extend(by_lines.get(id.as_str()).cloned().unwrap_or_default());
+            }
         }
-        found.sort();
-        found
+        SessionFiles::of(id, paths, &beside)
     }
+}
+
+/// A file of the client's that belongs to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where it is from the client's folder of all projects on.
+    pub place: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+/// All files that the client keeps of one session.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFiles {
+    /// The session's own transcripts, the largest first; several where it has gone on in another folder, or was copied.
+    pub mains: Vec<ClientFile>,
+    /// Its subagents' transcripts, in the order of their names.
+    pub agents: Vec<(AgentFile, ClientFile)>,
+    /// What else is in the session's folder: outputs of tools that were too long for a transcript, notes.
+    pub others: Vec<ClientFile>,
+}
+
+impl SessionFiles {
+    /// The files of a session whose transcripts may be at `paths`, and some of whose subagents may lie in the folders
+    /// `beside`, as older clients put them.
+    pub fn of(id: &SessionId, paths: Vec<PathBuf>, beside: &[PathBuf]) -> Self {
+        let mut files = Self::default();
+        let (mut seen, mut folders) = (BTreeSet::new(), Vec::new());
+        for path in paths {
+            if let Ok(Some(found)) = file::look(&path)
+                && found.is_file()
+                && seen.insert(found.meta.identity)
+            {
+                folders.extend(path.parent().map(Path::to_owned));
+                files
+                    .mains
+                    .extend(client_file(&path, path.parent(), found.meta));
+            }
+            let folder = path.with_extension("");
+            if let Ok(Some(found)) = file::look(&folder)
+                && found.is_dir()
+                && seen.insert(found.meta.identity)
+            {
+                files.walk(&folder, path.parent(), MAX_DEPTH);
+            }
+        }
+        folders.extend(beside.iter().cloned());
+        folders.sort();
+        folders.dedup();
+        for folder in &folders {
+            let agents = agents_beside(folder).remove(id.as_str());
+            for agent in agents.unwrap_or_default() {
+                if let Ok(Some(found)) = file::look(&agent.path)
+                    && seen.insert(found.meta.identity)
+                {
+                    let its = client_file(&agent.path, Some(folder), found.meta);
+                    files.agents.extend(its.map(|its| (agent, its)));
+                }
+            }
+        }
+        files.mains.sort_by(|one, other| {
+            let by_size = other
+                .size
+                .cmp(&one.size)
+                .then(other.modified.cmp(&one.modified));
+            by_size.then_with(|| one.path.cmp(&other.path))
+        });
+        // Of copies the largest counts.
+        files.agents.sort_by(|one, other| {
+            let name =
+                |agent: &(AgentFile, ClientFile)| agent.0.path.file_name().map(OsStr::to_owned);
+            name(one)
+                .cmp(&name(other))
+                .then(other.1.size.cmp(&one.1.size))
+        });
+        files
+            .agents
+            .dedup_by(|later, first| later.0.path.file_name() == first.0.path.file_name());
+        files
+            .others
+            .sort_by(|one, other| one.place.cmp(&other.place));
+        files
+    }
+
+    /// The session's own transcripts and its subagents'.
+    pub fn transcripts(&self) -> impl Iterator<Item = &ClientFile> {
+        let agents = self.agents.iter().map(|(_, file)| file);
+        self.mains.iter().chain(agents)
+    }
+
+    /// How many bytes these have together.
+    pub fn bytes(&self) -> u64 {
+        self.transcripts().map(|file| file.size).sum()
+    }
+
+    fn walk(&mut self, dir: &Path, project: Option<&Path>, depth: usize) {
+        let names = file::names(dir).into_iter().flatten();
+        for path in names.map(|name| dir.join(name)) {
+            match file::look(&path) {
+                Ok(Some(found)) if found.is_file() => {
+                    let Some(its) = client_file(&path, project, found.meta) else {
+                        continue;
+                    };
+                    let is_note = path
+                        .to_str()
+                        .is_some_and(|path| path.ends_with(".meta.json"))
+                        && is_there(&path.with_extension("").with_extension("jsonl"));
+                    match AgentFile::at(path) {
+                        Some(agent) => self.agents.push((agent, its)),
+                        None if is_note => {}
+                        None => self.others.push(its),
+                    }
+                }
+                Ok(Some(found)) if found.is_dir() && depth > 0 => {
+                    self.walk(&path, project, depth - 1)
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A file in a `project` folder of the client's.
+fn client_file(path: &Path, project: Option<&Path>, meta: Meta) -> Option<ClientFile> {
+    let project = project?;
+    let projects = project.parent().unwrap_or(project);
+    Some(ClientFile {
+        place: path
+            .strip_prefix(projects)
+            .ok()?
+            .to_string_lossy()
+            .into_owned(),
+        path: path.to_owned(),
+        size: meta.size,
+        modified: meta.modified,
+    })
 }
 
 /// All sessions' own transcripts, by the session that the first lines of each name.
@@ -152,21 +308,22 @@ pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
-/// The transcript where the record says that it is or, since then, the last event that named one.
-fn named(dir: &SessionDir) -> Option<PathBuf> {
-    let recorded = || there(dir.record().ok()??.transcript_path.as_deref()?);
-    let moved = || {
+/// Where the record and the events say that the transcript is, or was: what was said last comes first.
+fn named(dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = record.transcript_path.iter().map(PathBuf::from).collect();
+    if let Ok(lines) = dir.journal_lines() {
         let mut last: Option<String> = None;
-        dir.journal_lines().ok()?.for_each(|line| {
+        lines.for_each(|line| {
             if let Some(path) = line.transcript_path
                 && last.as_deref() != Some(path)
             {
+                paths.push(PathBuf::from(path));
                 last = Some(path.to_owned());
             }
         });
-        there(&last?)
-    };
-    recorded().or_else(moved)
+    }
+    paths.reverse();
+    paths
 }
 
 /// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,

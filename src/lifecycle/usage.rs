@@ -4,18 +4,19 @@
 //! session's `usage.json`. It stays when the client deletes the transcript; lost before that, it is counted anew. It needs
 //! no lock, since each writer replaces it by a count that is right for what that writer has read.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::transcript::line::{Line, MADE_UP, Member, Message};
-use super::transcript::{self, AgentFile, records};
+use super::transcript::{self, AgentFile, ClientFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
-use crate::model::{Record, SessionId, Timestamp};
+use crate::model::{Record, Timestamp};
 use crate::store::lines::{Lines, Position};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
@@ -36,22 +37,30 @@ const UNNAMED_AGENT: &str = "sidechain";
 /// Where `usage.json` cannot be read or replaced, or the journal cannot be opened. One that is damaged is no error while
 /// the transcript is there.
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
-    let main = transcript::find(env, dir, &record.session_id);
-    of_transcript(main.as_deref(), dir, record)
+    of_files(&Search::new(env).files(dir, record, None), dir, record)
 }
 
-/// As [`of_session`], for whoever knows already where the transcript is, or that there is none any more.
+/// As [`of_session`], for whoever knows already where its transcripts may be.
 ///
 /// # Errors
 /// As [`of_session`].
-pub fn of_transcript(main: Option<&Path>, dir: &SessionDir, record: &Record) -> Result<Usage> {
+pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) -> Result<Usage> {
+    let files = SessionFiles::of(&record.session_id, paths, &[]);
+    of_files(&files, dir, record)
+}
+
+/// As [`of_session`], for whoever knows the session's files already.
+///
+/// # Errors
+/// As [`of_session`].
+pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let (mut counted, damage) = match Counted::read(dir) {
         Err(damage @ Error::Content { .. }) => (Counted::default(), Some(damage)),
         read => (read?, None),
     };
-    if let Some(main) = main {
+    if !files.mains.is_empty() || !files.agents.is_empty() {
         let since = transcript::own_since(dir, record)?;
-        if counted.read_on(main, &record.session_id, since) {
+        if counted.read_on(files, since) {
             dir.replace_usage(&counted.encode())?;
         }
     }
@@ -61,30 +70,31 @@ pub fn of_transcript(main: Option<&Path>, dir: &SessionDir, record: &Record) -> 
     }
 }
 
-/// Counts what a session used that has not been counted since its last event, if its transcript is where its record says,
-/// else where `search` finds it. For whoever looks at all sessions.
+/// Counts what a session used that has not been counted since its last event, in the transcripts that its record names and
+/// that `search` finds. For whoever looks at all sessions.
 ///
 /// # Errors
 /// As [`of_session`].
 pub fn count_due(
     dir: &SessionDir,
     record: &Record,
-    search: impl FnOnce() -> Option<PathBuf>,
+    search: impl FnOnce() -> Vec<PathBuf>,
 ) -> Result<()> {
     let last = dir.last_activity();
     let written = dir.usage_written();
     let is_counted = |at: Timestamp| written.is_some_and(|written| written > at);
-    let main = match transcript::find_named(record, None) {
-        Some(main) => {
-            let changed = file::look(&main)?.map(|found| found.meta.modified);
-            Some(main).filter(|_| !changed.into_iter().chain(last).all(is_counted))
-        }
-        None if last.is_some_and(|last| !is_counted(last)) => search(),
+    let main = transcript::find_named(record, None);
+    let changed = match &main {
+        Some(main) => file::look(main)?.map(|found| found.meta.modified),
         None => None,
     };
-    match main {
-        Some(main) => of_transcript(Some(&main), dir, record).map(drop),
-        None => Ok(()),
+    if last.into_iter().chain(changed).all(is_counted) {
+        return Ok(());
+    }
+    let paths: Vec<PathBuf> = main.into_iter().chain(search()).collect();
+    match paths.is_empty() {
+        true => Ok(()),
+        false => of_transcripts(paths, dir, record).map(drop),
     }
 }
 
@@ -167,33 +177,69 @@ impl Counted {
         bytes
     }
 
-    /// Reads what is new in the transcript at `main` and in those of its subagents. Whether there was anything is the
+    /// Reads what is new in a session's transcripts and in those of its subagents. Whether there was anything is the
     /// answer.
-    fn read_on(&mut self, main: &Path, id: &SessionId, since: Option<Timestamp>) -> bool {
-        let mut agents = transcript::agents_below(main);
-        let folder = main.parent().unwrap_or(main);
-        agents.extend(
-            transcript::agents_beside(folder)
-                .remove(id.as_str())
-                .unwrap_or_default(),
-        );
-        let mut is_new = self.read_file(main, None, since);
-        for AgentFile { path, agent_id } in &agents {
-            is_new |= self.read_file(path, Some(agent_id), since);
+    fn read_on(&mut self, files: &SessionFiles, since: Option<Timestamp>) -> bool {
+        let mut is_new = match files.mains.as_slice() {
+            [main] if !self.has_places_of(&main.path) => {
+                let none = BTreeSet::new();
+                self.read_file(name_of(&main.path), &main.path, None, since, || &none)
+            }
+            mains => self.read_mains(mains, since),
+        };
+        for (AgentFile { path, agent_id }, _) in &files.agents {
+            let none = BTreeSet::new();
+            is_new |= self.read_file(name_of(path), path, Some(agent_id), since, || &none);
         }
         is_new
     }
 
-    /// Reads what is new in one file. One that cannot be read keeps what was counted of it, and so does one that has lost
-    /// some of it.
-    fn read_file(&mut self, path: &Path, agent: Option<&str>, since: Option<Timestamp>) -> bool {
-        let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
-            return false;
-        };
-        let before = self.files.get(name.as_ref());
-        match FileCount::of(path, before, agent, since) {
+    /// Whether several transcripts of this name were counted, each under the place where it is.
+    fn has_places_of(&self, path: &Path) -> bool {
+        let end = format!("/{}", name_of(path));
+        self.files.keys().any(|key| key.ends_with(&end))
+    }
+
+    /// Reads several transcripts of one session: what is in a larger one, too, is not counted again.
+    fn read_mains(&mut self, mains: &[ClientFile], since: Option<Timestamp>) -> bool {
+        let mut is_new = false;
+        let mut most = 0;
+        for (number, main) in mains.iter().enumerate() {
+            let larger = mains.get(..number).unwrap_or_default();
+            let counted = OnceCell::new();
+            let counted = || counted.get_or_init(|| messages_in(larger));
+            is_new |= self.read_file(main.place.clone(), &main.path, None, since, counted);
+            most = most.max(self.files.get(&main.place).map_or(0, FileCount::messages));
+        }
+        // It was counted under its name as long as it was the only one.
+        for main in mains {
+            let name = name_of(&main.path);
+            let is_elsewhere = |count: &FileCount| {
+                let path = Path::new(&count.path);
+                mains.iter().any(|main| main.path == path) || count.messages() <= most
+            };
+            if self.files.get(&name).is_some_and(is_elsewhere) {
+                self.files.remove(&name);
+                is_new = true;
+            }
+        }
+        is_new
+    }
+
+    /// Reads what is new in one file, but for the messages that are `counted` elsewhere. One that cannot be read keeps what was
+    /// counted of it, and so does one that has lost some of it.
+    fn read_file<'c>(
+        &mut self,
+        key: String,
+        path: &Path,
+        agent: Option<&str>,
+        since: Option<Timestamp>,
+        counted: impl Fn() -> &'c BTreeSet<String>,
+    ) -> bool {
+        let before = self.files.get(&key);
+        match FileCount::of(path, before, agent, since, counted) {
             Ok(Some(count)) if before.is_none_or(|before| count.replaces(before)) => {
-                self.files.insert(name.into_owned(), count);
+                self.files.insert(key, count);
                 true
             }
             _ => false,
@@ -222,11 +268,12 @@ impl Counted {
 impl FileCount {
     /// What the file at `path` holds; nothing where there is none. It is read from where `before` ends, or from its start
     /// if it is another file by now, or was rewritten.
-    fn of(
+    fn of<'c>(
         path: &Path,
         before: Option<&Self>,
         agent: Option<&str>,
         since: Option<Timestamp>,
+        counted: impl Fn() -> &'c BTreeSet<String>,
     ) -> Result<Option<Self>> {
         let Some(mut lines) = Lines::open(path)? else {
             return Ok(None);
@@ -248,7 +295,7 @@ impl FileCount {
                 None => &["\"usage\"", "cost-state"],
             };
             for line in words.iter().flat_map(|word| lines_with(word, &batch)) {
-                records::read(line, |line| count.line(line, agent, since));
+                records::read(line, |line| count.line(line, agent, since, &counted));
             }
         }
         count.path = path.to_string_lossy().into_owned();
@@ -277,7 +324,13 @@ impl FileCount {
         before + self.growing.len() as u64
     }
 
-    fn line(&mut self, line: &Line<'_>, agent: Option<&str>, since: Option<Timestamp>) {
+    fn line<'c>(
+        &mut self,
+        line: &Line<'_>,
+        agent: Option<&str>,
+        since: Option<Timestamp>,
+        counted: &impl Fn() -> &'c BTreeSet<String>,
+    ) {
         if since.is_some_and(|since| line.at().is_some_and(|at| at < since)) {
             self.has_copies = true;
             return;
@@ -288,7 +341,8 @@ impl FileCount {
                 self.stated_cost = line.total_cost_usd.get().or(self.stated_cost);
             }
             Some("assistant") => {
-                if let Some(message) = message(line, agent) {
+                let message = message(line, agent);
+                if let Some(message) = message.filter(|message| !counted().contains(&message.id)) {
                     self.count(message);
                 }
             }
@@ -324,6 +378,33 @@ impl Counting {
         known.cache_creation = known.cache_creation.max(later_usage.cache_creation);
         self.cost_usd = later.cost_usd.or(self.cost_usd);
     }
+}
+
+/// What a file is called.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The ids of all messages in these files, as far as they can be read.
+fn messages_in(files: &[ClientFile]) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for file in files {
+        let Ok(Some(mut lines)) = Lines::open(&file.path) else {
+            continue;
+        };
+        while let Ok((batch, _)) = lines.next_lines(BATCH) {
+            if batch.is_empty() {
+                break;
+            }
+            for line in lines_with("\"usage\"", &batch) {
+                records::read(line, |line| {
+                    ids.extend(message(line, None).map(|message| message.id))
+                });
+            }
+        }
+    }
+    ids
 }
 
 /// The lines of a batch with this word in them. The last one may have no line break yet: what is whole of it is read again
@@ -388,7 +469,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::model::Project;
+    use crate::model::{Project, SessionId};
     use crate::store::{Places, State};
 
     const ID: &str = "5b48472b-1111-4222-8333-444455556666";
@@ -429,6 +510,10 @@ mod tests {
 
         fn transcript(&self) -> PathBuf {
             self.dir.path().join(format!("{ID}.jsonl"))
+        }
+
+        fn files(&self) -> SessionFiles {
+            SessionFiles::of(&self.record.session_id, vec![self.transcript()], &[])
         }
 
         fn write(&self, lines: &[Value]) {
@@ -573,7 +658,8 @@ mod tests {
     fn an_older_copy_elsewhere_takes_nothing_away() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
-        let of = |main: &Path| of_transcript(Some(main), &session.session, &session.record);
+        let of =
+            |main: &Path| of_transcripts(vec![main.to_owned()], &session.session, &session.record);
         assert_eq!(of(&session.transcript()).unwrap().total().output, 12);
         let copy = session.dir.path().join("copy").join(format!("{ID}.jsonl"));
         put(&copy, format!("{}\n", line("m1", "12:00:01", 7)).as_bytes());
@@ -636,7 +722,10 @@ mod tests {
         copy_tree(&data, dir.path());
         let main = dir.path().join(path);
         let mut counted = Counted::default();
-        assert!(counted.read_on(&main, &"x".parse().unwrap(), None));
+        assert!(counted.read_on(
+            &SessionFiles::of(&"x".parse().unwrap(), vec![main], &[]),
+            None
+        ));
         let usage = counted.usage();
         let messages = |entry: &ModelUsage| (entry.agent_id.clone(), entry.messages);
         let by: Vec<_> = usage.by.iter().map(messages).collect();
@@ -698,7 +787,7 @@ mod tests {
         for cut in (0..whole.len()).step_by(97) {
             put(&session.transcript(), &whole[..cut]);
             let mut anew = Counted::default();
-            anew.read_on(&session.transcript(), &session.record.session_id, None);
+            anew.read_on(&session.files(), None);
             assert_eq!(session.usage(), anew.usage(), "{cut}");
         }
     }
@@ -724,7 +813,7 @@ mod tests {
             }
             put(&session.transcript(), text.as_bytes());
             let mut anew = Counted::default();
-            anew.read_on(&session.transcript(), &session.record.session_id, None);
+            anew.read_on(&session.files(), None);
             prop_assert_eq!(session.usage(), anew.usage());
         }
 

@@ -130,6 +130,18 @@ pub struct Original {
     pub fingerprint: String,
     /// How many lines were too long to be copied.
     pub left_out: u64,
+    /// Further transcripts of the session that hold nothing which is not in a part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copied>,
+}
+
+/// A transcript that is not copied, because others hold all that it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Where it was, as in [`Part::original`].
+    pub original: String,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 /// What a part of an archive is.
@@ -138,12 +150,15 @@ pub struct Original {
 pub enum Kind {
     /// The messages, for people.
     Text,
-    /// The client's transcript, redacted and compressed.
+    /// One of the client's transcripts, redacted and compressed: the first is the session's own, each further one has records
+    /// that the others lack.
     Transcript,
     /// A subagent's transcript, likewise.
     Subagent,
     /// What the client noted of a subagent, redacted.
     Meta,
+    /// Another file that the client keeps of the session, as a long output of a tool, redacted and compressed.
+    File,
     /// The journal, compressed.
     Journal,
 }
@@ -164,9 +179,12 @@ pub struct Part {
     /// Of a copy: where the original was, from the folder of the client's project on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
-    /// Of a transcript's copy: the size in bytes of the original before it was copied.
+    /// Of a transcript's or a file's copy: the size in bytes of the original before it was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_bytes: Option<u64>,
+    /// Of a transcript's copy: a digest of the original's last bytes. One that goes on has them at the same place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 impl Manifest {

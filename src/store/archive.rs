@@ -538,6 +538,7 @@ impl Draft {
             lines: 0,
             original: None,
             original_bytes: None,
+            mark: None,
         };
         Ok(Writer {
             file: Growing::beside(&path)?,
@@ -625,9 +626,34 @@ impl Draft {
 }
 
 impl Writer {
-    /// Says where the original of a copy was and, of a transcript, its size.
+    /// Says where the original of a copy was and, of a transcript or a file, its size.
     pub fn set_original(&mut self, original: String, bytes: Option<u64>) {
         (self.part.original, self.part.original_bytes) = (Some(original), bytes);
+    }
+
+    /// Says what tells a transcript that goes on from one that was rewritten.
+    pub fn set_mark(&mut self, mark: String) {
+        self.part.mark = Some(mark);
+    }
+
+    /// What the part is called.
+    pub fn name(&self) -> &str {
+        &self.part.name
+    }
+
+    /// The size of the original of a copy, where it was said.
+    pub fn original_bytes(&self) -> Option<u64> {
+        self.part.original_bytes
+    }
+
+    /// What failed on this part.
+    pub fn failure(&self, action: &'static str, source: std::io::Error) -> Error {
+        Error::io(action, Path::new(&self.part.name))(source)
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.part.bytes == 0
     }
 
     /// Adds bytes that hold so many lines.

@@ -158,6 +158,14 @@ impl Lines {
         })
     }
 
+    /// What tells a file that goes on behind `offset` from one that was rewritten: a digest of the bytes before it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also where the file is shorter.
+    pub fn mark_at(&self, offset: u64) -> Result<String> {
+        self.mark(offset)
+    }
+
     fn mark(&self, offset: u64) -> Result<String> {
         let start = offset.saturating_sub(MARKED);
         let mut bytes = vec![0; usize::try_from(offset - start).unwrap_or_default()];

@@ -15,6 +15,7 @@
 
 mod archive;
 mod archive_agents;
+mod archive_files;
 mod archive_text;
 mod backup;
 mod bad_input;

@@ -1,10 +1,12 @@
 //! What `stats` counts of each session: what its events come to, and what it used of the models.
 
+use std::path::PathBuf;
+
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
 use crate::cli::gather::{Count, Heard};
-use crate::lifecycle::{transcript, usage};
+use crate::lifecycle::usage;
 use crate::model::activity::Agent;
 use crate::model::usage::ModelUsage;
 use crate::model::{SessionId, Timestamp, Usage};
@@ -72,9 +74,12 @@ impl<'a> Counting<'a> {
 
     fn usage(&self, session: &Heard<'_>) -> Result<Usage, String> {
         let (dir, record) = (session.dir, session.record);
-        let used = match transcript::find_named(record, session.moved) {
-            None if self.is_one => usage::of_session(self.env, dir, record),
-            main => usage::of_transcript(main.as_deref(), dir, record),
+        let used = if self.is_one {
+            usage::of_session(self.env, dir, record)
+        } else {
+            let named = [record.transcript_path.as_deref(), session.moved];
+            let named = named.into_iter().flatten().map(PathBuf::from);
+            usage::of_transcripts(named.collect(), dir, record)
         };
         let id = session.id;
         used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))

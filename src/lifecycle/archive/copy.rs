@@ -19,6 +19,10 @@ use crate::store::lines::Lines;
 
 /// How much text is dealt out at once. A line is never divided.
 const BATCH: usize = 1 << 20;
+/// The same of a file that is no transcript, in which a secret may have many lines.
+const FILE_BATCH: usize = 32 << 20;
+/// The shortest text in which a secret is looked for: what is no text is full of shorter ones.
+const SHORTEST_TEXT: usize = 8;
 /// The most threads: each takes some eight megabytes.
 const MAX_THREADS: usize = 4;
 /// How many batches wait, so that no thread does.
@@ -68,13 +72,51 @@ pub(super) fn copy(
         let mut room = Vec::new();
         Ok(move |batch: &[u8]| make(batch, making, &mut compressor, &mut room))
     };
-    deal(lines, &worker, |dealt| match dealt {
-        Dealt::Done(made) => take(made),
-        Dealt::LeftOut(left_out) => take(Made {
-            left_out,
+    deal(lines, BATCH, &worker, |dealt| take(dealt.into_made()))
+}
+
+/// Copies a file that is no transcript; what becomes of it is given to `take`, in order.
+///
+/// # Errors
+/// What reading or taking failed with.
+pub(super) fn copy_file(lines: &mut Lines, mut take: impl FnMut(Made) -> Result<()>) -> Result<()> {
+    let worker = |batch: &[u8]| {
+        let mut redactor = Redactor::default();
+        let clean = without_secrets(batch, &mut redactor);
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        compressor.include_checksum(true)?;
+        Ok(Made {
+            compressed: compressor.compress(&clean)?,
+            lines: memchr::memchr_iter(b'\n', batch).count() as u64,
+            redacted: redactor.into_counts(),
             ..Made::default()
-        }),
+        })
+    };
+    deal(lines, FILE_BATCH, &|| Ok(worker), |dealt| {
+        take(dealt.into_made())
     })
+}
+
+/// What stands for nothing: a file without bytes is none that can be decompressed.
+///
+/// # Errors
+/// Where the library fails.
+pub(super) fn nothing() -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(b"", LEVEL)
+}
+
+/// The bytes of a file without the secrets in its text. What is no text stays, byte for byte.
+fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
+    let mut clean = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let text = chunk.valid();
+        match text.len() < SHORTEST_TEXT {
+            true => clean.extend_from_slice(text.as_bytes()),
+            false => clean.extend_from_slice(redactor.text(text).as_bytes()),
+        }
+        clean.extend_from_slice(chunk.invalid());
+    }
+    clean
 }
 
 /// Notes what the records in all `lines` are, in order.
@@ -89,7 +131,7 @@ pub(super) fn survey(lines: &mut Lines, mut note: impl FnMut(Note)) -> Result<()
         }
         Ok(notes)
     };
-    deal(lines, &|| Ok(notes), |dealt| {
+    deal(lines, BATCH, &|| Ok(notes), |dealt| {
         if let Dealt::Done(notes) = dealt {
             notes.into_iter().for_each(&mut note);
         }
@@ -97,7 +139,7 @@ pub(super) fn survey(lines: &mut Lines, mut note: impl FnMut(Note)) -> Result<()
     })
 }
 
-fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
+pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
     if line.is_empty() {
         return;
     }
@@ -118,13 +160,28 @@ enum Dealt<T> {
     LeftOut(u64),
 }
 
+impl Dealt<Made> {
+    fn into_made(self) -> Made {
+        match self {
+            Self::Done(made) => made,
+            Self::LeftOut(left_out) => Made {
+                left_out,
+                ..Made::default()
+            },
+        }
+    }
+}
+
 /// Deals out all `lines` in batches to threads, each with a worker of its own; what becomes of them is given to `take`, in
 /// order.
 fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     lines: &mut Lines,
+    size: usize,
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
     mut take: impl FnMut(Dealt<T>) -> Result<()>,
 ) -> Result<()> {
+    // A file stays as it is; a transcript's last line may be cut off.
+    let ends_lines = size == BATCH;
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
     let todo = Mutex::new(todo);
@@ -134,13 +191,13 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
         }
         let mut under_way = VecDeque::new();
         loop {
-            let (mut batch, left_out) = lines.next_lines(BATCH)?;
+            let (mut batch, left_out) = lines.next_lines(size)?;
             let is_last = batch.is_empty();
             if left_out > 0 {
                 take(Dealt::LeftOut(left_out))?;
             }
             if !is_last {
-                if batch.last() != Some(&b'\n') {
+                if ends_lines && batch.last() != Some(&b'\n') {
                     batch.push(b'\n');
                 }
                 let (answer, made) = sync_channel(1);

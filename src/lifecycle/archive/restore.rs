@@ -48,12 +48,18 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
             .iter()
             .filter(move |part| part.kind == kind)
     };
-    if of(Kind::Transcript).next().is_none() {
+    let mut transcripts: Vec<&Part> = of(Kind::Transcript).collect();
+    // The session's own is the first of them.
+    transcripts.reverse();
+    let rest = of(Kind::File)
+        .chain(of(Kind::Meta))
+        .chain(of(Kind::Subagent));
+    let parts: Vec<&Part> = rest.chain(transcripts).collect();
+    if parts.is_empty() {
         return Err(lacking("it holds no transcript"));
     }
     let mut restored = Restored::default();
-    let agents = of(Kind::Meta).chain(of(Kind::Subagent));
-    for part in agents.chain(of(Kind::Transcript)) {
+    for part in parts {
         let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
         let path = folder.join(place);
         if file::look(&path)?.is_some() {
@@ -123,6 +129,10 @@ pub fn open_part(archive: &Archive, part: &Part) -> Result<Option<Box<dyn Read>>
     };
     if !part.name.ends_with(".zst") {
         return Ok(Some(Box::new(BufReader::new(opened))));
+    }
+    // An older version made nothing of an empty file.
+    if part.bytes == 0 {
+        return Ok(Some(Box::new(std::io::empty())));
     }
     let path = archive.part_path(&part.name);
     let decoder = zstd::stream::read::Decoder::new(opened);

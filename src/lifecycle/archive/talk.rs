@@ -99,6 +99,11 @@ fn key(said: &Said<'_>) -> u64 {
 }
 
 impl Survey {
+    /// Goes on with another transcript.
+    pub(super) fn next_file(&mut self) {
+        self.file += 1;
+    }
+
     /// Takes in what is kept of a record, in the order of the file.
     pub(super) fn note(&mut self, note: Note) {
         match note {
@@ -442,6 +447,12 @@ impl Talk {
             plan,
             ..Self::default()
         }
+    }
+
+    /// Goes on with another transcript, in the order of the survey.
+    pub(super) fn next_file(&mut self) {
+        self.file += 1;
+        self.operations = 0;
     }
 
     /// Writes what a record says, if no other has said it.

@@ -61,9 +61,12 @@ pub(super) fn examine(env: &Environment, state: &State, last: Option<&Last>) -> 
     let installed = settings::installed_at(state);
     let since = last.map(|last| last.at).max(installed)?;
     let mut missed: Vec<(Timestamp, SessionId, PathBuf)> = Vec::new();
-    let all = transcript::by_name(env).into_iter();
-    for (id, path) in all.filter(|(_, path)| AgentFile::at(path.clone()).is_none()) {
-        let Some(written) = written_after(&path, since) else {
+    for (id, paths) in transcript::by_name(env) {
+        let own = paths
+            .into_iter()
+            .filter(|path| AgentFile::at(path.clone()).is_none());
+        let written = own.filter_map(|path| Some((written_after(&path, since)?, path)));
+        let Some((written, path)) = written.max() else {
             continue;
         };
         // One that is gone from the records was on record; its transcript may have been restored.

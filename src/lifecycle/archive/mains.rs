@@ -1,0 +1,188 @@
+//! Which of a session's transcripts an archive holds: the fullest as the session's own, the others where they have records of
+//! their own. What is archived already and is in no file any more counts as one of them: a client has been seen to overwrite
+//! a transcript with a new, blank one.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use super::talk::hash;
+use super::{Archived, each_record};
+use crate::lifecycle::transcript::ClientFile;
+use crate::model::archive::{Kind, Part};
+use crate::model::redact::Redactor;
+use crate::store::lines::Lines;
+use crate::store::packed::Unpacked;
+use crate::store::{Error, Result};
+
+/// How much of a transcript is read at once.
+const BATCH: usize = 1 << 20;
+
+/// A transcript that goes into an archive.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Main<'a> {
+    /// One of the client's files.
+    There(&'a ClientFile),
+    /// A part of the archive before, of which the client has not everything any more.
+    Archived(&'a Part),
+}
+
+/// The transcripts that an archive holds.
+#[derive(Debug, Default)]
+pub(super) struct Mains<'a> {
+    /// The session's own comes first.
+    pub(super) kept: Vec<Main<'a>>,
+    /// Files in which nothing is that the kept ones have not.
+    pub(super) copies: Vec<&'a ClientFile>,
+    /// Whether a file has something that the archive before has not.
+    pub(super) has_news: bool,
+}
+
+impl Mains<'_> {
+    /// Whether the client has none of them any more, or only less of each.
+    pub(super) fn are_gone(&self) -> bool {
+        let is_there = |main: &Main<'_>| matches!(main, Main::There(_));
+        !self.kept.is_empty() && !self.kept.iter().any(is_there)
+    }
+}
+
+/// Chooses among the client's `files` and what the archive `before` has.
+///
+/// # Errors
+/// [`Error`] where one cannot be read.
+pub(super) fn choose<'a>(
+    files: &'a [ClientFile],
+    before: Option<&'a Archived>,
+) -> Result<Mains<'a>> {
+    let parts = before.map_or_else(Vec::new, |before| transcripts(before));
+    let mut mains = Mains::default();
+    if files.is_empty() {
+        mains.kept = parts.into_iter().map(Main::Archived).collect();
+        return Ok(mains);
+    }
+    let (mut begun, mut rest) = (HashSet::new(), Vec::new());
+    for part in &parts {
+        match file_that_goes_on(files, part)? {
+            Some(file) => {
+                mains.has_news |= part.original_bytes != Some(file.size);
+                begun.insert(&file.path);
+            }
+            None => rest.push(*part),
+        }
+    }
+    if rest.is_empty() && files.len() == 1 {
+        mains.has_news |= begun.is_empty();
+        mains.kept = files.iter().map(Main::There).collect();
+        return Ok(mains);
+    }
+    let mut archived = HashSet::new();
+    let mut all = Vec::new();
+    for part in parts {
+        let keys = before.map_or(Ok(HashSet::new()), |before| keys_of(before, part))?;
+        archived.extend(keys.iter().copied());
+        if rest.iter().any(|left| left.name == part.name) {
+            all.push((Main::Archived(part), part.original_bytes.unwrap_or(0), keys));
+        }
+    }
+    for file in files {
+        let keys = match Lines::open(&file.path)? {
+            Some(mut lines) => keys(&mut lines, true)?,
+            None => HashSet::new(),
+        };
+        mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
+        all.push((Main::There(file), file.size, keys));
+    }
+    // Of two with the same records the client's own counts, unless it is shorter.
+    all.sort_by_key(|(main, size, keys)| {
+        Reverse((keys.len(), *size, matches!(main, Main::There(_))))
+    });
+    let mut held = HashSet::new();
+    for (main, _, keys) in all {
+        let is_first = mains.kept.is_empty();
+        match main {
+            _ if is_first || !keys.is_subset(&held) => mains.kept.push(main),
+            Main::There(file) => mains.copies.push(file),
+            Main::Archived(_) => {}
+        }
+        held.extend(keys);
+    }
+    Ok(mains)
+}
+
+fn transcripts(archived: &Archived) -> Vec<&Part> {
+    let parts = archived.manifest.parts.iter();
+    parts.filter(|part| part.kind == Kind::Transcript).collect()
+}
+
+/// The file that begins with all that the part is a copy of.
+fn file_that_goes_on<'a>(files: &'a [ClientFile], part: &Part) -> Result<Option<&'a ClientFile>> {
+    let (Some(mark), Some(size)) = (&part.mark, part.original_bytes) else {
+        return Ok(None);
+    };
+    for file in files.iter().filter(|file| file.size >= size) {
+        if let Some(lines) = Lines::open(&file.path)?
+            && lines.mark_at(size)? == *mark
+        {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
+    match opened(archived, part)? {
+        Some((_unpacked, mut lines)) => keys(&mut lines, false),
+        None => Ok(HashSet::new()),
+    }
+}
+
+/// Opens what a part of an archive holds; it is there as long as the first of the two.
+///
+/// # Errors
+/// [`Error`] where it cannot be decompressed.
+pub(super) fn opened(archived: &Archived, part: &Part) -> Result<Option<(Unpacked, Lines)>> {
+    if part.bytes == 0 {
+        return Ok(None);
+    }
+    let path = archived.archive.part_path(&part.name);
+    let Some(unpacked) = Unpacked::of(&path)? else {
+        return Err(Error::Content {
+            path,
+            why: "it is missing, or not compressed".to_owned(),
+        });
+    };
+    let lines = Lines::open(unpacked.path())?;
+    Ok(lines.map(|lines| (unpacked, lines)))
+}
+
+/// What tells the records of a transcript apart: their ids, and of those without one their text. What is not whole at the end is
+/// still being written.
+fn keys(lines: &mut Lines, redact: bool) -> Result<HashSet<u64>> {
+    let mut redactor = Redactor::default();
+    let mut keys = HashSet::new();
+    loop {
+        let (batch, _) = lines.next_lines(BATCH)?;
+        if batch.is_empty() {
+            return Ok(keys);
+        }
+        for line in batch.split_inclusive(|byte| *byte == b'\n') {
+            let (line, is_whole) = match line.strip_suffix(b"\n") {
+                Some(line) => (line, true),
+                None => (line, false),
+            };
+            let mut ids = 0;
+            each_record(line, |told| {
+                if let Some(uuid) = told.uuid.text() {
+                    keys.insert(hash(&*uuid));
+                    ids += 1;
+                }
+            });
+            if ids == 0 && is_whole && !line.is_empty() {
+                let text = String::from_utf8_lossy(line);
+                keys.insert(match redact {
+                    true => hash(&*redactor.transcript_line(&text)),
+                    false => hash(&*text),
+                });
+            }
+        }
+    }
+}
