@@ -14,7 +14,7 @@
 
 use std::path::Path;
 
-use crate::identity::ladder::{self, Answer, Candidate, Question, Sight};
+use crate::identity::ladder::{self, Answer, Live, Question, Sight};
 #[cfg(feature = "cli")]
 use crate::lifecycle::cleanup;
 use crate::model::{Config, SessionId};
@@ -24,14 +24,13 @@ use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
 use crate::store::{Environment, Error, Places, Result, State, clock, config, project};
 
-/// The sessions of this user on this machine: the environment, the places and the settings, read once.
+/// The sessions of this user on this machine: the environment, the places and the settings, read once. The state directory is
+/// looked for at each question, so that one that is made later is seen.
 #[derive(Debug)]
 pub struct Sessions {
     env: Environment,
     places: Places,
     config: Config,
-    state: Option<State>,
-    fault: Option<Error>,
 }
 
 impl Sessions {
@@ -43,11 +42,16 @@ impl Sessions {
         let loaded = config::load(&places);
         #[cfg(feature = "cli")]
         let loaded = retention::settled(loaded, &Keeping::of_client(&env));
-        Self::new(env, places, loaded.config)
+        Self {
+            env,
+            places,
+            config: loaded.config,
+        }
     }
 
     /// With the state and the pointers in these directories, and every setting its default: for tests, and for programs
-    /// that keep a state of their own.
+    /// that keep a state of their own. Nothing else is looked at: neither this process's environment nor the transcripts of the
+    /// client that is installed.
     ///
     /// # Errors
     /// [`Error::Unsafe`] where the state directory is not this user's alone; [`Error::Io`] where it cannot be created.
@@ -58,22 +62,16 @@ impl Sessions {
             config: None,
         };
         State::create(&places)?;
-        Ok(Self::new(Environment::read(), places, Config::default()))
-    }
-
-    fn new(env: Environment, places: Places, config: Config) -> Self {
-        let (state, fault) = match State::open(&places) {
-            Ok(state) => (state, None),
-            Err(Error::NoStateDir) => (None, None),
-            Err(err) => (None, Some(err)),
+        let env = Environment {
+            // A folder of its own that is never made: without one, the user's would be looked for.
+            claude_config_dir: Some(state.join("no-client")),
+            ..Environment::default()
         };
-        Self {
+        Ok(Self {
             env,
             places,
-            config,
-            state,
-            fault,
-        }
+            config: Config::default(),
+        })
     }
 
     /// Which session is this: the first rung of the ladder that answers, and how far to trust it.
@@ -91,15 +89,20 @@ impl Sessions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resolve(&self, question: &Question) -> Answer {
-        ladder::resolve(&self.sight(), question)
+        let (state, fault) = self.state();
+        ladder::resolve(&self.sight(state.as_ref(), fault.as_ref()), question)
     }
 
-    /// The live sessions of the project that the directory `dir` belongs to, the most recently active first.
+    /// The live sessions of the project that the directory `dir` belongs to, the most recently active first, and which records
+    /// could not be read.
     ///
     /// # Errors
-    /// [`Error::Io`] where `dir` is not there.
-    pub fn live(&self, dir: &Path) -> Result<Vec<Candidate>> {
-        Ok(ladder::live_in_project(&self.sight(), &project::existing(dir)?).sessions)
+    /// [`Error::Io`] where `dir` is not there; else why there is no state directory: which sessions are live is not known then.
+    pub fn live(&self, dir: &Path) -> Result<Live> {
+        let project = project::existing(dir)?;
+        let state = State::open(&self.places)?;
+        let sight = self.sight(state.as_ref(), None);
+        Ok(ladder::live_in_project(&sight, &project))
     }
 
     /// Makes `id` the current session of the project that the directory `dir` belongs to, in the pointer
@@ -119,7 +122,8 @@ impl Sessions {
     /// Then the old pointer stands.
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
-        self.pointers()
+        let (state, _) = self.state();
+        self.pointers(state.as_ref())
             .store(&project.name(), id, Durability::Synced)
     }
 
@@ -130,10 +134,14 @@ impl Sessions {
     /// [`Error::Io`] where `dir` is not there.
     pub fn stored_session_id(&self, dir: &Path) -> Result<Option<SessionId>> {
         let project = project::existing(dir)?;
-        Ok(self.pointers().read(&project.name()).fresh().cloned())
+        let (state, _) = self.state();
+        let pointers = self.pointers(state.as_ref());
+        Ok(pointers.read(&project.name()).fresh().cloned())
     }
 
-    /// Removes stale pointers and what processes that died left behind, and says what that was.
+    /// Does what `ccsession cleanup` does, and says what that was: removes stale pointers and what processes that died left
+    /// behind; where the settings ask for it, archives sessions that have ended; and once a day compresses journals that are long
+    /// over and removes sessions and archives that were kept for as long as the settings say. It may take long.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -148,29 +156,104 @@ impl Sessions {
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
-        let keeps = Keeping::of_all(&self.env, None, self.state.as_ref()).days;
+        let (state, _) = self.state();
+        let keeps = Keeping::of_all(&self.env, None, state.as_ref()).days;
         let now = clock::now();
         let mode = cleanup::Mode::Asked;
         cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)
     }
 
-    fn pointers(&self) -> Pointers<'_> {
+    /// The state directory as it is now, and why there is none that can be used.
+    fn state(&self) -> (Option<State>, Option<Error>) {
+        match State::open(&self.places) {
+            Ok(state) => (state, None),
+            Err(err) => (None, Some(err)),
+        }
+    }
+
+    fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {
         Pointers {
             dir: &self.places.pointers,
-            state: self.state.as_ref(),
+            state,
             ttl: self.config.ttl,
             now: clock::now(),
         }
     }
 
-    fn sight(&self) -> Sight<'_> {
+    fn sight<'s>(&'s self, state: Option<&'s State>, fault: Option<&'s Error>) -> Sight<'s> {
         Sight {
             env: &self.env,
             places: &self.places,
             config: &self.config,
-            state: self.state.as_ref(),
-            state_fault: self.fault.as_ref(),
+            state,
+            state_fault: fault,
             now: clock::now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::ladder::Rung;
+    use crate::model::{Event, Record};
+
+    #[test]
+    fn only_what_was_given_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = Sessions::at(&dir.path().join("state"), dir.path()).unwrap();
+        assert!(sessions.env.claude_session_id.is_none() && sessions.env.home.is_none());
+        assert_eq!(sessions.resolve(&Question::default()).id, None);
+    }
+
+    #[test]
+    fn a_state_that_is_made_later_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places {
+            state: Some(dir.path().join("state")),
+            pointers: dir.path().to_owned(),
+            config: None,
+        };
+        let sessions = Sessions {
+            env: Environment::default(),
+            places,
+            config: Config::default(),
+        };
+        assert_eq!(sessions.live(dir.path()).unwrap().sessions, []);
+        let state = State::create(&sessions.places).unwrap();
+        let project = project::existing(dir.path()).unwrap();
+        let id: SessionId = "s-1".parse().unwrap();
+        let now = clock::now();
+        let record = Record::new(id.clone(), &project, now);
+        let event = Event {
+            v: 1,
+            ts: Some(now),
+            event: "SessionStart".to_owned(),
+            ..Event::default()
+        };
+        state.session(&id).create(&record, &event).unwrap();
+        crate::store::index::add_to_project(&state, &project.key(), &id).unwrap();
+        let live = sessions.live(dir.path()).unwrap().sessions;
+        assert_eq!(live.len(), 1);
+        let question = Question {
+            about: ladder::About::Project(project),
+            ..Question::default()
+        };
+        assert_eq!(sessions.resolve(&question).rung, Rung::Project);
+    }
+
+    #[test]
+    fn that_nothing_can_be_known_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = Sessions {
+            env: Environment::default(),
+            places: Places {
+                state: None,
+                pointers: dir.path().to_owned(),
+                config: None,
+            },
+            config: Config::default(),
+        };
+        assert!(matches!(sessions.live(dir.path()), Err(Error::NoStateDir)));
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How long a pointer is fresh.
     pub ttl: Duration,

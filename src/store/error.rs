@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file operation that failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// The operating system said no.
     Io {
@@ -41,6 +42,7 @@ pub enum Error {
 
 /// Why a file or directory that is there must not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unsafe {
     /// A symbolic link where none may be.
     Symlink,

@@ -105,12 +105,10 @@ fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
         ..Environment::default()
     };
     let day = Duration::from_secs(86_400);
-    let config = Config {
-        retention_sessions: Some(day * 30),
-        retention_archive: Some(day * 60),
-        archive_auto: false,
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.retention_sessions = Some(day * 30);
+    config.retention_archive = Some(day * 60);
+    config.archive_auto = false;
     let ahead = clock::now().after(day * 400);
     let report = cleanup::run(&env, &places, &config, 30.0, ahead, Mode::Asked).unwrap();
     assert_eq!(report.pruned, []);
