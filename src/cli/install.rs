@@ -82,7 +82,7 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
             "{events} events are registered in {file} already; nothing was changed"
         ));
     }
-    let hindrance = hindrance(context, &settings, &change);
+    let hindrance = hindrance(context, &settings, &change, version);
     if hindrance.is_none() && change.is_one() {
         output::line(
             "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
@@ -95,12 +95,17 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
 }
 
 /// What keeps Claude Code from running these hooks all the same, as far as its settings say.
-fn hindrance(context: &Context, settings: &Settings, change: &Change) -> Option<String> {
+fn hindrance(
+    context: &Context,
+    settings: &Settings,
+    change: &Change,
+    version: Option<Version>,
+) -> Option<String> {
     let start = match settings.scope {
         Scope::User => here(&context.env)?,
         Scope::Project | Scope::Local => settings.path.parent()?.parent()?.to_owned(),
     };
-    let reading = Reading::of(&context.env, &start);
+    let reading = Reading::of(&context.env, &start, version);
     let ignored = reading
         .ignored()
         .find(|(read, _)| resolved(&read.path) == change.path);

@@ -17,6 +17,7 @@ use self::json::Json;
 use self::places::Places;
 pub use self::places::{MANAGED_DIR, files_of, project_files};
 use self::policy::Policy;
+use super::client::Version;
 use crate::model::text::one_line;
 use crate::store::{Environment, file, shown};
 
@@ -49,6 +50,29 @@ impl Source {
         }
     }
 }
+
+/// How a client judges what is wrong in a settings file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As those do that were tested up to 2.1.197: one hook that is wrong costs the whole file, and what is wrong in managed
+    /// settings costs nobody anything.
+    Old,
+    /// As those do that were tested from 2.1.329 on.
+    New,
+}
+
+impl Manner {
+    /// The manner of a client of this version, where it is known.
+    pub fn of(version: Option<Version>) -> Self {
+        match version {
+            Some(version) if version <= LAST_OLD => Self::Old,
+            _ => Self::New,
+        }
+    }
+}
+
+/// The newest client that was seen to judge in the old manner.
+const LAST_OLD: Version = Version(2, 1, 197);
 
 /// Why the client ignores a settings file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +120,7 @@ impl Document {
     ///
     /// # Errors
     /// Why the client ignores the whole file.
-    pub fn read(bytes: &[u8], source: Source) -> Result<Self, Ignored> {
+    pub fn read(bytes: &[u8], source: Source, manner: Manner) -> Result<Self, Ignored> {
         if bytes.len() > MAX_BYTES {
             return Err(Ignored::TooLarge);
         }
@@ -110,7 +134,7 @@ impl Document {
         let json = Json::parse(&text).ok_or(Ignored::NotJson)?;
         let members = json.members().ok_or(Ignored::NotAnObject)?;
         let ignored = |(path, why)| Ignored::Value { path, why };
-        let commands = match (source, hooks::commands(&json)) {
+        let commands = match (source, hooks::commands(&json, manner)) {
             // Of a managed document only the hooks are left out.
             (Source::Managed, commands) => commands.unwrap_or_default(),
             (_, commands) => {
@@ -218,18 +242,20 @@ impl fmt::Display for Disarmed {
 pub struct Reading {
     /// The files that are there, in the order of their weight, the least first.
     pub files: Vec<Read>,
+    manner: Manner,
 }
 
 impl Reading {
-    /// Reads the files of a client that is started in `start`.
-    pub fn of(env: &Environment, start: &Path) -> Self {
+    /// Reads the files of a client of this version that is started in `start`.
+    pub fn of(env: &Environment, start: &Path, version: Option<Version>) -> Self {
+        let manner = Manner::of(version);
         let mut files: Vec<Read> = Vec::new();
         for (source, path) in Places::of(env, start).files() {
             // In the home directory the user's settings are the project's, too.
             if files.iter().any(|read| read.path == path) {
                 continue;
             }
-            if let Some(content) = content(&path, source) {
+            if let Some(content) = content(&path, source, manner) {
                 files.push(Read {
                     source,
                     path,
@@ -237,7 +263,7 @@ impl Reading {
                 });
             }
         }
-        Self { files }
+        Self { files, manner }
     }
 
     /// The files that the client heeds.
@@ -261,14 +287,14 @@ impl Reading {
                 Err(Ignored::NotJson | Ignored::NotAnObject | Ignored::TooLarge)
             )
         });
-        if let Some(read) = broken {
+        if let (Some(read), Manner::New) = (broken, self.manner) {
             return Some(Disarmed::NoStart(read.path.clone()));
         }
         let mut policy = Policy::default();
         let mut disabled = None;
         for (read, document) in self.heeded() {
             if read.source == Source::Managed {
-                policy.add(&document.json, &read.path);
+                policy.add(&document.json, &read.path, self.manner);
             } else if let Some(value) = document.switch("disableAllHooks") {
                 disabled = Some((value, read.path.clone()));
             }
@@ -294,10 +320,10 @@ impl Reading {
 }
 
 /// What is in a settings file; nothing where there is none.
-fn content(path: &Path, source: Source) -> Option<Result<Document, Ignored>> {
+fn content(path: &Path, source: Source, manner: Manner) -> Option<Result<Document, Ignored>> {
     match file::read_any(path, MAX_BYTES + 1) {
         Ok(None) => None,
-        Ok(Some(content)) => Some(Document::read(&content.bytes, source)),
+        Ok(Some(content)) => Some(Document::read(&content.bytes, source, manner)),
         Err(crate::store::Error::Unsafe {
             why: crate::store::Unsafe::TooLarge(_),
             ..
@@ -314,7 +340,7 @@ mod tests {
         Read {
             source,
             path: PathBuf::from(format!("/{}", source.name())),
-            content: Document::read(text.as_bytes(), source),
+            content: Document::read(text.as_bytes(), source, Manner::New),
         }
     }
 
@@ -323,6 +349,7 @@ mod tests {
         let files = files.iter().map(|(source, text)| read(*source, text));
         let reading = Reading {
             files: files.collect(),
+            manner: Manner::New,
         };
         [Source::User, Source::Managed].map(|source| reading.disarmed(source))
     }
@@ -408,10 +435,15 @@ mod tests {
         not_utf8.push(0xff);
         not_utf8.extend_from_slice(format!("\",{}", &ours[1..]).as_bytes());
         for bytes in [ours.as_bytes().to_vec(), with_mark, sixteen, not_utf8] {
-            let document = Document::read(&bytes, Source::User).unwrap();
+            let document = Document::read(&bytes, Source::User, Manner::New).unwrap();
             assert_eq!(document.commands().len(), 1);
         }
-        assert_eq!(Document::read(b"", Source::User).unwrap().commands(), []);
+        assert_eq!(
+            Document::read(b"", Source::User, Manner::New)
+                .unwrap()
+                .commands(),
+            []
+        );
     }
 
     #[test]
@@ -425,8 +457,29 @@ mod tests {
                 "`hooks.PreToolUse[0].hooks` is not a list",
             ),
         ] {
-            let why = Document::read(text.as_bytes(), Source::Project).unwrap_err();
+            let why = Document::read(text.as_bytes(), Source::Project, Manner::New).unwrap_err();
             assert_eq!(why.to_string(), said);
         }
+    }
+
+    #[test]
+    fn an_old_client_ignores_a_file_for_any_hook_and_no_managed_settings_stop_it() {
+        let wrong = br#"{"hooks": {"Stop": [{"hooks": [{"type": "nope"}]}]}}"#;
+        assert!(Document::read(wrong, Source::User, Manner::New).is_ok());
+        assert!(Document::read(wrong, Source::User, Manner::Old).is_err());
+        for text in ["[]", r#"{"allowManagedHooksOnly": 1}"#] {
+            let reading = |manner| Reading {
+                files: vec![read(Source::Managed, text)],
+                manner,
+            };
+            assert_eq!(reading(Manner::Old).disarmed(Source::User), None, "{text}");
+            assert!(
+                reading(Manner::New).disarmed(Source::User).is_some(),
+                "{text}"
+            );
+        }
+        assert_eq!(Manner::of(Some(Version(2, 1, 50))), Manner::Old);
+        assert_eq!(Manner::of(Some(Version(2, 1, 329))), Manner::New);
+        assert_eq!(Manner::of(None), Manner::New);
     }
 }

@@ -94,7 +94,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.extend(registered::examine(env, on_record.as_ref(), version));
     let keeping = Keeping::of_all(env, here(env).as_deref(), on_record.as_ref());
     let loaded = retention::settled(config::load(places), &keeping);
-    findings.extend(state(env, places, &loaded.config, &keeping, now));
+    findings.extend(state(env, places, &loaded.config, &keeping, version, now));
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
@@ -170,6 +170,7 @@ fn state(
     places: &Places,
     config: &Config,
     keeping: &Keeping,
+    version: Option<Version>,
     now: Timestamp,
 ) -> Vec<Finding> {
     let state = match State::open(places) {
@@ -194,7 +195,7 @@ fn state(
     let last = evidence::last(&state);
     let last_at = last.as_ref().map(|last| last.at);
     let mut findings = vec![space(&state), last_event(last.as_ref(), now)];
-    findings.extend(evidence::examine(env, &state, last.as_ref()));
+    findings.extend(evidence::examine(env, &state, last.as_ref(), version));
     findings.extend(elsewhere::examine(env, places, last_at, now));
     findings.extend(evidence::coverage(env, &state));
     findings.extend(journals(&state));

@@ -2,6 +2,7 @@
 //! file. A hook that may keep something from happening must not get lost silently: where one cannot be loaded the client
 //! loads nothing of the file. Of all other events it only leaves out the part that is wrong.
 
+use super::Manner;
 use super::json::Json;
 use super::schema::Shape;
 use super::schema::Shape::{Bool, List, Map, Object, OneOf, SomeText, Text};
@@ -166,7 +167,7 @@ pub struct Command {
 ///
 /// # Errors
 /// What makes the client ignore the whole file: the path to it, and what is wrong with it.
-pub(super) fn commands(settings: &Json) -> Result<Vec<Command>, (String, String)> {
+pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, (String, String)> {
     let wrong = |path: &str, why: &str| Err((path.to_owned(), why.to_owned()));
     if let Some(key) = guard_outside(settings) {
         return wrong(key, "holds hooks that belong under `hooks`");
@@ -211,21 +212,22 @@ pub(super) fn commands(settings: &Json) -> Result<Vec<Command>, (String, String)
             if holds_guard(group, 3, false, &[], false) {
                 return wrong(&path, "holds hooks of another event");
             }
-            group_commands(event, group, &path, is_guard, &mut commands)?;
+            let is_strict = is_guard || manner == Manner::Old;
+            group_commands(event, group, &path, is_strict, &mut commands)?;
         }
     }
     Ok(commands)
 }
 
-/// Adds the commands of a group. A part that is wrong is left out, or, of a guard, an error.
+/// Adds the commands of a group. A part that is wrong is left out or, where the client is strict, an error.
 fn group_commands(
     event: &str,
     group: &Json,
     path: &str,
-    is_guard: bool,
+    is_strict: bool,
     commands: &mut Vec<Command>,
 ) -> Result<(), (String, String)> {
-    let left_out = |path: String, why: &str| match is_guard {
+    let left_out = |path: String, why: &str| match is_strict {
         true => Err((path, why.to_owned())),
         false => Ok(()),
     };
@@ -361,7 +363,11 @@ mod tests {
     #[track_caller]
     fn check(more: &str, expected: Option<usize>) {
         let json = Json::parse(&format!("{{\"hooks\":{{{OURS},{more}}}}}")).unwrap();
-        assert_eq!(commands(&json).ok().map(|it| it.len()), expected, "{more}");
+        assert_eq!(
+            commands(&json, Manner::New).ok().map(|it| it.len()),
+            expected,
+            "{more}"
+        );
     }
 
     #[test]
@@ -426,7 +432,10 @@ mod tests {
             r#"{"hooks":{"matcher":"","hooks":[{"type":"command","command":"x"}]}}"#,
             r#"{"hooks":{"Nope":{"PreToolUse":[3]}}}"#,
         ] {
-            assert!(commands(&Json::parse(text).unwrap()).is_err(), "{text}");
+            assert!(
+                commands(&Json::parse(text).unwrap(), Manner::New).is_err(),
+                "{text}"
+            );
         }
         for text in [
             r#"{"hooks":"x"}"#,
@@ -437,7 +446,7 @@ mod tests {
             r#"{"Stop":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
         ] {
             assert_eq!(
-                commands(&Json::parse(text).unwrap()),
+                commands(&Json::parse(text).unwrap(), Manner::New),
                 Ok(Vec::new()),
                 "{text}"
             );

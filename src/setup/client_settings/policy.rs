@@ -1,6 +1,7 @@
 //! What whoever manages the machine lays down. A managed document is never ignored for one value: what cannot be read in it
 //! the client leaves out, and of a restriction it takes the strictest reading.
 
+use super::Manner;
 use super::json::Json;
 
 /// What the managed documents say about hooks, one over the other: a later one wins.
@@ -16,13 +17,15 @@ pub(super) struct Policy<D> {
 
 impl<D: Clone> Policy<D> {
     /// Adds what `settings`, from `document`, say.
-    pub(super) fn add(&mut self, settings: &Json, document: &D) {
+    pub(super) fn add(&mut self, settings: &Json, document: &D, manner: Manner) {
         let said = |value: bool| Some((value, document.clone()));
         if let Some(Json::Bool(value)) = settings.get("disableAllHooks") {
             self.disables_all = said(*value);
         }
         match settings.get("allowManagedHooksOnly") {
             None | Some(Json::Null) => {}
+            Some(Json::Bool(value)) => self.managed_only = said(*value),
+            Some(_) if manner == Manner::Old => {}
             Some(value) => self.managed_only = said(as_restriction(value)),
         }
         match settings.get("strictPluginOnlyCustomization") {
@@ -52,7 +55,7 @@ mod tests {
     fn policy(documents: &[&str]) -> Policy<usize> {
         let mut policy = Policy::default();
         for (index, text) in documents.iter().enumerate() {
-            policy.add(&Json::parse(text).unwrap(), &index);
+            policy.add(&Json::parse(text).unwrap(), &index, Manner::New);
         }
         policy
     }

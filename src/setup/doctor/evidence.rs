@@ -7,6 +7,7 @@ use super::Finding;
 use crate::lifecycle::coverage::{self, Coverage, is_of_hook};
 use crate::lifecycle::transcript::{self, AgentFile, line::Line};
 use crate::model::{SessionId, Timestamp};
+use crate::setup::client::Version;
 use crate::setup::client_settings::{Reading, Source};
 use crate::setup::settings;
 use crate::store::lines::{Found, Lines};
@@ -56,7 +57,12 @@ fn has_hook_event(state: &State, id: &SessionId) -> bool {
 }
 
 /// Names the sessions that should have been recorded since the last event, and were not.
-pub(super) fn examine(env: &Environment, state: &State, last: Option<&Last>) -> Option<Finding> {
+pub(super) fn examine(
+    env: &Environment,
+    state: &State,
+    last: Option<&Last>,
+    version: Option<Version>,
+) -> Option<Finding> {
     // Before anything was registered nothing could be recorded.
     let installed = settings::installed_at(state);
     let since = last.map(|last| last.at).max(installed)?;
@@ -81,7 +87,7 @@ pub(super) fn examine(env: &Environment, state: &State, last: Option<&Last>) -> 
         1 => "a session was".to_owned(),
         count => format!("{count} sessions were"),
     };
-    let why = reason(env, path).map(|why| format!("; there {why}"));
+    let why = reason(env, path, version).map(|why| format!("; there {why}"));
     let found = format!(
         "hooks do not run: {count} not recorded since the last event; the last of them is {id}, in {}{}",
         shown(path),
@@ -102,9 +108,9 @@ fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
 }
 
 /// Why hooks do not run where the client of the transcript at `path` was started, if its settings tell.
-fn reason(env: &Environment, path: &Path) -> Option<String> {
+fn reason(env: &Environment, path: &Path, version: Option<Version>) -> Option<String> {
     let start = started_in(path)?;
-    let reading = Reading::of(env, &start);
+    let reading = Reading::of(env, &start, version);
     let ignored = || {
         let (read, why) = reading.ignored().next()?;
         Some(format!("Claude Code ignores {}: {why}", shown(&read.path)))

@@ -68,7 +68,7 @@ pub(super) fn examine(
         hooks_dir: &hooks_dir,
         version,
     };
-    let reading = Reading::of(env, &start);
+    let reading = Reading::of(env, &start, version);
     let mut recorders = Recorders::default();
     let mut findings = Vec::new();
     for read in &reading.files {
