@@ -231,7 +231,10 @@ mod tests {
             event: "SessionStart".to_owned(),
             ..Event::default()
         };
-        state.session(&id).create(&record, &event).unwrap();
+        state
+            .session(&id)
+            .create(&record, &event, crate::store::write::Durability::Cached)
+            .unwrap();
         crate::store::index::add_to_project(&state, &project.key(), &id).unwrap();
         let live = sessions.live(dir.path()).unwrap().sessions;
         assert_eq!(live.len(), 1);

@@ -37,6 +37,8 @@ use context::Context;
 use serde_json::Value;
 use status::Status;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
@@ -81,6 +83,10 @@ fn run_verb(verb: Verb) -> u8 {
         ));
         return Status::Failed as u8;
     }
+    // What a command starts with is its own.
+    if !matches!(verb, Verb::Run(_) | Verb::Become(_)) {
+        raise_limit_of_files();
+    }
     let done = match verb {
         Verb::Current(args) => current::run(&context, args),
         Verb::Store(args) => store::run(&context, args),
@@ -112,6 +118,16 @@ fn run_verb(verb: Verb) -> u8 {
         status::of(&err)
     });
     status as u8
+}
+
+/// Lets this process have as many open files as it may: a session's journal may have more parts than are usual.
+fn raise_limit_of_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        limit.current = limit.maximum;
+        // Where the system refuses, the usual number is enough for most.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 /// Says on stderr, to whoever debugs, what this process has logged.

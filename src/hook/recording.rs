@@ -101,6 +101,15 @@ struct Client {
     around: Vec<Outer>,
 }
 
+/// When the pointer is written that names the session already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Move {
+    /// Where it is old.
+    IfNeeded,
+    /// Always: a client has just started.
+    ForStart,
+}
+
 /// A session in whose process tree the client runs.
 struct Outer {
     id: SessionId,
@@ -113,6 +122,8 @@ struct Outer {
 enum Heard {
     Before,
     First,
+    /// It has a journal, and its record is lost.
+    WithoutRecord,
 }
 
 impl Recording<'_> {
@@ -194,29 +205,60 @@ impl Recording<'_> {
     /// The hot path: one line in the journal, and nothing else unless the session is first heard of now.
     fn tool_event(&mut self, state: &State, id: &SessionId) {
         let event = self.event(id);
-        let session = state.session(id);
-        let appended = session.append(&without_known(event.clone(), &session.scope()));
-        if self.appended(state, &session, appended) == Some(Appended::Missing) {
+        let heard = self.hear(state, id, &event);
+        if heard != Heard::Before {
             let place = self.place(Some(state), id);
-            self.begin(state, id, &place, event, "late");
+            self.enter(state, id, &place, event, "late", heard);
             self.join(state, id, &place);
+        }
+    }
+
+    /// Appends the event to the session's journal, if there is one.
+    fn hear(&mut self, state: &State, id: &SessionId, event: &Event) -> Heard {
+        let session = state.session(id);
+        let scope = session.scope();
+        let known = scope.as_ref();
+        let event = event.clone();
+        let appended = session.append(&without_known(event, known.unwrap_or(&Scope::default())));
+        match self.appended(state, &session, appended) {
+            Some(Appended::Missing) => Heard::First,
+            Some(Appended::Done { .. }) if scope.is_none() => Heard::WithoutRecord,
+            Some(Appended::Done { .. }) | None => Heard::Before,
+        }
+    }
+
+    /// Enters a session that has no record, or none any more: one says that it began by `source`.
+    fn enter(
+        &mut self,
+        state: &State,
+        id: &SessionId,
+        place: &Place,
+        event: Event,
+        source: &str,
+        heard: Heard,
+    ) {
+        match heard {
+            Heard::Before => {}
+            Heard::First => self.begin(state, id, place, event, source),
+            Heard::WithoutRecord => self.make_record_again(state, id, place, source),
         }
     }
 
     fn session_start(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         let source = self.payload.text("source").unwrap_or_default();
-        // The pointer comes first: synchronising it would write out with it whatever else was created before.
-        if source == "compact" {
-            self.refresh_pointer(state, id, place);
-        } else {
-            self.move_pointer(state, id, place, Durability::Synced);
-        }
+        // The record comes first: it is the one file that is synchronised, since a session that goes on after a power failure
+        // needs it. A pointer does not outlive its client, and the next start writes it again.
         if let Some(state) = state {
             if let ("clear" | "resume" | "fork", Some(client)) = (source.as_str(), &place.client) {
                 self.previous = session_before(state, client, id);
             }
             self.journal(state, id, place, &source);
             self.join(state, id, place);
+        }
+        if source == "compact" {
+            self.refresh_pointer(state, id, place);
+        } else {
+            self.move_pointer(state, id, place, Move::ForStart);
         }
         self.provide_id(id);
         if let Some(state) = state {
@@ -233,13 +275,13 @@ impl Recording<'_> {
         if self.payload.is_task_notification() {
             self.refresh_pointer(state, id, place);
         } else {
-            self.move_pointer(state, id, place, Durability::Cached);
+            self.move_pointer(state, id, place, Move::IfNeeded);
         }
     }
 
     fn other(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         if let Some(state) = state
-            && self.journal(state, id, place, "late") == Heard::First
+            && self.journal(state, id, place, "late") != Heard::Before
         {
             self.join(state, id, place);
         }
@@ -265,13 +307,9 @@ impl Recording<'_> {
     /// which says that it began by `source`.
     fn journal(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) -> Heard {
         let event = self.event(id);
-        let session = state.session(id);
-        let appended = session.append(&without_known(event.clone(), &session.scope()));
-        if self.appended(state, &session, appended) != Some(Appended::Missing) {
-            return Heard::Before;
-        }
-        self.begin(state, id, place, event, source);
-        Heard::First
+        let heard = self.hear(state, id, &event);
+        self.enter(state, id, place, event, source, heard);
+        heard
     }
 
     /// What became of an append. A journal that is full goes on in a new file; while another process holds the lock, the
@@ -312,7 +350,7 @@ impl Recording<'_> {
         let session = state.session(id);
         let record = self.new_record(id, project, place.client.as_ref(), source);
         let event = without_known(event, &record.scope());
-        let created = session.create(&record, &event);
+        let created = session.create(&record, &event, self.durability());
         let Some(created) = self.done(created) else {
             return;
         };
@@ -323,6 +361,35 @@ impl Recording<'_> {
         }
         if created.record {
             self.log(state, id, project, "session created");
+        }
+    }
+
+    /// Makes the record again of a session that lost it, as in a power failure: from this event, and from what its journal began
+    /// with.
+    fn make_record_again(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) {
+        let Some(project) = &place.project else {
+            return;
+        };
+        let session = state.session(id);
+        let mut record = self.new_record(id, project, place.client.as_ref(), source);
+        let first = session.events().ok().and_then(|mut events| events.next());
+        if let Some(first) = first {
+            record.started_at = first.ts.map_or(record.started_at, |at| at.min(self.now));
+            if first.event == name::SESSION_START {
+                record.source = first.source.or(record.source);
+            }
+        }
+        let created = session.create_record(&record, self.durability());
+        if self.done(created) == Some(true) {
+            self.log(state, id, project, "record made again");
+        }
+    }
+
+    /// Only a start waits for the disk, once. What a power failure takes of others, the next event makes again.
+    fn durability(&self) -> Durability {
+        match self.event_name == name::SESSION_START {
+            true => Durability::Synced,
+            false => Durability::Cached,
         }
     }
 
@@ -423,22 +490,14 @@ impl Recording<'_> {
 
     /// Makes the session the project's current one, unless it is already, or was started from within the current one: a
     /// nested client does not take the pointer from the session around it.
-    fn move_pointer(
-        &mut self,
-        state: Option<&State>,
-        id: &SessionId,
-        place: &Place,
-        durability: Durability,
-    ) {
+    fn move_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place, how: Move) {
         let Some(project) = &place.project else {
             return;
         };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
         let kept = match reading.fresh() {
-            Some(current) if current == id => {
-                !self.is_old(&reading) && durability == Durability::Cached
-            }
+            Some(current) if current == id => !self.is_old(&reading) && how == Move::IfNeeded,
             Some(_) => self.is_within_a_session_of(project, state, place),
             None => false,
         };
@@ -446,7 +505,7 @@ impl Recording<'_> {
         let stored = if kept {
             Ok(())
         } else {
-            pointers.store(&project.name(), id, durability)
+            pointers.store(&project.name(), id, Durability::Cached)
         };
         if self.done(stored).is_some() {
             self.doubt(disbelief);

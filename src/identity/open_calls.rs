@@ -263,6 +263,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Project, Record};
+    use crate::store::write::Durability;
     use crate::store::{Places, State};
 
     /// A note is taken of a few events.
@@ -282,7 +283,8 @@ mod tests {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let dir = State::create(&places).unwrap().session(&id);
         let record = Record::new(id, &Project::at(root.to_owned()), now);
-        dir.create(&record, &event("SessionStart", 0)).unwrap();
+        dir.create(&record, &event("SessionStart", 0), Durability::Cached)
+            .unwrap();
         dir
     }
 

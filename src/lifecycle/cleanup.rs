@@ -291,7 +291,7 @@ impl Sweep<'_> {
         if !dry_run {
             report.done(limits::warn(judge, self.config));
         }
-        for dir in ["", "procs", "leases", "ended"] {
+        for dir in ["", "procs", "leases", "ended", "archive-ids"] {
             sweep_orphans(&state.root().join(dir), judge.now, dry_run, report);
         }
         let is_daily = match dry_run {
@@ -329,6 +329,7 @@ impl Sweep<'_> {
             report.done(ended);
             self.put_back_set_aside(report);
         }
+        self.sweep_clients_folders(report);
         let looked = self.look_at_each(report);
         report.done(looked);
         self.keep_up(report);
@@ -337,6 +338,18 @@ impl Sweep<'_> {
         self.prune(report);
         if !self.is_dry_run() {
             report.done(state.end_daily());
+        }
+    }
+
+    /// Removes the temporary files that an install or a restore has left in the client's folders when it was killed.
+    fn sweep_clients_folders(&self, report: &mut Report) {
+        let folders = transcript::claude_dir(self.env).into_iter();
+        let folders = folders.chain(transcript::folders(self.env));
+        for folder in folders {
+            // What cannot be listed is the client's.
+            if file::names(&folder).is_ok() {
+                sweep_orphans(&folder, self.judge.now, self.is_dry_run(), report);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
+use crate::store::write::Durability;
 use crate::store::{self, Error, SessionDir, State, clock, index, project};
 
 /// What the `source` of a record says that began by a clock-in.
@@ -151,7 +152,7 @@ pub fn clock_in(
         conflicts = others(&judge, &entry.record, warn)?;
     }
     let event = wanted.event(&judge, surroundings.config.capture, &entry.record);
-    let created = session.create(&entry.record, &event)?;
+    let created = session.create(&entry.record, &event, Durability::Synced)?;
     if !created.record
         && let Some(present) = session.record()?
     {

@@ -32,6 +32,7 @@ use crate::model::record::Head;
 use crate::model::{Capture, Project, Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
+use crate::store::write::Durability;
 use crate::store::{Result, SessionDir, State, file, project};
 
 /// What is imported, and how.
@@ -90,6 +91,8 @@ pub fn run(
         let record = dir.as_ref().map(SessionDir::record).transpose();
         let record = match record {
             Ok(record) => record.flatten(),
+            // It is made again, from the transcript.
+            Err(_) if dir.as_ref().is_some_and(SessionDir::has_lost_record) => None,
             Err(err) => {
                 let path = source.mains.first().cloned().unwrap_or_default();
                 let why = err.to_string();
@@ -275,7 +278,7 @@ impl Session<'_> {
         report.imported += 1;
         report.events += all.len().saturating_sub(count_before) as u64;
         if let (Some(_), Some(dir)) = (state, &self.dir) {
-            dir.create_record(record)?;
+            dir.create_record(record, Durability::Synced)?;
             let last = all.last().map_or(record.started_at, |made| made.at);
             dir.replace_imported(&lines, last)?;
         }

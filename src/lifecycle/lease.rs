@@ -218,6 +218,7 @@ pub fn sweep(
         return (left.map(|lease| lease.session_id).collect(), Vec::new());
     }
     let (mut released, mut failed) = (Vec::new(), Vec::new());
+    failed.extend(held.iter().filter_map(|id| remove_lost(state, id).err()));
     for dead in left {
         match give_back(judge, pointers, &dead) {
             Ok(true) => released.push(dead.session_id),
@@ -226,6 +227,19 @@ pub fn sweep(
         }
     }
     (released, failed)
+}
+
+/// Removes a lease of which a power failure has left no more than the name.
+fn remove_lost(state: &State, id: &SessionId) -> Result<()> {
+    let is_lost = || matches!(lease::read(state, id), Ok(None));
+    if is_lost() {
+        let _lock = state.lock(CLI_PATIENCE)?;
+        // Leases are replaced whole, under the lock.
+        if is_lost() {
+            lease::remove(state, id)?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives back an id whose holder is dead. Returns whether it did.

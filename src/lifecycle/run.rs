@@ -34,7 +34,7 @@ use crate::store::lease::Lease;
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
-use crate::store::write::Appended;
+use crate::store::write::{Appended, Durability};
 use crate::store::{self, Environment, Error, Places, State, clock, ended, index, project};
 
 /// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
@@ -361,7 +361,7 @@ impl<'a> Held<'a> {
         let mut fresh = new_record(id.clone(), self.project, "run", now);
         fresh.parent.clone_from(&self.parent);
         order.purpose.enter(&mut fresh);
-        let created = session.create(&fresh, &event)?;
+        let created = session.create(&fresh, &event, Durability::Synced)?;
         self.has_begun = true;
         if !created.record
             && let Some(mut record) = session.record()?

@@ -68,7 +68,7 @@ pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
 }
 
 /// The client's project folders.
-fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
+pub(super) fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
     projects_dir(env).into_iter().flat_map(files)
 }
 

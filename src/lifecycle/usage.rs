@@ -499,7 +499,11 @@ mod tests {
             record.transcript_path = Some(path.to_string_lossy().into_owned());
             let session = state.session(&id);
             session
-                .create(&record, &crate::model::Event::default())
+                .create(
+                    &record,
+                    &crate::model::Event::default(),
+                    crate::store::write::Durability::Cached,
+                )
                 .unwrap();
             Self {
                 dir,

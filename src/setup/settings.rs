@@ -382,7 +382,7 @@ impl Settings {
         };
         let backup = backup_path(state, &change.path);
         write::make_dir(backup.parent().unwrap_or(state.root()))?;
-        write::create(&backup, before.as_bytes())?;
+        write::create(&backup, before.as_bytes(), write::Durability::Synced)?;
         let put = || {
             // All that takes time is done: between this look and the rename nobody is likely to come.
             let is_as_it_was = read(&change.path)? == change.before;

@@ -228,6 +228,16 @@ pub fn is_socket(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| kind(&stat) == FileType::Socket)
 }
 
+/// Whether these bytes are what a power failure leaves of a JSON file whose name was on the disk before its bytes: nothing,
+/// zeros, or a beginning.
+pub(super) fn is_lost(bytes: &[u8]) -> bool {
+    let is_beginning = || {
+        let read = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+        read.is_err_and(|err| err.is_eof())
+    };
+    bytes.last().is_none_or(|last| *last == 0) || is_beginning()
+}
+
 /// The terminal that this process belongs to, if it does to one.
 pub fn terminal() -> Option<File> {
     open(Path::new("/dev/tty"), OFlags::RDONLY).ok()?

@@ -85,8 +85,8 @@ pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
         return Ok(None);
     };
-    // What a power failure left of one.
-    if content.bytes.is_empty() {
+    // Whoever held the id did not outlive the power failure.
+    if file::is_lost(&content.bytes) {
         return Ok(None);
     }
     match serde_json::from_slice::<Lease>(&content.bytes) {

@@ -6,20 +6,23 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, Unsafe};
 use super::file::Meta;
+use super::lock::Lock;
 use super::packed::{self, Source, Unpack};
 use super::write::{self, Appended, Appending, Durability};
 use super::{file, journal, lock};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
-/// The most bytes of a record that are read. Notes and descriptions are short texts.
-const MAX_RECORD: usize = 1 << 20;
+/// The most bytes that a record may have: more notes than one command line holds. No larger one is written.
+const MAX_RECORD: usize = 1 << 22;
 /// The most bytes of an owner file that are read.
 const MAX_OWNER: usize = 4096;
-/// The most bytes of a usage count that are read: some thousand subagents' files.
-const MAX_USAGE: usize = 16 << 20;
+/// What is said of a record that a power failure has taken.
+const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
+/// The most bytes of a usage count that are read: several hundred thousand subagents' files.
+const MAX_USAGE: usize = 256 << 20;
 /// The most bytes of a note on open calls that are read.
 const MAX_OPEN_NOTE: usize = 1 << 20;
 /// The most missing files that are named.
@@ -137,6 +140,7 @@ impl SessionDir {
         };
         let record = Record::decode(&content.bytes);
         let why = match record.map_err(|why| why.to_string()) {
+            Err(_) if file::is_lost(&content.bytes) => LOST.to_owned(),
             Ok(record) if self.is_of(&record.session_id) => return Ok(Some(record)),
             Ok(record) => format!("it is the record of session {}", record.session_id),
             Err(why) => why,
@@ -154,14 +158,21 @@ impl SessionDir {
         matches!(self.record(), Ok(Some(record)) if record.is_in(root))
     }
 
-    /// Reads the part of the record that events are compared with; what cannot be read is absent.
-    pub fn scope(&self) -> Scope {
-        let content = file::read_own(&self.record_path(), MAX_RECORD)
-            .ok()
-            .flatten();
-        content
-            .and_then(|content| serde_json::from_slice(&content.bytes).ok())
-            .unwrap_or_default()
+    /// Reads the part of the record that events are compared with; what cannot be read is absent. Nothing where the session
+    /// has no record, or a power failure has left no more than its name: see [`Self::create_record`].
+    pub fn scope(&self) -> Option<Scope> {
+        match file::read_own(&self.record_path(), MAX_RECORD) {
+            Ok(None) => None,
+            Ok(Some(content)) if file::is_lost(&content.bytes) => None,
+            Ok(Some(content)) => Some(serde_json::from_slice(&content.bytes).unwrap_or_default()),
+            Err(_) => Some(Scope::default()),
+        }
+    }
+
+    /// Whether a power failure has left no more of the record than its name.
+    pub fn has_lost_record(&self) -> bool {
+        let content = file::read_own(&self.record_path(), MAX_RECORD);
+        matches!(content, Ok(Some(content)) if file::is_lost(&content.bytes))
     }
 
     /// Creates the session's folder and its record, each only where missing, and then its journal, beginning with
@@ -172,25 +183,47 @@ impl SessionDir {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn create(&self, record: &Record, event: &Event) -> Result<Created> {
+    pub fn create(
+        &self,
+        record: &Record,
+        event: &Event,
+        durability: Durability,
+    ) -> Result<Created> {
         Ok(Created {
-            record: self.create_record(record)?,
+            record: self.create_record(record, durability)?,
             journal: write::begin(&self.journal(), &journal::framed(&event.encode()))?,
         })
     }
 
     /// Creates the session's folder and its record, each only where missing, and no journal: of a session that no hook
-    /// has heard of. Whether the record is the one that was given is the answer.
+    /// has heard of. A record of which a power failure has left no more than the name counts as missing. Whether the record is
+    /// the one that was given is the answer.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn create_record(&self, record: &Record) -> Result<bool> {
+    /// [`Error::Io`], also where the record would be too large to be read; then nothing was created.
+    pub fn create_record(&self, record: &Record, durability: Durability) -> Result<bool> {
+        let (path, bytes) = (self.record_path(), encoded(record, &self.record_path())?);
         if write::make_dir(&self.path).is_err() {
             write::make_dir(self.path.parent().unwrap_or(&self.path))?;
             write::make_dir(&self.path)?;
         }
         write::make_dir(&self.owners())?;
-        write::create(&self.record_path(), &record.encode())
+        let is_created = write::create(&path, &bytes, durability)?;
+        if is_created || !self.has_lost_record() {
+            return Ok(is_created);
+        }
+        // Where the caller has the lock, or a stopped process, it is not waited for long.
+        let _lock = self.lock();
+        if !self.has_lost_record() {
+            return Ok(false);
+        }
+        write::replace(&path, &bytes, durability)?;
+        Ok(true)
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        let state = self.path.ancestors().nth(2).unwrap_or(&self.path);
+        lock::acquire(&state.join("lock"), lock::HOOK_PATIENCE)
     }
 
     /// Replaces the record. Only the CLI does, under the lock.
@@ -198,11 +231,8 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Io`], also where the new record would be too large to be read again; the old record stays.
     pub fn replace_record(&self, record: &Record) -> Result<()> {
-        let (path, bytes) = (self.record_path(), record.encode());
-        if bytes.len() > MAX_RECORD {
-            let why = "it would be too large to be read again; its notes are too many";
-            return Err(Error::io("write", &path)(io::Error::other(why)));
-        }
+        let path = self.record_path();
+        let bytes = encoded(record, &path)?;
         write::replace(&path, &bytes, Durability::Synced)
     }
 
@@ -312,8 +342,7 @@ impl SessionDir {
     /// Lets a journal that has another name go on in a new file.
     fn leave_to_backup(&self) -> Result<()> {
         // Who holds the lock may be about to do the same. Where that takes too long, both do: one part more, and no loss.
-        let state = self.path.ancestors().nth(2).unwrap_or(&self.path);
-        let _lock = lock::acquire(&state.join("lock"), lock::HOOK_PATIENCE);
+        let _lock = self.lock();
         let found = file::look(&self.journal())?;
         if found.is_some_and(|found| found.names > 1) {
             self.go_on_in_new(None, exchange)?;
@@ -754,10 +783,18 @@ impl SessionDir {
     /// Reads what was counted of the session's transcript; nothing where nothing was.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] where it is too large, so that it is counted again; [`Error::Unsafe`], [`Error::Io`].
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
-        let content = file::read_own(&self.usage_path(), MAX_USAGE)?;
-        Ok(content.map(|content| content.bytes))
+        match file::read_own(&self.usage_path(), MAX_USAGE) {
+            Err(Error::Unsafe {
+                path,
+                why: why @ Unsafe::TooLarge(_),
+            }) => Err(Error::Content {
+                path,
+                why: why.to_string(),
+            }),
+            read => Ok(read?.map(|content| content.bytes)),
+        }
     }
 
     /// When the session's transcript was last counted; nothing where it never was.
@@ -812,6 +849,16 @@ impl SessionDir {
     pub fn imported_events(&self) -> Result<journal::Events> {
         journal::read(&self.imported())
     }
+}
+
+/// The text of a record, which is not larger than one that is read.
+fn encoded(record: &Record, path: &Path) -> Result<Vec<u8>> {
+    let bytes = record.encode();
+    if bytes.len() > MAX_RECORD {
+        let why = "it would be too large to be read again; its notes are too many";
+        return Err(Error::io("write", path)(io::Error::other(why)));
+    }
+    Ok(bytes)
 }
 
 /// What shows that a hook has written to a session's folder.

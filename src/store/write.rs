@@ -26,7 +26,8 @@ pub const TEMPORARY: &str = ".ccsession-tmp-";
 /// Whether a file must be on the disk before it gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// After a power failure the file may be missing, never torn, on file systems that order the rename.
+    /// After a power failure the file may be missing, or there without its bytes: empty, zeros, or a beginning. Ext4 and XFS
+    /// write the bytes out before the name only where the name replaces another file's, and not where it is new.
     Cached,
     /// Synchronised before the rename: after a power failure it is the old file or the new one.
     Synced,
@@ -70,11 +71,66 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`replace`].
 pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let temporary = prepared(path, bytes, Durability::Synced, mode)?;
-    temporary
-        .persist(path)
-        .map(drop)
-        .map_err(|err| Error::io("replace", path)(err.error))
+    let Some(mut file) = open_nameless(path)? else {
+        let temporary = prepared(path, bytes, Durability::Synced, mode)?;
+        let named = temporary.persist(path);
+        return named
+            .map(drop)
+            .map_err(|err| Error::io("replace", path)(err.error));
+    };
+    let written = file
+        .set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all());
+    written.map_err(Error::io("write", path))?;
+    // It has a temporary name only for the moment between two calls: elsewhere than in the state directory nobody may ever
+    // come to remove what a killed process leaves.
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let temporary = Builder::new()
+        .prefix(TEMPORARY)
+        .rand_bytes(16)
+        .make_in(dir, |name| link(&file, name).map_err(std::io::Error::from))
+        .map_err(Error::io("create a temporary file in", dir))?;
+    let named = temporary.into_temp_path().persist(path);
+    named.map_err(|err| Error::io("replace", path)(err.error))
+}
+
+/// Opens a file without a name in the directory that `path` is in, mode 0600: nothing is left of it where the process is
+/// killed. Nothing where the system cannot do that.
+#[cfg(target_os = "linux")]
+fn open_nameless(path: &Path) -> Result<Option<File>> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let (flags, mode) = (
+        OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+    );
+    if file::look(Path::new("/proc/self/fd"))
+        .ok()
+        .flatten()
+        .is_none()
+    {
+        return Ok(None);
+    }
+    match rustix::fs::open(dir, flags, mode) {
+        Ok(fd) => {
+            // A umask may have taken from the owner what was asked for.
+            let _ = rustix::fs::fchmod(&fd, mode);
+            Ok(Some(File::from(fd)))
+        }
+        Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::io("create a temporary file in", dir)(errno)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_nameless(_path: &Path) -> Result<Option<File>> {
+    Ok(None)
+}
+
+/// Gives a file without a name this one, which must be free.
+fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, own, CWD, name, rustix::fs::AtFlags::SYMLINK_FOLLOW)
 }
 
 /// Replaces `path` by a file with `bytes` that everybody may read, mode 0644, in one step and synchronised: for what other
@@ -121,16 +177,19 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
 ///
 /// # Errors
 /// [`Error::Io`]; then nothing was created.
-pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    create_with_mode(path, bytes, 0o600)
+pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool> {
+    created(prepared(path, bytes, durability, 0o600)?, path)
 }
 
-/// As [`create`], with the permission bits `mode`.
+/// As [`create`], with the permission bits `mode`, and synchronised.
 ///
 /// # Errors
 /// As [`create`].
 pub fn create_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
-    let temporary = prepared(path, bytes, Durability::Cached, mode)?;
+    created(prepared(path, bytes, Durability::Synced, mode)?, path)
+}
+
+fn created(temporary: NamedTempFile, path: &Path) -> Result<bool> {
     match temporary.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -266,6 +325,63 @@ impl Growing {
             Ok(_) => Ok(true),
             Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
             Err(err) => Err(Error::io("create", path)(err.error)),
+        }
+    }
+}
+
+/// A file that grows in another program's directory and gets its name when it is complete. Until then it has none, where the
+/// system can do that: whoever is killed leaves nothing.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub struct Guest {
+    file: File,
+    /// Where it has a temporary name all the same.
+    named: Option<TempPath>,
+    path: PathBuf,
+}
+
+#[cfg(feature = "cli")]
+impl Guest {
+    /// Begins the file that is to be at `path`, mode 0600.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn begin(path: &Path) -> Result<Self> {
+        let (file, named) = match open_nameless(path)? {
+            Some(file) => (file, None),
+            None => {
+                let (file, named) = prepared(path, b"", Durability::Cached, 0o600)?.into_parts();
+                (file, Some(named))
+            }
+        };
+        let path = path.to_owned();
+        Ok(Self { file, named, path })
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(Error::io("write", &self.path))
+    }
+
+    /// Waits until it is on the disk, and gives it its name, unless that is taken. Returns whether it was free.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; then nothing of it is left.
+    pub fn end(self) -> Result<bool> {
+        let Self { file, named, path } = self;
+        file.sync_all().map_err(Error::io("write", &path))?;
+        let placed = match named {
+            Some(named) => named.persist_noclobber(&path).map_err(|err| err.error),
+            None => link(&file, &path).map_err(std::io::Error::from),
+        };
+        match placed {
+            Ok(()) => Ok(true),
+            Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(err) => Err(Error::io("create", &path)(err)),
         }
     }
 }

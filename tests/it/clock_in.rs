@@ -341,7 +341,7 @@ fn more_notes_than_can_be_read_again_are_refused_and_nothing_is_lost() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", ID, "--note", "first"]).stdout();
     edit(&sandbox, ID, |record| {
-        record["description"] = json!("x".repeat((1 << 20) - 2500))
+        record["description"] = json!("x".repeat((1 << 22) - 2500))
     });
     let before = sandbox.record(ID);
     let long = "long ".repeat(1000);

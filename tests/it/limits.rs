@@ -376,7 +376,7 @@ fn one_that_cannot_be_retired_is_in_nobodys_way() {
     let journal = sandbox.session("s-0").join("events.jsonl");
     fs::hard_link(journal, sandbox.path("second-name")).unwrap();
     let mut record = sandbox.record("s-1");
-    let room = (1 << 20) - record.to_string().len();
+    let room = (1 << 22) - record.to_string().len();
     record["description"] = json!("x".repeat(room));
     let path = sandbox.session("s-1").join("session.json");
     crate::cli::write_private(&path, &record.to_string());

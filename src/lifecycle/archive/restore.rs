@@ -7,7 +7,7 @@ use super::Archived;
 use crate::lifecycle::transcript::projects_dir;
 use crate::model::archive::{Kind, Part};
 use crate::store::archive::Archive;
-use crate::store::write::{self, Growing};
+use crate::store::write::{self, Guest};
 use crate::store::{Environment, Error, Result, file};
 
 /// How much is decompressed at once.
@@ -90,7 +90,7 @@ fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
         return Err(failed("open")(gone));
     };
     make_dirs(path)?;
-    let mut growing = Growing::beside(path)?;
+    let mut growing = Guest::begin(path)?;
     let mut piece = vec![0; PIECE];
     let failed = failed("decompress");
     loop {
@@ -100,8 +100,7 @@ fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
             Err(err) => return Err(failed(err)),
         }
     }
-    growing.sync()?;
-    growing.create(path)
+    growing.end()
 }
 
 /// Makes the folders that a file will be in.

@@ -1,0 +1,261 @@
+//! Power failures: a file whose name was on the disk before its bytes is empty, zeros or a beginning afterwards. What a session
+//! needs to go on is made again by its next event; what cannot be made again is written out first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ccsession::store::write::Durability;
+use ccsession::store::{Places, State};
+use serde_json::{Value, json};
+
+use crate::archive::{begun, said, write};
+use crate::cli::write_private;
+use crate::faults::can_inject;
+use crate::support::{ID, SESSION_START, Sandbox, as_client, event};
+
+/// What a power failure leaves of a file.
+const LOST: [&[u8]; 4] = [
+    b"",
+    b"\0\0\0\0",
+    b"{\n  \"v\": 1,\0\0\0\0",
+    b"{\n  \"v\": 1,\n  \"session_id\": \"5b",
+];
+
+fn payload(name: &str) -> Value {
+    let more = match name {
+        "SessionStart" => json!({"source": "resume"}),
+        "UserPromptSubmit" => json!({"prompt": "go on"}),
+        _ => json!({"tool_name": "Bash", "tool_use_id": "t9"}),
+    };
+    event(name, ID, more)
+}
+
+/// The session [`ID`] with a call, and what its record said.
+fn recorded() -> (Sandbox, Value) {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
+    sandbox
+        .hook(&event(
+            "PreToolUse",
+            ID,
+            json!({"tool_name": "Bash", "tool_use_id": "t1"}),
+        ))
+        .silent();
+    let record = sandbox.record(ID);
+    (sandbox, record)
+}
+
+#[track_caller]
+fn check(lost: Option<&[u8]>, is_journal_lost: bool, next: &str) {
+    let case = format!("{lost:?}, {is_journal_lost}, {next}");
+    let (sandbox, before) = recorded();
+    let path = sandbox.session(ID).join("session.json");
+    match lost {
+        Some(bytes) => fs::write(&path, bytes).unwrap(),
+        None => fs::remove_file(&path).unwrap(),
+    }
+    if is_journal_lost {
+        fs::write(sandbox.session(ID).join("events.jsonl"), b"").unwrap();
+    }
+    sandbox
+        .hook(&payload(next))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    let record = sandbox.record(ID);
+    assert_eq!(record["session_id"], ID, "{case}");
+    assert_eq!(record["project"], before["project"], "{case}");
+    if !is_journal_lost {
+        // As the journal began, to the microsecond.
+        assert_eq!(record["started_at"], before["started_at"], "{case}");
+        assert_eq!(record["source"], "startup", "{case}");
+    }
+    let events = if is_journal_lost { 1 } else { 3 };
+    assert_eq!(sandbox.journal(ID).len(), events, "{case}");
+    sandbox.ccsession(["show", ID]).stdout();
+    let listed = sandbox.ccsession(["list", "--json"]).json();
+    assert_eq!(listed["sessions"][0]["state"], "active", "{case}");
+    let archived = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(archived.status.code(), Some(0), "{case}: {archived:?}");
+    sandbox.assert_no_leftovers();
+}
+
+#[test]
+fn a_record_that_is_lost_is_made_again_by_the_next_event_whatever_it_is() {
+    for next in ["SessionStart", "UserPromptSubmit", "PreToolUse"] {
+        for is_journal_lost in [false, true] {
+            for lost in LOST {
+                check(Some(lost), is_journal_lost, next);
+            }
+            check(None, is_journal_lost, next);
+        }
+    }
+}
+
+/// A record that somebody has damaged, or a newer version wrote, is theirs to correct.
+#[test]
+fn a_record_that_says_something_else_is_left_as_it_is() {
+    for other in ["[]\n", "{\"v\": 99}\n", "{bad", "no JSON"] {
+        let (sandbox, _) = recorded();
+        let path = sandbox.session(ID).join("session.json");
+        write_private(&path, other);
+        sandbox.hook(&payload("UserPromptSubmit")).silent();
+        assert_eq!(fs::read_to_string(&path).unwrap(), other);
+    }
+}
+
+#[test]
+fn a_record_that_is_lost_is_made_again_by_an_import() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = begun(&sandbox, json!({}));
+    let line = json!({"type": "user", "sessionId": ID, "uuid": "u-1", "timestamp": "2026-11-20T10:00:00.000Z", "cwd": sandbox.project(), "message": {"role": "user", "content": "one"}});
+    write(&transcript, format!("{line}\n"));
+    fs::write(sandbox.session(ID).join("session.json"), b"").unwrap();
+    sandbox.ccsession(["import"]).output();
+    sandbox.ccsession(["show", ID]).stdout();
+}
+
+#[test]
+fn a_lease_that_is_lost_is_none_and_goes_with_a_cleanup() {
+    for lost in LOST {
+        let sandbox = Sandbox::just_swept();
+        let lease = sandbox.state().join("leases/s-1");
+        write(&lease, lost);
+        fs::set_permissions(
+            lease.parent().unwrap(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o700),
+        )
+        .unwrap();
+        sandbox.ccsession(["cleanup"]).stdout();
+        assert!(!lease.exists());
+        write(&lease, lost);
+        sandbox
+            .ccsession(["run", "--session-id", "s-1", "--", "true"])
+            .silent();
+    }
+}
+
+#[test]
+fn an_owner_that_is_lost_is_written_again() {
+    let (sandbox, _) = recorded();
+    let owners = sandbox.session(ID).join("owners");
+    let owner = fs::read_dir(&owners)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let before = fs::read(&owner).unwrap();
+    for lost in LOST {
+        fs::write(&owner, lost).unwrap();
+        sandbox
+            .hook(&payload("UserPromptSubmit"))
+            .env("CLAUDE_PID", as_client())
+            .silent();
+        assert_eq!(fs::read(&owner).unwrap(), before);
+    }
+}
+
+/// The calls of a hook that wait for the disk or give a file its name, in order.
+fn calls(sandbox: &Sandbox, payload: &Value) -> Vec<String> {
+    let trace = sandbox.path("trace");
+    let mut run = sandbox.run("strace").stdin(payload.to_string());
+    run.command
+        .args([
+            "-qq",
+            "-y",
+            "-e",
+            "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat",
+            "-o",
+        ])
+        .arg(&trace)
+        .arg(match payload["hook_event_name"].as_str() {
+            Some("SessionStart") => PathBuf::from(SESSION_START),
+            Some(other) => PathBuf::from(crate::support::hook_for(other)),
+            None => unreachable!(),
+        });
+    run.silent();
+    let lines = fs::read_to_string(trace).unwrap();
+    lines.lines().map(str::to_owned).collect()
+}
+
+/// One file is synchronised, once: the record of a session that starts, before it gets its name, and before anything after it
+/// makes the file system write names out.
+#[test]
+fn the_record_of_a_start_is_on_the_disk_before_it_has_its_name() {
+    if !can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    let calls_of_start = calls(&sandbox, &start);
+    let is_sync = |call: &String| call.starts_with("fsync") || call.starts_with("fdatasync");
+    assert_eq!(
+        calls_of_start.iter().filter(|call| is_sync(call)).count(),
+        1
+    );
+    let sync = calls_of_start.iter().position(is_sync).unwrap();
+    assert!(calls_of_start[sync].contains(&format!("/sessions/{ID}/.ccsession-tmp-")));
+    let named = |end: &str| {
+        calls_of_start
+            .iter()
+            .position(|call| call.contains(end))
+            .unwrap()
+    };
+    assert!(sync < named("/session.json\""), "{calls_of_start:?}");
+    assert!(sync < named("claude_session_shop\""), "{calls_of_start:?}");
+    for name in ["PreToolUse", "PostToolUse", "UserPromptSubmit"] {
+        let calls = calls(&sandbox, &payload(name));
+        assert!(!calls.iter().any(is_sync), "{name}: {calls:?}");
+    }
+}
+
+/// What is created can be read: all notes that one command line holds make a record that is, and one that would be too large
+/// is refused, and nothing is there.
+#[test]
+fn a_record_that_would_be_too_large_to_be_read_is_not_created() {
+    let sandbox = Sandbox::just_swept();
+    let note = "日".repeat(2000);
+    let mut run = sandbox.ccsession(["clock-in", "--session", ID, "--quiet"]);
+    for _ in 0..190 {
+        run = run.arg("--note").arg(&note);
+    }
+    assert_eq!(run.output().status.code(), Some(0));
+    sandbox.ccsession(["show", ID]).stdout();
+
+    let places = Places {
+        state: Some(sandbox.state()),
+        pointers: sandbox.pointers(),
+        config: None,
+    };
+    let state = State::open(&places).unwrap().unwrap();
+    let session = state.session(&"s-2".parse().unwrap());
+    let mut record = state
+        .session(&ID.parse().unwrap())
+        .record()
+        .unwrap()
+        .unwrap();
+    record.session_id = "s-2".parse().unwrap();
+    record.description = Some("x".repeat(1 << 22));
+    let refused = session
+        .create_record(&record, Durability::Cached)
+        .unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("too large to be read again"), "{said}");
+    assert!(!session.path().exists());
+}
+
+/// A count of tokens that is too large to be read is counted again.
+#[test]
+fn a_count_of_tokens_that_is_too_large_is_counted_again() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    let usage = sandbox.session(ID).join("usage.json");
+    write(&usage, "");
+    let file = fs::File::options().write(true).open(&usage).unwrap();
+    file.set_len(300 << 20).unwrap();
+    sandbox.ccsession(["clock-out", ID]).stdout();
+    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    assert!(size(&usage) < 1 << 20);
+}
