@@ -168,7 +168,11 @@ impl Session<'_> {
             None => match self.new_record(&read.facts, ids, options.capture) {
                 Some(record) => record,
                 None => {
-                    self.leave_out(report, "no line says where the session was");
+                    let why = match &read.facts.nowhere {
+                        Some(cwd) => format!("its directory `{cwd}` is no absolute path"),
+                        None => "no line says where the session was".to_owned(),
+                    };
+                    self.leave_out(report, &why);
                     return Ok(false);
                 }
             },

@@ -331,6 +331,8 @@ impl<'a> Fold<'a> {
     /// Whether this is a copy of an event that another hook told. Events of calls with ids are told by those.
     fn is_told_before(&self, place: usize, step: &Step) -> bool {
         match step.kind {
+            // What is imported is there once: two prompts of one moment are two.
+            _ if step.is_imported() => false,
             Kind::UserPromptSubmit if self.is_prompt_again(step) => true,
             Kind::SubagentStart if self.is_run_again(step) => true,
             Kind::SessionStart if self.is_start_again(step) => true,

@@ -26,6 +26,8 @@ const OPENING: usize = 100;
 pub(super) struct Facts {
     pub(super) started_at: Option<Timestamp>,
     pub(super) cwd: Option<String>,
+    /// A directory that lines name which is no absolute path.
+    pub(super) nowhere: Option<String>,
     pub(super) branch: Option<String>,
     pub(super) model: Option<String>,
     pub(super) agent_type: Option<String>,
@@ -245,7 +247,9 @@ impl Reading<'_> {
         let facts = &mut self.facts;
         facts.started_at = Some(facts.started_at.map_or(at, |start| start.min(at)));
         if facts.cwd.is_none() {
-            facts.cwd = line.cwd.owned().filter(|cwd| is_place(cwd));
+            let cwd = line.cwd.owned();
+            facts.nowhere = facts.nowhere.take().or_else(|| cwd.clone());
+            facts.cwd = cwd.filter(|cwd| is_place(cwd));
             facts.branch = line.git_branch.owned().filter(|branch| branch != "HEAD");
         }
         let thread = threads.of(line, path);
