@@ -4,16 +4,15 @@
 //! session's `usage.json`. It stays when the client deletes the transcript; lost before that, it is counted anew. It needs
 //! no lock, since each writer replaces it by a count that is right for what that writer has read.
 
-use std::cell::OnceCell;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
-use std::path::PathBuf;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::transcript::line::{Line, MADE_UP, Member, Message};
-use super::transcript::{self, AgentFile, ClientFile, Search, SessionFiles, records};
+use super::transcript::{self, AgentFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, Timestamp};
@@ -21,12 +20,9 @@ use crate::store::lines::{Lines, Position};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// How much of a file is looked through at once.
 const BATCH: usize = 1 << 20;
-/// How many messages of a file may still grow: a message is repeated for each of its blocks, and in old clients' files
-/// those of parallel subagents come in turns.
-const GROWING: usize = 16;
 /// Who wrote a subagent's message in an old client's transcript, which names no subagents.
 const UNNAMED_AGENT: &str = "sidechain";
 
@@ -65,8 +61,8 @@ pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Resu
         }
     }
     match damage {
-        Some(damage) if counted.files.is_empty() => Err(damage),
-        _ => Ok(counted.usage()),
+        Some(damage) if !counted.summary.has_counted() => Err(damage),
+        _ => Ok(counted.summary.usage),
     }
 }
 
@@ -100,45 +96,77 @@ pub fn count_due(
 
 /// What was counted of the session last; nothing where nothing was.
 pub fn known(dir: &SessionDir) -> Option<Usage> {
-    let counted = Counted::read(dir).ok()?;
-    (!counted.files.is_empty()).then(|| counted.usage())
+    let bytes = dir.usage().ok()??;
+    // The sum is in the first line: the messages need not be read for it.
+    let summary = bytes.split(|byte| *byte == b'\n').next()?;
+    let known: Summary = decode(dir, summary).ok()?;
+    known.has_counted().then_some(known.usage)
 }
 
-/// `usage.json`: what was counted of each file, by its name. The name and not the path, since a client that moves into a
-/// worktree takes its transcript along.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What was counted: the two lines of `usage.json`.
+#[derive(Debug, Default)]
 struct Counted {
-    v: u64,
-    files: BTreeMap<String, FileCount>,
+    summary: Summary,
+    /// Each message once, by a hash of its id.
+    messages: BTreeMap<u64, Counting>,
+    /// Messages before this are copies of another session's.
+    since: Option<Timestamp>,
 }
 
-/// What was counted of one file.
+/// The first line of `usage.json`.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Summary {
+    v: u64,
+    /// What all messages come to.
+    usage: Usage,
+    /// How far each file was read, by its path.
+    files: BTreeMap<String, Reading>,
+    /// The models and agents that wrote the messages, which name them by their place here.
+    writers: Vec<Writer>,
+}
+
+/// Who wrote a message. The session's own comes before its subagents'.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Writer {
+    agent_id: Option<String>,
+    model: String,
+}
+
+/// How far a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct FileCount {
-    /// Where it was last, for people.
-    path: String,
+struct Reading {
     /// Device and inode.
     identity: (u64, u64),
     #[serde(flatten)]
     position: Position,
-    /// The messages that may still grow, the oldest first.
-    growing: VecDeque<Counting>,
-    /// All messages before them, and what those cost, where each says so.
-    sum: Usage,
+    /// A number of its own.
+    number: u32,
     /// What the session cost so far, as the client said last.
     stated_cost: Option<f64>,
-    /// Whether it begins with copies of another session's lines.
-    has_copies: bool,
 }
 
 /// A message, as far as it is written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct Counting {
-    id: String,
-    #[serde(flatten)]
-    usage: ModelUsage,
+    /// When it was first said.
+    at: Option<Timestamp>,
+    /// The number of its file; none where it is in several.
+    file: Option<u32>,
+    writer: Writer,
+    /// Input, output, read from the cache, put into the cache.
+    tokens: [u64; 4],
     cost_usd: Option<f64>,
 }
+
+/// A message in the second line of `usage.json`, with the place of its writer.
+type Row = (
+    u64,
+    Option<Timestamp>,
+    Option<u32>,
+    usize,
+    [u64; 4],
+    Option<f64>,
+);
 
 /// The tokens of a message, as the API counts them.
 #[derive(Debug, Default, Deserialize)]
@@ -154,257 +182,231 @@ struct Tokens<'a> {
     cache_creation_input_tokens: Member<'a>,
 }
 
+/// Reads the first line of `usage.json`.
+fn decode(dir: &SessionDir, summary: &[u8]) -> Result<Summary> {
+    let damaged = |why: String| Error::Content {
+        path: dir.usage_path(),
+        why,
+    };
+    let known: Summary = serde_json::from_slice(summary).map_err(|err| damaged(err.to_string()))?;
+    match known.v {
+        VERSION => Ok(known),
+        other => Err(damaged(format!("it is of version {other}"))),
+    }
+}
+
+impl Summary {
+    fn has_counted(&self) -> bool {
+        !self.files.is_empty()
+    }
+}
+
 impl Counted {
     fn read(dir: &SessionDir) -> Result<Self> {
         let Some(bytes) = dir.usage()? else {
             return Ok(Self::default());
         };
-        let damaged = |why: String| Error::Content {
+        let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+        let summary = decode(dir, lines.next().unwrap_or_default())?;
+        let rows = serde_json::from_slice(lines.next().unwrap_or_default());
+        let rows: Vec<Row> = rows.map_err(|err| Error::Content {
             path: dir.usage_path(),
-            why,
+            why: err.to_string(),
+        })?;
+        let message = |(id, at, file, writer, tokens, cost_usd): Row| {
+            let writer = summary.writers.get(writer)?.clone();
+            let message = Counting {
+                at,
+                file,
+                writer,
+                tokens,
+                cost_usd,
+            };
+            Some((id, message))
         };
-        let known: Self = serde_json::from_slice(&bytes).map_err(|err| damaged(err.to_string()))?;
-        if known.v != VERSION {
-            return Err(damaged(format!("it is of version {}", known.v)));
-        }
-        Ok(known)
+        let messages = rows.into_iter().filter_map(message).collect();
+        Ok(Self {
+            summary,
+            messages,
+            since: None,
+        })
     }
 
     fn encode(&mut self) -> Vec<u8> {
-        self.v = VERSION;
-        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        let writers: BTreeSet<&Writer> = self.messages.values().map(|it| &it.writer).collect();
+        let place = |writer: &Writer| writers.iter().position(|known| *known == writer);
+        let rows: Vec<Row> = self
+            .messages
+            .iter()
+            .map(|(id, it)| {
+                let writer = place(&it.writer).unwrap_or_default();
+                (*id, it.at, it.file, writer, it.tokens, it.cost_usd)
+            })
+            .collect();
+        self.summary.v = VERSION;
+        self.summary.writers = writers.into_iter().cloned().collect();
+        let mut bytes = serde_json::to_vec(&self.summary).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes.extend(serde_json::to_vec(&rows).unwrap_or_default());
         bytes.push(b'\n');
         bytes
     }
 
-    /// Reads what is new in a session's transcripts and in those of its subagents. Whether there was anything is the
-    /// answer.
+    /// Reads what is new in a session's transcripts and in those of its subagents, and returns whether anything has changed.
     fn read_on(&mut self, files: &SessionFiles, since: Option<Timestamp>) -> bool {
-        let mut is_new = match files.mains.as_slice() {
-            [main] if !self.has_places_of(&main.path) => {
-                let none = BTreeSet::new();
-                self.read_file(name_of(&main.path), &main.path, None, since, || &none)
-            }
-            mains => self.read_mains(mains, since),
-        };
-        for (AgentFile { path, agent_id }, _) in &files.agents {
-            let none = BTreeSet::new();
-            is_new |= self.read_file(name_of(path), path, Some(agent_id), since, || &none);
-        }
-        is_new
-    }
-
-    /// Whether several transcripts of this name were counted, each under the place where it is.
-    fn has_places_of(&self, path: &Path) -> bool {
-        let end = format!("/{}", name_of(path));
-        self.files.keys().any(|key| key.ends_with(&end))
-    }
-
-    /// Reads several transcripts of one session: what is in a larger one, too, is not counted again.
-    fn read_mains(&mut self, mains: &[ClientFile], since: Option<Timestamp>) -> bool {
+        self.since = since;
         let mut is_new = false;
-        let mut most = 0;
-        for (number, main) in mains.iter().enumerate() {
-            let larger = mains.get(..number).unwrap_or_default();
-            let counted = OnceCell::new();
-            let counted = || counted.get_or_init(|| messages_in(larger));
-            is_new |= self.read_file(main.place.clone(), &main.path, None, since, counted);
-            most = most.max(self.files.get(&main.place).map_or(0, FileCount::messages));
+        for main in &files.mains {
+            is_new |= self.read_file(&main.path, None);
         }
-        // It was counted under its name as long as it was the only one.
-        for main in mains {
-            let name = name_of(&main.path);
-            let is_elsewhere = |count: &FileCount| {
-                let path = Path::new(&count.path);
-                mains.iter().any(|main| main.path == path) || count.messages() <= most
-            };
-            if self.files.get(&name).is_some_and(is_elsewhere) {
-                self.files.remove(&name);
-                is_new = true;
-            }
+        for (AgentFile { path, agent_id }, _) in &files.agents {
+            is_new |= self.read_file(path, Some(agent_id));
         }
+        let usage = self.usage();
+        is_new |= self.summary.has_counted() && usage != self.summary.usage;
+        self.summary.usage = usage;
         is_new
     }
 
-    /// Reads what is new in one file, but for the messages that are `counted` elsewhere. One that cannot be read keeps what was
-    /// counted of it, and so does one that has lost some of it.
-    fn read_file<'c>(
-        &mut self,
-        key: String,
-        path: &Path,
-        agent: Option<&str>,
-        since: Option<Timestamp>,
-        counted: impl Fn() -> &'c BTreeSet<String>,
-    ) -> bool {
-        let before = self.files.get(&key);
-        match FileCount::of(path, before, agent, since, counted) {
-            Ok(Some(count)) if before.is_none_or(|before| count.replaces(before)) => {
-                self.files.insert(key, count);
+    /// Reads what is new in one file, and returns whether anything is. One that cannot be read keeps what was counted of it; one
+    /// that only repeats what is counted, as a backup does, leaves no trace.
+    fn read_file(&mut self, path: &Path, agent: Option<&str>) -> bool {
+        let name = path.to_string_lossy().into_owned();
+        let before = self.summary.files.get(&name).cloned();
+        let is_first = self.summary.files.is_empty();
+        match self.read_lines(path, before.as_ref(), agent) {
+            Ok(Some((reading, has_more)))
+                if before.as_ref() != Some(&reading)
+                    && (has_more || is_first || before.is_some()) =>
+            {
+                self.summary.files.insert(name, reading);
                 true
             }
             _ => false,
         }
     }
 
-    fn usage(&self) -> Usage {
-        let mut usage = Usage::default();
-        let mut summed_cost = None;
-        for file in self.files.values() {
-            let growing = file.growing.iter().map(|message| &message.usage);
-            for more in file.sum.by.iter().chain(growing) {
-                usage.add(more);
-            }
-            let costs = file.growing.iter().map(|message| message.cost_usd);
-            for cost in costs.chain([file.sum.cost_usd]).flatten() {
-                *summed_cost.get_or_insert(0.0) += cost;
-            }
-        }
-        let stated = self.files.values().filter_map(|file| file.stated_cost);
-        usage.cost_usd = stated.reduce(f64::max).or(summed_cost);
-        usage
-    }
-}
-
-impl FileCount {
-    /// What the file at `path` holds; nothing where there is none. It is read from where `before` ends, or from its start
-    /// if it is another file by now, or was rewritten.
-    fn of<'c>(
+    /// Counts what the file at `path` holds, from where the reading `before` ended, or from its start if it is another file by
+    /// now, or was rewritten, and returns whether that is more than was counted; nothing where there is none.
+    fn read_lines(
+        &mut self,
         path: &Path,
-        before: Option<&Self>,
+        before: Option<&Reading>,
         agent: Option<&str>,
-        since: Option<Timestamp>,
-        counted: impl Fn() -> &'c BTreeSet<String>,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Option<(Reading, bool)>> {
         let Some(mut lines) = Lines::open(path)? else {
             return Ok(None);
         };
-        let mut count = Self::default();
-        if let Some(before) = before.filter(|before| before.identity == lines.meta().identity)
-            && lines.go_on(&before.position)?
-        {
-            count = before.clone();
+        let numbers = self.summary.files.values().map(|file| file.number);
+        let mut reading = Reading {
+            number: numbers.max().map_or(0, |last| last + 1),
+            ..Reading::default()
+        };
+        let mut is_rewritten = before.is_some();
+        if let Some(before) = before {
+            reading = before.clone();
+            if before.identity == lines.meta().identity && lines.go_on(&before.position)? {
+                is_rewritten = false;
+            }
         }
+        let known = self.count_of(reading.number);
+        let (mut seen, mut has_more) = (HashSet::new(), false);
         loop {
             let (batch, _) = lines.next_lines(BATCH)?;
             if batch.is_empty() {
                 break;
             }
-            let words: &[&str] = match since {
-                // Each line tells by its time whose it is.
-                Some(_) => &["\n"],
-                None => &["\"usage\"", "cost-state"],
-            };
+            let words = ["\"usage\"", "cost-state"];
             for line in words.iter().flat_map(|word| lines_with(word, &batch)) {
-                records::read(line, |line| count.line(line, agent, since, &counted));
+                records::read(line, |line| match line.kind.text().as_deref() {
+                    Some("cost-state") => {
+                        reading.stated_cost = line.total_cost_usd.get().or(reading.stated_cost);
+                    }
+                    Some("assistant") => {
+                        if let Some((id, message)) = message(line, agent, reading.number) {
+                            has_more |= self.count(id, message);
+                            seen.insert(id);
+                        }
+                    }
+                    _ => {}
+                });
             }
         }
-        count.path = path.to_string_lossy().into_owned();
-        count.identity = lines.meta().identity;
-        count.position = lines.position()?;
-        Ok(Some(count))
+        // What was rewritten is counted anew. Of what was cut off, or overwritten by a blank one, nothing is forgotten.
+        if is_rewritten && seen.len() >= known {
+            let number = Some(reading.number);
+            self.messages
+                .retain(|id, message| message.file != number || seen.contains(id));
+        }
+        reading.identity = lines.meta().identity;
+        reading.position = lines.position()?;
+        Ok(Some((reading, has_more)))
     }
 
-    /// Whether this is more, or more recent, than what was counted `before` of a file of this name: it may have been cut
-    /// off, or another may be an older copy.
-    fn replaces(&self, before: &Self) -> bool {
-        if self == before {
-            return false;
-        }
-        match self.messages().cmp(&before.messages()) {
-            Ordering::Less => false,
-            Ordering::Greater => true,
-            Ordering::Equal => {
-                self.path == before.path || !transcript::is_there(Path::new(&before.path))
+    /// Counts a message, or the rest of one that is known, and returns whether that is more than was counted: of what is
+    /// repeated, the greatest numbers are the message's.
+    fn count(&mut self, id: u64, message: Counting) -> bool {
+        match self.messages.entry(id) {
+            Entry::Vacant(free) => {
+                free.insert(message);
+                true
             }
-        }
-    }
-
-    fn messages(&self) -> u64 {
-        let before = self.sum.by.iter().map(|used| used.messages).sum::<u64>();
-        before + self.growing.len() as u64
-    }
-
-    fn line<'c>(
-        &mut self,
-        line: &Line<'_>,
-        agent: Option<&str>,
-        since: Option<Timestamp>,
-        counted: &impl Fn() -> &'c BTreeSet<String>,
-    ) {
-        if since.is_some_and(|since| line.at().is_some_and(|at| at < since)) {
-            self.has_copies = true;
-            return;
-        }
-        match line.kind.text().as_deref() {
-            // What it says may include what a fork's origin cost.
-            Some("cost-state") if !self.has_copies => {
-                self.stated_cost = line.total_cost_usd.get().or(self.stated_cost);
-            }
-            Some("assistant") => {
-                let message = message(line, agent);
-                if let Some(message) = message.filter(|message| !counted().contains(&message.id)) {
-                    self.count(message);
-                }
-            }
-            _ => {}
+            Entry::Occupied(mut known) => known.get_mut().grow(message),
         }
     }
 
-    fn count(&mut self, message: Counting) {
-        let mut growing = self.growing.iter_mut();
-        if let Some(known) = growing.find(|known| known.id == message.id) {
-            known.grow(&message);
-            return;
-        }
-        self.growing.push_back(message);
-        if self.growing.len() > GROWING
-            && let Some(whole) = self.growing.pop_front()
-        {
-            self.sum.add(&whole.usage);
-            if let Some(cost) = whole.cost_usd {
-                *self.sum.cost_usd.get_or_insert(0.0) += cost;
+    /// How many messages only the file with this number has.
+    fn count_of(&self, number: u32) -> usize {
+        let messages = self.messages.values();
+        messages.filter(|it| it.file == Some(number)).count()
+    }
+
+    fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        let mut summed_cost = None;
+        let is_own = |it: &&Counting| it.at.is_none() || it.at >= self.since;
+        for message in self.messages.values().filter(is_own) {
+            let [input, output, cache_read, cache_creation] = message.tokens;
+            usage.add(&ModelUsage {
+                model: message.writer.model.clone(),
+                agent_id: message.writer.agent_id.clone(),
+                messages: 1,
+                input,
+                output,
+                cache_read,
+                cache_creation,
+            });
+            if let Some(cost) = message.cost_usd {
+                *summed_cost.get_or_insert(0.0) += cost;
             }
         }
+        // What the client states may include what a fork's origin cost.
+        let has_copies = !self.messages.values().all(|it| is_own(&it));
+        let files = self.summary.files.values().filter(|_| !has_copies);
+        let stated = files.filter_map(|file| file.stated_cost);
+        usage.cost_usd = stated.reduce(f64::max).or(summed_cost);
+        usage
     }
 }
 
 impl Counting {
-    /// Each line of a message has the numbers so far: the last and greatest are the message's.
-    fn grow(&mut self, later: &Self) {
-        let (known, later_usage) = (&mut self.usage, &later.usage);
-        known.input = known.input.max(later_usage.input);
-        known.output = known.output.max(later_usage.output);
-        known.cache_read = known.cache_read.max(later_usage.cache_read);
-        known.cache_creation = known.cache_creation.max(later_usage.cache_creation);
-        self.cost_usd = later.cost_usd.or(self.cost_usd);
-    }
-}
-
-/// What a file is called.
-fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-/// The ids of all messages in these files, as far as they can be read.
-fn messages_in(files: &[ClientFile]) -> BTreeSet<String> {
-    let mut ids = BTreeSet::new();
-    for file in files {
-        let Ok(Some(mut lines)) = Lines::open(&file.path) else {
-            continue;
-        };
-        while let Ok((batch, _)) = lines.next_lines(BATCH) {
-            if batch.is_empty() {
-                break;
-            }
-            for line in lines_with("\"usage\"", &batch) {
-                records::read(line, |line| {
-                    ids.extend(message(line, None).map(|message| message.id))
-                });
-            }
+    /// Each line of a message has the numbers so far: the greatest are the message's. Where several wrote it, it is the
+    /// session's own, and subagents begin with a copy.
+    fn grow(&mut self, other: Self) -> bool {
+        let mut grown = self.clone();
+        for (known, more) in grown.tokens.iter_mut().zip(other.tokens) {
+            *known = more.max(*known);
         }
+        grown.at = self.at.into_iter().chain(other.at).min();
+        grown.writer = self.writer.clone().min(other.writer);
+        grown.cost_usd = other.cost_usd.or(self.cost_usd);
+        if grown == *self {
+            return false;
+        }
+        grown.file = self.file.filter(|file| other.file == Some(*file));
+        *self = grown;
+        true
     }
-    ids
 }
 
 /// The lines of a batch with this word in them. The last one may have no line break yet: what is whole of it is read again
@@ -421,37 +423,47 @@ fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]>
     })
 }
 
-/// The message in a line, if a model wrote it.
-fn message(line: &Line<'_>, agent: Option<&str>) -> Option<Counting> {
+/// The message in a line, if a model wrote it, and a hash of its id.
+fn message(line: &Line<'_>, agent: Option<&str>, file: u32) -> Option<(u64, Counting)> {
     let message: Message<'_> = line.message.get()?;
     let tokens: Tokens<'_> = message.usage.get()?;
-    let model = message.model.owned().filter(|model| model != MADE_UP)?;
+    let mut model = message.model.owned().filter(|model| model != MADE_UP)?;
     let unnamed = || {
         line.is_sidechain
             .is_true()
             .then(|| UNNAMED_AGENT.to_owned())
     };
-    let number = |member: Member<'_>| member.get().unwrap_or(0);
-    let mut id = message.id.owned().or_else(|| line.uuid.owned())?;
-    Redactor::default().word(&mut id);
-    let mut counting = Counting {
-        id,
-        usage: ModelUsage {
-            model,
-            agent_id: agent
-                .map(str::to_owned)
-                .or_else(|| line.agent_id.owned())
-                .or_else(unnamed),
-            messages: 1,
-            input: number(tokens.input_tokens),
-            output: number(tokens.output_tokens),
-            cache_read: number(tokens.cache_read_input_tokens),
-            cache_creation: number(tokens.cache_creation_input_tokens),
-        },
+    let mut agent_id = agent
+        .map(str::to_owned)
+        .or_else(|| line.agent_id.owned())
+        .or_else(unnamed);
+    let id = message.id.text().or_else(|| line.uuid.text())?;
+    for word in std::iter::once(&mut model).chain(&mut agent_id) {
+        Redactor::default().word(word);
+    }
+    let tokens = [
+        tokens.input_tokens,
+        tokens.output_tokens,
+        tokens.cache_read_input_tokens,
+        tokens.cache_creation_input_tokens,
+    ];
+    let counting = Counting {
+        at: line.at(),
+        file: Some(file),
+        writer: Writer { agent_id, model },
+        tokens: tokens.map(|number| number.get().unwrap_or(0)),
         cost_usd: line.cost_usd.get(),
     };
-    counting.usage.redact_words();
-    Some(counting)
+    Some((hash(&id), counting))
+}
+
+/// The first bytes of a digest: the same in each version, and no two of a session's messages have it in common.
+fn hash(id: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    let [first, ..] = digest.as_chunks::<8>().0 else {
+        return 0;
+    };
+    u64::from_le_bytes(*first)
 }
 
 #[cfg(test)]
@@ -554,6 +566,46 @@ mod tests {
         let total = session.usage().total();
         assert_eq!((total.messages, total.input, total.output), (2, 20, 14));
         assert_eq!((total.cache_read, total.cache_creation), (6, 4));
+        assert_eq!(known(&session.session), Some(session.usage()));
+    }
+
+    #[test]
+    fn a_message_is_counted_once_wherever_it_is_repeated() {
+        let session = Session::new("startup");
+        // More messages lie between its lines than anybody keeps in mind.
+        let mut lines = vec![line("m0", "12:00:01", 1)];
+        lines.extend((1..100).map(|number| line(&format!("m{number}"), "12:00:02", 1)));
+        lines.push(line("m0", "12:00:03", 90));
+        lines.push(line("m1", "12:00:04", 0));
+        session.write(&lines);
+        let counted = || {
+            let total = session.usage().total();
+            (total.messages, total.output)
+        };
+        assert_eq!(counted(), (100, 189));
+        // A subagent that begins with a copy of the conversation.
+        let below = session.dir.path().join(ID).join("subagents/agent-a1.jsonl");
+        let copies = [
+            line("m0", "12:00:01", 95),
+            line("m1", "12:00:02", 1),
+            line("own", "12:00:05", 5),
+        ];
+        let text: String = copies.iter().map(|line| format!("{line}\n")).collect();
+        put(&below, text.as_bytes());
+        assert_eq!(counted(), (101, 199));
+        let of_agent = session.usage().by.pop().unwrap();
+        assert_eq!(
+            (of_agent.agent_id.as_deref(), of_agent.messages),
+            (Some("a1"), 1)
+        );
+        // It went on in another folder, with the lines before.
+        let moved = session.dir.path().join("moved").join(format!("{ID}.jsonl"));
+        let lines = [line("m0", "12:00:01", 1), line("later", "12:01:00", 7)];
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        put(&moved, text.as_bytes());
+        let usage = of_transcripts(vec![moved.clone()], &session.session, &session.record).unwrap();
+        assert_eq!((usage.total().messages, usage.total().output), (102, 206));
+        assert_eq!(counted(), (102, 206));
         assert_eq!(known(&session.session), Some(session.usage()));
     }
 

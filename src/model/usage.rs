@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::redact::Redactor;
-
 /// What a session used, by agent and model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -62,13 +60,6 @@ impl Usage {
 }
 
 impl ModelUsage {
-    /// Takes the keys out of the words that come from outside, as an event's are.
-    pub fn redact_words(&mut self) {
-        for word in std::iter::once(&mut self.model).chain(&mut self.agent_id) {
-            Redactor::default().word(word);
-        }
-    }
-
     /// Adds the numbers of `more`. They come from a file that others write: none is too great.
     fn add(&mut self, more: &Self) {
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);
