@@ -54,9 +54,6 @@ pub(super) enum Verb {
     /// Become the command of a run
     #[command(name = crate::lifecycle::run::VERB, hide = true)]
     Become(BecomeArgs),
-    /// Listen for the signals that reach the group of a run
-    #[command(name = crate::lifecycle::run::LISTEN, hide = true)]
-    Listen,
     /// Take what was done before from Claude Code's own transcripts
     Import(ImportArgs),
     /// Register the hooks in Claude Code's settings

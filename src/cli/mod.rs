@@ -39,6 +39,7 @@ use status::Status;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::lifecycle::run::LISTEN;
 use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
@@ -62,6 +63,12 @@ fn run(arguments: Vec<OsString>) -> u8 {
         crate::hook::run(event);
         return Status::Done as u8;
     }
+    // Not a verb that anybody types, so the parser must not suggest it.
+    if arguments.get(1).is_some_and(|verb| verb == LISTEN) {
+        // It ends when nobody asks any more; nobody needs to know of a failure then.
+        let _ = crate::lifecycle::run::listen();
+        return Status::Done as u8;
+    }
     crate::hook::survive_file_limit();
     report_panics_as_failures();
     match Arguments::try_parse_from(arguments) {
@@ -71,11 +78,6 @@ fn run(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run_verb(verb: Verb) -> u8 {
-    if let Verb::Listen = verb {
-        // It ends when nobody asks any more; what then fails is nobody's loss.
-        let _ = crate::lifecycle::run::listen();
-        return Status::Done as u8;
-    }
     let context = Context::new();
     if let Some(variable) = context.env.relative.first() {
         output::complain(&format!(
@@ -110,7 +112,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
-        Verb::Hook { .. } | Verb::Listen => Ok(Status::Done),
+        Verb::Hook { .. } => Ok(Status::Done),
     };
     say_operations(&context);
     let status = done.unwrap_or_else(|err| {
