@@ -659,10 +659,15 @@ impl Sweep<'_> {
     /// Ends what a cleanup began that was killed while it removed sessions: what was only set aside comes back.
     fn put_back_set_aside(&self, report: &mut Report) {
         let state = self.judge.state;
+        let found = |report: &mut Report| report.done(state.set_aside()).unwrap_or_default();
+        if found(report).is_empty() {
+            return;
+        }
+        // Who holds the lock may be the one that set it aside.
         let Some(_lock) = report.done(state.lock(CLI_PATIENCE)) else {
             return;
         };
-        for aside in report.done(state.set_aside()).unwrap_or_default() {
+        for aside in found(report) {
             report.done(aside.settle());
         }
     }

@@ -425,7 +425,7 @@ pub fn first<T>(
     let mut reader = Lines::open(path).ok()??;
     let mut found = None;
     for _ in 0..lines {
-        if let Found::Line(bytes) | Found::Unfinished(bytes) = reader.next_line().ok()?? {
+        if let Found::Line(bytes) | Found::Unfinished(bytes) = reader.next_of_beginning().ok()?? {
             records::read(bytes, |line| found = found.take().or_else(|| said(line)));
         }
         if found.is_some() {

@@ -213,6 +213,19 @@ impl Lines {
     /// # Errors
     /// [`Error::Io`].
     pub fn next_line(&mut self) -> Result<Option<Found<'_>>> {
+        self.next(Beyond::Skipped)
+    }
+
+    /// As [`Self::next_line`], for whoever wants the beginning only: what is longer than [`MAX_LINE`] is not read to its end,
+    /// and nothing comes after it. A file without a line break may have any size.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn next_of_beginning(&mut self) -> Result<Option<Found<'_>>> {
+        self.next(Beyond::Left)
+    }
+
+    fn next(&mut self, beyond: Beyond) -> Result<Option<Found<'_>>> {
         self.line.clear();
         let failed = |source| Error::io("read", &self.path)(source);
         let reader = &mut self.reader;
@@ -230,10 +243,22 @@ impl Lines {
         if read < MAX_LINE {
             return Ok(Some(Found::Unfinished(&self.line)));
         }
+        if beyond == Beyond::Left {
+            return Ok(None);
+        }
         let rest = self.reader.skip_until(b'\n').map_err(failed)?;
         self.offset += (read + rest) as u64;
         Ok(Some(Found::TooLong))
     }
+}
+
+/// What becomes of the rest of a line that is too long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    /// It is read, for the next line.
+    Skipped,
+    /// It is not.
+    Left,
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
         ..Age::NEWEST
     };
     for _ in 0..OPENING {
-        match lines.next_line()? {
+        match lines.next_of_beginning()? {
             Some(Found::Line(bytes) | Found::Unfinished(bytes)) => {
                 records::read(bytes, |line| {
                     age.first = line.at().map_or(age.first, |at| at.min(age.first));

@@ -122,7 +122,7 @@ fn reason(env: &Environment, path: &Path, version: Option<Version>) -> Option<St
 fn started_in(path: &Path) -> Option<PathBuf> {
     let mut lines = Lines::open(path).ok()??;
     for _ in 0..OPENING {
-        if let Found::Line(bytes) = lines.next_line().ok()??
+        if let Found::Line(bytes) = lines.next_of_beginning().ok()??
             && let Ok(text) = std::str::from_utf8(bytes)
             && let Some(cwd) = Line::decode(text).and_then(|line| line.cwd.owned())
         {
