@@ -14,6 +14,7 @@ use crate::identity::ladder::{
     About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, last_of_project,
     live_in_project, project_here, resolve,
 };
+use crate::identity::present::now_at;
 use crate::identity::process;
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
@@ -229,7 +230,12 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
             }),
             "project" => of_project(|project| project.name().display()),
             "root" => of_project(|project| project.root().to_string_lossy().into_owned()),
-            "branch" => of_record(|record| record.head.as_ref()?.branch.clone()),
+            "branch" => known.as_ref().map_or_else(String::new, |(id, record)| {
+                let dir = sight.state.map(|state| state.session(id));
+                let now = dir.map(|dir| now_at(&dir, record.clone(), true));
+                let head = now.and_then(|record| record.head);
+                head.and_then(|head| head.branch).unwrap_or_default()
+            }),
             "name" => of_record(|record| record.name.clone()),
             "role" => of_record(|record| record.role.clone()),
             "focus" => of_record(|record| record.focus.clone()),

@@ -11,6 +11,7 @@ use super::status::Status;
 use super::table::Table;
 use crate::identity::liveness::{Finding, SessionState};
 use crate::identity::open_calls::{OpenCall, open_calls, recent_open_calls};
+use crate::identity::present::now_at;
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
@@ -82,6 +83,7 @@ fn listed(state: &State, record: Record, finding: Finding) -> Listed {
         SessionState::Active => recent_open_calls(&dir),
         SessionState::Idle | SessionState::Ended | SessionState::Abandoned => Vec::new(),
     };
+    let record = now_at(&dir, record, finding.state.is_live());
     Listed {
         state: finding.state,
         last_activity: finding.last_activity.unwrap_or(record.started_at),

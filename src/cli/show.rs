@@ -15,6 +15,7 @@ use super::table::Table;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Finding, SessionState};
 use crate::identity::open_calls::OpenCall;
+use crate::identity::present::now_at;
 use crate::lifecycle::coverage::{self, Coverage};
 use crate::model::purpose::{Note, notes};
 use crate::model::{Activity, Record, Timestamp, Trace};
@@ -40,6 +41,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let record = dir.record()?.ok_or_else(gone)?;
     let judge = context.judge(&config, state).telling_idle();
     let finding = judge.find(&id, &record);
+    let is_live = finding.state.is_live();
     let shown = Shown {
         counted: count(&dir, &finding)?,
         finding,
@@ -47,7 +49,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
         coverage: coverage(context, &dir, &record),
         log: operations(state, &record),
         journal: dir.journal(),
-        record,
+        record: now_at(&dir, record, is_live),
     };
     if args.json {
         output::json(&shown.as_json());

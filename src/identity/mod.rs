@@ -7,4 +7,5 @@ pub mod ladder;
 pub mod lineage;
 pub mod liveness;
 pub mod open_calls;
+pub mod present;
 pub mod process;

@@ -94,6 +94,8 @@ pub struct Line<'a> {
     pub background: Option<&'a str>,
     pub spawned_agent: Option<&'a str>,
     pub task_id: Option<&'a str>,
+    pub cwd: Option<&'a str>,
+    pub new_cwd: Option<&'a str>,
     pub transcript_path: Option<&'a str>,
 }
 
@@ -193,6 +195,7 @@ impl<'a> Line<'a> {
             Member::Background => self.background = Some(cursor.string()?),
             Member::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
             Member::TaskId => self.task_id = Some(cursor.string()?),
+            Member::Cwd => self.cwd = Some(cursor.string()?),
             Member::TranscriptPath => self.transcript_path = Some(cursor.string()?),
             Member::OtherFlag => cursor.boolean()?,
             Member::OtherText => cursor.other_text()?,
@@ -228,6 +231,7 @@ enum Member {
     Background,
     SpawnedAgent,
     TaskId,
+    Cwd,
     TranscriptPath,
     /// True or false, which no view asks for.
     OtherFlag,
@@ -249,7 +253,7 @@ const MEMBERS: [(Member, Key); 32] = [
     (Member::AgentId, Key::of("\"agent_id\":")),
     (Member::AgentType, Key::of("\"agent_type\":")),
     (Member::PromptId, Key::of("\"prompt_id\":")),
-    (Member::OtherText, Key::of("\"cwd\":")),
+    (Member::Cwd, Key::of("\"cwd\":")),
     (Member::TranscriptPath, Key::of("\"transcript_path\":")),
     (Member::OtherFlag, Key::of("\"ok\":")),
     (Member::Error, Key::of("\"error\":")),
@@ -349,6 +353,8 @@ impl<'a> From<&'a Event> for Line<'a> {
             background: event.background.as_deref(),
             spawned_agent: event.spawned_agent.as_deref(),
             task_id: event.task_id.as_deref(),
+            cwd: event.cwd.as_deref(),
+            new_cwd: event.new_cwd.as_deref(),
             transcript_path: event.transcript_path.as_deref(),
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Call, Client, answer, check, current_in, outside, repository, twins};
-use crate::support::{Sandbox, event, json_lines};
+use crate::support::{ID, Sandbox, as_client, event, json_lines};
 
 fn by_name(sandbox: &Sandbox, name: &str) -> Value {
     let call = Call::current(&["--name", name], &sandbox.home());
@@ -276,4 +276,68 @@ fn a_client_on_no_record_is_not_the_one_session_of_the_project() {
         "process",
         "exact",
     );
+}
+
+#[test]
+fn a_session_is_where_its_last_event_says_with_the_branch_that_is_there_now() {
+    let sandbox = Sandbox::just_swept();
+    let repository = |name: &str, branch: &str| {
+        let root = sandbox.path(name);
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::write(
+            root.join(".git/HEAD"),
+            format!("ref: refs/heads/{branch}\n"),
+        )
+        .unwrap();
+        root
+    };
+    let began = repository("shop", "main");
+    let moved = repository("shop-wt", "topic");
+    let at = |name: &str, dir: &Path, more: Value| {
+        let mut payload = event(name, ID, more);
+        payload["cwd"] = json!(dir);
+        payload["transcript_path"] = json!(dir.join("t.jsonl"));
+        let hook = sandbox.hook(&payload).dir(dir);
+        hook.env("CLAUDE_PID", as_client()).silent();
+    };
+    let told = || {
+        let list = sandbox.ccsession(["list", "--all", "--json"]).json();
+        let show = sandbox.ccsession(["show", ID, "--json"]).json();
+        let (listed, shown) = (&list["sessions"][0], &show["session"]);
+        for member in ["cwd", "transcript_path", "head"] {
+            assert_eq!(listed[member], shown[member], "{member}");
+        }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let branch = text(&shown["head"]["branch"]);
+        (text(&shown["cwd"]), text(&shown["transcript_path"]), branch)
+    };
+    let expected = |dir: &Path, branch: &str| {
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        (text(dir), text(&dir.join("t.jsonl")), branch.to_owned())
+    };
+    at("SessionStart", &began, json!({"source": "startup"}));
+    assert_eq!(told(), expected(&began, "main"));
+    at("UserPromptSubmit", &moved, json!({}));
+    assert_eq!(told(), expected(&moved, "topic"));
+    // A subagent's folder is not the session's.
+    at(
+        "PreToolUse",
+        &began,
+        json!({"agent_id": "a1", "tool_name": "Bash", "tool_use_id": "t1"}),
+    );
+    assert_eq!(told(), expected(&moved, "topic"));
+    repository("shop-wt", "other");
+    assert_eq!(told(), expected(&moved, "other"));
+    at(
+        "CwdChanged",
+        &moved,
+        json!({"old_cwd": moved, "new_cwd": began}),
+    );
+    assert_eq!(told().0, began.to_str().unwrap());
+    at("Stop", &began, json!({}));
+    assert_eq!(told(), expected(&began, "main"));
+    // Of a session that is over, the branch is what was last on record.
+    at("SessionEnd", &began, json!({"reason": "other"}));
+    repository("shop", "later");
+    assert_eq!(told(), expected(&began, "main"));
 }

@@ -1,0 +1,45 @@
+//! Where a session is now. The record says where it began; a session moves on, into a worktree or another folder, and its
+//! transcript with it.
+
+use std::path::Path;
+
+use crate::model::line::Kind;
+use crate::model::{Line, Record};
+use crate::store::{SessionDir, project};
+
+/// How much of a journal's end is looked at for the last event of the main thread.
+const TAIL: u64 = 64 << 10;
+
+/// Replaces the record's directory, transcript and branch by those that the last event named. The branch of a live session is
+/// the one that is checked out there now; of one that is over it is looked up only where the session had moved.
+///
+/// A journal that cannot be read leaves the record as it is.
+pub fn now_at(dir: &SessionDir, mut record: Record, is_live: bool) -> Record {
+    let (mut cwd, mut transcript) = (None, None);
+    if let Ok(lines) = dir.last_lines(TAIL) {
+        // A hook leaves out what is as in the record.
+        lines.for_each(|line| {
+            if tells(line) {
+                cwd = line.new_cwd.or(line.cwd).map(str::to_owned);
+                transcript = line.transcript_path.map(str::to_owned);
+            }
+        });
+    }
+    let has_moved = cwd.is_some();
+    record.cwd = cwd.or(record.cwd);
+    record.transcript_path = transcript.or(record.transcript_path);
+    if (is_live || has_moved)
+        && let Some(cwd) = record.cwd.as_deref().map(Path::new)
+        && cwd.is_dir()
+        && let Some(head) = project::head(project::discover(cwd).root())
+    {
+        record.head = Some(head);
+    }
+    record
+}
+
+/// Whether Claude Code said with the event where the main thread is. A subagent may be in a worktree of its own.
+fn tells(line: &Line<'_>) -> bool {
+    let is_client_s = !matches!(line.kind, Kind::ClockIn | Kind::RunStart | Kind::RunEnd);
+    is_client_s && line.agent_id.is_none()
+}
