@@ -147,7 +147,7 @@ impl Scenario {
         event(
             self.event,
             self.id,
-            json!({"source": "startup", "reason": "other", "tool_name": "Bash", "tool_use_id": "t1"}),
+            json!({"source": "clear", "reason": "other", "tool_name": "Bash", "tool_use_id": "t1"}),
         )
     }
 

@@ -890,10 +890,8 @@ fn the_scopes_of_a_project_are_at_its_root_and_leave_the_users_file_alone() {
         );
         check_registered(&sandbox, &path, &events_up_to("2.1.280"));
         assert_eq!(names(&sandbox.project().join(".claude")), [name]);
-        let elsewhere = ccsession(&sandbox, ["uninstall", "--scope", scope])
-            .env("CLAUDE_PROJECT_DIR", &deep)
-            .dir(sandbox.home());
-        elsewhere.expect(
+        let uninstall = ccsession(&sandbox, ["uninstall", "--scope", scope]).dir(&deep);
+        uninstall.expect(
             0,
             &format!("took the hooks out of {}\n", path.display()),
             "",

@@ -12,7 +12,7 @@ use crate::cli::write_private;
 use crate::doctor::{check, doctor, findings, healthy};
 use crate::import::copy_tree;
 use crate::install::{ccsession, put, write_executable};
-use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event};
+use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, walk};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
 const DAILY: &str =
@@ -77,6 +77,11 @@ fn an_imported_session_needs_no_journal() {
     let projects = sandbox.home().join(".claude/projects");
     fs::create_dir_all(&projects).unwrap();
     copy_tree(&data("transcripts/c"), &projects);
+    let before_any_hook = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    walk(&projects, &mut |path| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(before_any_hook).unwrap();
+    });
     ccsession(&sandbox, ["import"]).output();
     assert!(
         sandbox
@@ -115,7 +120,9 @@ fn a_journal_without_a_record_is_a_fault_that_an_import_mends() {
     fs::create_dir_all(&projects).unwrap();
     copy_tree(&data("transcripts/c"), &projects);
     ccsession(&sandbox, ["import"]).output();
-    check(doctor(&sandbox), &[]);
+    let found = "hooks recorded 0 of 12 calls in the transcripts of the last 1 sessions";
+    let remedy = format!("see `ccsession show {run_c}`; `ccsession import` adds the rest");
+    check(doctor(&sandbox), &[("note", "coverage", found, &remedy)]);
     assert_eq!(sandbox.journal(run_c).len(), 1);
 }
 
