@@ -12,9 +12,8 @@ RESTORED_ID = "55555555-5555-4555-8555-555555555555"
 GOLDEN_ID = "66666666-6666-4666-8666-666666666666"
 DONE = turn("Done.")
 
-# What the client writes down for the command that a session begins with.
-CLEAR = ("user <command-name>/clear</command-name> <command-message>clear</command-message> "
-         "<command-args></command-args>")
+# The command that a session begins with, as it was typed.
+CLEAR = "user /clear"
 
 
 def thought(label: str) -> dict[str, list[dict]]:
