@@ -134,14 +134,13 @@ def sayings(path: Path, session: str, kept: Kept) -> Iterator[str]:
 
 
 def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
-    """Put back, each archive has all transcripts of its session, and what the client noted of subagents, line by line; byte
-    for byte, where no secret was."""
+    """Restored, each archive has every file that the client keeps of its session, line by line; byte for byte, where no
+    secret was."""
     for session, manifest in manifests(account).items():
         copies = {Path(path).relative_to(layout.restored): Path(path)
                   for path in account["restored"][session]["files"]}
-        originals = {path.relative_to(layout.transcripts): path
-                     for names in ("*.jsonl", "*.meta.json") for path in layout.transcripts.rglob(names)
-                     if session in str(path.relative_to(layout.transcripts))}
+        originals = {path.relative_to(layout.transcripts): path for path in layout.transcripts.rglob("*")
+                     if path.is_file() and session in str(path.relative_to(layout.transcripts))}
         if copies.keys() != originals.keys():
             names = f"{sorted(map(str, copies))}, the client has {sorted(map(str, originals))}"
             yield f"session {session}: the archive was restored to {names}: {account['restored'][session]}"
