@@ -231,8 +231,11 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
             "project" => of_project(|project| project.name().display()),
             "root" => of_project(|project| project.root().to_string_lossy().into_owned()),
             "branch" => known.as_ref().map_or_else(String::new, |(id, record)| {
-                let dir = sight.state.map(|state| state.session(id));
-                let now = dir.map(|dir| now_at(&dir, record.clone(), true));
+                let judge = sight.judge();
+                let now = judge.map(|judge| {
+                    let is_live = judge.find(id, record).state.is_live();
+                    now_at(&judge.state.session(id), record.clone(), is_live)
+                });
                 let head = now.and_then(|record| record.head);
                 head.and_then(|head| head.branch).unwrap_or_default()
             }),
