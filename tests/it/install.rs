@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     CCSESSION, ID, Run, SESSION_START, Sandbox, copy_program, data, event, mode, text,
+    write_program,
 };
 
 /// The settings that the library's own properties are tried on.
@@ -102,7 +103,7 @@ pub(crate) fn sandbox() -> Sandbox {
 pub(crate) fn client(sandbox: &Sandbox, script: &str) {
     let dir = sandbox.path("client");
     fs::create_dir_all(&dir).unwrap();
-    write_executable(&dir.join("claude"), &format!("#!/bin/sh\n{script}\n"));
+    write_program(dir.join("claude"), &format!("#!/bin/sh\n{script}\n"));
 }
 
 /// Takes Claude Code off the PATH.
@@ -114,13 +115,8 @@ pub(crate) fn no_client(sandbox: &Sandbox) {
 pub(crate) fn libexec(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     for name in EXECUTABLES {
-        write_executable(&dir.join(name), OF_THIS_VERSION);
+        write_program(dir.join(name), OF_THIS_VERSION);
     }
-}
-
-pub(crate) fn write_executable(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The CLI with that client, if any, as the only one on the PATH, and with those executables.

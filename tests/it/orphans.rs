@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::cli::write_private;
 use crate::doctor::{check, doctor, findings, healthy};
 use crate::import::copy_tree;
-use crate::install::{ccsession, put, write_executable};
-use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, walk};
+use crate::install::{ccsession, put};
+use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, walk, write_program};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
 const DAILY: &str =
@@ -328,14 +328,14 @@ fn a_line_for_cron_is_information() {
     cleanup_is(&sandbox, &[HOOKS, ""]);
     let crontab = |line: &str| {
         let script = format!("#!/bin/sh\n[ \"$*\" = -l ] && echo '{line}'\n");
-        write_executable(&sandbox.path("client/crontab"), &script);
+        write_program(sandbox.path("client/crontab"), &script);
     };
     crontab("* * * * * $HOME/.local/bin/ccsession cleanup --if-due --quiet");
     cleanup_is(&sandbox, &[&format!("{HOOKS}, and by cron"), ""]);
     crontab("* * * * * $HOME/.local/bin/ccsession metrics");
     cleanup_is(&sandbox, &[HOOKS, ""]);
-    write_executable(
-        &sandbox.path("client/crontab"),
+    write_program(
+        sandbox.path("client/crontab"),
         "#!/bin/sh\necho 'no crontab for dev' >&2\nexit 1\n",
     );
     cleanup_is(&sandbox, &[HOOKS, ""]);
@@ -344,7 +344,7 @@ fn a_line_for_cron_is_information() {
 #[test]
 fn a_timer_is_information_and_one_that_cannot_work_is_noted() {
     let sandbox = healthy();
-    write_executable(&sandbox.path("client/systemctl"), "#!/bin/sh\nexit 0\n");
+    write_program(sandbox.path("client/systemctl"), "#!/bin/sh\nexit 0\n");
     ccsession(&sandbox, ["install", "--timer"]).stdout();
     let dir = sandbox.home().join(".config/systemd/user");
     let timer = dir.join("ccsession-cleanup.timer");

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::doctor::{doctor, findings, healthy};
-use crate::install::{ccsession, libexec, put, sandbox, user_settings, write_executable};
-use crate::support::{CCSESSION, ID, Run, Sandbox, event};
+use crate::install::{ccsession, libexec, put, sandbox, user_settings};
+use crate::support::{CCSESSION, ID, Run, Sandbox, copy_program, event, write_program};
 
 /// The finding of one check, if there is one that is not as it should be.
 fn bad(run: Run, check: &str) -> Option<String> {
@@ -181,7 +181,7 @@ fn what_is_registered_is_the_link_and_not_the_version_behind_it() {
     let sandbox = sandbox();
     let version = sandbox.path("Cellar/ccsession/0.1.0");
     fs::create_dir_all(version.join("bin")).unwrap();
-    fs::copy(CCSESSION, version.join("bin/ccsession")).unwrap();
+    copy_program(CCSESSION, version.join("bin/ccsession"));
     libexec(&version.join("libexec/ccsession"));
     fs::create_dir_all(sandbox.path("opt")).unwrap();
     fs::create_dir_all(sandbox.path("links")).unwrap();
@@ -220,7 +220,7 @@ fn what_is_registered_is_the_link_and_not_the_version_behind_it() {
     let versions = sandbox.path("installs/ccsession");
     let version = versions.join("0.1.0");
     fs::create_dir_all(version.join("bin")).unwrap();
-    fs::copy(CCSESSION, version.join("bin/ccsession")).unwrap();
+    copy_program(CCSESSION, version.join("bin/ccsession"));
     libexec(&version.join("libexec/ccsession"));
     symlink("0.1.0", versions.join("latest")).unwrap();
     let run = sandbox.run(version.join("bin/ccsession")).arg("install");
@@ -517,7 +517,7 @@ fn the_client_is_looked_for_where_its_installers_put_it() {
         crate::install::no_client(&sandbox);
         let path = sandbox.home().join(place);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write_executable(&path, "#!/bin/sh\necho '2.1.329 (Claude Code)'\n");
+        write_program(&path, "#!/bin/sh\necho '2.1.329 (Claude Code)'\n");
         let said = ccsession(&sandbox, ["install"]).stdout();
         let known = format!("those that Claude Code 2.1.329, {}, knows", path.display());
         assert!(

@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::doctor::{doctor, findings, healthy};
-use crate::install::{ccsession, put, sandbox, user_settings, write_executable};
+use crate::install::{ccsession, put, sandbox, user_settings};
 use crate::support::{
     CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, copy_program, event, wait_until,
+    write_program,
 };
 
 /// The name under which tests choose whether anything is archived.
@@ -148,7 +149,7 @@ fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() 
         "#!/bin/sh\n{CCSESSION} \"$@\"\necho \"$*\" >> {}\n",
         noted.display()
     );
-    write_executable(&sandbox.path("prefix/bin/ccsession"), &script);
+    write_program(sandbox.path("prefix/bin/ccsession"), &script);
 
     // One client said that its session ends, another one says nothing any more.
     let start = |id: &str| event("SessionStart", id, json!({"source": "startup"})).to_string();

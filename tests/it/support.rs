@@ -313,12 +313,26 @@ impl Run {
     }
 }
 
-/// Copies a program. Another process has the copy open for writing, so that no other test's child inherits it and keeps it
-/// from being run ("text file busy").
+/// Copies a program.
+///
+/// A child does it. If this process had the copy open for writing, the child of another test could inherit it in that moment,
+/// and the system would refuse to run the copy ("text file busy").
 pub(crate) fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let mut cp = Command::new("cp");
     let status = cp.arg(from.as_ref()).arg(to.as_ref()).status().unwrap();
     assert!(status.success(), "{cp:?}");
+}
+
+/// Writes a program, mode 0755. A child does it, as with [`copy_program`].
+pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) {
+    let mut tee = Command::new("sh");
+    tee.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path.as_ref());
+    let mut child = tee.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success(), "{tee:?}");
 }
 
 /// Waits for the end of a process; kills it and returns nothing where that takes longer than `patience`.

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{ccsession, everything, put, sandbox, user_settings, write_executable};
-use crate::support::{CCSESSION, Run, Sandbox, copy_program, mode, text};
+use crate::install::{ccsession, everything, put, sandbox, user_settings};
+use crate::support::{CCSESSION, Run, Sandbox, copy_program, mode, text, write_program};
 
 const NAMES: [&str; 2] = ["ccsession-cleanup.service", "ccsession-cleanup.timer"];
 const MARK: &str = "# Written by `ccsession install --timer`, and removed by `ccsession uninstall`. To keep your changes, remove this line.";
@@ -28,7 +28,7 @@ const NO_BUS: &str =
 /// A sandbox with a client, executables and this systemctl.
 fn with_systemctl(script: &str) -> Sandbox {
     let sandbox = sandbox();
-    write_executable(&sandbox.path("client/systemctl"), script);
+    write_program(sandbox.path("client/systemctl"), script);
     sandbox
 }
 
@@ -254,7 +254,7 @@ fn where_systemd_does_not_answer_it_is_said_what_to_type() {
     ] {
         let sandbox = sandbox();
         if let Some(script) = script {
-            write_executable(&sandbox.path("client/systemctl"), script);
+            write_program(sandbox.path("client/systemctl"), script);
         }
         let before = everything(&sandbox.home());
         let output = install(&sandbox).output();

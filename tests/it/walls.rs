@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START};
+use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START, walk};
 
 /// Each room and the rooms it may use.
 const ARROWS: [(&str, &[&str]); 9] = [
@@ -134,6 +134,20 @@ fn one_place_for_each_rule() {
             }
         }
     }
+}
+
+/// A program that this process had open for writing may not be run by another test: "text file busy".
+#[test]
+fn tests_have_a_child_make_the_programs_that_they_run() {
+    let it = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    walk(&it, &mut |path| {
+        let is_here = path.ends_with("walls.rs");
+        if path.extension().is_some_and(|it| it == "rs") && !is_here {
+            let text = fs::read_to_string(path).unwrap();
+            let is_copied = text.contains("fs::copy(");
+            assert!(!is_copied, "{}: use copy_program", path.display());
+        }
+    });
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{Call, Client, answer, check, check_state, listed, quoted, repository};
-use crate::support::{CCSESSION, SESSION_EVENT, SESSION_START, Sandbox, event};
+use crate::support::{
+    CCSESSION, SESSION_EVENT, SESSION_START, Sandbox, copy_program, event, write_program,
+};
 
 /// What a client of the session `inner` does that is started within another: each line that it prints is what `current` says.
 const INNER: &str = r#"
@@ -20,7 +22,7 @@ CLAUDE_CODE_SESSION_ID=inner "$CCSESSION" current --json
 /// Runs `program`, a copy of a shell, as a client of the session `inner` within a call of `outer`, and returns what it said.
 fn within(sandbox: &Sandbox, outer: &mut Client, program: &str, source: &str) -> Vec<Value> {
     let path = sandbox.path(program);
-    fs::copy("/bin/sh", &path).unwrap();
+    copy_program("/bin/sh", &path);
     for (name, payload) in [
         (
             "start",
@@ -110,7 +112,7 @@ fn a_client_that_goes_on_to_another_session_is_itself_behind_a_wrapper() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let wrapper = sandbox.path("wrapper");
-    fs::copy("/bin/sh", &wrapper).unwrap();
+    copy_program("/bin/sh", &wrapper);
     let wrapped = |payload: &Value| {
         let hook = Call::hook(payload, &project);
         Call {
@@ -146,7 +148,7 @@ fn an_id_that_was_set_below_the_known_client_is_nearer() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let program = sandbox.path("2.1.197");
-    fs::copy("/bin/sh", &program).unwrap();
+    copy_program("/bin/sh", &program);
     let mut outer = Client::in_session(&sandbox, "outer", &project);
     let within = |variable: &str, program: &str| Call {
         arguments: [
@@ -171,7 +173,7 @@ fn the_variable_of_the_client_around_is_not_that_of_a_client_on_no_record() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let program = sandbox.path("claude");
-    fs::copy("/bin/sh", &program).unwrap();
+    copy_program("/bin/sh", &program);
     let mut outer = Client::in_session(&sandbox, "outer", &project);
     let ask = |program: &str| Call {
         arguments: ["-c", &format!("{CCSESSION} current --json; :")]
@@ -184,12 +186,10 @@ fn the_variable_of_the_client_around_is_not_that_of_a_client_on_no_record() {
     // A script of that name is no client.
     let script = sandbox.path("script/claude");
     fs::create_dir(script.parent().unwrap()).unwrap();
-    fs::write(
+    write_program(
         &script,
-        format!("#!/bin/sh\n{CCSESSION} current --json; :\n"),
-    )
-    .unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        &format!("#!/bin/sh\n{CCSESSION} current --json; :\n"),
+    );
     let call = Call::new(script.to_str().unwrap(), &project);
     check(
         &answer(&outer.run(&call)),

@@ -1,12 +1,11 @@
 //! Claude Code as the command, or as whoever has the session already.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
 use super::{OTHER, assert_put_back, leases, run, with_id};
-use crate::support::{ID, SESSION_START, Sandbox, event};
+use crate::support::{ID, SESSION_START, Sandbox, event, write_program};
 
 /// A client that treats ids as Claude Code does: a transcript makes an id used.
 const CLIENT: &str = r#"#!/bin/sh
@@ -27,8 +26,7 @@ fn the_client_is_told_its_id_in_the_way_that_it_takes() {
     let sandbox = Sandbox::just_swept();
     let client = sandbox.path("bin/claude");
     fs::create_dir(sandbox.path("bin")).unwrap();
-    fs::write(&client, CLIENT).unwrap();
-    fs::set_permissions(&client, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&client, CLIENT);
     let claude = |options: &[&str], arguments: &[&str]| {
         let mut run = sandbox.ccsession(["run"].iter().chain(options));
         run.command.arg("--").arg(&client).args(arguments);
