@@ -257,7 +257,7 @@ fn show(state: Option<&State>, args: &ArchiveShowArgs) -> Result<Status> {
     };
     let mut text = part(&archived, kind)?;
     if kind != Kind::Text {
-        copy(&mut text, output::print)?;
+        copy(&mut text, output::print_recorded)?;
         return Ok(Status::Done);
     }
     let mut pager = match output::is_for_people() && !args.no_pager {

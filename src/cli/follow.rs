@@ -138,7 +138,11 @@ impl<'a> Printer<'a> {
     }
 
     fn print(&self, shown: &str) {
-        output::print_drawn(&format!("{shown}\n"), self.bars || self.as_recorded);
+        let line = format!("{shown}\n");
+        match self.as_recorded {
+            true => output::print_recorded(&line),
+            false => output::print_drawn(&line, self.bars),
+        }
     }
 
     fn row(&mut self, id: &SessionId, event: &Event) -> String {

@@ -107,8 +107,9 @@ pub(super) fn gather<C: Count>(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut gathered = thread::scope(|scope| {
+        // Where the system allows no more threads, this one does it all.
         let others: Vec<_> = (1..threads.min(ids.len()))
-            .map(|_| scope.spawn(work))
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
         let mut gathered = work();
         for other in others {

@@ -48,6 +48,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     };
     match &args.output {
         Some(path) => publish(path, &text)?,
+        None if args.json => output::print_json(&text),
         None => output::print(&text),
     }
     Ok(Status::Done)

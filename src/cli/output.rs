@@ -1,6 +1,7 @@
 //! The one writer to the terminal. A closed pipe is success: whoever reads has read enough.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,21 +11,40 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::args::{BarsArg, ColorArg};
+use crate::model::text::escaped_json;
 use crate::store::env::Screen;
 
 /// Prints `text` on stdout as it is.
 pub(super) fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-    if let Err(err) = written {
-        if err.kind() == std::io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
+    match write_all(rustix::stdio::stdout(), text.as_bytes()) {
+        Ok(()) => {}
+        Err(Errno::PIPE) => std::process::exit(0),
+        Err(errno) => {
+            let err = std::io::Error::from(errno);
+            complain(&format!("could not write the output: {err}"));
+            std::process::exit(1);
         }
-        complain(&format!("could not write the output: {err}"));
-        std::process::exit(1);
     }
+}
+
+/// Writes all bytes, waiting for room where the stream says that there is none: whoever made the pipe may have made it so that
+/// a write does not wait by itself.
+fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stream, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let mut polled = [PollFd::new(&stream, PollFlags::OUT)];
+                match rustix::event::poll(&mut polled, None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Prints one line on stdout.
@@ -34,15 +54,28 @@ pub(super) fn line(text: &str) {
 
 /// Prints a value on stdout, as JSON for programs.
 pub(super) fn json(value: &Value) {
-    print(&format!("{value:#}\n"));
+    print_json(&format!("{value:#}\n"));
 }
 
 /// Prints a value on stdout, as [`json`], without building a tree of it first.
 pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    print(&text);
+    print_json(&text);
     Ok(())
+}
+
+/// Prints a JSON text on stdout: what it says is as it was, and on a terminal it moves no cursor.
+pub(super) fn print_json(text: &str) {
+    print(&escaped_json(text));
+}
+
+/// Prints JSON on stdout that somebody else wrote: byte by byte for programs, as [`print_json`] for people.
+pub(super) fn print_recorded(text: &str) {
+    match is_for_people() {
+        true => print_json(text),
+        false => print(text),
+    }
 }
 
 /// How many columns the terminal has that a person reads stdout on; or as many as `COLUMNS` says; none where the output
@@ -123,7 +156,7 @@ pub(super) fn complain(text: &str) {
 
 /// Says a line on stderr. Where it cannot be said, the exit status still tells.
 pub(super) fn warn(text: &str) {
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 
 /// Whether a person reads stdout.

@@ -152,7 +152,7 @@ fn print_lines(entries: &[Entry<'_, '_>]) {
         let _ = serde_json::to_writer(&mut lines, &call);
         lines.push(b'\n');
     }
-    output::print(&String::from_utf8_lossy(&lines));
+    output::print_json(&String::from_utf8_lossy(&lines));
 }
 
 /// Who the session is, when it was, and the sum of what it did: for people, a line each.

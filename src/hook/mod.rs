@@ -18,8 +18,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, getrlimit};
 
 use crate::model::SessionId;
@@ -30,6 +31,11 @@ use crate::store::{Environment, Places, State, config, write};
 /// Stands in every hook's executable, so that the doctor can tell its version without running it.
 #[used]
 pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSION"));
+
+/// How long a hook waits for somebody to read what it says; with what it waits for its input, less than a second.
+const SAYING: Duration = Duration::from_millis(100);
+/// A pipe that can be written to has room for so many bytes (POSIX's smallest `PIPE_BUF`): writing more could wait for ever.
+const PIPE_PIECE: usize = 512;
 
 /// A hook executable, from its first instruction to its exit status.
 ///
@@ -127,11 +133,25 @@ pub(crate) fn survive_file_limit() {
     }
 }
 
-/// Writes to stdout or stderr. That nobody reads it is no error, and no reason to die of a signal.
+/// Writes to stdout or stderr. That nobody reads it is no error, no reason to die of a signal, and none to wait for longer than
+/// a hook waits for its input: what does not fit by then is not said.
 fn say(stream: impl AsFd, text: &str) {
     const SIGPIPE: i32 = 13;
+    let deadline = Instant::now() + SAYING;
     let _ = signal_hook::flag::register(SIGPIPE, Arc::default());
-    let _ = rustix::io::write(stream, text.as_bytes());
+    for piece in text.as_bytes().chunks(PIPE_PIECE) {
+        let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+            return;
+        };
+        let mut polled = [PollFd::new(&stream, PollFlags::OUT)];
+        let timeout = Timespec::try_from(left).ok();
+        if !matches!(poll(&mut polled, timeout.as_ref()), Ok(1..)) {
+            return;
+        }
+        if rustix::io::write(&stream, piece).is_err() {
+            return;
+        }
+    }
 }
 
 /// Something that a hook could not do, or did and logs.

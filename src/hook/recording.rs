@@ -25,7 +25,7 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, ended, index, project, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, ended, env_file, index, project,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -590,7 +590,7 @@ impl Recording<'_> {
         }
         if let Some(path) = &self.env.claude_env_file {
             let text = format!("export CLAUDE_CODE_SESSION_ID={id}\n");
-            let written = write::replace(path, text.as_bytes(), Durability::Cached);
+            let written = env_file::provide(path, &text);
             self.done(written);
         }
     }

@@ -492,9 +492,14 @@ impl Sources {
         // The tokens are counted in a reading of its own.
         let (parts, usage) = thread::scope(|scope| {
             let count = || usage::of_files(&self.files, session, record).ok();
-            let usage = scope.spawn(count);
+            let usage = thread::Builder::new().spawn_scoped(scope, count);
             let parts = self.parts(base, session, order, &head)?;
-            store::Result::Ok((parts, usage.join().ok().flatten()))
+            let usage = match usage {
+                Ok(usage) => usage.join().ok().flatten(),
+                // The system allows no more threads.
+                Err(_) => count(),
+            };
+            store::Result::Ok((parts, usage))
         })?;
         let manifest = Manifest {
             v: VERSION,

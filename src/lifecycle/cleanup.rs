@@ -23,10 +23,11 @@ use crate::store::archive::Archives;
 use crate::store::ended::{self, Mark};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{ORPHANED, Pointers, Swept, Why};
-use crate::store::write::TEMPORARY;
+use crate::store::pointer::{Pointers, Swept, Why};
+use crate::store::write::{ORPHANED, TEMPORARY};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, file, index, tombstones, write,
+    Environment, Error, Places, Result, SessionDir, State, clock, env_file, file, index,
+    tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
@@ -341,10 +342,24 @@ impl Sweep<'_> {
         }
     }
 
-    /// Removes the temporary files that an install or a restore has left in the client's folders when it was killed.
+    /// Removes the temporary files that an install, a restore or a hook has left in other programs' folders when it was killed.
     fn sweep_clients_folders(&self, report: &mut Report) {
-        let folders = transcript::claude_dir(self.env).into_iter();
-        let folders = folders.chain(transcript::folders(self.env));
+        let claude = transcript::claude_dir(self.env);
+        let below = |name: &str| {
+            let folder = claude.as_ref().map(|claude| claude.join(name));
+            let names = folder.iter().flat_map(|folder| file::names(folder));
+            let names: Vec<_> = names.flatten().collect();
+            names
+                .into_iter()
+                .filter_map(move |name| Some(folder.as_ref()?.join(name)))
+        };
+        let mut folders: BTreeSet<PathBuf> = claude.iter().cloned().collect();
+        folders.extend(below(env_file::FOLDER));
+        folders.extend(transcript::folders(self.env));
+        folders.extend(folders_of_installs(self.judge.state));
+        let config = self.env.xdg_config_home.clone();
+        let config = config.or_else(|| Some(self.env.home.as_ref()?.join(".config")));
+        folders.extend(config.map(|config| config.join("systemd/user")));
         for folder in folders {
             // What cannot be listed is the client's.
             if file::names(&folder).is_ok() {
@@ -907,6 +922,20 @@ pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> V
     dead
 }
 
+/// The folders of the settings files that hooks were registered in.
+fn folders_of_installs(state: &State) -> Vec<PathBuf> {
+    const MAX_RECORD: usize = 1 << 20;
+    let dir = state.root().join("installs");
+    let names = file::names(&dir).into_iter().flatten();
+    let folder = |name| {
+        let content = file::read_own(&dir.join(name), MAX_RECORD).ok()??;
+        let record: Value = serde_json::from_slice(&content.bytes).ok()?;
+        let settings = Path::new(record.get("settings")?.as_str()?);
+        settings.parent().map(Path::to_owned)
+    };
+    names.filter_map(folder).collect()
+}
+
 fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report) {
     let Some(names) = report.done(file::names(dir)) else {
         return;
@@ -921,7 +950,10 @@ fn sweep_orphans(dir: &Path, now: Timestamp, dry_run: bool, report: &mut Report)
         let path = dir.join(name);
         // A dry run leaves what it has seen.
         let is_seen = dry_run && report.orphans.iter().any(|swept| swept.path == path);
-        let is_old = |found: file::Look| found.meta.modified.age(now) > ORPHANED;
+        let is_old = |found: file::Look| {
+            let is_ours = found.is_file() && found.owner == file::me();
+            is_ours && found.meta.modified.age(now) > ORPHANED
+        };
         let found = report.done(file::look(&path)).flatten();
         let is_old = found.is_some_and(is_old) && !is_seen;
         if is_old && (dry_run || report.done(write::remove(&path)) == Some(true)) {

@@ -36,6 +36,26 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
+/// A JSON text in which every character that could move a cursor, reorder or hide text is written as JSON's own escape, so that
+/// it says the same to programs. Line breaks and tabs stay: in JSON they stand between values.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    let is_raw = |c: char| is_hostile(c) && !matches!(c, '\n' | '\t');
+    if !json.contains(is_raw) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if is_raw(c) {
+            for half in c.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{half:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// `text` without its last word, of which at most 256 bytes go: of a text that was cut, that may be half of a secret,
 /// too short to be told.
 pub fn without_last_word(text: &str) -> &str {
@@ -102,6 +122,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn json_keeps_its_meaning_and_moves_no_cursor() {
+        let said = "a\u{9b}2J\u{7f}\u{202e}\u{200b}\u{feff}\u{e0041}\n\té\u{1f600}";
+        let json = serde_json::to_string(said).unwrap();
+        let safe = escaped_json(&json);
+        assert_eq!(
+            safe,
+            r#""a\u009b2J\u007f\u202e\u200b\ufeff\udb40\udc41\n\té😀""#
+        );
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), said);
+        assert_eq!(escaped_json("{\n\t\"a\": 1\n}\n"), "{\n\t\"a\": 1\n}\n");
+    }
 
     #[test]
     fn a_label_is_one_bounded_line() {

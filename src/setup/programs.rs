@@ -399,11 +399,16 @@ fn ask(
         .map(|it| Box::new(it) as Box<dyn Read + Send>);
     let stream = stdout.or(stderr).unwrap_or_else(|| Box::new(io::empty()));
     let (said, hears) = mpsc::channel();
-    std::thread::spawn(move || {
+    let listening = std::thread::Builder::new().spawn(move || {
         let mut stream = BufReader::new(stream);
         let _ = said.send(read(&mut stream));
         let _ = io::copy(&mut stream, &mut io::sink());
     });
+    if let Err(err) = listening {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(Unheard::NotStarted(err));
+    }
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,

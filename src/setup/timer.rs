@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::programs;
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::{Environment, Error, State, file, shown, write};
+use crate::store::write::{self, Durability};
+use crate::store::{Environment, Error, State, file, shown};
 
 /// The unit that is enabled.
 pub const TIMER: &str = "ccsession-cleanup.timer";
@@ -144,7 +145,10 @@ pub fn put(units: &[Unit], state: &State) -> Result<(), Failure> {
         let dir = unit.path.parent().unwrap_or(Path::new("/"));
         remember(state, write::make_missing_dirs(dir)?)?;
         match read(&unit.path)? {
-            Found::Ours(_) => write::replace_with_mode(&unit.path, text.as_bytes(), 0o644)?,
+            Found::Ours(_) => {
+                let text = text.as_bytes();
+                write::replace_nameless(&unit.path, text, 0o644, Durability::Synced)?;
+            }
             Found::Nothing if write::create_with_mode(&unit.path, text.as_bytes(), 0o644)? => {}
             Found::Nothing | Found::Others => return Err(Failure::NotOurs(unit.path.clone())),
         }

@@ -64,6 +64,8 @@ pub enum Unsafe {
     TooLarge(u64),
     /// Another process holds a lease on it; opening it would block.
     Leased,
+    /// Claude Code would not have put it there.
+    Misplaced,
 }
 
 impl fmt::Display for Unsafe {
@@ -87,6 +89,7 @@ impl fmt::Display for Unsafe {
             ),
             Self::TooLarge(size) => write!(f, "it is too large ({size} bytes)"),
             Self::Leased => f.write_str("another process holds a lease on it"),
+            Self::Misplaced => f.write_str("it is not where Claude Code puts such files"),
         }
     }
 }

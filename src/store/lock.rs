@@ -1,14 +1,21 @@
 //! The one lock: `lock` in the state directory, held for a few renames at a time. It orders cleanup against stores and
 //! the CLI's rewrites against each other; appends and reads never take it.
+//!
+//! Where the file system knows no locks (NFS without its lock daemon, Lustre mounted so), a file beside it that only one
+//! process can create does for one. It says who holds it, since nobody frees it when that process is killed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::error::{Error, Result};
-use super::{file, write};
+use super::file::Meta;
+use super::{clock, file, write};
+use crate::model::Timestamp;
 
 /// How long a hook waits for the lock before it goes on without: a stopped holder must not stop a session.
 pub const HOOK_PATIENCE: Duration = Duration::from_millis(50);
@@ -19,13 +26,47 @@ pub const CLI_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a launcher waits: hundreds may start at once, and none may fail for that.
 pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
+/// A turn that is taken by a file is over after so long at the latest; the longest archiving takes minutes.
+const LONGEST_TURN: Duration = Duration::from_secs(60 * 60);
+/// The most bytes of such a file that are read.
+const MAX_TURN: usize = 1024;
+
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// The lock, held until dropped; the system frees it when the process dies.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    BySystem { _file: File },
+    ByFile { _turn: Turn },
+}
+
+/// How processes keep each other from a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// By the system's locks.
+    System,
+    /// By a file, since the file system knows no locks.
+    File,
+}
+
+impl Lock {
+    fn held(held: Held) -> Self {
+        Self { held }
+    }
+
+    /// How it is held.
+    pub fn means(&self) -> Means {
+        match self.held {
+            Held::BySystem { .. } => Means::System,
+            Held::ByFile { .. } => Means::File,
+        }
+    }
 }
 
 /// Takes the lock file at `path`, created where missing, waiting at most `patience`.
@@ -41,10 +82,14 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     let mut pause = FIRST_PAUSE;
     loop {
         // Written out, since std's own `File::try_lock` would shadow it.
-        match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => {}
+        let taken = match fs2::FileExt::try_lock_exclusive(&file) {
+            Ok(()) => return Ok(Lock::held(Held::BySystem { _file: file })),
+            Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => None,
+            Err(err) if knows_no_locks(&err) => Turn::take(path)?,
             Err(err) => return Err(Error::io("lock", path)(err)),
+        };
+        if let Some(turn) = taken {
+            return Ok(Lock::held(Held::ByFile { _turn: turn }));
         }
         if started.elapsed() + pause > patience {
             return Err(Error::Locked {
@@ -56,6 +101,106 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     }
 }
 
+fn knows_no_locks(err: &std::io::Error) -> bool {
+    const WITHOUT: [Errno; 5] = [
+        Errno::NOLCK,
+        Errno::OPNOTSUPP,
+        Errno::NOTSUP,
+        Errno::NOSYS,
+        Errno::INVAL,
+    ];
+    Errno::from_io_error(err).is_some_and(|errno| WITHOUT.contains(&errno))
+}
+
+/// A turn that is taken by creating a file: `{lock file}.turn`, which says on which machine, since which boot and in which
+/// process. It goes when the turn is over.
+#[derive(Debug)]
+struct Turn {
+    path: PathBuf,
+    said: String,
+}
+
+impl Turn {
+    /// Takes the turn, if it is nobody's or its holder is dead.
+    fn take(lock: &Path) -> Result<Option<Self>> {
+        let mut path = lock.as_os_str().to_owned();
+        path.push(".turn");
+        let path = PathBuf::from(path);
+        let said = holder();
+        for _ in 0..2 {
+            if write::create_small(&path, said.as_bytes())? {
+                return Ok(Some(Self { path, said }));
+            }
+            if !leave_to_nobody(&path)? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Who was stopped for longer than a turn lasts may find another's.
+        if reads(&self.path).is_some_and(|(said, _)| said == self.said) {
+            let _ = write::remove(&self.path);
+        }
+    }
+}
+
+/// This process, as others tell whether it goes on: the machine's name, its boot, the process.
+fn holder() -> String {
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy().into_owned();
+    let boot = file::read_kernel("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{machine}\n{boot}\n{}\n", std::process::id())
+}
+
+fn reads(path: &Path) -> Option<(String, Meta)> {
+    let content = file::read_own(path, MAX_TURN).ok()??;
+    Some((String::from_utf8(content.bytes).ok()?, content.meta))
+}
+
+/// Removes the file of a turn whose holder is dead. Returns whether it is gone.
+fn leave_to_nobody(path: &Path) -> Result<bool> {
+    let Some((said, judged)) = reads(path) else {
+        return Ok(file::look(path)?.is_none());
+    };
+    if !is_over(&said, judged.modified) {
+        return Ok(false);
+    }
+    // Another process may have come to the same end, and taken its turn: it is looked at again under another name.
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}", std::process::id()));
+    let aside = PathBuf::from(aside);
+    if !write::rename_to_free(path, &aside)? {
+        return Ok(file::look(path)?.is_none());
+    }
+    let is_judged = reads(&aside).is_some_and(|(_, meta)| meta == judged);
+    if is_judged || !write::rename_to_free(&aside, path)? {
+        write::remove(&aside)?;
+    }
+    Ok(is_judged)
+}
+
+/// Returns whether the turn of this holder, which began at `since`, is over though nobody ended it.
+fn is_over(said: &str, since: Timestamp) -> bool {
+    let own = holder();
+    let (mut said, mut own) = (said.lines(), own.lines());
+    let is_here = said.next() == own.next();
+    let boot = (said.next(), own.next());
+    let is_too_long = since.age(clock::now()) > LONGEST_TURN;
+    // Of a process on another machine only the time tells.
+    if !is_here || is_too_long {
+        return is_too_long;
+    }
+    if boot.0 != boot.1 {
+        return true;
+    }
+    let pid = said.next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
 fn open(path: &Path) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW;
     if let Some(file) = file::open(path, flags)? {
@@ -64,4 +209,58 @@ fn open(path: &Path) -> Result<File> {
     write::create_small(path, b"")?;
     let gone = || Error::io("open", path)(std::io::Error::from(std::io::ErrorKind::NotFound));
     file::open(path, flags)?.ok_or_else(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(machine: &str, boot: &str, pid: u32) -> String {
+        let own = holder();
+        let mut own = own.lines();
+        let (own_machine, own_boot) = (own.next().unwrap(), own.next().unwrap());
+        let (machine, boot) = (
+            machine.replace("own", own_machine),
+            boot.replace("own", own_boot),
+        );
+        format!("{machine}\n{boot}\n{pid}\n")
+    }
+
+    #[test]
+    fn a_turn_is_over_when_its_holder_is_dead() {
+        let now = clock::now();
+        let long_ago = Timestamp::from_micros(now.micros() - 2 * 3_600_000_000);
+        let me = std::process::id();
+        #[expect(clippy::disallowed_methods, reason = "a process that has ended")]
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        for (said, since, expected) in [
+            (said("own", "own", me), now, false),
+            (said("own", "own", me), long_ago, true),
+            (said("own", "own", child.id()), now, true),
+            (said("own", "before", me), now, true),
+            (said("elsewhere", "other", child.id()), now, false),
+            (said("elsewhere", "other", me), long_ago, true),
+            (String::new(), now, false),
+        ] {
+            assert_eq!(is_over(&said, since), expected, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn one_turn_at_a_time_and_none_is_left() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let lock = dir.path().join("lock");
+        let turn = Turn::take(&lock).unwrap().unwrap();
+        assert!(Turn::take(&lock).unwrap().is_none());
+        drop(turn);
+        assert!(!dir.path().join("lock.turn").exists());
+        // What a killed process left, before and after it said who it is.
+        write::create_small(
+            &dir.path().join("lock.turn"),
+            said("own", "before", 1).as_bytes(),
+        )
+        .unwrap();
+        assert!(Turn::take(&lock).unwrap().is_some());
+    }
 }

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod ended;
 pub mod env;
+pub mod env_file;
 mod error;
 pub mod file;
 pub mod follow;

@@ -19,14 +19,12 @@ use super::error::{Error, Result, Unsafe};
 use super::file::{self, Look, Meta};
 use super::lock::{HOOK_PATIENCE, Lock};
 use super::state::State;
-use super::write::{self, Durability, TEMPORARY};
+use super::write::{self, Durability, ORPHANED, TEMPORARY};
 use crate::model::pointer::{self, MAX_BYTES, Malformed, PREFIX, Written};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
 /// A pointer from further ahead than this is not fresh.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
-/// A temporary file that is older belongs to a process that died.
-pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The most names in the directory that one sweep looks at.
 const MAX_NAMES: usize = 100_000;
 /// So many names are looked at while the lock is held once: about a millisecond's work.
@@ -199,7 +197,7 @@ impl Pointers<'_> {
     ///
     /// # Security
     /// The new file is 0600 from the start, has an unpredictable name that no sweep of `claude_session_*` matches, and
-    /// gets its own name by a rename.
+    /// gets its own name by a rename. Afterwards the name is looked at: what it leads to is ours.
     pub fn store(&self, name: &ProjectName, id: &SessionId, durability: Durability) -> Result<()> {
         file::check_shared_dir(self.dir)?;
         let path = self.path(name);
@@ -214,17 +212,17 @@ impl Pointers<'_> {
             temporary.persist_noclobber(&path)
         };
         match placed {
-            Ok(_) => Ok(()),
+            Ok(_) => {}
             // Somebody was quicker. If it was another store of ours, its session started at the same moment.
             Err(err) if !present && err.error.kind() == std::io::ErrorKind::AlreadyExists => {
                 refuse_foreign(&path)?;
-                err.file
-                    .persist(&path)
-                    .map(drop)
-                    .map_err(|err| Error::io("replace", &path)(err.error))
+                let replaced = err.file.persist(&path);
+                replaced.map_err(|err| Error::io("replace", &path)(err.error))?;
             }
-            Err(err) => Err(Error::io("replace", &path)(err.error)),
+            Err(err) => return Err(Error::io("replace", &path)(err.error)),
         }
+        // Whoever tidies up the directory may have removed our temporary file, and somebody else have taken its name.
+        refuse_foreign(&path).map(drop)
     }
 
     /// Makes `id` the current session of projects with this name, if the pointer names `instead_of` or there is none.
@@ -253,7 +251,7 @@ impl Pointers<'_> {
             Err(err) if err.error.kind() != std::io::ErrorKind::AlreadyExists => {
                 Err(Error::io("replace", &path)(err.error))
             }
-            _ => Ok(()),
+            _ => refuse_foreign(&path).map(drop),
         }
     }
 
@@ -433,7 +431,7 @@ fn is_file_of_ours(found: &Look) -> bool {
     found.kind == FileType::RegularFile && found.owner == file::me()
 }
 
-/// Refuses where the file at `path` is another user's. Whether there is one at all is the answer.
+/// Refuses where the file at `path` is another user's. Returns whether there is one at all.
 fn refuse_foreign(path: &Path) -> Result<bool> {
     match file::look(path)? {
         Some(found) if found.owner != file::me() => Err(Error::Unsafe {
@@ -479,56 +477,68 @@ fn place_of(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(OsStr::from_bytes(name.get(start..)?)))
 }
 
-/// When the pointer was written. Civil time names no zone: where the file's modification time differs from it by what
-/// zones differ by, the pointer was written under another zone (or across a change of the clocks), and the file knows.
+/// When the pointer was written. Civil time names no zone: where it is the time of the file's last change in some zone that
+/// exists, and that is not the local one, the pointer was written there (or before a change of the clocks), and the file
+/// knows. Two zones differ by up to 26 hours; a text that only a zone beyond them could have written goes by what it says.
 fn written_at(written: Written, modified: Timestamp) -> Timestamp {
-    const QUARTER: u64 = 15 * 60 * 1_000_000;
-    const TOLERANCE: u64 = 2 * 1_000_000;
-    const WIDEST: u64 = 14 * 60 * 60 * 1_000_000;
-    let time = match written {
+    const QUARTER: i64 = 15 * 60 * 1_000_000;
+    const TOLERANCE: i64 = 2 * 1_000_000;
+    const HOUR: i64 = 4 * QUARTER;
+    let civil = match written {
         Written::Instant(time) => return time,
-        Written::Civil(civil) => clock::from_civil(civil, modified),
+        Written::Civil(civil) => civil,
     };
-    let difference = modified.micros().abs_diff(time.micros());
-    let off_quarter = (difference + TOLERANCE) % QUARTER;
-    let by_zones =
-        difference > TOLERANCE && difference <= WIDEST + TOLERANCE && off_quarter <= 2 * TOLERANCE;
-    if by_zones { modified } else { time }
+    let time = clock::from_civil(civil, modified);
+    if modified.micros().abs_diff(time.micros()) <= TOLERANCE.unsigned_abs() {
+        return time;
+    }
+    // How far ahead of UTC clocks were where it was written, if it was written when the file was.
+    let ahead = civil.and_utc().timestamp_micros() - modified.micros();
+    let is_quarter = (ahead + TOLERANCE).rem_euclid(QUARTER) <= 2 * TOLERANCE;
+    let is_zone = (-12 * HOUR - TOLERANCE..=14 * HOUR + TOLERANCE).contains(&ahead);
+    if is_quarter && is_zone {
+        modified
+    } else {
+        time
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What a zone so far ahead of UTC wrote, read here when the file is that much older than the text says.
     #[track_caller]
-    fn check(seconds_before: i64, by_file: bool) {
+    fn check(ahead: i64, older: i64, by_file: bool) {
         let modified = clock::now();
-        let time = Timestamp::from_micros(modified.micros() - seconds_before * 1_000_000);
+        let micros = modified.micros() + (ahead - older) * 1_000_000;
+        let civil = Timestamp::from_micros(micros).to_utc().naive_utc();
+        let time = clock::from_civil(civil, modified);
         let expected = if by_file { modified } else { time };
-        assert_eq!(
-            written_at(Written::Civil(clock::to_civil(time)), modified),
-            expected,
-            "{seconds_before}"
-        );
+        let found = written_at(Written::Civil(civil), modified);
+        let tolerance = 2_000_000;
+        let is_near = found.micros().abs_diff(expected.micros()) <= tolerance;
+        assert!(is_near, "{ahead} {older}: {found:?}");
     }
 
     #[test]
-    fn a_difference_as_between_zones_goes_by_the_file() {
-        check(9 * 3600, true);
-        check(-9 * 3600 + 1, true);
-        check(12 * 3600 + 1800 - 2, true);
-        check(-900, true);
-        check(14 * 3600, true);
+    fn what_any_zone_wrote_goes_by_the_file() {
+        for quarters in -48..=56 {
+            check(quarters * 900, 0, true);
+            check(quarters * 900, 1, true);
+            check(quarters * 900, -2, true);
+        }
     }
 
     #[test]
-    fn any_other_difference_goes_by_the_text() {
-        check(0, false);
-        check(2, false);
-        check(360, false);
-        check(9 * 3600 + 5, false);
-        check(25 * 3600, false);
-        check(-15 * 3600, false);
+    fn what_no_zone_can_have_written_goes_by_the_text() {
+        check(0, 360, false);
+        check(9 * 3600, 5, false);
+        check(15 * 3600, 0, false);
+        check(-13 * 3600, 0, false);
+        check(0, 24 * 3600, false);
+        check(0, 24 * 3600 + 1, false);
+        check(0, -24 * 3600, false);
     }
 
     #[test]

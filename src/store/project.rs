@@ -19,8 +19,9 @@ const MAX_PACKED_REFS: usize = 4 << 20;
 /// A `start` that is gone is taken as it is written, so that a session whose directory was removed keeps its project.
 ///
 /// # Security
-/// A `.git` counts only if it is owned by us, by root or by the owner of `start`, and a sticky directory that everybody
-/// may write to is never a root: a `.git` that a stranger planted above must not rename a project.
+/// A `.git` counts only if it and the directory that holds it are owned by us, by root or by the owner of `start`: whoever owns
+/// a directory can give a file or folder of ours in it the name `.git`. A sticky directory that everybody may write to is
+/// never a root. So a `.git` that a stranger planted above renames no project.
 pub fn discover(start: &Path) -> Project {
     let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
     let owner = file::look(&start)
@@ -97,19 +98,21 @@ fn is_root(dir: &Path, owner_of_start: u32) -> bool {
         FileType::Symlink => leads_somewhere(dir),
         _ => false,
     };
-    is_repository && [0, file::me(), owner_of_start].contains(&git.owner) && !is_shared(dir)
+    let is_trusted = |owner: u32| [0, file::me(), owner_of_start].contains(&owner);
+    is_repository && is_trusted(git.owner) && holds_still(dir, is_trusted)
 }
 
 fn leads_somewhere(dir: &Path) -> bool {
     file::canonical(&dir.join(".git")).is_ok()
 }
 
-fn is_shared(dir: &Path) -> bool {
+/// Returns whether nobody else decides what is called `.git` in `dir`.
+fn holds_still(dir: &Path, is_trusted: impl Fn(u32) -> bool) -> bool {
     const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
-    file::look(dir)
-        .ok()
-        .flatten()
-        .is_some_and(|found| found.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL)
+    file::look(dir).ok().flatten().is_some_and(|found| {
+        let is_shared = found.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
+        is_trusted(found.owner) && !is_shared
+    })
 }
 
 /// What is checked out in the repository at `root`; nothing where it is no repository.

@@ -6,22 +6,27 @@
 #[cfg(feature = "cli")]
 pub mod next;
 
+use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Access, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::error::{Error, Result, Unsafe};
-use super::file;
+use super::{clock, file};
 use crate::model::Timestamp;
 
 /// Every temporary file's name starts with this. It must not match `claude_session_*`: other tools sweep that pattern.
 pub const TEMPORARY: &str = ".ccsession-tmp-";
+/// A temporary file that is older belongs to a process that died.
+pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 
 /// Whether a file must be on the disk before it gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +71,19 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// As [`replace`], keeping the permission bits `mode`, and synchronised.
+/// As [`replace`], with the permission bits `mode`, in another program's directory, where nobody may ever come to remove what a
+/// killed process leaves: the file has a temporary name only for the moment between two calls.
 ///
 /// # Errors
 /// As [`replace`].
-pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+pub fn replace_nameless(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> Result<()> {
     let Some(mut file) = open_nameless(path)? else {
-        let temporary = prepared(path, bytes, Durability::Synced, mode)?;
+        let temporary = prepared(path, bytes, durability, mode)?;
         let named = temporary.persist(path);
         return named
             .map(drop)
@@ -80,11 +91,12 @@ pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     };
     let written = file
         .set_permissions(Permissions::from_mode(mode))
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| file.sync_all());
+        .and_then(|()| file.write_all(bytes));
+    let written = written.and_then(|()| match durability {
+        Durability::Cached => Ok(()),
+        Durability::Synced => file.sync_all(),
+    });
     written.map_err(Error::io("write", path))?;
-    // It has a temporary name only for the moment between two calls: elsewhere than in the state directory nobody may ever
-    // come to remove what a killed process leaves.
     let dir = path.parent().unwrap_or(Path::new("/"));
     let temporary = Builder::new()
         .prefix(TEMPORARY)
@@ -149,12 +161,32 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
         FileType::RegularFile => Some(Unsafe::ForeignOwner(found.owner)),
         _ => Some(Unsafe::NotRegular),
     });
-    match why {
-        Some(why) => Err(Error::Unsafe {
+    if let Some(why) = why {
+        return Err(Error::Unsafe {
             path: path.to_owned(),
             why,
-        }),
-        None => replace_with_mode(path, bytes, 0o644),
+        });
+    }
+    replace_nameless(path, bytes, 0o644, Durability::Synced)?;
+    sweep_beside(path);
+    Ok(())
+}
+
+/// Removes the temporary files of ours in the directory that `path` is in whose processes have died: for a place that no
+/// cleanup knows.
+fn sweep_beside(path: &Path) {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let names = file::names(dir).into_iter().flatten();
+    let is_temporary = |name: &OsString| name.as_bytes().starts_with(TEMPORARY.as_bytes());
+    for left in names.filter(is_temporary).map(|name| dir.join(name)) {
+        let is_orphan = |found: file::Look| {
+            let is_ours = found.is_file() && found.owner == file::me();
+            is_ours && found.meta.modified.age(clock::now()) > ORPHANED
+        };
+        // What cannot be removed now is left to the next.
+        if matches!(file::look(&left), Ok(Some(found)) if is_orphan(found)) {
+            let _ = remove(&left);
+        }
     }
 }
 

@@ -357,7 +357,9 @@ fn a_nested_client_does_not_take_the_pointer_and_names_its_parent() {
 #[test]
 fn an_old_clients_bash_calls_are_given_the_id() {
     let sandbox = Sandbox::new();
-    let file = sandbox.path("sessionstart-hook-0.sh");
+    let folder = sandbox.home().join(".claude/session-env").join(ID);
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("sessionstart-hook-0.sh");
     fs::write(&file, "export STALE=1\n").unwrap();
     let start = event("SessionStart", ID, json!({"source": "resume"}));
     sandbox

@@ -15,8 +15,11 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::faults::can_inject;
 use crate::pointer::{at_once, civil, put};
-use crate::support::{CCSESSION, ID, Run, Sandbox, copy_program, event, hook_for, text};
+use crate::support::{
+    CCSESSION, ID, PATIENCE, Run, Sandbox, copy_program, end_of, event, hook_for, text, wait_until,
+};
 
 const ATTACKER: u32 = 65534;
 const ROOT: u32 = 0;
@@ -506,6 +509,75 @@ fn a_directory_where_others_can_rename_our_pointers_is_not_used() {
     }
 }
 
+/// A sweep of temporary files may remove ours between its making and its rename, and the attacker then take its name. Only
+/// root's rename would succeed: a sticky directory keeps everybody else's from another user's file.
+#[test]
+fn a_temporary_file_whose_name_was_taken_is_no_pointer() {
+    if !can_inject() {
+        return;
+    }
+    for stage in victims().map(prepared) {
+        let fault = "inject=/^rename:delay_enter=1000000:when=1";
+        let options = ["-f", "-qq", "-o", "/dev/null", "-e", fault];
+        let run = stage.as_user(stage.victim, "strace");
+        let run = options.iter().fold(run, |run, option| run.arg(option));
+        let mut command = run
+            .arg(stage.program(CCSESSION))
+            .arg("store")
+            .arg("s-7")
+            .command;
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        let is_temporary = |path: &PathBuf| path.to_string_lossy().contains(".ccsession-tmp-");
+        let temporary = || {
+            let names = fs::read_dir(stage.sandbox.pointers()).unwrap();
+            names.map(|entry| entry.unwrap().path()).find(is_temporary)
+        };
+        wait_until(|| temporary().is_some());
+        let path = temporary().unwrap();
+        fs::remove_file(&path).unwrap();
+        stage.put(ATTACKER, &path, &format!("attacker\n{}\n", civil(0, 0)));
+        let stored = end_of(child, PATIENCE).unwrap();
+        assert_eq!(stored.status.code(), Some(1), "uid {}", stage.victim);
+        stage.answers(&["current", "--name", "shop"], 0, "unknown\n", "");
+    }
+}
+
+#[test]
+fn nobody_can_foresee_or_share_a_temporary_name() {
+    if !can_inject() {
+        return;
+    }
+    let Some(stage) = Stage::for_victim(ROOT).map(prepared) else {
+        return;
+    };
+    let opens = || {
+        let trace = stage.path("trace");
+        let options = ["-f", "-qq", "-e", "trace=openat", "-o"];
+        let run = stage.as_user(ROOT, "strace");
+        let run = options.iter().fold(run, |run, option| run.arg(option));
+        let run = run.arg(&trace);
+        run.arg(stage.program(CCSESSION))
+            .arg("store")
+            .arg("s-7")
+            .silent();
+        let trace = fs::read_to_string(trace).unwrap();
+        let made = trace.lines().find(|line| line.contains("/.ccsession-tmp-"));
+        made.unwrap().to_owned()
+    };
+    let name = |line: &str| {
+        let (_, rest) = line.split_once(".ccsession-tmp-").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (one, other) = (opens(), opens());
+    for line in [&one, &other] {
+        assert!(line.contains("O_CREAT|O_EXCL"), "{line}");
+        // Each character is one of 62: more than 64 bits.
+        assert_eq!(name(line).len(), 16, "{line}");
+    }
+    assert_ne!(name(&one), name(&other));
+}
+
 // Above the project
 
 /// A project below a directory that the attacker prepared, which must keep its own name.
@@ -570,6 +642,23 @@ fn a_planted_repository_above_renames_no_project() {
         attackers(above);
         stage.attack("mkfifo ../above/.git");
     });
+    // Whoever owns a directory can give what is ours in it another name.
+    for (what, rename) in [
+        ("mkdir", "mv ../above/ours ../above/.git"),
+        ("touch", "mv ../above/ours ../above/.git"),
+        ("ln -s /etc", "mv ../above/ours ../above/.git"),
+        ("mkdir", "ln -s ours ../above/.git"),
+    ] {
+        check_planted_git(|stage, above| {
+            attackers(above);
+            open(above, 0o777);
+            let make = format!("{what} ../above/ours");
+            let run = stage.as_user(stage.victim, "/bin/sh").arg("-ec").arg(make);
+            run.dir(stage.path("attacker")).silent();
+            open(above, 0o755);
+            stage.attack(rename);
+        });
+    }
     // In a directory such as /tmp, even one of root's or our own is nobody's project.
     for owner in [ATTACKER, ROOT, SOMEBODY] {
         check_planted_git(|_, above| {

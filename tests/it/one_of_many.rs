@@ -382,41 +382,6 @@ fn what_a_cleanup_that_nobody_sees_could_not_do_is_on_record_once() {
 }
 
 /// Where flock fails, as on NFS without a lock daemon.
-#[test]
-fn a_file_system_without_locks_is_said_by_the_cleanup_and_by_the_doctor() {
-    if !crate::faults::can_inject() {
-        return;
-    }
-    let sandbox = Sandbox::just_swept();
-    has_ended(&sandbox, ID);
-    let pointer = sandbox.pointer("old");
-    write(&pointer, format!("{ID}\n2020-01-01T00:00:00.000000\n"));
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
-    fs::File::options()
-        .append(true)
-        .open(&pointer)
-        .unwrap()
-        .set_modified(long_ago)
-        .unwrap();
-    for verb in ["cleanup", "doctor"] {
-        let mut run = sandbox.run("strace");
-        run.command
-            .args([
-                "-f",
-                "-qq",
-                "-o",
-                "/dev/null",
-                "-e",
-                "inject=flock:error=ENOLCK",
-            ])
-            .args([crate::support::CCSESSION, verb]);
-        let output = run.output();
-        assert_ne!(output.status.code(), Some(0), "{verb}");
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(said.contains("could not lock"), "{verb}: {said}");
-    }
-}
-
 /// The day's work that was begun and never done is due again after an hour, not after a day.
 #[test]
 fn the_days_work_of_a_cleanup_that_was_killed_is_done_an_hour_later() {

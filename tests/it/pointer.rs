@@ -558,6 +558,7 @@ fn a_pointer_written_under_another_zone_is_judged_by_its_file() {
     check_other_zone(-3 * HOUR - 30 * MINUTE, 25 * HOUR, false);
     check_other_zone(14 * HOUR, 23 * HOUR, true);
     check_other_zone(-12 * HOUR, 23 * HOUR, true);
+    check_other_zone(-12 * HOUR, 25 * HOUR, false);
     // A quarter of an hour is the smallest step that zones make; any other difference is no zone's.
     check_other_zone(-2 * HOUR - 5 * MINUTE, 23 * HOUR, false);
     check_other_zone(2 * HOUR + 5 * MINUTE, 25 * HOUR, true);
@@ -571,6 +572,9 @@ fn what_one_zone_stores_every_other_reads() {
         "JST-9",
         "NST3:30NDT,M3.2.0,M11.1.0",
         "<+0545>-5:45",
+        // The first and the last on earth are 26 hours apart.
+        "<+14>-14",
+        "<-12>12",
     ];
     for writer in zones {
         for reader in zones {

@@ -186,9 +186,13 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
     let todo = Mutex::new(todo);
     thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| work(&todo, worker));
-        }
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || work(&todo, worker));
+        let started = (0..threads).map_while(|one| start(one).ok()).count();
+        // Where the system allows no more threads, this one does it all.
+        let mut own = match started {
+            0 => Some(worker().map_err(|err| lines.failure("compress", err))?),
+            _ => None,
+        };
         let mut under_way = VecDeque::new();
         loop {
             let (mut batch, left_out) = lines.next_lines(size)?;
@@ -201,8 +205,12 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
                     batch.push(b'\n');
                 }
                 let (answer, made) = sync_channel(1);
-                // The threads are there until `jobs` is dropped.
-                let _ = jobs.send((batch, answer));
+                match &mut own {
+                    // One answer has room there.
+                    Some(work) => drop(answer.send(work(&batch))),
+                    // The threads are there until `jobs` is dropped.
+                    None => drop(jobs.send((batch, answer))),
+                }
                 under_way.push_back(made);
             }
             while under_way.len() >= threads + WAITING || is_last && !under_way.is_empty() {

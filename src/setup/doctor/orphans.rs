@@ -8,8 +8,8 @@ use crate::identity::liveness::Judge;
 use crate::identity::process::Life;
 use crate::lifecycle::{cleanup, lease as held};
 use crate::model::{SessionId, Timestamp};
-use crate::store::pointer::{ORPHANED, Pointers, Why};
-use crate::store::write::TEMPORARY;
+use crate::store::pointer::{Pointers, Why};
+use crate::store::write::{ORPHANED, TEMPORARY};
 use crate::store::{Result, SessionDir, State, file, index, lease, shown};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";

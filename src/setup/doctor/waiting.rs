@@ -8,8 +8,8 @@ use super::Finding;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::cleanup;
 use crate::store::archive::Archives;
-use crate::store::lock::HOOK_PATIENCE;
-use crate::store::{Error, ended};
+use crate::store::lock::{HOOK_PATIENCE, Means};
+use crate::store::{Error, ended, shown};
 
 /// For how long a session that has ended may wait before somebody should know.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,6 +34,14 @@ pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
 /// Whether the file system of the state directory has locks.
 fn locks(judge: &Judge<'_>) -> Option<Finding> {
     match judge.state.try_lock(HOOK_PATIENCE) {
+        Ok(Some(lock)) if lock.means() == Means::File => Some(Finding::note(
+            "waiting",
+            format!(
+                "{} is on a file system without locks: processes take turns by a file, `lock.turn`, instead",
+                shown(judge.state.root())
+            ),
+            "nothing has to be done; a cleanup that is killed on another machine delays the next by an hour",
+        )),
         Ok(_) | Err(Error::Locked { .. }) => None,
         Err(err) => Some(Finding::fault(
             "waiting",

@@ -1,0 +1,114 @@
+//! `CLAUDE_ENV_FILE`: the file through which a hook gives variables to the client's later Bash calls.
+//!
+//! The name comes from the environment, which may be inherited from anywhere. So it is written to only where the client puts
+//! such files, and only where nothing else can be lost: the client makes a file for each hook.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use rustix::fs::FileType;
+
+use super::error::{Error, Result, Unsafe};
+use super::file;
+use super::write::{self, Durability};
+
+/// The folder in the client's own that has a folder with such files for each session.
+pub const FOLDER: &str = "session-env";
+/// The most bytes that a file may have which is replaced.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Replaces the file at `path` by one that says `text`.
+///
+/// # Errors
+/// [`Error::Unsafe`] where the client would not have put it there, or what is there is no small file of ours with one name;
+/// [`Error::Io`]. Then everything is as it was.
+///
+/// # Security
+/// No link is followed below the folder that the file is in, and that folder is ours, so nobody can exchange the file in between.
+pub fn provide(path: &Path, text: &str) -> Result<()> {
+    match objection_to(path)? {
+        Some(why) => Err(Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        }),
+        None => write::replace_nameless(path, text.as_bytes(), 0o600, Durability::Cached),
+    }
+}
+
+fn objection_to(path: &Path) -> Result<Option<Unsafe>> {
+    if !is_called_so(path) {
+        return Ok(Some(Unsafe::Misplaced));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let why = file::look(folder)?.and_then(|found| match found.owner {
+        _ if !found.is_dir() => Some(Unsafe::NotDirectory),
+        owner if owner != file::me() => Some(Unsafe::ForeignOwner(owner)),
+        _ => (found.mode & 0o002 != 0).then_some(Unsafe::WritableByOthers(found.mode)),
+    });
+    if why.is_some() {
+        return Ok(why);
+    }
+    Ok(file::look(path)?.and_then(|found| match found.kind {
+        FileType::Symlink => Some(Unsafe::Symlink),
+        FileType::RegularFile if found.owner != file::me() => {
+            Some(Unsafe::ForeignOwner(found.owner))
+        }
+        FileType::RegularFile if found.names > 1 => Some(Unsafe::HardLinked),
+        FileType::RegularFile => {
+            let size = found.meta.size;
+            (size > MAX_BYTES).then_some(Unsafe::TooLarge(size))
+        }
+        _ => Some(Unsafe::NotRegular),
+    }))
+}
+
+/// Returns whether the client may have called a file so: `session-env/{id}/{name}`, or `{event}-hook-{number}.sh` in another
+/// version's place.
+fn is_called_so(path: &Path) -> bool {
+    let is_plain = path.is_absolute()
+        && !path
+            .components()
+            .any(|part| matches!(part, std::path::Component::ParentDir));
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let is_hooks = || {
+        let (event, number) = name.strip_suffix(".sh")?.split_once("-hook-")?;
+        let is_event = !event.is_empty() && event.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        (is_event && is_number).then_some(())
+    };
+    let above = path.parent().and_then(Path::parent);
+    let is_in_folder = above.and_then(Path::file_name) == Some(OsStr::new(FOLDER));
+    is_plain && (is_in_folder || is_hooks().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: bool) {
+        assert_eq!(is_called_so(Path::new(path)), expected, "{path}");
+    }
+
+    #[test]
+    fn a_file_is_called_as_the_client_calls_it() {
+        check(
+            "/home/dev/.claude/session-env/s-1/sessionstart-hook-0.sh",
+            true,
+        );
+        check("/home/dev/.claude/session-env/s-1/env", true);
+        check("/home/dev/elsewhere/cwdchanged-hook-12.sh", true);
+    }
+
+    #[test]
+    fn what_the_client_would_not_have_made_is_not_called_so() {
+        check("/dev/null", false);
+        check("/home/dev/.bashrc", false);
+        check("/proc/self/fd/1", false);
+        check("/home/dev/x-hook-.sh", false);
+        check("/home/dev/-hook-1.sh", false);
+        check("/home/dev/session-env/x", false);
+        check("/home/dev/session-env/s-1/../../.bashrc", false);
+        check("session-env/s-1/sessionstart-hook-0.sh", false);
+    }
+}
