@@ -217,6 +217,7 @@ impl Session<'_> {
             clients_own: HashSet::new(),
             notified: HashSet::new(),
             queued: HashMap::new(),
+            broken_off: HashSet::new(),
             facts: Facts::default(),
             made: Vec::new(),
             copies: Copies::default(),
@@ -232,6 +233,7 @@ impl Session<'_> {
         for agent in &self.source.agents {
             failed.extend(reading.agent(agent).err().map(|err| (&agent.path, err)));
         }
+        reading.take_back_refusals();
         reading.link_agents();
         reading.tasks_end();
         reading.start();

@@ -767,6 +767,96 @@ fn what_was_refused_is_denied_by_the_clients_words_or_by_its_field() {
     assert_eq!(sandbox.states(), expected);
 }
 
+/// The client has the same words for a call that the user did not allow and for one that Esc broke off. Clients after 2.1.322
+/// say which of them ran; of others only the interruption that follows tells, which names the message that it broke off.
+#[test]
+fn what_was_rejected_was_refused_or_broken_off_as_what_follows_tells() {
+    const REJECTED: &str =
+        "The user doesn't want to proceed with this tool use. The tool use was rejected.";
+    let words = format!("{REJECTED} To tell you how to proceed, the user said:\nnot here");
+    let interrupted = |id: Option<&str>| {
+        let text = "[Request interrupted by user for tool use]";
+        let mut line = asked("");
+        line["message"]["content"] = json!([{"type": "text", "text": text}]);
+        if let Some(id) = id {
+            line["interruptedMessageId"] = id.into();
+        }
+        Some(line)
+    };
+    let goes_on = || Some(answered("so be it"));
+    let (old, new) = ("2.1.197", "2.1.332");
+    let (kind, none) = (json!({"toolDenialKind": "user-rejected"}), json!({}));
+    let by_tool = json!({"toolDenialKind": "user-rejected", "toolUseResult": "Error: not now"});
+    let before_run = json!({"toolDenialKind": "user-rejected", "toolDenialBeforeRun": true});
+    let table = [
+        // "No", or Esc where it was asked.
+        (old, REJECTED, &kind, interrupted(None), "denied"),
+        (old, REJECTED, &none, interrupted(None), "denied"),
+        (new, REJECTED, &before_run, interrupted(None), "denied"),
+        (new, REJECTED, &before_run, interrupted(Some("m")), "denied"),
+        // Esc while it ran.
+        (old, REJECTED, &kind, interrupted(Some("m")), "abandoned"),
+        (old, REJECTED, &none, interrupted(Some("m")), "abandoned"),
+        (new, REJECTED, &kind, interrupted(Some("m")), "abandoned"),
+        (new, REJECTED, &kind, interrupted(None), "abandoned"),
+        // In words, or by a rule or a program: the turn goes on.
+        (old, &words, &kind, goes_on(), "denied"),
+        (new, &words, &kind, interrupted(None), "denied"),
+        (old, "not now", &kind, goes_on(), "denied"),
+        (new, "not now", &kind, goes_on(), "denied"),
+        (new, "not now", &by_tool, interrupted(Some("m")), "denied"),
+        // The client was gone before anything followed.
+        (old, REJECTED, &kind, None, "denied"),
+        (new, REJECTED, &kind, None, "abandoned"),
+    ];
+    for is_on_the_side in [false, true] {
+        for (version, words, more, follows, state) in &table {
+            let mut result = came_back("toolu_1", words);
+            result["message"]["content"][0]["is_error"] = true.into();
+            let more = more.as_object().unwrap().clone();
+            result.as_object_mut().unwrap().extend(more);
+            let lines = [asked("go"), called("toolu_1", "Bash", json!({})), result];
+            let lines = lines.into_iter().chain(follows.clone()).enumerate();
+            let lines: Vec<Value> = lines
+                .map(|(place, line)| {
+                    let mut line = old_line(&format!("u{place}"), None, 1, line);
+                    line["version"] = (*version).into();
+                    line["isSidechain"] = is_on_the_side.into();
+                    line["agentId"] = "a1".into();
+                    line
+                })
+                .collect();
+            let sandbox = Sandbox::new();
+            sandbox.put_session(&lines);
+            sandbox.import();
+            let expected = BTreeMap::from([("toolu_1".to_owned(), (*state).to_owned())]);
+            assert_eq!(sandbox.states(), expected, "{lines:#?}");
+            sandbox.import_again();
+        }
+    }
+}
+
+/// The end of a turn may have the time of what comes after it.
+#[test]
+fn what_happened_at_one_moment_stays_in_its_order() {
+    let lines: Vec<Value> = [
+        asked("go"),
+        called("toolu_1", "Bash", json!({})),
+        came_back("toolu_1", "done"),
+        asked("[Request interrupted by user]"),
+        called("toolu_2", "Bash", json!({})),
+        came_back("toolu_2", "done"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(place, line)| old_line(&format!("u{place}"), None, 1, line))
+    .collect();
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    sandbox.import_again();
+}
+
 #[test]
 fn the_end_of_a_background_task_is_taken_from_where_it_stands() {
     let notice = |task: &str, status: &str| {

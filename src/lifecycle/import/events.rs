@@ -38,6 +38,14 @@ const NO_PROMPTS: [&str; 7] = [
 const INTERRUPTED: &str = "[Request interrupted by user";
 /// How a result begins that the client made of a call that failed before its tool ran.
 const TOOL_ERROR: &str = "<tool_use_error>";
+/// How a result begins of a call that the user did not allow, or broke off.
+const REJECTED: &str = "The user doesn't want to proceed with this tool use";
+/// What stands in it before the words in which the user refused: nobody is asked for words by breaking off.
+const USERS_WORDS: &str = "the user said:";
+/// How a line's `toolUseResult` begins where the tool, or the question whether it may run, made the result.
+const MADE_BY_TOOL: &str = "Error: ";
+/// The newest client that was seen to say nowhere whether a call that was rejected had begun to run.
+const LAST_SILENT: [u32; 3] = [2, 1, 322];
 
 /// What an event is about, to tell whether hooks have recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +182,14 @@ impl Reading<'_> {
             };
             self.result(line, result, details, at, thread);
         }
+        let mut texts = blocks.iter().filter_map(|block| block.text.text());
+        let whole = message.content.text();
+        if texts.any(|text| is_interruption(&text))
+            || whole.is_some_and(|text| is_interruption(&text))
+        {
+            let names_message = line.interrupted_message_id.text().is_some();
+            self.broken_off.extend(thread.broken_off(names_message));
+        }
         let is_by_client = [
             line.is_meta,
             line.is_compact_summary,
@@ -201,7 +217,7 @@ impl Reading<'_> {
 
     fn prompt(&mut self, line: &Line<'_>, text: &str, at: Timestamp, thread: &mut Thread) {
         let text = text.trim_start();
-        if text.starts_with(INTERRUPTED) {
+        if is_interruption(text) {
             self.turn_ends(thread, name::STOP, Some("interrupted".to_owned()), at);
             return;
         }
@@ -266,6 +282,7 @@ impl Reading<'_> {
         if message.model.text().as_deref() == Some(MADE_UP) {
             return;
         }
+        thread.goes_on();
         if thread.agent.is_none() && self.facts.model.is_none() {
             self.facts.model = message.model.owned();
         }
@@ -363,7 +380,8 @@ impl Reading<'_> {
         let Some(id) = block.tool_use_id.owned() else {
             return;
         };
-        if never_came_back(line, block) {
+        let how = how_it_came(line, block, details);
+        if how == Coming::Never {
             return;
         }
         let told: ResultDetails<'_> = details.get().unwrap_or_default();
@@ -392,13 +410,29 @@ impl Reading<'_> {
         let text = text_of(block.content).map(|text| hash(&text));
         let ended = self.calls.end(&id, thread.agent_id(), &mut event, text);
         match ended {
-            Ended::Own | Ended::Others => self.make_result(id, event),
+            Ended::Own | Ended::Others => self.make_result(id.clone(), event),
             // Its call may be on a line further on; or in another session, or on a line that was passed over.
             Ended::Early | Ended::Again => {}
         }
         if matches!(ended, Ended::Own) {
             thread.call_ends();
         }
+        if let Coming::Doubtful {
+            is_rather_broken_off,
+        } = how
+        {
+            thread.doubt(id, is_rather_broken_off);
+        }
+    }
+
+    /// Takes back the refusals of calls that were broken off, once everything is read.
+    pub(super) fn take_back_refusals(&mut self) {
+        let broken_off = std::mem::take(&mut self.broken_off);
+        let is_taken_back = |made: &Made| {
+            made.name == name::PERMISSION_DENIED
+                && matches!(&made.subject, Subject::Call(_, id) if broken_off.contains(id))
+        };
+        self.made.retain(|made| !is_taken_back(made));
     }
 
     pub(super) fn system(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
@@ -435,6 +469,7 @@ impl Reading<'_> {
 
     /// The file of a thread ends.
     pub(super) fn end_of(&mut self, mut thread: Thread) {
+        self.broken_off.extend(thread.broken_off(false));
         // It began with its first line, which need not be the first in the file.
         if let Some((place, first)) = thread.beginning()
             && let Some(made) = self.made.get_mut(place).filter(|made| first < made.at)
@@ -541,23 +576,63 @@ fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
     blocks.iter().any(is_one).then_some(Cow::Borrowed(""))
 }
 
-/// Whether a result says only that there is none: the call was broken off while it ran, or its client was gone. It is
-/// open then until its turn is over, as it is for hooks, which hear nothing at all.
-fn never_came_back(line: &Line<'_>, block: &Block<'_>) -> bool {
+/// Whether this is the client's word that the user broke off the turn.
+fn is_interruption(text: &str) -> bool {
+    text.trim_start().starts_with(INTERRUPTED)
+}
+
+/// How a call came back, by its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    /// It has an end: the tool's, or a refusal.
+    Back,
+    /// It has none: it was broken off while it ran, or its client was gone. It is open then until its turn is over, as it is
+    /// for hooks, which hear nothing at all.
+    Never,
+    /// It was refused, or broken off: what follows tells. Where nothing does, it was rather broken off if its client would have
+    /// said that it was refused.
+    Doubtful { is_rather_broken_off: bool },
+}
+
+fn how_it_came(line: &Line<'_>, block: &Block<'_>, details: Member<'_>) -> Coming {
     let text = block.is_error.is_true().then(|| text_of(block.content));
     let text = text.flatten().unwrap_or_default();
-    match line.tool_denial_kind.text().as_deref() {
-        Some("interrupted") => return true,
+    let kind = line.tool_denial_kind.text();
+    match kind.as_deref() {
+        Some("interrupted") => Coming::Never,
         // Another call of the same message failed, or the turn was over before this one ran. Nobody refused it.
-        Some("cancelled") => return !text.starts_with(TOOL_ERROR),
-        // The same words stand for a call that the user did not allow: that one never ran.
-        Some("user-rejected") if line.permission_decision.json().is_none() => {
-            return !line.tool_denial_before_run.is_true();
+        Some("cancelled") if text.starts_with(TOOL_ERROR) => Coming::Back,
+        Some("cancelled") => Coming::Never,
+        Some("user-rejected") if !is_surely_refused(line, &text, details) => Coming::Doubtful {
+            is_rather_broken_off: !is_silent(line),
+        },
+        None if text.starts_with(REJECTED) && !is_surely_refused(line, &text, details) => {
+            Coming::Doubtful {
+                is_rather_broken_off: false,
+            }
         }
-        _ => {}
+        // "[Tool call interrupted: …", "skipped", "did not complete", "result not in this copy".
+        _ if text.starts_with(INTERRUPTED) || text.starts_with("[Tool call ") => Coming::Never,
+        _ => Coming::Back,
     }
-    // "[Tool call interrupted: …", "skipped", "did not complete", "result not in this copy".
-    text.starts_with(INTERRUPTED) || text.starts_with("[Tool call ")
+}
+
+/// Whether a call that was rejected never ran.
+fn is_surely_refused(line: &Line<'_>, text: &str, details: Member<'_>) -> bool {
+    line.permission_decision.json().is_some()
+        || line.tool_denial_before_run.is_true()
+        || text.contains(USERS_WORDS)
+        || details
+            .text()
+            .is_some_and(|text| text.starts_with(MADE_BY_TOOL))
+}
+
+/// Whether the client that wrote a line says nowhere whether a call that was rejected had begun to run.
+fn is_silent(line: &Line<'_>) -> bool {
+    let version = line.version.text().unwrap_or_default();
+    let numbers = version.split('.').map(|number| number.parse().ok());
+    let numbers: Option<Vec<u32>> = numbers.collect();
+    numbers.is_some_and(|numbers| numbers.as_slice() <= LAST_SILENT.as_slice())
 }
 
 /// What a call asks the subagent that it starts.

@@ -204,7 +204,8 @@ fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
                 let is_better = if is_beginning(made) {
                     false
                 } else {
-                    is_end(made) || *found < known.1
+                    let is_later = all.get(known.0).is_some_and(|(last, _)| last.at < made.at);
+                    is_end(made) && is_later || *found < known.1
                 };
                 if is_better {
                     *known = (place, *found);

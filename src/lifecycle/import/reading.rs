@@ -88,6 +88,8 @@ pub(super) struct Reading<'a> {
     pub(super) notified: HashSet<String>,
     /// When the client heard of the end of others.
     pub(super) queued: HashMap<String, Timestamp>,
+    /// The calls that seemed to be refused, and were broken off.
+    pub(super) broken_off: HashSet<String>,
     pub(super) facts: Facts,
     pub(super) made: Vec<Made>,
     pub(super) copies: Copies,

@@ -46,6 +46,16 @@ pub(super) struct Thread {
     open: usize,
     /// When the last word was said, if it can have been the turn's.
     last_word: Option<Timestamp>,
+    /// The calls whose results do not tell whether they were refused or broken off.
+    doubtful: Vec<Doubtful>,
+}
+
+/// A call that was refused or broken off: the client has the same words for both.
+#[derive(Debug)]
+struct Doubtful {
+    id: String,
+    /// Whether its client would have said that it was refused.
+    is_rather_broken_off: bool,
 }
 
 /// What a subagent was asked.
@@ -118,6 +128,28 @@ impl Thread {
     /// When its turn ended, by the lines so far.
     pub(super) fn ended_at(&self) -> Option<Timestamp> {
         self.last_word
+    }
+
+    /// A call was refused or broken off: what follows tells.
+    pub(super) fn doubt(&mut self, id: String, is_rather_broken_off: bool) {
+        self.doubtful.push(Doubtful {
+            id,
+            is_rather_broken_off,
+        });
+    }
+
+    /// The assistant goes on. The calls before were refused: where one is broken off, so is the turn.
+    pub(super) fn goes_on(&mut self) {
+        self.doubtful.clear();
+    }
+
+    /// The turn is interrupted, or nothing follows. Returns the calls that were broken off: all of them where the interruption
+    /// names the message that it broke off, as it does while a call runs, and not where a call is refused.
+    pub(super) fn broken_off(&mut self, names_message: bool) -> Vec<String> {
+        let is_so = |call: &Doubtful| names_message || call.is_rather_broken_off;
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let broken_off = doubtful.into_iter().filter(is_so);
+        broken_off.map(|call| call.id).collect()
     }
 
     /// A turn begins: what is still open is not waited for.

@@ -152,6 +152,10 @@ pub struct Line<'a> {
     #[serde(borrow)]
     pub tool_denial_before_run: Member<'a>,
     #[serde(borrow)]
+    pub interrupted_message_id: Member<'a>,
+    #[serde(borrow)]
+    pub version: Member<'a>,
+    #[serde(borrow)]
     pub forked_from: Member<'a>,
     #[serde(borrow)]
     pub compact_metadata: Member<'a>,
