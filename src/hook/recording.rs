@@ -336,7 +336,7 @@ impl Recording<'_> {
         event.ts = Some(self.now);
         event.mono = Some(clock::since_boot());
         event.session_id = Some(id.clone());
-        event.pid = self.env.claude_pid;
+        event.pid = client::own_pid(self.env);
         event.previous = self.previous.clone();
         event.rung = self.rung.map(|rung| rung.as_str().to_owned());
         event

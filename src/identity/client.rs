@@ -56,6 +56,33 @@ pub fn of_hook(
     }
 }
 
+/// What `CLAUDE_PID` says of this hook's client, where it is that client's word: one that does not set it passes on what it
+/// inherited. Every tool event asks this, so a hook that its client started directly looks at no other process.
+pub fn own_pid(env: &Environment) -> Option<u32> {
+    let named = env.claude_pid?;
+    (process::parent() == named || !is_inherited(named)).then_some(named)
+}
+
+/// Whether another client is nearer than the process `named`.
+fn is_inherited(named: u32) -> bool {
+    let is_named = |process: &Process| process.pid == named;
+    let mut chain = Vec::new();
+    for process in process::ancestors() {
+        chain.push(process);
+        if is_named(&process) || process.is_client {
+            break;
+        }
+    }
+    match chain.split_last() {
+        Some((last, between)) if is_named(last) => {
+            let is_direct = between.iter().all(|process| process.is_shell);
+            !is_direct && !starter(&chain).as_ref().is_some_and(is_named)
+        }
+        Some((last, _)) if last.is_client => true,
+        _ => starter(&chain).is_some() && file::is_socket(stdin()),
+    }
+}
+
 /// The process that started the session of processes which the hook is in, if it is one of these and no shell. Clients since
 /// 2.1.160 start each hook in a session of its own, and talk to it by a socket.
 fn starter(below: &[Process]) -> Option<Process> {

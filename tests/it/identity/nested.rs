@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Call, Client, answer, check, check_state, listed, quoted, repository};
 use crate::support::{
-    CCSESSION, SESSION_EVENT, SESSION_START, Sandbox, copy_program, event, write_program,
+    CCSESSION, PRE_TOOL_USE, SESSION_EVENT, SESSION_START, Sandbox, copy_program, event,
+    write_program,
 };
 
 /// What a client of the session `inner` does that is started within another: each line that it prints is what `current` says.
@@ -16,6 +17,8 @@ const INNER: &str = r#"
 "$CCSESSION" current --json
 CLAUDE_CODE_SESSION_ID=inner "$CCSESSION" current --json
 "$CCSESSION" list --json
+"$CALL" <"$1/call.json"
+"$CCSESSION" timeline inner --json
 "$EVENT" <"$1/end.json"
 :"#;
 
@@ -33,6 +36,14 @@ fn within(sandbox: &Sandbox, outer: &mut Client, program: &str, source: &str) ->
             event("UserPromptSubmit", "inner", json!({"prompt": "go"})),
         ),
         (
+            "call",
+            event(
+                "PreToolUse",
+                "inner",
+                json!({"tool_name": "Bash", "tool_use_id": "t2"}),
+            ),
+        ),
+        (
             "end",
             event("SessionEnd", "inner", json!({"reason": "other"})),
         ),
@@ -43,7 +54,7 @@ fn within(sandbox: &Sandbox, outer: &mut Client, program: &str, source: &str) ->
     fs::write(&script, INNER).unwrap();
     let words = [&path, &script, &sandbox.path("")].map(|path| quoted(path.to_str().unwrap()));
     let said = outer.say(&format!(
-        "(cd {}; export CLAUDE_PID=$$ CLAUDE_CODE_SESSION_ID=outer START={SESSION_START} EVENT={SESSION_EVENT} CCSESSION={CCSESSION}
+        "(cd {}; export CLAUDE_PID=$$ CLAUDE_CODE_SESSION_ID=outer START={SESSION_START} CALL={PRE_TOOL_USE} EVENT={SESSION_EVENT} CCSESSION={CCSESSION}
         sh -c '\"$@\"; :' sh {})",
         quoted(sandbox.project().to_str().unwrap()),
         words.join(" ")
@@ -65,7 +76,7 @@ fn check_nested(program: &str, source: &str, is_open: bool) {
         outer.hook("PreToolUse", "outer", call, &project);
     }
     let said = within(&sandbox, &mut outer, program, source);
-    let [by_process, by_variable, list] = &said[..] else {
+    let [by_process, by_variable, list, timeline] = &said[..] else {
         panic!("{said:#?}")
     };
     check(by_process, Some("inner"), "process", "exact");
@@ -77,6 +88,12 @@ fn check_nested(program: &str, source: &str, is_open: bool) {
         .map(|session| session["session_id"].as_str().unwrap())
         .collect();
     assert!(live.contains(&"outer") && live.contains(&"inner"), "{list}");
+    // Its events are not of the process that the variable names which it inherited: that one does not run its calls.
+    assert_eq!(timeline["calls"][0]["state"], "running", "{timeline}");
+    let of_outer = outer.shell.id();
+    let journal = sandbox.journal("inner");
+    assert_eq!(journal.len(), 4);
+    assert!(journal.iter().all(|line| line["pid"] != of_outer));
     assert_eq!(sandbox.record("inner")["parent"], "outer");
     check_state(&sandbox, "inner", "ended");
     check_state(&sandbox, "outer", "active");
@@ -197,4 +214,31 @@ fn the_variable_of_the_client_around_is_not_that_of_a_client_on_no_record() {
         "process",
         "exact",
     );
+}
+
+/// As in a terminal server that another client's hook started: what it starts has that client's variables.
+#[test]
+fn a_variable_of_a_client_beside_it_is_not_that_of_an_old_client() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    let beside = Client::in_session(&sandbox, "beside", &project);
+    let mut old = Client::by_name(&sandbox);
+    let begun = event("SessionStart", "old", json!({"source": "startup"}));
+    let called = json!({"tool_name": "Bash", "tool_use_id": "t1"});
+    let called = event("PreToolUse", "old", called);
+    for (hook, payload) in [(SESSION_START, begun), (PRE_TOOL_USE, called)] {
+        let (dir, pid) = (quoted(project.to_str().unwrap()), beside.shell.id());
+        let said = old.say(&format!(
+            "(cd {dir}; CLAUDE_PID={pid} {hook}) <<'@@'\n{payload}\n@@"
+        ));
+        assert_eq!(said, "");
+    }
+    let journal = sandbox.journal("old");
+    assert_eq!(journal.len(), 2);
+    assert!(
+        journal.iter().all(|line| line["pid"].is_null()),
+        "{journal:?}"
+    );
+    let timeline = sandbox.ccsession(["timeline", "old", "--json"]).json();
+    assert_eq!(timeline["calls"][0]["state"], "running", "{timeline}");
 }
