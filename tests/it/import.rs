@@ -562,6 +562,34 @@ fn a_result_ends_its_call_wherever_it_stands() {
 }
 
 /// Three subagents of an old client in the session's own transcript, whose lines come in turns and in no order.
+/// A copy that was made without the times of its original, or a clock that stands still.
+#[test]
+fn records_that_all_have_one_time_are_imported_once() {
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&[
+        old_line("u1", None, 1, asked("go")),
+        old_line("u2", Some("u1"), 1, called("toolu_1", "Bash", json!({}))),
+        old_line("u3", Some("u2"), 1, came_back("toolu_1", "done")),
+        old_line("u4", Some("u3"), 1, answered("all done")),
+    ]);
+    for agent in ["a1", "a2"] {
+        let said = [asked("help"), answered("helped")];
+        let line = |(number, said)| {
+            let uuid = format!("{agent}-{number}");
+            let mut line = on_the_side(old_line(&uuid, None, 1, said));
+            line["agentId"] = agent.into();
+            line
+        };
+        let lines: Vec<Value> = (0..).zip(said).map(line).collect();
+        let below = format!("shop/{ID}/subagents/agent-{agent}.jsonl");
+        put_lines(&sandbox.projects().join(below), &lines);
+    }
+    sandbox.import();
+    let ends = |name| all(&sandbox.imported(ID), name, "event").len();
+    assert_eq!((ends("Stop"), ends("SubagentStop")), (1, 2));
+    sandbox.import_again();
+}
+
 fn parallel_sidechains() -> Vec<Value> {
     let side = |uuid: &str, parent: Option<&str>, seconds, more| {
         on_the_side(old_line(uuid, parent, seconds, more))
