@@ -14,13 +14,14 @@ use super::{Problem, detached};
 use crate::identity::client::{self, Told};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
-use crate::identity::process::{self, Process, Viewpoint};
+use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::model::event::name;
 use crate::model::label::session_name;
 use crate::model::record::Scope;
 use crate::model::redact::redact;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::config::{Complaint, Loaded};
+use crate::store::index::ProcessNames;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
@@ -54,6 +55,7 @@ pub(super) fn record(
         session: None,
         rung: None,
         previous: None,
+        above: Chain::default(),
         problems: Vec::new(),
     };
     for complaint in &settings.complaints {
@@ -85,6 +87,8 @@ struct Recording<'a> {
     rung: Option<Rung>,
     /// The session that the client's process had before, where this event moves it to another.
     previous: Option<SessionId>,
+    /// The processes above this one.
+    above: Chain,
     problems: Vec<Problem>,
 }
 
@@ -92,6 +96,8 @@ struct Recording<'a> {
 struct Place {
     project: Option<Project>,
     client: Option<Client>,
+    /// The processes on record, before this event.
+    on_record: ProcessNames,
 }
 
 /// The process whose session it is.
@@ -262,7 +268,7 @@ impl Recording<'_> {
         }
         self.provide_id(id);
         if let Some(state) = state {
-            self.sweep_if_due(state);
+            self.sweep_if_due(state, place);
         }
         self.tell_model(id);
     }
@@ -336,7 +342,7 @@ impl Recording<'_> {
         event.ts = Some(self.now);
         event.mono = Some(clock::since_boot());
         event.session_id = Some(id.clone());
-        event.pid = client::own_pid(self.env);
+        event.pid = client::own_pid(self.env, &self.above);
         event.previous = self.previous.clone();
         event.rung = self.rung.map(|rung| rung.as_str().to_owned());
         event
@@ -415,7 +421,9 @@ impl Recording<'_> {
             .filter(|_| self.config.capture != Capture::Metadata);
         record.name = title.as_deref().map(session_name);
         record.head = project::head(project.root());
-        record.machine = process::machine();
+        record.machine = client
+            .and_then(|client| client.owner.machine.clone())
+            .or_else(process::machine);
         // A fork is made from what its process had before (`/branch`); of another process's it is not known.
         if matches!(source, "clear" | "fork") {
             record.previous = self.previous.clone();
@@ -557,8 +565,13 @@ impl Recording<'_> {
         let cwd = self.payload.cwd();
         let project = project_of_hook(self.env, cwd.as_deref().map(Path::new));
         let project = self.done(project);
-        let client = self.client(state, id, project.as_ref());
-        Place { project, client }
+        let on_record = ProcessNames::default();
+        let client = self.client(state, id, project.as_ref(), &on_record);
+        Place {
+            project,
+            client,
+            on_record,
+        }
     }
 
     fn client(
@@ -566,6 +579,7 @@ impl Recording<'_> {
         state: Option<&State>,
         id: &SessionId,
         project: Option<&Project>,
+        on_record: &ProcessNames,
     ) -> Option<Client> {
         let viewpoint = Viewpoint::here()?;
         let source = self.payload.text("source").unwrap_or_default();
@@ -573,11 +587,13 @@ impl Recording<'_> {
             id,
             source: &source,
         };
-        let process = client::of_hook(self.env, state, &viewpoint, told)?;
+        let process = client::of_hook(self.env, state, &viewpoint, told, &self.above, on_record)?;
         let mut owner = viewpoint.recorded(process);
         owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
-        let around =
-            state.map_or_else(Vec::new, |state| around(state, &viewpoint, &owner, process));
+        let around = state.map_or_else(Vec::new, |state| {
+            let above = self.above.above(process);
+            around(state, &viewpoint, &owner, process, above, on_record)
+        });
         Some(Client { owner, around })
     }
 
@@ -595,11 +611,11 @@ impl Recording<'_> {
         }
     }
 
-    fn sweep_if_due(&mut self, state: &State) {
+    fn sweep_if_due(&mut self, state: &State, place: &Place) {
         // What is to be archived is not left to the next interval: the client deletes its transcripts.
         let is_to_be_archived = || {
             self.config.archive_auto
-                && (ended::is_any_due(state, self.now) || has_gone_process(state))
+                && (ended::is_any_due(state, self.now) || has_gone_process(state, &place.on_record))
         };
         if state.sweep_is_due(self.config.cleanup_interval, self.now) || is_to_be_archived() {
             let started = detached::start_sweep();
@@ -630,18 +646,21 @@ impl Recording<'_> {
 }
 
 /// The sessions of the clients above this client, the nearest first.
-fn around(state: &State, viewpoint: &Viewpoint, owner: &Owner, client: Process) -> Vec<Outer> {
+fn around(
+    state: &State,
+    viewpoint: &Viewpoint,
+    owner: &Owner,
+    client: Process,
+    above: impl Iterator<Item = Process>,
+    on_record: &ProcessNames,
+) -> Vec<Outer> {
     let own = owner.file_name();
-    let mut others = index::process_names(state);
-    others.retain(|name| *name != *own);
-    if others.is_empty() {
+    if on_record.list(state).iter().all(|name| **name == *own) {
         return Vec::new();
     }
-    process::from(client.parent)
-        .map(|above| viewpoint.owner(above))
-        .filter(|above| others.iter().any(|name| **name == *above.file_name()))
+    above
         .filter_map(|above| {
-            let entry = index::process_entry(state, &above)?;
+            let entry = on_record.entry(state, &viewpoint.owner(above))?;
             Some(Outer {
                 is_launcher: entry.owner.launcher && above.pid == client.parent,
                 id: entry.session_id,

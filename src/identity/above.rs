@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::process::{self, Process, Viewpoint};
 use crate::model::SessionId;
-use crate::store::index::{self, ProcessEntry};
+use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, State, project};
 
 /// The most processes that are looked at on the way up. A deeper tree is cut off there.
@@ -60,12 +60,10 @@ pub(super) enum Setter {
 impl Above {
     /// Looks up from the process `pid`. `named` is what `CLAUDE_PID` says, where the environment is that of the process.
     pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&State, &Viewpoint)>) -> Self {
-        let on_record = state.map_or_else(Vec::new, |(state, _)| index::process_names(state));
+        let on_record = ProcessNames::default();
         let entry_of = |process: Process| {
             let (state, viewpoint) = state?;
-            let owner = viewpoint.owner(process);
-            let is_on_record = on_record.contains(&owner.file_name().into());
-            is_on_record.then(|| index::process_entry(state, &owner))?
+            on_record.entry(state, &viewpoint.owner(process))
         };
         let mut above = Self {
             processes: Vec::new(),

@@ -4,14 +4,12 @@
 //! client's name, and a client that sets no `CLAUDE_PID` passes on the one that it inherited. What the kernel knows of the
 //! hook, and what is on record of the sessions, decides between them.
 
-use std::ffi::OsString;
-
 use rustix::stdio::stdin;
 
 use super::open_calls::recent_open_calls;
-use super::process::{self, Process, Viewpoint};
+use super::process::{self, Chain, Process, Viewpoint};
 use crate::model::SessionId;
-use crate::store::index::{self, ProcessEntry};
+use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, State, file};
 
 /// The event of a hook, as far as it tells whose it is.
@@ -23,51 +21,66 @@ pub struct Told<'a> {
     pub source: &'a str,
 }
 
-/// Finds the client that runs this hook, by all that tells it.
+/// Finds the client that runs this hook, by all that tells it: one of the processes `above` it. `on_record` are those on record.
 pub fn of_hook(
     env: &Environment,
     state: Option<&State>,
     viewpoint: &Viewpoint,
     told: Told<'_>,
+    above: &Chain,
+    on_record: &ProcessNames,
 ) -> Option<Process> {
-    let chain: Vec<Process> = process::ancestors().collect();
     let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
-    let place = chain.iter().position(is_hinted)?;
-    let (below, from) = chain.split_at(place);
-    let hinted = *from.first()?;
-    if let Some(nearer) = starter(below).filter(|_| file::is_socket(stdin())) {
-        return Some(nearer);
+    let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
+    let hinted = above.iter().nth(below.len())?;
+    let entry = |state: &State, process: Process| on_record.entry(state, &viewpoint.owner(process));
+    Some(choose(&below, hinted, state, told, entry))
+}
+
+/// The client, which is `hinted`, or one of those `below` it. `entry` is what is on record of a process.
+fn choose(
+    below: &[Process],
+    hinted: Process,
+    state: Option<&State>,
+    told: Told<'_>,
+    entry: impl Fn(&State, Process) -> Option<ProcessEntry>,
+) -> Process {
+    // The questions come in the order of what they cost.
+    let may_have_starter = !below.is_empty() && file::is_socket(stdin());
+    if let Some(nearer) = may_have_starter.then(|| starter(below)).flatten() {
+        return nearer;
     }
     let Some(state) = state else {
-        return Some(hinted);
+        return hinted;
     };
-    let recorded = Recorded::new(state, viewpoint);
     let is_in_it = |process: &&Process| {
-        let entry = recorded.entry(**process);
+        let entry = entry(state, **process);
         entry.is_some_and(|entry| entry.session_id == *told.id && !entry.owner.launcher)
     };
     if let Some(known) = below.iter().find(is_in_it) {
-        return Some(*known);
+        return *known;
     }
-    let between = below.iter().find(|process| !process.is_shell);
-    match (recorded.entry(hinted), between) {
-        (Some(entry), Some(between)) if is_elsewhere(state, &entry, told) => Some(*between),
-        _ => Some(hinted),
+    let Some(between) = below.iter().find(|process| !process.is_shell) else {
+        return hinted;
+    };
+    match entry(state, hinted) {
+        Some(entry) if is_elsewhere(state, &entry, told) => *between,
+        _ => hinted,
     }
 }
 
 /// What `CLAUDE_PID` says of this hook's client, where it is that client's word: one that does not set it passes on what it
 /// inherited. Every tool event asks this, so a hook that its client started directly looks at no other process.
-pub fn own_pid(env: &Environment) -> Option<u32> {
+pub fn own_pid(env: &Environment, above: &Chain) -> Option<u32> {
     let named = env.claude_pid?;
-    (process::parent() == named || !is_inherited(named)).then_some(named)
+    (process::parent() == named || !is_inherited(named, above)).then_some(named)
 }
 
 /// Whether another client is nearer than the process `named`.
-fn is_inherited(named: u32) -> bool {
+fn is_inherited(named: u32, above: &Chain) -> bool {
     let is_named = |process: &Process| process.pid == named;
     let mut chain = Vec::new();
-    for process in process::ancestors() {
+    for process in above.iter() {
         chain.push(process);
         if is_named(&process) || process.is_client {
             break;
@@ -109,27 +122,4 @@ fn is_elsewhere(state: &State, entry: &ProcessEntry, told: Told<'_>) -> bool {
         owners.any(|owner| owner.is_process_of(&entry.owner))
     };
     (told.source != "clear" || !recent_open_calls(&other).is_empty()) && has_not_left()
-}
-
-/// The processes on record.
-struct Recorded<'a> {
-    state: &'a State,
-    viewpoint: &'a Viewpoint,
-    names: Vec<OsString>,
-}
-
-impl<'a> Recorded<'a> {
-    fn new(state: &'a State, viewpoint: &'a Viewpoint) -> Self {
-        Self {
-            state,
-            viewpoint,
-            names: index::process_names(state),
-        }
-    }
-
-    fn entry(&self, process: Process) -> Option<ProcessEntry> {
-        let owner = self.viewpoint.owner(process);
-        let is_there = self.names.contains(&owner.file_name().into());
-        is_there.then(|| index::process_entry(self.state, &owner))?
-    }
 }

@@ -11,6 +11,7 @@ use super::process::{self, Life, Viewpoint};
 use crate::model::line::{Kind, Line};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
+use crate::store::index::ProcessNames;
 use crate::store::{SessionDir, State, clock, index};
 
 /// How much of a journal's end tells whether the session has ended: nearly always a little of it does, else thousands of
@@ -385,7 +386,7 @@ fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
 
 /// Whether a process that is said to have a session is gone: its session may be abandoned. Only pids are looked at, so one
 /// that is used again hides that its last owner is gone.
-pub fn has_gone_process(state: &State) -> bool {
+pub fn has_gone_process(state: &State, on_record: &ProcessNames) -> bool {
     let is_gone = |name: &OsString| {
         let pid = name.to_str()?.split_once('-')?.0.parse().ok()?;
         if process::exists(pid) {
@@ -394,7 +395,6 @@ pub fn has_gone_process(state: &State) -> bool {
         let owner = index::entry_of_name(state, name)?.owner;
         (Viewpoint::here()?.judge(&owner) == Life::Dead).then_some(())
     };
-    index::process_names(state)
-        .iter()
-        .any(|name| is_gone(name).is_some())
+    let mut names = on_record.list(state).iter();
+    names.any(|name| is_gone(name).is_some())
 }

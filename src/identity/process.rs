@@ -11,6 +11,7 @@
 )]
 mod system;
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -198,25 +199,35 @@ pub fn parent() -> u32 {
     std::os::unix::process::parent_id()
 }
 
-/// The processes above this one, the nearest first.
-pub fn ancestors() -> impl Iterator<Item = Process> {
-    from(parent())
-}
-
 /// The directory that the process `pid` is in, where that can be seen.
 pub fn working_dir(pid: u32) -> Option<PathBuf> {
     system::working_dir(pid)
 }
 
-/// The process `pid` and those above it, the nearest first.
-pub fn from(pid: u32) -> impl Iterator<Item = Process> {
-    let mut next = pid;
-    let step = move || {
-        let process = (next != 0).then(|| process(next))??;
-        next = process.parent;
-        Some(process)
-    };
-    std::iter::from_fn(step).take(MAX_DEPTH)
+/// The processes above this one, each looked at once, when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Chain(RefCell<Vec<Process>>);
+
+impl Chain {
+    /// All of them, the nearest first.
+    pub fn iter(&self) -> impl Iterator<Item = Process> {
+        (0..MAX_DEPTH).map_while(|place| self.get(place))
+    }
+
+    /// Those above `process`, the nearest first.
+    pub fn above(&self, process: Process) -> impl Iterator<Item = Process> {
+        self.iter().skip_while(move |one| *one != process).skip(1)
+    }
+
+    fn get(&self, place: usize) -> Option<Process> {
+        let mut seen = self.0.borrow_mut();
+        while seen.len() <= place {
+            let next = seen.last().map_or_else(parent, |last| last.parent);
+            let next = (next != 0).then(|| process(next))??;
+            seen.push(next);
+        }
+        seen.get(place).copied()
+    }
 }
 
 /// The process that leads the session of processes that this one is in; 0 where that is not known, as in a pid namespace
@@ -315,7 +326,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_way_up_ends_at_the_top() {
-        let chain: Vec<_> = ancestors().collect();
+        let chain: Vec<_> = Chain::default().iter().collect();
         assert!(!chain.is_empty());
         assert_eq!(chain.last().unwrap().parent, 0);
     }

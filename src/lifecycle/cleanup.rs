@@ -21,6 +21,7 @@ use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::ended::{self, Mark};
+use crate::store::index::ProcessNames;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Swept, Why};
@@ -187,7 +188,7 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
         true => Due::Archiving,
         false => Due::Nothing,
     };
-    let is_lost = || auto && has_gone_process(&state);
+    let is_lost = || auto && has_gone_process(&state, &ProcessNames::default());
     if !state.sweep_is_due(config.cleanup_interval, now) && !is_lost() {
         return Ok(rest);
     }

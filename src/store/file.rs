@@ -9,6 +9,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -38,7 +39,9 @@ pub struct Content {
 
 /// The effective user.
 pub fn me() -> u32 {
-    rustix::process::geteuid().as_raw()
+    // It does not change while the program runs, and each file is judged by it.
+    static ME: OnceLock<u32> = OnceLock::new();
+    *ME.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
 impl From<&Stat> for Meta {

@@ -1,6 +1,7 @@
 //! The indexes: which session a client process is in, and which sessions of a project may be live. Derived from
 //! records and owners, rebuilt by cleanup, and never believed over them: an entry is only a place to look.
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -68,7 +69,7 @@ pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
     (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
 }
 
-/// The entry in the file of this name, as [`process_names`] has it.
+/// The entry in the file of this name, as [`ProcessNames`] has it.
 pub fn entry_of_name(state: &State, name: &OsStr) -> Option<ProcessEntry> {
     let content = file::read_own(&state.path("procs").join(name), MAX_ENTRY).ok()??;
     serde_json::from_slice(&content.bytes).ok()
@@ -116,10 +117,26 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
     write::replace_until_boot(&path, &bytes)
 }
 
-/// The file names of the processes that have an entry: a look at them is cheaper than a look at each process above.
-pub fn process_names(state: &State) -> Vec<OsString> {
-    let names = file::names(&state.path("procs")).into_iter().flatten();
-    names.filter(|name| !is_temporary(name)).collect()
+/// The processes that have an entry, by the names of their files. They are listed when they are first asked for, and only
+/// then: a look at the list is cheaper than a look at each process above.
+#[derive(Debug, Default)]
+pub struct ProcessNames(OnceCell<Vec<OsString>>);
+
+impl ProcessNames {
+    /// All names.
+    pub fn list(&self, state: &State) -> &[OsString] {
+        self.0.get_or_init(|| {
+            let names = file::names(&state.path("procs")).into_iter().flatten();
+            names.filter(|name| !is_temporary(name)).collect()
+        })
+    }
+
+    /// The entry of the process `owner`, if the list has it.
+    pub fn entry(&self, state: &State, owner: &Owner) -> Option<ProcessEntry> {
+        let name = owner.file_name();
+        let is_there = self.list(state).iter().any(|known| **known == *name);
+        is_there.then(|| process_entry(state, owner))?
+    }
 }
 
 /// Every process entry, for cleanup.

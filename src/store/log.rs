@@ -95,12 +95,15 @@ impl<'a> Line<'a> {
 pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
     let path = state.path(&format!("{}.jsonl", log.stem()));
     let bytes = framed(&serde_json::to_vec(line).unwrap_or_default());
-    if let Some(file) = Appending::open(&path)?
-        && file.has_other_names()
-    {
-        leave_to_backup(state, &path)?;
-    }
-    let appended = match write::append(&path, &bytes)? {
+    let appended = match Appending::open(&path)? {
+        Some(file) if !file.has_other_names() => file.append(&bytes)?,
+        Some(_) => {
+            leave_to_backup(state, &path)?;
+            write::append(&path, &bytes)?
+        }
+        None => Appended::Missing,
+    };
+    let appended = match appended {
         Appended::Missing => {
             write::create_small(&path, b"")?;
             write::append(&path, &bytes)?

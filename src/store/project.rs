@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::FileType;
 
 use super::error::{Error, Result};
-use super::file;
+use super::file::{self, Look};
 use crate::model::Project;
 use crate::model::record::Head;
 
@@ -24,13 +24,16 @@ const MAX_PACKED_REFS: usize = 4 << 20;
 /// never a root. So a `.git` that a stranger planted above renames no project.
 pub fn discover(start: &Path) -> Project {
     let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
-    let owner = file::look(&start)
-        .ok()
-        .flatten()
-        .map_or_else(file::me, |found| found.owner);
+    let found = file::look(&start).ok().flatten();
+    let owner = found.as_ref().map_or_else(file::me, |found| found.owner);
+    // Mostly it is the root itself, and not looked at again.
+    let look = |dir: &Path| match found {
+        Some(found) if dir == start => Some(found),
+        _ => file::look(dir).ok().flatten(),
+    };
     let root = start
         .ancestors()
-        .find(|dir| is_root(dir, owner))
+        .find(|dir| is_root(dir, owner, look))
         .unwrap_or(&start);
     Project::at(root.to_owned())
 }
@@ -85,7 +88,7 @@ fn without_links(path: &Path) -> PathBuf {
     plain
 }
 
-fn is_root(dir: &Path, owner_of_start: u32) -> bool {
+fn is_root(dir: &Path, owner_of_start: u32, look: impl Fn(&Path) -> Option<Look>) -> bool {
     // The readers that share the pointer never look for a `.git` in `/`.
     if dir.parent().is_none() {
         return false;
@@ -99,20 +102,20 @@ fn is_root(dir: &Path, owner_of_start: u32) -> bool {
         _ => false,
     };
     let is_trusted = |owner: u32| [0, file::me(), owner_of_start].contains(&owner);
-    is_repository && is_trusted(git.owner) && holds_still(dir, is_trusted)
+    is_repository
+        && is_trusted(git.owner)
+        && look(dir).is_some_and(|found| holds_still(&found, is_trusted))
 }
 
 fn leads_somewhere(dir: &Path) -> bool {
     file::canonical(&dir.join(".git")).is_ok()
 }
 
-/// Returns whether nobody else decides what is called `.git` in `dir`.
-fn holds_still(dir: &Path, is_trusted: impl Fn(u32) -> bool) -> bool {
+/// Returns whether nobody else decides what is called `.git` in the directory.
+fn holds_still(dir: &Look, is_trusted: impl Fn(u32) -> bool) -> bool {
     const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
-    file::look(dir).ok().flatten().is_some_and(|found| {
-        let is_shared = found.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
-        is_trusted(found.owner) && !is_shared
-    })
+    let is_shared = dir.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
+    is_trusted(dir.owner) && !is_shared
 }
 
 /// What is checked out in the repository at `root`; nothing where it is no repository.
@@ -132,8 +135,9 @@ pub fn head(root: &Path) -> Option<Head> {
     }
     let common =
         line(&git.join("commondir")).map_or_else(|| git.clone(), |dir| git.join(dir.trim()));
-    let loose = [&git, &common]
-        .into_iter()
+    let elsewhere = Some(&common).filter(|common| **common != git);
+    let loose = std::iter::once(&git)
+        .chain(elsewhere)
         .find_map(|dir| revision(&line(&dir.join(reference))?));
     let found = loose.or_else(|| packed(&common, reference));
     // A repository that keeps its references elsewhere says `refs/heads/.invalid` here.

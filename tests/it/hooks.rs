@@ -683,3 +683,39 @@ fn an_owner_that_cannot_be_seen_from_here_is_not_dead() {
         "unknown"
     );
 }
+
+/// A start asks which client it is, whose process tree that is in, and who is gone. It looks once for all three.
+#[test]
+fn a_start_looks_once_at_each_process_and_at_the_list_of_those_on_record() {
+    if !crate::faults::can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let outer = "11111111-1111-4111-8111-111111111111";
+    let start = |id: &str| event("SessionStart", id, json!({"source": "startup"}));
+    // Another session is on record, so that the processes above the client are looked at, too.
+    let first = sandbox.hook(&start(outer)).env("CLAUDE_PID", "1");
+    first.silent();
+    let trace = sandbox.path("trace");
+    let mut run = sandbox.run("strace").env("CLAUDE_PID", as_client());
+    run.command
+        .args(["-f", "-qq", "-s", "300", "-e", "trace=open,openat", "-o"])
+        .arg(&trace)
+        .arg(crate::support::SESSION_START);
+    run.stdin(start(ID).to_string()).silent();
+    let mut opened: BTreeMap<String, usize> = BTreeMap::new();
+    for line in fs::read_to_string(trace).unwrap().lines() {
+        if let Some(path) = line.split('"').nth(1) {
+            *opened.entry(path.to_owned()).or_default() += 1;
+        }
+    }
+    let of_client = format!("/proc/{}/stat", std::process::id());
+    assert_eq!(opened.get(&of_client), Some(&1), "{opened:?}");
+    let list = sandbox.state().join("procs").display().to_string();
+    assert_eq!(opened.get(&list), Some(&1), "{opened:?}");
+    let is_twice = |(path, times): &(&String, &usize)| {
+        let is_looked_at = path.starts_with("/proc/") || path.ends_with(".git/HEAD");
+        (is_looked_at || path.ends_with("log.jsonl")) && **times > 1
+    };
+    assert_eq!(opened.iter().find(is_twice), None);
+}
