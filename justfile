@@ -42,6 +42,12 @@ realclient *args: build
 realclient-settings *args: build
     CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/settings {{args}}
 
+# Compare what is made of the transcripts in DIR with an independent count (copied; nothing in DIR is changed)
+[group('check')]
+corpus dir *args:
+    cargo build --locked
+    tests/corpus/run {{dir}} {{args}}
+
 # What CI runs
 [group('check')]
 ci:

@@ -26,6 +26,7 @@ mod cli;
 mod clock_in;
 mod clock_out;
 mod compression;
+mod corpus;
 mod current;
 mod docs;
 mod doctor;

@@ -1,0 +1,93 @@
+//! `tests/corpus/run` holds what the program makes of transcripts against a count of its own. Here it is run on the recorded
+//! ones, and on a program that says something wrong. Without a Python 3.10 these tests say that they were skipped.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{CCSESSION, Sandbox, data, text};
+
+fn has_python() -> bool {
+    let old = "import sys; sys.exit(sys.version_info < (3, 10))";
+    let found = Command::new("python3").args(["-c", old]).status();
+    let has = found.is_ok_and(|status| status.success());
+    if !has {
+        println!("skipped: there is no Python 3.10");
+    }
+    has
+}
+
+/// Compares the recorded transcripts with what the program in the directory `bin` makes of them.
+fn compare(bin: &Path) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/run");
+    let mut command = Command::new("python3");
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
+    command.arg(data("transcripts")).arg("--bin").arg(bin);
+    command.output().unwrap()
+}
+
+#[test]
+fn recorded_transcripts_are_what_an_independent_count_says() {
+    if !has_python() {
+        return;
+    }
+    let output = compare(Path::new(CCSESSION).parent().unwrap());
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for row in [
+        " 2  sessions",
+        "16  calls\n",
+        " 7  files restored",
+        " 0  differences",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
+}
+
+#[test]
+fn whatever_the_program_makes_of_them_that_is_wrong_is_told() {
+    if !has_python() {
+        return;
+    }
+    for (verb, filter, told) in [
+        (
+            "timeline",
+            r#"sed 's/"state": *"ok"/"state":"failed"/'"#,
+            "its result says ok",
+        ),
+        (
+            "stats",
+            r#"sed 's/"output": *[0-9]*/"output":1/'"#,
+            "tokens are",
+        ),
+        (
+            "clock-out",
+            r#"{ read -r path; sed -i '/^\[assistant\]$/{n;s/[aeiou]/x/g;}' "$path"; echo "$path"; }"#,
+            "not in the text as the",
+        ),
+        (
+            "archive restore",
+            r#"while read -r path; do sed -i '$d' "$path"; done"#,
+            "lines and not",
+        ),
+        (
+            "import",
+            r#"{ cat; date +%N >>"$CCSESSION_STATE_DIR/log.jsonl"; }"#,
+            "a second import changed",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        let wrong = sandbox.path("bin/ccsession");
+        fs::create_dir_all(wrong.parent().unwrap()).unwrap();
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in\n'{verb}'*) \"{CCSESSION}\" \"$@\" | {filter} ;;\n*) exec \"{CCSESSION}\" \"$@\" ;;\nesac\n"
+        );
+        fs::write(&wrong, script).unwrap();
+        fs::set_permissions(&wrong, Permissions::from_mode(0o755)).unwrap();
+        let output = compare(wrong.parent().unwrap());
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{verb}: {said}");
+        assert!(said.contains(told), "{verb}: {said}");
+    }
+}
