@@ -15,7 +15,7 @@ use crate::identity::client::{self, Told};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
 use crate::identity::process::{self, Chain, Process, Viewpoint};
-use crate::model::event::name;
+use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
 use crate::model::record::Scope;
 use crate::model::redact::redact;
@@ -409,7 +409,7 @@ impl Recording<'_> {
         let mut record = Record::new(id.clone(), project, self.now);
         record.cwd = self.payload.text("cwd");
         record.transcript_path = self.payload.text("transcript_path");
-        record.source = Some(source.to_owned()).filter(|source| !source.is_empty());
+        record.source = Some(source.to_owned()).filter(|source| !is_said_by_us(source));
         record.model = self.payload.text("model");
         record.agent_type = self
             .payload
@@ -643,6 +643,11 @@ impl Recording<'_> {
             self.note(format!("[SESSION_MANAGER] {what}: {id}"));
         }
     }
+}
+
+/// Returns whether a record says of a session that no hook began where it came from so, and a payload therefore may not.
+fn is_said_by_us(source: &str) -> bool {
+    matches!(source, "" | TRANSCRIPT | "run" | "clock-in")
 }
 
 /// The sessions of the clients above this client, the nearest first.

@@ -755,7 +755,7 @@ impl Sweep<'_> {
             let paths = self.transcripts.get_or_init(all).get(id);
             paths.cloned().unwrap_or_default()
         };
-        let _ = usage::count_due(&dir, record, search);
+        let _ = usage::count_due(self.env, &dir, record, search);
     }
 
     /// On a dry run: whether an archive of the session would be a new one.

@@ -49,8 +49,7 @@ pub fn endangered(
             continue;
         };
         let all = by_name.get_or_init(|| transcript::by_name(env));
-        let named = record.transcript_path.iter().map(PathBuf::from);
-        let paths: Vec<PathBuf> = named
+        let paths: Vec<PathBuf> = transcript::believed(env, &record, std::iter::empty())
             .chain(all.get(&id).cloned().unwrap_or_default())
             .collect();
         let files = SessionFiles::of(&id, paths, &[]);

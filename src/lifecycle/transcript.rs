@@ -7,7 +7,7 @@ pub mod said;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::line::Kind;
@@ -21,6 +21,8 @@ use line::Line;
 const MAX_DEPTH: usize = 4;
 /// The most bytes that are read of what the client noted of a subagent.
 pub const MAX_META: usize = 1 << 16;
+/// The largest transcript that is believed to be one on the word of a payload.
+const MAX_BYTES: u64 = 4 << 30;
 /// How many lines at its beginning tell whose transcript a file is.
 const OPENING: usize = 20;
 /// The longest journal of which it is asked whether a client wrote to it: launchers alone write little.
@@ -43,7 +45,8 @@ pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
 /// takes it along, its last event; else by its name in any of the client's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
     let record = dir.record().ok().flatten();
-    let named = record.map(|record| named(dir, &record)).unwrap_or_default();
+    let named = record.map(|record| named(env, dir, &record));
+    let named = named.unwrap_or_default();
     named.into_iter().find(|path| is_there(path)).or_else(|| {
         let name = format!("{id}.jsonl");
         let mut paths = folders(env).map(|folder| folder.join(&name));
@@ -102,7 +105,7 @@ impl<'a> Search<'a> {
         let id = &record.session_id;
         let mut paths = match given {
             Some(given) => vec![given.to_owned()],
-            None => named(dir, record),
+            None => named(self.env, dir, record),
         };
         let beside: Vec<PathBuf> = paths
             .iter()
@@ -293,14 +296,9 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
 
 /// As [`find`], for whoever has read the journal: where the record says or, since then, the last event that named a
 /// `moved` transcript. Not looked for by its name, which is a long search if it is done for many sessions.
-pub fn find_named(record: &Record, moved: Option<&str>) -> Option<PathBuf> {
-    let named = [record.transcript_path.as_deref(), moved];
-    named.into_iter().flatten().find_map(there)
-}
-
-fn there(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(path);
-    is_there(&path).then_some(path)
+pub fn find_named(env: &Environment, record: &Record, moved: Option<&str>) -> Option<PathBuf> {
+    let mut paths = believed(env, record, moved.into_iter());
+    paths.find(|path| is_there(path))
 }
 
 /// Whether a file is at `path`.
@@ -309,21 +307,80 @@ pub(super) fn is_there(path: &Path) -> bool {
 }
 
 /// Where the record and the events say that the transcript is, or was: what was said last comes first.
-fn named(dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = record.transcript_path.iter().map(PathBuf::from).collect();
+fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
+    let mut said: Vec<String> = Vec::new();
     if let Ok(lines) = dir.journal_lines() {
-        let mut last: Option<String> = None;
         lines.for_each(|line| {
             if let Some(path) = line.transcript_path
-                && last.as_deref() != Some(path)
+                && said.last().is_none_or(|last| last != path)
             {
-                paths.push(PathBuf::from(path));
-                last = Some(path.to_owned());
+                said.push(path.to_owned());
             }
         });
     }
+    let mut paths: Vec<PathBuf> = believed(env, record, said.iter().map(String::as_str)).collect();
     paths.reverse();
     paths
+}
+
+/// The places that the record and `moved`, what events have said since, name for the session's transcript, in this order. What
+/// a payload says is believed only where a client puts transcripts; where an import found one, somebody gave it.
+///
+/// # Security
+/// A payload may name any file of the user's, and what is believed here is read, archived and shown.
+pub fn believed<'a>(
+    env: &'a Environment,
+    record: &'a Record,
+    moved: impl Iterator<Item = &'a str> + 'a,
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let is_given = record.source.as_deref() == Some(TRANSCRIPT);
+    let recorded = record.transcript_path.as_deref().map(PathBuf::from);
+    let recorded =
+        recorded.filter(move |path| is_given || is_clients(env, &record.session_id, path));
+    let moved = moved.map(PathBuf::from);
+    let moved = moved.filter(move |path| is_clients(env, &record.session_id, path));
+    recorded.into_iter().chain(moved)
+}
+
+/// Returns whether a client may have put a transcript of the session at `path`: in a folder of `projects/` of its own
+/// directory, which is known or, where the client had another one, ours. It is called after the session, or its lines name it. Where
+/// nothing is there, its name and place decide.
+fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
+    let is_plain = path.is_absolute()
+        && path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let (Some(folder), Some(projects)) = (path.parent(), path.ancestors().nth(2)) else {
+        return false;
+    };
+    let is_transcript = path.extension() == Some(OsStr::new("jsonl"));
+    if !is_plain || !is_transcript || projects.file_name() != Some(OsStr::new("projects")) {
+        return false;
+    }
+    let is_known = projects_dir(env).as_deref() == Some(projects);
+    if !is_known && ![projects, folder].into_iter().all(is_own_dir) {
+        return false;
+    }
+    // A folder may be a link of ours to where there is more room.
+    if matches!(file::look(folder), Ok(Some(found)) if found.owner != file::me()) {
+        return false;
+    }
+    match file::look(path) {
+        Ok(Some(found)) => {
+            let is_ours = found.is_file() && found.owner == file::me();
+            let is_named = path.file_stem() == Some(OsStr::new(id.as_str()));
+            is_ours
+                && found.meta.size <= MAX_BYTES
+                && (is_named || session_in(path).as_deref() == Some(id.as_str()))
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+fn is_own_dir(path: &Path) -> bool {
+    let found = file::look(path).ok().flatten();
+    found.is_none_or(|found| found.is_dir() && found.owner == file::me())
 }
 
 /// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,

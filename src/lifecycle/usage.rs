@@ -72,6 +72,7 @@ pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Resu
 /// # Errors
 /// As [`of_session`].
 pub fn count_due(
+    env: &Environment,
     dir: &SessionDir,
     record: &Record,
     search: impl FnOnce() -> Vec<PathBuf>,
@@ -79,7 +80,7 @@ pub fn count_due(
     let last = dir.last_activity();
     let written = dir.usage_written();
     let is_counted = |at: Timestamp| written.is_some_and(|written| written > at);
-    let main = transcript::find_named(record, None);
+    let main = transcript::find_named(env, record, None);
     let changed = match &main {
         Some(main) => file::look(main)?.map(|found| found.meta.modified),
         None => None,
@@ -507,7 +508,7 @@ mod tests {
             let mut record =
                 Record::new(id.clone(), &Project::at("/home/dev/shop".into()), started);
             record.source = Some(source.to_owned());
-            let path = dir.path().join(format!("{ID}.jsonl"));
+            let path = dir.path().join(format!("projects/-shop/{ID}.jsonl"));
             record.transcript_path = Some(path.to_string_lossy().into_owned());
             let session = state.session(&id);
             session
@@ -524,8 +525,13 @@ mod tests {
             }
         }
 
+        /// The client's folder of the project.
+        fn folder(&self) -> PathBuf {
+            self.dir.path().join("projects/-shop")
+        }
+
         fn transcript(&self) -> PathBuf {
-            self.dir.path().join(format!("{ID}.jsonl"))
+            self.folder().join(format!("{ID}.jsonl"))
         }
 
         fn files(&self) -> SessionFiles {
@@ -584,7 +590,7 @@ mod tests {
         };
         assert_eq!(counted(), (100, 189));
         // A subagent that begins with a copy of the conversation.
-        let below = session.dir.path().join(ID).join("subagents/agent-a1.jsonl");
+        let below = session.folder().join(ID).join("subagents/agent-a1.jsonl");
         let copies = [
             line("m0", "12:00:01", 95),
             line("m1", "12:00:02", 1),
@@ -669,7 +675,7 @@ mod tests {
     fn subagents_are_counted_by_themselves() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7)]);
-        let below = session.dir.path().join(ID).join("subagents/agent-a1.jsonl");
+        let below = session.folder().join(ID).join("subagents/agent-a1.jsonl");
         put(
             &below,
             format!("{}\n", line("m2", "12:00:02", 5)).as_bytes(),
@@ -677,13 +683,13 @@ mod tests {
         let mut beside = line("m3", "12:00:03", 3);
         beside["sessionId"] = ID.into();
         put(
-            &session.dir.path().join("agent-a2.jsonl"),
+            &session.folder().join("agent-a2.jsonl"),
             format!("{beside}\n").as_bytes(),
         );
         let mut anothers = line("m4", "12:00:04", 1);
         anothers["sessionId"] = "other".into();
         put(
-            &session.dir.path().join("agent-a3.jsonl"),
+            &session.folder().join("agent-a3.jsonl"),
             format!("{anothers}\n").as_bytes(),
         );
         let by: Vec<_> = session
@@ -746,7 +752,7 @@ mod tests {
         let moved = session
             .dir
             .path()
-            .join("elsewhere")
+            .join("projects/-elsewhere")
             .join(format!("{ID}.jsonl"));
         put(&moved, &fs::read(session.transcript()).unwrap());
         fs::remove_file(session.transcript()).unwrap();

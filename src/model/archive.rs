@@ -26,6 +26,9 @@ pub const GENERAL: &str = "general";
 const MAX_FOCUS: usize = 64;
 
 /// What all files of an archive are called before their endings: `{date}-{focus}-{id}`.
+///
+/// An ending begins with a point, and so may what follows one in an id: the part `.2.jsonl.zst` of `x` would be the part
+/// `.jsonl.zst` of `x.2`. So an id's points are written `~`, which no id has, and a focus has none before what a part may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
 
@@ -33,16 +36,27 @@ impl Stem {
     /// The stem for a session that began on the local day `date`. The focus becomes a safe part of a file's name; the
     /// manifest keeps what it was.
     pub fn new(date: NaiveDate, focus: Option<&str>, id: &SessionId) -> Self {
-        let focus = safe_focus(focus.unwrap_or_default());
-        Self(format!("{date}-{focus}-{id}"))
+        let mut focus = safe_focus(focus.unwrap_or_default());
+        for (kind, other) in [(".agent-", "-agent-"), (".file-", "-file-")] {
+            // What follows the focus is a `-`.
+            focus = format!("{focus}-").replace(kind, other);
+            focus.pop();
+        }
+        Self(format!("{date}-{focus}-{}", Self::named(id.as_str())))
     }
 
     /// The stem of the archive with the manifest of this name; nothing where that is no manifest's name.
     pub fn of_manifest(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(MANIFEST)?;
-        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_safe =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'~');
         let is_stem = !stem.starts_with('.') && !stem.is_empty() && stem.bytes().all(is_safe);
         is_stem.then(|| Self(stem.to_owned()))
+    }
+
+    /// How an id, or its beginning, is written in a name.
+    pub fn named(id: &str) -> String {
+        id.replace('.', "~")
     }
 
     /// The name of the file with this ending.
@@ -230,6 +244,64 @@ mod tests {
             assert_eq!(safe_focus(focus), safe, "{focus:?}");
         }
         assert_eq!(safe_focus(&"x/".repeat(5000)).len(), MAX_FOCUS - 1);
+    }
+
+    /// All endings that a part may have, with names that an id or a focus can be made of.
+    fn endings() -> Vec<String> {
+        let mut endings: Vec<String> = [".txt", ".jsonl.zst", ".2.jsonl.zst", ".events.jsonl.zst"]
+            .map(str::to_owned)
+            .to_vec();
+        for name in ["a", "2", "a-b"] {
+            endings.push(format!(".agent-{name}.jsonl.zst"));
+            endings.push(format!(".agent-{name}.2.jsonl.zst"));
+            endings.push(format!(".agent-{name}.meta.json"));
+            endings.push(format!(".file-{name}.zst"));
+            endings.push(format!(".file-{name}.2.zst"));
+        }
+        endings.push(MANIFEST.to_owned());
+        endings
+    }
+
+    #[test]
+    fn no_two_archives_have_a_part_of_one_name() {
+        let date = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+        let ids = [
+            "s",
+            "s.2",
+            "s.txt",
+            "s.events",
+            "s.agent-a",
+            "s.file-a",
+            "s.agent-a.2",
+            "a",
+            "2",
+            "s.manifest",
+            "s.agent",
+            "b",
+        ];
+        let focuses = [
+            "x",
+            "x-s.agent",
+            "x-s.file",
+            "x-s.agent-a",
+            "x-s.2",
+            "x-s.events",
+            "x-s",
+        ];
+        let mut names = std::collections::BTreeMap::new();
+        for id in ids {
+            for focus in focuses {
+                let id: SessionId = id.parse().unwrap();
+                let stem = Stem::new(date, Some(focus), &id);
+                assert_eq!(Stem::of_manifest(&stem.manifest()), Some(stem.clone()));
+                for ending in endings() {
+                    let name = stem.with(&ending);
+                    let other = names.insert(name.clone(), stem.clone());
+                    // Those of one name altogether are told apart when they are made.
+                    assert!(other.is_none_or(|other| other == stem), "{name}");
+                }
+            }
+        }
     }
 
     #[test]

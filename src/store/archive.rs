@@ -328,7 +328,10 @@ impl Archive {
 
     /// Whether it may be the archive of a session whose id begins so, as its name says.
     pub fn may_be_of(&self, given: &str) -> bool {
-        !given.is_empty() && self.stem.with("").contains(&format!("-{given}"))
+        let stem = self.stem.with("");
+        // An older version wrote an id's points as they are.
+        let is_in = |given: &str| stem.contains(&format!("-{given}"));
+        !given.is_empty() && (is_in(given) || is_in(&Stem::named(given)))
     }
 
     /// Where the part of this name is.

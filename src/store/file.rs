@@ -343,6 +343,44 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     })
 }
 
+/// Checks that what is there of the directories from `base` down to the one that `path` is in is ours and no link. `base` itself
+/// may be a link; it is not looked at where `is_given`, since a person chose it.
+///
+/// # Errors
+/// [`Error::Unsafe`] where one is not; [`Error::Io`] where the system refused.
+///
+/// # Security
+/// In directories of ours nobody else puts a link between this look and what is done then.
+pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
+    let objection = |owner: u32, is_dir: bool, is_link: bool| match (is_link, is_dir) {
+        (true, _) => Some(Unsafe::Symlink),
+        (_, false) => Some(Unsafe::NotDirectory),
+        _ => (owner != me()).then_some(Unsafe::ForeignOwner(owner)),
+    };
+    let judged = |path: &Path, why: Option<Unsafe>| match why {
+        Some(why) => Err(Error::Unsafe {
+            path: path.to_owned(),
+            why,
+        }),
+        None => Ok(()),
+    };
+    if !is_given && let Ok(stat) = rustix::fs::stat(base) {
+        judged(base, objection(stat.st_uid, kind(&stat).is_dir(), false))?;
+    }
+    let below: Vec<&Path> = path
+        .ancestors()
+        .skip(1)
+        .take_while(|dir| *dir != base)
+        .collect();
+    for dir in below.into_iter().rev() {
+        let Some(found) = look(dir)? else {
+            break;
+        };
+        judged(dir, objection(found.owner, found.is_dir(), found.is_link()))?;
+    }
+    Ok(())
+}
+
 /// How many bytes a user may still write on the file system that `path` is on.
 ///
 /// # Errors

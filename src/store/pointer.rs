@@ -477,9 +477,9 @@ fn place_of(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(OsStr::from_bytes(name.get(start..)?)))
 }
 
-/// When the pointer was written. Civil time names no zone: where it is the time of the file's last change in some zone that
-/// exists, and that is not the local one, the pointer was written there (or before a change of the clocks), and the file
-/// knows. Two zones differ by up to 26 hours; a text that only a zone beyond them could have written goes by what it says.
+/// When the pointer was written. Civil time names no zone: where the file's modification time differs from it by what
+/// zones differ by, the pointer was written under another zone (or across a change of the clocks), and the file knows. Zones differ
+/// by up to 26 hours; beyond 14, the text must be what clocks in some zone that exists showed then.
 fn written_at(written: Written, modified: Timestamp) -> Timestamp {
     const QUARTER: i64 = 15 * 60 * 1_000_000;
     const TOLERANCE: i64 = 2 * 1_000_000;
@@ -489,14 +489,19 @@ fn written_at(written: Written, modified: Timestamp) -> Timestamp {
         Written::Civil(civil) => civil,
     };
     let time = clock::from_civil(civil, modified);
-    if modified.micros().abs_diff(time.micros()) <= TOLERANCE.unsigned_abs() {
-        return time;
-    }
-    // How far ahead of UTC clocks were where it was written, if it was written when the file was.
-    let ahead = civil.and_utc().timestamp_micros() - modified.micros();
-    let is_quarter = (ahead + TOLERANCE).rem_euclid(QUARTER) <= 2 * TOLERANCE;
-    let is_zone = (-12 * HOUR - TOLERANCE..=14 * HOUR + TOLERANCE).contains(&ahead);
-    if is_quarter && is_zone {
+    let difference = modified.micros().saturating_sub(time.micros());
+    // How far clocks were ahead of UTC where it was written, if it was written when the file was.
+    let ahead = civil
+        .and_utc()
+        .timestamp_micros()
+        .saturating_sub(modified.micros());
+    let within = |hours: std::ops::RangeInclusive<i64>, it: i64| {
+        (hours.start() * HOUR - TOLERANCE..=hours.end() * HOUR + TOLERANCE).contains(&it)
+    };
+    let is_other = !within(0..=0, difference);
+    let is_quarter = difference.saturating_add(TOLERANCE).rem_euclid(QUARTER) <= 2 * TOLERANCE;
+    let by_zones = within(-14..=14, difference) || within(-12..=14, ahead);
+    if is_other && is_quarter && by_zones {
         modified
     } else {
         time
@@ -535,7 +540,7 @@ mod tests {
         check(0, 360, false);
         check(9 * 3600, 5, false);
         check(15 * 3600, 0, false);
-        check(-13 * 3600, 0, false);
+        check(-15 * 3600, 0, false);
         check(0, 24 * 3600, false);
         check(0, 24 * 3600 + 1, false);
         check(0, -24 * 3600, false);

@@ -29,6 +29,8 @@ const MAX_OPEN_NOTE: usize = 1 << 20;
 const MAX_MISSING: usize = 100;
 /// The most parts of a journal that are asked for by name, where a listing has not shown them.
 const MAX_BETWEEN: usize = 10_000;
+/// The highest number of a journal's part; parts are large, so none comes near. A file of a higher number is none of ours.
+const MAX_PARTS: u32 = 1_000_000;
 /// How often a journal is left to backups that are made at this very moment, before one is appended to.
 const MAX_BACKUPS: u32 = 4;
 /// The most owners that are looked at: a session resumed this often is live if any of them is.
@@ -399,7 +401,7 @@ impl SessionDir {
     ) -> Result<bool> {
         // After the last one: a number that is missing stays so.
         let last = self.numbers()?.last().copied().unwrap_or(0);
-        for number in last.saturating_add(1)..=u32::MAX {
+        for number in last + 1..=MAX_PARTS {
             let full = self.rotated(number);
             if write::create_small(&full, b"")? {
                 let dated = modified.map(|modified| write::set_modified(&full, modified));
@@ -448,7 +450,8 @@ impl SessionDir {
             let number = plain.strip_prefix("events.")?.strip_suffix(".jsonl")?;
             let number: u32 = number.parse().ok()?;
             // Written in one way only.
-            (format!("events.{number}.jsonl") == plain && number > 0).then_some(number)
+            let is_ours = (1..=MAX_PARTS).contains(&number);
+            (is_ours && format!("events.{number}.jsonl") == plain).then_some(number)
         };
         let mut numbers: Vec<u32> = file::names(&self.path)?.filter_map(number).collect();
         numbers.sort_unstable();
@@ -460,7 +463,7 @@ impl SessionDir {
             .filter(|number| numbers.binary_search(number).is_err())
             .take(MAX_BETWEEN)
             .collect();
-        for number in between.into_iter().chain(last + 1..) {
+        for number in between.into_iter().chain(last + 1..=MAX_PARTS) {
             if self.part(number)?.is_some() {
                 numbers.push(number);
             } else if number > last {

@@ -176,6 +176,67 @@ fn two_sessions_whose_archives_would_have_one_name_have_two() {
     verified(&sandbox, "2 archives");
 }
 
+/// The second transcript of `s` is a part `….2.jsonl.zst`, as the first one of `s.2` would be, and a subagent's of `s` one
+/// `….agent-a.jsonl.zst`.
+#[test]
+fn sessions_whose_ids_have_points_share_no_part() {
+    let sandbox = Sandbox::archiving();
+    let ids = [
+        "s",
+        "s.2",
+        "s.agent-a",
+        "s.events",
+        "s.txt",
+        "s.manifest",
+        "s.2.2",
+    ];
+    let line = |id: &str, uuid: &str| {
+        let said = format!("said in {id} {uuid}");
+        let line = json!({"type": "user", "sessionId": id, "uuid": format!("{id}-{uuid}"), "message": {"role": "user", "content": said}});
+        format!("{line}\n")
+    };
+    for _ in 0..2 {
+        for id in ids {
+            for (folder, uuid) in [("-shop", "one"), ("-other", "two")] {
+                let folder = sandbox.home().join(".claude/projects").join(folder);
+                let path = folder.join(format!("{id}.jsonl"));
+                write(&path, line(id, uuid));
+                let agent = folder.join(id).join("subagents/agent-a.jsonl");
+                write(&agent, line(id, &format!("agent {uuid}")));
+                let start = json!({"source": "startup", "transcript_path": path});
+                sandbox.hook(&event("SessionStart", id, start)).silent();
+            }
+            sandbox.ccsession(["clock-out", id, "--tools"]).stdout();
+        }
+    }
+    verified(&sandbox, "7 archives");
+    for id in ids {
+        let copied = sandbox
+            .ccsession(["archive", "show", id, "--transcript"])
+            .stdout();
+        assert!(copied.contains(&format!("said in {id} ")), "{id}: {copied}");
+        sandbox
+            .ccsession(["archive", "show", id, "--no-pager"])
+            .stdout();
+    }
+    let mut names = BTreeSet::new();
+    for path in files(&sandbox) {
+        if path.to_string_lossy().ends_with(".manifest.json") {
+            let manifest: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            for part in manifest["parts"].as_array().unwrap() {
+                let name = part["name"].as_str().unwrap().to_owned();
+                assert!(names.insert(name.clone()), "{name}");
+            }
+        }
+    }
+    // A lost index is made again, of names and manifests.
+    fs::remove_dir_all(sandbox.state().join("archive-ids")).unwrap();
+    for id in ids {
+        sandbox.ccsession(["clock-out", id]).stdout();
+    }
+    verified(&sandbox, "7 archives");
+}
+
 /// B3.9: the first file that mentioned the id was taken for the session's transcript.
 #[test]
 fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_own() {

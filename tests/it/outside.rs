@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
-use crate::archive::{begun, said, write};
+use crate::archive::{begun, clock_out, decompressed, files, said, write};
 use crate::support::{CCSESSION, ID, PATIENCE, Sandbox, end_of, event};
 
 fn start() -> Value {
@@ -114,6 +114,198 @@ fn another_users_env_file_is_left_by_root_too() {
     fs::remove_file(&file).unwrap();
     chown(&folder, Some(1001), Some(1001)).unwrap();
     check_env_file_left(&file, &sandbox);
+}
+
+// Transcripts
+
+const SECRET: &str = "dear diary";
+
+/// A session that says that its transcript is at `path`, archived: all that its archive holds.
+fn archived_with(sandbox: &Sandbox, id: &str, path: &Path) -> String {
+    let start = json!({"source": "startup", "transcript_path": path});
+    sandbox.hook(&event("SessionStart", id, start)).silent();
+    let moved = json!({"transcript_path": path});
+    sandbox.hook(&event("Stop", id, moved)).silent();
+    for arguments in [
+        &["stats", id][..],
+        &["stats", "--all"],
+        &["cleanup"],
+        &["show", id],
+    ] {
+        let output = sandbox.ccsession(arguments).output();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?} {output:?}");
+    }
+    sandbox.ccsession(["clock-out", id]).output();
+    let mut held = String::new();
+    for path in files(sandbox) {
+        let bytes = match path.extension().is_some_and(|it| it == "zst") {
+            true => decompressed(&path),
+            false => fs::read(&path).unwrap(),
+        };
+        held += &String::from_utf8_lossy(&bytes);
+    }
+    held
+}
+
+#[test]
+fn a_transcript_is_believed_only_where_a_client_puts_them() {
+    let sandbox = Sandbox::just_swept();
+    let home = sandbox.home();
+    let projects = home.join(".claude/projects");
+    let line = json!({"type": "user", "sessionId": "other", "message": {"role": "user", "content": SECRET}});
+    let line = format!("{line}\n");
+    for name in [
+        "diary",
+        "diary.jsonl",
+        ".claude/settings.json",
+        ".claude/notes.jsonl",
+        ".claude/projects/notes.jsonl",
+        ".claude/projects/-x/notes.jsonl",
+        ".claude/projects/-x/deep/er.jsonl",
+        "projects/-x/notes.jsonl",
+    ] {
+        write(&home.join(name), &line);
+    }
+    let diary = home.join("diary");
+    let below = projects.join("-y");
+    fs::create_dir_all(&below).unwrap();
+    let link = |name: &str, target: &Path| {
+        let path = below.join(name);
+        symlink(target, &path).unwrap();
+        path
+    };
+    let linked = link("link.jsonl", &diary);
+    let process = link("process.jsonl", Path::new("/proc/self/environ"));
+    let folder = projects.join("-linked");
+    symlink(&home, &folder).unwrap();
+    let fifo = below.join("fifo.jsonl");
+    let status = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(status.success());
+    for (number, path) in [
+        home.join("diary"),
+        home.join("diary.jsonl"),
+        home.join(".claude/settings.json"),
+        home.join(".claude/notes.jsonl"),
+        projects.join("notes.jsonl"),
+        projects.join("-x/notes.jsonl"),
+        projects.join("-x/deep/er.jsonl"),
+        home.join("projects/-x/notes.jsonl"),
+        projects.join("-x/../../../diary"),
+        projects.join("-x/../../../diary.jsonl"),
+        linked,
+        process,
+        folder.join("diary.jsonl"),
+        fifo,
+        "/proc/self/environ".into(),
+        "/proc/self/root/etc/passwd".into(),
+        "/dev/zero".into(),
+        "/etc/passwd".into(),
+        PathBuf::from("diary"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let id = format!("s-{number}");
+        let held = archived_with(&sandbox, &id, path);
+        assert!(!held.contains(SECRET), "{}", path.display());
+        assert!(!held.contains("HOME="), "{}", path.display());
+        assert!(!held.contains("root:x:"), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_payload_cannot_say_that_an_import_gave_its_transcript() {
+    let sandbox = Sandbox::just_swept();
+    let diary = sandbox.home().join("diary");
+    write(&diary, SECRET);
+    for source in ["transcript", "run", "clock-in"] {
+        let start = json!({"source": source, "transcript_path": diary});
+        sandbox.hook(&event("SessionStart", source, start)).silent();
+        assert_eq!(sandbox.record(source)["source"], Value::Null);
+        let held = archived_with(&sandbox, source, &diary);
+        assert!(!held.contains(SECRET), "{source}");
+    }
+}
+
+/// What people give is believed, and what clients with another folder of their own, or on another disk, say.
+#[test]
+fn a_transcript_that_a_person_gives_or_another_client_keeps_is_archived() {
+    let sandbox = Sandbox::just_swept();
+    let given = sandbox.path("copy.jsonl");
+    write(&given, said(&["given"]));
+    begun(&sandbox, json!({}));
+    let arguments = ["clock-out", ID, "--transcript", given.to_str().unwrap()];
+    let text = sandbox.ccsession(arguments).stdout();
+    assert!(
+        fs::read_to_string(text.trim_end())
+            .unwrap()
+            .contains("given")
+    );
+
+    let elsewhere = sandbox.path("work/projects/-shop/s-2.jsonl");
+    write(&elsewhere, said(&["elsewhere"]).replace(ID, "s-2"));
+    assert!(archived_with(&sandbox, "s-2", &elsewhere).contains("elsewhere"));
+
+    let disk = sandbox.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let folder = sandbox.home().join(".claude/projects/-large");
+    fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    symlink(&disk, &folder).unwrap();
+    write(
+        &disk.join("s-3.jsonl"),
+        said(&["on a disk"]).replace(ID, "s-3"),
+    );
+    let held = archived_with(&sandbox, "s-3", &folder.join("s-3.jsonl"));
+    assert!(held.contains("on a disk"));
+}
+
+// What is restored
+
+fn archived_and_deleted(sandbox: &Sandbox) -> PathBuf {
+    let transcript = begun(sandbox, json!({}));
+    write(&transcript, said(&["a word"]));
+    clock_out(sandbox, &[]);
+    fs::remove_file(&transcript).unwrap();
+    transcript
+}
+
+#[test]
+fn nothing_is_restored_through_a_link() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = archived_and_deleted(&sandbox);
+    let folder = transcript.parent().unwrap();
+    let elsewhere = sandbox.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::remove_dir(folder).unwrap();
+    symlink(&elsewhere, folder).unwrap();
+    let restore = ["archive", "restore", ID];
+    let why = sandbox.ccsession(restore).refused(1);
+    assert!(why.contains("it is a symbolic link"), "{why}");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    // A folder that a person gives may be one.
+    let given = sandbox.path("given");
+    symlink(&elsewhere, &given).unwrap();
+    let to = ["archive", "restore", ID, "--to", given.to_str().unwrap()];
+    sandbox.ccsession(to).stdout();
+    assert!(elsewhere.join("-shop").join(format!("{ID}.jsonl")).exists());
+}
+
+#[test]
+fn root_restores_nothing_into_another_users_folder() {
+    for foreign in ["home", "home/.claude", "home/.claude/projects/-shop"] {
+        let sandbox = Sandbox::just_swept();
+        let transcript = archived_and_deleted(&sandbox);
+        if foreign == "home" {
+            fs::remove_dir_all(sandbox.home().join(".claude")).unwrap();
+        }
+        if chown(sandbox.path(foreign), Some(1001), Some(1001)).is_err() {
+            println!("skipped: only root can give a folder away");
+            return;
+        }
+        let why = sandbox.ccsession(["archive", "restore", ID]).refused(1);
+        assert!(why.contains("belongs to another user"), "{why}");
+        assert!(!transcript.exists(), "{foreign}");
+    }
 }
 
 // Streams

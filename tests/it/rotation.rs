@@ -570,3 +570,28 @@ fn the_limit_is_shown_and_a_bad_one_is_refused() {
             .contains("CCSESSION_JOURNAL_LIMIT")
     );
 }
+
+/// Numbers in names end somewhere: a file that is called as a part of a number that none can have is no part.
+#[test]
+fn a_part_of_an_impossible_number_is_none_and_stops_no_rotation() {
+    let sandbox = Sandbox::just_swept();
+    let start = event("SessionStart", ID, json!({"source": "startup"}));
+    sandbox.hook(&start).silent();
+    for number in [
+        "4294967295",
+        "4294967296",
+        "18446744073709551615",
+        "1000001",
+        "007",
+    ] {
+        let path = sandbox.session(ID).join(format!("events.{number}.jsonl"));
+        crate::cli::write_private(&path, "");
+    }
+    for number in 1..=2 {
+        fill(&sandbox);
+        hook(&sandbox, number).silent();
+        assert!(part(&sandbox, number).exists(), "{number}");
+    }
+    sandbox.ccsession(["timeline", ID]).stdout();
+    sandbox.ccsession(["show", ID]).stdout();
+}

@@ -187,9 +187,9 @@ cost, as the client says: $0.09
 #[test]
 fn a_transcript_that_moved_is_found_among_many_sessions() {
     let sandbox = play("c");
-    copy_tree(&data("transcripts/c"), &sandbox.path("moved"));
+    copy_tree(&data("transcripts/c"), &sandbox.path("moved/projects"));
     let moved = sandbox
-        .path("moved/-home-dev-shop")
+        .path("moved/projects/-home-dev-shop")
         .join(format!("{RUN_C}.jsonl"));
     let line = json!({"v": 1, "ts": "2026-11-20T23:00:00.000000Z", "event": "Notification", "transcript_path": moved});
     sandbox.append(RUN_C, "events.jsonl", format!("\n{line}\n").as_bytes());

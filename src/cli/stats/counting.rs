@@ -1,12 +1,10 @@
 //! What `stats` counts of each session: what its events come to, and what it used of the models.
 
-use std::path::PathBuf;
-
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
 use crate::cli::gather::{Count, Heard};
-use crate::lifecycle::usage;
+use crate::lifecycle::{transcript, usage};
 use crate::model::activity::Agent;
 use crate::model::usage::ModelUsage;
 use crate::model::{SessionId, Timestamp, Usage};
@@ -77,8 +75,7 @@ impl<'a> Counting<'a> {
         let used = if self.is_one {
             usage::of_session(self.env, dir, record)
         } else {
-            let named = [record.transcript_path.as_deref(), session.moved];
-            let named = named.into_iter().flatten().map(PathBuf::from);
+            let named = transcript::believed(self.env, record, session.moved.into_iter());
             usage::of_transcripts(named.collect(), dir, record)
         };
         let id = session.id;

@@ -27,6 +27,9 @@ pub struct Restored {
 ///
 /// # Errors
 /// [`Error`] where the archive has no transcript, or it cannot be read or written. What was written stays.
+///
+/// # Security
+/// No link below the folder is followed, and nothing is written to another user's.
 pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) -> Result<Restored> {
     let lacking = |why: &str| Error::Content {
         path: archived.archive.manifest_path(),
@@ -37,10 +40,14 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
             lacking("Claude Code's folder cannot be found: HOME is not an absolute path")
         })
     };
+    let is_given = folder.is_some();
     let folder = match folder {
         Some(folder) => folder.to_owned(),
         None => home()?,
     };
+    if !is_given {
+        check_clients(&folder)?;
+    }
     let of = |kind: Kind| {
         archived
             .manifest
@@ -62,6 +69,7 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
     for part in parts {
         let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
         let path = folder.join(place);
+        file::check_own_way(&folder, &path, is_given)?;
         if file::look(&path)?.is_some() {
             restored.kept.push(path);
         } else if put_back(&archived.archive, part, &path)? {
@@ -71,6 +79,15 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
         }
     }
     Ok(restored)
+}
+
+/// Checks that the client's folder of all projects is ours, as it is not under `sudo -E`: what is there, or where it would be made.
+fn check_clients(projects: &Path) -> Result<()> {
+    let claude = projects.parent().unwrap_or(projects);
+    match file::canonical(claude) {
+        Ok(claude) => file::check_own_way(&claude, &claude.join("x"), false),
+        Err(_) => write::check_could_make(claude),
+    }
 }
 
 /// Where the original of a part was, if that leads nowhere else than below the client's folder.
