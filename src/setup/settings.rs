@@ -371,7 +371,8 @@ impl Settings {
     fn put(&self, state: &State, change: &mut Change) -> Result<bool, Failure> {
         let Some(after) = &change.after else {
             // A file that goes holds nothing but what an install wrote.
-            return Ok(read(&change.path)? == change.before && remove_or_empty(&change.path)?);
+            let before = change.before.as_deref().unwrap_or_default();
+            return Ok(remove_or_empty(&change.path, before.as_bytes())?);
         };
         if let (None, Some(dir)) = (&change.before, change.path.parent()) {
             change.made_dir |= write::make_plain_dir(dir)?;
@@ -383,20 +384,12 @@ impl Settings {
         let backup = backup_path(state, &change.path);
         write::make_dir(backup.parent().unwrap_or(state.root()))?;
         write::create(&backup, before.as_bytes(), write::Durability::Synced)?;
-        let put = || {
-            // All that takes time is done: between this look and the rename nobody is likely to come.
-            let is_as_it_was = read(&change.path)? == change.before;
-            if is_as_it_was {
-                next.put()?;
-            }
-            Ok(is_as_it_was)
-        };
-        let put = put();
+        let put = next.put(before.as_bytes());
         match put {
             Ok(true) => change.backup = Some(backup),
             _ => drop(write::remove(&backup)),
         }
-        put
+        Ok(put?)
     }
 }
 

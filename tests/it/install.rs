@@ -1276,8 +1276,8 @@ fn somebody_who_keeps_changing_the_file_loses_nothing() {
         stop.store(true, Ordering::Relaxed);
         stranger.join().unwrap()
     });
-    // Microseconds between the last look and the rename remain. Where the file was written and synchronised in them,
-    // 5 to 15 of the 20 rounds took back a change.
+    // Whatever comes between the last look and the exchange is put back; the stranger may read in these microseconds, and
+    // miss its change. Where the file was written and synchronised in them, it did in 5 to 15 of the 20 rounds.
     assert!(overwritten <= 2, "{overwritten}");
     let settings: Value = serde_json::from_str(&read(&path)).unwrap();
     assert_eq!(settings["n"], last);

@@ -13,9 +13,10 @@ use rustix::fs::{Gid, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::{Durability, prepared, remove, rename_to_free};
+use super::{Durability, TEMPORARY, prepared, remove, rename_to_free};
 use crate::store::error::{Error, Result};
-use crate::store::file;
+use crate::store::file::Meta;
+use crate::store::{clock, file};
 
 /// The most bytes of a file's extended attributes, and of the list of their names: the kernel's own limits.
 const MAX_ATTRIBUTE: usize = 64 << 10;
@@ -68,23 +69,77 @@ impl<'b> Next<'b> {
         created.map_err(|err| self::named("create", &self.path, err))
     }
 
-    /// Puts it in the place of the file that is there.
+    /// Puts it in the place of the file that is there, if that says `expected`. Returns whether it did: what somebody else
+    /// wrote meanwhile stays.
+    ///
+    /// The two exchange their names, and then the one that was there is looked at: before, somebody could still write.
     ///
     /// # Errors
     /// [`Error::Io`], on the file itself. Only where it had to be written into the file can a part of it be there then.
-    pub fn put(self) -> Result<()> {
+    pub fn put(self, expected: &[u8]) -> Result<bool> {
+        if !says(&self.path, expected)? {
+            return Ok(false);
+        }
         if !self.is_alike {
-            return overwrite(&self.path, self.bytes);
+            return overwrite(&self.path, self.bytes).map(|()| true);
         }
-        match rustix::fs::rename(self.temporary.path(), &self.path) {
-            Ok(()) => {
-                let _ = self.temporary.into_temp_path().keep();
-                Ok(())
+        let ours = self.temporary.path();
+        match super::exchange(ours, &self.path) {
+            Ok(true) if says(ours, expected)? => Ok(true),
+            Ok(true) => self.take_back().map(|()| false),
+            // The file system cannot do that.
+            Ok(false) => match rustix::fs::rename(ours, &self.path) {
+                Ok(()) => {
+                    let _ = self.temporary.into_temp_path().keep();
+                    Ok(true)
+                }
+                Err(errno) => self.put_into(errno),
+            },
+            Err(Error::Io { source, .. }) => match Errno::from_io_error(&source) {
+                Some(errno) => self.put_into(errno),
+                None => Err(Error::io("replace", &self.path)(source)),
+            },
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Gives the file that is under the temporary name its own again. Where that had a newer one, the newest gets it.
+    fn take_back(&self) -> Result<()> {
+        let aside = self.temporary.path();
+        let identity = |path: &Path| Ok(file::look(path)?.map(|found| found.meta.identity));
+        let ours = rustix::fs::fstat(self.temporary.as_file());
+        let ours = ours.map_err(Error::io("inspect", aside))?;
+        let mut put = Some(Meta::from(&ours).identity);
+        loop {
+            let next = identity(aside)?;
+            super::exchange(aside, &self.path)?;
+            if identity(aside)? == put {
+                return Ok(());
             }
-            // The file is a mount of its own, as in a container.
-            Err(Errno::BUSY | Errno::XDEV) => overwrite(&self.path, self.bytes),
-            Err(errno) => Err(Error::io("replace", &self.path)(errno)),
+            put = next;
         }
+    }
+
+    /// Writes it into the file where that is a mount of its own, as in a container, and cannot be replaced.
+    fn put_into(&self, errno: Errno) -> Result<bool> {
+        match errno {
+            Errno::BUSY | Errno::XDEV => overwrite(&self.path, self.bytes).map(|()| true),
+            errno => Err(Error::io("replace", &self.path)(errno)),
+        }
+    }
+}
+
+/// Returns whether a regular file is at `path` that says `expected`.
+fn says(path: &Path, expected: &[u8]) -> Result<bool> {
+    if !file::look(path)?.is_some_and(|found| found.is_file()) {
+        return Ok(false);
+    }
+    let content = file::read_any(path, expected.len());
+    match content {
+        Ok(content) => Ok(content.is_some_and(|content| content.bytes == expected)),
+        // It is longer, say.
+        Err(Error::Unsafe { .. }) => Ok(false),
+        Err(err) => Err(err),
     }
 }
 
@@ -156,18 +211,34 @@ fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     write(file).map_err(Error::io("write", path))
 }
 
-/// Removes the file at `path`. Whether it was there is the answer; a mount on it stays, empty.
+/// Removes the file at `path` if it says `expected`. Returns whether it did: what somebody else wrote meanwhile stays. A mount
+/// on it stays, empty.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn remove_or_empty(path: &Path) -> Result<bool> {
-    match remove(path) {
+pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<bool> {
+    if !says(path, expected)? {
+        return Ok(false);
+    }
+    // It is looked at again where nobody writes to it any more.
+    let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
+    let aside = path.with_file_name(name);
+    match rename_to_free(path, &aside) {
+        Ok(true) if says(&aside, expected)? => remove(&aside),
+        Ok(true) => {
+            if !rename_to_free(&aside, path)? {
+                // A still newer one has come.
+                remove(&aside)?;
+            }
+            Ok(false)
+        }
+        Ok(false) => Ok(false),
         Err(Error::Io { source, .. })
             if source.raw_os_error() == Some(Errno::BUSY.raw_os_error()) =>
         {
             overwrite(path, b"").map(|()| true)
         }
-        other => other,
+        Err(err) => Err(self::named("remove", path, err)),
     }
 }
 
@@ -195,7 +266,8 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let before = fs::metadata(&path).unwrap();
-        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let next = Next::of(&path, b"new", 0o600).unwrap();
+        assert!(next.put(b"old").unwrap());
         let after = fs::metadata(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(after.mode(), before.mode());
@@ -209,7 +281,8 @@ mod tests {
         let (path, other) = (dir.path().join("a"), dir.path().join("b"));
         fs::write(&path, "a long old text").unwrap();
         fs::hard_link(&path, &other).unwrap();
-        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let next = Next::of(&path, b"new", 0o600).unwrap();
+        assert!(next.put(b"a long old text").unwrap());
         assert_eq!(fs::read(&other).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
         assert_eq!(names(&dir), 2);
@@ -224,7 +297,8 @@ mod tests {
         if set.is_err() {
             return; // A file system without them.
         }
-        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let next = Next::of(&path, b"new", 0o600).unwrap();
+        assert!(next.put(b"old").unwrap());
         let found = attributes(&path).unwrap();
         assert!(found.contains(&(b"user.test".to_vec(), b"value".to_vec())));
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -238,7 +312,8 @@ mod tests {
         if rustix::fs::chown(&path, None, Some(Gid::from_raw(20_001))).is_err() {
             return; // Only root may give a file to any group.
         }
-        Next::of(&path, b"new", 0o600).unwrap().put().unwrap();
+        let next = Next::of(&path, b"new", 0o600).unwrap();
+        assert!(next.put(b"old").unwrap());
         assert_eq!(fs::metadata(&path).unwrap().gid(), 20_001);
     }
 
@@ -254,6 +329,61 @@ mod tests {
         assert!(Next::of(&path, b"new", 0o640).unwrap().create().unwrap());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(names(&dir), 1);
+    }
+
+    /// What somebody else puts in the place of the file, as editors do.
+    fn others_put(dir: &TempDir, text: &str) {
+        let aside = dir.path().join("theirs");
+        fs::write(&aside, text).unwrap();
+        fs::rename(aside, dir.path().join("a")).unwrap();
+    }
+
+    #[test]
+    fn what_others_wrote_before_the_exchange_stays() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let next = Next::of(&path, b"new", 0o600).unwrap();
+        others_put(&dir, "theirs");
+        assert!(!next.put(b"old").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert!(!remove_or_empty(&path, b"old").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names(&dir), 1);
+    }
+
+    #[test]
+    fn what_others_wrote_during_the_exchange_is_there_the_newest() {
+        for newer in [None, Some("newer")] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("a");
+            fs::write(&path, "old").unwrap();
+            let next = Next::of(&path, b"new", 0o600).unwrap();
+            others_put(&dir, "theirs");
+            if !super::super::exchange(next.temporary.path(), &path).unwrap() {
+                return; // A file system without exchanges.
+            }
+            if let Some(newer) = newer {
+                others_put(&dir, newer);
+            }
+            next.take_back().unwrap();
+            drop(next);
+            let expected = newer.unwrap_or("theirs");
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+            assert_eq!(names(&dir), 1);
+        }
+    }
+
+    #[test]
+    fn what_says_something_else_is_not_removed() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        assert!(!remove_or_empty(&path, b"ol").unwrap());
+        assert!(!remove_or_empty(&path, b"older").unwrap());
+        assert!(remove_or_empty(&path, b"old").unwrap());
+        assert!(!remove_or_empty(&path, b"old").unwrap());
+        assert_eq!(names(&dir), 0);
     }
 
     #[test]
