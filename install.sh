@@ -2,6 +2,8 @@
 # Builds ccsession, installs it for this user, registers its hooks with Claude Code, and shows what it does on a
 # recorded session. Needs no sudo, and edits no shell start-up file.
 set -eu
+# Whatever the user's is: the client runs what is put down here, so nobody else may write to it.
+umask 022
 
 usage() {
     cat <<'TEXT'
@@ -47,6 +49,33 @@ bin=$prefix/bin
 libexec=$prefix/libexec/ccsession
 here=$(cd "$(dirname "$0")" && pwd)
 
+# Whose a place is, or the nearest one above it that is there.
+owner_of() {
+    place=$1
+    while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+    # The third word is the owner's number.
+    listed=$(ls -ldn "$place/." 2>/dev/null || ls -ldn "$place")
+    # shellcheck disable=SC2086
+    set -- $listed
+    printf '%s\n' "$3"
+}
+
+# As under `sudo -E`: what is made there would be root's, and in its owner's way.
+refuse_anothers() {
+    owner=$(owner_of "$1")
+    case $owner in
+        "$(id -u)" | 0) ;;
+        *) fail "could not use $1: it belongs to another user (uid $owner); run install.sh as that user, without sudo" ;;
+    esac
+}
+
+# A folder of that name would take the program in.
+refuse_folders() {
+    for program in "$bin/ccsession" "$libexec/session-event" "$libexec/session-start" "$libexec/pre-tool-use" "$libexec/post-tool-use"; do
+        [ ! -d "$program" ] || fail "could not install $program: it is a directory; move it away, or give another --prefix DIR"
+    done
+}
+
 uninstall() {
     if [ -x "$bin/ccsession" ]; then
         if [ "$register" = yes ]; then
@@ -83,6 +112,8 @@ Install Rust for your user from https://rustup.rs, or by your package manager, t
 
 # A running program is not overwritten but replaced.
 put() {
+    # Whatever has that name, a link to elsewhere too, is not written to.
+    rm -f "$2.new"
     cp "$1" "$2.new"
     chmod 755 "$2.new"
     mv -f "$2.new" "$2"
@@ -90,6 +121,8 @@ put() {
 
 install_programs() {
     mkdir -p "$bin" "$libexec"
+    # An older install may have left it open to others.
+    chmod go-w "$libexec"
     put "$built/ccsession" "$bin/ccsession"
     # The hooks are one program under four names: what one has read into memory, the next one finds there.
     put "$built/session-event" "$libexec/session-event"
@@ -149,10 +182,15 @@ run() {
     "$@"
 }
 
+case ${HOME:-} in
+    /*) [ "$register" = no ] || refuse_anothers "$HOME" ;;
+esac
+refuse_anothers "$prefix"
 if [ "$action" = uninstall ]; then
     uninstall
     exit 0
 fi
+refuse_folders
 build
 install_programs
 if [ "$register" = yes ]; then

@@ -39,6 +39,7 @@ mod hostile;
 mod identity;
 mod import;
 mod install;
+mod installer;
 mod interrupted;
 mod journal;
 mod kept;
