@@ -1,5 +1,6 @@
 //! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
 
+mod access;
 mod elsewhere;
 mod evidence;
 mod orphans;
@@ -15,6 +16,7 @@ use self::evidence::Last;
 use super::client::{self, Version};
 use super::programs::{self, Client, Defect};
 use super::retention::{self, Keeping, here};
+use super::settings::installs;
 use crate::identity::liveness::Judge;
 use crate::model::config::Key;
 use crate::model::text::escaped;
@@ -91,6 +93,8 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.extend(executables(env));
     // What is wrong with the state is said by whoever checks it.
     let on_record = State::open(places).ok().flatten();
+    let installs = on_record.as_ref().and_then(|state| installs(state).ok());
+    findings.extend(access::examine(env, &installs.unwrap_or_default()));
     findings.extend(registered::examine(env, on_record.as_ref(), version));
     let keeping = Keeping::of_all(env, here(env).as_deref(), on_record.as_ref());
     let loaded = retention::settled(config::load(places), &keeping);

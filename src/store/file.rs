@@ -44,6 +44,12 @@ pub fn me() -> u32 {
     *ME.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
+/// The effective group.
+#[cfg(feature = "cli")]
+pub fn my_group() -> u32 {
+    rustix::process::getegid().as_raw()
+}
+
 impl From<&Stat> for Meta {
     #[allow(
         clippy::unnecessary_cast,
@@ -254,6 +260,7 @@ pub fn look(path: &Path) -> Result<Option<Look>> {
     match rustix::fs::lstat(path) {
         Ok(stat) => Ok(Some(Look {
             owner: stat.st_uid,
+            group: stat.st_gid,
             kind: kind(&stat),
             mode: permissions(&stat),
             names: names_of(&stat),
@@ -269,6 +276,8 @@ pub fn look(path: &Path) -> Result<Option<Look>> {
 pub struct Look {
     /// Whose it is.
     pub owner: u32,
+    /// Which group's it is.
+    pub group: u32,
     /// What it is.
     pub kind: FileType,
     /// Its permission bits.

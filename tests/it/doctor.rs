@@ -745,3 +745,59 @@ fn a_configuration_that_cannot_be_used_is_a_fault() {
         )],
     );
 }
+
+/// What others could change of what the client runs. Each is named with its place.
+#[track_caller]
+fn check_access(grade: &str, place: &str, why: &str, prepare: impl Fn(&Path)) {
+    let sandbox = healthy();
+    let path = sandbox.path(place);
+    prepare(&path);
+    let found = findings(doctor(&sandbox));
+    let named: Vec<&Value> = found.iter().filter(|it| it["check"] == "access").collect();
+    assert_eq!(named.len(), 1, "{place}: {named:?}");
+    assert_eq!(named[0]["grade"], grade, "{place}");
+    let said = named[0]["found"].as_str().unwrap();
+    let real = fs::canonicalize(&path).unwrap();
+    assert!(said.contains(real.to_str().unwrap()), "{place}: {said}");
+    assert!(said.contains(why), "{place}: {said}");
+}
+
+#[test]
+fn whoever_else_could_change_what_the_client_runs_is_named() {
+    let mode = |mode: u32| {
+        move |path: &Path| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let everybody = "everybody may write to";
+    check_access("fault", "libexec", everybody, mode(0o777));
+    check_access("fault", "libexec", everybody, mode(0o757));
+    check_access("fault", "libexec/pre-tool-use", everybody, mode(0o777));
+    check_access("fault", "", everybody, mode(0o777));
+    check_access("fault", "home/.claude", everybody, mode(0o777));
+    check_access(
+        "fault",
+        "home/.claude/settings.json",
+        everybody,
+        mode(0o666),
+    );
+    // In a sticky folder nobody replaces what is another's.
+    let sandbox = healthy();
+    mode(0o1777)(&sandbox.path("libexec"));
+    check(doctor(&sandbox), &[]);
+
+    let given = |user: Option<u32>, group: Option<u32>| {
+        move |path: &Path| {
+            std::os::unix::fs::chown(path, user, group).unwrap();
+            mode(0o775)(path);
+        }
+    };
+    if rustix::process::geteuid().is_root() {
+        let another = "belongs to another user (uid 1001)";
+        for place in ["libexec", "libexec/session-start", "home/.claude"] {
+            check_access("fault", place, another, given(Some(1001), None));
+        }
+        let group = "the group 1001 may write to";
+        check_access("note", "libexec", group, given(None, Some(1001)));
+    }
+}
