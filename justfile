@@ -78,6 +78,11 @@ bench-archive *args:
 bench-promises *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench promises --target {{host}} -- {{args}}
 
+# Ask the same of a session of 1,000 and of 1,000,000 events (--rounds N, --no-budget)
+[group('measure')]
+bench-growth *args:
+    RUSTFLAGS="{{static}}" cargo bench --locked --bench growth --target {{host}} -- {{args}}
+
 # Time views over a million events against DuckDB, jq and wc (--quick, --rounds N, --no-budget; installs DuckDB with pip)
 [group('measure')]
 bench-views *args:
