@@ -131,7 +131,7 @@ impl Above {
     /// seen.
     pub(super) fn setter(&self, variable: &str, value: &OsStr) -> Option<Setter> {
         for process in self.processes.iter().skip(1) {
-            if !process::has_variable(process.pid, variable, value)? {
+            if process::variable(process.pid, variable)?.as_deref() != Some(value) {
                 // What is left behind is taken over by the first process of all.
                 let is_first = process.pid == 1 || process.parent == 0;
                 return Some(if is_first {

@@ -12,7 +12,7 @@
 mod system;
 
 use std::cell::RefCell;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -254,9 +254,9 @@ pub fn is_shell(name: &str) -> bool {
     SHELLS.contains(&name.trim_start_matches('-'))
 }
 
-/// Whether the process `pid` was started with this variable of this value; nothing where that cannot be seen.
-pub fn has_variable(pid: u32, variable: &str, value: &OsStr) -> Option<bool> {
-    system::has_variable(pid, variable, value)
+/// The value that the variable `name` had when the process `pid` was started; nothing where that cannot be seen.
+pub fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
+    system::variable(pid, name)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::identity::liveness::{Finding, Judge, SessionState};
 use crate::identity::process;
 use crate::model::{Owner, Project, Record, SessionId};
 use crate::store::pointer::{Pointers, Reading, Standing};
-use crate::store::{file, index, project, tombstones};
+use crate::store::{Environment, file, index, project, tombstones};
 
 enum Found {
     One(SessionId, Rung),
@@ -361,6 +361,8 @@ impl<'a> Climb<'a> {
             return None;
         }
         let strays = self.strays();
+        // Who asks about another process is not who works there.
+        let is_at_a_terminal = || matches!(self.question.about, About::Here) && is_at_a_terminal();
         let Some(stray) = strays.iter().find(|stray| !self.speaks_for(stray, id)) else {
             let is_spoken_for = strays
                 .iter()
@@ -386,11 +388,17 @@ impl<'a> Climb<'a> {
 
     /// The variables that clients set and that count for nothing here.
     fn strays(&self) -> Vec<Stray> {
-        let mut strays = Vec::new();
-        if !matches!(self.question.about, About::Here) {
-            return strays;
-        }
-        let env = self.sight.env;
+        let mut strays = self.strays.clone();
+        let theirs;
+        let env = match self.question.about {
+            About::Here => self.sight.env,
+            About::Process(pid) => {
+                theirs = variables_of(pid);
+                strays.extend(session_strays(&theirs));
+                &theirs
+            }
+            About::Project(_) | About::Name(_) => return Vec::new(),
+        };
         let pid = env.claude_pid.map(|pid| Stray {
             variable: "CLAUDE_PID",
             value: pid.to_string().into(),
@@ -401,7 +409,7 @@ impl<'a> Climb<'a> {
             value: dir.clone().into(),
             names: Names::Project(project::discover(dir).root().to_owned()),
         });
-        strays.extend(self.strays.iter().cloned().chain(pid).chain(dir));
+        strays.extend(pid.into_iter().chain(dir));
         if strays.is_empty() && env.is_from_client {
             strays.push(Stray {
                 variable: "CLAUDECODE",
@@ -412,7 +420,8 @@ impl<'a> Climb<'a> {
         strays
     }
 
-    /// Whether a variable may be of the session `id`: names it, its project, or a process that has it.
+    /// Whether a variable may be of the session `id`: names it, or a process that has it. A project has many sessions, one
+    /// after the other.
     fn speaks_for(&self, stray: &Stray, id: &SessionId) -> bool {
         let owners = || {
             let judge = self.judge.as_ref();
@@ -425,13 +434,16 @@ impl<'a> Climb<'a> {
             Names::Process(pid) => owners().iter().any(|owner| owner.pid == *pid),
             Names::Project(root) => {
                 let is_it = |project: &Project| project.root() == root;
-                self.project.as_ref().is_some_and(is_it)
+                self.project.as_ref().is_some_and(is_it) && self.has_unseen_client(id)
             }
-            // Its client would be above, if it could be seen.
-            Names::Nobody => self
-                .known(id)
-                .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0),
+            Names::Nobody => self.has_unseen_client(id),
         }
+    }
+
+    /// Whether the client of the session `id` may be above without being seen. One that can be seen would be there.
+    fn has_unseen_client(&self, id: &SessionId) -> bool {
+        self.known(id)
+            .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0)
     }
 
     fn live_in_project(&mut self) -> Option<Found> {
@@ -633,6 +645,40 @@ fn candidate_without_record(
     is_owned.then(|| Candidate {
         last_activity: dir.last_activity(),
         session_id,
+    })
+}
+
+/// The variables that clients set, as another process was started with them.
+fn variables_of(pid: u32) -> Environment {
+    let variable = |name: &str| {
+        let value = process::variable(pid, name).flatten();
+        value.filter(|value| !value.is_empty())
+    };
+    let number = |value: OsString| value.to_str()?.parse().ok();
+    Environment {
+        ccsession_id: variable("CCSESSION_ID"),
+        claude_session_id: variable("CLAUDE_CODE_SESSION_ID"),
+        claude_pid: variable("CLAUDE_PID").and_then(number),
+        is_from_client: variable("CLAUDECODE").is_some(),
+        claude_project_dir: variable("CLAUDE_PROJECT_DIR").map(PathBuf::from),
+        ..Environment::default()
+    }
+}
+
+/// The variables that name a session.
+fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
+    let set = [
+        ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
+        ("CCSESSION_ID", &env.ccsession_id),
+    ];
+    set.into_iter().filter_map(|(variable, value)| {
+        let value = value.clone()?;
+        let id = value.to_str()?.parse().ok()?;
+        Some(Stray {
+            variable,
+            value,
+            names: Names::Session(id),
+        })
     })
 }
 

@@ -1,6 +1,6 @@
 //! Processes on Linux, from `/proc`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -58,15 +58,17 @@ pub(super) fn program(pid: u32) -> Option<String> {
     Some(program.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Whether the process `pid` was started with this variable of this value.
-pub(super) fn has_variable(pid: u32, variable: &str, value: &OsStr) -> Option<bool> {
+/// The value that the variable `name` had when the process `pid` was started.
+pub(super) fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     const MOST: u64 = 4 << 20;
     let path = format!("/proc/{pid}/environ");
     let file = file::open(Path::new(&path), OFlags::RDONLY).ok()??;
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes).ok()?;
-    let wanted = [variable.as_bytes(), b"=", value.as_bytes()].concat();
-    Some(bytes.split(|byte| *byte == 0).any(|entry| entry == wanted))
+    let begin = [name.as_bytes(), b"="].concat();
+    let mut entries = bytes.split(|byte| *byte == 0);
+    let value = entries.find_map(|entry| entry.strip_prefix(begin.as_slice()));
+    Some(value.map(|value| OsStr::from_bytes(value).to_owned()))
 }
 
 /// When a process with this `start` had started, at the latest, in microseconds since boot. The kernel counts whole

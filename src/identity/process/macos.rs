@@ -3,7 +3,7 @@
 //! What the system says of another user's process has no start time. Such a process is on the way up, and nobody's
 //! client.
 
-use std::ffi::{OsStr, c_char};
+use std::ffi::{OsString, c_char};
 use std::path::PathBuf;
 
 use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
@@ -78,7 +78,7 @@ pub(super) fn program(_pid: u32) -> Option<String> {
 }
 
 /// It is not asked.
-pub(super) fn has_variable(_pid: u32, _variable: &str, _value: &OsStr) -> Option<bool> {
+pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
     None
 }
 

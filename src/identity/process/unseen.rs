@@ -1,6 +1,6 @@
 //! Systems on which processes are not seen: what depends on seeing one falls back to activity.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Process;
@@ -33,7 +33,7 @@ pub(super) fn program(_pid: u32) -> Option<String> {
     None
 }
 
-pub(super) fn has_variable(_pid: u32, _variable: &str, _value: &OsStr) -> Option<bool> {
+pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
     None
 }
 

@@ -2,6 +2,8 @@
 //! They count for nothing, and what is there instead is not exactly what was asked for.
 
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -51,11 +53,15 @@ fn an_orphan_of_another_session_is_not_the_one_session_of_the_project() {
     let _b = Client::in_session(&stage.sandbox, "b", &stage.api);
     let pid = a.say("echo $$").trim().to_owned();
     let shop = stage.shop.to_str().unwrap().to_owned();
-    let stale: [&[(&str, &str)]; 5] = [
+    let api = stage.api.to_str().unwrap().to_owned();
+    let stale: [&[(&str, &str)]; 7] = [
         &[("CLAUDE_CODE_SESSION_ID", "a")],
         &[("CCSESSION_ID", "a")],
         &[("CLAUDE_PID", &pid)],
         &[("CLAUDE_PROJECT_DIR", &shop)],
+        // Of an earlier session of this very project, as of a hook of a client before 2.1.160.
+        &[("CLAUDE_PROJECT_DIR", &api), ("CLAUDECODE", "1")],
+        &[("CLAUDE_PROJECT_DIR", &api)],
         &[("CLAUDECODE", "1")],
     ];
     for variables in stale {
@@ -76,6 +82,48 @@ fn an_orphan_of_another_session_is_not_the_one_session_of_the_project() {
     a.begin("a", "resume", &stage.shop);
     a.kill();
     check(&stage.orphan(&variables), None, "project", "ambiguous");
+}
+
+/// Asked by its pid, what a client left behind is as little the project's one session as when it asks itself.
+#[test]
+fn an_orphan_that_is_asked_about_by_its_pid_is_not_the_one_session_of_the_project() {
+    let stage = stage();
+    let _a = Client::in_session(&stage.sandbox, "a", &stage.shop);
+    let _b = Client::in_session(&stage.sandbox, "b", &stage.api);
+    let check = |variables: &[(&str, &str)], id: Option<&str>, trust: &str| {
+        let mut run = stage.sandbox.run("/bin/sh").dir(&stage.api);
+        for (name, value) in variables {
+            run = run.env(name, value);
+        }
+        let mut command = run.command;
+        let command = command.args(["-c", "echo; read -r _"]);
+        let mut orphan = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It runs, and not what started it.
+        orphan
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut [0])
+            .unwrap();
+        let pid = orphan.id().to_string();
+        let call = Call::current(&["--pid", &pid], &stage.shop);
+        let given = answer(&outside(&stage.sandbox, &call));
+        drop(orphan.stdin.take());
+        orphan.wait().unwrap();
+        check(&given, id, "project", trust);
+    };
+    let shop = stage.shop.to_str().unwrap();
+    check(&[], Some("b"), "exact");
+    check(&[("CLAUDE_CODE_SESSION_ID", "b")], Some("b"), "exact");
+    check(&[("CLAUDE_CODE_SESSION_ID", "a")], None, "ambiguous");
+    check(&[("CCSESSION_ID", "a")], None, "ambiguous");
+    check(&[("CLAUDE_PID", "1")], None, "ambiguous");
+    check(&[("CLAUDE_PROJECT_DIR", shop)], None, "ambiguous");
+    check(&[("CLAUDECODE", "1")], None, "ambiguous");
 }
 
 /// The pointer, too, names the last session of the project.
