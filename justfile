@@ -37,6 +37,11 @@ torture *args:
 realclient *args: build
     CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run {{args}}
 
+# Nest two versions of the real client in one another, in all four ways (installs both)
+[group('check')]
+realclient-matrix *args: build
+    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run --matrix {{args}}
+
 # Ask the real client which settings it heeds, and hold the doctor against it
 [group('check')]
 realclient-settings *args: build

@@ -169,7 +169,7 @@ def segments_are_the_clients(layout: Layout, recorded: dict) -> Iterator[str]:
     """A session has a segment for each time that a client took it up, and each is over."""
     taken_up = {}
     for call in layout.fired():
-        payload, pid = call["payload"], int(call["pid"])
+        payload, pid = call["payload"], recording.named_pid(call)
         segments = taken_up.setdefault(payload["session_id"], [])
         if payload["hook_event_name"] == "SessionStart" and payload["source"] != "compact":
             segments.append([payload["source"], pid, None])

@@ -12,11 +12,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layout import Layout, read_lines
 
-VERSION = "2.1.329"
+VERSION = "2.1.332"
+# The last that judges settings in the old manner, and that sets no `CLAUDE_PID`.
+OLD_VERSION = "2.1.197"
 
 # Seconds. A `-p` call of these scenarios takes 1 to 6, a step at the terminal 1 to 3.
 CALL_LIMIT = 60
@@ -28,8 +31,8 @@ class Unavailable(Exception):
     """The client cannot be had or cannot be run on this machine: a reason to skip, not a failure."""
 
 
-def install(folder: Path) -> Path:
-    """Installs the pinned client by its package name, once per machine (about 400 MB), and returns its executable.
+def install(home: Path, version: str = VERSION) -> Path:
+    """Installs a client by its package name, once per machine (about 400 MB), and returns its executable.
 
     The platform package holds the native binary, which does not need Node; npm only fetches it.
     """
@@ -37,20 +40,41 @@ def install(folder: Path) -> Path:
     if platform.system() != "Linux" or machine is None:
         raise Unavailable(f"no client for {platform.system()} on {platform.machine()}")
     name = f"@anthropic-ai/claude-code-linux-{machine}"
+    folder = home / ("node" if version == VERSION else f"node-{version}")
     package = folder / "node_modules" / name
-    if installed_version(package) != VERSION:
+    if installed_version(package) != version:
         if shutil.which("npm") is None:
             raise Unavailable("npm is missing, which installs the client")
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", f"{name}@{VERSION}"]
+        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", f"{name}@{version}"]
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_LIMIT)
         except subprocess.TimeoutExpired:
-            raise Unavailable(f"npm did not install {name}@{VERSION} within {INSTALL_LIMIT} s") from None
+            raise Unavailable(f"npm did not install {name}@{version} within {INSTALL_LIMIT} s") from None
         if done.returncode != 0:
             why = (done.stderr.strip() or "no message").splitlines()[0]
-            raise Unavailable(f"npm could not install {name}@{VERSION}: {why}")
+            raise Unavailable(f"npm could not install {name}@{version}: {why}")
     return package / "claude"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The client that a user starts, and the one that is started within it: executables of two versions, or of one."""
+    names: tuple[str, str]
+    outer: Path
+    inner: Path
+
+    @classmethod
+    def installed(cls, home: Path, outer: str, inner: str) -> "Clients":
+        return cls((outer, inner), install(home, outer), install(home, inner))
+
+    @property
+    def folder(self) -> str:
+        """Where runs with these are kept."""
+        outer, inner = self.names
+        if outer == inner:
+            return "runs" if outer == VERSION else f"runs-{outer}"
+        return f"runs-{inner}-in-{outer}"
 
 
 def installed_version(package: Path) -> str | None:
@@ -67,6 +91,7 @@ class Client:
         self.layout = layout
         self.environment = environment
         self.program = layout.local_bin / "claude"
+        self.inner = layout.inner_bin / "claude"
         # How many clients of this run are under way.
         self.running = 0
 
@@ -74,11 +99,11 @@ class Client:
         """Runs `claude -p PROMPT ARGUMENTS…` to its end; leaves `out/LABEL.{stdout,stderr,json}`."""
         self.begin(label, prompt, *arguments, at=at, run=run).end()
 
-    def begin(self, label: str, prompt: str, *arguments: str, at: Path | None = None,
-              run: Sequence[str] = ()) -> "Asked":
+    def begin(self, label: str, prompt: str, *arguments: str, at: Path | None = None, run: Sequence[str] = (),
+              program: Path | None = None) -> "Asked":
         """Starts `claude -p PROMPT ARGUMENTS…`, in the project or in the directory `at`; with the options `run`, under
-        `ccsession run`."""
-        return Asked(self, label, [prompt, *arguments], at or self.layout.project, subprocess.DEVNULL, run)
+        `ccsession run`; by another `program`."""
+        return Asked(self, label, [prompt, *arguments], at or self.layout.project, subprocess.DEVNULL, run, program)
 
     def converse(self, label: str, *arguments: str) -> "Asked":
         """Starts `claude -p ARGUMENTS…` without a prompt: it is idle whenever nothing that was said is unanswered."""
@@ -110,6 +135,29 @@ class Client:
     def let_go(self, name: str) -> None:
         self.layout.gate(name, "go").touch()
 
+    def ask_strays(self, stage: str, *labels: str) -> None:
+        """Opens a gate of `ask_later`, and waits for what each of the processes there was told."""
+        self.let_go(stage)
+        wanted = {f"{label}-{stage}" for label in labels}
+        wait_until(lambda: wanted <= {stray["label"] for stray in self.layout.strays()}, f"answer of {sorted(wanted)}")
+
+    def in_server(self, server: str, command: str, at: Path | None = None,
+                  how: Sequence[str] = ("new-window", "-d")) -> None:
+        """Has a terminal server run a shell command: in a pane of its own, or by `run-shell -b` in none."""
+        command = f"cd {shlex.quote(str(at or self.layout.project))}; {command}"
+        subprocess.run(["tmux", "-L", server, *how, command], env=self.environment, check=True, timeout=STEP_LIMIT)
+
+    def ask_panes(self, stage: str, of: str, *servers: str, at: Path | None = None) -> None:
+        """Asks, in a pane of each server and in what it runs in none, whose they are; `of` is a probe of the session that
+        started the servers."""
+        asked = set()
+        for server in servers:
+            for how in (("new-window", "-d"), ("run-shell", "-b")):
+                label = f"{server}-{how[0]}-{stage}"
+                self.in_server(server, f"{self.layout.stray_command()} {label} {of}", at, how)
+                asked.add(label)
+        wait_until(lambda: asked <= {stray["label"] for stray in self.layout.strays()}, f"answer of {sorted(asked)}")
+
     def kill_client_of(self, label: str) -> None:
         """Ends the client that a probe ran in with SIGKILL; what started it lives."""
         os.kill(next(int(probe["pid"]) for probe in self.layout.probes() if probe["label"] == label), signal.SIGKILL)
@@ -120,6 +168,13 @@ class Client:
         # A dead process that nobody has waited for has a folder, and no executable.
         wait_until(lambda: not Path("/proc", pid, "exe").exists(), f"end of the client {pid}")
         self.running -= 1
+
+    def wait_no_client(self) -> None:
+        """Waits until no client runs any more, whoever started it."""
+        def clients() -> list[Path]:
+            return [entry for entry in Path("/proc").glob("[0-9]*/exe") if program_of(entry) == "claude"]
+        wait_until(lambda: not clients(), "end of the last client")
+        self.running = 0
 
     def session_of(self, label: str) -> str:
         """The session that a probe ran in, by the client's own word."""
@@ -216,11 +271,12 @@ class Client:
 class Asked:
     """A `claude -p` under way; its output goes to `out/LABEL.{stdout,stderr}`."""
 
-    def __init__(self, client: Client, label: str, arguments: list[str], at: Path, stdin: int, run: Sequence[str]):
+    def __init__(self, client: Client, label: str, arguments: list[str], at: Path, stdin: int, run: Sequence[str],
+                 program: Path | None = None):
         self.client = client
         self.label = label
         launcher = [str(client.layout.local_bin / "ccsession"), "run", *run, "--"] if run else []
-        self.command = [*launcher, str(client.program), "-p", *arguments]
+        self.command = [*launcher, str(program or client.program), "-p", *arguments]
         self.started = time.monotonic()
         self.stdout = client.layout.out / f"{label}.stdout"
         client.running += 1
@@ -274,8 +330,9 @@ class Terminal:
         self.started = time.monotonic()
         client.running += 1
         self.status_file = self.layout.out / f"{label}.status"
-        # The default permission mode asks a classifier that no scripted API has.
-        self.command = [str(client.program), "--permission-mode", "manual", *arguments]
+        # The permission mode of new clients asks a classifier that no scripted API has.
+        mode = "default" if installed_version(client.program.resolve().parent) == OLD_VERSION else "manual"
+        self.command = [str(client.program), "--permission-mode", mode, *arguments]
         # Where the terminal is closed its first shell ends, and everything in it is hung up. The second one lives on, to
         # say how the client ended.
         script = f"trap : HUP; {shlex.join(self.command)}; echo $? >{shlex.quote(str(self.status_file))}"
@@ -372,6 +429,14 @@ class Terminal:
             if not self.is_closed:
                 self.shot("stuck")
             raise TimeoutError(f"{self.label}: {error}; the screen is in {self.layout.out}") from None
+
+
+def program_of(entry: Path) -> str | None:
+    """The name of the program that a process runs, by its `/proc/PID/exe`; none where it has ended."""
+    try:
+        return entry.readlink().name
+    except OSError:
+        return None
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -21,6 +21,7 @@ def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
         sessions_are_told_apart(scenario, layout),
         answers_inside_were_right(layout),
         answers_outside_were_right(layout),
+        strays_were_not_misled(scenario, layout),
         pointer_went_with_the_session(layout),
     ]
 
@@ -76,6 +77,22 @@ def answers_inside_were_right(layout: Layout) -> Iterator[str]:
         yield f"no probe ran ({layout.probe_log})"
 
 
+def strays_were_not_misled(scenario: Scenario, layout: Layout) -> Iterator[str]:
+    """What a session left behind is told that session, or that it cannot be known. A person at a terminal may be told what
+    is likely there."""
+    strays = layout.strays()
+    for stray in strays:
+        right = ids_of(layout, [stray["of"]])
+        for rung, said in stray["answers"].items():
+            answer = answer_of(said)
+            is_guess = stray["is_at_terminal"] and answer.get("trust") == "last_known"
+            if said["status"] != DONE or answer.get("session_id") not in (None, *right) and not is_guess:
+                where = f"in {stray['label']}, left from {right} ({layout.strays_log})"
+                yield f"`ccsession current --json`, by {rung}, said {said} {where}"
+    if scenario.leaves and not strays:
+        yield f"nothing was left behind ({layout.strays_log})"
+
+
 def answers_outside_were_right(layout: Layout) -> Iterator[str]:
     """What a shell beside the sessions was told, and which of them were live, ended or abandoned."""
     for look in read_lines(layout.looks_log):
@@ -109,6 +126,8 @@ def answers_outside_were_right(layout: Layout) -> Iterator[str]:
 def pointer_went_with_the_session(layout: Layout) -> Iterator[str]:
     for probe in layout.probes():
         pointer, where = probe["pointer"], f"probe {probe['label']} ({layout.probe_log})"
+        if not probe["pointer_of"]:
+            continue
         is_own = probe["pointer_of"] == [probe["label"]]
         right = {probe["session_id"]} if is_own else ids_of(layout, probe["pointer_of"])
         if pointer is None or pointer["content"].splitlines()[0] not in right or pointer["mode"] != "0o600":

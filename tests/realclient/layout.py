@@ -15,6 +15,8 @@ class Layout:
         self.root = root
         self.home = root / "home"
         self.local_bin = self.home / ".local/bin"
+        # The client that is started within another.
+        self.inner_bin = self.home / ".inner"
         # A second copy of ours, where a scenario has it registered, too.
         self.second = self.home / "second"
         self.libexec = self.home / ".local/libexec/ccsession"
@@ -32,6 +34,7 @@ class Layout:
         self.fired_log = root / "fired.jsonl"
         self.probe_log = root / "probes.jsonl"
         self.looks_log = root / "looks.jsonl"
+        self.strays_log = root / "strays.jsonl"
         self.witness_log = root / "witness.jsonl"
         self.api_log = root / "api.jsonl"
         # What `ccsession` made of the calls at the end, and while the scenario ran.
@@ -47,7 +50,8 @@ class Layout:
         self.archives_log = root / "archives.jsonl"
 
     def fired(self) -> list[dict]:
-        """Every hook call that the capture hook saw: `at`, `pid` (the client's), `above`, `project_dir`, `payload`."""
+        """Every hook call that the capture hook saw: `at`, `pid` (the client's), `is_named` (by `CLAUDE_PID`), `above`,
+        `project_dir`, `payload`."""
         return read_lines(self.fired_log)
 
     def probes(self) -> list[dict]:
@@ -64,6 +68,13 @@ class Layout:
 
     def probe_command(self, *label: str) -> str:
         return python_command("probe.py", self.probe_log, *label)
+
+    def strays(self) -> list[dict]:
+        """What was told to processes that sessions left behind."""
+        return read_lines(self.strays_log)
+
+    def stray_command(self) -> str:
+        return python_command("stray.py", self.strays_log)
 
     def our_hooks(self, settings: dict) -> Iterator[tuple[str, dict]]:
         """The hooks of a settings file that `ccsession install` put there: event and entry."""

@@ -56,8 +56,13 @@ def fired(layout: Layout, events: set[str]) -> Counter:
         payload = call["payload"]
         if payload["hook_event_name"] in events:
             common = {name: payload.get(key) for key, name in IDENTITY.items()}
-            counts[identity(common, payload, payload.get("tool_calls", []), call["pid"])] += 1
+            counts[identity(common, payload, payload.get("tool_calls", []), named_pid(call))] += 1
     return counts
+
+
+def named_pid(call: dict) -> int | None:
+    """The pid that is recorded of a firing: the client's, where that says which it is. Not all versions do."""
+    return int(call["pid"]) if call["is_named"] else None
 
 
 # Events of `ccsession run` and `ccsession clock-in`, which no client fires.

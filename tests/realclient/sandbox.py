@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 import account
-from client import Client, Unavailable
+from client import OLD_VERSION, Client, Clients, Unavailable, installed_version
 from fake_api import FakeApi
 from layout import Layout, python_command
 from scenarios import SCENARIOS, Scenario
@@ -39,6 +39,8 @@ SubagentStart SubagentStop TeammateIdle TaskCreated TaskCompleted
 PreCompact PostCompact PreModelSwitch PostModelSwitch InstructionsLoaded ConfigChange
 CwdChanged FileChanged DirectoryAdded WorktreeRemove Elicitation ElicitationResult
 """.split()
+# What the old client does not know, and asks about when it starts at a terminal.
+NEW_EVENTS = {"DirectoryAdded", "PreModelSwitch", "PostModelSwitch"}
 ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent", "EnterWorktree", "ExitWorktree"]
 API_KEY = "not-a-real-key"
 
@@ -55,17 +57,18 @@ def namespaces() -> list[str]:
     raise Unavailable(f"namespaces are not permitted here: {tried.stderr.strip()}")
 
 
-def play(scenario: Scenario, variant: str, layout: Layout, claude: Path, binaries: Path) -> None:
+def play(scenario: Scenario, variant: str, layout: Layout, clients: Clients, binaries: Path) -> None:
     """Plays a scenario in a fresh run folder.
 
     Raises `RuntimeError` where the scenario could not be played to its end; `out/driver.log` then says why.
     """
     shutil.rmtree(layout.root, ignore_errors=True)
-    make_folders(layout, claude)
+    make_folders(layout, clients)
     if variant != PLAIN:
         copy_binaries(binaries, layout)
     log = layout.out / "driver.log"
-    command = [*namespaces(), sys.executable, "-sEB", __file__, scenario.name, variant, str(layout.root), str(claude)]
+    command = [*namespaces(), sys.executable, "-sEB", __file__, scenario.name, variant, str(layout.root),
+               str(clients.outer), str(clients.inner)]
     with open(log, "wb") as output:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=RUN_LIMIT)
@@ -76,11 +79,12 @@ def play(scenario: Scenario, variant: str, layout: Layout, claude: Path, binarie
         raise RuntimeError(f"{last} ({log})")
 
 
-def make_folders(layout: Layout, claude: Path) -> None:
+def make_folders(layout: Layout, clients: Clients) -> None:
     below = layout.project / "sub/deep"
-    for folder in (layout.settings.parent, layout.local_bin, layout.out, layout.pointer_dir, below):
+    for folder in (layout.settings.parent, layout.local_bin, layout.inner_bin, layout.out, layout.pointer_dir, below):
         folder.mkdir(parents=True)
-    (layout.local_bin / "claude").symlink_to(claude)
+    (layout.local_bin / "claude").symlink_to(clients.outer)
+    (layout.inner_bin / "claude").symlink_to(clients.inner)
     (layout.project / "README.md").write_text("# demo\n")
     (layout.project / "notes.txt").write_text("alpha\nbeta\n")
     (below / "f.txt").write_text("deep\n")
@@ -98,15 +102,19 @@ def copy_binaries(binaries: Path, layout: Layout) -> None:
         shutil.copy(binaries / name, folder / name)
 
 
-def main(name: str, variant: str, root: str, claude: str) -> None:
+def main(name: str, variant: str, root: str, outer: str, inner: str) -> None:
     """Plays a scenario. Runs inside the namespaces, as their first process."""
     scenario, layout = SCENARIOS[name], Layout(Path(root))
-    close_off(visible=[layout.root, Path(claude).parent, HERE])
-    words = {"RUN": str(layout.root), "PROJECT": str(layout.project), "PROBE": layout.probe_command()}
+    close_off(visible=[layout.root, Path(outer).parent, Path(inner).parent, HERE])
+    words = {"RUN": str(layout.root), "PROJECT": str(layout.project), "PROBE": layout.probe_command(),
+             "STRAY": layout.stray_command(), "DEEP": shlex.join(["sh", str(HERE / "programs/deep.sh")]),
+             "OUTER": str(layout.local_bin / "claude"), "INNER": str(layout.inner_bin / "claude")}
     api = FakeApi(scenario.conversations, words, layout.api_log)
     api.start()
+    hooks = {event: api.fill(command) for event, command in scenario.hooks.items()}
     environment = client_environment(layout, api.url) | scenario.environment
-    seed_client(layout, scenario)
+    is_old = OLD_VERSION in (installed_version(Path(program).parent) for program in (outer, inner))
+    seed_client(layout, scenario, hooks, [event for event in EVENTS if not (is_old and event in NEW_EVENTS)])
     if variant != PLAIN:
         install_ours(layout, environment)
         if scenario.doubled:
@@ -159,15 +167,18 @@ def client_environment(layout: Layout, api: str) -> dict[str, str]:
     }
 
 
-def seed_client(layout: Layout, scenario: Scenario) -> None:
-    """Writes the client's own files: first questions answered, tools allowed, the capture hook on every event."""
+def seed_client(layout: Layout, scenario: Scenario, hooks: dict[str, str], events: list[str]) -> None:
+    """Writes the client's own files: first questions answered, tools allowed, the capture hook on these events, and the
+    scenario's own hooks."""
     state = {"hasCompletedOnboarding": True, "theme": "dark", "numStartups": 5,
              "customApiKeyResponses": {"approved": [API_KEY], "rejected": []},
              "projects": {str(layout.project): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}}
     (layout.home / ".claude.json").write_text(json.dumps(state))
     capture = {"type": "command", "command": python_command("capture.py", layout.fired_log)}
     settings = {"permissions": {"allow": ALLOWED, "deny": list(scenario.denied)},
-                "hooks": {event: [{"hooks": [capture]}] for event in EVENTS}}
+                "hooks": {event: [{"hooks": [capture]}] for event in events}}
+    for event, command in hooks.items():
+        settings["hooks"][event].append({"hooks": [{"type": "command", "command": command}]})
     if scenario.refusing:
         refuse = f"if grep -q {shlex.quote(scenario.refusing)}; then echo refused >&2; exit 2; fi"
         settings["hooks"]["PreToolUse"].append({"hooks": [{"type": "command", "command": refuse}]})

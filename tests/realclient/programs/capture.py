@@ -7,20 +7,13 @@ import os
 import sys
 import time
 
-
-def above(pid: str) -> list[str]:
-    """The processes above one, the nearest first; none of them where it has been killed meanwhile."""
-    found = []
-    while pid != "0" and os.path.exists(stat := f"/proc/{pid}/stat"):
-        with open(stat) as file:
-            pid = file.read().rpartition(")")[2].split()[1]
-        found.append(pid)
-    return found
-
+sys.path.append(os.path.dirname(__file__))
+import tree
 
 payload = json.loads(sys.stdin.buffer.read())
-pid = os.environ.get("CLAUDE_PID")
-line = json.dumps({"at": time.time(), "pid": pid, "above": above(pid or "0"),
+named = os.environ.get("CLAUDE_PID")
+pid = tree.client() or named
+line = json.dumps({"at": time.time(), "pid": pid, "is_named": pid == named, "above": tree.above(pid or "0"),
                    "project_dir": os.environ.get("CLAUDE_PROJECT_DIR"), "payload": payload})
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 os.write(log, line.encode() + b"\n")

@@ -1,5 +1,5 @@
 """probe.py LOG LABEL [LABEL,…]: run by the client's Bash tool. Records which session `ccsession` says it is in, and the
-pointer, which must name the session of one of the probes in the list, else this probe's own.
+pointer, which must name the session of one of the probes in the list (or may be any, for `-`), else this probe's own.
 
 It prints the same in a run without ccsession, so that the conversations of both runs can be compared.
 """
@@ -10,6 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.append(os.path.dirname(__file__))
+import tree
 
 SESSION = "CLAUDE_CODE_SESSION_ID"
 # Without these only the process tree can tell.
@@ -32,10 +35,10 @@ def pointer() -> dict | None:
 
 
 log, label, pointer_of = [*sys.argv[1:], ""][:3]
-client = os.environ.get("CLAUDE_PID", "none")
-entry = {"at": time.time(), "label": label, "session_id": os.environ.get(SESSION), "pid": client,
-         "client_runs": Path("/proc", client).exists(), "pointer": pointer(),
-         "pointer_of": (pointer_of or label).split(",")}
+client = tree.client()
+entry = {"at": time.time(), "label": label, "session_id": os.environ.get(SESSION),
+         "pid": client or os.environ.get("CLAUDE_PID"), "client_runs": client is not None, "pointer": pointer(),
+         "pointer_of": [] if pointer_of == "-" else (pointer_of or label).split(",")}
 if program := shutil.which("ccsession"):
     bare = {name: value for name, value in os.environ.items() if name not in TELLING}
     entry["printed"] = current("--strict", **os.environ)

@@ -3,8 +3,11 @@
 Every probe asks twice: with the environment the client gives it, and by the process tree alone. The looks ask from a
 shell beside the sessions. What the answers must be is said by `sessions` and by the looks themselves.
 """
+import shutil
+
 from client import Client
-from scenarios.table import COMPACTION, SESSION, TOOLS, bash, hold, probe, probed, scenario, tool, turn
+from scenarios.table import (
+    COMPACTION, SESSION, TOOLS, ask_later, bash, deep, hold, probe, probed, scenario, tool, turn)
 
 FIRST_ID = "22222222-2222-4222-8222-222222222222"
 SECOND_ID = "33333333-3333-4333-8333-333333333333"
@@ -177,11 +180,12 @@ def l(client: Client) -> None:
     "a client within a Bash call of another",
     provokes=SESSION | TOOLS,
     compared=False,
+    nests=True,
     sessions=("outer-1 outer-2 outer-3 outer-4", "inner-1 inner-2"),
     conversations={
         "outer": [
             turn("", probe("outer-1")),
-            turn("", probe("outer-2", f"claude -p 'RUN:inner hello' </dev/null; {probed('outer-3')}")),
+            turn("", probe("outer-2", f"@INNER@ -p 'RUN:inner hello' </dev/null; {probed('outer-3')}")),
             turn("", probe("outer-4", hold("outer"))),
             DONE,
         ],
@@ -195,6 +199,7 @@ def o(client: Client) -> None:
     outer = client.begin("o1", "RUN:outer")
     client.wait_held("inner")
     client.look("within", live=["outer-1", "inner-1"], pointer="outer-1")
+    client.tally("within", "inner-1", {"Bash ok": 1, "Bash running": 1})
     client.let_go("inner")
     client.wait_held("outer")
     client.look("after", live=["outer-1"])
@@ -207,10 +212,11 @@ def o(client: Client) -> None:
     "clients that run no hooks, within a Bash call of one that does and beside it",
     provokes=SESSION | TOOLS,
     compared=False,
+    nests=True,
     sessions=("outer-1 outer-2", "within", "beside"),
     conversations={
         "outer": [
-            turn("", probe("outer-1", f"claude -p 'RUN:within hello' {' '.join(UNHOOKED)} </dev/null")),
+            turn("", probe("outer-1", f"@INNER@ -p 'RUN:within hello' {' '.join(UNHOOKED)} </dev/null")),
             turn("", probe("outer-2", hold("outer"))),
             DONE,
         ],
@@ -399,4 +405,153 @@ def e(client: Client) -> None:
     client.look("after, main", live=["before"])
     client.let_go("after")
     entering.end()
+    client.look("at the end")
+
+
+# How commands are left behind, as people write it: in the background, and out of reach of what ends their client.
+LEFT = {
+    "nohup": "nohup {} &",
+    "setsid": "setsid {} &",
+    "both": "(setsid nohup {} &)",
+    "deep": "(setsid " + deep("{}") + " &)",
+}
+STAGES = ("live", "inner-gone", "outer-gone", "another", "none")
+# The stages at which what the inner one left asks.
+LATER = STAGES[1:]
+
+
+def left(of: str, stages: tuple[str, ...]) -> dict:
+    """A call that leaves processes behind, in each of these ways."""
+    return bash("\n".join(command.format(ask_later(f"{of}-{how}", of, *stages)) for how, command in LEFT.items()))
+
+
+@scenario(
+    "clients within calls of clients, three deep, below a hundred shells, in a hook and in the background; what they leave",
+    provokes=SESSION | TOOLS,
+    compared=False,
+    nests=True,
+    leaves=True,
+    hooks={"UserPromptSubmit":
+           "if grep -q RUN:outer; then @INNER@ -p 'RUN:hooked hello' </dev/null >/dev/null 2>&1; fi"},
+    sessions=("outer-1 outer-2 outer-3 outer-4", "inner-1 inner-2 inner-3 inner-4 inner-5", "innermost", "hooked",
+              "behind-1 behind-2", "another"),
+    conversations={
+        "outer": [
+            turn("", probe("outer-1", hold("outer-1")), left("outer-1", STAGES),
+                 bash(LEFT["both"].format(ask_later("away", "outer-1", *STAGES, at="@RUN@/side/project")))),
+            turn("", probe("outer-2", f"{deep('@INNER@')} -p 'RUN:inner hello' </dev/null; {probed('outer-3')}")),
+            turn("", bash("(setsid @INNER@ -p 'RUN:behind hello' </dev/null >/dev/null 2>&1 &)")),
+            turn("", probe("outer-4", hold("outer"))),
+            DONE,
+        ],
+        "inner": [
+            turn("", probe("inner-1", pointer="outer-1")),
+            turn("", left("inner-1", LATER), bash(deep(probed("inner-2", "outer-1")))),
+            turn("", probe("inner-3", f"@OUTER@ -p 'RUN:innermost hello' </dev/null; {probed('inner-4', 'outer-1')}",
+                           pointer="outer-1")),
+            turn("", probe("inner-5", hold("inner"), pointer="outer-1")),
+            DONE,
+        ],
+        "innermost": [turn("", probe("innermost", hold("innermost"), pointer="outer-1")), DONE],
+        "hooked": [turn("", probe("hooked", pointer="-")), DONE],
+        "behind": [
+            turn("", probe("behind-1", hold("behind"), pointer="-")),
+            turn("", probe("behind-2", pointer="-")),
+            DONE,
+        ],
+        "another": [turn("", probe("another", hold("another"), pointer="-")), DONE],
+    })
+def within(client: Client) -> None:
+    client.worktree("side")
+    of_outer = ["away", *(f"outer-1-{how}" for how in LEFT)]
+    of_inner = [f"inner-1-{how}" for how in LEFT]
+    outer = client.begin("within1", "RUN:outer")
+    client.wait_held("outer-1")
+    client.let_go("outer-1")
+    client.wait_held("innermost")
+    client.look("three deep", live=["outer-1", "inner-1", "innermost"], pointer="outer-1")
+    client.tally("three deep", "innermost", {"Bash running": 1})
+    client.ask_strays("live", *of_outer)
+    client.let_go("innermost")
+    client.wait_held("inner")
+    client.look("two deep", live=["outer-1", "inner-1"], pointer="outer-1")
+    client.let_go("inner")
+    client.wait_held("outer")
+    client.wait_held("behind")
+    client.running += 1
+    # Nothing tells any more that it was started from within.
+    client.look("behind", live=["outer-1", "behind-1"], pointer="behind-1")
+    client.ask_strays("inner-gone", *of_outer, *of_inner)
+    client.let_go("outer")
+    outer.end()
+    client.ask_strays("outer-gone", *of_outer, *of_inner)
+    client.let_go("behind")
+    client.wait_no_client()
+    # The worktree goes, too, with processes in it.
+    shutil.rmtree(client.layout.root / "side")
+    another = client.begin("within2", "RUN:another")
+    client.wait_held("another")
+    client.ask_strays("another", *of_outer, *of_inner)
+    client.let_go("another")
+    another.end()
+    client.ask_strays("none", *of_outer, *of_inner)
+    client.look("at the end")
+
+
+@scenario(
+    "terminal servers that a hook and a call of a session started: what runs in them is not of whoever is there then",
+    provokes=SESSION | TOOLS,
+    compared=False,
+    needs_terminal=True,
+    nests=True,
+    leaves=True,
+    hooks={"SessionStart": "test -e @RUN@/hook.served || { touch @RUN@/hook.served; "
+                           "tmux -L hook -f /dev/null new-session -d -c @PROJECT@ 'sleep 600'; } >/dev/null 2>&1"},
+    sessions=("first again", "second", "third", "paned-1 paned-2"),
+    conversations={
+        "first": [
+            turn("", bash("tmux -L call -f /dev/null new-session -d 'sleep 600'")),
+            turn("", probe("first", hold("first"))),
+            DONE,
+        ],
+        "again": [turn("", probe("again", hold("again"), pointer="-")), DONE],
+        "second": [turn("", probe("second", hold("second"), pointer="-")), DONE],
+        "third": [turn("", probe("third", hold("third"), pointer="-")), DONE],
+        "paned": [
+            turn("", probe("paned-1", pointer="-")),
+            turn("", probe("paned-2", hold("paned"), pointer="-")),
+            DONE,
+        ],
+    })
+def server(client: Client) -> None:
+    both = ("hook", "call")
+    side = client.worktree("side")
+    first = client.begin("server1", "RUN:first", "--session-id", FIRST_ID)
+    client.wait_held("first")
+    client.ask_panes("live", "first", *both)
+    client.let_go("first")
+    first.end()
+    client.ask_panes("gone", "first", *both)
+    second = client.begin("server2", "RUN:second", program=client.inner)
+    client.wait_held("second")
+    third = client.begin("server3", "RUN:third", at=side)
+    client.wait_held("third")
+    client.ask_panes("another", "first", *both)
+    client.ask_panes("elsewhere", "first", *both, at=side)
+    # A client in such a pane is itself.
+    client.in_server("hook", f"{client.inner} -p 'RUN:paned hello' </dev/null >{client.layout.out}/paned.stdout 2>&1")
+    client.wait_held("paned")
+    client.running += 1
+    client.look("paned", live=["second", "paned-1"], pointer="paned-1")
+    client.tally("paned", "paned-1", {"Bash ok": 1, "Bash running": 1})
+    again = client.begin("server4", "RUN:again", "--resume", FIRST_ID)
+    client.wait_held("again")
+    client.ask_panes("again", "first", *both)
+    for asked, gate in ((again, "again"), (second, "second"), (third, "third")):
+        client.let_go(gate)
+        asked.end()
+    client.ask_panes("paned", "first", *both)
+    client.let_go("paned")
+    client.wait_no_client()
+    client.ask_panes("none", "first", *both)
     client.look("at the end")

@@ -2,6 +2,8 @@
 
 A prompt with `RUN:NAME` picks the conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders,
 and `@PROBE@ LABEL` is a command that records which session `ccsession` says it is in: each scenario needs one.
+`@STRAY@ LABEL OF` records the same of what is left behind. `@INNER@` is the client that is started within another, which
+is `@OUTER@`; `@DEEP@ N COMMAND` runs a command below N shells.
 """
 import shlex
 from collections.abc import Callable
@@ -47,6 +49,8 @@ class Scenario:
     golden: dict[str, str] = field(default_factory=dict)
     # What stands in the environment of its clients, and in the user's settings, beyond what is common to all.
     environment: dict[str, str] = field(default_factory=dict)
+    # More hooks of the user's: a shell command for each event.
+    hooks: dict[str, str] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     refusing: str = ""
     # Its journals are longer than `CCSESSION_JOURNAL_LIMIT`.
@@ -62,6 +66,10 @@ class Scenario:
     # Played once more with each hook under a witness that measures what it prints.
     witnessed: bool = False
     needs_terminal: bool = False
+    # Leaves processes behind that ask whose they are.
+    leaves: bool = False
+    # Starts clients within clients: played with two versions by `run --matrix`.
+    nests: bool = False
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -88,7 +96,7 @@ def bash(command: str, **more: object) -> dict:
 
 def probe(label: str, then: str = "true", pointer: str = "") -> dict:
     """Probes, then runs a command. The pointer must name the session of the probe `pointer` (of one of them, where it
-    is a list with commas), else the probe's own."""
+    is a list with commas; of any, where it is `-`), else the probe's own."""
     return bash(f"{probed(label, pointer)}; {then}")
 
 
@@ -100,6 +108,19 @@ def probed(label: str, pointer: str = "") -> str:
 def hold(name: str) -> str:
     """The command that waits at a gate, until the user opens it: see `Client.wait_held` and `Client.let_go`."""
     return f"touch @RUN@/{name}.held; until test -e @RUN@/{name}.go; do sleep 0.05; done"
+
+
+def deep(command: str) -> str:
+    """The command below a hundred shells."""
+    return f"@DEEP@ 100 {command}"
+
+
+def ask_later(label: str, of: str, *stages: str, at: str = "@PROJECT@") -> str:
+    """The command that asks, at each of these gates, what a process that is left from the session of the probe `of` is
+    told; see `Client.ask_strays`."""
+    asks = [f"cd {at}", *(f"until test -e @RUN@/{stage}.go; do sleep 0.05; done; @STRAY@ {label}-{stage} {of}"
+                          for stage in stages)]
+    return f"sh -c {shlex.quote('; '.join(asks))} </dev/null >/dev/null 2>&1"
 
 
 def clock_in(label: str, *arguments: str) -> dict:
