@@ -32,40 +32,42 @@ pub fn of_hook(
 ) -> Option<Process> {
     let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
     let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
-    let hinted = above.iter().nth(below.len())?;
+    // Nothing hints at an old client that is run by the name of its version, and outlives what started it.
+    let hinted = above.iter().nth(below.len());
     let entry = |state: &State, process: Process| on_record.entry(state, &viewpoint.owner(process));
-    Some(choose(&below, hinted, state, told, entry))
+    choose(&below, hinted, state, told, entry)
 }
 
-/// The client, which is `hinted`, or one of those `below` it. `entry` is what is on record of a process.
+/// The client, which is `hinted`, if one is, or one of those `below` it. `entry` is what is on record of a process.
 fn choose(
     below: &[Process],
-    hinted: Process,
+    hinted: Option<Process>,
     state: Option<&State>,
     told: Told<'_>,
     entry: impl Fn(&State, Process) -> Option<ProcessEntry>,
-) -> Process {
+) -> Option<Process> {
     // The questions come in the order of what they cost.
     let may_have_starter = !below.is_empty() && file::is_socket(stdin());
     if let Some(nearer) = may_have_starter.then(|| starter(below)).flatten() {
-        return nearer;
+        return Some(nearer);
     }
+    let hinted = hinted?;
     let Some(state) = state else {
-        return hinted;
+        return Some(hinted);
     };
     let is_in_it = |process: &&Process| {
         let entry = entry(state, **process);
         entry.is_some_and(|entry| entry.session_id == *told.id && !entry.owner.launcher)
     };
     if let Some(known) = below.iter().find(is_in_it) {
-        return *known;
+        return Some(*known);
     }
     let Some(between) = below.iter().find(|process| !process.is_shell) else {
-        return hinted;
+        return Some(hinted);
     };
     match entry(state, hinted) {
-        Some(entry) if is_elsewhere(state, &entry, told) => *between,
-        _ => hinted,
+        Some(entry) if is_elsewhere(state, &entry, told) => Some(*between),
+        _ => Some(hinted),
     }
 }
 

@@ -2,6 +2,10 @@
 //! version, renamed ones, scripts.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -241,4 +245,38 @@ fn a_variable_of_a_client_beside_it_is_not_that_of_an_old_client() {
     );
     let timeline = sandbox.ccsession(["timeline", "old", "--json"]).json();
     assert_eq!(timeline["calls"][0]["state"], "running", "{timeline}");
+}
+
+/// As of 2.1.197 that is run by the path of its version, and has outlived what started it: its hooks have a session of processes
+/// of their own, and a socket.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_old_client_that_nothing_hints_at_is_the_one_that_started_its_hook() {
+    let sandbox = Sandbox::just_swept();
+    let project = repository(&sandbox.project());
+    let program = sandbox.path("2.1.197");
+    copy_program("/bin/sh", &program);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let begun = event("SessionStart", "old", json!({"source": "startup"}));
+    ours.write_all(begun.to_string().as_bytes()).unwrap();
+    drop(ours);
+    let mut command = sandbox.run(&program).dir(&project).command;
+    let script = r#"setsid "$0"; echo; exec sleep 600"#;
+    let mut client = command
+        .args(["-c", script, SESSION_START])
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0];
+    client
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut said)
+        .unwrap();
+    let owner = listed(&sandbox, "old")["owners"][0]["pid"].clone();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert_eq!((said, owner), ([b'\n'], json!(client.id())));
 }
