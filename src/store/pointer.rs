@@ -222,7 +222,8 @@ impl Pointers<'_> {
             Err(err) => return Err(Error::io("replace", &path)(err.error)),
         }
         // Whoever tidies up the directory may have removed our temporary file, and somebody else have taken its name.
-        refuse_foreign(&path).map(drop)
+        refuse_foreign(&path)?;
+        write::keep_name(&path, durability)
     }
 
     /// Makes `id` the current session of projects with this name, if the pointer names `instead_of` or there is none.

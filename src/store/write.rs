@@ -28,13 +28,23 @@ pub const TEMPORARY: &str = ".ccsession-tmp-";
 /// A temporary file that is older belongs to a process that died.
 pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 
-/// Whether a file must be on the disk before it gets its name.
+/// What a power failure leaves of a file that was replaced or created.
+///
+/// | | replaced | created |
+/// |---|---|---|
+/// | [`Self::Cached`] | the old file or the new one | the file, or nothing |
+/// | [`Self::Synced`] | the new file | the file |
+///
+/// This holds once the call has returned, on file systems that write a file's bytes out before its size, as ext4 does in its
+/// default mode (`data=ordered`) and with `data=journal`. On others, and for what `create_small` and `begin` write, a new name
+/// may have an empty file, zeros or a beginning: readers of the state take that for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// After a power failure the file may be missing, or there without its bytes: empty, zeros, or a beginning. Ext4 and XFS
-    /// write the bytes out before the name only where the name replaces another file's, and not where it is new.
+    /// The bytes are sent on their way to the disk before the file gets its name, and nobody waits for them. Ext4 by itself
+    /// does so only where the name replaces another file's, and not under `noauto_da_alloc`.
     Cached,
-    /// Synchronised before the rename: after a power failure it is the old file or the new one.
+    /// It is waited until bytes and name are on the disk. What replaces a file is there before it takes its place; what is
+    /// created gets its name first, and one wait does for both.
     Synced,
 }
 
@@ -48,10 +58,26 @@ pub enum Durability {
 /// the present file may be replaced is the caller's to check.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let temporary = prepared(path, bytes, durability, 0o600)?;
+    place(temporary, path, durability)
+}
+
+/// Gives a complete temporary file the name `path`, replacing what is there.
+fn place(temporary: NamedTempFile, path: &Path, durability: Durability) -> Result<()> {
     temporary
         .persist(path)
-        .map(drop)
-        .map_err(|err| Error::io("replace", path)(err.error))
+        .map_err(|err| Error::io("replace", path)(err.error))?;
+    keep_name(path, durability)
+}
+
+/// Waits, where that is wanted, until the name that a file has got is on the disk.
+///
+/// # Errors
+/// [`Error::Io`]; the file has its name.
+pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
+    match durability {
+        Durability::Cached => Ok(()),
+        Durability::Synced => sync_dir(path.parent().unwrap_or(Path::new("/"))),
+    }
 }
 
 /// As [`replace`], for content that means nothing after the next boot. The disk is not kept busy with it: where a file
@@ -60,7 +86,7 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> 
 /// # Errors
 /// As [`replace`].
 pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
+    let temporary = written(path, bytes, 0o600)?;
     match rustix::fs::renameat_with(CWD, temporary.path(), CWD, path, RenameFlags::EXCHANGE) {
         // The old file has the temporary name now, and goes with it.
         Ok(()) => Ok(()),
@@ -84,18 +110,12 @@ pub fn replace_nameless(
 ) -> Result<()> {
     let Some(mut file) = open_nameless(path)? else {
         let temporary = prepared(path, bytes, durability, mode)?;
-        let named = temporary.persist(path);
-        return named
-            .map(drop)
-            .map_err(|err| Error::io("replace", path)(err.error));
+        return place(temporary, path, durability);
     };
     let written = file
         .set_permissions(Permissions::from_mode(mode))
         .and_then(|()| file.write_all(bytes));
-    let written = written.and_then(|()| match durability {
-        Durability::Cached => Ok(()),
-        Durability::Synced => file.sync_all(),
-    });
+    let written = written.and_then(|()| send(&file, durability));
     written.map_err(Error::io("write", path))?;
     let dir = path.parent().unwrap_or(Path::new("/"));
     let temporary = Builder::new()
@@ -104,7 +124,8 @@ pub fn replace_nameless(
         .make_in(dir, |name| link(&file, name).map_err(std::io::Error::from))
         .map_err(Error::io("create a temporary file in", dir))?;
     let named = temporary.into_temp_path().persist(path);
-    named.map_err(|err| Error::io("replace", path)(err.error))
+    named.map_err(|err| Error::io("replace", path)(err.error))?;
+    keep_name(path, durability)
 }
 
 /// Opens a file without a name in the directory that `path` is in, mode 0600: nothing is left of it where the process is
@@ -198,10 +219,7 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
     let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
     let dated = temporary.as_file().set_modified(modified.to_utc().into());
     dated.map_err(Error::io("write", path))?;
-    temporary
-        .persist(path)
-        .map(drop)
-        .map_err(|err| Error::io("replace", path)(err.error))
+    place(temporary, path, Durability::Cached)
 }
 
 /// Creates `path` with `bytes`, mode 0600, complete or not at all. Whether it was created is the answer; an existing
@@ -210,7 +228,7 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
 /// # Errors
 /// [`Error::Io`]; then nothing was created.
 pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool> {
-    created(prepared(path, bytes, durability, 0o600)?, path)
+    created(path, bytes, durability, 0o600)
 }
 
 /// As [`create`], with the permission bits `mode`, and synchronised.
@@ -218,15 +236,24 @@ pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool>
 /// # Errors
 /// As [`create`].
 pub fn create_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
-    created(prepared(path, bytes, Durability::Synced, mode)?, path)
+    created(path, bytes, Durability::Synced, mode)
 }
 
-fn created(temporary: NamedTempFile, path: &Path) -> Result<bool> {
-    match temporary.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(err) => Err(Error::io("create", path)(err.error)),
+fn created(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> Result<bool> {
+    let temporary = prepared(path, bytes, Durability::Cached, mode)?;
+    let file = match temporary.persist_noclobber(path) {
+        Ok(file) => file,
+        Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(err) => return Err(Error::io("create", path)(err.error)),
+    };
+    if durability == Durability::Synced
+        && let Err(err) = file.sync_all()
+    {
+        // What the disk would not take is not there: it must not be believed until the next boot.
+        remove(path)?;
+        return Err(Error::io("write", path)(err));
     }
+    Ok(true)
 }
 
 /// A complete temporary file beside `path`, to be given its name later; dropped, it is gone.
@@ -239,6 +266,33 @@ pub(super) fn prepared(
     durability: Durability,
     mode: u32,
 ) -> Result<NamedTempFile> {
+    let temporary = written(path, bytes, mode)?;
+    send(temporary.as_file(), durability).map_err(Error::io("write", path))?;
+    Ok(temporary)
+}
+
+/// Has the system begin to write a file's bytes out: what is said not to be needed any more, Linux writes. Where it does not,
+/// nothing is lost but the promise.
+#[cfg(target_os = "linux")]
+fn begin_writing(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_writing(_file: &File) {}
+
+/// Sends a file's bytes to the disk, and waits for them where that is wanted.
+fn send(file: &File, durability: Durability) -> std::io::Result<()> {
+    match durability {
+        Durability::Synced => file.sync_all(),
+        Durability::Cached => {
+            begin_writing(file);
+            Ok(())
+        }
+    }
+}
+
+fn written(path: &Path, bytes: &[u8], mode: u32) -> Result<NamedTempFile> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let mut temporary = Builder::new()
         .prefix(TEMPORARY)
@@ -249,10 +303,6 @@ pub(super) fn prepared(
     let written = file
         .set_permissions(Permissions::from_mode(mode))
         .and_then(|()| file.write_all(bytes));
-    let written = written.and_then(|()| match durability {
-        Durability::Cached => Ok(()),
-        Durability::Synced => file.sync_all(),
-    });
     written.map_err(Error::io("write", path))?;
     Ok(temporary)
 }
@@ -272,7 +322,7 @@ impl Growing {
     /// [`Error::Io`].
     pub fn beside(path: &Path) -> Result<Self> {
         Ok(Self {
-            temporary: prepared(path, b"", Durability::Cached, 0o600)?,
+            temporary: written(path, b"", 0o600)?,
             path: path.to_owned(),
         })
     }
@@ -382,7 +432,7 @@ impl Guest {
         let (file, named) = match open_nameless(path)? {
             Some(file) => (file, None),
             None => {
-                let (file, named) = prepared(path, b"", Durability::Cached, 0o600)?.into_parts();
+                let (file, named) = written(path, b"", 0o600)?.into_parts();
                 (file, Some(named))
             }
         };
@@ -411,7 +461,7 @@ impl Guest {
             None => link(&file, &path).map_err(std::io::Error::from),
         };
         match placed {
-            Ok(()) => Ok(true),
+            Ok(()) => keep_name(&path, Durability::Synced).map(|()| true),
             Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
             Err(err) => Err(Error::io("create", &path)(err)),
         }
@@ -436,14 +486,17 @@ impl Closed {
     }
 }
 
-/// Waits until the names in a directory are on the disk.
+/// Waits until the names in a directory are on the disk. A file system that keeps names in another way has nothing to wait for.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn sync_dir(path: &Path) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::io("open", path))?;
-    rustix::fs::fsync(&dir).map_err(Error::io("write", path))
+    match rustix::fs::fsync(&dir) {
+        Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+        other => other.map_err(Error::io("write", path)),
+    }
 }
 
 /// Creates a small file by one exclusive open, mode 0600. Whether it was created is the answer.
@@ -510,7 +563,7 @@ pub enum Appended {
 /// Appends `bytes` by one `write(2)` to a file that is there: appends of several processes never interleave.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused or took only a part. What
+/// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused or twice took only a part. What
 /// it took stays: cutting it off could cut off another process's record.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
     match Appending::open(path)? {
@@ -550,24 +603,32 @@ impl<'a> Appending<'a> {
         file::names_of(&self.stat) > 1
     }
 
-    /// Appends `bytes`.
+    /// Appends `bytes`, which begin and end with a line break. Where the system takes only a part, they are appended once
+    /// more: the part is a torn line then, and what comes behind it is whole.
     ///
     /// # Errors
     /// As [`append`].
     pub(super) fn append(mut self, bytes: &[u8]) -> Result<Appended> {
-        let written = loop {
+        let done = Appended::Done {
+            size_before: file::Meta::from(&self.stat).size,
+        };
+        let written = self.write(bytes)?;
+        // Only the last line break is missing: whatever comes next begins with one.
+        let is_whole = |written: usize| written + 1 >= bytes.len();
+        if is_whole(written) || self.write(bytes).is_ok_and(is_whole) {
+            return Ok(done);
+        }
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        Err(Error::io("append all to", self.path)(full))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        loop {
             match self.file.write(bytes) {
                 Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other.map_err(Error::io("append to", self.path))?,
+                other => return other.map_err(Error::io("append to", self.path)),
             }
-        };
-        if written < bytes.len() {
-            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-            return Err(Error::io("append all to", self.path)(full));
         }
-        Ok(Appended::Done {
-            size_before: file::Meta::from(&self.stat).size,
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! needs to go on is made again by its next event; what cannot be made again is written out first.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ccsession::store::write::Durability;
 use ccsession::store::{Places, State};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::archive::{begun, said, write};
 use crate::cli::write_private;
 use crate::faults::can_inject;
-use crate::support::{ID, SESSION_START, Sandbox, as_client, event};
+use crate::support::{CCSESSION, ID, Run, Sandbox, as_client, event};
 
 /// What a power failure leaves of a file.
 const LOST: [&[u8]; 4] = [
@@ -156,58 +156,130 @@ fn an_owner_that_is_lost_is_written_again() {
     }
 }
 
-/// The calls of a hook that wait for the disk or give a file its name, in order.
-fn calls(sandbox: &Sandbox, payload: &Value) -> Vec<String> {
+/// The calls of a command that send bytes to the disk, wait for it or give a file its name, in order.
+fn calls_of(run: Run, sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     let trace = sandbox.path("trace");
-    let mut run = sandbox.run("strace").stdin(payload.to_string());
+    let mut run = run;
+    let traced = "trace=fsync,fdatasync,fadvise64,rename,renameat,renameat2,link,linkat";
     run.command
-        .args([
-            "-qq",
-            "-y",
-            "-e",
-            "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat",
-            "-o",
-        ])
-        .arg(&trace)
-        .arg(match payload["hook_event_name"].as_str() {
-            Some("SessionStart") => PathBuf::from(SESSION_START),
-            Some(other) => PathBuf::from(crate::support::hook_for(other)),
-            None => unreachable!(),
-        });
-    run.silent();
+        .args(["-f", "-qq", "-y", "-s", "4096", "-e", traced, "-o"]);
+    run.command.arg(&trace).args(arguments);
+    let output = run.output();
+    assert!(output.status.success(), "{output:?}");
     let lines = fs::read_to_string(trace).unwrap();
     lines.lines().map(str::to_owned).collect()
 }
 
-/// One file is synchronised, once: the record of a session that starts, before it gets its name, and before anything after it
-/// makes the file system write names out.
+fn calls(sandbox: &Sandbox, payload: &Value) -> Vec<String> {
+    let hook = crate::support::hook_for(payload["hook_event_name"].as_str().unwrap());
+    let run = sandbox.run("strace").stdin(payload.to_string());
+    calls_of(run, sandbox, &[hook])
+}
+
+fn is_sync(call: &&String) -> bool {
+    call.contains("fsync(") || call.contains("fdatasync(")
+}
+
+/// Where the call is that has all of these in it.
+#[track_caller]
+fn place_of(calls: &[String], parts: &[&str]) -> usize {
+    let place = calls
+        .iter()
+        .position(|call| parts.iter().all(|part| call.contains(part)));
+    place.unwrap_or_else(|| panic!("{parts:?} in {calls:#?}"))
+}
+
+/// A start waits for the disk once: for its record, which has its name then, so that the name is there, too.
 #[test]
-fn the_record_of_a_start_is_on_the_disk_before_it_has_its_name() {
+fn the_record_of_a_start_and_its_name_are_on_the_disk_before_the_hook_ends() {
     if !can_inject() {
         return;
     }
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     let calls_of_start = calls(&sandbox, &start);
-    let is_sync = |call: &String| call.starts_with("fsync") || call.starts_with("fdatasync");
-    assert_eq!(
-        calls_of_start.iter().filter(|call| is_sync(call)).count(),
-        1
-    );
-    let sync = calls_of_start.iter().position(is_sync).unwrap();
-    assert!(calls_of_start[sync].contains(&format!("/sessions/{ID}/.ccsession-tmp-")));
-    let named = |end: &str| {
-        calls_of_start
-            .iter()
-            .position(|call| call.contains(end))
-            .unwrap()
-    };
-    assert!(sync < named("/session.json\""), "{calls_of_start:?}");
-    assert!(sync < named("claude_session_shop\""), "{calls_of_start:?}");
+    assert_eq!(calls_of_start.iter().filter(is_sync).count(), 1);
+    let record = format!("/sessions/{ID}/session.json");
+    let named = place_of(&calls_of_start, &["rename", &format!("{record}\"")]);
+    let synced = place_of(&calls_of_start, &["sync(", &format!("{record}>")]);
+    assert!(named < synced, "{calls_of_start:#?}");
     for name in ["PreToolUse", "PostToolUse", "UserPromptSubmit"] {
         let calls = calls(&sandbox, &payload(name));
-        assert!(!calls.iter().any(is_sync), "{name}: {calls:?}");
+        assert!(
+            !calls.iter().any(|call| is_sync(&call)),
+            "{name}: {calls:?}"
+        );
     }
+    for name in ["PreToolUse", "PostToolUse"] {
+        let calls = calls(&sandbox, &payload(name));
+        assert_eq!(calls, [""; 0], "{name}");
+    }
+}
+
+/// What nobody waits for is on its way to the disk before it gets a name that was free: the pointer, and the record of a session
+/// that is first heard of in the middle.
+#[test]
+fn what_is_created_is_on_its_way_to_the_disk_before_it_has_its_name() {
+    if !can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let calls = calls(&sandbox, &payload("UserPromptSubmit"));
+    assert!(!calls.iter().any(|call| is_sync(&call)), "{calls:?}");
+    for name in [
+        format!("/sessions/{ID}/session.json"),
+        "/claude_session_shop".to_owned(),
+    ] {
+        let named = place_of(&calls, &["rename", &format!("{name}\"")]);
+        let temporary = calls[named].split('"').nth(1).unwrap();
+        let sent = place_of(
+            &calls,
+            &[
+                "fadvise64(",
+                &format!("{temporary}>"),
+                "POSIX_FADV_DONTNEED",
+            ],
+        );
+        assert!(sent < named, "{calls:#?}");
+    }
+}
+
+/// What a command has said to be done is on the disk, and so is its name.
+#[track_caller]
+fn check_kept(arguments: &[&str], file: &str) {
+    let (sandbox, _) = recorded();
+    let mut command = vec![CCSESSION];
+    command.extend(arguments);
+    let calls = calls_of(sandbox.run("strace"), &sandbox, &command);
+    let name = format!("{file}\"");
+    let is_named = |call: &String| call.contains("rename") && call.contains(&name);
+    let named = calls
+        .iter()
+        .rposition(is_named)
+        .unwrap_or_else(|| panic!("{calls:#?}"));
+    let temporary = calls[named].split('"').nth(1).unwrap();
+    let synced = place_of(&calls, &["sync(", &format!("{temporary}>")]);
+    assert!(synced < named, "{calls:#?}");
+    let dir = sandbox.path(file.trim_start_matches('/'));
+    let dir = format!("{}>", dir.parent().unwrap().display());
+    let kept = calls[named..]
+        .iter()
+        .any(|call| call.contains("fsync(") && call.contains(&dir));
+    assert!(kept, "{dir}: {calls:#?}");
+}
+
+#[test]
+fn what_a_command_has_done_is_on_the_disk_with_its_name() {
+    if !can_inject() {
+        return;
+    }
+    check_kept(&["store", "s-7"], "/pointers/claude_session_shop");
+    let record = format!("/state/sessions/{ID}/session.json");
+    check_kept(
+        &["clock-in", "--session", ID, "--note", "x", "--quiet"],
+        &record,
+    );
+    check_kept(&["install"], "/home/.claude/settings.json");
 }
 
 /// What is created can be read: all notes that one command line holds make a record that is, and one that would be too large

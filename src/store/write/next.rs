@@ -13,7 +13,7 @@ use rustix::fs::{Gid, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::{Durability, TEMPORARY, prepared, remove, rename_to_free};
+use super::{Durability, TEMPORARY, keep_name, prepared, remove, rename_to_free};
 use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
 use crate::store::{clock, file};
@@ -65,6 +65,7 @@ impl<'b> Next<'b> {
         if matches!(created, Ok(true)) {
             // It has no name any more that could be removed.
             let _ = self.temporary.into_temp_path().keep();
+            keep_name(&self.path, Durability::Synced)?;
         }
         created.map_err(|err| self::named("create", &self.path, err))
     }
@@ -85,13 +86,14 @@ impl<'b> Next<'b> {
         }
         let ours = self.temporary.path();
         match super::exchange(ours, &self.path) {
-            Ok(true) if says(ours, expected)? => Ok(true),
+            Ok(true) if says(ours, expected)? => self.keep_name(),
             Ok(true) => self.take_back().map(|()| false),
             // The file system cannot do that.
             Ok(false) => match rustix::fs::rename(ours, &self.path) {
                 Ok(()) => {
+                    let kept = self.keep_name();
                     let _ = self.temporary.into_temp_path().keep();
-                    Ok(true)
+                    kept
                 }
                 Err(errno) => self.put_into(errno),
             },
@@ -101,6 +103,11 @@ impl<'b> Next<'b> {
             },
             Err(err) => Err(err),
         }
+    }
+
+    /// Waits until it is on the disk that the file's name is its own now.
+    fn keep_name(&self) -> Result<bool> {
+        keep_name(&self.path, Durability::Synced).map(|()| true)
     }
 
     /// Gives the file that is under the temporary name its own again. Where that had a newer one, the newest gets it.
