@@ -10,7 +10,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -425,7 +424,7 @@ impl Archive {
         let mut piece = vec![0; PIECE];
         let mut bytes = 0;
         loop {
-            let read = file.read(&mut piece).map_err(Error::io("read", &path))?;
+            let read = file::read_some(&mut file, &mut piece).map_err(Error::io("read", &path))?;
             let Some(read_bytes) = piece.get(..read).filter(|read| !read.is_empty()) else {
                 break;
             };
@@ -563,7 +562,7 @@ impl Draft {
         let mut copy = Growing::beside(&path)?;
         let mut piece = vec![0; PIECE];
         loop {
-            let read = file.read(&mut piece).map_err(Error::io("read", &path))?;
+            let read = file::read_some(&mut file, &mut piece).map_err(Error::io("read", &path))?;
             match piece.get(..read).filter(|read| !read.is_empty()) {
                 Some(read) => copy.write(read)?,
                 None => break,

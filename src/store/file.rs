@@ -232,6 +232,19 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
     }
 }
 
+/// Reads once, and again where a signal interrupted that.
+///
+/// # Errors
+/// What the system said.
+pub fn read_some(file: &mut (impl Read + ?Sized), room: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(room) {
+            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 /// Whether this is a socket.
 pub fn is_socket(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| kind(&stat) == FileType::Socket)

@@ -109,8 +109,8 @@ impl Source {
 impl Read for Source {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(file) => file.read(room),
-            Self::Packed(text, _) => text.read(room),
+            Self::Plain(file) => file::read_some(file, room),
+            Self::Packed(text, _) => file::read_some(text, room),
             Self::Sealed => Err(io::Error::other(NO_SIZE)),
         }
     }
@@ -148,8 +148,15 @@ mod with_zstd {
 
     /// What the compressed file says, and how long it says that this is.
     pub(super) fn unpack(file: File) -> io::Result<(Text, Option<u64>)> {
-        let mut head = [0; HEAD];
-        let length = file.read_at(&mut head, 0)?;
+        let (mut head, mut length) = ([0; HEAD], 0);
+        while length < HEAD {
+            match file.read_at(head.get_mut(length..).unwrap_or_default(), length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(err),
+            }
+        }
         let size = get_frame_content_size(head.get(..length).unwrap_or_default());
         let text = Decoder::new(file)?;
         Ok((Box::new(text), size.ok().flatten()))

@@ -393,6 +393,28 @@ fn a_call_that_fails_costs_at_most_what_it_was_for() {
     println!("{runs} faults");
 }
 
+/// A signal, or a file system that is nearly full, can have a write take less than it was given.
+#[test]
+fn a_write_that_takes_a_part_is_made_again() {
+    if !can_inject() {
+        return;
+    }
+    for part in [1, 10, 100] {
+        let sandbox = lived_in();
+        let call = event(
+            "PreToolUse",
+            OLD,
+            json!({"tool_name": "Bash", "tool_use_id": "t7"}),
+        );
+        let fault = format!("write:retval={part}:when=1");
+        traced(&sandbox, PRE_TOOL_USE, &fault, &call).silent();
+        let journal = json_lines(&sandbox.session(OLD).join("events.jsonl"));
+        let recorded = journal.iter().filter(|line| line["tool_use_id"] == "t7");
+        assert_eq!(recorded.count(), 1, "{part}");
+        assert!(!is_said(&sandbox), "{part}");
+    }
+}
+
 /// Makes what was left behind as old as a cleanup asks for.
 #[track_caller]
 pub(crate) fn age_leftovers(sandbox: &Sandbox) {

@@ -111,7 +111,7 @@ fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
     let mut piece = vec![0; PIECE];
     let failed = failed("decompress");
     loop {
-        match text.read(&mut piece) {
+        match file::read_some(&mut text, &mut piece) {
             Ok(0) => break,
             Ok(read) => growing.write(piece.get(..read).unwrap_or_default())?,
             Err(err) => return Err(failed(err)),
