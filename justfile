@@ -58,6 +58,75 @@ corpus dir *args:
 ci:
     .ci/run
 
+# Every recipe of the harness that cargo test does not have, in its short form
+[group('harness')]
+harness: programs
+    tests/harness/short
+
+# What another user plants, before uid 1000 and root; SIZE questions while it changes (--peer FILE: a Python helper beside us)
+[group('harness')]
+harness-hostile *args: programs
+    tests/harness/hostile.py {{args}}
+
+# A /tmp that is full, read-only, another's or gone: SIZE KiB of room
+[group('harness')]
+harness-private-tmp *args: programs
+    tests/harness/private_tmp.py {{args}}
+
+# Every system call of every hook and command fails with each of eight errors: SIZE of them, or 0 for all
+[group('harness')]
+harness-inject *args: programs
+    tests/harness/inject.py {{args}}
+
+# Reads and writes that do less than they were asked for: SIZE sessions
+[group('harness')]
+harness-lie *args: programs
+    tests/harness/lie.py {{args}}
+
+# SIGKILL at every system call, and SIZE times at random moments
+[group('harness')]
+harness-kill *args: programs
+    tests/harness/kill.py {{args}}
+
+# Power cuts on ext4 with five kinds of mount options: SIZE of them
+[group('harness')]
+harness-cut *args: programs
+    tests/harness/cut.py {{args}}
+
+# Clocks that jump: SIZE orders of jumps
+[group('harness')]
+harness-clock *args: programs
+    tests/harness/clock.py {{args}}
+
+# Descriptors, file sizes, memory, stack, streams: SIZE limits of each kind
+[group('harness')]
+harness-limits *args: programs
+    tests/harness/limits.py {{args}}
+
+# Fuzzing: SIZE executions of each target, or of those that are named
+[group('harness')]
+harness-fuzz *args:
+    tests/harness/fuzz.py {{args}}
+
+# Stores against readers, sweeps and ends: SIZE times the full form
+[group('harness')]
+harness-races *args:
+    tests/harness/races.py {{args}}
+
+# How every hook and command opens files
+[group('harness')]
+harness-audit *args: programs
+    tests/harness/audit.py {{args}}
+
+# Twenty sessions, kills, a cleanup each minute: SIZE minutes
+[group('harness')]
+harness-soak *args: programs
+    tests/harness/soak.py {{args}}
+
+[private]
+programs:
+    cargo build --locked --bins --quiet
+
 # Build the release programs, static on Linux
 [group('build')]
 build:

@@ -34,6 +34,7 @@ mod due;
 mod faults;
 mod follow;
 mod full_disk;
+mod fuzz;
 mod hooks;
 mod hostile;
 mod identity;

@@ -18,6 +18,7 @@ use ccsession::store::pointer::{Pointers, Reading, Standing};
 use ccsession::store::write::Durability;
 use ccsession::store::{Error, Places, State, clock};
 
+use crate::bad_input::is_torture;
 use crate::pointer::{at_once, civil, in_utc, place, put, set_aside};
 use crate::support::{SESSION_START, Sandbox, event, text};
 
@@ -25,8 +26,13 @@ const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 const STALE: i64 = 25 * 60 * 60;
 
 fn by_form(short: usize, full: usize) -> usize {
-    let is_full = std::env::var_os("CCSESSION_TORTURE").is_some_and(|form| form == "full");
-    if is_full { full } else { short }
+    if is_torture() { full * times() } else { short }
+}
+
+/// How many times the full form is wanted: `CCSESSION_TIMES`.
+fn times() -> usize {
+    let times = std::env::var("CCSESSION_TIMES").ok();
+    times.and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
 /// A pointer directory and, where it is there, the state whose lock orders stores and removals.
@@ -161,7 +167,8 @@ fn read_by_hand(path: &Path, seen: &Seen) {
 
 #[test]
 fn a_hundred_writers_tear_nothing_and_lose_nothing() {
-    let (writers, stores) = (by_form(16, 100), by_form(100, 1000));
+    let writers = if is_torture() { 100 } else { 16 };
+    let stores = by_form(100, 1000);
     let sandbox = Sandbox::new();
     let place = Place::new(&sandbox);
     place
@@ -225,7 +232,7 @@ struct Tally {
     failed: usize,
 }
 
-/// Plays rounds of: `plant` puts something there, then two threads `remove` while a third `store`s. Both say whether
+/// Plays rounds of: `plant` puts something there, then two threads (four in the full form) `remove` while another `store`s. Both say whether
 /// they worked.
 fn play(
     name: &str,
@@ -234,16 +241,16 @@ fn play(
     remove: impl Fn(Pointers<'_>) -> bool + Sync,
     store: impl Fn(&SessionId) -> bool + Sync,
 ) -> Tally {
-    const REMOVERS: usize = 2;
+    let removers = if is_torture() { 4 } else { 2 };
     let rounds = by_form(1000, 20_000);
-    let (begin, end) = (Barrier::new(REMOVERS + 2), Barrier::new(REMOVERS + 2));
+    let (begin, end) = (Barrier::new(removers + 2), Barrier::new(removers + 2));
     let (removing, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let check = |worked: bool| failed.fetch_add(usize::from(!worked), Ordering::SeqCst);
     let path = place.path();
     let started = Instant::now();
     let mut tally = Tally::default();
     thread::scope(|scope| {
-        for remover in 0..REMOVERS {
+        for remover in 0..removers {
             let (begin, end, removing, remove) = (&begin, &end, &removing, &remove);
             scope.spawn(move || {
                 for round in 0..rounds {
@@ -268,7 +275,7 @@ fn play(
             moments
         });
         for round in 0..rounds {
-            removing.store(REMOVERS, Ordering::SeqCst);
+            removing.store(removers, Ordering::SeqCst);
             plant(&path);
             begin.wait();
             end.wait();
@@ -492,7 +499,7 @@ fn a_store_does_not_wait_long_for_the_lock() {
 #[track_caller]
 fn check_cleaners(with_state: bool) {
     const CLEANERS: usize = 4;
-    let count = by_form(2000, 10_000);
+    let count = if is_torture() { 10_000 } else { 2000 };
     let sandbox = Sandbox::new();
     for n in 0..count {
         place(&sandbox, &format!("stale-{n}"), "old", STALE);

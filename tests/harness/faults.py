@@ -1,0 +1,174 @@
+"""One command of ours under strace, at one of its system calls: the scenarios, their calls, and what holds whatever happens.
+
+`inject.py` lets the call fail, `kill.py` kills the process there.
+"""
+
+import collections
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from stage import PATIENCE, Stage, event, hook_for, is_whole_pointer
+
+OLD, NEW = "old-1", "new-1"
+# Memory and the process's own beginning are the loader's and the allocator's; sleeping and exiting cannot fail.
+NOT_OURS = set("""execve exit exit_group brk mmap munmap mprotect madvise mremap arch_prctl set_tid_address set_robust_list rseq
+    prlimit64 rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack futex clock_nanosleep nanosleep sched_yield restart_syscall
+    getpid gettid getppid geteuid getuid getegid getgid wait4 waitid sched_getaffinity""".split())
+COMMANDS = {
+    "session-start": ("hook", "SessionStart", NEW),
+    "session-start (resume)": ("hook", "SessionStart", OLD),
+    "pre-tool-use": ("hook", "PreToolUse", OLD),
+    "pre-tool-use (first heard of)": ("hook", "PreToolUse", NEW),
+    "post-tool-use": ("hook", "PostToolUse", OLD),
+    "session-event (prompt)": ("hook", "UserPromptSubmit", NEW),
+    "session-event (stop)": ("hook", "Stop", OLD),
+    "session-event (end)": ("hook", "SessionEnd", OLD),
+    "store": ("cli", "store", NEW),
+    "current": ("cli", "current"),
+    "clock-in": ("cli", "clock-in", "--session", OLD, "--note", "a note", "--quiet"),
+    "clock-out": ("cli", "clock-out", OLD),
+    "cleanup": ("cli", "cleanup"),
+    "install": ("cli", "install"),
+}
+SETTINGS = '{\n  "model": "opus"\n}\n'
+
+
+class Scenario:
+    """A place with a past, to which it can be set back, and a command to be run there."""
+
+    def __init__(self, name):
+        self.name, (self.kind, *self.words) = name, COMMANDS[name]
+        self.stage = Stage().swept()
+        stage = self.stage
+        path = stage.transcript(OLD)
+        stage.hook("SessionStart", OLD, source="startup", transcript_path=str(path))
+        stage.hook("PreToolUse", OLD, tool_name="Bash", tool_use_id="t1")
+        stage.transcript("ended-1")
+        stage.hook("SessionStart", "ended-1", source="clear")
+        stage.hook("SessionEnd", "ended-1", env={"CCSESSION_ARCHIVE_AUTO": "true"}, reason="other")
+        stage.hook("SessionStart", OLD, source="resume")
+        settings = stage.home / ".claude/settings.json"
+        settings.write_text(SETTINGS)
+        settings.chmod(0o600)
+        stale = stage.pointers / "claude_session_gone"
+        stale.write_text("s-gone\n2026-01-01T00:00:00.000000\n")
+        stale.chmod(0o600)
+        os.utime(stale, (0, 1767225600))
+        for name in ("home", "pointers"):
+            subprocess.run(["cp", "-a", stage.dir / name, stage.dir / f"{name}.before"], check=True)
+
+    def reset(self):
+        for name in ("home", "pointers"):
+            shutil.rmtree(self.stage.dir / name, ignore_errors=True)
+            subprocess.run(["cp", "-a", self.stage.dir / f"{name}.before", self.stage.dir / name], check=True)
+        # Otherwise a start would leave a cleanup behind.
+        for stamp in ("sweep", "daily"):
+            os.utime(self.stage.state / stamp)
+
+    def command(self):
+        if self.kind == "hook":
+            return [self.stage.program(hook_for(self.words[0]))]
+        return [self.stage.program("ccsession"), *self.words]
+
+    def payload(self):
+        if self.kind != "hook":
+            return ""
+        more = {"source": "clear", "reason": "other", "tool_name": "Bash", "tool_use_id": "t2", "prompt": "x"}
+        return event(self.words[0], self.words[1], cwd=str(self.stage.project), **more)
+
+    def under_strace(self, *arguments):
+        # A start that archived by itself would leave a cleanup behind, which goes on while the place is set back.
+        return self.stage.run(["strace", "-f", "-qq", *arguments, *self.command()], stdin=self.payload(),
+                              CCSESSION_ARCHIVE_AUTO="true" if self.kind == "cli" else "false")
+
+    def calls(self):
+        """The calls that can fail, each as (name, the how many-th in its thread)."""
+        self.reset()
+        trace = self.stage.dir / "trace"
+        done = self.under_strace("-o", trace)
+        assert done.returncode == 0, (self.name, done)
+        counts, found, is_own = collections.Counter(), [], False
+        for line in trace.read_text(errors="replace").splitlines():
+            thread, _, rest = line.partition(" ")
+            if not (match := re.match(r"\s*(\w+)\(", rest)):
+                continue
+            call = match[1]
+            counts[thread, call] += 1
+            # What comes before the program's own first call is the loader's.
+            is_own = is_own or "F_GETFD" in rest or call == "poll"
+            if is_own and call not in NOT_OURS:
+                found.append((call, counts[thread, call]))
+        return list(dict.fromkeys(found))
+
+    def judge(self, done, is_killed):
+        """What is wrong after the command, and after the next ones."""
+        stage, wrong = self.stage, []
+        if not is_killed:
+            allowed = (0,) if self.kind == "hook" else (0, 1)
+            if done.returncode not in allowed:
+                wrong.append(f"status {done.returncode} {done.stderr.decode(errors='replace')[-200:]!r}")
+            if self.kind == "hook" and (done.stdout or done.stderr):
+                wrong.append(f"it speaks: {done.stdout + done.stderr!r}")
+            if self.kind == "cli" and done.returncode == 1 and not done.stderr.startswith(b"ccsession: "):
+                wrong.append(f"it does not say why: {done.stderr!r}")
+        wrong += self.standing()
+        age(stage)
+        for what, next_one in (("cleanup", stage.ccsession("cleanup", CCSESSION_ARCHIVE_AUTO="true")),
+                               ("the next prompt", stage.hook("UserPromptSubmit", OLD, prompt="x")),
+                               ("archive verify", stage.ccsession("archive", "verify")),
+                               ("clock-out", stage.ccsession("clock-out", OLD)),
+                               ("uninstall", stage.ccsession("uninstall"))):
+            if next_one.returncode or (what != "cleanup" and next_one.stderr):
+                wrong.append(f"{what} afterwards: {next_one.stderr.decode(errors='replace')[-200:]}")
+        if (stage.home / ".claude/settings.json").read_text() != SETTINGS:
+            wrong.append("the settings are not what they were")
+        if left := stage.leftovers():
+            wrong.append(f"left behind: {left[0]}")
+        if stage.record(OLD)["session_id"] != OLD:
+            wrong.append("the record is another's")
+        for name in (OLD, NEW):
+            path = stage.state / "sessions" / name / "session.json"
+            if path.exists() and stage.record(name)["session_id"] != name:
+                wrong.append(f"the record of {name} is another's")
+        return wrong
+
+    def standing(self):
+        """The old values, or the new ones."""
+        stage, wrong = self.stage, []
+        before = stage.dir / "home.before/state/sessions" / OLD
+        now = stage.state / "sessions" / OLD
+        if not (now / "events.jsonl").read_bytes().startswith((before / "events.jsonl").read_bytes()):
+            wrong.append("events are gone")
+        try:
+            stage.record(OLD)
+        except ValueError:
+            wrong.append("the record is torn")
+        pointer = stage.pointers / "claude_session_shop"
+        if pointer.exists() and is_whole_pointer(pointer) not in (OLD, NEW):
+            wrong.append(f"the pointer is {pointer.read_bytes()!r}")
+        settings = (stage.home / ".claude/settings.json").read_text()
+        try:
+            json.loads(settings)
+        except ValueError:
+            wrong.append(f"the settings are {settings[:60]!r}")
+        return wrong
+
+
+def age(stage):
+    """Makes what was left behind as old as a cleanup asks for."""
+    old = time.time() - 25 * 60 * 60
+    for path in map(Path, stage.leftovers()):
+        os.utime(path, (old, old), follow_symlinks=False)
+        if match := re.match(r"(\.ccsession-gone-\d+)-\d+-(.*)", path.name):
+            # When a pointer was set aside is in its name, by the boot clock: this is before the last boot.
+            path.rename(path.with_name(f"{match[1]}-{2**64 - 1}-{match[2]}"))
+    # Once a day only a cleanup looks below the client's folder.
+    for stamp in ("daily", "sweep"):
+        path = stage.state / stamp
+        if path.exists():
+            os.utime(path, (old, old))
