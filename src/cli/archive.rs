@@ -28,6 +28,9 @@ use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Error, State, clock, project, shown, tombstones};
 
+/// The most bytes of a line that are read at once.
+const MAX_PIECE: u64 = 1 << 20;
+
 pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     let state = context.state()?;
     let _lock = match &state {
@@ -326,15 +329,26 @@ fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
     })
 }
 
-/// Reads line by line; what is not UTF-8 is replaced.
+/// Reads line by line; what is not UTF-8 is replaced. A line of any length is read in little memory: one that is very long
+/// comes in pieces, of which the last has the line break.
 fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
     let mut reader = BufReader::new(text);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        each(&String::from_utf8_lossy(&line));
-        line.clear();
+    let mut piece = Vec::new();
+    loop {
+        let room = MAX_PIECE.saturating_sub(piece.len() as u64);
+        let read = (&mut reader).take(room).read_until(b'\n', &mut piece)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        // Half a character at the end of a piece belongs to the next one.
+        let whole = match std::str::from_utf8(&piece) {
+            Err(err) if err.error_len().is_none() && read > 0 => err.valid_up_to(),
+            _ => piece.len(),
+        };
+        let rest = piece.split_off(whole);
+        each(&String::from_utf8_lossy(&piece));
+        piece = rest;
     }
-    Ok(())
 }
 
 fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) -> Result<Status> {
@@ -345,9 +359,10 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
     for archived in found.readable() {
         let id = &archived.manifest.session_id;
         let mut number = 0_u64;
-        let mut is_named = false;
+        let (mut is_named, mut is_begun) = (false, false);
         let each = |line: &str| {
-            number += 1;
+            number += u64::from(!is_begun);
+            is_begun = !line.ends_with('\n');
             if !line.to_lowercase().contains(&wanted) || args.ids && is_named {
                 return;
             }

@@ -28,6 +28,7 @@ mod timeline;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -50,6 +51,7 @@ pub fn main() -> u8 {
     write::open_closed_streams();
     // That nobody reads on is known by the error of a write; without Rust's own start a signal would come before it.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+    fail_without_memory();
     run(std::env::args_os().collect())
 }
 
@@ -120,6 +122,15 @@ fn run_verb(verb: Verb) -> u8 {
         status::of(&err)
     });
     status as u8
+}
+
+/// Where memory cannot be had, the standard library says so on stderr and aborts, which nothing can take back. That is a failure
+/// like others, with its status, and no signal.
+fn fail_without_memory() {
+    let always = Arc::new(AtomicBool::new(true));
+    let status = Status::Failed as i32;
+    let aborts = signal_hook::consts::SIGABRT;
+    let _ = signal_hook::flag::register_conditional_shutdown(aborts, status, always);
 }
 
 /// Lets this process have as many open files as it may: a session's journal may have more parts than are usual.

@@ -357,10 +357,13 @@ impl Archive {
         // `2026-11-28-general-{id}`: a UUID has 36 characters.
         const UUID: usize = 36;
         let stem = self.stem.with("");
-        let end = stem.len().checked_sub(UUID).and_then(|at| stem.get(at..));
-        let is_uuid = |end: &&str| end.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+        let place = stem.len().checked_sub(UUID);
+        let end = place.and_then(|at| stem.split_at_checked(at));
+        let is_uuid = |(focus, end): &(&str, &str)| {
+            focus.ends_with('-') && end.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        };
         match end.filter(is_uuid) {
-            Some(id) => id.parse().ok(),
+            Some((_, id)) => id.parse().ok(),
             None => Some(self.manifest().ok()??.session_id),
         }
     }

@@ -749,7 +749,14 @@ pub fn make_dir(path: &Path) -> Result<bool> {
     match rustix::fs::mkdir(path, Mode::RWXU) {
         Ok(()) => {
             // A umask may have taken from the owner what mkdir was asked for.
-            rustix::fs::chmod(path, Mode::RWXU).map_err(Error::io("create", path))?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let allowed = match rustix::fs::open(path, flags, Mode::empty()) {
+                Ok(made) => rustix::fs::fchmod(&made, Mode::RWXU),
+                // It took even the right to look inside.
+                Err(Errno::ACCESS) => rustix::fs::chmod(path, Mode::RWXU),
+                Err(errno) => Err(errno),
+            };
+            allowed.map_err(Error::io("create", path))?;
             Ok(true)
         }
         Err(Errno::EXIST) => Ok(false),

@@ -215,3 +215,55 @@ fn with_few_descriptors_a_verb_does_it_or_says_why_not() {
     assert_eq!(sandbox.record(ID)["started_at"], before["started_at"]);
     sandbox.assert_no_leftovers();
 }
+
+#[test]
+fn without_memory_a_verb_fails_and_no_signal_ends_it() {
+    let sandbox = Sandbox::just_swept();
+    ended(&sandbox, ID);
+    // With less, the system cannot start a program that is linked dynamically.
+    for mib in [36, 48, 64, 96, 160, 400] {
+        let limits = format!("ulimit -v {}", mib * 1024);
+        for arguments in [
+            &["list"][..],
+            &["stats", "--all"],
+            &["clock-out", ID],
+            &["archive", "show", ID, "--transcript"],
+            &["import"],
+            &["doctor"],
+        ] {
+            let output = limited(&sandbox, &limits, Path::new(CCSESSION), arguments).output();
+            let status = output.status.code();
+            assert!(
+                matches!(status, Some(0 | 1 | 3 | 5)),
+                "{mib} {arguments:?} {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_line_of_any_length_is_shown_whole() {
+    let sandbox = Sandbox::just_swept();
+    ended(&sandbox, ID);
+    let path = sandbox
+        .home()
+        .join(format!(".claude/projects/-shop/{ID}.jsonl"));
+    // A character of three bytes is cut at the end of some piece.
+    let long = said(&[&"€ and more ".repeat(300_000), "short"]);
+    write(&path, &long);
+    sandbox.ccsession(["clock-out", ID]).stdout();
+    let shown = sandbox
+        .ccsession(["archive", "show", ID, "--transcript"])
+        .stdout();
+    assert!(shown == long, "{} {}", shown.len(), long.len());
+    let found = sandbox.ccsession(["archive", "search", "short"]).stdout();
+    let text = sandbox
+        .ccsession(["archive", "show", ID, "--no-pager"])
+        .stdout();
+    let line = text
+        .lines()
+        .position(|line| line.contains("short"))
+        .unwrap()
+        + 1;
+    assert!(found.contains(&format!("{ID}:{line}: ")), "{found}");
+}
