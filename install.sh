@@ -121,8 +121,14 @@ put() {
 
 install_programs() {
     mkdir -p "$bin" "$libexec"
-    # An older install may have left it open to others.
+    # An older install, or another program under an open umask, may have left these to everybody.
     chmod go-w "$libexec"
+    for folder in "$prefix/libexec" "$bin" "$prefix"; do
+        [ "$(owner_of "$folder")" = "$(id -u)" ] || continue
+        [ -n "$(find "$folder/." -prune -perm -002 ! -perm -1000)" ] || continue
+        chmod o-w "$folder"
+        say "closed $folder to others, who could have replaced what Claude Code runs"
+    done
     put "$built/ccsession" "$bin/ccsession"
     # The hooks are one program under four names: what one has read into memory, the next one finds there.
     put "$built/session-event" "$libexec/session-event"
@@ -195,6 +201,8 @@ build
 install_programs
 if [ "$register" = yes ]; then
     "$bin/ccsession" install
+    # What else would let others in is not this script's to change.
+    "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :
 fi
 case :$PATH: in
     *":$bin:"*) ;;

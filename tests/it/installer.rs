@@ -105,17 +105,26 @@ fn nothing_is_installed_in_another_users_home() {
 fn what_is_installed_is_the_users_alone_to_change_under_any_umask() {
     for umask in ["000", "002", "022", "077"] {
         let sandbox = sandbox();
-        // As an older install may have left it.
-        let libexec = sandbox.home().join(".local/libexec/ccsession");
+        // As an older install, or another program, may have left them.
+        let local = sandbox.home().join(".local");
+        let libexec = local.join("libexec/ccsession");
         fs::create_dir_all(&libexec).unwrap();
-        fs::set_permissions(&libexec, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::create_dir_all(local.join("bin")).unwrap();
+        for open in ["", "bin", "libexec", "libexec/ccsession"] {
+            let open = local.join(open);
+            fs::set_permissions(open, fs::Permissions::from_mode(0o777)).unwrap();
+        }
         let output = installer(&sandbox, umask, &[]).output();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let said = text(&output.stdout);
         assert!(!said.contains("could not show"), "{umask}: {output:?}");
         for (path, _, mode) in all_below(&sandbox.home()) {
-            assert_eq!(mode & 0o022, 0, "{umask}: {}", path.display());
+            assert_eq!(mode & 0o002, 0, "{umask}: {}", path.display());
         }
+        assert!(
+            said.contains(&format!("closed {} to others", local.display())),
+            "{said}"
+        );
         for hook in HOOKS {
             assert_eq!(crate::support::mode(&libexec.join(hook)), 0o755);
         }
@@ -155,4 +164,18 @@ fn nothing_is_written_through_a_link_in_a_programs_place() {
             .unwrap()
             .is_file()
     );
+}
+
+/// A folder that is not the script's to change.
+#[test]
+fn who_else_could_change_the_settings_is_said() {
+    let sandbox = sandbox();
+    let claude = sandbox.home().join(".claude");
+    fs::create_dir(&claude).unwrap();
+    fs::set_permissions(&claude, fs::Permissions::from_mode(0o777)).unwrap();
+    let output = installer(&sandbox, "022", &[]).output();
+    let said = text(&output.stdout);
+    let found = format!("FAULT access: everybody may write to {}", claude.display());
+    assert!(said.contains(&found), "{said}");
+    assert_eq!(crate::support::mode(&claude), 0o777);
 }

@@ -75,8 +75,18 @@ fn what_was_left_in_the_clients_folders_goes_with_the_days_work() {
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
     let claude = sandbox.home().join(".claude");
-    let left = [&claude, &claude.join("projects/-shop")]
-        .map(|folder| folder.join(".ccsession-tmp-0123456789abcdef"));
+    let in_project = ["install", "--scope", "project"];
+    crate::install::client(&sandbox, "echo '2.1.329 (Claude Code)'");
+    crate::install::libexec(&sandbox.path("libexec"));
+    crate::install::ccsession(&sandbox, in_project).stdout();
+    let left = [
+        claude.clone(),
+        claude.join("projects/-shop"),
+        claude.join("session-env/s-1"),
+        sandbox.home().join(".config/systemd/user"),
+        sandbox.project().join(".claude"),
+    ];
+    let left = left.map(|folder| folder.join(".ccsession-tmp-0123456789abcdef"));
     let (old, new) = (&left, claude.join(".ccsession-tmp-of-one-that-runs"));
     for path in old {
         write(path, "a part of something");
@@ -88,5 +98,26 @@ fn what_was_left_in_the_clients_folders_goes_with_the_days_work() {
     a_day_later(&sandbox);
     sandbox.ccsession(["cleanup"]).stdout();
     assert_eq!(temporary(&sandbox), [new]);
+    assert!(left.iter().all(|path| !path.exists()), "{left:?}");
     assert!(transcript.exists());
+}
+
+/// No cleanup knows where metrics are published; the next ones do.
+#[test]
+fn what_was_left_beside_a_file_of_metrics_goes_with_the_next_one() {
+    let sandbox = Sandbox::just_swept();
+    let out = sandbox.path("metrics/ccsession.prom");
+    let (old, new) = (
+        out.with_file_name(".ccsession-tmp-0123456789abcdef"),
+        out.with_file_name(".ccsession-tmp-of-one-that-runs"),
+    );
+    for path in [&old, &new] {
+        write(path, "a part of something");
+    }
+    let file = fs::File::options().append(true).open(&old).unwrap();
+    let day = SystemTime::now() - Duration::from_secs(86_400);
+    file.set_modified(day).unwrap();
+    let arguments = ["metrics", "--output", out.to_str().unwrap()];
+    sandbox.ccsession(arguments).silent();
+    assert!(out.exists() && new.exists() && !old.exists());
 }
