@@ -440,8 +440,9 @@ def left(of: str, stages: tuple[str, ...]) -> dict:
             turn("", probe("outer-1", hold("outer-1")), left("outer-1", STAGES),
                  bash(LEFT["both"].format(ask_later("away", "outer-1", *STAGES, at="@RUN@/side/project")))),
             turn("", probe("outer-2", f"{deep('@INNER@')} -p 'RUN:inner hello' </dev/null; {probed('outer-3')}")),
+            # Nothing tells that this one was started from within: the pointer is its own, once it is there.
             turn("", bash("(setsid @INNER@ -p 'RUN:behind hello' </dev/null >/dev/null 2>&1 &)")),
-            turn("", probe("outer-4", hold("outer"))),
+            turn("", probe("outer-4", hold("outer"), pointer="-")),
             DONE,
         ],
         "inner": [
@@ -479,7 +480,6 @@ def within(client: Client) -> None:
     client.wait_held("outer")
     client.wait_held("behind")
     client.running += 1
-    # Nothing tells any more that it was started from within.
     client.look("behind", live=["outer-1", "behind-1"], pointer="behind-1")
     client.ask_strays("inner-gone", *of_outer, *of_inner)
     client.let_go("outer")
