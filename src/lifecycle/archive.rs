@@ -12,7 +12,7 @@ mod text;
 
 pub use restore::{Restored, open_part, restore};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -50,6 +50,11 @@ const OPENING: usize = 100;
 /// How much of a subagent's id or a file's name is in the name of its copy: with the longest focus and session id, and what such a name
 /// waits under, it has 255 bytes at most.
 const MAX_NAME: usize = 24;
+/// How the ending of a copy of a subagent's transcript begins.
+const AGENT: &str = ".agent-";
+/// The same of another file.
+const FILE: &str = ".file-";
+const ENDINGS: [&str; 2] = [AGENT, FILE];
 
 /// What is wanted of an archive.
 #[derive(Debug, Default)]
@@ -295,21 +300,12 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
 
 /// Whether all other files are there.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
-    let has = |kind: Kind, size: u64, is_its: &dyn Fn(&Part) -> bool| {
-        let mut parts = manifest.parts.iter().filter(|part| part.kind == kind);
-        parts.any(|part| is_its(part) && part.original_bytes >= Some(size))
-    };
+    let known = Known::of(manifest);
+    let is_there = |part: &&Part, file: &ClientFile| part.original_bytes >= Some(file.size);
     let mut agents = files.agents.iter();
     let mut others = files.others.iter();
-    agents.all(|(agent, file)| {
-        has(Kind::Subagent, file.size, &|part| {
-            name_of(part) == agent.path.file_name()
-        })
-    }) && others.all(|file| {
-        has(Kind::File, file.size, &|part| {
-            part.original.as_deref() == Some(&file.place)
-        })
-    })
+    agents.all(|(agent, file)| known.agent(agent).any(|part| is_there(&part, file)))
+        && others.all(|file| known.file(file).any(|part| is_there(&part, file)))
 }
 
 /// Notes in the record that the session is archived.
@@ -568,19 +564,17 @@ impl Sources {
         }
         text::add(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
-        for (ending, (agent, file)) in self.agents_by_ending(before) {
-            let longer = |part: &Part| {
-                let is_its = name_of(part) == agent.path.file_name();
-                is_its && part.kind == Kind::Subagent && part.original_bytes > Some(file.size)
-            };
-            if !before.is_some_and(|before| before.manifest.parts.iter().any(longer)) {
+        let known = before.map_or_else(Known::default, |before| Known::of(&before.manifest));
+        for (ending, (agent, file)) in self.agents_by_ending(&known) {
+            let mut copies = known.agent(agent);
+            if !copies.any(|part| part.original_bytes > Some(file.size)) {
                 let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
                 writer.set_original(file.place.clone(), Some(file.size));
                 parts.copy_transcript(&agent.path, writer, None)?;
             }
             parts.copy_meta(agent, file, &ending.replace(".jsonl.zst", ".meta.json"))?;
         }
-        for (ending, file) in self.others_by_ending(before) {
+        for (ending, file) in self.others_by_ending(&known) {
             parts.copy_other(file, &ending)?;
         }
         if let Some(before) = before {
@@ -594,14 +588,11 @@ impl Sources {
     }
 
     /// The subagents, each with an ending for its copy that no other part has, one of the archive `before` neither.
-    fn agents_by_ending(
-        &self,
-        before: Option<&Archived>,
-    ) -> BTreeMap<String, &(AgentFile, ClientFile)> {
+    fn agents_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &(AgentFile, ClientFile)> {
         let mut by_ending = BTreeMap::new();
         for agent in &self.files.agents {
             let is_its = |part: &Part| name_of(part) == agent.0.path.file_name();
-            let name = ("agent-", agent.0.agent_id.as_str(), ".jsonl.zst");
+            let name = (AGENT, agent.0.agent_id.as_str(), ".jsonl.zst");
             let ending = free_ending(name, before, is_its, &by_ending);
             by_ending.insert(ending, agent);
         }
@@ -609,35 +600,76 @@ impl Sources {
     }
 
     /// The other files, likewise.
-    fn others_by_ending(&self, before: Option<&Archived>) -> BTreeMap<String, &ClientFile> {
+    fn others_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
             let is_its = |part: &Part| part.original.as_deref() == Some(&file.place);
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            let ending = free_ending(("file-", &name, ".zst"), before, is_its, &by_ending);
+            let ending = free_ending((FILE, &name, ".zst"), before, is_its, &by_ending);
             by_ending.insert(ending, file);
         }
         by_ending
     }
 }
 
+/// The parts of an archive, found by what each is a copy of, and by how its name ends: a session may have ten thousand.
+#[derive(Default)]
+struct Known<'a> {
+    agents: HashMap<&'a OsStr, Vec<&'a Part>>,
+    files: HashMap<&'a str, Vec<&'a Part>>,
+    endings: HashMap<&'a str, Vec<&'a Part>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(manifest: &'a Manifest) -> Self {
+        let mut known = Self::default();
+        for part in &manifest.parts {
+            let name = part.name.as_str();
+            let endings = ENDINGS.into_iter();
+            for ending in endings.filter_map(|begin| name.get(name.rfind(begin)?..)) {
+                known.endings.entry(ending).or_default().push(part);
+            }
+            match (part.kind, name_of(part), part.original.as_deref()) {
+                (Kind::Subagent, Some(name), _) => known.agents.entry(name).or_default().push(part),
+                (Kind::File, _, Some(place)) => known.files.entry(place).or_default().push(part),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// The copies of a subagent's transcript.
+    fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a Part> {
+        let found = agent
+            .path
+            .file_name()
+            .and_then(|name| self.agents.get(name));
+        found.into_iter().flatten().copied()
+    }
+
+    /// The copies of another file of the client's.
+    fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a Part> {
+        let found = self.files.get(file.place.as_str());
+        found.into_iter().flatten().copied()
+    }
+}
+
 /// An ending for a copy that no other part has, one of the archive `before` neither.
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
-    before: Option<&Archived>,
+    before: &Known<'_>,
     is_its: impl Fn(&Part) -> bool,
     taken: &BTreeMap<String, T>,
 ) -> String {
     let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let name: String = name.chars().filter(is_safe).take(MAX_NAME).collect();
-    let mut free = format!(".{kind}{name}{ending}");
+    let mut free = format!("{kind}{name}{ending}");
     for number in 2.. {
-        let is_others = |part: &Part| part.name.ends_with(&free) && !is_its(part);
-        let is_taken = before.is_some_and(|before| before.manifest.parts.iter().any(is_others));
-        if !is_taken && !taken.contains_key(&free) {
+        let mut named = before.endings.get(free.as_str()).into_iter().flatten();
+        if !named.any(|part| !is_its(part)) && !taken.contains_key(&free) {
             break;
         }
-        free = format!(".{kind}{name}.{number}{ending}");
+        free = format!("{kind}{name}.{number}{ending}");
     }
     free
 }
@@ -878,15 +910,18 @@ impl Parts {
     /// is old, and goes on with the others.
     fn take_over(&mut self, before: &Archived) -> store::Result<()> {
         let present = self.draft.parts();
+        let names: HashSet<&str> = present.iter().map(|part| part.name.as_str()).collect();
+        let places: HashSet<Option<&str>> = present
+            .iter()
+            .map(|part| part.original.as_deref())
+            .collect();
+        let originals: HashSet<Option<&OsStr>> = present.iter().map(name_of).collect();
         let is_present = |part: &Part| {
-            let is_same = |other: &Part| {
-                let is_its = match part.kind {
-                    Kind::File => other.original == part.original,
-                    _ => name_of(other) == name_of(part),
-                };
-                other.name == part.name || is_its
+            let is_its = match part.kind {
+                Kind::File => places.contains(&part.original.as_deref()),
+                _ => originals.contains(&name_of(part)),
             };
-            present.iter().any(is_same)
+            names.contains(part.name.as_str()) || is_its
         };
         let is_clients =
             |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta | Kind::File);
