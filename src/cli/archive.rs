@@ -19,7 +19,7 @@ use super::status::{Status, refusal};
 use super::table::Table;
 use crate::lifecycle::archive::{Archived, PATIENCE, open_part, restore};
 use crate::model::Timestamp;
-use crate::model::archive::Kind;
+use crate::model::archive::{Kind, Part};
 use crate::model::config::duration;
 use crate::model::text::escaped;
 use crate::store::archive::{Archives, Fault};
@@ -318,7 +318,10 @@ fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
         );
         refusal(Status::NotFound, text)
     };
-    let part = archived.manifest.part(kind).ok_or_else(lacking)?;
+    opened(archived, archived.manifest.part(kind).ok_or_else(lacking)?)
+}
+
+fn opened(archived: &Archived, part: &Part) -> Result<Box<dyn Read>> {
     open_part(&archived.archive, part)?.ok_or_else(|| {
         let path = archived.archive.part_path(&part.name);
         let text = format!(
@@ -358,24 +361,41 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
     let mut is_found = false;
     for archived in found.readable() {
         let id = &archived.manifest.session_id;
-        let mut number = 0_u64;
-        let (mut is_named, mut is_begun) = (false, false);
-        let each = |line: &str| {
-            number += u64::from(!is_begun);
-            is_begun = !line.ends_with('\n');
-            if !line.to_lowercase().contains(&wanted) || args.ids && is_named {
-                return;
-            }
-            is_named = true;
-            match args.ids {
-                true => output::line(id.as_str()),
-                false => output::line(&format!("{id}:{number}: {}", escaped_line(line.trim_end()))),
+        let mut is_named = false;
+        let mut look_through = |text: Result<Box<dyn Read>>, place: Option<&str>| {
+            let place = place.map_or_else(String::new, |place| format!("{}:", escaped_line(place)));
+            let (mut number, mut is_begun) = (0_u64, false);
+            let each = |line: &str| {
+                number += u64::from(!is_begun);
+                is_begun = !line.ends_with('\n');
+                let is_hit = line.to_lowercase().contains(&wanted) && !line.contains('\0');
+                if !is_hit || args.ids && is_named {
+                    return;
+                }
+                is_named = true;
+                match args.ids {
+                    true => output::line(id.as_str()),
+                    false => {
+                        let line = escaped_line(line.trim_end());
+                        output::line(&format!("{id}:{place}{number}: {line}"));
+                    }
+                }
+            };
+            // What cannot be searched keeps nothing else from it.
+            if let Err(err) = text.and_then(|mut text| copy(&mut text, each)) {
+                output::complain(&format!("{err:#}"));
+                is_whole = false;
             }
         };
-        // One that cannot be searched keeps no other from it.
-        if let Err(err) = part(&archived, Kind::Text).and_then(|mut text| copy(&mut text, each)) {
-            output::complain(&format!("{err:#}"));
-            is_whole = false;
+        look_through(part(&archived, Kind::Text), None);
+        // Outputs that were too long for the transcript, and notes.
+        let parts = archived.manifest.parts.iter();
+        for part in parts.filter(|part| part.kind == Kind::File) {
+            let name = part
+                .original
+                .as_deref()
+                .and_then(|place| place.rsplit('/').next());
+            look_through(opened(&archived, part), name);
         }
         is_found |= is_named;
     }

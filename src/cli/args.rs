@@ -268,7 +268,7 @@ pub(super) enum ArchiveVerb {
     List(ArchiveListArgs),
     /// Print the text of an archive
     Show(ArchiveShowArgs),
-    /// Print the lines of archived texts that hold a text
+    /// Print the lines of archived texts and long outputs of tools that hold a text
     Search(ArchiveSearchArgs),
     /// Read every part of archives, and say what is missing or changed
     Verify(ArchiveVerifyArgs),

@@ -83,11 +83,20 @@ fn print(args: &ClockOutArgs, archived: &Archived) -> Result<()> {
             "messages": manifest.messages,
             "transcript": manifest.transcript.path,
             "redacted": manifest.redacted,
+            "left_out": manifest.transcript.left_out,
         }));
     }
     if manifest.part(Kind::Transcript).is_none() {
         output::complain(&format!(
             "found no transcript of session {}; the archive holds what was recorded of it",
+            manifest.session_id
+        ));
+    }
+    let left_out = manifest.transcript.left_out;
+    if left_out > 0 {
+        output::complain(&format!(
+            "left out {} of session {}: longer than 64 MiB, or in a file that cannot be read",
+            plural(left_out, "line"),
             manifest.session_id
         ));
     }

@@ -281,6 +281,13 @@ fn long_outputs_and_notes_are_archived_without_secrets_and_restored() {
     text(&sandbox);
     assert_eq!(parts(&sandbox, "file").len(), 5);
     assert!(!is_news(&sandbox));
+    for (wanted, line) in [
+        ("ONLY failure", "toolu_A.txt:2001: the only failure"),
+        ("so far", "summary.md:1: # So far"),
+    ] {
+        let found = sandbox.ccsession(["archive", "search", wanted]).stdout();
+        assert_eq!(found, format!("{ID}:{line}\n"));
+    }
     // A later one, while the client has deleted another.
     write(&folder.join("tool-results/toolu_C.txt"), "more\n");
     fs::remove_file(folder.join("tool-results/toolu_A.txt")).unwrap();

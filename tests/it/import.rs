@@ -1060,6 +1060,11 @@ fn a_line_too_long_to_be_held_is_passed_over() {
         "imported 1 session, 3 events\n",
         "ccsession: passed over 1 line longer than 64 MiB\n",
     );
+    let archived = sandbox.ccsession(["clock-out", ID]).output();
+    let said = crate::support::text(&archived.stderr);
+    assert!(archived.status.success());
+    let expected = format!("ccsession: left out 1 line of session {ID}: longer than 64 MiB");
+    assert!(said.starts_with(&expected), "{said}");
 }
 
 #[test]
