@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::args::{BarsArg, ColorArg};
-use crate::model::text::escaped_json;
+use crate::model::text::{escaped_json, escaped_lines};
 use crate::store::env::Screen;
 
 /// Prints `text` on stdout as it is.
@@ -154,8 +154,9 @@ pub(super) fn complain(text: &str) {
     warn(&format!("ccsession: {text}"));
 }
 
-/// Says a line on stderr. Where it cannot be said, the exit status still tells.
+/// Says something on stderr, whatever is in it without moving a cursor. Where it cannot be said, the exit status still tells.
 pub(super) fn warn(text: &str) {
+    let text = escaped_lines(text);
     let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 

@@ -25,6 +25,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::model::SessionId;
 use crate::model::event::name;
+use crate::model::text::escaped;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Environment, Places, State, config, write};
 
@@ -168,7 +169,7 @@ fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Opti
     if env.hook_debug {
         let lines: String = problems
             .iter()
-            .map(|problem| format!("ccsession: {}\n", problem.text))
+            .map(|problem| format!("ccsession: {}\n", escaped(&problem.text)))
             .collect();
         return match stderr {
             Some(stderr) => say(stderr, &lines),

@@ -36,6 +36,12 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
+/// As [`escaped`], of a text of several lines.
+pub fn escaped_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
+    lines.join("\n")
+}
+
 /// A JSON text in which every character that could move a cursor, reorder or hide text is written as JSON's own escape, so that
 /// it says the same to programs. Line breaks and tabs stay: in JSON they stand between values.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {

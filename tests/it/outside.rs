@@ -2,7 +2,7 @@
 //! such files, and nobody who does not read keeps a hook.
 
 use std::fs::{self, File};
-use std::io::{PipeReader, PipeWriter, pipe};
+use std::io::{PipeReader, PipeWriter, Read, pipe};
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -343,6 +343,27 @@ fn a_full_pipe_does_not_hold_a_hook() {
     check_full_pipe(&sandbox, "HOOK_DEBUG", "garbage");
 }
 
+/// Whoever made the pipe may have made it so that a write into a full one does not wait.
+#[test]
+fn a_pipe_that_does_not_wait_loses_nothing_of_what_is_printed() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = begun(&sandbox, json!({}));
+    let long = said(&["word ".repeat(60_000).as_str()]);
+    write(&transcript, &long);
+    clock_out(&sandbox, &[]);
+    let (mut reader, writer) = pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    let show = ["archive", "show", ID, "--transcript"];
+    let mut command = sandbox.ccsession(show).command;
+    let mut child = command.stdout(Stdio::from(writer)).spawn().unwrap();
+    drop(command);
+    let mut printed = String::new();
+    reader.read_to_string(&mut printed).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(printed == long, "{}", printed.len());
+}
+
 // Terminals
 
 /// What moves a cursor, hides or reorders text, and what a name around it looks like.
@@ -432,4 +453,16 @@ fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
     // Programs that read it have what was said.
     let row = sandbox.ccsession(["show", ID, "--json"]).json();
     assert!(row.to_string().contains('\u{9b}'), "{row}");
+}
+
+#[test]
+fn what_a_hook_says_of_a_payload_moves_no_cursor() {
+    let sandbox = Sandbox::just_swept();
+    let odd = json!({"hook_event_name": HOSTILE, "session_id": 1, "cwd": HOSTILE});
+    let run = sandbox.hook(&odd).env("CCSESSION_TTL", HOSTILE);
+    let output = run.env("HOOK_DEBUG", "true").output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("31m"), "the test shows nothing: {said:?}");
+    let is_harmless = |c: char| !c.is_control() && c != '\u{202e}' || c == '\n';
+    assert_eq!(said.chars().find(|c| !is_harmless(*c)), None, "{said:?}");
 }
