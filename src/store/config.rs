@@ -222,7 +222,7 @@ fn as_text(value: &toml::Value) -> String {
 }
 
 fn read(path: &Path) -> Result<Option<toml::Table>> {
-    let Some(content) = file::read_any(path, MAX_BYTES)? else {
+    let Some(content) = file::read_trusted(path, MAX_BYTES)? else {
         // A link that leads nowhere says that there is a configuration.
         return match file::look(path)? {
             Some(_) => Err(Error::io("open", path)(rustix::io::Errno::NOENT)),

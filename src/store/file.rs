@@ -145,17 +145,44 @@ pub fn read_shared(path: &Path, limit: usize) -> Result<Option<Content>> {
 /// # Errors
 /// [`Error::Unsafe`] where it is not regular or has more than `limit` bytes; [`Error::Io`] where the system refused.
 pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
+    read_followed(path, limit, |_| None)
+}
+
+/// As [`read_any`], of a file that decides what this program does: ours or root's, that not everybody may write to.
+///
+/// # Errors
+/// As [`read_any`], and [`Error::Unsafe`] where it is another user's, as under `sudo -E`, or everybody's to write to.
+pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<Content>> {
+    read_followed(path, limit, |stat| {
+        let mode = permissions(stat);
+        if ![0, me()].contains(&stat.st_uid) {
+            Some(Unsafe::ForeignOwner(stat.st_uid))
+        } else {
+            (mode & 0o002 != 0).then_some(Unsafe::WritableByOthers(mode))
+        }
+    })
+}
+
+fn read_followed(
+    path: &Path,
+    limit: usize,
+    objection: impl FnOnce(&Stat) -> Option<Unsafe>,
+) -> Result<Option<Content>> {
     let Some(file) = open(path, OFlags::RDONLY)? else {
         return Ok(None);
     };
     let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-    if kind(&stat) != FileType::RegularFile {
-        return Err(Error::Unsafe {
+    let why = match kind(&stat) {
+        FileType::RegularFile => objection(&stat),
+        _ => Some(Unsafe::NotRegular),
+    };
+    match why {
+        Some(why) => Err(Error::Unsafe {
             path: path.to_owned(),
-            why: Unsafe::NotRegular,
-        });
+            why,
+        }),
+        None => read_judged(file, &stat, path, limit).map(Some),
     }
-    read_judged(file, &stat, path, limit).map(Some)
 }
 
 /// Reads a file that the kernel makes up, as those in `/proc`, or another short one of the system's: one read has it whole. Nothing where it cannot be read.

@@ -69,6 +69,15 @@ fn place(temporary: NamedTempFile, path: &Path, durability: Durability) -> Resul
     keep_name(path, durability)
 }
 
+/// The folder that `path` is in: of a name alone, the one that the process is in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir == Path::new("") => Path::new("."),
+        Some(dir) => dir,
+        None => Path::new("/"),
+    }
+}
+
 /// Waits, where that is wanted, until the name that a file has got is on the disk.
 ///
 /// # Errors
@@ -76,7 +85,7 @@ fn place(temporary: NamedTempFile, path: &Path, durability: Durability) -> Resul
 pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
     match durability {
         Durability::Cached => Ok(()),
-        Durability::Synced => sync_dir(path.parent().unwrap_or(Path::new("/"))),
+        Durability::Synced => sync_dir(folder(path)),
     }
 }
 
@@ -117,7 +126,7 @@ pub fn replace_nameless(
         .and_then(|()| file.write_all(bytes));
     let written = written.and_then(|()| send(&file, durability));
     written.map_err(Error::io("write", path))?;
-    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = folder(path);
     let temporary = Builder::new()
         .prefix(TEMPORARY)
         .rand_bytes(16)
@@ -132,7 +141,7 @@ pub fn replace_nameless(
 /// killed. Nothing where the system cannot do that.
 #[cfg(target_os = "linux")]
 fn open_nameless(path: &Path) -> Result<Option<File>> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = folder(path);
     let (flags, mode) = (
         OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC,
         Mode::RUSR | Mode::WUSR,
@@ -174,29 +183,35 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
 ///
 /// # Security
 /// Whoever may write to the directory can still exchange what is there: a rename replaces a name and follows no link, so
-/// that costs them their file and nobody else's.
+/// that costs them their file and nobody else's. Afterwards the name is looked at: what it leads to is ours.
 pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    refuse_others(path)?;
+    replace_nameless(path, bytes, 0o644, Durability::Synced)?;
+    sweep_beside(path);
+    refuse_others(path)
+}
+
+/// Refuses where something else is at `path` than a regular file of ours.
+fn refuse_others(path: &Path) -> Result<()> {
     let why = file::look(path)?.and_then(|found| match found.kind {
         FileType::Symlink => Some(Unsafe::Symlink),
         FileType::RegularFile if found.owner == file::me() => None,
         FileType::RegularFile => Some(Unsafe::ForeignOwner(found.owner)),
         _ => Some(Unsafe::NotRegular),
     });
-    if let Some(why) = why {
-        return Err(Error::Unsafe {
+    match why {
+        Some(why) => Err(Error::Unsafe {
             path: path.to_owned(),
             why,
-        });
+        }),
+        None => Ok(()),
     }
-    replace_nameless(path, bytes, 0o644, Durability::Synced)?;
-    sweep_beside(path);
-    Ok(())
 }
 
 /// Removes the temporary files of ours in the directory that `path` is in whose processes have died: for a place that no
 /// cleanup knows.
 fn sweep_beside(path: &Path) {
-    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = folder(path);
     let names = file::names(dir).into_iter().flatten();
     let is_temporary = |name: &OsString| name.as_bytes().starts_with(TEMPORARY.as_bytes());
     for left in names.filter(is_temporary).map(|name| dir.join(name)) {
@@ -293,7 +308,7 @@ fn send(file: &File, durability: Durability) -> std::io::Result<()> {
 }
 
 fn written(path: &Path, bytes: &[u8], mode: u32) -> Result<NamedTempFile> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = folder(path);
     let mut temporary = Builder::new()
         .prefix(TEMPORARY)
         .rand_bytes(16)

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, pipe};
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -306,6 +306,48 @@ fn root_restores_nothing_into_another_users_folder() {
         assert!(why.contains("belongs to another user"), "{why}");
         assert!(!transcript.exists(), "{foreign}");
     }
+}
+
+// The configuration
+
+#[test]
+fn a_configuration_that_others_decide_about_is_none() {
+    let check = |why: &str, spoil: &dyn Fn(&Path)| {
+        let sandbox = Sandbox::just_swept();
+        let config = sandbox.home().join(".config/ccsession/config.toml");
+        write(&config, "capture = \"full\"\n");
+        spoil(&config);
+        sandbox.hook(&start()).silent();
+        let prompt = json!({"prompt": SECRET});
+        sandbox
+            .hook(&event("UserPromptSubmit", ID, prompt))
+            .silent();
+        let journal = fs::read_to_string(sandbox.session(ID).join("events.jsonl")).unwrap();
+        assert!(!journal.contains(SECRET), "{journal}");
+        let said = sandbox.ccsession(["list"]).refused(1);
+        assert!(said.contains(why), "{said}");
+    };
+    check("others may write to it", &|config| {
+        fs::set_permissions(config, fs::Permissions::from_mode(0o666)).unwrap();
+    });
+    if rustix::process::geteuid().is_root() {
+        check("it belongs to another user (uid 1001)", &|config| {
+            chown(config, Some(1001), Some(1001)).unwrap();
+        });
+    }
+    let sandbox = Sandbox::just_swept();
+    let config = sandbox.path("dotfiles.toml");
+    write(&config, "capture = \"full\"\n");
+    let link = sandbox.home().join(".config/ccsession/config.toml");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink(&config, link).unwrap();
+    sandbox.hook(&start()).silent();
+    let prompt = json!({"prompt": SECRET});
+    sandbox
+        .hook(&event("UserPromptSubmit", ID, prompt))
+        .silent();
+    let journal = fs::read_to_string(sandbox.session(ID).join("events.jsonl")).unwrap();
+    assert!(journal.contains(SECRET), "{journal}");
 }
 
 // Streams
