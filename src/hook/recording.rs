@@ -605,8 +605,8 @@ impl Recording<'_> {
             return;
         }
         if let Some(path) = &self.env.claude_env_file {
-            let text = format!("export CLAUDE_CODE_SESSION_ID={id}\n");
-            let written = env_file::provide(path, &text);
+            let line = format!("export CLAUDE_CODE_SESSION_ID={id}");
+            let written = env_file::provide(path, &line);
             self.done(written);
         }
     }

@@ -17,7 +17,8 @@ pub const FOLDER: &str = "session-env";
 /// The most bytes that a file may have which is replaced.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Replaces the file at `path` by one that says `text`.
+/// Adds `line` to the file at `path`, or makes it. A line that gives the same variable goes; every other line stays, since a
+/// script around the hook may have written it.
 ///
 /// # Errors
 /// [`Error::Unsafe`] where the client would not have put it there, or what is there is no small file of ours with one name;
@@ -25,14 +26,32 @@ const MAX_BYTES: u64 = 64 << 10;
 ///
 /// # Security
 /// No link is followed below the folder that the file is in, and that folder is ours, so nobody can exchange the file in between.
-pub fn provide(path: &Path, text: &str) -> Result<()> {
-    match objection_to(path)? {
-        Some(why) => Err(Error::Unsafe {
+pub fn provide(path: &Path, line: &str) -> Result<()> {
+    if let Some(why) = objection_to(path)? {
+        return Err(Error::Unsafe {
             path: path.to_owned(),
             why,
-        }),
-        None => write::replace_nameless(path, text.as_bytes(), 0o600, Durability::Cached),
+        });
     }
+    let there = file::read_any(path, MAX_BYTES as usize)?;
+    let text = with_line(there.as_ref().map_or(&[], |it| &it.bytes), line);
+    write::replace_nameless(path, &text, 0o600, Durability::Cached)
+}
+
+fn with_line(there: &[u8], line: &str) -> Vec<u8> {
+    let variable = line.split_inclusive('=').next().unwrap_or(line).as_bytes();
+    let mut text = Vec::with_capacity(there.len() + line.len() + 2);
+    for other in there.split_inclusive(|byte| *byte == b'\n') {
+        if !other.starts_with(variable) {
+            text.extend_from_slice(other);
+        }
+    }
+    if text.last().is_some_and(|last| *last != b'\n') {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(line.as_bytes());
+    text.push(b'\n');
+    text
 }
 
 fn objection_to(path: &Path) -> Result<Option<Unsafe>> {
@@ -88,6 +107,17 @@ mod tests {
     #[track_caller]
     fn check(path: &str, expected: bool) {
         assert_eq!(is_called_so(Path::new(path)), expected, "{path}");
+    }
+
+    #[test]
+    fn a_line_is_added_once_and_others_stay() {
+        let line = "export ID=2";
+        assert_eq!(with_line(b"", line), b"export ID=2\n");
+        assert_eq!(with_line(b"export ID=1\n", line), b"export ID=2\n");
+        assert_eq!(
+            with_line(b"export A=1\nexport ID=1\nexport ID_TOO=3", line),
+            b"export A=1\nexport ID_TOO=3\nexport ID=2\n"
+        );
     }
 
     #[test]

@@ -360,7 +360,7 @@ fn an_old_clients_bash_calls_are_given_the_id() {
     let folder = sandbox.home().join(".claude/session-env").join(ID);
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join("sessionstart-hook-0.sh");
-    fs::write(&file, "export STALE=1\n").unwrap();
+    fs::write(&file, "export OTHER=1\n").unwrap();
     let start = event("SessionStart", ID, json!({"source": "resume"}));
     sandbox
         .hook(&start)
@@ -369,13 +369,13 @@ fn an_old_clients_bash_calls_are_given_the_id() {
         .silent();
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
-        "export STALE=1\n",
+        "export OTHER=1\n",
         "a new client does it itself"
     );
     sandbox.hook(&start).env("CLAUDE_ENV_FILE", &file).silent();
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
-        format!("export CLAUDE_CODE_SESSION_ID={ID}\n")
+        format!("export OTHER=1\nexport CLAUDE_CODE_SESSION_ID={ID}\n")
     );
 }
 

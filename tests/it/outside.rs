@@ -32,7 +32,7 @@ fn start_with_env_file(sandbox: &Sandbox, file: &Path) {
 }
 
 #[test]
-fn an_env_file_where_the_client_puts_it_is_made_and_replaced() {
+fn an_env_file_is_made_where_the_client_puts_it_and_others_lines_stay() {
     let sandbox = Sandbox::just_swept();
     let file = env_folder(&sandbox).join("sessionstart-hook-0.sh");
     let text = format!("export CLAUDE_CODE_SESSION_ID={ID}\n");
@@ -40,6 +40,12 @@ fn an_env_file_where_the_client_puts_it_is_made_and_replaced() {
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     start_with_env_file(&sandbox, &file);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    fs::write(&file, format!("export PATH=/opt:$PATH\n{text}true")).unwrap();
+    start_with_env_file(&sandbox, &file);
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("export PATH=/opt:$PATH\ntrue\n{text}")
+    );
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
 }
 
