@@ -146,6 +146,25 @@ fn every_test_that_a_document_names_exists() {
 }
 
 #[test]
+fn every_attack_has_a_number_and_a_test() {
+    let security = document("SECURITY.md");
+    let rows: Vec<&str> = security
+        .lines()
+        .filter(|line| line.starts_with("| T"))
+        .collect();
+    assert!(rows.len() > 50, "{}", rows.len());
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let ["", number, attack, answer, tests, ""] = cells[..] else {
+            panic!("{row}")
+        };
+        assert_eq!(number, format!("T{}", index + 1), "{row}");
+        assert!(!attack.is_empty() && !answer.is_empty(), "{row}");
+        assert!(tests.contains("::"), "{row}");
+    }
+}
+
+#[test]
 fn the_changelog_has_a_section_for_what_is_not_released() {
     assert!(document("CHANGELOG.md").contains("## Unreleased"));
 }
