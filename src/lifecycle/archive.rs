@@ -15,6 +15,7 @@ pub use restore::{Restored, open_part, restore};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -568,6 +569,10 @@ impl Sources {
         for (ending, (agent, file)) in self.agents_by_ending(&known) {
             let mut copies = known.agent(agent);
             if !copies.any(|part| part.original_bytes > Some(file.size)) {
+                if opened(&agent.path)?.is_none() {
+                    parts.left_out += 1;
+                    continue;
+                }
                 let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
                 writer.set_original(file.place.clone(), Some(file.size));
                 parts.copy_transcript(&agent.path, writer, None)?;
@@ -651,6 +656,16 @@ impl<'a> Known<'a> {
     fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a Part> {
         let found = self.files.get(file.place.as_str());
         found.into_iter().flatten().copied()
+    }
+}
+
+/// Opens a file beside a session's transcript; nothing where it is gone or never can be read: another user's, say, as a tool under
+/// `sudo` leaves it.
+fn opened(path: &Path) -> store::Result<Option<Lines>> {
+    match Lines::open(path) {
+        Err(Error::Unsafe { .. }) => Ok(None),
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(None),
+        opened => opened,
     }
 }
 
@@ -838,7 +853,7 @@ impl Parts {
 
     /// Copies another file of the client's. What cannot be read is no reason to have no archive.
     fn copy_other(&mut self, file: &ClientFile, ending: &str) -> store::Result<()> {
-        let Ok(Some(mut lines)) = Lines::open(&file.path) else {
+        let Some(mut lines) = opened(&file.path)? else {
             self.left_out += 1;
             return Ok(());
         };

@@ -265,6 +265,50 @@ fn a_transcript_that_a_person_gives_or_another_client_keeps_is_archived() {
     assert!(held.contains("on a disk"));
 }
 
+/// A tool under sudo leaves root's files, and another user may have left a link.
+#[test]
+fn what_is_not_ours_beside_a_transcript_keeps_the_rest_from_nothing() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["a word"]));
+    let folder = transcript.with_extension("");
+    let mut foreign = Vec::new();
+    for name in ["a", "b"] {
+        let agent = folder.join(format!("subagents/agent-{name}.jsonl"));
+        write(&agent, said(&[&format!("of agent {name}")]));
+        let output = folder.join(format!("tool-results/{name}.txt"));
+        write(&output, format!("output {name}\n"));
+        foreign = vec![agent, output];
+    }
+    let linked = folder.join("tool-results/linked.txt");
+    symlink("/etc/passwd", linked).unwrap();
+    symlink("/etc", folder.join("tool-results/folder")).unwrap();
+    for path in &foreign {
+        if chown(path, Some(1001), Some(1001)).is_err() {
+            // To whoever is not root, a file that others may write to is as foreign.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+    }
+    let output = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("left out 2 lines"), "{said}");
+    let copies = files(&sandbox).into_iter();
+    let copies = copies.filter(|path| path.extension().is_some_and(|it| it == "zst"));
+    let held: String = copies
+        .map(|path| String::from_utf8_lossy(&decompressed(&path)).into_owned())
+        .collect();
+    for (what, is_held) in [
+        ("of agent a", true),
+        ("output a", true),
+        ("of agent b", false),
+        ("output b", false),
+        ("root:x:", false),
+    ] {
+        assert_eq!(held.contains(what), is_held, "{what}");
+    }
+}
+
 // What is restored
 
 fn archived_and_deleted(sandbox: &Sandbox) -> PathBuf {
