@@ -53,6 +53,11 @@ corpus dir *args:
     cargo build --locked
     tests/corpus/run {{dir}} {{args}}
 
+# Refuse licences, sources and known advisories that deny.toml does not allow (cargo-deny)
+[group('check')]
+deny:
+    cargo deny check
+
 # What CI runs
 [group('check')]
 ci:
