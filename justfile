@@ -162,6 +162,11 @@ bench-promises *args:
 bench-growth *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench growth --target {{host}} -- {{args}}
 
+# Search for texts that hold the redactor up, by a grammar of pieces (--texts N, --seed N, --no-budget)
+[group('measure')]
+redactor *args:
+    cargo bench --locked --bench redactor -- {{args}}
+
 # Time views over a million events against DuckDB, jq and wc (--quick, --rounds N, --no-budget; installs DuckDB with pip)
 [group('measure')]
 bench-views *args:

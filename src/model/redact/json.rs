@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::names::{self, Telling};
-use super::{Redactor, context, is_mark, pem, shapes, spots};
+use super::scan::{self, Scan};
+use super::values;
+use super::{Redactor, is_mark, pem, shapes};
 use crate::model::text::without_lone_surrogates;
-
-const NAMED: &str = "named-secret";
-const PRIVATE_KEY: &str = "private-key";
 
 /// What is known of the strings that come next.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,49 +29,42 @@ struct Around {
     telling_value: Option<Telling>,
     /// Whether the member's name is one of those that hold ids.
     is_id: bool,
+    /// Whether the member's name is that of a number of a JSON Web Key.
+    is_number: bool,
+    /// Whether the member's name is that of some key.
+    is_hardly: bool,
     /// In an array of lines: whether a private key is open.
     in_block: bool,
     /// In an array of arguments: what the option before says.
     option: Option<Telling>,
 }
 
-/// Redacts the strings of `text`, but not the ids behind names for which `is_id`, until there is nothing left to redact.
+/// Redacts the strings of `text`, but not the ids behind names for which `is_id`.
 pub(super) fn redact<'t>(
     redactor: &mut Redactor,
     text: &'t str,
     is_id: fn(&str) -> bool,
 ) -> Cow<'t, str> {
-    // Of most lines this is all that is done.
-    let Some(first) = spots::next(text.as_bytes(), 0) else {
-        return Cow::Borrowed(text);
-    };
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
-        return redactor.text(text);
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return pass(redactor, text, is_id).map_or(Cow::Borrowed(text), Cow::Owned);
     }
-    let mut clean = Cow::Borrowed(text);
-    let mut unsuspicious = first.at;
-    while let Some(cleaner) = pass(redactor, &clean, unsuspicious, is_id) {
-        clean = Cow::Owned(cleaner);
-        unsuspicious = 0;
+    let clean = redactor.text(text);
+    // Without its secrets it may be JSON.
+    if matches!(clean, Cow::Owned(_)) && serde_json::from_str::<IgnoredAny>(&clean).is_ok() {
+        let cleaner = pass(redactor, &clean, is_id);
+        return cleaner.map_or(clean, Cow::Owned);
     }
     clean
 }
 
-/// Redacts the strings of a text that has no spot before `unsuspicious`; nothing where there was nothing to redact.
-fn pass(
-    redactor: &mut Redactor,
-    text: &str,
-    unsuspicious: usize,
-    is_id: fn(&str) -> bool,
-) -> Option<String> {
+/// Redacts the strings of a JSON text; nothing where there was nothing to redact.
+fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
     let bytes = text.as_bytes();
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![Around::default()];
-    let mut spots = Spots {
-        bytes,
-        next: unsuspicious,
-    };
+    // Whether the text has a JSON Web Key, once that was asked for.
+    let mut has_web_key = None;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let Some(around) = open.last_mut() else {
@@ -97,23 +89,19 @@ fn pass(
                 let end = string_end(bytes, at);
                 let raw = text.get(at..end).unwrap_or_default();
                 let is_name = !around.is_array && is_followed_by_colon(text, end);
-                let has_spot = spots.are_within(at, end);
                 if !is_name && around.names_value {
                     let inside = bytes.get(at + 1..end.saturating_sub(1));
-                    around.telling_value = inside.and_then(names::telling);
-                }
-                if !is_name && !has_spot && !around.concerns_any_string() {
-                    at = end;
-                    continue;
+                    around.telling_value = inside.and_then(telling);
                 }
                 let string = decoded(raw);
+                if around.is_number && !is_name {
+                    around.is_number = *has_web_key
+                        .get_or_insert_with(|| memchr::memmem::find(bytes, b"\"kty\"").is_some());
+                }
                 let redacted = if is_name {
                     around.member(&string);
                     around.is_id = is_id(&string);
-                    match has_spot {
-                        true => redactor.text(&string),
-                        false => Cow::Borrowed(&*string),
-                    }
+                    redactor.text(&string)
                 } else {
                     redactor.string(&string, around)
                 };
@@ -130,7 +118,7 @@ fn pass(
                 let number = text.get(at..end).unwrap_or_default();
                 if around.telling == Some(Telling::Password) && is_long_number(number) {
                     clean.push_str(text.get(copied..at).unwrap_or_default());
-                    let mark = redactor.replaced(NAMED).into_owned();
+                    let mark = redactor.replaced(scan::NAMED).into_owned();
                     clean.push_str(&serde_json::Value::String(mark).to_string());
                     copied = end;
                 }
@@ -152,7 +140,9 @@ impl Around {
     /// A member begins that is named so.
     fn member(&mut self, name: &str) {
         let named = self.telling_value.take();
-        self.telling = names::telling(name.as_bytes());
+        self.telling = telling(name.as_bytes());
+        self.is_hardly = names::telling(name.as_bytes()) == Some(Telling::Hardly);
+        self.is_number = matches!(name, "d" | "p" | "q" | "dp" | "dq" | "qi" | "k");
         self.is_doubtful = false;
         if matches!(name, "value" | "Value") && self.telling.is_none() {
             self.telling = named;
@@ -160,35 +150,18 @@ impl Around {
         }
         self.names_value = matches!(name, "name" | "Name" | "key" | "Key");
         let one = name.strip_suffix(['s', 'S']);
-        let telling_one = one.and_then(|one| names::telling(one.as_bytes()));
+        let telling_one = one.and_then(|one| telling(one.as_bytes()));
         self.telling_each = telling_one.map(|telling| match telling {
             Telling::Password => Telling::Password,
             // There are many kinds of tokens.
             _ => Telling::Perhaps,
         });
     }
-
-    /// Whether a string can be a secret here that shows nothing of it.
-    fn concerns_any_string(&self) -> bool {
-        self.telling.is_some() || self.option.is_some() || self.in_block
-    }
 }
 
-/// The spots of a JSON text, each found when it is asked for.
-struct Spots<'t> {
-    bytes: &'t [u8],
-    /// The first one that is not behind what was asked for last.
-    next: usize,
-}
-
-impl Spots<'_> {
-    /// Whether there is one from `start` to `end`. What is asked for never begins before what was asked for earlier.
-    fn are_within(&mut self, start: usize, end: usize) -> bool {
-        if self.next <= start {
-            self.next = spots::next(self.bytes, start).map_or(usize::MAX, |spot| spot.at);
-        }
-        self.next < end
-    }
+/// What a member's name says.
+fn telling(name: &[u8]) -> Option<Telling> {
+    names::telling(name).filter(|telling| *telling != Telling::Hardly)
 }
 
 impl Redactor {
@@ -201,32 +174,37 @@ impl Redactor {
         let telling = around
             .telling
             .or(option.filter(|_| !string.starts_with('-')));
-        if telling == Some(Telling::Cookie)
-            && let Some(cookie) = context::cookie(string, 0)
-        {
-            let before = string.get(..cookie.start).unwrap_or_default();
-            let after = string.get(cookie.end..).unwrap_or_default();
-            return Cow::Owned(format!("{before}{}{after}", self.replaced(cookie.rule)));
+        if telling == Some(Telling::Cookie) {
+            return self.scanned(string, Scan::of_cookie(string));
+        }
+        if around.is_number && scan::is_web_number(string) {
+            return self.replaced(pem::RULE);
+        }
+        if around.is_hardly && names::is_surely_random(string) {
+            return self.replaced(whole_key(string).unwrap_or(scan::NAMED));
         }
         let is_secret = match telling {
             Some(Telling::Cookie) => false,
-            Some(_) if around.is_doubtful && names::is_stand_in(string) => false,
-            Some(Telling::Perhaps) => names::looks_random(string),
-            Some(_) => true,
+            Some(telling @ (Telling::Perhaps | Telling::Code | Telling::Phrase)) => {
+                values::is_string_secret(string, telling)
+            }
+            Some(_) if around.is_doubtful => !names::is_stand_in(string),
+            Some(Telling::Authorization) => true,
+            Some(telling) => !values::is_label(string, telling),
             None => false,
         };
         if is_secret && !is_mark(string) {
             let shaped = whole_key(string);
-            return self.replaced(shaped.unwrap_or(NAMED));
+            return self.replaced(shaped.unwrap_or(scan::NAMED));
         }
         if around.is_array {
             around.option = string
                 .strip_prefix("--")
-                .and_then(|name| names::telling(name.as_bytes()));
+                .and_then(|name| self::telling(name.as_bytes()));
             if is_line_of_a_block(string, around) {
                 return match is_mark(string) {
                     true => Cow::Borrowed(string),
-                    false => self.replaced(PRIVATE_KEY),
+                    false => self.replaced(pem::RULE),
                 };
             }
         }
@@ -245,7 +223,7 @@ impl Redactor {
 
 /// Whether a string in an array is a line within a private key of which each line is a string.
 fn is_line_of_a_block(string: &str, around: &mut Around) -> bool {
-    around.in_block &= !pem::ends(string) && pem::is_line(string);
+    around.in_block &= !pem::ends(string) && (is_mark(string) || pem::is_line(string));
     let is_within = around.in_block;
     around.in_block |= pem::is_open(string);
     is_within
@@ -253,8 +231,7 @@ fn is_line_of_a_block(string: &str, around: &mut Around) -> bool {
 
 /// The rule of the key that all of `string` is.
 fn whole_key(string: &str) -> Option<&'static str> {
-    let key = shapes::key_at(string.as_bytes(), 0)?;
-    (key.start == 0 && key.end == string.len()).then_some(key.rule)
+    shapes::whole(string).map(|key| key.rule)
 }
 
 /// Where the string that begins at `at` ends, in valid JSON.
@@ -283,23 +260,9 @@ fn is_long_number(number: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// How many bytes stand before the first quote or backslash. Eight are looked at at once: a byte is zero if it borrows when one
-/// is taken from it, and the lowest one that is marked is right.
+/// How many bytes stand before the first quote or backslash.
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let marked =
-            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
-        if marked != 0 {
-            return at * 8 + marked.trailing_zeros() as usize / 8;
-        }
-    }
-    let end = rest.iter().position(|b| matches!(b, b'"' | b'\\'));
-    bytes.len() - rest.len() + end.unwrap_or(rest.len())
+    memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len())
 }
 
 fn is_followed_by_colon(text: &str, at: usize) -> bool {

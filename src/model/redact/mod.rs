@@ -8,19 +8,25 @@
 //! or an option for the name before it (`context`), at a dash for a block (`pem`), and at a word's start for the beginning of a
 //! key (`shapes`). It is plain code without a library, because a hook does it while a tool call waits.
 
-mod context;
+mod commands;
+mod filter;
 mod json;
 mod names;
 mod pem;
+mod scan;
 mod shapes;
-mod spots;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod urls;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+use scan::Scan;
 
 /// How often each rule found a secret.
 pub type Counts = BTreeMap<String, u64>;
@@ -37,6 +43,53 @@ struct Secret {
     start: usize,
     end: usize,
     rule: &'static str,
+}
+
+/// A text as a rule sees it: up to its end, or up to a secret that was found further on, in the place of which a mark will stand.
+#[derive(Debug, Clone, Copy)]
+struct View<'t> {
+    text: &'t str,
+    is_cut: bool,
+}
+
+impl<'t> View<'t> {
+    fn whole(text: &'t str) -> Self {
+        Self {
+            text,
+            is_cut: false,
+        }
+    }
+
+    fn bytes(self) -> &'t [u8] {
+        self.text.as_bytes()
+    }
+
+    /// The byte at `at`, as it will be.
+    fn byte(self, at: usize) -> Option<u8> {
+        let byte = self.bytes().get(at).copied();
+        byte.or_else(|| (self.is_cut && at == self.text.len()).then_some(b'['))
+    }
+
+    /// Whether a mark stands at `at`, or will stand there.
+    fn touches(self, at: usize) -> bool {
+        match self.bytes().get(at) {
+            Some(b'[') => mark_at(self.bytes(), at).is_some(),
+            Some(_) => false,
+            None => self.is_cut,
+        }
+    }
+}
+
+/// How long the mark is that begins at `at`, if one does.
+fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
+    const BEGIN: &[u8] = b"[redacted";
+    const LONGEST: usize = 64;
+    let rest = bytes.get(at..)?.strip_prefix(BEGIN)?;
+    let rule = rest.iter().take(LONGEST);
+    let is_part =
+        |b: &&u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(**b, b':' | b'-');
+    let length = rule.take_while(is_part).count();
+    (rest.get(length) == Some(&b']')).then_some(BEGIN.len() + length + 1)
 }
 
 /// `text` without the secrets that could be recognised in it.
@@ -57,13 +110,24 @@ impl Redactor {
 
     /// `text` without the secrets that could be recognised in it. What it returns, it would return unchanged.
     pub fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
-        let mut clean = Cow::Borrowed(text);
-        // What stood beside a secret may be one itself, now that it stands beside a mark. Each pass leaves less of the
-        // original text, so there is a last one.
-        while let Some(cleaner) = self.pass(&clean) {
-            clean = Cow::Owned(cleaner);
+        self.scanned(text, Scan::new(text))
+    }
+
+    fn scanned<'t>(&mut self, text: &'t str, mut scan: Scan<'t>) -> Cow<'t, str> {
+        let Some(first) = scan.next_secret() else {
+            return Cow::Borrowed(text);
+        };
+        let mut clean = String::with_capacity(text.len() + 64);
+        let mut copied = 0;
+        let mut next = Some(first);
+        while let Some(secret) = next {
+            clean.push_str(text.get(copied..secret.start).unwrap_or_default());
+            self.mark(&mut clean, secret.rule);
+            copied = secret.end;
+            next = scan.next_secret();
         }
-        clean
+        clean.push_str(text.get(copied..).unwrap_or_default());
+        Cow::Owned(clean)
     }
 
     /// A JSON text without the secrets in its strings: every other byte stays as it is. Behind a telling name a whole
@@ -117,9 +181,9 @@ impl Redactor {
         }
         let clean = match names::is_identifier(word) {
             false => self.text(word),
-            true => match next_secret(word, 0) {
-                Some(key) if key.end - key.start == word.len() => self.replaced(key.rule),
-                _ => return,
+            true => match shapes::whole(word) {
+                Some(key) => self.replaced(key.rule),
+                None => return,
             },
         };
         if let Cow::Owned(clean) = clean {
@@ -133,95 +197,21 @@ impl Redactor {
         Cow::Owned(mark)
     }
 
-    fn pass(&mut self, text: &str) -> Option<String> {
-        let mut clean = String::new();
-        let mut copied = 0;
-        let mut glued = None;
-        while let Some(secret) = glued.take().or_else(|| next_secret(text, copied)) {
-            clean.push_str(text.get(copied..secret.start)?);
-            self.mark(&mut clean, secret.rule);
-            copied = secret.end;
-            glued = secret_glued_at(text, copied);
-        }
-        if copied == 0 {
-            return None;
-        }
-        clean.push_str(text.get(copied..)?);
-        Some(clean)
-    }
-
     /// Puts the mark of `rule` where a secret was.
     fn mark(&mut self, clean: &mut String, rule: &str) {
         clean.push_str("[redacted:");
         clean.push_str(rule);
         clean.push(']');
-        *self.counts.entry(rule.to_owned()).or_default() += 1;
-    }
-}
-
-/// The first secret in `text` from `from` on.
-fn next_secret(text: &str, from: usize) -> Option<Secret> {
-    let mut next = from;
-    while let Some(spot) = spots::next(text.as_bytes(), next) {
-        let found = (spot.at..spot.end).find_map(|at| secret_at(text, at, from));
-        if found.is_some() {
-            return found;
+        match self.counts.get_mut(rule) {
+            Some(count) => *count += 1,
+            None => {
+                self.counts.insert(rule.to_owned(), 1);
+            }
         }
-        next = spot.end;
     }
-    None
-}
-
-/// The secret that begins at `at`, right behind another. Once a mark stands there the next pass would find it; but of a
-/// thousand keys in one word each pass would find one.
-fn secret_glued_at(text: &str, at: usize) -> Option<Secret> {
-    let found = secret_at(text.get(at..)?, 0, 0)?;
-    let glued = Secret {
-        start: at + found.start,
-        end: at + found.end,
-        ..found
-    };
-    Some(glued).filter(|_| found.start == 0)
-}
-
-/// The secret that is announced at `at`, of which `from` is the earliest beginning.
-fn secret_at(text: &str, at: usize, from: usize) -> Option<Secret> {
-    let bytes = text.as_bytes();
-    let found = match *bytes.get(at)? {
-        b'=' | b':' | b'>' => {
-            context::after_separator(text, at).map(|named| by_shape(bytes, named))
-        }
-        b'-' => pem::block_at(text, at).or_else(|| context::after_option(text, at)),
-        b'm' => context::netrc(text, at),
-        b'I' => context::identified(text, at),
-        _ => None,
-    };
-    let secret = found.or_else(|| shapes::key_at(bytes, at))?;
-    let secret = Secret {
-        start: secret.start.max(from),
-        ..secret
-    };
-    let secret = context::without_announcement(text, secret);
-    let is_left = !text.get(secret.start..secret.end).is_none_or(is_mark);
-    is_left.then_some(secret)
-}
-
-/// A named secret under the rule of its own shape, if all of it has one.
-fn by_shape(bytes: &[u8], named: Secret) -> Secret {
-    let shaped = shapes::key_at(bytes, named.start);
-    shaped
-        .filter(|shaped| (shaped.start, shaped.end) == (named.start, named.end))
-        .unwrap_or(named)
 }
 
 /// Whether nothing but a mark stands in the place of a secret.
 fn is_mark(text: &str) -> bool {
-    let Some(rule) = text
-        .strip_prefix("[redacted")
-        .and_then(|rest| rest.strip_suffix(']'))
-    else {
-        return text.is_empty();
-    };
-    rule.bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b':' | b'-'))
+    mark_at(text.as_bytes(), 0) == Some(text.len())
 }

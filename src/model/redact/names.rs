@@ -5,162 +5,178 @@
 pub(super) enum Telling {
     /// A person's secret: any word can be one.
     Password,
+    /// The same of several words.
+    Phrase,
     /// A machine's secret: long, and no word.
     Key,
     /// Either's: what is called a secret may be a word, but is mostly none.
     Secret,
+    /// A number that is good once.
+    Code,
     /// The header: a scheme may stand before the secret.
     Authorization,
     /// The header: pairs of a name and a value, of which some are secret.
     Cookie,
     /// A secret only if it looks like one.
     Perhaps,
+    /// A secret only if nothing else can look so.
+    Hardly,
 }
 
-use Telling::{Authorization, Cookie, Key, Password, Perhaps, Secret};
+use Telling::{Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret};
 
 /// The ends of telling names, in lower case, without the characters that join words: `apikey` is `API_KEY`, `x-api-key` and `apiKey`,
 /// too.
-const ENDINGS: &[(&str, Telling)] = &[
-    ("password", Password),
-    ("passwd", Password),
-    ("passphrase", Password),
-    ("pwd", Password),
-    ("sshpass", Password),
-    ("secret", Secret),
-    ("secretid", Key),
-    ("token", Key),
-    ("apikey", Key),
-    ("accesskey", Key),
-    ("secretkey", Key),
-    ("privatekey", Key),
-    ("encryptionkey", Key),
-    ("signingkey", Key),
-    ("accountkey", Key),
-    ("masterkey", Key),
-    ("authkey", Key),
-    ("appkey", Key),
-    ("servicekey", Key),
-    ("sharedkey", Key),
-    ("storagekey", Key),
-    ("subscriptionkey", Key),
-    ("deploykey", Key),
-    ("licensekey", Key),
-    ("hmackey", Key),
-    ("amzsignature", Key),
-    ("authorization", Authorization),
-    ("cookie", Cookie),
-    ("auth", Perhaps),
-    ("bearer", Perhaps),
-    ("credential", Perhaps),
-    ("credentials", Perhaps),
+#[rustfmt::skip]
+pub(super) const ENDINGS: &[(&str, Telling)] = &[
+    ("password", Password), ("passwd", Password), ("passphrase", Password), ("pwd", Password), ("sshpass", Password),
+    ("passcode", Password), ("passwrd", Password), ("pswd", Password), ("storepass", Password), ("keypass", Password),
+    ("requirepass", Password), ("masterauth", Password), ("bindpw", Password), ("rootpw", Password), ("userpw", Password),
+    // The same in other languages.
+    ("passwort", Password), ("kennwort", Password), ("contrasena", Password), ("motdepasse", Password), ("senha", Password),
+    ("wachtwoord", Password), ("losenord", Password), ("passord", Password), ("adgangskode", Password), ("salasana", Password),
+    ("heslo", Password), ("haslo", Password), ("jelszo", Password), ("parola", Password), ("sifre", Password),
+    ("katasandi", Password), ("matkhau", Password), ("parolachiave", Password),
+    ("mnemonic", Phrase), ("seedphrase", Phrase), ("recoveryphrase", Phrase), ("secretphrase", Phrase), ("mnemonicphrase", Phrase),
+    ("backupphrase", Phrase),
+    ("secret", Secret), ("secretid", Key), ("token", Key), ("tokensecret", Key), ("keydata", Key),
+    ("apikey", Key), ("accesskey", Key), ("secretkey", Key), ("privatekey", Key), ("privkey", Key), ("encryptionkey", Key), ("signingkey", Key),
+    ("accountkey", Key), ("masterkey", Key), ("authkey", Key), ("appkey", Key), ("servicekey", Key), ("sharedkey", Key),
+    ("storagekey", Key), ("subscriptionkey", Key), ("deploykey", Key), ("licensekey", Key), ("hmackey", Key), ("jwtkey", Key),
+    ("adminkey", Key), ("applicationkey", Key), ("unsealkey", Key), ("recoverykey", Key), ("sessionkey", Key), ("cipherkey", Key),
+    ("cryptokey", Key), ("cryptkey", Key), ("aeskey", Key), ("rootkey", Key), ("clientkey", Key), ("consumerkey", Key), ("integrationkey", Key),
+    ("ingestkey", Key), ("ingestionkey", Key), ("webhookkey", Key), ("sshkey", Key), ("serverkey", Key), ("livekey", Key),
+    ("machinekey", Key), ("botkey", Key), ("developerkey", Key), ("merchantkey", Key), ("decryptionkey", Key), ("decryptkey", Key),
+    ("encryptkey", Key), ("presharedkey", Key), ("functionkey", Key), ("writekey", Key), ("securekey", Key), ("tokenkey", Key),
+    ("signaturekey", Key), ("credentialkey", Key), ("storekey", Key), ("vaultkey", Key), ("userkey", Key), ("restkey", Key), ("backupkey", Key),
+    ("amzsignature", Key), ("googsignature", Key),
+    ("otp", Code), ("otpcode", Code), ("totpcode", Code), ("mfacode", Code), ("twofactorcode", Code), ("2facode", Code),
+    ("authorization", Authorization), ("cookie", Cookie),
+    ("auth", Perhaps), ("bearer", Perhaps), ("credential", Perhaps), ("credentials", Perhaps), ("creds", Perhaps), ("salt", Perhaps),
+    ("sonarlogin", Perhaps), ("webhooktoken", Key), ("cookiesecret", Key),
+];
+
+/// The same, where nothing but a joint stands before them, or a word ends.
+pub(super) const WORDS: &[(&str, Telling)] = &[
+    ("pass", Password),
+    ("psk", Password),
+    ("pw", Password),
+    ("mdp", Password),
+];
+
+/// Names in letters that are not those of ASCII.
+pub(super) const FOREIGN: &[&str] = &[
+    "contraseña",
+    "Contraseña",
+    "CONTRASEÑA",
+    "lösenord",
+    "Lösenord",
+    "hasło",
+    "Hasło",
+    "şifre",
+    "Şifre",
+    "jelszó",
+    "Jelszó",
+    "heslo",
+    "пароль",
+    "Пароль",
+    "ПАРОЛЬ",
+    "лозинка",
+    "парола",
+    "κωδικός",
+    "Κωδικός",
+    "סיסמה",
+    "סיסמא",
+    "كلمة المرور",
+    "密码",
+    "密碼",
+    "口令",
+    "パスワード",
+    "暗証番号",
+    "암호",
+    "비밀번호",
+    "รหัสผ่าน",
+    "पासवर्ड",
+    "mật khẩu",
+    "Mật khẩu",
+    "salasanä",
+];
+
+/// What stands before `key` where it is nothing secret, or where nothing can be said of it.
+#[rustfmt::skip]
+const OPEN_KEYS: &[&str] = &[
+    "public", "pub", "primary", "foreign", "cache", "sort", "partition", "idempotency", "object", "s3", "group", "index", "hash", "lookup",
+    "unique", "composite", "hot", "short", "row", "site", "publishable", "anon", "kms", "translation", "locale", "message", "routing",
+    "registry", "event", "map", "dict", "json", "query", "item", "list", "state", "setting", "dedup", "dedupe", "host", "column", "field",
+    "range", "shard", "bucket", "file", "path", "issue", "project", "react", "arrow", "function", "enter", "meta", "ctrl", "control", "shift",
+    "label", "tag", "config", "property", "attribute", "input", "output", "job", "task", "test", "parent", "child", "known", "new", "old",
+];
+
+/// The names in a URL's query behind which a secret can stand, whole.
+pub(super) const QUERY: &[&str] = &[
+    "key",
+    "code",
+    "sig",
+    "signature",
+    "sid",
+    "session",
+    "ticket",
+    "auth",
+    "jwt",
+    "hmac",
+    "assertion",
+    "sessionid",
+    "session_id",
+    "invite",
+    "magic",
+    "pass",
+    "pw",
+    "otp",
+    "apikey",
+    "x-amz-signature",
+    "x-goog-signature",
+    "oauth_signature",
+    "client_assertion",
+    "samlresponse",
+    "subscription-key",
+    "sas",
+    "secret",
 ];
 
 /// The longest word that is taken for one; longer runs of letters are those of keys.
 const LONGEST_WORD: usize = 15;
 
-/// Words that stand behind a telling name without being its secret: types, literals, and what prose goes on with.
+/// Words that stand behind a telling name without being its secret: types, literals, and what prose goes on with. In order.
+#[rustfmt::skip]
 const PLAIN: &[&str] = &[
-    "any",
-    "and",
-    "are",
-    "arg",
-    "argument",
-    "async",
-    "await",
-    "base64",
-    "bearer",
-    "basic",
-    "bool",
-    "boolean",
-    "byte",
-    "bytes",
-    "can",
-    "char",
-    "const",
-    "copy",
-    "default",
-    "disabled",
-    "empty",
-    "enabled",
-    "env",
-    "example",
-    "expired",
-    "false",
-    "field",
-    "file",
-    "flag",
-    "float",
-    "for",
-    "from",
-    "function",
-    "has",
-    "hashed",
-    "header",
-    "here",
-    "hidden",
-    "impl",
-    "input",
-    "int",
-    "int32",
-    "int64",
-    "integer",
-    "invalid",
-    "invalid_token",
-    "is",
-    "len",
-    "length",
-    "list",
-    "missing",
-    "must",
-    "mut",
-    "never",
-    "new",
-    "nil",
-    "none",
-    "not",
-    "null",
-    "number",
-    "object",
-    "oauth2",
-    "option",
-    "optional",
-    "parameter",
-    "prompt",
-    "query",
-    "redacted",
-    "required",
-    "return",
-    "self",
-    "sha256",
-    "should",
-    "stdin",
-    "str",
-    "string",
-    "text",
-    "that",
-    "the",
-    "this",
-    "true",
-    "uint32",
-    "uint64",
-    "undefined",
-    "unknown",
-    "unset",
-    "utf8",
-    "uuid",
-    "value",
-    "var",
-    "varchar",
-    "void",
-    "was",
-    "will",
-    "with",
-    "yield",
+    "aes256", "and", "anonymous", "any", "are", "arg", "argon2", "argon2id", "argument", "async", "auth", "await", "base64",
+    "basic", "bcrypt", "bearer", "bigint", "blob", "bool", "boolean", "byte", "bytea", "bytes", "can", "cancel", "changed",
+    "char", "configmap", "confirm", "const", "copy", "correct", "count", "default", "disabled", "ed25519", "email", "empty",
+    "enabled", "encrypted", "enter", "env", "es256", "example", "expired", "external", "false", "field", "fieldref", "file",
+    "flag", "float", "for", "forgot", "format", "from", "function", "generator", "get", "given", "has", "hashed", "header",
+    "here", "hidden", "hide", "hs256", "http", "https", "id", "impl", "incorrect", "index", "input", "int", "int32", "int64",
+    "integer", "internal", "invalid", "invalid_token", "is", "jsonb", "key", "keychain", "keyring", "keys", "len", "length",
+    "limit", "list", "localhost", "login", "logout", "manager", "masked", "match", "md5", "mismatch", "missing", "must", "mut",
+    "name", "never", "new", "nil", "none", "not", "nothing", "null", "nullable", "nullptr", "number", "oauth2", "object", "off",
+    "ok", "omitted", "on", "option", "optional", "parameter", "pbkdf2", "pkcs12", "pkcs8", "plaintext", "policy", "private",
+    "prompt", "protected", "provided", "public", "query", "read", "readonly", "redacted", "removed", "required", "reset",
+    "return", "rotated", "rotation", "rs256", "save", "scrypt", "secretref", "self", "set", "sha1", "sha256", "sha512", "should",
+    "show", "size", "smallint", "static", "stdin", "store", "str", "strength", "string", "stripped", "strong", "submit", "text",
+    "that", "the", "this", "todo", "true", "type", "uint32", "uint64", "undef", "undefined", "unknown", "unset", "user",
+    "username", "utf16", "utf8", "uuid", "valid", "value", "var", "varchar", "vault", "void", "was", "weak", "will", "with",
+    "write", "wrong", "x509", "yes", "yield",
+];
+
+/// Words of what stands where a secret is to be put. In order.
+#[rustfmt::skip]
+const PLACEHOLDERS: &[&str] = &[
+    "changeit", "changeme", "dummy", "example", "fill", "fixme", "goes", "here", "insert", "placeholder", "put", "redacted",
+    "replace", "replaceme", "sample", "tbd", "todo", "xxx", "xxxx", "xxxxx", "xxxxxx", "xxxxxxx", "xxxxxxxx", "your",
+    "yourapikey", "yourpassword", "yours", "yoursecret", "yourtoken",
 ];
 
 /// What a telling name may go on with: which one of several secrets it is.
-const SUFFIXES: [&str; 13] = [
+const SUFFIXES: [&str; 17] = [
     "prod",
     "production",
     "dev",
@@ -174,6 +190,10 @@ const SUFFIXES: [&str; 13] = [
     "confirm",
     "confirmation",
     "value",
+    "current",
+    "next",
+    "previous",
+    "default",
 ];
 
 /// The end of a personal access token's name; in small letters it is that of a pattern or a path.
@@ -182,44 +202,42 @@ const ACCESS_TOKEN: &str = "_PAT";
 /// The most digits that a telling name may go on with.
 const MOST_DIGITS: usize = 4;
 
-/// What `name` says of the value behind it; nothing where it is any name. `DB_PASSWORD_PROD2` and `passwordConfirm` are telling by
-/// what stands before the suffix.
+/// What a name says of the value behind it, by the text up to its end; nothing where it is any name. `DB_PASSWORD_PROD2` and
+/// `passwordConfirm` are telling by what stands before the suffix.
 pub(super) fn telling(name: &[u8]) -> Option<Telling> {
     let name = without_number(name);
     let hint = hint(name);
     let whole = match hint & AS_ENDING {
         0 => None,
-        _ => ending(name),
+        _ => ending(name).map(|(_, telling)| telling),
     };
     match hint & AS_SUFFIX {
         0 => whole,
-        _ => whole.or_else(|| ending(without_suffix(name)?)),
+        _ => whole.or_else(|| ending(without_suffix(name)?).map(|(_, telling)| telling)),
     }
 }
 
-/// It may end as one of [`ENDINGS`].
+/// It may end as one of [`ENDINGS`] or [`WORDS`].
 const AS_ENDING: u8 = 1;
 /// It may end as one of [`SUFFIXES`].
 const AS_SUFFIX: u8 = 2;
 
 /// What the last three characters of a name let it be. Most names are told apart by them.
+#[inline]
 fn hint(name: &[u8]) -> u8 {
-    let [.., second, third, last] = *name else {
+    // The last letters, whatever joins them.
+    let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
+    let (last, third) = (letters.next(), letters.next());
+    let (Some(last), Some(third)) = (last, third) else {
         return 0;
     };
-    if is_joint(third) || is_joint(last) {
-        return AS_ENDING | AS_SUFFIX;
-    }
+    let second = letters.next().copied().unwrap_or_default();
     let row = HINTS.get(usize::from(third & 31));
     let [as_ending, as_suffix] = row
         .and_then(|row| row.get(usize::from(last & 31)))
         .copied()
         .unwrap_or_default();
-    let seconds = if is_joint(second) {
-        u32::MAX
-    } else {
-        1 << (second & 31)
-    };
+    let seconds = 1 << (second & 31);
     let is = |bits: u32, hint: u8| if bits & seconds == 0 { 0 } else { hint };
     is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX)
 }
@@ -238,7 +256,17 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
         mark_last(&mut hints, ENDINGS[at].0.as_bytes(), 0);
         at += 1;
     }
-    mark_last(&mut hints, b"pass", 0);
+    at = 0;
+    while at < WORDS.len() {
+        if WORDS[at].0.len() > 2 {
+            mark_last(&mut hints, WORDS[at].0.as_bytes(), 0);
+        }
+        at += 1;
+    }
+    // `pw`, whatever stands before it.
+    hints[(b'p' & 31) as usize][(b'w' & 31) as usize][0] = u32::MAX;
+    // `…key`, whatever stands before it.
+    mark_last(&mut hints, b"key", 0);
     mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
     at = 0;
     while at < SUFFIXES.len() {
@@ -262,12 +290,14 @@ const fn mark_last(hints: &mut [[[u32; 2]; 32]; 32], word: &[u8], of: usize) {
 }
 
 /// `name` without the number that it ends with.
+#[inline]
 fn without_number(name: &[u8]) -> &[u8] {
-    let digits = name.iter().rev().take(MOST_DIGITS);
-    match digits.take_while(|b| b.is_ascii_digit()).count() {
-        0 => name,
-        digits => trimmed(name.get(..name.len() - digits).unwrap_or_default()),
+    if !name.last().is_some_and(u8::is_ascii_digit) {
+        return name;
     }
+    let digits = name.iter().rev().take(MOST_DIGITS);
+    let digits = digits.take_while(|b| b.is_ascii_digit()).count();
+    trimmed(name.get(..name.len() - digits).unwrap_or_default())
 }
 
 /// `name` without the suffix that it ends with.
@@ -277,37 +307,9 @@ fn without_suffix(name: &[u8]) -> Option<&[u8]> {
         let (before, end) = name.split_at_checked(start)?;
         let is_camel = end.first().is_some_and(u8::is_ascii_uppercase)
             && before.last().is_some_and(u8::is_ascii_lowercase);
-        let is_joined = matches!(before.last(), Some(b'_' | b'-'));
+        let is_joined = matches!(before.last(), Some(b'_' | b'-' | b'.'));
         let is_suffix = end.eq_ignore_ascii_case(suffix.as_bytes()) && (is_camel || is_joined);
         is_suffix.then_some(trimmed(before))
-    })
-}
-
-/// What is said of `value` by what stands before it, as in `"name": "DB_PASSWORD", "value": "…"`: the text up to that word's end.
-/// Nothing where the name is another.
-pub(super) fn before_value(name: &[u8]) -> Option<&[u8]> {
-    const MOST: usize = 64;
-    let word = ["value", "Value"]
-        .iter()
-        .find_map(|word| name.strip_suffix(word.as_bytes()))?;
-    let mut rest = word;
-    for _ in 0..MOST {
-        rest = match rest {
-            [rest @ .., b'\\', b'n' | b'r' | b't'] => rest,
-            [
-                rest @ ..,
-                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b',' | b'\\',
-            ] => rest,
-            _ => break,
-        };
-    }
-    (rest.len() < word.len()).then_some(rest)
-}
-
-/// Whether `name` is that of a signature in a URL's query.
-pub(super) fn is_signature(name: &[u8]) -> bool {
-    name.strip_suffix(b"sig").is_some_and(|before| {
-        matches!(before, [.., b'?' | b'&' | b';']) || before.ends_with(b"u0026")
     })
 }
 
@@ -319,124 +321,380 @@ fn trimmed(name: &[u8]) -> &[u8] {
     }
 }
 
-/// What `name` says by its end.
-fn ending(name: &[u8]) -> Option<Telling> {
-    if !may_tell(name) {
-        return None;
-    }
+/// The most letters of a name that are compared.
+const COMPARED: usize = 16;
+
+/// What `name` says by its end, and by which.
+fn ending(name: &[u8]) -> Option<(&'static str, Telling)> {
     if name.ends_with(ACCESS_TOKEN.as_bytes()) {
-        return Some(Perhaps);
+        return Some((ACCESS_TOKEN, Perhaps));
     }
     // The shell's own.
-    if matches!(name, b"PWD" | b"OLDPWD") {
+    if let Some(before) = name.strip_suffix(b"PWD")
+        && (before.ends_with(b"OLD")
+            || !before
+                .last()
+                .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')))
+    {
         return None;
     }
-    if name.len() > 5 && has_ending(name, "pass") && matches!(last(name, 5), Some(b'_' | b'-')) {
-        return Some(Password);
+    // The last letters, in small ones, from the end on.
+    let mut letters = [0; COMPARED];
+    let back = name.iter().rev().take(2 * COMPARED);
+    let back = back.filter(|byte| !is_joint(**byte));
+    for (place, byte) in letters.iter_mut().zip(back) {
+        *place = byte.to_ascii_lowercase();
     }
-    let last = name.last()?.to_ascii_lowercase();
-    let (_, telling) = *ENDINGS
-        .iter()
-        .find(|(ending, _)| ending.as_bytes().last() == Some(&last) && has_ending(name, ending))?;
-    Some(telling)
+    let bucket = bucket(letters.first_chunk().copied().unwrap_or_default());
+    let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
+    let number = u128::from_le_bytes(letters);
+    let found = BUCKETS.endings.get(start(bucket)?..start(bucket + 1)?)?;
+    let found = found.iter().find(|of| number & of.mask == of.letters);
+    if let Some(found) = found.and_then(|of| ENDINGS.get(usize::from(of.ending))) {
+        return Some(*found);
+    }
+    let last = letters.first().copied();
+    let word = WORDS.iter().find(|(word, _)| {
+        if word.as_bytes().last().copied() != last {
+            return false;
+        }
+        let ends = name
+            .len()
+            .checked_sub(word.len())
+            .and_then(|start| name.split_at_checked(start));
+        ends.is_some_and(|(before, end)| {
+            end.eq_ignore_ascii_case(word.as_bytes())
+                && match (before.last(), end.first()) {
+                    (Some(before), Some(first)) => {
+                        !before.is_ascii_alphanumeric()
+                            || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+                    }
+                    _ => true,
+                }
+        })
+    });
+    if let Some(word) = word {
+        return Some(*word);
+    }
+    is_some_key(name, &letters).then_some(("key", Hardly))
 }
 
-/// Whether a name that ends as `name` does can be telling, judged by its last four letters.
-fn may_tell(name: &[u8]) -> bool {
-    let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
-    let mut next = || letters.next().map_or(0, u8::to_ascii_lowercase);
-    let (last, third) = (next(), next());
-    // Most names are told apart by two letters.
-    if !matches!(
-        (third, last),
-        (b'r' | b'w' | b'i', b'd')
-            | (b's' | b'r' | b'i', b'e')
-            | (b's' | b'l', b's')
-            | (b'e', b't' | b'n' | b'y' | b'r')
-            | (b'o', b'n')
-            | (b't', b'h')
-            | (b'a', b'l' | b't')
-    ) {
+/// Whether `name` is that of a key of which it is not known whether it is secret.
+fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
+    if !letters.starts_with(b"yek") {
         return false;
     }
-    let (second, first) = (next(), next());
-    let letters = [first, second, third, last];
-    second == b'p' && third == b'w' && last == b'd'
-        || ENDS.contains(&letters)
-        || name.ends_with(ACCESS_TOKEN.as_bytes())
+    let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
+    let before = trimmed(before);
+    let is_name = before.last().is_some_and(u8::is_ascii_alphanumeric);
+    is_name
+        && !OPEN_KEYS.iter().any(|open| {
+            let end = before.get(before.len().saturating_sub(open.len())..);
+            end.is_some_and(|end| end.eq_ignore_ascii_case(open.as_bytes()))
+        })
 }
 
-/// The last four letters of each of [`ENDINGS`].
-const ENDS: [[u8; 4]; 26] = [
-    *b"word", *b"sswd", *b"rase", *b"pass", *b"cret", *b"etid", *b"oken", *b"ikey", *b"skey",
-    *b"tkey", *b"ekey", *b"nkey", *b"gkey", *b"rkey", *b"hkey", *b"pkey", *b"dkey", *b"ykey",
-    *b"ckey", *b"okie", *b"ture", *b"tion", *b"auth", *b"arer", *b"tial", *b"ials",
-];
+/// An ending from its last letter on.
+#[derive(Debug, Clone, Copy)]
+struct Backwards {
+    letters: u128,
+    mask: u128,
+    ending: u8,
+}
+
+/// The endings, in buckets of those that end alike.
+struct Buckets {
+    endings: [Backwards; ENDINGS.len()],
+    starts: [u8; 65],
+}
+
+static BUCKETS: Buckets = buckets();
+
+/// In which bucket what ends with these letters is, from the last one on. Those that end with `key` are told apart by the letter
+/// before.
+const fn bucket(letters: [u8; 4]) -> usize {
+    match letters {
+        [b'y', b'e', b'k', before] => 32 + (before & 31) as usize,
+        [last, ..] => (last & 31) as usize,
+    }
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn buckets() -> Buckets {
+    let mut buckets = Buckets {
+        endings: [Backwards {
+            letters: 0,
+            mask: 0,
+            ending: 0,
+        }; ENDINGS.len()],
+        starts: [0; 65],
+    };
+    let (mut of, mut placed) = (0, 0);
+    while of < 64 {
+        buckets.starts[of] = placed as u8;
+        let mut at = 0;
+        while at < ENDINGS.len() {
+            let ending = ENDINGS[at].0.as_bytes();
+            let length = ending.len();
+            assert!(length <= COMPARED);
+            let fourth = if length > 3 { ending[length - 4] } else { 0 };
+            let letters = [
+                ending[length - 1],
+                ending[length - 2],
+                ending[length - 3],
+                fourth,
+            ];
+            if bucket(letters) == of {
+                let mut byte = 0;
+                while byte < length {
+                    let place = 8 * byte;
+                    buckets.endings[placed].letters |= (ending[length - 1 - byte] as u128) << place;
+                    buckets.endings[placed].mask |= 0xff << place;
+                    byte += 1;
+                }
+                buckets.endings[placed].ending = at as u8;
+                placed += 1;
+            }
+            at += 1;
+        }
+        of += 1;
+    }
+    buckets.starts[64] = placed as u8;
+    assert!(placed == ENDINGS.len() && placed < 256);
+    buckets
+}
 
 fn is_joint(byte: u8) -> bool {
     matches!(byte, b'_' | b'-' | b'.' | b' ')
 }
 
-fn last(name: &[u8], back: usize) -> Option<u8> {
-    name.get(name.len().checked_sub(back)?).copied()
+/// The foreign name that `text` ends with: its length.
+pub(super) fn foreign(text: &[u8]) -> Option<usize> {
+    let last = text.last()?;
+    let ends =
+        |name: &&&str| name.as_bytes().last() == Some(last) && text.ends_with(name.as_bytes());
+    FOREIGN.iter().find(ends).map(|name| name.len())
 }
 
-fn has_ending(name: &[u8], ending: &str) -> bool {
-    let mut rest = name.iter().rev().filter(|byte| !is_joint(**byte));
-    ending.bytes().rev().all(|wanted| {
-        rest.next()
-            .is_some_and(|byte| byte.to_ascii_lowercase() == wanted)
-    })
+/// How long the foreign name is that `text` begins with; 0 where it begins with none.
+pub(super) fn foreign_at(text: &[u8]) -> usize {
+    let begins =
+        |name: &&&str| name.as_bytes().first() == text.first() && text.starts_with(name.as_bytes());
+    FOREIGN.iter().find(begins).map_or(0, |name| name.len())
+}
+
+/// Whether `name` in a URL's query can have a secret behind it.
+pub(super) fn is_of_query(name: &[u8]) -> bool {
+    QUERY
+        .iter()
+        .any(|of| name.eq_ignore_ascii_case(of.as_bytes()))
+}
+
+/// Which characters a text has: so that most questions about it cost nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signs {
+    seen: u128,
+    is_ascii: bool,
+}
+
+const DIGITS: u128 = 0x3ff << b'0';
+const CAPITALS: u128 = 0x3ff_ffff << b'A';
+const SMALL: u128 = 0x3ff_ffff << b'a';
+
+impl Signs {
+    pub(super) fn of(text: &str) -> Self {
+        let (mut seen, mut all) = (0u128, 0);
+        for byte in text.bytes() {
+            seen |= 1 << (byte & 127);
+            all |= byte;
+        }
+        Self {
+            seen: if all < 128 {
+                seen
+            } else {
+                text.bytes()
+                    .filter(u8::is_ascii)
+                    .fold(0, |seen, byte| seen | 1 << byte)
+            },
+            is_ascii: all < 128,
+        }
+    }
+
+    pub(super) fn has(self, sign: u8) -> bool {
+        self.seen >> (sign & 127) & 1 != 0
+    }
+
+    pub(super) fn has_digit(self) -> bool {
+        self.seen & DIGITS != 0
+    }
+
+    pub(super) fn has_capital(self) -> bool {
+        self.seen & CAPITALS != 0
+    }
+
+    pub(super) fn has_small(self) -> bool {
+        self.seen & SMALL != 0
+    }
+
+    pub(super) fn has_letter(self) -> bool {
+        self.seen & (SMALL | CAPITALS) != 0
+    }
+
+    pub(super) fn has_any(self, signs: &[u8]) -> bool {
+        signs.iter().any(|sign| self.has(*sign))
+    }
+
+    /// How many different characters there are.
+    fn count(self) -> u32 {
+        self.seen.count_ones()
+    }
+}
+
+/// Whether `text` has `part`. For texts as short as a value this is faster than what looks for its rarest byte first.
+pub(super) fn has_part(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 /// Whether `value` stands for a secret without being one: a variable, a placeholder, asterisks, a name, a word.
 pub(super) fn is_stand_in(value: &str) -> bool {
-    let word = value.trim_end_matches(['.', ',', ';', '!', '?']);
-    is_reference(value)
-        || is_one_character(value)
-        || is_name(word)
+    is_stand_in_of(value, Signs::of(value))
+}
+
+pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
+    let word = value.trim_end_matches(['.', ',', ';', '!', '?', ':']);
+    is_reference(value, signs)
+        || is_one_character(value, signs)
         || is_plain(word)
-        || is_about_secrets(value)
+        || is_name(word)
+        || is_placeholder(value, signs)
+        || is_about_secrets(value, signs)
+}
+
+/// The longest of [`PLAIN`] and [`PLACEHOLDERS`].
+const LONGEST_PLAIN: usize = 16;
+
+/// A word as one number, in the order of the words.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn numbers<const COUNT: usize>(words: &[&str]) -> [u128; COUNT] {
+    let mut numbers = [0; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let word = words[at].as_bytes();
+        let mut byte = 0;
+        while byte < word.len() {
+            numbers[at] |= (word[byte] as u128) << (120 - 8 * byte);
+            byte += 1;
+        }
+        at += 1;
+    }
+    numbers
+}
+
+static PLAIN_NUMBERS: [u128; PLAIN.len()] = numbers(PLAIN);
+static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
+
+fn is_one_of(words: &[u128], word: &[u8]) -> bool {
+    let mut small = [0; LONGEST_PLAIN];
+    let Some(place) = small.get_mut(..word.len()) else {
+        return false;
+    };
+    place.copy_from_slice(word);
+    small.make_ascii_lowercase();
+    words.binary_search(&u128::from_be_bytes(small)).is_ok()
 }
 
 /// Whether it is one of [`PLAIN`], or several of them.
 fn is_plain(word: &str) -> bool {
-    let singular = word.strip_suffix('s').unwrap_or(word);
-    PLAIN
-        .iter()
-        .any(|plain| plain.eq_ignore_ascii_case(word) || plain.eq_ignore_ascii_case(singular))
+    let singular = word.strip_suffix(['s', 'S']).unwrap_or(word);
+    is_one_of(&PLAIN_NUMBERS, word.as_bytes())
+        || singular.len() < word.len() && is_one_of(&PLAIN_NUMBERS, singular.as_bytes())
 }
 
-/// Whether it is a sentence that speaks of secrets, as a help text or an error does, and not a sentence that is one.
-fn is_about_secrets(value: &str) -> bool {
-    let is_sentence = value.starts_with(|c: char| c.is_ascii_uppercase()) || value.ends_with('.');
-    let digits = value.bytes().any(|b| b.is_ascii_digit());
+/// Whether it says that a secret is to be put here: of words one of which says so, as `your-api-key-here`.
+fn is_placeholder(value: &str, signs: Signs) -> bool {
+    const MOST_DIGITS: usize = 3;
+    if signs.has(b'.') && has_part(value.as_bytes(), b"...")
+        || !signs.is_ascii && value.contains('…')
+    {
+        return true;
+    }
+    // What they begin with.
+    const BEGINNINGS: &[u8] = b"cdefghiprstxy";
+    let begins = |byte: u8| BEGINNINGS.contains(&byte.to_ascii_lowercase());
+    // `change-me`.
+    let mut joined = [0; LONGEST_PLAIN];
+    let letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
+    let length = letters.clone().count();
+    for (place, byte) in joined.iter_mut().zip(letters) {
+        *place = byte;
+    }
+    if joined
+        .get(..length)
+        .is_some_and(|word| is_one_of(&PLACEHOLDER_NUMBERS, word))
+    {
+        return true;
+    }
+    let is_one = |word: &[u8]| {
+        word.len() >= 3
+            && word.first().is_some_and(|first| begins(*first))
+            && is_one_of(&PLACEHOLDER_NUMBERS, word)
+    };
+    value
+        .as_bytes()
+        .split(|b| !b.is_ascii_alphanumeric())
+        .any(is_one)
+        && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
+        && has_words(value)
+}
+
+/// Whether it is a sentence or a label that speaks of secrets, as a help text or an error does, and not a sentence that is one.
+fn is_about_secrets(value: &str, signs: Signs) -> bool {
+    if !signs.has(b' ') || signs.has_digit() {
+        return false;
+    }
+    let is_sentence =
+        value.starts_with(|c: char| c.is_uppercase()) || value.ends_with(['.', '?', '…']);
     is_sentence
-        && !digits
-        && value.split_ascii_whitespace().nth(2).is_some()
         && value.split_ascii_whitespace().any(|word| {
-            let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-            is_plain(word) || ending(word.as_bytes()).is_some()
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            is_plain(word)
+                || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
+                || foreign(word.as_bytes()).is_some()
+                || word == "passe"
         })
 }
 
 /// Whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
 fn is_name(word: &str) -> bool {
-    let joined = |b: u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
-    // `Password1` is somebody's, too.
-    let ends_in_digit = word.ends_with(|c: char| c.is_ascii_digit());
-    let telling = match ends_in_digit {
-        true => ending(word.as_bytes()),
-        false => telling(word.as_bytes()),
+    let bytes = word.as_bytes();
+    if FOREIGN.contains(&word) {
+        return true;
+    }
+    let (digits, one) = match bytes {
+        [one @ .., last] if last.is_ascii_digit() => (true, one),
+        _ => (false, bytes),
     };
-    let one = word.strip_suffix(|c: char| c.is_ascii_digit());
-    let is_numbered = |(ending, telling): &(&str, Telling)| {
-        one.is_some_and(|one| one == *ending) && *telling != Password
-    };
-    ENDINGS.iter().any(is_numbered)
-        || is_identifier(word)
-            && telling.is_some()
-            && (word.bytes().any(joined) || ENDINGS.iter().any(|(ending, _)| *ending == word))
+    if hint(bytes) == 0 && hint(one) == 0 || !is_identifier(word) {
+        return false;
+    }
+    let joined = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
+    let is_whole = |name: &[u8], ending: &str| name.eq_ignore_ascii_case(ending.as_bytes());
+    if digits {
+        // `Password1` is somebody's.
+        return ending(one).is_some_and(|(ending, telling)| {
+            one == ending.as_bytes() && !matches!(telling, Password | Phrase)
+        }) || ending(bytes).is_some();
+    }
+    match ending(bytes) {
+        Some((ending, _)) => bytes.iter().any(joined) || is_whole(bytes, ending),
+        None => telling(bytes).is_some() && bytes.iter().any(joined),
+    }
 }
 
 /// Whether it is the name of something that belongs to a secret: `password_bytes`.
@@ -445,39 +703,88 @@ pub(super) fn is_part_of_name(word: &str) -> bool {
     is_identifier(word)
         && word.contains(['_', '.'])
         && !word.bytes().any(|b| b.is_ascii_digit())
-        && parts.any(|part| ENDINGS.iter().any(|(ending, _)| *ending == part))
+        && parts.any(|part| ending(part.as_bytes()).is_some_and(|(ending, _)| ending == part))
 }
 
-/// `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, and what is masked.
-fn is_reference(value: &str) -> bool {
-    let variable = value
-        .strip_prefix('$')
-        .is_some_and(|rest| is_identifier(rest.trim_start_matches('$')));
-    let bracketed = value
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .is_some_and(|rest| is_identifier(rest) && !rest.bytes().any(|b| b.is_ascii_digit()));
-    let closed = |open: char, close: char| value.starts_with(open) && value.ends_with(close);
-    // `<your` of `<your password>`, too.
-    let placeholder = value
-        .strip_prefix('<')
-        .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')));
-    variable
-        || placeholder
-        || bracketed
-        || value.contains("***")
-        || ["&lt;", "${", "$(", "{{", "%(", "%{", "%s", "%v"]
-            .iter()
-            .any(|begin| value.starts_with(begin))
-        || closed('<', '>')
-        || closed('{', '}')
-        || closed('%', '%')
+/// `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, `process.env.NAME`, and what is masked.
+fn is_reference(value: &str, signs: Signs) -> bool {
+    let bytes = value.as_bytes();
+    let Some(first) = bytes.first() else {
+        return false;
+    };
+    let closed = |close: u8| bytes.last() == Some(&close);
+    let begins = match first {
+        b'$' => {
+            let rest = value.trim_start_matches('$');
+            let name = rest.strip_prefix("env:").unwrap_or(rest);
+            let name = name.trim_end_matches([';', ',', ')', '"']);
+            is_identifier(name) || rest.starts_with(['{', '(', '[']) || rest.is_empty()
+        }
+        b'[' => value
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|rest| {
+                rest.bytes()
+                    .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b' ' | b'.'))
+            }),
+        // `<your` of `<your password>`, too.
+        b'<' => {
+            closed(b'>')
+                || value
+                    .strip_prefix('<')
+                    .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')))
+        }
+        b'{' => {
+            closed(b'}')
+                || value.starts_with("{{")
+                || value.strip_prefix('{').is_some_and(is_identifier)
+        }
+        b'%' => {
+            closed(b'%')
+                || ["%(", "%{", "%s", "%v", "%d"]
+                    .iter()
+                    .any(|begin| value.starts_with(begin))
+        }
+        b'&' => value.starts_with("&lt;"),
+        b'@' | b'#' => value.starts_with("@{") || value.starts_with("#{"),
+        b'*' => bytes.iter().all(|b| *b == b'*'),
+        b'p' | b'o' | b'i' | b's' | b'E' | b'v' | b'e' => [
+            "process.env",
+            "os.environ",
+            "import.meta.env",
+            "secrets.",
+            "ENV[",
+            "env.",
+            "vault:",
+            "op://",
+            "env(",
+        ]
+        .iter()
+        .any(|begin| value.starts_with(begin)),
+        _ => false,
+    };
+    begins
+        || signs.has(b'*') && has_part(bytes, b"***")
+        || signs.has(b'{') && has_part(bytes, b"{{")
+        || !signs.is_ascii && value.contains("•••")
 }
 
-fn is_one_character(value: &str) -> bool {
-    let mut characters = value.chars();
-    let first = characters.next();
-    characters.all(|c| Some(c) == first)
+/// One character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.
+fn is_one_character(value: &str, signs: Signs) -> bool {
+    let joints = u32::from(signs.has(b'-')) + u32::from(signs.has(b'_'));
+    match signs.is_ascii {
+        true => signs.count() <= joints + 1,
+        false => {
+            let mut characters = value.chars();
+            let first = characters.next();
+            characters.all(|c| Some(c) == first)
+        }
+    }
+}
+
+/// A single letter, as in an example that is to be short.
+pub(super) fn is_one_letter(value: &str) -> bool {
+    value.len() == 1 && value.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 pub(super) fn is_identifier(text: &str) -> bool {
@@ -508,22 +815,30 @@ pub(super) fn is_numbered_name(value: &str) -> bool {
             .split(|c: char| !c.is_ascii_digit())
             .filter(|run| !run.is_empty())
     };
+    // Of a long one without joints the words are whole.
+    let is_long = value.len() >= 24 && !value.contains(['_', '-', '.']);
     is_identifier(value)
         && numbers().count() <= MOST_NUMBERS
         && numbers().all(|run| run.len() <= MOST_DIGITS)
-        && has_words(value)
+        && has_words_of(value, if is_long { 5 } else { MEAN })
 }
 
 /// Whether the letters of `value` are in runs as words are, each in capitals or with none but a leading one.
 fn has_words(value: &str) -> bool {
-    const MEAN: usize = 3;
+    has_words_of(value, MEAN)
+}
+
+/// The least mean length of words.
+const MEAN: usize = 3;
+
+fn has_words_of(value: &str, mean: usize) -> bool {
     let (mut letters, mut words) = (0, 0);
     each_word(value.as_bytes(), |length| {
         letters += length;
         words += 1;
         length <= LONGEST_WORD
     }) && letters > 0
-        && letters >= MEAN * words
+        && letters >= mean * words
 }
 
 /// Tells the lengths of the words in a name: `HTTPServer` is two. Stops at the first that `is_word` refuses.
@@ -571,14 +886,25 @@ pub(super) fn is_type_of_number(value: &str) -> bool {
     ) && matches!(digits, "8" | "16" | "32" | "64" | "128" | "256")
 }
 
-/// `0x04`, `12`, `3.30`: a number or a version, perhaps with what ends an expression.
+/// `0x04`, `12`, `3.30`, `12:30`: a number, a version or a time, perhaps with what ends an expression.
 pub(super) fn is_number(value: &str) -> bool {
     let value = value.trim_end_matches([',', ';', ')']);
     let hexadecimal = value
         .strip_prefix("0x")
         .is_some_and(|digits| digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
     let digits = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    hexadecimal || digits && (value.len() < 6 || value.contains('.'))
+    let is_date = || {
+        matches!(
+            value.as_bytes(),
+            [_, _, _, _, b'-' | b'/', _, _, b'-' | b'/', _, _, ..]
+        )
+    };
+    let is_time = !digits
+        && (value.contains(':') || is_date())
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b'/' | b'T' | b'Z'));
+    hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
 }
 
 /// `#ffffff`.
@@ -603,6 +929,16 @@ pub(super) fn is_place(value: &str) -> bool {
         number.bytes().all(|b| b.is_ascii_digit())
             || is_numbered_name(step) && each_word(step.as_bytes(), |length| length > 1)
     };
+    // Base64 may begin with a slash, too.
+    let is_base64 = value.len() >= 32
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'='))
+        && Signs::of(value).has_capital()
+        && Signs::of(value).has_digit();
+    if is_base64 && !value.trim_matches('/').split('/').all(is_step) {
+        return false;
+    }
     let place = value.split(['#', '?']).next().unwrap_or_default();
     let steps = value.split('/').count();
     ["/", "./", "../", "~/", "file:", "http://", "https://"]
@@ -614,19 +950,53 @@ pub(super) fn is_place(value: &str) -> bool {
 
 /// Long, of letters and digits, and of many different ones.
 pub(super) fn looks_random(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    let mut seen = 0u128;
-    for byte in bytes.iter().filter(|byte| byte.is_ascii()) {
-        seen |= 1 << byte;
-    }
-    let is_alphabet = ["abcdefghij", "ABCDEFGHIJ"]
-        .iter()
-        .any(|run| value.contains(run));
-    bytes.len() >= 16
-        && seen.count_ones() >= 8
-        && !is_alphabet
-        && bytes.iter().any(u8::is_ascii_digit)
-        && bytes.iter().any(u8::is_ascii_alphabetic)
-        && !bytes.contains(&b' ')
+    looks_random_of(value, Signs::of(value))
+}
+
+pub(super) fn looks_random_of(value: &str, signs: Signs) -> bool {
+    let is_alphabet =
+        || has_part(value.as_bytes(), b"abcdefghij") || has_part(value.as_bytes(), b"ABCDEFGHIJ");
+    value.len() >= 16
+        && signs.count() >= 8
+        && signs.has_digit()
+        && signs.has_letter()
+        && !signs.has(b' ')
         && !is_numbered_name(value)
+        && !is_alphabet()
+}
+
+/// Whether it is a UUID.
+pub(super) fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value
+            .bytes()
+            .enumerate()
+            .all(|(at, b)| match matches!(at, 8 | 13 | 18 | 23) {
+                true => b == b'-',
+                false => b.is_ascii_hexdigit(),
+            })
+}
+
+/// Whether nothing but a secret looks so: long, of letters in both cases and digits.
+pub(super) fn is_surely_random(value: &str) -> bool {
+    const LEAST: usize = 20;
+    let signs = Signs::of(value);
+    value.len() >= LEAST
+        && signs.has_capital()
+        && signs.has_small()
+        && !signs.has_any(b" /:(.${")
+        && looks_random_of(value, signs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_order() {
+        for list in [PLAIN, PLACEHOLDERS] {
+            assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
+            assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));
+        }
+    }
 }

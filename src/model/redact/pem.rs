@@ -1,30 +1,41 @@
-//! Private keys in PEM armour: the block, however its lines are joined, and also one that breaks off before its end.
+//! Private keys: in PEM armour, however its lines are joined, also one that breaks off before its end or lacks its first
+//! line; the same in base64 once more, and the bare base64 of one.
 
-use super::Secret;
+use super::shapes::{Alphabet, run};
+use super::{Secret, View, mark_at};
 
-const BEGIN: &str = "-----BEGIN";
-const END: &str = "-----END";
-const RULE: &str = "private-key";
+const BEGIN: &[u8] = b"-----BEGIN";
+const END: &[u8] = b"-----END";
+const DASHES: &[u8] = b"-----";
+const LABEL: &[u8] = b"PRIVATE KEY";
+pub(super) const RULE: &str = "private-key";
 /// The longest label of a block, as in `-----BEGIN {label}-----`.
 const MAX_LABEL: usize = 64;
 /// The least that a block must hold: a mention of its first line is no key.
 const LEAST: usize = 16;
+/// The least length of a line within a block that has lost its first line.
+const LEAST_LINE: usize = 40;
 
-/// The block that begins at `at`.
-pub(super) fn block_at(text: &str, at: usize) -> Option<Secret> {
-    let body = header(text.get(at..)?)?;
-    let begin = text.len() - body.len();
-    let end = match body.find("-----") {
-        Some(end) if body.get(end..).is_some_and(|rest| rest.starts_with(END)) => {
-            begin + end + closing_line(body.get(end..)?)
+/// The block that begins in the word which ends at `end`.
+pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
+    let bytes = view.bytes();
+    bytes.get(start..end).filter(|word| word.ends_with(BEGIN))?;
+    let begin = end - BEGIN.len();
+    let body = header(bytes.get(begin..)?)?;
+    let from = bytes.len() - body.len();
+    let dashes = memchr::memmem::find(body, DASHES);
+    let armour = armour(body);
+    let (size, kept) = match dashes.map(|at| (at, body.get(at..).unwrap_or_default())) {
+        Some((at, rest)) if rest.starts_with(END) && !has_mark(body.get(..at)?) => {
+            (at + closing_line(rest), at)
         }
-        _ => begin + armour(body),
+        _ => (armour, armour),
     };
-    let inner = text.get(begin..end)?;
-    let size = inner.bytes().filter(u8::is_ascii_alphanumeric).count();
-    (size >= LEAST).then_some(Secret {
-        start: at,
-        end,
+    let inner = body.get(..kept)?;
+    let letters = inner.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    (letters.take(LEAST).count() == LEAST).then_some(Secret {
+        start: begin,
+        end: from + size,
         rule: RULE,
     })
 }
@@ -33,128 +44,292 @@ pub(super) fn block_at(text: &str, at: usize) -> Option<Secret> {
 pub(super) const LINES: &[u8] = b"Private-Lines";
 
 /// The lines of a private key in PuTTY's form, where their number stands at `at`.
-pub(super) fn lines_at(text: &str, at: usize) -> Option<Secret> {
-    let body = text.get(at..)?;
-    let mut words = words(body);
-    let (_, number) = words.next()?;
-    let (first, word) = words.next()?;
+pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
+    const MOST_DIGITS: usize = 4;
+    let body = view.bytes().get(at..)?;
+    let digits = body.iter().take(MOST_DIGITS);
+    let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+    let first = digits + gap(body.get(digits..)?);
     let lines = body.get(first..)?;
-    let lines = lines.get(..armour(lines))?.trim_end();
-    let is_key = number.bytes().all(|b| b.is_ascii_digit())
-        && word.bytes().filter(u8::is_ascii_alphanumeric).count() >= LEAST;
+    let is_key = digits > 0 && first > digits && run(lines, Alphabet::Base64, LEAST) == LEAST;
+    let size = lines.get(..armour(lines))?.trim_ascii_end().len();
     is_key.then_some(Secret {
         start: at + first,
-        end: at + first + lines.len(),
+        end: at + first + size,
         rule: RULE,
     })
 }
 
+/// The private key that begins with the base64 at `at`, where a word begins: its first bytes say what it is.
+pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
+    const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjE";
+    let text = view.bytes().get(at..)?;
+    let is_key = match text.first()? {
+        b'M' => {
+            run(text, Alphabet::Base64, LEAST_LINE) == LEAST_LINE
+                && is_private(&decoded::<9>(text)?)
+        }
+        b'b' => text.starts_with(OPENSSH),
+        _ => false,
+    };
+    is_key.then(|| Secret {
+        start: at,
+        end: at + armour(text).max(run(text, Alphabet::Base64, usize::MAX)),
+        rule: RULE,
+    })
+}
+
+/// A sequence whose first element is a small number, as that of each private key's version is; a certificate's is another sequence.
+fn is_private(der: &[u8]) -> bool {
+    let inside = match der {
+        [0x30, 0x82, _, _, inside @ ..] => inside,
+        [0x30, 0x81, _, inside @ ..] => inside,
+        [0x30, 0x20..=0x7f, inside @ ..] => inside,
+        _ => return false,
+    };
+    matches!(inside, [2, 1, 0 | 1 | 3, ..])
+}
+
+/// The armour of a private key in base64 once more, which begins at `at`.
+pub(super) fn in_base64(bytes: &[u8], at: usize) -> Option<Secret> {
+    let text = bytes.get(at..)?;
+    text.starts_with(b"LS0tLS1C").then_some(())?;
+    let begin = decoded::<36>(text)?;
+    let is_key = begin.starts_with(BEGIN) && memchr::memmem::find(&begin, b"PRIVATE").is_some();
+    is_key.then(|| Secret {
+        start: at,
+        end: at + armour(text).max(run(text, Alphabet::Base64, usize::MAX)),
+        rule: RULE,
+    })
+}
+
+/// The first bytes of what is in base64.
+pub(super) fn decoded<const SIZE: usize>(text: &[u8]) -> Option<[u8; SIZE]> {
+    let mut bytes = [0; SIZE];
+    let groups = text.as_chunks::<4>().0;
+    let (places, _) = bytes.as_chunks_mut::<3>();
+    if groups.len() < places.len() {
+        return None;
+    }
+    for (place, group) in places.iter_mut().zip(groups) {
+        let mut word = 0u32;
+        for byte in group {
+            word = word << 6 | u32::from(digit(*byte)?);
+        }
+        let [_, first, second, third] = word.to_be_bytes();
+        *place = [first, second, third];
+    }
+    Some(bytes)
+}
+
+/// The value of a digit of base64.
+pub(super) fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+/// The lines of a block that has lost its first one, where the word which ends at `end` begins the last. They are looked for from
+/// there back, not beyond `barrier`.
+pub(super) fn rest_before(
+    view: View<'_>,
+    barrier: usize,
+    start: usize,
+    end: usize,
+) -> Option<Secret> {
+    const LONGEST: usize = 16 << 10;
+    let bytes = view.bytes();
+    let last = end.checked_sub(END.len()).filter(|at| *at >= start)?;
+    let closing = bytes.get(last..)?;
+    let closing = closing.get(..MAX_LABEL).unwrap_or(closing);
+    let label = closing.split(|byte| matches!(byte, b'\n' | b'[')).next()?;
+    (closing.starts_with(END) && memchr::memmem::find(label, LABEL).is_some()).then_some(())?;
+    let from = barrier.max(start.saturating_sub(LONGEST));
+    let mut text = bytes.get(from..start)?;
+    let mut first = None;
+    let mut letters = 0;
+    loop {
+        // The gap, then the number or the sign of a line, or its base64.
+        while let Some(rest) = without_gap(text) {
+            text = rest;
+        }
+        let length = text
+            .iter()
+            .rev()
+            .take_while(|byte| Alphabet::Base64.has(**byte))
+            .count();
+        let (before, word) = text.split_at_checked(text.len() - length)?;
+        let is_number = word.iter().all(u8::is_ascii_digit) && word.len() < 8;
+        let is_key = word.len() >= LEAST_LINE
+            || first.is_none() && word.len() >= 2
+            || is_number
+            || word == b"+";
+        if word.is_empty() || !is_key || before.ends_with(b"-") {
+            break;
+        }
+        if !is_number && word.len() > 1 {
+            first = Some(from + before.len());
+            letters += word.len();
+        }
+        text = before;
+    }
+    // What has a first line is another rule's.
+    let is_rest = !text.ends_with(DASHES) && letters >= LEAST_LINE;
+    let size = bytes.get(..start)?;
+    let mut size = size;
+    while let Some(rest) = without_gap(size) {
+        size = rest;
+    }
+    let sign = usize::from(size.ends_with(b"+") && size.len() > first.unwrap_or_default() + 1);
+    (is_rest).then_some(Secret {
+        start: first?,
+        end: size.len() - sign,
+        rule: RULE,
+    })
+}
+
+/// `text` without the gap between lines that it ends with, or a part of it.
+fn without_gap(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [rest @ .., b'\\', b'n' | b'r' | b't'] => Some(rest),
+        [
+            rest @ ..,
+            b' ' | b'\t' | b'\n' | b'\r' | b'|' | b'"' | b'\'' | b',' | b'\\' | b'>',
+        ] => Some(rest),
+        [rest @ .., 0xe2, 0x86, 0x92] => Some(rest),
+        _ => None,
+    }
+}
+
 /// Whether a block begins in `text` and does not end there, as where each line is a text of its own.
 pub(super) fn is_open(text: &str) -> bool {
-    let last = text.rfind(BEGIN).and_then(|at| text.get(at..));
-    last.is_some_and(|block| header(block).is_some_and(|body| !body.contains(END)))
+    let last = memchr::memmem::rfind(text.as_bytes(), BEGIN);
+    let block = last.and_then(|at| text.as_bytes().get(at..));
+    block.is_some_and(|block| {
+        header(block).is_some_and(|body| memchr::memmem::find(body, END).is_none())
+    })
 }
 
 /// Whether a block ends in `text`.
 pub(super) fn ends(text: &str) -> bool {
-    text.contains(END)
+    memchr::memmem::find(text.as_bytes(), END).is_some()
 }
 
 /// Whether `text` can be a line within a block, perhaps marked as added or removed.
 pub(super) fn is_line(text: &str) -> bool {
-    armour(text) == text.len()
+    armour(text.as_bytes()) == text.len()
 }
 
 /// What follows the first line of a block that `text` begins with.
-fn header(text: &str) -> Option<&str> {
+fn header(text: &[u8]) -> Option<&[u8]> {
     let label = text.strip_prefix(BEGIN)?;
-    let end = label.find("-----").filter(|end| *end <= MAX_LABEL)?;
+    let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
+    let end = memchr::memmem::find(near, DASHES)?;
     let (label, rest) = label.split_at_checked(end)?;
-    label.contains("PRIVATE KEY").then_some(())?;
-    rest.strip_prefix("-----")
+    memchr::memmem::find(label, LABEL)?;
+    rest.strip_prefix(DASHES)
 }
 
 /// How long the line is that closes a block.
-fn closing_line(text: &str) -> usize {
+fn closing_line(text: &[u8]) -> usize {
     let label = text.get(END.len()..).unwrap_or_default();
-    let dashes = label.find("-----").filter(|at| *at <= MAX_LABEL);
-    dashes.map_or(END.len(), |at| END.len() + at + "-----".len())
+    let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
+    let end = memchr::memmem::find(near, DASHES);
+    end.map_or(END.len(), |at| END.len() + at + DASHES.len())
+}
+
+fn has_mark(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'[', text).any(|at| mark_at(text, at).is_some())
 }
 
 /// How much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line
 /// breaks and escaped line breaks between them. What follows a key that breaks off stays.
-fn armour(text: &str) -> usize {
+fn armour(text: &[u8]) -> usize {
     let mut end = 0;
     let mut was_long = false;
-    for (at, word) in words(text) {
-        let is_base64 = word
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
-        let is_long = is_base64 && word.len() >= LEAST;
-        let is_number = word.bytes().all(|b| b.is_ascii_digit());
-        let is_last = is_base64 && was_long;
-        if !(is_long || is_number || is_last || is_header_word(word)) {
-            break;
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        at += gap(rest);
+        let rest = text.get(at..).unwrap_or_default();
+        if rest.is_empty() {
+            return text.len();
         }
-        if !is_number {
-            was_long = is_long;
+        // A line that is added or removed.
+        let sign =
+            usize::from(matches!(rest.first(), Some(b'-' | b'>')) && rest.get(1) != Some(&b'-'));
+        let body = rest.get(sign..).unwrap_or_default();
+        let length = run(body, Alphabet::Base64, usize::MAX);
+        let is_base64 = length > 0 && gap_or_end(body.get(length..).unwrap_or_default());
+        let word = body.get(..length).unwrap_or_default();
+        let is_number = is_base64 && length < LEAST && word.iter().all(u8::is_ascii_digit);
+        let is_long = is_base64 && length >= LEAST;
+        let header = match is_base64 {
+            true if is_long || is_number || was_long || word == b"+" => None,
+            _ => match header_word(rest) {
+                Some(header) => Some(header),
+                None => return end,
+            },
+        };
+        if header.is_none() && !is_number {
+            was_long = is_long || word == b"+" && was_long;
         }
-        end = at + word.len();
+        at += header.unwrap_or(sign + length);
+        end = at;
     }
-    let rest = text.get(end..).unwrap_or_default();
-    if words(rest).next().is_none() {
-        text.len()
-    } else {
-        end
+}
+
+/// How long the part of the lines is that stand before the base64 of an encrypted key.
+fn header_word(rest: &[u8]) -> Option<usize> {
+    const WORDS: [&[u8]; 6] = [
+        b"Proc-Type:",
+        b"4,ENCRYPTED",
+        b"DEK-Info:",
+        b"Comment:",
+        b"Version:",
+        b"-",
+    ];
+    let word = WORDS.iter().find(|word| {
+        rest.starts_with(word) && gap_or_end(rest.get(word.len()..).unwrap_or_default())
+    });
+    if let Some(word) = word {
+        return Some(word.len());
+    }
+    let is_cipher = rest.starts_with(b"AES-") || rest.starts_with(b"DES-");
+    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'-' | b',');
+    is_cipher.then(|| rest.iter().take(MAX_LABEL).take_while(is_part).count())
+}
+
+fn gap_or_end(text: &[u8]) -> bool {
+    text.is_empty() || gap_of_one(text) > 0
+}
+
+/// How much white space, arrows and escaped white space `text` begins with.
+fn gap(text: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        match gap_of_one(text.get(at..).unwrap_or_default()) {
+            0 => return at,
+            length => at += length,
+        }
     }
 }
 
-/// A part of the lines that stand before the base64 of an encrypted key.
-fn is_header_word(word: &str) -> bool {
-    matches!(word, "Proc-Type:" | "4,ENCRYPTED" | "DEK-Info:" | "+" | "-")
-        || word.starts_with("AES-")
-        || word.starts_with("DES-")
-        || word == "[redacted:private-key]"
-}
-
-/// The runs between white space, arrows and escaped white space, each with its place.
-pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut rest = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let tail = text.get(rest..)?;
-            let first = tail.chars().next()?;
-            let gap = gap(tail);
-            if gap > 0 {
-                rest += gap;
-                continue;
-            }
-            let inside = tail.char_indices().skip(1).map(|(at, _)| at);
-            let length = inside
-                .take_while(|at| tail.get(*at..).is_some_and(|tail| self::gap(tail) == 0))
-                .last()
-                .map_or(first.len_utf8(), |at| {
-                    at + tail
-                        .get(at..)
-                        .and_then(|c| c.chars().next())
-                        .map_or(0, char::len_utf8)
-                });
-            let start = rest;
-            rest += length;
-            return Some((start, tail.get(..length)?));
-        }
-    })
-}
-
-/// How long the white space is that `text` begins with, written out or escaped.
-fn gap(text: &str) -> usize {
-    match text.as_bytes() {
+fn gap_of_one(text: &[u8]) -> usize {
+    match text {
+        [
+            b' ' | b'\t' | b'\n' | b'\r' | b'|' | b'"' | b'\'' | b',',
+            ..,
+        ] => 1,
         [b'\\', b'n' | b'r' | b't', ..] => 2,
         [b'\\', ..] => 1,
-        _ => {
-            let first = text.chars().next();
-            let is_gap = |c: &char| c.is_whitespace() || matches!(c, '→' | '|' | '"' | '\'' | ',');
-            first.filter(is_gap).map_or(0, char::len_utf8)
-        }
+        // An arrow.
+        [0xe2, 0x86, 0x92, ..] => 3,
+        _ => 0,
     }
 }

@@ -1,0 +1,256 @@
+//! Columns under a telling heading, in the rows of a table or a file of separated values.
+
+use super::names::Telling;
+use super::{View, mark_at};
+
+/// What stands between the cells of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Separator {
+    Comma,
+    Semicolon,
+    Tab,
+    Bar,
+}
+
+const SEPARATORS: usize = 4;
+/// The longest cell that is read.
+const LONGEST: usize = 512;
+
+impl Separator {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+            Self::Bar => b'|',
+        }
+    }
+
+    pub(super) fn of(byte: u8) -> Option<Self> {
+        match byte {
+            b',' => Some(Self::Comma),
+            b';' => Some(Self::Semicolon),
+            b'\t' => Some(Self::Tab),
+            b'|' => Some(Self::Bar),
+            _ => None,
+        }
+    }
+
+    /// Where the cell ends that begins at `start`; nothing where a mark is in it, or no end.
+    pub(super) fn cell_end(self, view: View<'_>, start: usize) -> Option<usize> {
+        let bytes = view.bytes();
+        let rest = bytes.get(start..)?;
+        let separator = self.byte();
+        let ends = |(at, byte): &(usize, &u8)| {
+            **byte == separator
+                || matches!(**byte, b'\n' | b'\r')
+                || **byte == b'\\' && matches!(rest.get(at + 1), Some(b'n' | b'r'))
+                || **byte == b'[' && mark_at(bytes, start + at).is_some()
+        };
+        let end = rest.iter().take(LONGEST).enumerate().find(ends);
+        let end = match end {
+            Some((_, b'[')) => return None,
+            Some((at, _)) => at,
+            None if rest.len() < LONGEST && !view.is_cut => rest.len(),
+            None => return None,
+        };
+        let cell = rest.get(..end)?;
+        Some(start + cell.trim_ascii_end().len())
+    }
+}
+
+/// A telling heading.
+#[derive(Debug, Clone, Copy)]
+struct Heading {
+    separator: Separator,
+    /// What stands in the columns, the first ones.
+    tellings: [Option<Telling>; COLUMNS],
+}
+
+/// How many columns are looked at.
+const COLUMNS: usize = 32;
+
+/// The table whose rows follow.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    heading: Heading,
+    columns: u16,
+    /// Whether the line that divides the heading from the rows has come, where there must be one.
+    is_divided: bool,
+}
+
+/// What is known of the line and of the table it may be in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tables {
+    counts: [u16; SEPARATORS],
+    words: u16,
+    /// Whether anything stands in the line that no heading has.
+    is_other: bool,
+    heading: Option<Heading>,
+    table: Option<Table>,
+}
+
+impl Tables {
+    pub(super) fn word(&mut self) {
+        self.words = self.words.saturating_add(1);
+    }
+
+    pub(super) fn secret(&mut self) {
+        self.is_other = true;
+        self.words = self.words.saturating_add(1);
+    }
+
+    /// Whether a table's rows may follow, or are here.
+    pub(super) fn is_active(&self) -> bool {
+        self.heading.is_some() || self.table.is_some()
+    }
+
+    pub(super) fn separator(&mut self, separator: Separator) {
+        if let Some(count) = self.counts.get_mut(separator as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// The separator behind or before the telling name that ends at `end`, if it is all of a cell. `before` are the bytes before it.
+    fn separator_of(view: View<'_>, before: &[u8], end: usize) -> Option<(Separator, Option<u8>)> {
+        let is_gap = |b: &u8| matches!(b, b' ' | b'"' | b'\'');
+        let left = before.iter().rev().copied().find(|b| !is_gap(b));
+        let rest = view.bytes().get(end..).unwrap_or_default();
+        let right = rest.iter().take(64).copied().find(|b| !is_gap(b));
+        let is_last = matches!(right, None | Some(b'\n' | b'\r' | b'\\'))
+            && !(right.is_none() && view.is_cut);
+        let separator = match right.and_then(Separator::of) {
+            Some(separator) => separator,
+            None if is_last => left.and_then(Separator::of)?,
+            None => return None,
+        };
+        let begins = match left {
+            None | Some(b'\n' | b'\\') => true,
+            Some(byte) => Separator::of(byte) == Some(separator),
+        };
+        begins.then_some((separator, left))
+    }
+
+    /// Whether a telling name that ends at `end` may be a heading.
+    pub(super) fn may_be_heading(
+        &self,
+        view: View<'_>,
+        before: &[u8],
+        end: usize,
+        telling: Telling,
+    ) -> bool {
+        !matches!(
+            telling,
+            Telling::Authorization | Telling::Cookie | Telling::Hardly
+        ) && Self::separator_of(view, before, end).is_some()
+    }
+
+    /// Notes a telling name that is all of a cell.
+    pub(super) fn telling(&mut self, view: View<'_>, before: &[u8], end: usize, telling: Telling) {
+        let Some((separator, left)) = Self::separator_of(view, before, end) else {
+            return;
+        };
+        let is_first = left.and_then(Separator::of).is_none();
+        if self.is_other || is_first && self.words > 0 {
+            return;
+        }
+        let column = self
+            .counts
+            .get(separator as usize)
+            .copied()
+            .unwrap_or_default();
+        let heading = self.heading.get_or_insert(Heading {
+            separator,
+            tellings: [None; COLUMNS],
+        });
+        if heading.separator == separator
+            && let Some(place) = heading.tellings.get_mut(usize::from(column))
+        {
+            *place = Some(telling);
+        }
+    }
+
+    /// What the cell is said to be that begins here.
+    #[inline]
+    pub(super) fn cell(&self) -> Option<(Telling, Separator)> {
+        let table = self.table.as_ref().filter(|table| table.is_divided)?;
+        let separator = table.heading.separator;
+        let column = self.counts.get(separator as usize)?;
+        let telling = table
+            .heading
+            .tellings
+            .get(usize::from(*column))
+            .copied()??;
+        Some((telling, separator))
+    }
+
+    pub(super) fn begin_line(&mut self) {
+        self.counts = [0; SEPARATORS];
+        self.words = 0;
+        self.is_other = false;
+        self.heading = None;
+    }
+
+    /// The line ends, which is `line`.
+    pub(super) fn end_line(&mut self, line: &[u8]) {
+        self.judge_line(line);
+        self.begin_line();
+    }
+
+    fn judge_line(&mut self, line: &[u8]) {
+        const LONGEST_HEADING: usize = 1024;
+        let count = |separator: Separator| {
+            self.counts
+                .get(separator as usize)
+                .copied()
+                .unwrap_or_default()
+        };
+        if let Some(heading) = self.heading {
+            let columns = count(heading.separator);
+            let separator = heading.separator.byte();
+            let is_cell = |b: &u8| {
+                b.is_ascii_alphanumeric()
+                    || !b.is_ascii()
+                    || *b == separator
+                    || matches!(
+                        b,
+                        b'_' | b'-' | b'.' | b' ' | b'"' | b'\'' | b'\n' | b'\r' | b'\\'
+                    )
+            };
+            // But in a table that is drawn, one word is in each cell.
+            let fits = separator == b'|' || self.words == columns + 1;
+            if !self.is_other
+                && columns > 0
+                && fits
+                && line.len() <= LONGEST_HEADING
+                && line.iter().all(is_cell)
+            {
+                self.table = Some(Table {
+                    heading,
+                    columns,
+                    is_divided: separator != b'|',
+                });
+                return;
+            }
+        }
+        let Some(table) = &mut self.table else {
+            return;
+        };
+        let separator = table.heading.separator;
+        let columns = self
+            .counts
+            .get(separator as usize)
+            .copied()
+            .unwrap_or_default();
+        let is_border = line.len() <= LONGEST_HEADING
+            && line
+                .iter()
+                .all(|b| matches!(b, b'-' | b'+' | b'|' | b':' | b'=' | b' ' | b'\n' | b'\r'));
+        if separator == Separator::Bar && is_border && line.len() > 2 {
+            table.is_divided = true;
+        } else if columns != table.columns || !table.is_divided {
+            self.table = None;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The user and the password that stand before a URL's host.
+
+use super::names;
+use super::{Secret, View, mark_at};
+
+const RULE: &str = "url-password";
+/// How far the end of a password may be from the beginning of the host.
+const LONGEST: usize = 256;
+
+/// The `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
+///
+/// A password may have any sign in it; one with a slash is told from a host with a port by what the port is.
+pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
+    let bytes = view.bytes();
+    let begin = end + 3;
+    let rest = bytes.get(begin..)?;
+    let mut colon = None;
+    let mut at_sign = None;
+    let mut was_slash = false;
+    for (at, &byte) in rest.iter().take(LONGEST).enumerate() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' => break,
+            b'[' if mark_at(bytes, begin + at).is_some() => return None,
+            b'@' => {
+                at_sign = Some(at);
+                if was_slash {
+                    break;
+                }
+            }
+            // Another URL.
+            b':' if rest.get(at + 1..at + 3) == Some(b"//") => break,
+            b':' if colon.is_none() => colon = Some(at),
+            b'/' | b'?' | b'#' => {
+                let password = colon.and_then(|colon| rest.get(colon + 1..at));
+                let is_port = password.is_none_or(|port| {
+                    port.is_empty() || port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+                });
+                if at_sign.is_some() || is_port {
+                    break;
+                }
+                was_slash = true;
+            }
+            _ => {}
+        }
+    }
+    let length = at_sign?;
+    let userinfo = view.text.get(begin..begin + length)?;
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    // A token in the place of a user.
+    if matches!(password, "" | "x-oauth-basic") && names::looks_random(user) {
+        return Some(Secret {
+            start: begin,
+            end: begin + userinfo.len(),
+            rule: RULE,
+        });
+    }
+    // Two letters stand for nothing.
+    let is_stand_in = password.len() > 2 && names::is_stand_in(password);
+    let is_path = was_slash && user.contains(['/', '?', '#']);
+    let is_secret = !(password.is_empty() || is_stand_in || is_path);
+    let start = begin + user.len() + 1;
+    is_secret.then_some(Secret {
+        start,
+        end: start + password.len(),
+        rule: RULE,
+    })
+}

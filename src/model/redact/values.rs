@@ -1,0 +1,545 @@
+//! Values: where one ends that begins at a place, and whether it is a secret by what stands before it.
+//!
+//! A value is judged by its first bytes, and only one that is a secret is read to its end: so what is read of a text is
+//! bounded. A value that reaches a mark is refused, wherever in it the mark stands; see the module above for why.
+
+use super::names::{self, Signs, Telling};
+use super::{Secret, View, mark_at};
+
+/// How much of a value is looked at to tell whether it is a secret.
+const JUDGED: usize = 96;
+/// How much of a line is looked at to tell whether prose goes on.
+const PROSE: usize = 64;
+/// The least length of a secret behind a name.
+pub(super) const LEAST: usize = 3;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In quotes, or between tags.
+    Quoted,
+    /// The same, where quoted words of all kinds stand: as the second of two arguments, as a default.
+    Beside,
+    /// `NAME=value`, the name in capitals: an environment variable.
+    Variable,
+    /// `name=value`.
+    Tight,
+    /// `name: value`, `name = value`.
+    Loose,
+    /// `name: value`, alone on its line.
+    Line,
+    /// `--name value`.
+    Option,
+    /// `name value`, `name is value`.
+    Prose,
+}
+
+/// The beginning of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value<'t> {
+    /// What is judged of it.
+    text: &'t str,
+    start: usize,
+    /// Where what is judged ends.
+    seen: usize,
+    /// Whether the value ends there.
+    is_whole: bool,
+    /// The quote it stands in, and the backslashes before that.
+    quote: Option<(u8, usize)>,
+    form: Form,
+    /// What stands behind it.
+    next: Option<u8>,
+}
+
+/// What ends a value without quotes.
+fn ends_bare(bytes: &[u8], at: usize, byte: u8, form: Form) -> bool {
+    match byte {
+        b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' => true,
+        b'\\' => matches!(
+            bytes.get(at + 1),
+            Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'u') | None
+        ),
+        b'&' | b';' | b',' | b'|' | b')' | b'}' | b']' => {
+            form != Form::Variable || ends_variable(bytes, at)
+        }
+        0xe2 => matches!(bytes.get(at + 1..at + 3), Some([0x86, 0x92])),
+        _ => false,
+    }
+}
+
+/// Whether the sign at `at` ends a variable's value, which may hold any sign: where the text or another name follows.
+fn ends_variable(bytes: &[u8], at: usize) -> bool {
+    const LONGEST: usize = 24;
+    let rest = bytes.get(at + 1..).unwrap_or_default();
+    match rest.first() {
+        None
+        | Some(
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\' | b'&' | b'|' | b';' | b')'
+            | b'.' | b',',
+        ) => true,
+        _ => {
+            let name = rest.iter().take(LONGEST);
+            let name = name
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+                .count();
+            name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
+        }
+    }
+}
+
+impl<'t> Value<'t> {
+    /// The value that begins at `at`, in quotes or not; nothing where a mark is within reach.
+    pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
+        match Self::quoted(view, at) {
+            Some(quoted) => quoted,
+            None => Self::bare(view, at, form),
+        }
+    }
+
+    /// The value in the quotes at `at`, if there are any. One that is not closed in its line ends with the line: it may have
+    /// been cut off.
+    pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
+        let bytes = view.bytes();
+        // A literal's prefix, as in `b"…"`.
+        let prefixed = matches!(
+            bytes.get(at),
+            Some(b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U')
+        );
+        let at = at + usize::from(prefixed && matches!(bytes.get(at + 1), Some(b'"' | b'\'')));
+        let quote = quote_at(bytes, at)?;
+        let start = at + quote.1 + 1;
+        let (seen, is_whole) = match quoted_end(view, start, quote, JUDGED) {
+            End::Mark(_) => return Some(None),
+            End::At(end) => (end, true),
+            End::Beyond(end) => (end, false),
+        };
+        let seen = view.text.floor_char_boundary(seen).max(start);
+        let value = view.text.get(start..seen).map(|text| Self {
+            text,
+            start,
+            seen,
+            is_whole,
+            quote: Some(quote),
+            form: Form::Quoted,
+            next: view.byte(seen),
+        });
+        Some(value)
+    }
+
+    /// The value without quotes that begins at `start`. Behind its second separator nothing is judged.
+    pub(super) fn bare(view: View<'t>, start: usize, form: Form) -> Option<Self> {
+        let bytes = view.bytes();
+        let mut separators = 0;
+        let mut at = start;
+        let is_whole = loop {
+            let Some(&byte) = bytes.get(at) else {
+                if view.is_cut {
+                    return None;
+                }
+                break true;
+            };
+            match byte {
+                b'[' if mark_at(bytes, at).is_some() => return None,
+                b'=' | b':' => {
+                    separators += u8::from(!matches!(bytes.get(at + 1), Some(b'=') | None));
+                }
+                // The same in another writing.
+                b'%' if matches!(
+                    bytes.get(at + 1..at + 3),
+                    Some(b"3D" | b"3d" | b"3A" | b"3a")
+                ) =>
+                {
+                    separators += 1;
+                }
+                0xef if matches!(bytes.get(at + 1..at + 3), Some([0xbc, 0x9a | 0x9d])) => {
+                    separators += 1;
+                }
+                byte if ends_bare(bytes, at, byte, form) => break true,
+                _ => {}
+            }
+            if separators >= 2 {
+                break false;
+            }
+            if at - start >= JUDGED {
+                break false;
+            }
+            at += 1;
+        };
+        let seen = view.text.floor_char_boundary(at).max(start);
+        view.text.get(start..seen).map(|text| Self {
+            text,
+            start,
+            seen,
+            is_whole,
+            quote: None,
+            form,
+            next: view.byte(seen),
+        })
+    }
+
+    /// The value from `start` to `end`, which is delimited by what stands around.
+    pub(super) fn between(view: View<'t>, start: usize, end: usize) -> Option<Self> {
+        let seen = view
+            .text
+            .floor_char_boundary(end.min(start + JUDGED))
+            .max(start);
+        let text = view.text.get(start..seen)?;
+        (!holds_mark(view.bytes().get(start..end)?)).then_some(Self {
+            text,
+            start,
+            seen: end,
+            is_whole: true,
+            quote: None,
+            form: Form::Quoted,
+            next: view.byte(end),
+        })
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Whether it ends within what is judged of a value.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Without the signs that end a sentence.
+    pub(super) fn without_stop(self) -> Self {
+        if self.is_quoted() || !self.is_whole {
+            return self;
+        }
+        let text = self.text.trim_end_matches(['.', ',', '!', '?', ':']);
+        Self {
+            text,
+            seen: self.start + text.len(),
+            ..self
+        }
+    }
+
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quote.is_some()
+    }
+
+    /// What stands right behind what is judged.
+    pub(super) fn next(&self) -> Option<u8> {
+        self.next
+    }
+
+    pub(super) fn with(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The rest of the value from `offset` on.
+    pub(super) fn from(self, offset: usize) -> Option<Self> {
+        Some(Self {
+            text: self.text.get(offset..)?,
+            start: self.start + offset,
+            ..self
+        })
+    }
+
+    /// All of it as a secret.
+    pub(super) fn secret(&self, view: View<'_>, rule: &'static str) -> Secret {
+        Secret {
+            start: self.start,
+            end: self.end(view),
+            rule,
+        }
+    }
+
+    /// Where it ends.
+    pub(super) fn end(&self, view: View<'_>) -> usize {
+        if self.is_whole {
+            return self.seen;
+        }
+        let bytes = view.bytes();
+        if let Some(quote) = self.quote {
+            let (End::At(end) | End::Beyond(end) | End::Mark(end)) =
+                quoted_end(view, self.seen.max(self.start), quote, usize::MAX);
+            return end;
+        }
+        let mut at = self.seen;
+        while let Some(&byte) = bytes.get(at) {
+            if ends_bare(bytes, at, byte, self.form) || byte == b'[' && mark_at(bytes, at).is_some()
+            {
+                break;
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Whether it is a secret behind a name that says so much.
+    pub(super) fn is_secret(&self, telling: Telling) -> bool {
+        let value = self.text;
+        if value.len() < LEAST || value.starts_with('=') {
+            return false;
+        }
+        let signs = Signs::of(value);
+        // What costs least is asked first.
+        self.may_be_secret(telling, signs)
+            && !names::is_stand_in_of(value, signs)
+            && self.is_no_code(telling, signs)
+    }
+
+    /// Whether it has the signs that a secret has.
+    fn may_be_secret(&self, telling: Telling, signs: Signs) -> bool {
+        let length = self.text.len();
+        let (digit, letter) = (signs.has_digit(), signs.has_letter());
+        let word = !digit && !signs.has_any(b"!#$%^*+~@");
+        match (self.form, telling) {
+            (_, Telling::Perhaps) => digit && letter && length >= 16,
+            (_, Telling::Hardly) => digit && letter && length >= 20,
+            (_, Telling::Code) => digit,
+            (_, Telling::Phrase) => length >= 16,
+            (Form::Quoted | Form::Variable, _) => true,
+            (Form::Beside, Telling::Password) => !word && !signs.has(b' '),
+            (Form::Beside, _) => digit && letter && length >= 8 && !signs.has(b' '),
+            (Form::Tight, Telling::Password) => !word || !is_argument(self.next),
+            (Form::Line | Form::Option, Telling::Password) => {
+                !word || !signs.has_capital() && !signs.has(b'.')
+            }
+            (Form::Tight | Form::Option, _) => digit || length >= 16 && !is_argument(self.next),
+            (Form::Prose, Telling::Password) => {
+                !word
+                    && (letter || !digit)
+                    && length >= 6
+                    && !is_argument(self.next)
+                    && !signs.has_any(b"(=")
+            }
+            (Form::Prose, _) => digit && letter && length >= 12,
+            (Form::Loose, Telling::Password) => !word,
+            _ => digit && letter && length >= 8,
+        }
+    }
+
+    /// Whether it is neither an expression nor the name, the place or the number of something.
+    fn is_no_code(&self, telling: Telling, signs: Signs) -> bool {
+        let value = self.text;
+        let next = self.next.filter(|_| !self.is_quoted());
+        match telling {
+            Telling::Perhaps => {
+                let is_place = signs.has(b'/') && names::is_place(value);
+                let is_encoded = signs.has(b'%') && names::has_part(value.as_bytes(), b"%3A");
+                return names::looks_random_of(value, signs)
+                    && !names::is_uuid(value)
+                    && !is_code(value, signs, next)
+                    && !is_place
+                    && !is_encoded;
+            }
+            Telling::Hardly => {
+                let is_hex = || {
+                    value.len() >= 32
+                        && value.bytes().all(|b| b.is_ascii_hexdigit())
+                        && names::looks_random_of(value, signs)
+                };
+                return names::is_surely_random(value) && !is_code(value, signs, next)
+                    || self.form == Form::Variable && is_hex();
+            }
+            Telling::Code => {
+                return matches!(value.len(), 4..=10)
+                    && value.bytes().all(|b| b.is_ascii_digit())
+                    && (value.len() >= 6 || self.is_quoted())
+                    || names::looks_random_of(value, signs) && !is_code(value, signs, next);
+            }
+            Telling::Phrase => {
+                const LEAST_WORDS: usize = 6;
+                let words = value.split_ascii_whitespace();
+                return words.count() >= LEAST_WORDS || names::looks_random_of(value, signs);
+            }
+            _ => {}
+        }
+        let number = names::is_number(value);
+        let word = !signs.has_digit() && !signs.has_any(b"!#$%^*+~@");
+        match (self.form, telling) {
+            (Form::Quoted | Form::Variable, Telling::Password) => !number || !signs.has(b':'),
+            (Form::Quoted, _) => {
+                let is_named = telling == Telling::Key && names::is_words(value);
+                !is_named && !number && !is_thing(value, signs)
+            }
+            (Form::Beside, Telling::Password) => !number && !is_thing(value, signs),
+            (Form::Beside, _) => !is_thing(value, signs) && !names::is_numbered_name(value),
+            (Form::Variable, _) => !number && !is_thing(value, signs),
+            _ if number
+                || is_code(value, signs, next)
+                || signs.has(b'/') && names::is_place(value) =>
+            {
+                false
+            }
+            (Form::Tight, Telling::Password) => !word || !names::is_part_of_name(value),
+            (Form::Tight | Form::Option, Telling::Key | Telling::Secret) => {
+                signs.has_digit() || !names::is_identifier(value)
+            }
+            (Form::Prose, Telling::Password) => {
+                !signs.has(b'/') || names::looks_random_of(value, signs)
+            }
+            (Form::Prose, Telling::Key | Telling::Secret) => {
+                names::looks_random_of(value, signs) && !names::is_uuid(value)
+            }
+            (Form::Loose, Telling::Key) => !names::is_numbered_name(value),
+            _ => true,
+        }
+    }
+
+    /// Whether it stands alone on its line.
+    pub(super) fn ends_line(&self, view: View<'_>) -> bool {
+        let at = skip_blanks(view.bytes(), self.seen);
+        matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
+    }
+
+    /// Whether it is a type or a name that is itself given a value: `name: Type = value`, `a.name = b.name = value`.
+    pub(super) fn is_assigned(&self, view: View<'_>) -> bool {
+        view.byte(skip_blanks(view.bytes(), self.seen)) == Some(b'=')
+            && names::is_identifier(self.text)
+    }
+}
+
+/// Whether a string that stands alone behind a name is a secret which only looks say.
+pub(super) fn is_string_secret(string: &str, telling: Telling) -> bool {
+    Value::between(View::whole(string), 0, string.len())
+        .is_some_and(|value| value.is_secret(telling))
+}
+
+/// Whether a string behind a telling name is none of its secrets: a reference, a place for one, a label in some language, a time, a
+/// type. All else is secret there, prose too.
+pub(super) fn is_label(string: &str, telling: Telling) -> bool {
+    let is_time = names::is_number(string) && string.contains(':');
+    let is_place = telling == Telling::Key && names::is_place(string);
+    is_time || is_place || names::is_stand_in(string) && !names::is_one_letter(string)
+}
+
+/// Where a value in quotes ends.
+enum End {
+    At(usize),
+    /// Not before that.
+    Beyond(usize),
+    /// A mark stands in it.
+    Mark(usize),
+}
+
+fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: usize) -> End {
+    let bytes = view.bytes();
+    let rest = bytes.get(start..).unwrap_or_default();
+    let mut backslashes = 0;
+    for (offset, &byte) in rest.iter().enumerate() {
+        let at = start + offset;
+        if offset >= most {
+            return End::Beyond(at);
+        }
+        match byte {
+            b'\\' => {
+                backslashes += 1;
+                continue;
+            }
+            b'\n' => return End::At(at),
+            b'[' if mark_at(bytes, at).is_some() => return End::Mark(at),
+            _ if byte == quote => {
+                let closes = backslashes == depth || depth == 0 && backslashes % 2 == 0;
+                if closes {
+                    return End::At(at - if depth == 0 { 0 } else { backslashes });
+                }
+            }
+            _ => {}
+        }
+        backslashes = 0;
+    }
+    match view.is_cut {
+        true => End::Mark(bytes.len()),
+        false => End::At(bytes.len()),
+    }
+}
+
+/// The quote at `at`, and the number of backslashes before it.
+pub(super) fn quote_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let rest = bytes.get(at..)?;
+    let depth = rest.iter().take(8).take_while(|b| **b == b'\\').count();
+    let quote = *rest.get(depth)?;
+    matches!(quote, b'"' | b'\'' | b'`').then_some((quote, depth))
+}
+
+pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let blanks = rest.iter().take(PROSE);
+    at + blanks.take_while(|b| matches!(b, b' ' | b'\t')).count()
+}
+
+pub(super) fn holds_mark(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
+}
+
+/// Whether a value in quotes is something that is not secret, whatever it is called.
+fn is_thing(value: &str, signs: Signs) -> bool {
+    signs.has(b'/') && names::is_place(value)
+        || signs.has(b'_') && names::is_constant(value)
+        || signs.has(b'#') && names::is_colour(value)
+        || signs.has_any(b"\\[(") && names::is_pattern(value)
+}
+
+/// Whether it is an expression: a call, a path of names, a type with parameters, a reference.
+pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
+    let bytes = value.as_bytes();
+    let dotted = || {
+        bytes
+            .iter()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b'_'))
+    };
+    let is_pointer = || {
+        value.strip_prefix('*').is_some_and(|rest| {
+            let plain = !rest.bytes().any(|b| b.is_ascii_digit());
+            names::is_identifier(rest) && (plain || is_argument(next))
+        })
+    };
+    let has = |part: &[u8]| names::has_part(bytes, part);
+    matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
+        || signs.has(b'(')
+        || signs.has(b'[')
+        || value.starts_with(['{', '<', '&', '|', '!', '=', '`', '\\'])
+        || value.starts_with("--")
+        || signs.has(b'*') && (is_pointer() || value.starts_with('*') && value.ends_with('*'))
+        || value.len() <= 12 && names::is_type_of_number(value)
+        || signs.has(b'_') && names::is_constant(value)
+        || signs.has(b'.') && dotted()
+        || signs.has(b':') && has(b"::")
+        || signs.has(b'>') && (has(b"->") || has(b"=>"))
+        || signs.has(b'?') && has(b"?.")
+        || signs.has(b'+') && is_increment(value)
+}
+
+/// Whether it is `name++`; in base64 more stands behind.
+fn is_increment(value: &str) -> bool {
+    value.strip_suffix("++").is_some_and(names::is_identifier)
+}
+
+/// Whether what follows says that the value was an argument of a call or a part of an expression.
+fn is_argument(next: Option<u8>) -> bool {
+    matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
+}
+
+/// Whether prose goes on at `at`: a small word, and small words behind it; or a mark is within reach.
+pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
+    let is_word = |word: &[u8]| {
+        let word = word.strip_suffix(b",").unwrap_or(word);
+        !word.is_empty() && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b'\'')
+    };
+    let rest = view.bytes().get(at..).unwrap_or_default();
+    let line = rest.get(..PROSE).unwrap_or(rest);
+    let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
+    if holds_mark(line) || view.is_cut && line.len() == rest.len() {
+        return true;
+    }
+    let mut words = line.split(|b| *b == b' ');
+    words
+        .next()
+        .is_some_and(|word| is_word(word) && !word.iter().any(u8::is_ascii_uppercase))
+        && words.next().is_some_and(is_word)
+        && words.next().is_some_and(is_word)
+}
