@@ -479,72 +479,82 @@ fn place_of(path: &Path) -> Option<PathBuf> {
 }
 
 /// When the pointer was written. Civil time names no zone: where the file's modification time differs from it by what
-/// zones differ by, the pointer was written under another zone (or across a change of the clocks), and the file knows. Zones differ
-/// by up to 26 hours; beyond 14, the text must be what clocks in some zone that exists showed then.
+/// zones differ by, the pointer was written under another zone (or across a change of the clocks), and the file knows.
 fn written_at(written: Written, modified: Timestamp) -> Timestamp {
-    const QUARTER: i64 = 15 * 60 * 1_000_000;
-    const TOLERANCE: i64 = 2 * 1_000_000;
-    const HOUR: i64 = 4 * QUARTER;
     let civil = match written {
         Written::Instant(time) => return time,
         Written::Civil(civil) => civil,
     };
     let time = clock::from_civil(civil, modified);
     let difference = modified.micros().saturating_sub(time.micros());
-    // How far clocks were ahead of UTC where it was written, if it was written when the file was.
-    let ahead = civil
-        .and_utc()
-        .timestamp_micros()
-        .saturating_sub(modified.micros());
-    let within = |hours: std::ops::RangeInclusive<i64>, it: i64| {
-        (hours.start() * HOUR - TOLERANCE..=hours.end() * HOUR + TOLERANCE).contains(&it)
-    };
-    let is_other = !within(0..=0, difference);
-    let is_quarter = difference.saturating_add(TOLERANCE).rem_euclid(QUARTER) <= 2 * TOLERANCE;
-    let by_zones = within(-14..=14, difference) || within(-12..=14, ahead);
-    if is_other && is_quarter && by_zones {
+    let in_utc = civil.and_utc().timestamp_micros();
+    let ahead = in_utc.saturating_sub(modified.micros());
+    if is_by_zones(difference, ahead) {
         modified
     } else {
         time
     }
 }
 
+/// Returns whether a pointer was written under another zone, by the difference between its file's time and what its text means
+/// here, and by how far clocks were ahead of UTC where it was written, if it was when the file was; in microseconds. Zones differ
+/// by up to 26 hours; beyond 14, the text must be what clocks in some zone that exists showed.
+fn is_by_zones(difference: i64, ahead: i64) -> bool {
+    const QUARTER: i64 = 15 * 60 * 1_000_000;
+    const TOLERANCE: i64 = 2 * 1_000_000;
+    const HOUR: i64 = 4 * QUARTER;
+    let within = |hours: std::ops::RangeInclusive<i64>, it: i64| {
+        (hours.start() * HOUR - TOLERANCE..=hours.end() * HOUR + TOLERANCE).contains(&it)
+    };
+    let is_other = !within(0..=0, difference);
+    let is_quarter = difference.saturating_add(TOLERANCE).rem_euclid(QUARTER) <= 2 * TOLERANCE;
+    is_other && is_quarter && (within(-14..=14, difference) || within(-12..=14, ahead))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What a zone so far ahead of UTC wrote, read here when the file is that much older than the text says.
+    /// What a zone so many seconds ahead of UTC wrote, the file being so much older than the text says, read in another zone.
     #[track_caller]
-    fn check(ahead: i64, older: i64, by_file: bool) {
-        let modified = clock::now();
-        let micros = modified.micros() + (ahead - older) * 1_000_000;
-        let civil = Timestamp::from_micros(micros).to_utc().naive_utc();
-        let time = clock::from_civil(civil, modified);
-        let expected = if by_file { modified } else { time };
-        let found = written_at(Written::Civil(civil), modified);
-        let tolerance = 2_000_000;
-        let is_near = found.micros().abs_diff(expected.micros()) <= tolerance;
-        assert!(is_near, "{ahead} {older}: {found:?}");
+    fn check(written_in: i64, older: i64, read_in: i64, by_file: bool) {
+        let ahead = written_in - older;
+        let difference = read_in - ahead;
+        let found = is_by_zones(difference * 1_000_000, ahead * 1_000_000);
+        assert_eq!(found, by_file, "{written_in} {older} {read_in}");
     }
 
+    const HOUR: i64 = 3600;
+
     #[test]
-    fn what_any_zone_wrote_goes_by_the_file() {
-        for quarters in -48..=56 {
-            check(quarters * 900, 0, true);
-            check(quarters * 900, 1, true);
-            check(quarters * 900, -2, true);
+    fn what_any_zone_wrote_goes_by_the_file_in_any_other() {
+        let zones = || (-48..=56).map(|quarters| quarters * 900);
+        for (written_in, read_in) in zones().flat_map(|one| zones().map(move |it| (one, it))) {
+            for older in [0, 1, -2] {
+                check(written_in, older, read_in, written_in != read_in);
+            }
         }
     }
 
     #[test]
     fn what_no_zone_can_have_written_goes_by_the_text() {
-        check(0, 360, false);
-        check(9 * 3600, 5, false);
-        check(15 * 3600, 0, false);
-        check(-15 * 3600, 0, false);
-        check(0, 24 * 3600, false);
-        check(0, 24 * 3600 + 1, false);
-        check(0, -24 * 3600, false);
+        check(0, 0, 0, false);
+        check(0, 2, 0, false);
+        check(0, 360, 0, false);
+        check(9 * HOUR, 5, 0, false);
+        check(15 * HOUR, 0, 0, false);
+        check(-15 * HOUR, 0, 0, false);
+        for older in [24 * HOUR, 24 * HOUR + 1, -24 * HOUR, 25 * HOUR] {
+            check(0, older, 0, false);
+            check(9 * HOUR, older, 9 * HOUR, false);
+            check(-8 * HOUR, older, -8 * HOUR, false);
+        }
+    }
+
+    #[test]
+    fn a_text_with_an_offset_says_when() {
+        let (at, modified) = (Timestamp::from_micros(1_000_000), clock::now());
+        assert_eq!(written_at(Written::Instant(at), modified), at);
     }
 
     #[test]
