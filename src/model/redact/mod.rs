@@ -50,6 +50,8 @@ struct Secret {
 struct View<'t> {
     text: &'t str,
     is_cut: bool,
+    /// The end of the last secret or mark: what stands before it is not looked at.
+    barrier: usize,
 }
 
 impl<'t> View<'t> {
@@ -57,6 +59,7 @@ impl<'t> View<'t> {
         Self {
             text,
             is_cut: false,
+            barrier: 0,
         }
     }
 

@@ -564,7 +564,9 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 }
 
 pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
-    let word = value.trim_end_matches(['.', ',', ';', '!', '?', ':']);
+    let stops = value.bytes().rev();
+    let stops = stops.take_while(|b| matches!(b, b'.' | b',' | b';' | b'!' | b'?' | b':'));
+    let word = value.get(..value.len() - stops.count()).unwrap_or(value);
     is_reference(value, signs)
         || is_one_character(value, signs)
         || is_plain(word)
@@ -597,23 +599,48 @@ const fn numbers<const COUNT: usize>(words: &[&str]) -> [u128; COUNT] {
 }
 
 static PLAIN_NUMBERS: [u128; PLAIN.len()] = numbers(PLAIN);
+static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
 static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
+static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
 
-fn is_one_of(words: &[u128], word: &[u8]) -> bool {
-    let mut small = [0; LONGEST_PLAIN];
-    let Some(place) = small.get_mut(..word.len()) else {
+/// For each first letter how long the words are that begin with it, a bit for each length.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn lengths(words: &[&str]) -> [u32; 32] {
+    let mut lengths = [0; 32];
+    let mut at = 0;
+    while at < words.len() {
+        let word = words[at].as_bytes();
+        lengths[(word[0] & 31) as usize] |= 1 << word.len();
+        at += 1;
+    }
+    lengths
+}
+
+fn is_one_of(words: &[u128], lengths: &[u32; 32], word: &[u8]) -> bool {
+    let Some(first) = word.first() else {
         return false;
     };
-    place.copy_from_slice(word);
-    small.make_ascii_lowercase();
-    words.binary_search(&u128::from_be_bytes(small)).is_ok()
+    let lengths = lengths.get(usize::from(first & 31)).copied();
+    if word.len() > LONGEST_PLAIN || lengths.unwrap_or_default() >> word.len() & 1 == 0 {
+        return false;
+    }
+    let mut number = 0u128;
+    for byte in word {
+        number = number << 8 | u128::from(byte.to_ascii_lowercase());
+    }
+    let number = number << (8 * (LONGEST_PLAIN - word.len()));
+    words.binary_search(&number).is_ok()
 }
 
 /// Whether it is one of [`PLAIN`], or several of them.
 fn is_plain(word: &str) -> bool {
     let singular = word.strip_suffix(['s', 'S']).unwrap_or(word);
-    is_one_of(&PLAIN_NUMBERS, word.as_bytes())
-        || singular.len() < word.len() && is_one_of(&PLAIN_NUMBERS, singular.as_bytes())
+    is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word.as_bytes())
+        || singular.len() < word.len()
+            && is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, singular.as_bytes())
 }
 
 /// Whether it says that a secret is to be put here: of words one of which says so, as `your-api-key-here`.
@@ -624,27 +651,22 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
     {
         return true;
     }
-    // What they begin with.
-    const BEGINNINGS: &[u8] = b"cdefghiprstxy";
-    let begins = |byte: u8| BEGINNINGS.contains(&byte.to_ascii_lowercase());
-    // `change-me`.
-    let mut joined = [0; LONGEST_PLAIN];
-    let letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
-    let length = letters.clone().count();
-    for (place, byte) in joined.iter_mut().zip(letters) {
-        *place = byte;
-    }
-    if joined
-        .get(..length)
-        .is_some_and(|word| is_one_of(&PLACEHOLDER_NUMBERS, word))
-    {
-        return true;
-    }
     let is_one = |word: &[u8]| {
-        word.len() >= 3
-            && word.first().is_some_and(|first| begins(*first))
-            && is_one_of(&PLACEHOLDER_NUMBERS, word)
+        word.len() >= 3 && is_one_of(&PLACEHOLDER_NUMBERS, &PLACEHOLDER_LENGTHS, word)
     };
+    // `change-me`.
+    if signs.has_any(b"-_ ") && value.len() <= LONGEST_PLAIN + 2 {
+        let mut joined = [0; LONGEST_PLAIN + 2];
+        let letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
+        let mut length = 0;
+        for (place, byte) in joined.iter_mut().zip(letters) {
+            *place = byte;
+            length += 1;
+        }
+        if joined.get(..length).is_some_and(is_one) {
+            return true;
+        }
+    }
     value
         .as_bytes()
         .split(|b| !b.is_ascii_alphanumeric())

@@ -232,6 +232,7 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     let end = memchr::memmem::find(near, DASHES)?;
     let (label, rest) = label.split_at_checked(end)?;
     memchr::memmem::find(label, LABEL)?;
+    (!has_mark(label)).then_some(())?;
     rest.strip_prefix(DASHES)
 }
 

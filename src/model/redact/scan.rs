@@ -40,6 +40,7 @@ enum Class {
     Separator,
     Stop,
     High,
+    Escape,
 }
 
 static CLASSES: [Class; 256] = classes();
@@ -62,6 +63,7 @@ const fn classes() -> [Class; 256] {
             b',' | b'\t' => Class::Separator,
             b';' | b'|' | b'&' => Class::Stop,
             128..=255 => Class::High,
+            0x1b => Class::Escape,
             _ if byte.is_ascii_alphanumeric() => Class::Word,
             _ => Class::Plain,
         };
@@ -247,8 +249,9 @@ impl<'t> Scan<'t> {
                     self.pass_over(secret);
                     return Some(secret);
                 }
-                found => {
-                    self.pending.extend(found);
+                // Behind it: what else the word announces stands before that.
+                Some(secret) => self.pending.push(secret),
+                None => {
                     self.take_in(start, end);
                     self.at = end;
                 }
@@ -341,11 +344,15 @@ impl<'t> Scan<'t> {
         self.given = self
             .given
             .and_then(|(telling, words)| Some((telling, words.checked_sub(1)?)));
+        let word = self.text.as_bytes().get(start..end).unwrap_or_default();
         if let Some(program) = self.command
             && let Some(needed) = program.only_after
         {
-            let word = self.text.as_bytes().get(start..end);
-            self.has_word |= word == Some(needed.as_bytes());
+            self.has_word |= word == needed.as_bytes();
+        }
+        if word.ends_with(b"-END") {
+            self.reset();
+            self.begin_line(end);
         }
     }
 
@@ -418,6 +425,8 @@ impl<'t> Scan<'t> {
                 let length = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
                 self.at = at + length.max(1);
                 let view = self.view(limit);
+                let name = names::foreign_at(bytes.get(at..).unwrap_or_default());
+                self.slow = self.slow.max(at + name + 1);
                 // A colon of that width is one, too.
                 let run = bytes.get(at..self.at).unwrap_or_default();
                 let colon = matches!(run, [.., 0xef, 0xbc, 0x9a | 0x9d]);
@@ -428,6 +437,12 @@ impl<'t> Scan<'t> {
                     let found = self.named(view, end - name, end, Telling::Password);
                     self.propose(found.map(|secret| without_announcement(view, secret)));
                 }
+            }
+            // What the colour of a terminal ends with is glued to a word.
+            Class::Escape => {
+                let rest = bytes.get(at..).unwrap_or_default().iter().take(GAP);
+                let length = rest.take_while(|byte| **byte != b'm').count();
+                self.slow = self.slow.max(at + length + 2);
             }
             Class::Word | Class::Plain => {}
         }
@@ -462,6 +477,7 @@ impl<'t> Scan<'t> {
         View {
             text: self.text.get(..limit).unwrap_or(self.text),
             is_cut: limit < self.text.len(),
+            barrier: self.barrier,
         }
     }
 
@@ -558,11 +574,10 @@ impl<'t> Scan<'t> {
             {
                 return Some(block);
             }
-            if word.ends_with(b"-END") {
-                self.reset();
-                if let Some(rest) = pem::rest_before(view, self.barrier, start, end) {
-                    return Some(rest);
-                }
+            if word.ends_with(b"-END")
+                && let Some(rest) = pem::rest_before(view, self.barrier, start, end)
+            {
+                return Some(rest);
             }
             if let Some(secret) = self.argument(view, start, end) {
                 return Some(secret);
@@ -582,6 +597,10 @@ impl<'t> Scan<'t> {
         }
         let from = self.barrier.max(end.saturating_sub(MAX_NAME / 2));
         let name = bytes.get(from..end)?;
+        if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
+            let name = names::foreign_at(bytes.get(start..).unwrap_or_default());
+            self.slow = self.slow.max(start + name + 1);
+        }
         let is_foreign = self
             .before(start, 1)
             .first()
@@ -589,6 +608,10 @@ impl<'t> Scan<'t> {
             && names::foreign(name).is_some();
         if is_foreign {
             return self.named(view, start, end, Telling::Password);
+        }
+        // A number is a part of the name before it, and looked at there.
+        if word.iter().all(u8::is_ascii_digit) {
+            return self.other(view, start, end);
         }
         match names::telling(name) {
             Some(telling) => self.named(view, start, end, telling),
@@ -750,9 +773,17 @@ impl<'t> Scan<'t> {
         };
         let after = bytes.get(pipe + 1..)?;
         let after = after.get(..LONGEST).unwrap_or(after);
-        let after = after
+        let command = after
             .split(|b| matches!(b, b'\n' | b'|' | b';' | b'['))
             .next()?;
+        // Of a word that goes on with a mark it is not known which it was.
+        let after = match view.byte(pipe + 1 + command.len()) {
+            Some(b'[') => {
+                let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
+                command.get(..blank?)?
+            }
+            _ => command,
+        };
         let words = || {
             after
                 .split(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'\\'))

@@ -649,9 +649,9 @@ fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
 }
 
 /// Whether a sign of base64 stands before `at`, and base64 before that.
-fn is_in_base64(bytes: &[u8], at: usize) -> bool {
+fn is_in_base64(view: View<'_>, at: usize) -> bool {
     matches!(
-        bytes.get(..at),
+        view.bytes().get(view.barrier.min(at)..at),
         Some([.., first, second, b'+' | b'/']) if Base64.has(*first) && Base64.has(*second)
     )
 }
@@ -664,7 +664,7 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
         let body = rest.strip_prefix(shape.prefix.as_bytes())?;
         let least = body.get(..shape.least)?;
         let is_key = (shape.anywhere || begins)
-            && !(shape.alone && is_in_base64(bytes, at))
+            && !(shape.alone && is_in_base64(view, at))
             && least.iter().all(|byte| shape.alphabet.has(*byte))
             && (matches!(shape.alphabet, Upper) || is_no_word(least))
             && (!shape.exact

@@ -281,7 +281,8 @@ impl<'t> Value<'t> {
     /// Whether it is a secret behind a name that says so much.
     pub(super) fn is_secret(&self, telling: Telling) -> bool {
         let value = self.text;
-        if value.len() < LEAST || value.starts_with('=') {
+        let is_option = !self.is_quoted() && value.starts_with("--");
+        if value.len() < LEAST || value.starts_with('=') || is_option {
             return false;
         }
         let signs = Signs::of(value);
@@ -533,7 +534,10 @@ pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     let rest = view.bytes().get(at..).unwrap_or_default();
     let line = rest.get(..PROSE).unwrap_or(rest);
     let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
-    if holds_mark(line) || view.is_cut && line.len() == rest.len() {
+    // A mark may reach beyond what is looked at.
+    let has_mark =
+        memchr::memchr_iter(b'[', line).any(|sign| mark_at(view.bytes(), at + sign).is_some());
+    if has_mark || view.is_cut && line.len() == rest.len() {
         return true;
     }
     let mut words = line.split(|b| *b == b' ');
