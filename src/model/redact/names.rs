@@ -102,14 +102,15 @@ pub(super) const FOREIGN: &[&str] = &[
     "salasanä",
 ];
 
-/// What stands before `key` where it is nothing secret, or where nothing can be said of it.
+/// What stands before `key` where it is nothing secret, or where nothing can be said of it. In order.
 #[rustfmt::skip]
 const OPEN_KEYS: &[&str] = &[
-    "public", "pub", "primary", "foreign", "cache", "sort", "partition", "idempotency", "object", "s3", "group", "index", "hash", "lookup",
-    "unique", "composite", "hot", "short", "row", "site", "publishable", "anon", "kms", "translation", "locale", "message", "routing",
-    "registry", "event", "map", "dict", "json", "query", "item", "list", "state", "setting", "dedup", "dedupe", "host", "column", "field",
-    "range", "shard", "bucket", "file", "path", "issue", "project", "react", "arrow", "function", "enter", "meta", "ctrl", "control", "shift",
-    "label", "tag", "config", "property", "attribute", "input", "output", "job", "task", "test", "parent", "child", "known", "new", "old",
+    "anon", "arrow", "attribute", "bucket", "cache", "child", "column", "composite", "config", "control", "ctrl", "dedup",
+    "dedupe", "dict", "enter", "event", "field", "file", "foreign", "function", "group", "hash", "host", "hot", "idempotency",
+    "index", "input", "issue", "item", "job", "json", "kms", "known", "label", "list", "locale", "lookup", "map", "message",
+    "meta", "new", "object", "old", "output", "parent", "partition", "path", "primary", "project", "property", "pub", "public",
+    "publishable", "query", "range", "react", "registry", "routing", "row", "s3", "setting", "shard", "shift", "short", "site",
+    "sort", "state", "tag", "task", "test", "translation", "unique",
 ];
 
 /// The names in a URL's query behind which a secret can stand, whole.
@@ -386,12 +387,19 @@ fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
     let before = trimmed(before);
-    let is_name = before.last().is_some_and(u8::is_ascii_alphanumeric);
-    is_name
-        && !OPEN_KEYS.iter().any(|open| {
-            let end = before.get(before.len().saturating_sub(open.len())..);
-            end.is_some_and(|end| end.eq_ignore_ascii_case(open.as_bytes()))
-        })
+    // The last word, also of a name like `myPublicKey`.
+    let back = before.iter().rev();
+    let length = back.take_while(|b| b.is_ascii_alphanumeric()).count();
+    let word = before.get(before.len() - length..).unwrap_or_default();
+    let small = word.iter().rev();
+    let small = small.take_while(|b| !b.is_ascii_uppercase()).count();
+    let last = match small {
+        0 => word,
+        _ => word
+            .get(word.len().saturating_sub(small + 1)..)
+            .unwrap_or(word),
+    };
+    !word.is_empty() && !is_one_of(&OPEN_NUMBERS, &OPEN_LENGTHS, last)
 }
 
 /// An ending from its last letter on.
@@ -599,6 +607,8 @@ const fn numbers<const COUNT: usize>(words: &[&str]) -> [u128; COUNT] {
 }
 
 static PLAIN_NUMBERS: [u128; PLAIN.len()] = numbers(PLAIN);
+static OPEN_NUMBERS: [u128; OPEN_KEYS.len()] = numbers(OPEN_KEYS);
+static OPEN_LENGTHS: [u32; 32] = lengths(OPEN_KEYS);
 static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
 static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
 static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
@@ -1016,7 +1026,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_in_order() {
-        for list in [PLAIN, PLACEHOLDERS] {
+        for list in [PLAIN, PLACEHOLDERS, OPEN_KEYS] {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
             assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));
         }

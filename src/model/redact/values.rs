@@ -141,7 +141,7 @@ impl<'t> Value<'t> {
             match byte {
                 b'[' if mark_at(bytes, at).is_some() => return None,
                 b'=' | b':' => {
-                    separators += u8::from(!matches!(bytes.get(at + 1), Some(b'=') | None));
+                    separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
                 // The same in another writing.
                 b'%' if matches!(
