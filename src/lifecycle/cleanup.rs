@@ -293,8 +293,8 @@ impl Sweep<'_> {
         if !dry_run {
             report.done(limits::warn(judge, self.config));
         }
-        for dir in ["", "procs", "leases", "ended", "archive-ids"] {
-            sweep_orphans(&state.root().join(dir), judge.now, dry_run, report);
+        for dir in report.done(state.folders()).unwrap_or_default() {
+            sweep_orphans(&dir, judge.now, dry_run, report);
         }
         let is_daily = match dry_run {
             true => state.daily_is_due(judge.now),

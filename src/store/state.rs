@@ -1,5 +1,6 @@
 //! The state directory: 0700, ours, checked once by whoever opens it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,6 +80,22 @@ impl State {
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Lists itself and the directories in it, in any of which a process that was killed may have left a temporary file. Not
+    /// `sessions` and `archive`, which are looked through with what they hold.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn folders(&self) -> Result<Vec<PathBuf>> {
+        let is_folder = |name: &OsString| name != "sessions" && name != "archive";
+        let paths = file::names(&self.root)?
+            .filter(is_folder)
+            .map(|name| self.root.join(name));
+        let is_dir = |path: &PathBuf| matches!(file::look(path), Ok(Some(found)) if found.is_dir());
+        let mut folders: Vec<PathBuf> = paths.filter(is_dir).collect();
+        folders.push(self.root.clone());
+        Ok(folders)
     }
 
     /// The folder of one session, which may not be there.

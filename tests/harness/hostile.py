@@ -159,8 +159,11 @@ class Attack:
 
 
 def prepared(victim, pointers):
-    stage = Stage(user=victim).with_programs()
-    stage.pointers = pointers or stage.pointers
+    stage = Stage(user=victim)
+    if pointers:
+        stage.pointers = pointers
+    else:
+        stage.with_programs()
     stage.home.chmod(0o755)
     stage.swept()
     for name, owner in (("attacker", ATTACKER), ("victim", victim)):

@@ -1,12 +1,14 @@
 //! What is interrupted leaves no temporary file for ever, in the client's folders neither.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
 use crate::archive::{a_day_later, begun, clock_out, said, write};
+use crate::cli::write_private;
 use crate::faults::can_inject;
 use crate::support::{CCSESSION, ID, Sandbox, walk};
 
@@ -120,4 +122,70 @@ fn what_was_left_beside_a_file_of_metrics_goes_with_the_next_one() {
     let arguments = ["metrics", "--output", out.to_str().unwrap()];
     sandbox.ccsession(arguments).silent();
     assert!(out.exists() && new.exists() && !old.exists());
+}
+
+/// Whatever folders the state has, now and in later versions: what was left in any of them goes.
+#[test]
+fn what_was_left_anywhere_in_the_state_goes_with_a_cleanup() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    clock_out(&sandbox, &[]);
+    sandbox
+        .ccsession(["run", "--session-id", "s-1", "--", "true"])
+        .silent();
+    crate::install::client(&sandbox, "echo '2.1.329 (Claude Code)'");
+    crate::install::libexec(&sandbox.path("libexec"));
+    // Of what is changed the version before is kept.
+    write(&sandbox.home().join(".claude/settings.json"), "{}\n");
+    for arguments in [
+        ["install", "--scope", "user"],
+        ["install", "--scope", "local"],
+    ] {
+        crate::install::ccsession(&sandbox, arguments).stdout();
+    }
+    let mut folders = BTreeSet::from([sandbox.state()]);
+    walk(&sandbox.state(), &mut |path| {
+        let above = path.parent().unwrap().ancestors();
+        folders.extend(
+            above
+                .take_while(|dir| dir.starts_with(sandbox.state()))
+                .map(Path::to_owned),
+        );
+    });
+    for name in ["backups", "installs", "archive-ids", "projects"] {
+        assert!(
+            folders.contains(&sandbox.state().join(name)),
+            "{name}: {folders:?}"
+        );
+    }
+    // No file is written under a temporary name here: these hold folders, and entries that are created at once.
+    let is_written_in = |folder: &&PathBuf| {
+        let rest = folder.strip_prefix(sandbox.state()).unwrap();
+        rest != Path::new("sessions")
+            && rest != Path::new("archive")
+            && !rest.starts_with("projects")
+    };
+    let day = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    for folder in folders.iter().filter(is_written_in) {
+        let left = folder.join(".ccsession-tmp-0123456789abcdef");
+        write_private(&left, "a part of something");
+        fs::File::options()
+            .append(true)
+            .open(&left)
+            .unwrap()
+            .set_modified(day)
+            .unwrap();
+    }
+    a_day_later(&sandbox);
+    sandbox.ccsession(["cleanup"]).stdout();
+    let mut left = Vec::new();
+    walk(&sandbox.state(), &mut |path| {
+        left.extend(
+            path.to_str()
+                .filter(|path| path.contains("/.ccsession-tmp-"))
+                .map(str::to_owned),
+        );
+    });
+    assert_eq!(left, [""; 0]);
 }
