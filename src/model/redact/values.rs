@@ -281,8 +281,13 @@ impl<'t> Value<'t> {
     /// Whether it is a secret behind a name that says so much.
     pub(super) fn is_secret(&self, telling: Telling) -> bool {
         let value = self.text;
+        // What an expression begins with.
+        let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
+        let is_code = is_bare
+            && telling != Telling::Phrase
+            && value.starts_with(['(', '[', '{', '<', '&', '|', '!', '`', '\\']);
         let is_option = !self.is_quoted() && value.starts_with("--");
-        if value.len() < LEAST || value.starts_with('=') || is_option {
+        if value.len() < LEAST || value.starts_with('=') || is_option || is_code {
             return false;
         }
         let signs = Signs::of(value);
