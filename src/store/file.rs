@@ -442,21 +442,32 @@ pub fn free_space(path: &Path) -> Result<u64> {
 /// The names in a directory, in no order; none where there is no directory.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] where the system refused, also in the middle: part of a list is not an answer.
 pub fn names(dir: &Path) -> Result<impl Iterator<Item = OsString> + use<>> {
+    Ok(first_names(dir, usize::MAX)?.into_iter())
+}
+
+/// The first `limit` names in a directory, as [`names`]: for one that others may fill.
+///
+/// # Errors
+/// As [`names`].
+pub fn first_names(dir: &Path, limit: usize) -> Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     // Not std's own listing: its end panics where the system reports an error of closing.
     let opened = match rustix::fs::open(dir, flags, Mode::empty()) {
-        Ok(fd) => Some(Dir::new(fd)),
-        Err(Errno::NOENT | Errno::NOTDIR) => None,
-        Err(errno) => return Err(Error::io("list", dir)(errno)),
+        Ok(fd) => Dir::new(fd),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+        Err(errno) => Err(errno),
     };
-    let entries = opened.transpose().map_err(Error::io("list", dir))?;
-    let name = |entry: rustix::io::Result<DirEntry>| {
-        let name = entry.ok()?.file_name().to_bytes().to_vec();
-        (!matches!(name.as_slice(), b"." | b"..")).then(|| OsString::from_vec(name))
+    let name = |entry: DirEntry| {
+        let name = entry.file_name().to_bytes();
+        (!matches!(name, b"." | b"..")).then(|| OsString::from_vec(name.to_vec()))
     };
-    Ok(entries.into_iter().flatten().filter_map(name))
+    let listed = opened.and_then(|entries| {
+        let names = entries.filter_map(|entry| entry.map(name).transpose());
+        names.take(limit).collect()
+    });
+    listed.map_err(Error::io("list", dir))
 }
 
 /// `path` without links, `.` and `..`.

@@ -336,7 +336,7 @@ impl Pointers<'_> {
         file::check_shared_dir(self.dir)?;
         let mut sweeping = Sweeping::default();
         let mut turn = Turn::Over;
-        for name in file::names(self.dir)?.take(MAX_NAMES) {
+        for name in file::first_names(self.dir, MAX_NAMES)? {
             turn.go_on();
             let path = self.dir.join(&name);
             let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {

@@ -46,6 +46,28 @@ fn succeeds(output: &Output) -> String {
     text(&output.stdout)
 }
 
+// Lists
+
+/// Part of a list, or none, is not the answer that there is no such session.
+#[test]
+fn a_session_is_not_called_unknown_where_sessions_cannot_be_listed() {
+    if !can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::archiving();
+    ended(&sandbox, ID);
+    for errno in ["EMFILE", "ENOSPC", "EIO"] {
+        for when in ["1+", "2+"] {
+            let fault = format!("getdents64:error={errno}:when={when}");
+            for verb in ["clock-out", "show"] {
+                let output = injected(&sandbox, &[&fault], &[verb, ID]);
+                let status = output.status.code().unwrap();
+                assert!(matches!(status, 0 | 1), "{verb} {fault}: {output:?}");
+            }
+        }
+    }
+}
+
 // Locks
 
 #[test]
