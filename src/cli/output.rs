@@ -27,8 +27,7 @@ pub(super) fn print(text: &str) {
     }
 }
 
-/// Writes all bytes, waiting for room where the stream says that there is none: whoever made the pipe may have made it so that
-/// a write does not wait by itself.
+/// Writes all bytes. Waits for room, since a pipe may be non-blocking.
 fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stream, bytes) {

@@ -381,7 +381,6 @@ fn what_a_cleanup_that_nobody_sees_could_not_do_is_on_record_once() {
     );
 }
 
-/// Where flock fails, as on NFS without a lock daemon.
 /// The day's work that was begun and never done is due again after an hour, not after a day.
 #[test]
 fn the_days_work_of_a_cleanup_that_was_killed_is_done_an_hour_later() {

@@ -282,6 +282,7 @@ fn temporary_files_are_named_once_their_process_must_be_dead() {
     for dir in [
         sandbox.state(),
         sandbox.state().join("procs"),
+        sandbox.state().join("backups"),
         sandbox.session(ID),
         sandbox.pointers(),
     ] {
@@ -300,7 +301,7 @@ fn temporary_files_are_named_once_their_process_must_be_dead() {
         .collect();
     named.sort();
     let found = format!(
-        "4 temporary files were left behind by processes that died: {} and 1 more",
+        "5 temporary files were left behind by processes that died: {} and 2 more",
         named[..3].join(", ")
     );
     assert_eq!(orphans(&sandbox), [(found, DAILY.to_owned())]);

@@ -4,9 +4,8 @@
 //! [`Redactor::json`] and [`Redactor::value`] for JSON, whose members' names tell more, [`Redactor::transcript_line`] for
 //! a line of the client's transcript. In the place of a secret stands `[redacted:rule]`.
 //!
-//! A pass over the text looks at each byte once, through a small filter (`spots`); only where that says so, at a separator
-//! or an option for the name before it (`context`), at a dash for a block (`pem`), and at a word's start for the beginning of a
-//! key (`shapes`). It is plain code without a library, because a hook does it while a tool call waits.
+//! One pass over the text (`scan`) takes in each byte once, after a small filter (`filter`) has said where to look: at a word for a
+//! key (`shapes`), a name (`names`, `values`) or a program (`commands`), at a dash for a block (`pem`), at a scheme for a URL (`urls`). It is plain code without a library, because a hook does it while a tool call waits.
 
 mod commands;
 mod filter;

@@ -380,7 +380,7 @@ fn ending(name: &[u8]) -> Option<(&'static str, Telling)> {
     is_some_key(name, &letters).then_some(("key", Hardly))
 }
 
-/// Whether `name` is that of a key of which it is not known whether it is secret.
+/// Returns whether `name` ends in `key` and nothing says if that key is secret.
 fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
     if !letters.starts_with(b"yek") {
         return false;
@@ -685,7 +685,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         && has_words(value)
 }
 
-/// Whether it is a sentence or a label that speaks of secrets, as a help text or an error does, and not a sentence that is one.
+/// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.
 fn is_about_secrets(value: &str, signs: Signs) -> bool {
     if !signs.has(b' ') || signs.has_digit() {
         return false;
@@ -997,7 +997,7 @@ pub(super) fn looks_random_of(value: &str, signs: Signs) -> bool {
         && !is_alphabet()
 }
 
-/// Whether it is a UUID.
+/// Returns whether `value` has the form of a UUID.
 pub(super) fn is_uuid(value: &str) -> bool {
     value.len() == 36
         && value

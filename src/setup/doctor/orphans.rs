@@ -134,8 +134,8 @@ impl Orphans {
     }
 
     fn look_for_temporary_files(&mut self, state: &State, now: Timestamp) -> Result<()> {
-        for dir in ["", "procs", "leases"] {
-            self.look_for_temporary_in(&state.root().join(dir), now)?;
+        for dir in state.folders()? {
+            self.look_for_temporary_in(&dir, now)?;
         }
         Ok(())
     }
