@@ -149,7 +149,7 @@ const fn beginnings() -> [[u8; 1 << HASH_BITS]; 2] {
     }
     // Two bytes, whatever the third is.
     let mut third = 0u8;
-    while third < 128 {
+    loop {
         if third.is_ascii_digit() {
             let mut first = b'0';
             while first <= b'2' {
@@ -170,17 +170,17 @@ const fn beginnings() -> [[u8; 1 << HASH_BITS]; 2] {
                 second += 1;
             }
         }
-        if matches!(
-            third,
-            b'=' | b':' | b'"' | b'\'' | b' ' | b'\\' | b']' | b',' | b'|' | b'\t' | b';' | b'0'
-                ..=b'9' | b'_' | b'-' | b'.' | b'`' | b'?' | b'>' | b'+' | b')'
-        ) {
+        // Whatever is no letter can stand behind a short name.
+        if !third.is_ascii_alphabetic() {
             mark_all(&mut marks, &[b'p', b'w', third], OTHER_ANYWHERE);
             mark_all(&mut marks, &[b'P', b'W', third], OTHER_ANYWHERE);
         }
         if third.is_ascii_uppercase() {
             mark_all(&mut marks, &[b'p', b'w', third, b'a'], OTHER_ANYWHERE);
             mark_all(&mut marks, &[b'p', b'w', third, b'r'], OTHER_ANYWHERE);
+        }
+        if third == u8::MAX {
+            break;
         }
         third += 1;
     }
