@@ -27,6 +27,11 @@ lint:
 test *args:
     cargo test --locked {{args}}
 
+# Run the property tests with values that no run before had (seconds; again with other values each time)
+[group('check')]
+properties *args:
+    PROPTEST_RNG_SEED=$(od -An -N6 -tu8 /dev/urandom | tr -d ' ') cargo test --locked {{args}}
+
 # Run the long forms of the race, kill and fault tests (some minutes)
 [group('check')]
 torture *args:

@@ -989,7 +989,7 @@ fn tokens() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, max_global_rejects: 1 << 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4 * ProptestConfig::default().cases, max_global_rejects: 1 << 20, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_redacted_once_and_for_all(text in prop_oneof![any::<String>(), texts(), tokens()]) {
