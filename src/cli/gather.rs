@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
 use crate::identity::liveness::{Finding, Judge, LastWord};
-use crate::model::{Activity, Record, SessionId, Trace};
+use crate::model::{Activity, OpenActivity, Record, SessionId, Trace, TraceBuilder};
 use crate::store::journal::Damage;
 use crate::store::{Error, SessionDir, index};
 
@@ -98,7 +98,7 @@ pub(super) fn gather<C: Count>(
             which,
             live: &live,
             gathered: Gathered::new(counts()),
-            trace: Trace::default(),
+            trace: TraceBuilder::default(),
         };
         while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
             worker.session(id);
@@ -166,8 +166,8 @@ struct Worker<'a, C> {
     /// The sessions that may be live.
     live: &'a HashSet<SessionId>,
     gathered: Gathered<C>,
-    /// Used again for each session.
-    trace: Trace,
+    /// Its memory is used again for each session.
+    trace: TraceBuilder,
 }
 
 impl<C: Count> Worker<'_, C> {
@@ -205,8 +205,7 @@ impl<C: Count> Worker<'_, C> {
     }
 
     fn count(&mut self, id: &SessionId, dir: &SessionDir, record: &Record) -> Result<(), Error> {
-        let trace = &mut self.trace;
-        trace.clear();
+        let mut trace = std::mem::take(&mut self.trace);
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
         let lines = dir.journal_lines()?;
@@ -226,27 +225,30 @@ impl<C: Count> Worker<'_, C> {
             self.gathered.damaged.extend(dir.damage_by_file()?);
             self.gathered.left_out.extend(unreadable(dir, damage));
         }
-        trace.order();
-        let activity = Activity::of(trace);
+        let trace = trace.finish();
+        let activity = OpenActivity::of(&trace);
         let has_open_calls = activity.open_calls().next().is_some();
-        let mut heard = Heard {
+        let activity = if has_open_calls {
+            let finding = self.judge.find_heard(id, &last_word, has_open_calls);
+            activity.close(|pid| finding.has(pid))
+        } else {
+            activity.leave_open()
+        };
+        let heard = Heard {
             id,
             dir,
             record,
-            trace,
+            trace: &trace,
             activity,
             moved: moved.as_deref(),
             judge: self.judge,
             last_word,
             has_open_calls,
         };
-        if heard.has_open_calls {
-            let finding = heard.finding();
-            heard.activity.close(|pid| finding.has(pid));
-        }
         if let Err(why) = self.gathered.counts.session(&heard) {
             self.gathered.left_out.push(why);
         }
+        self.trace = trace.recycle();
         Ok(())
     }
 }

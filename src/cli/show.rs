@@ -18,7 +18,7 @@ use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
 use crate::lifecycle::coverage::{self, Coverage};
 use crate::model::purpose::{Note, notes};
-use crate::model::{Activity, Record, Timestamp, Trace};
+use crate::model::{OpenActivity, Record, Timestamp, TraceBuilder};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
@@ -73,7 +73,7 @@ struct Shown {
 
 fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
     let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
-    let mut trace = Trace::with_labels();
+    let mut trace = TraceBuilder::with_labels();
     let lines = dir.lines()?;
     missing(&lines).for_each(|text| output::complain(&text));
     let damage = lines.for_each(|line| {
@@ -86,9 +86,8 @@ fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
     unreadable(dir, damage)
         .iter()
         .for_each(|text| output::complain(text));
-    trace.order();
-    let mut activity = Activity::of(&trace);
-    activity.close(|pid| finding.has(pid));
+    let trace = trace.finish();
+    let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     Ok(Counted {
         open_calls: activity.open_calls().map(OpenCall::from).collect(),
         by_event,

@@ -12,7 +12,7 @@ use crate::identity::liveness::SessionState;
 use crate::model::call::State;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
-use crate::model::{Activity, Record, SessionId, Trace};
+use crate::model::{Activity, OpenActivity, Record, SessionId, TraceBuilder};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::{State as Store, clock};
@@ -41,16 +41,15 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         .judge(&config, state)
         .telling_idle()
         .find(&id, &record);
-    let mut trace = Trace::with_labels();
+    let mut trace = TraceBuilder::with_labels();
     let lines = dir.lines()?;
     missing(&lines).for_each(|text| output::complain(&text));
     let damage = lines.for_each(|line| trace.push(line));
     unreadable(&dir, damage)
         .iter()
         .for_each(|text| output::complain(text));
-    trace.order();
-    let mut activity = Activity::of(&trace);
-    activity.close(|pid| finding.has(pid));
+    let trace = trace.finish();
+    let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let filter = Filter {
         since: args
             .since

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Activity, Call, Event, Line, Timestamp, Trace};
+use crate::model::{Call, Event, Line, OpenActivity, Timestamp, TraceBuilder};
 use crate::store::SessionDir;
 use crate::store::journal::Lines;
 
@@ -75,7 +75,7 @@ fn measured(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     let read = |bytes| {
         let lines = dir.last_lines(bytes).ok()?;
-        let mut trace = Trace::with_labels();
+        let mut trace = TraceBuilder::with_labels();
         lines.for_each(|line| trace.push(line));
         Some(trace)
     };
@@ -85,18 +85,16 @@ pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     trace.map_or_else(Vec::new, open_in)
 }
 
-fn open_in(mut trace: Trace) -> Vec<OpenCall> {
-    trace.order();
-    Activity::of(&trace)
-        .open_calls()
-        .map(OpenCall::from)
-        .collect()
+fn open_in(trace: TraceBuilder) -> Vec<OpenCall> {
+    let trace = trace.finish();
+    let activity = OpenActivity::of(&trace);
+    activity.open_calls().map(OpenCall::from).collect()
 }
 
 /// The open calls by the whole journal and the imported events.
 fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
     let stamp = dir.imported_stamp();
-    let mut trace = Trace::with_labels();
+    let mut trace = TraceBuilder::with_labels();
     if stamp.is_some()
         && let Ok(imported) = dir.imported_lines()
     {
@@ -116,7 +114,7 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
         _ => dir.lines().map_or_else(
             |_| Vec::new(),
             |lines| {
-                let mut trace = Trace::with_labels();
+                let mut trace = TraceBuilder::with_labels();
                 lines.for_each(|line| trace.push(line));
                 open_in(trace)
             },
@@ -162,7 +160,7 @@ impl Note {
         if end < self.end || self.is_crowd {
             return None;
         }
-        let mut trace = Trace::with_labels();
+        let mut trace = TraceBuilder::with_labels();
         self.begun
             .iter()
             .for_each(|event| trace.push(&Line::from(event)));
@@ -191,17 +189,23 @@ struct Since {
 impl Since {
     /// The calls that are open after `lines`, where those that `trace` tells of came before. Where that was much to read,
     /// it is noted. Nothing where the first line is another one.
-    fn read(self, dir: &SessionDir, lines: Lines, mut trace: Trace) -> Option<Vec<OpenCall>> {
+    fn read(
+        self,
+        dir: &SessionDir,
+        lines: Lines,
+        mut trace: TraceBuilder,
+    ) -> Option<Vec<OpenCall>> {
         let cut = self.end.saturating_sub(self.measure.overlap);
         let is_long = self.end.saturating_sub(self.position) > self.measure.long;
         let mut note: Option<Note> = None;
-        let mut rest = Trace::with_labels();
+        let mut rest = TraceBuilder::with_labels();
         let mut first = None;
         let damage = lines.for_each_at(|position, line| {
             first.get_or_insert((position, line.ts));
             if is_long && note.is_none() && position >= cut {
-                trace.order();
-                let begun = trace.beginnings(&Activity::of(&trace));
+                let before = std::mem::take(&mut trace).finish();
+                let begun = OpenActivity::of(&before).beginnings();
+                trace = before.reopen();
                 begun.iter().for_each(|event| rest.push(&Line::from(event)));
                 note = Some(Note {
                     v: VERSION,
@@ -312,7 +316,7 @@ mod tests {
 
     /// The open calls by all that is on record.
     fn by_all(dir: &SessionDir) -> Vec<OpenCall> {
-        let mut trace = Trace::with_labels();
+        let mut trace = TraceBuilder::with_labels();
         dir.lines().unwrap().for_each(|line| trace.push(line));
         open_in(trace)
     }

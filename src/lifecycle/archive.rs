@@ -29,7 +29,7 @@ use crate::lifecycle::usage;
 use crate::model::archive::{Copied, Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
-use crate::model::{Activity, Project, Record, SessionId, Timestamp, Trace};
+use crate::model::{OpenActivity, Project, Record, SessionId, Timestamp, TraceBuilder};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
 use crate::store::file::Look;
 use crate::store::lines::Lines;
@@ -554,11 +554,10 @@ impl Sources {
             Wanted::Messages
         };
         if mains.kept.is_empty() {
-            let mut trace = Trace::with_labels();
+            let mut trace = TraceBuilder::with_labels();
             session.lines()?.for_each(|line| trace.push(line));
-            trace.order();
-            let mut activity = Activity::of(&trace);
-            activity.close(|_| false);
+            let trace = trace.finish();
+            let activity = OpenActivity::of(&trace).close(|_| false);
             text::add(&mut text, &text::of_activity(&activity))?;
         } else {
             parts.copy_mains(mains, before, &mut text, wanted)?;

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::line::Kind;
-use super::trace::Step;
+use super::step::Step;
 
 /// How far the clock and the boot clock may drift apart, in microseconds. No two boots are so near to each other.
 const DRIFT: i64 = 1_000_000;

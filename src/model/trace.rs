@@ -1,23 +1,22 @@
 //! All events of one session, in the order in which they happened: what the lines of a journal say, kept small.
 //!
 //! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
-//! a clock may be set while a session runs. `mono`, the boot clock, tells the order, as far as it reaches.
+//! a clock may be set while a session runs. `mono`, the boot clock, tells the order, as far as it reaches. So events are
+//! collected by a [`TraceBuilder`], and only a [`Trace`], which has them in order, can be read.
 
-use std::collections::HashSet;
-
-use super::activity::Activity;
 use super::boots::{TimeLine, role};
-use super::call::Call;
-use super::event::{Event, Outcome, VERSION, name};
-use super::line::{Kind, Line};
-use super::time::Timestamp;
-
-/// The longest time since a boot that is believed, in microseconds: three hundred years.
-const LONGEST_UP: u64 = 10_000_000_000_000_000;
+use super::line::Line;
+use super::step::{Batched, Span, Step};
 
 /// The events of one session, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trace {
+    collected: TraceBuilder,
+}
+
+/// Collects the events of one session, in whatever order they come.
+#[derive(Debug, Default)]
+pub struct TraceBuilder {
     text: String,
     steps: Vec<Step>,
     batches: Vec<Batched>,
@@ -28,57 +27,9 @@ pub struct Trace {
     has_unclocked: bool,
 }
 
-/// One event. Its texts are in the trace.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Step {
-    /// What it is.
-    pub kind: Kind,
-    /// When it was, by the clock of then.
-    pub ts: Timestamp,
-    /// Its place on a time line without jumps, in microseconds.
-    pub at: i64,
-    mono: Option<u64>,
-    /// The client's process.
-    pub pid: Option<u32>,
-    /// How long the tool ran, as the client measured it, in milliseconds.
-    pub duration_ms: Option<u64>,
-    /// The size of the tool's input in bytes.
-    pub input_bytes: Option<u64>,
-    /// The size of the tool's output in bytes.
-    pub output_bytes: Option<u64>,
-    pub(super) tool: Span,
-    pub(super) tool_use_id: Span,
-    pub(super) agent_id: Span,
-    pub(super) agent_type: Span,
-    pub(super) prompt_id: Span,
-    pub(super) what: Span,
-    /// `error`, `source`, `reason` or `trigger`: of these an event has one.
-    pub(super) word: Span,
-    /// `background`, or the task or agent that the event is about.
-    pub(super) task: Span,
-    pub(super) spawned_agent: Span,
-    /// Where the calls of a batch are, and how many.
-    batch: (u32, u32),
-}
-
-/// Where a text is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-/// One call in a PostToolBatch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Batched {
-    pub(super) tool_use_id: Span,
-    pub(super) tool: Span,
-    pub(super) outcome: Option<Outcome>,
-}
-
-impl Trace {
-    /// A trace that keeps all labels, for views that show single calls. Any keeps those of events that name no call: a
-    /// copy is told by them.
+impl TraceBuilder {
+    /// Makes one that keeps all labels, for views that show single calls. Any keeps those of events that name no call: a
+    /// copy is recognised by them.
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
@@ -152,109 +103,36 @@ impl Trace {
         (place(start), place(self.batches.len()))
     }
 
-    fn slice(&self, span: Span) -> &str {
-        self.text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
-    }
-
-    /// The text at `span`; nothing where the event did not say it.
-    pub(super) fn text(&self, span: Span) -> Option<&str> {
-        Some(self.slice(span)).filter(|text| !text.is_empty())
-    }
-
-    /// Whether both are the same text.
-    pub(super) fn is_same(&self, one: Span, other: Span) -> bool {
-        one == other || self.slice(one) == self.slice(other)
-    }
-
-    /// The calls of a batch.
-    pub(super) fn batch(&self, step: &Step) -> &[Batched] {
-        let (start, end) = step.batch;
-        self.batches
-            .get(start as usize..end as usize)
-            .unwrap_or_default()
-    }
-
-    /// How many events there are.
+    /// Returns how many events were added.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether there is no event.
+    /// Returns whether no event was added.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// The events, in order once [`Self::order`] was called.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    /// The events with which the running calls of `activity`, which is what this trace tells, began.
-    pub fn beginnings(&self, activity: &Activity<'_>) -> Vec<Event> {
-        let key = |call: &Call<'_>| {
-            let id = call.tool_use_id.unwrap_or_default().to_owned();
-            (call.began.at, id)
-        };
-        let mut running: HashSet<(i64, String)> = activity.open_calls().map(key).collect();
-        let owned = |span| self.text(span).map(str::to_owned);
-        let mut beginnings = Vec::new();
-        for step in self.steps.iter().filter(|it| it.kind == Kind::PreToolUse) {
-            if running.is_empty() {
-                break;
-            }
-            let id = owned(step.tool_use_id).unwrap_or_default();
-            if running.remove(&(step.at, id)) {
-                beginnings.push(Event {
-                    v: VERSION,
-                    ts: Some(step.ts),
-                    mono: step.mono,
-                    event: name::PRE_TOOL_USE.to_owned(),
-                    pid: step.pid,
-                    tool: owned(step.tool),
-                    tool_use_id: owned(step.tool_use_id),
-                    agent_id: owned(step.agent_id),
-                    agent_type: owned(step.agent_type),
-                    prompt_id: owned(step.prompt_id),
-                    input_bytes: step.input_bytes,
-                    what: owned(step.what),
-                    ..Event::default()
-                });
-            }
-        }
-        beginnings
-    }
-
-    /// Forgets everything, and keeps the memory for another session.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.steps.clear();
-        self.batches.clear();
-        self.offsets = None;
-        self.has_unclocked = false;
-    }
-
-    /// Brings the events into the order in which they happened, whatever the order of their arrival.
-    pub fn order(&mut self) {
+    /// Puts the events into the order in which they happened, whatever the order of their arrival.
+    pub fn finish(mut self) -> Trace {
         let time_line = TimeLine::of(&self.steps, self.offsets, !self.has_unclocked, |step| {
             role(step.kind, self.text(step.word))
         });
         for step in &mut self.steps {
             step.at = time_line.place(step);
         }
-        if self
+        if !self
             .steps
             .is_sorted_by(|one, next| (one.at, one.mono) < (next.at, next.mono))
         {
-            return;
+            let mut steps = std::mem::take(&mut self.steps);
+            steps.sort_by(|one, other| self.compare(one, other));
+            self.steps = steps;
         }
-        let mut steps = std::mem::take(&mut self.steps);
-        steps.sort_by(|one, other| self.compare(one, other));
-        self.steps = steps;
+        Trace { collected: self }
     }
 
-    /// The order of two steps: a total one, in which only what is equal is equal.
+    /// Compares two steps. The order is total: only equal steps are equal in it.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
         let numbers = |step: &Step| {
@@ -281,18 +159,64 @@ impl Trace {
             .then_with(|| texts(one).cmp(&texts(other)))
             .then_with(|| numbers(one).cmp(&numbers(other)))
     }
-}
 
-impl Step {
-    /// Whether no hook told of it: a hook has a clock and knows its client.
-    pub(super) fn is_imported(&self) -> bool {
-        self.mono.is_none() && self.pid.is_none()
+    fn slice(&self, span: Span) -> &str {
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
-    /// By how much the clock was ahead of the boot clock, and the boot clock, in microseconds.
-    pub(super) fn clocks(&self) -> Option<(i64, i64)> {
-        let mono = self.mono.filter(|mono| *mono <= LONGEST_UP)?;
-        let mono = i64::try_from(mono).ok()?;
-        Some((self.ts.micros().checked_sub(mono)?, mono))
+    fn text(&self, span: Span) -> Option<&str> {
+        Some(self.slice(span)).filter(|text| !text.is_empty())
+    }
+}
+
+impl Trace {
+    /// Returns the text at `span`, or nothing where the event did not say it.
+    pub(super) fn text(&self, span: Span) -> Option<&str> {
+        self.collected.text(span)
+    }
+
+    /// Returns whether both are the same text.
+    pub(super) fn is_same(&self, one: Span, other: Span) -> bool {
+        one == other || self.collected.slice(one) == self.collected.slice(other)
+    }
+
+    /// Returns the calls of a batch.
+    pub(super) fn batch(&self, step: &Step) -> &[Batched] {
+        let (start, end) = step.batch;
+        let batches = self.collected.batches.get(start as usize..end as usize);
+        batches.unwrap_or_default()
+    }
+
+    /// Returns the events, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.collected.steps
+    }
+
+    /// Keeps the events, so that more can be added.
+    pub fn reopen(self) -> TraceBuilder {
+        self.collected
+    }
+
+    /// Forgets the events and keeps the memory, for another session.
+    pub fn recycle(self) -> TraceBuilder {
+        let TraceBuilder {
+            mut text,
+            mut steps,
+            mut batches,
+            has_labels,
+            ..
+        } = self.collected;
+        text.clear();
+        steps.clear();
+        batches.clear();
+        TraceBuilder {
+            text,
+            steps,
+            batches,
+            has_labels,
+            ..TraceBuilder::default()
+        }
     }
 }

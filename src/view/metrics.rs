@@ -263,8 +263,8 @@ impl AddAssign for Ages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Trace;
     use crate::model::line::Line;
+    use crate::model::{OpenActivity, TraceBuilder};
 
     fn counted(standings: &[Standing]) -> Metrics {
         let mut metrics = Metrics::default();
@@ -315,12 +315,12 @@ mod tests {
             r#"{"v":1,"ts":"2026-11-20T14:00:02.000000Z","event":"PreToolUse","tool_use_id":"b"}"#,
             r#"{"v":1,"ts":"2026-11-20T14:00:03.000000Z","event":"SessionEnd","reason":"other"}"#,
         ];
-        let mut trace = Trace::default();
+        let mut trace = TraceBuilder::default();
         for line in lines {
             Line::read(line.as_bytes(), |line| trace.push(line)).unwrap();
         }
-        trace.order();
-        let activity = Activity::of(&trace);
+        let trace = trace.finish();
+        let activity = OpenActivity::of(&trace).leave_open();
         let live = Standing::Active(Duration::from_secs(10));
         let mut together = Metrics::default();
         let mut apart = Metrics::default();

@@ -4,6 +4,11 @@ use std::collections::HashMap;
 
 type Pid = Option<u32>;
 
+/// Returns whether what one process did may be of the other: an unknown process may be any.
+pub(super) fn is_of(one: Pid, other: Pid) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
 /// The places of things, in order, by the process that each is of. One of an unknown process may be of any.
 #[derive(Debug, Default)]
 pub(super) struct ByProcess {

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use super::{Agent, Run, SAME_MOMENT};
+use super::copies::SAME_MOMENT;
+use super::parts::{Agent, Run};
 use crate::model::Call;
 
 /// Ties each run of a subagent to the call that started it: of those that were told the subagent's id the last one before

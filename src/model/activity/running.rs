@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::is_of;
+use super::by_process::is_of;
 use crate::model::Call;
 
 /// How many calls are looked through, one by one.

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use ccsession::lifecycle::transcript::line::{Message, blocks, text_of};
 use ccsession::lifecycle::transcript::records;
 use ccsession::lifecycle::transcript::said::Told;
-use ccsession::model::activity::Activity;
+use ccsession::model::activity::OpenActivity;
 use ccsession::model::archive::{Manifest, Stem};
 use ccsession::model::config::{Key, duration};
 use ccsession::model::line::Line;
@@ -20,7 +20,7 @@ use ccsession::model::pointer::{self, Written};
 use ccsession::model::purpose::{focus_of_branch, said as said_of};
 use ccsession::model::redact::{Redactor, redact};
 use ccsession::model::text::{escaped, one_line, without_last_word, without_lone_surrogates};
-use ccsession::model::trace::Trace;
+use ccsession::model::trace::TraceBuilder;
 use ccsession::model::{Config, Event, Owner, ProjectName, Record, SessionId};
 use ccsession::setup::edit::{self, Uninstalled, Wanted};
 use ccsession::store::{Places, config as stored};
@@ -29,7 +29,7 @@ use serde_json::Value;
 /// A file of journal lines: each is read or named as damaged, what is read is written as it was, the fast reader and the
 /// thorough one agree, and any order of events folds into calls.
 pub(crate) fn journal_line(data: &[u8]) {
-    let mut trace = Trace::default();
+    let mut trace = TraceBuilder::default();
     for line in data.split(|&byte| byte == b'\n') {
         let decoded = Event::decode(line);
         let mut is_read = false;
@@ -50,8 +50,9 @@ pub(crate) fn journal_line(data: &[u8]) {
         event.redact_words();
         assert_eq!(event.encode(), once);
     }
-    let activity = Activity::of(&trace);
-    assert!(activity.open_calls().count() <= trace.len() * 2 + 1024);
+    let trace = trace.finish();
+    let open = OpenActivity::of(&trace).open_calls().count();
+    assert!(open <= trace.steps().len() * 2 + 1024);
 }
 
 /// A number with a fraction, or one too large for 64 bits, is read as the nearest one, and may be written as another.

@@ -1,0 +1,70 @@
+//! What tells an event from a copy of it: where hooks are registered more than once, each of them records it.
+
+use super::parts::{Agent, Prompt, Segment, TurnEnd};
+use crate::model::step::Step;
+use crate::model::trace::Trace;
+
+/// Copies of one event that come within this time, in microseconds, are one event that several hooks recorded.
+pub(super) const SAME_MOMENT: i64 = 250_000;
+/// A copy that names what it is about may come later, when a hook has to wait for its turn.
+pub(super) const SAME_WHILE: i64 = 10_000_000;
+/// More events than this do not come in a moment.
+const MOST_IN_A_MOMENT: usize = 1000;
+
+/// Returns whether an event a moment before the one at `place` is the same word for word.
+pub(super) fn is_same_moment(trace: &Trace, place: usize, step: &Step) -> bool {
+    let earlier = trace.steps().get(..place).unwrap_or_default();
+    let is_copy = |other: &Step| {
+        let texts = |step: &Step| {
+            [
+                step.agent_id,
+                step.prompt_id,
+                step.word,
+                step.task,
+                step.tool,
+                step.what,
+            ]
+        };
+        let numbers = |step: &Step| (step.duration_ms, step.input_bytes, step.output_bytes);
+        let pairs = texts(other).into_iter().zip(texts(step));
+        other.kind == step.kind
+            && other.pid == step.pid
+            && numbers(other) == numbers(step)
+            && pairs
+                .into_iter()
+                .all(|(one, other)| trace.is_same(one, other))
+    };
+    earlier
+        .iter()
+        .rev()
+        .take(MOST_IN_A_MOMENT)
+        .take_while(|other| step.at - other.at <= SAME_MOMENT)
+        .any(is_copy)
+}
+
+/// Returns whether `prompt`, that of `step`, is the client's `last` one, whose turn goes on or was over a moment ago.
+pub(super) fn is_prompt_again(last: &Prompt<'_>, prompt: &Prompt<'_>, step: &Step) -> bool {
+    let is_same = prompt.prompt_id.is_some()
+        && last.prompt_id == prompt.prompt_id
+        && last.notifies == prompt.notifies;
+    is_same && (last.end == TurnEnd::Open || step.at - last.at.at <= SAME_WHILE)
+}
+
+/// Returns whether the subagent that begins with `step` began just now, and has not stopped since.
+pub(super) fn is_run_again(agent: &Agent<'_>, step: &Step) -> bool {
+    agent.runs.last().is_some_and(|run| {
+        let is_open = run.ended.is_none() && run.has_begun;
+        is_open && agent.pid == step.pid && step.at - run.began.at <= SAME_WHILE
+    })
+}
+
+/// Returns whether the client that begins with `step` began its `last` segment just now, and has not ended it since. After a
+/// compaction a client begins once more.
+pub(super) fn is_start_again(last: &Segment<'_>, source: Option<&str>, step: &Step) -> bool {
+    let is_open = last.ended.is_none() && !last.is_before_start;
+    step.pid.is_some()
+        && is_open
+        && source.is_some_and(|source| source != "compact")
+        && last.source == source
+        && step.at - last.began.at <= SAME_WHILE
+}

@@ -1,0 +1,555 @@
+//! The fold: from events in order to what they say, one event at a time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::by_process::ByProcess;
+use super::copies::{SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, is_start_again};
+use super::parts::{Activity, Agent, Compaction, Notified, Prompt, Run, TurnEnd};
+use super::running::{Running, Whose};
+use super::segments::Segments;
+use crate::model::call::{Call, Closed, Moment, State};
+use crate::model::event::Outcome;
+use crate::model::line::Kind;
+use crate::model::step::{Batched, Span, Step};
+use crate::model::time::Timestamp;
+use crate::model::trace::Trace;
+use crate::model::wording::is_clients_own_agent;
+
+/// How many of the last calls are looked through before the index of all.
+const NEAR: usize = 16;
+
+/// Folds the events of `trace`. Up to `few` running calls are looked through one by one.
+pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
+    let mut fold = Fold::new(trace, few);
+    for (place, step) in trace.steps().iter().enumerate() {
+        fold.step(place, step);
+    }
+    Activity {
+        segments: fold.segments.into_vec(),
+        ..fold.activity
+    }
+}
+
+struct Fold<'a> {
+    trace: &'a Trace,
+    activity: Activity<'a>,
+    /// The id and the agent of each call, beside the calls.
+    ids: Vec<(Span, Span)>,
+    /// The calls that are running.
+    open: Running<'a>,
+    /// Where each call is, by id and agent; filled only once one has to be looked for further back.
+    index: HashMap<(&'a str, &'a str), usize>,
+    indexed: usize,
+    /// Where each subagent is.
+    agents: HashMap<&'a str, usize>,
+    /// The last call that left each background task running.
+    left_behind: HashMap<&'a str, usize>,
+    /// Which process each prompt is of.
+    prompts: ByProcess,
+    segments: Segments<'a>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(trace: &'a Trace, few: usize) -> Self {
+        Self {
+            trace,
+            activity: Activity::default(),
+            ids: Vec::new(),
+            open: Running::new(few),
+            index: HashMap::new(),
+            indexed: 0,
+            agents: HashMap::new(),
+            left_behind: HashMap::new(),
+            prompts: ByProcess::default(),
+            segments: Segments::default(),
+        }
+    }
+
+    fn step(&mut self, place: usize, step: &Step) {
+        let now = step.moment();
+        self.activity.events += 1;
+        let (_, last) = self.activity.span.get_or_insert((now, now));
+        *last = now;
+        if self.is_copy(place, step) {
+            self.activity.duplicates += 1;
+            return;
+        }
+        self.segments.note(step, self.trace.text(step.word), now);
+        // Every compaction ends with the SubagentStop of a subagent that nobody started.
+        if let Some(agent_id) = self
+            .trace
+            .text(step.agent_id)
+            .filter(|_| step.kind != Kind::SubagentStop)
+        {
+            self.agent(agent_id, step, now);
+        }
+        match step.kind {
+            Kind::PreToolUse => self.begin(step, now),
+            Kind::PermissionRequest => self.ask(step, now),
+            Kind::PermissionDenied => self.end(step, now, State::Denied),
+            Kind::PostToolUse if self.is_left_behind(step) => {
+                self.end(step, now, State::Backgrounded)
+            }
+            Kind::PostToolUse => self.end(step, now, State::Ok),
+            Kind::PostToolUseFailure => self.end(step, now, State::Failed),
+            Kind::PostToolBatch => self.batch(step, now),
+            Kind::UserPromptSubmit => self.prompt(step, now),
+            // As an imported turn ends that a person broke off.
+            Kind::Stop if self.trace.text(step.word) == Some("interrupted") => {
+                self.turn_over(step, now, TurnEnd::Interrupted)
+            }
+            Kind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
+            Kind::StopFailure => {
+                self.turn_over(step, now, TurnEnd::Failed(self.trace.text(step.word)))
+            }
+            Kind::SubagentStop => self.agent_ends(step, now),
+            Kind::SessionEnd => self.session_ends(step, now),
+            Kind::PreCompact => self.activity.compactions.push(Compaction {
+                began: now,
+                ended: None,
+                trigger: self.trace.text(step.word),
+            }),
+            Kind::PostCompact => {
+                if let Some(last) = self.activity.compactions.last_mut() {
+                    last.ended.get_or_insert(now);
+                }
+            }
+            // An imported notice that came in the middle of a turn.
+            Kind::Other => {
+                let task = self.notifies(step).and_then(|notified| notified.task_id);
+                self.background_over(task, now);
+            }
+            Kind::SubagentStart
+            | Kind::SessionStart
+            | Kind::RunStart
+            | Kind::RunEnd
+            | Kind::ClockIn
+            | Kind::CwdChanged => {}
+        }
+    }
+
+    /// Returns whether this is a copy of an event that another hook recorded. Copies of events of calls with ids are found by
+    /// those.
+    fn is_copy(&self, place: usize, step: &Step) -> bool {
+        match step.kind {
+            // What is imported is there once: two prompts of one moment are two.
+            _ if step.is_imported() => false,
+            Kind::UserPromptSubmit if self.is_prompt_again(step) => true,
+            Kind::SubagentStart if self.is_run_again(step) => true,
+            Kind::SessionStart if self.is_start_again(step) => true,
+            Kind::SessionStart
+            | Kind::SessionEnd
+            | Kind::UserPromptSubmit
+            | Kind::SubagentStart
+            | Kind::SubagentStop
+            | Kind::Stop
+            | Kind::StopFailure
+            | Kind::PreCompact
+            | Kind::PostCompact
+            | Kind::CwdChanged
+            | Kind::PermissionRequest => is_same_moment(self.trace, place, step),
+            Kind::PreToolUse
+            | Kind::PostToolUse
+            | Kind::PostToolUseFailure
+            | Kind::PermissionDenied
+                if self.trace.text(step.tool_use_id).is_none() =>
+            {
+                // Of two calls of one tool side by side, only what they did tells which is which.
+                let is_distinct = self.trace.text(step.what).is_some()
+                    || step.input_bytes.is_some()
+                    || step.output_bytes.is_some()
+                    || step.duration_ms.is_some();
+                let ends_none = step.kind != Kind::PreToolUse && self.find_unnamed(step).is_none();
+                (is_distinct || ends_none) && is_same_moment(self.trace, place, step)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_prompt_again(&self, step: &Step) -> bool {
+        let last = self.prompts.last(step.pid);
+        let last = last.and_then(|place| self.activity.prompts.get(place));
+        last.is_some_and(|last| is_prompt_again(last, &self.new_prompt(step), step))
+    }
+
+    fn is_run_again(&self, step: &Step) -> bool {
+        let id = self.trace.text(step.agent_id);
+        let place = id.and_then(|id| self.agents.get(id));
+        let agent = place.and_then(|place| self.activity.agents.get(*place));
+        agent.is_some_and(|agent| is_run_again(agent, step))
+    }
+
+    fn is_start_again(&self, step: &Step) -> bool {
+        let source = self.trace.text(step.word);
+        let last = self.segments.last(step.pid);
+        last.is_some_and(|last| is_start_again(last, source, step))
+    }
+
+    /// Where the running call with this id of this agent is.
+    fn find_open(&self, agent: Span, id: Span) -> Option<usize> {
+        let is_it = |place: usize| {
+            self.ids
+                .get(place)
+                .is_some_and(|ids| self.is_same(*ids, (id, agent)))
+        };
+        self.open
+            .find(is_it, || (self.trace.text(id), self.trace.text(agent)))
+    }
+
+    fn is_same(&self, one: (Span, Span), other: (Span, Span)) -> bool {
+        self.trace.is_same(one.0, other.0) && self.trace.is_same(one.1, other.1)
+    }
+
+    /// Where the last call with this id of this agent is.
+    fn find(&mut self, agent: Span, id: Span) -> Option<usize> {
+        if let Some(open) = self.find_open(agent, id) {
+            return Some(open);
+        }
+        let near = self.ids.len().saturating_sub(NEAR);
+        let recent = self.ids.get(near..).unwrap_or_default();
+        if let Some(place) = recent
+            .iter()
+            .rposition(|ids| self.is_same(*ids, (id, agent)))
+        {
+            return Some(near + place);
+        }
+        let trace = self.trace;
+        let key = |id: Span, agent: Span| {
+            (
+                trace.text(id).unwrap_or_default(),
+                trace.text(agent).unwrap_or_default(),
+            )
+        };
+        for (place, (id, agent)) in self.ids.iter().enumerate().take(near).skip(self.indexed) {
+            self.index.insert(key(*id, *agent), place);
+        }
+        self.indexed = self.indexed.max(near);
+        self.index.get(&key(id, agent)).copied()
+    }
+
+    fn find_call(&mut self, step: &Step) -> Option<usize> {
+        if self.trace.text(step.tool_use_id).is_some() {
+            return self.find(step.agent_id, step.tool_use_id);
+        }
+        self.find_unnamed(step)
+    }
+
+    /// The call that an event without a call's id is about. An old client sends none: the calls of one tool end in the
+    /// order in which they began.
+    fn find_unnamed(&self, step: &Step) -> Option<usize> {
+        self.open
+            .oldest_unnamed(&self.activity.calls, self.tool_of(step))
+    }
+
+    /// The thread that an event is of, its tool and its process.
+    fn tool_of(&self, step: &Step) -> (Option<&'a str>, Option<&'a str>, Option<u32>) {
+        let text = |span| self.trace.text(span);
+        (text(step.agent_id), text(step.tool), step.pid)
+    }
+
+    fn add(&mut self, call: Call<'a>, id: Span, agent: Span) {
+        let is_running = call.state == State::Running;
+        self.activity.calls.push(call);
+        self.ids.push((id, agent));
+        if is_running {
+            self.open.push(&self.activity.calls);
+        }
+    }
+
+    fn new_call(&self, step: &Step, now: Moment) -> Call<'a> {
+        let text = |span| self.trace.text(span);
+        Call {
+            tool_use_id: text(step.tool_use_id),
+            tool: text(step.tool),
+            what: text(step.what),
+            agent_id: text(step.agent_id),
+            prompt_id: text(step.prompt_id),
+            pid: step.pid,
+            began: now,
+            has_begun: false,
+            ended: None,
+            state: State::Running,
+            closed: None,
+            error: None,
+            execution: None,
+            asked: None,
+            input_bytes: step.input_bytes,
+            output_bytes: None,
+            background: None,
+            background_ended: None,
+            spawned_agent: text(step.spawned_agent),
+            in_batch: false,
+        }
+    }
+
+    fn begin(&mut self, step: &Step, now: Moment) {
+        let has_id = self.trace.text(step.tool_use_id).is_some();
+        if has_id && self.find_open(step.agent_id, step.tool_use_id).is_some() {
+            self.activity.duplicates += 1;
+            return;
+        }
+        let call = Call {
+            has_begun: true,
+            ..self.new_call(step, now)
+        };
+        self.add(call, step.tool_use_id, step.agent_id);
+    }
+
+    /// A question names no call: it is about the oldest one of its tool that has not been asked about, if it can be of
+    /// one with an input of the same size.
+    fn ask(&mut self, step: &Step, now: Moment) {
+        let calls = &self.activity.calls;
+        let of_tool = self.tool_of(step);
+        let place = self.open.ask(calls, of_tool, step.input_bytes);
+        if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(place)) {
+            call.asked = Some(now);
+        }
+    }
+
+    fn is_left_behind(&self, step: &Step) -> bool {
+        self.trace.text(step.task).is_some()
+    }
+
+    /// Ends a call by an event of its own.
+    fn end(&mut self, step: &Step, now: Moment, state: State) {
+        let trace = self.trace;
+        let execution = step.duration_ms.map(Duration::from_millis);
+        let place = self.find_call(step).unwrap_or_else(|| {
+            let ran = i64::try_from(step.duration_ms.unwrap_or(0))
+                .unwrap_or(0)
+                .saturating_mul(1000);
+            let began = Moment {
+                ts: Timestamp::from_micros(now.ts.micros().saturating_sub(ran)),
+                at: now.at.saturating_sub(ran),
+            };
+            self.add(self.new_call(step, began), step.tool_use_id, step.agent_id);
+            self.activity.calls.len() - 1
+        });
+        let closed = self.activity.calls.get(place).map(|call| call.closed);
+        if closed == Some(Some(Closed::ByItself)) {
+            self.activity.duplicates += 1;
+            return;
+        }
+        self.open.remove(place, &self.activity.calls);
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return;
+        };
+        call.state = state;
+        call.closed = Some(Closed::ByItself);
+        call.ended = Some(now);
+        call.error = trace.text(step.word).filter(|_| state == State::Failed);
+        call.execution = execution;
+        call.input_bytes = call.input_bytes.or(step.input_bytes);
+        call.output_bytes = step.output_bytes;
+        call.background = trace.text(step.task);
+        call.spawned_agent = trace.text(step.spawned_agent).or(call.spawned_agent);
+        if let Some(task) = call.background {
+            self.left_behind.insert(task, place);
+        }
+    }
+
+    /// The end of a message's calls, which alone sees those that were refused or never valid.
+    fn batch(&mut self, step: &Step, now: Moment) {
+        let mut news = 0;
+        for batched in self.trace.batch(step) {
+            if self.batched(step, now, batched) {
+                news += 1;
+            }
+        }
+        if news == 0 && !self.trace.batch(step).is_empty() {
+            self.activity.duplicates += 1;
+        }
+    }
+
+    /// Ends one call of a batch, where nothing else has. Returns whether the batch is the first to report it.
+    fn batched(&mut self, step: &Step, now: Moment, batched: &Batched) -> bool {
+        let trace = self.trace;
+        let known = self.find(step.agent_id, batched.tool_use_id);
+        let place = known.unwrap_or_else(|| {
+            let call = Call {
+                tool_use_id: trace.text(batched.tool_use_id),
+                tool: trace.text(batched.tool),
+                ..self.new_call(step, now)
+            };
+            self.add(call, batched.tool_use_id, step.agent_id);
+            self.activity.calls.len() - 1
+        });
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return false;
+        };
+        if std::mem::replace(&mut call.in_batch, true) {
+            return false;
+        }
+        if call.closed != Some(Closed::ByItself) {
+            self.open.remove(place, &self.activity.calls);
+            let Some(call) = self.activity.calls.get_mut(place) else {
+                return false;
+            };
+            call.state = match batched.outcome {
+                Some(Outcome::Failed) => State::Failed,
+                Some(Outcome::Denied) => State::Denied,
+                // What ran has an event of its own before the batch: this did not, whatever the words are.
+                None if call.has_begun => State::Denied,
+                None => State::Ok,
+            };
+            call.closed = Some(Closed::ByBatch);
+            call.error = Some("other").filter(|_| call.state == State::Failed);
+            call.ended = Some(now);
+        }
+        true
+    }
+
+    /// What the prompt is about, where it is no person's.
+    fn notifies(&self, step: &Step) -> Option<Notified<'a>> {
+        let task_id = self.trace.text(step.task);
+        let word = self.trace.text(step.word);
+        (word == Some("task-notification")).then_some(Notified { task_id })
+    }
+
+    fn prompt(&mut self, step: &Step, now: Moment) {
+        let notifies = self.notifies(step);
+        if let Some(notified) = notifies {
+            self.background_over(notified.task_id, now);
+        } else {
+            self.abandon(now, Closed::ByPrompt, Whose::Thread(None, step.pid));
+            self.end_turns(step.pid, now, TurnEnd::Interrupted);
+        }
+        self.prompts.push(step.pid);
+        self.activity.prompts.push(self.new_prompt(step));
+    }
+
+    fn new_prompt(&self, step: &Step) -> Prompt<'a> {
+        Prompt {
+            prompt_id: self.trace.text(step.prompt_id),
+            at: step.moment(),
+            notifies: self.notifies(step),
+            ended: None,
+            end: TurnEnd::Open,
+            pid: step.pid,
+        }
+    }
+
+    fn turn_over(&mut self, step: &Step, now: Moment, end: TurnEnd<'a>) {
+        let agent = self.trace.text(step.agent_id);
+        let closed = if agent.is_some() {
+            Closed::BySubagent
+        } else {
+            Closed::ByTurn
+        };
+        self.abandon(now, closed, Whose::Thread(agent, step.pid));
+        if agent.is_none() {
+            self.end_turns(step.pid, now, end);
+        }
+    }
+
+    /// Ends the turns of a client that are open. A Stop hook may make the model go on: then the last turn ends once more.
+    fn end_turns(&mut self, pid: Option<u32>, now: Moment, end: TurnEnd<'a>) {
+        let prompts = &mut self.activity.prompts;
+        let mut of_client = self.prompts.latest(pid);
+        let last = of_client.next().and_then(|place| prompts.get_mut(place));
+        let Some(last) = last else {
+            return;
+        };
+        if last.end == TurnEnd::Open || end != TurnEnd::Interrupted {
+            last.end = end;
+            last.ended = Some(now);
+        }
+        for place in of_client {
+            match prompts.get_mut(place) {
+                Some(earlier) if earlier.end == TurnEnd::Open => {
+                    earlier.end = end;
+                    earlier.ended = Some(now);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// A subagent begins, or one is heard of whose beginning was not.
+    fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
+        if is_clients_own_agent(agent_id) {
+            return;
+        }
+        let agents = &mut self.activity.agents;
+        let place = *self.agents.entry(agent_id).or_insert(agents.len());
+        if place == agents.len() {
+            agents.push(Agent {
+                agent_id,
+                agent_type: None,
+                began: now,
+                ended: None,
+                runs: Vec::new(),
+                pid: None,
+            });
+        }
+        let Some(agent) = agents.get_mut(place) else {
+            return;
+        };
+        agent.pid = step.pid.or(agent.pid);
+        agent.agent_type = agent
+            .agent_type
+            .or_else(|| self.trace.text(step.agent_type));
+        let is_start = step.kind == Kind::SubagentStart;
+        match agent.runs.last_mut() {
+            // It may have been heard of before its start was.
+            Some(run)
+                if is_start
+                    && !run.has_begun
+                    && run.ended.is_none()
+                    && now.at - run.began.at <= SAME_WHILE =>
+            {
+                run.has_begun = true;
+            }
+            Some(run) if !is_start && (step.kind != Kind::PreToolUse || run.ended.is_none()) => {}
+            _ => {
+                agent.ended = None;
+                agent.runs.push(Run {
+                    began: now,
+                    ended: None,
+                    call: None,
+                    is_linked: false,
+                    has_begun: is_start,
+                    is_imported: step.is_imported(),
+                });
+            }
+        }
+    }
+
+    fn agent_ends(&mut self, step: &Step, now: Moment) {
+        let Some(agent_id) = self.trace.text(step.agent_id) else {
+            return;
+        };
+        let whose = Whose::Thread(Some(agent_id), None);
+        self.abandon(now, Closed::BySubagent, whose);
+        let place = self.agents.get(agent_id);
+        if let Some(agent) = place.and_then(|place| self.activity.agents.get_mut(*place)) {
+            agent.end(now);
+        }
+        self.background_over(Some(agent_id), now);
+    }
+
+    fn background_over(&mut self, task: Option<&str>, now: Moment) {
+        let place = task.and_then(|task| self.left_behind.get(task));
+        if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(*place)) {
+            call.background_ended.get_or_insert(now);
+        }
+    }
+
+    fn session_ends(&mut self, step: &Step, now: Moment) {
+        self.abandon(now, Closed::BySession, Whose::Process(step.pid));
+        self.end_turns(step.pid, now, TurnEnd::Interrupted);
+        self.segments.end(step.pid, self.trace.text(step.word), now);
+    }
+
+    /// Gives up running calls.
+    fn abandon(&mut self, now: Moment, closed: Closed, whose: Whose<'_>) {
+        for place in self.open.take(&self.activity.calls, whose) {
+            if let Some(call) = self.activity.calls.get_mut(place) {
+                call.state = State::Abandoned;
+                call.closed = Some(closed);
+                call.ended = Some(now);
+            }
+        }
+    }
+}

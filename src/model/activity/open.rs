@@ -1,0 +1,120 @@
+//! An activity by the events alone. No event tells that a process died, so calls, turns and segments of dead processes are
+//! still open in it.
+
+use std::collections::HashSet;
+
+use super::by_process::ByProcess;
+use super::fold::fold;
+use super::link;
+use super::parts::{Activity, TurnEnd};
+use super::running::FEW;
+use crate::model::call::{Call, Closed, State};
+use crate::model::event::{Event, VERSION, name};
+use crate::model::line::Kind;
+use crate::model::trace::Trace;
+
+/// What the events of a trace say. The calls, turns and segments of dead processes have no end yet.
+#[derive(Debug)]
+pub struct OpenActivity<'a> {
+    trace: &'a Trace,
+    activity: Activity<'a>,
+}
+
+impl<'a> OpenActivity<'a> {
+    /// Folds the events of `trace`.
+    pub fn of(trace: &'a Trace) -> Self {
+        Self::with_few(trace, FEW)
+    }
+
+    /// As [`Self::of`], where `few` running calls are looked through one by one.
+    pub(super) fn with_few(trace: &'a Trace, few: usize) -> Self {
+        let mut activity = fold(trace, few);
+        link::agents(&activity.calls, &mut activity.agents);
+        Self { trace, activity }
+    }
+
+    /// Closes what is still open of processes that do not have the session any more. `has_it` answers whether the process
+    /// of this pid has it; of events without a pid, whether any process has.
+    pub fn close(self, has_it: impl Fn(Option<u32>) -> bool) -> Activity<'a> {
+        let mut activity = self.activity;
+        let Some((_, last)) = activity.span else {
+            return activity;
+        };
+        let segments = &mut activity.segments;
+        for segment in segments.iter_mut().filter(|segment| !has_it(segment.pid)) {
+            segment.ended.get_or_insert(segment.last);
+        }
+        let mut by_process = ByProcess::default();
+        segments.iter().for_each(|it| by_process.push(it.pid));
+        let last_of = |pid: Option<u32>| {
+            let of_pid = by_process.latest(pid).next();
+            let segment = of_pid.and_then(|place| segments.get(place));
+            segment.and_then(|segment| segment.ended).unwrap_or(last)
+        };
+        for call in &mut activity.calls {
+            if call.state == State::Running && !has_it(call.pid) {
+                call.state = State::Abandoned;
+                call.closed = Some(Closed::ByDeath);
+                call.ended = Some(last_of(call.pid));
+            }
+        }
+        for agent in &mut activity.agents {
+            if agent.ended.is_none() && !has_it(agent.pid) {
+                agent.end(last_of(agent.pid));
+            }
+        }
+        for prompt in &mut activity.prompts {
+            if prompt.end == TurnEnd::Open && !has_it(prompt.pid) {
+                prompt.end = TurnEnd::Interrupted;
+                prompt.ended = Some(last_of(prompt.pid));
+            }
+        }
+        activity
+    }
+
+    /// Takes the events at their word: what no event ends stays open.
+    pub fn leave_open(self) -> Activity<'a> {
+        self.activity
+    }
+
+    /// Returns the calls that have begun and not ended.
+    pub fn open_calls(&self) -> impl Iterator<Item = &Call<'a>> {
+        self.activity.open_calls()
+    }
+
+    /// Returns the events with which the open calls began.
+    pub fn beginnings(&self) -> Vec<Event> {
+        let key = |call: &Call<'_>| {
+            let id = call.tool_use_id.unwrap_or_default().to_owned();
+            (call.began.at, id)
+        };
+        let mut running: HashSet<(i64, String)> = self.open_calls().map(key).collect();
+        let owned = |span| self.trace.text(span).map(str::to_owned);
+        let mut beginnings = Vec::new();
+        let steps = self.trace.steps().iter();
+        for step in steps.filter(|step| step.kind == Kind::PreToolUse) {
+            if running.is_empty() {
+                break;
+            }
+            let id = owned(step.tool_use_id).unwrap_or_default();
+            if running.remove(&(step.at, id)) {
+                beginnings.push(Event {
+                    v: VERSION,
+                    ts: Some(step.ts),
+                    mono: step.mono,
+                    event: name::PRE_TOOL_USE.to_owned(),
+                    pid: step.pid,
+                    tool: owned(step.tool),
+                    tool_use_id: owned(step.tool_use_id),
+                    agent_id: owned(step.agent_id),
+                    agent_type: owned(step.agent_type),
+                    prompt_id: owned(step.prompt_id),
+                    input_bytes: step.input_bytes,
+                    what: owned(step.what),
+                    ..Event::default()
+                });
+            }
+        }
+        beginnings
+    }
+}

@@ -1,0 +1,119 @@
+//! The stretches in which one client had the session, as they begin and end.
+
+use std::collections::BTreeSet;
+
+use super::by_process::{ByProcess, is_of};
+use super::parts::Segment;
+use crate::model::call::Moment;
+use crate::model::line::Kind;
+use crate::model::step::Step;
+
+/// The segments up to an event.
+#[derive(Debug, Default)]
+pub(super) struct Segments<'a> {
+    all: Vec<Segment<'a>>,
+    /// Which process each is of.
+    by_process: ByProcess,
+    /// Those that have no end, by their processes.
+    open: BTreeSet<(Option<u32>, usize)>,
+    /// The same, in order.
+    all_open: BTreeSet<usize>,
+}
+
+impl<'a> Segments<'a> {
+    /// Notes which client the event is of, which says `word`. A client whose start was not recorded begins a segment all the
+    /// same.
+    pub(super) fn note(&mut self, step: &Step, word: Option<&'a str>, now: Moment) {
+        if matches!(step.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn) {
+            return;
+        }
+        let is_start = step.kind == Kind::SessionStart && word != Some("compact");
+        let last = self.all.len().checked_sub(1);
+        let is_last = |place: &usize| {
+            let segment = self.all.get(*place);
+            segment.is_some_and(|segment| is_of(segment.pid, step.pid))
+        };
+        // Nearly always it is the last one of all.
+        let place = last
+            .filter(is_last)
+            .or_else(|| self.by_process.latest(step.pid).next());
+        let segment = place.and_then(|place| {
+            let segment = self.all.get_mut(place)?;
+            Some((place, segment))
+        });
+        if let Some((place, last)) = segment {
+            // A late event after the end reopens nothing; a prompt does.
+            if is_start && last.is_before_start {
+                last.source = word;
+                last.is_before_start = false;
+                last.last = now;
+                return;
+            }
+            let goes_on = match step.kind {
+                _ if is_start => false,
+                Kind::UserPromptSubmit => last.ended.is_none(),
+                _ => true,
+            };
+            if goes_on {
+                last.is_before_start &= step.kind == Kind::Other;
+                last.last = now;
+                return;
+            }
+            last.ended.get_or_insert(last.last);
+            let pid = last.pid;
+            self.forget_open(pid, place);
+        }
+        let place = self.all.len();
+        self.by_process.push(step.pid);
+        self.open.insert((step.pid, place));
+        self.all_open.insert(place);
+        self.all.push(Segment {
+            began: now,
+            ended: None,
+            source: word.filter(|_| is_start),
+            reason: None,
+            pid: step.pid,
+            last: now,
+            is_before_start: step.kind == Kind::Other,
+        });
+    }
+
+    /// Ends the last open segment that may be of the process `pid`.
+    pub(super) fn end(&mut self, pid: Option<u32>, reason: Option<&'a str>, now: Moment) {
+        let Some(place) = self.last_open(pid) else {
+            return;
+        };
+        if let Some(segment) = self.all.get_mut(place) {
+            segment.ended = Some(now);
+            segment.reason = reason;
+            let pid = segment.pid;
+            self.forget_open(pid, place);
+        }
+    }
+
+    /// Returns the last segment of exactly this process.
+    pub(super) fn last(&self, pid: Option<u32>) -> Option<&Segment<'a>> {
+        self.all.get(self.by_process.last(pid)?)
+    }
+
+    /// Returns all segments, in the order of their beginning.
+    pub(super) fn into_vec(self) -> Vec<Segment<'a>> {
+        self.all
+    }
+
+    fn forget_open(&mut self, pid: Option<u32>, place: usize) {
+        self.open.remove(&(pid, place));
+        self.all_open.remove(&place);
+    }
+
+    fn last_open(&self, pid: Option<u32>) -> Option<usize> {
+        let of = |pid| {
+            let same = self.open.range((pid, 0)..=(pid, usize::MAX));
+            same.last().map(|(_, place)| *place)
+        };
+        match pid {
+            Some(_) => of(pid).max(of(None)),
+            None => self.all_open.last().copied(),
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! What the fold makes of events.
+
+mod clocks;
+mod properties;
+
+use std::time::Duration;
+
+use super::{Activity, OpenActivity};
+use crate::model::call::{Moment, State};
+use crate::model::event::Outcome;
+use crate::model::line::Line;
+use crate::model::time::Timestamp;
+use crate::model::trace::{Trace, TraceBuilder};
+
+/// An event of process 7 at this millisecond.
+fn line(event: &'static str, at: i64) -> Line<'static> {
+    Line {
+        kind: event.into(),
+        event,
+        ts: Some(Timestamp::from_micros(1_800_000_000_000_000 + at * 1000)),
+        mono: u64::try_from(5_000_000_000 + at * 1000).ok(),
+        pid: Some(7),
+        ..Line::default()
+    }
+}
+
+fn call(event: &'static str, id: &'static str, at: i64) -> Line<'static> {
+    Line {
+        tool: Some("Bash"),
+        tool_use_id: Some(id),
+        ..line(event, at)
+    }
+}
+
+fn post(id: &'static str, at: i64, ran: u64) -> Line<'static> {
+    Line {
+        duration_ms: Some(ran),
+        ..call("PostToolUse", id, at)
+    }
+}
+
+fn trace(lines: &[Line<'_>]) -> Trace {
+    let mut trace = TraceBuilder::with_labels();
+    lines.iter().for_each(|line| trace.push(line));
+    trace.finish()
+}
+
+fn activity(trace: &Trace) -> Activity<'_> {
+    OpenActivity::of(trace).leave_open()
+}
+
+/// The states of the calls, in order.
+#[track_caller]
+fn check(lines: &[Line<'_>], states: &[State]) {
+    let trace = trace(lines);
+    let found: Vec<State> = activity(&trace)
+        .calls
+        .iter()
+        .map(|call| call.state)
+        .collect();
+    assert_eq!(found, states);
+}
+
+#[test]
+fn a_call_is_open_until_something_ends_it() {
+    let pre = call("PreToolUse", "t1", 0);
+    check(std::slice::from_ref(&pre), &[State::Running]);
+    check(&[pre.clone(), post("t1", 9, 3)], &[State::Ok]);
+    check(
+        &[pre.clone(), post("t2", 9, 3)],
+        &[State::Running, State::Ok],
+    );
+    check(
+        &[pre.clone(), call("PostToolUseFailure", "t1", 9)],
+        &[State::Failed],
+    );
+    check(
+        &[pre.clone(), call("PermissionDenied", "t1", 9)],
+        &[State::Denied],
+    );
+    for end in ["Stop", "StopFailure", "UserPromptSubmit", "SessionEnd"] {
+        check(&[pre.clone(), line(end, 9)], &[State::Abandoned]);
+    }
+    check(&[pre.clone(), line("Notification", 9)], &[State::Running]);
+    let background = Line {
+        background: Some("b1"),
+        ..post("t1", 9, 3)
+    };
+    check(&[pre, background], &[State::Backgrounded]);
+}
+
+#[test]
+fn what_is_told_late_overrides_what_was_concluded() {
+    let pre = call("PreToolUse", "t1", 0);
+    check(
+        &[pre.clone(), line("Stop", 5), post("t1", 9, 3)],
+        &[State::Ok],
+    );
+    check(
+        &[
+            pre,
+            line("SessionEnd", 5),
+            call("PostToolUseFailure", "t1", 9),
+        ],
+        &[State::Failed],
+    );
+}
+
+#[test]
+fn the_end_of_a_turn_is_of_its_own_process_and_thread() {
+    let of_agent = |line: Line<'static>| Line {
+        agent_id: Some("a1"),
+        ..line
+    };
+    let pre = of_agent(call("PreToolUse", "t1", 0));
+    check(&[pre.clone(), line("Stop", 5)], &[State::Running]);
+    check(
+        &[pre.clone(), of_agent(line("SubagentStop", 5))],
+        &[State::Abandoned],
+    );
+    let other = Line {
+        pid: Some(8),
+        ..line("Stop", 5)
+    };
+    check(&[call("PreToolUse", "t1", 0), other], &[State::Running]);
+}
+
+#[test]
+fn a_call_that_never_ran_is_known_by_its_batch() {
+    let batch = |outcome| Line {
+        calls: vec![crate::model::event::BatchCall {
+            tool_use_id: Some("t1".to_owned()),
+            tool: Some("Bash".to_owned()),
+            outcome,
+        }]
+        .into(),
+        ..line("PostToolBatch", 9)
+    };
+    let pre = call("PreToolUse", "t1", 0);
+    check(&[batch(Some(Outcome::Failed))], &[State::Failed]);
+    check(&[batch(None)], &[State::Ok]);
+    check(
+        &[pre.clone(), batch(Some(Outcome::Denied))],
+        &[State::Denied],
+    );
+    check(&[pre.clone(), batch(None)], &[State::Denied]);
+    check(&[pre, post("t1", 5, 3), batch(None)], &[State::Ok]);
+}
+
+#[test]
+fn calls_of_clients_that_send_no_ids_end_in_their_order() {
+    let old = |event, at| Line {
+        tool_use_id: None,
+        ..call(event, "", at)
+    };
+    let lines = [
+        old("PreToolUse", 0),
+        old("PreToolUse", 10),
+        old("PostToolUse", 20),
+        old("PostToolUseFailure", 30),
+    ];
+    check(&lines, &[State::Ok, State::Failed]);
+}
+
+#[test]
+fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
+    let again = [
+        call("PreToolUse", "t1", 0),
+        post("t1", 9, 3),
+        call("PreToolUse", "t1", 5000),
+        post("t1", 5009, 3),
+    ];
+    check(&again, &[State::Ok, State::Ok]);
+    let twice = [0, 1].map(|at| call("PreToolUse", "t1", at));
+    let lines = [&twice[..], &[post("t1", 9, 3), post("t1", 10, 3)]].concat();
+    let trace = trace(&lines);
+    let activity = activity(&trace);
+    assert_eq!((activity.calls.len(), activity.duplicates), (1, 2));
+}
+
+/// The calls and prompts, and the events that were told once more.
+#[track_caller]
+fn check_copies(lines: &[Line<'_>], calls: usize, prompts: usize, duplicates: u64) {
+    let trace = trace(lines);
+    let activity = activity(&trace);
+    let found = (
+        activity.calls.len(),
+        activity.prompts.len(),
+        activity.duplicates,
+    );
+    assert_eq!(found, (calls, prompts, duplicates), "{:#?}", activity.calls);
+    assert!(activity.calls.iter().all(|call| call.state == State::Ok));
+}
+
+#[test]
+fn a_question_told_twice_is_asked_once() {
+    let ask = |at, input_bytes| Line {
+        tool: Some("Bash"),
+        input_bytes,
+        ..line("PermissionRequest", at)
+    };
+    let asked = |second: Line<'static>| {
+        let lines = [
+            call("PreToolUse", "t1", 0),
+            Line {
+                input_bytes: Some(30),
+                ..call("PreToolUse", "t2", 1)
+            },
+            ask(100, None),
+            second,
+            post("t2", 9000, 10),
+            post("t1", 9900, 10),
+        ];
+        let trace = trace(&lines);
+        let activity = activity(&trace);
+        (
+            activity
+                .calls
+                .iter()
+                .map(|call| call.asked.is_some())
+                .collect::<Vec<_>>(),
+            activity.duplicates,
+        )
+    };
+    assert_eq!(asked(ask(105, None)), (vec![true, false], 1));
+    assert_eq!(asked(ask(105, Some(30))), (vec![true, true], 0));
+    assert_eq!(asked(ask(900, None)), (vec![true, true], 0));
+    let first = [
+        ask(100, Some(30)),
+        call("PreToolUse", "t1", 0),
+        Line {
+            input_bytes: Some(30),
+            ..call("PreToolUse", "t2", 1)
+        },
+    ];
+    let trace = trace(&first);
+    let activity = activity(&trace);
+    assert_eq!(
+        activity.calls[1].asked.map(|asked| asked.at),
+        Some(trace.steps()[2].at)
+    );
+}
+
+#[test]
+fn a_prompt_is_known_by_its_id_however_late_its_copy_is() {
+    let prompt = |id, at| Line {
+        prompt_id: Some(id),
+        ..line("UserPromptSubmit", at)
+    };
+    let lines = |second| {
+        [
+            prompt("p1", 0),
+            call("PreToolUse", "t1", 10),
+            second,
+            post("t1", 900, 800),
+            line("Stop", 950),
+        ]
+    };
+    check_copies(&lines(prompt("p1", 400)), 1, 1, 1);
+    check_copies(&lines(line("UserPromptSubmit", 400)), 1, 2, 0);
+    let after = [
+        prompt("p1", 0),
+        line("Stop", 300),
+        prompt("p1", 400),
+        prompt("p1", 60_000),
+    ];
+    check_copies(&after, 0, 2, 1);
+}
+
+#[test]
+fn a_start_told_late_begins_nothing_anew() {
+    let start = |at| Line {
+        source: Some("startup"),
+        ..line("SessionStart", at)
+    };
+    let lines = [
+        start(0),
+        start(400),
+        subagent("a1", 1000),
+        subagent("a1", 1400),
+        line("Stop", 2000),
+    ];
+    let trace = trace(&lines);
+    let activity = activity(&trace);
+    assert_eq!(
+        (
+            activity.segments.len(),
+            activity.agents[0].runs.len(),
+            activity.duplicates
+        ),
+        (1, 1, 2)
+    );
+    let early = [
+        Line {
+            agent_id: Some("a1"),
+            ..call("PreToolUse", "t1", 0)
+        },
+        subagent("a1", 400),
+        post("t1", 900, 10),
+    ];
+    assert_eq!(self::activity(&self::trace(&early)).agents[0].runs.len(), 1);
+}
+
+#[test]
+fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
+    let old = |event, what, at| Line {
+        tool_use_id: None,
+        what: Some(super::super::line::Label::Plain(what)),
+        ..call(event, "", at)
+    };
+    let end = |output_bytes, at| Line {
+        tool_use_id: None,
+        output_bytes,
+        ..call("PostToolUse", "", at)
+    };
+    let one = [
+        old("PreToolUse", "List", 0),
+        old("PreToolUse", "List", 5),
+        end(None, 900),
+        end(None, 905),
+    ];
+    check_copies(&one, 1, 0, 2);
+    let two = [
+        old("PreToolUse", "List", 0),
+        old("PreToolUse", "List", 5),
+        old("PreToolUse", "Show", 6),
+        old("PreToolUse", "Show", 8),
+        end(Some(10), 900),
+        end(Some(10), 905),
+        end(Some(20), 910),
+        end(Some(20), 915),
+    ];
+    check_copies(&two, 2, 0, 4);
+    let bare = |event, at| Line {
+        tool_use_id: None,
+        ..call(event, "", at)
+    };
+    let unlike = [
+        bare("PreToolUse", 0),
+        bare("PreToolUse", 5),
+        bare("PostToolUse", 900),
+        bare("PostToolUse", 905),
+    ];
+    check_copies(&unlike, 2, 0, 0);
+}
+
+#[test]
+fn waiting_is_told_from_running_and_from_permission() {
+    let asked = Line {
+        tool: Some("Bash"),
+        ..line("PermissionRequest", 100)
+    };
+    let trace = trace(&[call("PreToolUse", "t1", 0), asked, post("t1", 1000, 300)]);
+    let activity = activity(&trace);
+    let told = &activity.calls[0];
+    let millis = |took: Option<Duration>| took.map(|took| took.as_millis());
+    assert_eq!(millis(told.duration()), Some(300));
+    assert_eq!(millis(told.permission()), Some(600));
+    assert_eq!(millis(told.wait()), Some(100));
+}
+
+fn subagent(agent_id: &'static str, at: i64) -> Line<'static> {
+    Line {
+        agent_id: Some(agent_id),
+        ..line("SubagentStart", at)
+    }
+}
+
+#[test]
+fn what_a_dead_process_began_is_given_up_when_it_was_last_heard_of() {
+    let lines = [
+        line("SessionStart", 0),
+        subagent("a1", 9),
+        call("PreToolUse", "t1", 10),
+        Line {
+            pid: Some(8),
+            ..line("SessionStart", 60_000)
+        },
+        Line {
+            pid: Some(8),
+            ..call("PreToolUse", "t2", 61_000)
+        },
+        Line {
+            pid: Some(8),
+            ..subagent("a2", 61_001)
+        },
+    ];
+    let trace = trace(&lines);
+    let activity = OpenActivity::of(&trace).close(|pid| pid == Some(8));
+    let states: Vec<State> = activity.calls.iter().map(|call| call.state).collect();
+    assert_eq!(states, [State::Abandoned, State::Running]);
+    assert_eq!(activity.calls[0].elapsed(), Some(Duration::ZERO));
+    let ends: Vec<Option<Moment>> = activity.agents.iter().map(|agent| agent.ended).collect();
+    assert_eq!(ends, [activity.calls[0].ended, None]);
+}

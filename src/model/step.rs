@@ -1,0 +1,79 @@
+//! One event of a session, small and of one size: its texts are in the trace that it belongs to.
+
+use super::call::Moment;
+use super::event::Outcome;
+use super::line::Kind;
+use super::time::Timestamp;
+
+/// The longest time since a boot that is believed, in microseconds: three hundred years.
+const LONGEST_UP: u64 = 10_000_000_000_000_000;
+
+/// One event. Its texts are in the trace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Step {
+    /// What it is.
+    pub kind: Kind,
+    /// When it was, by the clock of then.
+    pub ts: Timestamp,
+    /// Its place on a time line without jumps, in microseconds.
+    pub at: i64,
+    pub(super) mono: Option<u64>,
+    /// The client's process.
+    pub pid: Option<u32>,
+    /// How long the tool ran, as the client measured it, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The size of the tool's input in bytes.
+    pub input_bytes: Option<u64>,
+    /// The size of the tool's output in bytes.
+    pub output_bytes: Option<u64>,
+    pub(super) tool: Span,
+    pub(super) tool_use_id: Span,
+    pub(super) agent_id: Span,
+    pub(super) agent_type: Span,
+    pub(super) prompt_id: Span,
+    pub(super) what: Span,
+    /// `error`, `source`, `reason` or `trigger`: of these an event has one.
+    pub(super) word: Span,
+    /// `background`, or the task or agent that the event is about.
+    pub(super) task: Span,
+    pub(super) spawned_agent: Span,
+    /// Where the calls of a batch are, and how many.
+    pub(super) batch: (u32, u32),
+}
+
+/// Where a text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// One call in a PostToolBatch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batched {
+    pub(super) tool_use_id: Span,
+    pub(super) tool: Span,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Step {
+    /// Returns when it was, by the clock and on the time line.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            ts: self.ts,
+            at: self.at,
+        }
+    }
+
+    /// Returns whether no hook recorded it: a hook has a boot clock and knows its client.
+    pub(super) fn is_imported(&self) -> bool {
+        self.mono.is_none() && self.pid.is_none()
+    }
+
+    /// Returns how far the clock was ahead of the boot clock, and the boot clock, in microseconds.
+    pub(super) fn clocks(&self) -> Option<(i64, i64)> {
+        let mono = self.mono.filter(|mono| *mono <= LONGEST_UP)?;
+        let mono = i64::try_from(mono).ok()?;
+        Some((self.ts.micros().checked_sub(mono)?, mono))
+    }
+}
