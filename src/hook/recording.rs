@@ -26,7 +26,8 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, ended, env_file, index, project,
+    Environment, Error, Places, Result, SessionDir, State, archive_queue, clock, env_file, index,
+    project,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -475,7 +476,7 @@ impl Recording<'_> {
             .flatten()
             .map(|record| Project::at(record.project.root()));
         if self.config.archive_auto {
-            let marked = ended::mark(state, id);
+            let marked = archive_queue::enqueue(state, id);
             self.done(marked);
         }
         for project in place.project.iter().chain(&began_in) {
@@ -615,7 +616,8 @@ impl Recording<'_> {
         // What is to be archived is not left to the next interval: the client deletes its transcripts.
         let is_to_be_archived = || {
             self.config.archive_auto
-                && (ended::is_any_due(state, self.now) || has_gone_process(state, &place.on_record))
+                && (archive_queue::is_any_due(state, self.now)
+                    || has_gone_process(state, &place.on_record))
         };
         if state.sweep_is_due(self.config.cleanup_interval, self.now) || is_to_be_archived() {
             let started = detached::start_sweep();

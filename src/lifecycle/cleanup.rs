@@ -20,7 +20,7 @@ use crate::lifecycle::transcript::Search;
 use crate::lifecycle::{ending, lease, limits, transcript, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
-use crate::store::ended::{self, Mark};
+use crate::store::archive_queue::{self, QueueEntry};
 use crate::store::index::ProcessNames;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
@@ -184,7 +184,7 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
         return Ok(Due::All);
     };
     let auto = config.archive_auto;
-    let rest = match auto && ended::is_any_due(&state, now) {
+    let rest = match auto && archive_queue::is_any_due(&state, now) {
         true => Due::Archiving,
         false => Due::Nothing,
     };
@@ -445,7 +445,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         if self.is_kept(how) {
-            ended::mark(state, id)?;
+            archive_queue::enqueue(state, id)?;
         }
         index::remove_from_project(state, key, id)?;
         if gone(judge, id).is_none() {
@@ -472,8 +472,10 @@ impl Sweep<'_> {
     /// Puts away the sessions that are marked as ended. One that could not be put away waits, and is tried again later.
     fn put_away_ended(&self, report: &mut Report) {
         let state = self.judge.state;
-        let marks = report.done(ended::all(state)).unwrap_or_default();
-        let mut marked: BTreeMap<SessionId, Option<Mark>> = marks
+        let marks = report
+            .done(archive_queue::entries(state))
+            .unwrap_or_default();
+        let mut marked: BTreeMap<SessionId, Option<QueueEntry>> = marks
             .into_iter()
             .filter(|mark| self.mode != Mode::Due || mark.is_due(self.judge.now))
             .map(|mark| (mark.id.clone(), Some(mark)))
@@ -503,9 +505,9 @@ impl Sweep<'_> {
                 continue;
             };
             match put {
-                PutAway::Done => report.done(ended::unmark(state, &mark)),
+                PutAway::Done => report.done(archive_queue::dequeue(state, &mark)),
                 PutAway::Failed(why) => {
-                    report.done(ended::put_off(state, &mark, &why, self.judge.now))
+                    report.done(archive_queue::postpone(state, &mark, &why, self.judge.now))
                 }
                 PutAway::Later => None,
             };
@@ -645,7 +647,9 @@ impl Sweep<'_> {
     /// been resumed. Returns whether it was removed. Hooks know no lock, so it is set aside first and looked at once more.
     fn remove_session(&self, id: &SessionId, is_old: impl Fn(&Record) -> bool) -> Result<bool> {
         let state = self.judge.state;
-        let mark = ended::all(state)?.into_iter().find(|mark| mark.id == *id);
+        let mark = archive_queue::entries(state)?
+            .into_iter()
+            .find(|mark| mark.id == *id);
         let _lock = state.lock(CLI_PATIENCE)?;
         let judge = Judge {
             now: clock::now().max(self.judge.now),
@@ -668,7 +672,7 @@ impl Sweep<'_> {
             return Err(err);
         }
         aside.remove()?;
-        mark.map_or(Ok(()), |mark| ended::unmark(state, &mark))?;
+        mark.map_or(Ok(()), |mark| archive_queue::dequeue(state, &mark))?;
         Ok(true)
     }
 

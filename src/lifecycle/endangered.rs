@@ -11,7 +11,7 @@ use super::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;
-use crate::store::{Environment, Result, ended, index, tombstones};
+use crate::store::{Environment, Result, archive_queue, index, tombstones};
 
 /// From how many days before its end on a transcript is spoken of, and archived.
 const SOON: f64 = 7.0;
@@ -106,7 +106,10 @@ impl Cleanup {
         Ok(Self {
             is_auto: config.archive_auto,
             is_daily_due: state.daily_is_due(judge.now)?,
-            ended: ended::all(state)?.into_iter().map(|mark| mark.id).collect(),
+            ended: archive_queue::entries(state)?
+                .into_iter()
+                .map(|mark| mark.id)
+                .collect(),
             live: live.into_iter().map(|(_, id)| id).collect(),
         })
     }

@@ -8,7 +8,7 @@ use crate::identity::open_calls::open_calls;
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Result, ended, index};
+use crate::store::{Result, archive_queue, index};
 
 /// The `end_reason` of a session that nobody had any more when room was needed.
 pub const IDLE: &str = "idle";
@@ -169,7 +169,7 @@ fn retire(
     record.end_reason = Some(IDLE.to_owned());
     dir.replace_record(&record)?;
     if config.archive_auto {
-        ended::mark(state, id)?;
+        archive_queue::enqueue(state, id)?;
     }
     for key in keys {
         index::remove_from_project(state, key, id)?;

@@ -35,7 +35,7 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::write::{Appended, Durability};
-use crate::store::{self, Environment, Error, Places, State, clock, ended, index, project};
+use crate::store::{self, Environment, Error, Places, State, archive_queue, clock, index, project};
 
 /// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
 const NOT_STARTED: &str = "not started";
@@ -434,7 +434,7 @@ impl<'a> Held<'a> {
             }));
             // Marked first: of what is on neither list no cleanup hears.
             if self.surroundings.config.archive_auto {
-                self.told(ended::mark(self.state, id));
+                self.told(archive_queue::enqueue(self.state, id));
             }
             let key = self.project.key();
             self.told(index::remove_from_project(self.state, &key, id));

@@ -9,9 +9,9 @@
 //! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
 
 pub mod archive;
+pub mod archive_queue;
 pub mod clock;
 pub mod config;
-pub mod ended;
 pub mod env;
 pub mod env_file;
 mod error;

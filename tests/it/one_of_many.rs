@@ -343,7 +343,7 @@ fn a_mark_that_waits_makes_no_start_leave_a_cleanup_behind() {
     let now = ccsession::store::clock::now();
     let is_due = |hours: u64| {
         let then = now.after(std::time::Duration::from_secs(hours * 3600));
-        ccsession::store::ended::is_any_due(&state, then)
+        ccsession::store::archive_queue::is_any_due(&state, then)
     };
     assert!(is_due(0));
     write(&sandbox.session(ID).join("session.json"), "{bad");

@@ -9,7 +9,7 @@ use crate::identity::liveness::Judge;
 use crate::lifecycle::cleanup;
 use crate::store::archive::Archives;
 use crate::store::lock::{HOOK_PATIENCE, Means};
-use crate::store::{Error, ended, shown};
+use crate::store::{Error, archive_queue, shown};
 
 /// For how long a session that has ended may wait before somebody should know.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,10 +65,10 @@ fn failures(judge: &Judge<'_>) -> Option<Finding> {
 /// Sessions that have ended and are not archived, though cleanups tried or a day has passed.
 fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     let state = judge.state;
-    let mut waiting: Vec<_> = ended::all(state)
+    let mut waiting: Vec<_> = archive_queue::entries(state)
         .into_iter()
         .flatten()
-        .filter_map(|mark| match mark.waiting(state) {
+        .filter_map(|mark| match mark.postponement(state) {
             Some(waiting) => Some((mark.id, Some(waiting))),
             None if mark.modified().age(judge.now) >= LONG => Some((mark.id, None)),
             None => None,

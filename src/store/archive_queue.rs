@@ -1,0 +1,154 @@
+//! The archive queue: one file `ended/{id}` for each session that ended and is still to be archived.
+//!
+//! The hook that sees the end has no time to archive, so it only creates the file, empty. A cleanup removes the file once the
+//! session is archived with everything that Claude Code wrote. If archiving fails, the file says why, and its modification time
+//! is when to try again: after an hour, then once a day, so that a session that cannot be archived does not start a cleanup at
+//! every SessionStart.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
+use super::file::{self, Meta};
+use super::state::State;
+use super::write;
+use crate::model::{SessionId, Timestamp};
+
+/// The folder's name on disk.
+const FOLDER: &str = "ended";
+const VERSION: u64 = 1;
+/// The most bytes read of an entry, and kept of the reason in it.
+const MAX_ENTRY: usize = 16 * 1024;
+const MAX_WHY: usize = 4 * 1024;
+/// The delay after the first failure.
+const FIRST_RETRY: Duration = Duration::from_secs(60 * 60);
+/// The delay after every later failure.
+const LATER_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A queued session, as its file was when it was read.
+#[derive(Debug, Clone)]
+pub struct QueueEntry {
+    /// The session to archive.
+    pub id: SessionId,
+    meta: Meta,
+}
+
+/// Why a session could not be archived so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postponement {
+    v: u64,
+    /// When the first attempt failed.
+    pub since: Timestamp,
+    /// The number of attempts.
+    pub tries: u32,
+    /// The error of the last attempt.
+    pub why: String,
+}
+
+impl QueueEntry {
+    /// Returns whether to try the session at `now`.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        // A time further away than any delay means that the clock was set back.
+        let at = self.meta.modified;
+        self.meta.size == 0 || at <= now || at.ahead(now) > LATER_RETRY
+    }
+
+    /// Reads why the session could not be archived so far; `None` before the first failure.
+    pub fn postponement(&self, state: &State) -> Option<Postponement> {
+        let content = file::read_own(&path(state, &self.id), MAX_ENTRY).ok()??;
+        serde_json::from_slice(&content.bytes).ok()
+    }
+
+    /// Returns when the session was queued or, after a failure, when to try it again.
+    pub fn modified(&self) -> Timestamp {
+        self.meta.modified
+    }
+
+    /// Returns whether the session has not been queued again since.
+    fn is_unchanged(&self, state: &State) -> Result<bool> {
+        let found = file::look(&path(state, &self.id))?;
+        Ok(found.is_some_and(|found| found.meta == self.meta))
+    }
+}
+
+/// Queues a session that ended. If it is queued already, it ended once more: the next cleanup tries it at once.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn enqueue(state: &State, id: &SessionId) -> Result<()> {
+    let dir = state.path(FOLDER);
+    if file::look(&dir)?.is_none() {
+        write::make_dir(&dir)?;
+    }
+    let path = path(state, id);
+    if write::create_small(&path, b"")? {
+        return Ok(());
+    }
+    write::replace(&path, b"", write::Durability::Cached)
+}
+
+/// Removes an entry, unless the session was queued again since the entry was read.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn dequeue(state: &State, entry: &QueueEntry) -> Result<()> {
+    if entry.is_unchanged(state)? {
+        write::remove(&path(state, &entry.id))?;
+    }
+    Ok(())
+}
+
+/// Records that an attempt failed at `now`, and why, unless the session was queued again since the entry was read.
+///
+/// # Errors
+/// [`super::Error::Io`]; the entry stays as it was.
+pub fn postpone(state: &State, entry: &QueueEntry, why: &str, now: Timestamp) -> Result<()> {
+    if !entry.is_unchanged(state)? {
+        return Ok(());
+    }
+    let before = entry.postponement(state);
+    let delay = before.as_ref().map_or(FIRST_RETRY, |_| LATER_RETRY);
+    let why: String = why.chars().take(MAX_WHY / 4).collect();
+    let postponement = Postponement {
+        v: VERSION,
+        since: before.as_ref().map_or(now, |before| before.since),
+        tries: before.map_or(0, |before| before.tries).saturating_add(1),
+        why,
+    };
+    let bytes = serde_json::to_vec(&postponement).unwrap_or_default();
+    write::replace_as_of(&path(state, &entry.id), &bytes, now.after(delay))
+}
+
+/// Lists the queue, in no order.
+///
+/// # Errors
+/// [`super::Error::Io`] if the folder cannot be listed.
+pub fn entries(state: &State) -> Result<Vec<QueueEntry>> {
+    let names = file::names(&state.path(FOLDER))?;
+    let ids = names.filter_map(|name| name.to_str()?.parse().ok());
+    Ok(ids.filter_map(|id| entry(state, id)).collect())
+}
+
+/// Returns whether any entry is due at `now`.
+pub fn is_any_due(state: &State, now: Timestamp) -> bool {
+    let Ok(mut names) = file::names(&state.path(FOLDER)) else {
+        return false;
+    };
+    let is_due = |id| entry(state, id).is_some_and(|entry| entry.is_due(now));
+    names.any(|name| {
+        name.to_str()
+            .and_then(|name| name.parse().ok())
+            .is_some_and(is_due)
+    })
+}
+
+fn entry(state: &State, id: SessionId) -> Option<QueueEntry> {
+    let meta = file::look(&path(state, &id)).ok()??.meta;
+    Some(QueueEntry { id, meta })
+}
+
+fn path(state: &State, id: &SessionId) -> PathBuf {
+    state.path(FOLDER).join(id.as_str())
+}
