@@ -8,7 +8,8 @@ use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
-use crate::lifecycle::cleanup::{self, Due, Gone, Mode, Pruned, Report};
+use crate::identity::liveness::Departure;
+use crate::lifecycle::cleanup::{self, Due, Mode, Pruned, Report};
 use crate::lifecycle::compression::Quiet;
 use crate::model::config::duration;
 use crate::setup::retention::{self, Keeping, here};
@@ -156,8 +157,8 @@ fn would(report: &Report) -> Vec<String> {
     }));
     lines.extend(report.compressed.iter().map(|Quiet { id, how, quiet }| {
         let why = match how {
-            Gone::Ended => format!("it ended {} days ago", quiet.as_secs() / DAY),
-            Gone::Abandoned(_) | Gone::Unrecorded => why_gone(*how),
+            Departure::Ended => format!("it ended {} days ago", quiet.as_secs() / DAY),
+            Departure::Abandoned(_) | Departure::Unrecorded => why_gone(*how),
         };
         format!("would compress the journal of session {id}: {why}")
     }));
@@ -177,12 +178,14 @@ fn would(report: &Report) -> Vec<String> {
     lines
 }
 
-fn why_gone(how: Gone) -> String {
+fn why_gone(how: Departure) -> String {
     match how {
-        Gone::Unrecorded => "it has no record".to_owned(),
-        Gone::Ended => "it has ended".to_owned(),
-        Gone::Abandoned(None) => "abandoned".to_owned(),
-        Gone::Abandoned(Some(since)) => format!("abandoned since {}", clock::local_text(since)),
+        Departure::Unrecorded => "it has no record".to_owned(),
+        Departure::Ended => "it has ended".to_owned(),
+        Departure::Abandoned(None) => "abandoned".to_owned(),
+        Departure::Abandoned(Some(since)) => {
+            format!("abandoned since {}", clock::local_text(since))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Each step stands alone. One that fails is noted, and the others are taken all the same.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::identity::client::{self, Told};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
 use crate::identity::process::{self, Chain, Process, Viewpoint};
+use crate::identity::roster::{self, Archiving, Left, Opened};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
 use crate::model::record::Scope;
@@ -302,7 +304,9 @@ impl Recording<'_> {
             if self.is_still_had_by_others(state, id, place) {
                 return;
             }
-            self.retire(state, id, place);
+            if self.retire(state, id, place) == Some(Left::Resumed) {
+                return;
+            }
         }
         if let Some(project) = &place.project {
             let removed = self.pointers(state).remove_if_names(&project.name(), id);
@@ -357,16 +361,9 @@ impl Recording<'_> {
         let session = state.session(id);
         let record = self.new_record(id, project, place.client.as_ref(), source);
         let event = without_known(event, &record.scope());
-        let created = session.create(&record, &event, self.durability());
-        let Some(created) = self.done(created) else {
-            return;
-        };
-        if !created.journal {
-            // Another hook of the session was quicker.
-            let appended = session.append(&event);
-            self.appended(state, &session, appended);
-        }
-        if created.record {
+        let durability = self.durability();
+        let opened = roster::open_or_create(&session, &record, &event, durability, || Ok(()));
+        if self.done(opened) == Some(Opened::Created) {
             self.log(state, id, project, "session created");
         }
     }
@@ -445,17 +442,11 @@ impl Recording<'_> {
 
     /// Makes the client an owner of the session, and the session one that may be live.
     fn join(&mut self, state: &State, id: &SessionId, place: &Place) {
-        let Some(project) = &place.project else {
-            return;
-        };
-        if let Some(client) = &place.client {
-            let added = state.session(id).add_owner(&client.owner);
-            self.done(added);
-            let set = index::set_session_of_process(state, &client.owner, id);
-            self.done(set);
+        if let Some(project) = &place.project {
+            let owner = place.client.as_ref().map(|client| &client.owner);
+            let joined = roster::join(state, id, project, owner);
+            self.done(joined);
         }
-        let added = index::add_to_project(state, &project.key(), id);
-        self.done(added);
     }
 
     /// Takes the client off the session. Whether another process still has it is the answer.
@@ -468,24 +459,22 @@ impl Recording<'_> {
         judge.is_owned(id, is_moving_on(self.payload.text("reason").as_deref()))
     }
 
-    /// Takes a session that has ended off the ones that may be live: in the project it is in, and the one it began in.
-    fn retire(&mut self, state: &State, id: &SessionId, place: &Place) {
+    /// Takes a session that ended off the live index: in the project that it is in, and in the one where it began.
+    fn retire(&mut self, state: &State, id: &SessionId, place: &Place) -> Option<Left> {
         let record = state.session(id).record();
         let began_in = self
             .done(record)
             .flatten()
             .map(|record| Project::at(record.project.root()));
-        if self.config.archive_auto {
-            let marked = archive_queue::enqueue(state, id);
-            self.done(marked);
-        }
-        for project in place.project.iter().chain(&began_in) {
-            let removed = index::remove_from_project(state, &project.key(), id);
-            self.done(removed);
-        }
-        if let Some(project) = &place.project {
+        let projects = place.project.iter().chain(&began_in);
+        let keys: BTreeSet<String> = projects.map(Project::key).collect();
+        let judge = Judge::new(state, &self.config, self.now);
+        let left = roster::leave(&judge, id, keys, Archiving::by(self.config.archive_auto));
+        let left = self.done(left);
+        if let (Some(project), Some(Left::Retired)) = (&place.project, left) {
             self.log(state, id, project, "session ended");
         }
+        left
     }
 
     fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {

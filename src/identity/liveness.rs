@@ -57,6 +57,17 @@ impl SessionState {
     }
 }
 
+/// How a session came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The session has no record.
+    Unrecorded,
+    /// Its last process reported the end.
+    Ended,
+    /// No process has it, and none reported an end. The time is that of the last event.
+    Abandoned(Option<Timestamp>),
+}
+
 /// What was found of a session.
 #[derive(Debug, Clone)]
 pub struct Finding {
@@ -215,6 +226,30 @@ impl<'a> Judge<'a> {
             unseen: owners.unseen,
             known: owners.known,
             is_quiet: quiet,
+        }
+    }
+
+    /// Returns how the session ended; `None` if it is live, may still be live in a process that cannot be seen from here, or
+    /// has a record that this version cannot read.
+    pub fn departure(&self, id: &SessionId) -> Option<Departure> {
+        let Some(record) = self.state.session(id).record().ok()? else {
+            return Some(Departure::Unrecorded);
+        };
+        let finding = self.find(id, &record);
+        match finding.state {
+            SessionState::Active | SessionState::Idle => None,
+            SessionState::Ended => Some(Departure::Ended),
+            SessionState::Abandoned if finding.may_go_on(self) => None,
+            SessionState::Abandoned => Some(Departure::Abandoned(finding.last_activity)),
+        }
+    }
+
+    /// The same judge at the present moment: what happened since the judging began counts.
+    pub fn again(&self) -> Judge<'a> {
+        Judge {
+            viewpoint: self.viewpoint.clone(),
+            now: clock::now().max(self.now),
+            ..*self
         }
     }
 

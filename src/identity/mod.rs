@@ -9,3 +9,4 @@ pub mod liveness;
 pub mod open_calls;
 pub mod present;
 pub mod process;
+pub mod roster;

@@ -328,16 +328,16 @@ fn note(
     if !is_new(record) {
         return Ok(());
     }
-    let _lock = state.lock(CLI_PATIENCE)?;
-    let session = state.session(&record.session_id);
-    if let Some(mut record) = session.record()?.filter(is_new) {
-        record.archive = said;
-        if description.is_some() {
-            record.description.clone_from(&description);
-        }
-        session.replace_record(&record)?;
-    }
-    Ok(())
+    let changed = |present: &Record| {
+        is_new(present).then(|| Record {
+            archive: said.clone(),
+            description: description.clone().or_else(|| present.description.clone()),
+            ..present.clone()
+        })
+    };
+    state
+        .update_record(&record.session_id, CLI_PATIENCE, changed)
+        .map(drop)
 }
 
 /// Where an archive is made, and what is there already.

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::identity::liveness::{Finding, Judge, LOST, SessionState, has_gone_process};
-use crate::identity::process::{Life, Viewpoint};
+use crate::identity::liveness::{Departure, Finding, Judge, LOST, SessionState, has_gone_process};
+use crate::identity::process::Life;
+use crate::identity::roster::{self, Archiving, Left};
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::compression::{self, Quiet};
 use crate::lifecycle::endangered::endangered;
@@ -27,8 +28,7 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Swept, Why};
 use crate::store::write::{ORPHANED, TEMPORARY};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, clock, env_file, file, index,
-    tombstones, write,
+    Environment, Error, Places, Result, SessionDir, State, env_file, file, index, tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
@@ -51,11 +51,11 @@ pub struct Report {
     /// Processes that had died, and whose index entries were removed.
     pub processes: Vec<Owner>,
     /// Sessions that were found ended or abandoned and taken off the live ones, and how each is gone.
-    pub retired: BTreeMap<SessionId, Gone>,
+    pub retired: BTreeMap<SessionId, Departure>,
     /// Live sessions that were on no list of live ones, and are again.
     pub listed: Vec<SessionId>,
     /// Sessions that were archived, and how each is gone, unless it goes on.
-    pub archived: BTreeMap<SessionId, Option<Gone>>,
+    pub archived: BTreeMap<SessionId, Option<Departure>>,
     /// Sessions whose journal was compressed.
     pub compressed: Vec<Quiet>,
     /// Owners that had died, of sessions that ended long ago, and were removed.
@@ -437,24 +437,19 @@ impl Sweep<'_> {
     /// killed in between forgets nothing.
     fn retire(&self, key: &str, id: &SessionId, report: &mut Report) -> Result<()> {
         let (judge, state) = (&self.judge, self.judge.state);
-        let Some(how) = gone(judge, id) else {
+        let Some(how) = judge.departure(id) else {
             return Ok(());
         };
         report.retired.insert(id.clone(), how);
         if self.is_dry_run() {
             return Ok(());
         }
-        if self.is_kept(how) {
-            archive_queue::enqueue(state, id)?;
-        }
-        index::remove_from_project(state, key, id)?;
-        if gone(judge, id).is_none() {
-            // It was resumed at this very moment.
-            index::add_to_project(state, key, id)?;
+        let archiving = Archiving::by(self.is_kept(how));
+        if roster::leave(judge, id, [key.to_owned()], archiving)? == Left::Resumed {
             report.retired.remove(id);
             return Ok(());
         }
-        if matches!(how, Gone::Abandoned(_)) {
+        if matches!(how, Departure::Abandoned(_)) {
             let line = Line::new("session abandoned");
             log::append(state, Log::Operations, &line.session(id))?;
         }
@@ -465,8 +460,8 @@ impl Sweep<'_> {
     }
 
     /// Whether a session that is gone like this is marked to be put away.
-    fn is_kept(&self, how: Gone) -> bool {
-        how != Gone::Unrecorded && self.config.archive_auto
+    fn is_kept(&self, how: Departure) -> bool {
+        how != Departure::Unrecorded && self.config.archive_auto
     }
 
     /// Puts away the sessions that are marked as ended. One that could not be put away waits, and is tried again later.
@@ -492,9 +487,9 @@ impl Sweep<'_> {
             let put = match state.session(&id).record() {
                 // Once the record can be read, it is to be archived.
                 Err(err) => PutAway::Failed(err.to_string()),
-                Ok(_) => match gone(&self.judge, &id) {
+                Ok(_) => match self.judge.departure(&id) {
                     // It was resumed, and will be marked again.
-                    None | Some(Gone::Unrecorded) => PutAway::Done,
+                    None | Some(Departure::Unrecorded) => PutAway::Done,
                     Some(how) => match self.put_away(&id, how, report) {
                         PutAway::Done if self.may_grow(&id, how) => PutAway::Later,
                         put => put,
@@ -516,11 +511,11 @@ impl Sweep<'_> {
 
     /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
     /// A clock that was set back lets none wait for longer.
-    fn may_grow(&self, id: &SessionId, how: Gone) -> bool {
+    fn may_grow(&self, id: &SessionId, how: Departure) -> bool {
         let is_new =
             |last: Timestamp| last.age(self.judge.now).max(last.ahead(self.judge.now)) < GROWS;
         let last = self.judge.state.session(id).last_activity();
-        self.is_kept(how) && how == Gone::Ended && last.is_some_and(is_new)
+        self.is_kept(how) && how == Departure::Ended && last.is_some_and(is_new)
     }
 
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
@@ -551,7 +546,7 @@ impl Sweep<'_> {
         if self.config.archive_auto {
             let soon = endangered(self.env, &self.judge, self.config, keeps)?;
             for id in soon.iter().map(|endangered| &endangered.id) {
-                match gone(&self.judge, id) {
+                match self.judge.departure(id) {
                     Some(how) => self.put_away(id, how, report),
                     None => self.archive(id, None, report),
                 };
@@ -615,7 +610,7 @@ impl Sweep<'_> {
             let foreseen = report.foreseen.get(&id).cloned();
             let record = foreseen.or_else(|| state.session(&id).record().ok().flatten());
             let record = record.filter(is_old);
-            let Some(record) = record.filter(|_| gone(&self.judge, &id).is_some()) else {
+            let Some(record) = record.filter(|_| self.judge.departure(&id).is_some()) else {
                 continue;
             };
             let is_removed = if self.is_dry_run() {
@@ -651,15 +646,11 @@ impl Sweep<'_> {
             .into_iter()
             .find(|mark| mark.id == *id);
         let _lock = state.lock(CLI_PATIENCE)?;
-        let judge = Judge {
-            now: clock::now().max(self.judge.now),
-            viewpoint: Viewpoint::here(),
-            ..self.judge
-        };
+        let judge = self.judge.again();
         let session = state.session(id);
         let is_still_old = session.record()?.is_some_and(|record| is_old(&record));
         let seen = session.trace_of_hooks();
-        if !is_still_old || gone(&judge, id).is_none() {
+        if !is_still_old || judge.departure(id).is_none() {
             return Ok(false);
         }
         let aside = session.set_aside()?;
@@ -724,7 +715,7 @@ impl Sweep<'_> {
     }
 
     /// Notes a session's end and archives it.
-    fn put_away(&self, id: &SessionId, how: Gone, report: &mut Report) -> PutAway {
+    fn put_away(&self, id: &SessionId, how: Departure, report: &mut Report) -> PutAway {
         let noted = match self.is_dry_run() {
             true => ending::foreseen(&self.judge, id),
             false => ending::note(&self.judge, id),
@@ -775,7 +766,7 @@ impl Sweep<'_> {
     }
 
     /// Archives a session, which is gone like this or goes on.
-    fn archive(&self, id: &SessionId, how: Option<Gone>, report: &mut Report) -> PutAway {
+    fn archive(&self, id: &SessionId, how: Option<Departure>, report: &mut Report) -> PutAway {
         let state = self.judge.state;
         let is_new = match self.is_dry_run() {
             true => self.is_due(id, report),
@@ -850,31 +841,6 @@ fn is_whole(archives: &Archives, record: &Record) -> bool {
     archived.archive.verify(&archived.manifest).is_empty()
 }
 
-/// How a session is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
-    /// It has no record.
-    Unrecorded,
-    /// Somebody said that it ended.
-    Ended,
-    /// Nobody did, and no process has it any more; it was last heard of then.
-    Abandoned(Option<Timestamp>),
-}
-
-/// How the session is gone, if it is. One that has a record which another version may understand is not.
-pub(super) fn gone(judge: &Judge<'_>, id: &SessionId) -> Option<Gone> {
-    let Some(record) = judge.state.session(id).record().ok()? else {
-        return Some(Gone::Unrecorded);
-    };
-    let finding = judge.find(id, &record);
-    match finding.state {
-        SessionState::Active | SessionState::Idle => None,
-        SessionState::Ended => Some(Gone::Ended),
-        SessionState::Abandoned if finding.may_go_on(judge) => None,
-        SessionState::Abandoned => Some(Gone::Abandoned(finding.last_activity)),
-    }
-}
-
 /// Enters live sessions into the indexes. The most recently active session of a process comes first, and the first entry
 /// stays.
 fn index_live(
@@ -886,20 +852,15 @@ fn index_live(
     live.sort_by_key(|(_, finding)| Reverse(finding.last_activity));
     let listed: BTreeSet<_> = index::live_candidates(judge.state)?.into_iter().collect();
     for (record, finding) in live {
-        let entry = (Project::at(record.project.root()).key(), record.session_id);
+        let project = Project::at(record.project.root());
+        let entry = (project.key(), record.session_id);
         if !listed.contains(&entry) {
             report.listed.push(entry.1.clone());
         }
         if dry_run {
             continue;
         }
-        let (key, id) = entry;
-        index::add_to_project(judge.state, &key, &id)?;
-        for owner in &finding.owners {
-            if index::session_of_process(judge.state, owner).is_none() {
-                index::set_session_of_process(judge.state, owner, &id)?;
-            }
-        }
+        roster::restore(judge.state, &entry.1, &project, &finding.owners)?;
     }
     Ok(())
 }

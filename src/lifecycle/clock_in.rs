@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::identity::ladder::project_here;
 use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::roster::{self, Opened};
 use crate::lifecycle::limits::{self, Full, IDLE};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{Surroundings, caller, new_id, new_record};
@@ -152,22 +153,22 @@ pub fn clock_in(
         conflicts = others(&judge, &entry.record, warn)?;
     }
     let event = wanted.event(&judge, surroundings.config.capture, &entry.record);
-    let created = session.create(&entry.record, &event, Durability::Synced)?;
-    if !created.record
-        && let Some(present) = session.record()?
-    {
-        // Read anew: a hook may have created it just now.
-        entry = wanted.entry(&judge, Some(present), order);
-        session.replace_record(&entry.record)?;
-    }
-    if !created.journal {
-        session.append(&event)?;
-    }
+    let fresh = entry.record.clone();
+    let merge = || {
+        // A hook may have created it just now.
+        let merged = state.update_record_locked(&lock, &wanted.id, |present| {
+            entry = wanted.entry(&judge, Some(present.clone()), order);
+            Some(entry.record.clone())
+        });
+        merged.map(drop)
+    };
+    let opened = roster::open_or_create(&session, &fresh, &event, Durability::Synced, merge)?;
     let finding = judge.find(&wanted.id, &entry.record);
     if finding.state.is_live() {
-        index::add_to_project(&state, &project_of(&entry.record).key(), &wanted.id)?;
+        roster::join(&state, &wanted.id, &project_of(&entry.record), None)?;
     }
-    wanted.log(&state, &entry.record, created.record);
+    let created = opened == Opened::Created;
+    wanted.log(&state, &entry.record, created);
     if let Some(other) = &entry.other_notes {
         warn(&format!(
             "the notes of session {} were no list; `{}` stays as the first of them",
@@ -177,7 +178,7 @@ pub fn clock_in(
     }
     Ok(ClockedIn {
         focus_source: entry.focus_source,
-        created: created.record,
+        created,
         state: finding.state,
         is_owned: judge.is_owned(&wanted.id, false),
         conflicts,

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use super::cleanup::{Gone, gone};
-use crate::identity::liveness::Judge;
+use crate::identity::liveness::{Departure, Judge};
 use crate::model::{SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::lock::CLI_PATIENCE;
@@ -26,7 +25,7 @@ pub struct Quiet {
     /// The session.
     pub id: SessionId,
     /// How it is gone.
-    pub how: Gone,
+    pub how: Departure,
     /// For how long nothing has been added.
     pub quiet: Duration,
 }
@@ -38,7 +37,9 @@ pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<Quiet> {
     if quiet < QUIET || files(&dir, judge.now).ok()?.is_empty() {
         return None;
     }
-    let how = gone(judge, id).filter(|how| *how != Gone::Unrecorded)?;
+    let how = judge
+        .departure(id)
+        .filter(|how| *how != Departure::Unrecorded)?;
     let id = id.clone();
     Some(Quiet { id, how, quiet })
 }

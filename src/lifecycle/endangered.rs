@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::archive;
-use super::cleanup::gone;
 use super::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
@@ -116,7 +115,7 @@ impl Cleanup {
 
     fn archives(&self, judge: &Judge<'_>, id: &SessionId) -> bool {
         let may_be_over = self.live.contains(id) || self.ended.contains(id);
-        let is_over = || may_be_over && gone(judge, id).is_some();
+        let is_over = || may_be_over && judge.departure(id).is_some();
         self.is_auto && (self.is_daily_due || is_over())
     }
 }

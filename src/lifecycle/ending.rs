@@ -7,6 +7,7 @@ use crate::model::line::Kind;
 use crate::model::record::ABANDONED;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
+use crate::store::state::Updated;
 use crate::store::{Result, SessionDir};
 
 /// How much of a journal's end is looked at.
@@ -24,17 +25,18 @@ pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     if is_noted(&record, &end) {
         return Ok(Some(record));
     }
-    let _lock = judge.state.lock(CLI_PATIENCE)?;
-    // It may have been resumed meanwhile.
-    let Some((record, end)) = foresee(judge, &session)? else {
-        return Ok(None);
-    };
-    let is_new = !is_noted(&record, &end);
-    let record = with(record, end);
-    if is_new {
-        session.replace_record(&record)?;
+    let mut is_resumed = false;
+    let updated = judge.state.update_record(id, CLI_PATIENCE, |record| {
+        let end = end_of(judge, &session, record);
+        is_resumed = end.is_none();
+        let end = end.filter(|end| !is_noted(record, end))?;
+        Some(with(record.clone(), end))
+    })?;
+    match updated {
+        Updated::Replaced(record) => Ok(Some(record)),
+        Updated::Unchanged(record) => Ok((!is_resumed).then_some(record)),
+        Updated::Missing => Ok(None),
     }
-    Ok(Some(record))
 }
 
 /// The record as [`note`] would return it. Nothing is written.

@@ -5,10 +5,11 @@ use std::fmt;
 
 use crate::identity::liveness::{Finding, Judge, SessionState};
 use crate::identity::open_calls::open_calls;
+use crate::identity::roster::{self, Archiving, Left};
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Result, archive_queue, index};
+use crate::store::{Result, index};
 
 /// The `end_reason` of a session that nobody had any more when room was needed.
 pub const IDLE: &str = "idle";
@@ -40,7 +41,7 @@ enum Place {
     /// It counts.
     Taken,
     /// It counts until room is needed: nobody has it, nothing happened for the idle timeout, and nothing is under way.
-    Idle(Box<(Record, Finding)>),
+    Idle(Box<Finding>),
     /// It does not count.
     Free,
 }
@@ -57,7 +58,7 @@ pub fn make_room(
     judge: &Judge<'_>,
     config: &Config,
     new: &SessionId,
-    _held: &Lock,
+    held: &Lock,
 ) -> Result<std::result::Result<(), Full>> {
     let limit = config.max_concurrent_sessions;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -71,14 +72,14 @@ pub fn make_room(
     for (id, keys) in listed {
         match place(judge, &id) {
             Place::Taken => taken += 1,
-            Place::Idle(known) => idle.push((id, keys, known)),
+            Place::Idle(finding) => idle.push((id, keys, finding)),
             Place::Free => {}
         }
     }
     if taken + idle.len() >= most {
-        for (id, keys, known) in idle {
+        for (id, keys, finding) in idle {
             // One that cannot be ended is in nobody's way: it is not counted.
-            let _ = retire(judge, config, &id, &keys, *known);
+            let _ = retire(judge, config, &id, &keys, &finding, held);
         }
     }
     if taken < most {
@@ -144,7 +145,7 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
         SessionState::Abandoned if !open_calls(&dir).is_empty() => Place::Taken,
         // A process that cannot be seen from here may have it.
         SessionState::Abandoned if finding.unseen > 0 => Place::Free,
-        SessionState::Abandoned => Place::Idle(Box::new((record, finding))),
+        SessionState::Abandoned => Place::Idle(Box::new(finding)),
     }
 }
 
@@ -155,30 +156,26 @@ fn retire(
     config: &Config,
     id: &SessionId,
     keys: &[String],
-    (mut record, finding): (Record, Finding),
+    finding: &Finding,
+    held: &Lock,
 ) -> Result<()> {
     let state = judge.state;
-    let dir = state.session(id);
-    let last = finding.last_activity.unwrap_or(record.started_at);
-    let mut end = last.after(judge.idle_timeout);
-    // A file that was touched may say less than is in it.
-    if let Ok(lines) = dir.last_lines(TAIL) {
-        lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
-    }
-    record.ended_at = Some(end.min(judge.now));
-    record.end_reason = Some(IDLE.to_owned());
-    dir.replace_record(&record)?;
-    if config.archive_auto {
-        archive_queue::enqueue(state, id)?;
-    }
-    for key in keys {
-        index::remove_from_project(state, key, id)?;
-    }
-    if judge.find(id, &record).state.is_live() {
-        // It was resumed at this very moment.
-        return keys
-            .iter()
-            .try_for_each(|key| index::add_to_project(state, key, id));
+    state.update_record_locked(held, id, |record| {
+        let last = finding.last_activity.unwrap_or(record.started_at);
+        let mut end = last.after(judge.idle_timeout);
+        // A file that was touched may say less than is in it.
+        if let Ok(lines) = state.session(id).last_lines(TAIL) {
+            lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
+        }
+        Some(Record {
+            ended_at: Some(end.min(judge.now)),
+            end_reason: Some(IDLE.to_owned()),
+            ..record.clone()
+        })
+    })?;
+    let archiving = Archiving::by(config.archive_auto);
+    if roster::leave(judge, id, keys.iter().cloned(), archiving)? == Left::Resumed {
+        return Ok(());
     }
     let line = Line::new("session retired").session(id);
     // That it could not be noted is no reason to keep it.

@@ -22,6 +22,7 @@ use self::bystander::Bystander;
 use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
+use crate::identity::roster::{self, Archiving};
 use crate::lifecycle::lease::{self, Taking};
 use crate::lifecycle::limits::{self, Full};
 use crate::lifecycle::purpose::Purpose;
@@ -35,7 +36,7 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::write::{Appended, Durability};
-use crate::store::{self, Environment, Error, Places, State, archive_queue, clock, index, project};
+use crate::store::{self, Environment, Error, Places, State, clock, index, project};
 
 /// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
 const NOT_STARTED: &str = "not started";
@@ -252,13 +253,57 @@ fn name_of(command: &[OsString]) -> String {
     one_line(&name.unwrap_or_default().to_string_lossy(), MAX_TEXT)
 }
 
-/// How a record said that its session ended.
-type End = (
-    Option<Timestamp>,
-    Option<String>,
-    Option<String>,
-    Option<i64>,
-);
+/// What a record says of its session's end.
+#[derive(Clone)]
+struct SessionEnd {
+    at: Option<Timestamp>,
+    reason: Option<String>,
+    outcome: Option<String>,
+    status: Option<i64>,
+}
+
+impl SessionEnd {
+    fn of(outcome: &Outcome, at: Timestamp) -> Self {
+        Self {
+            at: Some(at),
+            reason: Some(outcome.reason()),
+            outcome: Some(outcome.as_str().to_owned()),
+            status: Some(outcome.status().into()),
+        }
+    }
+
+    /// The end of a new session whose command was not started.
+    fn not_started(at: Timestamp) -> Self {
+        Self {
+            at: Some(at),
+            reason: None,
+            outcome: Some(NOT_STARTED.to_owned()),
+            status: None,
+        }
+    }
+
+    /// Takes the end out of a record, which then says that the session goes on.
+    fn take(record: &mut Record) -> Self {
+        Self {
+            at: record.ended_at.take(),
+            reason: record.end_reason.take(),
+            outcome: record.outcome.take(),
+            status: record.exit_status.take(),
+        }
+    }
+
+    /// Returns `record` with this end.
+    fn put(&self, record: &Record) -> Record {
+        let end = self.clone();
+        Record {
+            ended_at: end.at,
+            end_reason: end.reason,
+            outcome: end.outcome,
+            exit_status: end.status,
+            ..record.clone()
+        }
+    }
+}
 
 /// A session's id, held; given back when this is dropped.
 struct Held<'a> {
@@ -271,7 +316,7 @@ struct Held<'a> {
     /// Whether the session is there, by this.
     has_begun: bool,
     /// The end that the record had before, where there was one.
-    ended_before: Option<End>,
+    ended_before: Option<SessionEnd>,
     is_over: bool,
 }
 
@@ -361,26 +406,21 @@ impl<'a> Held<'a> {
         let mut fresh = new_record(id.clone(), self.project, "run", now);
         fresh.parent.clone_from(&self.parent);
         order.purpose.enter(&mut fresh);
-        let created = session.create(&fresh, &event, Durability::Synced)?;
-        self.has_begun = true;
-        if !created.record
-            && let Some(mut record) = session.record()?
-        {
-            self.ended_before = Some((
-                record.ended_at.take(),
-                record.end_reason.take(),
-                record.outcome.take(),
-                record.exit_status.take(),
-            ));
-            order.purpose.enter(&mut record);
-            session.replace_record(&record)?;
-        }
-        if !created.journal {
-            self.append(&event)?;
-        }
-        session.add_owner(&self.lease.holder)?;
-        index::set_session_of_process(self.state, &self.lease.holder, id)?;
-        index::add_to_project(self.state, &self.project.key(), id)?;
+        let ended_before = &mut self.ended_before;
+        let state = self.state;
+        let reopen = || {
+            let reopened = state.update_record_locked(&lock, id, |record| {
+                let mut record = record.clone();
+                *ended_before = Some(SessionEnd::take(&mut record));
+                order.purpose.enter(&mut record);
+                Some(record)
+            });
+            reopened.map(drop)
+        };
+        let opened = roster::open_or_create(&session, &fresh, &event, Durability::Synced, reopen);
+        self.has_begun = opened.is_ok() || self.ended_before.is_some();
+        opened?;
+        roster::join(state, id, self.project, Some(&self.lease.holder))?;
         Ok(())
     }
 
@@ -414,30 +454,19 @@ impl<'a> Held<'a> {
         self.leave();
         // Where a client has the session, its end is the client's to say.
         if self.has_begun && !self.judge().is_owned(id, false) {
-            let end: End = match (outcome, &self.ended_before) {
-                (Some(outcome), _) => (
-                    Some(now),
-                    Some(outcome.reason()),
-                    Some(outcome.as_str().to_owned()),
-                    Some(outcome.status().into()),
-                ),
+            let end = match (outcome, &self.ended_before) {
+                (Some(outcome), _) => SessionEnd::of(outcome, now),
                 (None, Some(before)) => before.clone(),
-                (None, None) => (Some(now), None, Some(NOT_STARTED.to_owned()), None),
+                (None, None) => SessionEnd::not_started(now),
             };
-            self.told(self.rewrite(|record| {
-                (
-                    record.ended_at,
-                    record.end_reason,
-                    record.outcome,
-                    record.exit_status,
-                ) = end;
-            }));
-            // Marked first: of what is on neither list no cleanup hears.
-            if self.surroundings.config.archive_auto {
-                self.told(archive_queue::enqueue(self.state, id));
-            }
+            let patience = LAUNCHER_PATIENCE;
+            self.told(
+                self.state
+                    .update_record(id, patience, |record| Some(end.put(record))),
+            );
+            let archiving = Archiving::by(self.surroundings.config.archive_auto);
             let key = self.project.key();
-            self.told(index::remove_from_project(self.state, &key, id));
+            self.told(roster::leave(&self.judge(), id, [key], archiving));
         }
         let pointers = self.pointers(now);
         let name = self.project.name();
@@ -499,17 +528,6 @@ impl<'a> Held<'a> {
                 io::ErrorKind::NotFound,
             ))),
         }
-    }
-
-    /// Changes the record, under the lock.
-    fn rewrite(&self, change: impl FnOnce(&mut Record)) -> store::Result<()> {
-        let _lock = self.state.lock(LAUNCHER_PATIENCE)?;
-        let session = self.state.session(&self.lease.session_id);
-        if let Some(mut record) = session.record()? {
-            change(&mut record);
-            session.replace_record(&record)?;
-        }
-        Ok(())
     }
 
     fn log(&self, what: &str, detailed: impl FnOnce(Line<'_>) -> Line<'_>) -> store::Result<()> {

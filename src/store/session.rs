@@ -228,11 +228,11 @@ impl SessionDir {
         lock::acquire(&state.join("lock"), lock::HOOK_PATIENCE)
     }
 
-    /// Replaces the record. Only the CLI does, under the lock.
+    /// Replaces the record. See [`super::state::State::update_record`], which holds the lock.
     ///
     /// # Errors
-    /// [`Error::Io`], also where the new record would be too large to be read again; the old record stays.
-    pub fn replace_record(&self, record: &Record) -> Result<()> {
+    /// [`Error::Io`], also if the new record would be too large to be read again; the old record stays.
+    pub(crate) fn replace_record(&self, record: &Record) -> Result<()> {
         let path = self.record_path();
         let bytes = encoded(record, &path)?;
         write::replace(&path, &bytes, Durability::Synced)

@@ -10,7 +10,18 @@ use super::packed::{UNPACK, Unpack};
 use super::places::Places;
 use super::session::{Aside, SessionDir};
 use super::{file, write};
-use crate::model::{SessionId, Timestamp};
+use crate::model::{Record, SessionId, Timestamp};
+
+/// What became of a change to a session's record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Updated {
+    /// The record was replaced: the new one.
+    Replaced(Record),
+    /// There was nothing to change: the record as it is.
+    Unchanged(Record),
+    /// The session has no record.
+    Missing,
+}
 
 /// What the stamp of the day's work says as long as that is not done.
 const BEGUN: &[u8] = b"begun\n";
@@ -101,6 +112,44 @@ impl State {
     /// The folder of one session, which may not be there.
     pub fn session(&self, id: &SessionId) -> SessionDir {
         SessionDir::new(self.sessions().join(id.as_str()), self.unpack)
+    }
+
+    /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only the CLI does.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] after `patience`; else as [`SessionDir::record`] and [`SessionDir::replace_record`]: the old record
+    /// stays.
+    pub fn update_record(
+        &self,
+        id: &SessionId,
+        patience: Duration,
+        change: impl FnOnce(&Record) -> Option<Record>,
+    ) -> Result<Updated> {
+        let lock = self.lock(patience)?;
+        self.update_record_locked(&lock, id, change)
+    }
+
+    /// As [`Self::update_record`], for a caller that holds the lock.
+    ///
+    /// # Errors
+    /// As [`SessionDir::record`] and [`SessionDir::replace_record`]: the old record stays.
+    pub fn update_record_locked(
+        &self,
+        _held: &Lock,
+        id: &SessionId,
+        change: impl FnOnce(&Record) -> Option<Record>,
+    ) -> Result<Updated> {
+        let session = self.session(id);
+        let Some(present) = session.record()? else {
+            return Ok(Updated::Missing);
+        };
+        match change(&present) {
+            None => Ok(Updated::Unchanged(present)),
+            Some(changed) => {
+                session.replace_record(&changed)?;
+                Ok(Updated::Replaced(changed))
+            }
+        }
     }
 
     /// The ids of all sessions ever recorded and not pruned, in no order.

@@ -58,6 +58,7 @@ mod races;
 mod registration;
 mod registry;
 mod retention;
+mod roster;
 mod rotation;
 mod run;
 mod scarce;

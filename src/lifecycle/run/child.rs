@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -17,9 +17,10 @@ use signal_hook::iterator::Signals;
 use super::bystander::Bystander;
 use super::{Outcome, claude};
 use crate::identity::process::{self, Viewpoint};
+use crate::identity::roster;
 use crate::lifecycle::lease;
-use crate::model::{Owner, SessionId};
-use crate::store::{Error, State, file, index};
+use crate::model::{Owner, Project, SessionId};
+use crate::store::{Error, State, file};
 
 /// The hidden verb by which this program is started to become the command.
 pub const VERB: &str = "become-command";
@@ -240,8 +241,8 @@ fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Re
             launcher: true,
             ..this
         };
-        state.session(id).add_owner(&own).map_err(other)?;
-        index::set_session_of_process(state, &own, id).map_err(other)?;
+        let project = Project::at(Path::new(own.root.as_deref().unwrap_or("/")).to_owned());
+        roster::join(state, id, &project, Some(&own)).map_err(other)?;
     }
     Ok(())
 }
