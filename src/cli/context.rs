@@ -139,7 +139,7 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     if damage.unreadable == 0 {
         return Vec::new();
     }
-    let why = dir.unreadable().unwrap_or_else(|err| vec![err]);
+    let why = dir.journal().unreadable().unwrap_or_else(|err| vec![err]);
     let said = |err| format!("{err}; what it says from there on was left out, all else was read");
     why.into_iter().map(said).collect()
 }

@@ -208,7 +208,7 @@ impl<C: Count> Worker<'_, C> {
         let mut trace = std::mem::take(&mut self.trace);
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
-        let lines = dir.journal_lines()?;
+        let lines = dir.journal().lines()?;
         self.gathered.left_out.extend(missing(&lines));
         let mut damage = lines.for_each(|line| {
             trace.push(line);

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
         lineage: lineage(&judge, &id)?,
         coverage: coverage(context, &dir, &record),
         log: operations(state, &record),
-        journal: dir.journal(),
+        journal: dir.journal().path().to_owned(),
         record: now_at(&dir, record, is_live),
     };
     if args.json {

@@ -228,7 +228,9 @@ impl Recording<'_> {
         let scope = session.scope();
         let known = scope.as_ref();
         let event = event.clone();
-        let appended = session.append(&without_known(event, known.unwrap_or(&Scope::default())));
+        let appended = session
+            .journal()
+            .append(&without_known(event, known.unwrap_or(&Scope::default())));
         match self.appended(state, &session, appended) {
             Some(Appended::Missing) => Heard::First,
             Some(Appended::Done { .. }) if scope.is_none() => Heard::WithoutRecord,
@@ -336,7 +338,7 @@ impl Recording<'_> {
         if matches!(appended, Some(Appended::Done { size_before }) if size_before >= limit)
             && let Ok(_lock) = state.lock(Duration::ZERO)
         {
-            let rotated = session.rotate(limit);
+            let rotated = session.journal().rotate(limit);
             self.done(rotated);
         }
         appended
@@ -376,7 +378,11 @@ impl Recording<'_> {
         };
         let session = state.session(id);
         let mut record = self.new_record(id, project, place.client.as_ref(), source);
-        let first = session.events().ok().and_then(|mut events| events.next());
+        let first = session
+            .journal()
+            .events()
+            .ok()
+            .and_then(|mut events| events.next());
         if let Some(first) = first {
             record.started_at = first.ts.map_or(record.started_at, |at| at.min(self.now));
             if first.event == name::SESSION_START {

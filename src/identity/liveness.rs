@@ -409,7 +409,7 @@ fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
     let mut word = before;
     for bytes in TAILS {
         word = before;
-        if let Ok(lines) = dir.last_lines(bytes) {
+        if let Ok(lines) = dir.journal().last_lines(bytes) {
             lines.for_each(|line| word.hear(line));
         }
         if word.is_said {

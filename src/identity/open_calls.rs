@@ -74,7 +74,7 @@ fn measured(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
 /// As [`open_calls`], by the journal's end alone: what began long ago may be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     let read = |bytes| {
-        let lines = dir.last_lines(bytes).ok()?;
+        let lines = dir.journal().last_lines(bytes).ok()?;
         let mut trace = TraceBuilder::with_labels();
         lines.for_each(|line| trace.push(line));
         Some(trace)
@@ -100,7 +100,7 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
     {
         imported.for_each(|line| trace.push(line));
     }
-    match dir.lines_from(0) {
+    match dir.journal().lines_from(0) {
         Ok(Some((lines, end))) => Since {
             position: 0,
             end,
@@ -151,7 +151,7 @@ impl Note {
 
     /// The calls that are open now; nothing where the note does not tell.
     fn go_on(self, dir: &SessionDir, measure: Measure) -> Option<Vec<OpenCall>> {
-        let (lines, end) = dir.lines_from(self.cut).ok()??;
+        let (lines, end) = dir.journal().lines_from(self.cut).ok()??;
         // A crowd is taken to be open still until the journal has doubled: it is too much to follow each of them.
         let is_crowd_yet = self.is_crowd && end < self.end.saturating_mul(2);
         if end == self.end || end > self.end && is_crowd_yet {
@@ -362,10 +362,10 @@ mod tests {
                 for event in events {
                     at += 1000;
                     let clocks = self::event("", at);
-                    dir.append(&Event { ts: clocks.ts, mono: clocks.mono, ..event }).unwrap();
+                    dir.journal().append(&Event { ts: clocks.ts, mono: clocks.mono, ..event }).unwrap();
                 }
                 if is_rotated {
-                    dir.rotate(0).unwrap();
+                    let _ = dir.journal().rotate(0).unwrap();
                 }
                 let (found, expected) = (measured(&dir, SMALL), by_all(&dir));
                 let is_crowd = Note::read(&dir).is_some_and(|note| note.is_crowd);
@@ -382,8 +382,11 @@ mod tests {
     fn append_calls(dir: &SessionDir, from: u64, count: u64) {
         for second in from..from + count {
             let id = format!("t{second}");
-            dir.append(&call("PreToolUse", &id, second * 1000)).unwrap();
-            dir.append(&call("PostToolUse", &id, second * 1000 + 9))
+            dir.journal()
+                .append(&call("PreToolUse", &id, second * 1000))
+                .unwrap();
+            dir.journal()
+                .append(&call("PostToolUse", &id, second * 1000 + 9))
                 .unwrap();
         }
     }
@@ -392,7 +395,7 @@ mod tests {
     fn a_call_that_began_long_ago_is_open_until_it_ends() {
         let root = tempfile::tempdir().unwrap();
         let dir = session(root.path());
-        dir.append(&call("PreToolUse", "old", 1)).unwrap();
+        dir.journal().append(&call("PreToolUse", "old", 1)).unwrap();
         append_calls(&dir, 1, 30);
         let open = measured(&dir, SMALL);
         assert_eq!(open.len(), 1);
@@ -402,7 +405,9 @@ mod tests {
         assert_eq!(dir.open_note().unwrap(), noted);
         append_calls(&dir, 31, 2);
         assert_eq!(measured(&dir, SMALL), open);
-        dir.append(&call("PostToolUse", "old", 40_000)).unwrap();
+        dir.journal()
+            .append(&call("PostToolUse", "old", 40_000))
+            .unwrap();
         assert_eq!(measured(&dir, SMALL), []);
     }
 
@@ -414,7 +419,10 @@ mod tests {
         assert_eq!(measured(&dir, SMALL), []);
         let other = tempfile::tempdir().unwrap();
         let other = session(other.path());
-        other.append(&call("PreToolUse", "old", 1)).unwrap();
+        other
+            .journal()
+            .append(&call("PreToolUse", "old", 1))
+            .unwrap();
         append_calls(&other, 1, 40);
         other.replace_open_note(&dir.open_note().unwrap()).unwrap();
         assert_eq!(measured(&other, SMALL).len(), 1);
@@ -427,7 +435,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = session(root.path());
         for at in 1..200 {
-            dir.append(&call("PreToolUse", &format!("t{at}"), at))
+            dir.journal()
+                .append(&call("PreToolUse", &format!("t{at}"), at))
                 .unwrap();
         }
         assert_eq!(measured(&dir, SMALL).len(), 199);

@@ -16,7 +16,7 @@ const TAIL: u64 = 64 << 10;
 /// A journal that cannot be read leaves the record as it is.
 pub fn now_at(dir: &SessionDir, mut record: Record, is_live: bool) -> Record {
     let (mut cwd, mut transcript) = (None, None);
-    if let Ok(lines) = dir.last_lines(TAIL) {
+    if let Ok(lines) = dir.journal().last_lines(TAIL) {
         // A hook leaves out what is as in the record.
         lines.for_each(|line| {
             if tells(line) {

@@ -74,7 +74,7 @@ pub fn open_or_create(
         if is_entered {
             break;
         }
-        is_entered = match session.append(event)? {
+        is_entered = match session.journal().append(event)? {
             Appended::Done { .. } => true,
             Appended::Missing => session.create(record, event, durability)?.journal,
         };
@@ -82,7 +82,7 @@ pub fn open_or_create(
     match (is_entered, created.record) {
         (false, _) => {
             let missing = io::Error::from(io::ErrorKind::NotFound);
-            Err(Error::io("find", &session.journal())(missing))
+            Err(Error::io("find", session.journal().path())(missing))
         }
         (true, true) => Ok(Opened::Created),
         (true, false) => Ok(Opened::Known),

@@ -32,11 +32,11 @@ use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{OpenActivity, Project, Record, SessionId, Timestamp, TraceBuilder};
 use crate::store::archive::{Archive, Archives, Draft, Writer};
 use crate::store::file::Look;
+use crate::store::journal::Piece;
+use crate::store::journal::compressed::DecompressedFile;
 use crate::store::lines::Lines;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
-use crate::store::packed::Unpacked;
-use crate::store::session::Piece;
 use crate::store::{self, Error, SessionDir, State, clock, file};
 use copy::{Made, Making, copy, copy_file, each_record, survey};
 use mains::{Main, Mains, choose};
@@ -766,19 +766,21 @@ impl Parts {
     ) -> store::Result<()> {
         let mut opened = Vec::new();
         for (number, main) in mains.kept.iter().enumerate() {
-            let unpacked = match (main, before) {
+            let decompressed = match (main, before) {
                 (Main::Archived(part), Some(before)) => mains::opened(before, part)?,
                 _ => None,
             };
-            let unpacked = unpacked.map(|(unpacked, _)| unpacked);
+            let decompressed = decompressed.map(|(decompressed, _)| decompressed);
             let path = match main {
                 Main::There(file) => Some(file.path.clone()),
-                Main::Archived(_) => unpacked.as_ref().map(|unpacked| unpacked.path().to_owned()),
+                Main::Archived(_) => decompressed
+                    .as_ref()
+                    .map(|decompressed| decompressed.path().to_owned()),
             };
             let began = path
                 .as_deref()
                 .and_then(|path| transcript::first(path, OPENING, |line| line.at()));
-            opened.push((began, number, main, path, unpacked));
+            opened.push((began, number, main, path, decompressed));
         }
         opened.sort_by_key(|(began, number, ..)| (*began, *number));
         let mut survey_of_all = Survey::default();
@@ -960,8 +962,10 @@ impl Parts {
             text: None,
         };
         for Piece { path, .. } in pieces {
-            let unpacked = Unpacked::of(path)?;
-            let path = unpacked.as_ref().map_or(path.as_path(), Unpacked::path);
+            let decompressed = DecompressedFile::of(path)?;
+            let path = decompressed
+                .as_ref()
+                .map_or(path.as_path(), DecompressedFile::path);
             if let Some(mut lines) = Lines::open(path)? {
                 copy(&mut lines, making, |made| self.take(made, &mut writer))?;
             }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::identity::liveness::{Departure, Judge};
 use crate::model::{SessionId, Timestamp};
 use crate::store::archive::Archives;
+use crate::store::journal::Rotation;
+use crate::store::journal::compressed::Compression;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::{Result, SessionDir, State};
 
@@ -45,7 +47,8 @@ pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<Quiet> {
 }
 
 fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
-    dir.compressible(LEAST, |modified| modified.age(now) >= QUIET)
+    dir.journal()
+        .compressible(LEAST, |modified| modified.age(now) >= QUIET)
 }
 
 /// Compresses the journals of these sessions. Those of which it could are the answer; why it could not is told to `failed`, and
@@ -60,8 +63,8 @@ pub(super) fn compress(
     let mut is_new = false;
     for quiet in due {
         match put_aside(state, &quiet.id, now) {
-            Ok(was_put) => {
-                is_new |= was_put;
+            Ok(rotation) => {
+                is_new |= rotation == Rotation::Done;
                 aside.push(quiet);
             }
             Err(err) => failed(err.to_string()),
@@ -80,25 +83,29 @@ pub(super) fn compress(
     aside
 }
 
-/// Lets a journal that is worth it go on in a new file. Whether it did is the answer.
-fn put_aside(state: &State, id: &SessionId, now: Timestamp) -> Result<bool> {
+/// Lets a journal that is worth it go on in a new file.
+fn put_aside(state: &State, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
     // Who archives the session reads its files one after the other.
     let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
     let _lock = state.lock(CLI_PATIENCE)?;
     // It may have gone on since.
-    let has_journal = files(&dir, now)?.contains(&dir.journal());
-    Ok(has_journal && dir.put_aside()?)
+    let journal = dir.journal();
+    if files(&dir, now)?.iter().any(|path| path == journal.path()) {
+        journal.put_aside()
+    } else {
+        Ok(Rotation::NotDue)
+    }
 }
 
-/// Compresses the parts of a journal to which nothing was added meanwhile either. Whether there were any is the answer.
+/// Compresses the parts of a journal to which nothing was added meanwhile either. Returns whether there were any.
 fn compress_parts(state: &State, id: &SessionId, now: Timestamp) -> Result<bool> {
     let dir = state.session(id);
     let mut is_any = false;
     for part in files(&dir, now)? {
-        if part != dir.journal() {
+        if part != dir.journal().path() {
             let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
-            is_any |= dir.compress(&part)?;
+            is_any |= dir.journal().compress(&part)? == Compression::Done;
         }
     }
     Ok(is_any)

@@ -58,7 +58,7 @@ pub fn of_session(
         calls: calls.len() as u64,
         recorded: 0,
     };
-    for event in dir.events()?.filter(is_of_hook) {
+    for event in dir.journal().events()?.filter(is_of_hook) {
         let in_batch = event.calls.into_iter().filter_map(|call| call.tool_use_id);
         for id in in_batch.chain(event.tool_use_id) {
             coverage.recorded += u64::from(calls.remove(&id));

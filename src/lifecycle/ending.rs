@@ -83,7 +83,7 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
         return None;
     }
     let (mut said, mut last) = (None, None);
-    if let Ok(lines) = session.last_lines(TAIL) {
+    if let Ok(lines) = session.journal().last_lines(TAIL) {
         lines.for_each(|line| {
             let is_past = |at: &Timestamp| !judge.is_to_come(*at);
             last = last.max(line.ts.filter(is_past));

@@ -309,12 +309,12 @@ impl Session<'_> {
         let Some(dir) = &self.dir else {
             return Ok(Known::default());
         };
-        let mut events = dir.events()?;
+        let mut events = dir.journal().events()?;
         let known = Known::of(events.by_ref());
         // What a damaged part says would be imported a second time.
         match events.damage().unreadable {
             0 => Ok(known),
-            _ => dir.unreadable()?.pop().map_or(Ok(known), Err),
+            _ => dir.journal().unreadable()?.pop().map_or(Ok(known), Err),
         }
     }
 

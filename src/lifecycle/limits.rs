@@ -164,7 +164,7 @@ fn retire(
         let last = finding.last_activity.unwrap_or(record.started_at);
         let mut end = last.after(judge.idle_timeout);
         // A file that was touched may say less than is in it.
-        if let Ok(lines) = state.session(id).last_lines(TAIL) {
+        if let Ok(lines) = state.session(id).journal().last_lines(TAIL) {
             lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
         }
         Some(Record {

@@ -522,11 +522,11 @@ impl<'a> Held<'a> {
 
     fn append(&self, event: &Event) -> store::Result<()> {
         let session = self.state.session(&self.lease.session_id);
-        match session.append(event)? {
+        match session.journal().append(event)? {
             Appended::Done { .. } => Ok(()),
-            Appended::Missing => Err(Error::io("find", &session.journal())(io::Error::from(
-                io::ErrorKind::NotFound,
-            ))),
+            Appended::Missing => Err(Error::io("find", session.journal().path())(
+                io::Error::from(io::ErrorKind::NotFound),
+            )),
         }
     }
 

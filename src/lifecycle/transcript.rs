@@ -283,7 +283,7 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     if !matches!(record.source.as_deref(), Some("run" | "clock-in")) {
         return true;
     }
-    let lines = match dir.lines_from(0) {
+    let lines = match dir.journal().lines_from(0) {
         Ok(Some((lines, bytes))) if bytes <= SHORT => lines,
         _ => return true,
     };
@@ -309,7 +309,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// Where the record and the events say that the transcript is, or was: what was said last comes first.
 fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
     let mut said: Vec<String> = Vec::new();
-    if let Ok(lines) = dir.journal_lines() {
+    if let Ok(lines) = dir.journal().lines() {
         lines.for_each(|line| {
             if let Some(path) = line.transcript_path
                 && said.last().is_none_or(|last| last != path)
@@ -395,6 +395,7 @@ pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>>
         Some(TRANSCRIPT) => record.previous.is_some(),
         // A launcher's record was made before the client said how it starts.
         Some("run") => dir
+            .journal()
             .events()?
             .find(|event| event.event == name::SESSION_START)
             .is_some_and(|start| start.source.as_deref() == Some("fork")),

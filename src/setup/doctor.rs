@@ -308,7 +308,11 @@ fn journals(state: &State) -> Vec<Finding> {
     let mut findings = Vec::new();
     // What cannot be listed is said by whoever checks that place.
     for id in state.session_ids().into_iter().flatten() {
-        let unreadable = state.session(&id).unreadable().unwrap_or_default();
+        let unreadable = state
+            .session(&id)
+            .journal()
+            .unreadable()
+            .unwrap_or_default();
         let remedy = format!(
             "put it back from a backup; `ccsession archive show {id} --journal` has what was archived of it"
         );

@@ -69,6 +69,16 @@ impl Lock {
     }
 }
 
+/// Takes the state directory's lock for a hook that writes to the session in `folder`. It does not wait long: the holder may
+/// be its caller, or a stopped process.
+///
+/// # Errors
+/// As [`acquire`].
+pub(super) fn of_session(folder: &Path) -> Result<Lock> {
+    let state = folder.ancestors().nth(2).unwrap_or(folder);
+    acquire(&state.join("lock"), HOOK_PATIENCE)
+}
+
 /// Takes the lock file at `path`, created where missing, waiting at most `patience`.
 ///
 /// # Errors

@@ -3,8 +3,8 @@
 //!
 //! Pick the one you need:
 //! - [`mod@pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
-//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`], [`follow`],
-//!   [`packed`]), and who holds its id ([`lease`]);
+//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`], [`follow`]),
+//!   and who holds its id ([`lease`]);
 //! - [`project`]: the root of the project that a directory belongs to;
 //! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
 
@@ -23,7 +23,6 @@ pub mod lease;
 pub mod lines;
 pub mod lock;
 pub mod log;
-pub mod packed;
 pub mod places;
 pub mod pointer;
 pub mod project;
@@ -36,6 +35,7 @@ pub mod write;
 pub use env::Environment;
 pub(crate) use error::shown;
 pub use error::{Error, Result, Unsafe};
+pub use journal::Journal;
 pub use places::Places;
 pub use session::SessionDir;
 pub use state::State;

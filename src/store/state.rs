@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Error, Result};
+use super::journal::compressed::{DECOMPRESSOR, Decompressor};
 use super::lock::{self, Lock};
-use super::packed::{UNPACK, Unpack};
 use super::places::Places;
 use super::session::{Aside, SessionDir};
 use super::{file, write};
@@ -30,8 +30,8 @@ const BEGUN: &[u8] = b"begun\n";
 #[derive(Debug, Clone)]
 pub struct State {
     root: PathBuf,
-    /// How what is compressed in it is read.
-    unpack: Option<Unpack>,
+    /// What opens the compressed parts of journals.
+    decompressor: Option<Decompressor>,
 }
 
 impl State {
@@ -47,7 +47,7 @@ impl State {
             write::check_could_make(root)?;
         }
         Ok(plain.map(|plain| Self {
-            unpack: UNPACK,
+            decompressor: DECOMPRESSOR,
             ..plain
         }))
     }
@@ -60,7 +60,7 @@ impl State {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         Ok(file::check_private_dir(root)?.then(|| Self {
             root: root.to_owned(),
-            unpack: None,
+            decompressor: None,
         }))
     }
 
@@ -70,7 +70,7 @@ impl State {
     /// As [`Self::open`], and [`Error::Io`] where it cannot be created.
     pub fn create(places: &Places) -> Result<Self> {
         Ok(Self {
-            unpack: UNPACK,
+            decompressor: DECOMPRESSOR,
             ..Self::create_plain(places)?
         })
     }
@@ -84,7 +84,7 @@ impl State {
         write::make_private_dir(root)?;
         Ok(Self {
             root: root.to_owned(),
-            unpack: None,
+            decompressor: None,
         })
     }
 
@@ -111,7 +111,7 @@ impl State {
 
     /// The folder of one session, which may not be there.
     pub fn session(&self, id: &SessionId) -> SessionDir {
-        SessionDir::new(self.sessions().join(id.as_str()), self.unpack)
+        SessionDir::new(self.sessions().join(id.as_str()), self.decompressor)
     }
 
     /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only the CLI does.

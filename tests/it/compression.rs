@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use ccsession::store::follow::Follower;
-use ccsession::store::journal::Damage;
+use ccsession::store::journal::compressed::Compression;
+use ccsession::store::journal::{Damage, Rotation};
 use ccsession::store::{Places, SessionDir, State};
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ fn hook(sandbox: &Sandbox, name: &str, more: Value) {
 
 fn add(dir: &SessionDir, name: &str, count: u64) {
     for number in 0..count {
-        dir.append(&record(name, number)).unwrap();
+        dir.journal().append(&record(name, number)).unwrap();
     }
 }
 
@@ -71,7 +72,7 @@ fn begin(sandbox: &Sandbox, parts: usize) {
     hook(sandbox, "UserPromptSubmit", json!({"prompt_id": "p-1"}));
     for part in 0..parts {
         if part > 0 {
-            assert!(dir(sandbox).rotate(0).unwrap());
+            assert_eq!(dir(sandbox).journal().rotate(0).unwrap(), Rotation::Done);
         }
         work(sandbox, &format!("w{part}"));
     }
@@ -361,7 +362,7 @@ fn a_session_that_is_resumed_goes_on_and_is_compressed_again() {
     let all = ids(&sandbox);
     assert!(all.starts_with(&old) && all.len() > old.len());
     // A journal that is full takes no number that was used.
-    assert!(dir(&sandbox).rotate(0).unwrap());
+    assert_eq!(dir(&sandbox).journal().rotate(0).unwrap(), Rotation::Done);
     work(&sandbox, "more");
     assert_eq!(
         names(&sandbox),
@@ -447,7 +448,7 @@ fn a_reader_at_any_moment_has_each_event_once_and_in_order() {
         let read = |of_end: bool| {
             let mut ids = Vec::new();
             let lines = match of_end {
-                true => dir.last_lines(1 << 20),
+                true => dir.journal().last_lines(1 << 20),
                 false => dir.lines(),
             };
             let lines = lines.unwrap();
@@ -480,10 +481,11 @@ fn a_reader_at_any_moment_has_each_event_once_and_in_order() {
                 });
             }
             for number in 0..events {
-                dir.append(&record("w", number)).unwrap();
-                assert!(dir.put_aside().unwrap());
+                dir.journal().append(&record("w", number)).unwrap();
+                assert_eq!(dir.journal().put_aside().unwrap(), Rotation::Done);
                 let part = dir.path().join(format!("events.{}.jsonl", number + 1));
-                assert!(dir.compress(&part).unwrap());
+                let compressed = dir.journal().compress(&part).unwrap();
+                assert_eq!(compressed, Compression::Done);
             }
             done.store(true, Ordering::Relaxed);
         });
@@ -500,7 +502,7 @@ fn what_a_late_writer_adds_is_kept_and_read() {
     let late = fs::File::options()
         .append(true)
         .open(file(&sandbox, "events.jsonl"));
-    assert!(dir(&sandbox).put_aside().unwrap());
+    assert_eq!(dir(&sandbox).journal().put_aside().unwrap(), Rotation::Done);
     let line = json!({"v": 1, "event": "PreToolUse", "tool_use_id": "t-late"});
     late.unwrap()
         .write_all(format!("\n{line}\n").as_bytes())
@@ -584,13 +586,11 @@ fn a_damaged_part_is_named_and_hides_no_other() {
     ] {
         let sandbox = healthy();
         add(&dir(&sandbox), "w", CALLS);
-        assert!(dir(&sandbox).rotate(0).unwrap());
+        assert_eq!(dir(&sandbox).journal().rotate(0).unwrap(), Rotation::Done);
         add(&dir(&sandbox), "x", CALLS);
-        assert!(
-            dir(&sandbox)
-                .compress(&file(&sandbox, "events.1.jsonl"))
-                .unwrap()
-        );
+        let part = file(&sandbox, "events.1.jsonl");
+        let compressed = dir(&sandbox).journal().compress(&part).unwrap();
+        assert_eq!(compressed, Compression::Done);
         check(doctor(&sandbox), &[]);
         damage(&sandbox, how);
         let path = file(&sandbox, "events.1.jsonl.zst");
@@ -679,7 +679,7 @@ fn killed_at_any_moment_no_event_is_missing_or_there_twice() {
     let sandbox = over(2);
     // So large that it takes a while.
     let big = dir(&sandbox);
-    assert!(big.rotate(0).unwrap());
+    assert_eq!(big.journal().rotate(0).unwrap(), Rotation::Done);
     add(&big, "big", 2000);
     age(&sandbox, 8);
     let keep = |path: PathBuf| {
@@ -687,7 +687,7 @@ fn killed_at_any_moment_no_event_is_missing_or_there_twice() {
         (path, bytes)
     };
     let fresh: Vec<_> = files(&sandbox).into_iter().map(keep).collect();
-    assert!(dir(&sandbox).put_aside().unwrap());
+    assert_eq!(dir(&sandbox).journal().put_aside().unwrap(), Rotation::Done);
     let aside: Vec<_> = files(&sandbox).into_iter().map(keep).collect();
     let (expected, last) = (ids(&sandbox), dir(&sandbox).last_activity());
     let mut seen = BTreeSet::new();

@@ -53,7 +53,7 @@ fn append_worker() {
     let state = State::open(&places).unwrap().unwrap();
     let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
-        let appended = session.append(&record(name, number)).unwrap();
+        let appended = session.journal().append(&record(name, number)).unwrap();
         assert!(matches!(appended, Appended::Done { .. }));
         acknowledge(number);
     }

@@ -81,7 +81,7 @@ impl Races {
 
     fn resume(&self, id: &SessionId) {
         let event = self.event(id, "SessionStart", clock::now());
-        self.state.session(id).append(&event).unwrap();
+        self.state.session(id).journal().append(&event).unwrap();
         roster::join(&self.state, id, &self.project, Some(&self.client)).unwrap();
     }
 
@@ -90,7 +90,7 @@ impl Races {
         let now = clock::now();
         let append = |name| {
             let event = self.event(id, name, now);
-            self.state.session(id).append(&event).unwrap();
+            self.state.session(id).journal().append(&event).unwrap();
         };
         let note = |reason: &str| {
             let change = |record: &Record| {

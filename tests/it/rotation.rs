@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use ccsession::model::Event;
-use ccsession::store::journal::Damage;
+use ccsession::store::journal::{Damage, Rotation};
 use ccsession::store::write::Appended;
 use ccsession::store::{Places, State};
 use serde_json::{Value, json};
@@ -198,7 +198,7 @@ fn a_reader_that_opens_files_while_they_are_exchanged_has_each_once_and_in_order
         let dir = state.session(&id.parse().unwrap());
         let done = AtomicBool::new(false);
         let read = || {
-            let mut read = dir.events().unwrap();
+            let mut read = dir.journal().events().unwrap();
             let ids: Vec<String> = read
                 .by_ref()
                 .filter_map(|event| event.tool_use_id)
@@ -218,8 +218,8 @@ fn a_reader_that_opens_files_while_they_are_exchanged_has_each_once_and_in_order
                 }
             });
             for number in 0..events {
-                dir.append(&record("w", number)).unwrap();
-                assert!(dir.rotate(0).unwrap());
+                dir.journal().append(&record("w", number)).unwrap();
+                assert_eq!(dir.journal().rotate(0).unwrap(), Rotation::Done);
             }
             done.store(true, Ordering::Relaxed);
         });
@@ -240,10 +240,10 @@ fn rotate_worker() {
     let state = state(PathBuf::from(dir));
     let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
-        match session.append(&record(name, number)).unwrap() {
+        match session.journal().append(&record(name, number)).unwrap() {
             Appended::Done { size_before } if size_before >= LIMIT => {
                 if let Ok(_lock) = state.lock(Duration::ZERO) {
-                    session.rotate(LIMIT).unwrap();
+                    let _ = session.journal().rotate(LIMIT).unwrap();
                 }
             }
             Appended::Done { .. } => {}

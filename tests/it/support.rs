@@ -127,7 +127,8 @@ impl Sandbox {
             config: None,
         };
         let state = State::open(&places).unwrap().unwrap();
-        state.session(&id.parse().unwrap()).events().unwrap()
+        let dir = state.session(&id.parse().unwrap());
+        dir.journal().events().unwrap()
     }
 
     pub(crate) fn record(&self, id: &str) -> Value {

@@ -10,8 +10,8 @@ use super::{Archived, each_record};
 use crate::lifecycle::transcript::ClientFile;
 use crate::model::archive::{Kind, Part};
 use crate::model::redact::Redactor;
+use crate::store::journal::compressed::DecompressedFile;
 use crate::store::lines::Lines;
-use crate::store::packed::Unpacked;
 use crate::store::{Error, Result};
 
 /// How much of a transcript is read at once.
@@ -130,7 +130,7 @@ fn file_that_goes_on<'a>(files: &'a [ClientFile], part: &Part) -> Result<Option<
 
 fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
     match opened(archived, part)? {
-        Some((_unpacked, mut lines)) => keys(&mut lines, false),
+        Some((_decompressed, mut lines)) => keys(&mut lines, false),
         None => Ok(HashSet::new()),
     }
 }
@@ -139,19 +139,22 @@ fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
 ///
 /// # Errors
 /// [`Error`] where it cannot be decompressed.
-pub(super) fn opened(archived: &Archived, part: &Part) -> Result<Option<(Unpacked, Lines)>> {
+pub(super) fn opened(
+    archived: &Archived,
+    part: &Part,
+) -> Result<Option<(DecompressedFile, Lines)>> {
     if part.bytes == 0 {
         return Ok(None);
     }
     let path = archived.archive.part_path(&part.name);
-    let Some(unpacked) = Unpacked::of(&path)? else {
+    let Some(decompressed) = DecompressedFile::of(&path)? else {
         return Err(Error::Content {
             path,
             why: "it is missing, or not compressed".to_owned(),
         });
     };
-    let lines = Lines::open(unpacked.path())?;
-    Ok(lines.map(|lines| (unpacked, lines)))
+    let lines = Lines::open(decompressed.path())?;
+    Ok(lines.map(|lines| (decompressed, lines)))
 }
 
 /// What tells the records of a transcript apart: their ids, and of those without one their text. What is not whole at the end is

@@ -34,8 +34,9 @@ pub(super) struct Last {
 /// The sessions of which a hook has recorded something, the last one first, each with when that was.
 fn recorded(state: &State) -> Vec<(Timestamp, SessionId)> {
     let written = |id: SessionId| {
-        let journal = state.session(&id).journal();
-        Some((file::look(&journal).ok()??.meta.modified, id))
+        let dir = state.session(&id);
+        let found = file::look(dir.journal().path()).ok()??;
+        Some((found.meta.modified, id))
     };
     // What cannot be listed is said by whoever checks that place.
     let ids = state.session_ids().into_iter().flatten();
@@ -52,7 +53,7 @@ pub(super) fn last(state: &State) -> Option<Last> {
 }
 
 fn has_hook_event(state: &State, id: &SessionId) -> bool {
-    let events = state.session(id).events();
+    let events = state.session(id).journal().events();
     events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
 }
 

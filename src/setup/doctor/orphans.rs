@@ -85,7 +85,7 @@ impl Orphans {
     ) -> Result<()> {
         let path = || dir.path().to_owned();
         let is_there = |path: &Path| matches!(file::look(path), Ok(Some(_)));
-        let has_events = is_there(&dir.journal()) || is_there(&dir.imported());
+        let has_events = is_there(dir.journal().path()) || is_there(&dir.imported());
         match dir.record() {
             Err(err) => self.unreadable.push(err.to_string()),
             Ok(None) if has_events => self.without_record.push(path()),

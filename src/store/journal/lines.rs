@@ -1,37 +1,32 @@
-//! The journal: JSON Lines, appended to by many processes at once, never locked, never truncated.
-//!
-//! Each record is one `write(2)` of `\n{…}\n`. A process that is killed inside its write leaves a fragment in the middle
-//! of the file; the leading line break keeps the next record off it. Readers skip blank lines and count what is torn.
-//!
-//! A journal that outgrows its limit goes on in a new file ([`super::SessionDir::rotate`]), and full files are compressed
-//! some day ([`super::packed`]). Readers see one stream.
+//! The lines of a journal's files as one stream, and what is damaged in it.
 
 use std::io::{ErrorKind, Read};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
-use super::error::Result;
-use super::file;
-use super::packed::Source;
+use super::compressed::Source;
 use crate::model::event::BadLine;
 use crate::model::{Event, Line};
+use crate::store::error::Result;
+use crate::store::file;
 
 /// The longest line that is read; a longer one counts as torn.
 const MAX_LINE: usize = 1 << 20;
 /// How much is read at once: what a processor keeps close.
 const PIECE: usize = 64 * 1024;
 
-/// Reads one file of events from its start; no events where there is none.
+/// Reads one file of lines from its start. A file that does not exist has none.
 ///
 /// # Errors
-/// [`super::Error::Unsafe`] where the file is not ours alone, [`super::Error::Io`] where it cannot be opened.
-pub fn read(path: &Path) -> Result<Events> {
+/// [`Error::Unsafe`](crate::store::Error::Unsafe) where the file is not ours alone, [`Error::Io`](crate::store::Error::Io)
+/// where it cannot be opened.
+pub(in crate::store) fn of_file(path: &Path) -> Result<Lines> {
     let file = file::open_own(path)?.map(Source::Plain);
-    Ok(Events::of(Lines::of(file.into_iter().collect())))
+    Ok(Lines::of(file.into_iter().collect()))
 }
 
-/// A line as it is written: a line break before it and one after.
-pub(super) fn framed(line: &[u8]) -> Vec<u8> {
+/// Returns a line as it is written: with a line break before it and one after.
+pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(line.len() + 2);
     bytes.push(b'\n');
     bytes.extend_from_slice(line);
@@ -131,6 +126,12 @@ impl Lines {
         }
     }
 
+    /// Reads this file too, after the others.
+    pub(in crate::store) fn and(mut self, file: Option<Source>) -> Self {
+        self.files.splice(0..0, file);
+        self
+    }
+
     /// Notes that these files are not there.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
@@ -157,7 +158,7 @@ impl Lines {
                 is_cut = size > left;
                 // The byte before tells whether a line starts here. One that is damaged says so again when it is read.
                 match file.skip((size - left).saturating_sub(1)) {
-                    Err(err) if !file.is_packed() => return Err(err),
+                    Err(err) if !file.is_compressed() => return Err(err),
                     _ => {}
                 }
                 break;
@@ -263,7 +264,7 @@ impl Lines {
                     self.end += read;
                     return Some(());
                 }
-                Err(_) if self.files.last().is_some_and(Source::is_packed) => {
+                Err(_) if self.files.last().is_some_and(Source::is_compressed) => {
                     self.damage.unreadable += 1;
                     // What it broke off in is no line of its own.
                     self.is_cut = true;
@@ -299,7 +300,8 @@ pub struct Events {
 }
 
 impl Events {
-    pub(super) fn of(lines: Lines) -> Self {
+    /// Reads the events of `lines`.
+    pub(in crate::store) fn of(lines: Lines) -> Self {
         Self { lines }
     }
 

@@ -1,0 +1,285 @@
+//! Full parts of a journal that are compressed: how one is made, and how any part is opened. What reads them does not
+//! know which it has.
+//!
+//! Hooks rotate journals, and neither compress nor decompress one: their state directory has no [`Decompressor`]
+//! ([`State::open_plain`](crate::store::State::open_plain)), so that they link nothing that could. A compressed part is
+//! unreadable to them, like a damaged one.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::store::error::{Error, Result};
+use crate::store::file;
+#[cfg(feature = "cli")]
+use crate::store::write::Growing;
+
+#[cfg(feature = "cli")]
+pub use with_zstd::DecompressedFile;
+#[cfg(feature = "cli")]
+pub(super) use with_zstd::{compress, size};
+
+/// The ending that the name of a compressed part has besides that of the plain one.
+pub(super) const ENDING: &str = ".zst";
+/// Why a file is unreadable of which not even the beginning is as it should be.
+const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
+
+/// Opens a compressed file: returns its content, and the length in bytes that the file states for it, if it states one.
+pub(in crate::store) type Decompressor = fn(File) -> io::Result<(Content, Option<u64>)>;
+/// The content of a compressed file, decompressed as it is read.
+pub(in crate::store) type Content = Box<dyn Read + Send>;
+
+/// The decompressor of this build, if it has one. A hook must not name it: then it would link the library.
+#[cfg(feature = "cli")]
+pub(in crate::store) const DECOMPRESSOR: Option<Decompressor> = Some(with_zstd::decompress);
+/// The decompressor of this build, if it has one. A hook must not name it: then it would link the library.
+#[cfg(not(feature = "cli"))]
+pub(in crate::store) const DECOMPRESSOR: Option<Decompressor> = None;
+
+/// Returns whether the file at `path` has the name of a compressed one.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .ends_with(ENDING.as_bytes())
+}
+
+/// A file of a journal, compressed or not, from where it is read on.
+pub(in crate::store) enum Source {
+    /// As it was written.
+    Plain(File),
+    /// Compressed: its content, and the length that the file states for it.
+    Compressed(Content, u64),
+    /// Compressed, and damaged from its beginning, or there is no decompressor.
+    Unreadable,
+}
+
+impl Source {
+    /// Opens the file at `path`, through `decompressor` if it is compressed. Returns nothing where there is no file.
+    ///
+    /// # Errors
+    /// As [`file::open_own`].
+    pub(super) fn open(path: &Path, decompressor: Option<Decompressor>) -> Result<Option<Self>> {
+        let Some(file) = file::open_own(path)? else {
+            return Ok(None);
+        };
+        if !is_compressed(path) {
+            return Ok(Some(Self::Plain(file)));
+        }
+        let opened = decompressor.map(|open| open(file)).transpose();
+        Ok(Some(
+            match opened.map_err(Error::io("decompress", path))? {
+                Some((content, Some(size))) => Self::Compressed(content, size),
+                Some((_, None)) | None => Self::Unreadable,
+            },
+        ))
+    }
+
+    /// Returns whether it is compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
+    /// Returns how many bytes can be read of it, or nothing where the file does not state it.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub(super) fn size(&self) -> io::Result<Option<u64>> {
+        match self {
+            Self::Plain(file) => Ok(Some(file.metadata()?.len())),
+            Self::Compressed(_, size) => Ok(Some(*size)),
+            Self::Unreadable => Ok(None),
+        }
+    }
+
+    /// Skips the first `bytes` bytes of one that was not read yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read up to there.
+    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
+            Self::Compressed(..) | Self::Unreadable => {
+                io::copy(&mut self.take(bytes), &mut io::sink()).map(drop)
+            }
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file::read_some(file, room),
+            Self::Compressed(content, _) => file::read_some(content, room),
+            Self::Unreadable => Err(io::Error::other(NO_SIZE)),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(file) => f.debug_tuple("Plain").field(file).finish(),
+            Self::Compressed(_, size) => f.debug_tuple("Compressed").field(size).finish(),
+            Self::Unreadable => f.write_str("Unreadable"),
+        }
+    }
+}
+
+/// What became of a part that was to be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+#[cfg(feature = "cli")]
+pub enum Compression {
+    /// It is compressed, and the original is removed.
+    Done,
+    /// Something was written to it meanwhile: both are there, and the original is authoritative.
+    Changed,
+    /// There is none, or another process removed it.
+    Absent,
+}
+
+#[cfg(feature = "cli")]
+mod with_zstd {
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+
+    use zstd::stream::read::Decoder;
+    use zstd::stream::write::Encoder;
+    use zstd::zstd_safe::get_frame_content_size;
+
+    use super::*;
+    use crate::store::file::Meta;
+    use crate::store::write;
+
+    /// How hard to compress: the library's usual level.
+    const LEVEL: i32 = 3;
+    /// How many bytes at most the header of a compressed file has, which states the length.
+    const HEAD: usize = 18;
+    /// How much is compared at once.
+    const PIECE: usize = 256 * 1024;
+
+    /// As [`Decompressor`].
+    pub(super) fn decompress(file: File) -> io::Result<(Content, Option<u64>)> {
+        let (mut head, mut length) = ([0; HEAD], 0);
+        while length < HEAD {
+            match file.read_at(head.get_mut(length..).unwrap_or_default(), length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(err),
+            }
+        }
+        let size = get_frame_content_size(head.get(..length).unwrap_or_default());
+        let content = Decoder::new(file)?;
+        Ok((Box::new(content), size.ok().flatten()))
+    }
+
+    /// Returns the length of the compressed part at `path` once it is decompressed, or nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Source::open`], and [`Error::Content`] where the file does not state it.
+    pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
+        let Some(source) = Source::open(path, DECOMPRESSOR)? else {
+            return Ok(None);
+        };
+        let size = source.size().map_err(Error::io("inspect", path))?;
+        size.map(Some).ok_or_else(|| Error::Content {
+            path: path.to_owned(),
+            why: NO_SIZE.to_owned(),
+        })
+    }
+
+    /// Compresses `plain` into `compressed`, keeping its modification time, and removes the original. Nobody may write to
+    /// `plain` any more.
+    ///
+    /// One of the two is there and whole at every moment, whenever the process is killed. Where both are, they have the same
+    /// content, and `plain` is authoritative. It is removed once the other one has been synced, decompressed and compared
+    /// byte by byte.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] where it reads otherwise than it was written. Then `plain` is
+    /// unchanged, and no temporary file is left.
+    pub(in crate::store) fn compress(plain: &Path, compressed: &Path) -> Result<Compression> {
+        let Some((file, stat)) = file::opened_own(plain)? else {
+            return Ok(Compression::Absent);
+        };
+        let before = Meta::from(&stat);
+        let mut growing = Growing::beside(compressed)?;
+        let written = write_compressed(&file, before.size, growing.file());
+        written.map_err(Error::io("compress", plain))?;
+        if !is_same(&growing, &file).map_err(Error::io("compare", plain))? {
+            return Err(Error::Content {
+                path: plain.to_owned(),
+                why: "it reads otherwise once it is compressed, or is being written to".to_owned(),
+            });
+        }
+        growing.set_modified(before.modified)?;
+        growing.sync()?;
+        growing.replace(compressed)?;
+        write::sync_dir(compressed.parent().unwrap_or(compressed))?;
+        // A process that opened it while it was the journal may have written to it until now.
+        if file::look(plain)?.map(|found| found.meta) != Some(before) {
+            return Ok(Compression::Changed);
+        }
+        Ok(match write::remove(plain)? {
+            true => Compression::Done,
+            false => Compression::Absent,
+        })
+    }
+
+    fn write_compressed(plain: &File, size: u64, compressed: &mut File) -> io::Result<()> {
+        let mut encoder = Encoder::new(compressed, LEVEL)?;
+        encoder.set_pledged_src_size(Some(size))?;
+        encoder.include_checksum(true)?;
+        io::copy(&mut plain.take(size), &mut encoder)?;
+        encoder.finish()?.flush()
+    }
+
+    /// Returns whether the content of the compressed file is that of the plain one.
+    fn is_same(compressed: &Growing, mut plain: &File) -> io::Result<bool> {
+        plain.rewind()?;
+        let (mut content, _) = decompress(compressed.reopened()?)?;
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        loop {
+            one.clear();
+            other.clear();
+            (&mut content).take(PIECE as u64).read_to_end(&mut one)?;
+            plain.take(PIECE as u64).read_to_end(&mut other)?;
+            if one != other {
+                return Ok(false);
+            }
+            if one.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// A compressed part's content in a temporary file beside it, for callers that need a file. Dropping it removes the file.
+    #[derive(Debug)]
+    pub struct DecompressedFile {
+        growing: Growing,
+    }
+
+    impl DecompressedFile {
+        /// Decompresses the part at `path`. Returns nothing where it is not compressed, or does not exist.
+        ///
+        /// # Errors
+        /// As [`file::open_own`], and where it is damaged or there is no room for it.
+        pub fn of(path: &Path) -> Result<Option<Self>> {
+            let Some(mut source) = Source::open(path, DECOMPRESSOR)?.filter(Source::is_compressed)
+            else {
+                return Ok(None);
+            };
+            let mut growing = Growing::beside(path)?;
+            let copied = io::copy(&mut source, growing.file());
+            copied.map_err(Error::io("decompress", path))?;
+            Ok(Some(Self { growing }))
+        }
+
+        /// Returns where the file is.
+        pub fn path(&self) -> &Path {
+            self.growing.path()
+        }
+    }
+}

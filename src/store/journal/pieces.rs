@@ -1,0 +1,47 @@
+//! The files of a session's events as an archive takes them: as they were before any of them was compressed.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::compressed::{DECOMPRESSOR, Source};
+use crate::model::Timestamp;
+use crate::store::error::{Error, Result};
+
+/// A file of a session's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// Where it was before it was put aside and compressed.
+    pub name: PathBuf,
+    /// How many bytes it had then.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+impl Piece {
+    /// Counts its lines, blank ones too. A file that does not exist any more has none.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`], [`Error::Io`], also where it is compressed and damaged.
+    pub fn count_lines(&self) -> Result<u64> {
+        let Some(mut source) = Source::open(&self.path, DECOMPRESSOR)? else {
+            return Ok(0);
+        };
+        let mut piece = vec![0; 64 * 1024];
+        let (mut count, mut is_unfinished) = (0, false);
+        loop {
+            match io::Read::read(&mut source, &mut piece) {
+                Ok(0) => return Ok(count + u64::from(is_unfinished)),
+                Ok(read) => {
+                    let read = piece.get(..read).unwrap_or_default();
+                    count += memchr::memchr_iter(b'\n', read).count() as u64;
+                    is_unfinished = read.last() != Some(&b'\n');
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(Error::io("read", &self.path)(err)),
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The end of one journal while it grows: each look gives the lines that have come since the last one. A file that was
+//! rotated is found again by its identity, so that no line is lost and none comes twice.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use super::Journal;
+use super::compressed::{Decompressor, Source, is_compressed};
+use crate::store::error::{Error, Result};
+use crate::store::file::{self, Meta};
+use crate::store::lines::{Found, Lines, Position};
+
+/// How many files of a journal are looked at. A process that opened one before it was rotated writes to it once more, a
+/// moment later.
+const MAX_PARTS: usize = 4;
+
+/// One session's journal, from a place in it on.
+#[derive(Debug)]
+pub(in crate::store) struct Tail {
+    journal: Journal,
+    /// The files that are followed, the oldest first: the last one is the journal, or was at the last look.
+    parts: Vec<Part>,
+}
+
+/// One file of a journal.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    identity: (u64, u64),
+    place: Place,
+    /// As it was when it was last read to its end.
+    read: Option<Meta>,
+}
+
+/// Where reading goes on.
+#[derive(Debug)]
+enum Place {
+    /// Where the line begins that this byte is in.
+    Near(u64),
+    /// Where the line begins that is so many bytes before the end, in a compressed part.
+    BeforeEnd(u64),
+    /// Where it ended.
+    After(Position),
+}
+
+impl Tail {
+    /// Follows the journal from its beginning.
+    pub(in crate::store) fn at_start(journal: &Journal) -> Self {
+        Self {
+            journal: journal.clone(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Follows the journal from its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::store::Error::Io).
+    pub(in crate::store) fn at_end(journal: &Journal) -> Result<Self> {
+        let mut tail = Self::at_start(journal);
+        let path = journal.path().to_owned();
+        if let Some(found) = file::look(&path)? {
+            tail.parts.push(Part {
+                read: Some(found.meta),
+                ..Part::before_end(path, found.meta, 0)
+            });
+        }
+        Ok(tail)
+    }
+
+    /// Follows the journal from `bytes` bytes before its end, and before that of the full part before it. An empty file, as
+    /// there is after the journal was put aside, does not count.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::store::Error::Io).
+    pub(in crate::store) fn ending(journal: &Journal, bytes: u64) -> Result<Self> {
+        let mut tail = Self::at_start(journal);
+        let path = journal.path().to_owned();
+        if let Some(found) = file::look(&path)? {
+            let mut before = journal.parts.before(found.meta.identity)?;
+            let wanted = if found.meta.size == 0 { 2 } else { 1 };
+            let parts = before.split_off(before.len().saturating_sub(wanted));
+            let parts = parts.into_iter().chain([(path, found.meta)]);
+            tail.parts = parts
+                .map(|(path, meta)| Part::before_end(path, meta, bytes))
+                .collect();
+        }
+        Ok(tail)
+    }
+
+    /// Gives `reader` each line that has come since the last look, without its line break.
+    ///
+    /// # Errors
+    /// As [`file::open_own`].
+    pub(in crate::store) fn look(&mut self, reader: &mut impl FnMut(&[u8])) -> Result<()> {
+        self.follow_rotation()?;
+        for part in &mut self.parts {
+            part.read_on(self.journal.decompressor, reader)?;
+        }
+        let surplus = self.parts.len().saturating_sub(MAX_PARTS);
+        self.parts.drain(..surplus);
+        Ok(())
+    }
+
+    /// Finds the journal again where another file has its name now.
+    fn follow_rotation(&mut self) -> Result<()> {
+        let path = self.journal.path().to_owned();
+        let Some(found) = file::look(&path)? else {
+            return Ok(());
+        };
+        let newest = found.meta.identity;
+        let last = self.parts.last_mut();
+        if last.as_ref().is_some_and(|last| last.identity == newest) {
+            return Ok(());
+        }
+        let mut rotated = self.journal.parts.before(newest)?.into_iter();
+        if let Some(last) = last {
+            match rotated.find(|(_, meta)| meta.identity == last.identity) {
+                Some((path, _)) => last.path = path,
+                // Another journal: the session was forgotten and has come again.
+                None => self.parts.clear(),
+            }
+        }
+        let between = rotated.map(|(path, meta)| Part::new(path, meta.identity));
+        self.parts.extend(between);
+        self.parts.push(Part::new(path, newest));
+        Ok(())
+    }
+}
+
+impl Part {
+    fn new(path: PathBuf, identity: (u64, u64)) -> Self {
+        Self {
+            path,
+            identity,
+            place: Place::Near(0),
+            read: None,
+        }
+    }
+
+    fn before_end(path: PathBuf, meta: Meta, bytes: u64) -> Self {
+        let place = match is_compressed(&path) {
+            true => Place::BeforeEnd(bytes),
+            false => Place::Near(meta.size.saturating_sub(bytes)),
+        };
+        Self {
+            place,
+            ..Self::new(path, meta.identity)
+        }
+    }
+
+    /// Reads the lines that have ended since the last time. A file that was rewritten is read from its start.
+    fn read_on(
+        &mut self,
+        decompressor: Option<Decompressor>,
+        reader: &mut impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let found = file::look(&self.path)?.map(|found| found.meta);
+        // Under this name may be another file already; the next look finds out.
+        let is_it = |meta: &Meta| meta.identity == self.identity;
+        if found == self.read || !found.as_ref().is_some_and(is_it) {
+            return Ok(());
+        }
+        if is_compressed(&self.path) {
+            self.read = found;
+            return self.read_compressed(decompressor, reader);
+        }
+        let Some(mut lines) = Lines::open(&self.path)?.filter(|lines| is_it(&lines.meta())) else {
+            return Ok(());
+        };
+        match &self.place {
+            Place::Near(offset) => lines.go_near(*offset)?,
+            Place::After(position) => drop(lines.go_on(position)?),
+            Place::BeforeEnd(_) => {}
+        }
+        loop {
+            match lines.next_line()? {
+                Some(Found::Line(line)) => reader(line),
+                Some(Found::TooLong) => {}
+                Some(Found::Unfinished(_)) | None => break,
+            }
+        }
+        self.read = Some(lines.meta());
+        self.place = Place::After(lines.position()?);
+        Ok(())
+    }
+
+    /// Reads the lines of a compressed part.
+    fn read_compressed(
+        &self,
+        decompressor: Option<Decompressor>,
+        reader: &mut impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let failed = Error::io("decompress", &self.path);
+        let Some(source) = Source::open(&self.path, decompressor)? else {
+            return Ok(());
+        };
+        let size = source.size().ok().flatten().unwrap_or(0);
+        let start = match self.place {
+            Place::BeforeEnd(bytes) => size.saturating_sub(bytes),
+            Place::Near(_) | Place::After(_) => 0,
+        };
+        let mut source = BufReader::new(source);
+        let (mut line, mut end) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            match source.read_until(b'\n', &mut line) {
+                Ok(0) => return Ok(()),
+                Ok(length) => end += length as u64,
+                Err(err) => return Err(failed(err)),
+            }
+            if end > start && line.pop_if(|last| *last == b'\n').is_some() {
+                reader(&line);
+            }
+        }
+    }
+}
