@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | [`model`] | what things are: ids, times, projects, events, records. Pure | nothing |
 //! | [`store`] | where they live: the only room that opens files, reads the clock and the environment | `model` |
-//! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `store` |
+//! | [`claude`] | what is known of Claude Code itself: its words, versions, settings, transcripts | `store` |
+//! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `claude` |
 //! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
 //! | `lifecycle` | what is done to sessions from outside: naming them, running a command as one, limits, cleanup | `identity` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod claude;
 pub mod hook;
 pub mod identity;
 pub mod model;

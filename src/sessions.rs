@@ -14,12 +14,12 @@
 
 use std::path::Path;
 
+#[cfg(feature = "cli")]
+use crate::claude::retention::{self, Keeping};
 use crate::identity::ladder::{self, Answer, Live, Question, Sight};
 #[cfg(feature = "cli")]
 use crate::lifecycle::cleanup;
 use crate::model::{Config, SessionId};
-#[cfg(feature = "cli")]
-use crate::setup::retention::{self, Keeping};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
 use crate::store::{Environment, Error, Places, Result, State, clock, config, project};

@@ -7,7 +7,7 @@
     reason = "sources of the hook, of which a part is used"
 )]
 
-use ccsession::model;
+use ccsession::{claude, model};
 
 #[path = "../../src/hook/body.rs"]
 mod body;

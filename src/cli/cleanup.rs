@@ -8,11 +8,11 @@ use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
+use crate::claude::retention::{self, Keeping, here};
 use crate::identity::liveness::Departure;
 use crate::lifecycle::cleanup::{self, Due, Mode, Pruned, Report};
 use crate::lifecycle::compression::Quiet;
 use crate::model::config::duration;
-use crate::setup::retention::{self, Keeping, here};
 use crate::store::clock;
 use crate::store::pointer::{Swept, Why};
 

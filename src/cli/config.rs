@@ -10,11 +10,11 @@ use super::context::Context;
 use super::output;
 use super::status::Status;
 use super::table::Table;
-use crate::lifecycle::transcript;
+use crate::claude::dirs::claude_dir;
+use crate::claude::retention::{self, Keeping};
 use crate::model::Config;
 use crate::model::config::Key;
 use crate::setup::programs;
-use crate::setup::retention::{self, Keeping};
 use crate::store::config::{Complaint, load};
 use crate::store::shown;
 
@@ -81,9 +81,7 @@ fn places(context: &Context) -> Vec<(&'static str, Option<PathBuf>)> {
         ("hooks", programs::hooks_dir(&context.env).ok()),
         (
             "claude",
-            transcript::claude_dir(&context.env)
-                .as_deref()
-                .map(Path::to_owned),
+            claude_dir(&context.env).as_deref().map(Path::to_owned),
         ),
     ]
 }

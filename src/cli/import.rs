@@ -11,9 +11,9 @@ use super::args::ImportArgs;
 use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
+use crate::claude::dirs::projects_dir;
 use crate::lifecycle::import::sources::{self, LeftOut, Sources};
 use crate::lifecycle::import::{self, Options, Report};
-use crate::lifecycle::transcript::projects_dir;
 use crate::store::env::Screen;
 use crate::store::{State, project, shown};
 

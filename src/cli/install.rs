@@ -10,13 +10,13 @@ use super::args::{InstallArgs, ScopeArg, UninstallArgs};
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
+use crate::claude::dirs::claude_dir;
+use crate::claude::retention::{self, Keeping, here};
+use crate::claude::settings::Reading;
+use crate::claude::versions::{OLDEST_TESTED, Version, events_for};
 use crate::identity::ladder::project_here;
-use crate::lifecycle::transcript;
-use crate::setup::client::{OLDEST_TESTED, Version, events_for};
-use crate::setup::client_settings::Reading;
 use crate::setup::diff::unified;
 use crate::setup::programs::{self, Client, Defect};
-use crate::setup::retention::{self, Keeping, here};
 use crate::setup::settings::{self, Change, Failure, Install, Run, Scope, Settings, resolved};
 use crate::store::config::load;
 use crate::store::{State, shown};
@@ -155,7 +155,7 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
         }
         return Ok(Status::Done);
     }
-    let claude_dir = transcript::claude_dir(&context.env);
+    let claude_dir = claude_dir(&context.env);
     let mut all = vec![here];
     all.extend(elsewhere.map(|install| {
         let scope = install.scope(claude_dir.as_deref());
@@ -232,7 +232,7 @@ fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<Sett
             "could not find Claude Code's directory: set HOME or CLAUDE_CONFIG_DIR",
         )
     };
-    let claude_dir = transcript::claude_dir(&context.env).ok_or_else(no_home)?;
+    let claude_dir = claude_dir(&context.env).ok_or_else(no_home)?;
     let (state, _) = context.state_or_fault();
     let path = scope.path(&claude_dir, &project_here(&context.env, state.as_ref())?);
     let settings = Settings::new(&context.env, path, scope, hooks_dir);

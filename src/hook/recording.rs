@@ -12,9 +12,10 @@ use serde_json::json;
 
 use super::wire::{Claim, Payload};
 use super::{Problem, detached};
+use crate::claude::words::{EndReason, StartSource};
 use crate::identity::client::{self, Told};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
-use crate::identity::liveness::{Judge, has_gone_process, is_moving_on};
+use crate::identity::liveness::{Judge, has_gone_process};
 use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::identity::roster::{self, Archiving, Left, Opened};
 use crate::model::event::{TRANSCRIPT, name};
@@ -260,13 +261,15 @@ impl Recording<'_> {
         // The record comes first: it is the one file that is synchronised, since a session that goes on after a power failure
         // needs it. A pointer does not outlive its client, and the next start writes it again.
         if let Some(state) = state {
-            if let ("clear" | "resume" | "fork", Some(client)) = (source.as_str(), &place.client) {
+            if let (StartSource::Clear | StartSource::Resume | StartSource::Fork, Some(client)) =
+                (StartSource::of(&source), &place.client)
+            {
                 self.previous = session_before(state, client, id);
             }
             self.journal(state, id, place, &source);
             self.join(state, id, place);
         }
-        if source == "compact" {
+        if StartSource::of(&source) == StartSource::Compact {
             self.refresh_pointer(state, id, place);
         } else {
             self.move_pointer(state, id, place, Move::ForStart);
@@ -429,7 +432,10 @@ impl Recording<'_> {
             .and_then(|client| client.owner.machine.clone())
             .or_else(process::machine);
         // A fork is made from what its process had before (`/branch`); of another process's it is not known.
-        if matches!(source, "clear" | "fork") {
+        if matches!(
+            StartSource::of(source),
+            StartSource::Clear | StartSource::Fork
+        ) {
             record.previous = self.previous.clone();
         }
         record.parent = client
@@ -462,7 +468,11 @@ impl Recording<'_> {
             self.done(removed);
         }
         let judge = Judge::new(state, &self.config, self.now);
-        judge.is_owned(id, is_moving_on(self.payload.text("reason").as_deref()))
+        let reason = self.payload.text("reason");
+        judge.is_owned(
+            id,
+            reason.is_some_and(|reason| EndReason::of(&reason).is_moving_on()),
+        )
     }
 
     /// Takes a session that ended off the live index: in the project that it is in, and in the one where it began.

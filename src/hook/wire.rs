@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 
 use super::body::{self, Bodies};
 use super::scan::{Member, Plan, Progress, Scan, Want};
+use crate::claude::messages::{
+    error_class, is_task_notification, is_word, notified_task, outcome_in,
+};
 use crate::model::event::{self, BatchCall};
 use crate::model::label::{self, label};
 use crate::model::redact::Redactor;
 use crate::model::text::without_last_word;
-use crate::model::wording::{
-    error_class, is_task_notification, is_word, notified_task, outcome_in,
-};
 use crate::model::{Capture, Event, SessionId};
 
 /// The longest id or name that is kept, in bytes of JSON text.

@@ -8,6 +8,7 @@ use rustix::stdio::stdin;
 
 use super::open_calls::recent_open_calls;
 use super::process::{self, Chain, Process, Viewpoint};
+use crate::claude::words::StartSource;
 use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, State, file};
@@ -123,5 +124,6 @@ fn is_elsewhere(state: &State, entry: &ProcessEntry, told: Told<'_>) -> bool {
         let mut owners = other.owner_list(process::runs).into_iter();
         owners.any(|owner| owner.is_process_of(&entry.owner))
     };
-    (told.source != "clear" || !recent_open_calls(&other).is_empty()) && has_not_left()
+    (StartSource::of(told.source) != StartSource::Clear || !recent_open_calls(&other).is_empty())
+        && has_not_left()
 }

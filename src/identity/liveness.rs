@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::open_calls::open_calls;
 use super::process::{self, Life, Viewpoint};
+use crate::claude::words::EndReason;
 use crate::model::line::{Kind, Line};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
@@ -330,6 +331,10 @@ fn ends_by_an_end(dir: &SessionDir) -> bool {
     hear_the_end(dir, LastWord::default()).end.is_some()
 }
 
+fn is_moving_on(reason: &str) -> bool {
+    EndReason::of(reason).is_moving_on()
+}
+
 /// The owners of a session, as they are found.
 #[derive(Default)]
 struct Owners {
@@ -350,11 +355,6 @@ enum End {
     Over,
     /// It went on to another session.
     MovedOn,
-}
-
-/// Whether the `reason` of a SessionEnd says that the client goes on, with another session.
-pub fn is_moving_on(reason: Option<&str>) -> bool {
-    matches!(reason, Some("clear" | "resume"))
 }
 
 /// The last word on a session's life, as its journal's lines and its record have it: whether it ended. A late event after
@@ -382,7 +382,9 @@ impl LastWord {
     /// Hears the journal's next line. Imported events are no word on a session's life.
     pub fn hear(&mut self, line: &Line<'_>) {
         match line.kind {
-            Kind::SessionEnd if is_moving_on(line.reason) => self.end = Some(End::MovedOn),
+            Kind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
+                self.end = Some(End::MovedOn)
+            }
             // A launcher that was killed right after its command ended has noted no end in the record.
             Kind::SessionEnd | Kind::RunEnd => self.end = Some(End::Over),
             Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart

@@ -32,8 +32,6 @@ const SHELLS: [&str; 13] = [
     "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh",
     "zsh",
 ];
-/// What Claude Code names its process, in its native builds and, on Linux, under Node.
-const CLIENT: &str = "claude";
 
 /// A process, told from another of the same pid by its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lifecycle::transcript::{self, AgentFile, ClientFile, MAX_META, Search, SessionFiles};
+use crate::claude::transcript::{self, AgentFile, ClientFile, MAX_META, Search, SessionFiles};
 use crate::lifecycle::usage;
 use crate::model::archive::{Copied, Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;

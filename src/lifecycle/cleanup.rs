@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::claude::dirs::claude_dir;
+use crate::claude::transcript::{self, Search};
 use crate::identity::liveness::{Departure, Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::identity::roster::{self, Archiving, Left};
 use crate::lifecycle::archive::{self, Order, Refusal, archive};
 use crate::lifecycle::compression::{self, Quiet};
 use crate::lifecycle::endangered::endangered;
-use crate::lifecycle::transcript::Search;
-use crate::lifecycle::{ending, lease, limits, transcript, usage};
+use crate::lifecycle::{ending, lease, limits, usage};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::archive_queue::{self, QueueEntry};
@@ -345,7 +346,7 @@ impl Sweep<'_> {
 
     /// Removes the temporary files that an install, a restore or a hook has left in other programs' folders when it was killed.
     fn sweep_clients_folders(&self, report: &mut Report) {
-        let claude = transcript::claude_dir(self.env);
+        let claude = claude_dir(self.env);
         let below = |name: &str| {
             let folder = claude.as_ref().map(|claude| claude.join(name));
             let names = folder.iter().flat_map(|folder| file::names(folder));

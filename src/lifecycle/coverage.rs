@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::transcript::line::{Line, Message, blocks};
-use super::transcript::{self, Search, records};
+use crate::claude::transcript::line::{Line, Message, blocks};
+use crate::claude::transcript::{self, Search, records};
 use crate::model::{Event, Record, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, Result, SessionDir};

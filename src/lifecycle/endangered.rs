@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::archive;
-use super::transcript::{self, SessionFiles};
+use crate::claude::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;

@@ -25,7 +25,9 @@ pub use reading::Skipped;
 use reading::{Facts, Reading};
 use sources::{LeftOut, Source, Sources};
 
-use crate::lifecycle::{transcript, usage};
+use crate::claude::transcript;
+use crate::claude::words::StartSource;
+use crate::lifecycle::usage;
 use crate::model::event::TRANSCRIPT;
 use crate::model::label::session_name;
 use crate::model::record::Head;
@@ -123,7 +125,7 @@ pub fn run(
 fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
-        Some("fork") => true,
+        Some(word) if StartSource::of(word) == StartSource::Fork => true,
         // An import has seen whose lines it begins with.
         Some(TRANSCRIPT) => record.previous.is_some(),
         _ => false,

@@ -13,5 +13,4 @@ pub mod lease;
 pub mod limits;
 pub mod purpose;
 pub mod run;
-pub mod transcript;
 pub mod usage;

@@ -6,7 +6,6 @@
 
 mod bystander;
 mod child;
-mod claude;
 mod program;
 
 pub use bystander::{VERB as LISTEN, listen};
@@ -19,6 +18,7 @@ use std::io;
 use std::path::Path;
 
 use self::bystander::Bystander;
+use crate::claude::{arguments, transcript};
 use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
@@ -26,7 +26,6 @@ use crate::identity::roster::{self, Archiving};
 use crate::lifecycle::lease::{self, Taking};
 use crate::lifecycle::limits::{self, Full};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::transcript;
 use crate::model::event::{self, name};
 use crate::model::purpose::MAX_TEXT;
 use crate::model::text::one_line;
@@ -182,8 +181,8 @@ pub fn run(
     order: &Order,
     complain: &dyn Fn(&Error),
 ) -> Result<Outcome, Refusal> {
-    let is_client = claude::is_client(&order.command);
-    if let Some(option) = claude::own_choice(&order.command).filter(|_| is_client) {
+    let is_client = arguments::is_client(&order.command);
+    if let Some(option) = arguments::own_choice(&order.command).filter(|_| is_client) {
         return Err(Refusal::OwnChoice(option));
     }
     // Before anything is there that a signal could leave behind.
@@ -193,7 +192,7 @@ pub fn run(
     // Not where the caller's client was started: that is the caller's own.
     let project = project::discover(&project::current_dir()?);
     let id = order.id.clone().unwrap_or_else(new_id);
-    if is_client && !claude::is_acceptable(&id) {
+    if is_client && !arguments::is_acceptable(&id) {
         return Err(Refusal::NoUuid(id));
     }
     let mut held = Held::take(surroundings, &state, &project, id.clone(), order, complain)?;
@@ -210,7 +209,7 @@ pub fn run(
     held.refuse_what_cannot_start(&order.command)?;
     held.begin(order)?;
     let command = if is_client {
-        claude::with_id(&order.command, &id, is_used)
+        arguments::with_id(&order.command, &id, is_used)
     } else {
         order.command.clone()
     };

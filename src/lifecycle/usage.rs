@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::transcript::line::{Line, MADE_UP, Member, Message};
-use super::transcript::{self, AgentFile, Search, SessionFiles, records};
+use crate::claude::transcript::line::{Line, MADE_UP, Member, Message};
+use crate::claude::transcript::{self, AgentFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, Timestamp};

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::line::Kind;
 use super::step::Step;
+use crate::claude::words::StartSource;
 
 /// How far the clock and the boot clock may drift apart, in microseconds. No two boots are so near to each other.
 const DRIFT: i64 = 1_000_000;
@@ -388,9 +389,12 @@ impl Joined {
 
 /// The role of an event of this kind and source.
 pub(super) fn role(kind: Kind, source: Option<&str>) -> Role {
-    match (kind, source) {
-        (Kind::SessionStart, Some("startup" | "clear" | "fork")) => Role::Birth,
-        (Kind::SessionStart, Some("compact")) => Role::GoesOn,
+    match (kind, source.map(StartSource::of)) {
+        (
+            Kind::SessionStart,
+            Some(StartSource::Startup | StartSource::Clear | StartSource::Fork),
+        ) => Role::Birth,
+        (Kind::SessionStart, Some(StartSource::Compact)) => Role::GoesOn,
         (Kind::SessionStart | Kind::RunStart, _) => Role::Start,
         (Kind::Other, _) => Role::Any,
         _ => Role::GoesOn,

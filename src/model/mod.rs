@@ -20,7 +20,6 @@ pub mod text;
 pub mod time;
 pub mod trace;
 pub mod usage;
-pub mod wording;
 
 pub use activity::{Activity, OpenActivity};
 pub use call::Call;

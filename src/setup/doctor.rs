@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::evidence::Last;
-use super::client::{self, Version};
 use super::programs::{self, Client, Defect};
-use super::retention::{self, Keeping, here};
 use super::settings::installs;
+use crate::claude::retention::{self, Keeping, here};
+use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
 use crate::model::config::Key;
 use crate::model::text::escaped;
@@ -123,10 +123,10 @@ fn client_found(client: Option<&Client>) -> Finding {
         );
     };
     let version = client.version;
-    if version < client::OLDEST_TESTED {
+    if version < versions::OLDEST_TESTED {
         let found = format!(
             "Claude Code {version} is older than {}",
-            client::OLDEST_TESTED
+            versions::OLDEST_TESTED
         );
         return Finding::fault("client", found, "update Claude Code");
     }

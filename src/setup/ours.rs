@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::client::{self, EXECUTABLES};
 use super::shell::{self, Variables};
+use crate::claude::commands;
+use crate::claude::versions::{self, EXECUTABLES};
 use crate::store::{Environment, file};
 
 /// The largest executable that is looked into.
@@ -66,10 +67,10 @@ impl Ours {
     pub fn with_gone<'c>(&self, commands: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
         let mut folders: BTreeMap<PathBuf, Vec<&'static str>> = BTreeMap::new();
         for (event, line) in commands {
-            let Some(path) = client::executable_of(line).map(PathBuf::from) else {
+            let Some(path) = commands::executable_of(line).map(PathBuf::from) else {
                 continue;
             };
-            let wanted = client::executable_for(event);
+            let wanted = versions::executable_for(event);
             let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
                 continue;
             };

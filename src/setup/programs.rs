@@ -6,8 +6,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::client::{EXECUTABLES, Version};
-use crate::lifecycle::transcript::claude_dir;
+use crate::claude::dirs::claude_dir;
+use crate::claude::versions::{EXECUTABLES, Version};
 use crate::model::text::escaped;
 use crate::store::places::libexec_dir;
 use crate::store::{Environment, Error, Result, file, project};

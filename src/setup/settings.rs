@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Version, command_for, events_for};
-use super::client_settings::Source;
 use super::edit::{self, Refusal, Undo, Uninstalled, Wanted};
 use super::ours::Ours;
+use crate::claude::commands::command_for;
+use crate::claude::settings::Source;
+use crate::claude::versions::{Registration, Version, events_for};
 use crate::model::{Project, Timestamp};
 use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::write::next::{Next, remove_or_empty};
@@ -310,7 +311,7 @@ impl Settings {
     }
 
     fn wanted(&self, version: Option<Version>) -> Vec<Wanted<'static>> {
-        let handler = |registration: super::client::Registration| {
+        let handler = |registration: Registration| {
             let (command, exec_form) = command_for(
                 &self
                     .hooks_dir

@@ -88,19 +88,6 @@ pub(super) fn is_wrapper(program: &str) -> bool {
     WRAPPERS.contains(&base(program)) || SHELLS.contains(&base(program))
 }
 
-/// Quotes a word of a command that is run without a shell, so that a shell reads it back. The client itself puts in where the
-/// project is.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    let plain = format!("'{}'", word.replace('\'', r"'\''"));
-    plain.replace(PROJECT, &format!("'\"{PROJECT}\"'"))
-}
-
-const PROJECT: &str = "${CLAUDE_PROJECT_DIR}";
-
 fn without_prefix(words: Vec<String>) -> Vec<String> {
     let is_prefix = |word: &String| KEYWORDS.contains(&word.as_str()) || is_assignment(word);
     words.into_iter().skip_while(is_prefix).collect()
@@ -282,6 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::claude::commands::quoted;
 
     struct Known;
 

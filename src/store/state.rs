@@ -117,7 +117,7 @@ impl State {
     /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only the CLI does.
     ///
     /// # Errors
-    /// [`Error::Locked`] after `patience`; else as [`SessionDir::record`] and [`SessionDir::replace_record`]: the old record
+    /// [`Error::Locked`] after `patience`; else as [`SessionDir::record`], or [`Error::Io`]: the old record
     /// stays.
     pub fn update_record(
         &self,
@@ -132,7 +132,7 @@ impl State {
     /// As [`Self::update_record`], for a caller that holds the lock.
     ///
     /// # Errors
-    /// As [`SessionDir::record`] and [`SessionDir::replace_record`]: the old record stays.
+    /// As [`SessionDir::record`], or [`Error::Io`]: the old record stays.
     pub fn update_record_locked(
         &self,
         _held: &Lock,

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use ccsession::claude::versions::{Version, events_for};
 use ccsession::model::Config;
 use ccsession::model::config::Key;
-use ccsession::setup::client::{Version, events_for};
 use serde_json::Value;
 
 use crate::support::Sandbox;

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ccsession::setup::client::{Version, events_for};
+use ccsession::claude::versions::{Version, events_for};
 use ccsession::setup::edit;
 use ccsession::setup::programs::version_of;
 use ccsession::setup::settings::{self, Scope, Settings};

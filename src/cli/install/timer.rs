@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
+use crate::claude::commands::command_for;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::status::{Status, refusal};
 use crate::model::text::escaped;
-use crate::setup::client::command_for;
 use crate::setup::diff::unified;
 use crate::setup::programs;
 use crate::setup::timer::{self, TIMER, Unit, plan};

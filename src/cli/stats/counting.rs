@@ -3,8 +3,9 @@
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
+use crate::claude::transcript;
 use crate::cli::gather::{Count, Heard};
-use crate::lifecycle::{transcript, usage};
+use crate::lifecycle::usage;
 use crate::model::activity::Agent;
 use crate::model::usage::ModelUsage;
 use crate::model::{SessionId, Timestamp, Usage};

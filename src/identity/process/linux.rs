@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::Process;
+use crate::claude::words::PROCESS_NAME;
 use crate::store::file;
 
 /// The kernel's boot id.
@@ -126,7 +127,7 @@ fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
         parent,
         group,
         start,
-        is_client: name == Some(super::CLIENT),
+        is_client: name == Some(PROCESS_NAME),
         is_shell: name.is_some_and(super::is_shell),
     })
 }

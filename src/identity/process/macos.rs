@@ -10,6 +10,7 @@ use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
 use sysctl::Sysctl;
 
 use super::Process;
+use crate::claude::words::PROCESS_NAME;
 
 /// A process that has ended and only waits for its parent to ask (`SZOMB`).
 const ZOMBIE: u32 = 5;
@@ -44,7 +45,7 @@ pub(super) fn process(pid: u32) -> Option<Process> {
                 .pbi_start_tvsec
                 .saturating_mul(1_000_000)
                 .saturating_add(info.pbi_start_tvusec),
-            is_client: is(&info.pbi_name, super::CLIENT) || is(&info.pbi_comm, super::CLIENT),
+            is_client: is(&info.pbi_name, PROCESS_NAME) || is(&info.pbi_comm, PROCESS_NAME),
             is_shell: super::SHELLS
                 .iter()
                 .any(|shell| is(&info.pbi_name, shell) || is(&info.pbi_comm, shell)),

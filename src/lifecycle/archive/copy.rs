@@ -11,8 +11,8 @@ use std::thread;
 
 use super::talk::{self, Heard, Note};
 use super::text;
-use crate::lifecycle::transcript::records;
-use crate::lifecycle::transcript::said::Told;
+use crate::claude::transcript::records;
+use crate::claude::transcript::said::Told;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::Lines;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::talk::hash;
 use super::{Archived, each_record};
-use crate::lifecycle::transcript::ClientFile;
+use crate::claude::transcript::ClientFile;
 use crate::model::archive::{Kind, Part};
 use crate::model::redact::Redactor;
 use crate::store::journal::compressed::DecompressedFile;

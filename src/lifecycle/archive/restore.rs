@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::Archived;
-use crate::lifecycle::transcript::projects_dir;
+use crate::claude::dirs::projects_dir;
 use crate::model::archive::{Kind, Part};
 use crate::store::archive::Archive;
 use crate::store::write::{self, Guest};

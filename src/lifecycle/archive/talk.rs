@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::text;
-use crate::lifecycle::transcript::said::{Queued, Said, Speaker, Told};
+use crate::claude::transcript::said::{Queued, Said, Speaker, Told};
 use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::archive::Writer;

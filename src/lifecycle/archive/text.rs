@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::lifecycle::transcript::line::{Block, Member, Message, blocks};
-use crate::lifecycle::transcript::said::{Said, Speaker, Told};
+use crate::claude::transcript::line::{Block, Member, Message, blocks};
+use crate::claude::transcript::said::{Said, Speaker, Told};
 use crate::model::call::State;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};

@@ -9,7 +9,11 @@ use super::calls::Ended;
 use super::claims::hash;
 use super::reading::Reading;
 use super::thread::{Asked, Thread};
-use crate::lifecycle::transcript::line::{
+use crate::claude::messages::{
+    denial, ended_tasks, error_class, is_clients_own_prompt, is_task_notification, is_word,
+    notified_task, outcome_in,
+};
+use crate::claude::transcript::line::{
     Attachment, Block, Compaction, Line, MADE_UP, Member, Message, Permission, ResultDetails,
     blocks, text_of,
 };
@@ -17,10 +21,6 @@ use crate::model::event::{self, Outcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
 use crate::model::redact::Redactor;
 use crate::model::text::without_last_word;
-use crate::model::wording::{
-    denial, ended_tasks, error_class, is_clients_own_prompt, is_task_notification, is_word,
-    notified_task, outcome_in,
-};
 use crate::model::{Capture, Event, Timestamp};
 
 /// How much of an input a label is made from, in bytes: what a hook keeps of it.

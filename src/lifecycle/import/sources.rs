@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::lifecycle::transcript::{AgentFile, agents_below, agents_beside, records};
+use crate::claude::transcript::{AgentFile, agents_below, agents_beside, records};
 use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::claims::hash;
 use super::merge::UNNAMED;
-use crate::lifecycle::transcript::line::{Line, Member};
-use crate::lifecycle::transcript::records;
+use crate::claude::transcript::line::{Line, Member};
+use crate::claude::transcript::records;
 use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::lines::{Found, Lines};

@@ -14,8 +14,9 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use super::Outcome;
 use super::bystander::Bystander;
-use super::{Outcome, claude};
+use crate::claude::arguments;
 use crate::identity::process::{self, Viewpoint};
 use crate::identity::roster;
 use crate::lifecycle::lease;
@@ -205,7 +206,7 @@ pub fn become_command(
 ) -> (io::Error, i32) {
     const NOT_FOUND: i32 = 127;
     const NOT_STARTED: i32 = 126;
-    let is_client = claude::is_client(command);
+    let is_client = arguments::is_client(command);
     if let Err(err) = enter(state, id, holder, is_client) {
         return (err, NOT_STARTED);
     }

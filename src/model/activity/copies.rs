@@ -1,6 +1,7 @@
 //! What tells an event from a copy of it: where hooks are registered more than once, each of them records it.
 
 use super::parts::{Agent, Prompt, Segment, TurnEnd};
+use crate::claude::words::StartSource;
 use crate::model::step::Step;
 use crate::model::trace::Trace;
 
@@ -64,7 +65,7 @@ pub(super) fn is_start_again(last: &Segment<'_>, source: Option<&str>, step: &St
     let is_open = last.ended.is_none() && !last.is_before_start;
     step.pid.is_some()
         && is_open
-        && source.is_some_and(|source| source != "compact")
+        && source.is_some_and(|source| StartSource::of(source) != StartSource::Compact)
         && last.source == source
         && step.at - last.began.at <= SAME_WHILE
 }

@@ -8,13 +8,13 @@ use super::copies::{SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, i
 use super::parts::{Activity, Agent, Compaction, Notified, Prompt, Run, TurnEnd};
 use super::running::{Running, Whose};
 use super::segments::Segments;
+use crate::claude::words::is_clients_own_agent;
 use crate::model::call::{Call, Closed, Moment, State};
 use crate::model::event::Outcome;
 use crate::model::line::Kind;
 use crate::model::step::{Batched, Span, Step};
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
-use crate::model::wording::is_clients_own_agent;
 
 /// How many of the last calls are looked through before the index of all.
 const NEAR: usize = 16;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::by_process::{ByProcess, is_of};
 use super::parts::Segment;
+use crate::claude::words::StartSource;
 use crate::model::call::Moment;
 use crate::model::line::Kind;
 use crate::model::step::Step;
@@ -27,7 +28,8 @@ impl<'a> Segments<'a> {
         if matches!(step.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn) {
             return;
         }
-        let is_start = step.kind == Kind::SessionStart && word != Some("compact");
+        let is_start = step.kind == Kind::SessionStart
+            && word.map(StartSource::of) != Some(StartSource::Compact);
         let last = self.all.len().checked_sub(1);
         let is_last = |place: &usize| {
             let segment = self.all.get(*place);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Finding;
-use crate::lifecycle::transcript::claude_dir;
-use crate::setup::client;
+use crate::claude::dirs::claude_dir;
+use crate::claude::versions;
 use crate::setup::programs;
 use crate::setup::settings::Install;
 use crate::store::file::{self, Look};
@@ -20,7 +20,7 @@ pub(super) fn examine(env: &Environment, installs: &[Install]) -> Vec<Finding> {
     let hooks = programs::hooks_dir(env).into_iter();
     let hooks = hooks.chain(installs.iter().map(|install| install.hooks_dir.clone()));
     let hooks = hooks.flat_map(|dir| {
-        let mut programs: Vec<PathBuf> = client::EXECUTABLES.map(|name| dir.join(name)).into();
+        let mut programs: Vec<PathBuf> = versions::EXECUTABLES.map(|name| dir.join(name)).into();
         programs.push(started_from(&dir));
         programs
     });

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Finding;
+use crate::claude::settings::{Reading, Source};
+use crate::claude::transcript::{self, AgentFile, line::Line};
+use crate::claude::versions::Version;
 use crate::lifecycle::coverage::{self, Coverage, is_of_hook};
-use crate::lifecycle::transcript::{self, AgentFile, line::Line};
 use crate::model::{SessionId, Timestamp};
-use crate::setup::client::Version;
-use crate::setup::client_settings::{Reading, Source};
 use crate::setup::settings;
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, State, file, shown, tombstones};

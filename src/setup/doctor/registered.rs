@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Finding, TOLERANT};
+use crate::claude::dirs::claude_dir;
+use crate::claude::retention::{self, USUAL_DAYS, here};
+use crate::claude::settings::{Disarmed, Document, Ignored, Read, Reading, Source};
+use crate::claude::versions::{Version, events_for};
 use crate::identity::ladder::project_here;
-use crate::lifecycle::transcript;
 use crate::model::Project;
 use crate::model::text::escaped;
-use crate::setup::client::{Version, events_for};
-use crate::setup::client_settings::{Disarmed, Document, Ignored, Read, Reading, Source};
 use crate::setup::ours::{Ours, Runs};
-use crate::setup::retention::{self, USUAL_DAYS, here};
 use crate::setup::settings::{self, Install, Scope};
 use crate::setup::{edit, programs};
 use crate::store::{Environment, State, file, shown};
@@ -48,11 +48,9 @@ pub(super) fn examine(
     state: Option<&State>,
     version: Option<Version>,
 ) -> Vec<Finding> {
-    let (Some(claude_dir), Ok(hooks_dir), Some(start)) = (
-        transcript::claude_dir(env),
-        programs::hooks_dir(env),
-        here(env),
-    ) else {
+    let (Some(claude_dir), Ok(hooks_dir), Some(start)) =
+        (claude_dir(env), programs::hooks_dir(env), here(env))
+    else {
         return vec![Finding::fault(
             "settings",
             "Claude Code's directory is not known",

@@ -1,10 +1,10 @@
 //! How long it is until the client deletes a transcript of which there is no archive, or one with less in it.
 
 use super::Finding;
+use crate::claude::retention::Keeping;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::endangered::{Endangered, endangered};
 use crate::model::Config;
-use crate::setup::retention::Keeping;
 use crate::store::{Environment, shown};
 
 /// How many sessions are named.

@@ -11,7 +11,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
-use crate::setup::shell::quoted;
+use crate::claude::commands::quoted;
 
 /// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
 pub(super) const HOOKS: &str = "hooks";

@@ -9,9 +9,9 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
 
-use ccsession::lifecycle::transcript::line::{Message, blocks, text_of};
-use ccsession::lifecycle::transcript::records;
-use ccsession::lifecycle::transcript::said::Told;
+use ccsession::claude::transcript::line::{Message, blocks, text_of};
+use ccsession::claude::transcript::records;
+use ccsession::claude::transcript::said::Told;
 use ccsession::model::activity::OpenActivity;
 use ccsession::model::archive::{Manifest, Stem};
 use ccsession::model::config::{Key, duration};

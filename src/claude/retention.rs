@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::client_settings::{self, files_of, project_files};
+use super::settings::{self, files_of, project_files};
 use crate::model::config::Key;
 use crate::store::config::{Loaded, Source};
 use crate::store::{Environment, Places, State, file, project, shown};
@@ -80,7 +80,7 @@ impl Keeping {
     /// As all settings say that are known: besides the user's those of the directory `here`, and of every directory on record.
     pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&State>) -> Self {
         let mut keeping = Self::of_client(env);
-        let is_managed = |said: &Said| said.path.starts_with(client_settings::MANAGED_DIR);
+        let is_managed = |said: &Said| said.path.starts_with(settings::MANAGED_DIR);
         if keeping.wish.as_ref().is_some_and(is_managed) {
             return keeping;
         }
@@ -108,13 +108,13 @@ impl Keeping {
 
 /// The number of days in the settings file at `path`, if it is one that is heeded. A number below zero, and what is no
 /// number, is as good as nothing. Zero is not: of the clients there are, some refuse it and others keep no transcript then.
-pub(super) fn said(path: &Path) -> Option<f64> {
+pub(crate) fn said(path: &Path) -> Option<f64> {
     let content = file::read_any(path, MAX_SETTINGS).ok()??;
     days_in(&content.bytes)
 }
 
 fn days_in(bytes: &[u8]) -> Option<f64> {
-    client_settings::number(bytes, KEY).filter(|days| *days >= 0.0 && days.is_finite())
+    settings::number(bytes, KEY).filter(|days| *days >= 0.0 && days.is_finite())
 }
 
 /// Where the clients of all sessions on record were started.

@@ -1,10 +1,10 @@
-//! What the client's own words say: of a failure, of a refusal, of a prompt that no person wrote. Hooks and transcripts
-//! have the same texts.
+//! What Claude Code's own messages mean: how a call failed or was refused, and which prompts no person wrote. Hooks and
+//! transcripts have the same texts.
 
 use std::borrow::Cow;
 
-use super::event::Outcome;
-use super::redact::redact;
+use crate::model::event::Outcome;
+use crate::model::redact::redact;
 
 /// What kind of failure it was. The text itself is the tool's output and stays out of the journal.
 pub fn error_class(error: &str) -> String {
@@ -64,32 +64,6 @@ pub fn outcome_in(text: &str) -> Option<Outcome> {
 /// that was broken off or left out was not refused.
 pub fn denial(kind: &str) -> Option<Outcome> {
     (!matches!(kind, "interrupted" | "cancelled")).then_some(Outcome::Denied)
-}
-
-/// Whether the client runs this subagent for itself, by the id that it gives it: `a`, what it does, and a number.
-pub fn is_clients_own_agent(id: &str) -> bool {
-    const LABELS: [&str; 16] = [
-        "compact",
-        "prompt_suggestion",
-        "side_question",
-        "session_memory",
-        "extract_memories",
-        "auto_dream",
-        "magic_docs",
-        "speculation",
-        "agent_summary",
-        "away_summary",
-        "rename",
-        "resume_cache_warm",
-        "plugin_model_fork",
-        "hook_agent",
-        "hook_prompt",
-        "insights",
-    ];
-    let label = id.strip_prefix('a').and_then(|rest| rest.rsplit_once('-'));
-    label.is_some_and(|(label, number)| {
-        LABELS.contains(&label) && number.bytes().all(|digit| digit.is_ascii_hexdigit())
-    })
 }
 
 /// Whether the client asks this of a subagent that it runs for itself, where no call of the model's asks it.

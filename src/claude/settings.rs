@@ -1,5 +1,5 @@
 //! Claude Code's settings as Claude Code reads them: which files it reads where it is started, which of them it ignores, and
-//! what the rest comes to for hooks. Reading is apart from editing: what may be changed is [`super::edit`]'s question.
+//! what the rest comes to for hooks. Reading is apart from editing: what may be changed is the question of `setup::edit`.
 //!
 //! [`Document::read`] and all below it are pure; [`Reading::of`] looks at the files.
 
@@ -17,7 +17,7 @@ use self::json::Json;
 use self::places::Places;
 pub use self::places::{MANAGED_DIR, files_of, project_files};
 use self::policy::Policy;
-use super::client::Version;
+use super::versions::Version;
 use crate::model::text::one_line;
 use crate::store::{Environment, file, shown};
 

@@ -258,7 +258,7 @@ fn has_value(options: &[String], word: &str) -> bool {
 }
 
 /// Whether this command is Claude Code, about to start a session.
-pub(super) fn is_client(command: &[OsString]) -> bool {
+pub(crate) fn is_client(command: &[OsString]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return false;
     };
@@ -280,7 +280,7 @@ pub(super) fn is_client(command: &[OsString]) -> bool {
 }
 
 /// The option by which the command says itself which session it wants, if it does.
-pub(super) fn own_choice(command: &[OsString]) -> Option<&'static str> {
+pub(crate) fn own_choice(command: &[OsString]) -> Option<&'static str> {
     let words = words(command.get(1..).unwrap_or_default());
     words.iter().find_map(|word| match word {
         Word::Option(name) => OWN.into_iter().find(|own| own == name),
@@ -289,13 +289,13 @@ pub(super) fn own_choice(command: &[OsString]) -> Option<&'static str> {
 }
 
 /// Whether the client takes this id: it takes only UUIDs.
-pub(super) fn is_acceptable(id: &SessionId) -> bool {
+pub(crate) fn is_acceptable(id: &SessionId) -> bool {
     uuid::Uuid::try_parse(id.as_str()).is_ok() && id.as_str().len() == 36
 }
 
 /// The command with the id given to it. The client refuses `--session-id` for an id that was ever used, and `--resume`
 /// for one that never was; a transcript is what it goes by.
-pub(super) fn with_id(command: &[OsString], id: &SessionId, is_used: bool) -> Vec<OsString> {
+pub(crate) fn with_id(command: &[OsString], id: &SessionId, is_used: bool) -> Vec<OsString> {
     let option = if is_used { "--resume" } else { "--session-id" };
     let mut with_id: Vec<OsString> = command.iter().take(1).cloned().collect();
     with_id.extend([option.into(), id.as_str().into()]);

@@ -6,8 +6,7 @@ use super::Manner;
 use super::json::Json;
 use super::schema::Shape;
 use super::schema::Shape::{Bool, List, Map, Object, OneOf, SomeText, Text};
-
-use crate::setup::shell::quoted;
+use crate::claude::commands::quoted;
 
 /// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
 const HOOKS: &str = "hooks";

@@ -17,6 +17,9 @@ use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, Result, SessionDir, file};
 use line::Line;
 
+use super::dirs::projects_dir;
+use super::words::StartSource;
+
 /// How deep below a session's folder its files are looked for.
 const MAX_DEPTH: usize = 4;
 /// The most bytes that are read of what the client noted of a subagent.
@@ -27,19 +30,6 @@ const MAX_BYTES: u64 = 4 << 30;
 const OPENING: usize = 20;
 /// The longest journal of which it is asked whether a client wrote to it: launchers alone write little.
 const SHORT: u64 = 1 << 20;
-
-/// Claude Code's own directory: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
-pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
-    let home = || dirs::home_dir().filter(|home| home.is_absolute());
-    env.claude_config_dir
-        .clone()
-        .or_else(|| Some(home()?.join(".claude")))
-}
-
-/// Where the client keeps transcripts: a folder for each directory that it was started in.
-pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
-    Some(claude_dir(env)?.join("projects"))
-}
 
 /// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
 /// takes it along, its last event; else by its name in any of the client's project folders.
@@ -71,7 +61,7 @@ pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
 }
 
 /// The client's project folders.
-pub(super) fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
+pub fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
     projects_dir(env).into_iter().flat_map(files)
 }
 
@@ -389,8 +379,9 @@ fn is_own_dir(path: &Path) -> bool {
 /// # Errors
 /// Where the journal cannot be opened.
 pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
+    let is_word = |word: &str| StartSource::of(word) == StartSource::Fork;
     let is_fork = match record.source.as_deref() {
-        Some("fork") => true,
+        Some(word) if is_word(word) => true,
         // What an import began with was the session's own, unless it saw whose else; it may have seen a part only.
         Some(TRANSCRIPT) => record.previous.is_some(),
         // A launcher's record was made before the client said how it starts.
@@ -398,7 +389,7 @@ pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>>
             .journal()
             .events()?
             .find(|event| event.event == name::SESSION_START)
-            .is_some_and(|start| start.source.as_deref() == Some("fork")),
+            .is_some_and(|start| start.source.as_deref().is_some_and(is_word)),
         _ => false,
     };
     Ok(is_fork.then_some(record.started_at))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use crate::lifecycle::transcript::claude_dir;
+use crate::claude::dirs::claude_dir;
 use crate::store::{Environment, file, project};
 
 /// Where managed settings are.

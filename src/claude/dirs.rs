@@ -1,0 +1,18 @@
+//! Claude Code's own directories.
+
+use std::path::PathBuf;
+
+use crate::store::Environment;
+
+/// Returns Claude Code's directory: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
+pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
+    let home = || dirs::home_dir().filter(|home| home.is_absolute());
+    env.claude_config_dir
+        .clone()
+        .or_else(|| Some(home()?.join(".claude")))
+}
+
+/// Returns where Claude Code keeps transcripts: one folder for each directory that it was started in.
+pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
+    Some(claude_dir(env)?.join("projects"))
+}
