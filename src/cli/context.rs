@@ -9,10 +9,10 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
 use crate::model::config::duration;
-use crate::model::{Config, Project, SessionId, Timestamp, id};
+use crate::model::{Config, Line, Project, SessionId, Timestamp, TraceBuilder, id};
 use crate::store::config::{Complaint, Loaded, load};
-use crate::store::journal::{Damage, Lines};
-use crate::store::{Environment, Error, Places, SessionDir, State, clock, project, shown};
+use crate::store::journal::Damage;
+use crate::store::{Environment, Error, History, Places, SessionDir, State, clock, project, shown};
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -126,9 +126,21 @@ pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Projec
     Err(why.into())
 }
 
-/// Says which files of a journal are missing: what was recorded in them is not among what is read.
-pub(super) fn missing(lines: &Lines) -> impl Iterator<Item = String> + '_ {
-    lines.missing().iter().map(|path| {
+/// Reads the session's history for a view of single calls, and complains of each file that is missing or could not be read to
+/// its end.
+pub(super) fn history(dir: &SessionDir, mut reader: impl FnMut(&Line<'_>)) -> Result<History> {
+    let trace = TraceBuilder::with_labels();
+    let history = History::read(dir, trace, |_, line| reader(line))?;
+    let unreadable = unreadable(dir, history.damage);
+    for text in missing(&history).chain(unreadable) {
+        output::complain(&text);
+    }
+    Ok(history)
+}
+
+/// Says which files of a journal are missing: what was recorded in them is not among what was read.
+pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
+    history.missing.iter().map(|path| {
         let path = shown(path);
         format!("could not find `{path}`: it was part of the journal; all else was read")
     })

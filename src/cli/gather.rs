@@ -11,8 +11,9 @@ use anyhow::Result;
 use super::context::{missing, unreadable, unrecorded};
 use crate::identity::liveness::{Finding, Judge, LastWord};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Trace, TraceBuilder};
+use crate::store::history::Origin;
 use crate::store::journal::Damage;
-use crate::store::{Error, SessionDir, index};
+use crate::store::{Error, History, SessionDir, index};
 
 /// Which sessions are asked for.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ pub(super) fn gather<C: Count>(
             which,
             live: &live,
             gathered: Gathered::new(counts()),
-            trace: TraceBuilder::default(),
+            memory: TraceBuilder::default(),
         };
         while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
             worker.session(id);
@@ -166,8 +167,8 @@ struct Worker<'a, C> {
     /// The sessions that may be live.
     live: &'a HashSet<SessionId>,
     gathered: Gathered<C>,
-    /// Its memory is used again for each session.
-    trace: TraceBuilder,
+    /// The memory of the last session's events, for the next one's.
+    memory: TraceBuilder,
 }
 
 impl<C: Count> Worker<'_, C> {
@@ -205,13 +206,13 @@ impl<C: Count> Worker<'_, C> {
     }
 
     fn count(&mut self, id: &SessionId, dir: &SessionDir, record: &Record) -> Result<(), Error> {
-        let mut trace = std::mem::take(&mut self.trace);
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
-        let lines = dir.journal().lines()?;
-        self.gathered.left_out.extend(missing(&lines));
-        let mut damage = lines.for_each(|line| {
-            trace.push(line);
+        let memory = std::mem::take(&mut self.memory);
+        let history = History::read(dir, memory, |origin, line| {
+            if origin != Origin::Journal {
+                return;
+            }
             last_word.hear(line);
             if let Some(path) = line
                 .transcript_path
@@ -219,13 +220,13 @@ impl<C: Count> Worker<'_, C> {
             {
                 moved = Some(path.to_owned());
             }
-        });
-        damage += dir.imported_lines()?.for_each(|line| trace.push(line));
+        })?;
+        self.gathered.left_out.extend(missing(&history));
+        let History { trace, damage, .. } = history;
         if damage != Damage::default() {
             self.gathered.damaged.extend(dir.damage_by_file()?);
             self.gathered.left_out.extend(unreadable(dir, damage));
         }
-        let trace = trace.finish();
         let activity = OpenActivity::of(&trace);
         let has_open_calls = activity.open_calls().next().is_some();
         let activity = if has_open_calls {
@@ -248,7 +249,7 @@ impl<C: Count> Worker<'_, C> {
         if let Err(why) = self.gathered.counts.session(&heard) {
             self.gathered.left_out.push(why);
         }
-        self.trace = trace.recycle();
+        self.memory = trace.recycle();
         Ok(())
     }
 }

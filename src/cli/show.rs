@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
-use super::context::{Context, find_session, missing, no_record, unreadable};
+use super::context::{Context, find_session, history, no_record};
 use super::list::{doing, span};
 use super::output;
 use super::status::Status;
@@ -18,7 +18,7 @@ use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
 use crate::lifecycle::coverage::{self, Coverage};
 use crate::model::purpose::{Note, notes};
-use crate::model::{OpenActivity, Record, Timestamp, TraceBuilder};
+use crate::model::{OpenActivity, Record, Timestamp};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
@@ -73,25 +73,15 @@ struct Shown {
 
 fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
     let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
-    let mut trace = TraceBuilder::with_labels();
-    let lines = dir.lines()?;
-    missing(&lines).for_each(|text| output::complain(&text));
-    let damage = lines.for_each(|line| {
-        match by_event.get_mut(line.event) {
-            Some(count) => *count += 1,
-            None => drop(by_event.insert(line.event.to_owned(), 1)),
-        }
-        trace.push(line);
-    });
-    unreadable(dir, damage)
-        .iter()
-        .for_each(|text| output::complain(text));
-    let trace = trace.finish();
-    let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
+    let history = history(dir, |line| match by_event.get_mut(line.event) {
+        Some(count) => *count += 1,
+        None => drop(by_event.insert(line.event.to_owned(), 1)),
+    })?;
+    let activity = OpenActivity::of(&history.trace).close(|pid| finding.has(pid));
     Ok(Counted {
         open_calls: activity.open_calls().map(OpenCall::from).collect(),
         by_event,
-        damage,
+        damage: history.damage,
     })
 }
 

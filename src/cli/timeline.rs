@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::args::TimelineArgs;
-use super::context::{Context, find_session, missing, since, unreadable};
+use super::context::{Context, find_session, history, since};
 use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
@@ -12,10 +12,10 @@ use crate::identity::liveness::SessionState;
 use crate::model::call::State;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
-use crate::model::{Activity, OpenActivity, Record, SessionId, TraceBuilder};
+use crate::model::{Activity, OpenActivity, Record, SessionId};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
-use crate::store::{State as Store, clock};
+use crate::store::{History, State as Store, clock};
 use crate::view::json::{ActivityView, CallView};
 use crate::view::timeline::text::{Layout, cut, duration, rows};
 use crate::view::timeline::{Entry, Filter, entries};
@@ -41,14 +41,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         .judge(&config, state)
         .telling_idle()
         .find(&id, &record);
-    let mut trace = TraceBuilder::with_labels();
-    let lines = dir.lines()?;
-    missing(&lines).for_each(|text| output::complain(&text));
-    let damage = lines.for_each(|line| trace.push(line));
-    unreadable(&dir, damage)
-        .iter()
-        .for_each(|text| output::complain(text));
-    let trace = trace.finish();
+    let History { trace, damage, .. } = history(&dir, |_| {})?;
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let filter = Filter {
         since: args

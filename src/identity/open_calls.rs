@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Call, Event, Line, OpenActivity, Timestamp, TraceBuilder};
-use crate::store::SessionDir;
+use crate::model::{Call, Event, Line, OpenActivity, Timestamp, Trace, TraceBuilder};
 use crate::store::journal::Lines;
+use crate::store::{History, SessionDir};
 
 /// The version of the note.
 const VERSION: u32 = 1;
@@ -82,12 +82,11 @@ pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     let trace = read(TAIL);
     let is_enough = trace.as_ref().is_some_and(|it| it.len() >= FEW_LINES);
     let trace = trace.filter(|_| is_enough).or_else(|| read(LONG_TAIL));
-    trace.map_or_else(Vec::new, open_in)
+    trace.map_or_else(Vec::new, |trace| open_in(&trace.finish()))
 }
 
-fn open_in(trace: TraceBuilder) -> Vec<OpenCall> {
-    let trace = trace.finish();
-    let activity = OpenActivity::of(&trace);
+fn open_in(trace: &Trace) -> Vec<OpenCall> {
+    let activity = OpenActivity::of(trace);
     activity.open_calls().map(OpenCall::from).collect()
 }
 
@@ -111,14 +110,10 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
         .read(dir, lines, trace)
         .unwrap_or_default(),
         // Parts are missing or damaged: no place in it can be found again.
-        _ => dir.lines().map_or_else(
-            |_| Vec::new(),
-            |lines| {
-                let mut trace = TraceBuilder::with_labels();
-                lines.for_each(|line| trace.push(line));
-                open_in(trace)
-            },
-        ),
+        _ => {
+            let history = History::read(dir, TraceBuilder::with_labels(), |_, _| {});
+            history.map_or_else(|_| Vec::new(), |history| open_in(&history.trace))
+        }
     }
 }
 
@@ -226,14 +221,14 @@ impl Since {
         if self.mark.is_some() && first != Some((self.position, self.mark)) {
             return None;
         }
-        let open = open_in(trace);
+        let open = open_in(&trace.finish());
         if let Some(note) = note.filter(|_| damage.unreadable == 0) {
             let is_crowd = open.len().max(note.begun.len()) > self.measure.most;
             // Where what came before the cut and what came after it are not in order, the next answer would be another.
             let is_true = if is_crowd {
                 !open.is_empty()
             } else {
-                open_in(rest) == open
+                open_in(&rest.finish()) == open
             };
             if is_true {
                 note.write(dir, &open, is_crowd, self.measure.most);
@@ -316,9 +311,8 @@ mod tests {
 
     /// The open calls by all that is on record.
     fn by_all(dir: &SessionDir) -> Vec<OpenCall> {
-        let mut trace = TraceBuilder::with_labels();
-        dir.lines().unwrap().for_each(|line| trace.push(line));
-        open_in(trace)
+        let history = History::read(dir, TraceBuilder::with_labels(), |_, _| {});
+        open_in(&history.unwrap().trace)
     }
 
     fn any_event() -> impl Strategy<Value = Event> {

@@ -37,7 +37,7 @@ use crate::store::journal::compressed::DecompressedFile;
 use crate::store::lines::Lines;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Line, Log};
-use crate::store::{self, Error, SessionDir, State, clock, file};
+use crate::store::{self, Error, History, SessionDir, State, clock, file};
 use copy::{Made, Making, copy, copy_file, each_record, survey};
 use mains::{Main, Mains, choose};
 use talk::{Survey, Talk};
@@ -554,10 +554,8 @@ impl Sources {
             Wanted::Messages
         };
         if mains.kept.is_empty() {
-            let mut trace = TraceBuilder::with_labels();
-            session.lines()?.for_each(|line| trace.push(line));
-            let trace = trace.finish();
-            let activity = OpenActivity::of(&trace).close(|_| false);
+            let history = History::read(session, TraceBuilder::with_labels(), |_, _| {})?;
+            let activity = OpenActivity::of(&history.trace).close(|_| false);
             text::add(&mut text, &text::of_activity(&activity))?;
         } else {
             parts.copy_mains(mains, before, &mut text, wanted)?;

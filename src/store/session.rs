@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result, Unsafe};
 use super::file::{self, Meta};
-use super::journal::compressed::{Decompressor, Source};
+use super::journal::compressed::Decompressor;
 use super::journal::{self, Damage, Events, Journal, Lines};
 use super::lock;
 use super::write::{self, Durability};
@@ -262,15 +262,6 @@ impl SessionDir {
     pub fn last_activity(&self) -> Option<Timestamp> {
         let modified = |path: &Path| Some(file::look(path).ok()??.meta.modified);
         modified(self.journal.path()).or_else(|| modified(&self.imported()))
-    }
-
-    /// Reads the journal and the imported events for views: what they need of each.
-    ///
-    /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn lines(&self) -> Result<Lines> {
-        let imported = file::open_own(&self.imported())?.map(Source::Plain);
-        Ok(self.journal.lines()?.and(imported))
     }
 
     /// Reads the imported events for views.

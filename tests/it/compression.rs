@@ -449,7 +449,7 @@ fn a_reader_at_any_moment_has_each_event_once_and_in_order() {
             let mut ids = Vec::new();
             let lines = match of_end {
                 true => dir.journal().last_lines(1 << 20),
-                false => dir.lines(),
+                false => dir.journal().lines(),
             };
             let lines = lines.unwrap();
             assert_eq!(lines.missing(), [""; 0].map(PathBuf::from));

@@ -45,7 +45,7 @@ pub(super) fn is_compressed(path: &Path) -> bool {
 }
 
 /// A file of a journal, compressed or not, from where it is read on.
-pub(in crate::store) enum Source {
+pub(super) enum Source {
     /// As it was written.
     Plain(File),
     /// Compressed: its content, and the length that the file states for it.

@@ -126,12 +126,6 @@ impl Lines {
         }
     }
 
-    /// Reads this file too, after the others.
-    pub(in crate::store) fn and(mut self, file: Option<Source>) -> Self {
-        self.files.splice(0..0, file);
-        self
-    }
-
     /// Notes that these files are not there.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
