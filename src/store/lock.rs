@@ -14,6 +14,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::error::{Error, Result};
 use super::file::Meta;
+use super::write::Renamed;
 use super::{clock, file, write};
 use crate::model::Timestamp;
 
@@ -183,11 +184,11 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}", std::process::id()));
     let aside = PathBuf::from(aside);
-    if !write::rename_to_free(path, &aside)? {
+    if write::rename_to_free(path, &aside)? != Renamed::Done {
         return Ok(file::look(path)?.is_none());
     }
     let is_judged = reads(&aside).is_some_and(|(_, meta)| meta == judged);
-    if is_judged || !write::rename_to_free(&aside, path)? {
+    if is_judged || write::rename_to_free(&aside, path)? != Renamed::Done {
         write::remove(&aside)?;
     }
     Ok(is_judged)

@@ -19,7 +19,7 @@ use super::error::{Error, Result, Unsafe};
 use super::file::{self, Look, Meta};
 use super::lock::{HOOK_PATIENCE, Lock};
 use super::state::State;
-use super::write::{self, Durability, ORPHANED, TEMPORARY};
+use super::write::{self, Durability, ORPHANED, Renamed, TEMPORARY};
 use crate::model::pointer::{self, MAX_BYTES, Malformed, PREFIX, Written};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
@@ -119,6 +119,18 @@ pub enum Why {
     Unreadable,
     /// A temporary file that its process left behind.
     Orphaned,
+}
+
+/// What became of a pointer that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Removal {
+    /// It was removed.
+    Done,
+    /// There is none, or not the one that was to be removed.
+    NotDue,
+    /// Another process removed or replaced it meanwhile.
+    Changed,
 }
 
 /// Whose turn it is in a sweep: pointers are looked at and removed while the lock is held, some at a time.
@@ -256,28 +268,29 @@ impl Pointers<'_> {
         }
     }
 
-    /// Removes the pointer of projects with this name if it names `id`. Whether it did is the answer.
+    /// Removes the pointer of projects with this name if it names `id`.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`].
-    pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<bool> {
-        let removed = self.remove_if(&self.path(name), |path| match self.read_path(path) {
+    pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<Removal> {
+        self.remove_if(&self.path(name), |path| match self.read_path(path) {
             Reading::Pointer {
                 id: named, meta, ..
-            } if named == *id => Ok(Some((Why::Stale, meta))),
+            } if named == *id => Ok(Some(meta)),
             Reading::Refused(err @ Error::Io { .. }) => Err(err),
             _ => Ok(None),
-        });
-        Ok(removed?.is_some())
+        })
     }
 
-    /// Removes the pointer of projects with this name if it is stale. Whether it was is the answer.
+    /// Removes the pointer of projects with this name if it is stale.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`].
-    pub fn remove_if_stale(&self, name: &ProjectName) -> Result<bool> {
-        let stale = |path: &Path| Ok(self.doom(path)?.filter(|(why, _)| *why == Why::Stale));
-        Ok(self.remove_if(&self.path(name), stale)?.is_some())
+    pub fn remove_if_stale(&self, name: &ProjectName) -> Result<Removal> {
+        self.remove_if(&self.path(name), |path| match self.doom(path)? {
+            Some((Why::Stale, meta)) => Ok(Some(meta)),
+            _ => Ok(None),
+        })
     }
 
     /// Why a sweep would remove the file at `path`, if it would, and which file that is.
@@ -305,19 +318,19 @@ impl Pointers<'_> {
         Ok(old.then_some((why, meta)))
     }
 
-    /// Removes the file at `path` if `doomed` says why, and never a file that was put there meanwhile.
+    /// Removes the file at `path` if it is the one that `doomed` returns, and never a file that was put there meanwhile.
     fn remove_if(
         &self,
         path: &Path,
-        doomed: impl Fn(&Path) -> Result<Option<(Why, Meta)>>,
-    ) -> Result<Option<Why>> {
+        doomed: impl Fn(&Path) -> Result<Option<Meta>>,
+    ) -> Result<Removal> {
         if doomed(path)?.is_none() {
-            return Ok(None);
+            return Ok(Removal::NotDue);
         }
         let _lock = self.lock()?;
         match doomed(path)? {
-            Some((why, judged)) => Ok(take_out(path, judged)?.then_some(why)),
-            None => Ok(None),
+            Some(judged) => take_out(path, judged),
+            None => Ok(Removal::Changed),
         }
     }
 
@@ -380,7 +393,9 @@ impl Pointers<'_> {
             doomed = self.doom(path)?;
         }
         match (turn, doomed) {
-            (Turn::Mine { .. }, Some((why, judged))) => Ok(take_out(path, judged)?.then_some(why)),
+            (Turn::Mine { .. }, Some((why, judged))) => {
+                Ok((take_out(path, judged)? == Removal::Done).then_some(why))
+            }
             _ => Ok(None),
         }
     }
@@ -399,7 +414,7 @@ impl Pointers<'_> {
         }
         if self.read_path(path).fresh().is_some() {
             let place = place_of(path)?;
-            if dry_run || write::rename_to_free(path, &place).unwrap_or(false) {
+            if dry_run || matches!(write::rename_to_free(path, &place), Ok(Renamed::Done)) {
                 return None;
             }
         }
@@ -407,25 +422,28 @@ impl Pointers<'_> {
     }
 }
 
-/// Removes the pointer at `path` if it is the file that was judged. Whether it did is the answer.
+/// Removes the pointer at `path` if it is the file that was judged.
 ///
 /// Looking again before unlinking is not enough: a store may come between the look and the unlink. So stores and removals
 /// take turns by the lock, which the caller holds; and, for writers that know no lock, the file is first moved aside, looked
 /// at again, and moved back if it is not the one that was judged.
-fn take_out(path: &Path, judged: Meta) -> Result<bool> {
+fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
     let aside = aside(path);
-    if !write::rename_to_free(path, &aside)? {
-        return Ok(false);
+    if write::rename_to_free(path, &aside)? != Renamed::Done {
+        return Ok(Removal::Changed);
     }
-    let gone = match file::look(&aside) {
+    let is_removed = match file::look(&aside) {
         Ok(Some(found)) if found.meta == judged => write::remove(&aside),
         other => other.map(|_| false),
     };
-    if !matches!(gone, Ok(true)) && !write::rename_to_free(&aside, path)? {
+    if matches!(is_removed, Ok(true)) {
+        return Ok(Removal::Done);
+    }
+    if write::rename_to_free(&aside, path)? != Renamed::Done {
         // A still newer pointer has arrived.
         write::remove(&aside)?;
     }
-    gone
+    is_removed.map(|_| Removal::Changed)
 }
 
 fn is_file_of_ours(found: &Look) -> bool {

@@ -703,34 +703,57 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// Gives the file at `from` the name `to`, unless that name is taken. Whether it moved is the answer: no for a taken
-/// name and for a `from` that is gone.
+/// What became of a file that was to get a name that no other file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Renamed {
+    /// It has the name.
+    Done,
+    /// Another file has the name. Nothing has changed.
+    Taken,
+    /// The file does not exist, or another process removed it meanwhile.
+    Missing,
+}
+
+/// Gives the file at `from` the name `to`, unless that name is taken.
 ///
 /// # Errors
 /// [`Error::Io`] where the system refused.
-pub fn rename_to_free(from: &Path, to: &Path) -> Result<bool> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST | Errno::NOENT) => Ok(false),
-        // File systems without RENAME_NOREPLACE: a hard link is as exclusive.
-        Err(Errno::INVAL | Errno::NOSYS) => match rustix::fs::link(from, to) {
-            Ok(()) => remove(from),
-            Err(Errno::EXIST | Errno::NOENT) => Ok(false),
-            Err(errno) => Err(Error::io("rename", from)(errno)),
-        },
+pub fn rename_to_free(from: &Path, to: &Path) -> Result<Renamed> {
+    let mut renamed = rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    // File systems without RENAME_NOREPLACE: a hard link is as exclusive.
+    if let Err(Errno::INVAL | Errno::NOSYS) = renamed {
+        renamed = rustix::fs::link(from, to);
+        if renamed.is_ok() && !remove(from)? {
+            return Ok(Renamed::Missing);
+        }
+    }
+    match renamed {
+        Ok(()) => Ok(Renamed::Done),
+        Err(Errno::EXIST) => Ok(Renamed::Taken),
+        Err(Errno::NOENT) => Ok(Renamed::Missing),
         Err(errno) => Err(Error::io("rename", from)(errno)),
     }
 }
 
-/// Lets two files exchange their names, both of which are there at every moment. Whether the file system can do that is
-/// the answer; where it cannot, nothing has changed.
+/// Whether two files have exchanged their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Exchange {
+    /// They have.
+    Done,
+    /// The file system cannot do that. Nothing has changed.
+    Unsupported,
+}
+
+/// Exchanges the names of two files in one step: both names exist at every moment.
 ///
 /// # Errors
 /// [`Error::Io`] where the system refused.
-pub fn exchange(one: &Path, other: &Path) -> Result<bool> {
+pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
     match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(true),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Ok(()) => Ok(Exchange::Done),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(Exchange::Unsupported),
         Err(errno) => Err(Error::io("rename", one)(errno)),
     }
 }

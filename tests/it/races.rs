@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ccsession::model::{ProjectName, SessionId};
-use ccsession::store::pointer::{Pointers, Reading, Standing};
+use ccsession::store::pointer::{Pointers, Reading, Removal, Standing};
 use ccsession::store::write::Durability;
 use ccsession::store::{Error, Places, State, clock};
 
@@ -392,7 +392,7 @@ fn an_end_never_removes_the_next_sessions_pointer() {
 }
 
 /// Who cannot have the lock in time leaves the removal to the next.
-fn worked_or_was_locked(removed: Result<bool, Error>) -> bool {
+fn worked_or_was_locked(removed: Result<Removal, Error>) -> bool {
     matches!(removed, Ok(_) | Err(Error::Locked { .. }))
 }
 

@@ -28,7 +28,7 @@ pub use pieces::Piece;
 use super::error::{Error, Result};
 use super::file::{self, Meta};
 use super::lock;
-use super::write::{self, Appended, Appending};
+use super::write::{self, Appended, Appending, Exchange};
 use crate::model::{Event, Timestamp};
 
 /// How often a journal is left to backups that are made at this very moment, before one is appended to.
@@ -135,7 +135,7 @@ impl Journal {
         };
         let modified = found.meta.modified;
         self.go_on_in_new(Some(modified), |journal, full| {
-            if !write::exchange(journal, full)? {
+            if write::exchange(journal, full)? == Exchange::Unsupported {
                 return Ok(Rotation::Unsupported);
             }
             // An event that came just before is the last activity.
@@ -333,7 +333,7 @@ impl Journal {
 
 /// Gives the full journal at `journal` the name of the empty file at `full`, and an empty one its name.
 fn exchange(journal: &Path, full: &Path) -> Result<Rotation> {
-    if write::exchange(journal, full)? {
+    if write::exchange(journal, full)? == Exchange::Done {
         return Ok(Rotation::Done);
     }
     // For a moment there is no journal: an event that comes then begins one.

@@ -13,7 +13,9 @@ use rustix::fs::{Gid, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::{Durability, TEMPORARY, keep_name, prepared, remove, rename_to_free};
+use super::{
+    Durability, Exchange, Renamed, TEMPORARY, keep_name, prepared, remove, rename_to_free,
+};
 use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
 use crate::store::{clock, file};
@@ -56,18 +58,19 @@ impl<'b> Next<'b> {
         })
     }
 
-    /// Gives it the file's name, if there is still no file. Whether there was none is the answer.
+    /// Gives it the file's name, if there is still no file. Returns whether there was none.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn create(self) -> Result<bool> {
         let created = rename_to_free(self.temporary.path(), &self.path);
-        if matches!(created, Ok(true)) {
+        if matches!(created, Ok(Renamed::Done)) {
             // It has no name any more that could be removed.
             let _ = self.temporary.into_temp_path().keep();
             keep_name(&self.path, Durability::Synced)?;
         }
-        created.map_err(|err| self::named("create", &self.path, err))
+        let created = created.map_err(|err| self::named("create", &self.path, err))?;
+        Ok(created == Renamed::Done)
     }
 
     /// Puts it in the place of the file that is there, if that says `expected`. Returns whether it did: what somebody else
@@ -86,10 +89,9 @@ impl<'b> Next<'b> {
         }
         let ours = self.temporary.path();
         match super::exchange(ours, &self.path) {
-            Ok(true) if says(ours, expected)? => self.keep_name(),
-            Ok(true) => self.take_back().map(|()| false),
-            // The file system cannot do that.
-            Ok(false) => match rustix::fs::rename(ours, &self.path) {
+            Ok(Exchange::Done) if says(ours, expected)? => self.keep_name(),
+            Ok(Exchange::Done) => self.take_back().map(|()| false),
+            Ok(Exchange::Unsupported) => match rustix::fs::rename(ours, &self.path) {
                 Ok(()) => {
                     let kept = self.keep_name();
                     let _ = self.temporary.into_temp_path().keep();
@@ -119,7 +121,7 @@ impl<'b> Next<'b> {
         let mut put = Some(Meta::from(&ours).identity);
         loop {
             let next = identity(aside)?;
-            super::exchange(aside, &self.path)?;
+            let _ = super::exchange(aside, &self.path)?;
             if identity(aside)? == put {
                 return Ok(());
             }
@@ -231,15 +233,15 @@ pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<bool> {
     let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
     let aside = path.with_file_name(name);
     match rename_to_free(path, &aside) {
-        Ok(true) if says(&aside, expected)? => remove(&aside),
-        Ok(true) => {
-            if !rename_to_free(&aside, path)? {
+        Ok(Renamed::Done) if says(&aside, expected)? => remove(&aside),
+        Ok(Renamed::Done) => {
+            if rename_to_free(&aside, path)? != Renamed::Done {
                 // A still newer one has come.
                 remove(&aside)?;
             }
             Ok(false)
         }
-        Ok(false) => Ok(false),
+        Ok(Renamed::Taken | Renamed::Missing) => Ok(false),
         Err(Error::Io { source, .. })
             if source.raw_os_error() == Some(Errno::BUSY.raw_os_error()) =>
         {
@@ -367,7 +369,9 @@ mod tests {
             fs::write(&path, "old").unwrap();
             let next = Next::of(&path, b"new", 0o600).unwrap();
             others_put(&dir, "theirs");
-            if !super::super::exchange(next.temporary.path(), &path).unwrap() {
+            if super::super::exchange(next.temporary.path(), &path).unwrap()
+                == Exchange::Unsupported
+            {
                 return; // A file system without exchanges.
             }
             if let Some(newer) = newer {
