@@ -90,7 +90,7 @@ struct Reading {
 }
 
 impl TimeLine {
-    /// The time line of `steps`, whose least and greatest offset are given. It is the same in whatever order they are.
+    /// Makes the time line of `steps`, whose least and greatest offset are given. Their order does not matter.
     pub(super) fn of(
         steps: &[Step],
         offsets: Option<(i64, i64)>,
@@ -107,7 +107,7 @@ impl TimeLine {
         Self::Set(Boots::of(steps, are_all_clocked, role))
     }
 
-    /// Where this event is, in microseconds.
+    /// Returns where this event is, in microseconds.
     pub(super) fn place(&self, step: &Step) -> i64 {
         match (self, step.clocks()) {
             (Self::Steady(base), Some((_, mono))) => base + mono,
@@ -157,7 +157,7 @@ impl Boots {
             .map_or(offset, |setting| setting.base)
     }
 
-    /// How far the time line is ahead of the clock that said `ts`.
+    /// Returns how far the time line is ahead of the clock that showed `ts`.
     fn shift(&self, ts: i64) -> i64 {
         let next = self.pieces.partition_point(|piece| piece.from <= ts);
         let piece = self.pieces.get(next.saturating_sub(1));
@@ -166,7 +166,7 @@ impl Boots {
 }
 
 impl Reach {
-    /// Where its last event is on the time line.
+    /// Returns where its last event is on the time line.
     fn end(self) -> i64 {
         self.base + self.mono.1
     }
@@ -191,7 +191,7 @@ impl Reach {
         }
     }
 
-    /// Whether `later`, which begins later by the time line, can be of the same boot, though no process is in both: it
+    /// Returns whether `later`, which begins later by the time line, can be of the same boot, though no process is in both: it
     /// began before this boot's last event, so that the machine was not booted in between; and the clock was set
     /// once, as far as clocks are set, and not in the time of either.
     fn goes_on_in(self, later: Self) -> bool {
@@ -207,7 +207,7 @@ impl Reach {
     }
 }
 
-/// The settings of the clock, in the order of their offsets. Each reading, in the same order, is told its own.
+/// Returns the settings of the clock, in the order of their offsets, and notes in each reading which is its own.
 fn settings(readings: &mut [Reading]) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
     for reading in readings {
@@ -276,7 +276,7 @@ fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Sett
     }
 }
 
-/// Which of these settings, which are in order, has the offset that is nearest to that of `setting`.
+/// Finds the one of these settings, which are in order, whose offset is nearest to that of `setting`.
 fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usize> {
     let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
     let next = among.partition_point(|place| *place < setting);
@@ -286,7 +286,7 @@ fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usiz
         .min_by_key(|place| offset(*place).abs_diff(offset(setting)))
 }
 
-/// Joins what no process is in both of, where the times show that it is one boot.
+/// Joins settings that share no process, where the times show that they are of one boot.
 fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
     let reaches = joined.reaches(settings);
     let mut boots: Vec<(usize, Reach)> = Vec::new();
@@ -308,7 +308,7 @@ fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
     }
 }
 
-/// The times in which the clock was not set.
+/// Returns the times in which the clock was not set.
 fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
     let base = |reading: &Reading| {
         settings
@@ -347,7 +347,7 @@ impl Joined {
         }
     }
 
-    /// The setting that stands for the boot of this one.
+    /// Returns the setting that stands for the boot of this one.
     fn find(&mut self, mut place: usize) -> usize {
         while let Some(&next) = self.towards.get(place)
             && next != place
@@ -368,7 +368,7 @@ impl Joined {
         }
     }
 
-    /// For each setting what is known of its whole boot.
+    /// Returns for each setting what is known of its whole boot.
     fn reaches(&mut self, settings: &[Setting]) -> Vec<Reach> {
         let mut whole: Vec<Reach> = settings.iter().map(|setting| setting.reach).collect();
         for (place, setting) in settings.iter().enumerate() {
@@ -387,7 +387,7 @@ impl Joined {
     }
 }
 
-/// The role of an event of this kind and source.
+/// Returns the role of an event of this kind and source.
 pub(super) fn role(kind: Kind, source: Option<&str>) -> Role {
     match (kind, source.map(StartSource::of)) {
         (

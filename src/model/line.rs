@@ -629,6 +629,73 @@ mod tests {
         Ok(())
     }
 
+    /// An event with every member. A new one does not compile until it is here.
+    fn full() -> Event {
+        let text = |text: &str| Some(text.to_owned());
+        Event {
+            v: VERSION,
+            ts: Some(Timestamp::from_micros(1_800_000_000_000_000)),
+            mono: Some(1),
+            event: name::POST_TOOL_USE.to_owned(),
+            session_id: Some("s-1".parse().unwrap()),
+            pid: Some(2),
+            rung: text("rung"),
+            tool: text("tool"),
+            tool_use_id: text("tool_use_id"),
+            agent_id: text("agent_id"),
+            agent_type: text("agent_type"),
+            prompt_id: text("prompt_id"),
+            cwd: text("cwd"),
+            transcript_path: text("transcript_path"),
+            ok: Some(true),
+            error: text("error"),
+            duration_ms: Some(3),
+            input_bytes: Some(4),
+            output_bytes: Some(5),
+            what: text("what"),
+            source: text("source"),
+            previous: Some("s-0".parse().unwrap()),
+            reason: text("reason"),
+            trigger: text("trigger"),
+            model: text("model"),
+            calls: vec![BatchCall::default()],
+            old_cwd: text("old_cwd"),
+            new_cwd: text("new_cwd"),
+            from_model: text("from_model"),
+            to_model: text("to_model"),
+            notification_type: text("notification_type"),
+            background: text("background"),
+            spawned_agent: text("spawned_agent"),
+            task_id: text("task_id"),
+            origin: text("origin"),
+            input: Some("input".into()),
+            output: Some("output".into()),
+            prompt: Some("prompt".into()),
+            message: Some("message".into()),
+            error_text: Some("error_text".into()),
+            cut: vec!["input".to_owned()],
+            redacted: [("rule".to_owned(), 6)].into(),
+            incomplete: true,
+            extra: [("extra".to_owned(), 7.into())].into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn both_readers_agree_on_every_member() {
+        let full = full();
+        check(&full.encode()).unwrap();
+        let usual = Event {
+            old_cwd: None,
+            new_cwd: None,
+            from_model: None,
+            to_model: None,
+            ..full
+        };
+        let line = usual.encode();
+        check(&line).unwrap();
+        assert_eq!(Line::default().fill(&line), Some(()), "it is not fast");
+    }
+
     proptest! {
         #[test]
         fn both_readers_agree_on_what_is_written(event in event()) {

@@ -1,8 +1,7 @@
 //! Following journals while they grow: each look gives the lines that have come since the last one.
 //!
-//! A look is a few system calls a session, so that looking some times a second costs next to nothing: no watch to set up,
-//! none to overflow, and it works on every file system. What is there in a journal is known by its size, and a journal
-//! that was rotated is found again by its identity, so that no line is lost and none comes twice.
+//! A look is a few system calls a session, so that looking some times a second costs next to nothing: there is no watch to
+//! set up or to overflow, and it works on every file system. [`super::journal`] follows each journal (`tail`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +14,9 @@ use crate::model::{SessionId, Timestamp};
 
 /// How much of a session's end is read at first: some hundred events.
 const END: u64 = 64 * 1024;
-/// For how many more looks a session that is live no longer is looked at each time: what comes after its end comes soon.
+/// For how many more looks a session that is no longer live is looked at each time: late events come soon.
 const LINGER: u64 = 240;
-/// How many sessions that are live no longer are looked at, all in turn: one may go on without being started again.
+/// How many sessions that are no longer live are looked at each time, all in turn: one may go on without being started again.
 const IN_TURN: usize = 500;
 /// Within this time after a change of a directory another one may leave the same time.
 const SAME_TIME: Duration = Duration::from_secs(1);
@@ -43,9 +42,9 @@ enum Scope {
 #[derive(Debug)]
 struct Followed {
     tail: Tail,
-    /// Until which look it is looked at each time.
+    /// Up to this look it is looked at each time.
     until: u64,
-    /// Whether it could not be read at the last look.
+    /// Whether the last look could not read it.
     has_failed: bool,
 }
 
@@ -74,14 +73,14 @@ impl Follower {
         }
     }
 
-    /// As [`Self::of_all`], those that are there already from their ends.
+    /// As [`Self::of_all`], but those that exist already from their ends.
     ///
     /// # Errors
     /// [`Error::Io`] where sessions cannot be listed.
     pub fn of_all_from_now(state: &State) -> Result<Self> {
         let mut follower = Self::of_all(state);
         for id in state.session_ids()? {
-            // One that cannot be looked at is left to the first look, which says so.
+            // If one cannot be looked at, the first look reports it.
             if let Ok(tail) = Tail::at_end(state.session(&id).journal()) {
                 follower.followed.insert(id, Followed::new(tail));
             }
@@ -89,8 +88,8 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Gives `reader` every line that has come since the last look, without its line break; of each session in order. What
-    /// could not be read is the answer, once for each session, and looked at again the next time.
+    /// Gives `reader` every line that has come since the last look, without its line break; those of a session in order.
+    /// Returns why sessions could not be read, once for each, and looks at them again the next time.
     ///
     /// # Errors
     /// [`Error::Io`] where sessions cannot be listed.

@@ -19,26 +19,25 @@ use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 const MAX_RECORD: usize = 1 << 22;
 /// The most bytes of an owner file that are read.
 const MAX_OWNER: usize = 4096;
-/// What is said of a record that a power failure has taken.
+/// Why a record is unreadable that a power failure has destroyed.
 const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
 /// The most bytes of a usage count that are read: several hundred thousand subagents' files.
 const MAX_USAGE: usize = 256 << 20;
 /// The most bytes of a note on open calls that are read.
 const MAX_OPEN_NOTE: usize = 1 << 20;
-/// The most owners that are looked at: a session resumed this often is live if any of them is.
+/// The most owners that are read: a session that was resumed this often is live if any of these is.
 const MAX_OWNERS: usize = 256;
 
-/// What a creation found missing. Of several hooks that create one session, one writes the record, and one begins the
-/// journal.
+/// What a creation created. Of several hooks that create one session, one writes the record, and one begins the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created {
-    /// Whether the record is the one that was given.
+    /// Whether the given record was written.
     pub record: bool,
-    /// Whether the journal begins with the event that was given; otherwise the event is still to be appended.
+    /// Whether the journal begins with the given event; otherwise the event is still to be appended.
     pub journal: bool,
 }
 
-/// The folder of one session, which may not be there.
+/// The folder of one session, which may not exist.
 #[derive(Debug, Clone)]
 pub struct SessionDir {
     path: PathBuf,
@@ -51,22 +50,22 @@ impl SessionDir {
         Self { path, journal }
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The journal.
+    /// Returns the session's journal.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// The events that the client's own transcript has and the journal has not.
+    /// Returns the file of imported events: those that Claude Code's transcript has and the journal has not.
     pub fn imported(&self) -> PathBuf {
         self.path.join("transcript.jsonl")
     }
 
-    /// What was counted of the client's own transcript.
+    /// Returns the file with the tokens counted from Claude Code's transcripts.
     pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
     }
@@ -83,7 +82,7 @@ impl SessionDir {
         self.path.join("owners")
     }
 
-    /// Reads the record; nothing where the session was never recorded.
+    /// Reads the record. Returns nothing if the session was never recorded.
     ///
     /// # Errors
     /// [`Error::Content`] where it is corrupt, from a newer version or another session's, [`Error::Unsafe`], [`Error::Io`].
@@ -102,18 +101,18 @@ impl SessionDir {
         Err(Error::Content { path, why })
     }
 
-    /// Whether this is the folder of the session `id`: a folder that somebody copied is not.
+    /// Returns whether this is the folder of the session `id`, and not a copy that somebody made of another.
     fn is_of(&self, id: &SessionId) -> bool {
         self.path.file_name() == Some(OsStr::new(id.as_str()))
     }
 
-    /// Whether the session is on record as one of the project rooted at `root`.
+    /// Returns whether the session is recorded as one of the project rooted at `root`.
     pub fn is_in(&self, root: &Path) -> bool {
         matches!(self.record(), Ok(Some(record)) if record.is_in(root))
     }
 
-    /// Reads the part of the record that events are compared with; what cannot be read is absent. Nothing where the session
-    /// has no record, or a power failure has left no more than its name: see [`Self::create_record`].
+    /// Reads the part of the record that events are compared with; unreadable members are absent. Returns nothing if the
+    /// session has no record, or a power failure has left only its name: see [`Self::create_record`].
     pub fn scope(&self) -> Option<Scope> {
         match file::read_own(&self.record_path(), MAX_RECORD) {
             Ok(None) => None,
@@ -123,7 +122,7 @@ impl SessionDir {
         }
     }
 
-    /// Whether a power failure has left no more of the record than its name.
+    /// Returns whether a power failure has left only the name of the record.
     pub fn has_lost_record(&self) -> bool {
         let content = file::read_own(&self.record_path(), MAX_RECORD);
         matches!(content, Ok(Some(content)) if file::is_lost(&content.bytes))
@@ -149,9 +148,9 @@ impl SessionDir {
         })
     }
 
-    /// Creates the session's folder and its record, each only where missing, and no journal: of a session that no hook
-    /// has heard of. A record of which a power failure has left no more than the name counts as missing. Whether the record is
-    /// the one that was given is the answer.
+    /// Creates the session's folder and its record, each only where missing, and no journal: for a session that no hook has
+    /// recorded. A record of which a power failure has left only the name counts as missing. Returns whether the given record
+    /// was written.
     ///
     /// # Errors
     /// [`Error::Io`], also where the record would be too large to be read; then nothing was created.
@@ -197,7 +196,7 @@ impl SessionDir {
         Ok(aside)
     }
 
-    /// What shows that a hook has written to the session: when that was last, and the processes that have it.
+    /// Takes down what a hook changes when it writes to the session: the times of its files, and its owners.
     pub fn trace_of_hooks(&self) -> TraceOfHooks {
         TraceOfHooks::of(&self.path)
     }
@@ -223,7 +222,7 @@ impl SessionDir {
         write::replace(&path, &owner.encode(), Durability::Cached)
     }
 
-    /// Removes an owner. Whether it was there is the answer.
+    /// Removes an owner. Returns whether it existed.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -231,8 +230,8 @@ impl SessionDir {
         write::remove(&self.owners().join(owner.file_name()))
     }
 
-    /// The owners on record, dead ones too. What cannot be read is left out. Of very many not all are read: first come those
-    /// of whose pid and start it is said that it `runs`, then those that started last.
+    /// Reads the owners on record, dead ones too. Unreadable ones are left out. Of very many only some are read: first those
+    /// whose process `runs`, by pid and start, then those that started last.
     pub fn owner_list(&self, runs: impl Fn(u32, u64) -> bool) -> Vec<Owner> {
         let Ok(names) = file::names(&self.owners()) else {
             return Vec::new();
@@ -257,8 +256,8 @@ impl SessionDir {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
     }
 
-    /// When the last event was recorded: the journal's modification time, else, where no hook was armed, that of the
-    /// imported events.
+    /// Returns when the last event was recorded: the modification time of the journal or, where no hook recorded the
+    /// session, of the imported events.
     pub fn last_activity(&self) -> Option<Timestamp> {
         let modified = |path: &Path| Some(file::look(path).ok()??.meta.modified);
         modified(self.journal.path()).or_else(|| modified(&self.imported()))
@@ -306,20 +305,20 @@ impl SessionDir {
         Ok(pieces)
     }
 
-    /// The size of the imported events and when they were last replaced; nothing where there are none.
+    /// Returns the size of the imported events and when they were last replaced; nothing where there are none.
     pub(crate) fn imported_stamp(&self) -> Option<(u64, Timestamp)> {
         let meta = file::look(&self.imported()).ok()??.meta;
         Some((meta.size, meta.modified))
     }
 
-    /// Reads what was noted of the session's open calls; nothing where nothing was, or where it cannot be read: it is
-    /// derived from the journal.
+    /// Reads the note on the session's open calls. Returns nothing if there is none or it cannot be read: it is derived from
+    /// the journal.
     pub(crate) fn open_note(&self) -> Option<Vec<u8>> {
         let content = file::read_own(&self.open_note_path(), MAX_OPEN_NOTE).ok()??;
         Some(content.bytes)
     }
 
-    /// Replaces what was noted of the session's open calls.
+    /// Replaces the note on the session's open calls.
     ///
     /// # Errors
     /// [`Error::Io`]; the old note stays.
@@ -327,7 +326,7 @@ impl SessionDir {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
     }
 
-    /// Reads what was counted of the session's transcript; nothing where nothing was.
+    /// Reads the tokens counted from the session's transcript. Returns nothing if they were never counted.
     ///
     /// # Errors
     /// [`Error::Content`] where it is too large, so that it is counted again; [`Error::Unsafe`], [`Error::Io`].
@@ -344,13 +343,13 @@ impl SessionDir {
         }
     }
 
-    /// When the session's transcript was last counted; nothing where it never was.
+    /// Returns when the session's transcript was last counted, if it ever was.
     pub fn usage_written(&self) -> Option<Timestamp> {
         let found = file::look(&self.usage_path()).ok()??;
         Some(found.meta.modified)
     }
 
-    /// Replaces what was counted of the session's transcript. It can be counted anew, so it is not synchronised.
+    /// Replaces the tokens counted from the session's transcript. They can be counted again, so the file is not synchronised.
     ///
     /// # Errors
     /// [`Error::Io`]; the old count stays.
@@ -358,8 +357,8 @@ impl SessionDir {
         write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
 
-    /// Replaces the imported events, the last of which happened at `last`, by `lines`; none remove the file. What is the
-    /// same already stays as it is. Whether anything changed is the answer.
+    /// Replaces the imported events by `lines`, the last of which happened at `last`. Without lines the file is removed; if they
+    /// are the same, it stays as it is. Returns whether anything changed.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`]; the old events stay.
@@ -375,7 +374,7 @@ impl SessionDir {
         Ok(true)
     }
 
-    /// Whether the imported events are these.
+    /// Returns whether the imported events are these.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -398,7 +397,7 @@ impl SessionDir {
     }
 }
 
-/// The text of a record, which is not larger than one that is read.
+/// Encodes a record, and refuses one that would be too large to be read again.
 fn encoded(record: &Record, path: &Path) -> Result<Vec<u8>> {
     let bytes = record.encode();
     if bytes.len() > MAX_RECORD {
@@ -408,7 +407,7 @@ fn encoded(record: &Record, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What shows that a hook has written to a session's folder.
+/// What a hook changes when it writes to a session's folder. Two that are equal: no hook has written in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceOfHooks(Vec<Option<Meta>>, Vec<OsString>);
 
@@ -423,7 +422,7 @@ impl TraceOfHooks {
     }
 }
 
-/// How the folder of a session is called that was set aside, and of one that is being removed.
+/// How the name of a folder begins that was set aside, and of one that is being removed.
 const LEAVING: &str = ".leaving-";
 const GOING: &str = ".gone-";
 

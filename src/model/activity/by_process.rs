@@ -23,12 +23,12 @@ impl ByProcess {
         self.count += 1;
     }
 
-    /// The last one of exactly this process.
+    /// Returns the last one of exactly this process.
     pub(super) fn last(&self, pid: Pid) -> Option<usize> {
         self.of.get(&pid)?.last().copied()
     }
 
-    /// Those that may be of this process, the last one first.
+    /// Returns those that may be of this process, the last one first.
     pub(super) fn latest(&self, pid: Pid) -> impl Iterator<Item = usize> + '_ {
         let of = |pid| self.of.get(&pid).map_or(&[][..], Vec::as_slice);
         let (mut own, mut unknown) = (of(pid), of(None));

@@ -38,7 +38,7 @@ struct Fold<'a> {
     ids: Vec<(Span, Span)>,
     /// The calls that are running.
     open: Running<'a>,
-    /// Where each call is, by id and agent; filled only once one has to be looked for further back.
+    /// Where each call is, by id and agent; filled only once a call must be looked for further back.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
     /// Where each subagent is.
@@ -186,7 +186,7 @@ impl<'a> Fold<'a> {
         last.is_some_and(|last| is_start_again(last, source, step))
     }
 
-    /// Where the running call with this id of this agent is.
+    /// Finds the running call with this id of this agent.
     fn find_open(&self, agent: Span, id: Span) -> Option<usize> {
         let is_it = |place: usize| {
             self.ids
@@ -201,7 +201,7 @@ impl<'a> Fold<'a> {
         self.trace.is_same(one.0, other.0) && self.trace.is_same(one.1, other.1)
     }
 
-    /// Where the last call with this id of this agent is.
+    /// Finds the last call with this id of this agent.
     fn find(&mut self, agent: Span, id: Span) -> Option<usize> {
         if let Some(open) = self.find_open(agent, id) {
             return Some(open);
@@ -235,14 +235,14 @@ impl<'a> Fold<'a> {
         self.find_unnamed(step)
     }
 
-    /// The call that an event without a call's id is about. An old client sends none: the calls of one tool end in the
+    /// Finds the call that an event without a call's id is about. Old clients send no ids: the calls of one tool end in the
     /// order in which they began.
     fn find_unnamed(&self, step: &Step) -> Option<usize> {
         self.open
             .oldest_unnamed(&self.activity.calls, self.tool_of(step))
     }
 
-    /// The thread that an event is of, its tool and its process.
+    /// Returns the thread, the tool and the process of an event.
     fn tool_of(&self, step: &Step) -> (Option<&'a str>, Option<&'a str>, Option<u32>) {
         let text = |span| self.trace.text(span);
         (text(step.agent_id), text(step.tool), step.pid)
@@ -296,8 +296,8 @@ impl<'a> Fold<'a> {
         self.add(call, step.tool_use_id, step.agent_id);
     }
 
-    /// A question names no call: it is about the oldest one of its tool that has not been asked about, if it can be of
-    /// one with an input of the same size.
+    /// Notes a question for permission. It names no call: it is about the oldest call of its tool without a question, if possible
+    /// one whose input has the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
         let calls = &self.activity.calls;
         let of_tool = self.tool_of(step);
@@ -349,7 +349,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The end of a message's calls, which alone sees those that were refused or never valid.
+    /// Ends a message's calls. Only this event has those that were refused or never valid.
     fn batch(&mut self, step: &Step, now: Moment) {
         let mut news = 0;
         for batched in self.trace.batch(step) {
@@ -400,7 +400,7 @@ impl<'a> Fold<'a> {
         true
     }
 
-    /// What the prompt is about, where it is no person's.
+    /// Returns what a prompt is about that no person wrote.
     fn notifies(&self, step: &Step) -> Option<Notified<'a>> {
         let task_id = self.trace.text(step.task);
         let word = self.trace.text(step.word);
@@ -466,7 +466,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// A subagent begins, or one is heard of whose beginning was not.
+    /// Notes that a subagent begins, or that one is there whose beginning was not recorded.
     fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
         if is_clients_own_agent(agent_id) {
             return;

@@ -7,7 +7,7 @@ use super::copies::SAME_MOMENT;
 use super::parts::{Agent, Run};
 use crate::model::Call;
 
-/// Ties each run of a subagent to the call that started it: of those that were told the subagent's id the last one before
+/// Ties each run of a subagent to the call that started it: of the calls that returned the subagent's id the last one before
 /// it, else, while it runs, the oldest call that could have.
 pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     let mut told: HashMap<&str, Vec<usize>> = HashMap::new();

@@ -2,7 +2,7 @@
 
 use crate::model::call::{Call, Moment, State};
 
-/// What a session did. Everything is in the order of its beginning.
+/// What a session did. Each list is in the order in which its members began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity<'a> {
     /// The tool calls.
@@ -13,13 +13,13 @@ pub struct Activity<'a> {
     pub agents: Vec<Agent<'a>>,
     /// The compactions of the context.
     pub compactions: Vec<Compaction<'a>>,
-    /// The stretches in which a client had the session.
+    /// The stretches in which one client had the session.
     pub segments: Vec<Segment<'a>>,
     /// The first and the last event.
     pub span: Option<(Moment, Moment)>,
     /// How many events there are.
     pub events: u64,
-    /// How many events were told more than once, because hooks are registered more than once.
+    /// How many events were recorded again because hooks are registered more than once.
     pub duplicates: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct Prompt<'a> {
     pub prompt_id: Option<&'a str>,
     /// When it was given.
     pub at: Moment,
-    /// The background task whose end it tells; none for a person's prompt.
+    /// The background task that has ended; none for a person's prompt.
     pub notifies: Option<Notified<'a>>,
     /// When the turn was over.
     pub ended: Option<Moment>,
@@ -39,7 +39,7 @@ pub struct Prompt<'a> {
     pub(super) pid: Option<u32>,
 }
 
-/// What a prompt that is not a person's is about.
+/// What a prompt is about that no person wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notified<'a> {
     /// The background task that has ended.
@@ -55,7 +55,7 @@ pub enum TurnEnd<'a> {
     Stopped,
     /// The model could not go on, for this reason.
     Failed(Option<&'a str>),
-    /// Nothing told its end: interrupted, as the next prompt or the session's end shows.
+    /// It was interrupted: no event ended it before the next prompt or the session's end.
     Interrupted,
 }
 
@@ -66,30 +66,30 @@ pub struct Agent<'a> {
     pub agent_id: &'a str,
     /// Its type.
     pub agent_type: Option<&'a str>,
-    /// When it was first heard of.
+    /// When its first event was.
     pub began: Moment,
     /// When it last stopped; none while it runs.
     pub ended: Option<Moment>,
-    /// How often it ran, at least once: one that has stopped may be taken up again.
+    /// Its runs, at least one: a subagent that has stopped may be taken up again.
     pub runs: Vec<Run>,
-    /// The client's process that it was last heard of in.
+    /// The client's process in its last event.
     pub(super) pid: Option<u32>,
 }
 
 /// A time in which a subagent ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// When it began, or was first heard of.
+    /// When it began, or its first event was.
     pub began: Moment,
     /// When it stopped.
     pub ended: Option<Moment>,
     /// The call that started it, by its place among the calls.
     pub call: Option<usize>,
-    /// Whether that call was told the subagent's id, and is not only guessed by the order of events.
+    /// Whether that call returned the subagent's id, so that it is not a guess by the order of events.
     pub is_linked: bool,
     /// Whether its SubagentStart is on record.
     pub(super) has_begun: bool,
-    /// Whether a transcript told of it, and no hook.
+    /// Whether it is known from a transcript and not from a hook.
     pub(super) is_imported: bool,
 }
 
@@ -101,7 +101,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Which of its runs, by its place among them, was under way at `at`: the last one that had begun.
+    /// Returns which of its runs, by its place among them, was under way at `at`: the last one that had begun.
     pub fn run_at(&self, at: Moment) -> usize {
         let begun = self.runs.partition_point(|run| run.began.at <= at.at);
         begun.saturating_sub(1)
@@ -122,11 +122,11 @@ pub struct Compaction<'a> {
 /// A stretch in which one client had the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// When it began: at its SessionStart, or with the first event that was heard of it.
+    /// When it began: at its SessionStart, or with its first event.
     pub began: Moment,
     /// When it ended.
     pub ended: Option<Moment>,
-    /// What began it (`startup`, `resume`, `clear`, …); none where its beginning was not heard of.
+    /// What began it (`startup`, `resume`, `clear`, …); none where its beginning was not recorded.
     pub source: Option<&'a str>,
     /// Why it ended, as the client said.
     pub reason: Option<&'a str>,
@@ -134,12 +134,12 @@ pub struct Segment<'a> {
     pub pid: Option<u32>,
     /// Its last event.
     pub(super) last: Moment,
-    /// Whether only what may come before a start (Setup, InstructionsLoaded) was heard of it.
+    /// Whether all its events so far may come before a start (Setup, InstructionsLoaded).
     pub(super) is_before_start: bool,
 }
 
 impl<'a> Activity<'a> {
-    /// The calls that have begun and not ended.
+    /// Returns the calls that have begun and not ended.
     pub fn open_calls(&self) -> impl Iterator<Item = &Call<'a>> {
         self.calls
             .iter()

@@ -47,7 +47,7 @@ struct Lasting<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// None yet; of those to come `few` are looked through.
+    /// Starts without any; of those to come, `few` are looked through one by one.
     pub(super) fn new(few: usize) -> Self {
         Self {
             few,
@@ -77,7 +77,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// The last call that `is_it` finds among the recent ones, or that has this id and agent among the others.
+    /// Finds the last call that `is_it` accepts among the recent ones, or that has this id and agent among the others.
     pub(super) fn find(
         &self,
         is_it: impl Fn(usize) -> bool,
@@ -97,7 +97,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// The oldest call without an id, of this tool in this thread.
+    /// Finds the oldest call without an id, of this tool in this thread.
     pub(super) fn oldest_unnamed(
         &self,
         calls: &[Call<'a>],
@@ -112,8 +112,8 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// The oldest call of this tool in this thread for which no permission was asked: one with an input of `size` bytes if
-    /// there is any. It is taken for asked from here on.
+    /// Finds the oldest call of this tool in this thread for which no permission was asked: one with an input of `size` bytes if
+    /// there is any. From here on it counts as asked.
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],
@@ -174,7 +174,7 @@ fn is_of_tool(call: &Call<'_>, agent: Agent<'_>, tool: Tool<'_>, pid: Pid) -> bo
     call.agent_id == agent && call.tool == tool && is_of(call.pid, pid)
 }
 
-/// The oldest call of this tool in this thread.
+/// Finds the oldest call of this tool in this thread.
 fn oldest<'a>(
     set: &BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
     (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
@@ -255,7 +255,7 @@ impl<'a> Lasting<'a> {
         }
     }
 
-    /// The calls that an event of this thread or process ends.
+    /// Returns the calls that an event of this thread or process ends.
     fn of(&self, whose: Whose<'_>) -> Vec<usize> {
         match whose {
             Whose::Thread(agent, Some(pid)) => {

@@ -12,7 +12,7 @@ use crate::store::file;
 
 /// The longest line that is read; a longer one counts as torn.
 const MAX_LINE: usize = 1 << 20;
-/// How much is read at once: what a processor keeps close.
+/// How many bytes are read at once: as many as fit into a processor's cache.
 const PIECE: usize = 64 * 1024;
 
 /// Reads one file of lines from its start. A file that does not exist has none.
@@ -34,18 +34,18 @@ pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What a reader found besides events.
+/// What a reader found besides events: how many lines or files of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
-    /// Lines that are no JSON object: writes that were cut short.
+    /// Lines that are not a JSON object: writes that were cut short.
     pub torn: u64,
-    /// Lines that are JSON but no event.
+    /// Lines that are JSON but not an event.
     pub foreign: u64,
-    /// Lines of a newer version in a form this one cannot understand.
+    /// Lines of a newer version that this one cannot understand.
     pub newer: u64,
-    /// An unterminated last line: a write that is in flight.
+    /// A last line without a line break: a write that is in flight.
     pub in_flight: u64,
-    /// Compressed files of which only a beginning could be read, or nothing.
+    /// Compressed files of which only the beginning could be read, or nothing.
     #[serde(skip_serializing_if = "is_none")]
     pub unreadable: u64,
 }
@@ -59,7 +59,7 @@ fn is_none(count: &u64) -> bool {
 }
 
 impl Damage {
-    /// Each kind of damage to lines that was met: how many, and what they are. A line in flight is none.
+    /// Lists each kind of damaged lines: how many there are, and what they are called. A line in flight is not damaged.
     pub fn named(&self) -> impl Iterator<Item = (u64, &'static str)> + use<> {
         let kinds = [
             (self.torn, "torn"),
@@ -88,24 +88,24 @@ impl AddAssign for Damage {
     }
 }
 
-/// The lines of a session's journals, one after the other, and the damage met so far. A journal that becomes unreadable
-/// on the way ends there.
+/// The lines of a journal's files, one after the other, and the damage found so far. A file that becomes unreadable on the
+/// way ends there.
 #[derive(Debug)]
 pub struct Lines {
-    /// The files to be read, the first one last.
+    /// The files that are still to be read, the next one last.
     files: Vec<Source>,
     buffer: Vec<u8>,
-    /// What has been read and not been looked at: from here to there in the buffer.
+    /// The bytes of the buffer that have been read but not split into lines begin at `start` and end at `end`.
     start: usize,
     end: usize,
-    /// How many bytes of the journal are before the buffer.
+    /// How many bytes of the journal come before the buffer.
     passed: u64,
-    /// Whether the line is not to be looked at, because it began before the place where reading began.
+    /// Whether the next line is skipped, because it began before the place where reading began.
     is_cut: bool,
-    /// Whether the line is longer than any record.
+    /// Whether the next line is longer than any record.
     is_too_long: bool,
     damage: Damage,
-    /// Files that should be among them, and are not there.
+    /// Files that should be among them and are missing.
     missing: Vec<PathBuf>,
 }
 
@@ -126,24 +126,24 @@ impl Lines {
         }
     }
 
-    /// Notes that these files are not there.
+    /// Notes that these files are missing.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
     }
 
-    /// The files that should be among those that are read, and are not there.
+    /// Returns the files that should be among those that are read and are missing.
     pub fn missing(&self) -> &[PathBuf] {
         &self.missing
     }
 
-    /// Reads the end of these files: from the first line that starts within the last `bytes` bytes of them all.
+    /// Reads the end of these files: from the first line that starts within their last `bytes` bytes, counted over all.
     pub(super) fn of_tail(mut files: Vec<Source>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
         let mut is_cut = false;
         let mut first = 0;
         for (place, file) in files.iter_mut().enumerate().rev() {
             let Some(size) = file.size()? else {
-                // Damaged: where its end begins cannot be told.
+                // Damaged: nobody knows where its end begins.
                 first = place + 1;
                 break;
             };
@@ -165,8 +165,8 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Reads these files from a place at which a line starts, `position` bytes after the first file's start, and says how
-    /// many bytes they all have. Nothing where there is no such place, or where it cannot be found.
+    /// Reads these files from a place at which a line starts, `position` bytes after the first file's start, and returns how
+    /// many bytes they have together. Returns nothing where there is no such place, or where it cannot be found.
     pub(super) fn of_rest(
         mut files: Vec<Source>,
         position: u64,
@@ -195,12 +195,12 @@ impl Lines {
         Ok(Some((lines, total)))
     }
 
-    /// Reads all events, one by one, and returns the damage met.
+    /// Gives each event to `event`, one by one, and returns the damage found.
     pub fn for_each(self, mut event: impl FnMut(&Line<'_>)) -> Damage {
         self.for_each_at(|_, line| event(line))
     }
 
-    /// As [`Self::for_each`], with the place of each line: how many bytes of the journal are before it.
+    /// As [`Self::for_each`], with the place of each line: how many bytes of the journal come before it.
     pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &Line<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
             let line = self.buffer.get(start..end).unwrap_or_default();
@@ -212,7 +212,7 @@ impl Lines {
         self.damage
     }
 
-    /// Where in the buffer the next line is that is not blank, without its line break; nothing at the end.
+    /// Returns where in the buffer the next line is that is not blank, without its line break; nothing at the end.
     fn next_line(&mut self) -> Option<(usize, usize)> {
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -234,7 +234,7 @@ impl Lines {
         }
     }
 
-    /// Reads another piece behind what has not been looked at.
+    /// Reads another piece behind the bytes that have not been split into lines.
     fn read_on(&mut self) -> Option<()> {
         if self.end - self.start > MAX_LINE {
             self.is_too_long = true;
@@ -260,7 +260,7 @@ impl Lines {
                 }
                 Err(_) if self.files.last().is_some_and(Source::is_compressed) => {
                     self.damage.unreadable += 1;
-                    // What it broke off in is no line of its own.
+                    // The line in which it broke off is not counted as well.
                     self.is_cut = true;
                     self.next_file();
                 }
@@ -269,7 +269,7 @@ impl Lines {
         }
     }
 
-    /// Goes on with the next file. A line without an end is in flight in the last one, and torn in one before it.
+    /// Goes on with the next file. A line without an end is in flight in the last file, and torn in any before it.
     fn next_file(&mut self) {
         self.files.pop();
         let has_rest = self.end > 0 || self.is_too_long;
@@ -287,7 +287,7 @@ impl Lines {
     }
 }
 
-/// The events of a session, one by one, with all that they say.
+/// The events of a journal, one by one, with all their members.
 #[derive(Debug)]
 pub struct Events {
     lines: Lines,
@@ -299,7 +299,7 @@ impl Events {
         Self { lines }
     }
 
-    /// The damage met up to here.
+    /// Returns the damage found so far.
     pub fn damage(&self) -> Damage {
         self.lines.damage
     }
@@ -342,7 +342,7 @@ mod tests {
         (found, lines.damage)
     }
 
-    /// What [`Lines`] should find in these files, said as simply as possible.
+    /// What [`Lines`] should find in these files, as simply as possible.
     fn naive(files: &[Vec<u8>]) -> (Vec<Vec<u8>>, Damage) {
         let mut found = Vec::new();
         let mut damage = Damage::default();

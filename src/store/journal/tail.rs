@@ -18,7 +18,7 @@ const MAX_PARTS: usize = 4;
 #[derive(Debug)]
 pub(in crate::store) struct Tail {
     journal: Journal,
-    /// The files that are followed, the oldest first: the last one is the journal, or was at the last look.
+    /// The files that are followed, the oldest first: the last one is the file that is being written, or was at the last look.
     parts: Vec<Part>,
 }
 
@@ -28,7 +28,7 @@ struct Part {
     path: PathBuf,
     identity: (u64, u64),
     place: Place,
-    /// As it was when it was last read to its end.
+    /// What was known of it when it was last read to its end.
     read: Option<Meta>,
 }
 
@@ -39,7 +39,7 @@ enum Place {
     Near(u64),
     /// Where the line begins that is so many bytes before the end, in a compressed part.
     BeforeEnd(u64),
-    /// Where it ended.
+    /// Where the last look ended.
     After(Position),
 }
 
@@ -156,7 +156,7 @@ impl Part {
         reader: &mut impl FnMut(&[u8]),
     ) -> Result<()> {
         let found = file::look(&self.path)?.map(|found| found.meta);
-        // Under this name may be another file already; the next look finds out.
+        // Another file may have this name already; the next look finds it.
         let is_it = |meta: &Meta| meta.identity == self.identity;
         if found == self.read || !found.as_ref().is_some_and(is_it) {
             return Ok(());
