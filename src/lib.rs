@@ -11,12 +11,15 @@
 //! | [`claude`] | what is known of Claude Code itself: its words, versions, settings, transcripts | `store` |
 //! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `claude` |
 //! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
-//! | `lifecycle` | what is done to sessions from outside: naming them, running a command as one, limits, cleanup | `identity` |
+//! | `history` | what Claude Code's transcripts add to what hooks recorded: events, tokens, coverage | `identity` |
+//! | `archive` | keeping a session's transcripts and journal, and giving them back | `history` |
+//! | `lifecycle` | beginning and ending sessions from outside: clock-in, `run`, leases, limits | `identity` |
+//! | `cleanup` | removing what is stale, and archiving what has ended | `archive`, `lifecycle` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
-//! | `setup` | Claude Code's settings, the doctor | `hook`, `lifecycle` |
+//! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup` |
 //! | `cli` | a verb is a file | everything |
 //!
-//! The last four are behind the feature `cli`: a hook executable links none of them.
+//! The last eight are behind the feature `cli`: a hook executable links none of them.
 
 #![forbid(unsafe_code)]
 
@@ -28,7 +31,13 @@ pub mod sessions;
 pub mod store;
 
 #[cfg(feature = "cli")]
+pub mod archive;
+#[cfg(feature = "cli")]
+pub mod cleanup;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod history;
 #[cfg(feature = "cli")]
 pub mod lifecycle;
 #[cfg(feature = "cli")]

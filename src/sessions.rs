@@ -16,9 +16,9 @@ use std::path::Path;
 
 #[cfg(feature = "cli")]
 use crate::claude::retention::{self, Keeping};
-use crate::identity::ladder::{self, Answer, Live, Question, Sight};
 #[cfg(feature = "cli")]
-use crate::lifecycle::cleanup;
+use crate::cleanup;
+use crate::identity::ladder::{self, Answer, Live, Question, Sight};
 use crate::model::{Config, SessionId};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;

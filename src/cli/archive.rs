@@ -17,7 +17,7 @@ use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
 use super::table::Table;
-use crate::lifecycle::archive::{Archived, PATIENCE, open_part, restore};
+use crate::archive::{Archived, PATIENCE, open_part, restore};
 use crate::model::Timestamp;
 use crate::model::archive::{Kind, Part};
 use crate::model::config::duration;

@@ -12,8 +12,8 @@ use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::dirs::projects_dir;
-use crate::lifecycle::import::sources::{self, LeftOut, Sources};
-use crate::lifecycle::import::{self, Options, Report};
+use crate::history::import::sources::{self, LeftOut, Sources};
+use crate::history::import::{self, Options, Report};
 use crate::store::env::Screen;
 use crate::store::{State, project, shown};
 

@@ -2020,7 +2020,7 @@ proptest! {
 
     #[test]
     fn no_transcript_stops_the_import(lines in proptest::collection::vec(some_line(), 0..12)) {
-        use ccsession::lifecycle::import::{Options, run, sources::find};
+        use ccsession::history::import::{Options, run, sources::find};
         use ccsession::model::{Capture, Event};
         use ccsession::store::{Places, State};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use ccsession::lifecycle::cleanup::{self, Mode};
+use ccsession::cleanup::{self, Mode};
 use ccsession::model::Config;
 use ccsession::store::{Environment, Places, clock};
 use serde_json::json;

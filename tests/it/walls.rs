@@ -6,17 +6,44 @@ use std::path::{Path, PathBuf};
 use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START, walk};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("model", &[WORDS]),
     ("store", &["model"]),
     ("claude", &["model", "store"]),
     ("identity", &["model", "store", "claude"]),
     ("hook", &["model", "store", "claude", "identity"]),
+    ("history", &["model", "store", "claude", "identity"]),
+    (
+        "archive",
+        &["model", "store", "claude", "identity", "history"],
+    ),
     ("lifecycle", &["model", "store", "claude", "identity"]),
+    (
+        "cleanup",
+        &[
+            "model",
+            "store",
+            "claude",
+            "identity",
+            "history",
+            "archive",
+            "lifecycle",
+        ],
+    ),
     ("view", &["model"]),
     (
         "setup",
-        &["model", "store", "claude", "identity", "hook", "lifecycle"],
+        &[
+            "model",
+            "store",
+            "claude",
+            "identity",
+            "hook",
+            "history",
+            "archive",
+            "lifecycle",
+            "cleanup",
+        ],
     ),
     (
         "cli",
@@ -26,7 +53,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "claude",
             "identity",
             "hook",
+            "history",
+            "archive",
             "lifecycle",
+            "cleanup",
             "view",
             "setup",
         ],

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::claude::transcript;
 use crate::cli::gather::{Count, Heard};
-use crate::lifecycle::usage;
+use crate::history::usage;
 use crate::model::activity::Agent;
 use crate::model::usage::ModelUsage;
 use crate::model::{SessionId, Timestamp, Usage};

@@ -7,7 +7,7 @@ use super::Finding;
 use crate::claude::settings::{Reading, Source};
 use crate::claude::transcript::{self, AgentFile, line::Line};
 use crate::claude::versions::Version;
-use crate::lifecycle::coverage::{self, Coverage, is_of_hook};
+use crate::history::coverage::{self, Coverage, is_of_hook};
 use crate::model::{SessionId, Timestamp};
 use crate::setup::settings;
 use crate::store::lines::{Found, Lines};

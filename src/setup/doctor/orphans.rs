@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Finding;
+use crate::cleanup;
 use crate::identity::liveness::Judge;
 use crate::identity::process::Life;
-use crate::lifecycle::{cleanup, lease as held};
+use crate::lifecycle::lease as held;
 use crate::model::{SessionId, Timestamp};
 use crate::store::pointer::{Pointers, Why};
 use crate::store::write::{ORPHANED, TEMPORARY};

@@ -1,9 +1,9 @@
 //! How long it is until the client deletes a transcript of which there is no archive, or one with less in it.
 
 use super::Finding;
+use crate::archive::expiring::{Expiring, expiring};
 use crate::claude::retention::Keeping;
 use crate::identity::liveness::Judge;
-use crate::lifecycle::endangered::{Endangered, endangered};
 use crate::model::Config;
 use crate::store::{Environment, shown};
 
@@ -17,13 +17,13 @@ pub(super) fn examine(
     config: &Config,
     keeping: &Keeping,
 ) -> Finding {
-    match endangered(env, judge, config, keeping.days) {
+    match expiring(env, judge, config, keeping.days) {
         Ok(all) => finding(&all, keeping),
         Err(err) => Finding::note("transcripts", err.to_string(), "mend what the error names"),
     }
 }
 
-fn finding(all: &[Endangered], keeping: &Keeping) -> Finding {
+fn finding(all: &[Expiring], keeping: &Keeping) -> Finding {
     let Some(first) = all.first() else {
         let by = keeping
             .elsewhere()
@@ -55,7 +55,7 @@ fn when(days: f64) -> String {
     }
 }
 
-fn remedy(all: &[Endangered]) -> String {
+fn remedy(all: &[Expiring]) -> String {
     const CLEAN_UP: &str = "run `ccsession cleanup`";
     let mut rest = all.iter().filter(|one| !one.by_cleanup).map(|one| &one.id);
     let Some(first) = rest.next() else {
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn a_remedy_names_only_what_it_helps() {
-        let all = |which: &str| -> Vec<Endangered> {
-            let one = |(number, by): (usize, char)| Endangered {
+        let all = |which: &str| -> Vec<Expiring> {
+            let one = |(number, by): (usize, char)| Expiring {
                 id: format!("s-{number}").parse().unwrap(),
                 days: 1.0,
                 by_cleanup: by == 'c',

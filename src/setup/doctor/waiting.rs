@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::Finding;
+use crate::cleanup;
 use crate::identity::liveness::Judge;
-use crate::lifecycle::cleanup;
 use crate::store::archive::Archives;
 use crate::store::lock::{HOOK_PATIENCE, Means};
 use crate::store::{Error, archive_queue, shown};

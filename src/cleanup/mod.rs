@@ -2,6 +2,8 @@
 //! that are gone. Safe at any moment beside everything else, and cheap: what it looks at does not grow with the number
 //! of ended sessions.
 
+pub mod compression;
+
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,15 +13,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use self::compression::Quiet;
+use crate::archive::expiring::expiring;
+use crate::archive::{self, Order, Refusal, archive};
 use crate::claude::dirs::claude_dir;
 use crate::claude::transcript::{self, Search};
+use crate::history::usage;
 use crate::identity::liveness::{Departure, Finding, Judge, LOST, SessionState, has_gone_process};
 use crate::identity::process::Life;
 use crate::identity::roster::{self, Archiving, Left};
-use crate::lifecycle::archive::{self, Order, Refusal, archive};
-use crate::lifecycle::compression::{self, Quiet};
-use crate::lifecycle::endangered::endangered;
-use crate::lifecycle::{ending, lease, limits, usage};
+use crate::lifecycle::{ending, lease, limits};
 use crate::model::{Config, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::archive_queue::{self, QueueEntry};
@@ -336,7 +339,7 @@ impl Sweep<'_> {
         let looked = self.look_at_each(report);
         report.done(looked);
         self.keep_up(report);
-        let saved = self.save_endangered(keeps, report);
+        let saved = self.save_expiring(keeps, report);
         report.done(saved);
         self.prune(report);
         if !self.is_dry_run() {
@@ -543,10 +546,10 @@ impl Sweep<'_> {
 
     /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
     /// archived, and what was said since one was archived.
-    fn save_endangered(&self, keeps: f64, report: &mut Report) -> Result<()> {
+    fn save_expiring(&self, keeps: f64, report: &mut Report) -> Result<()> {
         if self.config.archive_auto {
-            let soon = endangered(self.env, &self.judge, self.config, keeps)?;
-            for id in soon.iter().map(|endangered| &endangered.id) {
+            let soon = expiring(self.env, &self.judge, self.config, keeps)?;
+            for id in soon.iter().map(|expiring| &expiring.id) {
                 match self.judge.departure(id) {
                     Some(how) => self.put_away(id, how, report),
                     None => self.archive(id, None, report),

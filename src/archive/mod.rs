@@ -5,6 +5,7 @@
 //! that is there is only ever replaced by one that holds more.
 
 mod copy;
+pub mod expiring;
 mod mains;
 mod restore;
 mod talk;
@@ -25,7 +26,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::claude::transcript::{self, AgentFile, ClientFile, MAX_META, Search, SessionFiles};
-use crate::lifecycle::usage;
+use crate::history::usage;
 use crate::model::archive::{Copied, Kind, Manifest, Original, Part, Stem, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};

@@ -27,7 +27,7 @@ use sources::{LeftOut, Source, Sources};
 
 use crate::claude::transcript;
 use crate::claude::words::StartSource;
-use crate::lifecycle::usage;
+use crate::history::usage;
 use crate::model::event::TRANSCRIPT;
 use crate::model::label::session_name;
 use crate::model::record::Head;

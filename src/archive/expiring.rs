@@ -1,11 +1,10 @@
-//! Transcripts that the client deletes soon, and of which there is more than the archive has. Told from names, sizes and times
-//! alone, because it is asked for every session on record: no transcript is read.
+//! Transcripts that Claude Code deletes soon and that are not archived in full. Judged by names, sizes and times alone, because
+//! every session on record is looked at: no transcript is read.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::archive;
 use crate::claude::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
@@ -18,7 +17,7 @@ const DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// A transcript that the client deletes before it is archived, unless somebody archives it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Endangered {
+pub struct Expiring {
     /// Whose it is.
     pub id: SessionId,
     /// How many days are left; from zero on it goes when the client starts next.
@@ -32,12 +31,12 @@ pub struct Endangered {
 ///
 /// # Errors
 /// [`crate::store::Error`] where the sessions cannot be listed. One that cannot be read is passed over.
-pub fn endangered(
+pub fn expiring(
     env: &Environment,
     judge: &Judge<'_>,
     config: &Config,
     keeps: f64,
-) -> Result<Vec<Endangered>> {
+) -> Result<Vec<Expiring>> {
     let state = judge.state;
     let archives = Archives::of(state);
     let by_name = OnceCell::new();
@@ -59,14 +58,14 @@ pub fn endangered(
         if days > SOON {
             continue;
         }
-        let is_archived = match archive::known(&archives, &record) {
-            Ok(Some(known)) => archive::has_all(&known.manifest, &files),
+        let is_archived = match super::known(&archives, &record) {
+            Ok(Some(known)) => super::has_all(&known.manifest, &files),
             Ok(None) => was_pruned(judge, &record, &files),
             Err(_) => false,
         };
         if !is_archived {
             let by_cleanup = cleanup.archives(judge, &id);
-            found.push(Endangered {
+            found.push(Expiring {
                 id,
                 days,
                 by_cleanup,
