@@ -67,3 +67,8 @@ mod support;
 mod timeline;
 mod timer;
 mod walls;
+
+/// The directory that sandboxes are made in.
+fn scratch() -> &'static std::path::Path {
+    support::scratch_in_memory()
+}

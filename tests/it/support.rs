@@ -6,11 +6,13 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ccsession::store::journal::Events;
 use ccsession::store::{Places, State};
+use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -39,6 +41,29 @@ pub(crate) fn hook_for(event: &str) -> &'static str {
     }
 }
 
+/// Returns `TMPDIR` if it is set, else a file system in memory if there is one, else `/tmp`.
+///
+/// The tests create and remove tens of thousands of small files. On ext4 the kernel spends a third of the suite's time on
+/// looking for an inode that was not freed in the last seconds. The tests for what a disk does mount one themselves.
+pub(crate) fn scratch_in_memory() -> &'static Path {
+    static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+    SCRATCH.get_or_init(|| {
+        let memory = Path::new("/dev/shm");
+        let is_suitable = |dir: &Path| {
+            let system = rustix::fs::statvfs(dir).ok()?;
+            let is_roomy = system.f_bavail.saturating_mul(system.f_frsize) >= 1 << 30;
+            // Tests also put programs there.
+            let can_execute = !system.f_flag.contains(StatVfsMountFlags::NOEXEC);
+            Some(is_roomy && can_execute && TempDir::new_in(dir).is_ok())
+        };
+        if std::env::var_os("TMPDIR").is_none() && is_suitable(memory) == Some(true) {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        }
+    })
+}
+
 /// A throw-away place for one test.
 pub(crate) struct Sandbox {
     dir: TempDir,
@@ -51,7 +76,7 @@ impl Sandbox {
     pub(crate) fn new() -> Self {
         // Files that tests put down themselves must be as trustworthy under a group-friendly umask.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        let dir = TempDir::new().unwrap();
+        let dir = TempDir::new_in(crate::scratch()).unwrap();
         for name in ["home", "pointers", "shop"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
