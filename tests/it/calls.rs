@@ -3,16 +3,81 @@
 //! The hooks are played at once; afterwards the journals get the times and processes of the recording, since both tell
 //! how calls and turns ended.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Permissions};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 
 use crate::support::{Sandbox, as_client, data, json_lines, text};
 
-/// Plays a recorded run. Its journals are then as if the hooks had run at their time.
+/// A sandbox in which a recorded run was played. Its journals are as if the hooks had run at their time.
+///
+/// Each recording is played once a run of the tests: every further sandbox gets a copy of the files.
 pub(crate) fn play(name: &str) -> Sandbox {
+    static PLAYED: Mutex<BTreeMap<String, Arc<OnceLock<Copies>>>> = Mutex::new(BTreeMap::new());
+    let mut played = PLAYED.lock().unwrap();
+    let copies = Arc::clone(played.entry(name.to_owned()).or_default());
+    drop(played);
+    let copies = copies.get_or_init(|| Copies::of(&play_anew(name)));
+    let sandbox = Sandbox::new();
+    copies.put_into(&sandbox);
+    sandbox
+}
+
+/// The files and directories of a sandbox's state and pointers.
+struct Copies {
+    /// Where the sandbox was: records name its project.
+    root: String,
+    /// Paths within the sandbox, parents first; a directory has no text.
+    entries: Vec<(PathBuf, Permissions, Option<String>)>,
+}
+
+impl Copies {
+    fn of(sandbox: &Sandbox) -> Self {
+        let mut copies = Self {
+            root: sandbox.path("").display().to_string(),
+            entries: Vec::new(),
+        };
+        for top in ["state", "pointers"] {
+            copies.add(sandbox, Path::new(top));
+        }
+        copies
+    }
+
+    fn add(&mut self, sandbox: &Sandbox, name: &Path) {
+        let path = sandbox.path("").join(name);
+        let metadata = path.symlink_metadata().unwrap();
+        let text = metadata
+            .is_file()
+            .then(|| fs::read_to_string(&path).unwrap());
+        let is_dir = metadata.is_dir();
+        assert!(is_dir || text.is_some(), "{}", path.display());
+        self.entries
+            .push((name.to_owned(), metadata.permissions(), text));
+        if is_dir {
+            for entry in fs::read_dir(&path).unwrap() {
+                self.add(sandbox, &name.join(entry.unwrap().file_name()));
+            }
+        }
+    }
+
+    fn put_into(&self, sandbox: &Sandbox) {
+        let root = sandbox.path("").display().to_string();
+        for (name, permissions, text) in &self.entries {
+            let path = sandbox.path("").join(name);
+            match text {
+                Some(text) => fs::write(&path, text.replace(&self.root, &root)).unwrap(),
+                None if path.is_dir() => {}
+                None => fs::create_dir(&path).unwrap(),
+            }
+            fs::set_permissions(&path, permissions.clone()).unwrap();
+        }
+    }
+}
+
+fn play_anew(name: &str) -> Sandbox {
     let sandbox = Sandbox::just_swept();
     let mut told: HashMap<String, Vec<(i64, Value)>> = HashMap::new();
     for call in json_lines(&data("payloads/sessions").join(format!("{name}.jsonl"))) {
