@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 
 use crate::bad_input::{assert_sound, in_parallel, is_torture, make_state};
 use crate::faults::{can_inject, traced};
-use crate::support::{ID, PRE_TOOL_USE, Sandbox, as_client, event, json_lines, text, wait_until};
+use crate::support::{
+    ID, PRE_TOOL_USE, Sandbox, as_client, event, holding, json_lines, text, wait_until,
+};
 
 /// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path.
 pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
@@ -381,14 +383,12 @@ fn check_created(sandbox: &Sandbox, ids: impl Iterator<Item = String>) {
 fn all_at_once(sandbox: &Sandbox, payloads: &[Value]) {
     let start = |payload: &Value| {
         let mut run = sandbox.hook(payload).env("CLAUDE_PID", as_client());
-        let piped = run.command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        piped.stderr(Stdio::piped()).spawn().unwrap()
+        let fed = run.command.stdin(holding(payload.to_string().as_bytes()));
+        let piped = fed.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().unwrap()
     };
-    let mut hooks: Vec<Child> = payloads.iter().map(start).collect();
-    for (hook, payload) in hooks.iter_mut().zip(payloads) {
-        let mut stdin = hook.stdin.take().unwrap();
-        stdin.write_all(payload.to_string().as_bytes()).unwrap();
-    }
+    // All of them are there before the first is waited for.
+    let hooks: Vec<Child> = payloads.iter().map(start).collect();
     for hook in hooks {
         let output = hook.wait_with_output().unwrap();
         let said = (text(&output.stdout), text(&output.stderr));

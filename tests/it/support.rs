@@ -28,6 +28,9 @@ pub(crate) const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 /// any load is faster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What an empty pipe takes at once on every system.
+const PIPE: usize = 4096;
+
 /// A session id for tests that need no particular one.
 pub(crate) const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 
@@ -263,13 +266,14 @@ impl Run {
 
     /// Runs to the end; kills the program and returns nothing where it takes longer than `patience`.
     pub(crate) fn output_within(mut self, patience: Duration) -> Option<Output> {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = self.command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let bytes = std::mem::take(&mut self.stdin);
+        if bytes.len() <= PIPE {
+            let child = self.command.stdin(holding(&bytes)).spawn().unwrap();
+            return end_of(child, patience);
+        }
+        let mut child = self.command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
         let writer = std::thread::spawn(move || stdin.write_all(&bytes));
         let output = end_of(child, patience);
         // A hook reads to the end or to its deadline; only what comes after that may find nobody reading.
@@ -337,6 +341,16 @@ impl Run {
         assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
         stderr.trim_end().to_owned()
     }
+}
+
+/// Returns a pipe that holds these bytes and ends after them.
+///
+/// A hook waits for its input for less than a second. On a busy machine, a test that writes it after the start may come later.
+pub(crate) fn holding(bytes: &[u8]) -> Stdio {
+    assert!(bytes.len() <= PIPE, "{} bytes", bytes.len());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(bytes).unwrap();
+    reader.into()
 }
 
 /// Copies a program.
