@@ -63,7 +63,7 @@ const WORDS: &[&[u8]] = &[
 /// What else begins something anywhere.
 #[rustfmt::skip]
 const SIGNS: &[&[u8]] = &[
-    b"://", b"[red", b":AA", b":APA", b":fx", b"-BEG", b"-END", b"u00", b"\\u0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk", b"msh", b"-us0", b"-us1", b"-us2", b"-us3",
+    b"://", b":AA", b":APA", b":fx", b"-BEG", b"-END", b"u00", b"\\u0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk", b"msh", b"-us0", b"-us1", b"-us2", b"-us3",
     // Names that end as many words do.
     b"Auth", b"auth", b"AUTH", b"X-Am", b"X-Go", b"x-am", b"x-go", b"key-", b"otp_", b"OTP_", b"otpC", b"otp-", b"mfa_", b"MFA_", b"mfaC", b"2fa_", b"2FA_", b"2faC",
     b"ssco", b"SSCO", b"ssCo", b"sona",
@@ -381,10 +381,11 @@ fn seems(before: u32, bytes: u32, kind_before: u8, kind: u8) -> u8 {
     (begins(bytes, 0) | end.unwrap_or_default() | ALWAYS) & matters
 }
 
-/// The first place from `from` on that is worth a closer look. What stands before `from` is done. The last three bytes hold none:
+/// The first place from `from` on and before `until` that is worth a closer look. What stands before `from` is done. The last three bytes hold none:
 /// no secret is that short.
 #[inline(never)]
-pub(super) fn next(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn next(bytes: &[u8], from: usize, until: usize) -> Option<usize> {
+    let bytes = bytes.get(..until + 3).unwrap_or(bytes);
     const BEFORE: usize = 4;
     // The first ones have too little before them.
     let mut at = from;

@@ -24,7 +24,7 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
     let body = header(bytes.get(begin..)?)?;
     let from = bytes.len() - body.len();
     let dashes = memchr::memmem::find(body, DASHES);
-    let armour = armour(body);
+    let armour = armour(body, view.is_cut);
     let (size, kept) = match dashes.map(|at| (at, body.get(at..).unwrap_or_default())) {
         Some((at, rest)) if rest.starts_with(END) && !has_mark(body.get(..at)?) => {
             (at + closing_line(rest), at)
@@ -52,7 +52,10 @@ pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     let first = digits + gap(body.get(digits..)?);
     let lines = body.get(first..)?;
     let is_key = digits > 0 && first > digits && run(lines, Alphabet::Base64, LEAST) == LEAST;
-    let size = lines.get(..armour(lines))?.trim_ascii_end().len();
+    let size = lines
+        .get(..armour(lines, view.is_cut))?
+        .trim_ascii_end()
+        .len();
     is_key.then_some(Secret {
         start: at + first,
         end: at + first + size,
@@ -74,7 +77,7 @@ pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     };
     is_key.then(|| Secret {
         start: at,
-        end: at + armour(text).max(run(text, Alphabet::Base64, usize::MAX)),
+        end: at + armour(text, view.is_cut).max(run(text, Alphabet::Base64, usize::MAX)),
         rule: RULE,
     })
 }
@@ -91,14 +94,14 @@ fn is_private(der: &[u8]) -> bool {
 }
 
 /// The armour of a private key in base64 once more, which begins at `at`.
-pub(super) fn in_base64(bytes: &[u8], at: usize) -> Option<Secret> {
-    let text = bytes.get(at..)?;
+pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
+    let text = view.bytes().get(at..)?;
     text.starts_with(b"LS0tLS1C").then_some(())?;
     let begin = decoded::<36>(text)?;
     let is_key = begin.starts_with(BEGIN) && memchr::memmem::find(&begin, b"PRIVATE").is_some();
     is_key.then(|| Secret {
         start: at,
-        end: at + armour(text).max(run(text, Alphabet::Base64, usize::MAX)),
+        end: at + armour(text, view.is_cut).max(run(text, Alphabet::Base64, usize::MAX)),
         rule: RULE,
     })
 }
@@ -222,7 +225,7 @@ pub(super) fn ends(text: &str) -> bool {
 
 /// Whether `text` can be a line within a block, perhaps marked as added or removed.
 pub(super) fn is_line(text: &str) -> bool {
-    armour(text.as_bytes()) == text.len()
+    armour(text.as_bytes(), false) == text.len()
 }
 
 /// What follows the first line of a block that `text` begins with.
@@ -249,8 +252,9 @@ fn has_mark(text: &[u8]) -> bool {
 }
 
 /// How much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line
-/// breaks and escaped line breaks between them. What follows a key that breaks off stays.
-fn armour(text: &[u8]) -> usize {
+/// breaks and escaped line breaks between them. What follows a key that breaks off stays; so does a word before a mark, of which
+/// it is not known where it ended.
+fn armour(text: &[u8], is_cut: bool) -> usize {
     let mut end = 0;
     let mut was_long = false;
     let mut at = 0;
@@ -259,20 +263,20 @@ fn armour(text: &[u8]) -> usize {
         at += gap(rest);
         let rest = text.get(at..).unwrap_or_default();
         if rest.is_empty() {
-            return text.len();
+            return if is_cut { end } else { text.len() };
         }
         // A line that is added or removed.
         let sign =
             usize::from(matches!(rest.first(), Some(b'-' | b'>')) && rest.get(1) != Some(&b'-'));
         let body = rest.get(sign..).unwrap_or_default();
         let length = run(body, Alphabet::Base64, usize::MAX);
-        let is_base64 = length > 0 && gap_or_end(body.get(length..).unwrap_or_default());
+        let is_base64 = length > 0 && gap_or_end(body.get(length..).unwrap_or_default(), is_cut);
         let word = body.get(..length).unwrap_or_default();
         let is_number = is_base64 && length < LEAST && word.iter().all(u8::is_ascii_digit);
         let is_long = is_base64 && length >= LEAST;
         let header = match is_base64 {
             true if is_long || is_number || was_long || word == b"+" => None,
-            _ => match header_word(rest) {
+            _ => match header_word(rest, is_cut) {
                 Some(header) => Some(header),
                 None => return end,
             },
@@ -286,7 +290,7 @@ fn armour(text: &[u8]) -> usize {
 }
 
 /// How long the part of the lines is that stand before the base64 of an encrypted key.
-fn header_word(rest: &[u8]) -> Option<usize> {
+fn header_word(rest: &[u8], is_cut: bool) -> Option<usize> {
     const WORDS: [&[u8]; 6] = [
         b"Proc-Type:",
         b"4,ENCRYPTED",
@@ -296,7 +300,7 @@ fn header_word(rest: &[u8]) -> Option<usize> {
         b"-",
     ];
     let word = WORDS.iter().find(|word| {
-        rest.starts_with(word) && gap_or_end(rest.get(word.len()..).unwrap_or_default())
+        rest.starts_with(word) && gap_or_end(rest.get(word.len()..).unwrap_or_default(), is_cut)
     });
     if let Some(word) = word {
         return Some(word.len());
@@ -306,8 +310,8 @@ fn header_word(rest: &[u8]) -> Option<usize> {
     is_cipher.then(|| rest.iter().take(MAX_LABEL).take_while(is_part).count())
 }
 
-fn gap_or_end(text: &[u8]) -> bool {
-    text.is_empty() || gap_of_one(text) > 0
+fn gap_or_end(text: &[u8], is_cut: bool) -> bool {
+    text.is_empty() && !is_cut || gap_of_one(text) > 0
 }
 
 /// How much white space, arrows and escaped white space `text` begins with.

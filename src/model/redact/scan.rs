@@ -6,8 +6,10 @@
 //!
 //! # Why what is redacted is left alone
 //! A secret that was found and a mark that was there before are the same to all that follows: no rule looks behind them, and
-//! neither changes what is kept along the way. A rule that reaches a mark ahead refuses. So of the redacted text the pass sees
-//! what it saw of the original, except that rules which had refused meet a mark, and refuse again.
+//! neither changes what is kept along the way. No rule looks into one ahead either, nor beyond: the text that a rule sees ends
+//! there (`View`), and one that would need to see more refuses. What stands in a word before a secret is looked at as a word of its
+//! own. So of the redacted text the pass sees what it saw of the original, except that rules which had refused meet a mark, and
+//! refuse again.
 
 use super::commands::{self, Program, Takes};
 use super::filter;
@@ -35,7 +37,6 @@ enum Class {
     Plain,
     Line,
     Quote,
-    Open,
     Less,
     Separator,
     Stop,
@@ -58,7 +59,6 @@ const fn classes() -> [Class; 256] {
             b'_' | b'-' | b'.' => Class::Word,
             b'\n' => Class::Line,
             b'"' | b'\'' => Class::Quote,
-            b'[' => Class::Open,
             b'<' | b'>' => Class::Less,
             b',' | b'\t' => Class::Separator,
             b';' | b'|' | b'&' => Class::Stop,
@@ -135,8 +135,10 @@ pub(super) struct Scan<'t> {
     /// What the name says that was given as a value: `name: DB_PASSWORD`, and for how many words that holds.
     given: Option<(Telling, u8)>,
     tables: Tables,
-    /// Up to where no pipe follows an `echo`.
+    /// Up to where neither a pipe nor a line's end follows an `echo`.
     without_pipe: usize,
+    /// The next mark that was in the text before, once that was asked for.
+    mark: Option<Secret>,
     /// Whether the text has a JSON Web Key, once that was asked for.
     has_web_key: Option<bool>,
 }
@@ -161,6 +163,7 @@ impl<'t> Scan<'t> {
             given: None,
             tables: Tables::default(),
             without_pipe: 0,
+            mark: None,
             has_web_key: None,
         }
     }
@@ -185,12 +188,16 @@ impl<'t> Scan<'t> {
     /// The next secret.
     pub(super) fn next_secret(&mut self) -> Option<Secret> {
         let bytes = self.text.as_bytes();
+        if self.at == 0 {
+            self.find_mark(0);
+        }
         loop {
-            if self.at >= self.slow && self.is_calm() {
+            let limit = self.limit();
+            if self.at >= self.slow && self.at < limit && self.is_calm() {
                 // Nothing is to be kept but what can be found out later.
-                let Some(hit) = filter::next(bytes, self.at) else {
-                    self.at = bytes.len();
-                    return None;
+                let Some(hit) = filter::next(bytes, self.at, limit) else {
+                    self.at = limit;
+                    continue;
                 };
                 let before = bytes.get(self.at..hit).unwrap_or_default();
                 let word = before.iter().rev().take_while(|byte| is_word(**byte));
@@ -204,7 +211,6 @@ impl<'t> Scan<'t> {
                 let rest = bytes.get(hit..).unwrap_or_default();
                 self.slow = hit + gap.max(names::foreign_at(rest)) + 1;
             }
-            let limit = self.limit();
             // Between words.
             while let Some(&byte) = bytes.get(self.at) {
                 match class(byte) {
@@ -221,9 +227,12 @@ impl<'t> Scan<'t> {
             }
             let limit = self.limit();
             if self.at >= limit {
-                let secret = self.pending.pop()?;
-                self.pass_over(secret);
-                return Some(secret);
+                if let Some(secret) = self.pending.pop_if(|secret| secret.start <= limit) {
+                    self.pass_over(secret);
+                    return Some(secret);
+                }
+                self.pass_over(self.mark?);
+                continue;
             }
             let start = self.at;
             if start >= self.word_end {
@@ -241,15 +250,11 @@ impl<'t> Scan<'t> {
                 .map(|secret| without_announcement(view, secret))
                 .filter(|secret| secret.end > secret.start);
             match found {
-                // In the word itself.
-                Some(secret) if secret.start < end => {
-                    if secret.start > start {
-                        self.take_in(start, secret.start);
-                    }
+                Some(secret) if secret.start <= start => {
                     self.pass_over(secret);
                     return Some(secret);
                 }
-                // Behind it: what else the word announces stands before that.
+                // Further on: what else the word announces, or the part of it before, stands before that.
                 Some(secret) => self.pending.push(secret),
                 None => {
                     self.take_in(start, end);
@@ -325,10 +330,26 @@ impl<'t> Scan<'t> {
         self.known = at;
     }
 
-    /// Where the next of the secrets begins that are known, or the text ends.
+    /// Where the next mark or the next of the secrets begins that are known, or the text ends.
     fn limit(&self) -> usize {
+        let mark = self.mark.map_or(self.text.len(), |mark| mark.start);
         let next = self.pending.last();
-        next.map_or(self.text.len(), |secret| secret.start)
+        next.map_or(mark, |secret| secret.start.min(mark))
+    }
+
+    /// Looks for the next mark, from `from` on.
+    fn find_mark(&mut self, from: usize) {
+        let bytes = self.text.as_bytes();
+        let rest = bytes.get(from..).unwrap_or_default();
+        let mut signs = memchr::memchr_iter(b'[', rest).map(|at| from + at);
+        self.mark = signs.find_map(|start| {
+            let length = mark_at(bytes, start)?;
+            Some(Secret {
+                start,
+                end: start + length,
+                rule: NAMED,
+            })
+        });
     }
 
     fn pass_over(&mut self, secret: Secret) {
@@ -337,6 +358,9 @@ impl<'t> Scan<'t> {
         self.known = secret.end;
         self.barrier = secret.end;
         self.tables.secret();
+        if self.mark.is_some_and(|mark| mark.start < secret.end) {
+            self.find_mark(secret.end);
+        }
     }
 
     /// Keeps what is to be known of a word for what follows.
@@ -381,15 +405,6 @@ impl<'t> Scan<'t> {
                     Some(Pairs::Within(quote)) if quote != byte => self.cookie,
                     _ => None,
                 };
-            }
-            Class::Open => {
-                if let Some(length) = mark_at(bytes, at) {
-                    self.pass_over(Secret {
-                        start: at,
-                        end: at + length,
-                        rule: NAMED,
-                    });
-                }
             }
             Class::Less => {
                 self.cookie = None;
@@ -557,7 +572,7 @@ impl<'t> Scan<'t> {
             }
         }
         match next {
-            Some(b':') if bytes.get(end + 1..end + 3) == Some(b"//") => {
+            Some(b':') if bytes.get(end + 1..end + 3) == Some(b"//") && !word.ends_with(b".") => {
                 return urls::userinfo(view, end).map(|secret| by_shape(view, secret));
             }
             Some(b'~' | b':' | b'!' | b'%' | b'/') => {
@@ -593,13 +608,14 @@ impl<'t> Scan<'t> {
             return self.pair_of_cookie(view, start, end);
         }
         if matches!(word, b"Bearer" | b"bearer") {
+            self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
             return bearer(view, end);
         }
         let from = self.barrier.max(end.saturating_sub(MAX_NAME / 2));
         let name = bytes.get(from..end)?;
+        // It may be the beginning of a name.
         if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
-            let name = names::foreign_at(bytes.get(start..).unwrap_or_default());
-            self.slow = self.slow.max(start + name + 1);
+            self.slow = self.slow.max(end + 24);
         }
         let is_foreign = self
             .before(start, 1)
@@ -614,7 +630,11 @@ impl<'t> Scan<'t> {
             return self.other(view, start, end);
         }
         match names::telling(name) {
-            Some(telling) => self.named(view, start, end, telling),
+            Some(telling) => {
+                // The name may go on behind blanks.
+                self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
+                self.named(view, start, end, telling)
+            }
             None => self.other(view, start, end),
         }
     }
@@ -758,19 +778,14 @@ impl<'t> Scan<'t> {
     fn piped(&mut self, view: View<'t>, end: usize) -> Option<Secret> {
         const LONGEST: usize = 256;
         let bytes = view.bytes();
-        if end < self.without_pipe || !matches!(view.byte(end), Some(b' ' | b'\t')) {
-            return None;
-        }
-        let rest = bytes.get(end..)?;
-        let rest = rest.get(..LONGEST).unwrap_or(rest);
-        let pipe = memchr::memchr2(b'|', b'\n', rest);
-        let pipe = match pipe {
-            Some(at) if rest.get(at) == Some(&b'|') => end + at,
-            _ => {
-                self.without_pipe = end + pipe.unwrap_or(rest.len());
-                return None;
-            }
-        };
+        matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
+        // What an `echo` before this one has looked at is not looked at again.
+        let most = bytes.len().min(end + LONGEST);
+        let from = self.without_pipe.clamp(end, most);
+        let found = memchr::memchr2(b'|', b'\n', bytes.get(from..most)?);
+        self.without_pipe = from + found.unwrap_or(most - from);
+        let pipe = self.without_pipe;
+        (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;
         let after = bytes.get(pipe + 1..)?;
         let after = after.get(..LONGEST).unwrap_or(after);
         let command = after
@@ -801,9 +816,7 @@ impl<'t> Scan<'t> {
                                 .any(|word| contains(word, needed.as_bytes())))
                 })
         });
-        // A mark on the way is shorter or longer than what was there.
-        let has_mark = values::holds_mark(bytes.get(end..pipe)?);
-        (reads && !has_mark).then_some(())?;
+        reads.then_some(())?;
         let mut at = skip_blanks(bytes, end);
         // Options, and the form of `printf`.
         for _ in 0..3 {
@@ -1052,16 +1065,14 @@ impl<'t> Scan<'t> {
         if let Some((quote, depth)) = quote_at(bytes, value)
             && quotes == 0
             && self.closes(end, quote, depth)
-            && closes_code(bytes.get(value + depth + 1).copied())
+            && closes_code(view.byte(value + depth + 1))
         {
             return None;
         }
         let form = match separator {
             Some(b'=') if is_tight => {
                 let name = bytes.get(start..end)?;
-                let is_pair = bytes
-                    .get(..start)
-                    .is_some_and(|before| before.ends_with(b";"));
+                let is_pair = self.before(start, 1) == b";";
                 match name.iter().any(u8::is_ascii_lowercase) {
                     true if is_pair => Form::Option,
                     true => Form::Tight,

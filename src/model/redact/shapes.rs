@@ -616,7 +616,7 @@ pub(super) fn in_word(
             b'e' if begins => json_web_token(bytes, at, point, end),
             b'M' | b'N' | b'O' if begins => discord(bytes, at, point, end),
             b'.' => terraform(bytes, start, at),
-            b'L' if begins => super::pem::in_base64(bytes, at),
+            b'L' if begins => super::pem::in_base64(view, at),
             _ => None,
         });
         if key.is_some() {

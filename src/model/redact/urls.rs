@@ -1,11 +1,11 @@
 //! The user and the password that stand before a URL's host.
 
 use super::names;
-use super::{Secret, View, mark_at};
+use super::{Secret, View};
 
 const RULE: &str = "url-password";
 /// How far the end of a password may be from the beginning of the host.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// The `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
 ///
@@ -17,10 +17,14 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let mut colon = None;
     let mut at_sign = None;
     let mut was_slash = false;
-    for (at, &byte) in rest.iter().take(LONGEST).enumerate() {
+    for at in 0..LONGEST {
+        let Some(&byte) = rest.get(at) else {
+            // Behind a mark it may go on.
+            (!view.is_cut).then_some(())?;
+            break;
+        };
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' => break,
-            b'[' if mark_at(bytes, begin + at).is_some() => return None,
             b'@' => {
                 at_sign = Some(at);
                 if was_slash {

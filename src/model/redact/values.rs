@@ -52,15 +52,16 @@ pub(super) struct Value<'t> {
 }
 
 /// What ends a value without quotes.
-fn ends_bare(bytes: &[u8], at: usize, byte: u8, form: Form) -> bool {
+fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
+    let bytes = view.bytes();
     match byte {
         b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' => true,
         b'\\' => matches!(
-            bytes.get(at + 1),
+            view.byte(at + 1),
             Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'u') | None
         ),
         b'&' | b';' | b',' | b'|' | b')' | b'}' | b']' => {
-            form != Form::Variable || ends_variable(bytes, at)
+            form != Form::Variable || ends_variable(view, at)
         }
         0xe2 => matches!(bytes.get(at + 1..at + 3), Some([0x86, 0x92])),
         _ => false,
@@ -68,10 +69,10 @@ fn ends_bare(bytes: &[u8], at: usize, byte: u8, form: Form) -> bool {
 }
 
 /// Whether the sign at `at` ends a variable's value, which may hold any sign: where the text or another name follows.
-fn ends_variable(bytes: &[u8], at: usize) -> bool {
+fn ends_variable(view: View<'_>, at: usize) -> bool {
     const LONGEST: usize = 24;
-    let rest = bytes.get(at + 1..).unwrap_or_default();
-    match rest.first() {
+    let rest = view.bytes().get(at + 1..).unwrap_or_default();
+    match view.byte(at + 1) {
         None
         | Some(
             b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\' | b'&' | b'|' | b';' | b')'
@@ -154,7 +155,7 @@ impl<'t> Value<'t> {
                 0xef if matches!(bytes.get(at + 1..at + 3), Some([0xbc, 0x9a | 0x9d])) => {
                     separators += 1;
                 }
-                byte if ends_bare(bytes, at, byte, form) => break true,
+                byte if ends_bare(view, at, byte, form) => break true,
                 _ => {}
             }
             if separators >= 2 {
@@ -269,7 +270,7 @@ impl<'t> Value<'t> {
         }
         let mut at = self.seen;
         while let Some(&byte) = bytes.get(at) {
-            if ends_bare(bytes, at, byte, self.form) || byte == b'[' && mark_at(bytes, at).is_some()
+            if ends_bare(view, at, byte, self.form) || byte == b'[' && mark_at(bytes, at).is_some()
             {
                 break;
             }
