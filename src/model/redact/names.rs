@@ -102,6 +102,9 @@ pub(super) const FOREIGN: &[&str] = &[
     "salasanä",
 ];
 
+/// The length of the longest of [`FOREIGN`].
+pub(super) const LONGEST_FOREIGN: usize = 24;
+
 /// What stands before `key` where it is nothing secret, or where nothing can be said of it. In order.
 #[rustfmt::skip]
 const OPEN_KEYS: &[&str] = &[
@@ -177,7 +180,7 @@ const PLACEHOLDERS: &[&str] = &[
 ];
 
 /// What a telling name may go on with: which one of several secrets it is.
-const SUFFIXES: [&str; 17] = [
+pub(super) const SUFFIXES: [&str; 17] = [
     "prod",
     "production",
     "dev",
@@ -489,9 +492,39 @@ pub(super) fn foreign(text: &[u8]) -> Option<usize> {
 
 /// How long the foreign name is that `text` begins with; 0 where it begins with none.
 pub(super) fn foreign_at(text: &[u8]) -> usize {
+    // Few letters begin one.
+    let first = text.first().copied().unwrap_or_default();
+    if FOREIGN_FIRST
+        .get(usize::from(first >> 5))
+        .copied()
+        .unwrap_or_default()
+        >> (first & 31)
+        & 1
+        == 0
+    {
+        return 0;
+    }
     let begins =
         |name: &&&str| name.as_bytes().first() == text.first() && text.starts_with(name.as_bytes());
     FOREIGN.iter().find(begins).map_or(0, |name| name.len())
+}
+
+/// The first bytes of [`FOREIGN`], a bit for each.
+static FOREIGN_FIRST: [u32; 8] = foreign_first();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn foreign_first() -> [u32; 8] {
+    let mut first = [0; 8];
+    let mut at = 0;
+    while at < FOREIGN.len() {
+        let byte = FOREIGN[at].as_bytes()[0];
+        first[(byte >> 5) as usize] |= 1 << (byte & 31);
+        at += 1;
+    }
+    first
 }
 
 /// Whether `name` in a URL's query can have a secret behind it.
@@ -1026,6 +1059,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_in_order() {
+        assert!(FOREIGN.iter().all(|name| name.len() <= LONGEST_FOREIGN));
         for list in [PLAIN, PLACEHOLDERS, OPEN_KEYS] {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
             assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));

@@ -195,7 +195,7 @@ impl<'t> Scan<'t> {
             let limit = self.limit();
             if self.at >= self.slow && self.at < limit && self.is_calm() {
                 // Nothing is to be kept but what can be found out later.
-                let Some(hit) = filter::next(bytes, self.at, limit) else {
+                let Some(hit) = filter::next(bytes, self.barrier, self.at, limit) else {
                     self.at = limit;
                     continue;
                 };
@@ -615,7 +615,7 @@ impl<'t> Scan<'t> {
         let name = bytes.get(from..end)?;
         // It may be the beginning of a name.
         if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
-            self.slow = self.slow.max(end + 24);
+            self.slow = self.slow.max(end + names::LONGEST_FOREIGN);
         }
         let is_foreign = self
             .before(start, 1)

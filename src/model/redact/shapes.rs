@@ -570,6 +570,71 @@ fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static Shape> {
     alike.filter_map(|(_, at)| SHAPES.get(usize::from(*ORDER.shapes.get(at)?)))
 }
 
+/// Whether `text` may begin with a key, for the filter: by its beginning and the first bytes behind it.
+pub(super) fn begins(text: &[u8]) -> bool {
+    const LOOKED_AT: usize = 10;
+    shapes_of(text).any(|shape| {
+        let body = text.strip_prefix(shape.prefix.as_bytes());
+        let body = body.and_then(|body| body.get(..shape.least.min(LOOKED_AT)));
+        body.is_some_and(|body| body.iter().all(|byte| shape.alphabet.has(*byte)))
+    })
+}
+
+/// How many shapes count within a word.
+const WITHIN: usize = within();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn within() -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < SHAPES.len() {
+        count += SHAPES[at].anywhere as usize;
+        at += 1;
+    }
+    count
+}
+
+/// The last four bytes of the prefixes that count within a word, and which shapes those are.
+static TAILS: ([u32; WITHIN], [u16; WITHIN]) = tails();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn tails() -> ([u32; WITHIN], [u16; WITHIN]) {
+    let (mut tails, mut shapes) = ([0; WITHIN], [0; WITHIN]);
+    let (mut at, mut placed) = (0, 0);
+    while at < SHAPES.len() {
+        if SHAPES[at].anywhere {
+            let prefix = SHAPES[at].prefix.as_bytes();
+            let end = prefix.len();
+            let last = [
+                prefix[end - 4],
+                prefix[end - 3],
+                prefix[end - 2],
+                prefix[end - 1],
+            ];
+            tails[placed] = u32::from_le_bytes(last);
+            shapes[placed] = at as u16;
+            placed += 1;
+        }
+        at += 1;
+    }
+    (tails, shapes)
+}
+
+/// How long the beginning of a key is that counts within a word and that `text` ends with, for the filter.
+pub(super) fn ends(text: &[u8]) -> Option<usize> {
+    let (tails, shapes) = &TAILS;
+    let tail = u32::from_le_bytes(*text.last_chunk()?);
+    let alike = tails.iter().zip(shapes).filter(|(of, _)| **of == tail);
+    let mut prefixes = alike.filter_map(|(_, at)| Some(SHAPES.get(usize::from(*at))?.prefix));
+    let prefix = prefixes.find(|prefix| text.ends_with(prefix.as_bytes()))?;
+    Some(prefix.len())
+}
+
 /// The first key that begins in the word from `start` to `end`. Before `start` no word goes on.
 ///
 /// `point` is where the next point of the word is, as far as that is known.
