@@ -22,7 +22,9 @@ use crate::identity::ladder::{self, Answer, Live, Question, Sight};
 use crate::model::{Config, SessionId};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
-use crate::store::{Environment, Error, Places, Result, State, clock, config, project};
+use crate::store::{
+    Decompressor, Environment, Error, Places, Result, State, clock, config, project,
+};
 
 /// The sessions of this user on this machine: the environment, the places and the settings, read once. The state directory is
 /// looked for at each question, so that one that is made later is seen.
@@ -61,7 +63,7 @@ impl Sessions {
             pointers: pointers.to_owned(),
             config: None,
         };
-        State::create(&places)?;
+        State::create(&places, Decompressor::BUILT_IN)?;
         let env = Environment {
             // A folder of its own that is never made: without one, the user's would be looked for.
             claude_config_dir: Some(state.join("no-client")),
@@ -100,7 +102,7 @@ impl Sessions {
     /// [`Error::Io`] where `dir` is not there; else why there is no state directory: which sessions are live is not known then.
     pub fn live(&self, dir: &Path) -> Result<Live> {
         let project = project::existing(dir)?;
-        let state = State::open(&self.places)?;
+        let state = State::open(&self.places, Decompressor::BUILT_IN)?;
         let sight = self.sight(state.as_ref(), None);
         Ok(ladder::live_in_project(&sight, &project))
     }
@@ -165,7 +167,7 @@ impl Sessions {
 
     /// The state directory as it is now, and why there is none that can be used.
     fn state(&self) -> (Option<State>, Option<Error>) {
-        match State::open(&self.places) {
+        match State::open(&self.places, Decompressor::BUILT_IN) {
             Ok(state) => (state, None),
             Err(err) => (None, Some(err)),
         }
@@ -220,7 +222,7 @@ mod tests {
             config: Config::default(),
         };
         assert_eq!(sessions.live(dir.path()).unwrap().sessions, []);
-        let state = State::create(&sessions.places).unwrap();
+        let state = State::create(&sessions.places, Decompressor::BUILT_IN).unwrap();
         let project = project::existing(dir.path()).unwrap();
         let id: SessionId = "s-1".parse().unwrap();
         let now = clock::now();

@@ -32,7 +32,8 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Swept, Why};
 use crate::store::write::{ORPHANED, TEMPORARY};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, env_file, file, index, tombstones, write,
+    Decompressor, Environment, Error, Places, Result, SessionDir, State, env_file, file, index,
+    tombstones, write,
 };
 
 /// How long after its last event a transcript is looked for that is not where it began: some daily cleanups.
@@ -133,7 +134,7 @@ pub fn run(
     now: Timestamp,
     mode: Mode,
 ) -> Result<Report> {
-    let (state, broken) = match State::open(places) {
+    let (state, broken) = match State::open(places, Decompressor::BUILT_IN) {
         Ok(state) => (state, None),
         Err(err) => (None, Some(err)),
     };
@@ -184,7 +185,7 @@ pub enum Due {
 /// Where the state directory is not safe or the stamp cannot be written.
 pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
     // Without a state directory there is no stamp, and little to look at: that is always due.
-    let Ok(Some(state)) = State::open(places) else {
+    let Ok(Some(state)) = State::open(places, Decompressor::BUILT_IN) else {
         return Ok(Due::All);
     };
     let auto = config.archive_auto;
@@ -215,7 +216,7 @@ pub fn archive_ended(
     now: Timestamp,
 ) -> Result<Report> {
     let mut report = Report::default();
-    if let Some(state) = State::open(places)? {
+    if let Some(state) = State::open(places, Decompressor::BUILT_IN)? {
         let sweep = Sweep {
             env,
             config,

@@ -16,7 +16,7 @@ use crate::lifecycle::ending;
 use crate::model::SessionId;
 use crate::model::archive::Kind;
 use crate::store::archive::Archives;
-use crate::store::{State, shown, tombstones};
+use crate::store::{Decompressor, State, shown, tombstones};
 
 pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
     let state = context.state()?;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 }
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
-    let state = State::create(&context.places)?;
+    let state = State::create(&context.places, Decompressor::BUILT_IN)?;
     // Where no cleanup has come since, the archive would not say when it ended.
     ending::note(&context.judge(&context.config()?, &state), id)?;
     let order = Order {

@@ -12,7 +12,9 @@ use crate::model::config::duration;
 use crate::model::{Config, Line, Project, SessionId, Timestamp, TraceBuilder, id};
 use crate::store::config::{Complaint, Loaded, load};
 use crate::store::journal::Damage;
-use crate::store::{Environment, Error, History, Places, SessionDir, State, clock, project, shown};
+use crate::store::{
+    Decompressor, Environment, Error, History, Places, SessionDir, State, clock, project, shown,
+};
 
 /// The surroundings of a command.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Context {
 
     /// The state directory; nothing where nothing was recorded yet. That it cannot be known what was recorded is an error.
     pub(super) fn state(&self) -> Result<Option<State>, Error> {
-        State::open(&self.places)
+        State::open(&self.places, Decompressor::BUILT_IN)
     }
 
     /// The state directory, if there is one that can be trusted, and what is wrong with it otherwise. For questions that

@@ -483,7 +483,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Project, SessionId};
-    use crate::store::{Places, State};
+    use crate::store::{Decompressor, Places, State};
 
     const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 
@@ -502,7 +502,7 @@ mod tests {
                 pointers: dir.path().to_owned(),
                 config: None,
             };
-            let state = State::create(&places).unwrap();
+            let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
             let started = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
             let id: SessionId = ID.parse().unwrap();
             let mut record =

@@ -27,7 +27,7 @@ use crate::model::SessionId;
 use crate::model::event::name;
 use crate::model::text::escaped;
 use crate::store::log::{self, Line, Log};
-use crate::store::{Environment, Places, State, config, write};
+use crate::store::{Decompressor, Environment, Places, State, config, write};
 
 /// Stands in every hook's executable, so that the doctor can tell its version without running it.
 #[used]
@@ -176,7 +176,7 @@ fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Opti
             None => say(std::io::stderr(), &lines),
         };
     }
-    let Ok(Some(state)) = State::open_plain(places) else {
+    let Ok(Some(state)) = State::open(places, Decompressor::NONE) else {
         return;
     };
     for problem in problems {

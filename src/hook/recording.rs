@@ -29,8 +29,8 @@ use crate::store::log::{self, Line, Log};
 use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::{Appended, Durability};
 use crate::store::{
-    Environment, Error, Places, Result, SessionDir, State, archive_queue, clock, env_file, index,
-    project,
+    Decompressor, Environment, Error, Places, Result, SessionDir, State, archive_queue, clock,
+    env_file, index, project,
 };
 
 /// A pointer is written again when it is this old, so that a long session does not go stale while it works.
@@ -155,7 +155,7 @@ impl Recording<'_> {
         if self.event_name == name::SESSION_START {
             return self.unattributed(NO_ID);
         }
-        let state = State::open_plain(self.places).ok().flatten();
+        let state = State::open(self.places, Decompressor::NONE).ok().flatten();
         let sight = Sight {
             env: self.env,
             places: self.places,
@@ -183,7 +183,7 @@ impl Recording<'_> {
         if self.env.hook_debug {
             self.note(format!("could not attribute {event}: {why}"));
         }
-        let Some(state) = self.done(State::create_plain(self.places)) else {
+        let Some(state) = self.done(State::create(self.places, Decompressor::NONE)) else {
             return;
         };
         let line = Line::new(why)
@@ -195,7 +195,7 @@ impl Recording<'_> {
 
     fn attributed(&mut self, id: &SessionId) {
         self.session = Some(id.clone());
-        let state = self.done(State::create_plain(self.places));
+        let state = self.done(State::create(self.places, Decompressor::NONE));
         let state = state.as_ref();
         if self.payload.is_subagent() || is_tool_event(&self.event_name) {
             if let Some(state) = state {

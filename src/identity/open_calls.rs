@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::model::{Project, Record};
     use crate::store::write::Durability;
-    use crate::store::{Places, State};
+    use crate::store::{Decompressor, Places, State};
 
     /// A note is taken of a few events.
     const SMALL: Measure = Measure {
@@ -280,7 +280,9 @@ mod tests {
         };
         let id = "s-1".parse().unwrap();
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let dir = State::create(&places).unwrap().session(&id);
+        let dir = State::create(&places, Decompressor::BUILT_IN)
+            .unwrap()
+            .session(&id);
         let record = Record::new(id, &Project::at(root.to_owned()), now);
         dir.create(&record, &event("SessionStart", 0), Durability::Cached)
             .unwrap();

@@ -19,7 +19,7 @@ use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::write::Durability;
-use crate::store::{self, Error, SessionDir, State, clock, index, project};
+use crate::store::{self, Decompressor, Error, SessionDir, State, clock, index, project};
 
 /// What the `source` of a record says that began by a clock-in.
 const SOURCE: &str = "clock-in";
@@ -129,7 +129,7 @@ pub fn clock_in(
     order: &Order,
     warn: &dyn Fn(&str),
 ) -> Result<ClockedIn, Refusal> {
-    let state = State::create(surroundings.places)?;
+    let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
     let wanted = Wanted::new(surroundings, &state, order)?;
     // Hundreds may clock in at once, and none may fail for that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;

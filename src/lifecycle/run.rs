@@ -35,7 +35,7 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Line, Log};
 use crate::store::pointer::Pointers;
 use crate::store::write::{Appended, Durability};
-use crate::store::{self, Environment, Error, Places, State, clock, index, project};
+use crate::store::{self, Decompressor, Environment, Error, Places, State, clock, index, project};
 
 /// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
 const NOT_STARTED: &str = "not started";
@@ -188,7 +188,7 @@ pub fn run(
     // Before anything is there that a signal could leave behind.
     let signals = child::listen().map_err(Refusal::System)?;
     let bystander = Bystander::start().map_err(Refusal::System)?;
-    let state = State::create(surroundings.places)?;
+    let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
     // Not where the caller's client was started: that is the caller's own.
     let project = project::discover(&project::current_dir()?);
     let id = order.id.clone().unwrap_or_else(new_id);

@@ -24,7 +24,7 @@ use crate::model::{Config, Timestamp};
 use crate::store::config::{self, Complaint, Loaded};
 use crate::store::log::{self, Log};
 use crate::store::pointer::Pointers;
-use crate::store::{Environment, Places, State, file, lease, shown};
+use crate::store::{Decompressor, Environment, Places, State, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
@@ -92,7 +92,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
     // What is wrong with the state is said by whoever checks it.
-    let on_record = State::open(places).ok().flatten();
+    let on_record = State::open(places, Decompressor::BUILT_IN).ok().flatten();
     let installs = on_record.as_ref().and_then(|state| installs(state).ok());
     findings.extend(access::examine(env, &installs.unwrap_or_default()));
     findings.extend(registered::examine(env, on_record.as_ref(), version));
@@ -177,7 +177,7 @@ fn state(
     version: Option<Version>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let state = match State::open(places) {
+    let state = match State::open(places, Decompressor::BUILT_IN) {
         Ok(Some(state)) => state,
         Ok(None) => {
             let none = Finding::note(

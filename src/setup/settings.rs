@@ -584,7 +584,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::Places;
+    use crate::store::{Decompressor, Places};
 
     struct Place {
         dir: TempDir,
@@ -599,7 +599,7 @@ mod tests {
                 pointers: dir.path().to_owned(),
                 config: None,
             };
-            let state = State::create(&places).unwrap();
+            let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
             Self { dir, state }
         }
 

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::model::{Event, Project, Record, Timestamp};
     use crate::store::write::Durability;
-    use crate::store::{Places, State};
+    use crate::store::{Decompressor, Places, State};
 
     fn event(seconds: i64) -> Event {
         Event {
@@ -88,7 +88,9 @@ mod tests {
             config: None,
         };
         let id = "s-1".parse().unwrap();
-        let dir = State::create(&places).unwrap().session(&id);
+        let dir = State::create(&places, Decompressor::BUILT_IN)
+            .unwrap()
+            .session(&id);
         let now = Timestamp::from_unix(1_800_000_100, 0);
         let record = Record::new(id, &Project::at(root.path().to_owned()), now);
         dir.create(&record, &event(2), Durability::Cached).unwrap();

@@ -38,6 +38,7 @@ pub(crate) use error::shown;
 pub use error::{Error, Result, Unsafe};
 pub use history::History;
 pub use journal::Journal;
+pub use journal::compressed::Decompressor;
 pub use places::Places;
 pub use session::SessionDir;
 pub use state::State;

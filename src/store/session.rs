@@ -45,7 +45,7 @@ pub struct SessionDir {
 }
 
 impl SessionDir {
-    pub(super) fn new(path: PathBuf, decompressor: Option<Decompressor>) -> Self {
+    pub(super) fn new(path: PathBuf, decompressor: Decompressor) -> Self {
         let journal = Journal::in_folder(&path, decompressor);
         Self { path, journal }
     }

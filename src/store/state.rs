@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Error, Result};
-use super::journal::compressed::{DECOMPRESSOR, Decompressor};
+use super::journal::compressed::Decompressor;
 use super::lock::{self, Lock};
 use super::places::Places;
 use super::session::{Aside, SessionDir};
@@ -31,60 +31,38 @@ const BEGUN: &[u8] = b"begun\n";
 pub struct State {
     root: PathBuf,
     /// What opens the compressed parts of journals.
-    decompressor: Option<Decompressor>,
+    decompressor: Decompressor,
 }
 
 impl State {
-    /// Opens the state directory; nothing where it is not there yet, so that nothing was recorded.
+    /// Opens the state directory. Returns nothing if there is none yet, so that nothing was recorded. Compressed parts of
+    /// journals are read through `decompressor`.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] where there is no place for one, [`Error::Unsafe`] where it is not ours alone, or would have to be
-    /// made in a place that is not; [`Error::Io`] where it could not be made. What was recorded is not known then.
-    pub fn open(places: &Places) -> Result<Option<Self>> {
+    /// [`Error::NoStateDir`] if there is no place for one, [`Error::Unsafe`] if it is not ours alone, or would have to be
+    /// made in a place that is not; [`Error::Io`] if it could not be made. Nobody knows then what was recorded.
+    pub fn open(places: &Places, decompressor: Decompressor) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
-        let plain = Self::open_plain(places)?;
-        if plain.is_none() {
+        if !file::check_private_dir(root)? {
             write::check_could_make(root)?;
+            return Ok(None);
         }
-        Ok(plain.map(|plain| Self {
-            decompressor: DECOMPRESSOR,
-            ..plain
-        }))
-    }
-
-    /// Opens the state directory if it is there, for those that decompress nothing: hooks.
-    ///
-    /// # Errors
-    /// [`Error::NoStateDir`], [`Error::Unsafe`], as [`Self::open`].
-    pub fn open_plain(places: &Places) -> Result<Option<Self>> {
-        let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
-        Ok(file::check_private_dir(root)?.then(|| Self {
+        Ok(Some(Self {
             root: root.to_owned(),
-            decompressor: None,
+            decompressor,
         }))
     }
 
-    /// Opens the state directory, created where missing.
+    /// Opens the state directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// As [`Self::open`], and [`Error::Io`] where it cannot be created.
-    pub fn create(places: &Places) -> Result<Self> {
-        Ok(Self {
-            decompressor: DECOMPRESSOR,
-            ..Self::create_plain(places)?
-        })
-    }
-
-    /// As [`Self::create`], for those that decompress nothing: hooks.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
-    pub fn create_plain(places: &Places) -> Result<Self> {
+    /// As [`Self::open`], and [`Error::Io`] if it cannot be created.
+    pub fn create(places: &Places, decompressor: Decompressor) -> Result<Self> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         write::make_private_dir(root)?;
         Ok(Self {
             root: root.to_owned(),
-            decompressor: None,
+            decompressor,
         })
     }
 

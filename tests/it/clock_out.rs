@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ccsession::store::archive::Archives;
-use ccsession::store::{Places, State};
+use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
 use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
@@ -140,7 +140,11 @@ fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
         pointers: sandbox.pointers(),
         config: None,
     };
-    let archives = Archives::of(&State::open(&places).unwrap().unwrap());
+    let archives = Archives::of(
+        &State::open(&places, Decompressor::BUILT_IN)
+            .unwrap()
+            .unwrap(),
+    );
     let archive = archives.all().unwrap().archives.remove(0);
     let before = archive.manifest().unwrap().unwrap();
     write(&transcript, said(&["one", "two"]));

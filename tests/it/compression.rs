@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use ccsession::store::follow::Follower;
 use ccsession::store::journal::compressed::Compression;
 use ccsession::store::journal::{Damage, Rotation};
-use ccsession::store::{Places, SessionDir, State};
+use ccsession::store::{Decompressor, Places, SessionDir, State};
 use serde_json::{Value, json};
 
 use crate::bad_input::{in_parallel, is_torture};
@@ -34,7 +34,9 @@ fn state(sandbox: &Sandbox) -> State {
         pointers: sandbox.pointers(),
         config: None,
     };
-    State::open(&places).unwrap().unwrap()
+    State::open(&places, Decompressor::BUILT_IN)
+        .unwrap()
+        .unwrap()
 }
 
 fn dir(sandbox: &Sandbox) -> SessionDir {

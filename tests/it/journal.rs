@@ -13,7 +13,7 @@ use ccsession::model::Event;
 use ccsession::store::journal::Damage;
 use ccsession::store::log::{self, Line, Log};
 use ccsession::store::write::Appended;
-use ccsession::store::{Places, State};
+use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
 use crate::bad_input::{assert_sound, in_parallel, is_torture, make_state};
@@ -52,7 +52,9 @@ fn append_worker() {
         pointers: PathBuf::new(),
         config: None,
     };
-    let state = State::open(&places).unwrap().unwrap();
+    let state = State::open(&places, Decompressor::BUILT_IN)
+        .unwrap()
+        .unwrap();
     let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
         let appended = session.journal().append(&record(name, number)).unwrap();
@@ -473,7 +475,9 @@ fn a_log_keeps_about_twice_its_limit_whatever_is_written() {
         pointers: sandbox.pointers(),
         config: None,
     };
-    let state = State::open(&places).unwrap().unwrap();
+    let state = State::open(&places, Decompressor::BUILT_IN)
+        .unwrap()
+        .unwrap();
     let long = "x".repeat(500);
     for number in 0..12_000 {
         let line = Line::new("what came")

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use ccsession::model::{ProjectName, SessionId};
 use ccsession::store::pointer::{Pointers, Reading, Removal, Standing};
 use ccsession::store::write::Durability;
-use ccsession::store::{Error, Places, State, clock};
+use ccsession::store::{Decompressor, Error, Places, State, clock};
 
 use crate::bad_input::is_torture;
 use crate::pointer::{at_once, civil, in_utc, place, put, set_aside};
@@ -54,7 +54,7 @@ impl Place {
         };
         Self {
             dir: dir.to_owned(),
-            state: Some(State::create(&places).unwrap()),
+            state: Some(State::create(&places, Decompressor::BUILT_IN).unwrap()),
         }
     }
 

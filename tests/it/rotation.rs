@@ -14,7 +14,7 @@ use std::time::Duration;
 use ccsession::model::Event;
 use ccsession::store::journal::{Damage, Rotation};
 use ccsession::store::write::Appended;
-use ccsession::store::{Places, State};
+use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
 use crate::bad_input::{assert_sound, in_parallel, is_torture};
@@ -39,7 +39,9 @@ fn state(dir: PathBuf) -> State {
         pointers: PathBuf::from("/tmp"),
         config: None,
     };
-    State::open(&places).unwrap().unwrap()
+    State::open(&places, Decompressor::BUILT_IN)
+        .unwrap()
+        .unwrap()
 }
 
 /// A tool call's beginning, long enough that few fill a journal.

@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ccsession::store::journal::Events;
-use ccsession::store::{Places, State};
+use ccsession::store::{Decompressor, Places, State};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -154,7 +154,9 @@ impl Sandbox {
             pointers: self.pointers(),
             config: None,
         };
-        let state = State::open(&places).unwrap().unwrap();
+        let state = State::open(&places, Decompressor::BUILT_IN)
+            .unwrap()
+            .unwrap();
         let dir = state.session(&id.parse().unwrap());
         dir.journal().events().unwrap()
     }

@@ -10,7 +10,7 @@ use crate::model::text::escaped;
 use crate::setup::diff::unified;
 use crate::setup::programs;
 use crate::setup::timer::{self, TIMER, Unit, plan};
-use crate::store::{State, shown};
+use crate::store::{Decompressor, State, shown};
 
 /// What is to be done about the timer.
 #[derive(Debug)]
@@ -47,7 +47,10 @@ impl Planned {
             ));
             return Ok(());
         }
-        timer::put(&self.units, &State::create(&context.places)?)?;
+        timer::put(
+            &self.units,
+            &State::create(&context.places, Decompressor::BUILT_IN)?,
+        )?;
         let changed = || self.units.iter().filter(|unit| unit.is_changed());
         for unit in changed() {
             output::line(&format!("wrote {}", shown(&unit.path)));
@@ -87,7 +90,10 @@ pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
         return Ok(());
     }
     let disabled = timer::disable();
-    timer::remove(&present.ours, &State::create(&context.places)?)?;
+    timer::remove(
+        &present.ours,
+        &State::create(&context.places, Decompressor::BUILT_IN)?,
+    )?;
     for unit in &present.ours {
         output::line(&format!("removed {}", shown(&unit.path)));
     }

@@ -1,9 +1,8 @@
 //! Full parts of a journal that are compressed: how one is made, and how any part is opened. What reads them does not
 //! know which it has.
 //!
-//! Hooks rotate journals, and neither compress nor decompress one: their state directory has no [`Decompressor`]
-//! ([`State::open_plain`](crate::store::State::open_plain)), so that they link nothing that could. A compressed part is
-//! unreadable to them, like a damaged one.
+//! Hooks rotate journals, and neither compress nor decompress one: they open the state directory with
+//! [`Decompressor::NONE`], so that they link nothing that could.
 
 use std::fmt;
 use std::fs::File;
@@ -25,17 +24,32 @@ pub(super) const ENDING: &str = ".zst";
 /// Why a file is unreadable of which not even the beginning is as it should be.
 const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
 
-/// Opens a compressed file: returns its content, and the length in bytes that the file states for it, if it states one.
-pub(in crate::store) type Decompressor = fn(File) -> io::Result<(Content, Option<u64>)>;
-/// The content of a compressed file, decompressed as it is read.
-pub(in crate::store) type Content = Box<dyn Read + Send>;
+/// Reads compressed parts of journals, where it can. Whoever opens the state directory says with what: to a program that has
+/// none, which is what hooks are, a compressed part is unreadable, like a damaged one.
+#[derive(Debug, Clone, Copy)]
+pub struct Decompressor {
+    open: Option<Open>,
+}
 
-/// The decompressor of this build, if it has one. A hook must not name it: then it would link the library.
-#[cfg(feature = "cli")]
-pub(in crate::store) const DECOMPRESSOR: Option<Decompressor> = Some(with_zstd::decompress);
-/// The decompressor of this build, if it has one. A hook must not name it: then it would link the library.
-#[cfg(not(feature = "cli"))]
-pub(in crate::store) const DECOMPRESSOR: Option<Decompressor> = None;
+/// Opens a compressed file: returns its content, and the length in bytes that the file states for it, if it states one.
+type Open = fn(File) -> io::Result<(Content, Option<u64>)>;
+/// The content of a compressed file, decompressed as it is read.
+type Content = Box<dyn Read + Send>;
+
+impl Decompressor {
+    /// Reads none. A program that uses no other one links no library for it.
+    pub const NONE: Self = Self { open: None };
+
+    /// Reads those that this program writes. Without the feature `cli` it writes none, and this is [`Self::NONE`].
+    #[cfg(feature = "cli")]
+    pub const BUILT_IN: Self = Self {
+        open: Some(with_zstd::decompress),
+    };
+
+    /// Reads those that this program writes. Without the feature `cli` it writes none, and this is [`Self::NONE`].
+    #[cfg(not(feature = "cli"))]
+    pub const BUILT_IN: Self = Self::NONE;
+}
 
 /// Returns whether the file at `path` has the name of a compressed one.
 pub(super) fn is_compressed(path: &Path) -> bool {
@@ -59,14 +73,14 @@ impl Source {
     ///
     /// # Errors
     /// As [`file::open_own`].
-    pub(super) fn open(path: &Path, decompressor: Option<Decompressor>) -> Result<Option<Self>> {
+    pub(super) fn open(path: &Path, decompressor: Decompressor) -> Result<Option<Self>> {
         let Some(file) = file::open_own(path)? else {
             return Ok(None);
         };
         if !is_compressed(path) {
             return Ok(Some(Self::Plain(file)));
         }
-        let opened = decompressor.map(|open| open(file)).transpose();
+        let opened = decompressor.open.map(|open| open(file)).transpose();
         Ok(Some(
             match opened.map_err(Error::io("decompress", path))? {
                 Some((content, Some(size))) => Self::Compressed(content, size),
@@ -159,7 +173,7 @@ mod with_zstd {
     /// How much is compared at once.
     const PIECE: usize = 256 * 1024;
 
-    /// As [`Decompressor`].
+    /// As [`Open`].
     pub(super) fn decompress(file: File) -> io::Result<(Content, Option<u64>)> {
         let (mut head, mut length) = ([0; HEAD], 0);
         while length < HEAD {
@@ -180,7 +194,7 @@ mod with_zstd {
     /// # Errors
     /// As [`Source::open`], and [`Error::Content`] where the file does not state it.
     pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
-        let Some(source) = Source::open(path, DECOMPRESSOR)? else {
+        let Some(source) = Source::open(path, Decompressor::BUILT_IN)? else {
             return Ok(None);
         };
         let size = source.size().map_err(Error::io("inspect", path))?;
@@ -267,7 +281,8 @@ mod with_zstd {
         /// # Errors
         /// As [`file::open_own`], and where it is damaged or there is no room for it.
         pub fn of(path: &Path) -> Result<Option<Self>> {
-            let Some(mut source) = Source::open(path, DECOMPRESSOR)?.filter(Source::is_compressed)
+            let Some(mut source) =
+                Source::open(path, Decompressor::BUILT_IN)?.filter(Source::is_compressed)
             else {
                 return Ok(None);
             };

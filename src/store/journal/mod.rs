@@ -39,7 +39,7 @@ const MAX_BACKUPS: u32 = 4;
 pub struct Journal {
     parts: Parts,
     /// What opens its compressed parts.
-    decompressor: Option<Decompressor>,
+    decompressor: Decompressor,
 }
 
 /// Whether a journal goes on in a new file.
@@ -57,7 +57,7 @@ pub enum Rotation {
 }
 
 impl Journal {
-    pub(super) fn in_folder(folder: &Path, decompressor: Option<Decompressor>) -> Self {
+    pub(super) fn in_folder(folder: &Path, decompressor: Decompressor) -> Self {
         Self {
             parts: Parts::in_folder(folder),
             decompressor,

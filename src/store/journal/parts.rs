@@ -135,7 +135,7 @@ impl Parts {
     /// Opens all files, the oldest first, and returns with them the numbers of the full parts, which `numbers` lists.
     pub(super) fn open(
         &self,
-        decompressor: Option<Decompressor>,
+        decompressor: Decompressor,
         numbers: impl Fn(&Self) -> Result<Vec<u32>>,
     ) -> Result<(Vec<Source>, Vec<u32>)> {
         loop {
@@ -170,7 +170,7 @@ impl Parts {
     /// Opens the full parts of these numbers up to the one that is `newest`, and returns whether that one is among them.
     fn open_before(
         &self,
-        decompressor: Option<Decompressor>,
+        decompressor: Decompressor,
         newest: Option<Identity>,
         numbers: &[u32],
     ) -> Result<(Vec<Source>, bool)> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::compressed::{DECOMPRESSOR, Source};
+use super::compressed::{Decompressor, Source};
 use crate::model::Timestamp;
 use crate::store::error::{Error, Result};
 
@@ -26,7 +26,7 @@ impl Piece {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`], also where it is compressed and damaged.
     pub fn count_lines(&self) -> Result<u64> {
-        let Some(mut source) = Source::open(&self.path, DECOMPRESSOR)? else {
+        let Some(mut source) = Source::open(&self.path, Decompressor::BUILT_IN)? else {
             return Ok(0);
         };
         let mut piece = vec![0; 64 * 1024];

@@ -152,7 +152,7 @@ impl Part {
     /// Reads the lines that have ended since the last time. A file that was rewritten is read from its start.
     fn read_on(
         &mut self,
-        decompressor: Option<Decompressor>,
+        decompressor: Decompressor,
         reader: &mut impl FnMut(&[u8]),
     ) -> Result<()> {
         let found = file::look(&self.path)?.map(|found| found.meta);
@@ -188,7 +188,7 @@ impl Part {
     /// Reads the lines of a compressed part.
     fn read_compressed(
         &self,
-        decompressor: Option<Decompressor>,
+        decompressor: Decompressor,
         reader: &mut impl FnMut(&[u8]),
     ) -> Result<()> {
         let failed = Error::io("decompress", &self.path);
