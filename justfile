@@ -63,6 +63,16 @@ corpus dir *args:
 deny:
     cargo deny check
 
+# Build the documentation site in target/site, and fail on any warning or broken link
+[group('check')]
+docs:
+    docs/site/build
+
+# Draw the README's picture again, from what the program prints
+[group('check')]
+picture:
+    CCSESSION_DRAW=1 cargo test --locked --test it docs::the_picture_in_the_readme_is_what_the_program_prints
+
 # What CI runs
 [group('check')]
 ci:
