@@ -19,8 +19,12 @@
     reason = "a benchmark whose setting up fails has nothing to degrade to: it stops and says where"
 )]
 
-#[allow(dead_code, reason = "the tests' sandbox; this uses a part of it")]
-#[path = "../tests/it/support.rs"]
+#[allow(
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "the tests' support, of which this uses a part; tests fail by panicking"
+)]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::fs;

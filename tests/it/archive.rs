@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::import::copy_tree;
+use crate::support::archives::{
+    NONE, a_day_later, begun, clock_out, decompressed, ended, files, manifest, said, write,
+};
+use crate::support::transcripts::copy_tree;
 use crate::support::{
     ID, Run, Sandbox, as_client, data, event, json_lines, mode, text, wait_until,
 };
 
-/// No archive.
-pub(crate) const NONE: [PathBuf; 0] = [];
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
@@ -28,78 +29,6 @@ fn recorded(name: &str) -> Sandbox {
     sandbox
 }
 
-/// The session [`ID`], which said nothing but that it began, and where its transcript will be.
-pub(crate) fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
-    let path = sandbox
-        .home()
-        .join(format!(".claude/projects/-shop/{ID}.jsonl"));
-    let mut start = event(
-        "SessionStart",
-        ID,
-        json!({"source": "startup", "transcript_path": path}),
-    );
-    start
-        .as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
-    sandbox.hook(&start).silent();
-    path
-}
-
-pub(crate) fn ended(sandbox: &Sandbox, reason: &str) {
-    sandbox
-        .hook(&event("SessionEnd", ID, json!({"reason": reason})))
-        .silent();
-}
-
-pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A transcript in which somebody said `texts`, one after the other.
-pub(crate) fn said(texts: &[&str]) -> String {
-    let line = |text: &&str| {
-        let line =
-            json!({"type": "user", "sessionId": ID, "message": {"role": "user", "content": text}});
-        format!("{line}\n")
-    };
-    texts.iter().map(line).collect()
-}
-
-pub(crate) fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
-    let run = sandbox.ccsession(["clock-out", ID]);
-    let run = more.iter().fold(run, |run, argument| run.arg(argument));
-    PathBuf::from(run.stdout().trim_end())
-}
-
-/// All files of archives, without the folder of all.
-pub(crate) fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let root = sandbox.state().join("archive");
-    for project in fs::read_dir(root).into_iter().flatten() {
-        let names = fs::read_dir(project.unwrap().path()).unwrap();
-        found.extend(names.map(|entry| entry.unwrap().path()));
-    }
-    found.sort();
-    found
-}
-
-pub(crate) fn manifest(sandbox: &Sandbox) -> Value {
-    let found = files(sandbox);
-    let manifests: Vec<_> = found
-        .iter()
-        .filter(|path| path.to_str().unwrap().ends_with(".manifest.json"))
-        .collect();
-    assert_eq!(manifests.len(), 1, "{found:?}");
-    serde_json::from_slice(&fs::read(manifests[0]).unwrap()).unwrap()
-}
-
-pub(crate) fn decompressed(path: &Path) -> Vec<u8> {
-    zstd::decode_all(fs::File::open(path).unwrap()).unwrap()
-}
-
 /// `golden` with the times that differ from run to run as they are in `text`.
 fn check_golden(text: &str, golden: &str) {
     let exported = text
@@ -111,7 +40,7 @@ fn check_golden(text: &str, golden: &str) {
     assert_eq!(text, golden.replace("Exported: {now}", exported));
 }
 
-/// B3.10: the messages of users were lost.
+/// In the older tools, the messages of users were lost.
 #[test]
 fn the_text_of_a_recorded_session_is_what_was_said() {
     let sandbox = recorded("a");
@@ -134,7 +63,7 @@ fn the_text_of_a_recorded_session_is_what_was_said() {
     assert_eq!(mode(path), 0o600);
 }
 
-/// B3.10: the calls of real transcripts were lost.
+/// In the older tools, the calls of real transcripts were lost.
 #[test]
 fn tool_calls_are_in_the_text_where_they_are_asked_for() {
     let sandbox = recorded("a");
@@ -196,7 +125,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
         .expect(0, "1 archive as written\n", "");
 }
 
-/// B3.11: the copy of the transcript was not redacted.
+/// In the older tools, the copy of the transcript was not redacted.
 #[test]
 fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     let sandbox = Sandbox::archiving();
@@ -234,7 +163,7 @@ fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
     assert_eq!(manifest(&sandbox)["redacted"], json!({"github": 1}));
 }
 
-/// B3.1 and B3.2: clocked out from another directory or again, a session was not found.
+/// In the older tools, clocked out from another directory or again, a session was not found.
 #[test]
 fn a_second_time_is_the_same_answer_and_writes_nothing() {
     let sandbox = Sandbox::archiving();
@@ -261,7 +190,7 @@ fn a_second_time_is_the_same_answer_and_writes_nothing() {
     );
 }
 
-/// B3.15: a second attempt overwrote the first, file by file.
+/// In the older tools, a second attempt overwrote the first, file by file.
 #[test]
 fn what_has_grown_is_archived_anew_under_the_same_name() {
     let sandbox = Sandbox::archiving();
@@ -317,7 +246,7 @@ fn an_archive_that_the_record_does_not_name_is_not_replaced_by_less() {
     assert!(sandbox.record(ID)["archive"]["place"].is_string());
 }
 
-/// B3.13: without a transcript it was a success, nothing was archived, and the session was deleted.
+/// In the older tools, without a transcript it was a success, nothing was archived, and the session was deleted.
 #[test]
 fn without_a_transcript_the_archive_says_so_and_holds_what_was_recorded() {
     let sandbox = Sandbox::archiving();
@@ -370,7 +299,7 @@ fn several_transcripts_are_all_archived_and_one_can_be_given() {
     }
 }
 
-/// B3.9, in short; the long form is in `clock_out`.
+/// The first file that mentions the id is not taken for the transcript; the long form is in `clock_out`.
 #[test]
 fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
     let sandbox = Sandbox::archiving();
@@ -452,7 +381,7 @@ fn a_transcript_with_a_second_hard_link_is_archived() {
     assert!(fs::read_to_string(&text).unwrap().contains("and more"));
 }
 
-/// B3.8, in short; the long form is in `clock_out`.
+/// A focus can hold anything that a name cannot; the long form is in `clock_out`.
 #[test]
 fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     let long = "x/".repeat(5000);
@@ -482,7 +411,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
     }
 }
 
-/// B3.5: what was no object made everything fail, or was thrown away.
+/// In the older tools, what was no object made everything fail, or was thrown away.
 #[test]
 fn a_record_that_is_no_record_is_refused_and_kept() {
     let sandbox = Sandbox::archiving();
@@ -497,7 +426,7 @@ fn a_record_that_is_no_record_is_refused_and_kept() {
     }
 }
 
-/// B3.1 and B3.2: never recorded, gone, and archived already were one error.
+/// In the older tools, never recorded, gone, and archived already were one error.
 #[test]
 fn never_recorded_pruned_and_archived_before_are_three_answers() {
     let sandbox = Sandbox::archiving();
@@ -781,7 +710,7 @@ fn a_session_whose_client_was_killed_ended_with_its_last_event() {
     let client = sandbox.run("/bin/sh").arg("-c").arg(script);
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     client.stdin(start.to_string()).silent();
-    crate::limits::age(&sandbox, ID, 60);
+    crate::support::states::age(&sandbox, ID, 60);
     sandbox.ccsession(["cleanup", "--quiet"]).silent();
     let told = sandbox.journal(ID).pop().unwrap();
     for noted in [&sandbox.record(ID), &manifest(&sandbox)] {
@@ -814,7 +743,7 @@ fn a_session_that_made_room_for_another_is_archived() {
         run.env("CCSESSION_MAX_CONCURRENT_SESSIONS", "1").stdout();
     };
     clock_in(ID);
-    crate::limits::age(&sandbox, ID, 2 * 60 * 60);
+    crate::support::states::age(&sandbox, ID, 2 * 60 * 60);
     clock_in("another");
     let report = sandbox.ccsession(["cleanup", "--if-due", "--json"]).json();
     assert_eq!(report["archived"], 1);
@@ -866,7 +795,7 @@ fn what_the_client_writes_after_the_end_is_archived_by_the_next_cleanup() {
     let before = manifest(&sandbox);
     assert!(!archives() && mark.exists());
     assert_eq!(manifest(&sandbox), before);
-    crate::limits::age(&sandbox, ID, 11);
+    crate::support::states::age(&sandbox, ID, 11);
     archives();
     assert!(!mark.exists());
 }
@@ -979,8 +908,8 @@ fn many_at_once_give_one_archive() {
     assert_eq!(files(&sandbox).len(), 4);
 }
 
-/// B3.15: nothing was written in one step. Kills `ccsession clock-out` at random moments, while the transcript grows: there is
-/// always a whole archive or none, and never one with less in it than before.
+/// In the older tools, nothing was written in one step. Kills `ccsession clock-out` at random moments, while the
+/// transcript grows: there is always a whole archive or none, and never one with less in it than before.
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_half_is_there() {
     let rounds = if std::env::var_os("CCSESSION_TORTURE").is_some() {
@@ -1069,12 +998,7 @@ fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
     assert!(fs::read_to_string(&text).unwrap().contains("and another"));
 }
 
-/// The day's long work is due.
-pub(crate) fn a_day_later(sandbox: &Sandbox) {
-    let _ = fs::remove_file(sandbox.state().join("daily"));
-}
-
-/// B3.3: what was old went without being archived. B3.13: so did what could not be archived.
+/// In the older tools, what was old went without being archived. So did what could not be archived.
 #[test]
 fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
     let sandbox = Sandbox::archiving();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::install::put;
+use crate::support::settings::put;
 use crate::support::{ID, Sandbox, event, walk};
 
 /// As the client writes it, but for the description.
@@ -210,7 +210,7 @@ fn an_archive_that_tells_no_sizes_is_replaced_by_more_only() {
     }
     let shown = sandbox.ccsession(["archive", "list", "--json"]).json();
     let path = shown["archives"][0]["manifest_path"].as_str().unwrap();
-    crate::cli::write_private(Path::new(path), &manifest.to_string());
+    crate::support::files::write_private(Path::new(path), &manifest.to_string());
     fs::remove_file(gone).unwrap();
     let main = session.with_extension("jsonl");
     let again = || sandbox.ccsession(["clock-out", ID, "--json"]).json()["was_there"].clone();

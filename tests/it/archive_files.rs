@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::archive::{begun, clock_out, decompressed, files, manifest, said, write};
+use crate::support::archives::{begun, clock_out, decompressed, files, manifest, said, write};
 use crate::support::{ID, Sandbox, event};
 
 /// A message as the client writes it, with tokens where the model says it.

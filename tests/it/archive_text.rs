@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::archive::{begun, clock_out, write};
+use crate::support::archives::{begun, clock_out, write};
 use crate::support::{ID, Sandbox};
 
 /// A transcript that is being written: each record follows the one before.

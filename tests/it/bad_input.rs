@@ -1,34 +1,31 @@
 //! Whatever comes in, and whatever is missing around it: a hook says nothing, ends in time with status 0, records what
 //! can be recorded, once and rightly, and leaves everything else as it was.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ccsession::store::journal::Damage;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::support::files::{Snapshot, changes, snapshot};
+use crate::support::namespaces::{in_own_mounts, root};
+use crate::support::states::{OLD, assert_sound, lived_in, make_state};
+use crate::support::torture::{ATTEMPTS, in_parallel, is_torture};
 use crate::support::{
     CCSESSION, ID, PATIENCE, POST_TOOL_USE, PRE_TOOL_USE, Run, SESSION_EVENT, SESSION_START,
     Sandbox, as_client, end_of, event, json_lines, mode, payload, text,
 };
 
-/// How often a hook is tried that gets no processor and stops reading at its deadline.
-pub(crate) const ATTEMPTS: usize = 50;
-
 /// The size of a payload that is much too large. A debug build reads about 100 MB a second where it has a processor to
 /// itself, and a hook that must share one stops reading at its deadline.
 const HUGE: usize = if cfg!(debug_assertions) { 32 } else { 100 } << 20;
-
-/// The session that is on record before anything bad comes in.
-pub(crate) const OLD: &str = "old-1";
 
 /// A program that is a hook.
 #[derive(Clone, Copy)]
@@ -123,11 +120,6 @@ fn hooks_for(case: usize) -> Vec<Hook> {
     } else {
         vec![HOOKS[case % HOOKS.len()]]
     }
-}
-
-/// Whether the long forms are wanted: `CCSESSION_TORTURE=full`.
-pub(crate) fn is_torture() -> bool {
-    std::env::var_os("CCSESSION_TORTURE").is_some_and(|value| value == "full")
 }
 
 /// What a hook finds on its stdin.
@@ -236,77 +228,6 @@ impl Ended {
     }
 }
 
-/// A state directory in which no sweep is due, so that nothing runs beside the test.
-pub(crate) fn make_state(path: &Path) {
-    fs::create_dir_all(path).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
-    fs::write(path.join("sweep"), "").unwrap();
-    fs::set_permissions(path.join("sweep"), Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A sandbox in which the session [`OLD`] is on record, owns the pointer, and belongs to the test as its client.
-pub(crate) fn lived_in() -> Sandbox {
-    let sandbox = Sandbox::new();
-    make_state(&sandbox.state());
-    sandbox
-        .hook(&event("SessionStart", OLD, json!({"source": "startup"})))
-        .env("CLAUDE_PID", as_client())
-        .silent();
-    sandbox
-}
-
-pub(crate) type Snapshot = BTreeMap<String, Vec<u8>>;
-
-/// The content of every file in the state and the pointer directory.
-pub(crate) fn snapshot(sandbox: &Sandbox) -> Snapshot {
-    let read = |name: String| {
-        let bytes = fs::read(sandbox.path(&name)).unwrap();
-        (name, bytes)
-    };
-    sandbox.files().into_iter().map(read).collect()
-}
-
-/// The files that were added, changed or removed.
-pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let names = before.keys().chain(after.keys());
-    let mut changed: Vec<String> = names
-        .filter(|name| before.get(*name) != after.get(*name))
-        .cloned()
-        .collect();
-    changed.sort();
-    changed.dedup();
-    changed
-}
-
-/// Asserts that nothing is half-written: no temporary file, every file private, every line and every file as it should
-/// be.
-#[track_caller]
-pub(crate) fn assert_sound(sandbox: &Sandbox, case: &str) {
-    for name in sandbox.files() {
-        assert!(!name.contains("/.ccsession-"), "{case}: {name} is left");
-        let path = sandbox.path(&name);
-        assert_eq!(mode(&path), 0o600, "{case}: {name}");
-        let bytes = fs::read(&path).unwrap();
-        let is_json = |text: &[u8]| serde_json::from_slice::<Map<String, Value>>(text).is_ok();
-        let whole = if name.ends_with(".jsonl") {
-            bytes
-                .split(|&b| b == b'\n')
-                .all(|line| line.is_empty() || is_json(line))
-        } else if name.starts_with("pointers/") {
-            ccsession::model::pointer::decode(&bytes).is_ok()
-                && bytes.iter().filter(|&&b| b == b'\n').count() == 2
-        } else if ["session.json", "/owners/", "/procs/"]
-            .iter()
-            .any(|part| name.contains(part))
-        {
-            is_json(&bytes)
-        } else {
-            bytes.is_empty()
-        };
-        assert!(whole, "{case}: {name}: {}", String::from_utf8_lossy(&bytes));
-    }
-}
-
 /// The last line of a log, without when and by which process.
 #[track_caller]
 fn last_line(sandbox: &Sandbox, log: &str) -> Value {
@@ -352,24 +273,6 @@ fn sessions(state: &Path) -> Vec<String> {
     ids
 }
 
-/// Runs `job` for each of `count` cases, a few at a time.
-pub(crate) fn in_parallel(count: usize, at_once: usize, job: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                loop {
-                    let case = next.fetch_add(1, Ordering::Relaxed);
-                    if case >= count {
-                        return;
-                    }
-                    job(case);
-                }
-            });
-        }
-    });
-}
-
 /// Heavy tests take turns, so that each has the processors that its time limit counts on.
 static HEAVY: Mutex<()> = Mutex::new(());
 
@@ -377,10 +280,6 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
     HEAVY
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 // What comes on stdin.
@@ -2062,21 +1961,6 @@ fn is_not_started(output: &Output) -> bool {
         (None, Some(6 | 9 | 11)) => said.is_empty(),
         _ => false,
     }
-}
-
-/// A command that runs a shell script with a mount table of its own, as root of it; nothing where that is not allowed.
-pub(crate) fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
-    let flags = if root() { "-m" } else { "-Urm" };
-    let tried = Command::new("unshare")
-        .args([flags, "sh", "-c", "mount -t tmpfs none /mnt"])
-        .output();
-    if !tried.is_ok_and(|output| output.status.success()) {
-        println!("skipped: unshare or mount is missing or not allowed");
-        return None;
-    }
-    let mut run = sandbox.run("unshare").env("CLAUDE_PID", as_client());
-    run.command.args([flags, "sh", "-c", script]);
-    Some(run)
 }
 
 #[test]

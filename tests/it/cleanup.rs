@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::cli::write_private;
-use crate::install::{everything, put};
+use crate::support::files::{everything, write_private};
+use crate::support::settings::put;
+use crate::support::states::age_file;
 use crate::support::{ID, Run, SESSION_START, Sandbox, as_client, event, text};
 
 /// The name under which tests choose whether anything is archived.
@@ -56,11 +56,11 @@ impl Stage {
         end(&sandbox, "s-over");
         let unmarked = sandbox.state().join("ended/s-over");
         fs::remove_file(unmarked).unwrap();
-        age(&sandbox.session("s-over").join("events.jsonl"), 25 * HOUR);
+        age_file(&sandbox.session("s-over").join("events.jsonl"), 25 * HOUR);
 
         let pointer = sandbox.pointer("stale");
         write_private(&pointer, "s-1\n2026-01-01T00:00:00.000000\n");
-        age(&pointer, 25 * HOUR);
+        age_file(&pointer, 25 * HOUR);
         let dirs = [
             sandbox.pointers(),
             sandbox.state(),
@@ -71,7 +71,7 @@ impl Stage {
         let temporary = dirs.map(|dir| dir.join(".ccsession-tmp-0123456789abcdef"));
         for path in &temporary {
             write_private(path, "half");
-            age(path, HOUR);
+            age_file(path, HOUR);
         }
         lease(&sandbox, "s-leased", &of_killed);
         let projects = sandbox.state().join("projects");
@@ -199,13 +199,6 @@ fn lease(sandbox: &Sandbox, id: &str, holder: &Value) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let lease = json!({"v": 1, "session_id": id, "holder": holder, "child": null, "command": "x", "since": "2026-11-20T14:00:00Z"});
     write_private(&path, &lease.to_string());
-}
-
-/// Makes a file that old.
-fn age(path: &Path, seconds: u64) {
-    let file = fs::File::options().write(true).open(path).unwrap();
-    let then = SystemTime::now() - Duration::from_secs(seconds);
-    file.set_modified(then).unwrap();
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::support::files::write_private;
+use crate::support::states::no_sweep;
+use crate::support::states::{start, start_and_die};
 use crate::support::{ID, SESSION_START, Sandbox, as_client, event, text};
 
 const VERBS: [&str; 14] = [
@@ -36,21 +39,6 @@ fn swept() -> Sandbox {
     sandbox
 }
 
-/// Stamps that a cleanup was made just now.
-pub(crate) fn no_sweep(sandbox: &Sandbox) {
-    fs::write(sandbox.state().join("sweep"), "").unwrap();
-}
-
-/// Writes a file as this program does: for nobody else, whatever the umask.
-pub(crate) fn write_private(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn start(sandbox: &Sandbox, id: &str) {
-    start_in(sandbox, id, &sandbox.project());
-}
-
 /// A session of this process, started in `dir`.
 fn start_in(sandbox: &Sandbox, id: &str, dir: &Path) {
     sandbox
@@ -64,18 +52,6 @@ fn end(sandbox: &Sandbox, id: &str) {
     sandbox
         .hook(&event("SessionEnd", id, json!({"reason": "other"})))
         .env("CLAUDE_PID", as_client())
-        .silent();
-}
-
-/// A session whose client died: `/bin/sh` is the client, and gone afterwards.
-fn start_and_die(sandbox: &Sandbox, id: &str) {
-    let payload = event("SessionStart", id, json!({"source": "startup"}));
-    let script = format!("CLAUDE_PID=$$ {SESSION_START}; exit $?");
-    sandbox
-        .run("/bin/sh")
-        .arg("-c")
-        .arg(script)
-        .stdin(payload.to_string())
         .silent();
 }
 

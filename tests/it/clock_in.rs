@@ -8,7 +8,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::cli::write_private;
+use crate::support::files::write_private;
+use crate::support::states::start;
 use crate::support::{ID, Run, Sandbox, as_client, event, json_lines, mode, text};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
@@ -21,14 +22,6 @@ fn clock_in(sandbox: &Sandbox, options: &[&str]) -> Run {
 #[track_caller]
 fn answer(sandbox: &Sandbox, options: &[&str]) -> Value {
     clock_in(sandbox, options).arg("--json").json()
-}
-
-/// A live session of this process.
-fn start(sandbox: &Sandbox, id: &str) {
-    sandbox
-        .hook(&event("SessionStart", id, json!({"source": "startup"})))
-        .env("CLAUDE_PID", as_client())
-        .silent();
 }
 
 fn check_out(sandbox: &Sandbox, branch: &str) {
@@ -142,7 +135,7 @@ fn without_a_client_it_is_live_until_the_idle_timeout() {
     clock_in(&sandbox, &["--session", ID]).stdout();
     let state = || sandbox.ccsession(["show", ID, "--json"]).json()["state"].clone();
     assert_eq!(state(), "active");
-    crate::limits::age(&sandbox, ID, 3601);
+    crate::support::states::age(&sandbox, ID, 3601);
     assert_eq!(state(), "abandoned");
     // Clocked in again, it is live again.
     assert_eq!(answer(&sandbox, &["--session", ID])["created"], false);
@@ -408,7 +401,7 @@ fn only_live_sessions_of_the_same_project_conflict() {
         .hook(&event("SessionEnd", "s-ended", json!({"reason": "other"})))
         .silent();
     clock_in(&sandbox, &["--session", "s-idle", "--focus", "cart"]).stdout();
-    crate::limits::age(&sandbox, "s-idle", 7200);
+    crate::support::states::age(&sandbox, "s-idle", 7200);
     assert_eq!(
         answer(&sandbox, &["--session", ID, "--focus", "cart"])["conflicts"],
         json!([])
@@ -486,7 +479,7 @@ fn an_exclusive_one_that_is_not_alone_is_refused_and_writes_nothing() {
 
 #[test]
 fn of_exclusive_ones_at_the_same_moment_one_wins() {
-    let rounds = if crate::bad_input::is_torture() {
+    let rounds = if crate::support::torture::is_torture() {
         100
     } else {
         3
@@ -524,7 +517,7 @@ fn of_exclusive_ones_at_the_same_moment_one_wins() {
     }
 }
 
-/// D3: an id was whatever somebody gave, of any length.
+/// In the older tools, an id was whatever somebody gave, of any length.
 #[test]
 fn wrong_usage_is_refused_and_nothing_is_made() {
     let sandbox = Sandbox::new();
@@ -550,7 +543,7 @@ fn wrong_usage_is_refused_and_nothing_is_made() {
     assert_eq!(sandbox.files(), [""; 0]);
 }
 
-/// B3.7 and B3.8: focus and role came as they were, into paths and logs.
+/// In the older tools, focus and role came as they were, into paths and logs.
 #[test]
 fn hostile_text_is_kept_as_one_safe_line_and_names_no_file() {
     let long = "word ".repeat(2048);
@@ -627,7 +620,7 @@ fn no_secret_is_recorded() {
     }
 }
 
-/// B3.5: one record that is an array made every clock-in of the project fail.
+/// In the older tools, one record that is an array made every clock-in of the project fail.
 #[test]
 fn a_record_that_is_an_array_is_named_skipped_and_kept() {
     check_bad_neighbour("[]\n", "could not read `");
@@ -684,7 +677,7 @@ fn check_bad_neighbour(bad: &str, why: &str) {
     assert_eq!(fs::read_to_string(named).unwrap(), bad);
 }
 
-/// B3.5: `focus: null` broke whoever took it for a text. Here it is what every session has that nobody named.
+/// In the older tools, `focus: null` broke whoever took it for a text. Here it is what every session has that nobody named.
 #[test]
 fn a_record_whose_focus_is_null_conflicts_with_nobody_and_gets_one_when_it_is_named() {
     let sandbox = Sandbox::just_swept();
@@ -713,7 +706,7 @@ fn a_session_whose_own_record_cannot_be_read_is_refused_and_left() {
     assert_eq!(content(&sandbox), before);
 }
 
-/// B3.3: clocking in also removed old sessions, unarchived.
+/// In the older tools, clocking in also removed old sessions, unarchived.
 #[test]
 fn clocking_in_removes_nobodys_session_however_old() {
     let sandbox = Sandbox::just_swept();
@@ -721,7 +714,7 @@ fn clocking_in_removes_nobodys_session_however_old() {
     edit(&sandbox, OTHER, |record| {
         record["started_at"] = hours_ago(80)
     });
-    crate::limits::age(&sandbox, OTHER, 80 * 3600);
+    crate::support::states::age(&sandbox, OTHER, 80 * 3600);
     let before: Vec<_> = content(&sandbox)
         .into_iter()
         .filter(|(file, _)| file.contains(OTHER))
@@ -734,7 +727,7 @@ fn clocking_in_removes_nobodys_session_however_old() {
     assert_eq!(after, before);
 }
 
-/// B3.7: an id that was there already was silently overwritten.
+/// In the older tools, an id that was there already was silently overwritten.
 #[test]
 fn a_known_id_is_named_again_and_never_overwritten() {
     let sandbox = Sandbox::just_swept();

@@ -8,9 +8,11 @@ use ccsession::store::archive::Archives;
 use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
-use crate::archive::{NONE, begun, clock_out, decompressed, files, manifest, said, write};
-use crate::capture::canaries;
-use crate::cli::write_private;
+use crate::support::archives::{
+    NONE, begun, clock_out, decompressed, files, manifest, said, write,
+};
+use crate::support::canaries::canaries;
+use crate::support::files::write_private;
 use crate::support::{ID, Sandbox, event, text};
 
 /// Changes a record as an editor could.
@@ -241,7 +243,7 @@ fn sessions_whose_ids_have_points_share_no_part() {
     verified(&sandbox, "7 archives");
 }
 
-/// B3.9: the first file that mentioned the id was taken for the session's transcript.
+/// In the older tools, the first file that mentioned the id was taken for the session's transcript.
 #[test]
 fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_own() {
     let sandbox = Sandbox::archiving();
@@ -289,7 +291,7 @@ fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_ow
     assert_eq!(manifest_of(), path.to_str().unwrap());
 }
 
-/// B3.8: only `/`, `\` and line breaks were taken out of the focus; long names and NUL failed.
+/// In the older tools, only `/`, `\` and line breaks were taken out of the focus; long names and NUL failed.
 #[test]
 fn whatever_a_focus_is_the_archive_has_one_safe_name_and_the_original_within() {
     let (three_hundred, ten_thousand) = ("f".repeat(300), "wörd/".repeat(2000));
@@ -337,7 +339,7 @@ fn whatever_a_focus_is_the_archive_has_one_safe_name_and_the_original_within() {
     }
 }
 
-/// B3.8: a name that was too long made the archive fail.
+/// In the older tools, a name that was too long made the archive fail.
 #[test]
 fn the_longest_names_that_there_can_be_are_archived() {
     let sandbox = Sandbox::archiving();
@@ -378,7 +380,7 @@ fn the_longest_names_that_there_can_be_are_archived() {
     verified(&sandbox, "1 archive");
 }
 
-/// B3.11: `.` went through the filter for ids that lead elsewhere.
+/// In the older tools, `.` went through the filter for ids that lead elsewhere.
 #[test]
 fn what_is_no_id_is_refused_and_nothing_is_made() {
     let sandbox = Sandbox::archiving();
@@ -394,7 +396,7 @@ fn what_is_no_id_is_refused_and_nothing_is_made() {
     }
 }
 
-/// B3.12: key shapes went through, and a pattern that was too greedy made lines that are no JSON.
+/// In the older tools, key shapes went through, and a pattern that was too greedy made lines that are no JSON.
 #[test]
 fn every_line_with_a_secret_stays_json_and_every_known_secret_is_gone() {
     let sandbox = Sandbox::archiving();
@@ -447,7 +449,7 @@ fn every_line_with_a_secret_stays_json_and_every_known_secret_is_gone() {
     assert!(total >= 5 * lines.len() as u64, "{counts}");
 }
 
-/// B3.11 and B3.12: `keyboard`, `author` and `max_tokens` were taken for secrets, and all from a URL to the next `@`.
+/// In the older tools, `keyboard`, `author` and `max_tokens` were taken for secrets, and all from a URL to the next `@`.
 #[test]
 fn what_only_looks_like_a_secret_stays_to_the_byte() {
     let sandbox = Sandbox::archiving();
@@ -470,8 +472,8 @@ fn what_only_looks_like_a_secret_stays_to_the_byte() {
     assert_eq!(manifest(&sandbox)["redacted"], json!({}));
 }
 
-/// B3.10: calls were looked for where the client does not write them, and every message of a user was dropped. The tests of
-/// the older tool for messages of any form are here, too.
+/// In the older tools, calls were looked for where the client does not write them, and every message of a user was
+/// dropped. The tests of the older tool for messages of any form are here, too.
 #[test]
 fn what_is_no_message_is_passed_over_and_every_message_is_there() {
     let sandbox = Sandbox::archiving();

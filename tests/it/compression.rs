@@ -16,12 +16,11 @@ use ccsession::store::journal::{Damage, Rotation};
 use ccsession::store::{Decompressor, Places, SessionDir, State};
 use serde_json::{Value, json};
 
-use crate::bad_input::{in_parallel, is_torture};
-use crate::cli::write_private;
-use crate::doctor::{check, doctor, findings, healthy};
-use crate::faults::can_inject;
-use crate::install::{everything, put};
-use crate::journal::record;
+use crate::support::files::{everything, write_private};
+use crate::support::journals::record;
+use crate::support::settings::{check, doctor, findings, healthy, put};
+use crate::support::torture::{in_parallel, is_torture};
+use crate::support::tracing::can_inject;
 use crate::support::{CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, event, mode, text};
 
 const DAY: u64 = 24 * 60 * 60;

@@ -4,27 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::pointer::{in_utc, place};
+use crate::support::pointers::{in_utc, place};
+use crate::support::states::{start, start_and_die};
 use crate::support::{CCSESSION, ID, Sandbox, as_client, event, text};
-
-fn start(sandbox: &Sandbox, id: &str) {
-    sandbox
-        .hook(&event("SessionStart", id, json!({"source": "startup"})))
-        .env("CLAUDE_PID", as_client())
-        .silent();
-}
-
-/// A start whose client has ended: `/bin/sh` is the client, and gone afterwards.
-fn start_and_die(sandbox: &Sandbox, id: &str) {
-    let payload = event("SessionStart", id, json!({"source": "startup"})).to_string();
-    let script = format!("CLAUDE_PID=$$ {}; exit $?", crate::support::SESSION_START);
-    sandbox
-        .run("/bin/sh")
-        .arg("-c")
-        .arg(script)
-        .stdin(payload)
-        .silent();
-}
 
 fn current(sandbox: &Sandbox) -> Value {
     sandbox.ccsession(["current", "--json"]).json()

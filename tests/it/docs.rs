@@ -12,7 +12,7 @@ use ccsession::model::Config;
 use ccsession::model::config::Key;
 use serde_json::{Value, json};
 
-use crate::calls::play;
+use crate::support::recordings::play;
 use crate::support::{
     CCSESSION, Run, Sandbox, as_client, data, event, text, wait_until, write_program,
 };

@@ -6,64 +6,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::{no_sweep, write_private};
-use crate::install::{ccsession, client, libexec, no_client, put, sandbox, user_settings};
+use crate::support::files::write_private;
+use crate::support::settings::{
+    ccsession, check, client, doctor, findings, healthy, libexec, no_client, put, record_one,
+    sandbox, user_settings,
+};
+use crate::support::states::age;
 use crate::support::{CCSESSION, ID, Run, Sandbox, event};
-
-/// A sandbox in which nothing is wrong: installed, and one session was recorded.
-pub(crate) fn healthy() -> Sandbox {
-    let sandbox = sandbox();
-    ccsession(&sandbox, ["install"]).stdout();
-    start(&sandbox);
-    sandbox
-}
-
-/// A session starts, and no cleanup is left behind.
-fn start(sandbox: &Sandbox) {
-    no_sweep(sandbox);
-    let start = event("SessionStart", ID, json!({"source": "startup"}));
-    sandbox.hook(&start).silent();
-}
-
-pub(crate) fn doctor(sandbox: &Sandbox) -> Run {
-    ccsession(sandbox, ["doctor", "--json"])
-}
-
-/// Every finding. The status must tell whether there is a fault, and nothing may be said on stderr.
-#[track_caller]
-pub(crate) fn findings(run: Run) -> Vec<Value> {
-    let output = run.output();
-    assert_eq!(crate::support::text(&output.stderr), "");
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let findings = answer["findings"].as_array().unwrap().clone();
-    for finding in &findings {
-        let keys: Vec<&String> = finding.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["check", "found", "grade", "remedy"]);
-        assert_eq!(
-            finding["grade"] == "ok",
-            finding["remedy"].is_null(),
-            "{finding}"
-        );
-    }
-    let ok = findings.iter().all(|finding| finding["grade"] != "fault");
-    assert_eq!((&answer["v"], &answer["ok"]), (&json!(1), &json!(ok)));
-    assert_eq!(output.status.code(), Some(if ok { 0 } else { 5 }));
-    findings
-}
-
-/// Asserts that these are all the findings that are not as they should be: grade, check, what was found, remedy.
-#[track_caller]
-pub(crate) fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
-    let mut found = findings(run);
-    found.retain(|finding| finding["grade"] != "ok");
-    let expected: Vec<Value> = expected
-        .iter()
-        .map(|(grade, check, found, remedy)| {
-            json!({"grade": grade, "check": check, "found": found, "remedy": remedy})
-        })
-        .collect();
-    assert_eq!(found, expected);
-}
 
 /// Sets these members in the user's settings.
 fn settings_with(sandbox: &Sandbox, more: &Value) {
@@ -492,7 +441,7 @@ fn events_that_the_client_knows_and_the_settings_do_not_are_noted() {
     let sandbox = sandbox();
     client(&sandbox, "echo 2.1.131");
     ccsession(&sandbox, ["install"]).stdout();
-    start(&sandbox);
+    record_one(&sandbox);
     check(doctor(&sandbox), &[]);
     client(&sandbox, "echo 2.1.329");
     check(
@@ -536,7 +485,7 @@ fn a_client_that_is_too_old_or_does_not_say_is_named() {
     let sandbox = sandbox();
     client(&sandbox, "exit 1");
     ccsession(&sandbox, ["install"]).stdout();
-    start(&sandbox);
+    record_one(&sandbox);
     let unknown = (
         "note",
         "client",
@@ -642,16 +591,6 @@ fn the_last_event_is_the_newest_of_all_sessions() {
         last.starts_with("2h ") && last.ends_with("s ago, in session s-2"),
         "{last}"
     );
-}
-
-/// Makes a session's last event that many seconds old.
-fn age(sandbox: &Sandbox, id: &str, seconds: u64) {
-    let journal = fs::File::options()
-        .write(true)
-        .open(sandbox.session(id).join("events.jsonl"))
-        .unwrap();
-    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
-    journal.set_modified(then).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::archive::{NONE, begun, files, said, write};
+use crate::support::archives::{NONE, begun, files, said, write};
 use crate::support::{ID, SESSION_START, Sandbox, event};
 
 const MINUTE: i64 = 60;
@@ -36,7 +36,7 @@ const CONTENTS: [&str; 5] = [
     "[garbage\u{0}",
 ];
 
-/// B3.4: a stamp with an offset stopped all cleanups for ever, and garbage made one each time.
+/// In the older tools, a stamp with an offset stopped all cleanups for ever, and garbage made one each time.
 #[test]
 fn a_cleanup_is_due_by_the_age_of_its_stamp_whatever_is_in_it() {
     for content in CONTENTS {
@@ -69,7 +69,7 @@ fn a_cleanup_is_due_by_the_age_of_its_stamp_whatever_is_in_it() {
     }
 }
 
-/// B3.4, of the work that is done once a day.
+/// The same, of the work that is done once a day.
 #[test]
 fn the_days_work_is_due_by_the_age_of_its_stamp_whatever_is_in_it() {
     for content in CONTENTS {
@@ -156,7 +156,7 @@ fn where_the_first_process_reaps_nothing_a_cleanup_is_no_zombie() {
     let made = std::process::Command::new("mkfifo").arg(&gate).status();
     assert!(made.unwrap().success());
     let first = format!("({script}) & exec cat \"$GATE\"");
-    let Some(words) = crate::identity::with_own_pids(&["/bin/sh", "-c", &first]) else {
+    let Some(words) = crate::support::namespaces::with_own_pids(&["/bin/sh", "-c", &first]) else {
         return;
     };
     let start = event("SessionStart", ID, json!({"source": "startup"}));

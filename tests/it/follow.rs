@@ -13,7 +13,7 @@ use ccsession::identity::process::ignores;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::bad_input::in_parallel;
+use crate::support::torture::in_parallel;
 use crate::support::{ID, PATIENCE, Sandbox, event};
 
 const OTHER: &str = "7824bc9f-8371-4784-aa1c-5143effdf51c";

@@ -8,8 +8,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::archive::{begun, said, write};
-use crate::bad_input::{in_own_mounts, is_torture};
+use crate::support::archives::{begun, said, write};
+use crate::support::namespaces::in_own_mounts;
+use crate::support::torture::is_torture;
 use crate::support::{CCSESSION, ID, Run, Sandbox, walk};
 
 /// How the files end that a clock-out writes, in its order.

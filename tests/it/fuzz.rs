@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::bad_input::is_torture;
+use crate::support::torture::is_torture;
 use crate::support::{data, walk};
 
 #[allow(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::pointer::place;
+use crate::support::pointers::place;
 use crate::support::{
     ID, POST_TOOL_USE, SESSION_EVENT, Sandbox, as_client, data, event, json_lines, mode, payload,
 };
@@ -667,7 +667,7 @@ fn an_owner_that_cannot_be_seen_from_here_is_not_dead() {
     let own = fs::read_dir(&owners).unwrap().next().unwrap().unwrap();
     let mut other: Value = serde_json::from_slice(&fs::read(own.path()).unwrap()).unwrap();
     other["pidns"] = 1.into();
-    crate::cli::write_private(&owners.join("1-1"), &other.to_string());
+    crate::support::files::write_private(&owners.join("1-1"), &other.to_string());
 
     let end = event("SessionEnd", ID, json!({"reason": "other"}));
     sandbox.hook(&end).env("CLAUDE_PID", as_client()).silent();
@@ -687,7 +687,7 @@ fn an_owner_that_cannot_be_seen_from_here_is_not_dead() {
 /// A start asks which client it is, whose process tree that is in, and who is gone. It looks once for all three.
 #[test]
 fn a_start_looks_once_at_each_process_and_at_the_list_of_those_on_record() {
-    if !crate::faults::can_inject() {
+    if !crate::support::tracing::can_inject() {
         return;
     }
     let sandbox = Sandbox::just_swept();

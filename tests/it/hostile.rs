@@ -15,8 +15,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::faults::can_inject;
-use crate::pointer::{at_once, civil, put};
+use crate::support::pointers::{at_once, put};
+use crate::support::time::civil;
+use crate::support::tracing::can_inject;
 use crate::support::{
     CCSESSION, ID, PATIENCE, Run, Sandbox, copy_program, end_of, event, hook_for, text, wait_until,
 };

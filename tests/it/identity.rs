@@ -11,8 +11,6 @@ mod reuse;
 mod simulation;
 mod strays;
 
-pub(crate) use reuse::with_own_pids;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -9,35 +9,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::support::transcripts::{copy_tree, put, put_lines};
 use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, json_lines};
 
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
-
-/// Puts a transcript where a client would, as private as a client would.
-fn put(path: &Path, bytes: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn put_lines(path: &Path, lines: &[Value]) {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    put(path, text);
-}
-
-/// Copies recorded transcripts. The recording has spaces between its members, which the client does not write.
-pub(crate) fn copy_tree(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &place);
-        } else {
-            put_lines(&place, &json_lines(&entry.path()));
-        }
-    }
-}
 
 impl Sandbox {
     /// The client's folder of projects.

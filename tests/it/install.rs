@@ -17,28 +17,18 @@ use ccsession::store::{Decompressor, Environment, Places, State};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::support::files::everything;
+use crate::support::settings::{
+    OF_THIS_VERSION, ccsession, client, libexec, no_client, put, sandbox, user_settings,
+};
 use crate::support::{
     CCSESSION, ID, Run, SESSION_START, Sandbox, copy_program, data, event, mode, text,
-    write_program,
 };
 
 /// The settings that the library's own properties are tried on.
 #[path = "../../src/setup/edit/generate.rs"]
 #[allow(dead_code, reason = "not all of them are needed here")]
 mod generate;
-
-/// The executables, and a text that makes a file pass for one of this version.
-const EXECUTABLES: [&str; 4] = [
-    "session-start",
-    "pre-tool-use",
-    "post-tool-use",
-    "session-event",
-];
-const OF_THIS_VERSION: &str = concat!(
-    "#!/bin/sh\n# ccsession hook ",
-    env!("CARGO_PKG_VERSION"),
-    "\n"
-);
 
 /// The events and the first client that is known to know them.
 const EVENTS: [(&str, &[&str]); 7] = [
@@ -90,54 +80,6 @@ fn executable_for(event: &str) -> &'static str {
     }
 }
 
-/// A sandbox with a newest client and with executables to register.
-pub(crate) fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    fs::set_permissions(sandbox.home(), fs::Permissions::from_mode(0o700)).unwrap();
-    client(&sandbox, "echo '2.1.329 (Claude Code)'");
-    libexec(&sandbox.path("libexec"));
-    sandbox
-}
-
-/// Puts a stand-in for Claude Code, this shell script, on the PATH.
-pub(crate) fn client(sandbox: &Sandbox, script: &str) {
-    let dir = sandbox.path("client");
-    fs::create_dir_all(&dir).unwrap();
-    write_program(dir.join("claude"), &format!("#!/bin/sh\n{script}\n"));
-}
-
-/// Takes Claude Code off the PATH.
-pub(crate) fn no_client(sandbox: &Sandbox) {
-    fs::remove_dir_all(sandbox.path("client")).unwrap();
-}
-
-/// Puts executables that pass for this version's hooks into the folder `dir`.
-pub(crate) fn libexec(dir: &Path) {
-    fs::create_dir_all(dir).unwrap();
-    for name in EXECUTABLES {
-        write_program(dir.join(name), OF_THIS_VERSION);
-    }
-}
-
-/// The CLI with that client, if any, as the only one on the PATH, and with those executables.
-pub(crate) fn ccsession<const N: usize>(sandbox: &Sandbox, arguments: [&str; N]) -> Run {
-    sandbox
-        .ccsession(arguments)
-        .env("PATH", sandbox.path("client"))
-        .env("CCSESSION_LIBEXEC", sandbox.path("libexec"))
-}
-
-/// The user's settings file.
-pub(crate) fn user_settings(sandbox: &Sandbox) -> PathBuf {
-    sandbox.home().join(".claude/settings.json")
-}
-
-/// Writes a settings file with this text.
-pub(crate) fn put(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
 /// The backups, the oldest first.
 fn backups(sandbox: &Sandbox) -> Vec<PathBuf> {
     let dir = sandbox.state().join("backups");
@@ -158,26 +100,6 @@ fn names(dir: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Every file, folder and link in the sandbox, each with what makes it that one.
-pub(crate) fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let meta = fs::symlink_metadata(&path).unwrap();
-        let what = if meta.is_dir() {
-            found.extend(everything(&path));
-            format!("folder {:o}", mode(&path))
-        } else if meta.is_symlink() {
-            format!("link to {}", fs::read_link(&path).unwrap().display())
-        } else {
-            let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-            format!("{:o} {:?} {text}", mode(&path), meta.modified().unwrap())
-        };
-        found.insert(path, what);
-    }
-    found
 }
 
 /// Every handler in a settings file, with its event.

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use crate::archive::{a_day_later, begun, clock_out, said, write};
-use crate::cli::write_private;
-use crate::faults::can_inject;
+use crate::support::archives::{a_day_later, begun, clock_out, said, write};
+use crate::support::files::write_private;
+use crate::support::tracing::can_inject;
 use crate::support::{CCSESSION, ID, Sandbox, walk};
 
 fn temporary(sandbox: &Sandbox) -> Vec<PathBuf> {
@@ -78,9 +78,9 @@ fn what_was_left_in_the_clients_folders_goes_with_the_days_work() {
     write(&transcript, said(&["one"]));
     let claude = sandbox.home().join(".claude");
     let in_project = ["install", "--scope", "project"];
-    crate::install::client(&sandbox, "echo '2.1.329 (Claude Code)'");
-    crate::install::libexec(&sandbox.path("libexec"));
-    crate::install::ccsession(&sandbox, in_project).stdout();
+    crate::support::settings::client(&sandbox, "echo '2.1.329 (Claude Code)'");
+    crate::support::settings::libexec(&sandbox.path("libexec"));
+    crate::support::settings::ccsession(&sandbox, in_project).stdout();
     let left = [
         claude.clone(),
         claude.join("projects/-shop"),
@@ -134,15 +134,15 @@ fn what_was_left_anywhere_in_the_state_goes_with_a_cleanup() {
     sandbox
         .ccsession(["run", "--session-id", "s-1", "--", "true"])
         .silent();
-    crate::install::client(&sandbox, "echo '2.1.329 (Claude Code)'");
-    crate::install::libexec(&sandbox.path("libexec"));
+    crate::support::settings::client(&sandbox, "echo '2.1.329 (Claude Code)'");
+    crate::support::settings::libexec(&sandbox.path("libexec"));
     // Of what is changed the version before is kept.
     write(&sandbox.home().join(".claude/settings.json"), "{}\n");
     for arguments in [
         ["install", "--scope", "user"],
         ["install", "--scope", "local"],
     ] {
-        crate::install::ccsession(&sandbox, arguments).stdout();
+        crate::support::settings::ccsession(&sandbox, arguments).stdout();
     }
     let mut folders = BTreeSet::from([sandbox.state()]);
     walk(&sandbox.state(), &mut |path| {

@@ -3,40 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use ccsession::model::Event;
 use ccsession::store::journal::Damage;
 use ccsession::store::log::{self, Line, Log};
 use ccsession::store::write::Appended;
 use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
-use crate::bad_input::{assert_sound, in_parallel, is_torture, make_state};
-use crate::faults::{can_inject, traced};
+use crate::support::journals::{WORKER, Worker, acknowledge, record};
+use crate::support::states::{assert_sound, make_state};
+use crate::support::torture::{in_parallel, is_torture};
+use crate::support::tracing::{can_inject, traced};
 use crate::support::{
     ID, PRE_TOOL_USE, Sandbox, as_client, event, holding, json_lines, text, wait_until,
 };
-
-/// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path.
-pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
-
-/// The record `number` of the worker `name`: of any size up to some pages, and told from every other by its text.
-pub(crate) fn record(name: &str, number: u64) -> Event {
-    let size = usize::try_from(number * 7919 % 6000).unwrap();
-    let letter = char::from(b'a' + u8::try_from((number + name.len() as u64) % 26).unwrap());
-    Event {
-        v: 1,
-        event: "Appended".to_owned(),
-        tool_use_id: Some(format!("{name}/{number}")),
-        what: Some(String::from(letter).repeat(size)),
-        ..Event::default()
-    }
-}
 
 /// A process of [`no_kill_loses_or_mixes_an_acknowledged_record`], and no test of its own: it appends until it is killed,
 /// and acknowledges each record on stderr.
@@ -60,50 +45,6 @@ fn append_worker() {
         let appended = session.journal().append(&record(name, number)).unwrap();
         assert!(matches!(appended, Appended::Done { .. }));
         acknowledge(number);
-    }
-}
-
-/// Says that a record is in the journal, by one write.
-pub(crate) fn acknowledge(number: u64) {
-    let line = format!("{number}\n");
-    rustix::io::write(rustix::stdio::stderr(), line.as_bytes()).unwrap();
-}
-
-/// A worker, killed at the latest when it goes out of scope.
-pub(crate) struct Worker(Child);
-
-impl Worker {
-    /// Starts the worker that is the test `test`, in a process of its own.
-    pub(crate) fn start(test: &str, place: &Path, name: &str) -> Self {
-        let task = format!("{}\n{name}", place.display());
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", test, "--nocapture"])
-            .env(WORKER, task)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
-    }
-
-    /// Kills the worker `after` its first acknowledgement, and returns the numbers of all records it acknowledged.
-    pub(crate) fn kill(mut self, after: Duration) -> Vec<u64> {
-        let mut acknowledgements = BufReader::new(self.0.stderr.take().unwrap());
-        let mut text = String::new();
-        acknowledgements.read_line(&mut text).unwrap();
-        std::thread::sleep(after);
-        self.0.kill().unwrap();
-        acknowledgements.read_to_string(&mut text).unwrap();
-        // Each is written whole or not at all.
-        assert!(text.ends_with('\n'), "{text:?}");
-        text.lines().map(|number| number.parse().unwrap()).collect()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

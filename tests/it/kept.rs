@@ -10,7 +10,7 @@ use ccsession::model::Config;
 use ccsession::store::{Environment, Places, clock};
 use serde_json::json;
 
-use crate::archive::{begun, clock_out, ended, said, write};
+use crate::support::archives::{begun, clock_out, ended, said, write};
 use crate::support::{ID, Sandbox, as_client, event};
 
 /// The session [`ID`], archived and over.

@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::archive::{
+use crate::support::archives::{
     NONE, a_day_later, begun, clock_out, decompressed, files, manifest, said, write,
 };
-use crate::bad_input::is_torture;
-use crate::cli::write_private;
-use crate::faults::{age_leftovers, can_inject};
+use crate::support::files::write_private;
+use crate::support::states::age_file;
+use crate::support::torture::is_torture;
+use crate::support::tracing::{age_leftovers, can_inject};
 use crate::support::{CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, event, text};
 
 /// The calls by which files come and go.
@@ -55,12 +56,6 @@ fn record(sandbox: &Sandbox, id: &str, hook: impl Fn(Value) -> Run) {
     }
 }
 
-fn age(path: &Path, seconds: u64) {
-    let file = fs::File::options().append(true).open(path).unwrap();
-    let then = SystemTime::now() - Duration::from_secs(seconds);
-    file.set_modified(then).unwrap();
-}
-
 impl Place {
     fn new() -> Self {
         let sandbox = Sandbox::just_swept();
@@ -80,7 +75,7 @@ impl Place {
         end("s-kept");
         // Nobody has it, and nothing happened for long.
         record(&sandbox, "s-quiet", alone);
-        age(
+        age_file(
             &sandbox.session("s-quiet").join("events.jsonl"),
             25 * 60 * 60,
         );
@@ -123,12 +118,12 @@ impl Place {
         for number in 0..3 {
             let pointer = sandbox.pointer(&format!("gone-{number}"));
             write_private(&pointer, "s-gone\n2026-01-01T00:00:00.000000\n");
-            age(&pointer, 40 * DAY);
+            age_file(&pointer, 40 * DAY);
         }
         for dir in [sandbox.state(), sandbox.pointers(), sandbox.session(ID)] {
             let left = dir.join(".ccsession-tmp-0123456789abcdef");
             write_private(&left, "left behind");
-            age(&left, DAY);
+            age_file(&left, DAY);
         }
         let mut place = Self {
             sandbox,

@@ -9,7 +9,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::bad_input::is_torture;
+use crate::support::states::age;
+use crate::support::torture::is_torture;
 use crate::support::{ID, Run, Sandbox, as_client, event, json_lines, text, wait_until};
 
 /// `ccsession clock-in` as the session `id`, where so many may be live.
@@ -36,15 +37,6 @@ fn crowd(sandbox: &Sandbox, size: usize) {
         let run = clock_in(sandbox, &id, size).arg("--focus").arg(&id);
         run.expect(0, &words, "");
     }
-}
-
-/// Makes the last event of a session so many seconds old.
-pub(crate) fn age(sandbox: &Sandbox, id: &str, seconds: u64) {
-    set_age(
-        sandbox,
-        id,
-        SystemTime::now() - Duration::from_secs(seconds),
-    );
 }
 
 fn set_age(sandbox: &Sandbox, id: &str, time: SystemTime) {
@@ -85,7 +77,7 @@ fn sessions(sandbox: &Sandbox) -> usize {
         .count()
 }
 
-/// B3.14: one way to create a session knew no limit. D3: at the limit every creation failed, with room or without.
+/// In the older tools, one way to create a session knew no limit. At the limit every creation failed, with room or without.
 #[test]
 fn as_many_as_may_be_begin_and_one_more_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::just_swept();
@@ -138,7 +130,7 @@ fn a_run_counts_as_long_as_its_command_runs() {
     clock_in(&sandbox, "s-after", 1).stdout();
 }
 
-/// D3: what was stale counted, and was never evicted.
+/// In the older tools, what was stale counted, and was never evicted.
 #[test]
 fn stale_ones_are_retired_before_anybody_is_refused() {
     let sandbox = Sandbox::just_swept();
@@ -194,7 +186,7 @@ fn the_ones_that_were_active_within_the_timeout_survive_and_are_in_the_way() {
     assert_eq!(live(&sandbox), ["s-0", "s-new"]);
 }
 
-/// D3: a session that had timed out was handed back as it was.
+/// In the older tools, a session that had timed out was handed back as it was.
 #[test]
 fn a_retired_one_that_is_clocked_in_again_is_live_again_if_there_is_room() {
     let sandbox = Sandbox::just_swept();
@@ -253,7 +245,7 @@ fn a_client_that_comes_while_its_session_is_retired_wins() {
     assert_eq!(shown["state"], "active");
 }
 
-/// D3: a session with a client was dropped because it was quiet.
+/// In the older tools, a session with a client was dropped because it was quiet.
 #[test]
 fn one_with_a_living_owner_is_never_retired_however_idle() {
     let sandbox = Sandbox::just_swept();
@@ -264,7 +256,7 @@ fn one_with_a_living_owner_is_never_retired_however_idle() {
     assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
 }
 
-/// D3: sessions with calls in flight were dropped.
+/// In the older tools, sessions with calls in flight were dropped.
 #[test]
 fn one_with_an_open_call_is_never_retired_and_counts() {
     let sandbox = Sandbox::just_swept();
@@ -294,7 +286,7 @@ fn one_whose_owner_cannot_be_seen_from_here_is_not_retired_and_in_nobodys_way() 
         .path();
     let mut elsewhere: Value = serde_json::from_slice(&fs::read(&owner).unwrap()).unwrap();
     elsewhere["pidns"] = json!(1);
-    crate::cli::write_private(&owner, &elsewhere.to_string());
+    crate::support::files::write_private(&owner, &elsewhere.to_string());
     let run = || clock_in(&sandbox, "s-new", 1).env("CCSESSION_ID", "s-new");
     assert_eq!(
         run().refused(1),
@@ -306,7 +298,7 @@ fn one_whose_owner_cannot_be_seen_from_here_is_not_retired_and_in_nobodys_way() 
     assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
 }
 
-/// D3: an activity in the future never expired.
+/// In the older tools, an activity in the future never expired.
 #[test]
 fn a_last_activity_in_the_future_keeps_no_place() {
     let sandbox = Sandbox::just_swept();
@@ -345,7 +337,7 @@ fn what_has_ended_or_died_and_what_no_record_is_of_is_not_counted() {
         .stdin(payload.to_string())
         .silent();
     start(&sandbox, "s-broken", false);
-    crate::cli::write_private(&sandbox.session("s-broken").join("session.json"), "[]");
+    crate::support::files::write_private(&sandbox.session("s-broken").join("session.json"), "[]");
     let output = clock_in(&sandbox, "s-new", 1).output();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(
@@ -355,7 +347,7 @@ fn what_has_ended_or_died_and_what_no_record_is_of_is_not_counted() {
     // One that cannot be read and that a process has is live.
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID, true);
-    crate::cli::write_private(&sandbox.session(ID).join("session.json"), "[]");
+    crate::support::files::write_private(&sandbox.session(ID).join("session.json"), "[]");
     let output = clock_in(&sandbox, "s-new", 1).output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -379,7 +371,7 @@ fn one_that_cannot_be_retired_is_in_nobodys_way() {
     let room = (1 << 22) - record.to_string().len();
     record["description"] = json!("x".repeat(room));
     let path = sandbox.session("s-1").join("session.json");
-    crate::cli::write_private(&path, &record.to_string());
+    crate::support::files::write_private(&path, &record.to_string());
     clock_in(&sandbox, "s-new", 1).stdout();
     assert_eq!(sandbox.record("s-0")["end_reason"], "idle");
     assert_eq!(sandbox.record("s-1")["ended_at"], Value::Null);
@@ -435,8 +427,8 @@ fn a_start_over_the_limit_has_the_warning_logged_by_the_cleanup_that_it_leaves_b
         limited(hook, 1).env("CCSESSION_LIMIT_WARNING", "true")
     };
     for id in ["s-0", "s-1"] {
-        crate::bad_input::make_state(&sandbox.state());
-        crate::cli::no_sweep(&sandbox);
+        crate::support::states::make_state(&sandbox.state());
+        crate::support::states::no_sweep(&sandbox);
         hook(id).silent();
     }
     fs::remove_file(sandbox.state().join("sweep")).unwrap();
@@ -444,8 +436,8 @@ fn a_start_over_the_limit_has_the_warning_logged_by_the_cleanup_that_it_leaves_b
     wait_until(|| !logged(&sandbox, "Maximum concurrent sessions (1) exceeded").is_empty());
 }
 
-/// D3: a limit of zero, a negative or a huge one was taken as it came, an empty one or one with a comment stopped the
-/// import.
+/// In the older tools, a limit of zero, a negative or a huge one was taken as it came, an empty one or one with a
+/// comment stopped the import.
 #[test]
 fn a_limit_that_is_none_is_refused_by_name_and_a_trailing_comment_is_not() {
     let sandbox = Sandbox::new();
@@ -496,14 +488,14 @@ fn a_limit_that_is_none_is_refused_by_name_and_a_trailing_comment_is_not() {
             .env("SESSION_MAX_CONCURRENT", bad)
             .silent();
     }
-    crate::cli::no_sweep(&sandbox);
+    crate::support::states::no_sweep(&sandbox);
     let path = sandbox.path("config.toml");
     fs::write(&path, "max_concurrent_sessions = 1\nlimit_warning = true\n").unwrap();
     let in_file = config().env("CCSESSION_CONFIG", &path);
     assert_eq!(value(in_file), is("1", path.to_str().unwrap()));
 }
 
-/// D3: a timeout of zero made every session stale, negative and huge ones were not looked at.
+/// In the older tools, a timeout of zero made every session stale, negative and huge ones were not looked at.
 #[test]
 fn a_timeout_that_is_none_is_refused_by_name() {
     let sandbox = Sandbox::new();

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::calls::{play, recordings, table};
-use crate::cli::write_private;
+use crate::support::files::write_private;
+use crate::support::recordings::{play, recordings, table};
 use crate::support::{
     CCSESSION, ID, PATIENCE, Sandbox, as_client, data, event, hook_for, json_lines, mode, text,
 };
@@ -322,7 +322,7 @@ fn another_manager_does_not_see_it() {
 
 // Bugs of the older manager, none of which may come back.
 
-/// D3: stale sessions counted.
+/// In the older tools, stale sessions counted.
 #[test]
 fn stale_sessions_are_not_counted_as_active() {
     let sandbox = Sandbox::just_swept();
@@ -336,7 +336,7 @@ fn stale_sessions_are_not_counted_as_active() {
     );
 }
 
-/// D3: a cleanup dropped sessions with calls under way.
+/// In the older tools, a cleanup dropped sessions with calls under way.
 #[test]
 fn a_busy_session_does_not_time_out() {
     let sandbox = Sandbox::just_swept();
@@ -349,7 +349,7 @@ fn a_busy_session_does_not_time_out() {
     assert_eq!(sandbox.active(), 1);
 }
 
-/// D3: an activity in the future never expired.
+/// In the older tools, an activity in the future never expired.
 #[test]
 fn activity_from_the_future_does_not_keep_a_session_for_ever() {
     let sandbox = Sandbox::just_swept();
@@ -372,7 +372,7 @@ fn activity_from_the_future_does_not_keep_a_session_for_ever() {
     drop(client);
 }
 
-/// D3: a value with a trailing comment, or an empty one, stopped the import.
+/// In the older tools, a value with a trailing comment, or an empty one, stopped the import.
 #[test]
 fn a_timeout_with_a_comment_or_without_a_value_stops_nothing() {
     let sandbox = Sandbox::just_swept();
@@ -391,7 +391,7 @@ fn a_timeout_with_a_comment_or_without_a_value_stops_nothing() {
     }
 }
 
-/// D3: nothing was noted as activity, and a session that had timed out was handed back as it was.
+/// In the older tools, nothing was noted as activity, and a session that had timed out was handed back as it was.
 #[test]
 fn a_session_that_timed_out_goes_on_with_its_next_event() {
     let sandbox = Sandbox::just_swept();
@@ -419,7 +419,7 @@ fn an_end_is_counted_each_time_and_a_session_once() {
     assert_eq!(counts(), [1, 0, 1, 2]);
 }
 
-/// B3.14: to ask for the sessions always failed. D3: there were no numbers of single sessions.
+/// In the older tools, to ask for the sessions always failed. There were no numbers of single sessions.
 #[test]
 fn metrics_and_list_agree_on_every_session() {
     for name in recordings() {

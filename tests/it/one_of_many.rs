@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::archive::{a_day_later, clock_out, files, said, write};
+use crate::support::archives::{a_day_later, clock_out, files, said, write};
 use crate::support::{ID, Sandbox, event, text};
 
 const OTHER: &str = "6c58472b-1111-4222-8333-444455556666";
@@ -174,7 +174,7 @@ fn a_folder_of_archives_that_is_not_ours_alone_is_named_and_hides_no_other() {
 /// What is asked of one session does not depend on how many archives there are: no folder of archives is listed for it.
 #[test]
 fn archiving_one_session_lists_no_archives() {
-    if !crate::faults::can_inject() {
+    if !crate::support::tracing::can_inject() {
         return;
     }
     let sandbox = two_archived();

@@ -3,15 +3,15 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::cli::write_private;
-use crate::doctor::{check, doctor, findings, healthy};
-use crate::import::copy_tree;
-use crate::install::{ccsession, put};
+use crate::support::files::write_private;
+use crate::support::settings::{ccsession, check, doctor, findings, healthy, put};
+use crate::support::states::age_file;
+use crate::support::states::start_and_die;
+use crate::support::transcripts::copy_tree;
 use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, walk, write_program};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
@@ -19,24 +19,9 @@ const DAILY: &str =
     "run `ccsession cleanup`; into folders of sessions that are over it looks once a day";
 const HOUR: u64 = 60 * 60;
 
-/// Makes a file that old.
-fn age(path: &Path, seconds: u64) {
-    let file = fs::File::options().write(true).open(path).unwrap();
-    let then = SystemTime::now() - Duration::from_secs(seconds);
-    file.set_modified(then).unwrap();
-}
-
 fn clean_up(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));
     ccsession(sandbox, ["cleanup", "--quiet"]).silent();
-}
-
-/// A session whose client died.
-fn start_and_die(sandbox: &Sandbox, id: &str) {
-    let payload = event("SessionStart", id, json!({"source": "startup"}));
-    let script = format!("CLAUDE_PID=$$ {SESSION_START}; exit $?");
-    let run = sandbox.run("/bin/sh").arg("-c").arg(script);
-    run.stdin(payload.to_string()).silent();
 }
 
 #[test]
@@ -223,7 +208,7 @@ fn owners_of_a_session_that_ended_long_ago_go_and_those_of_an_abandoned_one_stay
     assert_eq!((owners("s-abandoned"), owners("s-ended")), (1, 1));
     assert_eq!(orphans(&sandbox), []);
     for id in ["s-abandoned", "s-ended"] {
-        age(&sandbox.session(id).join("events.jsonl"), 25 * HOUR);
+        age_file(&sandbox.session(id).join("events.jsonl"), 25 * HOUR);
     }
     let found = format!(
         "1 session has owners that are dead and tell nothing any more: {}",
@@ -293,7 +278,7 @@ fn temporary_files_are_named_once_their_process_must_be_dead() {
     }
     assert_eq!(orphans(&sandbox), []);
     for file in &files {
-        age(file, 11 * 60);
+        age_file(file, 11 * 60);
     }
     let mut named: Vec<String> = files
         .iter()

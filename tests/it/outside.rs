@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
-use crate::archive::{begun, clock_out, decompressed, files, said, write};
+use crate::support::archives::{begun, clock_out, decompressed, files, said, write};
 use crate::support::{CCSESSION, ID, PATIENCE, Sandbox, end_of, event};
 
 fn start() -> Value {

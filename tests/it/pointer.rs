@@ -7,10 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Weekday};
+use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Value, json};
 
 use ccsession::model::{ProjectName, Timestamp};
@@ -18,96 +18,16 @@ use ccsession::store::clock;
 use ccsession::store::pointer::{Pointers, Reading, Standing};
 use ccsession::store::write::Durability;
 
+use crate::support::pointers::{at_once, in_utc, place, put, set_age, set_aside};
+use crate::support::time::{
+    CIVIL, DAY, HOUR, MINUTE, TOKYO, civil, knows_zones, now_micros, st_johns,
+};
 use crate::support::{ID, Run, Sandbox, event, json_lines, mode, text};
-
-const MINUTE: i64 = 60;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
-/// The form of the second line; reading by it accepts other forms, so what was read is written again and compared.
-const CIVIL: &str = "%Y-%m-%dT%H:%M:%S%.6f";
-
-/// Microseconds since the epoch.
-pub(crate) fn now_micros() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_micros()).unwrap()
-}
-
-/// The civil time that clocks `ahead` seconds ahead of UTC showed `age` seconds ago.
-pub(crate) fn civil(age: i64, ahead: i64) -> String {
-    let micros = now_micros() + (ahead - age) * 1_000_000;
-    let time = DateTime::from_timestamp_micros(micros).unwrap();
-    time.naive_utc().format(CIVIL).to_string()
-}
-
-/// Writes a file of ours, modified `age` seconds ago.
-pub(crate) fn put(path: &Path, content: impl AsRef<[u8]>, age: i64) {
-    fs::write(path, content).unwrap();
-    // Whatever the umask of whoever runs the tests.
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
-    set_age(path, age);
-}
-
-fn set_age(path: &Path, age: i64) {
-    let age = Duration::from_secs(u64::try_from(age).unwrap());
-    let file = File::open(path).unwrap();
-    file.set_modified(SystemTime::now() - age).unwrap();
-}
-
-/// Puts a pointer of this age there.
-pub(crate) fn place(sandbox: &Sandbox, name: &str, id: &str, age: i64) -> PathBuf {
-    let path = sandbox.pointer(name);
-    put(&path, format!("{id}\n{}\n", civil(age, 0)), age.max(0));
-    path
-}
-
-pub(crate) fn in_utc<A: AsRef<OsStr>>(
-    sandbox: &Sandbox,
-    arguments: impl IntoIterator<Item = A>,
-) -> Run {
-    sandbox.ccsession(arguments).env("TZ", "UTC0")
-}
-
-/// Runs `command`, which nothing that was planted before it may hold: a lease holds whoever opens the file for 45 seconds, and
-/// a FIFO for ever.
-#[track_caller]
-pub(crate) fn at_once(stdin: &str, command: impl Fn() -> Run) -> Output {
-    let output = command()
-        .stdin(stdin)
-        .output_within(Duration::from_secs(30));
-    output.unwrap_or_else(|| panic!("{:?} is held", command().command))
-}
 
 /// Makes the state directory as a first session would.
 fn make_state(sandbox: &Sandbox) {
     fs::create_dir(sandbox.state()).unwrap();
     fs::set_permissions(sandbox.state(), Permissions::from_mode(0o700)).unwrap();
-}
-
-/// Whether this machine knows time zones by name; says so where it does not.
-pub(crate) fn knows_zones() -> bool {
-    let knows = ["Asia/Tokyo", "America/St_Johns"]
-        .iter()
-        .all(|name| Path::new("/usr/share/zoneinfo").join(name).exists());
-    if !knows {
-        println!("skipped: there are no time zones in /usr/share/zoneinfo");
-    }
-    knows
-}
-
-pub(crate) const TOKYO: i64 = 9 * HOUR;
-
-/// The seconds that clocks in St. John's are ahead of UTC: minus three and a half hours, and an hour more from two
-/// o'clock on the second Sunday in March to two o'clock on the first one in November.
-pub(crate) fn st_johns() -> i64 {
-    const STANDARD: i64 = -(3 * HOUR + 30 * MINUTE);
-    let now = now_micros() / 1_000_000;
-    let year = DateTime::from_timestamp(now, 0).unwrap().year();
-    let two_o_clock = |month, nth| {
-        let sunday = NaiveDate::from_weekday_of_month_opt(year, month, Weekday::Sun, nth).unwrap();
-        sunday.and_hms_opt(2, 0, 0).unwrap().and_utc().timestamp()
-    };
-    let summer = two_o_clock(3, 2) - STANDARD..two_o_clock(11, 1) - STANDARD - HOUR;
-    STANDARD + if summer.contains(&now) { HOUR } else { 0 }
 }
 
 fn entries(dir: &Path) -> Vec<OsString> {
@@ -890,15 +810,6 @@ fn temporary_files_go_when_their_process_must_be_dead() {
     assert!(!old.exists() && young.exists() && other.exists());
 }
 
-/// The beginning of a name that a pointer gets when it is set aside, `minutes` ago; where the machine was started later,
-/// on the day before.
-pub(crate) fn set_aside(minutes: u64) -> String {
-    const DAY: u64 = 24 * 60 * 60 * 1_000_000;
-    let now = clock::since_boot();
-    let at = now.checked_sub(minutes * 60_000_000).unwrap_or(now + DAY);
-    format!(".ccsession-gone-4711-{at}-")
-}
-
 /// What a cleanup leaves of a pointer that is `age` old and that another cleanup set aside when it died.
 #[track_caller]
 fn check_set_aside(name: &[u8], minutes: u64, age: i64, taken: bool, left: &[(bool, &str)]) {
@@ -1023,7 +934,7 @@ fn more_than_ten_at_once_are_a_warning() {
     in_utc(&stale(11), ["cleanup", "--quiet"]).expect(0, "", warning);
 }
 
-/// D3: the interval between cleanups was read and never used.
+/// In the older tools, the interval between cleanups was read and never used.
 #[test]
 fn a_cleanup_if_due_is_made_once_in_the_interval() {
     let sandbox = stale(2);

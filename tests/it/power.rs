@@ -8,9 +8,9 @@ use ccsession::store::write::Durability;
 use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
-use crate::archive::{begun, said, write};
-use crate::cli::write_private;
-use crate::faults::can_inject;
+use crate::support::archives::{begun, said, write};
+use crate::support::files::write_private;
+use crate::support::tracing::can_inject;
 use crate::support::{CCSESSION, ID, Run, Sandbox, as_client, event};
 
 /// What a power failure leaves of a file.

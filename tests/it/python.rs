@@ -11,7 +11,8 @@ use std::process::Command;
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::json;
 
-use crate::pointer::{TOKYO, civil, in_utc, knows_zones, now_micros, put, st_johns};
+use crate::support::pointers::{in_utc, put};
+use crate::support::time::{TOKYO, civil, knows_zones, now_micros, st_johns};
 use crate::support::{ID, Sandbox, event, text};
 
 const MINUTE: i64 = 60;

@@ -7,10 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::archive::{a_day_later, begun, clock_out, files, said, write};
-use crate::bad_input::{Snapshot, snapshot};
-use crate::cli::write_private;
-use crate::doctor::{doctor, findings, healthy};
+use crate::support::archives::{a_day_later, begun, clock_out, files, said, write};
+use crate::support::files::{Snapshot, snapshot, write_private};
+use crate::support::settings::{doctor, findings, healthy};
 use crate::support::{ID, Run, Sandbox, as_client, event, text};
 
 /// The session whose record is bad. It has ended: nobody counts on it, and nobody may throw it away.
@@ -139,7 +138,7 @@ fn check(spoil: fn(&Path)) {
     assert_eq!(kept(&sandbox), before);
 }
 
-/// B3.5: one record that is an array made every clock-in of the project fail.
+/// In the older tools, one record that is an array made every clock-in of the project fail.
 #[test]
 fn an_array_is_in_nobodys_way() {
     check(|record| write_private(record, "[]\n"));
@@ -150,7 +149,7 @@ fn a_record_of_a_newer_version_is_in_nobodys_way() {
     check(|record| write_private(record, "{\"v\": 99, \"focus\": {\"is\": \"cart\"}}\n"));
 }
 
-/// B3.3: a record that could not be read was never cleaned up, and never named.
+/// In the older tools, a record that could not be read was never cleaned up, and never named.
 #[test]
 fn an_empty_record_is_in_nobodys_way() {
     check(|record| write_private(record, ""));
@@ -175,7 +174,7 @@ fn a_record_that_is_larger_than_any_is_in_nobodys_way() {
     });
 }
 
-/// B3.5: `focus: null` made a clock-out fail; here it is what nobody named, but a list is no focus.
+/// In the older tools, `focus: null` made a clock-out fail; here it is what nobody named, but a list is no focus.
 #[test]
 fn a_focus_that_is_no_text_is_in_nobodys_way() {
     check(|record| {
@@ -202,7 +201,7 @@ fn the_record_of_another_session_is_in_nobodys_way() {
     });
 }
 
-/// B3.5: `focus: null` made a clock-out fail.
+/// In the older tools, `focus: null` made a clock-out fail.
 #[test]
 fn a_record_whose_focus_is_null_is_archived_as_general() {
     let sandbox = Sandbox::archiving();

@@ -18,22 +18,13 @@ use ccsession::store::pointer::{Pointers, Reading, Removal, Standing};
 use ccsession::store::write::Durability;
 use ccsession::store::{Decompressor, Error, Places, State, clock};
 
-use crate::bad_input::is_torture;
-use crate::pointer::{at_once, civil, in_utc, place, put, set_aside};
+use crate::support::pointers::{at_once, in_utc, place, put, set_aside};
+use crate::support::time::civil;
+use crate::support::torture::{by_form, is_torture};
 use crate::support::{SESSION_START, Sandbox, event, text};
 
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 const STALE: i64 = 25 * 60 * 60;
-
-fn by_form(short: usize, full: usize) -> usize {
-    if is_torture() { full * times() } else { short }
-}
-
-/// How many times the full form is wanted: `CCSESSION_TIMES`.
-fn times() -> usize {
-    let times = std::env::var("CCSESSION_TIMES").ok();
-    times.and_then(|times| times.parse().ok()).unwrap_or(1)
-}
 
 /// A pointer directory and, where it is there, the state whose lock orders stores and removals.
 struct Place {

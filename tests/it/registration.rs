@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::doctor::{doctor, findings, healthy};
-use crate::install::{ccsession, libexec, put, sandbox, user_settings};
+use crate::support::settings::{
+    ccsession, doctor, findings, healthy, libexec, put, sandbox, user_settings,
+};
 use crate::support::{CCSESSION, ID, Run, Sandbox, copy_program, event, write_program};
 
 /// The finding of one check, if there is one that is not as it should be.
@@ -514,7 +515,7 @@ fn the_client_is_looked_for_where_its_installers_put_it() {
         ".vscode/extensions/anthropic.claude-code-2.1.329-linux-x64/resources/native-binary/claude",
     ] {
         let sandbox = sandbox();
-        crate::install::no_client(&sandbox);
+        crate::support::settings::no_client(&sandbox);
         let path = sandbox.home().join(place);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_program(&path, "#!/bin/sh\necho '2.1.329 (Claude Code)'\n");
@@ -527,7 +528,7 @@ fn the_client_is_looked_for_where_its_installers_put_it() {
         assert_eq!(bad(doctor(&sandbox), "client"), None);
     }
     let sandbox = sandbox();
-    crate::install::client(
+    crate::support::settings::client(
         &sandbox,
         "echo 'Using node v22.1.0'; echo '2.1.329 (Claude Code)'",
     );

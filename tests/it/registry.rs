@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::json;
 
-use crate::cli::write_private;
+use crate::support::files::write_private;
 use crate::support::{ID, SESSION_START, Sandbox, event, mode, text};
 
 /// How many sessions register at once.
@@ -55,7 +55,7 @@ fn register(sandbox: &Sandbox, ids: &[String]) {
     }
 }
 
-/// B3.6: of 240 that registered at once, two were kept; the file was open to others.
+/// In the older tools, of 240 that registered at once, two were kept; the file was open to others.
 #[test]
 fn of_two_hundred_and_forty_that_register_at_once_every_one_is_kept() {
     let sandbox = Sandbox::just_swept();
@@ -74,7 +74,7 @@ fn of_two_hundred_and_forty_that_register_at_once_every_one_is_kept() {
     assert_eq!(live(&sandbox), ids());
 }
 
-/// B3.6: whoever wrote next after the registry was damaged wiped out all others.
+/// In the older tools, whoever wrote next after the registry was damaged wiped out all others.
 #[test]
 fn an_entry_that_is_damaged_takes_no_other_with_it() {
     let sandbox = Sandbox::just_swept();
@@ -104,7 +104,7 @@ fn an_entry_that_is_damaged_takes_no_other_with_it() {
     assert_eq!(live(&sandbox), all);
 }
 
-/// B3.6: a registry without the expected key, or without anything, was an error.
+/// In the older tools, a registry without the expected key, or without anything, was an error.
 #[test]
 fn a_registry_that_is_gone_is_made_anew_and_nothing_was_lost_with_it() {
     let sandbox = Sandbox::just_swept();

@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::doctor::{doctor, findings, healthy};
-use crate::install::{ccsession, put, sandbox, user_settings};
+use crate::support::settings::{ccsession, doctor, findings, healthy, put, sandbox, user_settings};
 use crate::support::{
     CCSESSION, ID, Run, SESSION_START, Sandbox, as_client, copy_program, event, wait_until,
     write_program,
@@ -447,11 +446,11 @@ fn a_transcript_that_is_archived_or_on_no_record_is_not_spoken_of() {
     let record = sandbox.session("s-1").join("session.json");
     let mut unnamed = sandbox.record("s-1");
     let named = std::mem::take(&mut unnamed["archive"]);
-    crate::cli::write_private(&record, &unnamed.to_string());
+    crate::support::files::write_private(&record, &unnamed.to_string());
     nothing_goes(&sandbox);
     // An archive that was kept for long enough is not missed, until something is said again.
     unnamed["archive"] = named;
-    crate::cli::write_private(&record, &unnamed.to_string());
+    crate::support::files::write_private(&record, &unnamed.to_string());
     written(&path, 27.6);
     let prune = ["archive", "prune", "--older-than", "1us", "--yes"];
     ccsession(&sandbox, prune).stdout();

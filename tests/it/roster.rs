@@ -14,8 +14,8 @@ use ccsession::model::{Config, Event, Owner, Project, Record, SessionId, Timesta
 use ccsession::store::write::Durability;
 use ccsession::store::{Decompressor, Places, State, clock, index};
 
-use crate::bad_input::is_torture;
 use crate::support::Sandbox;
+use crate::support::torture::is_torture;
 
 /// Who takes the session off.
 #[derive(Clone, Copy, Debug)]

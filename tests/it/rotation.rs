@@ -17,9 +17,10 @@ use ccsession::store::write::Appended;
 use ccsession::store::{Decompressor, Places, State};
 use serde_json::{Value, json};
 
-use crate::bad_input::{assert_sound, in_parallel, is_torture};
-use crate::faults::{can_inject, traced};
-use crate::journal::{WORKER, Worker, acknowledge, record};
+use crate::support::journals::{WORKER, Worker, acknowledge, record};
+use crate::support::states::assert_sound;
+use crate::support::torture::{in_parallel, is_torture};
+use crate::support::tracing::{can_inject, traced};
 use crate::support::{ID, PRE_TOOL_USE, Run, SESSION_EVENT, Sandbox, event, json_lines};
 
 /// The least limit that can be set.
@@ -587,7 +588,7 @@ fn a_part_of_an_impossible_number_is_none_and_stops_no_rotation() {
         "007",
     ] {
         let path = sandbox.session(ID).join(format!("events.{number}.jsonl"));
-        crate::cli::write_private(&path, "");
+        crate::support::files::write_private(&path, "");
     }
     for number in 1..=2 {
         fill(&sandbox);

@@ -325,7 +325,7 @@ fn where_nothing_could_be_run_everything_is_as_it_was() {
     // The index of processes cannot be written: what would tell the command its session is missing.
     let procs = sandbox.state().join("procs");
     fs::remove_dir(&procs).unwrap();
-    crate::cli::write_private(&procs, "");
+    crate::support::files::write_private(&procs, "");
     for id in [ID, OTHER] {
         let refused = with_id(&sandbox, id, "echo run").output();
         assert_eq!(

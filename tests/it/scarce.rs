@@ -7,9 +7,9 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::archive::{decompressed, files, said, write};
-use crate::faults::can_inject;
-use crate::pointer::place;
+use crate::support::archives::{decompressed, files, said, write};
+use crate::support::pointers::place;
+use crate::support::tracing::can_inject;
 use crate::support::{CCSESSION, ID, Sandbox, event, hook_for, text};
 
 const DAY: i64 = 24 * 60 * 60;

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::calls::{play, recordings, table};
-use crate::import::copy_tree;
+use crate::support::recordings::{play, recordings, table};
+use crate::support::transcripts::copy_tree;
 use crate::support::{ID, Sandbox, as_client, data, event, text};
 
 /// A recording with subagents, failures and a call that was left in the background.

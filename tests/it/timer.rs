@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{ccsession, everything, put, sandbox, user_settings};
+use crate::support::files::everything;
+use crate::support::settings::{ccsession, put, sandbox, user_settings};
 use crate::support::{CCSESSION, Run, Sandbox, copy_program, mode, text, write_program};
 
 const NAMES: [&str; 2] = ["ccsession-cleanup.service", "ccsession-cleanup.timer"];

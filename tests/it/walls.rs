@@ -188,6 +188,29 @@ fn one_place_for_each_rule() {
     }
 }
 
+/// A topic may use `support` and its own parts, no other topic.
+#[test]
+fn tests_of_a_topic_use_no_other_topic() {
+    let it = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut seen = 0;
+    walk(&it, &mut |path| {
+        let is_here = path.ends_with("walls.rs") || path.ends_with("main.rs");
+        if path.extension().is_none_or(|it| it != "rs") || is_here {
+            return;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let is_support = path.parent().unwrap().ends_with("support");
+        for used in text.split("crate::").skip(1) {
+            seen += 1;
+            let allowed =
+                used.starts_with("support::") || is_support && used.starts_with("scratch(");
+            let used = used.lines().next().unwrap_or_default();
+            assert!(allowed, "{} uses crate::{used}", path.display());
+        }
+    });
+    assert!(seen > 50, "the test reads nothing: {seen}");
+}
+
 /// A program that this process had open for writing may not be run by another test: "text file busy".
 #[test]
 fn tests_have_a_child_make_the_programs_that_they_run() {

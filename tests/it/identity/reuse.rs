@@ -2,44 +2,16 @@
 //! where those are not allowed.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Deserializer, Value, json};
 
 use super::{Call, Client, answer, check, check_state, current_in, outside, repository};
+use crate::support::namespaces::with_own_pids;
+use crate::support::states::age;
 use crate::support::{
     CCSESSION, PRE_TOOL_USE, Run, SESSION_EVENT, SESSION_START, Sandbox, event, json_lines,
 };
-
-/// A command line that runs `words` as the first process of a pid namespace; nothing where that is not allowed, or where the
-/// next pid cannot be chosen.
-pub(crate) fn with_own_pids(words: &[&str]) -> Option<Vec<String>> {
-    const TRIAL: &str = "echo 100 >/proc/sys/kernel/ns_last_pid && test $(sh -c 'echo $$') = 101";
-    let flags: &[&str] = if rustix::process::geteuid().is_root() {
-        &[]
-    } else {
-        &["--user", "--map-root-user"]
-    };
-    let enter = [flags, &["--pid", "--fork", "--kill-child", "--mount-proc"]].concat();
-    let trial = Command::new("unshare")
-        .args(&enter)
-        .args(["sh", "-c", TRIAL])
-        .output();
-    if !trial.is_ok_and(|output| output.status.success()) {
-        println!(
-            "skipped: a pid namespace in which pids can be chosen is not allowed, or unshare is missing"
-        );
-        return None;
-    }
-    Some(
-        enter
-            .iter()
-            .chain(words)
-            .map(|&word| word.to_owned())
-            .collect(),
-    )
-}
 
 fn run_with_own_pids(sandbox: &Sandbox, words: &[&str]) -> Option<Run> {
     let mut run = sandbox.run("unshare");
@@ -159,13 +131,6 @@ fn unseen_client(sandbox: &Sandbox) -> Option<Client> {
     Some(Client::from_run(sandbox, run))
 }
 
-/// Makes the session's last event one of this long ago.
-fn age(sandbox: &Sandbox, id: &str, age: Duration) {
-    let journal = sandbox.session(id).join("events.jsonl");
-    let journal = std::fs::File::options().write(true).open(journal).unwrap();
-    journal.set_modified(SystemTime::now() - age).unwrap();
-}
-
 const STOP: &str = r#"{"hook_event_name": "Stop"}"#;
 
 fn stop(dir: &Path) -> Call {
@@ -221,9 +186,9 @@ fn an_owner_in_another_pid_namespace_is_not_dead_while_something_happens() {
         "exact",
     );
 
-    age(&sandbox, "inside", Duration::from_secs(59 * 60));
+    age(&sandbox, "inside", 59 * 60);
     check_state(&sandbox, "inside", "active");
-    age(&sandbox, "inside", Duration::from_secs(61 * 60));
+    age(&sandbox, "inside", 61 * 60);
     check_state(&sandbox, "inside", "abandoned");
     check(
         &current_in(&sandbox, &project),
@@ -273,7 +238,7 @@ fn check_goes_on(sandbox: &Sandbox, mut run: impl FnMut(&Call) -> String) {
     assert_eq!(run(&Call::hook(&start, &project)), "");
     let _other = Client::in_session(sandbox, "other", &project);
     check(&current_in(sandbox, &project), None, "project", "ambiguous");
-    age(sandbox, "s-1", Duration::from_secs(61 * 60));
+    age(sandbox, "s-1", 61 * 60);
     check_state(sandbox, "s-1", "abandoned");
     sandbox.ccsession(["cleanup"]).expect(0, "0\n", "");
     check(
@@ -338,7 +303,7 @@ fn move_to_another_boot(sandbox: &Sandbox, id: &str) {
         let path = owner.unwrap().path();
         let mut owner: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         owner["boot"] = "00000000-0000-4000-8000-000000000000".into();
-        crate::cli::write_private(&path, &owner.to_string());
+        crate::support::files::write_private(&path, &owner.to_string());
     }
 }
 
@@ -354,7 +319,7 @@ fn an_owner_of_an_earlier_boot_is_dead() {
     let project = repository(&sandbox.project());
     drop(Client::in_session(&sandbox, "s-1", &project));
     move_to_another_boot(&sandbox, "s-1");
-    age(&sandbox, "s-1", before_boot());
+    age(&sandbox, "s-1", before_boot().as_secs());
     check_state(&sandbox, "s-1", "abandoned");
     check(&current_in(&sandbox, &project), None, "unknown", "none");
 

@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{Call, Client, answer, outside, twins};
-use crate::bad_input::is_torture;
+use crate::support::torture::is_torture;
 use crate::support::{Sandbox, json_lines};
 
 /// SplitMix64.

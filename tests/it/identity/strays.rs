@@ -217,7 +217,7 @@ fn a_session_without_a_process_on_record_is_not_that_of_a_stray_variable() {
 #[test]
 fn the_variable_of_a_session_that_was_pruned_is_passed_over() {
     let stage = stage();
-    crate::cli::write_private(
+    crate::support::files::write_private(
         &stage.sandbox.state().join("tombstones.jsonl"),
         "{\"v\":1,\"ts\":\"2026-11-01T10:00:00.000000Z\",\"what\":\"session\",\"session_id\":\"gone\",\"pid\":1}\n",
     );

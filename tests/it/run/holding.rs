@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     OTHER, assert_put_back, clean_up, command_in, counts, kill, lease, lease_path, started, with_id,
 };
-use crate::bad_input::is_torture;
+use crate::support::torture::is_torture;
 use crate::support::{ID, Sandbox, json_lines, text, wait_until};
 
 #[test]
@@ -39,7 +39,7 @@ fn a_held_id_is_refused_naming_the_holder() {
     );
     // One that cannot be understood is neither believed nor removed.
     let lease = lease_path(&sandbox, ID);
-    crate::cli::write_private(&lease, "{}");
+    crate::support::files::write_private(&lease, "{}");
     let said = with_id(&sandbox, ID, "echo run").refused(1);
     assert!(said.contains("could not read"), "{said}");
     let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
@@ -135,7 +135,7 @@ fn a_launcher_that_was_killed_after_its_command_leaves_a_session_that_has_ended(
         record[name] = Value::Null;
     }
     let path = sandbox.session(ID).join("session.json");
-    crate::cli::write_private(&path, &record.to_string());
+    crate::support::files::write_private(&path, &record.to_string());
     let state = || sandbox.ccsession(["show", ID, "--json"]).json()["state"].clone();
     assert_eq!(state(), "ended");
     sandbox.ccsession(["clock-out", ID]).output();
@@ -156,7 +156,7 @@ fn of_cleanups_at_once_one_counts_what_a_killed_holder_left() {
     for number in 0..left_behind {
         let id = format!("s-{number}");
         lease["session_id"] = json!(id);
-        crate::cli::write_private(&lease_path(&sandbox, &id), &lease.to_string());
+        crate::support::files::write_private(&lease_path(&sandbox, &id), &lease.to_string());
     }
     fs::remove_file(lease_path(&sandbox, ID)).unwrap();
     std::thread::scope(|scope| {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use super::{OTHER, assert_put_back, command_in, kill, lease, leases, started, with_id};
-use crate::bad_input::is_torture;
+use crate::support::torture::is_torture;
 use crate::support::{CCSESSION, ID, Sandbox, text, wait_until};
 
 #[test]
@@ -157,7 +157,7 @@ fn as_the_first_process_it_reaps_orphans_and_passes_the_status_on() {
         "-c",
         script,
     ];
-    let Some(words) = crate::identity::with_own_pids(&words) else {
+    let Some(words) = crate::support::namespaces::with_own_pids(&words) else {
         return;
     };
     let mut run = sandbox.run("unshare");
@@ -222,7 +222,7 @@ fn a_signal_in_the_first_moments_leaves_nothing_behind() {
 
 #[test]
 fn a_signal_while_the_handlers_are_set_up_is_heard() {
-    if !crate::faults::can_inject() {
+    if !crate::support::tracing::can_inject() {
         return;
     }
     let sandbox = Sandbox::just_swept();

@@ -1,5 +1,19 @@
 //! A sandbox for the real executables: its own HOME, state, pointer directory and project, and no inherited environment.
 
+pub(crate) mod archives;
+pub(crate) mod canaries;
+pub(crate) mod files;
+pub(crate) mod journals;
+pub(crate) mod namespaces;
+pub(crate) mod pointers;
+pub(crate) mod recordings;
+pub(crate) mod settings;
+pub(crate) mod states;
+pub(crate) mod time;
+pub(crate) mod torture;
+pub(crate) mod tracing;
+pub(crate) mod transcripts;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
