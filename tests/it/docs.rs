@@ -471,6 +471,29 @@ fn sentences(text: &str) -> Vec<String> {
     found
 }
 
+#[test]
+fn running_text_is_at_most_two_hundred_columns_wide() {
+    for name in documents() {
+        for line in document(&name)
+            .lines()
+            .filter(|line| !line.starts_with('|'))
+        {
+            assert!(line.chars().count() <= 200, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_glossary_has_each_word_once_and_in_order() {
+    let page = document("docs/glossary.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let words: Vec<&str> = rows
+        .map(|row| row.split('|').nth(1).unwrap().trim())
+        .collect();
+    assert!(words.len() > 40, "{words:?}");
+    assert!(words.is_sorted_by(|word, next| word < next), "{words:?}");
+}
+
 /// Words that made readers stop and solve a sentence, each with a plain one that says the same.
 const HARD_WORDS: [(&str, &str); 12] = [
     ("anew", "again"),
@@ -490,7 +513,8 @@ const HARD_WORDS: [(&str, &str); 12] = [
 #[test]
 fn the_pages_are_in_short_sentences_and_plain_words() {
     assert!(document("README.md").lines().count() <= 230);
-    for page in pages() {
+    let others = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned);
+    for page in pages().into_iter().chain(others) {
         let sentences = sentences(&document(&page));
         let mut lengths: Vec<usize> = Vec::new();
         for sentence in &sentences {
