@@ -137,7 +137,7 @@ pub fn here(env: &Environment) -> Option<PathBuf> {
     start.or_else(|| project::current_dir().ok())
 }
 
-/// The settings, settled whether sessions that have ended are archived by themselves. Whoever told the client to keep transcripts for less
+/// The settings, settled whether ended sessions are archived automatically. Whoever told the client to keep transcripts for less
 /// than it would wants no archives of them, unless `archive.auto` is set. What one project's settings say of it is no wish
 /// for the others, whose transcripts go with it.
 pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
@@ -149,14 +149,14 @@ pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
     loaded
 }
 
-/// Why nothing is archived by itself, where it is the client's settings that say so, and what helps.
+/// Why nothing is archived automatically, where it is the client's settings that say so, and what helps.
 pub fn objection(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Option<(String, String)> {
     let Source::Client(path) = loaded.source(Key::ArchiveAuto) else {
         return None;
     };
     let days = keeping.wish.as_ref().map_or(keeping.days, |wish| wish.days);
     let found = format!(
-        "nothing is archived by itself: {KEY} is {days} in {}",
+        "nothing is archived automatically: {KEY} is {days} in {}",
         shown(path)
     );
     let place = match &places.config {

@@ -55,7 +55,7 @@ pub struct Report {
     pub orphans: Vec<Swept>,
     /// Processes that had died, and whose index entries were removed.
     pub processes: Vec<Owner>,
-    /// Sessions that were found ended or abandoned and taken off the live ones, and how each is gone.
+    /// Sessions that were found ended or abandoned and taken off the live index, and how each is gone.
     pub retired: BTreeMap<SessionId, Departure>,
     /// Live sessions that were on no list of live ones, and are again.
     pub listed: Vec<SessionId>,

@@ -139,7 +139,7 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>>
         (several, _) => Err(refusal(
             Status::Ambiguous,
             format!(
-                "could not choose an archive: those of {several} sessions begin with `{}`; give more of the id",
+                "could not choose an archive: `{}` matches {several} sessions; use a longer prefix",
                 escaped(given)
             ),
         )),
@@ -313,7 +313,7 @@ fn start_pager() -> Option<Child> {
 fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
     let lacking = || {
         let text = format!(
-            "could not find this in the archive of session {}: it holds none",
+            "the archive of session {} has no such part",
             archived.manifest.session_id
         );
         refusal(Status::NotFound, text)
@@ -497,7 +497,7 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
         None => context.config()?.retention_archive,
     };
     let Some(keep) = keep else {
-        let text = "could not prune: nothing says how old archives may become; give --older-than, or set `retention.archive`";
+        let text = "no age limit is set: pass --older-than 365d, or set retention.archive";
         return Err(refusal(Status::Usage, text));
     };
     let old = |at: Timestamp| at.age(context.now) > keep;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Tell which Claude Code session this is, and keep the record of what it did
+/// Find out which Claude Code session this is, and what each session did
 #[derive(Debug, Parser)]
 #[command(
     name = "ccsession",
@@ -14,8 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     disable_help_subcommand = true
 )]
 #[command(
-    after_help = "Exit status: 0 done, an honest `unknown` included; 1 failed; 3 nothing found; 4 several could be meant; \
-    5 the doctor found a fault; 6 with --strict, only the last known session; 7 pruned; 64 wrong usage; 75 held by another. Never 2. `run` passes its command's status on."
+    after_help = "Exit status: 0 success, including the answer `unknown`; 1 failure; 3 nothing found; 4 several sessions match; \
+    5 the doctor found a fault; 6 with --strict, only the last known session; 7 pruned; 64 wrong usage; 75 held by another process. \
+    Never 2. `run` passes on the status of its command.\n\nSee `ccsession VERB --help` for options and examples."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -24,47 +25,47 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Print the id of the session that this shell, script or project is in, or `unknown`
+    /// Print the session id of this shell, script or project
     Current(CurrentArgs),
     /// Make a session the current one of a project
     Store(StoreArgs),
-    /// List the live sessions
+    /// List live sessions
     List(ListArgs),
-    /// Show what is known of one session
+    /// Show everything known about one session
     Show(ShowArgs),
-    /// Show what a session did: its calls in order, below the prompts that they serve
+    /// Show a session's calls in order, under the prompts they serve
     Timeline(TimelineArgs),
-    /// Count calls, failures, durations, hours and tokens of one session or many
+    /// Count calls, failures, durations, hours and tokens
     Stats(StatsArgs),
-    /// Archive a session: its messages, its transcript, its journal
+    /// Archive a session: messages, transcript and journal
     ClockOut(ClockOutArgs),
-    /// Look into archives, verify them, put transcripts back
+    /// List, read, search, verify, restore or prune archives
     #[command(subcommand)]
     Archive(ArchiveVerb),
-    /// Count sessions by state, calls, failures and what went wrong, for a monitoring system
+    /// Print counters for a monitoring system
     Metrics(MetricsArgs),
-    /// Remove what is stale, and print how many pointers that were
+    /// Remove stale state and print the number of pointers removed
     Cleanup(CleanupArgs),
-    /// Show where everything is, each setting, and where it comes from
+    /// Show every path and setting, and where each comes from
     Config(ConfigArgs),
-    /// Say what a session is for: this shell's, that of an id, or a new one; and who else works on that
+    /// Give a session a role and a focus; list others with the same focus
     ClockIn(ClockInArgs),
-    /// Run a command as a session, with an id of its own that nobody else has meanwhile
+    /// Run a command in a session of its own
     Run(RunArgs),
     /// Become the command of a run
     #[command(name = crate::lifecycle::run::VERB, hide = true)]
     Become(BecomeArgs),
-    /// Take what was done before from Claude Code's own transcripts
+    /// Import past sessions from Claude Code's transcripts
     Import(ImportArgs),
     /// Register the hooks in Claude Code's settings
     Install(InstallArgs),
-    /// Take the hooks out of Claude Code's settings again
+    /// Remove the hooks from Claude Code's settings
     Uninstall(UninstallArgs),
-    /// Check the installation and say how to mend what is wrong
+    /// Check the installation and say how to fix what is wrong
     Doctor(DoctorArgs),
-    /// Be the hook for any event: read its JSON on stdin, record it, stay silent
+    /// Handle any hook event (JSON on stdin); prints nothing
     Hook {
-        /// The event's name, where stdin does not say it
+        /// The event's name, if stdin does not contain it
         event: Option<OsString>,
     },
 }
@@ -72,37 +73,37 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = super::format::HELP)]
 pub(super) struct CurrentArgs {
-    /// Ask about the project of this directory
+    /// Use the project of this directory
     #[arg(long, value_name = "PATH", conflicts_with = "name")]
     pub(super) project: Option<PathBuf>,
-    /// Ask for the pointer of projects with this bare name
+    /// Use the pointer of projects with this name
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<OsString>,
-    /// Take this id: it is the session
+    /// Use this session id
     #[arg(long, value_name = "ID")]
     pub(super) session: Option<String>,
-    /// Read a hook's JSON on stdin, and take its session id
+    /// Read a hook's JSON on stdin and use its session id
     #[arg(long)]
     pub(super) hook_input: bool,
-    /// Print the most recently active session where several could be meant
+    /// If several sessions match, print the most recently active one
     #[arg(long)]
     pub(super) guess: bool,
-    /// Print the project's last session, ended or not
+    /// Print the project's last session, even if it has ended
     #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
     pub(super) last: bool,
-    /// Print every live session of the project, the most recently active first
+    /// Print every live session of the project, most recently active first
     #[arg(long, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
     pub(super) all: bool,
-    /// Ask for the session of this process
+    /// Print the session of this process
     #[arg(long, value_name = "PID", conflicts_with_all = ["project", "name", "session", "hook_input"])]
     pub(super) pid: Option<u32>,
-    /// End with status 3 if unknown, 4 if ambiguous, 6 if only the last known
+    /// Exit with 3 if unknown, 4 if ambiguous, 6 if only the last known
     #[arg(long)]
     pub(super) strict: bool,
-    /// Print every rung of the ladder, what it saw and why it was passed over
+    /// Print each source that was asked, what it knew, and why it did not answer
     #[arg(long)]
     pub(super) explain: bool,
-    /// Print a text with fields such as {short} filled in, for prompts and status bars
+    /// Print TEXT with fields such as {short} filled in, for prompts and status bars
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["explain", "json"])]
     pub(super) format: Option<String>,
     /// Print one JSON object
@@ -111,10 +112,11 @@ pub(super) struct CurrentArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession store 3f2a9c1e-8b7d-4f6a-9e21-5c0d7a4b8e13")]
 pub(super) struct StoreArgs {
     /// The session's id
     pub(super) id: String,
-    /// Store it for the project of this directory
+    /// Store the id for the project of this directory
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
 }
@@ -122,25 +124,28 @@ pub(super) struct StoreArgs {
 /// A session's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum StateArg {
-    /// Live, and something happened within the idle timeout or a call is open
+    /// Live, with an event within the idle timeout or an open call
     Active,
-    /// Live, and nothing happened for the idle timeout
+    /// Live, with no event within the idle timeout
     Idle,
-    /// Its last process said that it ended
+    /// Its last process reported the end
     Ended,
-    /// No process has it any more, and none said so
+    /// Its processes are gone, and none reported an end
     Abandoned,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession list --all                    # ended ones, too\n  ccsession list --project . --json"
+)]
 pub(super) struct ListArgs {
     /// List only the sessions of this directory's project
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
-    /// List the ended and abandoned ones, too
+    /// Include ended and abandoned sessions
     #[arg(long)]
     pub(super) all: bool,
-    /// List only sessions in this state; may be given several times
+    /// List only sessions in this state; repeatable
     #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
     pub(super) state: Vec<StateArg>,
     /// Print one JSON object
@@ -149,8 +154,9 @@ pub(super) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession show 3f2a")]
 pub(super) struct ShowArgs {
-    /// The session's id, or its beginning if only one begins so
+    /// The session's id or a unique prefix
     pub(super) id: String,
     /// Print one JSON object
     #[arg(long)]
@@ -160,15 +166,15 @@ pub(super) struct ShowArgs {
 /// When to draw bars and lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum BarsArg {
-    /// Unless a screen reader, the locale or the terminal asks for words
+    /// Unless a screen reader, the locale or the terminal calls for plain text
     Auto,
     /// Always
     Always,
-    /// Never: words and numbers
+    /// Never: plain text
     Never,
 }
 
-/// When to write in colour.
+/// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorArg {
     /// On a terminal, unless NO_COLOR is set
@@ -181,28 +187,29 @@ pub(super) enum ColorArg {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A row is a call: when it began, its part of the turn (░ waiting, █ running, ┄ running on in the background), how \
-    long it ran, how it ended, the tool, its label. What a subagent did is indented below the call that started it."
+    after_help = "Each row is a call: its start, its part of the turn (░ waiting, █ running, ┄ running in the background), its \
+    duration, its outcome, the tool, its label. Calls of a subagent are indented under the call that started it.\n\n\
+    Examples:\n  ccsession timeline                      # this session, or the project's last\n  ccsession timeline --failed --since 2h  # what went wrong lately\n  ccsession timeline --follow             # events as they come"
 )]
 pub(super) struct TimelineArgs {
-    /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
+    /// The session's id or a unique prefix; without it, this shell's session or the project's last
     pub(super) id: Option<String>,
-    /// Print each event as it comes, of this session or, without an id, of all
+    /// Print events as they come: of this session or, without ID, of all
     #[arg(long, short, conflicts_with_all = ["since", "json"])]
     pub(super) follow: bool,
-    /// Show only calls that began within this time (`2h`), or since this time (`2026-11-20T14:00:00Z`) or date
+    /// Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Show only calls of this tool; may be given several times
+    /// Show only calls of this tool; repeatable
     #[arg(long, value_name = "NAME")]
     pub(super) tool: Vec<String>,
-    /// Show only calls that failed, were denied or never came back
+    /// Show only calls that failed, were denied or never returned
     #[arg(long)]
     pub(super) failed: bool,
-    /// Show only calls of this subagent, by id, its beginning, or type; `main` for the main thread
+    /// Show only calls of this subagent, by id prefix or type; `main` is the main thread
     #[arg(long, value_name = "AGENT")]
     pub(super) agent: Option<String>,
-    /// When to write in colour
+    /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorArg,
     /// When to draw bars and lines
@@ -211,22 +218,25 @@ pub(super) struct TimelineArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// Print one JSON object a call, each on a line; with --follow one an event, as it is on record
+    /// Print a JSON line for each call; with --follow, for each event as recorded
     #[arg(long, conflicts_with = "json")]
     pub(super) jsonl: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession stats                         # this project\n  ccsession stats --all --since 7d\n  ccsession stats --csv"
+)]
 pub(super) struct StatsArgs {
-    /// Count only this session: its id, or its beginning if only one begins so
+    /// Count only this session; a unique prefix of its id is enough
     pub(super) id: Option<String>,
-    /// Count the sessions of this directory's project, instead of the project here
+    /// Count the sessions of this directory's project
     #[arg(long, value_name = "PATH", conflicts_with = "id")]
     pub(super) project: Option<PathBuf>,
     /// Count every session on record
     #[arg(long, conflicts_with_all = ["id", "project"])]
     pub(super) all: bool,
-    /// Count only what began within this time (`7d`), or since this date (`2026-11-01`)
+    /// Count only what began since then: a duration (`7d`) or a date (`2026-11-01`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// When to draw bars
@@ -235,26 +245,26 @@ pub(super) struct StatsArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// Print one line for each tool, its values separated by commas
+    /// Print a line of comma-separated values for each tool
     #[arg(long, conflicts_with = "json")]
     pub(super) csv: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints the path of the text. Done again, it prints the same path; what has changed since is archived anew. A live \
-    session goes on"
+    after_help = "Prints the path of the archived text. Running it again adds what was said since. A live session keeps running.\n\n\
+    Examples:\n  ccsession clock-out\n  ccsession clock-out 3f2a --description login-fixed"
 )]
 pub(super) struct ClockOutArgs {
-    /// The session's id, or its beginning if only one begins so; without it, this shell's session, or the project's last
+    /// The session's id or a unique prefix; without it, this shell's session or the project's last
     pub(super) id: Option<String>,
-    /// What the session was, in a sentence
+    /// Describe the session in a sentence
     #[arg(long, value_name = "TEXT")]
     pub(super) description: Option<String>,
-    /// Write tool calls and their results into the text, too
+    /// Include tool calls and their results in the text
     #[arg(long)]
     pub(super) tools: bool,
-    /// Take this transcript, too, whatever it is called
+    /// Also archive this transcript, whatever its name
     #[arg(long, value_name = "FILE")]
     pub(super) transcript: Option<PathBuf>,
     /// Print one JSON object
@@ -264,38 +274,39 @@ pub(super) struct ClockOutArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ArchiveVerb {
-    /// List the archives, the newest first
+    /// List archives, newest first
     List(ArchiveListArgs),
     /// Print the text of an archive
     Show(ArchiveShowArgs),
-    /// Print the lines of archived texts and long outputs of tools that hold a text
+    /// Search the text of archived sessions, long tool outputs included
     Search(ArchiveSearchArgs),
-    /// Read every part of archives, and say what is missing or changed
+    /// Check every part of archives against its checksum
     Verify(ArchiveVerifyArgs),
-    /// Put a transcript back where Claude Code can resume its session
+    /// Restore a transcript so that Claude Code can resume its session
     Restore(ArchiveRestoreArgs),
-    /// Say which archives are older than wanted, and with --yes remove them
+    /// List archives beyond an age, and remove them with --yes
     Prune(ArchivePruneArgs),
 }
 
 /// Which archives.
 #[derive(Debug, Args)]
 pub(super) struct Chosen {
-    /// Only those of this directory's project, or of projects with this name
+    /// Only archives of this directory's project, or of projects with this name
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
-    /// Only those of sessions with this role
+    /// Only archives of sessions with this role
     #[arg(long, value_name = "TEXT")]
     pub(super) role: Option<String>,
-    /// Only those of sessions with this focus
+    /// Only archives of sessions with this focus
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
-    /// Only those of sessions that began within this time (`30d`), or since this date (`2026-11-01`)
+    /// Only archives of sessions that began since then: a duration (`30d`) or a date (`2026-11-01`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession archive list --since 30d")]
 pub(super) struct ArchiveListArgs {
     #[command(flatten)]
     pub(super) chosen: Chosen,
@@ -305,8 +316,11 @@ pub(super) struct ArchiveListArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession archive show 3f2a\n  ccsession archive show 3f2a --transcript | jq ."
+)]
 pub(super) struct ArchiveShowArgs {
-    /// The session's id, or its beginning if only one begins so
+    /// The session's id or a unique prefix
     pub(super) id: String,
     /// Print the transcript, as JSON lines
     #[arg(long, conflicts_with_all = ["journal", "manifest"])]
@@ -317,25 +331,27 @@ pub(super) struct ArchiveShowArgs {
     /// Print the manifest, as JSON
     #[arg(long)]
     pub(super) manifest: bool,
-    /// Do not page on a terminal
+    /// Do not use a pager
     #[arg(long)]
     pub(super) no_pager: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession archive search webhook --since 30d")]
 pub(super) struct ArchiveSearchArgs {
-    /// What to look for, in any case of letters
+    /// The text to find; case is ignored
     pub(super) text: String,
     #[command(flatten)]
     pub(super) chosen: Chosen,
-    /// Print only the ids of the sessions
+    /// Print only session ids
     #[arg(long)]
     pub(super) ids: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession archive verify")]
 pub(super) struct ArchiveVerifyArgs {
-    /// The sessions' ids, or their beginnings; without any, all archives
+    /// Session ids or unique prefixes; all archives if none is given
     pub(super) ids: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -344,23 +360,26 @@ pub(super) struct ArchiveVerifyArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A file that is there is never replaced. Secrets were taken out of the archived transcript, so they are not in what is \
-    put back"
+    after_help = "An existing file is never replaced. The archived transcript was redacted, so the restored one lacks its secrets.\n\n\
+    Examples:\n  ccsession archive restore 3f2a\n  ccsession archive restore 3f2a --to /tmp/restored"
 )]
 pub(super) struct ArchiveRestoreArgs {
-    /// The session's id, or its beginning if only one begins so
+    /// The session's id or a unique prefix
     pub(super) id: String,
-    /// Put it below this folder, as below `~/.claude/projects`
+    /// Restore below this folder instead of `~/.claude/projects`
     #[arg(long, value_name = "FOLDER")]
     pub(super) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession archive prune --older-than 365d        # list them\n  ccsession archive prune --older-than 365d --yes  # remove them"
+)]
 pub(super) struct ArchivePruneArgs {
-    /// Those archived longer ago than this; without it, `retention.archive`
+    /// The age, such as `365d`; without it, `retention.archive` applies
     #[arg(long, value_name = "DURATION")]
     pub(super) older_than: Option<String>,
-    /// Remove them
+    /// Remove the archives listed
     #[arg(long)]
     pub(super) yes: bool,
     /// Print one JSON object
@@ -369,30 +388,36 @@ pub(super) struct ArchivePruneArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession metrics --json\n  ccsession metrics --prometheus --output /tmp/ccsession.prom"
+)]
 pub(super) struct MetricsArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// Print the text that Prometheus reads
+    /// Print in the Prometheus text format
     #[arg(long, conflicts_with = "json")]
     pub(super) prometheus: bool,
-    /// Write to this file instead, whole or not at all, for everybody to read
+    /// Write atomically to this file, readable by everyone
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession cleanup --dry-run\n  ccsession cleanup --if-due --quiet      # for cron"
+)]
 pub(super) struct CleanupArgs {
-    /// Take pointers older than this for stale, instead of the configured `ttl`
+    /// Treat pointers older than this as stale, instead of the `ttl` setting
     #[arg(long, value_name = "DURATION")]
     pub(super) ttl: Option<String>,
-    /// Say on stderr what would be done, and why, and change nothing
+    /// Print to stderr what would be done, and why; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Do nothing if a cleanup was made within `cleanup_interval`
+    /// Do nothing if a cleanup ran within `cleanup_interval`
     #[arg(long)]
     pub(super) if_due: bool,
-    /// Print nothing but warnings
+    /// Print only warnings
     #[arg(long)]
     pub(super) quiet: bool,
     /// Print one JSON object
@@ -405,26 +430,27 @@ pub(super) struct CleanupArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --focus a session keeps the one it has; else the branch says it (`issue-12` of 12-mend-it, #12 or issue/12, \
-    `feat: login` of feat/login), else it is `general`. A new id is for `claude --session-id ID`"
+    after_help = "Without --focus, a session keeps its focus. A new one gets it from the branch (`issue-12` from 12-fix-it, #12 or issue/12; \
+    `feat: login` from feat/login), or `general`. Pass a new id to `claude --session-id ID`.\n\n\
+    Examples:\n  ccsession clock-in --role reviewer --focus login\n  ccsession clock-in --focus deploy --exclusive"
 )]
 pub(super) struct ClockInArgs {
-    /// Who the session is
+    /// The session's role, such as `reviewer`
     #[arg(long, value_name = "TEXT")]
     pub(super) role: Option<String>,
-    /// What the session is for
+    /// What the session works on
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
-    /// Take the session of this id, known or new; without it this shell's, else a new one
+    /// The session, known or new; without it this shell's, else a new one
     #[arg(long, value_name = "ID")]
     pub(super) session: Option<String>,
-    /// Add a note to the session's record; may be given several times
+    /// Add a note to the session's record; repeatable
     #[arg(long, value_name = "TEXT")]
     pub(super) note: Vec<String>,
-    /// Do nothing, and end with status 75, if another live session of the project has this focus
+    /// Exit with 75, changing nothing, if another live session of the project has this focus
     #[arg(long)]
     pub(super) exclusive: bool,
-    /// Print the session's id alone
+    /// Print only the session id
     #[arg(long)]
     pub(super) quiet: bool,
     /// Print one JSON object
@@ -433,23 +459,26 @@ pub(super) struct ClockInArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession run --focus nightly -- claude -p hello\n  ccsession run --resume 3f2a9c1e -- claude"
+)]
 pub(super) struct RunArgs {
-    /// Take this id; without it, a new one
+    /// Use this id instead of a new one
     #[arg(long, value_name = "ID", conflicts_with = "resume")]
     pub(super) session_id: Option<String>,
-    /// Go on with this session
+    /// Resume this session
     #[arg(long, value_name = "ID")]
     pub(super) resume: Option<String>,
-    /// What the session is called
+    /// The session's name
     #[arg(long, value_name = "TEXT")]
     pub(super) name: Option<String>,
-    /// Who it is
+    /// The session's role, such as `reviewer`
     #[arg(long, value_name = "TEXT")]
     pub(super) role: Option<String>,
-    /// What it is for; without it, what the branch says
+    /// What the session works on; taken from the branch if omitted
     #[arg(long, value_name = "TEXT")]
     pub(super) focus: Option<String>,
-    /// The command and its arguments; to `claude` the id is given as it takes it
+    /// The command and its arguments; `claude` receives the id as `--session-id` or `--resume`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 }
@@ -463,16 +492,17 @@ pub(super) struct BecomeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d")]
 pub(super) struct ImportArgs {
-    /// One transcript, a project's folder of them, or the folder of all; without it, Claude Code's own
+    /// A transcript, a folder of them, or the folder of all projects; Claude Code's own if omitted
     pub(super) path: Option<PathBuf>,
     /// Import only sessions of this directory's project
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
-    /// Import only sessions that were at work within this time (`30d`), or since this date (`2026-11-01`)
+    /// Import only sessions active since then: a duration (`30d`) or a date (`2026-11-01`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Say what would be imported, and import nothing
+    /// Print what would be imported; import nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print one JSON object
@@ -481,6 +511,7 @@ pub(super) struct ImportArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession config\n  ccsession config --example > config.toml")]
 pub(super) struct ConfigArgs {
     /// Print a commented configuration file
     #[arg(long, conflicts_with = "json")]
@@ -495,42 +526,47 @@ pub(super) struct ConfigArgs {
 pub(super) enum ScopeArg {
     /// `~/.claude/settings.json`: every project of yours
     User,
-    /// `.claude/settings.json`: everybody in this project
+    /// `.claude/settings.json`: everyone in this project
     Project,
     /// `.claude/settings.local.json`: you in this project
     Local,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession install --dry-run\n  ccsession install --scope project"
+)]
 pub(super) struct InstallArgs {
     /// Which settings file
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
-    /// Let systemd clean up every five minutes, too, by a timer of yours
+    /// Also add a systemd user timer that cleans up every five minutes
     #[arg(long)]
     pub(super) timer: bool,
-    /// Print the change as a diff, and make none
+    /// Print the change as a diff; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession uninstall\n  ccsession uninstall --all --dry-run")]
 pub(super) struct UninstallArgs {
-    /// Which settings file; with `user`, the timer goes, too
+    /// Which settings file; `user` also removes the timer
     #[arg(long, value_enum, default_value = "user")]
     pub(super) scope: ScopeArg,
-    /// Take away the timer alone, and leave the hooks
+    /// Remove only the timer, not the hooks
     #[arg(long, conflicts_with = "scope")]
     pub(super) timer: bool,
-    /// Take the hooks out of every settings file that an install is on record for
+    /// Remove the hooks from every settings file with a recorded install
     #[arg(long, conflicts_with_all = ["scope", "timer"])]
     pub(super) all: bool,
-    /// Print the change as a diff, and make none
+    /// Print the change as a diff; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession doctor")]
 pub(super) struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]

@@ -140,19 +140,16 @@ fn would(report: &Report) -> Vec<String> {
     lines.extend(swept.map(would_remove));
     lines.extend(report.processes.iter().map(|owner| {
         let pid = owner.pid;
-        format!("would remove the index entry of process {pid}: it is gone")
+        format!("would remove the index entry of process {pid}: it has exited")
     }));
     lines.extend(report.retired.iter().map(|(id, how)| {
         let why = why_gone(*how);
-        format!("would take session {id} off the live ones: {why}")
+        format!("would take session {id} off the live index: {why}")
     }));
     let listed = report.listed.iter();
     lines.extend(listed.map(|id| format!("would list session {id} again: it is live")));
     lines.extend(report.archived.iter().map(|(id, how)| {
-        let why = how.map_or_else(
-            || "it goes on, and has said more since".to_owned(),
-            why_gone,
-        );
+        let why = how.map_or_else(|| "it is live and has new messages".to_owned(), why_gone);
         format!("would archive session {id}: {why}")
     }));
     lines.extend(report.compressed.iter().map(|Quiet { id, how, quiet }| {
@@ -163,18 +160,21 @@ fn would(report: &Report) -> Vec<String> {
         format!("would compress the journal of session {id}: {why}")
     }));
     lines.extend(
-        report.leases.iter().map(|id| {
-            format!("would give back the lease of session {id}: nobody holds it any more")
-        }),
+        report
+            .leases
+            .iter()
+            .map(|id| format!("would return the lease of session {id}: its holder is gone")),
     );
     lines.extend(report.owners.iter().map(|(id, owner)| {
         let pid = owner.pid;
         format!(
-            "would remove process {pid} from session {id}: it is gone, and tells nothing any more"
+            "would remove process {pid} from session {id}: it has exited and is no longer needed as evidence"
         )
     }));
     let pruned = report.pruned.iter();
-    lines.extend(pruned.map(|what| format!("would remove {what}: it was kept for long enough")));
+    lines.extend(
+        pruned.map(|what| format!("would remove {what}: it is older than the retention limit")),
+    );
     lines
 }
 
@@ -198,7 +198,7 @@ fn besides(report: &Report) -> Option<String> {
     let done = [
         (report.archived.len(), "session", "archived"),
         (report.compressed.len(), "journal", "compressed"),
-        (report.retired.len(), "session", "taken off the live ones"),
+        (report.retired.len(), "session", "taken off the live index"),
         (report.listed.len(), "session", "listed again"),
         (report.leases.len(), "lease", "given back"),
         (traces, "trace", "of dead processes removed"),
@@ -214,8 +214,8 @@ fn besides(report: &Report) -> Option<String> {
 fn would_remove(swept: &Swept) -> String {
     let why = match swept.why {
         Why::Stale => "stale",
-        Why::Unreadable => "no pointer, and untouched for longer than the ttl",
-        Why::Orphaned => "left behind by a process that died",
+        Why::Unreadable => "not a pointer, and unchanged for longer than the ttl",
+        Why::Orphaned => "left behind by a process that was killed",
     };
     format!("would remove {}: {why}", crate::store::shown(&swept.path))
 }

@@ -76,12 +76,12 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
         let shown = crate::model::text::escaped(given);
         return Err(refusal(
             Status::Usage,
-            format!("could not use `{shown}`: it is not a session id or its beginning"),
+            format!("could not use `{shown}`: it is neither a session id nor a prefix of one"),
         ));
     }
     let not_found = || {
         let text = format!(
-            "could not find session `{given}`: none on record begins so; see `ccsession list --all`"
+            "could not find session `{given}`: no recorded session starts with it; see `ccsession list --all`"
         );
         refusal(Status::NotFound, text)
     };
@@ -104,7 +104,7 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
                 several.iter().for_each(|id| output::warn(id.as_str()));
             }
             let text = format!(
-                "could not choose a session: {} begin with `{given}`; give more of the id",
+                "could not choose a session: `{given}` matches {}; use a longer prefix",
                 several.len()
             );
             Err(refusal(Status::Ambiguous, text))
@@ -144,7 +144,7 @@ pub(super) fn history(dir: &SessionDir, mut reader: impl FnMut(&Line<'_>)) -> Re
 pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
     history.missing.iter().map(|path| {
         let path = shown(path);
-        format!("could not find `{path}`: it was part of the journal; all else was read")
+        format!("could not find `{path}`: a journal file is missing; the rest was read")
     })
 }
 
@@ -154,7 +154,7 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
         return Vec::new();
     }
     let why = dir.journal().unreadable().unwrap_or_else(|err| vec![err]);
-    let said = |err| format!("{err}; what it says from there on was left out, all else was read");
+    let said = |err| format!("{err}; the rest of that file was skipped, everything else was read");
     why.into_iter().map(said).collect()
 }
 
@@ -191,7 +191,7 @@ pub(super) fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
         .ok_or_else(|| {
             let when = crate::model::text::escaped(when);
             let text = format!(
-                "could not use --since `{when}`: it is no duration such as `30d` and no date"
+                "invalid --since `{when}`: expected a duration (`2h`, `30d`) or a date (`2026-11-01`)"
             );
             refusal(Status::Usage, text)
         })

@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
     };
     if let Some(fault) = sight.state_fault.filter(is_said) {
-        output::complain(&format!("{fault}; what was recorded is not known"));
+        output::complain(&format!("{fault}; recorded sessions are unknown"));
     }
     match &format {
         Some(format) => output::line(&fill(format, &sight, &answer)),

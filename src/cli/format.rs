@@ -7,10 +7,12 @@ const FIELDS: [&str; 12] = [
 ];
 
 /// What each field is, for the help.
-pub(super) const HELP: &str = "Fields of --format, empty where nothing is known: {id} the session's id, or `unknown`; \
-    {short} its first eight characters; {rung} which rung answered; {trust} exact, ambiguous, last_known or none; {state} \
-    active, idle, ended or abandoned; {project} the project's name; {root} its directory; {branch} the branch it started \
-    on; {name}, {role} and {focus} as the record has them; {count} how many sessions could be meant. {{ is a brace";
+pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
+    ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
+    Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
+    that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended or abandoned; {project} the project's \
+    name; {root} its directory; {branch} the branch it started on; {name}, {role} and {focus} from the record; {count} how many \
+    sessions match. Write {{ for a brace";
 
 /// A format, understood.
 #[derive(Debug)]

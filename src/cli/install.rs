@@ -75,7 +75,7 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
             known(found.as_ref(), version)
         ));
         if let Some(backup) = &change.backup {
-            output::line(&format!("the file before is in {}", shown(backup)));
+            output::line(&format!("backup: {}", shown(backup)));
         }
     } else {
         output::line(&format!(
@@ -113,7 +113,7 @@ fn hindrance(
         Some((read, why)) => format!("Claude Code ignores {}: {why}", shown(&read.path)),
         None => reading.disarmed(settings.scope.source())?.to_string(),
     };
-    Some(format!("nothing is recorded until this is settled: {why}"))
+    Some(format!("nothing is recorded until this is fixed: {why}"))
 }
 
 /// Says that a file which a team shares names paths of this machine.
@@ -126,7 +126,7 @@ fn say_who_shares_it(settings: &Settings) {
     }
 }
 
-/// Says that nothing is archived by itself, where it is the client's settings that keep it from that.
+/// Says that nothing is archived automatically, where it is the client's settings that keep it from that.
 fn say_what_is_not_archived(context: &Context) {
     let keeping = Keeping::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
@@ -186,9 +186,9 @@ fn uninstall_from(context: &Context, dry: bool, settings: &Settings) -> Result<(
     }
     let file = shown(&change.path);
     if change.is_one() {
-        output::line(&format!("took the hooks out of {file}"));
+        output::line(&format!("removed the hooks from {file}"));
         if let Some(backup) = &change.backup {
-            output::line(&format!("the file before is in {}", shown(backup)));
+            output::line(&format!("backup: {}", shown(backup)));
         }
     } else {
         output::line(&format!(
@@ -271,17 +271,17 @@ fn check_executables(hooks_dir: &Path) -> Result<()> {
 fn known(found: Option<&Client>, version: Option<Version>) -> String {
     match (found, version) {
         (Some(client), _) => match &client.elsewhere {
-            None => format!("those that Claude Code {} knows", client.version),
+            None => format!("all that Claude Code {} supports", client.version),
             Some(path) => format!(
-                "those that Claude Code {}, {}, knows",
+                "all that Claude Code {}, {}, supports",
                 client.version,
                 shown(path)
             ),
         },
         (None, Some(version)) => {
-            format!("no `claude` was found: those that Claude Code {version} knew, as last time")
+            format!("`claude` was not found: those that Claude Code {version} supports, as last time")
         }
-        (None, None) => "no `claude` was found: those that every client knows".to_owned(),
+        (None, None) => "`claude` was not found: only the 9 that every version supports; put `claude` on the PATH and run `ccsession install` again for the rest".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ mod doctor;
 mod follow;
 mod format;
 mod gather;
+mod help;
 mod import;
 mod install;
 mod list;
@@ -26,12 +27,12 @@ mod store;
 mod table;
 mod timeline;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{FromArgMatches, Parser};
 
 use args::{Arguments, Verb};
 use context::Context;
@@ -73,9 +74,16 @@ fn run(arguments: Vec<OsString>) -> u8 {
     }
     crate::hook::survive_file_limit();
     report_panics_as_failures();
-    match Arguments::try_parse_from(arguments) {
+    let verb = arguments.get(1).cloned();
+    let parsed = match help::is_front(&arguments) {
+        true => help::front()
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Arguments::from_arg_matches(&matches)),
+        false => Arguments::try_parse_from(arguments),
+    };
+    match parsed {
         Ok(arguments) => run_verb(arguments.verb),
-        Err(err) => refuse(&err) as u8,
+        Err(err) => refuse(&err, verb.as_deref()) as u8,
     }
 }
 
@@ -162,7 +170,7 @@ fn say_operations(context: &Context) {
 }
 
 /// The parser's answer: help and version on stdout; anything else is one line on stderr, and never status 2.
-fn refuse(err: &clap::Error) -> Status {
+fn refuse(err: &clap::Error, verb: Option<&OsStr>) -> Status {
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::print(&err.render().to_string());
@@ -183,7 +191,14 @@ fn refuse(err: &clap::Error) -> Status {
                 .collect();
             let said = words.join(" ").replace(" tip: ", "; ");
             let said = escaped(said.trim_start_matches("error: "));
-            output::complain(&format!("{said}; see `ccsession --help`"));
+            let page = match verb
+                .and_then(OsStr::to_str)
+                .filter(|verb| help::has_page(verb))
+            {
+                Some(verb) => format!("ccsession {verb} --help"),
+                None => "ccsession --help".to_owned(),
+            };
+            output::complain(&format!("{said}; see `{page}`"));
             Status::Usage
         }
     }
@@ -195,9 +210,7 @@ fn report_panics_as_failures() {
             .location()
             .map(ToString::to_string)
             .unwrap_or_default();
-        output::complain(&format!(
-            "could not go on: an error in this program at {place}; please report it"
-        ));
+        output::complain(&format!("internal error at {place}; please report it"));
         std::process::exit(Status::Failed as i32);
     }));
 }

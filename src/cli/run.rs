@@ -63,7 +63,7 @@ fn status_of(err: &anyhow::Error) -> Status {
 /// What `run` starts: this process enters itself into the lease, and becomes the command.
 pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
-        output::complain("could not run the command: the state directory cannot be used any more");
+        output::complain("could not run the command: the state directory can no longer be used");
         return Status::Failed as u8;
     };
     let (err, status) = run::become_command(&state, &id, &args.holder, &args.command);

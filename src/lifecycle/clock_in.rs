@@ -110,7 +110,7 @@ impl fmt::Display for Refusal {
                     f.write_str(if number == 0 { ": " } else { ", " })?;
                     conflict.fmt(f)?;
                 }
-                f.write_str("; leave --exclusive away, or take another focus")
+                f.write_str("; omit --exclusive, or choose another focus")
             }
             Self::Full(full) => full.fmt(f),
             Self::Store(err) => err.fmt(f),
@@ -336,7 +336,7 @@ fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<
         Ok(Some(record)) if judge.is_to_come(record.started_at) => {
             let path = dir.path().join("session.json");
             warn(&format!(
-                "could not believe `{}`: it says that its session begins at {}, in the future; it was left out",
+                "could not trust `{}`: its session starts at {}, in the future; skipped",
                 store::shown(&path),
                 clock::local_text(record.started_at)
             ));

@@ -129,12 +129,12 @@ impl fmt::Display for Refusal {
                 let since = clock::local_text(lease.since);
                 write!(
                     f,
-                    "could not run as session {id}: process {pid} holds it, for `{command}` since {since}; wait for it, or take another id"
+                    "could not run as session {id}: process {pid} holds it, for `{command}` since {since}; wait for it, or use another id"
                 )
             }
             Self::Live(id, pid) => write!(
                 f,
-                "could not run as session {id}: it is live in process {pid}; end that first, or take another id"
+                "could not run as session {id}: it is live in process {pid}; end it first, or use another id"
             ),
             Self::Unknown(id) => write!(
                 f,
@@ -142,7 +142,7 @@ impl fmt::Display for Refusal {
             ),
             Self::NoUuid(id) => write!(
                 f,
-                "could not give `{id}` to claude: it takes only UUIDs; leave --session-id away for a new one"
+                "could not give `{id}` to claude: it accepts only UUIDs; omit --session-id to get a new one"
             ),
             Self::OwnChoice(option) => write!(
                 f,

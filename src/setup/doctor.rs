@@ -118,7 +118,7 @@ fn client_found(client: Option<&Client>) -> Finding {
     let Some(client) = client else {
         return Finding::note(
             "client",
-            "no `claude` was found that says its version; only events that every client knows are registered",
+            "no `claude` that prints its version was found; only the events that every version supports are registered",
             "put `claude` on the PATH and run `ccsession install` again",
         );
     };
@@ -192,7 +192,7 @@ fn state(
             return vec![Finding::fault(
                 "state",
                 err.to_string(),
-                "mend the directory, or set CCSESSION_STATE_DIR",
+                "fix the directory, or set CCSESSION_STATE_DIR",
             )];
         }
     };
@@ -218,7 +218,7 @@ fn state(
         findings.push(Finding::fault(
             "hook errors",
             found,
-            "mend what the error names; it stays listed for a day",
+            "fix what the error names; it stays listed for a day",
         ));
     }
     let unattributed = log::read(&state, Log::Unattributed).len();
@@ -283,7 +283,7 @@ fn space(state: &State) -> Finding {
         Err(err) => Finding::fault(
             "state",
             err.to_string(),
-            "mend the directory, or set CCSESSION_STATE_DIR",
+            "fix the directory, or set CCSESSION_STATE_DIR",
         ),
     }
 }
@@ -331,20 +331,20 @@ fn pointers(places: &Places) -> Finding {
         Err(err) => Finding::fault(
             "pointers",
             err.to_string(),
-            "ask the owner of the machine to mend it",
+            "ask the machine's administrator to fix it",
         ),
     }
 }
 
-/// Whether sessions that have ended are archived by themselves.
+/// Whether ended sessions are archived automatically.
 fn archiving(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Finding {
     if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
         return Finding::note("archive", found, &remedy);
     }
     let found = match loaded.config.archive_auto {
-        true => "sessions that have ended are archived by themselves".to_owned(),
+        true => "ended sessions are archived automatically".to_owned(),
         false => format!(
-            "nothing is archived by itself: archive.auto is false, from {}",
+            "nothing is archived automatically: archive.auto is false, from {}",
             loaded.source(Key::ArchiveAuto)
         ),
     };

@@ -343,7 +343,7 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
 pub fn crontab() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "only cron knows where its table is"
+        reason = "cron does not say where its table is"
     )]
     let mut command = Command::new("crontab");
     command

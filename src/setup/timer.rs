@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
             Self::File(err) => err.fmt(f),
             Self::NotOurs(path) => write!(
                 f,
-                "could not write `{}`: it is there, and not by `ccsession install --timer`; remove it or rename it first",
+                "could not write `{}`: it exists and was not written by `ccsession install --timer`; remove or rename it first",
                 shown(path)
             ),
             Self::NoPlace => f.write_str(

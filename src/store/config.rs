@@ -71,7 +71,7 @@ impl fmt::Display for Complaint {
                 let key = crate::model::text::escaped(key);
                 write!(
                     f,
-                    "could not use {key} from {}: there is no such key",
+                    "could not use {key} from {}: no such key",
                     super::error::shown(path)
                 )
             }

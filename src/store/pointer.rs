@@ -340,7 +340,7 @@ impl Pointers<'_> {
         lock.transpose()
     }
 
-    /// Removes every stale pointer of ours, and what was left behind by processes that died; with `dry_run`, only says
+    /// Removes every stale pointer of ours, and what was left behind by processes that were killed; with `dry_run`, only says
     /// which. What another process changes meanwhile is left to the next sweep.
     ///
     /// # Errors

@@ -217,25 +217,25 @@ fn a_dry_run_says_each_thing_and_why() {
     };
     let remove = |path: &Path, why: &str| format!("would remove {}: {why}", path.display());
     let mut expected = vec![remove(&stage.pointer, "stale")];
-    let dead = "left behind by a process that died";
+    let dead = "left behind by a process that was killed";
     expected.extend(stage.temporary.iter().map(|path| remove(path, dead)));
-    let of_process = |pid| format!("would remove the index entry of process {pid}: it is gone");
+    let of_process = |pid| format!("would remove the index entry of process {pid}: it has exited");
     expected.extend(stage.dead.iter().map(of_process));
     expected.extend([
-        "would take session s-nobody off the live ones: it has no record".to_owned(),
+        "would take session s-nobody off the live index: it has no record".to_owned(),
         format!(
-            "would take session s-killed off the live ones: {}",
+            "would take session s-killed off the live index: {}",
             since("s-killed")
         ),
         "would list session s-unlisted again: it is live".to_owned(),
-        format!("would archive session {ID}: it goes on, and has said more since"),
-        "would archive session s-unlisted: it goes on, and has said more since".to_owned(),
+        format!("would archive session {ID}: it is live and has new messages"),
+        "would archive session s-unlisted: it is live and has new messages".to_owned(),
         "would archive session s-ended: it has ended".to_owned(),
         "would archive session s-grown: it has ended".to_owned(),
         format!("would archive session s-killed: {}", since("s-killed")),
-        "would give back the lease of session s-leased: nobody holds it any more".to_owned(),
+        "would return the lease of session s-leased: its holder is gone".to_owned(),
         format!(
-            "would remove process {} from session s-over: it is gone, and tells nothing any more",
+            "would remove process {} from session s-over: it has exited and is no longer needed as evidence",
             stage.dead[1]
         ),
     ]);
@@ -309,7 +309,7 @@ fn what_is_done_once_a_day_a_dry_run_does_not_promise_twice() {
 fn a_person_is_told_the_rest_in_one_line() {
     let stage = Stage::new();
     let (stdout, told) = on_a_terminal(stage.cleanup(&[]));
-    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live ones, 1 session listed again, 1 lease given back, 8 traces of dead processes removed\r\n";
+    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session listed again, 1 lease given back, 8 traces of dead processes removed\r\n";
     assert_eq!((stdout.as_str(), told.as_str()), ("1\n", line));
     // Where there is no rest, nobody is told so.
     assert_eq!(

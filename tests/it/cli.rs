@@ -705,7 +705,7 @@ fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
         assert_eq!(
             sandbox.ccsession(["show", prefix]).refused(4),
             format!(
-                "ccsession: could not choose a session: {count} begin with `{prefix}`; give more of the id"
+                "ccsession: could not choose a session: `{prefix}` matches {count}; use a longer prefix"
             )
         );
     };
@@ -715,27 +715,27 @@ fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
         (
             "x",
             3,
-            "could not find session `x`: none on record begins so; see `ccsession list --all`",
+            "could not find session `x`: no recorded session starts with it; see `ccsession list --all`",
         ),
         (
             "unknown",
             3,
-            "could not find session `unknown`: none on record begins so; see `ccsession list --all`",
+            "could not find session `unknown`: no recorded session starts with it; see `ccsession list --all`",
         ),
         (
             "../x",
             64,
-            "could not use `../x`: it is not a session id or its beginning",
+            "could not use `../x`: it is neither a session id nor a prefix of one",
         ),
         (
             "",
             64,
-            "could not use ``: it is not a session id or its beginning",
+            "could not use ``: it is neither a session id nor a prefix of one",
         ),
         (
             "a\u{1b}[2J\n",
             64,
-            "could not use `a\\u{1b}[2J\\u{a}`: it is not a session id or its beginning",
+            "could not use `a\\u{1b}[2J\\u{a}`: it is neither a session id nor a prefix of one",
         ),
     ] {
         let said = sandbox.ccsession(["show", prefix]).refused(status);
@@ -750,7 +750,7 @@ fn where_nothing_was_ever_recorded_no_session_is_found() {
     assert_eq!(
         said,
         format!(
-            "ccsession: could not find session `{ID}`: none on record begins so; see `ccsession list --all`"
+            "ccsession: could not find session `{ID}`: no recorded session starts with it; see `ccsession list --all`"
         )
     );
     let sandbox = swept();
@@ -1080,8 +1080,8 @@ fn an_unknown_key_is_told_by_config_and_stops_nobody_else() {
         "\"colour\\u001b\" = \"blue\"\n[ship]\nurl = \"x\"\n",
     );
     let said = format!(
-        "ccsession: could not use colour\\u{{1b}} from {path}: there is no such key\n\
-         ccsession: could not use ship.url from {path}: there is no such key\n",
+        "ccsession: could not use colour\\u{{1b}} from {path}: no such key\n\
+         ccsession: could not use ship.url from {path}: no such key\n",
         path = path.display()
     );
     let output = sandbox.ccsession(["config"]).output();
@@ -1182,9 +1182,13 @@ fn wrong_usage_is_one_line_and_never_status_2() {
     let sandbox = Sandbox::new();
     for (arguments, why) in table {
         let said = sandbox.ccsession(arguments).refused(64);
+        let page = match arguments[0] {
+            verb if VERBS.contains(&verb) => format!("ccsession {verb} --help"),
+            _ => "ccsession --help".to_owned(),
+        };
         assert_eq!(
             said,
-            format!("ccsession: {why}; see `ccsession --help`"),
+            format!("ccsession: {why}; see `{page}`"),
             "{arguments:?}"
         );
     }
@@ -1219,13 +1223,13 @@ fn without_a_verb_the_help_is_shown_as_wrong_usage() {
     sandbox.ccsession([""; 0]).expect(64, "", &help);
 }
 
-/// Every line fits, and no description ends in a full stop.
+/// Every line fits, and no description of a verb or an option ends in a full stop.
 #[track_caller]
 fn check_help(help: &str) {
     for line in help.lines() {
-        assert!(line.chars().count() <= 100, "{line}");
+        assert!(line.chars().count() <= 80, "{line}");
     }
-    let options = help.split("\nExit status:").next().unwrap();
+    let options = help.split("  -h, --help").next().unwrap();
     for line in options.lines() {
         assert!(!line.ends_with('.') || line.ends_with("..."), "{line}");
     }
@@ -1234,19 +1238,23 @@ fn check_help(help: &str) {
 #[test]
 fn help_is_on_stdout_and_reads_well() {
     let sandbox = Sandbox::new();
-    let help = sandbox.ccsession(["--help"]).stdout();
-    check_help(&help);
-    sandbox.ccsession(["-h"]).expect(0, &help, "");
+    let help = |words: &[&str]| {
+        let run = sandbox.ccsession(words).env("COLUMNS", "80");
+        run.stdout()
+    };
+    let front = help(&["--help"]);
+    check_help(&front);
+    assert_eq!(help(&["-h"]), front);
     for verb in VERBS {
-        assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
-        let help = sandbox.ccsession([verb, "--help"]).stdout();
-        check_help(&help);
+        assert!(front.contains(&format!("\n  {verb} ")), "{verb}");
+        let page = help(&[verb, "--help"]);
+        check_help(&page);
         assert!(
-            help.contains(&format!("\nUsage: ccsession {verb}")),
-            "{help}"
+            page.contains(&format!("\nUsage: ccsession {verb}")),
+            "{page}"
         );
     }
-    let status = help.split_once("\nExit status: ").unwrap().1;
+    let status = front.split_once("\nExit status: ").unwrap().1;
     for number in ["0", "1", "3", "4", "5", "6", "64", "75"] {
         assert!(
             status.split_whitespace().any(|word| word == number),

@@ -465,7 +465,7 @@ fn an_exclusive_one_that_is_not_alone_is_refused_and_writes_nothing() {
             "{said}"
         );
         assert!(
-            said.ends_with("; leave --exclusive away, or take another focus"),
+            said.ends_with("; omit --exclusive, or choose another focus"),
             "{said}"
         );
         assert_eq!(content(&sandbox), before);
@@ -647,7 +647,7 @@ fn a_record_from_the_future_is_named_skipped_and_kept() {
     clock_in(&sandbox, &["--session", OTHER, "--focus", "cart"]).stdout();
     let mut record = sandbox.record(OTHER);
     record["started_at"] = hours_ago(-2);
-    check_bad_neighbour(&record.to_string(), "in the future; it was left out");
+    check_bad_neighbour(&record.to_string(), "in the future; skipped");
 }
 
 #[track_caller]

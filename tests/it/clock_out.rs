@@ -391,7 +391,7 @@ fn what_is_no_id_is_refused_and_nothing_is_made() {
     ] {
         let run = sandbox.ccsession(["clock-out", "--", given]);
         let said = run.refused(64);
-        assert!(said.contains("it is not a session id"), "{said}");
+        assert!(said.contains("it is neither a session id"), "{said}");
         assert_eq!(sandbox.files(), before);
     }
 }

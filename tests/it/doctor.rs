@@ -62,7 +62,7 @@ fn where_all_is_well_every_line_says_so() {
             "ok    waiting: there is nothing that cleanups could not do",
             "ok    transcripts: Claude Code keeps them for 30 days; all that go within a week are archived",
             "ok    cleanup: by the hooks, when a session starts",
-            "ok    archive: nothing is archived by itself: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
+            "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers
         ]
     );
@@ -431,7 +431,7 @@ fn settings_that_claude_code_cannot_read_are_a_fault() {
                 "could not trust `{}`: it is not a regular file",
                 project.display()
             ),
-            "mend the file by hand",
+            "fix the file by hand",
         )],
     );
 }
@@ -489,7 +489,7 @@ fn a_client_that_is_too_old_or_does_not_say_is_named() {
     let unknown = (
         "note",
         "client",
-        "no `claude` was found that says its version; only events that every client knows are registered",
+        "no `claude` that prints its version was found; only the events that every version supports are registered",
         "put `claude` on the PATH and run `ccsession install` again",
     );
     check(doctor(&sandbox), &[unknown]);
@@ -506,7 +506,7 @@ fn a_client_that_is_too_old_or_does_not_say_is_named() {
 #[test]
 fn a_state_directory_that_is_not_ours_alone_is_a_fault() {
     let sandbox = healthy();
-    let remedy = "mend the directory, or set CCSESSION_STATE_DIR";
+    let remedy = "fix the directory, or set CCSESSION_STATE_DIR";
     fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o755)).unwrap();
     let found = format!(
         "could not trust `{}`: others may enter it (mode 0755); run chmod 700 on it",
@@ -545,7 +545,7 @@ fn without_a_home_there_is_no_place_for_anything() {
                 "fault",
                 "state",
                 "could not find a state directory: HOME is not an absolute path; set HOME or CCSESSION_STATE_DIR",
-                "mend the directory, or set CCSESSION_STATE_DIR",
+                "fix the directory, or set CCSESSION_STATE_DIR",
             ),
         ],
     );
@@ -554,7 +554,7 @@ fn without_a_home_there_is_no_place_for_anything() {
 #[test]
 fn a_pointer_directory_in_which_anybody_may_replace_files_is_a_fault() {
     let sandbox = healthy();
-    let remedy = "ask the owner of the machine to mend it";
+    let remedy = "ask the machine's administrator to fix it";
     fs::set_permissions(sandbox.pointers(), fs::Permissions::from_mode(0o777)).unwrap();
     let found = format!(
         "could not trust `{}`: everybody may write to it and it is not sticky (as chmod 1777 makes it)",
@@ -618,7 +618,7 @@ fn hook_errors_are_a_fault_for_a_day() {
             "fault",
             "hook errors",
             "2 within a day, the last: could not write `/x\\u{1b}[2J`\\u{a}at all",
-            "mend what the error names; it stays listed for a day",
+            "fix what the error names; it stays listed for a day",
         )],
     );
 }
@@ -653,10 +653,7 @@ fn a_configuration_that_cannot_be_used_is_a_fault() {
             "could not use ttl from {}: `soon` is not a duration above zero, such as `90s`, `5m` or `24h`",
             path.display()
         ),
-        format!(
-            "could not use colour from {}: there is no such key",
-            path.display()
-        ),
+        format!("could not use colour from {}: no such key", path.display()),
     );
     check(
         doctor(&sandbox),

@@ -255,7 +255,7 @@ fn sessions_are_chosen_by_project_and_by_time() {
     let refused = sandbox.ccsession(["import", "--since", "soon"]).refused(64);
     assert_eq!(
         refused,
-        "ccsession: could not use --since `soon`: it is no duration such as `30d` and no date"
+        "ccsession: invalid --since `soon`: expected a duration (`2h`, `30d`) or a date (`2026-11-01`)"
     );
 }
 

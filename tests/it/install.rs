@@ -210,14 +210,14 @@ fn every_good_file_gets_the_hooks_and_comes_back_byte_for_byte() {
         assert_eq!(names(path.parent().unwrap()), ["settings.json"], "{name}");
         let outcome = match name.as_str() {
             "disable-all-hooks.json" => format!(
-                "nothing is recorded until this is settled: disableAllHooks is true in {}: Claude Code runs no hook\n",
+                "nothing is recorded until this is fixed: disableAllHooks is true in {}: Claude Code runs no hook\n",
                 path.display()
             ),
             _ => RECORDED.to_owned(),
         };
         let expected = format!(
-            "registered 20 events in {} (those that Claude Code 2.1.329 knows)\n\
-             the file before is in {}\n{outcome}",
+            "registered 20 events in {} (all that Claude Code 2.1.329 supports)\n\
+             backup: {}\n{outcome}",
             path.display(),
             backup.display()
         );
@@ -244,10 +244,7 @@ fn every_good_file_gets_the_hooks_and_comes_back_byte_for_byte() {
 
         let installed = read(&path);
         let said = ccsession(&sandbox, ["uninstall"]).stdout();
-        let gone = format!(
-            "took the hooks out of {}\nthe file before is in ",
-            path.display()
-        );
+        let gone = format!("removed the hooks from {}\nbackup: ", path.display());
         let backup = said
             .strip_prefix(&gone)
             .unwrap_or_else(|| panic!("{name}: {said}"));
@@ -269,7 +266,7 @@ fn where_there_was_no_file_there_is_none_afterwards() {
     let path = user_settings(&sandbox);
     let before = everything(&sandbox.home());
     let said = format!(
-        "registered 20 events in {} (those that Claude Code 2.1.329 knows)\n{RECORDED}",
+        "registered 20 events in {} (all that Claude Code 2.1.329 supports)\n{RECORDED}",
         path.display()
     );
     ccsession(&sandbox, ["install"]).expect(0, &said, "");
@@ -369,14 +366,14 @@ fn only_events_that_the_client_knows_are_registered() {
         ("3.0.0", "2.1.280"),
     ] {
         let script = format!("echo '{said} (Claude Code)'");
-        let known = format!("those that Claude Code {said} knows");
+        let known = format!("all that Claude Code {said} supports");
         check_client(Some(&script), version, &known);
     }
 }
 
 #[test]
 fn an_unknown_client_gets_what_every_client_knows() {
-    let unknown = "no `claude` was found: those that every client knows";
+    let unknown = "`claude` was not found: only the 9 that every version supports; put `claude` on the PATH and run `ccsession install` again for the rest";
     check_client(None, "1.0.128", unknown);
     for script in [
         "echo 'command not found'",
@@ -392,7 +389,7 @@ fn an_unknown_client_gets_what_every_client_knows() {
 
 #[test]
 fn a_client_that_says_more_than_it_is_asked_is_heard_out() {
-    let known = "those that Claude Code 2.1.329 knows";
+    let known = "all that Claude Code 2.1.329 supports";
     let script = "echo '2.1.329 (Claude Code)'; i=0; while [ $i -lt 5000 ]; do echo 'and more than fits into a pipe'; i=$((i+1)); done";
     check_client(Some(script), "2.1.280", known);
     check_client(Some("echo noise >&2; echo 2.1.329"), "2.1.280", known);
@@ -811,7 +808,7 @@ fn the_scopes_of_a_project_are_at_its_root_and_leave_the_users_file_alone() {
         let uninstall = ccsession(&sandbox, ["uninstall", "--scope", scope]).dir(&deep);
         uninstall.expect(
             0,
-            &format!("took the hooks out of {}\n", path.display()),
+            &format!("removed the hooks from {}\n", path.display()),
             "",
         );
         assert_eq!(everything(&sandbox.project()), before);

@@ -15,8 +15,7 @@ use crate::support::transcripts::copy_tree;
 use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, walk, write_program};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
-const DAILY: &str =
-    "run `ccsession cleanup`; into folders of sessions that are over it looks once a day";
+const DAILY: &str = "run `ccsession cleanup`; it checks folders of ended sessions once a day";
 const HOUR: u64 = 60 * 60;
 
 fn clean_up(sandbox: &Sandbox) {
@@ -45,7 +44,7 @@ fn a_record_without_a_journal_is_noted_once_it_is_no_start_under_way() {
         "start a session, in a folder that Claude Code trusts",
     );
     let found = format!("1 record has no journal: {}", folder.display());
-    let remedy = "none is needed: the session's next event begins one, and `ccsession cleanup` takes it off the live ones";
+    let remedy = "no action is needed: the session's next event creates one, and `ccsession cleanup` takes it off the live index";
     check(
         doctor(&sandbox),
         &[nothing_happened, ("note", "orphans", &found, remedy)],
@@ -90,10 +89,10 @@ fn a_journal_without_a_record_is_a_fault_that_an_import_mends() {
     let index = sandbox.state().join("projects");
     let key = fs::read_dir(index).unwrap().next().unwrap().unwrap().path();
     let entry = format!(
-        "1 index entry is of no session or of a dead process: {}",
+        "1 index entry belongs to no session or to a dead process: {}",
         key.join(run_c).display()
     );
-    let remedy = "run `ccsession import`, which makes its record anew if Claude Code still has its transcript; else remove the folder";
+    let remedy = "run `ccsession import`, which rebuilds its record if Claude Code still has the transcript; else remove the folder";
     let fault = ("fault", "orphans", found.as_str(), remedy);
     check(
         doctor(&sandbox),
@@ -170,7 +169,7 @@ fn a_lease_without_its_holder_goes_with_a_cleanup() {
     let holder: Value = serde_json::from_slice(&fs::read(owner).unwrap()).unwrap();
     let held = json!({"v": 1, "session_id": "s-1", "holder": holder, "child": null, "command": "x", "since": "2026-11-20T14:00:00Z"});
     write_private(&lease, &held.to_string());
-    let found = format!("1 lease has no holder any more: {}", lease.display());
+    let found = format!("1 lease has lost its holder: {}", lease.display());
     let notes = orphans(&sandbox);
     assert!(notes.contains(&(found, CLEAN_UP.to_owned())), "{notes:?}");
     clean_up(&sandbox);
@@ -211,7 +210,7 @@ fn owners_of_a_session_that_ended_long_ago_go_and_those_of_an_abandoned_one_stay
         age_file(&sandbox.session(id).join("events.jsonl"), 25 * HOUR);
     }
     let found = format!(
-        "1 session has owners that are dead and tell nothing any more: {}",
+        "1 session has owners that exited and are no longer needed: {}",
         sandbox.session("s-ended").display()
     );
     assert_eq!(orphans(&sandbox), [(found, DAILY.to_owned())]);
@@ -250,7 +249,7 @@ fn index_entries_of_no_session_and_of_dead_processes_go_with_a_cleanup() {
         .iter()
         .find(|name| fs::read_to_string(name).unwrap().contains("s-dead"));
     let found = format!(
-        "2 index entries are of no session or of dead processes: {}, {}",
+        "2 index entries belong to no session or to dead processes: {}, {}",
         dead.unwrap(),
         entry.display()
     );
@@ -286,7 +285,7 @@ fn temporary_files_are_named_once_their_process_must_be_dead() {
         .collect();
     named.sort();
     let found = format!(
-        "5 temporary files were left behind by processes that died: {} and 2 more",
+        "5 temporary files were left behind by processes that were killed: {} and 2 more",
         named[..3].join(", ")
     );
     assert_eq!(orphans(&sandbox), [(found, DAILY.to_owned())]);

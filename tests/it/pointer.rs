@@ -799,7 +799,7 @@ fn temporary_files_go_when_their_process_must_be_dead() {
     in_utc(&sandbox, ["cleanup", "--dry-run"]).expect(
         0,
         "0\n",
-        &format!("would remove {shown}: left behind by a process that died\n"),
+        &format!("would remove {shown}: left behind by a process that was killed\n"),
     );
     assert!(old.exists());
     let report = in_utc(&sandbox, ["cleanup", "--json"]).json();
@@ -904,13 +904,13 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
         let path = sandbox.pointers().join(name);
         format!("would remove {}: {why}", path.display())
     };
-    let dead = "left behind by a process that died";
+    let dead = "left behind by a process that was killed";
     let mut expected = vec![
         would(&aside, dead),
         would(".ccsession-tmp-1", dead),
         would(
             "claude_session_garbage",
-            "no pointer, and untouched for longer than the ttl",
+            "not a pointer, and unchanged for longer than the ttl",
         ),
     ];
     expected.extend((0..11).map(|n| would(&format!("claude_session_stale-{n:02}"), "stale")));

@@ -520,7 +520,7 @@ fn the_client_is_looked_for_where_its_installers_put_it() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_program(&path, "#!/bin/sh\necho '2.1.329 (Claude Code)'\n");
         let said = ccsession(&sandbox, ["install"]).stdout();
-        let known = format!("those that Claude Code 2.1.329, {}, knows", path.display());
+        let known = format!("all that Claude Code 2.1.329, {}, supports", path.display());
         assert!(
             said.starts_with("registered 20 events") && said.contains(&known),
             "{said}"
@@ -534,7 +534,7 @@ fn the_client_is_looked_for_where_its_installers_put_it() {
     );
     let said = ccsession(&sandbox, ["install"]).stdout();
     assert!(
-        said.contains("(those that Claude Code 2.1.329 knows)"),
+        said.contains("(all that Claude Code 2.1.329 supports)"),
         "{said}"
     );
 }

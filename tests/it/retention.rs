@@ -41,12 +41,13 @@ fn effective(run: Run) -> [String; 2] {
     ["value", "source"].map(|key| auto[key].as_str().unwrap().to_owned())
 }
 
-/// With these days nothing is archived by itself, or everything; and whoever is asked says the same.
+/// With these days nothing is archived automatically, or everything; and whoever is asked says the same.
 #[track_caller]
 fn check(days: &Value, is_little: bool) {
     let sandbox = keeping(days);
     let settings = user_settings(&sandbox).display().to_string();
-    let found = format!("nothing is archived by itself: cleanupPeriodDays is {days} in {settings}");
+    let found =
+        format!("nothing is archived automatically: cleanupPeriodDays is {days} in {settings}");
     let config = sandbox.home().join(".config/ccsession/config.toml");
     let remedy = format!("set `archive.auto = true` in {}", config.display());
     let sentence = format!("{found}; to have sessions archived all the same, {remedy}");
@@ -73,12 +74,7 @@ fn check(days: &Value, is_little: bool) {
         ),
         false => (
             ["true", "default"].map(str::to_owned),
-            [
-                "ok",
-                "sessions that have ended are archived by themselves",
-                "",
-            ]
-            .map(str::to_owned),
+            ["ok", "ended sessions are archived automatically", ""].map(str::to_owned),
         ),
     };
     assert_eq!(effective(run(&["config", "--json"])), auto);
@@ -254,7 +250,7 @@ fn clean_up(sandbox: &Sandbox) {
 }
 
 fn not_archived(id: &str, when: &str) -> String {
-    format!("that of session {id} is not archived to its end, and Claude Code deletes it {when}")
+    format!("that of session {id} is not fully archived, and Claude Code deletes it {when}")
 }
 
 #[test]
@@ -395,8 +391,8 @@ fn of_several_the_first_to_go_is_named() {
         end(&sandbox, id, age, "true");
     }
     end(&sandbox, "s-5", 25.5, "false");
-    let first = "the first that Claude Code deletes is that of session";
-    let found = format!("4 are not archived to their end; {first} s-2, within a day");
+    let first = "the next one that Claude Code deletes is that of session";
+    let found = format!("4 are not fully archived; {first} s-2, within a day");
     let remedy = "run `ccsession cleanup`, and `ccsession clock-out s-5`";
     goes(&sandbox, &found, remedy);
     clean_up(&sandbox);

@@ -443,7 +443,7 @@ fn full_files_that_are_missing_are_named_and_hide_no_other() {
             fs::remove_file(part(&sandbox, *number)).unwrap();
             expected.retain(|id| *id != format!("t-{number}"));
             said += &format!(
-                "ccsession: could not find `{}`: it was part of the journal; all else was read\n",
+                "ccsession: could not find `{}`: a journal file is missing; the rest was read\n",
                 part(&sandbox, *number).display()
             );
         }

@@ -588,13 +588,13 @@ fn which_session_is_meant() {
         sandbox
             .ccsession(["timeline", "abc"])
             .refused(4)
-            .contains("2 begin with `abc`")
+            .contains("`abc` matches 2")
     );
     assert!(
         sandbox
             .ccsession(["timeline", "../x"])
             .refused(64)
-            .contains("not a session id")
+            .contains("neither a session id")
     );
     assert!(
         sandbox

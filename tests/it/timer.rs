@@ -101,7 +101,7 @@ fn a_timer_is_written_enabled_and_taken_away_again() {
 
     let said = uninstall(&sandbox).stdout();
     let expected = format!(
-        "removed {}\nremoved {}\ntook the hooks out of",
+        "removed {}\nremoved {}\nremoved the hooks from",
         timer.display(),
         service.display()
     );
@@ -130,7 +130,7 @@ fn a_second_install_changes_nothing_and_a_moved_program_is_followed() {
     let _ = asked(&sandbox);
     let said = install(&sandbox).stdout();
     assert!(
-        said.ends_with("\nccsession-cleanup.timer is there already; nothing was changed\n"),
+        said.ends_with("\nccsession-cleanup.timer exists already; nothing was changed\n"),
         "{said}"
     );
     assert_eq!(
@@ -200,7 +200,7 @@ fn a_file_that_somebody_else_wrote_stays_and_nothing_is_installed() {
         let before = everything(&sandbox.path(""));
         let said = install(&sandbox).refused(1);
         let expected = format!(
-            "ccsession: could not write `{}`: it is there, and not by `ccsession install --timer`; remove it or rename it first",
+            "ccsession: could not write `{}`: it exists and was not written by `ccsession install --timer`; remove or rename it first",
             unit.display()
         );
         assert_eq!(said, expected);
@@ -262,7 +262,7 @@ fn where_systemd_does_not_answer_it_is_said_what_to_type() {
         assert_eq!(output.status.code(), Some(0));
         let program = fs::canonicalize(CCSESSION).unwrap();
         let expected = format!(
-            "ccsession: could not enable the timer: {why}; type `systemctl --user daemon-reload && systemctl --user enable --now ccsession-cleanup.timer`, \
+            "ccsession: could not enable the timer: {why}; run `systemctl --user daemon-reload && systemctl --user enable --now ccsession-cleanup.timer`, \
              or give cron the line `* * * * * {} cleanup --if-due --quiet`\n",
             program.display()
         );

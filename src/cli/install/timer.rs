@@ -60,9 +60,9 @@ impl Planned {
             Ok(()) if is_changed => {
                 output::line(&format!("enabled {TIMER}: a cleanup every five minutes"));
             }
-            Ok(()) => output::line(&format!("{TIMER} is there already; nothing was changed")),
+            Ok(()) => output::line(&format!("{TIMER} exists already; nothing was changed")),
             Err(why) => output::complain(&format!(
-                "could not enable the timer: {why}; type `systemctl --user daemon-reload && systemctl --user enable --now {TIMER}`, or give cron the line `{}`",
+                "could not enable the timer: {why}; run `systemctl --user daemon-reload && systemctl --user enable --now {TIMER}`, or give cron the line `{}`",
                 self.line
             )),
         }
@@ -100,7 +100,7 @@ pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
     let done = disabled.and_then(|()| programs::systemctl(&["daemon-reload"]));
     if let Err(why) = done {
         output::complain(&format!(
-            "could not stop the timer: {why}; its files are gone, and it ends with this login; to stop it now, type `systemctl --user stop {TIMER}`"
+            "could not stop the timer: {why}; its files are removed, and it stops at logout; to stop it now, run `systemctl --user stop {TIMER}`"
         ));
     }
     Ok(())

@@ -329,14 +329,13 @@ impl Report {
         let of = match (self.cost_sessions, self.summary.counts.sessions) {
             (stated, all) if stated as u64 == all => String::new(),
             (stated, all) => format!(
-                " for {} of {}",
+                " (known for {} of {})",
                 grouped(stated as u64),
                 plural(all, "session")
             ),
         };
-        self.cost_usd.map_or_else(String::new, |cost| {
-            format!("cost, as the client says{of}: ${cost:.2}\n")
-        })
+        self.cost_usd
+            .map_or_else(String::new, |cost| format!("cost: ${cost:.2}{of}\n"))
     }
 }
 

@@ -173,7 +173,7 @@ impl<'a> Climb<'a> {
                 if let Some(pid) = self.above.unknown_client(variable, &value) {
                     self.note(
                         Rung::Process,
-                        format!("passed over: process {pid}, which is nearer, says {id}"),
+                        format!("passed over: process {pid}, which is nearer, has {id}"),
                     );
                     return Some(Found::One(id, Rung::Environment));
                 }
@@ -193,7 +193,7 @@ impl<'a> Climb<'a> {
         if let About::Process(_) = self.question.about {
             self.note(
                 Rung::Environment,
-                "not asked: the variables here are not those of the process asked about",
+                "skipped: the variables here are not those of that process",
             );
             return None;
         }
@@ -305,7 +305,10 @@ impl<'a> Climb<'a> {
     /// The nearest client above. One that is not on record ends the search: what is above it is another's session.
     fn process(&mut self) -> Option<SessionId> {
         let Some(client) = &self.above.client else {
-            self.note(Rung::Process, "no process above is a client on record");
+            self.note(
+                Rung::Process,
+                "no parent process is a recorded Claude Code process",
+            );
             return None;
         };
         let pid = client.pid;
@@ -313,7 +316,9 @@ impl<'a> Climb<'a> {
         else {
             self.note(
                 Rung::Process,
-                format!("passed over: of process {pid}, a client, it is not on record which session it was in"),
+                format!(
+                    "passed over: process {pid} runs Claude Code, but its session is not recorded"
+                ),
             );
             return None;
         };
@@ -378,7 +383,7 @@ impl<'a> Climb<'a> {
             self.above.setter(variable, value),
             Some(Setter::Seen(process)) if process.is_shell
         );
-        let why = format!("but {variable} is set by a client that is not above");
+        let why = format!("but {variable} was set by a Claude Code process that is not a parent");
         Some(if !self.above.is_cut && is_set_here || is_at_a_terminal() {
             Doubt::Other(why)
         } else {
@@ -473,7 +478,7 @@ impl<'a> Climb<'a> {
                     None => (saw, Found::One(id, Rung::Project)),
                     Some(Doubt::Other(why)) => (format!("{saw}; {why}"), Found::Likely(id)),
                     Some(Doubt::Left(why)) => (
-                        format!("{saw}; {why}: it cannot be known whether that is meant"),
+                        format!("{saw}; {why}: cannot tell whether that is meant"),
                         Found::Several,
                     ),
                 };
@@ -487,7 +492,7 @@ impl<'a> Climb<'a> {
                 let count = several.len();
                 self.note(
                     Rung::Project,
-                    format!("{count} live sessions in {shown}: it cannot be known which is meant"),
+                    format!("{count} live sessions in {shown}: cannot tell which is meant"),
                 );
                 Some(Found::Several)
             }

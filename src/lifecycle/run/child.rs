@@ -234,7 +234,7 @@ fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Re
     let this = this.and_then(|process| Some(Viewpoint::here()?.recorded(process)));
     let entered = lease::change(state, id, holder, |lease| lease.child.clone_from(&this));
     let Some(lease) = entered.map_err(other)? else {
-        return Err(io::Error::other("the session is held by another by now"));
+        return Err(io::Error::other("another process holds the session by now"));
     };
     if let (Some(this), false) = (this, is_client) {
         let own = Owner {

@@ -75,7 +75,7 @@ fn objection(place: &Path, found: &Look, trusted: &[u32]) -> Option<Finding> {
     if is_foreign {
         let owner = found.owner;
         let found = format!(
-            "{name} belongs to another user (uid {owner}), who can have Claude Code run anything as you"
+            "{name} belongs to another user (uid {owner}), who can make Claude Code run anything as you"
         );
         let remedy = "run install.sh with a --prefix that is yours, or have the place given to you";
         return Some(Finding::fault("access", found, remedy));
@@ -88,13 +88,13 @@ fn objection(place: &Path, found: &Look, trusted: &[u32]) -> Option<Finding> {
     let is_others_group = found.group != 0 && found.group != file::my_group();
     if mode & 0o002 != 0 {
         let found = format!(
-            "everybody may write to {name} (mode {mode:04o}), and so have Claude Code run anything as you"
+            "everybody may write to {name} (mode {mode:04o}), and so make Claude Code run anything as you"
         );
         let remedy = format!("run `chmod go-w` on {name}, then run install.sh again");
         Some(Finding::fault("access", found, &remedy))
     } else if mode & 0o020 != 0 && is_others_group {
         let found = format!(
-            "the group {} may write to {name} (mode {mode:04o}), and so have Claude Code run anything as you",
+            "the group {} may write to {name} (mode {mode:04o}), and so make Claude Code run anything as you",
             found.group
         );
         let remedy = format!("run `chmod g-w` on {name} unless you trust all in that group");

@@ -61,7 +61,6 @@ fn found_in(
         "hooks recorded in `{}`, last {ago} ago in session {id}; this shell looks {here}",
         shown(other)
     );
-    let remedy =
-        "set XDG_STATE_HOME and CCSESSION_STATE_DIR alike here and where Claude Code is started";
+    let remedy = "set XDG_STATE_HOME and CCSESSION_STATE_DIR to the same values here and where Claude Code starts";
     Some(Finding::fault("state elsewhere", found, remedy))
 }

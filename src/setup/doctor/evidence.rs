@@ -94,7 +94,8 @@ pub(super) fn examine(
         shown(path),
         why.unwrap_or_default()
     );
-    let remedy = "settle what is said of the settings, then start a session; `ccsession import` records what transcripts hold";
+    let remedy =
+        "fix the settings findings first, then start a session; `ccsession import` adds past ones";
     Some(Finding::fault("recorded", found, remedy))
 }
 

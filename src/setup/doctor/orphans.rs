@@ -16,7 +16,7 @@ use crate::store::{Result, SessionDir, State, file, index, lease, shown};
 const CLEAN_UP: &str = "run `ccsession cleanup`";
 /// A cleanup looks into the folders of sessions that are over once a day.
 const CLEAN_UP_DAILY: &str =
-    "run `ccsession cleanup`; into folders of sessions that are over it looks once a day";
+    "run `ccsession cleanup`; it checks folders of ended sessions once a day";
 /// How many places are named.
 const MAX_NAMED: usize = 3;
 
@@ -159,7 +159,7 @@ impl Orphans {
     fn findings(self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let unreadable = self.unreadable.into_iter().map(|why| {
-            let remedy = "mend the file, or remove the session's folder";
+            let remedy = "fix the file, or remove the session's folder";
             Finding::fault("orphans", why, remedy)
         });
         findings.extend(unreadable);
@@ -169,7 +169,7 @@ impl Orphans {
             "has no record",
             "have no record",
         ) {
-            let remedy = "run `ccsession import`, which makes its record anew if Claude Code still has its transcript; else remove the folder";
+            let remedy = "run `ccsession import`, which rebuilds its record if Claude Code still has the transcript; else remove the folder";
             findings.push(Finding::fault("orphans", found, remedy));
         }
         let harmless = [
@@ -180,14 +180,14 @@ impl Orphans {
                     "has no journal",
                     "have no journal",
                 ),
-                "none is needed: the session's next event begins one, and `ccsession cleanup` takes it off the live ones",
+                "no action is needed: the session's next event creates one, and `ccsession cleanup` takes it off the live index",
             ),
             (
                 several(
                     self.leases,
                     "lease",
-                    "has no holder any more",
-                    "have no holder any more",
+                    "has lost its holder",
+                    "have lost their holders",
                 ),
                 CLEAN_UP,
             ),
@@ -195,8 +195,8 @@ impl Orphans {
                 several(
                     self.owners,
                     "session",
-                    "has owners that are dead and tell nothing any more",
-                    "have owners that are dead and tell nothing any more",
+                    "has owners that exited and are no longer needed",
+                    "have owners that exited and are no longer needed",
                 ),
                 CLEAN_UP_DAILY,
             ),
@@ -204,8 +204,8 @@ impl Orphans {
                 several(
                     self.index,
                     "index entry",
-                    "is of no session or of a dead process",
-                    "are of no session or of dead processes",
+                    "belongs to no session or to a dead process",
+                    "belong to no session or to dead processes",
                 ),
                 CLEAN_UP,
             ),
@@ -222,8 +222,8 @@ impl Orphans {
                 several(
                     self.temporary,
                     "temporary file",
-                    "was left behind by a process that died",
-                    "were left behind by processes that died",
+                    "was left behind by a process that was killed",
+                    "were left behind by processes that were killed",
                 ),
                 CLEAN_UP_DAILY,
             ),

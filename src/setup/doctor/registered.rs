@@ -88,9 +88,9 @@ fn disarmed(why: Disarmed) -> Finding {
     let remedy = match why {
         Disarmed::Disabled(_) => "take disableAllHooks out of that file",
         Disarmed::ManagedOnly(..) => {
-            "ask whoever manages this machine: hooks in its managed settings run"
+            "ask the machine's administrator: hooks in managed settings run"
         }
-        Disarmed::NoStart(_) => "ask whoever manages this machine to correct that file",
+        Disarmed::NoStart(_) => "ask the machine's administrator to correct that file",
     };
     Finding::fault("armed", why.to_string(), remedy)
 }
@@ -185,12 +185,12 @@ impl Examined<'_> {
                 ),
             },
             Ignored::Unreadable(why) => {
-                Finding::fault("settings", why.as_str(), "mend the file by hand")
+                Finding::fault("settings", why.as_str(), "fix the file by hand")
             }
             Ignored::Value { .. } | Ignored::TooLarge => Finding::fault(
                 "settings",
                 format!("Claude Code ignores {path}: {why}"),
-                "correct that; until then nothing in the file counts, the hooks neither",
+                "correct it; until then Claude Code ignores the whole file, hooks included",
             ),
         }
     }
@@ -300,7 +300,7 @@ impl Examined<'_> {
     /// A file with our hooks in it that could not be edited: an uninstall would leave them.
     fn not_editable(&self, read: &Read) -> Option<Finding> {
         let (found, remedy) = match settings::read(&read.path) {
-            Err(err) => (err.to_string(), "mend the file by hand"),
+            Err(err) => (err.to_string(), "fix the file by hand"),
             Ok(text) => {
                 let why = edit::all_commands(&text?).err()?;
                 (format!("{}: {why}", shown(&read.path)), why.remedy())
@@ -345,7 +345,7 @@ fn install_again(source: Source) -> String {
         Source::Project | Source::Local => {
             format!("run `ccsession install --scope {}` again", source.name())
         }
-        Source::Managed => "ask whoever manages this machine to correct that file".to_owned(),
+        Source::Managed => "ask the machine's administrator to correct that file".to_owned(),
     }
 }
 
@@ -359,7 +359,7 @@ fn armed(recorders: &Recorders) -> Finding {
         ([], []) if recorders.unheeded > 0 => Finding::fault(
             "installed",
             "no settings file that Claude Code heeds here registers the hooks",
-            "do what helps with the settings, as said above",
+            "fix the settings findings above",
         ),
         ([], []) => Finding::fault(
             "installed",

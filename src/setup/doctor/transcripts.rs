@@ -19,7 +19,7 @@ pub(super) fn examine(
 ) -> Finding {
     match expiring(env, judge, config, keeping.days) {
         Ok(all) => finding(&all, keeping),
-        Err(err) => Finding::note("transcripts", err.to_string(), "mend what the error names"),
+        Err(err) => Finding::note("transcripts", err.to_string(), "fix what the error names"),
     }
 }
 
@@ -36,11 +36,11 @@ fn finding(all: &[Expiring], keeping: &Keeping) -> Finding {
     };
     let (id, when) = (&first.id, when(first.days));
     let found = match all.len() {
-        1 => format!(
-            "that of session {id} is not archived to its end, and Claude Code deletes it {when}"
-        ),
+        1 => {
+            format!("that of session {id} is not fully archived, and Claude Code deletes it {when}")
+        }
         count => format!(
-            "{count} are not archived to their end; the first that Claude Code deletes is that of session {id}, {when}"
+            "{count} are not fully archived; the next one that Claude Code deletes is that of session {id}, {when}"
         ),
     };
     Finding::note("transcripts", found, &remedy(all))

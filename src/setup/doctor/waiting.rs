@@ -40,7 +40,7 @@ fn locks(judge: &Judge<'_>) -> Option<Finding> {
                 "{} is on a file system without locks: processes take turns by a file, `lock.turn`, instead",
                 shown(judge.state.root())
             ),
-            "nothing has to be done; a cleanup that is killed on another machine delays the next by an hour",
+            "nothing to do; a cleanup that is killed on another machine delays the next by an hour",
         )),
         Ok(_) | Err(Error::Locked { .. }) => None,
         Err(err) => Some(Finding::fault(
@@ -97,7 +97,7 @@ fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
 fn archives(judge: &Judge<'_>) -> Vec<Finding> {
     let stuck = Archives::of(judge.state).stuck().unwrap_or_default();
     let finding = |err: Error| {
-        let remedy = "if a newer version wrote it, use that one again; else remove the file, and `ccsession clock-out` the session again";
+        let remedy = "if a newer version wrote it, use that version; else remove the file and run `ccsession clock-out` for the session";
         Finding::fault("waiting", err.to_string(), remedy)
     };
     stuck.into_iter().take(MAX_NAMED).map(finding).collect()

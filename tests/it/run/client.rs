@@ -73,7 +73,7 @@ fn the_client_is_told_its_id_in_the_way_that_it_takes() {
         (
             &["--session-id", "s-1"][..],
             &["hello"][..],
-            "it takes only UUIDs",
+            "it accepts only UUIDs",
         ),
         (
             &[],
