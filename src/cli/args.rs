@@ -23,6 +23,38 @@ pub(super) struct Arguments {
     pub(super) verb: Verb,
 }
 
+impl Arguments {
+    /// Parses a command line.
+    ///
+    /// The parser of all verbs takes most of the time that `current` needs. So the verbs that prompts and timers call have one of their
+    /// own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
+    pub(super) fn parse_from_words(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let is_frequent = words
+            .get(1)
+            .is_some_and(|verb| verb == "current" || verb == "cleanup");
+        if is_frequent && let Ok(frequent) = FrequentArguments::try_parse_from(&words) {
+            let verb = match frequent.verb {
+                FrequentVerb::Current(args) => Verb::Current(args),
+                FrequentVerb::Cleanup(args) => Verb::Cleanup(args),
+            };
+            return Ok(Self { verb });
+        }
+        Self::try_parse_from(words)
+    }
+}
+
+#[derive(Debug, Parser)]
+struct FrequentArguments {
+    #[command(subcommand)]
+    verb: FrequentVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum FrequentVerb {
+    Current(CurrentArgs),
+    Cleanup(CleanupArgs),
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Print the session id of this shell, script or project
@@ -571,4 +603,43 @@ pub(super) struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_of_a_few_verbs_answers_as_that_of_all() {
+        for line in [
+            "current",
+            "current --json --strict",
+            "current --format {id} --project /a",
+            "current --format",
+            "current --no-such",
+            "current extra",
+            "current --help",
+            "current --version",
+            "cleanup",
+            "cleanup --if-due",
+            "cleanup --dry-run --json",
+            "cleanup --if-due=7",
+            "curent",
+        ] {
+            let words: Vec<OsString> = ["ccsession"]
+                .into_iter()
+                .chain(line.split(' '))
+                .map(OsString::from)
+                .collect();
+            let answer = |parsed: Result<Arguments, clap::Error>| match parsed {
+                Ok(arguments) => format!("{arguments:?}"),
+                Err(err) => err.to_string(),
+            };
+            let (few, all) = (
+                Arguments::parse_from_words(words.clone()),
+                Arguments::try_parse_from(words),
+            );
+            assert_eq!(answer(few), answer(all), "{line}");
+        }
+    }
 }

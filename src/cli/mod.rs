@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::error::ErrorKind;
-use clap::{FromArgMatches, Parser};
+use clap::FromArgMatches;
 
 use args::{Arguments, Verb};
 use context::Context;
@@ -79,7 +79,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
         true => help::front()
             .try_get_matches_from(arguments)
             .and_then(|matches| Arguments::from_arg_matches(&matches)),
-        false => Arguments::try_parse_from(arguments),
+        false => Arguments::parse_from_words(arguments),
     };
     match parsed {
         Ok(arguments) => run_verb(arguments.verb),
