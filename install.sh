@@ -13,15 +13,20 @@ Build ccsession, install it, register its hooks in ~/.claude/settings.json, and 
 
   --prefix DIR    install below DIR: bin/ccsession and libexec/ccsession/ (default: ~/.local)
   --no-register   leave Claude Code's settings alone
+  --build-only    build the programs, print the folder that they are in, and install nothing
+  --quiet         print nothing but what went wrong
   --uninstall     take the hooks out of every settings file that they were registered in, and the cleanup timer
                   if there is one, and remove the programs; recorded sessions stay
   --help          print this help
 TEXT
 }
 
-say() { printf '%s\n' "$*"; }
+say() { [ "$quiet" = yes ] || printf '%s\n' "$*"; }
+# Runs a command whose output --quiet keeps back.
+speak() { if [ "$quiet" = yes ]; then "$@" >/dev/null; else "$@"; fi; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
+quiet=no
 prefix=
 register=yes
 action=install
@@ -31,12 +36,14 @@ while [ $# -gt 0 ]; do
         --prefix=*) prefix=${1#--prefix=} ;;
         --no-register) register=no ;;
         --uninstall) action=uninstall ;;
+        --build-only) action=build ;;
+        --quiet) quiet=yes ;;
         --help|-h) usage; exit 0 ;;
         *) printf 'install.sh: could not understand %s; see ./install.sh --help\n' "$1" >&2; exit 64 ;;
     esac
     shift
 done
-if [ -z "$prefix" ]; then
+if [ -z "$prefix" ] && [ "$action" != build ]; then
     case ${HOME:-} in
         /*) prefix=$HOME/.local ;;
         *) fail 'could not find a place to install to: HOME is not an absolute path; give --prefix DIR' ;;
@@ -77,12 +84,19 @@ refuse_folders() {
 }
 
 uninstall() {
+    found=no
+    for program in $hooks; do [ ! -e "$libexec/$program" ] || found=yes; done
+    [ ! -e "$bin/ccsession" ] || found=yes
+    if [ "$found" = no ]; then
+        say "there is nothing of ccsession in $prefix"
+        return
+    fi
     if [ -x "$bin/ccsession" ]; then
         if [ "$register" = yes ]; then
-            "$bin/ccsession" uninstall --all
+            speak "$bin/ccsession" uninstall --all
         else
             # A timer without its program would only fail.
-            "$bin/ccsession" uninstall --timer
+            speak "$bin/ccsession" uninstall --timer
         fi
         state=$("$bin/ccsession" config | sed -n 's/^state  *//p')
         rm -f "$bin/ccsession"
@@ -93,21 +107,140 @@ uninstall() {
     [ ! -d "${state:-}" ] || say "the recorded sessions stay in $state"
 }
 
-# Where the executables of this build are.
+# Builds the programs: all crates once, the CLI linked as it is, the hooks with link-time optimisation. Whoever else needs the
+# programs as they are installed calls this script with --build-only.
 build() {
     command -v cargo >/dev/null 2>&1 || fail 'could not find cargo, which builds Rust programs.
 Install Rust for your user from https://rustup.rs, or by your package manager, then run ./install.sh again.'
     cd "$here"
-    say 'building (a minute or two the first time) ...'
-    about=$(rustc -vV) || fail 'could not run rustc; mend the Rust installation (see above), then run ./install.sh again'
+    about=$(rustc -vV) || fail 'could not run rustc; repair the Rust installation (see above), then run ./install.sh again'
     host=$(printf '%s\n' "$about" | sed -n 's/^host: //p')
+    target=${CARGO_TARGET_DIR:-$here/target}
+    case $target in /*) ;; *) target=$here/$target ;; esac
+    # What the hooks are optimised from stands beside the machine code.
+    RUSTFLAGS="${RUSTFLAGS:-} -C embed-bitcode=yes"
     case $host in
         # Linked statically and at a fixed address: a hook is a process that a tool call waits for, and loading libraries
         # and relocating itself would be most of what it does.
-        *-linux-*) RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static -C relocation-model=static" cargo build --release --locked --quiet --target "$host" ;;
-        *) cargo build --release --locked --quiet --target "$host" ;;
+        *-linux-*) RUSTFLAGS="$RUSTFLAGS -C target-feature=+crt-static -C relocation-model=static" ;;
     esac
-    built=${CARGO_TARGET_DIR:-$here/target}/$host/release
+    # Of zstd what levels 1 and 3 are made of: the better and slower ways to pack are most of its code.
+    for way in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
+        CFLAGS="${CFLAGS:-} -DZSTD_EXCLUDE_${way}_BLOCK_COMPRESSOR"
+    done
+    export RUSTFLAGS CFLAGS
+    mkdir -p "$target"
+    plan=$target/install-$$.plan
+    messages=$target/install-$$.jsonl
+    errors=$target/install-$$.err
+    watcher=
+    trap 'stop_watching; rm -f "$plan" "$messages" "$errors"' EXIT
+    trap 'exit 130' INT
+    watch_build
+    cargo_rustc ccsession
+    cargo_rustc session-event -C lto=fat -C codegen-units=1 -C opt-level=3
+    stop_watching
+    built=$target/$host/installed
+}
+
+# Builds a program. What cargo says of errors comes after the progress, not in the middle of it.
+cargo_rustc() {
+    program=$1
+    shift
+    if ! cargo rustc --bin "$program" --profile installed --locked --quiet --message-format json-render-diagnostics \
+        --target "$host" --target-dir "$target" -- "$@" >>"$messages" 2>"$errors"; then
+        stop_watching
+        cat "$errors" >&2
+        fail 'could not build ccsession (see above); nothing was installed'
+    fi
+}
+
+# Says how far the build is: each second in a terminal, each half minute elsewhere.
+watch_build() {
+    : >"$messages"
+    : >"$plan"
+    [ "$quiet" = no ] || return 0
+    plan_build >"$plan" 2>/dev/null
+    processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || processors=1
+    # shellcheck disable=SC2046
+    set -- $(measure_build)
+    if [ "$2" -gt 0 ]; then
+        say "building ccsession: $2 crates; the first time takes about $(clock "$4") on $processors idle processors"
+    else
+        say 'building ccsession ...'
+    fi
+    (
+        trap 'exit 0' TERM
+        began=$(date +%s) shown=$(date +%s) stamp=0 stamped=0
+        while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+            now=$(date +%s)
+            # shellcheck disable=SC2046
+            set -- $(measure_build)
+            [ "$3" = "$stamp" ] || { stamp=$3 stamped=$now; }
+            # At the pace of what is built so far; before a twentieth of it, at that of the machine it was measured on.
+            if [ $((stamp * 20)) -ge "$4" ] && [ "$stamp" -gt 0 ]; then
+                left=$(((stamped - began) * ($4 - stamp) / stamp - (now - stamped)))
+            else
+                left=$(($4 - (now - began)))
+            fi
+            if [ "$left" -gt 5 ]; then left="about $(clock "$left") left"; else left='nearly done'; fi
+            line="$(clock $((now - began))) so far"
+            [ "$2" = 0 ] || line="$1 of $2 crates, $line, $left"
+            if [ -t 1 ]; then
+                printf '\r%-60s' "$line"
+            elif [ $((now - shown)) -ge 30 ]; then
+                shown=$now
+                say "$line"
+            fi
+        done
+    ) &
+    watcher=$!
+}
+
+stop_watching() {
+    [ -n "$watcher" ] || return 0
+    kill "$watcher" 2>/dev/null || :
+    wait "$watcher" 2>/dev/null || :
+    watcher=
+    [ ! -t 1 ] || printf '\r%60s\r' ''
+}
+
+# Seconds, as 1:05.
+clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# The crates, a line each. That cargo cannot say so is no reason not to build.
+plan_build() {
+    cargo tree --locked --quiet --edges normal,build --prefix none --format '{p}' --target "$host" | awk 'NF { print $1 } END { if (NR) print "(hooks)" }' | sort -u
+}
+
+# Crates that are built, crates in all; seconds of work that is done, seconds in all. What a former build left is no work.
+measure_build() {
+    awk -v processors="$processors" '
+        # Seconds on an idle processor, measured by `cargo build --timings`; linking is for one processor alone.
+        function work(crate) {
+            if (crate == "(hooks)") return 16
+            if (crate == "ccsession") return 76 / processors
+            if (crate == "zstd-sys") return 8 / processors
+            if (crate ~ /^(chrono|clap_builder|rustix|serde_core|serde_derive|serde_json|similar|syn|toml)$/) return 3 / processors
+            return 0.4 / processors
+        }
+        FILENAME == ARGV[1] { planned[$1] = 1; all += work($1); crates += $1 != "(hooks)"; next }
+        /"reason":"compiler-artifact"/ && !/"kind":\["custom-build"\]/ {
+            crate = $0
+            sub(/.*"package_id":"/, "", crate)
+            sub(/".*/, "", crate)
+            # …#name@version; …/name#version; name version (…), of an older cargo.
+            if (crate ~ /#.*@/) { sub(/.*#/, "", crate); sub(/@.*/, "", crate) }
+            else { sub(/#.*/, "", crate); sub(/ .*/, "", crate); sub(/.*\//, "", crate) }
+            if (/"name":"ccsession"/) crate = "ccsession"
+            if (/"name":"session-event"/) crate = "(hooks)"
+            if (!(crate in planned) || seen[crate]++) next
+            if (crate != "(hooks)") built++
+            if (/"fresh":true/) all -= work(crate)
+            else done += work(crate)
+        }
+        END { print built + 0, crates + 0, int(done), int(all + 0.5) }
+    ' "$plan" "$messages"
 }
 
 # A running program is not overwritten but replaced.
@@ -117,6 +250,16 @@ put() {
     cp "$1" "$2.new"
     chmod 755 "$2.new"
     mv -f "$2.new" "$2"
+}
+
+# Puts the programs into these two folders: the CLI, and the hooks, which are one program under four names: what one has read
+# into memory, the next one finds there.
+put_programs() {
+    put "$built/ccsession" "$1/ccsession"
+    put "$built/session-event" "$2/session-event"
+    for hook in $hooks; do
+        [ "$hook" = session-event ] || ln -f "$2/session-event" "$2/$hook" 2>/dev/null || put "$built/session-event" "$2/$hook"
+    done
 }
 
 install_programs() {
@@ -129,13 +272,7 @@ install_programs() {
         chmod o-w "$folder"
         say "closed $folder to others, who could have replaced what Claude Code runs"
     done
-    put "$built/ccsession" "$bin/ccsession"
-    # The hooks are one program under four names: what one has read into memory, the next one finds there.
-    put "$built/session-event" "$libexec/session-event"
-    for hook in $hooks; do
-        [ "$hook" = session-event ] || ln -f "$libexec/session-event" "$libexec/$hook" 2>/dev/null ||
-            put "$built/$hook" "$libexec/$hook"
-    done
+    put_programs "$bin" "$libexec"
     say "installed $bin/ccsession and the hooks in $libexec"
 }
 
@@ -149,21 +286,43 @@ show() {
     export HOME="$demo/home" CCSESSION_POINTER_DIR="$demo/pointers" CLAUDE_PROJECT_DIR="$demo/shop" CLAUDE_PID=$$
     cd "$demo/shop"
     say ''
-    say 'What it does, on a recorded session of Claude Code (in a throw-away HOME):'
+    say 'A recorded session of Claude Code, played through these hooks (in a throw-away HOME).'
+    say 'While it runs, every hook, shell and script in it can ask which session it is in:'
     recorded=$here/tests/data/payloads/demo.jsonl
     sed '$d' "$recorded" | while IFS= read -r payload; do play "$payload"; done
     run "$bin/ccsession" current
     run cat "$demo/pointers/claude_session_shop"
     run "$bin/ccsession" list
-    say ''
-    say '$ head -n 8 .../events.jsonl'
-    grep . "$demo"/home/.local/state/ccsession/sessions/*/events.jsonl | head -n 8
-    say ''
-    say '... and when the session has ended:'
     play "$(tail -n 1 "$recorded")"
-    run "$bin/ccsession" current
+    say ''
+    say 'When it has ended, what it did is on record:'
     run "$bin/ccsession" timeline
-    run "$bin/ccsession" stats
+}
+
+# The last that a new user reads.
+next_steps() {
+    call=ccsession
+    say ''
+    say 'What to do next:'
+    case :$PATH: in
+        *":$bin:"*) ;;
+        *)
+            call=$bin/ccsession
+            say "  add $bin to your PATH: until then its full name is needed"
+            ;;
+    esac
+    if [ "$register" = yes ]; then
+        say "  $call import    puts the sessions that Claude Code still has transcripts of on record"
+        say '  claude              starts a session; the hooks record it from its first moment'
+        say "  $call doctor    checks that its events arrive"
+    else
+        say "  $call install   registers the hooks in Claude Code's settings"
+    fi
+    say "  $call list      shows the live sessions, $call timeline what one of them did"
+    say ''
+    say 'When a session ends, a redacted copy of its conversation is archived, and kept until you remove it;'
+    say "\`archive.auto = false\` turns that off (\`$call config\` says in which file)."
+    say 'To upgrade, pull and run ./install.sh again; ./install.sh --uninstall removes it.'
 }
 
 play() {
@@ -188,24 +347,34 @@ run() {
     "$@"
 }
 
-case ${HOME:-} in
-    /*) [ "$register" = no ] || refuse_anothers "$HOME" ;;
-esac
-refuse_anothers "$prefix"
+if [ "$action" != build ]; then
+    case ${HOME:-} in
+        /*) [ "$register" = no ] || refuse_anothers "$HOME" ;;
+    esac
+    refuse_anothers "$prefix"
+fi
 if [ "$action" = uninstall ]; then
     uninstall
+    exit 0
+fi
+if [ "$action" = build ]; then
+    # What is printed is the folder alone.
+    exec 3>&1 1>&2
+    build
+    programs=$target/$host/programs
+    mkdir -p "$programs"
+    put_programs "$programs" "$programs"
+    printf '%s\n' "$programs" >&3
     exit 0
 fi
 refuse_folders
 build
 install_programs
 if [ "$register" = yes ]; then
-    "$bin/ccsession" install
+    speak "$bin/ccsession" install
     # What else would let others in is not this script's to change.
     "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :
 fi
-case :$PATH: in
-    *":$bin:"*) ;;
-    *) say "note: $bin is not on your PATH; to call ccsession by its name, add it there" ;;
-esac
+[ "$quiet" = no ] || exit 0
 (show) || say 'could not show the recorded session; the installation itself is done'
+next_steps

@@ -39,18 +39,18 @@ torture *args:
 
 # Drive the real Claude Code client, offline, with the installed hooks (installs the client by npm)
 [group('check')]
-realclient *args: build
-    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run {{args}}
+realclient *args:
+    CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/run {{args}}
 
 # Nest two versions of the real client in one another, in all four ways (installs both)
 [group('check')]
-realclient-matrix *args: build
-    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/run --matrix {{args}}
+realclient-matrix *args:
+    CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/run --matrix {{args}}
 
 # Ask the real client which settings it heeds, and hold the doctor against it
 [group('check')]
-realclient-settings *args: build
-    CCSESSION_BIN_DIR=target/{{host}}/release tests/realclient/settings {{args}}
+realclient-settings *args:
+    CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/settings {{args}}
 
 # Compare what is made of the transcripts in DIR with an independent count (copied; nothing in DIR is changed)
 [group('check')]
@@ -147,10 +147,10 @@ harness-soak *args: programs
 programs:
     cargo build --locked --bins --quiet
 
-# Build the release programs, static on Linux
+# Build the programs as they are installed, and print the folder that they are in
 [group('build')]
 build:
-    RUSTFLAGS="{{static}}" cargo build --release --locked --target {{host}}
+    ./install.sh --build-only
 
 # Build, install for this user, register the hooks
 [group('build')]

@@ -12,7 +12,8 @@
 //! does nothing (`nop.c`), measured in turn in the same run. `control` is that same program a
 //! second time: as far as it is from 1.00, so far can every other ratio be off.
 //!
-//! The hooks are measured as `install.sh` installs them: one file under four names.
+//! What is measured are the programs that `install.sh --build-only` builds, not those of `cargo bench`; the hooks as it
+//! installs them: one file under four names.
 //!
 //! Every round runs every case once, in an order that differs from round to round, so that none
 //! always inherits the cold caches of the same neighbour. All get the same environment and a
@@ -54,11 +55,9 @@ use crate::case::Proof::JournalLine;
 use crate::case::{Budget, Case, Proof};
 use crate::crowd::Crowd;
 use crate::surroundings::{
-    compile_nop, disk_share, enter_project, install_hooks, python, temp_dir, temp_dir_on_disk,
+    build_programs, ccsession, compile_nop, disk_share, enter_project, install_hooks, python,
+    temp_dir, temp_dir_on_disk,
 };
-
-const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
-const HOOK: &str = env!("CARGO_BIN_EXE_session-event");
 
 const PRE_PAYLOAD: &str = "PreToolUse-Bash";
 const POST_PAYLOAD: &str = "PostToolUse-Bash";
@@ -111,6 +110,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
 
+    if let Err(why) = build_programs() {
+        eprintln!("hooks: could not build what is measured: {why}");
+        return ExitCode::FAILURE;
+    }
     // `TempDir` removes what it made when `main` returns or panics.
     let disk = temp_dir_on_disk(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let shm = Path::new("/dev/shm");
@@ -230,7 +233,7 @@ fn hook(place: &Path, name: &str, program: &Path, budget: Budget) -> Case {
 /// A verb of the CLI, for information: what it prints once it has to print every time.
 fn verb(place: &Path, arguments: &[&str]) -> Case {
     let name = arguments.join(" ");
-    let command = [&[CCSESSION], arguments].concat();
+    let command = [&[ccsession()], arguments].concat();
     let nothing = Proof::Stdout(String::new());
     let mut case = Case::new(place, &name, &command, PRE_PAYLOAD, nothing);
     let answer = case.aside(&command, "");
@@ -248,7 +251,7 @@ fn crowded(cases: &mut Vec<Case>, place: &Path) -> Vec<Crowd> {
         ("current, 100 live, 10 ended", 10),
         ("current, 100 live, 10000 ended", 10_000),
     ] {
-        let command = [CCSESSION, "current"];
+        let command = [ccsession(), "current"];
         let mut case = Case::new(
             place,
             name,

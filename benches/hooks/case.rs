@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{CCSESSION, HOOK};
+use crate::surroundings::{ccsession, hook};
 
 const PAYLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/payloads/events");
 /// The session and the project of the recorded payloads, replaced by those of the run.
@@ -75,9 +75,9 @@ impl Case {
             runs: 0,
             times: Vec::new(),
         };
-        case.aside(&[HOOK], &recorded("SessionStart-startup"));
+        case.aside(&[hook()], &recorded("SessionStart-startup"));
         // Stamps the sweep, or session-start would leave one behind that runs beside the measuring.
-        case.aside(&[CCSESSION, "cleanup"], "");
+        case.aside(&[ccsession(), "cleanup"], "");
         case
     }
 
@@ -105,7 +105,7 @@ impl Case {
         assert!(status.success(), "{} ended with {status}", self.name);
         self.runs += 1;
         if matches!(self.proof, Proof::Record) {
-            self.aside(&[HOOK], &recorded("SessionEnd-other"));
+            self.aside(&[hook()], &recorded("SessionEnd-other"));
             // A start that finds a session to be archived leaves a process behind for it.
             let _ = fs::remove_dir_all(self.path("state/ended"));
         }

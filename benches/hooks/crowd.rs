@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::HOOK;
 use crate::case::{Case, session_id};
+use crate::surroundings::hook;
 
 /// Processes that have a session each, until this is dropped.
 pub(crate) struct Crowd {
@@ -25,7 +25,7 @@ impl Drop for Crowd {
 
 /// Starts `count` sessions over `projects` projects.
 pub(crate) fn live(case: &Case, count: usize, projects: usize) -> Crowd {
-    let script = format!("CLAUDE_PID=$$ {HOOK}; exec sleep 86400");
+    let script = format!("CLAUDE_PID=$$ {}; exec sleep 86400", hook());
     let start = |number: usize| {
         let project = case.path(&format!("projects/{}/shop", number % projects));
         fs::create_dir_all(project.join(".git")).unwrap();

@@ -5,9 +5,44 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// The CLI and a hook, built.
+static PROGRAMS: OnceLock<(String, String)> = OnceLock::new();
+
+/// Has `install.sh` build the programs as it installs them: by profiles of their own, which `cargo bench` has not.
+pub(crate) fn build_programs() -> Result<(), String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh"));
+    command
+        .args(["--build-only", "--quiet"])
+        .env("CARGO_TARGET_DIR", target)
+        // It adds its own: what `just bench` set would be there twice, and all be built again.
+        .env_remove("RUSTFLAGS")
+        .stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("install.sh ended with {}", output.status));
+    }
+    let folder = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
+    let [ccsession, hook] =
+        ["ccsession", "session-event"].map(|name| format!("{}/{name}", folder.trim_end()));
+    let _ = PROGRAMS.set((ccsession, hook));
+    Ok(())
+}
+
+/// The path of the CLI.
+pub(crate) fn ccsession() -> &'static str {
+    &PROGRAMS.get().expect("the programs are built first").0
+}
+
+/// The path of a hook.
+pub(crate) fn hook() -> &'static str {
+    &PROGRAMS.get().expect("the programs are built first").1
+}
 
 /// A directory of this run's own, removed when the value is dropped.
 pub(crate) fn temp_dir(parent: &Path) -> TempDir {
@@ -100,7 +135,7 @@ pub(crate) fn python() -> Option<String> {
 pub(crate) fn install_hooks(dir: &Path) {
     let first = dir.join("session-event");
     fs::create_dir(dir).unwrap();
-    fs::copy(crate::HOOK, &first).unwrap();
+    fs::copy(hook(), &first).unwrap();
     for name in ["session-start", "pre-tool-use", "post-tool-use"] {
         fs::hard_link(&first, dir.join(name)).unwrap();
     }

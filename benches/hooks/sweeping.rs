@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::PRE_PAYLOAD;
 use crate::case::{Case, Proof};
 use crate::crowd;
-use crate::{CCSESSION, PRE_PAYLOAD};
+use crate::surroundings::ccsession;
 
 /// Stale pointers, and sessions that have ended.
 const MANY: usize = 10_000;
@@ -20,7 +21,7 @@ pub(crate) fn report(place: &Path, judge: bool) -> bool {
     let case = Case::new(
         place,
         "sweeping",
-        &[CCSESSION, "cleanup"],
+        &[ccsession(), "cleanup"],
         PRE_PAYLOAD,
         nothing,
     );
@@ -44,7 +45,7 @@ pub(crate) fn report(place: &Path, judge: bool) -> bool {
     for _ in 0..ROUNDS {
         for (command, times) in [
             (&find[..], &mut theirs),
-            (&[CCSESSION, "cleanup"], &mut ours),
+            (&[ccsession(), "cleanup"], &mut ours),
         ] {
             let fresh = stale_pointers(&pointers);
             let began = Instant::now();

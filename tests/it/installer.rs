@@ -2,8 +2,10 @@
 //! stands for cargo builds nothing.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::support::{CCSESSION, Run, SESSION_EVENT, Sandbox, copy_program, text};
 
@@ -25,12 +27,10 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     put_script(&sandbox.path("tools/cargo"), "exit 0");
     put_script(&sandbox.path("tools/rustc"), "echo 'host: here'");
-    let built = sandbox.path("target/here/release");
+    let built = sandbox.path("target/here/installed");
     fs::create_dir_all(&built).unwrap();
     copy_program(CCSESSION, built.join("ccsession"));
-    for hook in HOOKS {
-        copy_program(SESSION_EVENT, built.join(hook));
-    }
+    copy_program(SESSION_EVENT, built.join("session-event"));
     sandbox
 }
 
@@ -48,6 +48,34 @@ fn installer(sandbox: &Sandbox, umask: &str, arguments: &[&str]) -> Run {
     run.env("PATH", path)
         .env("CARGO_TARGET_DIR", sandbox.path("target"))
         .without_env("CCSESSION_LIBEXEC")
+}
+
+/// What stands for a cargo that names the crates, and takes some seconds for them.
+const SLOW_CARGO: &str = r#"
+artifact() {
+    printf '{"reason":"compiler-artifact","package_id":"registry+https://index#%s@1.0.0",' "$1"
+    printf '"target":{"kind":["%s"],"name":"%s"},"executable":null,"fresh":false}\n' "$2" "$1"
+}
+case $1 in
+    tree) printf 'serde v1.0.0\nccsession v0.1.0 (/here)\nserde v1.0.0 (*)\n' ;;
+    rustc)
+        artifact serde custom-build; artifact serde lib; sleep 2
+        artifact ccsession lib; artifact "$3" bin; sleep 2 ;;
+esac"#;
+
+/// Runs with stdout on a terminal.
+fn on_a_terminal(mut run: Run) -> String {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    run.command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(terminal.slave));
+    let mut child = run.command.spawn().unwrap();
+    drop(run);
+    let mut said = Vec::new();
+    // Once nobody has the other end, the system says so with an error.
+    let _ = fs::File::from(terminal.master).read_to_end(&mut said);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    text(&said)
 }
 
 /// What is there, whose and with which mode.
@@ -178,4 +206,124 @@ fn who_else_could_change_the_settings_is_said() {
     let found = format!("FAULT access: everybody may write to {}", claude.display());
     assert!(said.contains(&found), "{said}");
     assert_eq!(crate::support::mode(&claude), 0o777);
+}
+
+#[test]
+fn a_terminal_shows_how_far_the_build_is() {
+    let sandbox = sandbox();
+    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
+    let said = on_a_terminal(installer(&sandbox, "022", &["--no-register"]));
+    assert!(
+        said.contains("building ccsession: 2 crates; the first time takes about "),
+        "{said}"
+    );
+    for progress in ["\r1 of 2 crates, 0:0", "\r2 of 2 crates, 0:0"] {
+        assert!(said.contains(progress), "{progress:?}: {said:?}");
+    }
+    assert!(said.contains(" so far, about "), "{said:?}");
+    // What comes after the progress begins at the left of an empty line.
+    let (_, after) = said.rsplit_once('\r').unwrap();
+    assert!(
+        said.contains(&format!("{}\rinstalled ", " ".repeat(60))),
+        "{after}"
+    );
+}
+
+#[test]
+fn a_pipe_gets_lines_without_control_characters_and_at_the_end_what_to_type() {
+    let sandbox = sandbox();
+    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
+    let output = installer(&sandbox, "022", &[]).output();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(
+        said.chars().all(|c| c == '\n' || !c.is_control()),
+        "{said:?}"
+    );
+    assert!(!said.contains("{\""), "{said}");
+    let shown = [
+        "$ ccsession current\n",
+        "$ ccsession list\n",
+        "$ ccsession timeline\n",
+    ];
+    assert!(shown.iter().all(|command| said.contains(command)), "{said}");
+    let (_, next) = said.split_once("\nWhat to do next:\n").unwrap();
+    let bin = sandbox.home().join(".local/bin");
+    let first = next.lines().next().unwrap();
+    assert!(
+        first.contains(&format!("add {} to your PATH", bin.display())),
+        "{next}"
+    );
+    for verb in ["import", "doctor", "list"] {
+        assert!(
+            next.contains(&format!("{}/ccsession {verb} ", bin.display())),
+            "{next}"
+        );
+    }
+    assert!(next.contains("is archived"), "{next}");
+}
+
+#[test]
+fn a_build_that_fails_says_why_and_installs_nothing() {
+    let sandbox = sandbox();
+    put_script(
+        &sandbox.path("tools/cargo"),
+        "[ \"$1\" != rustc ] || { echo 'error: no such crate' >&2; exit 101; }",
+    );
+    let before = all_below(&sandbox.path("target"));
+    let output = installer(&sandbox, "022", &[]).output();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: no such crate\n"), "{said}");
+    assert!(said.contains("nothing was installed"), "{said}");
+    assert_eq!(all_below(&sandbox.home()), []);
+    assert_eq!(all_below(&sandbox.path("target")), before);
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let sandbox = sandbox();
+    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
+    installer(&sandbox, "022", &["--quiet"]).expect(0, "", "");
+    assert!(sandbox.home().join(".local/bin/ccsession").is_file());
+    assert!(sandbox.home().join(".claude/settings.json").is_file());
+    installer(&sandbox, "022", &["--quiet", "--uninstall"]).expect(0, "", "");
+    assert_eq!(
+        fs::read_dir(sandbox.home().join(".local/bin"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_build_alone_prints_the_folder_of_the_programs_and_installs_nothing() {
+    let sandbox = sandbox();
+    let programs = sandbox.path("target/here/programs");
+    let said = format!("{}\n", programs.display());
+    let output = installer(&sandbox, "022", &["--build-only"]).output();
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), said)
+    );
+    assert_eq!(all_below(&sandbox.home()), []);
+    let inode = |name: &str| fs::metadata(programs.join(name)).unwrap().ino();
+    for hook in HOOKS {
+        assert_eq!(inode(hook), inode("session-event"), "{hook}");
+    }
+    assert_ne!(inode("ccsession"), inode("session-event"));
+}
+
+#[test]
+fn a_second_uninstall_says_that_there_is_nothing() {
+    let sandbox = sandbox();
+    installer(&sandbox, "022", &["--quiet"]).expect(0, "", "");
+    let prefix = sandbox.home().join(".local");
+    let said = text(&installer(&sandbox, "022", &["--uninstall"]).output().stdout);
+    assert!(
+        said.contains(&format!("removed ccsession from {}\n", prefix.display())),
+        "{said}"
+    );
+    let nothing = format!("there is nothing of ccsession in {}\n", prefix.display());
+    installer(&sandbox, "022", &["--uninstall"]).expect(0, &nothing, "");
 }
