@@ -162,6 +162,11 @@ install *args:
 bench *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench hooks --target {{host}} -- {{args}}
 
+# Count instructions and system calls against benches/ceilings.md (--runs N; needs valgrind and strace)
+[group('measure')]
+counts *args:
+    benches/counts.py "$(./install.sh --build-only)" {{args}}
+
 # Time the archiving of a long transcript against `zstd -3` (--mb N, --no-budget)
 [group('measure')]
 bench-archive *args:

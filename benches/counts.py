@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Counts the instructions and system calls of the programs as `install.sh` installs them, against benches/ceilings.md.
+
+Times differ from machine to machine and from minute to minute; these counts do not. So a ceiling can be close to what is
+needed, and a change that makes a hook a twentieth dearer is seen in CI.
+
+Each run has a HOME, a state and a pointer directory to itself, the same environment, and ends with a proof that the program
+did its work. Instructions are counted by valgrind (callgrind), system calls by strace: those of the process itself, without
+what it leaves behind. Each count is made several times and must be the same within SPREAD.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CEILINGS = ROOT / "benches/ceilings.md"
+PAYLOADS = ROOT / "tests/data/payloads/events"
+SESSION = "2f09356b-a939-40a2-8915-584394440829"
+RECORDED_PROJECT = "/home/dev/shop"
+# The most that the counts of one program may differ, as a share: a process id has more or fewer digits, a page is mapped elsewhere.
+SPREAD = 0.005
+PATIENCE = 120
+
+
+class Place:
+    """HOME, state, pointers and a project, with a session that has just started in it."""
+
+    def __init__(self, programs):
+        self.programs = programs
+        # A fixed name but for its last characters: the length of paths is part of what is counted.
+        self.dir = Path(tempfile.mkdtemp(prefix="ccsession-counts-", dir="/tmp"))
+        self.state, self.project = self.dir / "state", self.dir / "shop"
+        for path in (self.dir / "home", self.dir / "pointers", self.project / ".git/refs/heads"):
+            path.mkdir(parents=True)
+        (self.project / ".git/HEAD").write_text("ref: refs/heads/main\n")
+        (self.project / ".git/refs/heads/main").write_text("0123456789" * 4 + "\n")
+        self.run(["session-event"], payload("SessionStart-startup"))
+        # Stamps the sweep, or a start would leave one behind.
+        self.run(["ccsession", "cleanup"])
+
+    def run(self, command, stdin=b"", before=(), prepare=None):
+        """Runs a program to its end and returns what it printed. It must succeed, and print nothing on stderr but what `before` does."""
+        program, *arguments = command
+        env = {
+            "HOME": self.dir / "home",
+            "PATH": "/usr/bin:/bin",
+            "TZ": "UTC0",
+            "CCSESSION_STATE_DIR": self.state,
+            "CCSESSION_POINTER_DIR": self.dir / "pointers",
+            "CLAUDE_PROJECT_DIR": self.project,
+            "CLAUDE_PID": os.getpid(),
+            "CLAUDE_CODE_SESSION_ID": SESSION,
+            "CLAUDECODE": "1",
+        }
+        env = {name: str(value) for name, value in env.items()}
+        stdin = stdin.replace(RECORDED_PROJECT.encode(), str(self.project).encode())
+        done = subprocess.run([*before, self.programs / program, *arguments], input=stdin, capture_output=True, cwd=self.project,
+                              env=env, timeout=PATIENCE, preexec_fn=prepare)
+        if done.returncode != 0 or done.stderr:
+            raise Wrong(f"{' '.join(command)}: status {done.returncode}, {done.stderr.decode(errors='replace')[:500]}")
+        return done.stdout.decode()
+
+    def journal(self):
+        lines = (self.state / "sessions" / SESSION / "events.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines if line]
+
+    def close(self):
+        shutil.rmtree(self.dir)
+
+
+class Wrong(Exception):
+    """A program that did not do what is counted."""
+
+
+def payload(name, output=None):
+    """A recorded payload as Claude Code sends it, in one line; with a tool output of so many bytes of source code."""
+    found = json.loads((PAYLOADS / f"{name}.json").read_text())
+    if output is not None:
+        line = '    {"name": "value", "count": 12},\n'
+        found["tool_response"]["stdout"] = (line * (output // len(line) + 1))[:output]
+    return json.dumps(found).encode() + b"\n"
+
+
+def hook(program, name, output=None):
+    """A hook that adds a line to the journal."""
+    def play(place, **how):
+        sent = payload(name, output)
+        before = len(place.journal())
+        place.run([program], sent, **how)
+        journal = place.journal()
+        last = journal[-1]
+        if len(journal) != before + 1 or last["event"] != name.split("-")[0] or last.get("incomplete"):
+            raise Wrong(f"{program}: {name} is not on record: {last}")
+    return play
+
+
+def start(place, **how):
+    """The start of another session."""
+    other = SESSION.replace("2f09356b", "2f09356c")
+    place.run(["session-start"], payload("SessionStart-startup").replace(SESSION.encode(), other.encode()), **how)
+    if not (place.state / "sessions" / other / "session.json").is_file():
+        raise Wrong("session-start: the session is not on record")
+
+
+def current(place, **how):
+    if place.run(["ccsession", "current"], **how) != f"{SESSION}\n":
+        raise Wrong("current: another answer")
+
+
+def cleanup(place, **how):
+    place.run(["ccsession", "cleanup", "--if-due"], **how)
+
+
+CASES = {
+    "pre-tool-use": hook("pre-tool-use", "PreToolUse-Bash"),
+    "post-tool-use": hook("post-tool-use", "PostToolUse-Bash"),
+    "session-start": start,
+    "prompt": hook("session-event", "UserPromptSubmit"),
+    "current": current,
+    "cleanup --if-due": cleanup,
+    "post-tool-use, 100 kB": hook("post-tool-use", "PostToolUse-Bash", 100_000),
+    "post-tool-use, 1 MB": hook("post-tool-use", "PostToolUse-Bash", 1_000_000),
+}
+
+
+def without_kernel_auxv():
+    """Refuses prctl(PR_GET_AUXV) in this process and what it starts.
+
+    The kernel would answer with its own vdso, which valgrind has taken away: the program would jump there. Refused, it reads
+    /proc/self/auxv, where valgrind answers.
+    """
+    prctl = {"x86_64": 157, "aarch64": 167}[platform.machine()]
+
+    class Filter(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_ushort), ("yes", ctypes.c_ubyte), ("no", ctypes.c_ubyte), ("k", ctypes.c_uint)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("filters", ctypes.POINTER(Filter))]
+
+    load, equal, answer = 0x20, 0x15, 0x06
+    # The number of the call, and the lower half of its first argument (PR_GET_AUXV); else allowed, EINVAL.
+    filters = (Filter * 6)(Filter(load, 0, 0, 0), Filter(equal, 0, 2, prctl), Filter(load, 0, 0, 16),
+                           Filter(equal, 1, 0, 0x41555856), Filter(answer, 0, 0, 0x7FFF0000), Filter(answer, 0, 0, 0x00050016))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, seccomp, filter_mode = 38, 22, 2
+    if libc.prctl(no_new_privileges, 1, 0, 0, 0) or libc.prctl(seccomp, filter_mode, ctypes.byref(Program(6, filters)), 0, 0):
+        raise OSError(ctypes.get_errno(), "could not install the filter")
+
+
+def instructions(place, play):
+    out, log = place.dir / "callgrind", place.dir / "valgrind"
+    play(place, before=["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--log-file={log}"], prepare=without_kernel_auxv)
+    return int(re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.MULTILINE)[1])
+
+
+def calls(place, play):
+    log = place.dir / "strace"
+    # -D: the program is our child, not strace's, as it would be the client's. What it execs and how it ends are no calls of its own.
+    play(place, before=["strace", "-D", "-qq", "-e", "signal=none", "-o", log])
+    lines = log.read_text().splitlines()
+    return sum(not line.startswith(("execve(", "exit_group(")) for line in lines)
+
+
+def count(programs, play, tool, runs):
+    """The least of several counts, which must be alike."""
+    found = []
+    for _ in range(runs):
+        place = Place(programs)
+        try:
+            found.append(tool(place, play))
+        finally:
+            place.close()
+    least, most = min(found), max(found)
+    if most - least > SPREAD * least:
+        raise Wrong(f"the counts differ from run to run: {found}")
+    return least
+
+
+def ceilings():
+    """The table of ceilings.md: a case, its instructions, its calls."""
+    rows = re.findall(r"^\| `([^`]+)` \| ([\d,]+) \| ([\d,]+) \|", CEILINGS.read_text(), re.MULTILINE)
+    found = {case: tuple(int(number.replace(",", "")) for number in numbers) for case, *numbers in rows}
+    if set(found) != set(CASES):
+        sys.exit(f"{CEILINGS} and this program do not name the same cases: {sorted(set(found) ^ set(CASES))}")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("programs", type=Path, help="the folder that `./install.sh --build-only` prints")
+    parser.add_argument("--runs", type=int, default=3, help="how often each is counted (default 3)")
+    options = parser.parse_args()
+    programs = options.programs.resolve()
+    tools = {"instructions": ("valgrind", instructions), "system calls": ("strace", calls)}
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        sys.exit("skipped: counts: it needs Linux on x86_64 or aarch64")
+    os.umask(0o022)
+    over = 0
+    print(f"{'case':<24}{'what':<14}{'count':>12}{'ceiling':>12}")
+    missing = {program for program, _ in tools.values() if not shutil.which(program)}
+    for case, limits in ceilings().items():
+        for (what, (program, tool)), ceiling in zip(tools.items(), limits):
+            if program in missing:
+                continue
+            try:
+                found = count(programs, CASES[case], tool, options.runs)
+            except (Wrong, subprocess.TimeoutExpired) as wrong:
+                print(f"{case:<24}{what:<14}WRONG: {wrong}", flush=True)
+                over += 1
+                continue
+            verdict = "OVER" if found > ceiling else "ok"
+            over += found > ceiling
+            print(f"{case:<24}{what:<14}{found:>12,}{ceiling:>12,}  {verdict}", flush=True)
+    for program in sorted(missing):
+        print(f"skipped: counts: `{program}` is missing")
+    sys.exit(1 if over else 0)
+
+
+if __name__ == "__main__":
+    main()
