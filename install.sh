@@ -11,7 +11,8 @@ Usage: ./install.sh [OPTIONS]
 
 Build ccsession, install it, register its hooks in ~/.claude/settings.json, and play a recorded session through them
 
-  --prefix DIR    install below DIR: bin/ccsession and libexec/ccsession/ (default: ~/.local)
+  --prefix DIR    install below DIR: bin/ccsession, libexec/ccsession/, and in share/ the manual pages and the
+                  completions of bash, zsh and fish (default: ~/.local)
   --no-register   leave Claude Code's settings alone
   --build-only    build the programs, print the folder that they are in, and install nothing
   --quiet         print nothing but what went wrong
@@ -54,6 +55,7 @@ case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
 hooks='session-start pre-tool-use post-tool-use session-event'
 bin=$prefix/bin
 libexec=$prefix/libexec/ccsession
+share=$prefix/share
 here=$(cd "$(dirname "$0")" && pwd)
 
 # Whose a place is, or the nearest one above it that is there.
@@ -103,6 +105,7 @@ uninstall() {
     fi
     for hook in $hooks; do rm -f "$libexec/$hook"; done
     rmdir "$libexec" 2>/dev/null || :
+    remove_shell_files
     say "removed ccsession from $prefix"
     [ ! -d "${state:-}" ] || say "the recorded sessions stay in $state"
 }
@@ -248,7 +251,7 @@ put() {
     # Whatever has that name, a link to elsewhere too, is not written to.
     rm -f "$2.new"
     cp "$1" "$2.new"
-    chmod 755 "$2.new"
+    chmod "${3:-755}" "$2.new"
     mv -f "$2.new" "$2"
 }
 
@@ -266,14 +269,42 @@ install_programs() {
     mkdir -p "$bin" "$libexec"
     # An older install, or another program under an open umask, may have left these to everybody.
     chmod go-w "$libexec"
-    for folder in "$prefix/libexec" "$bin" "$prefix"; do
+    for folder in "$prefix/libexec" "$bin" "$share" "$share/bash-completion" "$share/bash-completion/completions" "$share/zsh" \
+        "$share/zsh/site-functions" "$share/fish" "$share/fish/vendor_completions.d" "$share/man" "$share/man/man1" "$prefix"; do
+        [ -d "$folder" ] || continue
         [ "$(owner_of "$folder")" = "$(id -u)" ] || continue
         [ -n "$(find "$folder/." -prune -perm -002 ! -perm -1000)" ] || continue
         chmod o-w "$folder"
         say "closed $folder to others, who could have replaced what Claude Code runs"
     done
     put_programs "$bin" "$libexec"
-    say "installed $bin/ccsession and the hooks in $libexec"
+    install_shell_files
+    say "installed $bin/ccsession, the hooks in $libexec, completions and manual pages in $share"
+}
+
+# The completions and manual pages: each file below contrib/, and where shells and man look for it below share/.
+shell_files() {
+    echo 'completions/ccsession.bash bash-completion/completions/ccsession'
+    echo 'completions/_ccsession zsh/site-functions/_ccsession'
+    echo 'completions/ccsession.fish fish/vendor_completions.d/ccsession.fish'
+    for page in "$here"/contrib/man/*.1; do echo "man/${page##*/} man/man1/${page##*/}"; done
+}
+
+install_shell_files() {
+    shell_files | while read -r file place; do
+        { mkdir -p "$share/${place%/*}" && [ ! -d "$share/$place" ] && put "$here/contrib/$file" "$share/$place" 644; } 2>/dev/null ||
+            say "could not put $share/$place down; the programs are installed"
+    done
+}
+
+remove_shell_files() {
+    shell_files | while read -r _ place; do rm -f "$share/$place"; done
+    # The pages of an older version may have other names.
+    rm -f "$share"/man/man1/ccsession-*.1
+    for folder in bash-completion/completions bash-completion zsh/site-functions zsh fish/vendor_completions.d fish man/man1 man; do
+        rmdir "$share/$folder" 2>/dev/null || :
+    done
+    rmdir "$share" 2>/dev/null || :
 }
 
 # Plays a recorded session through the hooks that were just installed, in a HOME of its own.

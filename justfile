@@ -152,6 +152,11 @@ programs:
 build:
     ./install.sh --build-only
 
+# Write the completions and manual pages in contrib/ from the command line
+[group('build')]
+generate:
+    CCSESSION_GENERATE=1 cargo test --locked --test it generated::
+
 # Build, install for this user, register the hooks
 [group('build')]
 install *args:

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::error::ErrorKind;
-use clap::FromArgMatches;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Verb};
 use context::Context;
@@ -46,6 +46,19 @@ use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
 use crate::store::write;
+
+/// The command line without the verbs that nobody types, for completions and manual pages to be made from.
+pub fn command() -> clap::Command {
+    let all = Arguments::command();
+    let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
+    clap::Command::new("ccsession")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(all.get_about().cloned().unwrap_or_default())
+        .after_help(all.get_after_help().cloned().unwrap_or_default())
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(verbs.cloned().collect::<Vec<_>>())
+}
 
 /// The command, from its first instruction to its exit status.
 pub fn main() -> u8 {

@@ -327,3 +327,61 @@ fn a_second_uninstall_says_that_there_is_nothing() {
     let nothing = format!("there is nothing of ccsession in {}\n", prefix.display());
     installer(&sandbox, "022", &["--uninstall"]).expect(0, &nothing, "");
 }
+
+#[test]
+fn completions_and_manual_pages_are_put_where_shells_and_man_look_and_taken_away() {
+    let sandbox = sandbox();
+    let share = sandbox.home().join(".local/share");
+    let theirs = share.join("man/man1/other.1");
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    fs::write(&theirs, "theirs").unwrap();
+    // Shells run what is there.
+    let open = share.join("man");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    installer(&sandbox, "000", &["--quiet"]).expect(0, "", "");
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib");
+    for (file, place) in [
+        (
+            "completions/ccsession.bash",
+            "bash-completion/completions/ccsession",
+        ),
+        ("completions/_ccsession", "zsh/site-functions/_ccsession"),
+        (
+            "completions/ccsession.fish",
+            "fish/vendor_completions.d/ccsession.fish",
+        ),
+        ("man/ccsession.1", "man/man1/ccsession.1"),
+        ("man/ccsession-clock-in.1", "man/man1/ccsession-clock-in.1"),
+    ] {
+        let place = share.join(place);
+        assert_eq!(
+            fs::read(&place).unwrap(),
+            fs::read(contrib.join(file)).unwrap()
+        );
+        assert_eq!(crate::support::mode(&place), 0o644);
+    }
+    for (path, _, mode) in all_below(&share) {
+        assert_eq!(mode & 0o002, 0, "{}", path.display());
+    }
+    installer(&sandbox, "022", &["--quiet", "--uninstall"]).expect(0, "", "");
+    let left: Vec<_> = all_below(&share)
+        .into_iter()
+        .map(|(path, ..)| path)
+        .collect();
+    assert_eq!(left, [share.join("man"), share.join("man/man1"), theirs]);
+}
+
+#[test]
+fn a_completion_that_cannot_be_put_down_keeps_nothing_else_back() {
+    let sandbox = sandbox();
+    let share = sandbox.home().join(".local/share");
+    fs::create_dir_all(share.join("fish/vendor_completions.d/ccsession.fish")).unwrap();
+    let output = installer(&sandbox, "022", &["--no-register"]).output();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("ccsession.fish down; the programs are installed"),
+        "{said}"
+    );
+    assert!(share.join("man/man1/ccsession.1").is_file());
+}

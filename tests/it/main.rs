@@ -35,6 +35,7 @@ mod faults;
 mod follow;
 mod full_disk;
 mod fuzz;
+mod generated;
 mod hooks;
 mod hostile;
 mod identity;
