@@ -495,18 +495,20 @@ fn the_glossary_has_each_word_once_and_in_order() {
 }
 
 /// Words that made readers stop and solve a sentence, each with a plain one that says the same.
-const HARD_WORDS: [(&str, &str); 12] = [
+const HARD_WORDS: [(&str, &str); 14] = [
     ("anew", "again"),
     ("by itself", "automatically"),
     ("by themselves", "automatically"),
     ("for people", "human-readable"),
+    ("gone", "dead, ended or missing"),
     ("had by", "owned by"),
     ("leave away", "omit"),
     ("mend", "fix"),
     ("mended", "fixed"),
     ("no matter", "fine"),
     ("put away", "finalize"),
-    ("the client", "Claude Code"),
+    ("client", "Claude Code"),
+    ("clients", "Claude Code"),
     ("whoever", "the process that"),
 ];
 
