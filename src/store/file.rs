@@ -1,7 +1,7 @@
-//! How a file or a directory is opened for reading, and judged before anything in it is believed.
+//! Opens files and directories for reading, and judges them before their content is believed.
 //!
-//! A file is opened first and judged by its descriptor, so that nobody can exchange it in between. Opening never
-//! blocks: not on a FIFO, not on a file lease, not on a terminal.
+//! A file is opened first and judged by its descriptor, so that nobody can swap it in between.
+//! Opening never blocks: not on a FIFO, a file lease or a terminal.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,34 +17,34 @@ use rustix::io::Errno;
 use super::error::{Error, Result, Unsafe};
 use crate::model::Timestamp;
 
-/// What is known of a file besides its bytes.
+/// A file's metadata, as of when it was opened or inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
-    /// When its content last changed.
+    /// Time of the last change to the content.
     pub modified: Timestamp,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Device and inode: which file it is.
+    /// Device and inode, which identify the file.
     pub identity: (u64, u64),
 }
 
-/// A file's bytes and what is known of it.
+/// A file's bytes and metadata.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// All bytes.
+    /// The whole content.
     pub bytes: Vec<u8>,
-    /// The file they are from.
+    /// The metadata, from the same open file.
     pub meta: Meta,
 }
 
-/// The effective user.
+/// Returns the effective user id.
 pub fn me() -> u32 {
-    // It does not change while the program runs, and each file is judged by it.
+    // Cached, because it never changes while the program runs and every file is judged by it.
     static ME: OnceLock<u32> = OnceLock::new();
     *ME.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
-/// The effective group.
+/// Returns the effective group id.
 #[cfg(feature = "cli")]
 pub fn my_group() -> u32 {
     rustix::process::getegid().as_raw()
@@ -73,7 +73,7 @@ pub(super) fn permissions(stat: &Stat) -> u32 {
     u32::from(stat.st_mode) & 0o7777
 }
 
-/// How many names a file has.
+/// Returns the number of hard links.
 #[allow(
     clippy::useless_conversion,
     reason = "the field's type differs between systems"
@@ -86,19 +86,21 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Judges an open file in a directory that others may write to: as [`judge_own`], and with one name. Elsewhere only we
-/// can have given it another one, as a backup by hard links does.
+/// Judges an open file in a directory that others may write to: as [`judge_own`], but with one hard
+/// link only. In a private directory only we can add a link, as backups do.
 fn judge_shared(stat: &Stat) -> std::result::Result<(), Unsafe> {
     judge_own(stat)?;
-    // A file that was replaced after it was opened has no name left; that is no objection to what is in it.
+    // A file that was replaced after it was opened has no links left. Its content is still valid.
     if stat.st_nlink > 1 {
         return Err(Unsafe::HardLinked);
     }
     Ok(())
 }
 
-/// Judges an open file that only we should have written: regular, ours, no writing by others. How many names it has is no
-/// objection: backups by hard links give it more, and whoever could have made one could not have written it.
+/// Judges an open file that only we should have written: regular, ours, and not writable by others.
+///
+/// Any number of hard links is fine. Backups make them, and a user who could link the file still
+/// could not have written it.
 pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
     if kind(stat) != FileType::RegularFile {
         return Err(Unsafe::NotRegular);
@@ -113,45 +115,50 @@ pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
     Ok(())
 }
 
-/// Reads a file that only we should have written, without following a link or blocking; nothing where there is none.
+/// Reads a file that only we should have written, without following links or blocking. Returns
+/// `None` if it does not exist.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the file is not regular, not ours, may be written by others or has more than `limit` bytes;
-/// [`Error::Io`] where the system refused.
+/// [`Error::Unsafe`] if the file is not regular, not ours, writable by others or larger than
+/// `limit` bytes; [`Error::Io`] if the system refused.
 ///
 /// # Security
-/// Not for a directory that others may write to: see [`read_shared`].
+/// Do not use this in a directory that others may write to: see [`read_shared`].
 pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
     opened_own(path)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
         .transpose()
 }
 
-/// As [`read_own`], in a directory that others may write to.
+/// Acts as [`read_own`], in a directory that others may write to.
 ///
 /// # Errors
-/// As [`read_own`], and [`Error::Unsafe`] where the file has several names.
+/// As [`read_own`], and [`Error::Unsafe`] if the file has several hard links.
 ///
 /// # Security
-/// Safe in `/tmp`: a hard link of another user's to one of our files is no answer.
+/// Safe in `/tmp`: another user's hard link to one of our files is rejected.
 pub fn read_shared(path: &Path, limit: usize) -> Result<Option<Content>> {
     opened(path, judge_shared)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
         .transpose()
 }
 
-/// Reads a regular file of anybody's, links followed, without blocking; nothing where there is none.
+/// Reads any user's regular file, following links, without blocking. Returns `None` if it does not
+/// exist.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where it is not regular or has more than `limit` bytes; [`Error::Io`] where the system refused.
+/// [`Error::Unsafe`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
+/// refused.
 pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
     read_followed(path, limit, |_| None)
 }
 
-/// As [`read_any`], of a file that decides what this program does: ours or root's, that not everybody may write to.
+/// Acts as [`read_any`], for a file that controls this program. It must belong to us or root and
+/// must not be world-writable.
 ///
 /// # Errors
-/// As [`read_any`], and [`Error::Unsafe`] where it is another user's, as under `sudo -E`, or everybody's to write to.
+/// As [`read_any`], and [`Error::Unsafe`] if it is another user's, as under `sudo -E`, or
+/// world-writable.
 pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<Content>> {
     read_followed(path, limit, |stat| {
         let mode = permissions(stat);
@@ -185,7 +192,8 @@ fn read_followed(
     }
 }
 
-/// Reads a file that the kernel makes up, as those in `/proc`, or another short one of the system's: one read has it whole. Nothing where it cannot be read.
+/// Reads a file that the kernel generates, as in `/proc`, or another short system file. One read of
+/// 4096 bytes must get all of it. Returns `None` if it cannot be read.
 pub fn read_kernel(path: &str) -> Option<String> {
     const LONGEST: usize = 4096;
     let file = open(Path::new(path), OFlags::RDONLY).ok()??;
@@ -195,10 +203,11 @@ pub fn read_kernel(path: &str) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
-/// Opens a file that only we should have written, for reading as a stream; nothing where there is none.
+/// Opens a file that only we should have written, for reading as a stream. Returns `None` if it
+/// does not exist.
 ///
 /// # Errors
-/// As [`read_own`], without a limit of size.
+/// As [`read_own`], without a size limit.
 pub fn open_own(path: &Path) -> Result<Option<File>> {
     Ok(opened_own(path)?.map(|(file, _)| file))
 }
@@ -222,7 +231,7 @@ fn opened(
     Ok(Some((file, stat)))
 }
 
-/// Opens `path` with what every open of ours has; nothing where there is none.
+/// Opens `path` with the flags that every open here has. Returns `None` if it does not exist.
 pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let refused = |why| {
@@ -236,7 +245,7 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(Errno::LOOP) => refused(Unsafe::Symlink),
         Err(Errno::AGAIN) => refused(Unsafe::Leased),
-        // What the system answers to a non-blocking open of a socket, or of a FIFO that nobody reads.
+        // The error of a non-blocking open of a socket, or of a FIFO without a reader.
         Err(Errno::NXIO) => refused(Unsafe::NotRegular),
         Err(errno) => Err(Error::io("open", path)(errno)),
     }
@@ -259,10 +268,10 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
     }
 }
 
-/// Reads once, and again where a signal interrupted that.
+/// Reads once, retrying if a signal interrupts the read.
 ///
 /// # Errors
-/// What the system said.
+/// The error of the system.
 pub fn read_some(file: &mut (impl Read + ?Sized), room: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match file.read(room) {
@@ -272,13 +281,13 @@ pub fn read_some(file: &mut (impl Read + ?Sized), room: &mut [u8]) -> std::io::R
     }
 }
 
-/// Whether this is a socket.
+/// Returns whether `fd` is a socket.
 pub fn is_socket(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| kind(&stat) == FileType::Socket)
 }
 
-/// Whether these bytes are what a power failure leaves of a JSON file whose name was on the disk before its bytes: nothing,
-/// zeros, or a beginning.
+/// Returns whether `bytes` look like a JSON file after a power failure that saved its name but not
+/// its bytes: empty, zeros, or truncated.
 pub(super) fn is_lost(bytes: &[u8]) -> bool {
     let is_beginning = || {
         let read = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
@@ -287,15 +296,15 @@ pub(super) fn is_lost(bytes: &[u8]) -> bool {
     bytes.last().is_none_or(|last| *last == 0) || is_beginning()
 }
 
-/// The terminal that this process belongs to, if it does to one.
+/// Opens the controlling terminal of this process, if it has one.
 pub fn terminal() -> Option<File> {
     open(Path::new("/dev/tty"), OFlags::RDONLY).ok()?
 }
 
-/// What is at `path` itself, links not followed; nothing where there is nothing.
+/// Inspects `path` without following links; returns `None` if nothing exists there.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn look(path: &Path) -> Result<Option<Look>> {
     match rustix::fs::lstat(path) {
         Ok(stat) => Ok(Some(Look {
@@ -311,47 +320,48 @@ pub fn look(path: &Path) -> Result<Option<Look>> {
     }
 }
 
-/// What is at a path.
+/// The result of inspecting a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Whose it is.
+    /// The owner's user id.
     pub owner: u32,
-    /// Which group's it is.
+    /// The group id.
     pub group: u32,
-    /// What it is.
+    /// The file type; a link counts as itself.
     pub kind: FileType,
-    /// Its permission bits.
+    /// The permission bits, including setuid, setgid and sticky.
     pub mode: u32,
-    /// How many names it has.
+    /// The number of hard links.
     pub names: u64,
-    /// The rest.
+    /// Size, modification time and identity.
     pub meta: Meta,
 }
 
 impl Look {
-    /// Whether it is a regular file.
+    /// Returns whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == FileType::RegularFile
     }
 
-    /// Whether it is a symbolic link.
+    /// Returns whether it is a symbolic link.
     pub fn is_link(&self) -> bool {
         self.kind == FileType::Symlink
     }
 
-    /// Whether it is a directory.
+    /// Returns whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == FileType::Directory
     }
 }
 
-/// Checks that `path` is a directory of ours that nobody else can enter. Whether it is there at all is the answer.
+/// Checks that `path` is a directory of ours that nobody else can enter. Returns whether it exists.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where it is a link, no directory, not ours or open to others.
+/// [`Error::Unsafe`] if it is a link, not a directory, not ours or open to others.
 ///
 /// # Security
-/// What tmux and sudo ask of their directories: with it, the names inside can be opened by path.
+/// tmux and sudo require the same of their directories. After this check, names inside can be
+/// opened by path.
 pub fn check_private_dir(path: &Path) -> Result<bool> {
     let Some(found) = look(path)? else {
         return Ok(false);
@@ -369,11 +379,12 @@ pub fn check_private_dir(path: &Path) -> Result<bool> {
     })
 }
 
-/// Checks that `path` is a directory in which others cannot replace our files: root's or ours, and sticky where others
-/// may write to it. A link to one will do (`/tmp` is one on macOS).
+/// Checks that others cannot replace our files in the directory `path`. It must belong to root or
+/// us, and be sticky if others may write to it. A link to such a directory is fine (`/tmp` is one
+/// on macOS).
 ///
 /// # Errors
-/// [`Error::Unsafe`] where it is not; [`Error::Io`] where it is not there.
+/// [`Error::Unsafe`] if the check fails; [`Error::Io`] if the directory cannot be inspected.
 pub fn check_shared_dir(path: &Path) -> Result<()> {
     let stat = rustix::fs::stat(path).map_err(Error::io("inspect", path))?;
     let mode = permissions(&stat);
@@ -392,14 +403,14 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     })
 }
 
-/// Checks that what is there of the directories from `base` down to the one that `path` is in is ours and no link. `base` itself
-/// may be a link; it is not looked at where `is_given`, since a person chose it.
+/// Checks that each existing directory from `base` down to the parent of `path` is ours and not a
+/// link. `base` itself may be a link. With `is_given`, a person chose `base` and it is not checked.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where one is not; [`Error::Io`] where the system refused.
+/// [`Error::Unsafe`] if a directory fails the check; [`Error::Io`] if the system refused.
 ///
 /// # Security
-/// In directories of ours nobody else puts a link between this look and what is done then.
+/// Nobody else can put a link into our directories between this check and the later use.
 pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
     let objection = |owner: u32, is_dir: bool, is_link: bool| match (is_link, is_dir) {
         (true, _) => Some(Unsafe::Symlink),
@@ -430,30 +441,30 @@ pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
     Ok(())
 }
 
-/// How many bytes a user may still write on the file system that `path` is on.
+/// Returns how many bytes an unprivileged user may still write to the file system of `path`.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn free_space(path: &Path) -> Result<u64> {
     let found = rustix::fs::statvfs(path).map_err(Error::io("inspect", path))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// The names in a directory, in no order; none where there is no directory.
+/// Lists the names in a directory, unordered. Returns none if the directory does not exist.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused, also in the middle: part of a list is not an answer.
+/// [`Error::Io`] if the system refused, even midway: a partial list is never returned.
 pub fn names(dir: &Path) -> Result<impl Iterator<Item = OsString> + use<>> {
     Ok(first_names(dir, usize::MAX)?.into_iter())
 }
 
-/// The first `limit` names in a directory, as [`names`]: for one that others may fill.
+/// Acts as [`names`], with at most `limit` names: for directories that others may fill.
 ///
 /// # Errors
 /// As [`names`].
 pub fn first_names(dir: &Path, limit: usize) -> Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    // Not std's own listing: its end panics where the system reports an error of closing.
+    // Not `std::fs::read_dir`: dropping it panics if closing reports an error.
     let opened = match rustix::fs::open(dir, flags, Mode::empty()) {
         Ok(fd) => Dir::new(fd),
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
@@ -470,10 +481,10 @@ pub fn first_names(dir: &Path, limit: usize) -> Result<Vec<OsString>> {
     listed.map_err(Error::io("list", dir))
 }
 
-/// `path` without links, `.` and `..`.
+/// Resolves links, `.` and `..` in `path`.
 ///
 /// # Errors
-/// [`Error::Io`] where it is not there or cannot be looked at.
+/// [`Error::Io`] if it does not exist or cannot be inspected.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
     #[expect(
         clippy::disallowed_methods,
@@ -482,7 +493,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(Error::io("find", path))
 }
 
-/// What the link at `path` says; nothing where it is no link.
+/// Returns the target of the link at `path`, or `None` if it is not a link.
 pub fn link_target(path: &Path) -> Option<PathBuf> {
     #[expect(
         clippy::disallowed_methods,

@@ -1,7 +1,8 @@
-//! How files change: replaced whole, created once, appended to by one write, removed. A failure leaves the old content
-//! and no temporary file.
+//! Ways to change files: replace whole, create once, append by one write, remove. A failure leaves
+//! the old content and no temporary file.
 //!
-//! Everything created here is the owner's alone: files 0600, directories 0700, whatever the umask says.
+//! Everything created here is private to the owner whatever the umask: files 0600, directories
+//! 0700.
 
 #[cfg(feature = "cli")]
 pub mod next;
@@ -23,45 +24,49 @@ use super::error::{Error, Result, Unsafe};
 use super::{clock, file};
 use crate::model::Timestamp;
 
-/// Every temporary file's name starts with this. It must not match `claude_session_*`: other tools sweep that pattern.
+/// Prefix of every temporary file's name. It must not match `claude_session_*`, because other tools
+/// sweep that pattern.
 pub const TEMPORARY: &str = ".ccsession-tmp-";
-/// A temporary file that is older belongs to a process that died.
+/// Age beyond which a temporary file must belong to a process that died.
 pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 
-/// What a power failure leaves of a file that was replaced or created.
+/// What is left of a replaced or created file after a power failure.
 ///
 /// | | replaced | created |
 /// |---|---|---|
 /// | [`Self::Cached`] | the old file or the new one | the file, or nothing |
 /// | [`Self::Synced`] | the new file | the file |
 ///
-/// This holds once the call has returned, on file systems that write a file's bytes out before its size, as ext4 does in its
-/// default mode (`data=ordered`) and with `data=journal`. On others, and for what `create_small` and `begin` write, a new name
-/// may have an empty file, zeros or a beginning: readers of the state take that for none.
+/// The table holds once the call has returned, on file systems that write a file's bytes before its
+/// size. Ext4 does so in its default mode (`data=ordered`) and with `data=journal`. On other file
+/// systems, and for files from `create_small` and `begin`, a new name may have an empty file, zeros
+/// or a truncated one. Readers of the state treat those as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// The bytes are sent on their way to the disk before the file gets its name, and nobody waits for them. Ext4 by itself
-    /// does so only where the name replaces another file's, and not under `noauto_da_alloc`.
+    /// Starts writing the bytes to disk before the file gets its name, without waiting. Ext4 does
+    /// this on its own only when the name replaces another file's, and not with `noauto_da_alloc`.
     Cached,
-    /// It is waited until bytes and name are on the disk. What replaces a file is there before it takes its place; what is
-    /// created gets its name first, and one wait does for both.
+    /// Waits until bytes and name are on disk. A replacement is synced before it takes its place. A
+    /// new file gets its name first, so that one sync covers both.
     Synced,
 }
 
-/// Replaces `path` by a file with `bytes`, mode 0600, in one step: a reader sees the old file or the new one.
+/// Atomically replaces `path` with a file of `bytes`, mode 0600. A reader sees the old file or the
+/// new one.
 ///
 /// # Errors
-/// [`Error::Io`]; then `path` is as it was and the temporary file is gone.
+/// [`Error::Io`]. `path` is then unchanged and no temporary file remains. Only if syncing the
+/// directory failed is the new file already in place.
 ///
 /// # Security
-/// The temporary file has an unpredictable name and is created exclusively, in the same directory. Whether whoever owns
-/// the present file may be replaced is the caller's to check.
+/// The temporary file has an unpredictable name and is created exclusively, in the same directory.
+/// The caller must check that the owner of the existing file may be replaced.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let temporary = prepared(path, bytes, durability, 0o600)?;
     place(temporary, path, durability)
 }
 
-/// Gives a complete temporary file the name `path`, replacing what is there.
+/// Renames a complete temporary file to `path`, replacing any existing file.
 fn place(temporary: NamedTempFile, path: &Path, durability: Durability) -> Result<()> {
     temporary
         .persist(path)
@@ -69,7 +74,7 @@ fn place(temporary: NamedTempFile, path: &Path, durability: Durability) -> Resul
     keep_name(path, durability)
 }
 
-/// The folder that `path` is in: of a name alone, the one that the process is in.
+/// Returns the directory that contains `path`: `.` for a bare name.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir == Path::new("") => Path::new("."),
@@ -78,10 +83,10 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Waits, where that is wanted, until the name that a file has got is on the disk.
+/// Waits until a file's new name is on disk, if `durability` asks for that.
 ///
 /// # Errors
-/// [`Error::Io`]; the file has its name.
+/// [`Error::Io`]; the file keeps its name.
 pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
     match durability {
         Durability::Cached => Ok(()),
@@ -89,15 +94,17 @@ pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
     }
 }
 
-/// As [`replace`], for content that means nothing after the next boot. The disk is not kept busy with it: where a file
-/// takes the name of another, ext4 writes it out at once, but not where two exchange their names.
+/// Acts as [`replace`], for content that is worthless after the next boot.
+///
+/// It avoids disk writes: ext4 flushes a file at once when it is renamed over another, but not when
+/// two files exchange names.
 ///
 /// # Errors
 /// As [`replace`].
 pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = written(path, bytes, 0o600)?;
     match rustix::fs::renameat_with(CWD, temporary.path(), CWD, path, RenameFlags::EXCHANGE) {
-        // The old file has the temporary name now, and goes with it.
+        // The old file now has the temporary name, and is removed with it.
         Ok(()) => Ok(()),
         Err(_) => temporary
             .persist(path)
@@ -106,8 +113,10 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// As [`replace`], with the permission bits `mode`, in another program's directory, where nobody may ever come to remove what a
-/// killed process leaves: the file has a temporary name only for the moment between two calls.
+/// Acts as [`replace`], with permission bits `mode`, in another program's directory.
+///
+/// No cleanup may ever visit that directory, so a killed process should leave nothing there. The
+/// file has a temporary name only between two system calls.
 ///
 /// # Errors
 /// As [`replace`].
@@ -137,8 +146,8 @@ pub fn replace_nameless(
     keep_name(path, durability)
 }
 
-/// Opens a file without a name in the directory that `path` is in, mode 0600: nothing is left of it where the process is
-/// killed. Nothing where the system cannot do that.
+/// Opens an unnamed file, mode 0600, in the directory of `path`. It disappears if the process is
+/// killed. Returns `None` if the system has no unnamed files.
 #[cfg(target_os = "linux")]
 fn open_nameless(path: &Path) -> Result<Option<File>> {
     let dir = folder(path);
@@ -155,7 +164,7 @@ fn open_nameless(path: &Path) -> Result<Option<File>> {
     }
     match rustix::fs::open(dir, flags, mode) {
         Ok(fd) => {
-            // A umask may have taken from the owner what was asked for.
+            // A umask may have removed some of the owner's permissions.
             let _ = rustix::fs::fchmod(&fd, mode);
             Ok(Some(File::from(fd)))
         }
@@ -169,21 +178,23 @@ fn open_nameless(_path: &Path) -> Result<Option<File>> {
     Ok(None)
 }
 
-/// Gives a file without a name this one, which must be free.
+/// Links an unnamed file to `name`, which must be free.
 fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
     let own = format!("/proc/self/fd/{}", file.as_raw_fd());
     rustix::fs::linkat(CWD, own, CWD, name, rustix::fs::AtFlags::SYMLINK_FOLLOW)
 }
 
-/// Replaces `path` by a file with `bytes` that everybody may read, mode 0644, in one step and synchronised: for what other
-/// users' programs read. What is there must be a regular file of ours.
+/// Atomically replaces `path` with a synced file of `bytes` that everybody may read, mode 0644. It
+/// is for files that other users' programs read. An existing file must be regular and ours.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where it is a link, another user's or no regular file; else as [`replace`]. Then `path` is as it was.
+/// [`Error::Unsafe`] if `path` is a link, another user's, or not a regular file; otherwise as
+/// [`replace`].
 ///
 /// # Security
-/// Whoever may write to the directory can still exchange what is there: a rename replaces a name and follows no link, so
-/// that costs them their file and nobody else's. Afterwards the name is looked at: what it leads to is ours.
+/// A user with write access to the directory can still swap the file. A rename replaces a name and
+/// follows no link, so the swap costs them only their own file. The name is checked again
+/// afterwards.
 pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     refuse_others(path)?;
     replace_nameless(path, bytes, 0o644, Durability::Synced)?;
@@ -191,7 +202,7 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     refuse_others(path)
 }
 
-/// Refuses where something else is at `path` than a regular file of ours.
+/// Returns an error if `path` exists and is not a regular file of ours.
 fn refuse_others(path: &Path) -> Result<()> {
     let why = file::look(path)?.and_then(|found| match found.kind {
         FileType::Symlink => Some(Unsafe::Symlink),
@@ -208,7 +219,7 @@ fn refuse_others(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes the temporary files of ours in the directory that `path` is in whose processes have died: for a place that no
+/// Removes our orphaned temporary files from the directory of `path`. It is for places that no
 /// cleanup knows.
 fn sweep_beside(path: &Path) {
     let dir = folder(path);
@@ -219,14 +230,14 @@ fn sweep_beside(path: &Path) {
             let is_ours = found.is_file() && found.owner == file::me();
             is_ours && found.meta.modified.age(clock::now()) > ORPHANED
         };
-        // What cannot be removed now is left to the next.
+        // The next call retries what cannot be removed now.
         if matches!(file::look(&left), Ok(Some(found)) if is_orphan(found)) {
             let _ = remove(&left);
         }
     }
 }
 
-/// As [`replace`], as if it had been written at `modified`.
+/// Acts as [`replace`] and sets the modification time to `modified`.
 ///
 /// # Errors
 /// As [`replace`].
@@ -237,16 +248,16 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
     place(temporary, path, Durability::Cached)
 }
 
-/// Creates `path` with `bytes`, mode 0600, complete or not at all. Whether it was created is the answer; an existing
-/// file stays as it is.
+/// Creates `path` with `bytes`, mode 0600, completely or not at all. Returns whether it was
+/// created; an existing file is left unchanged.
 ///
 /// # Errors
-/// [`Error::Io`]; then nothing was created.
+/// [`Error::Io`]; nothing was created.
 pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool> {
     created(path, bytes, durability, 0o600)
 }
 
-/// As [`create`], with the permission bits `mode`, and synchronised.
+/// Acts as [`create`], with permission bits `mode`, and syncs the file.
 ///
 /// # Errors
 /// As [`create`].
@@ -264,17 +275,18 @@ fn created(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> Resu
     if durability == Durability::Synced
         && let Err(err) = file.sync_all()
     {
-        // What the disk would not take is not there: it must not be believed until the next boot.
+        // The bytes did not reach the disk. Nothing may rely on the file until the next boot.
         remove(path)?;
         return Err(Error::io("write", path)(err));
     }
     Ok(true)
 }
 
-/// A complete temporary file beside `path`, to be given its name later; dropped, it is gone.
+/// Writes a complete temporary file beside `path`, to be renamed later. Dropping it removes the
+/// file.
 ///
 /// # Errors
-/// [`Error::Io`]; then the temporary file is gone.
+/// [`Error::Io`]; no temporary file remains.
 pub(super) fn prepared(
     path: &Path,
     bytes: &[u8],
@@ -286,8 +298,8 @@ pub(super) fn prepared(
     Ok(temporary)
 }
 
-/// Has the system begin to write a file's bytes out: what is said not to be needed any more, Linux writes. Where it does not,
-/// nothing is lost but the promise.
+/// Makes the system start writing a file's bytes to disk: Linux writes out pages that are declared
+/// unneeded. If it does not, only [`Durability::Cached`] is weaker.
 #[cfg(target_os = "linux")]
 fn begin_writing(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
@@ -296,7 +308,7 @@ fn begin_writing(file: &File) {
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_file: &File) {}
 
-/// Sends a file's bytes to the disk, and waits for them where that is wanted.
+/// Starts writing a file's bytes to disk, and waits for them if `durability` asks for that.
 fn send(file: &File, durability: Durability) -> std::io::Result<()> {
     match durability {
         Durability::Synced => file.sync_all(),
@@ -322,16 +334,17 @@ fn written(path: &Path, bytes: &[u8], mode: u32) -> Result<NamedTempFile> {
     Ok(temporary)
 }
 
-/// A file that grows under a temporary name and gets its own when it is complete; dropped, it is gone.
+/// A file that grows under a temporary name and is renamed once complete. Dropping it removes the
+/// file.
 #[derive(Debug)]
 pub struct Growing {
     temporary: NamedTempFile,
-    /// What it is to be called, for people.
+    /// The final path, for error messages.
     path: PathBuf,
 }
 
 impl Growing {
-    /// Begins a file in the directory that `path` is in, mode 0600.
+    /// Creates an empty temporary file, mode 0600, in the directory of `path`.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -342,7 +355,7 @@ impl Growing {
         })
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -351,25 +364,25 @@ impl Growing {
         written.map_err(Error::io("write", &self.path))
     }
 
-    /// The file itself, for whoever writes to it as a stream.
+    /// Returns the open file, for callers that write a stream.
     #[cfg(feature = "cli")]
     pub(super) fn file(&mut self) -> &mut File {
         self.temporary.as_file_mut()
     }
 
-    /// The file, opened once more, from its start.
+    /// Opens the file again for reading, from its start.
     #[cfg(feature = "cli")]
     pub(super) fn reopened(&self) -> std::io::Result<File> {
         self.temporary.reopen()
     }
 
-    /// Where it is as long as it grows.
+    /// Returns the temporary path.
     #[cfg(feature = "cli")]
     pub(super) fn path(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Makes it look as if it had been written at `modified`.
+    /// Sets the modification time.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -382,10 +395,10 @@ impl Growing {
         dated.map_err(Error::io("write", self.temporary.path()))
     }
 
-    /// Waits until it is on the disk, and closes it.
+    /// Syncs the file and closes it.
     ///
     /// # Errors
-    /// [`Error::Io`]; then it is gone.
+    /// [`Error::Io`]; the file is then removed.
     pub(super) fn close(self) -> Result<Closed> {
         self.sync()?;
         Ok(Closed {
@@ -393,7 +406,7 @@ impl Growing {
         })
     }
 
-    /// Waits until it is on the disk.
+    /// Waits until the bytes are on disk.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -402,7 +415,7 @@ impl Growing {
         synced.map_err(Error::io("write", &self.path))
     }
 
-    /// Gives it the name `path`, replacing what is there.
+    /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -413,7 +426,7 @@ impl Growing {
             .map_err(|err| Error::io("replace", path)(err.error))
     }
 
-    /// Gives it the name `path`, unless that is taken. Whether it was free is the answer.
+    /// Renames the file to `path` unless that name is taken. Returns whether it was free.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -426,13 +439,13 @@ impl Growing {
     }
 }
 
-/// A file that grows in another program's directory and gets its name when it is complete. Until then it has none, where the
-/// system can do that: whoever is killed leaves nothing.
+/// A file that grows in another program's directory and gets its name once complete. Until then it
+/// is unnamed if the system allows that, so a killed process leaves nothing.
 #[cfg(feature = "cli")]
 #[derive(Debug)]
 pub struct Guest {
     file: File,
-    /// Where it has a temporary name all the same.
+    /// The temporary name, on systems without unnamed files.
     named: Option<TempPath>,
     path: PathBuf,
 }
@@ -455,7 +468,7 @@ impl Guest {
         Ok(Self { file, named, path })
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -464,10 +477,11 @@ impl Guest {
         written.map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until it is on the disk, and gives it its name, unless that is taken. Returns whether it was free.
+    /// Syncs the file and links it to its path unless that is taken. Returns whether the path was
+    /// free.
     ///
     /// # Errors
-    /// [`Error::Io`]; then nothing of it is left.
+    /// [`Error::Io`]. Only if syncing the directory failed does the file exist.
     pub fn end(self) -> Result<bool> {
         let Self { file, named, path } = self;
         file.sync_all().map_err(Error::io("write", &path))?;
@@ -483,25 +497,26 @@ impl Guest {
     }
 }
 
-/// A complete file under a temporary name, on the disk and not open: thousands of them may wait for their names. Dropped,
-/// it is gone.
+/// A complete, synced and closed file under a temporary name. Thousands may wait without using up
+/// descriptors. Dropping it removes the file.
 #[derive(Debug)]
 pub(super) struct Closed {
     temporary: TempPath,
 }
 
 impl Closed {
-    /// Gives it the name `path`, replacing what is there.
+    /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
-    /// [`Error::Io`]; then it is gone.
+    /// [`Error::Io`]; the file is then removed.
     pub(super) fn replace(self, path: &Path) -> Result<()> {
         let named = self.temporary.persist(path);
         named.map_err(|err| Error::io("replace", path)(err.error))
     }
 }
 
-/// Waits until the names in a directory are on the disk. A file system that keeps names in another way has nothing to wait for.
+/// Waits until the names in a directory are on disk. Does nothing on file systems that cannot sync
+/// a directory.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -514,11 +529,11 @@ pub fn sync_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// Creates a small file by one exclusive open, mode 0600. Whether it was created is the answer.
+/// Creates a small file by one exclusive open, mode 0600. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`]; then it was not created. A process that is killed while it writes may leave a part of `bytes`, so
-/// readers judge the content.
+/// [`Error::Io`]; nothing was created. A process that is killed while it writes may leave a part of
+/// `bytes`, so readers must validate the content.
 pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
     let Some(mut file) = open_new(path)? else {
         return Ok(false);
@@ -530,11 +545,12 @@ pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
     Ok(true)
 }
 
-/// Creates a file that others append to, beginning with `bytes`, mode 0600. Whether it was created is the answer.
+/// Creates a file that other processes append to, starting with `bytes`, mode 0600. Returns whether
+/// it was created.
 ///
 /// # Errors
-/// [`Error::Io`]. Where writing failed the file is there, with a part of `bytes` and maybe with what another process has
-/// appended since.
+/// [`Error::Io`]. If writing failed, the file exists with a part of `bytes`, and maybe with what
+/// another process has appended since.
 pub fn begin(path: &Path, bytes: &[u8]) -> Result<bool> {
     let Some(mut file) = open_new(path)? else {
         return Ok(false);
@@ -543,9 +559,9 @@ pub fn begin(path: &Path, bytes: &[u8]) -> Result<bool> {
     Ok(true)
 }
 
-/// Opens a file that was not there before; nothing where there is one.
+/// Creates and opens a file; returns `None` if it already exists.
 fn open_new(path: &Path) -> Result<Option<File>> {
-    // Appending, since another process may append as soon as the file is there.
+    // Append mode, because another process may append as soon as the file exists.
     let flags = OFlags::WRONLY
         | OFlags::APPEND
         | OFlags::CREATE
@@ -558,28 +574,29 @@ fn open_new(path: &Path) -> Result<Option<File>> {
         Err(Errno::EXIST) => return Ok(None),
         Err(errno) => return Err(Error::io("create", path)(errno)),
     };
-    // A umask may have taken from the owner what was asked for; it never gives to others.
+    // A umask may have removed some of the owner's permissions. It never grants any to others.
     let _ = rustix::fs::fchmod(&fd, mode);
     Ok(Some(File::from(fd)))
 }
 
-/// What became of an append.
+/// The outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// All bytes are in the file, which now has this size or more.
+    /// All bytes are in the file.
     Done {
-        /// The file's size before.
+        /// Size in bytes before the append. Other processes may have appended since.
         size_before: u64,
     },
-    /// There is no such file; nothing was created.
+    /// The file does not exist; nothing was created.
     Missing,
 }
 
-/// Appends `bytes` by one `write(2)` to a file that is there: appends of several processes never interleave.
+/// Appends `bytes` to an existing file by one `write(2)`: appends of several processes never
+/// interleave.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused or twice took only a part. What
-/// it took stays: cutting it off could cut off another process's record.
+/// [`Error::Unsafe`] if the file is not ours alone. [`Error::Io`] if the system refused, or wrote
+/// only a part twice. That part stays, because truncating could cut off another process's record.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
     match Appending::open(path)? {
         Some(file) => file.append(bytes),
@@ -587,7 +604,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
     }
 }
 
-/// A file that is open to be appended to, as [`append`] does.
+/// A file open for appending, as [`append`] does.
 #[derive(Debug)]
 pub(super) struct Appending<'a> {
     path: &'a Path,
@@ -596,10 +613,10 @@ pub(super) struct Appending<'a> {
 }
 
 impl<'a> Appending<'a> {
-    /// Opens the file at `path`; nothing where there is none.
+    /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the file is not ours alone; [`Error::Io`] where the system refused.
+    /// [`Error::Unsafe`] if the file is not ours alone; [`Error::Io`] if the system refused.
     pub(super) fn open(path: &'a Path) -> Result<Option<Self>> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW;
         let Some(file) = file::open(path, flags)? else {
@@ -613,13 +630,16 @@ impl<'a> Appending<'a> {
         Ok(Some(Self { path, file, stat }))
     }
 
-    /// Returns whether the file has another name, as after a backup by hard links: what is appended is in the backup, too.
+    /// Returns whether the file has another hard link, as backups make them. An append would then
+    /// change the backup too.
     pub(super) fn has_other_names(&self) -> bool {
         file::names_of(&self.stat) > 1
     }
 
-    /// Appends `bytes`, which begin and end with a line break. Where the system takes only a part, they are appended once
-    /// more: the part is a torn line then, and what comes behind it is whole.
+    /// Appends `bytes`, which must begin and end with a line break.
+    ///
+    /// If the system writes only a part, all bytes are appended once more. The part is then a torn
+    /// line, and the lines after it are whole.
     ///
     /// # Errors
     /// As [`append`].
@@ -628,7 +648,7 @@ impl<'a> Appending<'a> {
             size_before: file::Meta::from(&self.stat).size,
         };
         let written = self.write(bytes)?;
-        // Only the last line break is missing: whatever comes next begins with one.
+        // Only the final line break is missing, and the next append begins with one.
         let is_whole = |written: usize| written + 1 >= bytes.len();
         if is_whole(written) || self.write(bytes).is_ok_and(is_whole) {
             return Ok(done);
@@ -647,14 +667,15 @@ impl<'a> Appending<'a> {
     }
 }
 
-/// Opens stdin, stdout and stderr on /dev/null where they are closed, so that no file opened later takes their place.
+/// Opens stdin, stdout and stderr on /dev/null if they are closed. Otherwise a file opened later
+/// would take their place.
 pub fn open_closed_streams() {
     let streams = [
         rustix::stdio::stdin(),
         rustix::stdio::stdout(),
         rustix::stdio::stderr(),
     ];
-    // Asking is much cheaper than opening.
+    // This check is much cheaper than an open.
     if streams
         .iter()
         .all(|stream| rustix::io::fcntl_getfd(stream).is_ok())
@@ -665,12 +686,12 @@ pub fn open_closed_streams() {
         if fd.as_raw_fd() > 2 {
             return;
         }
-        // It stays open to the end of the process.
+        // Left open until the process ends.
         let _ = fd.into_raw_fd();
     }
 }
 
-/// Leads stderr to /dev/null. Where it was is the answer, if that could be kept.
+/// Redirects stderr to /dev/null. Returns a duplicate of the old descriptor, if it could be made.
 pub fn lead_stderr_away() -> Option<OwnedFd> {
     let before = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok();
     if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
@@ -679,10 +700,10 @@ pub fn lead_stderr_away() -> Option<OwnedFd> {
     before
 }
 
-/// Removes the file at `path`. Whether it was there is the answer.
+/// Removes the file at `path`. Returns whether it existed.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn remove(path: &Path) -> Result<bool> {
     match rustix::fs::unlink(path) {
         Ok(()) => Ok(true),
@@ -691,10 +712,10 @@ pub fn remove(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes the directory at `path` if it is empty. Whether it was removed is the answer.
+/// Removes the directory at `path` if it is empty. Returns whether it was removed.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused for another reason than its content.
+/// [`Error::Io`] if the system refused for a reason other than the directory's content.
 pub fn remove_empty_dir(path: &Path) -> Result<bool> {
     match rustix::fs::rmdir(path) {
         Ok(()) => Ok(true),
@@ -703,25 +724,25 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// What became of a file that was to get a name that no other file has.
+/// The outcome of a rename to a name that must be free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Renamed {
-    /// It has the name.
+    /// The file has the new name.
     Done,
-    /// Another file has the name. Nothing has changed.
+    /// Another file has the name; nothing changed.
     Taken,
     /// The file does not exist, or another process removed it meanwhile.
     Missing,
 }
 
-/// Gives the file at `from` the name `to`, unless that name is taken.
+/// Renames `from` to `to` unless that name is taken.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn rename_to_free(from: &Path, to: &Path) -> Result<Renamed> {
     let mut renamed = rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
-    // File systems without RENAME_NOREPLACE: a hard link is as exclusive.
+    // On file systems without RENAME_NOREPLACE, a hard link is just as exclusive.
     if let Err(Errno::INVAL | Errno::NOSYS) = renamed {
         renamed = rustix::fs::link(from, to);
         if renamed.is_ok() && !remove(from)? {
@@ -736,20 +757,20 @@ pub fn rename_to_free(from: &Path, to: &Path) -> Result<Renamed> {
     }
 }
 
-/// Whether two files have exchanged their names.
+/// The outcome of [`exchange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Exchange {
-    /// They have.
+    /// The two files swapped names.
     Done,
-    /// The file system cannot do that. Nothing has changed.
+    /// The file system cannot swap names; nothing changed.
     Unsupported,
 }
 
-/// Exchanges the names of two files in one step: both names exist at every moment.
+/// Atomically swaps the names of two files; both names exist at every moment.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
     match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(Exchange::Done),
@@ -758,7 +779,7 @@ pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
     }
 }
 
-/// Makes the file at `path`, if there is one, look as if it had been written at `modified`.
+/// Sets the modification time of the file at `path`, if it exists.
 ///
 /// # Errors
 /// As [`file::open_own`].
@@ -771,26 +792,26 @@ pub(super) fn set_modified(path: &Path, modified: Timestamp) -> Result<()> {
         .map_err(Error::io("write", path))
 }
 
-/// Gives the file at `from` the name `to`, replacing what is there.
+/// Renames `from` to `to`, replacing any existing file.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     rustix::fs::rename(from, to).map_err(Error::io("rename", from))
 }
 
-/// Creates the directory `path`, mode 0700. Whether it was created is the answer.
+/// Creates the directory `path`, mode 0700. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn make_dir(path: &Path) -> Result<bool> {
     match rustix::fs::mkdir(path, Mode::RWXU) {
         Ok(()) => {
-            // A umask may have taken from the owner what mkdir was asked for.
+            // A umask may have removed some of the owner's permissions.
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let allowed = match rustix::fs::open(path, flags, Mode::empty()) {
                 Ok(made) => rustix::fs::fchmod(&made, Mode::RWXU),
-                // It took even the right to look inside.
+                // The umask removed even the owner's right to open the directory.
                 Err(Errno::ACCESS) => rustix::fs::chmod(path, Mode::RWXU),
                 Err(errno) => Err(errno),
             };
@@ -802,11 +823,11 @@ pub fn make_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// Creates the directory `path` for whoever the umask lets in, as `mkdir` does: for directories of other programs. Whether
-/// it was created is the answer.
+/// Creates the directory `path` with the permissions that the umask allows, as `mkdir` does. It is
+/// for other programs' directories. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`] where the system refused.
+/// [`Error::Io`] if the system refused.
 pub fn make_plain_dir(path: &Path) -> Result<bool> {
     match rustix::fs::mkdir(path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
         Ok(()) => Ok(true),
@@ -815,10 +836,10 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// Creates the private directory `path` and what is missing above it, each mode 0700, and checks it.
+/// Creates the private directory `path` and its missing parents, each mode 0700, and checks it.
 ///
 /// # Errors
-/// As [`make_missing_dirs`], and [`Error::Unsafe`] where what is there is not a directory of ours alone.
+/// As [`make_missing_dirs`], and [`Error::Unsafe`] if `path` is not a directory of ours alone.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     if file::check_private_dir(path)? {
         return Ok(());
@@ -827,12 +848,12 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
     file::check_private_dir(path).map(drop)
 }
 
-/// Creates the directory `path` and what is missing above it, each mode 0700; what is there stays as it is. Those that were
-/// created are the answer, the highest first.
+/// Creates the directory `path` and its missing parents, each mode 0700. Existing directories are
+/// left unchanged. Returns the created ones, topmost first.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the nearest directory that exists belongs to another user (as under `sudo -E`): nothing is
-/// created in another user's home. [`Error::Io`] where the system refused.
+/// [`Error::Unsafe`] if the nearest existing directory belongs to another user, as under `sudo -E`:
+/// nothing is created in another user's home. [`Error::Io`] if the system refused.
 pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     let (mut missing, _) = missing_dirs(path)?;
     missing.reverse();
@@ -845,7 +866,8 @@ pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// The directories that are missing on the way to `path`, the lowest first, and the nearest one that is there.
+/// Returns the missing directories on the way to `path`, lowest first, and the nearest existing
+/// one.
 fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in path.ancestors() {
@@ -864,7 +886,7 @@ fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
     Ok((missing, Path::new("/")))
 }
 
-/// Checks that the directory `path`, which is missing, could be made. Nothing is written.
+/// Checks that the missing directory `path` could be created, without writing anything.
 ///
 /// # Errors
 /// As [`make_missing_dirs`].

@@ -1,10 +1,11 @@
 //! The journal: JSON Lines, appended to by many processes at once, never locked, never truncated.
 //!
-//! Each record is one `write(2)` of `\n{…}\n`. A process that is killed inside its write leaves a fragment in the middle
-//! of the file; the leading line break keeps the next record off it. Readers skip blank lines and count what is torn.
+//! Each record is one `write(2)` of `\n{…}\n`. A process killed inside its write leaves a fragment
+//! in the file. The leading line break separates the next record from it. Readers skip blank lines
+//! and count torn ones.
 //!
-//! A journal that outgrows its limit goes on in a new file ([`Journal::rotate`]), and full files, its [`parts`], are
-//! compressed later ([`compressed`]). Readers see one stream ([`Lines`]).
+//! A journal that outgrows its limit continues in a new file ([`Journal::rotate`]). The full files,
+//! its parts, are compressed later ([`compressed`]). Readers see one stream ([`Lines`]).
 
 pub mod compressed;
 mod lines;
