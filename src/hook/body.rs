@@ -1,7 +1,9 @@
-//! What was said, as the journal has it under `capture = "full"`: redacted, and cut where it is too long.
+//! Cuts and redacts the bodies (inputs, outputs, prompts) that the journal keeps under `capture =
+//! "full"`.
 //!
-//! A body is kept as the beginning of a JSON text. Where it was cut it is closed again, so that it stays a value with the
-//! members that had arrived; of the text that the cut went through, the last word goes: it may be half of a secret.
+//! A body is kept as the beginning of its JSON text. A cut text is closed again, so that it stays a
+//! value with the members that had arrived. A string that was cut also loses its last word, which
+//! may be half of a secret.
 
 use serde_json::Value;
 
@@ -9,13 +11,14 @@ use super::scan::Member;
 use crate::model::redact::Redactor;
 use crate::model::text::{without_last_word, without_lone_surrogates};
 
-/// The most that is kept of a body, in bytes of JSON text.
+/// The largest body that the journal keeps, in bytes of JSON text.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
-/// The most that the bodies of one event have together. A journal's reader takes a line above 1 MiB for a torn one, and who
-/// only looks at the end of a journal must still find a few lines there.
+/// The most that all bodies of one event may take, in bytes. A journal's reader treats a line above
+/// 1 MiB as torn. A reader that looks only at the end of a journal must still find a few lines
+/// there.
 const MAX_TOGETHER: usize = 2 * MAX_BYTES;
 
-/// The bodies of one event.
+/// Collects the bodies of one event within one budget of bytes.
 pub(super) struct Bodies<'r> {
     redactor: &'r mut Redactor,
     room: usize,
@@ -31,7 +34,7 @@ impl<'r> Bodies<'r> {
         }
     }
 
-    /// The body `name` of the event.
+    /// Returns the redacted body `name` of the event, cut to the room that is left.
     pub(super) fn take(&mut self, name: &str, member: &Member) -> Option<Value> {
         let text = String::from_utf8_lossy(&member.text);
         let whole = member.is_whole().then(|| read(&text)).flatten();
@@ -40,7 +43,8 @@ impl<'r> Bodies<'r> {
         if let Some(body) = &mut body {
             self.redactor.value(body);
         }
-        // A mark can be longer than what it stands for, and a number longer than it was.
+        // A redaction mark can be longer than the secret, and a number can be written longer than
+        // it was.
         let most = MAX_BYTES.min(self.room);
         let text = body.as_ref().map_or_else(String::new, Value::to_string);
         if text.len() > most {
@@ -54,7 +58,7 @@ impl<'r> Bodies<'r> {
         body
     }
 
-    /// The names of the bodies that were cut.
+    /// Returns the names of the bodies that were cut.
     pub(super) fn into_cut(self) -> Vec<String> {
         self.cut
     }
@@ -66,17 +70,17 @@ fn read(text: &str) -> Option<Value> {
         .ok()
 }
 
-/// What of a JSON text begins within so many bytes.
+/// Returns the first `most` bytes of a JSON text as a value.
 fn beginning(text: &str, most: usize) -> Option<Value> {
     let cut = text.get(..text.floor_char_boundary(most))?;
     read(&closed(cut)?)
 }
 
-/// The JSON text that `cut` is the beginning of, as far as it goes, closed: of a string that was cut what is there but its
-/// last word; a name without a value, and a number that may go on, are left out.
+/// Closes the JSON text that `cut` is the beginning of. A string that was cut keeps all but its
+/// last word. A name without a value is left out, and so is a number that may go on.
 fn closed(cut: &str) -> Option<String> {
     let mut open = Vec::new();
-    // Where the text could be closed, and how many containers are open there.
+    // The last position where the text could be closed, and the number of containers open there.
     let mut whole = (0, 0);
     let mut at = 0;
     while let Some(&byte) = cut.as_bytes().get(at) {
@@ -102,7 +106,7 @@ fn closed(cut: &str) -> Option<String> {
                 None if open.last() == Some(&b'{') && !follows_colon(cut, start) => break,
                 None => return Some(with_text(cut, start, &open)),
             },
-            // A scalar is whole where something follows it.
+            // A scalar is complete only if something follows it.
             b',' => whole = (start, open.len()),
             _ => {}
         }
@@ -113,7 +117,7 @@ fn closed(cut: &str) -> Option<String> {
     Some(format!("{text}{}", closing(&open)))
 }
 
-/// `cut` with the string that begins at `start` and does not end.
+/// Closes `cut` after the string that begins at `start` and does not end.
 fn with_text(cut: &str, start: usize, open: &[u8]) -> String {
     let raw = cut.get(start..).unwrap_or_default();
     let text: String = unescaped(raw).unwrap_or_default();
@@ -122,7 +126,8 @@ fn with_text(cut: &str, start: usize, open: &[u8]) -> String {
     format!("{before}{shown}{}", closing(open))
 }
 
-/// The text of a string that was cut, perhaps within an escape: then the last few bytes go, until what is left is a text.
+/// Decodes the text of a string that was cut. The cut may be within an escape, so the last few
+/// bytes are dropped until the rest decodes.
 fn unescaped(raw: &str) -> Option<String> {
     const LONGEST_ESCAPE: usize = r"\ud83d\ude00".len();
     (0..LONGEST_ESCAPE).find_map(|less| {
@@ -137,7 +142,7 @@ fn closing(open: &[u8]) -> String {
     open.iter().rev().map(close).collect()
 }
 
-/// Where the string ends whose inside begins at `at`.
+/// Returns the end of the string whose content begins at `at`.
 fn string_end(text: &str, at: usize) -> Option<usize> {
     let mut escaped = false;
     let end = text.as_bytes().get(at..)?.iter().position(|&byte| {

@@ -1,4 +1,4 @@
-//! The one process that a hook leaves behind: the sweep that is due.
+//! Starts the one process that a hook leaves behind: the cleanup that is due.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,19 +8,22 @@ use std::time::{Duration, Instant};
 use crate::identity::process;
 use crate::store::{Error, Result, file};
 
-/// How long a cleanup is waited for that nobody would reap: most take a few milliseconds.
+/// How long the hook waits for a cleanup that nobody would reap. Most take a few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// The first pause between two looks at it; each is twice as long as the one before.
+/// The first pause between two checks of the cleanup. Each pause is twice as long as the one
+/// before.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Starts `ccsession cleanup --if-due`, with all streams on /dev/null. It makes a session of its own and, when this
-/// process has ended, has no parent here: the client neither waits for it nor ends it.
+/// Starts `ccsession cleanup --if-due`, with all streams on /dev/null. The cleanup starts a process
+/// session of its own, and once this process has ended it has no parent here. Claude Code therefore
+/// neither waits for it nor ends it.
 ///
-/// Where the first process reaps no orphans, as in a container with `sleep infinity`, a cleanup that outlived this process
-/// would stay as a zombie for as long as the container. There it is waited for, in most cases to its end.
+/// If the first process reaps no orphans, as in a container with `sleep infinity`, a cleanup that
+/// outlives this process becomes a zombie. It would stay one for as long as the container runs. The
+/// hook then waits for it, in most cases to its end.
 ///
 /// # Errors
-/// [`Error::Io`] where there is no `ccsession`, or it cannot be started.
+/// [`Error::Io`] if there is no `ccsession`, or it cannot be started.
 pub(super) fn start_sweep() -> Result<()> {
     let program = cli()?;
     #[expect(
@@ -41,7 +44,7 @@ pub(super) fn start_sweep() -> Result<()> {
     Ok(())
 }
 
-/// Waits until the child has ended, or for so long.
+/// Waits until the child has ended, or until `patience` has passed.
 fn wait(mut child: Child, patience: Duration) {
     let (started, mut pause) = (Instant::now(), PAUSE);
     while matches!(child.try_wait(), Ok(None)) && started.elapsed() + pause <= patience {
@@ -50,8 +53,9 @@ fn wait(mut child: Child, patience: Duration) {
     }
 }
 
-/// The CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, the one beside it from anywhere
-/// else. Never one that only happens to be near: whoever can write there could have it run.
+/// Finds the CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, or the
+/// one beside the hook from anywhere else. Looks nowhere else: anyone who can write there could
+/// have it run.
 fn cli() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     let dir = own.parent().unwrap_or(Path::new("/"));

@@ -1,8 +1,9 @@
-//! What Claude Code says, and what is recorded of it.
+//! The hooks: read what Claude Code reports on stdin, and record it.
 //!
-//! A hook is total: whatever comes in and whatever fails, it ends within a second with status 0 and says nothing. Exit
-//! status 2 would veto the user's tool call, and what `SessionStart` prints becomes the model's context. What went wrong
-//! goes to stderr under `HOOK_DEBUG=true`, and to `hook-errors.jsonl` otherwise.
+//! A hook is total: whatever comes in and whatever fails, it ends within a second with status 0 and
+//! prints nothing. Exit status 2 would veto the user's tool call, and what `SessionStart` prints
+//! becomes the model's context. Errors go to stderr under `HOOK_DEBUG=true`, and to
+//! `hook-errors.jsonl` otherwise.
 
 mod body;
 mod detached;
@@ -29,29 +30,34 @@ use crate::model::text::escaped;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Decompressor, Environment, Places, State, config, write};
 
-/// Stands in every hook's executable, so that the doctor can tell its version without running it.
+/// Marks every hook executable with its version, so that the doctor can read it without running the
+/// hook.
 #[used]
 pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSION"));
 
-/// How long a hook waits for somebody to read what it says; with what it waits for its input, less than a second.
+/// How long a hook waits for a reader of its output. Together with the wait for its input it stays
+/// below one second.
 const SAYING: Duration = Duration::from_millis(100);
-/// A pipe that can be written to has room for so many bytes (POSIX's smallest `PIPE_BUF`): writing more could wait for ever.
+/// A writable pipe has room for this many bytes (POSIX's smallest `PIPE_BUF`). A longer write could
+/// block forever.
 const PIPE_PIECE: usize = 512;
 
-/// A hook executable, from its first instruction to its exit status.
+/// Runs a hook executable, from its first instruction to its exit status.
 ///
-/// It is called by a C `main`: what Rust's own start-up does before `main` (reading `/proc/self/maps`, preparing for a
-/// stack overflow) takes as long as recording an event. Of what it does besides, a hook needs two things, and does them
-/// itself: a closed pipe must not kill it, and no file may become its stdout or stderr.
+/// A C `main` calls it: what Rust's start-up code does before `main` (reading `/proc/self/maps`,
+/// preparing for a stack overflow) takes as long as recording an event. A hook needs only two parts
+/// of that start-up, and does them here. A closed pipe must not kill it, and no file may become its
+/// stdout or stderr.
 ///
-/// All hooks are one program, which `install.sh` puts down once, under four names: what one event's hook has read into
-/// memory, the next one finds there. The name counts only where the payload does not name its event.
+/// All hooks are one program, which `install.sh` installs once under four names: the pages that one
+/// event's hook loads are in memory for the next one. The name counts only if the payload does not
+/// name its event.
 pub fn main() -> i32 {
     run(None);
     0
 }
 
-/// The event that this executable is named for.
+/// Returns the event that this executable is named for.
 fn named_for() -> &'static str {
     let program = std::env::args_os().next().unwrap_or_default();
     match Path::new(&program).file_name().and_then(OsStr::to_str) {
@@ -62,8 +68,8 @@ fn named_for() -> &'static str {
     }
 }
 
-/// Runs a hook: reads stdin, records the event. Where the payload does not name the event, it is `fallback`, else the
-/// one that the executable is named for.
+/// Runs a hook: reads stdin and records the event. If the payload does not name the event,
+/// `fallback` does, or else the executable's name.
 pub fn run(fallback: Option<&str>) {
     let started = Instant::now();
     let stderr = be_silent();
@@ -88,8 +94,8 @@ pub fn run(fallback: Option<&str>) {
     report(&env, &places, &problems, stderr);
 }
 
-/// The session id on stdin, as a hook would read it: for scripts that are hooks themselves. Nothing where stdin holds
-/// no payload with a valid id.
+/// Reads the session id from stdin as a hook would, for scripts that are hooks themselves. Returns
+/// `None` if stdin holds no payload with a valid id.
 pub fn session_id_on_stdin() -> Option<SessionId> {
     let mut scan = scan::Scan::new(wire::plan);
     stdin::read(Instant::now() + stdin::PATIENCE, |piece| scan.feed(piece));
@@ -99,16 +105,16 @@ pub fn session_id_on_stdin() -> Option<SessionId> {
     }
 }
 
-/// A panic ends silently with status 0, and no file that is opened later takes the place of a closed stream.
-/// Where stderr was, if it was led away, is the answer.
+/// Makes a panic end silently with status 0, and keeps files that are opened later out of closed
+/// streams. Returns the original stderr if it was redirected.
 fn be_silent() -> Option<OwnedFd> {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
     write::open_closed_streams();
     survive_limits()
 }
 
-/// Under limits of file size or memory, a write beyond the one is an error instead of a signal that kills, and running
-/// out of the other ends silently with status 0.
+/// Keeps resource limits from killing the hook. A write beyond the file size limit becomes an
+/// error, and running out of memory ends the hook silently with status 0.
 fn survive_limits() -> Option<OwnedFd> {
     const SIGABRT: i32 = 6;
     survive_file_limit();
@@ -118,14 +124,15 @@ fn survive_limits() -> Option<OwnedFd> {
     {
         return None;
     }
-    // The standard library says on stderr that memory ran out, and aborts.
+    // When memory runs out, the standard library writes to stderr and aborts.
     let stderr = write::lead_stderr_away();
     let always = Arc::new(AtomicBool::new(true));
     let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, always);
     stderr
 }
 
-/// Makes a write beyond the limit of file size an error, so that a temporary file can still be removed.
+/// Makes a write beyond the file size limit an error, so that a temporary file can still be
+/// removed.
 pub(crate) fn survive_file_limit() {
     // The same number on Linux (x86, ARM) and macOS.
     const SIGXFSZ: i32 = 25;
@@ -134,8 +141,9 @@ pub(crate) fn survive_file_limit() {
     }
 }
 
-/// Writes to stdout or stderr. That nobody reads it is no error, no reason to die of a signal, and none to wait for longer than
-/// a hook waits for its input: what does not fit by then is not said.
+/// Writes to stdout or stderr. A missing reader is not an error and must not kill the hook by a
+/// signal. The hook waits for a slow reader at most [`SAYING`]; what does not fit by then is
+/// dropped.
 fn say(stream: impl AsFd, text: &str) {
     const SIGPIPE: i32 = 13;
     let deadline = Instant::now() + SAYING;
@@ -155,7 +163,7 @@ fn say(stream: impl AsFd, text: &str) {
     }
 }
 
-/// Something that a hook could not do, or did and logs.
+/// A failure of a hook, or an action that it logs.
 #[derive(Debug)]
 struct Problem {
     session: Option<SessionId>,

@@ -1,7 +1,7 @@
-//! What is recorded of an event: a line in the session's journal; at its beginning the record; at a start, a prompt and
-//! an end the owners, the indexes and the pointer.
+//! Records an event: a line in the session's journal, and the record when the session begins. A
+//! start, a prompt and an end also update the owners, the indexes and the pointer.
 //!
-//! Each step stands alone. One that fails is noted, and the others are taken all the same.
+//! Each step stands alone. A failure is noted, and the other steps still run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -33,7 +33,7 @@ use crate::store::{
     env_file, index, project,
 };
 
-/// A pointer is written again when it is this old, so that a long session does not go stale while it works.
+/// A pointer is written again at this age, so that a long session does not go stale while it works.
 const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 
 const NO_ID: &str = "the payload has no session_id";
@@ -63,7 +63,7 @@ pub(super) fn record(
         problems: Vec::new(),
     };
     for complaint in &settings.complaints {
-        // A key of another version's is no error of this one's.
+        // A key that another version knows is not an error in this one.
         if !matches!(complaint, Complaint::UnknownKey { .. }) {
             recording.note(complaint.to_string());
         }
@@ -87,52 +87,53 @@ struct Recording<'a> {
     event_name: String,
     now: Timestamp,
     session: Option<SessionId>,
-    /// Which rung of the ladder named the session, where the payload does not.
+    /// The rung of the ladder that named the session, if the payload does not.
     rung: Option<Rung>,
-    /// The session that the client's process had before, where this event moves it to another.
+    /// The session that the client process had before, if this event moves it to another.
     previous: Option<SessionId>,
     /// The processes above this one.
     above: Chain,
     problems: Vec<Problem>,
 }
 
-/// Where an event happened: the project that the client was started in, and the client. Either may be unknown.
+/// Where an event happened: the project that Claude Code was started in, and its process. Either
+/// may be unknown.
 struct Place {
     project: Option<Project>,
     client: Option<Client>,
-    /// The processes on record, before this event.
+    /// The processes recorded before this event.
     on_record: ProcessNames,
 }
 
-/// The process whose session it is.
+/// The process that owns the session.
 struct Client {
     owner: Owner,
     /// The sessions of the processes above it, the nearest first.
     around: Vec<Outer>,
 }
 
-/// When the pointer is written that names the session already.
+/// When to write a pointer that already names the session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Move {
-    /// Where it is old.
+    /// Only if the pointer is old.
     IfNeeded,
-    /// Always: a client has just started.
+    /// Always: Claude Code has just started.
     ForStart,
 }
 
-/// A session in whose process tree the client runs.
+/// A session in whose process tree Claude Code runs.
 struct Outer {
     id: SessionId,
-    /// Whether it is held by the launcher that started this very client.
+    /// True if the launcher that holds the session started this client process.
     is_launcher: bool,
 }
 
-/// Whether a session had been recorded before this event.
+/// Tells whether a session had been recorded before this event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Before,
     First,
-    /// It has a journal, and its record is lost.
+    /// It has a journal, but its record is lost.
     WithoutRecord,
 }
 
@@ -144,13 +145,14 @@ impl Recording<'_> {
         });
     }
 
-    /// The value of a step that worked; a step that failed is noted.
+    /// Returns the value of a successful step, and notes a failed one.
     fn done<T>(&mut self, step: Result<T>) -> Option<T> {
         step.map_err(|err| self.note(err.to_string())).ok()
     }
 
-    /// A payload without an id, as older clients send: the ladder answers, and only what is exact counts. What
-    /// begins a session has no session yet, so a start is not asked about.
+    /// Attributes a payload without an id, as older versions of Claude Code send it. The ladder
+    /// answers, and only an exact answer counts. A start is not looked up: the session that it
+    /// begins is not recorded yet.
     fn by_the_ladder(&mut self) {
         if self.event_name == name::SESSION_START {
             return self.unattributed(NO_ID);
@@ -212,7 +214,7 @@ impl Recording<'_> {
         }
     }
 
-    /// The hot path: one line in the journal, and nothing else unless the session is first heard of now.
+    /// The hot path: appends one line to the journal, and does more only if the session is new.
     fn tool_event(&mut self, state: &State, id: &SessionId) {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
@@ -239,7 +241,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Enters a session that has no record, or none any more: one says that it began by `source`.
+    /// Creates what is missing for a session that has no record, or has lost it. The new record
+    /// names `source` as the way it began.
     fn enter(
         &mut self,
         state: &State,
@@ -258,8 +261,9 @@ impl Recording<'_> {
 
     fn session_start(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         let source = self.payload.text("source").unwrap_or_default();
-        // The record comes first: it is the one file that is synchronised, since a session that goes on after a power failure
-        // needs it. A pointer does not outlive its client, and the next start writes it again.
+        // The record comes first: it is the one file that is synced, since a session that goes on
+        // after a power failure needs it. A pointer does not outlive its client process, and the
+        // next start writes it again.
         if let Some(state) = state {
             if let (StartSource::Clear | StartSource::Resume | StartSource::Fork, Some(client)) =
                 (StartSource::of(&source), &place.client)
@@ -302,7 +306,7 @@ impl Recording<'_> {
         self.refresh_pointer(state, id, place);
     }
 
-    /// One process leaves the session. The session has ended when no other has it.
+    /// Takes one process off the session. The session has ended when no other process owns it.
     fn session_end(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         if let Some(state) = state {
             self.journal(state, id, place, "late");
@@ -319,8 +323,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Appends the event to the session's journal. A session without one is first heard of now: it gets its record,
-    /// which says that it began by `source`.
+    /// Appends the event to the session's journal. A session without a journal is new: it gets a
+    /// record that names `source` as the way it began.
     fn journal(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) -> Heard {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
@@ -328,8 +332,8 @@ impl Recording<'_> {
         heard
     }
 
-    /// What became of an append. A journal that is full goes on in a new file; while another process holds the lock, the
-    /// next event sees to it.
+    /// Notes a failed append, and rotates a full journal. While another process holds the lock, the
+    /// rotation is left to the next event.
     fn appended(
         &mut self,
         state: &State,
@@ -373,8 +377,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Makes the record again of a session that lost it, as in a power failure: from this event, and from what its journal began
-    /// with.
+    /// Rebuilds a lost record, as after a power failure, from this event and the first event of the
+    /// journal.
     fn make_record_again(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) {
         let Some(project) = &place.project else {
             return;
@@ -398,7 +402,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Only a start waits for the disk, once. What a power failure takes of others, the next event makes again.
+    /// Only a start waits for the disk, once. What a power failure takes of the other writes, the
+    /// next event writes again.
     fn durability(&self) -> Durability {
         match self.event_name == name::SESSION_START {
             true => Durability::Synced,
@@ -431,7 +436,8 @@ impl Recording<'_> {
         record.machine = client
             .and_then(|client| client.owner.machine.clone())
             .or_else(process::machine);
-        // A fork is made from what its process had before (`/branch`); of another process's it is not known.
+        // A fork comes from the session that its process had before (`/branch`). The source of a
+        // fork in another process is unknown.
         if matches!(
             StartSource::of(source),
             StartSource::Clear | StartSource::Fork
@@ -452,7 +458,7 @@ impl Recording<'_> {
         record
     }
 
-    /// Makes the client an owner of the session, and the session one that may be live.
+    /// Makes the client process an owner of the session, and adds the session to the live index.
     fn join(&mut self, state: &State, id: &SessionId, place: &Place) {
         if let Some(project) = &place.project {
             let owner = place.client.as_ref().map(|client| &client.owner);
@@ -461,7 +467,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Takes the client off the session. Whether another process still has it is the answer.
+    /// Takes the client process off the session. Returns true if another process still owns the
+    /// session.
     fn is_still_had_by_others(&mut self, state: &State, id: &SessionId, place: &Place) -> bool {
         if let Some(client) = &place.client {
             let removed = state.session(id).remove_owner(&client.owner);
@@ -475,7 +482,8 @@ impl Recording<'_> {
         )
     }
 
-    /// Takes a session that ended off the live index: in the project that it is in, and in the one where it began.
+    /// Removes an ended session from the live index, under its current project and under the one
+    /// where it began.
     fn retire(&mut self, state: &State, id: &SessionId, place: &Place) -> Option<Left> {
         let record = state.session(id).record();
         let began_in = self
@@ -502,8 +510,9 @@ impl Recording<'_> {
         }
     }
 
-    /// Makes the session the project's current one, unless it is already, or was started from within the current one: a
-    /// nested client does not take the pointer from the session around it.
+    /// Makes the session the project's current one, unless the pointer already names it and is
+    /// fresh enough. A session that was started within another session of the project does not take
+    /// the pointer from it.
     fn move_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place, how: Move) {
         let Some(project) = &place.project else {
             return;
@@ -526,7 +535,7 @@ impl Recording<'_> {
         }
     }
 
-    /// Whether the client was started within a session of the same project.
+    /// Returns true if Claude Code was started within a session of the same project.
     fn is_within_a_session_of(
         &self,
         project: &Project,
@@ -540,7 +549,7 @@ impl Recording<'_> {
         around.any(|outer| state.session(&outer.id).is_in(project.root()))
     }
 
-    /// Writes the pointer again if it is this session's and not new.
+    /// Writes the pointer again if it names this session and is old.
     fn refresh_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
         let Some(project) = &place.project else {
             return;
@@ -556,7 +565,8 @@ impl Recording<'_> {
         self.doubt(disbelief);
     }
 
-    /// Says, to whoever debugs, why the pointer that was there was not believed. That is no error: it is another's.
+    /// Notes, for debugging only, why the existing pointer was not believed. This is not an error
+    /// of the hook: somebody else wrote the pointer.
     fn doubt(&mut self, why: Option<String>) {
         if let Some(why) = why.filter(|_| self.env.hook_debug) {
             self.note(why);
@@ -603,10 +613,12 @@ impl Recording<'_> {
         Some(Client { owner, around })
     }
 
-    /// Gives the session's Bash calls the id, where the client is too old to do so itself. The file is the hook's own;
-    /// a resumed session reads it again, so it is replaced, not appended to.
+    /// Passes the session id to Bash calls if Claude Code is too old to do so itself. The file
+    /// belongs to the hook alone. A resumed session reads it again, so the hook replaces it instead
+    /// of appending.
     fn provide_id(&mut self, id: &SessionId) {
-        // Another session's id may have been inherited, from a terminal server started within one.
+        // The inherited id may be another session's, for example from a terminal server started
+        // within one.
         if self.env.claude_session_id.as_deref() == Some(OsStr::new(id.as_str())) {
             return;
         }
@@ -618,7 +630,8 @@ impl Recording<'_> {
     }
 
     fn sweep_if_due(&mut self, state: &State, place: &Place) {
-        // What is to be archived is not left to the next interval: the client deletes its transcripts.
+        // Archiving does not wait for the next interval, because Claude Code deletes its
+        // transcripts.
         let is_to_be_archived = || {
             self.config.archive_auto
                 && (archive_queue::is_any_due(state, self.now)
@@ -630,7 +643,7 @@ impl Recording<'_> {
         }
     }
 
-    /// Says the id to the model, where the user asked for it.
+    /// Prints the id for the model, if the user asked for it.
     fn tell_model(&self, id: &SessionId) {
         if !self.config.context_line {
             return;
@@ -652,12 +665,13 @@ impl Recording<'_> {
     }
 }
 
-/// Returns whether a record says of a session that no hook began where it came from so, and a payload therefore may not.
+/// Returns true if ccsession itself writes this source into records, for sessions that no hook
+/// began. A payload may therefore not use it.
 fn is_said_by_us(source: &str) -> bool {
     matches!(source, "" | TRANSCRIPT | "run" | "clock-in")
 }
 
-/// The sessions of the clients above this client, the nearest first.
+/// Returns the sessions of the client processes above this one, the nearest first.
 fn around(
     state: &State,
     viewpoint: &Viewpoint,
@@ -681,12 +695,12 @@ fn around(
         .collect()
 }
 
-/// The session that the client's process had before `id`.
+/// Returns the session that the client process had before `id`.
 fn session_before(state: &State, client: &Client, id: &SessionId) -> Option<SessionId> {
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
-/// The event without what the session's record says already.
+/// Returns the event without the values that the session's record already has.
 fn without_known(mut event: Event, known: &Scope) -> Event {
     event.cwd = event.cwd.filter(|cwd| Some(cwd) != known.cwd.as_ref());
     event.transcript_path = event
@@ -695,7 +709,7 @@ fn without_known(mut event: Event, known: &Scope) -> Event {
     event
 }
 
-/// Why the pointer at `path` was not believed, if there was one.
+/// Returns why the pointer at `path` was not believed, if there was one.
 fn disbelief(reading: &Reading, path: &Path) -> Option<String> {
     match reading {
         Reading::Refused(err @ Error::Unsafe { path: refused, .. }) if refused == path => {

@@ -1,29 +1,31 @@
-//! Reads one JSON object from a stream in pieces, keeps the few members it is asked for, and counts the rest.
+//! Reads one JSON object from a stream in pieces. Keeps the few members that the plan asks for, and
+//! counts the rest.
 //!
-//! A payload is of any size, and carries what matters after a tool's output of any size. So nothing is held that is not
-//! kept, nesting is one bit for each of at most 128 levels, and what is kept is bounded. Structure is checked here; the
-//! text of a kept value is left to `serde_json`.
+//! A payload may have any size, and important members may follow a tool output of any size. So
+//! nothing is held that is not kept, nesting takes one bit for each of at most 128 levels, and what
+//! is kept is bounded. This module checks the structure and leaves the text of a kept value to
+//! `serde_json`.
 //!
-//! The search for a string's end is a loop over words of eight bytes: a library that first asks the processor what it can
-//! do costs a small payload more than all the rest of its reading.
+//! The search for a string's end is a loop over words of eight bytes. A library that first detects
+//! the processor's features costs a small payload more than all the rest of its reading.
 
-/// The deepest nesting that is followed.
+/// The deepest nesting that is followed, in containers.
 const MAX_DEPTH: usize = 128;
-/// The longest member name that is told from others.
+/// The longest member name that is compared, in bytes.
 const MAX_KEY: usize = 64;
-/// The most objects of an entered array that are looked at.
+/// The most objects of an entered array that are read.
 const MAX_ELEMENTS: usize = 1024;
 
 /// What to do with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
-    /// Nothing.
+    /// Ignore it.
     Skip,
-    /// Keep the first so many bytes of its text.
+    /// Keep this many bytes from the beginning of its text.
     Keep(usize),
-    /// Look at the members of the object, or of the objects in the array, that it is.
+    /// Read the members of the object, or of the objects in the array.
     Enter,
-    /// Both: keep the first so many bytes of its text, and look at its members.
+    /// Keep this many bytes from the beginning of its text, and read its members.
     EnterAndKeep(usize),
 }
 
@@ -33,26 +35,26 @@ impl Want {
     }
 }
 
-/// Says what to do with the member `key` of an object that was entered by the member `parent` (empty at the top).
+/// Decides what to do with the member `key` of an object that was entered by the member `parent`
+/// (empty at the top).
 pub(super) type Plan = fn(parent: &str, key: &str) -> Want;
 
-/// A member that was met, complete.
+/// A member that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     /// The member by which its object was entered; empty at the top.
     pub(super) parent: String,
-    /// Which object of an entered array it is in; 0 elsewhere.
+    /// The index of its object in an entered array; 0 elsewhere.
     pub(super) element: usize,
-    /// Its name.
     pub(super) key: String,
-    /// The kept bytes of its text, raw.
+    /// The kept bytes of its text, undecoded.
     pub(super) text: Vec<u8>,
-    /// How many bytes its text has.
+    /// The size of its whole text, in bytes.
     pub(super) size: u64,
 }
 
 impl Member {
-    /// Whether all of its text was kept.
+    /// Returns true if all of its text was kept.
     pub(super) fn is_whole(&self) -> bool {
         self.text.len() as u64 == self.size
     }
@@ -61,11 +63,11 @@ impl Member {
 /// How far the object has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Not to its end.
+    /// The object has not ended yet.
     Open,
-    /// To its end.
+    /// The object has ended.
     Complete,
-    /// What was read is no JSON object.
+    /// The text is not a JSON object.
     Broken,
 }
 
@@ -83,7 +85,7 @@ enum Expect {
     Broken,
 }
 
-/// What the next byte is in.
+/// What the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Structure,
@@ -92,7 +94,7 @@ enum Inside {
     Scalar,
 }
 
-/// An object whose members are looked at: the top, or one that was entered.
+/// An object whose members are read: the top, or one that was entered.
 #[derive(Debug)]
 struct Frame {
     depth: usize,
@@ -109,7 +111,7 @@ struct Pending {
     member: Member,
 }
 
-/// What one step read.
+/// The result of one step of reading.
 struct Step {
     bytes: usize,
     ends_value: bool,
@@ -122,7 +124,7 @@ impl Step {
     };
 }
 
-/// The reader, fed in pieces.
+/// The incremental reader of one JSON object.
 #[derive(Debug)]
 pub(super) struct Scan {
     plan: Plan,
@@ -154,7 +156,7 @@ impl Scan {
         }
     }
 
-    /// How many bytes have been fed.
+    /// Returns how many bytes have been fed.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -167,12 +169,12 @@ impl Scan {
         }
     }
 
-    /// The members that were met; of several with one name in one object, the last.
+    /// Returns the members that were read. If an object repeats a name, the last one counts.
     pub(super) fn into_members(self) -> Vec<Member> {
         self.members
     }
 
-    /// Reads on. What follows the object is counted and not looked at.
+    /// Reads the next piece. Bytes after the object are counted and otherwise ignored.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
@@ -238,7 +240,8 @@ impl Scan {
         Step::ONE
     }
 
-    /// A name is kept raw: one with an escape in it is none of those that are asked for.
+    /// Reads a part of a name. A name is kept undecoded: one with an escape in it never matches the
+    /// plan.
     fn key(&mut self, rest: &[u8], escaped: bool) -> Step {
         let end = if escaped {
             None
@@ -267,7 +270,8 @@ impl Scan {
         }
     }
 
-    /// Reads to the end of a text, over its escapes: a step for each of them would cost more than all that is between.
+    /// Reads to the end of a text, past its escapes: one step for each escape would cost more than
+    /// everything between them.
     fn text(&mut self, rest: &[u8]) -> Step {
         let mut at = 0;
         loop {
@@ -347,7 +351,7 @@ impl Scan {
         }
     }
 
-    /// Begins a value. Whether the members of the object that it may be are looked at is the answer.
+    /// Begins a value. Returns true if the plan asks for the members of the object that it may be.
     fn begin_value(&mut self) -> bool {
         let Some(frame) = self.frames.last() else {
             return false;
@@ -411,12 +415,13 @@ impl Scan {
     }
 }
 
-/// How many bytes there are before the first that ends or interrupts a text. Eight are looked at together: a tool's output
-/// is most of what a hook reads.
+/// Returns the number of bytes before the first one that ends or interrupts a text. It checks eight
+/// at a time, because a tool's output is most of what a hook reads.
 fn plain(text: &[u8]) -> usize {
     const EACH: u64 = u64::MAX / 0xff;
     const HIGHEST: u64 = EACH << 7;
-    // Marks the highest bit of each byte that is `byte`, and perhaps of bytes above one that is.
+    // Marks the highest bit of each byte that equals `byte`. Bytes above a marked one may be marked
+    // by mistake.
     let marks = |word: u64, byte: u8| {
         let zero_where_it_is = word ^ (EACH * u64::from(byte));
         zero_where_it_is.wrapping_sub(EACH) & !zero_where_it_is & HIGHEST
@@ -433,7 +438,7 @@ fn plain(text: &[u8]) -> usize {
     8 * words.len() + before
 }
 
-/// What ends or interrupts a text.
+/// Returns true if the byte ends or interrupts a text.
 fn is_special(byte: &u8) -> bool {
     matches!(byte, b'"' | b'\\')
 }

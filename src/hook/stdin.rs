@@ -1,6 +1,6 @@
-//! A hook's stdin: read to its end, or to the deadline.
+//! Reads a hook's stdin to its end, or to the deadline.
 //!
-//! Draining it matters: a client that is still writing would be told that the pipe is broken.
+//! Draining it matters: a Claude Code that is still writing would get a broken pipe.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::stdio::stdin;
 
-/// How long a hook reads at most, so that all of it fits into one second.
+/// The longest time that a hook reads, so that the whole hook fits into one second.
 pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Feeds stdin to `feed` piece by piece, until it ends or `deadline` has passed. A stdin that cannot be read has ended.
+/// Feeds stdin to `feed` piece by piece, until it ends or `deadline` has passed. A read error
+/// counts as the end.
 pub(super) fn read(deadline: Instant, mut feed: impl FnMut(&[u8])) {
     let stdin = stdin();
-    // Never filled beforehand: touching its pages would cost a small payload more than reading it.
+    // Never zeroed: touching its pages would cost a small payload more than reading it.
     let mut buffer = Vec::with_capacity(64 * 1024);
     while let Some(left) = deadline.checked_duration_since(Instant::now()) {
         let timeout = Timespec::try_from(left).ok();

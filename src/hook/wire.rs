@@ -1,6 +1,6 @@
-//! What Claude Code says: the members of a hook's payload that are kept, and how they become an event.
+//! Selects the members of a hook's payload that are kept, and turns them into an event.
 //!
-//! The payload's own types are not trusted: a member of another type than expected counts as absent.
+//! The types in a payload are not trusted: a member of an unexpected type counts as absent.
 
 use std::path::Path;
 
@@ -19,39 +19,39 @@ use crate::model::{Capture, Event, SessionId};
 
 /// The longest id or name that is kept, in bytes of JSON text.
 const NAME: usize = 512;
-/// The longest id or name of a call in a batch, of which there may be many.
+/// The longest id or name of a call in a batch, in bytes. A batch may have many calls.
 const CALL_NAME: usize = 192;
 /// The longest path that is kept, in bytes of JSON text.
 const PATH: usize = 16 * 1024;
-/// How much of a text that is only looked at for what kind of text it is.
+/// How much is kept of a text that is only classified, in bytes.
 const OPENING: usize = 256;
-/// How much of a text a label is made from.
+/// How much of a text a label is made from, in bytes.
 const LABEL: usize = 4 * label::MAX_CHARS;
 
-/// A payload, as far as it is kept.
+/// The kept members of a payload.
 #[derive(Debug)]
 pub(super) struct Payload {
     members: Vec<Member>,
-    /// The size of all that was read, in bytes.
+    /// The size of everything that was read, in bytes.
     pub(super) size: u64,
-    /// Whether it was one JSON object to its end.
+    /// How much of the input was one JSON object.
     pub(super) progress: Progress,
 }
 
-/// Whose session a payload says it is.
+/// The session that a payload claims to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// This one's.
+    /// The payload names this session.
     Session(SessionId),
-    /// It names its event, and no session: an older client's.
+    /// The payload names its event but no session, as older versions of Claude Code send it.
     Missing,
-    /// It is no whole object that names its event.
+    /// The input is not a complete object that names its event.
     NoPayload,
-    /// It names something that is no session id, of so many bytes.
+    /// The payload's session id is invalid; the number is its size in bytes.
     Invalid(u64),
 }
 
-/// What is kept of a payload under this setting.
+/// Returns the plan that selects the members to keep under this setting.
 pub(super) fn plan_for(capture: Capture) -> Plan {
     match capture {
         Capture::Metadata | Capture::Summary => plan,
@@ -97,7 +97,7 @@ impl Payload {
         }
     }
 
-    /// The last member of this name, as a JavaScript object would have it.
+    /// Returns the last member of this name, as a JavaScript object would.
     fn member(&self, parent: &str, key: &str) -> Option<&Member> {
         self.members
             .iter()
@@ -109,17 +109,17 @@ impl Payload {
         whole(self.member(parent, key)?)
     }
 
-    /// A text at the top; an empty one is absent.
+    /// Returns a text at the top, or `None` if it is empty.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.get("", key).filter(|text: &String| !text.is_empty())
     }
 
-    /// The beginning of a text at the top.
+    /// Returns the beginning of a text at the top.
     fn opening(&self, key: &str) -> Option<String> {
         opening(self.member("", key)?)
     }
 
-    /// Whose session this is.
+    /// Returns the session that the payload claims to belong to.
     pub(super) fn claim(&self) -> Claim {
         let Some(member) = self.member("", "session_id") else {
             let is_payload = self.progress == Progress::Complete && self.event_name().is_some();
@@ -133,24 +133,24 @@ impl Payload {
         id.map_or(Claim::Invalid(member.size), Claim::Session)
     }
 
-    /// The event's name: what the payload says, if it is a name at all.
+    /// Returns the event's name, if the payload has a valid one.
     pub(super) fn event_name(&self) -> Option<String> {
         let name = self.text("hook_event_name")?;
         is_event_name(&name).then_some(name)
     }
 
-    /// Whether it comes from a subagent.
+    /// Returns true if the event comes from a subagent.
     pub(super) fn is_subagent(&self) -> bool {
         self.text("agent_id").is_some()
     }
 
-    /// Whether a prompt is not a person's, but the client's word that a background task has ended.
+    /// Returns true if Claude Code wrote the prompt to report the end of a background task.
     pub(super) fn is_task_notification(&self) -> bool {
         self.opening("prompt")
             .is_some_and(|prompt| is_task_notification(&prompt))
     }
 
-    /// The payload as an event named `event`. When it happened, and to whom, is the caller's to add.
+    /// Converts the payload to an event named `event`. The caller adds the time and the session.
     pub(super) fn event(&self, event: &str, capture: Capture) -> Event {
         let notification = self.is_task_notification();
         let mut redactor = Redactor::default();
@@ -205,7 +205,7 @@ impl Payload {
         event
     }
 
-    /// `event` with what was said: what `capture = "full"` is for.
+    /// Adds the bodies that `capture = "full"` keeps.
     fn with_bodies(&self, event: Event, redactor: &mut Redactor) -> Event {
         let is_failure = event.event == event::name::POST_TOOL_USE_FAILURE;
         let mut bodies = Bodies::new(redactor);
@@ -286,7 +286,7 @@ impl Payload {
         self.get("tool_response", "backgroundTaskId").or_else(agent)
     }
 
-    /// The task that a `<task-notification>` is about.
+    /// Returns the task that a `<task-notification>` reports.
     fn notified_task(&self) -> Option<String> {
         if !self.is_task_notification() {
             return None;
@@ -294,13 +294,13 @@ impl Payload {
         notified_task(&self.opening("prompt")?)
     }
 
-    /// Where the session is: the directory that the payload names.
+    /// Returns the directory of the session, as the payload names it, if it is absolute.
     pub(super) fn cwd(&self) -> Option<String> {
         self.text("cwd").filter(|cwd| Path::new(cwd).is_absolute())
     }
 }
 
-/// Whether `text` can be an event's name.
+/// Returns true if `text` can be an event's name.
 pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -312,7 +312,8 @@ fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
         .flatten()
 }
 
-/// What of a text may be shown. Of one that was cut the last word is not: it may be half of a secret.
+/// Returns the part of a text that may be shown. A text that was cut loses its last word, which may
+/// be half of a secret.
 fn shown(member: &Member) -> Option<String> {
     let text = opening(member)?;
     Some(if member.is_whole() {
@@ -322,8 +323,8 @@ fn shown(member: &Member) -> Option<String> {
     })
 }
 
-/// A text of which only the beginning may have been kept. It may break off inside a character or an escape; then the
-/// last few bytes go, until what is left is a text.
+/// Decodes a text that may have been cut. The cut may be inside a character or an escape, so the
+/// last few bytes are dropped until the rest decodes.
 fn opening(member: &Member) -> Option<String> {
     const LONGEST_ESCAPE: usize = r"\ud83d\ude00".len();
     if member.is_whole() {
