@@ -1,14 +1,16 @@
-//! The command line of `claude`: whether it starts a session, whether it says which one, and how an id is given to it.
+//! Reads the command line of `claude`: whether it starts a session, whether it chooses one, and how
+//! to pass it an id.
 //!
-//! It is read as the client reads it (commander.js): an option with a value takes the next word, whatever that is; one
-//! with an optional value takes it unless it begins with a dash; one with several takes all up to the next dash.
+//! Parsing follows Claude Code (commander.js). An option with a value takes the next word, whatever
+//! that is. An option with an optional value takes it unless it begins with a dash. An option with
+//! several values takes all words up to the next dash.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::model::SessionId;
 
-/// Options of `claude` by which a command line says itself which session it wants.
+/// Options of `claude` with which a command line chooses its session.
 const OWN: [&str; 8] = [
     "--session-id",
     "--resume",
@@ -20,7 +22,7 @@ const OWN: [&str; 8] = [
     "--teleport",
 ];
 
-/// Options with one value, of 2.1.329 and of older ones; those that `--help` hides, too.
+/// Options with one value, of 2.1.329 and of older versions, including those that `--help` hides.
 const WITH_A_VALUE: [&str; 70] = [
     "--ablation",
     "--advisor",
@@ -126,7 +128,7 @@ const WITH_AN_OPTIONAL_VALUE: [&str; 13] = [
     "-w",
 ];
 
-/// Verbs of `claude`, of 2.1.329 and of older ones, that start no session of ours.
+/// Verbs of `claude`, of 2.1.329 and of older versions, that start no session.
 const VERBS: [&str; 24] = [
     "agents",
     "attach",
@@ -154,7 +156,7 @@ const VERBS: [&str; 24] = [
     "upgrade",
 ];
 
-/// How many of the words after it an option takes.
+/// The words that an option takes as its values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     None,
@@ -186,7 +188,7 @@ enum Word {
     Operand(String),
 }
 
-/// The words of a command line of `claude` up to `--`, without the values of options.
+/// Returns the words of a command line of `claude` up to `--`, without the values of options.
 fn words(arguments: &[OsString]) -> Vec<Word> {
     let mut rest = arguments
         .iter()
@@ -233,8 +235,9 @@ fn is_dashed(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// The short options in a word such as `-pc` or `-rID`: letters up to the first that takes the rest as its value.
-/// Nothing where the word is none of these; a text that begins with a dash has spaces.
+/// Splits a word such as `-pc` or `-rID` into short options, up to the first that takes the rest as
+/// its value. Returns `None` for any other word. A prompt that begins with a dash is recognised by
+/// its spaces.
 fn bundle(word: &str) -> Option<Vec<String>> {
     let letters = word.strip_prefix('-')?;
     if letters.starts_with('-') || word.contains(char::is_whitespace) {
@@ -252,12 +255,12 @@ fn bundle(word: &str) -> Option<Vec<String>> {
     Some(options)
 }
 
-/// Whether the last of the short options in `word` has its value there.
+/// Returns true if the last of the short options in `word` has its value in the same word.
 fn has_value(options: &[String], word: &str) -> bool {
     options.len() + 1 < word.chars().count()
 }
 
-/// Whether this command is Claude Code, about to start a session.
+/// Returns true if this command is Claude Code, about to start a session.
 pub(crate) fn is_client(command: &[OsString]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return false;
@@ -266,7 +269,7 @@ pub(crate) fn is_client(command: &[OsString]) -> bool {
         return false;
     }
     let words = words(arguments);
-    // With -p the client takes even the name of a verb for a prompt, unless it comes first.
+    // With -p, Claude Code takes even the name of a verb as a prompt, unless it comes first.
     let mut before = words
         .iter()
         .take_while(|word| matches!(word, Word::Option(_)));
@@ -279,7 +282,7 @@ pub(crate) fn is_client(command: &[OsString]) -> bool {
     prints || !operand.is_some_and(|operand| VERBS.contains(&operand))
 }
 
-/// The option by which the command says itself which session it wants, if it does.
+/// Returns the option with which the command chooses its own session, if it does.
 pub(crate) fn own_choice(command: &[OsString]) -> Option<&'static str> {
     let words = words(command.get(1..).unwrap_or_default());
     words.iter().find_map(|word| match word {
@@ -288,13 +291,13 @@ pub(crate) fn own_choice(command: &[OsString]) -> Option<&'static str> {
     })
 }
 
-/// Whether the client takes this id: it takes only UUIDs.
+/// Returns true if Claude Code accepts this id: it accepts only UUIDs.
 pub(crate) fn is_acceptable(id: &SessionId) -> bool {
     uuid::Uuid::try_parse(id.as_str()).is_ok() && id.as_str().len() == 36
 }
 
-/// The command with the id given to it. The client refuses `--session-id` for an id that was ever used, and `--resume`
-/// for one that never was; a transcript is what it goes by.
+/// Returns the command with the id added. Claude Code refuses `--session-id` for an id that was
+/// ever used, and `--resume` for one that never was. It decides this by the transcript.
 pub(crate) fn with_id(command: &[OsString], id: &SessionId, is_used: bool) -> Vec<OsString> {
     let option = if is_used { "--resume" } else { "--session-id" };
     let mut with_id: Vec<OsString> = command.iter().take(1).cloned().collect();

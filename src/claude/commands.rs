@@ -1,9 +1,10 @@
-//! How a hook's command is written so that Claude Code, of whatever version, runs what was meant.
+//! Writes a hook's command so that every version of Claude Code runs the intended executable.
 
-/// How the executable at `path` is written as a command, and whether `"args": []` goes with it.
+/// Returns the command for the executable at `path`, and whether `"args": []` goes with it.
 ///
-/// With `args` a client that knows them spawns the path as it is, and one that does not (up to 2.1.132 at least) runs
-/// `sh -c path`: for a path of plain characters that is the same. Any other is quoted for the shell, without `args`.
+/// With `args`, a version that knows them spawns the path as it is. A version that does not (up to
+/// 2.1.132 at least) runs `sh -c path`, which is the same for a path of plain characters. Any other
+/// path is quoted for the shell, without `args`.
 pub fn command_for(path: &str) -> (String, bool) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !path.is_empty() && path.bytes().all(plain) {
@@ -13,7 +14,7 @@ pub fn command_for(path: &str) -> (String, bool) {
     }
 }
 
-/// The path that [`command_for`] made `command` of; `None` if it made no such command.
+/// Returns the path that [`command_for`] turned into `command`, or `None` for any other command.
 pub fn executable_of(command: &str) -> Option<String> {
     let quoted = command
         .strip_prefix('\'')
@@ -22,11 +23,11 @@ pub fn executable_of(command: &str) -> Option<String> {
     (command_for(&path).0 == command).then_some(path)
 }
 
-/// A single quote within single quotes: out of them, one escaped, and in again.
+/// A single quote within single quotes: closes them, adds an escaped quote, and opens them again.
 const QUOTE: &str = r"'\''";
 
-/// Quotes a word of a command that is run without a shell, so that a shell reads it back. The client itself puts in where the
-/// project is.
+/// Quotes a word of a command that runs without a shell, so that a shell would read it back. Claude
+/// Code itself substitutes the project directory.
 pub fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

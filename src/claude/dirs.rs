@@ -1,4 +1,4 @@
-//! Claude Code's own directories.
+//! Finds Claude Code's own directories.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ pub fn claude_dir(env: &Environment) -> Option<PathBuf> {
         .or_else(|| Some(home()?.join(".claude")))
 }
 
-/// Returns where Claude Code keeps transcripts: one folder for each directory that it was started in.
+/// Returns the directory of Claude Code's transcripts. It has one folder for each directory that
+/// Claude Code was started in.
 pub fn projects_dir(env: &Environment) -> Option<PathBuf> {
     Some(claude_dir(env)?.join("projects"))
 }

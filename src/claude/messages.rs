@@ -1,12 +1,13 @@
-//! What Claude Code's own messages mean: how a call failed or was refused, and which prompts no person wrote. Hooks and
-//! transcripts have the same texts.
+//! Interprets Claude Code's own messages: how a call failed or was refused, and which prompts no
+//! person wrote. Hooks and transcripts contain the same texts.
 
 use std::borrow::Cow;
 
 use crate::model::event::Outcome;
 use crate::model::redact::redact;
 
-/// What kind of failure it was. The text itself is the tool's output and stays out of the journal.
+/// Returns the class of a failure. The text itself is the tool's output and stays out of the
+/// journal.
 pub fn error_class(error: &str) -> String {
     let first = error.lines().next().unwrap_or_default();
     let status = first
@@ -19,10 +20,10 @@ pub fn error_class(error: &str) -> String {
     }
 }
 
-/// What the text of a failed result, or of one in a batch, says of the call. The client marks calls that never ran; for a
-/// refusal it has had other words in each version.
+/// Returns the outcome that the text of a failed result, or of a result in a batch, reports. Claude
+/// Code marks calls that never ran. It words a refusal differently in each version.
 pub fn outcome_in(text: &str) -> Option<Outcome> {
-    /// How a refusal begins. What was refused may follow, over several lines.
+    /// How a refusal begins. The refused command may follow, over several lines.
     const BEGINNINGS: [&str; 11] = [
         "The user doesn't want to proceed with this tool use",
         "The user doesn't want to take this action right now",
@@ -36,7 +37,7 @@ pub fn outcome_in(text: &str) -> Option<Outcome> {
         "Execution stopped by PreToolUse hook",
         "Auto mode ",
     ];
-    /// What the first line of a refusal says, or of nothing else that a tool's error is.
+    /// Phrases in the first line of a refusal that no other error of a tool contains.
     const WORDS: [&str; 12] = [
         "has been denied",
         "needs approval",
@@ -60,13 +61,15 @@ pub fn outcome_in(text: &str) -> Option<Outcome> {
     (begins || says()).then_some(Outcome::Denied)
 }
 
-/// What the client's own word for a call that it did not let through says, whatever the text is: its `toolDenialKind`. One
-/// that was broken off or left out was not refused.
+/// Returns the outcome for a `toolDenialKind`, Claude Code's word for a call that it did not let
+/// through. The text of the result does not matter. A call that was interrupted or cancelled was
+/// not refused.
 pub fn denial(kind: &str) -> Option<Outcome> {
     (!matches!(kind, "interrupted" | "cancelled")).then_some(Outcome::Denied)
 }
 
-/// Whether the client asks this of a subagent that it runs for itself, where no call of the model's asks it.
+/// Returns true if Claude Code sends this prompt to a subagent that it runs for its own purposes.
+/// No call of the model starts such a subagent.
 pub fn is_clients_own_prompt(prompt: &str) -> bool {
     prompt == "Warmup"
         || prompt.starts_with("[SUGGESTION MODE: ")
@@ -74,18 +77,19 @@ pub fn is_clients_own_prompt(prompt: &str) -> bool {
             .starts_with("Your task is to create a detailed summary of the conversation so far")
 }
 
-/// Whether a prompt is not a person's, but the client's word that a background task has ended.
+/// Returns true if Claude Code wrote the prompt to report the end of a background task.
 pub fn is_task_notification(prompt: &str) -> bool {
     prompt.trim_start().starts_with("<task-notification>")
 }
 
-/// The task that a `<task-notification>` is about.
+/// Returns the task that a `<task-notification>` reports.
 pub fn notified_task(prompt: &str) -> Option<String> {
     let id = between(prompt, "<task-id>", "</task-id>")?;
     Some(id.trim().to_owned()).filter(|id| is_word(id))
 }
 
-/// The tasks of which these notices tell the end: not all notices of a task that goes on have a status.
+/// Returns the tasks that these notices report as ended. Some notices of a task that goes on have
+/// no status.
 pub fn ended_tasks(text: &str) -> Vec<String> {
     let mut ended = Vec::new();
     for notice in text.split("<task-notification>").skip(1) {
@@ -102,8 +106,8 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
     Some(rest.split_once(end)?.0)
 }
 
-/// Whether `text` is one short word, such as a name that the client gave to a kind of error, and not a secret that is as
-/// short.
+/// Returns true if `text` is one short word, such as Claude Code's name for a kind of error, and
+/// not a secret of that length.
 pub fn is_word(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     let is_short = !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed);

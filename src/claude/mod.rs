@@ -1,7 +1,7 @@
-//! What is known of Claude Code itself: when it changes, this folder changes. It must not know what this program records, nor
-//! whose process is asking.
+//! Everything known about Claude Code itself: when Claude Code changes, this folder changes. It
+//! must not know what ccsession records, nor which process is asking.
 //!
-//! [`words`] stands alone, below `model`; the rest may know `model` and `store`.
+//! [`words`] stands alone, below `model`; the rest may use `model` and `store`.
 
 pub mod messages;
 pub mod words;

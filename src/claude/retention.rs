@@ -1,9 +1,9 @@
-//! How long the client keeps transcripts, as its own settings say, and whether sessions are archived by themselves then.
-//! The one place that decides it, for whoever archives and whoever tells. Hooks do not ask: they read no settings of the
-//! client's, and what they mark is looked at by the cleanup that they leave behind.
+//! Finds out how long Claude Code keeps transcripts, and decides whether ended sessions are
+//! archived automatically. No other module decides this. Hooks do not ask: they read no settings of
+//! Claude Code, and the cleanup that they start decides about the sessions they mark.
 //!
-//! A client deletes the transcripts of **all** projects by the number that it finds where it is started. So the shortest one
-//! counts, wherever it stands.
+//! Claude Code deletes the transcripts of **all** projects by the number that it finds where it is
+//! started. So the shortest number counts, whichever file has it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,29 +14,30 @@ use crate::model::config::Key;
 use crate::store::config::{Loaded, Source};
 use crate::store::{Environment, Places, State, file, project, shown};
 
-/// For how many days the client keeps transcripts by itself.
+/// The days for which Claude Code keeps transcripts by default.
 pub const USUAL_DAYS: u32 = 30;
 
-/// The client's setting.
+/// The key of the retention period in Claude Code's settings.
 const KEY: &str = "cleanupPeriodDays";
-/// The most bytes of the client's settings that are read.
+/// The largest settings file that is read, in bytes.
 const MAX_SETTINGS: usize = 16 << 20;
 
-/// A number of days that a settings file says.
+/// A number of days, and the settings file that sets it.
 #[derive(Debug, Clone, PartialEq)]
 struct Said {
     path: PathBuf,
     days: f64,
 }
 
-/// For how long the client keeps transcripts.
+/// How long Claude Code keeps transcripts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keeping {
-    /// For how many days, never less than none.
+    /// The number of days, never negative.
     pub days: f64,
-    /// Where that is said, if it is.
+    /// The file that sets the number, if any does.
     said: Option<Said>,
-    /// What the user says, or who manages the machine: for every project, and so on purpose.
+    /// The number that the user or the machine's administrator set. It holds for every project, so
+    /// it is deliberate.
     wish: Option<Said>,
 }
 
@@ -57,8 +58,8 @@ impl fmt::Display for Keeping {
 }
 
 impl Keeping {
-    /// As the settings say that count wherever a client is started: the user's, and those of whoever manages the machine,
-    /// which outweigh all others.
+    /// Reads the settings that count wherever Claude Code is started: the user's, and the managed
+    /// ones, which override all others.
     pub fn of_client(env: &Environment) -> Self {
         let files = files_of(env).into_iter().rev();
         let mut all = files.filter_map(|path| {
@@ -77,7 +78,8 @@ impl Keeping {
         }
     }
 
-    /// As all settings say that are known: besides the user's those of the directory `here`, and of every directory on record.
+    /// Reads all known settings: the user's, those of the directory `here`, and those of every
+    /// recorded directory.
     pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&State>) -> Self {
         let mut keeping = Self::of_client(env);
         let is_managed = |said: &Said| said.path.starts_with(settings::MANAGED_DIR);
@@ -99,15 +101,17 @@ impl Keeping {
         keeping
     }
 
-    /// The file that says so, if it is not the user's own: another project's, or that of whoever manages the machine.
+    /// Returns the project's file that sets the number, or `None` if the user's or the managed
+    /// settings set it.
     pub fn elsewhere(&self) -> Option<&Path> {
         let said = self.said.as_ref()?;
         (self.wish.as_ref() != Some(said)).then_some(&said.path)
     }
 }
 
-/// The number of days in the settings file at `path`, if it is one that is heeded. A number below zero, and what is no
-/// number, is as good as nothing. Zero is not: of the clients there are, some refuse it and others keep no transcript then.
+/// Returns the number of days in the settings file at `path`. A negative number or any other value
+/// counts as absent. Zero counts: some versions of Claude Code refuse it, and others keep no
+/// transcript at all.
 pub(crate) fn said(path: &Path) -> Option<f64> {
     let content = file::read_any(path, MAX_SETTINGS).ok()??;
     days_in(&content.bytes)
@@ -117,10 +121,10 @@ fn days_in(bytes: &[u8]) -> Option<f64> {
     settings::number(bytes, KEY).filter(|days| *days >= 0.0 && days.is_finite())
 }
 
-/// Where the clients of all sessions on record were started.
+/// Returns the directories in which Claude Code was started for the recorded sessions.
 fn starts_on_record(state: &State) -> BTreeSet<PathBuf> {
     let mut starts = BTreeSet::new();
-    // What cannot be listed or read is said by whoever shows it.
+    // The command that shows these sessions reports the ones that cannot be listed or read.
     for id in state.session_ids().into_iter().flatten() {
         let Ok(Some(record)) = state.session(&id).record() else {
             continue;
@@ -131,15 +135,16 @@ fn starts_on_record(state: &State) -> BTreeSet<PathBuf> {
     starts
 }
 
-/// Where a client is started that is asked about here: where the calling one was, else in the working directory.
+/// Returns the start directory to ask about: that of the calling Claude Code, or else the working
+/// directory.
 pub fn here(env: &Environment) -> Option<PathBuf> {
     let start = env.claude_project_dir.clone();
     start.or_else(|| project::current_dir().ok())
 }
 
-/// The settings, settled whether ended sessions are archived automatically. Whoever told the client to keep transcripts for less
-/// than it would wants no archives of them, unless `archive.auto` is set. What one project's settings say of it is no wish
-/// for the others, whose transcripts go with it.
+/// Resolves `archive.auto`. A user who told Claude Code to keep transcripts for less than its
+/// default wants no archives of them, unless `archive.auto` is set. The settings of one project do
+/// not decide this, although they delete the transcripts of all others too.
 pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
     if let Some(wish) = &keeping.wish
         && wish.days < f64::from(USUAL_DAYS)
@@ -149,7 +154,8 @@ pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
     loaded
 }
 
-/// Why nothing is archived automatically, where it is the client's settings that say so, and what helps.
+/// Explains why nothing is archived automatically, if Claude Code's settings are the reason, and
+/// returns the remedy with it.
 pub fn objection(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Option<(String, String)> {
     let Source::Client(path) = loaded.source(Key::ArchiveAuto) else {
         return None;

@@ -1,7 +1,8 @@
-//! Claude Code's settings as Claude Code reads them: which files it reads where it is started, which of them it ignores, and
-//! what the rest comes to for hooks. Reading is apart from editing: what may be changed is the question of `setup::edit`.
+//! Reads Claude Code's settings as Claude Code does: which files it reads for a start directory,
+//! which of them it ignores, and which hooks the rest enables. Editing is separate: `setup::edit`
+//! knows what may be changed.
 //!
-//! [`Document::read`] and all below it are pure; [`Reading::of`] looks at the files.
+//! [`Document::read`] and everything below it is pure; [`Reading::of`] reads the files.
 
 mod hooks;
 mod json;
@@ -21,26 +22,26 @@ use super::versions::Version;
 use crate::model::text::one_line;
 use crate::store::{Environment, file, shown};
 
-/// The most bytes of a settings file that the client reads.
+/// The largest settings file that Claude Code reads, in bytes.
 const MAX_BYTES: usize = 2 << 20;
 /// How much of a key or a path a message shows, in characters.
 const SHOWN: usize = 80;
 
-/// Who wrote a settings file. A later one's word counts more.
+/// The origin of a settings file. A later one takes precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// `~/.claude/settings.json`.
     User,
-    /// `.claude/settings.json` where the client is started.
+    /// `.claude/settings.json` in the start directory.
     Project,
-    /// `.claude/settings.local.json` of the repository, or where the client is started.
+    /// `.claude/settings.local.json` of the repository, or in the start directory.
     Local,
     /// The managed settings of the machine, and their drop-ins.
     Managed,
 }
 
 impl Source {
-    /// The source's name, as people say it.
+    /// Returns the source's name for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -51,18 +52,18 @@ impl Source {
     }
 }
 
-/// How a client judges what is wrong in a settings file.
+/// How a version of Claude Code treats an error in a settings file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// As those do that were tested up to 2.1.197: one hook that is wrong costs the whole file, and what is wrong in managed
-    /// settings costs nobody anything.
+    /// The behaviour of the versions tested up to 2.1.197: one wrong hook invalidates the whole
+    /// file, and an error in managed settings has no effect.
     Old,
-    /// As those do that were tested from 2.1.329 on.
+    /// The behaviour of the versions tested from 2.1.329 on.
     New,
 }
 
 impl Manner {
-    /// The manner of a client of this version, where it is known.
+    /// Returns the behaviour of this version. An unknown version counts as new.
     pub fn of(version: Option<Version>) -> Self {
         match version {
             Some(version) if version <= LAST_OLD => Self::Old,
@@ -71,23 +72,23 @@ impl Manner {
     }
 }
 
-/// The newest client that was seen to judge in the old manner.
+/// The newest version that was seen to behave in the old way.
 const LAST_OLD: Version = Version(2, 1, 197);
 
-/// Why the client ignores a settings file as a whole.
+/// Why Claude Code ignores a settings file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
     /// It is not JSON.
     NotJson,
-    /// It is JSON, but no object.
+    /// It is JSON, but not an object.
     NotAnObject,
-    /// It has more bytes than the client reads.
+    /// It has more bytes than Claude Code reads.
     TooLarge,
-    /// One value is not what it should be.
+    /// One value does not have the required shape.
     Value {
-        /// The path to it, such as `permissions.allow`.
+        /// The path to the value, such as `permissions.allow`.
         path: String,
-        /// What is wrong with it: `is not a list`.
+        /// The error: `is not a list`.
         why: String,
     },
     /// It cannot be read.
@@ -108,7 +109,7 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// A settings file that the client heeds.
+/// A settings file that Claude Code obeys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     json: Json,
@@ -116,10 +117,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a file's bytes as the client does.
+    /// Reads a file's bytes as Claude Code does.
     ///
     /// # Errors
-    /// Why the client ignores the whole file.
+    /// The reason why Claude Code ignores the whole file.
     pub fn read(bytes: &[u8], source: Source, manner: Manner) -> Result<Self, Ignored> {
         if bytes.len() > MAX_BYTES {
             return Err(Ignored::TooLarge);
@@ -135,7 +136,7 @@ impl Document {
         let members = json.members().ok_or(Ignored::NotAnObject)?;
         let ignored = |(path, why)| Ignored::Value { path, why };
         let commands = match (source, hooks::commands(&json, manner)) {
-            // Of a managed document only the hooks are left out.
+            // In a managed document, an error in the hooks drops only the hooks.
             (Source::Managed, commands) => commands.unwrap_or_default(),
             (_, commands) => {
                 let commands = commands.map_err(ignored)?;
@@ -148,12 +149,12 @@ impl Document {
         Ok(Self { json, commands })
     }
 
-    /// The commands that the client runs for this file, in its order.
+    /// Returns the commands that Claude Code runs for this file, in the order of the file.
     pub fn commands(&self) -> &[Command] {
         &self.commands
     }
 
-    /// The names of the plugins that are switched on.
+    /// Returns the names of the enabled plugins.
     pub fn plugins(&self) -> impl Iterator<Item = &str> {
         let plugins = self.json.get("enabledPlugins").and_then(Json::members);
         let plugins = plugins.unwrap_or_default().iter();
@@ -169,7 +170,7 @@ impl Document {
     }
 }
 
-/// The text of a file: UTF-8 or, with its byte order mark, UTF-16. What is neither is replaced.
+/// Decodes a file: UTF-8 or, with its byte order mark, UTF-16. Invalid bytes are replaced.
 fn decoded(bytes: &[u8]) -> String {
     match bytes {
         [0xff, 0xfe, rest @ ..] => {
@@ -184,8 +185,9 @@ fn decoded(bytes: &[u8]) -> String {
     }
 }
 
-/// The number that `key` holds at the top of a settings file, wherever that is JSON. Whether the client ignores the file for
-/// another value is not asked: other versions of it may not.
+/// Returns the number that `key` holds at the top of a settings file, if the file is JSON. An error
+/// elsewhere in the file does not matter: other versions of Claude Code may not ignore the file for
+/// it.
 pub fn number(bytes: &[u8], key: &str) -> Option<f64> {
     match Json::parse(&decoded(bytes))?.get(key)? {
         Json::Number(number) => Some(*number),
@@ -193,25 +195,25 @@ pub fn number(bytes: &[u8], key: &str) -> Option<f64> {
     }
 }
 
-/// A settings file where the client looks for one.
+/// A settings file that exists at one of Claude Code's paths.
 #[derive(Debug)]
 pub struct Read {
-    /// Whose word it is.
+    /// The origin of the file.
     pub source: Source,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What it says, or why the client ignores it.
+    /// The settings, or the reason why Claude Code ignores the file.
     pub content: Result<Document, Ignored>,
 }
 
-/// Why the client runs no hooks of the user's, of the project or local ones.
+/// Why Claude Code does not run hooks of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disarmed {
-    /// `disableAllHooks`, in this file.
+    /// `disableAllHooks` is set in this file.
     Disabled(PathBuf),
-    /// Managed settings, in this file, allow only hooks of their own, by this key.
+    /// The managed settings in this file allow only hooks of their own, by this key.
     ManagedOnly(PathBuf, &'static str),
-    /// Managed settings that are no JSON object: the client does not start.
+    /// The managed settings in this file are not a JSON object, so Claude Code does not start.
     NoStart(PathBuf),
 }
 
@@ -237,21 +239,21 @@ impl fmt::Display for Disarmed {
     }
 }
 
-/// All settings files that a client reads which is started in one directory.
+/// All settings files that Claude Code reads when it is started in one directory.
 #[derive(Debug)]
 pub struct Reading {
-    /// The files that are there, in the order of their weight, the least first.
+    /// The files that exist, in the order of precedence, the lowest first.
     pub files: Vec<Read>,
     manner: Manner,
 }
 
 impl Reading {
-    /// Reads the files of a client of this version that is started in `start`.
+    /// Reads the files that this version of Claude Code reads when it is started in `start`.
     pub fn of(env: &Environment, start: &Path, version: Option<Version>) -> Self {
         let manner = Manner::of(version);
         let mut files: Vec<Read> = Vec::new();
         for (source, path) in Places::of(env, start).files() {
-            // In the home directory the user's settings are the project's, too.
+            // In the home directory, the user's settings are also the project's.
             if files.iter().any(|read| read.path == path) {
                 continue;
             }
@@ -266,19 +268,19 @@ impl Reading {
         Self { files, manner }
     }
 
-    /// The files that the client heeds.
+    /// Returns the files that Claude Code obeys.
     pub fn heeded(&self) -> impl Iterator<Item = (&Read, &Document)> {
         let files = self.files.iter();
         files.filter_map(|read| Some((read, read.content.as_ref().ok()?)))
     }
 
-    /// The files that the client ignores as a whole.
+    /// Returns the files that Claude Code ignores as a whole.
     pub fn ignored(&self) -> impl Iterator<Item = (&Read, &Ignored)> {
         let files = self.files.iter();
         files.filter_map(|read| Some((read, read.content.as_ref().err()?)))
     }
 
-    /// Why hooks of `source` do not run; nothing where they do.
+    /// Returns why hooks of `source` do not run, or `None` if they do.
     pub fn disarmed(&self, source: Source) -> Option<Disarmed> {
         let is_managed = |read: &&Read| read.source == Source::Managed;
         let broken = self.files.iter().filter(is_managed).find(|read| {
@@ -319,7 +321,7 @@ impl Reading {
     }
 }
 
-/// What is in a settings file; nothing where there is none.
+/// Reads a settings file. Returns `None` if there is none.
 fn content(path: &Path, source: Source, manner: Manner) -> Option<Result<Document, Ignored>> {
     match file::read_any(path, MAX_BYTES + 1) {
         Ok(None) => None,
@@ -344,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Why hooks of the user's and managed hooks do not run.
+    /// Returns why the user's hooks and the managed hooks do not run.
     fn disarmed(files: &[(Source, &str)]) -> [Option<Disarmed>; 2] {
         let files = files.iter().map(|(source, text)| read(*source, text));
         let reading = Reading {
@@ -380,7 +382,7 @@ mod tests {
                 [by(Source::Managed), by(Source::Managed)],
             ),
             (vec![(Source::Local, on)], [by(Source::Local), None]),
-            // A file that is ignored says nothing.
+            // An ignored file has no effect.
             (
                 vec![(Source::User, r#"{"disableAllHooks": true, "model": 4}"#)],
                 [None, None],
@@ -414,7 +416,7 @@ mod tests {
             let expected = Disarmed::ManagedOnly("/managed".into(), key);
             assert_eq!(disarmed(&[(Source::Managed, text)]), [Some(expected), None]);
         }
-        // In other files the key says nothing.
+        // In other files the key has no effect.
         let text = r#"{"allowManagedHooksOnly": true}"#;
         assert_eq!(disarmed(&[(Source::User, text)]), [None, None]);
         let no_start = Some(Disarmed::NoStart("/managed".into()));

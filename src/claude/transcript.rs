@@ -1,4 +1,5 @@
-//! The client's own transcript of a session: where it is, and of which files it is made.
+//! Finds the transcripts that Claude Code keeps of a session, and the other files that belong to
+//! it.
 
 pub mod line;
 pub mod records;
@@ -20,19 +21,21 @@ use line::Line;
 use super::dirs::projects_dir;
 use super::words::StartSource;
 
-/// How deep below a session's folder its files are looked for.
+/// How deep below a session's folder its files are looked for, in folders.
 const MAX_DEPTH: usize = 4;
-/// The most bytes that are read of what the client noted of a subagent.
+/// The most bytes that are read of Claude Code's notes on a subagent.
 pub const MAX_META: usize = 1 << 16;
-/// The largest transcript that is believed to be one on the word of a payload.
+/// The largest file that is accepted as a transcript if only a payload names it, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
-/// How many lines at its beginning tell whose transcript a file is.
+/// The number of first lines that are searched for the session of a transcript.
 const OPENING: usize = 20;
-/// The longest journal of which it is asked whether a client wrote to it: launchers alone write little.
+/// The longest journal that is searched for events of Claude Code, in bytes. Launchers alone write
+/// little.
 const SHORT: u64 = 1 << 20;
 
-/// The transcript of a session, if there is one: where its record says or, since a client that moves into a worktree
-/// takes it along, its last event; else by its name in any of the client's project folders.
+/// Returns the transcript of a session, if there is one. It tries the path in the record, and then
+/// that of the last event, since a Claude Code that moves into a worktree takes its transcript
+/// along. Otherwise it looks for the session's name in all of Claude Code's project folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
     let record = dir.record().ok().flatten();
     let named = record.map(|record| named(env, dir, &record));
@@ -44,8 +47,8 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
     })
 }
 
-/// All transcripts by the sessions that they are named after, wherever the client put them: one walk, for whoever looks for
-/// many.
+/// Returns all transcripts by the sessions that they are named after, in any project folder. It
+/// walks the folders once, for callers that look for many sessions.
 pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
     let of = |path: &Path| {
         let id = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
@@ -60,27 +63,28 @@ pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
     all
 }
 
-/// The client's project folders.
+/// Returns Claude Code's project folders.
 pub fn folders(env: &Environment) -> impl Iterator<Item = PathBuf> {
     projects_dir(env).into_iter().flat_map(files)
 }
 
-/// What is in a folder, if it can be listed.
+/// Returns the paths in a folder, or none if it cannot be listed.
 fn files(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
     let names = file::names(&folder).into_iter().flatten();
     names.map(move |name| folder.join(name))
 }
 
-/// A search for the transcripts of several sessions, in which none is opened twice.
+/// A search for the transcripts of several sessions that opens no file twice.
 #[derive(Debug)]
 pub struct Search<'a> {
     env: &'a Environment,
-    /// The sessions' own transcripts by the session that their first lines name, once one had to be looked for so.
+    /// The sessions' own transcripts by the session in their first lines. Filled when a session is
+    /// first searched by its lines.
     by_lines: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
 }
 
 impl<'a> Search<'a> {
-    /// A search where the client of this environment keeps its transcripts.
+    /// Creates a search in the transcripts of this environment's Claude Code.
     pub fn new(env: &'a Environment) -> Self {
         Self {
             env,
@@ -88,9 +92,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All files of a session: its transcripts where its record and its events say, and those of its name in any project
-    /// folder, else those whose own lines name the session as theirs, whatever they are called; a mention of the id proves
-    /// nothing. Where its transcript is `given`, only what lies beside that.
+    /// Returns all files of a session. It takes the transcripts that the record and the events
+    /// name, and those of the session's name in any project folder. If there are none, it takes
+    /// those whose own lines name the session as theirs, whatever their file name; a mention of the
+    /// id proves nothing. If `given` names the transcript, only files beside that one count.
     pub fn files(&self, dir: &SessionDir, record: &Record, given: Option<&Path>) -> SessionFiles {
         let id = &record.session_id;
         let mut paths = match given {
@@ -113,33 +118,36 @@ impl<'a> Search<'a> {
     }
 }
 
-/// A file of the client's that belongs to a session.
+/// A file of Claude Code that belongs to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientFile {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Where it is from the client's folder of all projects on.
+    /// The path relative to Claude Code's folder of all projects.
     pub place: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was last written.
+    /// The time of the last write.
     pub modified: Timestamp,
 }
 
-/// All files that the client keeps of one session.
+/// All files that Claude Code keeps of one session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionFiles {
-    /// The session's own transcripts, the largest first; several where it has gone on in another folder, or was copied.
+    /// The session's own transcripts, the largest first. There are several if the session went on
+    /// in another folder, or was copied.
     pub mains: Vec<ClientFile>,
-    /// Its subagents' transcripts, in the order of their names.
+    /// The transcripts of its subagents, sorted by name.
     pub agents: Vec<(AgentFile, ClientFile)>,
-    /// What else is in the session's folder: outputs of tools that were too long for a transcript, notes.
+    /// The other files in the session's folder: notes, and outputs of tools that were too long for
+    /// a transcript.
     pub others: Vec<ClientFile>,
 }
 
 impl SessionFiles {
-    /// The files of a session whose transcripts may be at `paths`, and some of whose subagents may lie in the folders
-    /// `beside`, as older clients put them.
+    /// Collects the files of a session whose transcripts may be at `paths`. Transcripts of its
+    /// subagents may also lie in the folders `beside`, where older versions of Claude Code put
+    /// them.
     pub fn of(id: &SessionId, paths: Vec<PathBuf>, beside: &[PathBuf]) -> Self {
         let mut files = Self::default();
         let (mut seen, mut folders) = (BTreeSet::new(), Vec::new());
@@ -182,7 +190,7 @@ impl SessionFiles {
                 .then(other.modified.cmp(&one.modified));
             by_size.then_with(|| one.path.cmp(&other.path))
         });
-        // Of copies the largest counts.
+        // The largest of several copies counts.
         files.agents.sort_by(|one, other| {
             let name =
                 |agent: &(AgentFile, ClientFile)| agent.0.path.file_name().map(OsStr::to_owned);
@@ -199,13 +207,13 @@ impl SessionFiles {
         files
     }
 
-    /// The session's own transcripts and its subagents'.
+    /// Returns the session's own transcripts and its subagents'.
     pub fn transcripts(&self) -> impl Iterator<Item = &ClientFile> {
         let agents = self.agents.iter().map(|(_, file)| file);
         self.mains.iter().chain(agents)
     }
 
-    /// How many bytes these have together.
+    /// Returns the total size of the transcripts in bytes.
     pub fn bytes(&self) -> u64 {
         self.transcripts().map(|file| file.size).sum()
     }
@@ -237,7 +245,7 @@ impl SessionFiles {
     }
 }
 
-/// A file in a `project` folder of the client's.
+/// Describes a file in a `project` folder of Claude Code.
 fn client_file(path: &Path, project: Option<&Path>, meta: Meta) -> Option<ClientFile> {
     let project = project?;
     let projects = project.parent().unwrap_or(project);
@@ -253,7 +261,7 @@ fn client_file(path: &Path, project: Option<&Path>, meta: Meta) -> Option<Client
     })
 }
 
-/// All sessions' own transcripts, by the session that the first lines of each name.
+/// Returns all sessions' own transcripts, by the session in the first lines of each.
 fn by_lines(env: &Environment) -> BTreeMap<String, Vec<PathBuf>> {
     let is_main = |path: &PathBuf| {
         path.extension().is_some_and(|ending| ending == "jsonl")
@@ -268,7 +276,8 @@ fn by_lines(env: &Environment) -> BTreeMap<String, Vec<PathBuf>> {
     found
 }
 
-/// Whether a client may have had the session: not where a launcher or a clock-in began it and nothing else was heard of it.
+/// Returns true if Claude Code may have run the session. That is ruled out if a launcher or a
+/// clock-in began it and nothing else was recorded.
 fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     if !matches!(record.source.as_deref(), Some("run" | "clock-in")) {
         return true;
@@ -284,19 +293,19 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     is_heard
 }
 
-/// As [`find`], for whoever has read the journal: where the record says or, since then, the last event that named a
-/// `moved` transcript. Not looked for by its name, which is a long search if it is done for many sessions.
+/// Returns what [`find`] does, for a caller that has read the journal and passes the last `moved`
+/// transcript that an event named. It does not search by name, which takes long for many sessions.
 pub fn find_named(env: &Environment, record: &Record, moved: Option<&str>) -> Option<PathBuf> {
     let mut paths = believed(env, record, moved.into_iter());
     paths.find(|path| is_there(path))
 }
 
-/// Whether a file is at `path`.
+/// Returns true if a file is at `path`.
 pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
-/// Where the record and the events say that the transcript is, or was: what was said last comes first.
+/// Returns the paths at which the record and the events place the transcript, the latest first.
 fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
     let mut said: Vec<String> = Vec::new();
     if let Ok(lines) = dir.journal().lines() {
@@ -313,11 +322,13 @@ fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
     paths
 }
 
-/// The places that the record and `moved`, what events have said since, name for the session's transcript, in this order. What
-/// a payload says is believed only where a client puts transcripts; where an import found one, somebody gave it.
+/// Returns the paths that the record and `moved`, the later events, name for the session's
+/// transcript, in this order. A path from a payload is accepted only if Claude Code puts
+/// transcripts there. A path from an import is accepted as it is, since the user gave it.
 ///
 /// # Security
-/// A payload may name any file of the user's, and what is believed here is read, archived and shown.
+/// A payload may name any file of the user's, and what is accepted here is read, archived and
+/// shown.
 pub fn believed<'a>(
     env: &'a Environment,
     record: &'a Record,
@@ -332,9 +343,10 @@ pub fn believed<'a>(
     recorded.into_iter().chain(moved)
 }
 
-/// Returns whether a client may have put a transcript of the session at `path`: in a folder of `projects/` of its own
-/// directory, which is known or, where the client had another one, ours. It is called after the session, or its lines name it. Where
-/// nothing is there, its name and place decide.
+/// Returns true if Claude Code may have put a transcript of the session at `path`. The path must be
+/// in a folder of `projects/`, in the known directory of Claude Code or in another directory of
+/// this user. The file must be named after the session, or its lines must name it. If the file does
+/// not exist, its name and place decide.
 fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
     let is_plain = path.is_absolute()
         && path
@@ -351,7 +363,7 @@ fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
     if !is_known && ![projects, folder].into_iter().all(is_own_dir) {
         return false;
     }
-    // A folder may be a link of ours to where there is more room.
+    // A folder may be a link of the user's to a larger disk.
     if matches!(file::look(folder), Ok(Some(found)) if found.owner != file::me()) {
         return false;
     }
@@ -373,18 +385,20 @@ fn is_own_dir(path: &Path) -> bool {
     found.is_none_or(|found| found.is_dir() && found.owner == file::me())
 }
 
-/// The time before which lines are no message of this session's: a fork's transcript begins with copies of another's,
-/// with their times. Nothing where all lines are its own, as after a resume.
+/// Returns the time before which lines are not this session's own messages. A fork's transcript
+/// begins with copies of another session's messages, with their times. Returns `None` if all lines
+/// are its own, as after a resume.
 ///
 /// # Errors
-/// Where the journal cannot be opened.
+/// The journal cannot be opened.
 pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
     let is_word = |word: &str| StartSource::of(word) == StartSource::Fork;
     let is_fork = match record.source.as_deref() {
         Some(word) if is_word(word) => true,
-        // What an import began with was the session's own, unless it saw whose else; it may have seen a part only.
+        // The first lines of an import are the session's own, unless it found the session that they
+        // come from. It may have seen only a part.
         Some(TRANSCRIPT) => record.previous.is_some(),
-        // A launcher's record was made before the client said how it starts.
+        // A launcher writes its record before Claude Code reports how it starts.
         Some("run") => dir
             .journal()
             .events()?
@@ -395,17 +409,18 @@ pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>>
     Ok(is_fork.then_some(record.started_at))
 }
 
-/// A subagent's transcript.
+/// A transcript of a subagent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AgentFile {
-    /// Its file.
+    /// The path of the transcript.
     pub path: PathBuf,
-    /// The subagent, as the file is named after it.
+    /// The id of the subagent, from the file's name.
     pub agent_id: String,
 }
 
 impl AgentFile {
-    /// The file at `path`, if it is named as subagents' transcripts are: `agent-{id}.jsonl`.
+    /// Returns the file at `path` if it has the name of a subagent's transcript:
+    /// `agent-{id}.jsonl`.
     pub fn at(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let agent_id = name.strip_prefix("agent-")?.strip_suffix(".jsonl")?;
@@ -413,14 +428,15 @@ impl AgentFile {
         Some(Self { path, agent_id })
     }
 
-    /// Where the client notes what the subagent is: its type and model, and the call that started it.
+    /// Returns the path of Claude Code's notes on the subagent: its type and model, and the call
+    /// that started it.
     pub fn meta(&self) -> PathBuf {
         self.path.with_extension("meta.json")
     }
 }
 
-/// The transcripts of the subagents of the session whose own is at `main`: in `{main without .jsonl}/subagents`, as the
-/// client puts them now. In the order of their names.
+/// Returns the subagents' transcripts of the session whose own transcript is at `main`, sorted by
+/// name. They are in `{main without .jsonl}/subagents`, where Claude Code puts them now.
 pub fn agents_below(main: &Path) -> Vec<AgentFile> {
     let mut found = Vec::new();
     collect(
@@ -445,8 +461,8 @@ fn collect(dir: &Path, depth: usize, found: &mut Vec<AgentFile>) {
     }
 }
 
-/// The transcripts of subagents that lie beside the sessions' own in `folder`, as older clients put them, by the session
-/// that they name.
+/// Returns the subagents' transcripts that lie beside the sessions' own in `folder`, by the session
+/// that they name. Older versions of Claude Code put them there.
 pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
     let mut by_session: BTreeMap<String, Vec<AgentFile>> = BTreeMap::new();
     let names = file::names(folder).into_iter().flatten();
@@ -460,12 +476,13 @@ pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
     by_session
 }
 
-/// The session that the first lines of the transcript at `path` name.
+/// Returns the session that the first lines of the transcript at `path` name.
 fn session_in(path: &Path) -> Option<String> {
     first(path, OPENING, |line| line.session_id.owned())
 }
 
-/// What the first of the transcript's records says that says something, among those of its first lines.
+/// Returns the first value that `said` finds in the transcript's records, among its first `lines`
+/// lines.
 pub fn first<T>(
     path: &Path,
     lines: usize,

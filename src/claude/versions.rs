@@ -1,29 +1,30 @@
-//! Versions of Claude Code, and which hook events each of them knows.
+//! Versions of Claude Code, and the hook events that each of them knows.
 //!
-//! Pure: the caller brings the output of `claude --version`.
+//! Pure: the caller passes the output of `claude --version`.
 
 /// A version of Claude Code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
 
 impl Version {
-    /// Reads what `claude --version` prints, such as `2.1.329 (Claude Code)`.
+    /// Parses the output of `claude --version`, such as `2.1.329 (Claude Code)`.
     ///
-    /// Anything but three plain numbers is `None`: a preview knows less than the release it is named after.
+    /// Returns `None` for anything but three plain numbers: a preview knows less than the release
+    /// it is named after.
     pub fn parse(output: &str) -> Option<Self> {
         let mut numbers = output.split_whitespace().next()?.split('.').map(number);
         let version = Self(numbers.next()??, numbers.next()??, numbers.next()??);
         numbers.next().is_none().then_some(version)
     }
 
-    /// Finds the version in what a client, or a wrapper around it, prints: before ` (Claude Code)` in any line, else at the
-    /// very beginning.
+    /// Finds the version in the output of Claude Code, or of a wrapper around it. It stands before
+    /// ` (Claude Code)` in any line, or else at the very beginning.
     pub fn find(output: &str) -> Option<Self> {
         let named = output.lines().find_map(Self::named);
         named.or_else(|| Self::parse(output.lines().next()?))
     }
 
-    /// Whether a client says its version in this line.
+    /// Returns true if this line names a version of Claude Code.
     pub fn is_named(line: &str) -> bool {
         Self::named(line).is_some()
     }
@@ -34,10 +35,10 @@ impl Version {
     }
 }
 
-/// What stands after its version where a client says it.
+/// The text after the version in Claude Code's output.
 const NAMED: &str = " (Claude Code)";
 
-/// Digits only: `str::parse` would take a sign too.
+/// Parses digits only: `str::parse` would accept a sign, too.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits { text.parse().ok() } else { None }
@@ -49,7 +50,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// An event and the executable that serves it.
+/// An event and the executable that handles it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registration {
     /// Claude Code's name of the event.
@@ -58,7 +59,7 @@ pub struct Registration {
     pub executable: &'static str,
 }
 
-/// The executable that serves an event; nothing for one that is never registered.
+/// Returns the executable that handles an event, or `None` if the event is never registered.
 pub fn executable_for(event: &str) -> Option<&'static str> {
     let mut known = KNOWN_SINCE.iter();
     known
@@ -74,20 +75,22 @@ const PRE_TOOL_USE: &str = "pre-tool-use";
 const POST_TOOL_USE: &str = "post-tool-use";
 const SESSION_EVENT: &str = "session-event";
 
-/// The oldest client that was tested. It knows nine events, and so does every client after it.
+/// The oldest version that was tested. It knows nine events, and so does every version after it.
 pub const OLDEST_TESTED: Version = Version(1, 0, 128);
 
-/// Every event that is registered, with the oldest *tested* client that knows it.
+/// Every event that is registered, with the oldest *tested* version that knows it.
 ///
-/// Clients up to 2.1.80 at least ignore their **whole** settings file, permissions included, for one name they do not
-/// know, so no row may be earlier than the truth. From 2.1.110 on an unknown name is skipped with a warning: there a
-/// row only keeps the warning away. Tested were 1.0.128, 2.0.77, 2.1.50, .80, .110, .131, .132, .160, .197, .280 and
-/// .329; an event's true first version, from the client's changelog, is noted where it is another one. The number of
-/// events in each tested client's own list (9, 12, 18, 23, 27, 29, 29, 30, 30, 33) agrees with the changelog.
+/// Versions up to 2.1.80 at least ignore their **whole** settings file, permissions included, for
+/// one unknown name. So no row may be too early. From 2.1.110 on, an unknown name is skipped with a
+/// warning: there a row only avoids the warning. The tested versions are 1.0.128, 2.0.77, 2.1.50,
+/// .80, .110, .131, .132, .160, .197, .280 and .329. If the changelog of Claude Code gives another
+/// first version, the row notes it. The number of events in each tested version's own list (9, 12,
+/// 18, 23, 27, 29, 29, 30, 30, 33) agrees with the changelog.
 ///
-/// Missing on purpose: MessageDisplay (one for each streamed chunk) and WorktreeCreate (a hook replaces git's work).
+/// Missing on purpose: MessageDisplay (one for each streamed chunk) and WorktreeCreate (a hook
+/// replaces git's work).
 const KNOWN_SINCE: [(Version, &str, &str); 20] = [
-    // One of the nine every tested client knows.
+    // One of the nine that every tested version knows.
     (OLDEST_TESTED, "SessionStart", SESSION_START),
     // One of the nine; changelog 1.0.85.
     (OLDEST_TESTED, "SessionEnd", SESSION_EVENT),
@@ -101,9 +104,9 @@ const KNOWN_SINCE: [(Version, &str, &str); 20] = [
     (Version(2, 0, 77), "PostToolUseFailure", POST_TOOL_USE),
     // Seen in 2.1.131, not in 2.1.110.
     (Version(2, 1, 131), "PostToolBatch", POST_TOOL_USE),
-    // Changelog 2.0.45; one of the three that 2.0.77 has and 1.0.128 has not.
+    // Changelog 2.0.45; one of the three that 2.0.77 has and 1.0.128 lacks.
     (Version(2, 0, 77), "PermissionRequest", SESSION_EVENT),
-    // Changelog 2.1.89; one of the four that 2.1.110 has and 2.1.80 has not.
+    // Changelog 2.1.89; one of the four that 2.1.110 has and 2.1.80 lacks.
     (Version(2, 1, 110), "PermissionDenied", SESSION_EVENT),
     // One of the nine.
     (OLDEST_TESTED, "Notification", SESSION_EVENT),
@@ -113,26 +116,27 @@ const KNOWN_SINCE: [(Version, &str, &str); 20] = [
     (OLDEST_TESTED, "SubagentStop", SESSION_EVENT),
     // One of the nine.
     (OLDEST_TESTED, "Stop", SESSION_EVENT),
-    // Changelog 2.1.78; one of the five that 2.1.80 has and 2.1.50 has not.
+    // Changelog 2.1.78; one of the five that 2.1.80 has and 2.1.50 lacks.
     (Version(2, 1, 80), "StopFailure", SESSION_EVENT),
     // One of the nine.
     (OLDEST_TESTED, "PreCompact", SESSION_EVENT),
-    // Changelog 2.1.76; one of the five that 2.1.80 has and 2.1.50 has not.
+    // Changelog 2.1.76; one of the five that 2.1.80 has and 2.1.50 lacks.
     (Version(2, 1, 80), "PostCompact", SESSION_EVENT),
     // Seen in 2.1.110, not in 2.1.80; changelog 2.1.83.
     (Version(2, 1, 110), "CwdChanged", SESSION_EVENT),
-    // Changelog 2.1.251; one of the three that 2.1.280 has and 2.1.197 has not.
+    // Changelog 2.1.251; one of the three that 2.1.280 has and 2.1.197 lacks.
     (Version(2, 1, 280), "PostModelSwitch", SESSION_EVENT),
-    // Changelog 2.1.84; one of the four that 2.1.110 has and 2.1.80 has not.
+    // Changelog 2.1.84; one of the four that 2.1.110 has and 2.1.80 lacks.
     (Version(2, 1, 110), "TaskCreated", SESSION_EVENT),
-    // Changelog 2.1.33; one of the six that 2.1.50 has and 2.0.77 has not.
+    // Changelog 2.1.33; one of the six that 2.1.50 has and 2.0.77 lacks.
     (Version(2, 1, 50), "TaskCompleted", SESSION_EVENT),
 ];
 
-/// The events to be registered with a client of this version.
+/// Returns the events to register for a version of Claude Code.
 ///
-/// An unknown version gets the nine that every tested client knows. One older than [`OLDEST_TESTED`] gets none: which
-/// of the nine it knows was not tested, and one too many would cost its user all settings.
+/// An unknown version gets the nine that every tested version knows. A version older than
+/// [`OLDEST_TESTED`] gets none: it was not tested which of the nine it knows, and one too many
+/// would cost its user all settings.
 pub fn events_for(version: Option<Version>) -> Vec<Registration> {
     let version = version.unwrap_or(OLDEST_TESTED);
     let known = KNOWN_SINCE.iter().filter(|(since, _, _)| *since <= version);

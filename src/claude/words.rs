@@ -1,7 +1,7 @@
-//! The words that Claude Code uses in payloads and journals, each parsed in one place. Pure, and below `model`, whose folds ask
-//! for them.
+//! The words that Claude Code uses in payloads and journals, each parsed in one place. Pure, and
+//! below `model`, which uses them.
 
-/// The name that Claude Code gives its process, in its native builds and, on Linux, under Node.
+/// The name of Claude Code's process, in its native builds and, on Linux, under Node.
 pub const PROCESS_NAME: &str = "claude";
 
 /// How a session started: the `source` of a SessionStart.
@@ -9,15 +9,15 @@ pub const PROCESS_NAME: &str = "claude";
 pub enum StartSource {
     /// A new session.
     Startup,
-    /// An earlier session goes on.
+    /// An earlier session continues.
     Resume,
     /// `/clear`: the same process begins a new session.
     Clear,
-    /// The same session goes on with a shorter context.
+    /// The same session continues with a shorter context.
     Compact,
     /// `/branch` or `--fork-session`: a new session that begins with a copy of another.
     Fork,
-    /// Any other word: this program's own, or one of a version that it does not know.
+    /// Any other word: one of ccsession's own, or one of an unknown version.
     Other,
 }
 
@@ -38,11 +38,11 @@ impl StartSource {
 /// Why a session ended: the `reason` of a SessionEnd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
-    /// `/clear`: the process goes on with a new session.
+    /// `/clear`: the process continues with a new session.
     Clear,
-    /// `/resume`: the process goes on with another session.
+    /// `/resume`: the process continues with another session.
     Resume,
-    /// Any other word: the process ends, or is of a version that this program does not know.
+    /// Any other word: the process ends, or its version is unknown.
     Other,
 }
 
@@ -56,14 +56,14 @@ impl EndReason {
         }
     }
 
-    /// Returns whether the process goes on, with another session.
+    /// Returns true if the process continues with another session.
     pub fn is_moving_on(self) -> bool {
         matches!(self, Self::Clear | Self::Resume)
     }
 }
 
-/// Returns whether Claude Code runs this subagent for its own purposes. It names those `a`, a label, a dash and a hexadecimal
-/// number.
+/// Returns true if Claude Code runs this subagent for its own purposes. Claude Code names such an
+/// agent `a`, a label, a dash and a hexadecimal number.
 pub fn is_clients_own_agent(id: &str) -> bool {
     const LABELS: [&str; 16] = [
         "compact",

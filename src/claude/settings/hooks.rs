@@ -1,6 +1,7 @@
-//! The hooks of a settings file as the client takes them: which handlers it runs, and what in them makes it ignore the whole
-//! file. A hook that may keep something from happening must not get lost silently: where one cannot be loaded the client
-//! loads nothing of the file. Of all other events it only leaves out the part that is wrong.
+//! Reads the hooks of a settings file as Claude Code does: which handlers it runs, and which errors
+//! make it ignore the whole file. A hook that can block an action must not get lost silently: if
+//! one cannot be loaded, Claude Code loads nothing from the file. For all other events it leaves
+//! out only the wrong part.
 
 use super::Manner;
 use super::json::Json;
@@ -8,13 +9,13 @@ use super::schema::Shape;
 use super::schema::Shape::{Bool, List, Map, Object, OneOf, SomeText, Text};
 use crate::claude::commands::quoted;
 
-/// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
+/// The key of all hooks in the settings, and of the handlers in a group.
 const HOOKS: &str = "hooks";
 
-/// The events whose hooks may keep something from happening.
+/// The events whose hooks can block an action. Below, a guard is a hook for one of them.
 const GUARDS: [&str; 3] = ["PreToolUse", "PermissionRequest", "PreSkillShellCommand"];
 
-/// Every event that the client knows.
+/// Every event that Claude Code knows.
 const EVENTS: [&str; 34] = [
     "PreToolUse",
     "PostToolUse",
@@ -52,7 +53,7 @@ const EVENTS: [&str; 34] = [
     "PreSkillShellCommand",
 ];
 
-/// Keys under which nothing is looked for that could be a hook in the wrong place.
+/// Keys below which no misplaced hooks are looked for.
 const NO_HOOKS_BELOW: [&str; 9] = [
     "mcpServers",
     "managedMcpServers",
@@ -73,7 +74,7 @@ const SECONDS: Shape = Shape::Number {
 };
 const ON_FAILURE: Shape = OneOf(&["continue", "block"]);
 
-/// What a handler of each type must and may have.
+/// The required and the optional members of each type of handler.
 const HANDLERS: [(&str, Shape); 5] = [
     (
         "command",
@@ -151,21 +152,22 @@ const HANDLERS: [(&str, Shape); 5] = [
     ),
 ];
 
-/// A command that the client runs at an event.
+/// A command that Claude Code runs at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// The event.
+    /// The name of the event.
     pub event: String,
-    /// The command, as a shell would be told to run it.
+    /// The command as a shell command line.
     pub text: String,
-    /// Whether it is run whatever the event is about.
+    /// True if the command runs for every event of this name, whatever the matcher could select.
     pub for_all: bool,
 }
 
-/// Returns the commands that the client runs, in the order of the file.
+/// Returns the commands that Claude Code runs, in the order of the file.
 ///
 /// # Errors
-/// What makes the client ignore the whole file: the path to it, and what is wrong with it.
+/// The error for which Claude Code ignores the whole file: the path to it, and what is wrong with
+/// it.
 pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, (String, String)> {
     let wrong = |path: &str, why: &str| Err((path.to_owned(), why.to_owned()));
     if let Some(key) = guard_outside(settings) {
@@ -175,7 +177,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
         return Ok(Vec::new());
     };
     let Some(events) = hooks.members() else {
-        // A list with something in it may be hooks that were written wrongly; anything else is nothing.
+        // A list with content may be hooks that were written wrongly. Anything else is ignored.
         let may_be_hooks = hooks.elements().is_some_and(|elements| {
             let is_object = |element: &Json| element.members().is_some();
             elements.iter().any(is_object) || holds_guard_anywhere(hooks)
@@ -218,7 +220,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
     Ok(commands)
 }
 
-/// Adds the commands of a group. A part that is wrong is left out or, where the client is strict, an error.
+/// Adds the commands of a group. A wrong part is left out or, if `is_strict`, an error.
 fn group_commands(
     event: &str,
     group: &Json,
@@ -263,7 +265,7 @@ fn group_commands(
     Ok(())
 }
 
-/// The command of a handler, as a shell would be told to run it.
+/// Returns the command of a handler as a shell command line.
 fn command_line(handler: &Json) -> Option<String> {
     let command = handler.get("command")?.as_text()?;
     let args = handler.get("args").and_then(Json::elements);
@@ -275,8 +277,7 @@ fn command_line(handler: &Json) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Returns the key of the settings under which, instead of under `hooks`, there are hooks that may keep something from
-/// happening.
+/// Returns the key of the settings under which guards stand, instead of under `hooks`.
 fn guard_outside(settings: &Json) -> Option<&str> {
     let members = settings.members()?;
     let found = members.iter().find(|(key, value)| {
@@ -288,7 +289,7 @@ fn guard_outside(settings: &Json) -> Option<&str> {
     found.map(|(key, _)| key.as_str())
 }
 
-/// Whether `value` has a guard among its members.
+/// Returns true if `value` has a guard among its members.
 fn names_guard(value: &Json) -> bool {
     let mut members = value.members().unwrap_or_default().iter();
     members.any(|(key, value)| GUARDS.contains(&key.as_str()) && is_something(value))
@@ -298,7 +299,7 @@ fn is_something(value: &Json) -> bool {
     *value != Json::Null && value.elements() != Some(&[])
 }
 
-/// Whether `value` looks like a matcher with its handlers.
+/// Returns true if `value` looks like a matcher with its handlers.
 fn is_group(value: &Json) -> bool {
     let Some(members) = value.members() else {
         return false;
@@ -317,7 +318,8 @@ fn is_group(value: &Json) -> bool {
     }
 }
 
-/// Whether there are guards in `value`, or, where that counts, groups, as deep as the client looks for them.
+/// Returns true if `value` contains guards, at most `depth` levels down, as Claude Code looks for
+/// them. With `group_counts`, groups count as well.
 fn holds_guard(
     value: &Json,
     depth: u8,
@@ -358,7 +360,8 @@ mod tests {
 
     const OURS: &str = r#""SessionStart":[{"hooks":[{"type":"command","command":"ours"}]}]"#;
 
-    /// How many commands run with this beside one that is right; none where the client ignores the file.
+    /// Checks how many commands run with this beside a correct one; `None` if Claude Code ignores
+    /// the file.
     #[track_caller]
     fn check(more: &str, expected: Option<usize>) {
         let json = Json::parse(&format!("{{\"hooks\":{{{OURS},{more}}}}}")).unwrap();

@@ -1,7 +1,8 @@
-//! JSON as the client's own parser takes it: strict, but the last of two equal keys counts, half of a surrogate pair is a
-//! character like any other, and a number may be too large. It knows nothing of settings.
+//! Parses JSON as Claude Code's own parser does. It is strict, but the last of two equal keys
+//! counts, half of a surrogate pair is accepted, and a number may be too large. This file knows
+//! nothing of settings.
 
-/// How deep a document is read; what is nested deeper is ignored, as the client ignores it.
+/// The deepest nesting that is read. Deeper values are ignored, as Claude Code ignores them.
 const MAX_DEPTH: usize = 64;
 
 /// A JSON value.
@@ -13,7 +14,7 @@ pub(super) enum Json {
     Bool(bool),
     /// Any number; one that is too large is infinite.
     Number(f64),
-    /// A string; half of a surrogate pair in it is U+FFFD.
+    /// A string; half of a surrogate pair becomes U+FFFD.
     Text(String),
     /// An array.
     List(Vec<Json>),
@@ -22,7 +23,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses a whole document. `None` where it is not JSON.
+    /// Parses a whole document. Returns `None` if it is not JSON.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parser = Parser { text, at: 0 };
         let value = parser.value(0)?;
@@ -49,7 +50,7 @@ impl Json {
         }
     }
 
-    /// Returns the members of an object, in the order in which their keys first came.
+    /// Returns the members of an object, in the order in which their keys first appear.
     pub(super) fn members(&self) -> Option<&[(String, Self)]> {
         match self {
             Self::Object(members) => Some(members),
@@ -148,7 +149,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips an object or an array without recursion. Only its brackets and strings are looked at.
+    /// Skips an object or an array without recursion. It checks only brackets and strings.
     fn skip_nested(&mut self) -> Option<Json> {
         let mut open = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Where the client looks for settings, by where it is started.
+//! Lists the paths where Claude Code looks for settings, by its start directory.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::Source;
 use crate::claude::dirs::claude_dir;
 use crate::store::{Environment, file, project};
 
-/// Where managed settings are.
+/// The directory of managed settings.
 pub const MANAGED_DIR: &str = if cfg!(target_os = "macos") {
     "/Library/Application Support/ClaudeCode"
 } else {
@@ -16,12 +16,12 @@ pub const MANAGED_DIR: &str = if cfg!(target_os = "macos") {
 const SETTINGS: &str = "settings.json";
 const LOCAL: &str = "settings.local.json";
 
-/// The directories that a client's settings are in.
+/// The directories that contain Claude Code's settings.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Its own directory; none without a home.
+    /// The user's directory; `None` without a home.
     user: Option<PathBuf>,
-    /// Where it is started.
+    /// The directory in which Claude Code is started.
     start: PathBuf,
     /// The root whose local settings it reads.
     root: PathBuf,
@@ -29,7 +29,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The places of a client that is started in `start`.
+    /// Returns the places for a Claude Code that is started in `start`.
     pub(super) fn of(env: &Environment, start: &Path) -> Self {
         let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
         Self {
@@ -40,7 +40,7 @@ impl Places {
         }
     }
 
-    /// Every file that it may read, those that count least first.
+    /// Returns every file that Claude Code may read, the lowest precedence first.
     pub(super) fn files(&self) -> Vec<(Source, PathBuf)> {
         let user = self
             .user
@@ -75,7 +75,7 @@ impl Places {
     }
 }
 
-/// The files that count wherever a client is started: the user's, then the managed ones.
+/// Returns the files that count in every start directory: the user's, then the managed ones.
 pub fn files_of(env: &Environment) -> Vec<PathBuf> {
     let all = Places::of(env, Path::new("/")).files().into_iter();
     all.filter(|(source, _)| matches!(source, Source::User | Source::Managed))
@@ -83,13 +83,13 @@ pub fn files_of(env: &Environment) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The files of a project and the local ones that a client reads which is started in `start`.
+/// Returns the project's and the local files that Claude Code reads when it is started in `start`.
 pub fn project_files(env: &Environment, start: &Path) -> [PathBuf; 3] {
     Places::of(env, start).of_project().map(|(_, path)| path)
 }
 
-/// The root whose local settings a client reads that is started in `start`: the repository's, of a worktree the main one's,
-/// but never the home directory.
+/// Returns the root whose local settings Claude Code reads when it is started in `start`. This is
+/// the repository's root, or for a worktree the main worktree's, but never the home directory.
 fn local_root(env: &Environment, start: &Path) -> PathBuf {
     let root = project::main_root(project::discover(start).root());
     match env

@@ -1,22 +1,23 @@
-//! What whoever manages the machine lays down. A managed document is never ignored for one value: what cannot be read in it
-//! the client leaves out, and of a restriction it takes the strictest reading.
+//! Combines the managed settings of the machine. Claude Code never ignores a managed document for
+//! one value. It leaves out values that it cannot read, and takes the strictest reading of a
+//! restriction.
 
 use super::Manner;
 use super::json::Json;
 
-/// What the managed documents say about hooks, one over the other: a later one wins.
+/// What the managed documents set about hooks; a later document overrides an earlier one.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Policy<D> {
-    /// `disableAllHooks`, and the document that says it.
+    /// `disableAllHooks`, and the document that sets it.
     pub(super) disables_all: Option<(bool, D)>,
     /// `allowManagedHooksOnly`.
     pub(super) managed_only: Option<(bool, D)>,
-    /// `strictPluginOnlyCustomization`, as far as it is about hooks.
+    /// `strictPluginOnlyCustomization`, as far as it concerns hooks.
     pub(super) plugins_only: Option<(bool, D)>,
 }
 
 impl<D: Clone> Policy<D> {
-    /// Adds what `settings`, from `document`, say.
+    /// Adds the policy of `settings`, which come from `document`.
     pub(super) fn add(&mut self, settings: &Json, document: &D, manner: Manner) {
         let said = |value: bool| Some((value, document.clone()));
         if let Some(Json::Bool(value)) = settings.get("disableAllHooks") {
@@ -32,7 +33,7 @@ impl<D: Clone> Policy<D> {
             None | Some(Json::Null) => {}
             Some(Json::List(surfaces)) => {
                 let has_hooks = surfaces.iter().any(|it| it.as_text() == Some("hooks"));
-                // Lists of several documents are joined.
+                // Lists from several documents are joined.
                 let had = matches!(self.plugins_only, Some((true, _)));
                 if has_hooks || !had {
                     self.plugins_only = said(has_hooks);
@@ -43,7 +44,7 @@ impl<D: Clone> Policy<D> {
     }
 }
 
-/// A restriction that is there holds unless it says that it does not.
+/// Returns true unless the restriction is explicitly off.
 fn as_restriction(value: &Json) -> bool {
     *value != Json::Bool(false) && value.as_text() != Some("false")
 }

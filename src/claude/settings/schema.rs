@@ -1,7 +1,9 @@
-//! What the client demands of a settings file of the user's or of a project: one value that is not of its shape, and the
-//! client ignores the **whole** file. Keys that are not named here it takes whatever they hold.
+//! The shapes that Claude Code requires in a settings file of the user or a project. One value of
+//! another shape makes it ignore the **whole** file. Keys that are not named here may hold any
+//! value.
 //!
-//! As 2.1.332 does it; `tests/realclient/settings` asks the client itself. Older clients know fewer keys and are no stricter.
+//! This follows 2.1.332; `tests/realclient/settings` asks Claude Code itself. Older versions know
+//! fewer keys and are no stricter.
 
 use super::json::Json;
 
@@ -15,7 +17,7 @@ pub(super) enum Shape {
     Number {
         least: f64,
         most: f64,
-        /// Whether `least` itself is too little.
+        /// True if `least` itself is too small.
         above: bool,
         whole: bool,
     },
@@ -23,17 +25,18 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// An object whose members have any names.
     Map(&'static Shape),
-    /// An object with some members that must have a shape: those that have to be there, and those that may be.
+    /// An object whose members must have a shape: first the required members, then the optional
+    /// ones.
     Object(&'static [Member], &'static [Member]),
     Either(&'static [Shape]),
-    /// A time of day, `7:30`.
+    /// A time of day, such as `7:30`.
     TimeOfDay,
     Any,
 }
 
 type Member = (&'static str, Shape);
 
-/// The greatest whole number that the client tells from its neighbours.
+/// The greatest whole number that Claude Code can tell from its neighbours.
 const GREATEST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 const fn whole(least: f64) -> Shape {
@@ -60,7 +63,7 @@ const TEXTS: Shape = List(&Text);
 const ANY_NUMBER: Shape = number(f64::MIN, f64::MAX);
 const DISABLE: Shape = OneOf(&["disable"]);
 const SCALARS: Shape = Map(&Either(&[Text, ANY_NUMBER, Bool, TEXTS]));
-/// Where plugins come from: the entries' further members depend on `source`.
+/// Where plugins come from: the other members of an entry depend on `source`.
 const SOURCES: Shape = List(&Either(&[
     Object(&[("source", OneOf(&["url", "git"])), ("url", Text)], &[]),
     Object(&[("source", OneOf(&["github"])), ("repo", Text)], &[]),
@@ -85,7 +88,7 @@ const SECRET: Shape = Object(
 );
 const DENIED: Shape = OneOf(&["deny", "passthrough"]);
 
-/// The permission modes, `manual` being another word for `default`.
+/// The permission modes. `manual` is another word for `default`.
 const MODES: Shape = OneOf(&[
     "acceptEdits",
     "auto",
@@ -203,7 +206,7 @@ const SANDBOX: Shape = Object(
     ],
 );
 
-/// Every key whose value the client checks.
+/// Every key whose value Claude Code checks.
 const SETTINGS: &[Member] = &[
     ("$schema", Text),
     ("advisorModel", Text),
@@ -309,7 +312,7 @@ const SETTINGS: &[Member] = &[
     ("enabledMcpjsonServers", TEXTS),
     ("enabledPlugins", Map(&Either(&[TEXTS, Bool]))),
     ("enforceAvailableModels", Bool),
-    // Its values are made texts.
+    // Claude Code converts its values to strings.
     ("env", Map(&Any)),
     ("fallbackModel", TEXTS),
     ("fastMode", Bool),
@@ -475,7 +478,7 @@ const SETTINGS: &[Member] = &[
     ("wslInheritsWindowsSettings", Bool),
 ];
 
-/// Keys that are taken for absent where they are null.
+/// Keys that count as absent if they are null.
 const MAY_BE_NULL: [&str; 40] = [
     "allowManagedHooksOnly",
     "allowManagedMcpServersOnly",
@@ -519,10 +522,10 @@ const MAY_BE_NULL: [&str; 40] = [
     "useAutoModeDuringPlan",
 ];
 
-/// Keys under which one name may stand for a list of it.
+/// Keys that may hold one name instead of a list.
 const MAY_BE_ONE: [&str; 2] = ["enabledMcpjsonServers", "disabledMcpjsonServers"];
 
-/// Returns the first value that is not of its shape: the path to it, and what it should be.
+/// Returns the first value that does not have its shape: the path to it, and what it should be.
 pub(super) fn misfit(settings: &[(String, Json)]) -> Option<(String, String)> {
     settings.iter().find_map(|(key, value)| {
         let (_, shape) = SETTINGS.iter().find(|(name, _)| name == key)?;
@@ -544,7 +547,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Shape {
-    /// Returns what `value`, or the part of it that `path` then leads to, should be; nothing where it fits.
+    /// Returns what `value`, or the part of it that `path` then points to, should be. Returns
+    /// `None` if it fits.
     pub(super) fn misfit(self, value: &Json, path: &mut String) -> Option<String> {
         match (self, value) {
             (Self::Any, _) | (Self::Bool, Json::Bool(_)) | (Self::Text, Json::Text(_)) => None,
@@ -627,7 +631,7 @@ impl Shape {
     }
 }
 
-/// Looks at a part of a value; `path` keeps the way to it only if it is a misfit.
+/// Checks a part of a value. `path` keeps the added step only if the part does not fit.
 fn within(
     path: &mut String,
     step: &str,

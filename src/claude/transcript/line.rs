@@ -1,5 +1,5 @@
-//! What one record of a client's transcript says, most of which are a line. The format is the client's own and changes:
-//! every member is optional, and one of another type than expected counts as absent.
+//! Decodes one record of a transcript; most records are a line. The format is Claude Code's own and
+//! changes. Every member is optional, and a member of an unexpected type counts as absent.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::model::Timestamp;
 
-/// The model of messages that the client makes up, for errors and interruptions.
+/// The model name in messages that Claude Code writes itself, for errors and interruptions.
 pub const MADE_UP: &str = "<synthetic>";
 
-/// A member of a JSON object, read when it is asked for.
+/// A member of a JSON object, decoded only on request.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Member<'a>(#[serde(borrow)] Option<&'a RawValue>);
@@ -31,22 +31,22 @@ impl std::hash::Hash for Member<'_> {
 }
 
 impl<'a> Member<'a> {
-    /// Its JSON text, if it is there and not null.
+    /// Returns its JSON text, if it is present and not null.
     pub fn json(self) -> Option<&'a str> {
         self.0.map(RawValue::get)
     }
 
-    /// The size of its JSON text in bytes.
+    /// Returns the size of its JSON text in bytes.
     pub fn size(self) -> Option<u64> {
         self.json().map(|json| json.len() as u64)
     }
 
-    /// It as a `T`, if it is one.
+    /// Decodes it as a `T`, if it is one.
     pub fn get<T: Deserialize<'a>>(self) -> Option<T> {
         serde_json::from_str(self.json()?).ok()
     }
 
-    /// It as a text that is not empty.
+    /// Returns its text, if it is a text and not empty.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let json = self.json()?;
         let plain = json.strip_prefix('"')?.strip_suffix('"')?;
@@ -58,25 +58,26 @@ impl<'a> Member<'a> {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// As [`Self::text`], to be kept.
+    /// Returns an owned copy of [`Self::text`].
     pub fn owned(self) -> Option<String> {
         self.text().map(Cow::into_owned)
     }
 
-    /// Whether it is `true`.
+    /// Returns true if it is `true`.
     pub fn is_true(self) -> bool {
         self.json() == Some("true")
     }
 }
 
-/// The text of a JSON string. A client that cuts a text in the middle of a character leaves half a surrogate pair, which
-/// becomes the replacement character, as it does wherever the client shows it.
+/// Decodes a JSON string. When Claude Code cuts a text in the middle of a character, it leaves half
+/// a surrogate pair. That half becomes the replacement character, as it does where Claude Code
+/// shows it.
 fn unescaped(json: &str) -> Option<String> {
     let decode = |json: &str| serde_json::from_str(json).ok();
     decode(json).or_else(|| decode(&without_half_pairs(json)))
 }
 
-/// A JSON string in which each half of a surrogate pair is replaced.
+/// Replaces each half of a surrogate pair in a JSON string.
 fn without_half_pairs(json: &str) -> String {
     let mut whole = String::with_capacity(json.len());
     let mut rest = json;
@@ -95,12 +96,12 @@ fn without_half_pairs(json: &str) -> String {
     whole + rest
 }
 
-/// The UTF-16 unit that the escape at the beginning of `text` stands for.
+/// Returns the UTF-16 unit of the escape at the beginning of `text`.
 fn unit_at(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 
-/// One record.
+/// One record of a transcript.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -172,18 +173,18 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a record; nothing where it is no JSON object.
+    /// Decodes a record. Returns `None` if it is not a JSON object.
     pub fn decode(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
-    /// When it was written.
+    /// Returns the time at which the record was written.
     pub fn at(&self) -> Option<Timestamp> {
         Timestamp::parse(&self.timestamp.text()?).ok()
     }
 }
 
-/// The message in a line.
+/// The message in a record.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the names are the API's")]
@@ -223,7 +224,7 @@ pub struct Block<'a> {
     pub is_error: Member<'a>,
 }
 
-/// What a line says of a result, besides its text: its `toolUseResult`.
+/// The details of a result besides its text: a record's `toolUseResult`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -242,7 +243,7 @@ pub struct ResultDetails<'a> {
     pub duration_ms: Member<'a>,
 }
 
-/// What the client put into a conversation by itself: a line's `attachment`.
+/// Something that Claude Code added to a conversation: a record's `attachment`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -255,7 +256,7 @@ pub struct Attachment<'a> {
     pub prompt: Member<'a>,
 }
 
-/// What was decided about a call: a line's `permissionDecision`.
+/// The decision about a call: a record's `permissionDecision`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -264,7 +265,7 @@ pub struct Permission<'a> {
     pub decision: Member<'a>,
 }
 
-/// Where a copied line is from: its `forkedFrom`.
+/// The source of a copied record: its `forkedFrom`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -273,7 +274,7 @@ pub struct Origin<'a> {
     pub session_id: Member<'a>,
 }
 
-/// What started a compaction: a line's `compactMetadata`.
+/// The cause of a compaction: a record's `compactMetadata`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -282,7 +283,7 @@ pub struct Compaction<'a> {
     pub trigger: Member<'a>,
 }
 
-/// What a subagent's `.meta.json` says.
+/// The content of a subagent's `.meta.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -293,7 +294,8 @@ pub struct AgentMeta<'a> {
     pub tool_use_id: Member<'a>,
 }
 
-/// The blocks of a content; a mere text is none. What is no block is passed over.
+/// Returns the blocks of a content. A plain text has none, and anything that is not a block is
+/// skipped.
 pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
     let each = || {
         let items: Vec<Member<'_>> = content.get().unwrap_or_default();
@@ -302,7 +304,7 @@ pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
     content.get().unwrap_or_else(each)
 }
 
-/// The text of a content: itself, or its first block of text.
+/// Returns the text of a content: the content itself, or its first block of text.
 pub fn text_of(content: Member<'_>) -> Option<Cow<'_, str>> {
     let is_text = |block: &Block<'_>| block.kind.text().as_deref() == Some("text");
     content

@@ -1,31 +1,33 @@
-//! The records in a line of a transcript.
+//! Finds the records in a line of a transcript.
 //!
-//! The client writes one JSON object a line. A crash, a full disk or two writers at once leave other things: several records
-//! on one line, half a record with a whole one behind it, zeros, a byte order mark. Every reader of transcripts passes
-//! through here, so that a whole record is read whatever stands around it.
+//! Claude Code writes one JSON object a line. A crash, a full disk or two writers at once leave
+//! other things. There may be several records on one line, half a record followed by a whole one,
+//! zeros, or a byte order mark. Every reader of transcripts passes through here, so that a whole
+//! record is read whatever surrounds it.
 
 use serde::Deserialize;
 
 use super::line::{Line, Member};
 
-/// How much work finding the records of a damaged line may be, in lengths of the line: each object that is not closed is
-/// read to its end once more for each object in it.
+/// The most work on a damaged line, in lengths of the line. Each object that is not closed is read
+/// to its end once more for each object in it.
 const MAX_EFFORT: usize = 16;
-/// The same for a line that is very short.
+/// The least work that is allowed on a line, in bytes; it matters for very short lines.
 const LEAST_EFFORT: usize = 1 << 16;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A stretch of a line. All of them together are the line.
+/// A stretch of a line. All stretches together are the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
     /// A whole record.
     Record(&'a str),
-    /// What stands before, between and behind records.
+    /// The text before, between and after records.
     Rest(&'a str),
 }
 
 impl Part<'_> {
-    /// Whether something is lost here: more than spaces, zeros, byte order marks and what separates the items of a list.
+    /// Returns true if data is lost here: if there is more than spaces, zeros, byte order marks and
+    /// the separators of a list.
     pub fn is_damage(self) -> bool {
         let is_blank = |c: char| {
             c.is_ascii_whitespace() || matches!(c, '\0' | BYTE_ORDER_MARK | '[' | ',' | ']')
@@ -34,7 +36,7 @@ impl Part<'_> {
     }
 }
 
-/// Reads all records of a line, and returns how many stretches of it are damaged.
+/// Reads all records of a line, and returns the number of damaged stretches.
 pub fn read(line: &[u8], mut record: impl FnMut(&Line<'_>)) -> u64 {
     read_as(line, |json| match Line::decode(json) {
         Some(line) => {
@@ -45,12 +47,13 @@ pub fn read(line: &[u8], mut record: impl FnMut(&Line<'_>)) -> u64 {
     })
 }
 
-/// As [`read`], for a reader with a form of its own: `record` gets the JSON text of each record, and returns whether it could
-/// be decoded. A line that is one record, as nearly all are, is decoded once.
+/// Reads a line as [`read`] does, for a reader with its own record type. `record` gets the JSON
+/// text of each record, and returns whether it could be decoded. A line that is one record, as
+/// nearly all are, is decoded once.
 pub fn read_as(line: &[u8], mut record: impl FnMut(&str) -> bool) -> u64 {
-    // What is not UTF-8 is damaged for itself, and not the record around it.
+    // Invalid UTF-8 damages only its own stretch, not the record around it.
     let line = String::from_utf8_lossy(line);
-    // Of a list a decoder would make a record, too.
+    // A decoder would accept a list as a record, too.
     if line.trim_ascii_start().starts_with('{') && record(&line) {
         return 0;
     }
@@ -78,12 +81,12 @@ pub fn split(line: &str) -> Vec<Part<'_>> {
                 (rest_from, from) = (end, end);
                 effort = effort.saturating_sub(end - start);
             }
-            // It is part of a record of which the beginning or the end is lost.
+            // It is part of a record whose beginning or end is lost.
             Ok(end) => {
                 from = end;
                 effort = effort.saturating_sub(end - start);
             }
-            // The record that ends before its time may have a whole one in it, which was written behind its half.
+            // A truncated record may contain a whole one, which was written after the first half.
             Err(read) => {
                 from = start + 1;
                 effort = effort.saturating_sub(read.max(1));
@@ -99,7 +102,7 @@ fn push_rest<'a>(parts: &mut Vec<Part<'a>>, line: &'a str, from: usize, to: usiz
     parts.extend(rest.map(Part::Rest));
 }
 
-/// Where the next object with a member begins.
+/// Returns the start of the next object that has a member.
 fn next_object(line: &str, mut from: usize) -> Option<usize> {
     loop {
         let rest = line.as_bytes().get(from..)?;
@@ -112,7 +115,8 @@ fn next_object(line: &str, mut from: usize) -> Option<usize> {
     }
 }
 
-/// Where the object ends that begins at `start`; where it does not, how much of the line was read.
+/// Returns the end of the object that begins at `start`. If it has none, returns how much of the
+/// line was read.
 fn object_at(line: &str, start: usize) -> Result<usize, usize> {
     let rest = line.get(start..).unwrap_or_default();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
@@ -123,9 +127,10 @@ fn object_at(line: &str, start: usize) -> Result<usize, usize> {
     }
 }
 
-/// Whether the object between `start` and `end` is a record of its own, and not part of one that is damaged.
+/// Returns true if the object between `start` and `end` is a record, and not a part of a damaged
+/// one.
 fn is_record(line: &str, start: usize, end: usize) -> bool {
-    /// What tells a record from a message or a block, which have a type, too.
+    /// The members that distinguish a record from a message or a block, which also have a type.
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Head<'a> {
@@ -149,7 +154,7 @@ fn is_record(line: &str, start: usize, end: usize) -> bool {
     if head.kind.text().is_none() {
         return false;
     }
-    // The client names the session in every record of a conversation, and in nothing that is part of one.
+    // Claude Code names the session in every record of a conversation, and never inside one.
     if head.session_id.text().is_some() {
         return true;
     }

@@ -1,9 +1,9 @@
-//! What a record of a transcript says to people, and who says it.
+//! Extracts the messages from a record of a transcript, and who said them.
 //!
-//! The client writes much in the user's name: the output of commands, notices, summaries, reminders to the model. And much
-//! that a person typed stands elsewhere than in a message: in an attachment, in the queue of messages that were typed while
-//! the model worked, in the result of a call that was refused. [`wrapping`] knows the client's own words, this file the
-//! records.
+//! Claude Code writes much in the user's name: the output of commands, notices, summaries,
+//! reminders to the model. And much that a person typed is not in a message. It is in an
+//! attachment, in the queue of messages typed while the model worked, or in the result of a refused
+//! call. [`wrapping`] knows Claude Code's own texts, and this file knows the records.
 
 pub mod wrapping;
 
@@ -16,71 +16,71 @@ use serde_json::value::RawValue;
 use super::line::{Block, MADE_UP, Member, Message, blocks};
 use wrapping::Piece;
 
-/// How the result of a call begins that the user refused.
+/// How the result of a call begins if the user refused it.
 const REFUSALS: [&str; 2] = [
     "The user doesn't want to proceed with this tool use.",
     "Permission for this tool use was denied.",
 ];
-/// What stands before the words with which the user refused it.
+/// The text before the user's words in a refusal.
 const REFUSED_WITH: [&str; 2] = [
     "the user said:",
     "The user provided the following reason for the rejection:",
 ];
-/// What the client adds behind them.
+/// The text that Claude Code adds after the user's words.
 const REFUSAL_NOTE: &str = "\n\nNote: The user's next message may contain";
-/// How the client sums up the questions that a person did not answer but wants to talk about.
+/// How Claude Code introduces questions that a person wants to discuss instead of answering.
 const CLARIFIED: &str = "The user wants to clarify these questions.";
 const ANSWERED: &str = "User has answered your questions:";
-/// What stands before a plan that the user changed.
+/// The text before a plan that the user changed.
 const CHANGED_PLAN: &str = "## Approved Plan (edited by user):\n";
-/// What the client puts in the place of an answer without text, because the API wants one.
+/// Claude Code's placeholder for an answer without text, because the API requires one.
 const NO_CONTENT: &str = "(no content)";
 
-/// Who says something.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
     /// A person.
     User,
     /// The model.
     Assistant,
-    /// The client: an interruption, an error, the end of a task in the background.
+    /// Claude Code: an interruption, an error, the end of a background task.
     Notice,
-    /// The client, in the place of the messages before a compaction.
+    /// Claude Code: the summary that replaces the messages before a compaction.
     Summary,
     /// A command that a person started.
     Output,
 }
 
 impl Speaker {
-    /// Whether what it says is a message of the conversation.
+    /// Returns true if it speaks in the conversation itself.
     pub fn is_heard(self) -> bool {
         matches!(self, Self::User | Self::Assistant)
     }
 }
 
-/// Something that is said.
+/// A message and its speaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said<'a> {
-    /// Who says it.
+    /// The author of the message.
     pub speaker: Speaker,
-    /// The words, without what the client wraps around them.
+    /// The words, without Claude Code's wrapping.
     pub text: Cow<'a, str>,
 }
 
-/// What happens to a message that was typed while the model worked.
+/// The fate of a message that was typed while the model worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queued {
-    /// It waits.
+    /// The message waits.
     Added,
-    /// The first one becomes a message of its own.
+    /// The first message becomes a prompt of its own.
     Taken,
-    /// It was told to the model while that worked.
+    /// The model received the message while it worked.
     Absorbed,
-    /// All go back to where they were typed.
+    /// All messages return to the input field.
     Withdrawn,
 }
 
-/// A record, read for what it says.
+/// A record, decoded for the messages in it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
@@ -125,12 +125,13 @@ pub struct Told<'a> {
     pub content: Member<'a>,
 }
 
-/// A member that may be null: a first record says so of its parent, and others do not speak of one.
+/// Decodes a member that may be null: the first record has a null parent, and other records have
+/// none.
 fn written<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(json).map(Some)
 }
 
-/// Where a message came from: its `origin`.
+/// The source of a message: its `origin`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Origin<'a> {
@@ -138,7 +139,7 @@ struct Origin<'a> {
     kind: Member<'a>,
 }
 
-/// What the client attaches to a conversation.
+/// Something that Claude Code attaches to a conversation.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Attachment<'a> {
@@ -154,7 +155,7 @@ struct Attachment<'a> {
     is_meta: Member<'a>,
 }
 
-/// What a line says of the answers to questions: its `toolUseResult`.
+/// The answers to questions: a record's `toolUseResult`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Answers<'a> {
@@ -166,7 +167,7 @@ struct Answers<'a> {
     annotations: Member<'a>,
 }
 
-/// What was noted beside an answer.
+/// A note beside an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Annotation<'a> {
@@ -175,18 +176,19 @@ struct Annotation<'a> {
 }
 
 impl<'a> Told<'a> {
-    /// Whether it is a record of the main conversation, and not a subagent's in an old client's transcript.
+    /// Returns true if the record belongs to the main conversation, and not to a subagent in an old
+    /// version's transcript.
     pub fn is_main(&self) -> bool {
         !self.is_sidechain.is_true()
     }
 
-    /// Whether it is a message or the result of a call.
+    /// Returns true if the record is a message or the result of a call.
     pub fn is_turn(&self) -> bool {
         let kind = self.kind.text();
         self.is_main() && matches!(kind.as_deref(), Some("user" | "assistant"))
     }
 
-    /// Whether it tells the model the results of calls.
+    /// Returns true if the record passes the results of calls to the model.
     pub fn is_result(&self) -> bool {
         let message: Message<'_> = self.message.get().unwrap_or_default();
         let json = message.content.json().unwrap_or_default();
@@ -197,8 +199,8 @@ impl<'a> Told<'a> {
                 .any(|block| is(block, "tool_result"))
     }
 
-    /// The record that it follows, and whether it says that it is a first one. The records before a compaction are still
-    /// those that it follows.
+    /// Returns the record that this one follows, and whether this one is marked as the first. After
+    /// a compaction, the parent is the record before it.
     pub fn parent(&self) -> (Option<Cow<'a, str>>, bool) {
         let json = self.parent_uuid.map(RawValue::get);
         let parent = json.and_then(|json| serde_json::from_str::<Cow<'a, str>>(json).ok());
@@ -208,7 +210,7 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// What it says, in the order in which it is said.
+    /// Returns the messages in the record, in their order.
     pub fn said(&self) -> Vec<Said<'a>> {
         if !self.is_main() {
             return Vec::new();
@@ -223,7 +225,7 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Of a record of the queue of messages: what happens, and to which message, if a person typed it.
+    /// Decodes a record of the message queue: what happens, and the message, if a person typed it.
     pub fn queued(&self) -> Option<(Queued, Option<Said<'a>>)> {
         if self.kind.text().as_deref() != Some("queue-operation") {
             return None;
@@ -231,7 +233,8 @@ impl<'a> Told<'a> {
         let operation = match self.operation.text().as_deref()? {
             "enqueue" => Queued::Added,
             "dequeue" => Queued::Taken,
-            // Clients before 2.1.246 give no reason. Any other is none for which the model would have been told.
+            // Versions before 2.1.246 give no reason. With any other reason the model did not get
+            // the message.
             "remove"
                 if matches!(
                     self.reason.text().as_deref(),
@@ -264,7 +267,7 @@ impl<'a> Told<'a> {
             .filter(|block| is(block, "tool_result"))
             .collect();
         if results.is_empty() {
-            // A skill or a command that the model called for is no person's.
+            // A skill or a command that the model called is not a person's.
             let is_called = self.source_tool_use_id.json().is_some();
             let speaker = (is_called || is_from_elsewhere(self.origin)).then_some(Speaker::Notice);
             return self.typed(content, speaker);
@@ -284,7 +287,8 @@ impl<'a> Told<'a> {
         all
     }
 
-    /// What a content says that a person may have typed; by the `speaker`, where it is known who says it.
+    /// Returns the messages in a content that a person may have typed. If `speaker` is given, it
+    /// replaces the person.
     fn typed(&self, content: Member<'a>, speaker: Option<Speaker>) -> Vec<Said<'a>> {
         if let Some(speaker) = speaker {
             let text = plain_text(content);
@@ -308,7 +312,7 @@ impl<'a> Told<'a> {
                 }
                 _ => None,
             };
-            // The blocks of one message are one, a line each.
+            // The blocks of one message are joined, a line each.
             for said in said.into_iter().flatten() {
                 match all.last_mut().filter(|last| last.speaker == said.speaker) {
                     Some(last) => {
@@ -336,7 +340,7 @@ impl<'a> Told<'a> {
         said
     }
 
-    /// What a person typed while the model worked.
+    /// Returns what a person typed while the model worked.
     fn attached(&self) -> Option<Vec<Said<'a>>> {
         let attachment: Attachment<'a> = self.attachment.get()?;
         if attachment.kind.text().as_deref() != Some("queued_command")
@@ -356,7 +360,7 @@ impl<'a> Told<'a> {
         Some(said)
     }
 
-    /// Newer clients note a command that runs in the client itself as the system's.
+    /// Returns a command that ran in Claude Code itself. Newer versions record it as the system's.
     fn by_system(&self) -> Vec<Said<'a>> {
         match self.subtype.text().as_deref() {
             Some("local_command") => self
@@ -372,7 +376,8 @@ fn is(block: &Block<'_>, kind: &str) -> bool {
     block.kind.text().as_deref() == Some(kind)
 }
 
-/// Whether the client says that somebody else than the person at it says so: a task, another session, a channel.
+/// Returns true if Claude Code names a source other than the person using it: a task, another
+/// session, a channel.
 fn is_from_elsewhere(origin: Member<'_>) -> bool {
     let origin: Option<Origin<'_>> = origin.get();
     let kind = origin.and_then(|origin| origin.kind.owned());
@@ -386,12 +391,12 @@ fn saying(speaker: Speaker, text: Cow<'_, str>) -> Vec<Said<'_>> {
     }
 }
 
-/// The text of a message: itself, or its blocks of text, a line each.
+/// Returns the text of a message: the content itself, or its blocks of text, a line each.
 pub fn plain_text(content: Member<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
     }
-    // Most contents are of tools.
+    // Most contents come from tools.
     if !content.json().is_some_and(may_have_text) {
         return Cow::default();
     }
@@ -401,12 +406,12 @@ pub fn plain_text(content: Member<'_>) -> Cow<'_, str> {
     texts.join("\n").into()
 }
 
-/// Whether a content may have a block of text.
+/// Returns true if a content may have a block of text.
 fn may_have_text(content: &str) -> bool {
     memchr::memmem::find(content.as_bytes(), b"\"text\"").is_some()
 }
 
-/// What a text says in which the client may have wrapped words, its own or a person's.
+/// Splits a text in which Claude Code may have wrapped its own or a person's words.
 fn unwrapped(text: &str) -> Vec<Said<'static>> {
     let said = |piece: Piece| {
         let (speaker, text) = match piece {
@@ -420,12 +425,13 @@ fn unwrapped(text: &str) -> Vec<Said<'static>> {
     wrapping::pieces(text).into_iter().flat_map(said).collect()
 }
 
-/// What a person said in the result of a call: while it was refused, as the answer to a question, in a plan.
+/// Returns what a person said in the result of a call: in a refusal, in the answer to a question,
+/// or in a plan.
 fn words_in<'a>(result: &Block<'a>, details: Member<'a>) -> Vec<Said<'a>> {
     if let Some(answers) = answers(details) {
         return saying(Speaker::User, answers.into());
     }
-    // Most results are long, and of tools.
+    // Most results are long and come from tools.
     let json = result.content.json().unwrap_or_default();
     let may_have = |words: &str| memchr::memmem::find(json.as_bytes(), words.as_bytes()).is_some();
     if !result.is_error.is_true() && !may_have("User has a") {
@@ -438,7 +444,7 @@ fn words_in<'a>(result: &Block<'a>, details: Member<'a>) -> Vec<Said<'a>> {
     saying(Speaker::User, said.unwrap_or_default().into())
 }
 
-/// The answers in a result that has them only as a text.
+/// Returns the answers from a result that has them only as text.
 fn answered(text: &str) -> Option<&str> {
     let answers = text.strip_prefix(ANSWERED)?;
     let (answers, _) = answers
@@ -447,7 +453,7 @@ fn answered(text: &str) -> Option<&str> {
     Some(answers.trim())
 }
 
-/// The plan, where the user changed it.
+/// Returns the plan, if the user changed it.
 fn changed_plan(text: &str) -> Option<&str> {
     let approved = Some(text).filter(|text| text.starts_with("User has approved"));
     Some(approved?.split_once(CHANGED_PLAN)?.1)
@@ -473,7 +479,7 @@ fn refused(result: &Block<'_>, text: &str) -> Option<String> {
     Some(answers.collect::<Vec<_>>().join("\n"))
 }
 
-/// The answers to questions that the model asked, each behind its question.
+/// Returns the answers to the model's questions, each after its question.
 fn answers(details: Member<'_>) -> Option<String> {
     let json = details.json()?.as_bytes();
     memchr::memmem::find(json, b"\"answers\"")?;

@@ -1,29 +1,30 @@
-//! What the client wraps words in that it writes in the user's name: elements such as `<bash-input>`, and sentences of its own.
+//! Recognises the text that Claude Code writes in the user's name: elements such as `<bash-input>`,
+//! and sentences of its own.
 //!
-//! Only what is whole is the client's: an element that is closed, with nothing behind it on its line. A text that merely
-//! speaks of one, or begins to quote it, is a person's.
+//! Only complete text counts as Claude Code's: an element must be closed, with nothing after it on
+//! its line. A text that merely mentions an element, or begins to quote it, is a person's.
 
-/// A piece of a text.
+/// A piece of a text, by its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// What a person typed.
+    /// Text that a person typed.
     Typed(String),
-    /// What a command printed that a person started.
+    /// The output of a command that a person started.
     Output(String),
-    /// What the client says.
+    /// A message from Claude Code.
     Notice(String),
-    /// What the client says in the place of earlier messages.
+    /// Claude Code's summary of earlier messages.
     Summary(String),
 }
 
-/// What an element is.
+/// The meaning of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Element {
-    /// Something for the model alone, put before or behind what a person typed.
+    /// Text for the model alone, before or after what a person typed.
     Hidden,
     Output,
     Notice,
-    /// A command of the shell.
+    /// A shell command.
     Bash,
     /// Something to remember.
     Memory,
@@ -31,7 +32,7 @@ enum Element {
     Name,
     /// A command's arguments.
     Arguments,
-    /// What the client shows while a command is read.
+    /// The text that Claude Code shows while it reads a command.
     Message,
 }
 
@@ -70,7 +71,7 @@ const ELEMENTS: [(&str, Element); 32] = [
     ("command-message", Element::Message),
 ];
 
-/// How a text begins that is the client's as a whole.
+/// How a text begins that Claude Code wrote as a whole.
 const NOTICES: [&str; 3] = [
     "[SYSTEM NOTIFICATION",
     "Stop hook feedback:\n",
@@ -84,10 +85,10 @@ const INTERRUPTED: [&str; 2] = [
     "[Request interrupted by user]",
     "[Request interrupted by user for tool use]",
 ];
-/// How the lines begin that the client writes behind the notice that a task has ended.
+/// How the lines begin that Claude Code writes after the notice of an ended task.
 const BEHIND_NOTICES: [&str; 2] = ["Read the output file", "Full transcript available at"];
 
-/// Whether nothing in a text can be the client's, so that it need not be looked at any closer.
+/// Returns true if nothing in a text can be Claude Code's, so that it needs no closer look.
 pub fn is_plain(text: &str) -> bool {
     let begin = text.trim_start();
     let is_marked = begin.starts_with(['<', '[']) || text.trim_end().ends_with('>');
@@ -95,7 +96,7 @@ pub fn is_plain(text: &str) -> bool {
     !is_marked && !is_sentence && !NOTICES.iter().any(|notice| begin.starts_with(notice))
 }
 
-/// What a text is made of.
+/// Splits a text into its pieces.
 pub fn pieces(text: &str) -> Vec<Piece> {
     let trimmed = text.trim();
     if is_plain(text) {
@@ -127,13 +128,13 @@ pub fn pieces(text: &str) -> Vec<Piece> {
     let is_hidden = |(element, _): &(Element, &str)| *element == Element::Hidden;
     match rest.is_empty() {
         true => of_elements(&elements),
-        // The client puts nothing else before what a person typed.
+        // Claude Code puts nothing else before what a person typed.
         false if elements.iter().all(is_hidden) => vec![Piece::Typed(rest.to_owned())],
         false => vec![Piece::Typed(text.to_owned())],
     }
 }
 
-/// The elements with which a text begins, and what is behind them.
+/// Returns the elements with which a text begins, and the text after them.
 fn leading(text: &str) -> (Vec<(Element, &str)>, &str) {
     let (mut elements, mut rest) = (Vec::new(), text);
     while let Some((element, inner, behind)) = first(rest) {
@@ -147,7 +148,7 @@ fn leading(text: &str) -> (Vec<(Element, &str)>, &str) {
     (elements, rest)
 }
 
-/// The element that a text begins with: what is in it, and what is behind it.
+/// Returns the element with which a text begins, its content, and the text after it.
 fn first(text: &str) -> Option<(Element, &str, &str)> {
     let inside = text.strip_prefix('<')?;
     let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
@@ -161,7 +162,7 @@ fn first(text: &str) -> Option<(Element, &str, &str)> {
     Some((*element, inner, behind))
 }
 
-/// A text without what the client put for the model behind it, after an empty line.
+/// Removes the text for the model that Claude Code added at the end, after an empty line.
 fn without_hidden_end(mut text: &str) -> &str {
     while let Some(open) = text.strip_suffix('>') {
         let Some(name) = open.rsplit_once("</").map(|(_, name)| name) else {
@@ -191,7 +192,7 @@ fn of_elements(elements: &[(Element, &str)]) -> Vec<Piece> {
             let command = format!("{name} {arguments}");
             pieces.push(Piece::Typed(command.trim_end().to_owned()));
         }
-        // The model called for it.
+        // The model called this command.
         (Some(name), _) => pieces.push(Piece::Notice(message.unwrap_or(name).to_owned())),
         (None, _) => {}
     }
@@ -208,7 +209,7 @@ fn of_elements(elements: &[(Element, &str)]) -> Vec<Piece> {
     pieces
 }
 
-/// What a notice says: its summary, where it has one.
+/// Returns the text of a notice: its summary, if it has one.
 fn notice(text: &str) -> String {
     let summary = || {
         let (_, rest) = text.split_once("<summary>")?;
