@@ -1,4 +1,4 @@
-//! Events as they come, for people: one row each, in the columns of a timeline's rows.
+//! Formats single events for people: one row each, in the columns of a timeline's rows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,22 +15,24 @@ use crate::model::{Event, SessionId};
 
 /// The longest name of a project that is shown whole, in columns.
 const MAX_PROJECT: usize = 16;
-/// What is remembered of beginnings whose end has not come. A damaged journal may never tell it.
+/// The most beginnings that are remembered until their end comes. In a damaged journal the end may
+/// be missing.
 const MAX_BEGUN: usize = 10_000;
 
-/// Which events are shown.
+/// Selects the events to show.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Those of calls of one of these tools, in any case of letters; none means all.
+    /// The tools whose calls are shown, in any case of letters; empty means all.
     pub tools: Vec<String>,
-    /// Those that tell of a failure or a denial.
+    /// Shows only events that report a failure or a denial.
     pub failed: bool,
-    /// Those of the subagents whose id begins so, or whose type this is; `main` for the main thread.
+    /// The subagents whose events are shown, by the beginning of the id or by the type; `main`
+    /// means the main thread.
     pub agent: Option<String>,
 }
 
 impl Filter {
-    /// Whether this event is shown.
+    /// Returns true if this event is shown.
     pub fn shows(&self, event: &Event) -> bool {
         let is_wanted = |tool: &str| {
             self.tools
@@ -57,7 +59,7 @@ fn tells_of_failure(event: &Event) -> bool {
         || event.calls.iter().any(|call| call.outcome.is_some())
 }
 
-/// How what the event is about stands, where it is about a call or the end of a turn.
+/// Returns the state that the event reports, if it is about a call or the end of a turn.
 fn state(event: &Event) -> Option<State> {
     match Kind::from(event.event.as_str()) {
         Kind::PreToolUse => Some(State::Running),
@@ -69,7 +71,8 @@ fn state(event: &Event) -> Option<State> {
     }
 }
 
-/// Makes rows of events, and remembers what has begun, so that the row of an end says how long it took.
+/// Formats events as rows. It remembers what has begun, so that the row of an end shows the
+/// duration.
 #[derive(Debug, Default)]
 pub struct Rows {
     begun: HashMap<(SessionId, String), u64>,
@@ -77,8 +80,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The row of an event of the session `id`: with the session and the `project` where there is one, and with the date
-    /// where it was not `today`.
+    /// Returns the row of an event of the session `id`. The row names the session and the `project`
+    /// if a project is given, and the date if it is not `today`.
     pub fn row(
         &mut self,
         id: &SessionId,
@@ -116,7 +119,8 @@ impl Rows {
         format!("{short:<8} {}  ", fitted(&project, self.project_width))
     }
 
-    /// How long it took what ends with this event: as the client measured it, else since its beginning.
+    /// Returns the duration of what ends with this event: as Claude Code measured it, or else since
+    /// its beginning.
     fn took(&mut self, id: &SessionId, event: &Event) -> Option<Duration> {
         let agent = event.agent_id.as_deref().unwrap_or_default();
         let call = event.tool_use_id.as_deref().unwrap_or_default();
@@ -148,7 +152,7 @@ impl Rows {
     }
 }
 
-/// The time of the event; with its date where that is not `today`.
+/// Returns the time of the event, with its date if that is not `today`.
 fn time(event: &Event, today: NaiveDate, layout: &Layout<'_>) -> String {
     let Some(ts) = event.ts else {
         return " ".repeat(8);
@@ -161,7 +165,7 @@ fn time(event: &Event, today: NaiveDate, layout: &Layout<'_>) -> String {
     }
 }
 
-/// What sets a subagent's events off from those of the main thread.
+/// Returns the prefix that marks a subagent's events.
 fn agent(event: &Event) -> String {
     let Some(id) = event.agent_id.as_deref() else {
         return String::new();
@@ -170,7 +174,7 @@ fn agent(event: &Event) -> String {
     format!("└ {}: ", escaped(kind.unwrap_or(id)))
 }
 
-/// The tool, for the events of a call itself; else the event.
+/// Returns the tool for the events of a call itself, and the event's name for all others.
 fn name(event: &Event) -> String {
     let tool = event.tool.as_deref().filter(|_| {
         let kind = Kind::from(event.event.as_str());
@@ -179,7 +183,7 @@ fn name(event: &Event) -> String {
     escaped(tool.unwrap_or(&event.event))
 }
 
-/// What else the event says: why it failed or came, and what it is about.
+/// Returns the remaining details: why the event failed or came, and what it is about.
 fn about(event: &Event) -> String {
     let tool = event.tool.as_deref().filter(|_| state(event).is_none());
     let models = event.from_model.as_deref().zip(event.to_model.as_deref());
@@ -202,7 +206,7 @@ fn about(event: &Event) -> String {
     parts.join(" · ")
 }
 
-/// `3 calls, 1 failed`.
+/// Counts calls and their outcomes, as in `3 calls, 1 failed`.
 fn calls(calls: &[BatchCall]) -> String {
     let count = |outcome| {
         calls

@@ -1,4 +1,5 @@
-//! What a session did as programs see it: JSON, its times in UTC, its durations in milliseconds. Absent is null.
+//! The activity of a session as JSON for programs. Times are in UTC, durations in milliseconds, and
+//! absent values are null.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub struct CallView<'a> {
     pub error: Option<&'a str>,
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
-    /// The client's measure, else from the beginning to the end where the call itself told that.
+    /// As Claude Code measured it, or else the time between the call's own first and last event.
     pub duration_ms: Option<u64>,
     pub elapsed_ms: Option<u64>,
     pub wait_ms: Option<u64>,
@@ -71,7 +72,7 @@ impl<'a> From<&Call<'a>> for CallView<'a> {
 pub struct PromptView<'a> {
     pub prompt_id: Option<&'a str>,
     pub at: Moment,
-    /// Whether it is not a person's, but tells the end of a background task.
+    /// True if the prompt is not a person's, but reports the end of a background task.
     pub notification: bool,
     pub task_id: Option<&'a str>,
     pub ended_at: Option<Moment>,
@@ -114,7 +115,7 @@ pub struct AgentView<'a> {
     pub tool_use_id: Option<&'a str>,
     /// The subagent that made that call.
     pub parent: Option<&'a str>,
-    /// Whether the call itself named the subagent; otherwise it was found by the order of events.
+    /// True if the call itself named the subagent; otherwise it was found by the order of events.
     pub linked: bool,
     pub runs: Vec<RunView<'a>>,
 }
@@ -171,7 +172,7 @@ impl<'a> From<&Compaction<'a>> for CompactionView<'a> {
     }
 }
 
-/// A stretch in which one client had the session.
+/// A stretch in which one process owned the session.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "as those of CallView")]
 pub struct SegmentView<'a> {
@@ -194,7 +195,7 @@ impl<'a> From<&Segment<'a>> for SegmentView<'a> {
     }
 }
 
-/// What a session did, with these of its calls.
+/// The activity of a session, with a selection of its calls.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "as those of CallView")]
 pub struct ActivityView<'a> {
@@ -208,7 +209,7 @@ pub struct ActivityView<'a> {
 }
 
 impl<'a> ActivityView<'a> {
-    /// The view of `activity` with `calls`.
+    /// Creates the view of `activity` with `calls`.
     pub fn new(activity: &Activity<'a>, calls: Vec<CallView<'a>>) -> Self {
         let agent = |agent| AgentView::of(activity, agent);
         Self {

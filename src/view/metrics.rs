@@ -1,5 +1,5 @@
-//! Metrics over every session on record: what a monitoring system asks for again and again. Nothing is kept between two
-//! askings: each number is counted from the records and journals that are there.
+//! Metrics over all recorded sessions, for monitoring systems. Nothing is kept between two
+//! requests: each number is counted from the records and journals that exist.
 
 mod exposition;
 mod histogram;
@@ -15,23 +15,23 @@ use crate::model::{Activity, Call};
 pub use histogram::{Bucket, Durations};
 use histogram::{Histogram, seconds};
 
-/// What stands for a tool whose name is not on record.
+/// The name of a tool that was not recorded.
 const NO_TOOL: &str = "?";
 
-/// What a session is now, and of a live one how long ago it started.
+/// The state of a session, and for a live one the time since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Live, and not timed out.
     Active(Duration),
-    /// Live, and nothing happened for the idle timeout.
+    /// Live, but without an event for the idle timeout.
     Idle(Duration),
-    /// Its last process said that it ended.
+    /// Its last process reported the end.
     Ended,
-    /// No process has it any more, and none said so.
+    /// No process owns it any more, and none reported the end.
     Abandoned,
 }
 
-/// What is counted of sessions. Several threads count for themselves, and their counts are added up.
+/// Counts sessions. Several threads count separately, and their counts are added up.
 #[derive(Debug, Default)]
 pub struct Metrics {
     sessions: Sessions,
@@ -39,20 +39,20 @@ pub struct Metrics {
     tools: HashMap<String, Tool>,
 }
 
-/// How many sessions there are, by what they are now.
+/// The number of sessions in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Sessions {
-    /// On record, each counted once: the sum of the next four.
+    /// All recorded sessions, each counted once: the sum of the next four.
     pub started: u64,
     /// Live, and not timed out.
     pub active: u64,
-    /// Live, and nothing happened for the idle timeout.
+    /// Live, but without an event for the idle timeout.
     pub idle: u64,
-    /// Ended, as their last process said.
+    /// Ended, as their last process reported.
     pub ended: u64,
-    /// Without a process, and none said that they ended.
+    /// Without a process, and without a reported end.
     pub abandoned: u64,
-    /// How often a client said that a session ends. One that is resumed ends again.
+    /// Reported ends of sessions. A resumed session ends again.
     pub ends: u64,
 }
 
@@ -65,7 +65,7 @@ struct Ages {
     newest: Option<Duration>,
 }
 
-/// What is counted of one tool.
+/// The counts of one tool.
 #[derive(Debug, Default)]
 struct Tool {
     calls: u64,
@@ -73,71 +73,71 @@ struct Tool {
     durations: Histogram,
 }
 
-/// What is counted elsewhere than in sessions.
+/// Counts that do not come from the sessions' activity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Surroundings {
-    /// Errors that hooks have noted, as far as their bounded log has them.
+    /// Errors in the hooks' log, which is bounded.
     pub hook_errors: u64,
-    /// Lines in journals that are no events.
+    /// Lines in journals that are not events.
     pub damaged_lines: u64,
-    /// Leases.
+    /// The counts of leases.
     pub leases: Leases,
-    /// Archives.
+    /// The number and size of archives.
     pub archives: Archives,
 }
 
-/// How often holding a session's id went wrong.
+/// Problems with holding a session's id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Leases {
-    /// Refused, because another held the id.
+    /// Leases that were refused, because another process held the id.
     pub refused: u64,
-    /// Taken over from a holder that had died.
+    /// Leases that were inherited from a dead holder.
     pub taken_over: u64,
-    /// Found without their holder, taken over or cleaned up.
+    /// Leases found without their holder, whether inherited or cleaned up.
     pub crashed: u64,
 }
 
-/// What is archived.
+/// The number and size of all archives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Archives {
-    /// Archives that are complete.
+    /// Complete archives.
     pub count: u64,
-    /// The bytes of all files among them.
+    /// The size of all files of the archives, in bytes.
     pub bytes: u64,
 }
 
-/// What all that was counted comes to. Ages and durations are in seconds.
+/// The result of counting. Ages and durations are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Sessions on record.
+    /// All recorded sessions.
     pub total_sessions: u64,
-    /// Live ones that are not timed out.
+    /// Live sessions that are not timed out.
     pub active_sessions: u64,
-    /// How long ago the live session started that started first; zero where none is live.
+    /// The age of the live session that started first; zero if none is live.
     pub oldest_session_age: f64,
-    /// How long ago the live session started that started last.
+    /// The age of the live session that started last; zero if none is live.
     pub newest_session_age: f64,
-    /// How long ago live sessions started, on average.
+    /// The mean age of live sessions; zero if none is live.
     pub avg_session_age: f64,
-    /// Sessions by what they are now.
+    /// The sessions by state.
     pub sessions: Sessions,
-    /// The tools, the one that was called most often first.
+    /// The tools, the most frequently called first.
     pub tools: Vec<ToolSummary>,
-    /// What is counted elsewhere.
+    /// The counts that do not come from the sessions' activity.
     #[serde(flatten)]
     pub surroundings: Surroundings,
 }
 
-/// What the calls of one tool come to.
+/// The counts of one tool's calls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolSummary {
-    /// The tool.
+    /// The name of the tool.
     pub tool: String,
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// How many of those calls failed.
+    /// The number of failed calls.
     pub failed: u64,
-    /// How long those calls took of which that is known.
+    /// The durations of the calls whose duration is known.
     pub durations: Durations,
 }
 
@@ -162,7 +162,7 @@ impl Metrics {
         sessions.ends += is_told.count() as u64;
         for call in &activity.calls {
             let name = call.tool.unwrap_or(NO_TOOL);
-            // A name is copied once, not at each call.
+            // The name is copied once, not at each call.
             match self.tools.get_mut(name) {
                 Some(tool) => tool.add(call),
                 None => self.tools.entry(name.to_owned()).or_default().add(call),
@@ -170,7 +170,7 @@ impl Metrics {
         }
     }
 
-    /// What it all comes to.
+    /// Returns the result of counting.
     pub fn summary(self, surroundings: Surroundings) -> Summary {
         let tools = self.tools.into_iter().map(|(tool, counted)| ToolSummary {
             tool,
@@ -200,7 +200,7 @@ impl Metrics {
 }
 
 impl Summary {
-    /// As text for Prometheus, in its exposition format, version 0.0.4.
+    /// Formats the summary for Prometheus, in its exposition format, version 0.0.4.
     pub fn exposition(&self) -> String {
         exposition::of(self)
     }

@@ -1,5 +1,5 @@
-//! What people and programs see of sessions: timelines and statistics, made from `model` alone. Pure: no files, no clock, no
-//! time zone; whoever asks brings them.
+//! The output for people and programs: timelines and statistics, made from `model` alone. Pure: no
+//! files, no clock, no time zone; the caller passes them in.
 
 pub mod event;
 pub mod json;

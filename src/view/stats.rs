@@ -1,4 +1,5 @@
-//! Statistics over the calls of one session or many: how often, how long, what failed, what waited, when.
+//! Statistics over the calls of one session or many: their number, duration, failures, waits and
+//! times of day.
 
 mod percentile;
 mod wall_clock;
@@ -15,38 +16,38 @@ use crate::model::{Activity, Call, Timestamp, Trace};
 use percentile::nearest_rank;
 pub use wall_clock::WallClock;
 
-/// What stands for a tool whose name is not on record.
+/// The name of a tool that was not recorded.
 const NO_TOOL: &str = "?";
 
-/// What is counted of sessions. Several threads count for themselves, and their counts are added up.
+/// Counts sessions. Several threads count separately, and their counts are added up.
 #[derive(Debug, Default)]
 pub struct Stats {
     counts: Counts,
     tools: Vec<Tool>,
-    /// Where each tool is among the tools.
+    /// The index of each tool in `tools`.
     places: HashMap<String, usize>,
     hours: [u64; 24],
     days: BTreeMap<NaiveDate, u64>,
 }
 
-/// What is counted over all tools.
+/// The counts over all tools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Sessions in which anything happened.
+    /// Sessions with any activity.
     pub sessions: u64,
     /// Events, copies included.
     pub events: u64,
-    /// Prompts that people gave.
+    /// Prompts from people.
     pub prompts: u64,
     /// Subagents.
     pub agents: u64,
     /// Compactions of the context.
     pub compactions: u64,
-    /// Events that were told more than once.
+    /// Events that were recorded more than once.
     pub duplicates: u64,
 }
 
-/// How many calls are in each state.
+/// The number of calls in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each is the state of that name")]
 pub struct ByState {
@@ -58,84 +59,85 @@ pub struct ByState {
     pub running: u64,
 }
 
-/// What is counted of one tool.
+/// The counts of one tool.
 #[derive(Debug, Default)]
 struct Tool {
     name: String,
     by_state: ByState,
-    /// All of them, in milliseconds, so that percentiles are exact.
+    /// All durations in milliseconds, so that percentiles are exact.
     durations: Vec<u64>,
     wait: Duration,
     permission: Duration,
 }
 
-/// What all that was counted comes to.
+/// The result of counting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// What is counted over all tools.
+    /// The counts over all tools.
     #[serde(flatten)]
     pub counts: Counts,
-    /// The tools, the one that was called most often first.
+    /// The tools, the most frequently called first.
     pub tools: Vec<ToolSummary>,
-    /// How many calls there were.
+    /// The number of calls.
     pub calls: u64,
-    /// How many of them failed.
+    /// The number of failed calls.
     pub failed: u64,
-    /// How many of them are running.
+    /// The number of running calls.
     pub open: u64,
-    /// How many of them never came back.
+    /// The number of calls that never came back.
     pub abandoned: u64,
-    /// How long all of them took together, in milliseconds.
+    /// The total duration of all calls, in milliseconds.
     pub total_ms: u64,
-    /// How long they waited for anything but permission, in milliseconds.
+    /// The total wait for anything but permission, in milliseconds.
     pub wait_ms: u64,
-    /// How long they waited for permission, in milliseconds.
+    /// The total wait for permission, in milliseconds.
     pub permission_ms: u64,
-    /// How many calls began in each hour of the day, by local clocks.
+    /// The number of calls that began in each hour of the day, by the local clock.
     pub hours: [u64; 24],
-    /// How many sessions began on each day on which one did, by local clocks.
+    /// The number of sessions that began on each day, by the local clock. Days without a session
+    /// are left out.
     pub days: Vec<Day>,
 }
 
-/// What the calls of one tool come to. Durations are those that are known: as the client measured them, else from a
+/// The counts of one tool's calls. A duration is known if Claude Code measured it, or else from a
 /// call's first event to its last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolSummary {
-    /// The tool.
+    /// The name of the tool.
     pub tool: String,
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// How those calls stand.
+    /// The number of calls in each state.
     #[serde(flatten)]
     pub by_state: ByState,
-    /// The duration that half of the calls stayed within, by nearest rank; none where no duration is known.
+    /// The median duration in milliseconds, by nearest rank; `None` if no duration is known.
     pub p50_ms: Option<u64>,
-    /// The duration that 95 of 100 calls stayed within, by nearest rank.
+    /// The 95th percentile of the durations in milliseconds, by nearest rank.
     pub p95_ms: Option<u64>,
-    /// The longest duration.
+    /// The longest duration, in milliseconds.
     pub max_ms: Option<u64>,
-    /// All durations together.
+    /// The sum of the durations, in milliseconds.
     pub total_ms: u64,
-    /// The part that it has in the durations of all tools, from 0 to 1.
+    /// The tool's share of the durations of all tools, from 0 to 1.
     pub share: f64,
-    /// How long its calls waited for anything but permission.
+    /// The total wait for anything but permission, in milliseconds.
     pub wait_ms: u64,
-    /// How long its calls waited for permission.
+    /// The total wait for permission, in milliseconds.
     pub permission_ms: u64,
 }
 
-/// A day.
+/// A day on which sessions began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Day {
-    /// As `2026-11-20`.
+    /// The date, as in `2026-11-20`.
     pub day: String,
-    /// How many sessions began on it.
+    /// The number of sessions that began on it.
     pub sessions: u64,
 }
 
 impl Stats {
-    /// Counts a session: what of it began at `since` or later. Where nothing did, the session is not counted either;
-    /// whether it was is the answer.
+    /// Counts the part of a session that began at `since` or later. Returns false, and does not
+    /// count the session, if there is no such part.
     pub fn add(
         &mut self,
         trace: &Trace,
@@ -176,7 +178,7 @@ impl Stats {
         true
     }
 
-    /// The tool of this name; a new one where there was none.
+    /// Returns the tool of this name, and adds it if it is new.
     fn tool(&mut self, name: &str) -> Option<&mut Tool> {
         let place = match self.places.get(name) {
             Some(place) => *place,
@@ -192,7 +194,7 @@ impl Stats {
         self.tools.get_mut(place)
     }
 
-    /// What it all comes to.
+    /// Returns the result of counting.
     pub fn summary(self) -> Summary {
         let mut tools: Vec<ToolSummary> = self.tools.into_iter().map(Tool::summary).collect();
         let sum = |of: fn(&ToolSummary) -> u64| tools.iter().map(of).fold(0, u64::saturating_add);

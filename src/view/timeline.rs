@@ -1,5 +1,5 @@
-//! A session in order: turns as headings, below each its calls, and below the call that started a subagent what that
-//! subagent did.
+//! Orders a session for display: turns as headings, the calls below each, and a subagent's calls
+//! below the call that started it.
 
 pub mod text;
 
@@ -9,57 +9,60 @@ use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment};
 use crate::model::call::{Moment, State};
 use crate::model::{Activity, Call, Timestamp};
 
-/// How deep subagents are indented. The client allows far less; a longer chain can only come from a damaged journal.
+/// The deepest indentation of subagents. Claude Code allows far less; a longer chain can only come
+/// from a damaged journal.
 const MAX_DEPTH: usize = 32;
 
 /// One row of a timeline, or a heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry<'s, 'a> {
-    /// What came before the first prompt.
+    /// The heading of what came before the first prompt.
     Opening,
     /// A prompt, and the turn that followed it.
     Turn {
-        /// Its number among the person's prompts; none for a notification.
+        /// Its number among the person's prompts, from 1; `None` for a notification.
         number: Option<usize>,
-        /// The prompt.
+        /// The prompt that began the turn.
         prompt: &'s Prompt<'a>,
     },
-    /// A client took up the session again.
+    /// A process of Claude Code resumed the session.
     Segment(&'s Segment<'a>),
     /// The context was compacted.
     Compaction(&'s Compaction<'a>),
-    /// A run of a subagent of which no call is known that started it.
+    /// A run of a subagent that no known call started.
     Agent(&'s Agent<'a>, &'s Run),
-    /// A call, so many subagents deep.
+    /// A call, and the number of subagents above it.
     Call(usize, &'s Call<'a>),
 }
 
-/// Which calls are shown.
+/// Selects the calls to show.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Those that began then or later.
+    /// Shows only calls that began then or later.
     pub since: Option<Timestamp>,
-    /// Those of one of these tools, in any case of letters; none means all.
+    /// The tools whose calls are shown, in any case of letters; empty means all.
     pub tools: Vec<String>,
-    /// Those that failed, were denied or never came back.
+    /// Shows only calls that failed, were denied or never came back.
     pub failed: bool,
-    /// Those of the subagents whose id begins so, or whose type this is; `main` for the main thread.
+    /// The subagents whose calls are shown, by the beginning of the id or by the type; `main` means
+    /// the main thread.
     pub agent: Option<String>,
 }
 
 impl Filter {
-    /// Whether everything is shown.
+    /// Returns true if everything is shown.
     pub fn is_open(&self) -> bool {
         self.since.is_none() && self.tools.is_empty() && !self.failed && self.agent.is_none()
     }
 
-    /// Whether what began then and is no call is shown, for itself.
+    /// Returns true if an entry that began then and is not a call is shown, even without calls.
     fn shows_events_of(&self, began: Moment) -> bool {
         let is_late = self.since.is_none_or(|since| began.ts >= since);
         is_late && self.tools.is_empty() && !self.failed && self.agent.is_none()
     }
 
-    /// Whether this call is shown; `of_type` are the subagents of the type that is asked for.
+    /// Returns true if this call is shown. `of_type` contains the subagents of the type in the
+    /// filter.
     fn shows(&self, call: &Call<'_>, of_type: &HashSet<&str>) -> bool {
         let is_late = self.since.is_none_or(|since| call.began.ts >= since);
         let tool = call.tool.unwrap_or_default();
@@ -84,7 +87,8 @@ fn is_of_agent(call: &Call<'_>, wanted: &str, of_type: &HashSet<&str>) -> bool {
     }
 }
 
-/// The rows of a session, those calls left out that `filter` does not show, and headings that nothing is left below.
+/// Returns the rows of a session, without the calls that `filter` hides, and without headings that
+/// would be empty.
 pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry<'s, 'a>> {
     let mut turns: Vec<Turn<'s, 'a>> = vec![Turn {
         heading: Entry::Opening,
@@ -154,25 +158,26 @@ struct Turn<'s, 'a> {
     rows: Vec<(i64, Row<'s, 'a>)>,
 }
 
-/// What is below a heading; below a call or a subagent may be more.
+/// A row below a heading. More rows may follow below a call or a subagent.
 enum Row<'s, 'a> {
-    /// The call at this place among the calls.
+    /// The call at this index among the calls.
     Call(usize),
-    /// The run at this place among the runs of all subagents.
+    /// The run at this index among the runs of all subagents.
     Run(usize),
     Event(Entry<'s, 'a>),
 }
 
-/// Which runs of subagents each call started and which calls each run made, and what is shown of them so far.
+/// Links each call to the runs of subagents that it started and each run to its calls. Collects the
+/// entries to show.
 struct Tree<'s, 'f, 'a> {
     activity: &'s Activity<'a>,
     filter: &'f Filter,
-    /// The subagents of the type that the filter asks for.
+    /// The subagents of the type in the filter.
     of_type: HashSet<&'a str>,
     runs: Vec<(&'s Agent<'a>, &'s Run)>,
-    /// The runs that the call at each place started.
+    /// The runs that the call at each index started.
     started: HashMap<usize, Vec<usize>>,
-    /// The calls that each run made. They are taken out as they are shown, so that none is shown twice.
+    /// The calls of each run. They are taken out when they are shown, so that none is shown twice.
     made: Vec<Vec<usize>>,
     shown: Vec<Entry<'s, 'a>>,
 }
@@ -214,8 +219,9 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         }
     }
 
-    /// The runs that are below no call of the main thread and below none of one another: those of which no call is known
-    /// that started them, and of those that started each other in a circle the first.
+    /// Returns the runs that stand below no call of the main thread and below no other of these
+    /// runs. These are the runs without a known starting call, and the first run of each circle of
+    /// runs that started one another.
     fn unreachable(&self) -> Vec<usize> {
         let mut is_reached = vec![false; self.runs.len()];
         let calls = self.activity.calls.iter().enumerate();
@@ -238,7 +244,7 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         runs
     }
 
-    /// Notes all runs that are below these calls.
+    /// Marks all runs below these calls.
     fn reach(&self, is_reached: &mut [bool], mut calls: Vec<usize>) {
         while let Some(call) = calls.pop() {
             for run in self.started.get(&call).into_iter().flatten() {
@@ -251,7 +257,7 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds a turn: its heading, unless nothing is left below it, and its rows.
+    /// Adds a turn: its heading, unless it would be empty, and its rows.
     fn put_turn(&mut self, turn: Turn<'s, 'a>) {
         let heading = self.shown.len();
         let may_be_empty = self.filter.is_open() && turn.heading != Entry::Opening;
@@ -268,7 +274,7 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds a run of which no call is known that started it, unless nothing is left of it.
+    /// Adds a run that no known call started, unless the filter hides all of it.
     fn put_run(&mut self, place: usize) {
         let Some((agent, run)) = self.runs.get(place).copied() else {
             return;
@@ -283,7 +289,8 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds calls, each so many subagents deep, the last one first, and below each what it started.
+    /// Adds calls with their depths, the last one first, and below each the calls of the subagents
+    /// that it started.
     fn put_calls(&mut self, mut calls: Vec<(usize, usize)>) {
         while let Some((place, depth)) = calls.pop() {
             let Some(call) = self.activity.calls.get(place) else {

@@ -1,5 +1,6 @@
-//! The text that Prometheus and the textfile collector of its node exporter read: format version 0.0.4, names and units by
-//! its conventions (<https://prometheus.io/docs/practices/naming/>). No line has a time: that would be refused.
+//! Formats metrics for Prometheus and the textfile collector of its node exporter: format version
+//! 0.0.4, names and units by its conventions (<https://prometheus.io/docs/practices/naming/>). No
+//! line has a timestamp: the collector would refuse it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -7,7 +8,7 @@ use std::fmt::{Display, Write};
 use super::{Durations, Summary, ToolSummary};
 use crate::model::text::escaped;
 
-/// The metrics, each with its help, its type and its samples.
+/// Returns the metrics, each with its help, its type and its samples.
 pub(super) fn of(summary: &Summary) -> String {
     let mut text = Exposition::default();
     let sessions = &summary.sessions;
@@ -95,15 +96,15 @@ pub(super) fn of(summary: &Summary) -> String {
     text.0
 }
 
-/// What is said of a tool.
+/// The values of one tool's series.
 struct Tool {
     calls: u64,
     failed: u64,
     durations: Durations,
 }
 
-/// The tools by their labels. Two names that come to the same label are one tool here: a series that comes twice would cost
-/// the whole file.
+/// Groups the tools by label, and adds up those with the same label. A repeated series would
+/// invalidate the whole file.
 fn by_label(tools: &[ToolSummary]) -> BTreeMap<String, Tool> {
     let mut by_label: BTreeMap<String, Tool> = BTreeMap::new();
     for tool in tools {
@@ -124,8 +125,8 @@ fn by_label(tools: &[ToolSummary]) -> BTreeMap<String, Tool> {
     by_label
 }
 
-/// A label's value, as it stands between the quotes. The format has escapes for three characters; others that could move a
-/// terminal's cursor are spelled out.
+/// Escapes a label's value for the text between the quotes. The format has escapes for three
+/// characters. Others that could move a terminal's cursor are spelled out.
 fn label(value: &str) -> String {
     let line = |line: &str| escaped(line).replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<String> = value.split('\n').map(line).collect();
@@ -137,7 +138,7 @@ struct Exposition(String);
 
 impl Exposition {
     fn heading(&mut self, name: &str, help: &str, kind: &str) {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(
             self.0,
             "# HELP ccsession_{name} {help}\n# TYPE ccsession_{name} {kind}\n"
@@ -153,7 +154,7 @@ impl Exposition {
         self.sample(name, &[], count);
     }
 
-    /// A line. The labels' values are escaped already.
+    /// Adds a line. The labels' values must be escaped already.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels
             .iter()

@@ -1,19 +1,19 @@
-//! Durations in buckets whose bounds never change, so that what is counted today can be compared with what was counted a
-//! year ago, here and on another machine.
+//! Durations in buckets whose bounds never change, so that counts stay comparable over years and
+//! between machines.
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The bounds in milliseconds, each inclusive: from a read that the cache answers to the longest that a client waits for
-/// a command (10 minutes), and a subagent that works on for half an hour.
+/// The bounds in milliseconds, each inclusive. The least fits a read out of the cache. The longest
+/// command that Claude Code waits for takes 10 minutes, and a subagent may work for half an hour.
 const BOUNDS: [u64; 16] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
     600_000, 1_800_000,
 ];
 
-/// How many durations are in each bucket, and what is longer than all bounds.
+/// The number of durations in each bucket, and beyond the last bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Histogram {
     buckets: [u64; BOUNDS.len()],
@@ -21,23 +21,24 @@ pub(super) struct Histogram {
     sum: Duration,
 }
 
-/// Durations in seconds, as programs see them.
+/// The durations in seconds, for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Durations {
-    /// How many there are.
+    /// The number of durations.
     pub count: u64,
-    /// All of them together.
+    /// The sum of all durations, in seconds.
     pub sum: f64,
-    /// How many are within each bound, the least bound first. All are within the bound that is not listed, infinity.
+    /// The number of durations within each bound, the least bound first. The infinite bound is not
+    /// listed: it holds all.
     pub buckets: Vec<Bucket>,
 }
 
-/// A bound, and what is within it.
+/// A bound, and the number of durations within it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bucket {
     /// The bound, inclusive, in seconds.
     pub le: f64,
-    /// How many durations are not longer.
+    /// The number of durations up to this bound.
     pub count: u64,
 }
 
@@ -86,7 +87,7 @@ impl AddAssign<&Durations> for Durations {
     }
 }
 
-/// In seconds, to the microsecond.
+/// Converts a duration to seconds, to the microsecond.
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e6
 }

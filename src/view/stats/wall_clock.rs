@@ -1,4 +1,5 @@
-//! What local clocks show, for a million points in time.
+//! Converts a million points in time to the local clock without a million look-ups in the time
+//! zone.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -6,19 +7,20 @@ use crate::model::Timestamp;
 
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
-/// No zone sets its clocks in the midst of a quarter of an hour of UTC.
+/// No zone changes its clocks in the middle of a quarter of an hour of UTC.
 const QUARTER: i64 = 15 * MINUTE;
 
-/// A local clock. The time zone is asked once for each quarter of an hour, not once for each call.
+/// A local clock. It asks the time zone once for each quarter of an hour, not once for each call.
 #[derive(Debug)]
 pub struct WallClock<F> {
     to_civil: F,
-    /// The quarter that was asked about last, and by how many microseconds the clock was ahead of UTC in it.
+    /// The last quarter that was looked up, and by how many microseconds the clock was ahead of UTC
+    /// in it.
     known: Option<(i64, i64)>,
 }
 
 impl<F: Fn(Timestamp) -> NaiveDateTime> WallClock<F> {
-    /// A clock that shows what `to_civil` says.
+    /// Creates a clock that shows the result of `to_civil`.
     pub fn new(to_civil: F) -> Self {
         Self {
             to_civil,
@@ -26,13 +28,13 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> WallClock<F> {
         }
     }
 
-    /// The hour of the day, from 0 to 23.
+    /// Returns the hour of the day, from 0 to 23.
     pub fn hour(&mut self, time: Timestamp) -> usize {
         let hours = (time.micros() + self.ahead(time)).div_euclid(HOUR);
         usize::try_from(hours.rem_euclid(24)).unwrap_or_default()
     }
 
-    /// The day.
+    /// Returns the local date.
     pub fn day(&self, time: Timestamp) -> NaiveDate {
         (self.to_civil)(time).date()
     }
@@ -58,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// Summer time ends at this moment, as in the half-hour zone of Lord Howe Island.
+    /// The moment at which summer time ends, as in the half-hour zone of Lord Howe Island.
     const END_OF_SUMMER: i64 = 1_775_314_800 * 1_000_000;
 
     fn lord_howe(time: Timestamp) -> NaiveDateTime {

@@ -1,4 +1,5 @@
-//! A timeline for people: one row a call, fitted into a terminal's width, readable without colour.
+//! Formats a timeline for people: one row a call, fitted to a terminal's width, readable without
+//! colour.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -15,26 +16,26 @@ use crate::model::{Call, Timestamp};
 
 /// The longest name of a tool that is shown whole on a terminal, in columns.
 const MAX_TOOL: usize = 20;
-/// How many columns its indentation may take beside that.
+/// The most columns that a tool's indentation may take, besides its name.
 const MAX_INDENT: usize = 12;
-/// From which width on the bars are long.
+/// The width from which on the bars are long, in columns.
 const WIDE: usize = 120;
-/// A wait for permission is worth a word from here on.
+/// A wait for permission is mentioned from this length on.
 const LONG_WAIT: Duration = Duration::from_secs(1);
-/// Without bars, a wait for anything else is worth a word from here on: a bar shows shorter ones.
+/// Without bars, other waits are mentioned from this length on. Bars show shorter waits, too.
 const SHOWN_WAIT: Duration = Duration::from_millis(100);
-/// How many columns it takes to say how long after its turn a call began.
+/// The width of a call's offset from the beginning of its turn, in columns.
 const OFFSET: usize = 8;
 
-/// How a timeline is laid out.
+/// The layout of a timeline.
 pub struct Layout<'l> {
-    /// The columns of the terminal; none where the rows may be as long as they are.
+    /// The columns of the terminal; `None` if rows may have any length.
     pub width: Option<usize>,
-    /// Whether states are coloured.
+    /// Colours the rows by state.
     pub colour: bool,
-    /// Whether a call's part of its turn is drawn as a bar; otherwise it is said in numbers and words.
+    /// Draws a call's part of its turn as a bar; otherwise numbers and words describe it.
     pub bars: bool,
-    /// The time on local clocks.
+    /// Converts a time to the local clock.
     pub local: &'l dyn Fn(Timestamp) -> NaiveDateTime,
 }
 
@@ -47,7 +48,7 @@ impl std::fmt::Debug for Layout<'_> {
     }
 }
 
-/// What a bar is drawn in: the turn, from its beginning to the end of the last of its calls.
+/// The range of a bar: the turn, from its beginning to the end of the last of its calls.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     from: i64,
@@ -55,7 +56,7 @@ struct Scale {
     columns: usize,
 }
 
-/// The rows of a timeline as text, a line each.
+/// Formats the rows of a timeline as text, a line each.
 pub fn rows(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &Layout<'_>) -> String {
     let mut writer = Writer::new(activity, entries, layout);
     let mut turn = entries;
@@ -78,11 +79,11 @@ struct Writer<'w> {
     text: String,
     scale: Scale,
     tool_width: usize,
-    /// How tools are called where their names are too long.
+    /// The short names of tools whose names are too long.
     names: HashMap<String, String>,
-    /// The day that was told last. That of the session's beginning is known.
+    /// The day that was shown last. The day of the session's beginning counts as shown.
     day: Option<NaiveDate>,
-    /// The end of the session, for what has no end yet.
+    /// The end of the session, for entries that have no end yet.
     end: i64,
 }
 
@@ -196,20 +197,20 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// The day of this moment, if it is another one than was told last.
+    /// Returns the day of this moment if it differs from the day that was shown last.
     fn other_day(&mut self, time: Timestamp) -> Option<NaiveDate> {
         let day = (self.layout.local)(time).date();
         (self.day.replace(day) != Some(day)).then_some(day)
     }
 
-    /// Tells the day above a row, if it is another one than was told last.
+    /// Writes the day above a row if it differs from the day that was shown last.
     fn day(&mut self, time: Timestamp) {
         if let Some(day) = self.other_day(time) {
             self.line(&day.to_string(), None);
         }
     }
 
-    /// A row that is no call.
+    /// Writes a row that is not a call.
     fn note(&mut self, began: Moment, ended: Option<Moment>, text: &str) {
         self.day(began.ts);
         let took = ended
@@ -261,10 +262,10 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// What stands for a tool whose name is not on record.
+/// The name of a tool that was not recorded.
 const NO_TOOL: &str = "?";
 
-/// The names of the tools that are too long, each with a shorter one that no other has.
+/// Returns the tools' names that are too long, each with a shorter, unique one.
 fn short_names(entries: &[Entry<'_, '_>]) -> HashMap<String, String> {
     let tool = |entry: &Entry<'_, '_>| match entry {
         Entry::Call(_, call) => call.tool.map(str::to_owned),
@@ -304,8 +305,8 @@ fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
     format!("{what}: {end}")
 }
 
-/// What is said of a call: why it failed, its label, and a long wait; where no bar shows them, also shorter waits and how long
-/// what it left behind ran on.
+/// Returns the details of a call: why it failed, its label, and a long wait. Without bars it also
+/// has shorter waits, and how long the call's background work ran on.
 fn label(call: &Call<'_>, bars: bool) -> String {
     let error = call.error.map(escaped);
     let waited = call
@@ -333,7 +334,7 @@ pub(in crate::view) fn short(state: State) -> &'static str {
     }
 }
 
-/// The terminal's colour for a state, where it has one.
+/// Returns the terminal's colour for a state, if it has one.
 pub(in crate::view) fn colour(state: State) -> Option<&'static str> {
     match state {
         State::Ok => None,
@@ -357,7 +358,8 @@ fn branch(depth: usize) -> String {
 }
 
 impl Scale {
-    /// The call in the turn's time: `░` while it waited, `█` while it ran, `┄` while what it left behind ran on.
+    /// Draws the call in the turn's time: `░` while it waited, `█` while it ran, `┄` while its
+    /// background work ran on.
     fn bar(&self, call: &Call<'_>, end: i64) -> String {
         let began = self.column(call.began.at);
         let over = call.ended.map_or(end, |ended| ended.at);
@@ -380,7 +382,7 @@ impl Scale {
         (0..self.columns).map(cell).collect()
     }
 
-    /// How long after the turn's beginning the call began.
+    /// Returns the time from the turn's beginning to the call's.
     fn offset(&self, call: &Call<'_>) -> String {
         let micros = u64::try_from(call.began.at.saturating_sub(self.from)).unwrap_or(0);
         format!("+{}", duration(Duration::from_micros(micros)))
@@ -398,7 +400,7 @@ impl Scale {
     }
 }
 
-/// A duration in at most seven columns: `38ms`, `1.24s`, `2m 05s`, `3h 20m`, `4d 02h`.
+/// Formats a duration in at most seven columns: `38ms`, `1.24s`, `2m 05s`, `3h 20m`, `4d 02h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let millis = duration.as_millis();
@@ -411,8 +413,8 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Each of these texts in at most `width` columns, so that different ones stay different: what is cut off is the end, else a
-/// piece in the middle, and where no piece leaves them apart, a number tells them.
+/// Cuts each text to at most `width` columns, so that different texts stay different. It cuts off
+/// the end, or else a piece in the middle. If no piece keeps them apart, it adds a number.
 pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
     let mut short: Vec<String> = texts.iter().map(|text| cut(text, width)).collect();
     let mut by_short: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -454,7 +456,8 @@ pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
     short
 }
 
-/// `text` in at most `width` columns, its first `head` and its last ones; what is cut out between them is `…`.
+/// Cuts `text` to at most `width` columns: the first `head` and the last ones, with `…` between
+/// them.
 fn cut_middle(text: &str, head: usize, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -473,14 +476,14 @@ fn cut_middle(text: &str, head: usize, width: usize) -> String {
     kept
 }
 
-/// `text` in exactly `width` columns.
+/// Cuts or pads `text` to exactly `width` columns.
 pub(in crate::view) fn fitted(text: &str, width: usize) -> String {
     let mut text = cut(text, width);
     text.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
     text
 }
 
-/// `text` in at most `width` columns; what is cut off ends in `…`.
+/// Cuts `text` to at most `width` columns. A text that was cut ends in `…`.
 pub fn cut(text: &str, width: usize) -> String {
     if text.len() <= width || text.width() <= width {
         return text.to_owned();
