@@ -1,7 +1,8 @@
-//! What an archive of a session is called and what its manifest says.
+//! The names of an archive's files, and its manifest.
 //!
-//! An archive is a few files beside each other, all named `{date}-{focus}-{id}` and an ending. The manifest names the
-//! others, with their sizes and digests; it is put there last, so that an archive without one is none.
+//! An archive is a few files beside each other, all named `{date}-{focus}-{id}` and an ending. The
+//! manifest names the others, with their sizes and digests. It is written last, so an archive
+//! without a manifest does not count.
 
 use std::fmt;
 
@@ -17,35 +18,37 @@ use super::usage::Usage;
 
 /// The version of manifests that this program writes.
 pub const VERSION: u64 = 1;
-/// How a manifest's name ends.
+/// The ending of a manifest's name.
 pub const MANIFEST: &str = ".manifest.json";
-/// What a session is for where nobody said so.
+/// The focus of a session without one.
 pub const GENERAL: &str = "general";
 
-/// The longest part of a file's name that tells the focus, in bytes.
+/// The longest focus in a file's name, in bytes.
 const MAX_FOCUS: usize = 64;
 
-/// What all files of an archive are called before their endings: `{date}-{focus}-{id}`.
+/// The common beginning of the names of an archive's files: `{date}-{focus}-{id}`.
 ///
-/// An ending begins with a point, and so may what follows one in an id: the part `.2.jsonl.zst` of `x` would be the part
-/// `.jsonl.zst` of `x.2`. So an id's points are written `~`, which no id has, and a focus has none before what a part may be called.
+/// An ending begins with a dot, and an id may contain dots: the part `.2.jsonl.zst` of `x` would be
+/// the part `.jsonl.zst` of `x.2`. So an id's dots are written as `~`, which no id has. For the
+/// same reason, a focus never contains `.agent-` or `.file-`, with which an ending may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
 
 impl Stem {
-    /// The stem for a session that began on the local day `date`. The focus becomes a safe part of a file's name; the
-    /// manifest keeps what it was.
+    /// Returns the stem for a session that began on the local day `date`. The focus is made safe
+    /// for a file's name; the manifest keeps the original.
     pub fn new(date: NaiveDate, focus: Option<&str>, id: &SessionId) -> Self {
         let mut focus = safe_focus(focus.unwrap_or_default());
         for (kind, other) in [(".agent-", "-agent-"), (".file-", "-file-")] {
-            // What follows the focus is a `-`.
+            // In the name, a `-` follows the focus.
             focus = format!("{focus}-").replace(kind, other);
             focus.pop();
         }
         Self(format!("{date}-{focus}-{}", Self::named(id.as_str())))
     }
 
-    /// The stem of the archive with the manifest of this name; nothing where that is no manifest's name.
+    /// Returns the stem of the archive whose manifest has this name, or `None` if it is not a
+    /// manifest's name.
     pub fn of_manifest(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(MANIFEST)?;
         let is_safe =
@@ -54,22 +57,23 @@ impl Stem {
         is_stem.then(|| Self(stem.to_owned()))
     }
 
-    /// How an id, or its beginning, is written in a name.
+    /// Returns an id, or its beginning, as it is written in a name.
     pub fn named(id: &str) -> String {
         id.replace('.', "~")
     }
 
-    /// The name of the file with this ending.
+    /// Returns the name of the file with this ending.
     pub fn with(&self, ending: &str) -> String {
         format!("{self}{ending}")
     }
 
-    /// The manifest's name.
+    /// Returns the manifest's name.
     pub fn manifest(&self) -> String {
         self.with(MANIFEST)
     }
 
-    /// Whether the file of this name may be a part of the archive: nothing that leads elsewhere.
+    /// Returns true if the file of this name may be a part of the archive: the name must not lead
+    /// elsewhere.
     pub fn is_of(&self, name: &str) -> bool {
         name.strip_prefix(self.0.as_str())
             .is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', '\0']))
@@ -82,7 +86,8 @@ impl fmt::Display for Stem {
     }
 }
 
-/// A focus as a part of a file's name: ASCII letters, digits, `.`, `_`, and for anything else one `-`.
+/// Makes a focus safe for a file's name. It keeps ASCII letters, digits, `.` and `_`, and replaces
+/// any other characters by one `-`.
 fn safe_focus(focus: &str) -> String {
     let mut safe = String::new();
     for c in focus.chars() {
@@ -101,7 +106,7 @@ fn safe_focus(focus: &str) -> String {
     }
 }
 
-/// What an archive holds.
+/// The manifest: the contents of an archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
     missing_docs,
@@ -118,60 +123,60 @@ pub struct Manifest {
     pub ended_at: Option<Timestamp>,
     pub archived_at: Timestamp,
     pub messages: u64,
-    /// Whether the text has the tool calls.
+    /// True if the text contains the tool calls.
     pub tools: bool,
-    /// What it was made from.
+    /// The sources of the archive.
     pub transcript: Original,
     pub parts: Vec<Part>,
-    /// How often each rule took a secret out of the copies.
+    /// How many secrets each rule removed from the copies.
     pub redacted: Counts,
     pub usage: Option<Usage>,
-    /// The record, as it was.
+    /// A copy of the record at the time of archiving.
     pub record: Map<String, Value>,
-    /// What another version wrote and this one does not know.
+    /// Members of another version that this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What an archive was made from.
+/// The sources of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Original {
-    /// Where the session's transcript was; null where there was none.
+    /// The path of the session's transcript; null if there was none.
     pub path: Option<String>,
-    /// The size in bytes of it and of its subagents' transcripts.
+    /// The total size of it and of its subagents' transcripts, in bytes.
     pub bytes: u64,
-    /// A digest of the names, sizes and times of all files: as long as it stays, nothing has changed.
+    /// A digest of the names, sizes and times of all files. If it is unchanged, so are the files.
     pub fingerprint: String,
-    /// How many lines were too long to be copied.
+    /// The number of lines that were too long to be copied.
     pub left_out: u64,
-    /// Further transcripts of the session that hold nothing which is not in a part.
+    /// Other transcripts of the session, whose contents are all in a part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<Copied>,
 }
 
-/// A transcript that is not copied, because others hold all that it does.
+/// A transcript that is not copied, because others contain everything in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
-    /// Where it was, as in [`Part::original`].
+    /// The place of the file, as in [`Part::original`].
     pub original: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
-/// What a part of an archive is.
+/// The kind of a part of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The messages, for people.
     Text,
-    /// One of the client's transcripts, redacted and compressed: the first is the session's own, each further one has records
-    /// that the others lack.
+    /// One of Claude Code's transcripts, redacted and compressed. The first is the session's own;
+    /// each further one has records that the others lack.
     Transcript,
-    /// A subagent's transcript, likewise.
+    /// A subagent's transcript, redacted and compressed.
     Subagent,
-    /// What the client noted of a subagent, redacted.
+    /// Claude Code's notes on a subagent, redacted.
     Meta,
-    /// Another file that the client keeps of the session, as a long output of a tool, redacted and compressed.
+    /// Another file of the session, such as a long output of a tool, redacted and compressed.
     File,
     /// The journal, compressed.
     Journal,
@@ -180,23 +185,24 @@ pub enum Kind {
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// What it is.
+    /// The kind of its contents.
     pub kind: Kind,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hex.
     pub sha256: String,
-    /// How many lines it has, once decompressed.
+    /// The number of lines, once decompressed.
     pub lines: u64,
-    /// Of a copy: where the original was, from the folder of the client's project on.
+    /// For a copy: the path of the original, relative to Claude Code's folder of all projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
-    /// Of a transcript's or a file's copy: the size in bytes of the original before it was copied.
+    /// For a copy of a transcript or a file: the size of the original in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_bytes: Option<u64>,
-    /// Of a transcript's copy: a digest of the original's last bytes. One that goes on has them at the same place.
+    /// For a copy of a transcript: a digest of the original's last bytes. A transcript that has
+    /// only grown has them at the same place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
@@ -205,20 +211,20 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`Unreadable`]: a newer format, or no manifest at all.
+    /// [`Unreadable`]: a newer format, or not a manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
     }
 
-    /// The manifest's text.
+    /// Returns the manifest's text.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
 
-    /// The part of this kind, where there is one.
+    /// Returns the first part of this kind, if there is one.
     pub fn part(&self, kind: Kind) -> Option<&Part> {
         self.parts.iter().find(|part| part.kind == kind)
     }
@@ -246,7 +252,7 @@ mod tests {
         assert_eq!(safe_focus(&"x/".repeat(5000)).len(), MAX_FOCUS - 1);
     }
 
-    /// All endings that a part may have, with names that an id or a focus can be made of.
+    /// Returns all endings that a part may have, with names that an id or a focus can be made of.
     fn endings() -> Vec<String> {
         let mut endings: Vec<String> = [".txt", ".jsonl.zst", ".2.jsonl.zst", ".events.jsonl.zst"]
             .map(str::to_owned)
@@ -297,7 +303,7 @@ mod tests {
                 for ending in endings() {
                     let name = stem.with(&ending);
                     let other = names.insert(name.clone(), stem.clone());
-                    // Those of one name altogether are told apart when they are made.
+                    // Stems of the same name are made unique when they are created.
                     assert!(other.is_none_or(|other| other == stem), "{name}");
                 }
             }

@@ -1,9 +1,10 @@
-//! Where events are on a time line without jumps. Within one boot the boot clock alone tells it, whatever the clock was
-//! set to meanwhile; the clock tells boots apart.
+//! Places events on a time line without jumps. Within one boot the boot clock alone decides,
+//! whatever the clock was set to meanwhile. The clock separates boots.
 //!
-//! The distance between the two clocks, the offset, changes when the clock is set and when the machine is booted. Which
-//! of the two it was shows by the processes: none outlives its boot. Where none is on both sides, it shows by the times:
-//! a machine cannot have been booted before the last event of the boot before.
+//! The distance between the two clocks, the offset, changes when the clock is set and when the
+//! machine is booted. The processes show which of the two it was: none outlives its boot. If no
+//! process is on both sides, the times show it: a machine cannot have been booted before the last
+//! event of the boot before.
 
 use std::collections::HashMap;
 
@@ -11,30 +12,33 @@ use super::line::Kind;
 use super::step::Step;
 use crate::claude::words::StartSource;
 
-/// How far the clock and the boot clock may drift apart, in microseconds. No two boots are so near to each other.
+/// How far the clock and the boot clock may drift apart, in microseconds. No two boots are this
+/// close together.
 const DRIFT: i64 = 1_000_000;
-/// A smaller change of the offset does not matter to the place of an event without a boot clock.
+/// A smaller change of the offset, in microseconds, does not affect the place of an event without a
+/// boot clock.
 const TICK: i64 = 10_000;
-/// Nobody sets a clock by more than a day between two clients: it is another boot, or another machine.
+/// The largest believable change of a clock between two processes of Claude Code, in microseconds.
+/// A larger one is another boot, or another machine.
 const DAY: i64 = 86_400_000_000;
 
-/// What an event says about the process that it is of.
+/// What an event proves about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// A session begins with it, and so no event of it was before.
+    /// A session begins with it, so no event of the session came before.
     Birth,
-    /// A client begins with it.
+    /// A process of Claude Code begins with it.
     Start,
-    /// A client was there before.
+    /// The process had begun before.
     GoesOn,
-    /// It may come before a client's start, or at any time.
+    /// It may come before the start of a process, or at any time.
     Any,
 }
 
 /// The place of each event on the time line.
 #[derive(Debug)]
 pub(super) enum TimeLine {
-    /// The clock was not set, or nothing is lost by not knowing when: what is added to the boot clock.
+    /// The clock was not set, or its changes do not matter. The number is added to the boot clock.
     Steady(i64),
     /// The clock was set, or the machine was booted.
     Set(Boots),
@@ -43,37 +47,39 @@ pub(super) enum TimeLine {
 /// The boots of a session.
 #[derive(Debug)]
 pub(super) struct Boots {
-    /// In the order of their offsets.
+    /// The settings, in the order of their offsets.
     settings: Vec<Setting>,
-    /// What the clock said while it was not set, in the order of its beginning, for events without a boot clock.
+    /// The stretches in which the clock was not set, in the order of their beginning, for events
+    /// without a boot clock.
     pieces: Vec<Piece>,
 }
 
-/// The events whose offset is about the same.
+/// The events with about the same offset.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     /// The least and the greatest offset.
     offsets: (i64, i64),
     reach: Reach,
-    /// What is added to the boot clock of its events.
+    /// The value that is added to the boot clock of its events.
     base: i64,
 }
 
-/// What is known of a setting, or of several in one boot.
+/// The known facts about a setting, or about several in one boot.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     /// The first and the last event by the boot clock.
     mono: (i64, i64),
-    /// The offset of the last one. A clock that was wrong is set right: it is the best that is known.
+    /// The offset of the last event. A wrong clock gets set right, so the last offset is the best
+    /// known.
     base: i64,
-    /// Whether a session begins with the first one.
+    /// True if a session begins with the first event.
     is_birth: bool,
 }
 
 /// A time in which the clock was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Piece {
-    /// When it begins, by its own clock.
+    /// Its beginning, by its own clock.
     from: i64,
     /// How far the time line is ahead of this clock.
     shift: i64,
@@ -90,7 +96,8 @@ struct Reading {
 }
 
 impl TimeLine {
-    /// Makes the time line of `steps`, whose least and greatest offset are given. Their order does not matter.
+    /// Creates the time line of `steps`, whose least and greatest offset are given. Their order
+    /// does not matter.
     pub(super) fn of(
         steps: &[Step],
         offsets: Option<(i64, i64)>,
@@ -107,7 +114,7 @@ impl TimeLine {
         Self::Set(Boots::of(steps, are_all_clocked, role))
     }
 
-    /// Returns where this event is, in microseconds.
+    /// Returns the place of this event, in microseconds.
     pub(super) fn place(&self, step: &Step) -> i64 {
         match (self, step.clocks()) {
             (Self::Steady(base), Some((_, mono))) => base + mono,
@@ -166,7 +173,7 @@ impl Boots {
 }
 
 impl Reach {
-    /// Returns where its last event is on the time line.
+    /// Returns the place of its last event on the time line.
     fn end(self) -> i64 {
         self.base + self.mono.1
     }
@@ -191,9 +198,10 @@ impl Reach {
         }
     }
 
-    /// Returns whether `later`, which begins later by the time line, can be of the same boot, though no process is in both: it
-    /// began before this boot's last event, so that the machine was not booted in between; and the clock was set
-    /// once, as far as clocks are set, and not in the time of either.
+    /// Returns true if `later`, which begins later on the time line, may belong to the same boot,
+    /// although no process is in both. It must begin before this boot's last event, so that the
+    /// machine was not booted in between. The clock must have been set by at most a day, and not
+    /// during either.
     fn goes_on_in(self, later: Self) -> bool {
         let (first, last) = if self.mono.1 < later.mono.0 {
             (self, later)
@@ -207,7 +215,8 @@ impl Reach {
     }
 }
 
-/// Returns the settings of the clock, in the order of their offsets, and notes in each reading which is its own.
+/// Returns the settings of the clock, in the order of their offsets, and assigns each reading to
+/// its setting.
 fn settings(readings: &mut [Reading]) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
     for reading in readings {
@@ -232,10 +241,10 @@ fn settings(readings: &mut [Reading]) -> Vec<Setting> {
     settings
 }
 
-/// Joins the settings that a process goes on in. In each of them that it begins with a start it may be another process
-/// of the same number, in another boot.
+/// Joins the settings in which a process continues. In a setting that begins with its start, it may
+/// be another process of the same number, in another boot.
 fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Setting]) {
-    /// When a process was first heard of in a setting, and whether that was no start.
+    /// The first event of a process in a setting, and whether the process had begun before it.
     type Heard = (i64, bool);
     let mut heard: HashMap<(Option<u32>, usize), Option<Heard>> = HashMap::new();
     for reading in readings {
@@ -253,7 +262,7 @@ fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Sett
     }
     let mut by_process: HashMap<Option<u32>, Vec<(usize, bool)>> = HashMap::new();
     for ((pid, setting), first) in heard {
-        // Beside known processes, an event of an unknown one tells nothing.
+        // Beside known processes, an event of an unknown one proves nothing.
         if pid.is_some() || !has_pid.get(setting).is_some_and(|has_pid| *has_pid) {
             let starts = first.is_some_and(|(_, goes_on)| !goes_on);
             by_process.entry(pid).or_default().push((setting, starts));
@@ -267,7 +276,7 @@ fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Sett
             .map(|(setting, _)| *setting)
             .collect();
         for (setting, _) in places.iter().filter(|(_, starts)| !starts) {
-            // A clock is rather set by a little than by much.
+            // A small change of a clock is more likely than a large one.
             let home = nearest(&starts, *setting, settings).or_else(|| Some(places.first()?.0));
             if let Some(home) = home {
                 joined.join(home, *setting);
@@ -276,7 +285,8 @@ fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Sett
     }
 }
 
-/// Finds the one of these settings, which are in order, whose offset is nearest to that of `setting`.
+/// Finds the one of these settings, which are in order, whose offset is nearest to that of
+/// `setting`.
 fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usize> {
     let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
     let next = among.partition_point(|place| *place < setting);
@@ -286,7 +296,7 @@ fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usiz
         .min_by_key(|place| offset(*place).abs_diff(offset(setting)))
 }
 
-/// Joins settings that share no process, where the times show that they are of one boot.
+/// Joins settings that share no process, if the times show that they belong to one boot.
 fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
     let reaches = joined.reaches(settings);
     let mut boots: Vec<(usize, Reach)> = Vec::new();
@@ -334,9 +344,10 @@ fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
     pieces
 }
 
-/// Which settings are of one boot.
+/// Groups the settings by boot.
 struct Joined {
-    /// Another setting of the same boot, nearer to the one that stands for all; itself for that one.
+    /// For each setting, another setting of the same boot, nearer to the representative. The
+    /// representative points to itself.
     towards: Vec<usize>,
 }
 
@@ -347,7 +358,7 @@ impl Joined {
         }
     }
 
-    /// Returns the setting that stands for the boot of this one.
+    /// Returns the setting that represents the boot of this one.
     fn find(&mut self, mut place: usize) -> usize {
         while let Some(&next) = self.towards.get(place)
             && next != place
@@ -368,7 +379,7 @@ impl Joined {
         }
     }
 
-    /// Returns for each setting what is known of its whole boot.
+    /// Returns for each setting the facts about its whole boot.
     fn reaches(&mut self, settings: &[Setting]) -> Vec<Reach> {
         let mut whole: Vec<Reach> = settings.iter().map(|setting| setting.reach).collect();
         for (place, setting) in settings.iter().enumerate() {

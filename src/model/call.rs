@@ -1,4 +1,5 @@
-//! A tool call: from the event that opened it to the one that closed it, and what it did in between.
+//! A tool call: from the event that opened it to the one that closed it, and what it did in
+//! between.
 
 use std::time::Duration;
 
@@ -6,26 +7,26 @@ use serde::Serialize;
 
 use super::time::Timestamp;
 
-/// How a call stands.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It has begun, and nothing has ended it.
     Running,
-    /// It ran, and the tool was content.
+    /// The call succeeded.
     Ok,
     /// It ran and failed, or never passed validation.
     Failed,
     /// It was not allowed to run.
     Denied,
-    /// It never came back: interrupted, or its client is gone.
+    /// It never came back: it was interrupted, or its process died.
     Abandoned,
     /// It was started, and left running in the background.
     Backgrounded,
 }
 
 impl State {
-    /// The state as one word.
+    /// Returns the state as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -38,7 +39,7 @@ impl State {
     }
 }
 
-/// What told that a call is over.
+/// The event that showed that a call was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closed {
@@ -54,7 +55,7 @@ pub enum Closed {
     ByPrompt,
     /// The end of the session.
     BySession,
-    /// The client is gone, and nothing says when it went.
+    /// The process died, and nothing shows when.
     ByDeath,
 }
 
@@ -62,15 +63,15 @@ pub enum Closed {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Moment {
-    /// By the clock of then.
+    /// The time by the clock of that moment.
     pub ts: Timestamp,
-    /// On the session's time line without jumps, in microseconds.
+    /// The place on the session's time line without jumps, in microseconds.
     #[serde(skip)]
     pub at: i64,
 }
 
 impl Moment {
-    /// How long it was from this moment to `later`; zero for an earlier one.
+    /// Returns the time from this moment to `later`, or zero if `later` comes first.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_micros(u64::try_from(later.at.saturating_sub(self.at)).unwrap_or(0))
     }
@@ -79,41 +80,41 @@ impl Moment {
 /// One tool call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// Its id; none from clients that send none.
+    /// The call's id; `None` from versions of Claude Code that send none.
     pub tool_use_id: Option<&'a str>,
-    /// The tool.
+    /// The name of the tool.
     pub tool: Option<&'a str>,
-    /// The label, where the capture level keeps one.
+    /// The label, if the capture level keeps one.
     pub what: Option<&'a str>,
-    /// The subagent that makes it; none for the main thread.
+    /// The subagent that makes the call; `None` for the main thread.
     pub agent_id: Option<&'a str>,
     /// The prompt that it serves.
     pub prompt_id: Option<&'a str>,
-    /// The client's process.
+    /// The process of Claude Code.
     pub pid: Option<u32>,
-    /// When it began: at its PreToolUse, or as long before its end as it ran.
+    /// The time of its PreToolUse. Without one, its end less the time that it ran.
     pub began: Moment,
-    /// Whether its PreToolUse is on record. A call that never passed validation has none.
+    /// True if its PreToolUse was recorded. A call that never passed validation has none.
     pub has_begun: bool,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended: Option<Moment>,
-    /// How it stands.
+    /// The current state.
     pub state: State,
-    /// What told that it is over.
+    /// The event that showed its end.
     pub closed: Option<Closed>,
     /// The class of its failure.
     pub error: Option<&'a str>,
-    /// How long the tool ran, as the client measured it.
+    /// How long the tool ran, as Claude Code measured it.
     pub execution: Option<Duration>,
-    /// When permission was asked for.
+    /// The time at which permission was asked for.
     pub asked: Option<Moment>,
     /// The size of the input in bytes.
     pub input_bytes: Option<u64>,
     /// The size of the output in bytes.
     pub output_bytes: Option<u64>,
-    /// The background task that it left behind.
+    /// The background task that it left running.
     pub background: Option<&'a str>,
-    /// When that task ended.
+    /// The time at which that task ended.
     pub background_ended: Option<Moment>,
     /// The subagent that it started.
     pub spawned_agent: Option<&'a str>,
@@ -121,13 +122,13 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// From its beginning to its end.
+    /// Returns the time from its beginning to its end.
     pub fn elapsed(&self) -> Option<Duration> {
         Some(self.began.until(self.ended?))
     }
 
-    /// How long it took: the client's own measure, else from its beginning to its end where an event of its own tells
-    /// that.
+    /// Returns the duration: as Claude Code measured it, or else from the beginning to the end if
+    /// an event of its own reported the end.
     pub fn duration(&self) -> Option<Duration> {
         let is_told = self.has_begun && self.closed == Some(Closed::ByItself);
         self.execution.or_else(|| {
@@ -136,13 +137,15 @@ impl Call<'_> {
         })
     }
 
-    /// How long it waited for permission: from the question to where it began to run, or was denied.
+    /// Returns how long it waited for permission: from the question until it began to run, or was
+    /// denied.
     pub fn permission(&self) -> Option<Duration> {
         let waited = self.asked?.until(self.ended?);
         Some(waited.saturating_sub(self.execution.unwrap_or_default()))
     }
 
-    /// What was neither execution nor permission: other hooks, the client's own work, other calls before it.
+    /// Returns the time that was neither execution nor permission: other hooks, Claude Code's own
+    /// work, earlier calls.
     pub fn wait(&self) -> Option<Duration> {
         let known = self.execution? + self.permission().unwrap_or_default();
         self.has_begun

@@ -1,5 +1,5 @@
-//! The configuration: its keys, their defaults, and how a value is read. Where the values come from (a file, the
-//! environment) is `store`'s.
+//! The configuration: its keys, their defaults, and how a value is parsed. Where the values come
+//! from (a file, the environment) is up to `store`.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,27 +10,27 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long a pointer is fresh.
+    /// How long a pointer stays fresh.
     pub ttl: Duration,
-    /// After how long without an event a session is idle.
+    /// The time without an event after which a session is idle.
     pub session_timeout: Duration,
-    /// How many sessions may be live before `clock-in` and `run` begin no more.
+    /// The number of live sessions at which `clock-in` and `run` refuse to begin another.
     pub max_concurrent_sessions: u32,
-    /// How often the sweeps that hooks, cron and timers ask for really run.
+    /// The interval between sweeps that hooks, cron and timers request.
     pub cleanup_interval: Duration,
     /// How much of an event the journal keeps.
     pub capture: Capture,
-    /// The size in bytes at which a journal goes on in a new file.
+    /// The size in bytes at which a journal continues in a new file.
     pub journal_limit: u64,
-    /// Whether sessions that have ended are archived without being asked for.
+    /// Archives ended sessions without a request.
     pub archive_auto: bool,
-    /// After how long an ended session's record and journal are removed; none means never.
+    /// The time after which an ended session's record and journal are removed; `None` means never.
     pub retention_sessions: Option<Duration>,
-    /// After how long an archive is removed; none means never.
+    /// The time after which an archive is removed; `None` means never.
     pub retention_archive: Option<Duration>,
-    /// Whether `session-start` tells the model the session id.
+    /// Makes `session-start` pass the session id to the model.
     pub context_line: bool,
-    /// Whether a cleanup logs that more sessions are live than may be.
+    /// Makes a cleanup log that more sessions are live than allowed.
     pub limit_warning: bool,
 }
 
@@ -40,9 +40,10 @@ pub struct Config {
 pub enum Capture {
     /// Names, ids, sizes and durations.
     Metadata,
-    /// The same and a short label of each call, from allow-listed inputs.
+    /// The same, and a short label of each call from allow-listed inputs.
     Summary,
-    /// The same and what was said: tool input and output, prompts, messages and errors, redacted and bounded.
+    /// The same, and the bodies: tool input and output, prompts, messages and errors, redacted and
+    /// bounded.
     Full,
 }
 
@@ -64,7 +65,7 @@ impl Default for Config {
     }
 }
 
-/// A setting's name.
+/// The name of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     missing_docs,
@@ -100,7 +101,7 @@ impl Key {
         Self::LimitWarning,
     ];
 
-    /// The key as the configuration file has it.
+    /// Returns the key as it is written in the configuration file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ttl => "ttl",
@@ -117,7 +118,7 @@ impl Key {
         }
     }
 
-    /// The environment variable that wins over the file: `CCSESSION_` and the key.
+    /// Returns the environment variable that overrides the file: `CCSESSION_` and the key.
     pub fn variable(self) -> String {
         format!(
             "CCSESSION_{}",
@@ -125,8 +126,8 @@ impl Key {
         )
     }
 
-    /// The variable of an older session manager that is honoured where nothing of ours is set. A time is in
-    /// seconds.
+    /// Returns the variable of an older session manager, which counts if no setting of ours is set.
+    /// A time is in seconds.
     pub fn inherited_variable(self) -> Option<&'static str> {
         match self {
             Self::SessionTimeout => Some("SESSION_TIMEOUT_SECS"),
@@ -136,7 +137,7 @@ impl Key {
         }
     }
 
-    /// One line for people: what the key does.
+    /// Returns a one-line description of the key.
     pub fn help(self) -> &'static str {
         match self {
             Self::Ttl => "how long a pointer in /tmp is fresh",
@@ -169,7 +170,7 @@ impl Key {
 pub struct BadValue {
     /// The text that was given.
     pub value: String,
-    /// What the key takes.
+    /// The values that the key accepts.
     pub expected: &'static str,
 }
 
@@ -192,7 +193,7 @@ const COUNT: &str = "a whole number from 1 to 100000";
 const SECONDS: &str = "a whole number of seconds above zero";
 
 impl Config {
-    /// Sets `key` to what `text` says.
+    /// Sets `key` to the value in `text`.
     ///
     /// # Errors
     /// [`BadValue`]; the setting keeps its value.
@@ -213,8 +214,8 @@ impl Config {
         Ok(())
     }
 
-    /// Sets `key` to what a variable of an older session manager says: a whole number, of seconds where it
-    /// is a time. A comment may follow.
+    /// Sets `key` to the value of an older session manager's variable: a whole number, of seconds
+    /// if it is a time. A comment may follow.
     ///
     /// # Errors
     /// [`BadValue`]; the setting keeps its value.
@@ -234,7 +235,7 @@ impl Config {
         self.set(key, &format!("{seconds}s"))
     }
 
-    /// The value of `key` as [`Self::set`] reads it.
+    /// Returns the value of `key` in the form that [`Self::set`] reads.
     pub fn get(&self, key: Key) -> String {
         match key {
             Key::Ttl => humantime::format_duration(self.ttl).to_string(),
@@ -256,7 +257,7 @@ impl Config {
     }
 }
 
-/// Reads a duration above zero, such as `90s`, `5m` or `24h`.
+/// Parses a duration above zero, such as `90s`, `5m` or `24h`.
 ///
 /// # Errors
 /// [`BadValue`] for anything else.
@@ -270,7 +271,7 @@ pub fn duration(text: &str) -> Result<Duration, BadValue> {
     })
 }
 
-/// What is kept for ever.
+/// The value for data that is kept forever.
 const NEVER: &str = "never";
 
 fn retention(text: &str) -> Result<Option<Duration>, BadValue> {
@@ -307,7 +308,8 @@ const UNITS: [(&str, u64); 4] = [
     ("KiB", 1 << 10),
     ("", 1),
 ];
-/// The least size at which a journal goes on: many times the longest usual record.
+/// The smallest size at which a journal may continue in a new file: many times the longest usual
+/// record.
 const LEAST_SIZE: u64 = 64 << 10;
 
 fn size(text: &str) -> Result<u64, BadValue> {

@@ -1,7 +1,7 @@
-//! One event of a session, as the journal has it: one JSON object a line.
+//! One event of a session, as it is stored in the journal: one JSON object a line.
 //!
-//! Prompts, assistant text, tool input and output are here only under `capture = "full"`, bounded and redacted; the
-//! environment never is.
+//! Prompts, assistant text, tool input and output are stored only under `capture = "full"`, bounded
+//! and redacted. The environment never is.
 
 use std::fmt;
 
@@ -15,12 +15,13 @@ use super::time::Timestamp;
 /// The version of a journal line that this program writes.
 pub const VERSION: u64 = 1;
 
-/// The `source` of a prompt that is no person's: a background task has ended.
+/// The `source` of a prompt that no person wrote: a background task has ended.
 pub const TASK_NOTIFICATION: &str = "task-notification";
-/// The `origin` of an event, and the `source` of a record, that is derived from the client's own transcript.
+/// The `origin` of an event, and the `source` of a record, from Claude Code's own transcript.
 pub const TRANSCRIPT: &str = "transcript";
 
-/// Names of Claude Code's hook events that this program gives a meaning to. Any other name is journaled as it is.
+/// Names of Claude Code's hook events that this program interprets. Any other name is journaled as
+/// it is.
 pub mod name {
     #![allow(missing_docs, reason = "each is the name of Claude Code's event")]
     pub const SESSION_START: &str = "SessionStart";
@@ -40,13 +41,14 @@ pub mod name {
     pub const POST_COMPACT: &str = "PostCompact";
     pub const CWD_CHANGED: &str = "CwdChanged";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
-    /// Ours: a transcript tells, in the middle of a turn, that a background task has ended.
+    /// Written by an import: in the middle of a turn, a transcript reports that a background task
+    /// has ended.
     pub const TASK_NOTIFICATION: &str = "TaskNotification";
-    /// Ours: `ccsession run` is about to start a command.
+    /// Written by `ccsession run`, which is about to start a command.
     pub const RUN_START: &str = "RunStart";
-    /// Ours: that command has ended.
+    /// Written by `ccsession run`: that command has ended.
     pub const RUN_END: &str = "RunEnd";
-    /// Ours: `ccsession clock-in` said what the session is for.
+    /// Written by `ccsession clock-in`, which set the session's role or focus.
     pub const CLOCK_IN: &str = "ClockIn";
 }
 
@@ -60,14 +62,15 @@ pub mod name {
 pub struct Event {
     pub v: u64,
     pub ts: Option<Timestamp>,
-    /// Microseconds on the boot clock, which no clock adjustment moves: the order of events of one boot.
+    /// Microseconds on the boot clock, which no adjustment of the clock moves: it gives the order
+    /// of events in one boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mono: Option<u64>,
     pub event: String,
     pub session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// The rung of the ladder that named the session, where the payload did not.
+    /// The rung of the ladder that named the session, if the payload did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rung: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +101,7 @@ pub struct Event {
     pub what: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The session that the client's process had before this start.
+    /// The session that the client process had before this start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +122,7 @@ pub struct Event {
     pub to_model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_type: Option<String>,
-    /// The background task that the call left behind.
+    /// The background task that the call left running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<String>,
     /// The subagent that the call started.
@@ -128,7 +131,7 @@ pub struct Event {
     /// The task that a TaskCreated, TaskCompleted or `<task-notification>` prompt is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
-    /// Where the event is from, if no hook saw it: [`TRANSCRIPT`].
+    /// The source of the event if no hook recorded it: [`TRANSCRIPT`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// A tool's input, under `capture = "full"`, as are the next four.
@@ -143,34 +146,35 @@ pub struct Event {
     pub message: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_text: Option<Value>,
-    /// Which of these five were longer than what is here.
+    /// The names of those of these five that were cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<String>,
-    /// How many secrets each rule of the redactor took out of this line.
+    /// The number of secrets that each rule of the redactor removed from this line.
     #[serde(skip_serializing_if = "Counts::is_empty")]
     pub redacted: Counts,
-    /// The payload broke off before its end; what had arrived is here.
+    /// True if the payload broke off before its end. The members that had arrived are here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
-    /// What another version wrote and this one does not know.
+    /// Members of another version that this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// One call in a PostToolBatch, which alone sees every call, the refused and the invalid ones too.
+/// One call in a PostToolBatch. Only this event contains every call, including refused and invalid
+/// ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchCall {
-    /// The call's id.
+    /// The id of the call.
     pub tool_use_id: Option<String>,
     /// The tool, as the model wrote it.
     pub tool: Option<String>,
-    /// What the result's text says, where it says so.
+    /// The outcome, if the result's text reports one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
 }
 
-/// How a call ended, as far as one result's text can tell.
+/// The end of a call, as far as a result's text shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -185,9 +189,9 @@ pub enum Outcome {
 pub enum BadLine {
     /// Not a JSON object, as after a torn write.
     Torn,
-    /// JSON, but no event.
+    /// JSON, but not an event.
     Foreign,
-    /// Written by a newer version in a form this one cannot understand.
+    /// Written by a newer version in a form that this one cannot read.
     Newer(u64),
 }
 
@@ -202,17 +206,18 @@ impl fmt::Display for BadLine {
 }
 
 impl Event {
-    /// The event as one line of JSON, without the line break.
+    /// Encodes the event as one line of JSON, without the line break.
     pub fn encode(&self) -> Vec<u8> {
-        // Strings, integers, booleans and JSON values: serialising them cannot fail.
+        // Strings, integers, booleans and JSON values always serialise.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Takes the keys out of every word that comes from outside, and counts them. Paths and the session's id stay as they are: a
-    /// session is found by them. Labels and bodies are redacted where they are made.
+    /// Removes secrets from every word that comes from outside, and counts them. Paths and the
+    /// session id stay as they are, because they identify the session. Labels and bodies are
+    /// redacted where they are created.
     ///
     /// # Security
-    /// Whoever makes an event calls it once, before anything is written.
+    /// The creator of an event must call this once, before anything is written.
     pub fn redact_words(&mut self) {
         let mut redactor = Redactor::default();
         redactor.word(&mut self.event);
@@ -247,8 +252,8 @@ impl Event {
     /// Reads one line of a journal.
     ///
     /// # Errors
-    /// [`BadLine`] says what it is instead. A proper prefix of a JSON object is never valid JSON, so a torn line is
-    /// always recognised.
+    /// [`BadLine`] describes the line. A proper prefix of a JSON object is never valid JSON, so a
+    /// torn line is always recognised.
     pub fn decode(line: &[u8]) -> Result<Self, BadLine> {
         #[derive(Deserialize)]
         struct Versioned {

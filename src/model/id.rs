@@ -1,4 +1,4 @@
-//! The session id: what Claude Code calls `session_id`, checked once, here.
+//! The session id: the `session_id` of Claude Code, validated only here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 
 /// A valid session id: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`, and never the word `unknown`.
 ///
-/// Safe as one path component: it holds no separator and starts with a letter or a digit.
+/// It is safe as one path component: it contains no separator and starts with a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
 
-/// The longest session id in bytes.
+/// The longest session id, in bytes.
 pub const MAX_LEN: usize = 128;
 
-/// What is printed where no session id can be known. It is an answer, never an id.
+/// The output if no session id can be known. It is an answer, never an id.
 pub const UNKNOWN: &str = "unknown";
 
 /// Why a text is not a session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidId {
-    /// Nothing there.
+    /// The text is empty.
     Empty,
     /// More than [`MAX_LEN`] bytes.
     TooLong,
@@ -45,18 +45,18 @@ impl fmt::Display for InvalidId {
 impl std::error::Error for InvalidId {}
 
 impl SessionId {
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether `text` could be the beginning of a session id.
+/// Returns true if `text` can be the beginning of a session id.
 pub fn is_prefix(text: &str) -> bool {
     check_bytes(text).is_ok()
 }
 
-/// Whether `text` is a session id.
+/// Returns true if `text` is a session id.
 pub fn is_valid(text: &str) -> bool {
     check(text).is_ok()
 }
@@ -75,7 +75,7 @@ fn check_bytes(text: &str) -> Result<(), InvalidId> {
         return Err(InvalidId::TooLong);
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() | (b == b'.') | (b == b'_') | (b == b'-');
-    // Without a way out in the middle, many bytes are looked at in one step.
+    // Without an early exit, the compiler can check many bytes in one step.
     let all_allowed = text.bytes().fold(true, |all, b| all & allowed(b));
     if !first.is_ascii_alphanumeric() || !all_allowed {
         return Err(InvalidId::BadByte);

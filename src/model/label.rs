@@ -1,15 +1,16 @@
-//! `what`: a short human label of a tool call, from inputs that are safe to show.
+//! `what`: a short label of a tool call for people, from inputs that are safe to show.
 
 use super::redact::{Redactor, redact};
 use super::text::one_line;
 
-/// The longest label in characters.
+/// The longest label, in characters.
 pub const MAX_CHARS: usize = 160;
 
-/// The longest session name in characters.
+/// The longest session name, in characters.
 const MAX_NAME: usize = 120;
 
-/// The inputs a label may be made from, the most telling first. All other inputs stay out of the journal.
+/// The inputs that a label may be made from, the most specific first. All other inputs stay out of
+/// the journal.
 pub const INPUTS: [&str; 7] = [
     "file_path",
     "notebook_path",
@@ -20,7 +21,8 @@ pub const INPUTS: [&str; 7] = [
     "subagent_type",
 ];
 
-/// The label for the first of [`INPUTS`] that `input` has, without secrets; nothing where it has none.
+/// Returns the label for the first of [`INPUTS`] that `input` has, without secrets, or `None` if it
+/// has none.
 pub fn label<'a>(
     input: impl Fn(&str) -> Option<&'a str>,
     redactor: &mut Redactor,
@@ -33,12 +35,12 @@ pub fn label<'a>(
     (!line.is_empty()).then_some(line)
 }
 
-/// A session's name, from the title that the user gave it.
+/// Returns a session's name from the title that the user gave it.
 pub fn session_name(title: &str) -> String {
     one_line(&redact(title), MAX_NAME)
 }
 
-/// The host of a URL: a path or a query may hold anything.
+/// Returns the host of a URL. The path and the query may contain anything, so they are dropped.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();

@@ -1,7 +1,9 @@
-//! One journal line as a reader of a million needs it: borrowed from the bytes, and read without building a tree.
+//! A fast reader of journal lines, for millions of them: it borrows from the bytes and builds no
+//! tree.
 //!
-//! The lines that this program writes are flat and nearly always free of escapes. Those are read here, member by member.
-//! Anything else, damage included, is left to [`Event::decode`], so that both readers agree on what is an event.
+//! The lines that this program writes are flat and nearly always free of escapes. Those are read
+//! here, member by member. Anything else, damage included, is left to [`Event::decode`], so that
+//! both readers agree on what an event is.
 
 use std::borrow::Cow;
 
@@ -9,7 +11,7 @@ use super::event::{BadLine, BatchCall, Event, VERSION, name};
 use super::id;
 use super::time::Timestamp;
 
-/// What kind of event a line is of.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is Claude Code's event of that name")]
 pub enum Kind {
@@ -32,7 +34,7 @@ pub enum Kind {
     Stop,
     SessionEnd,
     RunEnd,
-    /// An event that calls and turns do not depend on.
+    /// An event that does not affect calls and turns.
     #[default]
     Other,
 }
@@ -64,7 +66,7 @@ impl From<&str> for Kind {
     }
 }
 
-/// What views need of one event. The members are those of [`Event`].
+/// The members of an [`Event`] that views need.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[allow(
     missing_docs,
@@ -99,17 +101,18 @@ pub struct Line<'a> {
     pub transcript_path: Option<&'a str>,
 }
 
-/// A label as a line has it. Few readers want it, and only it is often written with escapes.
+/// A label as it is written in a line. Few readers need it, and only labels are often written with
+/// escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label<'a> {
     /// The text itself.
     Plain(&'a str),
-    /// The text as JSON, quotes included.
+    /// The text as JSON, including the quotes.
     Written(&'a str),
 }
 
 impl<'a> Label<'a> {
-    /// The text.
+    /// Returns the text.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Plain(text) => Cow::Borrowed(text),
@@ -119,10 +122,10 @@ impl<'a> Label<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads one line of a journal and gives it to `reader`.
+    /// Reads one line of a journal and passes it to `reader`.
     ///
     /// # Errors
-    /// As [`Event::decode`]; then `reader` is not called.
+    /// Those of [`Event::decode`]; `reader` is then not called.
     pub fn read(line: &[u8], reader: impl FnOnce(&Line<'_>)) -> Result<(), BadLine> {
         let mut flat = Line::default();
         match flat.fill(line) {
@@ -132,8 +135,8 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// Reads the line into this empty one, if it is one that [`Event::encode`] could have written, without escapes in what
-    /// is asked for; nothing where the other reader must look.
+    /// Fills this empty line, if [`Event::encode`] could have written it, without escapes in the
+    /// members that are read. Returns `None` if the other reader must decide.
     fn fill(&mut self, line: &'a [u8]) -> Option<()> {
         let text = std::str::from_utf8(line).ok()?;
         let mut cursor = Cursor { text, at: 0 };
@@ -144,7 +147,7 @@ impl<'a> Line<'a> {
             match cursor.member(next) {
                 Some(place) => {
                     next = place + 1;
-                    // A member that comes twice is one of those lines that only the other reader judges.
+                    // Only the other reader decides about a line with a repeated member.
                     if seen & 1 << place != 0 {
                         return None;
                     }
@@ -233,13 +236,13 @@ enum Member {
     TaskId,
     Cwd,
     TranscriptPath,
-    /// True or false, which no view asks for.
+    /// True or false, which no view needs.
     OtherFlag,
-    /// A text that no view asks for.
+    /// A text that no view needs.
     OtherText,
 }
 
-/// The members of a line in the order in which they are written, each as it stands there.
+/// The members of a line in the order in which they are written, each with its exact text.
 const MEMBERS: [(Member, Key); 32] = [
     (Member::V, Key::of("\"v\":")),
     (Member::Ts, Key::of("\"ts\":")),
@@ -275,16 +278,17 @@ const MEMBERS: [(Member, Key); 32] = [
     (Member::OtherText, Key::of("\"origin\":")),
 ];
 
-/// Members of an [`Event`] that are rare and have a type of their own: the other reader judges them.
+/// Rare members of an [`Event`] that have a type of their own: the other reader decides about them.
 const OTHERS_TO_JUDGE: [&str; 4] = ["old_cwd", "new_cwd", "from_model", "to_model"];
 
-/// A member's name as a line has it, and its first eight bytes as one number, by which it is told from the others.
+/// A member's name as it is written in a line. Its first eight bytes as one number distinguish it
+/// from the others.
 #[derive(Debug, Clone, Copy)]
 struct Key {
     written: &'static str,
     head: u64,
     mask: u64,
-    /// Its last eight bytes, where it has more than eight.
+    /// The last eight bytes of a name that has more than eight.
     tail: u64,
 }
 
@@ -313,7 +317,8 @@ impl Key {
         }
     }
 
-    /// Whether `text` begins with this name. Eight bytes at its beginning and eight at its end are all of most names.
+    /// Returns true if `text` begins with this name. Eight bytes at each end cover most names
+    /// completely.
     fn begins(&self, text: &[u8]) -> bool {
         let length = self.written.len();
         let tail = || {
@@ -360,7 +365,7 @@ impl<'a> From<&'a Event> for Line<'a> {
     }
 }
 
-/// Where one is in the line. Each step that does not find what it reads answers nothing.
+/// A position in the line. Each step returns `None` if it does not find what it reads.
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -381,7 +386,8 @@ impl<'a> Cursor<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    /// Which of [`MEMBERS`] comes now, looked for from `next` on: they come in order. Its name is read then.
+    /// Reads the next name and returns its index in [`MEMBERS`]. The search begins at `next`,
+    /// because members come in order.
     fn member(&mut self, next: usize) -> Option<usize> {
         let rest = self.text.as_bytes().get(self.at..)?;
         let is_it = |(_, key): &(Member, Key)| key.begins(rest);
@@ -392,7 +398,7 @@ impl<'a> Cursor<'a> {
         Some(place)
     }
 
-    /// A member that is none of [`MEMBERS`], whatever it holds.
+    /// Skips a member that is not in [`MEMBERS`], whatever its value.
     fn unknown_member(&mut self) -> Option<()> {
         let name = self.string()?;
         let is_known = |(_, key): &(Member, Key)| key.written.trim_matches(['"', ':']) == name;
@@ -403,7 +409,7 @@ impl<'a> Cursor<'a> {
         self.any_value().map(drop)
     }
 
-    /// A string without escapes.
+    /// Reads a string without escapes.
     #[inline]
     fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
@@ -424,7 +430,7 @@ impl<'a> Cursor<'a> {
         written.starts_with('"').then_some(Label::Written(written))
     }
 
-    /// A string that is not asked for. One with escapes is checked to be one.
+    /// Skips a string that no view needs. A string with escapes is still validated.
     fn other_text(&mut self) -> Option<()> {
         let start = self.at;
         if self.string().is_some() {
@@ -436,7 +442,7 @@ impl<'a> Cursor<'a> {
         serde_json::from_str::<String>(written).ok().map(drop)
     }
 
-    /// Goes to the end of a string, whatever is in it.
+    /// Skips a string, whatever is in it.
     fn skip_string(&mut self) -> Option<()> {
         self.expect(b'"')?;
         loop {
@@ -449,9 +455,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A whole number as it is usually written.
+    /// Reads a whole number in its usual form.
     fn number(&mut self) -> Option<u64> {
-        /// As many digits cannot overflow. A longer number is left to the other reader.
+        /// A number of this many digits cannot overflow. A longer one is left to the other reader.
         const MOST: usize = 19;
         let rest = self.text.as_bytes().get(self.at..)?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -461,7 +467,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += digits;
         let add = |number: u64, digit: &u8| number * 10 + u64::from(digit - b'0');
-        // What goes on with a point or an exponent fails at the comma that is expected next.
+        // A fraction or an exponent fails at the comma that is expected next.
         Some(rest.iter().take(digits).fold(0, add))
     }
 
@@ -474,7 +480,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// Any value, checked to be one.
+    /// Skips any value, and validates it.
     fn any_value(&mut self) -> Option<&'a str> {
         let start = self.at;
         let mut depth = 0_u32;
@@ -499,8 +505,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How many bytes there are before the first one that ends or interrupts a JSON string: a quote, a backslash, a control
-/// character. Eight at a time, by the usual arithmetic on whole words.
+/// Returns the number of bytes before the first one that ends or interrupts a JSON string: a quote,
+/// a backslash or a control character. It checks eight at a time, by the usual arithmetic on whole
+/// words.
 #[inline]
 fn first_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -515,7 +522,7 @@ fn first_special(bytes: &[u8]) -> usize {
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
         let found = quote | escape | control;
         if found != 0 {
-            // A borrow may mark a byte after the first one wrongly, never one before it.
+            // A borrow may mark a byte after the first match by mistake, but never one before it.
             return at * 8 + found.trailing_zeros() as usize / 8;
         }
     }
@@ -609,7 +616,7 @@ mod tests {
         }
     }
 
-    /// Both readers find the same in a line.
+    /// Checks that both readers find the same in a line.
     fn check(line: &[u8]) -> Result<(), TestCaseError> {
         let event = Event::decode(line);
         let read = Line::read(line, |read| {
@@ -629,7 +636,7 @@ mod tests {
         Ok(())
     }
 
-    /// An event with every member. A new one does not compile until it is here.
+    /// Returns an event with every member. A new member does not compile until it is here.
     fn full() -> Event {
         let text = |text: &str| Some(text.to_owned());
         Event {

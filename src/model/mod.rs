@@ -1,5 +1,5 @@
-//! What things are: ids, times, projects, events, records, configuration. Pure: it opens no file, reads no clock
-//! and no environment; whoever needs "now" or a root is given it.
+//! The data types: ids, times, projects, events, records, configuration. Pure: this folder opens no
+//! file, and reads no clock and no environment. Callers pass in the time and the roots.
 
 pub mod activity;
 pub mod archive;

@@ -1,8 +1,9 @@
-//! The pointer's two lines as text: the session id, then local civil time. What the file system says about the file
-//! is judged in `store`.
+//! The pointer's two lines as text: the session id, then local civil time. `store` checks the file
+//! itself.
 //!
-//! Written is exactly one form, the one that existing Python readers of this file accept: they subtract the second
-//! line, without offset, from `datetime.now()`. Read is anything that those writers ever wrote.
+//! Exactly one form is written, the one that existing Python readers of this file accept: they
+//! subtract the second line, without offset, from `datetime.now()`. Every form that those writers
+//! ever wrote is read.
 
 use std::fmt;
 
@@ -11,13 +12,13 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use super::id::{InvalidId, SessionId};
 use super::time::{Timestamp, civil};
 
-/// The file's name is this and the project's name.
+/// The beginning of the file's name; the project's name follows.
 pub const PREFIX: &str = "claude_session_";
 
-/// The most bytes a pointer may have.
+/// The largest pointer, in bytes.
 pub const MAX_BYTES: usize = 4096;
 
-/// When a pointer says it was written.
+/// The time in a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// Civil time in an unnamed zone, the form that is written.
@@ -50,16 +51,16 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The pointer's bytes for `id`, written at the local civil time `at`.
+/// Returns the pointer's text for `id`, written at the local civil time `at`.
 pub fn encode(id: &SessionId, at: NaiveDateTime) -> String {
     format!("{id}\n{}\n", civil(at))
 }
 
-/// Reads a pointer's bytes: LF or CRLF, blank lines and spaces around, a missing last newline and further lines are
-/// accepted.
+/// Reads a pointer. Accepts LF or CRLF, surrounding blank lines and spaces, a missing last newline,
+/// and further lines.
 ///
 /// # Errors
-/// [`Malformed`] says which line is not what it should be.
+/// [`Malformed`] names the wrong line.
 pub fn decode(bytes: &[u8]) -> Result<(SessionId, Written), Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)?;
     let mut lines = text.trim().split('\n').map(str::trim_end);
@@ -71,7 +72,7 @@ pub fn decode(bytes: &[u8]) -> Result<(SessionId, Written), Malformed> {
     Ok((id, written))
 }
 
-/// ISO 8601 as Python's `datetime.fromisoformat` reads it, week dates left out.
+/// Parses ISO 8601 as Python's `datetime.fromisoformat` does, except for week dates.
 fn parse_written(text: &str) -> Option<Written> {
     const DATES: [&str; 2] = ["%Y-%m-%d", "%Y%m%d"];
     const TIMES: [&str; 4] = ["%H:%M:%S%.f", "%H:%M", "%H%M%S%.f", "%H%M"];

@@ -1,5 +1,5 @@
-//! A project: a root directory and its name. Finding the root is `store`'s; here are the rules that need no file
-//! system.
+//! A project: a root directory and its name. `store` finds the root; this file has the rules that
+//! need no file system.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,25 +12,25 @@ const MAX_PLAIN: usize = 200;
 /// How much of any other name is kept, in bytes.
 const MAX_HINT: usize = 100;
 
-/// A project: its canonical root directory and, from it, its name.
+/// A project: its canonical root directory, which gives it its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     root: PathBuf,
 }
 
 impl Project {
-    /// The project rooted at `root`, which is absolute and canonical.
+    /// Returns the project rooted at `root`, which must be absolute and canonical.
     pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
-    /// The root directory.
+    /// Returns the root directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The last component of the root; empty for `/`. A root on another system, as an imported session may have one, ends
-    /// in a component by that system's rules.
+    /// Returns the last component of the root, which is empty for `/`. An imported session may have
+    /// a root on another system. Its last component then follows the rules of that system.
     pub fn name(&self) -> ProjectName {
         let name = match self.root.to_str().filter(|root| is_windows_path(root)) {
             Some(root) => OsStr::new(root.trim_end_matches(SEPARATORS))
@@ -43,8 +43,8 @@ impl Project {
         ProjectName(name.unwrap_or_default().to_owned())
     }
 
-    /// The root as a folder name: 16 hex digits of FNV-1a. Two projects of one name have different keys; should two
-    /// roots ever have one key, the records tell them apart.
+    /// Returns the root as a folder name: 16 hex digits of FNV-1a. Two projects of one name have
+    /// different keys. If two roots ever share a key, the records distinguish them.
     pub fn key(&self) -> String {
         const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -56,16 +56,17 @@ impl Project {
     }
 }
 
-/// What separates the components of a path on Windows.
+/// The separators of path components on Windows.
 const SEPARATORS: [char; 2] = ['\\', '/'];
 
-/// Whether `cwd` is the directory of a session: an absolute path here, or on Windows, whose client's transcripts may be read
-/// here, too.
+/// Returns true if `cwd` can be the directory of a session: an absolute path here, or on Windows,
+/// from where transcripts may be imported.
 pub fn is_place(cwd: &str) -> bool {
     cwd.starts_with('/') || is_windows_path(cwd)
 }
 
-/// Whether `path` is an absolute one of Windows: with a drive (`C:\…`), or a share (`\\server\…`).
+/// Returns true if `path` is an absolute Windows path: with a drive (`C:\…`), or a share
+/// (`\\server\…`).
 fn is_windows_path(path: &str) -> bool {
     let has_drive = || {
         let (drive, rest) = path.split_once(':')?;
@@ -75,25 +76,26 @@ fn is_windows_path(path: &str) -> bool {
     path.starts_with("\\\\") || has_drive().is_some()
 }
 
-/// A project's bare name: any bytes.
+/// A project's bare name, which may be any bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectName(OsString);
 
 impl ProjectName {
-    /// The name as somebody gave it.
+    /// Creates a name from any bytes.
     pub fn new(name: OsString) -> Self {
         Self(name)
     }
 
-    /// The name for people, with what is not UTF-8 replaced.
+    /// Returns the name for people, with invalid UTF-8 replaced.
     pub fn display(&self) -> String {
         self.0.to_string_lossy().into_owned()
     }
 
-    /// The name as one safe path component, for pointers and archives.
+    /// Returns the name as one safe path component, for pointers and archives.
     ///
-    /// A name that is one path component without control bytes and at most 200 bytes long is used as it is: it must
-    /// be the path that other writers of the pointer use. Any other becomes `{safe ASCII prefix}~{12 hex digits}`.
+    /// A name that is one path component without control bytes and at most 200 bytes long is used
+    /// as it is. Other writers of the pointer use that path. Any other name becomes
+    /// `{safe ASCII prefix}~{12 hex digits}`.
     pub fn component(&self) -> OsString {
         let bytes = self.0.as_bytes();
         let plain = !matches!(bytes, b"" | b"." | b"..")
@@ -128,17 +130,18 @@ fn hex(bytes: &[u8], digits: usize) -> String {
     text
 }
 
-/// A hash of `text` by which it can be known again and not be read, in 16 hex digits. Another `purpose`, another hash.
+/// Returns a hash that recognises `text` without revealing it, in 16 hex digits. Each `purpose` has
+/// its own hashes.
 pub fn fingerprint(purpose: &str, text: &str) -> String {
     hex(&Sha256::digest(format!("{purpose}\n{text}")), 16)
 }
 
-/// All of `bytes` in hex, for paths that are not UTF-8.
+/// Returns all of `bytes` in hex, for paths that are not UTF-8.
 pub fn to_hex(bytes: &[u8]) -> String {
     hex(bytes, usize::MAX)
 }
 
-/// The bytes behind [`to_hex`]'s text; nothing for any other text.
+/// Returns the bytes that [`to_hex`] encoded, or `None` for any other text.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: &u8| {
         char::from(*b)

@@ -1,4 +1,5 @@
-//! What a session is for: role, focus and notes as a record keeps them, and the focus that a branch's name gives.
+//! The purpose of a session: role, focus and notes as a record keeps them, and the focus from a
+//! branch's name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,34 +14,34 @@ pub const MAX_TEXT: usize = 120;
 /// The longest note that is kept, in characters.
 const MAX_NOTE: usize = 2000;
 
-/// The most digits of an issue's number; more are something else.
+/// The most digits of an issue's number. A longer number is something else.
 const MAX_NUMBER: usize = 10;
 
-/// The focus where nothing says one.
+/// The focus if none is given or found.
 pub const GENERAL: &str = "general";
 
-/// What stands before the `/` of a branch that says what kind of work it is.
+/// The words before the `/` of a branch that name a kind of work.
 const KINDS: [&str; 21] = [
     "bug", "bugfix", "build", "chore", "ci", "doc", "docs", "feat", "feature", "fix", "hotfix",
     "lint", "perf", "refactor", "release", "revert", "spike", "style", "task", "test", "tests",
 ];
 
-/// Where a focus came from.
+/// The source of a focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FocusSource {
-    /// Somebody gave it.
+    /// The user gave it.
     Given,
     /// The record had it.
     Kept,
-    /// The name of the branch says it.
+    /// It comes from the name of the branch.
     Branch,
-    /// Nothing says one.
+    /// There was none.
     Default,
 }
 
 impl FocusSource {
-    /// The source in words for people.
+    /// Returns the source in words for people.
     pub fn for_people(self) -> &'static str {
         match self {
             Self::Given => "as given",
@@ -51,12 +52,14 @@ impl FocusSource {
     }
 }
 
-/// What somebody says of a session, as one safe line without secrets; nothing where nothing is left of it.
+/// Cleans a text about a session to one safe line without secrets. Returns `None` if nothing is
+/// left of it.
 pub fn said(text: &str) -> Option<String> {
     Some(one_line(&redact(text), MAX_TEXT)).filter(|text| !text.is_empty())
 }
 
-/// The focus: as given, else as it was kept, else by the branch, else [`GENERAL`]; and where it is from.
+/// Returns the focus and its source: the given one, else the recorded one, else that of the branch,
+/// else [`GENERAL`].
 pub fn focus(
     given: Option<&str>,
     kept: Option<&str>,
@@ -72,8 +75,8 @@ pub fn focus(
         .unwrap_or_else(|| (GENERAL.to_owned(), FocusSource::Default))
 }
 
-/// The focus that a branch's name gives: of `12-mend-it`, `fix/#12` or `issue/12` it is `issue-12`, of `feat/login` it is
-/// `feat: login`. Any other name gives none.
+/// Returns the focus from a branch's name: `issue-12` for `12-fix-it`, `fix/#12` or `issue/12`, and
+/// `feat: login` for `feat/login`. Returns `None` for any other name.
 pub fn focus_of_branch(branch: &str) -> Option<String> {
     if let Some(number) = issue(branch) {
         return Some(format!("issue-{number}"));
@@ -84,7 +87,7 @@ pub fn focus_of_branch(branch: &str) -> Option<String> {
     said(&format!("{kind}: {rest}"))
 }
 
-/// The number of the issue that a branch is about, where its name says one.
+/// Returns the number of the issue in a branch's name, if it has one.
 fn issue(branch: &str) -> Option<&str> {
     let leading = number_at(branch).filter(|number| !is_date(branch, number));
     leading
@@ -97,7 +100,7 @@ fn issue(branch: &str) -> Option<&str> {
         .or_else(|| after_word(branch))
 }
 
-/// The number after the word `issue` or `issues`.
+/// Returns the number after the word `issue` or `issues`.
 fn after_word(branch: &str) -> Option<&str> {
     let lower = branch.to_ascii_lowercase();
     lower.match_indices("issue").find_map(|(at, word)| {
@@ -111,7 +114,7 @@ fn after_word(branch: &str) -> Option<&str> {
     })
 }
 
-/// The number that `text` begins with, if it is a word of its own.
+/// Returns the number that `text` begins with, if it is a word of its own.
 fn number_at(text: &str) -> Option<&str> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -122,7 +125,7 @@ fn number_at(text: &str) -> Option<&str> {
     (is_number && is_word).then_some(number)
 }
 
-/// Whether `branch`, which begins with `number`, begins with a date.
+/// Returns true if `branch`, which begins with `number`, begins with a date.
 fn is_date(branch: &str, number: &str) -> bool {
     let month = branch
         .get(number.len()..)
@@ -130,8 +133,9 @@ fn is_date(branch: &str, number: &str) -> bool {
     number.len() == 4 && month.is_some_and(|month| month.len() == 2)
 }
 
-/// A record's notes with `more` of them, written at `at`; and what was there instead of a list, which stays as its first
-/// entry. A text of which nothing is left is no note.
+/// Adds `more` to a record's notes, with the time `at`, and returns them. If the record had
+/// something other than a list, that becomes the first entry and is returned as well. A text that
+/// is empty after cleaning is dropped.
 pub fn with_notes(
     present: Option<Value>,
     more: &[String],
@@ -154,13 +158,13 @@ pub fn with_notes(
 /// One of a record's notes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Note {
-    /// When it was written.
+    /// The time at which it was written.
     pub at: Timestamp,
-    /// What it says.
+    /// The text of the note.
     pub text: String,
 }
 
-/// A record's notes, the oldest first; one of another shape is its JSON.
+/// Returns a record's notes, the oldest first. A note of another shape is returned as its JSON.
 pub fn notes(present: Option<&Value>) -> Vec<Result<Note, &Value>> {
     let listed = match present {
         None => &[],

@@ -1,7 +1,8 @@
-//! The record: what is known of one session, as `session.json` has it; and the owner files beside it.
+//! The record of one session, as it is stored in `session.json`, and the owner files beside it.
 //!
-//! A hook writes a record once and never again; only the CLI rewrites it. So what changes during a session (activity,
-//! owners, its end as a hook saw it) is not here but in the journal and in the owner files.
+//! A hook writes a record once and never again; only the CLI rewrites it. So values that change
+//! during a session (activity, owners, its end as a hook saw it) are not in the record. They are in
+//! the journal and in the owner files.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -19,10 +20,10 @@ use super::time::Timestamp;
 /// The version of `session.json` and of owner files that this program writes.
 pub const VERSION: u64 = 1;
 
-/// The `end_reason` of a session that nobody said had ended.
+/// The `end_reason` of a session whose end no process reported.
 pub const ABANDONED: &str = "abandoned";
 
-/// A session's record. Absent is null, never a guess.
+/// A session's record. An absent value is null, never a guess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
     missing_docs,
@@ -52,25 +53,25 @@ pub struct Record {
     pub description: Option<String>,
     pub machine: Option<String>,
     pub archive: Option<Value>,
-    /// What another version wrote and this one does not know.
+    /// Members of another version that this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// The project as a record names it.
+/// A reference to the project, as a record stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectRef {
     /// The last component of the root, for people.
     pub name: String,
-    /// The root, with what is not UTF-8 replaced.
+    /// The root, with invalid UTF-8 replaced.
     pub root: String,
-    /// The root's bytes in hex, where it is not UTF-8.
+    /// The root's bytes in hex, if it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_hex: Option<String>,
 }
 
 impl ProjectRef {
-    /// The root directory, byte for byte.
+    /// Returns the root directory, byte for byte.
     pub fn root(&self) -> PathBuf {
         let exact = self
             .root_hex
@@ -95,7 +96,7 @@ impl From<&Project> for ProjectRef {
     }
 }
 
-/// What was checked out when the session started, read from git's files.
+/// The checkout when the session started, read from git's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The branch; null on a detached head.
@@ -107,9 +108,9 @@ pub struct Head {
 /// Why a file's text is not a record.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// A newer version wrote it in a form this one cannot understand.
+    /// A newer version wrote it in a form that this one cannot read.
     Newer(u64),
-    /// Not a record at all.
+    /// Not a record.
     Malformed(String),
 }
 
@@ -128,7 +129,7 @@ impl fmt::Display for Unreadable {
 }
 
 impl Record {
-    /// A new record of `id` with nothing else known.
+    /// Creates a record of `id` with nothing else known.
     pub fn new(id: SessionId, project: &Project, started_at: Timestamp) -> Self {
         Self {
             v: VERSION,
@@ -158,11 +159,11 @@ impl Record {
         }
     }
 
-    /// Takes the keys out of every word that comes from outside. Paths and the session's id stay as they are: it is found by
-    /// them.
+    /// Removes secrets from every word that comes from outside. Paths and the session id stay as
+    /// they are, because they identify the session.
     ///
     /// # Security
-    /// Whoever makes a record calls it before it is written.
+    /// The creator of a record must call this before it is written.
     pub fn redact_words(&mut self) {
         let branch = self.head.as_mut().map(|head| &mut head.branch);
         let words = [
@@ -179,20 +180,20 @@ impl Record {
     /// Reads `session.json`.
     ///
     /// # Errors
-    /// [`Unreadable`]: a newer format, or no record at all.
+    /// [`Unreadable`]: a newer format, or not a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
     }
 
-    /// The text of `session.json`.
+    /// Returns the text of `session.json`.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
 
-    /// The part that events are compared with.
+    /// Returns the values that events are compared with.
     pub fn scope(&self) -> Scope {
         Scope {
             cwd: self.cwd.clone(),
@@ -200,7 +201,7 @@ impl Record {
         }
     }
 
-    /// Whether the record is of a session in the project at `root`.
+    /// Returns true if the record's session is in the project at `root`.
     pub fn is_in(&self, root: &Path) -> bool {
         self.project.root() == root
     }
@@ -221,70 +222,71 @@ pub(super) fn check_version(bytes: &[u8]) -> Result<(), Unreadable> {
     }
 }
 
-/// What a hook needs of a record to say only what differs from it.
+/// The values of a record that a hook leaves out of events if they are the same.
 #[derive(Debug, Default, Deserialize)]
 pub struct Scope {
-    /// The directory the session started in.
+    /// The directory in which the session started.
     pub cwd: Option<String>,
-    /// Where the client said that it writes the transcript.
+    /// The path of the transcript, as Claude Code reported it.
     pub transcript_path: Option<String>,
 }
 
-/// A process that has, or had, a session: a Claude Code client, or a launcher (`ccsession run`).
+/// A process that owns, or owned, a session: Claude Code, or a launcher (`ccsession run`).
 ///
-/// A pid alone proves nothing. It is the same process only with the same start time, on the same boot of the same
-/// machine, seen from the same pid namespace.
+/// A pid alone proves nothing. It is the same process only with the same start time, on the same
+/// boot of the same machine, seen from the same pid namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The format's version.
+    /// The version of the format.
     pub v: u64,
-    /// The process id, as its own pid namespace counts.
+    /// The process id within its own pid namespace.
     pub pid: u32,
-    /// When the process started: clock ticks since boot, as `/proc/{pid}/stat` has it.
+    /// The start of the process in clock ticks since boot, from `/proc/{pid}/stat`.
     pub start: u64,
     /// The kernel's boot id.
     pub boot: String,
     /// The pid namespace's inode.
     pub pidns: u64,
-    /// The machine's name when it was recorded, for people.
+    /// The machine's name at that time, for people.
     pub machine: Option<String>,
-    /// What tells the machine from another, where it has something of the kind. Older versions went by the name.
+    /// The identity of the machine, if it has one. Older versions used the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<String>,
     /// The root of the project that the process was started in.
     #[serde(default)]
     pub root: Option<String>,
-    /// Whether it holds the session for a command that it started. A client below it may go on to another session.
+    /// True if it holds the session for a command that it started. A Claude Code below it may move
+    /// to another session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub launcher: bool,
 }
 
 impl Owner {
-    /// The name of the owner's file: `{pid}-{start}`.
+    /// Returns the name of the owner's file: `{pid}-{start}`.
     pub fn file_name(&self) -> String {
         format!("{}-{}", self.pid, self.start)
     }
 
-    /// The pid and the start that the file of this name is of.
+    /// Returns the pid and the start in the name of an owner's file.
     pub fn of_file_name(name: &OsStr) -> Option<(u32, u64)> {
         let (pid, start) = name.to_str()?.split_once('-')?;
         Some((pid.parse().ok()?, start.parse().ok()?))
     }
 
-    /// Whether both are the same process.
+    /// Returns true if both are the same process.
     pub fn is_process_of(&self, other: &Self) -> bool {
         let process = |owner: &Self| (owner.pid, owner.start, owner.pidns, owner.boot.clone());
         process(self) == process(other)
     }
 
-    /// Reads an owner file; nothing where it is no owner that this version understands.
+    /// Reads an owner file. Returns `None` if it is not an owner that this version can read.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes)
             .ok()
             .filter(|owner: &Self| owner.v == VERSION)
     }
 
-    /// The text of an owner file.
+    /// Returns the text of an owner file.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         bytes.push(b'\n');

@@ -1,4 +1,4 @@
-//! One event of a session, small and of one size: its texts are in the trace that it belongs to.
+//! One event of a session, of small and fixed size. Its texts are in the trace that contains it.
 
 use super::call::Moment;
 use super::event::Outcome;
@@ -11,16 +11,16 @@ const LONGEST_UP: u64 = 10_000_000_000_000_000;
 /// One event. Its texts are in the trace.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Step {
-    /// What it is.
+    /// The kind of the event.
     pub kind: Kind,
-    /// When it was, by the clock of then.
+    /// The time by the clock of that moment.
     pub ts: Timestamp,
-    /// Its place on a time line without jumps, in microseconds.
+    /// The place on a time line without jumps, in microseconds.
     pub at: i64,
     pub(super) mono: Option<u64>,
-    /// The client's process.
+    /// The process of Claude Code.
     pub pid: Option<u32>,
-    /// How long the tool ran, as the client measured it, in milliseconds.
+    /// How long the tool ran, as Claude Code measured it, in milliseconds.
     pub duration_ms: Option<u64>,
     /// The size of the tool's input in bytes.
     pub input_bytes: Option<u64>,
@@ -32,16 +32,16 @@ pub struct Step {
     pub(super) agent_type: Span,
     pub(super) prompt_id: Span,
     pub(super) what: Span,
-    /// `error`, `source`, `reason` or `trigger`: of these an event has one.
+    /// `error`, `source`, `reason` or `trigger`, the first that the event has.
     pub(super) word: Span,
     /// `background`, or the task or agent that the event is about.
     pub(super) task: Span,
     pub(super) spawned_agent: Span,
-    /// Where the calls of a batch are, and how many.
+    /// The range of the batch's calls: first index and end.
     pub(super) batch: (u32, u32),
 }
 
-/// Where a text is.
+/// The position of a text, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -57,7 +57,7 @@ pub(super) struct Batched {
 }
 
 impl Step {
-    /// Returns when it was, by the clock and on the time line.
+    /// Returns its time, by the clock and on the time line.
     pub(super) fn moment(&self) -> Moment {
         Moment {
             ts: self.ts,
@@ -65,7 +65,7 @@ impl Step {
         }
     }
 
-    /// Returns whether no hook recorded it: a hook has a boot clock and knows its client.
+    /// Returns true if no hook recorded it. A hook has a boot clock and knows its process.
     pub(super) fn is_imported(&self) -> bool {
         self.mono.is_none() && self.pid.is_none()
     }

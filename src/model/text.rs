@@ -1,10 +1,12 @@
-//! Text from strangers (names, labels, paths), made safe for one line of a terminal; and texts that were cut, made whole.
+//! Makes text from strangers (names, labels, paths) safe for one line of a terminal, and repairs
+//! texts that were cut.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// `text` on one line of at most `max` characters: control characters, line separators and the characters that
-/// reorder or hide text become spaces, runs of white space one space; what is cut off ends in `…`.
+/// Returns `text` on one line of at most `max` characters. Control characters, line separators and
+/// characters that reorder or hide text become spaces. Runs of white space become one space. A text
+/// that was cut ends in `…`.
 pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::new();
     let words = text
@@ -23,7 +25,7 @@ pub fn one_line(text: &str, max: usize) -> String {
     line
 }
 
-/// `text` with every character escaped that could move a cursor, reorder or hide text.
+/// Escapes every character of `text` that could move a cursor, or reorder or hide text.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -36,14 +38,15 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// As [`escaped`], of a text of several lines.
+/// Escapes a text of several lines as [`escaped`] does, and keeps the line breaks.
 pub fn escaped_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(escaped).collect();
     lines.join("\n")
 }
 
-/// A JSON text in which every character that could move a cursor, reorder or hide text is written as JSON's own escape, so that
-/// it says the same to programs. Line breaks and tabs stay: in JSON they stand between values.
+/// Replaces every character of a JSON text that could move a cursor, or reorder or hide text, by
+/// JSON's own escape. Programs read the same values. Line breaks and tabs stay, because in JSON
+/// they stand between values.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_raw = |c: char| is_hostile(c) && !matches!(c, '\n' | '\t');
     if !json.contains(is_raw) {
@@ -62,8 +65,8 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// `text` without its last word, of which at most 256 bytes go: of a text that was cut, that may be half of a secret,
-/// too short to be told.
+/// Returns `text` without its last word, but drops at most 256 bytes. The last word of a text that
+/// was cut may be half of a secret, too short to be recognised.
 pub fn without_last_word(text: &str) -> &str {
     const LONGEST: usize = 256;
     let least = text.ceil_char_boundary(text.len().saturating_sub(LONGEST));
@@ -73,8 +76,8 @@ pub fn without_last_word(text: &str) -> &str {
     text.get(..end.max(least)).unwrap_or_default()
 }
 
-/// A JSON text in which each escape of half a character, as a client that cuts texts can write, is one of U+FFFD. It is
-/// as long as before.
+/// Replaces each escape of half a surrogate pair in a JSON text by U+FFFD. Claude Code writes such
+/// escapes when it cuts a text. The length stays the same.
 pub fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
     let mut mended = Cow::Borrowed(json);
     let mut at = 0;
@@ -98,8 +101,9 @@ pub fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
     mended
 }
 
-/// C0, DEL, C1, line and paragraph separators, annotations, and what Unicode calls default ignorable: characters that
-/// reorder text or that nobody sees. Only the two variation selectors that emoji need are let through.
+/// Returns true for C0, DEL, C1, line and paragraph separators, annotations, and Unicode's default
+/// ignorable characters, which reorder text or stay invisible. Only the two variation selectors
+/// that emoji need are allowed.
 fn is_hostile(c: char) -> bool {
     const UNSEEN: [RangeInclusive<char>; 17] = [
         '\u{ad}'..='\u{ad}',

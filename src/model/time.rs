@@ -1,4 +1,5 @@
-//! Points in time: UTC, in microseconds. Civil (zone-less) time exists only at the pointer's boundary.
+//! Points in time: UTC, in microseconds. Civil (zone-less) time exists only at the pointer's
+//! boundary.
 
 use std::fmt;
 use std::time::Duration;
@@ -31,46 +32,46 @@ impl fmt::Display for InvalidTime {
 impl std::error::Error for InvalidTime {}
 
 impl Timestamp {
-    /// The last time there is.
+    /// The latest representable time.
     pub const MAX: Self = Self(YEAR_9999_END);
 
-    /// The time `micros` microseconds after the epoch, brought into years 0 to 9999.
+    /// Returns the time `micros` microseconds after the epoch, clamped to years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(YEAR_0, YEAR_9999_END))
     }
 
-    /// The time `secs` seconds and `nanos` nanoseconds after the epoch.
+    /// Returns the time `secs` seconds and `nanos` nanoseconds after the epoch.
     pub fn from_unix(secs: i64, nanos: i64) -> Self {
         Self::from_micros(secs.saturating_mul(1_000_000).saturating_add(nanos / 1_000))
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub fn micros(self) -> i64 {
         self.0
     }
 
-    /// How long before `now` this time was; zero for a time after `now`.
+    /// Returns how long before `now` this time was, or zero for a time after `now`.
     pub fn age(self, now: Self) -> Duration {
         Duration::from_micros(u64::try_from(now.0 - self.0).unwrap_or(0))
     }
 
-    /// The time that is `time` after this one.
+    /// Returns the time that is `time` after this one.
     pub fn after(self, time: Duration) -> Self {
         let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_add(micros))
     }
 
-    /// How far after `now` this time is; zero for a time before `now`.
+    /// Returns how far after `now` this time is, or zero for a time before `now`.
     pub fn ahead(self, now: Self) -> Duration {
         now.age(self)
     }
 
-    /// As chrono's type, for whoever must know time zones.
+    /// Converts the time to chrono's type, for callers that need time zones.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
-    /// Reads RFC 3339 with any offset and number of digits.
+    /// Parses RFC 3339 with any offset and number of digits.
     ///
     /// # Errors
     /// [`InvalidTime`] for any other text.
@@ -109,7 +110,8 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
-/// Reads the one form that times are written in here; a journal has one a line.
+/// Parses the one form in which this program writes times. Each line of a journal has one, so this
+/// is fast.
 fn parse_as_written(text: &[u8]) -> Option<Timestamp> {
     let &[
         y1,
@@ -162,7 +164,8 @@ fn parse_as_written(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp(seconds * 1_000_000 + i64::from(micros)))
 }
 
-/// Writes civil time as the pointer has it: `2026-11-20T14:27:52.467733`, always six digits, no offset.
+/// Formats civil time as the pointer has it: `2026-11-20T14:27:52.467733`, always six digits, no
+/// offset.
 pub fn civil(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
 }

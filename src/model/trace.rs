@@ -1,8 +1,9 @@
-//! All events of one session, in the order in which they happened: what the lines of a journal say, kept small.
+//! All events of one session, in the order in which they happened, in little memory.
 //!
-//! Lines come in the order of their writing, which is nearly that of the events: hooks of one moment run side by side, and
-//! a clock may be set while a session runs. `mono`, the boot clock, tells the order, as far as it reaches. So events are
-//! collected by a [`TraceBuilder`], and only a [`Trace`], which has them in order, can be read.
+//! Lines come in the order of writing, which is nearly that of the events. But hooks of one moment
+//! run in parallel, and a clock may be set while a session runs. `mono`, the boot clock, gives the
+//! order within a boot. So a [`TraceBuilder`] collects the events, and only a [`Trace`], which has
+//! them in order, can be read.
 
 use super::boots::{TimeLine, role};
 use super::line::Line;
@@ -14,22 +15,22 @@ pub struct Trace {
     collected: TraceBuilder,
 }
 
-/// Collects the events of one session, in whatever order they come.
+/// Collects the events of one session, in any order.
 #[derive(Debug, Default)]
 pub struct TraceBuilder {
     text: String,
     steps: Vec<Step>,
     batches: Vec<Batched>,
     has_labels: bool,
-    /// The least and the greatest distance between the clock and the boot clock.
+    /// The least and the greatest distance between the clock and the boot clock, in microseconds.
     offsets: Option<(i64, i64)>,
-    /// Whether there is an event without a boot clock.
+    /// True if an event has no boot clock.
     has_unclocked: bool,
 }
 
 impl TraceBuilder {
-    /// Makes one that keeps all labels, for views that show single calls. Any keeps those of events that name no call: a
-    /// copy is recognised by them.
+    /// Creates a builder that keeps all labels, for views that show single calls. Every builder
+    /// keeps the labels of events that name no call, to recognise copies.
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
@@ -80,7 +81,7 @@ impl TraceBuilder {
     fn add(&mut self, text: &str) -> Span {
         let start = self.text.len();
         let place = |length: usize| u32::try_from(length).ok();
-        // What does not fit below 4 GiB is left out, as if the line did not say it.
+        // A text that does not fit below 4 GiB is dropped, as if the line did not have it.
         let (Some(start), Some(end)) = (place(start), place(start + text.len())) else {
             return Span::default();
         };
@@ -103,12 +104,12 @@ impl TraceBuilder {
         (place(start), place(self.batches.len()))
     }
 
-    /// Returns how many events were added.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Returns whether no event was added.
+    /// Returns true if no event was added.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -132,7 +133,7 @@ impl TraceBuilder {
         Trace { collected: self }
     }
 
-    /// Compares two steps. The order is total: only equal steps are equal in it.
+    /// Compares two steps. The order is total: only equal steps compare as equal.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
         let numbers = |step: &Step| {
@@ -172,12 +173,12 @@ impl TraceBuilder {
 }
 
 impl Trace {
-    /// Returns the text at `span`, or nothing where the event did not say it.
+    /// Returns the text at `span`, or `None` if the event did not have it.
     pub(super) fn text(&self, span: Span) -> Option<&str> {
         self.collected.text(span)
     }
 
-    /// Returns whether both are the same text.
+    /// Returns true if both are the same text.
     pub(super) fn is_same(&self, one: Span, other: Span) -> bool {
         one == other || self.collected.slice(one) == self.collected.slice(other)
     }
@@ -194,12 +195,12 @@ impl Trace {
         &self.collected.steps
     }
 
-    /// Keeps the events, so that more can be added.
+    /// Returns a builder with the same events, so that more can be added.
     pub fn reopen(self) -> TraceBuilder {
         self.collected
     }
 
-    /// Forgets the events and keeps the memory, for another session.
+    /// Returns an empty builder that reuses the memory, for another session.
     pub fn recycle(self) -> TraceBuilder {
         let TraceBuilder {
             mut text,

@@ -1,37 +1,37 @@
-//! What a session used of the models: tokens, counted from the client's own transcript.
+//! The tokens that a session used, counted from Claude Code's own transcript.
 
 use serde::{Deserialize, Serialize};
 
-/// What a session used, by agent and model.
+/// The tokens and cost of a session, by agent and model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// One entry for each agent and model, the main thread's first.
     pub by: Vec<ModelUsage>,
-    /// What it cost, in US dollars, where the client itself says so. It is never computed from prices.
+    /// The cost in US dollars, if Claude Code itself reports it. It is never computed from prices.
     pub cost_usd: Option<f64>,
 }
 
-/// What one agent of a session used of one model.
+/// The tokens that one agent of a session used of one model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelUsage {
-    /// The model, as the API names it.
+    /// The model's name in the API.
     pub model: String,
-    /// The subagent; none for the main thread.
+    /// The subagent; `None` for the main thread.
     pub agent_id: Option<String>,
-    /// How many messages the model wrote.
+    /// The number of messages that the model wrote.
     pub messages: u64,
-    /// Tokens that were read anew.
+    /// Input tokens that were not in the cache.
     pub input: u64,
-    /// Tokens that were written, thinking included.
+    /// Output tokens, thinking included.
     pub output: u64,
-    /// Tokens that were read from the cache.
+    /// Input tokens that were read from the cache.
     pub cache_read: u64,
-    /// Tokens that were put into the cache.
+    /// Input tokens that were written to the cache.
     pub cache_creation: u64,
 }
 
 impl Usage {
-    /// Adds to the entry of the same agent and model; a new one is made where it belongs in the order.
+    /// Adds to the entry of the same agent and model, or inserts a new entry in order.
     pub fn add(&mut self, more: &ModelUsage) {
         let key = |entry: &ModelUsage| (entry.agent_id.clone(), entry.model.clone());
         let place = self.by.binary_search_by_key(&key(more), key);
@@ -45,7 +45,7 @@ impl Usage {
         }
     }
 
-    /// The sum over all agents and models; its `model` is empty.
+    /// Returns the sum over all agents and models; its `model` is empty.
     pub fn total(&self) -> ModelUsage {
         let mut sum = Self::default();
         for entry in &self.by {
@@ -60,7 +60,7 @@ impl Usage {
 }
 
 impl ModelUsage {
-    /// Adds the numbers of `more`. They come from a file that others write: none is too great.
+    /// Adds the numbers of `more`. They come from a file that others write, so the sums saturate.
     fn add(&mut self, more: &Self) {
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);
         sum(&mut self.messages, more.messages);

@@ -1,15 +1,17 @@
-//! Which of many things are of which process, so that the last one is found without going through those of the others.
+//! Indexes things by process, so that the last one of a process is found without searching those of
+//! the others.
 
 use std::collections::HashMap;
 
 type Pid = Option<u32>;
 
-/// Returns whether what one process did may be of the other: an unknown process may be any.
+/// Returns true if both may be the same process: an unknown process may be any.
 pub(super) fn is_of(one: Pid, other: Pid) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 
-/// The places of things, in order, by the process that each is of. One of an unknown process may be of any.
+/// The indices of things by the process of each, in order. A thing of an unknown process may belong
+/// to any.
 #[derive(Debug, Default)]
 pub(super) struct ByProcess {
     of: HashMap<Pid, Vec<usize>>,
@@ -17,18 +19,18 @@ pub(super) struct ByProcess {
 }
 
 impl ByProcess {
-    /// Adds the next one.
+    /// Adds the next thing.
     pub(super) fn push(&mut self, pid: Pid) {
         self.of.entry(pid).or_default().push(self.count);
         self.count += 1;
     }
 
-    /// Returns the last one of exactly this process.
+    /// Returns the last thing of exactly this process.
     pub(super) fn last(&self, pid: Pid) -> Option<usize> {
         self.of.get(&pid)?.last().copied()
     }
 
-    /// Returns those that may be of this process, the last one first.
+    /// Returns the things that may belong to this process, the last one first.
     pub(super) fn latest(&self, pid: Pid) -> impl Iterator<Item = usize> + '_ {
         let of = |pid| self.of.get(&pid).map_or(&[][..], Vec::as_slice);
         let (mut own, mut unknown) = (of(pid), of(None));

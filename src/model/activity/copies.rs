@@ -1,18 +1,20 @@
-//! What tells an event from a copy of it: where hooks are registered more than once, each of them records it.
+//! Recognises copies of events: if hooks are registered more than once, each of them records the
+//! event.
 
 use super::parts::{Agent, Prompt, Segment, TurnEnd};
 use crate::claude::words::StartSource;
 use crate::model::step::Step;
 use crate::model::trace::Trace;
 
-/// Copies of one event that come within this time, in microseconds, are one event that several hooks recorded.
+/// Equal events within this time, in microseconds, are one event that several hooks recorded.
 pub(super) const SAME_MOMENT: i64 = 250_000;
-/// A copy that names what it is about may come later, when a hook has to wait for its turn.
+/// The same for events that name their subject, in microseconds. Such a copy may come later, if its
+/// hook has to wait.
 pub(super) const SAME_WHILE: i64 = 10_000_000;
-/// More events than this do not come in a moment.
+/// The most events that are compared within one moment.
 const MOST_IN_A_MOMENT: usize = 1000;
 
-/// Returns whether an event a moment before the one at `place` is the same word for word.
+/// Returns true if an event a moment before the one at `place` is equal to it.
 pub(super) fn is_same_moment(trace: &Trace, place: usize, step: &Step) -> bool {
     let earlier = trace.steps().get(..place).unwrap_or_default();
     let is_copy = |other: &Step| {
@@ -43,7 +45,8 @@ pub(super) fn is_same_moment(trace: &Trace, place: usize, step: &Step) -> bool {
         .any(is_copy)
 }
 
-/// Returns whether `prompt`, that of `step`, is the client's `last` one, whose turn goes on or was over a moment ago.
+/// Returns true if `prompt`, from `step`, repeats the process's `last` one, whose turn is still
+/// open or began a moment ago.
 pub(super) fn is_prompt_again(last: &Prompt<'_>, prompt: &Prompt<'_>, step: &Step) -> bool {
     let is_same = prompt.prompt_id.is_some()
         && last.prompt_id == prompt.prompt_id
@@ -51,7 +54,7 @@ pub(super) fn is_prompt_again(last: &Prompt<'_>, prompt: &Prompt<'_>, step: &Ste
     is_same && (last.end == TurnEnd::Open || step.at - last.at.at <= SAME_WHILE)
 }
 
-/// Returns whether the subagent that begins with `step` began just now, and has not stopped since.
+/// Returns true if the subagent that begins with `step` has just begun, and has not stopped since.
 pub(super) fn is_run_again(agent: &Agent<'_>, step: &Step) -> bool {
     agent.runs.last().is_some_and(|run| {
         let is_open = run.ended.is_none() && run.has_begun;
@@ -59,8 +62,8 @@ pub(super) fn is_run_again(agent: &Agent<'_>, step: &Step) -> bool {
     })
 }
 
-/// Returns whether the client that begins with `step` began its `last` segment just now, and has not ended it since. After a
-/// compaction a client begins once more.
+/// Returns true if the process that begins with `step` has just begun its `last` segment, and has
+/// not ended it since. A start after a compaction never counts as a copy.
 pub(super) fn is_start_again(last: &Segment<'_>, source: Option<&str>, step: &Step) -> bool {
     let is_open = last.ended.is_none() && !last.is_before_start;
     step.pid.is_some()

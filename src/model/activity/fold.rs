@@ -1,4 +1,4 @@
-//! The fold: from events in order to what they say, one event at a time.
+//! The fold: turns events in order into an activity, one event at a time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::model::step::{Batched, Span, Step};
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
-/// How many of the last calls are looked through before the index of all.
+/// The number of last calls that are searched before the index of all calls.
 const NEAR: usize = 16;
 
-/// Folds the events of `trace`. Up to `few` running calls are looked through one by one.
+/// Folds the events of `trace`. Up to `few` running calls are searched linearly.
 pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
     let mut fold = Fold::new(trace, few);
     for (place, step) in trace.steps().iter().enumerate() {
@@ -34,18 +34,19 @@ pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
 struct Fold<'a> {
     trace: &'a Trace,
     activity: Activity<'a>,
-    /// The id and the agent of each call, beside the calls.
+    /// The id and the agent of each call, parallel to the calls.
     ids: Vec<(Span, Span)>,
-    /// The calls that are running.
+    /// The running calls.
     open: Running<'a>,
-    /// Where each call is, by id and agent; filled only once a call must be looked for further back.
+    /// The index of each call by id and agent. It is filled only when a search reaches further
+    /// back.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
-    /// Where each subagent is.
+    /// The index of each subagent.
     agents: HashMap<&'a str, usize>,
     /// The last call that left each background task running.
     left_behind: HashMap<&'a str, usize>,
-    /// Which process each prompt is of.
+    /// The process of each prompt.
     prompts: ByProcess,
     segments: Segments<'a>,
 }
@@ -76,7 +77,7 @@ impl<'a> Fold<'a> {
             return;
         }
         self.segments.note(step, self.trace.text(step.word), now);
-        // Every compaction ends with the SubagentStop of a subagent that nobody started.
+        // Every compaction ends with the SubagentStop of a subagent that never started.
         if let Some(agent_id) = self
             .trace
             .text(step.agent_id)
@@ -95,7 +96,7 @@ impl<'a> Fold<'a> {
             Kind::PostToolUseFailure => self.end(step, now, State::Failed),
             Kind::PostToolBatch => self.batch(step, now),
             Kind::UserPromptSubmit => self.prompt(step, now),
-            // As an imported turn ends that a person broke off.
+            // An imported turn ends this way if a person interrupted it.
             Kind::Stop if self.trace.text(step.word) == Some("interrupted") => {
                 self.turn_over(step, now, TurnEnd::Interrupted)
             }
@@ -129,11 +130,11 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Returns whether this is a copy of an event that another hook recorded. Copies of events of calls with ids are found by
-    /// those.
+    /// Returns true if this is a copy of an event that another hook recorded. Copies of events that
+    /// name a call are recognised by the call's id, elsewhere.
     fn is_copy(&self, place: usize, step: &Step) -> bool {
         match step.kind {
-            // What is imported is there once: two prompts of one moment are two.
+            // Imported events have no copies: two prompts of one moment are two.
             _ if step.is_imported() => false,
             Kind::UserPromptSubmit if self.is_prompt_again(step) => true,
             Kind::SubagentStart if self.is_run_again(step) => true,
@@ -155,7 +156,7 @@ impl<'a> Fold<'a> {
             | Kind::PermissionDenied
                 if self.trace.text(step.tool_use_id).is_none() =>
             {
-                // Of two calls of one tool side by side, only what they did tells which is which.
+                // Two calls of one tool may run in parallel. Only their details distinguish them.
                 let is_distinct = self.trace.text(step.what).is_some()
                     || step.input_bytes.is_some()
                     || step.output_bytes.is_some()
@@ -235,8 +236,8 @@ impl<'a> Fold<'a> {
         self.find_unnamed(step)
     }
 
-    /// Finds the call that an event without a call's id is about. Old clients send no ids: the calls of one tool end in the
-    /// order in which they began.
+    /// Finds the call of an event without a call id. Old versions of Claude Code send no ids: the
+    /// calls of one tool are assumed to end in the order in which they began.
     fn find_unnamed(&self, step: &Step) -> Option<usize> {
         self.open
             .oldest_unnamed(&self.activity.calls, self.tool_of(step))
@@ -296,8 +297,8 @@ impl<'a> Fold<'a> {
         self.add(call, step.tool_use_id, step.agent_id);
     }
 
-    /// Notes a question for permission. It names no call: it is about the oldest call of its tool without a question, if possible
-    /// one whose input has the same size.
+    /// Records a question for permission. It names no call. It is assigned to the oldest call of
+    /// its tool without a question, if possible one whose input has the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
         let calls = &self.activity.calls;
         let of_tool = self.tool_of(step);
@@ -349,7 +350,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends a message's calls. Only this event has those that were refused or never valid.
+    /// Ends a message's calls. Calls that were refused or never valid appear only in this event.
     fn batch(&mut self, step: &Step, now: Moment) {
         let mut news = 0;
         for batched in self.trace.batch(step) {
@@ -362,7 +363,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends one call of a batch, where nothing else has. Returns whether the batch is the first to report it.
+    /// Ends one call of a batch, unless its own event has ended it. Returns true if this batch is
+    /// the first to report it.
     fn batched(&mut self, step: &Step, now: Moment, batched: &Batched) -> bool {
         let trace = self.trace;
         let known = self.find(step.agent_id, batched.tool_use_id);
@@ -389,7 +391,8 @@ impl<'a> Fold<'a> {
             call.state = match batched.outcome {
                 Some(Outcome::Failed) => State::Failed,
                 Some(Outcome::Denied) => State::Denied,
-                // What ran has an event of its own before the batch: this did not, whatever the words are.
+                // A call that ran has an event of its own before the batch. This one has none, so
+                // it was denied, whatever its result says.
                 None if call.has_begun => State::Denied,
                 None => State::Ok,
             };
@@ -400,7 +403,7 @@ impl<'a> Fold<'a> {
         true
     }
 
-    /// Returns what a prompt is about that no person wrote.
+    /// Returns the subject of a prompt that no person wrote.
     fn notifies(&self, step: &Step) -> Option<Notified<'a>> {
         let task_id = self.trace.text(step.task);
         let word = self.trace.text(step.word);
@@ -443,7 +446,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends the turns of a client that are open. A Stop hook may make the model go on: then the last turn ends once more.
+    /// Ends the open turns of a process. A Stop hook may make the model continue: then the last
+    /// turn ends once more.
     fn end_turns(&mut self, pid: Option<u32>, now: Moment, end: TurnEnd<'a>) {
         let prompts = &mut self.activity.prompts;
         let mut of_client = self.prompts.latest(pid);
@@ -466,7 +470,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Notes that a subagent begins, or that one is there whose beginning was not recorded.
+    /// Records the beginning of a subagent, or a subagent whose beginning was not recorded.
     fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
         if is_clients_own_agent(agent_id) {
             return;
@@ -492,7 +496,7 @@ impl<'a> Fold<'a> {
             .or_else(|| self.trace.text(step.agent_type));
         let is_start = step.kind == Kind::SubagentStart;
         match agent.runs.last_mut() {
-            // It may have been heard of before its start was.
+            // An event of the run may have come before its start.
             Some(run)
                 if is_start
                     && !run.has_begun
@@ -542,7 +546,7 @@ impl<'a> Fold<'a> {
         self.segments.end(step.pid, self.trace.text(step.word), now);
     }
 
-    /// Gives up running calls.
+    /// Marks running calls as abandoned.
     fn abandon(&mut self, now: Moment, closed: Closed, whose: Whose<'_>) {
         for place in self.open.take(&self.activity.calls, whose) {
             if let Some(call) = self.activity.calls.get_mut(place) {

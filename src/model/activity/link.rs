@@ -1,4 +1,4 @@
-//! Which call started each run of a subagent.
+//! Links each run of a subagent to the call that started it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -7,14 +7,15 @@ use super::copies::SAME_MOMENT;
 use super::parts::{Agent, Run};
 use crate::model::Call;
 
-/// Ties each run of a subagent to the call that started it: of the calls that returned the subagent's id the last one before
-/// it, else, while it runs, the oldest call that could have.
+/// Links each run of a subagent to the call that started it. This is the last call before the run
+/// that returned the subagent's id. If there is none, it is the oldest running call that could have
+/// started it.
 pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     let mut told: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut could_have: Vec<usize> = Vec::new();
     for (place, call) in calls.iter().enumerate() {
         match call.spawned_agent {
-            // No subagent starts itself.
+            // A subagent never starts itself.
             Some(agent) if call.agent_id != Some(agent) => {
                 told.entry(agent).or_default().push(place);
             }
@@ -30,12 +31,12 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     for agent in agents {
         let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
         for run in &mut agent.runs {
-            // What is known of a call by its end alone began a little earlier than that tells.
+            // A call that is known only by its end began slightly earlier than that event suggests.
             let before = |place: &usize| began(*place) <= run.began.at.saturating_add(SAME_MOMENT);
             let last = places.partition_point(before).checked_sub(1);
             run.call = last.and_then(|last| places.get(last).copied());
             run.is_linked = run.call.is_some();
-            // A transcript says which call it was; where it does not, their order says nothing.
+            // A transcript names the call. If it does not, the order of events proves nothing.
             if run.call.is_none() && !run.is_imported {
                 untold.push((agent.agent_id, run));
             }
@@ -56,16 +57,17 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     }
 }
 
-/// When a call began among those that could have started a subagent, and its place among all calls.
+/// The rank of a call among those that could have started a subagent, and its index among all
+/// calls.
 type Order = (usize, usize);
 
-/// The calls that have begun, that run, and that started no subagent yet.
+/// The running calls that could have started a subagent, and have not been linked to one.
 #[derive(Default)]
 struct Starters<'a> {
     by_agent: HashMap<Option<&'a str>, BTreeSet<Order>>,
-    /// The first one of each thread.
+    /// The first call of each thread.
     firsts: BTreeSet<(Order, Option<&'a str>)>,
-    /// Their ends, as far as they are known, the first one on top.
+    /// The known ends of the calls, the earliest on top.
     ends: BinaryHeap<Reverse<(i64, Order, Option<&'a str>)>>,
 }
 
@@ -73,7 +75,7 @@ impl<'a> Starters<'a> {
     fn add(&mut self, order: Order, call: &Call<'a>) {
         let agent = call.agent_id;
         let of_agent = self.by_agent.entry(agent).or_default();
-        // They come in order, so only the first one of a thread is its first.
+        // Calls are added in order, so only the first one of a thread is its first.
         if of_agent.is_empty() {
             self.firsts.insert((order, agent));
         }
@@ -92,7 +94,7 @@ impl<'a> Starters<'a> {
         }
     }
 
-    /// The oldest one that the subagent itself did not make.
+    /// Takes the oldest call that the subagent did not make itself.
     fn take(&mut self, agent_id: &str) -> Option<usize> {
         let mut firsts = self.firsts.iter();
         let (order, agent) = *firsts.find(|(_, agent)| *agent != Some(agent_id))?;

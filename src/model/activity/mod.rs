@@ -1,8 +1,10 @@
-//! What a session did: its calls, prompts, subagents, compactions and segments, from its events in order. Pure; any order
-//! of arrival gives the same answer, because a [`Trace`](super::Trace) has its events in order.
+//! The activity of a session: its calls, prompts, subagents, compactions and segments, from its
+//! events in order. Pure. Any order of arrival gives the same result, because a
+//! [`Trace`](super::Trace) has its events in order.
 //!
-//! [`OpenActivity::of`] folds a trace. What comes out is an [`Activity`] once somebody has said which processes still have
-//! the session ([`OpenActivity::close`]), or that it does not matter ([`OpenActivity::leave_open`]).
+//! [`OpenActivity::of`] folds a trace. The result becomes an [`Activity`] when the caller states
+//! which processes still own the session ([`OpenActivity::close`]), or that it does not matter
+//! ([`OpenActivity::leave_open`]).
 
 mod by_process;
 mod copies;

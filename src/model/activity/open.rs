@@ -1,5 +1,5 @@
-//! An activity by the events alone. No event tells that a process died, so calls, turns and segments of dead processes are
-//! still open in it.
+//! An activity from the events alone. No event reports the death of a process, so the calls, turns
+//! and segments of dead processes are still open in it.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,8 @@ use crate::model::event::{Event, VERSION, name};
 use crate::model::line::Kind;
 use crate::model::trace::Trace;
 
-/// What the events of a trace say. The calls, turns and segments of dead processes have no end yet.
+/// The activity that the events of a trace report. The calls, turns and segments of dead processes
+/// have no end yet.
 #[derive(Debug)]
 pub struct OpenActivity<'a> {
     trace: &'a Trace,
@@ -26,15 +27,16 @@ impl<'a> OpenActivity<'a> {
         Self::with_few(trace, FEW)
     }
 
-    /// As [`Self::of`], where `few` running calls are looked through one by one.
+    /// Folds as [`Self::of`] does, and searches up to `few` running calls linearly.
     pub(super) fn with_few(trace: &'a Trace, few: usize) -> Self {
         let mut activity = fold(trace, few);
         link::agents(&activity.calls, &mut activity.agents);
         Self { trace, activity }
     }
 
-    /// Closes what is still open of processes that do not have the session any more. `has_it` answers whether the process
-    /// of this pid has it; of events without a pid, whether any process has.
+    /// Closes everything that is still open in processes that no longer own the session. `has_it`
+    /// returns true if the process of this pid owns it, and for events without a pid, if any
+    /// process does.
     pub fn close(self, has_it: impl Fn(Option<u32>) -> bool) -> Activity<'a> {
         let mut activity = self.activity;
         let Some((_, last)) = activity.span else {
@@ -72,7 +74,7 @@ impl<'a> OpenActivity<'a> {
         activity
     }
 
-    /// Takes the events at their word: what no event ends stays open.
+    /// Leaves everything open that no event has ended.
     pub fn leave_open(self) -> Activity<'a> {
         self.activity
     }

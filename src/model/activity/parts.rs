@@ -1,8 +1,9 @@
-//! What an activity consists of: calls, prompts, subagents, compactions and segments. Only the fold makes them.
+//! The parts of an activity: calls, prompts, subagents, compactions and segments. Only the fold
+//! creates them.
 
 use crate::model::call::{Call, Moment, State};
 
-/// What a session did. Each list is in the order in which its members began.
+/// The activity of a session. Each list is in the order in which its members began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity<'a> {
     /// The tool calls.
@@ -13,33 +14,33 @@ pub struct Activity<'a> {
     pub agents: Vec<Agent<'a>>,
     /// The compactions of the context.
     pub compactions: Vec<Compaction<'a>>,
-    /// The stretches in which one client had the session.
+    /// The stretches in which one process owned the session.
     pub segments: Vec<Segment<'a>>,
     /// The first and the last event.
     pub span: Option<(Moment, Moment)>,
-    /// How many events there are.
+    /// The number of events.
     pub events: u64,
-    /// How many events were recorded again because hooks are registered more than once.
+    /// The number of events that were recorded again because hooks are registered more than once.
     pub duplicates: u64,
 }
 
 /// A prompt, and the turn that followed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt<'a> {
-    /// Its id; none from clients that send none.
+    /// The prompt's id; `None` from versions of Claude Code that send none.
     pub prompt_id: Option<&'a str>,
-    /// When it was given.
+    /// The time at which it was given.
     pub at: Moment,
-    /// The background task that has ended; none for a person's prompt.
+    /// The background task that has ended; `None` for a person's prompt.
     pub notifies: Option<Notified<'a>>,
-    /// When the turn was over.
+    /// The end of the turn.
     pub ended: Option<Moment>,
-    /// How it ended.
+    /// The way in which the turn ended.
     pub end: TurnEnd<'a>,
     pub(super) pid: Option<u32>,
 }
 
-/// What a prompt is about that no person wrote.
+/// The subject of a prompt that no person wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notified<'a> {
     /// The background task that has ended.
@@ -51,9 +52,9 @@ pub struct Notified<'a> {
 pub enum TurnEnd<'a> {
     /// It has not ended.
     Open,
-    /// The model was done.
+    /// The model finished.
     Stopped,
-    /// The model could not go on, for this reason.
+    /// The model failed, for this reason.
     Failed(Option<&'a str>),
     /// It was interrupted: no event ended it before the next prompt or the session's end.
     Interrupted,
@@ -62,34 +63,35 @@ pub enum TurnEnd<'a> {
 /// A subagent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent<'a> {
-    /// Its id.
+    /// The id that names it in events.
     pub agent_id: &'a str,
-    /// Its type.
+    /// The kind of agent, as the call named it.
     pub agent_type: Option<&'a str>,
-    /// When its first event was.
+    /// The time of its first event.
     pub began: Moment,
-    /// When it last stopped; none while it runs.
+    /// The time at which it last stopped; `None` while it runs.
     pub ended: Option<Moment>,
-    /// Its runs, at least one: a subagent that has stopped may be taken up again.
+    /// Its runs, at least one: a subagent that has stopped may be resumed.
     pub runs: Vec<Run>,
-    /// The client's process in its last event.
+    /// The process of its last event.
     pub(super) pid: Option<u32>,
 }
 
 /// A time in which a subagent ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// When it began, or its first event was.
+    /// The time of its start, or of its first event.
     pub began: Moment,
-    /// When it stopped.
+    /// The time at which it stopped.
     pub ended: Option<Moment>,
-    /// The call that started it, by its place among the calls.
+    /// The index of the call that started it.
     pub call: Option<usize>,
-    /// Whether that call returned the subagent's id, so that it is not a guess by the order of events.
+    /// True if that call returned the subagent's id. Otherwise the call is a guess by the order of
+    /// events.
     pub is_linked: bool,
-    /// Whether its SubagentStart is on record.
+    /// True if its SubagentStart was recorded.
     pub(super) has_begun: bool,
-    /// Whether it is known from a transcript and not from a hook.
+    /// True if it is known from a transcript and not from a hook.
     pub(super) is_imported: bool,
 }
 
@@ -101,7 +103,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Returns which of its runs, by its place among them, was under way at `at`: the last one that had begun.
+    /// Returns the index of the run that was under way at `at`: the last one that had begun.
     pub fn run_at(&self, at: Moment) -> usize {
         let begun = self.runs.partition_point(|run| run.began.at <= at.at);
         begun.saturating_sub(1)
@@ -111,30 +113,30 @@ impl Agent<'_> {
 /// A compaction of the context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compaction<'a> {
-    /// When it began.
+    /// The time at which it began.
     pub began: Moment,
-    /// When it was done.
+    /// The time at which it was complete.
     pub ended: Option<Moment>,
     /// `manual` or `auto`.
     pub trigger: Option<&'a str>,
 }
 
-/// A stretch in which one client had the session.
+/// A stretch in which one process owned the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// When it began: at its SessionStart, or with its first event.
+    /// The time of its SessionStart, or of its first event.
     pub began: Moment,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended: Option<Moment>,
-    /// What began it (`startup`, `resume`, `clear`, …); none where its beginning was not recorded.
+    /// How it began (`startup`, `resume`, `clear`, …); `None` if its beginning was not recorded.
     pub source: Option<&'a str>,
-    /// Why it ended, as the client said.
+    /// Why it ended, as Claude Code reported.
     pub reason: Option<&'a str>,
-    /// The client's process.
+    /// The process of Claude Code.
     pub pid: Option<u32>,
-    /// Its last event.
+    /// The time of its last event.
     pub(super) last: Moment,
-    /// Whether all its events so far may come before a start (Setup, InstructionsLoaded).
+    /// True if all its events so far may come before a start (Setup, InstructionsLoaded).
     pub(super) is_before_start: bool,
 }
 

@@ -1,14 +1,14 @@
-//! The calls that are running, so that one is found and ended at the same cost however many never end.
+//! The running calls. Finding and ending one costs the same however many never end.
 //!
-//! Most sessions have a few: those are looked through, the last one first. What has lasted while many more began is kept in
-//! order by everything that an event may name.
+//! Most sessions have few running calls: those are searched linearly, the last one first. A call
+//! that has lasted while many more began is kept in an order for each value that an event may name.
 
 use std::collections::BTreeSet;
 
 use super::by_process::is_of;
 use crate::model::Call;
 
-/// How many calls are looked through, one by one.
+/// The number of calls that are searched linearly.
 pub(super) const FEW: usize = 64;
 
 type Id<'a> = Option<&'a str>;
@@ -16,16 +16,17 @@ type Agent<'a> = Option<&'a str>;
 type Tool<'a> = Option<&'a str>;
 type Pid = Option<u32>;
 
-/// Whose calls an event ends.
+/// The calls that an event ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'k> {
-    /// Those of a thread, the main one or a subagent's, in this process; in any where the process is unknown.
+    /// The calls of a thread, the main one or a subagent's, in this process, or in any if it is
+    /// unknown.
     Thread(Agent<'k>, Pid),
-    /// Those of all threads in this process; in any where it is unknown.
+    /// The calls of all threads in this process, or in any if it is unknown.
     Process(Pid),
 }
 
-/// The places of the running calls among all calls.
+/// The indices of the running calls among all calls.
 #[derive(Debug)]
 pub(super) struct Running<'a> {
     few: usize,
@@ -33,21 +34,21 @@ pub(super) struct Running<'a> {
     lasting: Lasting<'a>,
 }
 
-/// Calls that have lasted, by what events name.
+/// Calls that have lasted, by the values that events name.
 #[derive(Debug, Default)]
 struct Lasting<'a> {
     by_id: BTreeSet<(Id<'a>, Agent<'a>, usize)>,
     by_thread: BTreeSet<(Agent<'a>, Pid, usize)>,
     by_process: BTreeSet<(Pid, usize)>,
-    /// Those without an id.
+    /// Calls without an id.
     unnamed: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
-    /// Those for which no permission was asked.
+    /// Calls for which no permission was asked.
     unasked: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
     unasked_by_size: BTreeSet<(Agent<'a>, Tool<'a>, Pid, u64, usize)>,
 }
 
 impl<'a> Running<'a> {
-    /// Starts without any; of those to come, `few` are looked through one by one.
+    /// Creates an empty collection that searches up to `few` calls linearly.
     pub(super) fn new(few: usize) -> Self {
         Self {
             few,
@@ -68,7 +69,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Removes a call whose members are still those with which it was added.
+    /// Removes a call. Its members must be those with which it was added.
     pub(super) fn remove(&mut self, place: usize, calls: &[Call<'a>]) {
         if let Some(at) = self.recent.iter().rposition(|other| *other == place) {
             self.recent.remove(at);
@@ -77,7 +78,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Finds the last call that `is_it` accepts among the recent ones, or that has this id and agent among the others.
+    /// Finds the last call that `is_it` accepts among the recent ones, or that has this id and
+    /// agent among the others.
     pub(super) fn find(
         &self,
         is_it: impl Fn(usize) -> bool,
@@ -112,8 +114,8 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Finds the oldest call of this tool in this thread for which no permission was asked: one with an input of `size` bytes if
-    /// there is any. From here on it counts as asked.
+    /// Finds the oldest call of this tool in this thread for which no permission was asked, if
+    /// possible one with an input of `size` bytes. The call then counts as asked.
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],
@@ -142,7 +144,7 @@ impl<'a> Running<'a> {
         Some(place)
     }
 
-    /// Takes out the calls that an event of this thread or process ends.
+    /// Removes and returns the calls that an event of this thread or process ends.
     pub(super) fn take(&mut self, calls: &[Call<'a>], whose: Whose<'_>) -> Vec<usize> {
         let is_it = |place: &usize| {
             calls.get(*place).is_some_and(|call| match whose {

@@ -1,4 +1,4 @@
-//! The stretches in which one client had the session, as they begin and end.
+//! The stretches in which one process owned the session, as they begin and end.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use crate::model::step::Step;
 #[derive(Debug, Default)]
 pub(super) struct Segments<'a> {
     all: Vec<Segment<'a>>,
-    /// Which process each is of.
+    /// The process of each segment.
     by_process: ByProcess,
-    /// Those that have no end, by their processes.
+    /// The segments without an end, by process.
     open: BTreeSet<(Option<u32>, usize)>,
-    /// The same, in order.
+    /// The segments without an end, in order.
     all_open: BTreeSet<usize>,
 }
 
 impl<'a> Segments<'a> {
-    /// Notes which client the event is of, which says `word`. A client whose start was not recorded begins a segment all the
-    /// same.
+    /// Assigns an event to the segment of its process; `word` is the event's source or reason. A
+    /// process whose start was not recorded begins a segment, too.
     pub(super) fn note(&mut self, step: &Step, word: Option<&'a str>, now: Moment) {
         if matches!(step.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn) {
             return;
@@ -35,7 +35,7 @@ impl<'a> Segments<'a> {
             let segment = self.all.get(*place);
             segment.is_some_and(|segment| is_of(segment.pid, step.pid))
         };
-        // Nearly always it is the last one of all.
+        // Nearly always it is the last segment of all.
         let place = last
             .filter(is_last)
             .or_else(|| self.by_process.latest(step.pid).next());
@@ -44,7 +44,8 @@ impl<'a> Segments<'a> {
             Some((place, segment))
         });
         if let Some((place, last)) = segment {
-            // A late event after the end reopens nothing; a prompt does.
+            // A late event after the end does not reopen the segment, but a prompt begins a new
+            // one.
             if is_start && last.is_before_start {
                 last.source = word;
                 last.is_before_start = false;

@@ -1,4 +1,4 @@
-//! What the fold makes of events.
+//! Tests of the fold, from events to activities.
 
 mod clocks;
 mod properties;
@@ -12,7 +12,7 @@ use crate::model::line::Line;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Trace, TraceBuilder};
 
-/// An event of process 7 at this millisecond.
+/// Returns an event of process 7 at this millisecond.
 fn line(event: &'static str, at: i64) -> Line<'static> {
     Line {
         kind: event.into(),
@@ -49,7 +49,7 @@ fn activity(trace: &Trace) -> Activity<'_> {
     OpenActivity::of(trace).leave_open()
 }
 
-/// The states of the calls, in order.
+/// Checks the states of the calls, in order.
 #[track_caller]
 fn check(lines: &[Line<'_>], states: &[State]) {
     let trace = trace(lines);
@@ -178,7 +178,7 @@ fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
     assert_eq!((activity.calls.len(), activity.duplicates), (1, 2));
 }
 
-/// The calls and prompts, and the events that were told once more.
+/// Checks the numbers of calls, prompts and repeated events.
 #[track_caller]
 fn check_copies(lines: &[Line<'_>], calls: usize, prompts: usize, duplicates: u64) {
     let trace = trace(lines);

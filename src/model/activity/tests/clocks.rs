@@ -6,7 +6,8 @@ use crate::model::line::Line;
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
-/// The session of the next two tests: two calls, the clock set by `jump` milliseconds between them.
+/// Returns the session of the next two tests: two calls, with the clock set by `jump` milliseconds
+/// between them.
 fn with_jump(jump: i64) -> Vec<Line<'static>> {
     let mut lines = vec![
         line("SessionStart", 0),
@@ -53,7 +54,7 @@ pub(super) fn set_by(mut line: Line<'static>, micros: i64) -> Line<'static> {
     line
 }
 
-/// Everything that is told but the time of day: in microseconds from the first event on.
+/// Returns everything except the time of day, in microseconds from the first event on.
 pub(super) fn told(trace: &Trace) -> Vec<String> {
     let activity = activity(trace);
     let start = activity.span.map_or(0, |(first, _)| first.at);
@@ -141,8 +142,8 @@ fn a_clock_that_is_set_back_by_less_than_a_second_ends_no_call_before_it_begins(
     assert_eq!(told(&trace(&lines)), told(&trace(&plain)));
 }
 
-/// The milliseconds between the first and the last event of `lines` and, in another boot, of a client that begins
-/// after `pause` milliseconds.
+/// Returns the milliseconds between the first event of `lines` and the last event of a process in
+/// another boot, which begins after `pause` milliseconds.
 fn with_reboot(pid: u32, mono: u64, pause: i64) -> i64 {
     let mut lines = vec![
         line("SessionStart", 0),
@@ -175,11 +176,12 @@ fn a_boot_is_told_from_a_clock_that_was_set() {
         for mono in [1_000_000, 5_000_005_000, 6_000_000_000, 80_000_000_000] {
             assert_eq!(with_reboot(pid, mono, DAY), DAY + 20, "{pid} {mono}");
         }
-        // Booted an hour before the first event, it says. It was a minute after it, and the clock is wrong.
+        // By its clocks, the machine was booted an hour before the first event. It was booted a
+        // minute after it, and the clock is wrong.
         assert_eq!(with_reboot(pid, 5_060_000_000, 1_060_000), 60_020);
         assert_eq!(with_reboot(pid, 5_060_000_000, -1_060_000), 60_020);
     }
-    // Further back than a clock is set: another machine.
+    // A clock is never set that far back: this is another machine.
     assert_eq!(with_reboot(8, 900_000_000_000, DAY), DAY + 20);
 }
 

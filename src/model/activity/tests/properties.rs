@@ -1,4 +1,4 @@
-//! What holds of any events in any order.
+//! Properties of the fold, for any events in any order.
 
 use proptest::prelude::*;
 
@@ -51,7 +51,7 @@ fn any_line() -> impl Strategy<Value = Line<'static>> {
     })
 }
 
-/// A line by any of several clocks, or with only one.
+/// Generates a line by any of several clocks, or with only one.
 fn any_set_line() -> impl Strategy<Value = Line<'static>> {
     let ahead = prop::sample::select(vec![0, 0, 500_000, -7_200_000_000, 8_000_000_000]);
     (any_line(), ahead, prop::bool::weighted(0.1)).prop_map(|(line, ahead, is_unclocked)| {
@@ -61,7 +61,8 @@ fn any_set_line() -> impl Strategy<Value = Line<'static>> {
     })
 }
 
-/// `lines` under a clock that is set at each of these milliseconds to be ahead by so many microseconds.
+/// Folds `lines` under a clock that is set at each of these milliseconds to be ahead by so many
+/// microseconds.
 fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
     let ahead = |line: &Line<'_>| {
         let since = line.mono.unwrap_or_default() / 1000;
@@ -79,7 +80,8 @@ fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
     trace(&lines)
 }
 
-/// A line whose call has no id, or whose process is unknown, and calls with inputs of several sizes.
+/// Generates a line whose call has no id, or whose process is unknown, and calls with inputs of
+/// several sizes.
 fn any_vague_line() -> impl Strategy<Value = Line<'static>> {
     let rare = prop::bool::weighted(0.3);
     (any_line(), rare, rare, prop::option::of(1..3u64)).prop_map(
