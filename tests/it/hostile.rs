@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::pointers::{at_once, put};
 use crate::support::time::civil;
@@ -29,6 +30,8 @@ const SOMEBODY: u32 = 1000;
 /// A sandbox that the attacker and the victim can reach, with the programs in it.
 struct Stage {
     sandbox: Sandbox,
+    /// On the disk, since ours are there: they are linked, not copied.
+    programs: TempDir,
     victim: u32,
 }
 
@@ -37,6 +40,7 @@ impl Stage {
     fn for_victim(victim: u32) -> Option<Self> {
         let stage = Self {
             sandbox: Sandbox::new(),
+            programs: TempDir::new().unwrap(),
             victim,
         };
         let cannot = |why: &str| {
@@ -46,12 +50,13 @@ impl Stage {
         if fs::metadata(stage.path("")).unwrap().uid() != ROOT {
             return cannot("only root can be two other users");
         }
-        for name in ["programs", "attacker", "victim"] {
+        for name in ["attacker", "victim"] {
             fs::create_dir(stage.path(name)).unwrap();
         }
-        for name in ["", "programs", "attacker", "victim", "home", "shop"] {
+        for name in ["", "attacker", "victim", "home", "shop"] {
             fs::set_permissions(stage.path(name), Permissions::from_mode(0o755)).unwrap();
         }
+        fs::set_permissions(&stage.programs, Permissions::from_mode(0o755)).unwrap();
         chown(stage.path("attacker"), Some(ATTACKER), Some(ATTACKER)).unwrap();
         for name in ["home", "shop", "victim"] {
             chown(stage.path(name), Some(victim), Some(victim)).unwrap();
@@ -79,7 +84,8 @@ impl Stage {
 
     /// Where the victim can run a program of ours: its own place may be closed to others.
     fn program(&self, program: &str) -> PathBuf {
-        self.path("programs")
+        self.programs
+            .path()
             .join(Path::new(program).file_name().unwrap())
     }
 

@@ -30,6 +30,13 @@ fn ended(sandbox: &Sandbox, id: &str) {
 fn injected(sandbox: &Sandbox, faults: &[&str], arguments: &[&str]) -> Output {
     let mut run = sandbox.run("strace");
     run.command.args(["-f", "-qq", "-o", "/dev/null"]);
+    // No other call stops, such as those of a wait.
+    let calls: Vec<&str> = faults
+        .iter()
+        .map(|fault| fault.split_once(':').unwrap().0)
+        .collect();
+    let trace = format!("trace={}", calls.join(","));
+    run.command.args(["--seccomp-bpf", "-e", &trace]);
     for fault in faults {
         run.command.args(["-e", &format!("inject={fault}")]);
     }
