@@ -150,7 +150,7 @@ impl Sessions {
     /// # let sessions = ccsession::sessions::Sessions::at(&dir.path().join("state"), dir.path())?;
     /// sessions.store_session_id(dir.path(), &"s-1".parse()?)?;
     /// let report = sessions.cleanup_stale_sessions()?;
-    /// assert_eq!(report.pointers.len(), 0);
+    /// assert_eq!(report.count(ccsession::cleanup::task::Kind::Pointers), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

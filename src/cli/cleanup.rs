@@ -9,17 +9,12 @@ use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::retention::{self, Keeping, here};
-use crate::cleanup::compression::Quiet;
-use crate::cleanup::{self, Due, Mode, Pruned, Report};
-use crate::identity::liveness::Departure;
+use crate::cleanup::task::Kind;
+use crate::cleanup::{self, Due, Mode, Report};
 use crate::model::config::duration;
-use crate::store::clock;
-use crate::store::pointer::{Swept, Why};
 
 /// So many stale pointers at once say that something does not clean up after itself.
 const MANY: usize = 10;
-/// In seconds.
-const DAY: u64 = 24 * 60 * 60;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     if !args.detach {
@@ -102,9 +97,11 @@ fn does_daily_work(context: &Context) -> bool {
 }
 
 fn print(args: &CleanupArgs, report: &Report) {
-    let removed = report.pointers.len();
+    let count = |kind| report.count(kind);
+    let removed = count(Kind::Pointers);
     if args.dry_run {
-        would(report).iter().for_each(|line| output::warn(line));
+        let due = report.all().filter(|task| task.kind() != Kind::Noted);
+        due.for_each(|task| output::warn(&format!("would {}: {}", task.what(), task.why())));
     } else if removed > MANY {
         output::warn(&format!(
             "ccsession: warning: removed {removed} stale pointers at once; see `ccsession doctor`"
@@ -114,15 +111,15 @@ fn print(args: &CleanupArgs, report: &Report) {
         output::json(&json!({
             "v": 1,
             "removed": removed,
-            "orphans": report.orphans.len(),
-            "processes": report.processes.len(),
-            "retired": report.retired.len(),
-            "listed": report.listed.len(),
-            "archived": report.archived.len(),
-            "compressed": report.compressed.len(),
-            "owners": report.owners.len(),
-            "pruned": report.pruned.len(),
-            "leases": report.leases.len(),
+            "orphans": count(Kind::Orphans),
+            "processes": count(Kind::Processes),
+            "retired": count(Kind::Retired),
+            "listed": count(Kind::Listed),
+            "archived": count(Kind::Archived),
+            "compressed": count(Kind::Compressed),
+            "owners": count(Kind::Owners),
+            "pruned": count(Kind::PrunedSessions) + count(Kind::PrunedArchives),
+            "leases": count(Kind::Leases),
             "dry_run": args.dry_run,
         }));
     } else if !args.quiet {
@@ -133,89 +130,22 @@ fn print(args: &CleanupArgs, report: &Report) {
     }
 }
 
-/// What a cleanup would do, and why: a line for each.
-fn would(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    let swept = report.pointers.iter().chain(&report.orphans);
-    lines.extend(swept.map(would_remove));
-    lines.extend(report.processes.iter().map(|owner| {
-        let pid = owner.pid;
-        format!("would remove the index entry of process {pid}: it has exited")
-    }));
-    lines.extend(report.retired.iter().map(|(id, how)| {
-        let why = why_gone(*how);
-        format!("would take session {id} off the live index: {why}")
-    }));
-    let listed = report.listed.iter();
-    lines.extend(listed.map(|id| format!("would list session {id} again: it is live")));
-    lines.extend(report.archived.iter().map(|(id, how)| {
-        let why = how.map_or_else(|| "it is live and has new messages".to_owned(), why_gone);
-        format!("would archive session {id}: {why}")
-    }));
-    lines.extend(report.compressed.iter().map(|Quiet { id, how, quiet }| {
-        let why = match how {
-            Departure::Ended => format!("it ended {} days ago", quiet.as_secs() / DAY),
-            Departure::Abandoned(_) | Departure::Unrecorded => why_gone(*how),
-        };
-        format!("would compress the journal of session {id}: {why}")
-    }));
-    lines.extend(
-        report
-            .leases
-            .iter()
-            .map(|id| format!("would return the lease of session {id}: its holder is gone")),
-    );
-    lines.extend(report.owners.iter().map(|(id, owner)| {
-        let pid = owner.pid;
-        format!(
-            "would remove process {pid} from session {id}: it has exited and is no longer needed as evidence"
-        )
-    }));
-    let pruned = report.pruned.iter();
-    lines.extend(
-        pruned.map(|what| format!("would remove {what}: it is older than the retention limit")),
-    );
-    lines
-}
-
-fn why_gone(how: Departure) -> String {
-    match how {
-        Departure::Unrecorded => "it has no record".to_owned(),
-        Departure::Ended => "it has ended".to_owned(),
-        Departure::Abandoned(None) => "abandoned".to_owned(),
-        Departure::Abandoned(Some(since)) => {
-            format!("abandoned since {}", clock::local_text(since))
-        }
-    }
-}
-
-/// What a cleanup did besides removing pointers, in one line, if it did anything.
+/// Returns what a cleanup did besides removing pointers, in one line, if it did anything.
 fn besides(report: &Report) -> Option<String> {
-    let traces = report.orphans.len() + report.processes.len() + report.owners.len();
-    let pruned = report.pruned.iter();
-    let is_session = |what: &&Pruned| matches!(what, Pruned::Session(_));
-    let sessions = pruned.filter(is_session).count();
+    let count = |kind| report.count(kind);
+    let traces = count(Kind::Orphans) + count(Kind::Processes) + count(Kind::Owners);
     let done = [
-        (report.archived.len(), "session", "archived"),
-        (report.compressed.len(), "journal", "compressed"),
-        (report.retired.len(), "session", "taken off the live index"),
-        (report.listed.len(), "session", "listed again"),
-        (report.leases.len(), "lease", "given back"),
+        (count(Kind::Archived), "session", "archived"),
+        (count(Kind::Compressed), "journal", "compressed"),
+        (count(Kind::Retired), "session", "taken off the live index"),
+        (count(Kind::Listed), "session", "listed again"),
+        (count(Kind::Leases), "lease", "returned"),
         (traces, "trace", "of dead processes removed"),
-        (sessions, "session", "pruned"),
-        (report.pruned.len() - sessions, "archive", "pruned"),
+        (count(Kind::PrunedSessions), "session", "pruned"),
+        (count(Kind::PrunedArchives), "archive", "pruned"),
     ];
     let done = done.into_iter().filter(|(count, ..)| *count > 0);
     let said = done.map(|(count, noun, did)| format!("{} {did}", plural(count as u64, noun)));
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| format!("besides pointers: {}", said.join(", ")))
-}
-
-fn would_remove(swept: &Swept) -> String {
-    let why = match swept.why {
-        Why::Stale => "stale",
-        Why::Unreadable => "not a pointer, and unchanged for longer than the ttl",
-        Why::Orphaned => "left behind by a process that was killed",
-    };
-    format!("would remove {}: {why}", crate::store::shown(&swept.path))
 }

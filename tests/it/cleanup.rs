@@ -309,7 +309,7 @@ fn what_is_done_once_a_day_a_dry_run_does_not_promise_twice() {
 fn a_person_is_told_the_rest_in_one_line() {
     let stage = Stage::new();
     let (stdout, told) = on_a_terminal(stage.cleanup(&[]));
-    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session listed again, 1 lease given back, 8 traces of dead processes removed\r\n";
+    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session listed again, 1 lease returned, 8 traces of dead processes removed\r\n";
     assert_eq!((stdout.as_str(), told.as_str()), ("1\n", line));
     // Where there is no rest, nobody is told so.
     assert_eq!(

@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Finding;
-use crate::cleanup;
+use crate::cleanup::plan;
 use crate::identity::liveness::Judge;
-use crate::identity::process::Life;
 use crate::lifecycle::lease as held;
 use crate::model::{SessionId, Timestamp};
 use crate::store::pointer::{Pointers, Why};
-use crate::store::write::{ORPHANED, TEMPORARY};
+use crate::store::write::ORPHANED;
 use crate::store::{Result, SessionDir, State, file, index, lease, shown};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
@@ -96,7 +95,7 @@ impl Orphans {
                 if !has_events && record.started_at.age(judge.now) > ORPHANED {
                     self.without_journal.push(path());
                 }
-                if !cleanup::forgotten_owners(judge, id, &record).is_empty() {
+                if !plan::forgotten_owners(judge, id, &record).is_empty() {
                     self.owners.push(path());
                 }
             }
@@ -125,11 +124,8 @@ impl Orphans {
                 self.index.push(path);
             }
         }
-        for entry in index::processes(state)? {
-            if judge.life(&entry.owner, &state.session(&entry.session_id)) == Life::Dead {
-                let path = state.path("procs").join(entry.owner.file_name());
-                self.index.push(path);
-            }
+        for owner in plan::dead_processes(judge)? {
+            self.index.push(state.path("procs").join(owner.file_name()));
         }
         Ok(())
     }
@@ -142,17 +138,7 @@ impl Orphans {
     }
 
     fn look_for_temporary_in(&mut self, dir: &Path, now: Timestamp) -> Result<()> {
-        for name in file::names(dir)? {
-            let path = dir.join(&name);
-            let is_temporary = name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
-            let is_old = || {
-                let found = file::look(&path).ok().flatten();
-                found.is_some_and(|found| found.meta.modified.age(now) > ORPHANED)
-            };
-            if is_temporary && is_old() {
-                self.temporary.push(path);
-            }
-        }
+        self.temporary.extend(plan::temporary_files(dir, now)?);
         Ok(())
     }
 

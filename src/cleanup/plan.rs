@@ -1,0 +1,70 @@
+//! What processes that were killed left behind. A cleanup removes it, and the doctor reports it, by the same judgement.
+
+use std::path::{Path, PathBuf};
+
+use crate::identity::liveness::{Judge, LOST, SessionState};
+use crate::identity::process::Life;
+use crate::model::{Owner, Record, SessionId, Timestamp};
+use crate::store::write::{ORPHANED, TEMPORARY};
+use crate::store::{Result, file, index};
+
+/// Finds the processes in the index that have exited.
+///
+/// # Errors
+/// [`crate::store::Error::Io`] if the index cannot be listed.
+pub fn dead_processes(judge: &Judge<'_>) -> Result<Vec<Owner>> {
+    let is_dead = |entry: &index::ProcessEntry| {
+        let session = judge.state.session(&entry.session_id);
+        judge.life(&entry.owner, &session) == Life::Dead
+    };
+    let entries = index::processes(judge.state)?.into_iter();
+    let dead = entries.filter(is_dead);
+    Ok(dead.map(|entry| entry.owner).collect())
+}
+
+/// Finds the temporary files in a folder that are old enough for their process to be dead: files of ours, named as such,
+/// unchanged for [`ORPHANED`].
+///
+/// # Errors
+/// [`crate::store::Error::Io`] if the folder cannot be listed.
+pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for name in file::names(dir)? {
+        if !name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+            continue;
+        }
+        let path = dir.join(name);
+        let is_orphaned = |file: file::Look| {
+            let is_ours = file.is_file() && file.owner == file::me();
+            is_ours && file.meta.modified.age(now) > ORPHANED
+        };
+        if file::look(&path)?.is_some_and(is_orphaned) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Finds the owners of a session that have exited and are not needed as evidence.
+///
+/// Of a session that ended long ago, none is. Of one that goes on or was abandoned, the last to start stays: it shows that its
+/// client is dead, so that no process below another client is taken for part of the session.
+pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
+    let dir = judge.state.session(id);
+    let mut dead = dir.owner_list(|_, _| false);
+    dead.retain(|owner| judge.life(owner, &dir) == Life::Dead);
+    if dead.is_empty() {
+        return dead;
+    }
+    let is_long_ago = |last: Timestamp| last.age(judge.now) >= LOST;
+    if !dir.last_activity().is_some_and(is_long_ago)
+        || judge.find(id, record).state != SessionState::Ended
+    {
+        dead.sort_by_key(|owner| (owner.launcher, owner.start));
+        // A client's is evidence of more than a launcher's.
+        let first_launcher = dead.iter().position(|owner| owner.launcher);
+        let kept = first_launcher.filter(|at| *at > 0).unwrap_or(dead.len()) - 1;
+        dead.remove(kept);
+    }
+    dead
+}
