@@ -63,7 +63,7 @@ pub(super) fn is_run_again(agent: &Agent<'_>, step: &Step) -> bool {
 }
 
 /// Returns true if the process that begins with `step` has just begun its `last` segment, and has
-/// not ended it since. A start after a compaction never counts as a copy.
+/// not ended it since. A start that follows a compaction is a new one.
 pub(super) fn is_start_again(last: &Segment<'_>, source: Option<&str>, step: &Step) -> bool {
     let is_open = last.ended.is_none() && !last.is_before_start;
     step.pid.is_some()
