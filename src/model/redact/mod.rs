@@ -44,7 +44,8 @@ struct Secret {
     rule: &'static str,
 }
 
-/// A text as a rule sees it: up to its end, or up to a secret that was found further on, in the place of which a mark will stand.
+/// A text as a rule sees it: up to its end, or up to the next mark or the next secret that was found, in the place of which a mark
+/// will stand.
 #[derive(Debug, Clone, Copy)]
 struct View<'t> {
     text: &'t str,
@@ -74,11 +75,7 @@ impl<'t> View<'t> {
 
     /// Whether a mark stands at `at`, or will stand there.
     fn touches(self, at: usize) -> bool {
-        match self.bytes().get(at) {
-            Some(b'[') => mark_at(self.bytes(), at).is_some(),
-            Some(_) => false,
-            None => self.is_cut,
-        }
+        self.is_cut && at >= self.text.len()
     }
 }
 

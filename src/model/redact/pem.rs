@@ -2,7 +2,7 @@
 //! line; the same in base64 once more, and the bare base64 of one.
 
 use super::shapes::{Alphabet, run};
-use super::{Secret, View, mark_at};
+use super::{Secret, View};
 
 const BEGIN: &[u8] = b"-----BEGIN";
 const END: &[u8] = b"-----END";
@@ -26,9 +26,7 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
     let dashes = memchr::memmem::find(body, DASHES);
     let armour = armour(body, view.is_cut);
     let (size, kept) = match dashes.map(|at| (at, body.get(at..).unwrap_or_default())) {
-        Some((at, rest)) if rest.starts_with(END) && !has_mark(body.get(..at)?) => {
-            (at + closing_line(rest), at)
-        }
+        Some((at, rest)) if rest.starts_with(END) => (at + closing_line(rest), at),
         _ => (armour, armour),
     };
     let inner = body.get(..kept)?;
@@ -235,7 +233,6 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     let end = memchr::memmem::find(near, DASHES)?;
     let (label, rest) = label.split_at_checked(end)?;
     memchr::memmem::find(label, LABEL)?;
-    (!has_mark(label)).then_some(())?;
     rest.strip_prefix(DASHES)
 }
 
@@ -245,10 +242,6 @@ fn closing_line(text: &[u8]) -> usize {
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
     let end = memchr::memmem::find(near, DASHES);
     end.map_or(END.len(), |at| END.len() + at + DASHES.len())
-}
-
-fn has_mark(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'[', text).any(|at| mark_at(text, at).is_some())
 }
 
 /// How much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line

@@ -1,7 +1,7 @@
 //! Columns under a telling heading, in the rows of a table or a file of separated values.
 
+use super::View;
 use super::names::Telling;
-use super::{View, mark_at};
 
 /// What stands between the cells of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Separator {
         }
     }
 
-    /// Where the cell ends that begins at `start`; nothing where a mark is in it, or no end.
+    /// Where the cell ends that begins at `start`; nothing where it has no end.
     pub(super) fn cell_end(self, view: View<'_>, start: usize) -> Option<usize> {
         let bytes = view.bytes();
         let rest = bytes.get(start..)?;
@@ -46,11 +46,9 @@ impl Separator {
             **byte == separator
                 || matches!(**byte, b'\n' | b'\r')
                 || **byte == b'\\' && matches!(rest.get(at + 1), Some(b'n' | b'r'))
-                || **byte == b'[' && mark_at(bytes, start + at).is_some()
         };
         let end = rest.iter().take(LONGEST).enumerate().find(ends);
         let end = match end {
-            Some((_, b'[')) => return None,
             Some((at, _)) => at,
             None if rest.len() < LONGEST && !view.is_cut => rest.len(),
             None => return None,

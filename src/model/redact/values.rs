@@ -1,7 +1,7 @@
 //! Values: where one ends that begins at a place, and whether it is a secret by what stands before it.
 //!
 //! A value is judged by its first bytes, and only one that is a secret is read to its end: so what is read of a text is
-//! bounded. A value that reaches a mark is refused, wherever in it the mark stands; see the module above for why.
+//! bounded. A value that reaches the end of a text that goes on with a mark is refused; see the module above for why.
 
 use super::names::{self, Signs, Telling};
 use super::{Secret, View, mark_at};
@@ -110,7 +110,7 @@ impl<'t> Value<'t> {
         let quote = quote_at(bytes, at)?;
         let start = at + quote.1 + 1;
         let (seen, is_whole) = match quoted_end(view, start, quote, JUDGED) {
-            End::Mark(_) => return Some(None),
+            End::Cut(_) => return Some(None),
             End::At(end) => (end, true),
             End::Beyond(end) => (end, false),
         };
@@ -140,7 +140,6 @@ impl<'t> Value<'t> {
                 break true;
             };
             match byte {
-                b'[' if mark_at(bytes, at).is_some() => return None,
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
@@ -185,7 +184,7 @@ impl<'t> Value<'t> {
             .floor_char_boundary(end.min(start + JUDGED))
             .max(start);
         let text = view.text.get(start..seen)?;
-        (!holds_mark(view.bytes().get(start..end)?)).then_some(Self {
+        Some(Self {
             text,
             start,
             seen: end,
@@ -264,14 +263,13 @@ impl<'t> Value<'t> {
         }
         let bytes = view.bytes();
         if let Some(quote) = self.quote {
-            let (End::At(end) | End::Beyond(end) | End::Mark(end)) =
+            let (End::At(end) | End::Beyond(end) | End::Cut(end)) =
                 quoted_end(view, self.seen.max(self.start), quote, usize::MAX);
             return end;
         }
         let mut at = self.seen;
         while let Some(&byte) = bytes.get(at) {
-            if ends_bare(view, at, byte, self.form) || byte == b'[' && mark_at(bytes, at).is_some()
-            {
+            if ends_bare(view, at, byte, self.form) {
                 break;
             }
             at += 1;
@@ -412,8 +410,9 @@ impl<'t> Value<'t> {
 
 /// Whether a string that stands alone behind a name is a secret which only looks say.
 pub(super) fn is_string_secret(string: &str, telling: Telling) -> bool {
-    Value::between(View::whole(string), 0, string.len())
-        .is_some_and(|value| value.is_secret(telling))
+    !holds_mark(string.as_bytes())
+        && Value::between(View::whole(string), 0, string.len())
+            .is_some_and(|value| value.is_secret(telling))
 }
 
 /// Whether a string behind a telling name is none of its secrets: a reference, a place for one, a label in some language, a time, a
@@ -429,8 +428,8 @@ enum End {
     At(usize),
     /// Not before that.
     Beyond(usize),
-    /// A mark stands in it.
-    Mark(usize),
+    /// The text goes on with a mark there.
+    Cut(usize),
 }
 
 fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: usize) -> End {
@@ -448,7 +447,6 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
                 continue;
             }
             b'\n' => return End::At(at),
-            b'[' if mark_at(bytes, at).is_some() => return End::Mark(at),
             _ if byte == quote => {
                 let closes = backslashes == depth || depth == 0 && backslashes % 2 == 0;
                 if closes {
@@ -460,7 +458,7 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         backslashes = 0;
     }
     match view.is_cut {
-        true => End::Mark(bytes.len()),
+        true => End::Cut(bytes.len()),
         false => End::At(bytes.len()),
     }
 }
@@ -479,7 +477,7 @@ pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
     at + blanks.take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
-pub(super) fn holds_mark(bytes: &[u8]) -> bool {
+fn holds_mark(bytes: &[u8]) -> bool {
     memchr::memchr_iter(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
@@ -531,25 +529,27 @@ fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-/// Whether prose goes on at `at`: a small word, and small words behind it; or a mark is within reach.
+/// Whether prose goes on at `at`: a small word, and two more words behind it; or the text goes on with a mark.
 pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
-    let is_word = |word: &[u8]| {
-        let word = word.strip_suffix(b",").unwrap_or(word);
-        !word.is_empty() && word.iter().all(|b| b.is_ascii_alphabetic() || *b == b'\'')
-    };
+    const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();
-    let line = rest.get(..PROSE).unwrap_or(rest);
-    let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
-    // A mark may reach beyond what is looked at.
-    let has_mark =
-        memchr::memchr_iter(b'[', line).any(|sign| mark_at(view.bytes(), at + sign).is_some());
-    if has_mark || view.is_cut && line.len() == rest.len() {
+    let mut line = rest.get(..PROSE).unwrap_or(rest);
+    if view.is_cut && line.len() == rest.len() && memchr::memchr(b'\n', line).is_none() {
         return true;
     }
-    let mut words = line.split(|b| *b == b' ');
-    words
-        .next()
-        .is_some_and(|word| is_word(word) && !word.iter().any(u8::is_ascii_uppercase))
-        && words.next().is_some_and(is_word)
-        && words.next().is_some_and(is_word)
+    for number in 0..WORDS {
+        let letters = line.iter();
+        let letters = letters.take_while(|b| b.is_ascii_alphabetic() || **b == b'\'');
+        let (word, behind) = line.split_at_checked(letters.count()).unwrap_or_default();
+        let behind = behind.strip_prefix(b",").unwrap_or(behind);
+        if word.is_empty() || number == 0 && word.iter().any(u8::is_ascii_uppercase) {
+            return false;
+        }
+        line = match behind {
+            [b' ', next @ ..] => next,
+            [] | [b'\n', ..] => return number + 1 == WORDS,
+            _ => return false,
+        };
+    }
+    true
 }
