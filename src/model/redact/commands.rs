@@ -219,17 +219,31 @@ pub(super) struct Known {
     pub(super) program: Option<&'static Program>,
     /// Whether it reads a secret from its standard input, perhaps.
     pub(super) reads_secret: bool,
-    /// Whether one of [`PLACES`] is of it.
-    pub(super) has_places: bool,
+    /// Which of [`PLACES`] are of it, a bit for each.
+    places: u64,
 }
 
-/// The names in all tables, in the order of their first letters.
+impl Known {
+    /// Those of [`PLACES`] that are of it.
+    pub(super) fn places(&self) -> impl Iterator<Item = &'static &'static [&'static str]> + use<> {
+        let mut left = self.places;
+        std::iter::from_fn(move || {
+            let place = PLACES.get(left.trailing_zeros() as usize);
+            left &= left.wrapping_sub(1);
+            place
+        })
+    }
+}
+
+/// The names in all tables, each once, in buckets.
 struct Index {
     known: [Known; NAMES],
-    starts: [u16; 33],
+    starts: [u16; BUCKETS + 1],
 }
 
+/// At least as many as there are names.
 const NAMES: usize = count();
+const BUCKETS: usize = 1 << 9;
 
 #[allow(
     clippy::indexing_slicing,
@@ -247,9 +261,10 @@ const fn count() -> usize {
 static INDEX: Index = INDEX_OF;
 const INDEX_OF: Index = index();
 
-const fn bucket(name: &str) -> usize {
-    match name.as_bytes() {
-        [first, ..] => (*first & 31) as usize,
+/// In which bucket a name is, by its first letter and its length.
+const fn bucket(name: &[u8]) -> usize {
+    match name {
+        [first, ..] => (*first as usize & 31) << 4 | name.len() & 15,
         [] => 0,
     }
 }
@@ -258,8 +273,7 @@ const fn bucket(name: &str) -> usize {
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn is_equal(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
+const fn is_equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
@@ -273,75 +287,94 @@ const fn is_equal(one: &str, other: &str) -> bool {
     true
 }
 
+const NONE: Known = Known {
+    name: "",
+    program: None,
+    reads_secret: false,
+    places: 0,
+};
+
+/// The names in all tables, each once, in the order of the tables; how many those are.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn listed() -> ([Known; NAMES], usize) {
+    let (mut known, mut count) = ([NONE; NAMES], 0);
+    let mut at = 0;
+    while at < PROGRAMS.len() {
+        let names = PROGRAMS[at].names;
+        let mut name = 0;
+        while name < names.len() {
+            known[count] = Known {
+                name: names[name],
+                program: Some(&PROGRAMS[at]),
+                ..NONE
+            };
+            count += 1;
+            name += 1;
+        }
+        at += 1;
+    }
+    let mut at = 0;
+    while at < PLACES.len() + STDIN.len() {
+        let is_place = at < PLACES.len();
+        let name = if is_place {
+            PLACES[at][0]
+        } else {
+            STDIN[at - PLACES.len()].0
+        };
+        let mut place = 0;
+        while place < count && !is_equal(known[place].name.as_bytes(), name.as_bytes()) {
+            place += 1;
+        }
+        if place == count {
+            known[count] = Known { name, ..NONE };
+            count += 1;
+        }
+        if is_place {
+            known[place].places |= 1 << at;
+        } else {
+            known[place].reads_secret = true;
+        }
+        at += 1;
+    }
+    (known, count)
+}
+
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 const fn index() -> Index {
-    const NONE: Known = Known {
-        name: "",
-        program: None,
-        reads_secret: false,
-        has_places: false,
-    };
+    let (listed, count) = listed();
     let mut known = [NONE; NAMES];
-    let mut starts = [0; 33];
+    let mut starts = [0; BUCKETS + 1];
+    let mut at = 0;
+    while at < count {
+        starts[bucket(listed[at].name.as_bytes())] += 1;
+        at += 1;
+    }
+    // Where each bucket ends; then, as it is filled from its end on, where it begins.
     let (mut of, mut placed) = (0, 0);
-    while of < 32 {
-        starts[of] = placed as u16;
-        let first = placed;
-        let mut at = 0;
-        while at < PROGRAMS.len() {
-            let names = PROGRAMS[at].names;
-            let mut name = 0;
-            while name < names.len() {
-                if bucket(names[name]) == of {
-                    known[placed] = Known {
-                        name: names[name],
-                        program: Some(&PROGRAMS[at]),
-                        ..NONE
-                    };
-                    placed += 1;
-                }
-                name += 1;
-            }
-            at += 1;
-        }
-        let mut at = 0;
-        while at < PLACES.len() + STDIN.len() {
-            let is_place = at < PLACES.len();
-            let name = if is_place {
-                PLACES[at][0]
-            } else {
-                STDIN[at - PLACES.len()].0
-            };
-            if bucket(name) == of {
-                let mut place = first;
-                while place < placed && !is_equal(known[place].name, name) {
-                    place += 1;
-                }
-                if place == placed {
-                    known[placed] = Known { name, ..NONE };
-                    placed += 1;
-                }
-                if is_place {
-                    known[place].has_places = true;
-                } else {
-                    known[place].reads_secret = true;
-                }
-            }
-            at += 1;
-        }
+    while of <= BUCKETS {
+        placed += starts[of];
+        starts[of] = placed;
         of += 1;
     }
-    starts[32] = placed as u16;
+    while at > 0 {
+        at -= 1;
+        let of = bucket(listed[at].name.as_bytes());
+        starts[of] -= 1;
+        known[starts[of] as usize] = listed[at];
+    }
     Index { known, starts }
 }
 
 /// The name at `at`, for the filter.
 #[allow(clippy::indexing_slicing, reason = "it is looked at before")]
 pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
-    if at >= INDEX_OF.starts[32] as usize {
+    if at >= INDEX_OF.starts[BUCKETS] as usize {
         return None;
     }
     Some(INDEX_OF.known[at].name.as_bytes())
@@ -350,7 +383,7 @@ pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
 /// What is known of the program called `name`.
 #[inline]
 pub(super) fn known(name: &[u8]) -> Option<&'static Known> {
-    let bucket = usize::from(*name.first()? & 31);
+    let bucket = bucket(name);
     let start = |bucket: usize| INDEX.starts.get(bucket).copied().map(usize::from);
     let known = INDEX.known.get(start(bucket)?..start(bucket + 1)?)?;
     known.iter().find(|known| known.name.as_bytes() == name)

@@ -6,7 +6,7 @@
 //! one without.
 
 use super::commands;
-use super::names;
+use super::names::{self, Telling};
 use super::scan::is_word;
 use super::shapes::{self, Alphabet};
 use super::urls;
@@ -452,10 +452,24 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
 /// So many bytes are looked at at once.
 const CHUNK: usize = 16;
 
+/// A place that is worth a closer look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) at: usize,
+    /// What the name says that ends there, if that is known.
+    pub(super) telling: Option<Telling>,
+}
+
+impl Hit {
+    fn at(at: usize) -> Option<Self> {
+        Some(Self { at, telling: None })
+    }
+}
+
 /// The first place before `until` that is worth a closer look. What stands before `from` is done, and what stands before `barrier` is
 /// not to be looked at. The last three bytes hold none: no secret is that short.
 #[inline(never)]
-pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<usize> {
+pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
     let rest = known.get(from..)?;
     // At `from` a word may begin.
@@ -530,7 +544,7 @@ const fn looks() -> [u8; 256] {
 
 /// The place to look at closer, if there is one, where a marked four ends with the byte at `last`.
 #[inline(never)]
-fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<usize> {
+fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
     // At `from` a word may begin.
     let second = last.checked_sub(2).filter(|second| *second >= from)?;
     let rest = bytes.get(second..)?;
@@ -559,22 +573,22 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<usize>
     }
     if begins_word {
         if begins(rest) {
-            return Some(second);
+            return Hit::at(second);
         }
         if is_sign(bytes, at, four) {
-            return Some(at);
+            return Hit::at(at);
         }
     }
     if is_part(bytes, at, four) {
-        return Some(at);
+        return Hit::at(at);
     }
     if what & PROGRAM_END != 0 && is_program_before(bytes, from, last) {
-        return Some(last - 1);
+        return Hit::at(last - 1);
     }
     if what & TAIL != 0
         && let Some(length) = shapes::ends(bytes.get(..=last)?)
     {
-        return Some(from.max(last + 1 - length));
+        return Hit::at(from.max(last + 1 - length));
     }
     let [letters @ .., _] = four;
     name_end(bytes, barrier, letters, last)
@@ -680,16 +694,15 @@ fn is_end([first, second, third]: [u8; 3]) -> bool {
 }
 
 /// Where the telling name ends that has these letters before the byte at `last`.
-fn name_end(bytes: &[u8], barrier: usize, letters: [u8; 3], last: usize) -> Option<usize> {
-    /// As much of a name is looked at.
-    const NAME: usize = 32;
+fn name_end(bytes: &[u8], barrier: usize, letters: [u8; 3], last: usize) -> Option<Hit> {
     is_end(letters).then_some(())?;
     let from = last - usize::from(!bytes.get(last).copied().is_some_and(is_word));
     let word = bytes.get(from..)?.iter().take(LONGEST);
     let length = word.take_while(|byte| is_word(**byte)).count();
     let end = from + length;
-    let name = bytes.get(barrier.max(end.saturating_sub(NAME))..end)?;
-    (length == LONGEST || names::telling(name).is_some()).then_some(end)
+    let name = bytes.get(barrier.max(end.saturating_sub(names::LONGEST))..end)?;
+    let telling = names::telling(name);
+    (length == LONGEST || telling.is_some()).then_some(Hit { at: end, telling })
 }
 
 /// Whether something can begin with `rest`, where a word does.
@@ -757,6 +770,9 @@ fn has_user(rest: &[u8]) -> bool {
 /// Whether the word that ends at `end` is the name of a program, and an argument stands behind it.
 fn is_program_before(bytes: &[u8], from: usize, end: usize) -> bool {
     const LONGEST: usize = 20;
+    if !matches!(bytes.get(end), Some(b' ' | b'\t' | b'"' | b'\'')) {
+        return false;
+    }
     let before = bytes.get(from..end).unwrap_or_default();
     let back = before.iter().rev().take(LONGEST + 2);
     let length = back.take_while(|byte| is_word(**byte)).count();
@@ -766,8 +782,7 @@ fn is_program_before(bytes: &[u8], from: usize, end: usize) -> bool {
     let is_known = |word: &[u8]| commands::known(word).is_some();
     // The first letter may be that of an escape.
     let is_escaped = before.ends_with(b"\\");
-    matches!(bytes.get(end), Some(b' ' | b'\t' | b'"' | b'\''))
-        && (is_known(word) || is_escaped && word.get(1..).is_some_and(is_known))
+    is_known(word) || is_escaped && word.get(1..).is_some_and(is_known)
 }
 
 /// Whether the short name of a program stands there, and an argument behind it.

@@ -147,6 +147,9 @@ pub(super) const QUERY: &[&str] = &[
     "secret",
 ];
 
+/// As much of a text is looked at for a name.
+pub(super) const LONGEST: usize = 32;
+
 /// The longest word that is taken for one; longer runs of letters are those of keys.
 const LONGEST_WORD: usize = 15;
 
@@ -342,14 +345,7 @@ fn ending(name: &[u8]) -> Option<(&'static str, Telling)> {
     {
         return None;
     }
-    // The last letters, in small ones, from the end on.
-    let mut letters = [0; COMPARED];
-    let back = name.iter().rev().take(2 * COMPARED);
-    let back = back.filter(|byte| !is_joint(**byte));
-    for (place, byte) in letters.iter_mut().zip(back) {
-        *place = byte.to_ascii_lowercase();
-    }
-    let bucket = bucket(letters.first_chunk().copied().unwrap_or_default());
+    let (letters, bucket) = last_letters(name);
     let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
     let number = u128::from_le_bytes(letters);
     let found = BUCKETS.endings.get(start(bucket)?..start(bucket + 1)?)?;
@@ -381,6 +377,64 @@ fn ending(name: &[u8]) -> Option<(&'static str, Telling)> {
         return Some(*word);
     }
     is_some_key(name, &letters).then_some(("key", Hardly))
+}
+
+/// The last letters and digits of `name`, the letters in small ones, from the end on, up to a sign that joins no words; and in which
+/// bucket they are. There are as many as the longest ending of that bucket has.
+fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
+    let mut letters = [0; COMPARED];
+    let (mut length, mut most) = (0, BUCKET);
+    let mut of = 0;
+    for &byte in name.iter().rev().take(2 * COMPARED) {
+        let letter = LETTERS.get(usize::from(byte)).copied().unwrap_or_default();
+        let Some(place) = letters.get_mut(length).filter(|_| letter != 0) else {
+            break;
+        };
+        // The next letter takes the place of a joint.
+        *place = letter;
+        length += usize::from(letter != JOINT);
+        if length < most {
+            continue;
+        }
+        if length > BUCKET {
+            return (letters, of);
+        }
+        of = bucket(letters.first_chunk().copied().unwrap_or_default());
+        most = BUCKETS.longest.get(of).copied().map_or(0, usize::from);
+        if most <= BUCKET {
+            return (letters, of);
+        }
+    }
+    if let Some(place) = letters.get_mut(length) {
+        *place = 0;
+    }
+    (
+        letters,
+        bucket(letters.first_chunk().copied().unwrap_or_default()),
+    )
+}
+
+/// What each byte of a name is compared as: letters without their case, digits, [`JOINT`]; 0 for a byte that no name has.
+static LETTERS: [u8; 256] = letters();
+const JOINT: u8 = 1;
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn letters() -> [u8; 256] {
+    let mut letters = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if is_joint(byte) {
+            letters[at] = JOINT;
+        } else if byte.is_ascii_alphanumeric() {
+            letters[at] = byte.to_ascii_lowercase();
+        }
+        at += 1;
+    }
+    letters
 }
 
 /// Returns whether `name` ends in `key` and nothing says if that key is secret.
@@ -417,13 +471,18 @@ struct Backwards {
 struct Buckets {
     endings: [Backwards; ENDINGS.len()],
     starts: [u8; 65],
+    /// How many letters the longest of each bucket has.
+    longest: [u8; 64],
 }
 
 static BUCKETS: Buckets = buckets();
 
+/// The letters that say in which bucket an ending is.
+const BUCKET: usize = 4;
+
 /// In which bucket what ends with these letters is, from the last one on. Those that end with `key` are told apart by the letter
 /// before.
-const fn bucket(letters: [u8; 4]) -> usize {
+const fn bucket(letters: [u8; BUCKET]) -> usize {
     match letters {
         [b'y', b'e', b'k', before] => 32 + (before & 31) as usize,
         [last, ..] => (last & 31) as usize,
@@ -442,6 +501,7 @@ const fn buckets() -> Buckets {
             ending: 0,
         }; ENDINGS.len()],
         starts: [0; 65],
+        longest: [0; 64],
     };
     let (mut of, mut placed) = (0, 0);
     while of < 64 {
@@ -467,6 +527,9 @@ const fn buckets() -> Buckets {
                     byte += 1;
                 }
                 buckets.endings[placed].ending = at as u8;
+                if length > buckets.longest[of] as usize {
+                    buckets.longest[of] = length as u8;
+                }
                 placed += 1;
             }
             at += 1;
@@ -478,7 +541,7 @@ const fn buckets() -> Buckets {
     buckets
 }
 
-fn is_joint(byte: u8) -> bool {
+const fn is_joint(byte: u8) -> bool {
     matches!(byte, b'_' | b'-' | b'.' | b' ')
 }
 
@@ -492,21 +555,19 @@ pub(super) fn foreign(text: &[u8]) -> Option<usize> {
 
 /// How long the foreign name is that `text` begins with; 0 where it begins with none.
 pub(super) fn foreign_at(text: &[u8]) -> usize {
-    // Few letters begin one.
-    let first = text.first().copied().unwrap_or_default();
-    if FOREIGN_FIRST
-        .get(usize::from(first >> 5))
-        .copied()
-        .unwrap_or_default()
-        >> (first & 31)
-        & 1
-        == 0
-    {
+    if !may_be_foreign(text) {
         return 0;
     }
     let begins =
         |name: &&&str| name.as_bytes().first() == text.first() && text.starts_with(name.as_bytes());
     FOREIGN.iter().find(begins).map_or(0, |name| name.len())
+}
+
+/// Whether `text` may begin with one of [`FOREIGN`]: few letters begin one.
+fn may_be_foreign(text: &[u8]) -> bool {
+    let first = text.first().copied().unwrap_or_default();
+    let firsts = FOREIGN_FIRST.get(usize::from(first >> 5)).copied();
+    firsts.unwrap_or_default() >> (first & 31) & 1 != 0
 }
 
 /// The first bytes of [`FOREIGN`], a bit for each.
@@ -738,7 +799,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
 /// Whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
 fn is_name(word: &str) -> bool {
     let bytes = word.as_bytes();
-    if FOREIGN.contains(&word) {
+    if may_be_foreign(bytes) && FOREIGN.contains(&word) {
         return true;
     }
     let (digits, one) = match bytes {

@@ -124,6 +124,8 @@ pub(super) struct Scan<'t> {
     known: usize,
     /// Up to where every word is looked at.
     slow: usize,
+    /// Where the name ends at which the filter stopped, and what it says.
+    told: Option<(usize, Telling)>,
     /// The program whose arguments these are.
     command: Option<&'static Program>,
     /// Whether it reads its standard input for a secret.
@@ -156,6 +158,7 @@ impl<'t> Scan<'t> {
             point: 0,
             known: 0,
             slow: 0,
+            told: None,
             command: None,
             reads_secret: false,
             has_word: false,
@@ -199,6 +202,8 @@ impl<'t> Scan<'t> {
                     self.at = limit;
                     continue;
                 };
+                self.told = hit.telling.map(|telling| (hit.at, telling));
+                let hit = hit.at;
                 let before = bytes.get(self.at..hit).unwrap_or_default();
                 let word = before.iter().rev().take_while(|byte| is_word(**byte));
                 self.at = hit - word.count();
@@ -611,7 +616,7 @@ impl<'t> Scan<'t> {
             self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
             return bearer(view, end);
         }
-        let from = self.barrier.max(end.saturating_sub(MAX_NAME / 2));
+        let from = self.barrier.max(end.saturating_sub(names::LONGEST));
         let name = bytes.get(from..end)?;
         // It may be the beginning of a name.
         if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
@@ -629,7 +634,8 @@ impl<'t> Scan<'t> {
         if word.iter().all(u8::is_ascii_digit) {
             return self.other(view, start, end);
         }
-        match names::telling(name) {
+        let told = self.told.take().filter(|(at, _)| *at == end);
+        match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
             Some(telling) => {
                 // The name may go on behind blanks.
                 self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
@@ -765,9 +771,13 @@ impl<'t> Scan<'t> {
             Some(b'"') => value.with(Form::Beside),
             _ => return None,
         };
-        let before = self.before(start, MAX_NAME).to_ascii_lowercase();
-        memchr::memmem::find(&before, b"identified")
-            .is_some()
+        let before = self.before(start, MAX_NAME);
+        let is_identified = |f: usize| {
+            let word = f.checked_sub(6).and_then(|at| before.get(at..at + 10));
+            word.is_some_and(|word| word.eq_ignore_ascii_case(b"identified"))
+        };
+        memchr::memchr2_iter(b'f', b'F', before)
+            .any(is_identified)
             .then_some(())?;
         value
             .is_secret(Telling::Password)
@@ -872,13 +882,10 @@ impl<'t> Scan<'t> {
             self.has_word = false;
         }
         self.reads_secret |= known.reads_secret;
-        if is_listed || !known.has_places {
+        if is_listed {
             return None;
         }
-        let places = commands::PLACES.iter();
-        let mut places =
-            places.filter(|place| place.first().is_some_and(|name| name.as_bytes() == word));
-        places.find_map(|place| at_place(view, end, place))
+        known.places().find_map(|place| at_place(view, end, place))
     }
 
     /// The secret behind or in the option from `start` to `end`.
@@ -1158,10 +1165,9 @@ impl<'t> Scan<'t> {
         if let Some(value) = Value::quoted(view, at) {
             let value = value?;
             let is_sql = bytes.get(at) == Some(&b'\'') && !word.iter().any(u8::is_ascii_lowercase)
-                || matches!(
-                    self.before(start, 5).to_ascii_lowercase().as_slice(),
-                    b"with " | b"pted " | b"user " | b"role "
-                );
+                || [b"with ", b"pted ", b"user ", b"role "]
+                    .iter()
+                    .any(|before| self.before(start, 5).eq_ignore_ascii_case(*before));
             let form = if is_sql { Form::Quoted } else { Form::Beside };
             return self.judged(view, value.with(form), telling);
         }
@@ -1176,11 +1182,14 @@ impl<'t> Scan<'t> {
             return self.judged(view, value, telling);
         }
         if matches!(rest, [b'f' | b'F', b'o' | b'O', b'r' | b'R', b' ', ..]) {
-            let line = rest.get(..NEAR).unwrap_or(rest);
-            let line = line.split(|b| matches!(b, b'\n' | b'[')).next()?;
-            let colon = line
-                .windows(2)
-                .position(|two| matches!(two, b": " | b"= "))?;
+            let near = rest.get(..NEAR).unwrap_or(rest);
+            let mut signs = memchr::memchr3_iter(b':', b'=', b'\n', near);
+            let colon = signs.find(|at| {
+                matches!(near.get(*at..), Some([b'\n', ..] | [b':' | b'=', b' ', ..]))
+            })?;
+            let asked = near.get(..colon)?;
+            (near.get(colon) != Some(&b'\n') && memchr::memchr(b'[', asked).is_none())
+                .then_some(())?;
             let value = Value::read(view, skip_blanks(bytes, at + colon + 1), Form::Loose)?;
             return self.judged(view, value, telling);
         }

@@ -508,14 +508,21 @@ pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
     Some((shape.prefix.as_bytes(), shape.anywhere))
 }
 
-/// The shapes in the order of the first byte of their prefix.
+/// The shapes in buckets of those whose prefixes begin alike.
 struct Order {
     /// Which shapes.
     shapes: [u16; SHAPES.len()],
-    /// The second and third byte of each one's prefix; no third where it has but two.
-    heads: [[u8; 2]; SHAPES.len()],
-    /// Where those begin whose prefix begins with a byte.
-    starts: [u16; 129],
+    /// The first three bytes of each one's prefix; no third where it has but two.
+    heads: [[u8; 3]; SHAPES.len()],
+    /// Where each bucket begins.
+    starts: [u16; HEADS + 1],
+}
+
+const HEADS: usize = 1 << 10;
+
+/// In which bucket a shape is, by the first two bytes of its prefix.
+const fn head(first: u8, second: u8) -> usize {
+    (first as usize & 31) << 5 | second as usize & 31
 }
 
 static ORDER: Order = order();
@@ -527,46 +534,48 @@ static ORDER: Order = order();
 const fn order() -> Order {
     let mut order = Order {
         shapes: [0; SHAPES.len()],
-        heads: [[0; 2]; SHAPES.len()],
-        starts: [0; 129],
+        heads: [[0; 3]; SHAPES.len()],
+        starts: [0; HEADS + 1],
     };
-    let (mut byte, mut placed) = (0, 0);
-    while byte < 128 {
-        order.starts[byte] = placed as u16;
-        let mut at = 0;
-        while at < SHAPES.len() {
-            let prefix = SHAPES[at].prefix.as_bytes();
-            if prefix[0] as usize == byte {
-                order.shapes[placed] = at as u16;
-                order.heads[placed] = [prefix[1], if prefix.len() > 2 { prefix[2] } else { 0 }];
-                placed += 1;
-            }
-            at += 1;
-        }
-        byte += 1;
+    // How many are in each bucket, then where each ends, then where each begins.
+    let mut at = 0;
+    while at < SHAPES.len() {
+        let prefix = SHAPES[at].prefix.as_bytes();
+        order.starts[head(prefix[0], prefix[1])] += 1;
+        at += 1;
     }
-    order.starts[128] = placed as u16;
-    assert!(placed == SHAPES.len());
+    let mut bucket = 0;
+    let mut placed = 0;
+    while bucket <= HEADS {
+        placed += order.starts[bucket];
+        order.starts[bucket] = placed;
+        bucket += 1;
+    }
+    while at > 0 {
+        at -= 1;
+        let prefix = SHAPES[at].prefix.as_bytes();
+        let bucket = head(prefix[0], prefix[1]);
+        order.starts[bucket] -= 1;
+        let place = order.starts[bucket] as usize;
+        let third = if prefix.len() > 2 { prefix[2] } else { 0 };
+        order.shapes[place] = at as u16;
+        order.heads[place] = [prefix[0], prefix[1], third];
+    }
     order
 }
 
 /// The shapes whose prefix begins as `text` does, in three bytes.
 fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static Shape> {
     let [first, second, third] = text.first_chunk().copied().unwrap_or_default();
-    let start = |byte: u8| {
-        ORDER
-            .starts
-            .get(usize::from(byte))
-            .copied()
-            .map(usize::from)
-    };
-    let start_end = start(first).zip(start(first.saturating_add(1)));
+    let bucket = head(first, second);
+    let start = |bucket: usize| ORDER.starts.get(bucket).copied().map(usize::from);
+    let start_end = start(bucket).zip(start(bucket + 1));
     let range = start_end.map_or(0..0, |(start, end)| start..end);
     let heads = ORDER.heads.get(range.clone()).unwrap_or_default();
     let alike = heads
         .iter()
         .zip(range)
-        .filter(move |(head, _)| **head == [second, third] || **head == [second, 0]);
+        .filter(move |(head, _)| **head == [first, second, third] || **head == [first, second, 0]);
     alike.filter_map(|(_, at)| SHAPES.get(usize::from(*ORDER.shapes.get(at)?)))
 }
 
@@ -596,7 +605,7 @@ const fn within() -> usize {
     count
 }
 
-/// The last four bytes of the prefixes that count within a word, and which shapes those are.
+/// The last four bytes of the prefixes that count within a word, in order, and which shapes those are.
 static TAILS: ([u32; WITHIN], [u16; WITHIN]) = tails();
 
 #[allow(
@@ -616,8 +625,15 @@ const fn tails() -> ([u32; WITHIN], [u16; WITHIN]) {
                 prefix[end - 2],
                 prefix[end - 1],
             ];
-            tails[placed] = u32::from_le_bytes(last);
-            shapes[placed] = at as u16;
+            let tail = u32::from_le_bytes(last);
+            let mut place = placed;
+            while place > 0 && tails[place - 1] > tail {
+                tails[place] = tails[place - 1];
+                shapes[place] = shapes[place - 1];
+                place -= 1;
+            }
+            tails[place] = tail;
+            shapes[place] = at as u16;
             placed += 1;
         }
         at += 1;
@@ -629,7 +645,9 @@ const fn tails() -> ([u32; WITHIN], [u16; WITHIN]) {
 pub(super) fn ends(text: &[u8]) -> Option<usize> {
     let (tails, shapes) = &TAILS;
     let tail = u32::from_le_bytes(*text.last_chunk()?);
-    let alike = tails.iter().zip(shapes).filter(|(of, _)| **of == tail);
+    let first = tails.partition_point(|of| *of < tail);
+    let alike = tails.iter().zip(shapes).skip(first);
+    let alike = alike.take_while(|(of, _)| **of == tail);
     let mut prefixes = alike.filter_map(|(_, at)| Some(SHAPES.get(usize::from(*at))?.prefix));
     let prefix = prefixes.find(|prefix| text.ends_with(prefix.as_bytes()))?;
     Some(prefix.len())
@@ -697,6 +715,8 @@ pub(super) fn in_word(
 
 /// The key that all of `word` is.
 pub(super) fn whole(word: &str) -> Option<Secret> {
+    // Most values are shorter than a key.
+    (word.len() >= SHORTEST).then_some(())?;
     let view = View::whole(word);
     let end = word_end(word);
     let key = in_word(view, 0, end, &mut 0).or_else(|| beside_word(view, 0, end))?;
@@ -759,8 +779,14 @@ fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
 
 /// Digits, or letters of both cases: neither prose nor an identifier of one case.
 pub(super) fn is_no_word(body: &[u8]) -> bool {
-    let has = |is: fn(&u8) -> bool| body.iter().any(is);
-    has(u8::is_ascii_digit) || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
+    // Without a branch, so that many are looked at at once.
+    let (mut digit, mut small, mut capital) = (false, false, false);
+    for byte in body {
+        digit |= byte.is_ascii_digit();
+        small |= byte.is_ascii_lowercase();
+        capital |= byte.is_ascii_uppercase();
+    }
+    digit || small && capital
 }
 
 /// Where the first point of the word is from `at` on; its end where there is none. Each is looked for once.

@@ -51,6 +51,28 @@ pub(super) struct Value<'t> {
     next: Option<u8>,
 }
 
+/// Which bytes can end a value without quotes, or what is judged of it.
+static MATTERS: [bool; 256] = matters();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn matters() -> [bool; 256] {
+    const BYTES: &[u8] = b" \t\n\r\"'`<>\\&;,|)}]=:%\xe2\xef";
+    let mut matters = [false; 256];
+    let mut at = 0;
+    while at < BYTES.len() {
+        matters[BYTES[at] as usize] = true;
+        at += 1;
+    }
+    matters
+}
+
+fn matters_at(byte: u8) -> bool {
+    MATTERS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
 /// What ends a value without quotes.
 fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     let bytes = view.bytes();
@@ -140,6 +162,7 @@ impl<'t> Value<'t> {
                 break true;
             };
             match byte {
+                byte if !matters_at(byte) => {}
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
@@ -269,7 +292,7 @@ impl<'t> Value<'t> {
         }
         let mut at = self.seen;
         while let Some(&byte) = bytes.get(at) {
-            if ends_bare(view, at, byte, self.form) {
+            if matters_at(byte) && ends_bare(view, at, byte, self.form) {
                 break;
             }
             at += 1;
