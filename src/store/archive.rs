@@ -1,12 +1,14 @@
-//! The archive: `archive/{project}/` in the state directory, the files of one session beside each other.
+//! The archive: `archive/{project}/` in the state directory, with one session's files side by side.
 //!
-//! An archive comes to be in one step. Its parts are written under temporary names and made durable; under `….new` they
-//! wait for the manifest, and once that is there as `….new`, the archive is complete: whoever comes next, this process or
-//! a later one, gives every file its final name, the manifest last. So an archive that is made anew replaces the one
-//! before whole or not at all, and a process that is killed leaves nothing half under a final name.
+//! An archive appears in one step. Its parts are written under temporary names and synced. They
+//! wait as `….new` for the manifest. Once the manifest exists as `….new`, the archive is complete.
+//! This process or a later one then gives every file its final name, the manifest last. So a new
+//! archive replaces the old one completely or not at all, and a killed process leaves no partial
+//! file under a final name.
 //!
-//! What archiving one session costs does not depend on how many there are: no folder is listed for it. Which archives a
-//! session has says `archive-ids/`; that somebody is at work, or was killed at it, says `archive.pending`.
+//! The cost of archiving one session does not depend on the number of archives: it lists no folder.
+//! `archive-ids/` records each session's archive. `archive.pending` marks an archive in progress,
+//! or one that a killed process left.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -26,33 +28,33 @@ use crate::model::project::to_hex;
 use crate::model::record::Unreadable;
 use crate::model::{ProjectName, SessionId};
 
-/// What a file is called that waits for its final name.
+/// Suffix of a file that waits for its final name.
 const WAITING: &str = ".new";
-/// What the manifest of an archive is called whose parts are being removed.
+/// Suffix of the manifest of an archive whose parts are being removed.
 const GOING: &str = ".gone";
-/// The most bytes that a manifest may have: some five hundred thousand parts. No larger one is written.
+/// Largest manifest in bytes, both read and written: about five hundred thousand parts.
 const MAX_MANIFEST: usize = 256 << 20;
-/// The most bytes of an entry in `archive-ids/` that are read: a project's name and a manifest's.
+/// Largest entry in `archive-ids/` that is read, in bytes: a project's name and a manifest's.
 const MAX_PLACE: usize = 1024;
-/// How much of a part is read at once.
+/// Bytes of a part that are read at a time.
 const PIECE: usize = 256 * 1024;
 
-/// All archives.
+/// The archives in a state directory.
 #[derive(Debug, Clone)]
 pub struct Archives {
     state: Arc<Path>,
 }
 
-/// The archives that are there, as far as they can be told.
+/// The archives that exist, as far as they could be listed.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Those that are complete, in the order of projects and names.
+    /// The complete archives, sorted by project and name.
     pub archives: Vec<Archive>,
-    /// Why the others could not be listed: folders that are not ours alone, or that the system does not list.
+    /// Why folders could not be listed: they are not ours alone, or the system refused.
     pub failed: Vec<Error>,
 }
 
-/// An archive that is there.
+/// The location of one archive, which may not exist yet.
 #[derive(Debug, Clone)]
 pub struct Archive {
     archives: Archives,
@@ -60,7 +62,7 @@ pub struct Archive {
     stem: Stem,
 }
 
-/// An archive that is being made; dropped, nothing of it is left.
+/// An archive in the making. Dropping it removes its files.
 #[derive(Debug)]
 pub struct Draft {
     archive: Archive,
@@ -75,21 +77,21 @@ pub struct Writer {
     part: Part,
 }
 
-/// What is wrong with a part.
+/// A defect of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not there.
+    /// The file does not exist.
     Missing,
-    /// Its bytes are not those that were written.
+    /// The bytes differ from those that were written.
     Changed,
-    /// It is named as no part of this archive is.
+    /// The name cannot belong to this archive.
     Foreign,
-    /// It must not be trusted, or cannot be read to its end: why.
+    /// The file is not safe to trust, or cannot be read to its end, for this reason.
     Unreadable(String),
 }
 
 impl Archives {
-    /// Those in the state directory, which may have none.
+    /// Returns the archives in the state directory, which may have none.
     pub fn of(state: &State) -> Self {
         Self {
             state: state.root().into(),
@@ -100,34 +102,34 @@ impl Archives {
         self.state.join("archive")
     }
 
-    /// The file that is there while an archive is made or removed.
+    /// Returns the path of the marker file that exists while an archive is made or removed.
     fn pending(&self) -> PathBuf {
         self.state.join("archive.pending")
     }
 
-    /// The folder that says where each session's archive is.
+    /// Returns the path of the index from session to archive.
     fn ids(&self) -> PathBuf {
         self.state.join("archive-ids")
     }
 
-    /// Whether there are any; the folder was checked then.
+    /// Returns whether the archive folder exists, after checking it.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the folder is a link, or not ours alone.
+    /// [`Error::Unsafe`] if the folder is a link, or not ours alone.
     pub fn are_there(&self) -> Result<bool> {
         file::check_private_dir(&self.root())
     }
 
-    /// Keeps others from changing the archive meanwhile, waiting at most `patience`.
+    /// Acquires the archive lock, waiting at most `patience`.
     ///
     /// # Errors
-    /// [`Error::Locked`]; [`Error::Unsafe`] where the folder is not ours alone.
+    /// [`Error::Locked`]; [`Error::Unsafe`] if the folder is not ours alone.
     pub fn lock(&self, patience: Duration) -> Result<Lock> {
         write::make_private_dir(&self.root())?;
         lock::acquire(&self.state.join("archive.lock"), patience)
     }
 
-    /// The archive of this stem among those of a project; it may not be there.
+    /// Returns the archive with this stem in a project. It may not exist.
     pub fn of_project(&self, project: &ProjectName, stem: Stem) -> Archive {
         self.archive(self.root().join(project.component()), stem)
     }
@@ -140,7 +142,8 @@ impl Archives {
         }
     }
 
-    /// The archive whose manifest is at this path below the folder; nothing where no manifest can be.
+    /// Returns the archive whose manifest has this path below the folder. Returns `None` if no
+    /// manifest can have that path.
     pub fn at(&self, path: &str) -> Option<Archive> {
         let (project, name) = path.split_once('/')?;
         let is_one_name = !matches!(project, "" | "." | "..") && !name.contains('/');
@@ -148,10 +151,10 @@ impl Archives {
         Some(self.archive(self.root().join(project), stem))
     }
 
-    /// Every archive that is complete. A folder that cannot be listed hides no other.
+    /// Lists all complete archives. A folder that cannot be listed hides no other.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`] where the folder of all folders cannot be listed.
+    /// [`Error::Unsafe`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn all(&self) -> Result<Listing> {
         let mut listing = Listing::default();
         for (folder, names) in self.folders(&mut listing.failed)? {
@@ -163,15 +166,17 @@ impl Archives {
         Ok(listing)
     }
 
-    /// The archive that a session has as `archive-ids/` says, and no folder is listed. Where that is not there, it is made
-    /// of the archives' names first. The manifest tells whether it is the session's.
+    /// Returns the session's archive according to `archive-ids/`, without listing a folder.
+    ///
+    /// If that index is missing, it is first built from the archives' names. The caller must check
+    /// in the manifest that the archive is the session's.
     ///
     /// # Errors
     /// As [`Self::all`].
     pub fn of_session(&self, id: &SessionId) -> Result<Option<Archive>> {
         let ids = self.ids();
         if !file::check_private_dir(&ids)? && self.index().is_err() {
-            // The disk is full, say.
+            // The index could not be built, for example because the disk is full.
             let mut all = self.all()?.archives.into_iter();
             return Ok(all.find(|archive| archive.session_by_name().as_ref() == Some(id)));
         }
@@ -180,11 +185,11 @@ impl Archives {
         Ok(place.and_then(|place| self.at(place.trim_end())))
     }
 
-    /// Enters every archive into `archive-ids/` that is missing there, by its name, which ends in the session's id, and takes
-    /// out what is not there any more. The caller holds the lock.
+    /// Adds the archives missing from `archive-ids/`, by the session id at the end of their names.
+    /// Removes entries of archives that no longer exist. The caller must hold the lock.
     ///
     /// # Errors
-    /// As [`Self::all`], and where an entry cannot be written.
+    /// As [`Self::all`], and if an entry cannot be written.
     pub fn index(&self) -> Result<()> {
         if !self.are_there()? {
             return Ok(());
@@ -212,7 +217,8 @@ impl Archives {
         Ok(())
     }
 
-    /// The folders of all projects and the names in each. Why one cannot be listed is added to `failed`.
+    /// Lists the project folders and the names in each. Errors for single folders are added to
+    /// `failed`.
     fn folders(&self, failed: &mut Vec<Error>) -> Result<Vec<(PathBuf, Vec<String>)>> {
         let root = self.root();
         if !self.are_there()? {
@@ -221,7 +227,7 @@ impl Archives {
         let mut folders = Vec::new();
         for folder in file::names(&root)?.map(|name| root.join(name)) {
             let names = || {
-                // What is no folder is none of a project's.
+                // A file here belongs to no project.
                 let is_dir = file::look(&folder)?.is_some_and(|found| found.is_dir());
                 let is_folder = is_dir && file::check_private_dir(&folder)?;
                 is_folder.then(|| file::names(&folder)).transpose()
@@ -238,18 +244,18 @@ impl Archives {
         Ok(folders)
     }
 
-    /// Whether a killed process, or one that runs, has left something to be ended.
+    /// Returns whether a process, running or killed, has left something to finish.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder of all folders cannot be listed.
+    /// [`Error::Unsafe`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn is_interrupted(&self) -> Result<bool> {
         let is_left = |name: &String| name.ends_with(WAITING) || name.ends_with(GOING);
         let folders = self.folders(&mut Vec::new())?;
         Ok(folders.iter().any(|(_, names)| names.iter().any(is_left)))
     }
 
-    /// As [`Self::finish_interrupted`], where a process that was killed at an archive has left its mark. What a power failure
-    /// or another version left without a mark is found by the daily cleanup.
+    /// Acts as [`Self::finish_interrupted`] if the marker of an unfinished archive exists. The
+    /// daily cleanup finds what a power failure or another version left without a marker.
     ///
     /// # Errors
     /// As [`Self::finish_interrupted`].
@@ -260,9 +266,11 @@ impl Archives {
         }
     }
 
-    /// Ends what a killed process began: gives complete archives their final names, removes the rest of those that were
-    /// being removed, what waits for a manifest that never came, and temporary files. What of that cannot be done is returned
-    /// and keeps nothing else from being done. The caller holds the lock.
+    /// Finishes what killed processes began. The caller must hold the lock.
+    ///
+    /// Complete archives get their final names. Begun removals are completed. Temporary files and
+    /// parts whose manifest never came are removed. One failure does not stop the rest; all
+    /// failures are returned.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -287,7 +295,8 @@ impl Archives {
             failed.extend(ended.filter_map(|archive| archive.end_removal().err()));
             let is_manifest = |name: &str| name.ends_with(&format!("{MANIFEST}{WAITING}"));
             let is_left = |name: &&String| {
-                // Whoever writes one of these holds the lock. What a manifest may name that cannot be read now stays.
+                // Writers of these files hold the lock. A manifest that cannot be read now may name
+                // some of them, so its parts stay.
                 name.starts_with(TEMPORARY)
                     || name.ends_with(WAITING)
                         && !is_manifest(name)
@@ -296,12 +305,12 @@ impl Archives {
             let left = names.iter().filter(is_left);
             failed.extend(left.filter_map(|name| write::remove(&folder.join(name)).err()));
         }
-        // What failed now is tried again once a day, and not by everybody who archives.
+        // Failures are retried once a day, not by every process that archives.
         write::remove(&self.pending())?;
         Ok(failed)
     }
 
-    /// What waits to be ended and cannot be: why. Nothing is changed.
+    /// Returns why manifests that wait to be finished cannot be read. Changes nothing.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -320,39 +329,40 @@ impl Archives {
 }
 
 impl Archive {
-    /// Where its manifest is.
+    /// Returns the path of the manifest.
     pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(self.stem.manifest())
     }
 
-    /// Whether it may be the archive of a session whose id begins so, as its name says.
+    /// Returns whether the archive's name allows a session id that starts with `given`.
     pub fn may_be_of(&self, given: &str) -> bool {
         let stem = self.stem.with("");
-        // An older version wrote an id's points as they are.
+        // An older version wrote the dots of an id unchanged.
         let is_in = |given: &str| stem.contains(&format!("-{given}"));
         !given.is_empty() && (is_in(given) || is_in(&Stem::named(given)))
     }
 
-    /// Where the part of this name is.
+    /// Returns the path of the part with this name.
     pub fn part_path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Where it is below the folder of all: `{project}/{name of the manifest}`.
+    /// Returns the path below the archive folder: `{project}/{name of the manifest}`.
     pub fn place(&self) -> String {
         let project = self.folder.file_name().unwrap_or_default();
         format!("{}/{}", project.to_string_lossy(), self.stem.manifest())
     }
 
-    /// Its manifest; nothing where there is none.
+    /// Reads the manifest; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`]; [`Error::Content`] where it is no manifest that this version understands.
+    /// [`Error::Unsafe`], [`Error::Io`]; [`Error::Content`] if this version cannot understand it.
     pub fn manifest(&self) -> Result<Option<Manifest>> {
         read_manifest(&self.manifest_path())
     }
 
-    /// The session that the archive's name ends in; where that may be read in several ways, its manifest tells.
+    /// Returns the session whose id ends the archive's name. If the name is ambiguous, the manifest
+    /// decides.
     fn session_by_name(&self) -> Option<SessionId> {
         // `2026-11-28-general-{id}`: a UUID has 36 characters.
         const UUID: usize = 36;
@@ -368,7 +378,7 @@ impl Archive {
         }
     }
 
-    /// Notes in `archive-ids/` that this is the session's archive.
+    /// Records this archive in `archive-ids/` as the session's.
     fn enter(&self, id: &SessionId) -> Result<()> {
         let ids = self.archives.ids();
         write::make_private_dir(&ids)?;
@@ -376,7 +386,7 @@ impl Archive {
         write::replace(&ids.join(id.as_str()), entry.as_bytes(), Durability::Cached)
     }
 
-    /// Takes this archive out of `archive-ids/`, unless the session has another one.
+    /// Removes this archive from `archive-ids/`, unless the session's entry names another one.
     fn forget(&self, id: &SessionId) -> Result<()> {
         let entry = self.archives.ids().join(id.as_str());
         let place = file::read_own(&entry, MAX_PLACE)?;
@@ -386,14 +396,14 @@ impl Archive {
         Ok(())
     }
 
-    /// Begins to make it, or to replace it. The caller holds the lock.
+    /// Begins to create or replace the archive. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where a folder is not ours alone.
+    /// [`Error::Unsafe`] if a folder is not ours alone.
     pub fn draft(&self) -> Result<Draft> {
         if !file::check_private_dir(&self.folder)? {
             write::make_private_dir(&self.folder)?;
-            // Else a power failure could leave the archive without its folder.
+            // Otherwise a power failure could remove the folder with the archive in it.
             let root = self.archives.root();
             write::sync_dir(&root)?;
             write::sync_dir(&self.archives.state)?;
@@ -405,7 +415,7 @@ impl Archive {
         })
     }
 
-    /// Reads every part, and says what is wrong with which.
+    /// Reads every part, and returns the defective ones by name.
     pub fn verify(&self, manifest: &Manifest) -> Vec<(String, Fault)> {
         let fault = |part: &Part| {
             let fault = self.fault_of(part);
@@ -438,10 +448,11 @@ impl Archive {
         Ok((!is_same).then_some(Fault::Changed))
     }
 
-    /// Opens a part for reading; nothing where it is not there.
+    /// Opens a part for reading; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] if its name cannot belong to this archive; [`Error::Unsafe`];
+    /// [`Error::Io`].
     pub fn open(&self, part: &Part) -> Result<Option<File>> {
         if !self.stem.is_of(&part.name) {
             return Err(Error::Content {
@@ -455,9 +466,11 @@ impl Archive {
         file::open_own(&self.part_path(&part.name))
     }
 
-    /// Removes it, unless it is gone or was made anew since this `manifest` was read. The manifest loses its name first,
-    /// since without one it is none, and goes last: where the process is killed, it tells the next one what is left. The caller
-    /// holds the lock.
+    /// Removes the archive, unless it was removed or replaced since `manifest` was read. The caller
+    /// must hold the lock.
+    ///
+    /// The manifest is renamed first, because without its name the archive does not count. It is
+    /// removed last: if the process is killed, it lists what is left.
     ///
     /// # Errors
     /// As [`Self::manifest`].
@@ -474,7 +487,7 @@ impl Archive {
         write::remove(&pending).map(drop)
     }
 
-    /// Ends the removal of an archive whose manifest has lost its name.
+    /// Completes the removal of an archive whose manifest was already renamed.
     fn end_removal(&self) -> Result<()> {
         let going = self.going();
         if let Some(manifest) = read_manifest(&going)? {
@@ -499,8 +512,8 @@ impl Archive {
         self.folder.join(format!("{name}{WAITING}"))
     }
 
-    /// Gives every file of a complete archive its final name, and removes parts that only the one before had; the manifest
-    /// comes last. Repeated, it goes on where it ended.
+    /// Gives every file of a complete archive its final name, the manifest last, and removes parts
+    /// that only the old archive had. A repeated call continues where the last one stopped.
     fn settle(&self) -> Result<()> {
         let waiting = self.waiting(&self.stem.manifest());
         let Some(manifest) = read_manifest(&waiting)? else {
@@ -520,7 +533,8 @@ impl Archive {
         let mut left = before.map(|before| before.parts).unwrap_or_default();
         left.retain(|old| manifest.parts.iter().all(|part| part.name != old.name));
         self.remove_parts(&left)?;
-        // Derived, so no reason to have no archive: the daily cleanup enters it, too.
+        // The index is derived, so a failure must not prevent the archive. The daily cleanup adds
+        // the entry.
         let _ = self.enter(&manifest.session_id);
         write::rename(&waiting, &self.manifest_path())?;
         write::sync_dir(&self.folder)
@@ -528,7 +542,7 @@ impl Archive {
 }
 
 impl Draft {
-    /// Begins a part with this ending.
+    /// Begins a part whose name has this ending.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -552,11 +566,11 @@ impl Draft {
         })
     }
 
-    /// Takes a part of the archive that is there, as it is; what it is said to be stays, so that damage shows. Where it is
-    /// missing, nothing is taken.
+    /// Copies a part of the existing archive unchanged. Its recorded checksum stays, so that damage
+    /// shows. A missing part is skipped.
     ///
     /// # Errors
-    /// [`Error::Content`] where it is no part of this archive; else as [`Self::add`].
+    /// [`Error::Content`] if it cannot belong to this archive; otherwise as [`Self::add`].
     pub fn carry_over(&mut self, part: &Part) -> Result<()> {
         let Some(mut file) = self.archive.open(part)? else {
             return Ok(());
@@ -575,7 +589,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes a part that is written to its end. It is on the disk then, and closed: an archive may have more parts than a
+    /// Adds a finished part. It is synced and closed, because an archive may have more parts than a
     /// process may have open files.
     ///
     /// # Errors
@@ -591,15 +605,16 @@ impl Draft {
         Ok(())
     }
 
-    /// The parts so far.
+    /// Returns the parts added so far.
     pub fn parts(&self) -> Vec<Part> {
         self.parts.iter().map(|(_, part)| part.clone()).collect()
     }
 
-    /// Makes it the session's archive, with this manifest. The caller holds the lock.
+    /// Makes the draft the session's archive, with this manifest. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Io`]; then the archive before, if there was one, is as it was.
+    /// [`Error::Io`]. An existing archive stays as it was, unless the manifest was already in
+    /// place; the next process then completes the replacement.
     pub fn complete(self, manifest: &Manifest) -> Result<Archive> {
         let Self { archive, parts } = self;
         let bytes = manifest.encode();
@@ -616,8 +631,8 @@ impl Draft {
             .and_then(|()| write::replace(&waiting, &bytes, Durability::Synced))
             .and_then(|()| write::sync_dir(&archive.folder));
         if let Err(err) = complete {
-            // The manifest goes first: what it names is complete as long as it is there. What cannot be removed now, the
-            // next process removes.
+            // The manifest is removed first: while it exists, all files that it names must. The
+            // next process removes what cannot be removed now.
             let is_gone = write::remove(&waiting).is_ok();
             for part in manifest.parts.iter().filter(|_| is_gone) {
                 let _ = write::remove(&archive.waiting(&part.name));
@@ -631,37 +646,37 @@ impl Draft {
 }
 
 impl Writer {
-    /// Says where the original of a copy was and, of a transcript or a file, its size.
+    /// Records where the original of a copy was and, for a transcript or a file, its size in bytes.
     pub fn set_original(&mut self, original: String, bytes: Option<u64>) {
         (self.part.original, self.part.original_bytes) = (Some(original), bytes);
     }
 
-    /// Says what tells a transcript that goes on from one that was rewritten.
+    /// Records the mark that distinguishes a continued transcript from a rewritten one.
     pub fn set_mark(&mut self, mark: String) {
         self.part.mark = Some(mark);
     }
 
-    /// What the part is called.
+    /// Returns the name of the part.
     pub fn name(&self) -> &str {
         &self.part.name
     }
 
-    /// The size of the original of a copy, where it was said.
+    /// Returns the size of a copy's original in bytes, if it was recorded.
     pub fn original_bytes(&self) -> Option<u64> {
         self.part.original_bytes
     }
 
-    /// What failed on this part.
+    /// Wraps an I/O error that concerns this part.
     pub fn failure(&self, action: &'static str, source: std::io::Error) -> Error {
         Error::io(action, Path::new(&self.part.name))(source)
     }
 
-    /// Whether nothing was written.
+    /// Returns whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.part.bytes == 0
     }
 
-    /// Adds bytes that hold so many lines.
+    /// Appends bytes that contain `lines` lines.
     ///
     /// # Errors
     /// [`Error::Io`].

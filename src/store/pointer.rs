@@ -1,11 +1,12 @@
-//! The pointer, `/tmp/claude_session_{project name}`: a project's current session, for anybody who can read a file.
+//! The pointer, `/tmp/claude_session_{project name}`: a project's current session, for any program
+//! that can read a file.
 //!
-//! It is a mirror. What is exact is in the state directory, and where the two disagree, that wins.
+//! It is a copy. The state directory is authoritative if the two disagree.
 //!
 //! # Security
-//! The directory is shared with strangers. A pointer is believed only if it is a regular file of ours, with one name,
-//! that nobody else may write to; it is opened without following links or blocking. Nothing of another user's is ever
-//! replaced or removed, by root neither.
+//! The directory is shared with strangers. A pointer is believed only if it is a regular file of
+//! ours, with one hard link, that nobody else may write to. It is opened without following links or
+//! blocking. Another user's file is never replaced or removed, not even by root.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -23,63 +24,64 @@ use super::write::{self, Durability, ORPHANED, Renamed, TEMPORARY};
 use crate::model::pointer::{self, MAX_BYTES, Malformed, PREFIX, Written};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
-/// A pointer from further ahead than this is not fresh.
+/// A pointer dated further into the future than this is not fresh.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
-/// The most names in the directory that one sweep looks at.
+/// Most names that one sweep reads from the directory.
 const MAX_NAMES: usize = 100_000;
-/// So many names are looked at while the lock is held once: about a millisecond's work.
+/// Names that a sweep handles before it releases the lock: about a millisecond of work.
 const TURN: usize = 64;
-/// A pointer on its way out has this name for a moment.
+/// Prefix of a pointer's name for the moment between moving it aside and removing it.
 const LEAVING: &str = ".ccsession-gone-";
 
-/// Where pointers are, and what judging one needs.
+/// The pointer directory, and what it takes to judge a pointer.
 #[derive(Debug, Clone, Copy)]
 pub struct Pointers<'a> {
-    /// The directory: `/tmp`.
+    /// The directory that contains the pointers: `/tmp`.
     pub dir: &'a Path,
-    /// Whose lock orders stores against removals; without one, removals alone take care.
+    /// The state directory whose lock serialises stores and removals. Without it, only the
+    /// removals' own checks prevent races.
     pub state: Option<&'a State>,
-    /// How long a pointer is fresh.
+    /// How long a pointer stays fresh.
     pub ttl: Duration,
-    /// The time now.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What is at a pointer's path.
+/// The result of reading a pointer's path.
 #[derive(Debug)]
 pub enum Reading {
-    /// Nothing.
+    /// No file exists.
     Absent,
-    /// A pointer.
+    /// A well-formed pointer.
     Pointer {
         /// The session it names.
         id: SessionId,
         /// When it was written.
         written: Timestamp,
-        /// Whether it still counts.
+        /// Whether it is fresh.
         standing: Standing,
-        /// The file.
+        /// The file's metadata.
         meta: Meta,
     },
     /// A file of ours whose text is not a pointer.
     Malformed(Malformed, Meta),
-    /// Something that must not be believed.
+    /// A file or directory that must not be believed or could not be read.
     Refused(Error),
 }
 
-/// Whether a pointer still counts.
+/// The freshness of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Written within the TTL; exactly the TTL ago counts.
+    /// Written within the TTL, inclusive.
     Fresh,
-    /// Written longer ago.
+    /// Written before the TTL.
     Stale,
-    /// Written more than five minutes from now: somebody's clock is wrong.
+    /// Written more than five minutes from now: some clock is wrong.
     Ahead,
 }
 
 impl Reading {
-    /// The session of a fresh pointer.
+    /// Returns the session of a fresh pointer.
     pub fn fresh(&self) -> Option<&SessionId> {
         match self {
             Self::Pointer {
@@ -95,57 +97,57 @@ impl Reading {
 /// A file that a sweep removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Which file.
+    /// Where the file was.
     pub path: PathBuf,
-    /// Why it goes.
+    /// Why it is removed.
     pub why: Why,
 }
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Debug, Default)]
 pub struct Sweeping {
     /// The files that were removed, or would be.
     pub swept: Vec<Swept>,
-    /// Why nothing could be removed, where the lock does not work.
+    /// Why no pointer could be removed, if the lock failed for a reason other than being held.
     pub failed: Vec<Error>,
 }
 
-/// Why a file goes.
+/// Why a sweep removes a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// A pointer older than the TTL.
     Stale,
-    /// No pointer, and untouched for longer than the TTL.
+    /// Not a valid pointer, and unmodified for longer than the TTL.
     Unreadable,
-    /// A temporary file that its process left behind.
+    /// A temporary file, or a pointer moved aside, whose process died.
     Orphaned,
 }
 
-/// What became of a pointer that was to be removed.
+/// The outcome of removing a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Removal {
-    /// It was removed.
+    /// The pointer was removed.
     Done,
-    /// There is none, or not the one that was to be removed.
+    /// No pointer exists, or it does not meet the condition.
     NotDue,
     /// Another process removed or replaced it meanwhile.
     Changed,
 }
 
-/// Whose turn it is in a sweep: pointers are looked at and removed while the lock is held, some at a time.
+/// The lock during a sweep. The sweep holds it for a limited number of names, then releases it.
 #[derive(Debug)]
 enum Turn {
-    /// Nobody's now.
+    /// The lock is not held.
     Over,
-    /// The sweep's, for so many names more.
+    /// The sweep holds the lock for `left` more names.
     Mine { left: usize, _lock: Option<Lock> },
-    /// Nobody's any more: the lock could not be had.
+    /// The lock could not be acquired; the sweep does not try again.
     Nobodys,
 }
 
 impl Turn {
-    /// Goes on to the next name.
+    /// Counts one name, and releases the lock when the turn is over.
     fn go_on(&mut self) {
         match self {
             Self::Mine { left: 0, .. } => *self = Self::Over,
@@ -156,14 +158,14 @@ impl Turn {
 }
 
 impl Pointers<'_> {
-    /// The path of the pointer of projects with this name.
+    /// Returns the pointer path for projects with this name.
     pub fn path(&self, name: &ProjectName) -> PathBuf {
         let mut file_name = OsString::from(PREFIX);
         file_name.push(name.component());
         self.dir.join(file_name)
     }
 
-    /// Reads and judges the pointer of projects with this name.
+    /// Reads and judges the pointer for projects with this name.
     pub fn read(&self, name: &ProjectName) -> Reading {
         match file::check_shared_dir(self.dir) {
             Ok(()) => self.read_path(&self.path(name)),
@@ -204,19 +206,22 @@ impl Pointers<'_> {
     /// Makes `id` the current session of projects with this name.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the directory is not safe or the present file is another user's; [`Error::Io`]. Then the
-    /// old pointer stands.
+    /// [`Error::Unsafe`] if the directory is not safe or the existing file is another user's;
+    /// [`Error::Io`]. The old pointer then stays, unless only a check or sync after the rename
+    /// failed.
     ///
     /// # Security
-    /// The new file is 0600 from the start, has an unpredictable name that no sweep of `claude_session_*` matches, and
-    /// gets its own name by a rename. Afterwards the name is looked at: what it leads to is ours.
+    /// The new file is 0600 from the start. Its temporary name is unpredictable and does not match
+    /// `claude_session_*`, which other tools sweep. A rename gives it its final name, and
+    /// afterwards the owner is checked again.
     pub fn store(&self, name: &ProjectName, id: &SessionId, durability: Durability) -> Result<()> {
         file::check_shared_dir(self.dir)?;
         let path = self.path(name);
         let present = refuse_foreign(&path)?;
         let text = pointer::encode(id, clock::to_civil(self.now));
         let temporary = write::prepared(&path, text.as_bytes(), durability, 0o600)?;
-        // A holder that was stopped must not stop this: after a while it goes on without the lock.
+        // A stopped lock holder must not block this, so it continues without the lock after a
+        // while.
         let _lock = self.state.and_then(|state| state.lock(HOOK_PATIENCE).ok());
         let placed = if present {
             temporary.persist(&path)
@@ -225,7 +230,8 @@ impl Pointers<'_> {
         };
         match placed {
             Ok(_) => {}
-            // Somebody was quicker. If it was another store of ours, its session started at the same moment.
+            // Another process created the pointer first. If it was another store of ours, both
+            // sessions started at the same moment.
             Err(err) if !present && err.error.kind() == std::io::ErrorKind::AlreadyExists => {
                 refuse_foreign(&path)?;
                 let replaced = err.file.persist(&path);
@@ -233,12 +239,14 @@ impl Pointers<'_> {
             }
             Err(err) => return Err(Error::io("replace", &path)(err.error)),
         }
-        // Whoever tidies up the directory may have removed our temporary file, and somebody else have taken its name.
+        // A cleaner of the directory may have removed our temporary file, and another user may have
+        // taken its name.
         refuse_foreign(&path)?;
         write::keep_name(&path, durability)
     }
 
-    /// Makes `id` the current session of projects with this name, if the pointer names `instead_of` or there is none.
+    /// Makes `id` the current session of projects with this name, if the pointer names `instead_of`
+    /// or does not exist.
     ///
     /// # Errors
     /// As [`Self::store`].
@@ -293,7 +301,8 @@ impl Pointers<'_> {
         })
     }
 
-    /// Why a sweep would remove the file at `path`, if it would, and which file that is.
+    /// Returns why a sweep would remove the file at `path`, and the file's metadata; `None` if it
+    /// would not.
     fn doom(&self, path: &Path) -> Result<Option<(Why, Meta)>> {
         let (why, meta) = match self.read_path(path) {
             Reading::Pointer {
@@ -302,7 +311,8 @@ impl Pointers<'_> {
                 ..
             } => (Why::Stale, meta),
             Reading::Malformed(_, meta) => (Why::Unreadable, meta),
-            // A regular file of ours that cannot be believed (its mode, its size, its links) goes by its age alone.
+            // A regular file of ours that is refused for its mode, size or links is judged by age
+            // alone.
             Reading::Refused(Error::Unsafe { .. }) => match file::look(path)? {
                 Some(found) if is_file_of_ours(&found) => (Why::Unreadable, found.meta),
                 _ => return Ok(None),
@@ -310,7 +320,8 @@ impl Pointers<'_> {
             Reading::Refused(err) => return Err(err),
             Reading::Pointer { .. } | Reading::Absent => return Ok(None),
         };
-        // A modification time from the future says that the clock was set back: no age can be believed.
+        // A modification time in the future means that the clock was set back, so no age is
+        // reliable.
         let old = match why {
             Why::Stale => meta.modified <= self.now,
             Why::Unreadable | Why::Orphaned => meta.modified.age(self.now) > self.ttl,
@@ -318,7 +329,8 @@ impl Pointers<'_> {
         Ok(old.then_some((why, meta)))
     }
 
-    /// Removes the file at `path` if it is the one that `doomed` returns, and never a file that was put there meanwhile.
+    /// Removes the file at `path` if it is the one that `doomed` returns. A file that was put there
+    /// meanwhile is never removed.
     fn remove_if(
         &self,
         path: &Path,
@@ -334,17 +346,18 @@ impl Pointers<'_> {
         }
     }
 
-    /// The lock by which stores and removals take turns.
+    /// Acquires the lock that serialises stores and removals.
     fn lock(&self) -> Result<Option<Lock>> {
         let lock = self.state.map(|state| state.lock(HOOK_PATIENCE));
         lock.transpose()
     }
 
-    /// Removes every stale pointer of ours, and what was left behind by processes that were killed; with `dry_run`, only says
-    /// which. What another process changes meanwhile is left to the next sweep.
+    /// Removes all stale pointers of ours, and files that killed processes left behind. With
+    /// `dry_run`, it only reports them. Files that another process changes meanwhile are left to
+    /// the next sweep.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the directory is not safe, [`Error::Io`] where it cannot be listed.
+    /// [`Error::Unsafe`] if the directory is not safe; [`Error::Io`] if it cannot be listed.
     pub fn sweep(&self, dry_run: bool) -> Result<Sweeping> {
         file::check_shared_dir(self.dir)?;
         let mut sweeping = Sweeping::default();
@@ -353,7 +366,7 @@ impl Pointers<'_> {
             turn.go_on();
             let path = self.dir.join(&name);
             let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
-                // What cannot be looked at or removed now is left to the next sweep.
+                // The next sweep retries what cannot be inspected or removed now.
                 self.sweep_pointer(&path, dry_run, &mut turn, &mut sweeping.failed)
                     .unwrap_or(None)
             } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
@@ -382,7 +395,8 @@ impl Pointers<'_> {
         if matches!(turn, Turn::Over) {
             *turn = match self.lock() {
                 Ok(_lock) => Turn::Mine { left: TURN, _lock },
-                // Whoever holds the lock now would be waited for at each pointer; the next sweep has these.
+                // Waiting for the holder at each pointer would take too long; the next sweep
+                // removes these.
                 Err(err) => {
                     if !matches!(err, Error::Locked { .. }) && failed.is_empty() {
                         failed.push(err);
@@ -406,7 +420,8 @@ impl Pointers<'_> {
         (orphaned && (dry_run || write::remove(path).unwrap_or(false))).then_some(Why::Orphaned)
     }
 
-    /// A pointer whose remover died half-way: back to its place if it still counts and the place is free.
+    /// Handles a pointer whose remover died midway. A fresh one returns to its place if that is
+    /// free; any other is removed.
     fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<Why> {
         let found = file::look(path).ok()??;
         if !is_file_of_ours(&found) || !was_left_aside(path) {
@@ -424,9 +439,9 @@ impl Pointers<'_> {
 
 /// Removes the pointer at `path` if it is the file that was judged.
 ///
-/// Looking again before unlinking is not enough: a store may come between the look and the unlink. So stores and removals
-/// take turns by the lock, which the caller holds; and, for writers that know no lock, the file is first moved aside, looked
-/// at again, and moved back if it is not the one that was judged.
+/// A check before the unlink is not enough, because a store may come in between. The caller
+/// therefore holds the lock that stores take, too. Some writers know no lock, so the file is first
+/// moved aside and checked again. If it is not the judged file, it is moved back.
 fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
     let aside = aside(path);
     if write::rename_to_free(path, &aside)? != Renamed::Done {
@@ -440,7 +455,7 @@ fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
         return Ok(Removal::Done);
     }
     if write::rename_to_free(&aside, path)? != Renamed::Done {
-        // A still newer pointer has arrived.
+        // An even newer pointer has arrived.
         write::remove(&aside)?;
     }
     is_removed.map(|_| Removal::Changed)
@@ -450,7 +465,7 @@ fn is_file_of_ours(found: &Look) -> bool {
     found.kind == FileType::RegularFile && found.owner == file::me()
 }
 
-/// Refuses where the file at `path` is another user's. Returns whether there is one at all.
+/// Returns an error if the file at `path` is another user's. Otherwise returns whether it exists.
 fn refuse_foreign(path: &Path) -> Result<bool> {
     match file::look(path)? {
         Some(found) if found.owner != file::me() => Err(Error::Unsafe {
@@ -461,7 +476,7 @@ fn refuse_foreign(path: &Path) -> Result<bool> {
     }
 }
 
-/// `.ccsession-gone-{pid}-{microseconds}-{the pointer's name}` in the same directory.
+/// Returns `.ccsession-gone-{pid}-{microseconds}-{the pointer's name}` in the same directory.
 fn aside(path: &Path) -> PathBuf {
     let mut name = OsString::from(format!(
         "{LEAVING}{}-{}-",
@@ -472,8 +487,9 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether the pointer at `path` was set aside so long ago, or before the last boot, that its remover must be dead. Its
-/// name says when; what its own times say is when it was a pointer.
+/// Returns whether the remover of the pointer moved aside to `path` must be dead: the move was long
+/// ago or before the last boot. The time is in the name, because the file's own times are from when
+/// it was a pointer.
 fn was_left_aside(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let at = name
@@ -487,7 +503,7 @@ fn was_left_aside(path: &Path) -> bool {
     at.is_none_or(|at| elapsed(at).is_none_or(|elapsed| elapsed > ORPHANED))
 }
 
-/// The place that a pointer set aside at `path` came from.
+/// Returns the original path of a pointer that was moved aside to `path`.
 fn place_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.as_bytes();
     let start = name
@@ -496,8 +512,11 @@ fn place_of(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(OsStr::from_bytes(name.get(start..)?)))
 }
 
-/// When the pointer was written. Civil time names no zone: where the file's modification time differs from it by what
-/// zones differ by, the pointer was written under another zone (or across a change of the clocks), and the file knows.
+/// Returns when the pointer was written.
+///
+/// Its text may be a local time without a zone. If the file's modification time differs from it by
+/// a zone offset, the text is from another zone or from across a clock change. The modification
+/// time then counts.
 fn written_at(written: Written, modified: Timestamp) -> Timestamp {
     let civil = match written {
         Written::Instant(time) => return time,
@@ -514,9 +533,11 @@ fn written_at(written: Written, modified: Timestamp) -> Timestamp {
     }
 }
 
-/// Returns whether a pointer was written under another zone, by the difference between its file's time and what its text means
-/// here, and by how far clocks were ahead of UTC where it was written, if it was when the file was; in microseconds. Zones differ
-/// by up to 26 hours; beyond 14, the text must be what clocks in some zone that exists showed.
+/// Returns whether the text of a pointer was written in another time zone.
+///
+/// `difference` is the file's time minus the time that the text means here. `ahead` is the writer's
+/// offset from UTC, if text and file are equally old. Both are in microseconds. Zones differ by up
+/// to 26 hours. A difference above 14 hours counts only if some zone has the offset `ahead`.
 fn is_by_zones(difference: i64, ahead: i64) -> bool {
     const QUARTER: i64 = 15 * 60 * 1_000_000;
     const TOLERANCE: i64 = 2 * 1_000_000;
@@ -533,7 +554,8 @@ fn is_by_zones(difference: i64, ahead: i64) -> bool {
 mod tests {
     use super::*;
 
-    /// What a zone so many seconds ahead of UTC wrote, the file being so much older than the text says, read in another zone.
+    /// Checks a text written in a zone `written_in` seconds ahead of UTC and read in the zone
+    /// `read_in`. The file is `older` seconds older than its text says.
     #[track_caller]
     fn check(written_in: i64, older: i64, read_in: i64, by_file: bool) {
         let ahead = written_in - older;

@@ -1,5 +1,6 @@
-//! One session's folder, `sessions/{id}/`: the record, the owners, the imported events and what was counted; the journal
-//! in it is a type of its own ([`super::journal`]). It is never moved, unless a cleanup sets it aside to remove it.
+//! One session's folder, `sessions/{id}/`: the record, the owners, the imported events and the
+//! token counts. Its journal has its own type ([`super::journal`]). The folder moves only when a
+//! cleanup sets it aside to remove it.
 
 use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
@@ -15,25 +16,26 @@ use super::write::{self, Durability};
 use crate::model::record::Scope;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
-/// The most bytes that a record may have: more notes than one command line holds. No larger one is written.
+/// Largest record in bytes, both read and written: more notes than fit on one command line.
 const MAX_RECORD: usize = 1 << 22;
-/// The most bytes of an owner file that are read.
+/// Largest owner file that is read, in bytes.
 const MAX_OWNER: usize = 4096;
-/// Why a record is unreadable that a power failure has destroyed.
+/// Why a record is unreadable after a power failure.
 const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
-/// The most bytes of a usage count that are read: several hundred thousand subagents' files.
+/// Largest usage count that is read, in bytes: several hundred thousand subagents' files.
 const MAX_USAGE: usize = 256 << 20;
-/// The most bytes of a note on open calls that are read.
+/// Largest note on open calls that is read, in bytes.
 const MAX_OPEN_NOTE: usize = 1 << 20;
-/// The most owners that are read: a session that was resumed this often is live if any of these is.
+/// Most owners that are read. A session that was resumed more often is live if one of these is.
 const MAX_OWNERS: usize = 256;
 
-/// What a creation created. Of several hooks that create one session, one writes the record, and one begins the journal.
+/// The outcome of creating a session. If several hooks create one session, one of them writes the
+/// record and one begins the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created {
     /// Whether the given record was written.
     pub record: bool,
-    /// Whether the journal begins with the given event; otherwise the event is still to be appended.
+    /// Whether the journal begins with the given event. If not, the caller must append it.
     pub journal: bool,
 }
 
@@ -50,7 +52,7 @@ impl SessionDir {
         Self { path, journal }
     }
 
-    /// Returns the folder itself.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -60,12 +62,13 @@ impl SessionDir {
         &self.journal
     }
 
-    /// Returns the file of imported events: those that Claude Code's transcript has and the journal has not.
+    /// Returns the path of the imported events: those in Claude Code's transcript that the journal
+    /// lacks.
     pub fn imported(&self) -> PathBuf {
         self.path.join("transcript.jsonl")
     }
 
-    /// Returns the file with the tokens counted from Claude Code's transcripts.
+    /// Returns the path of the tokens counted from Claude Code's transcripts.
     pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
     }
@@ -82,10 +85,11 @@ impl SessionDir {
         self.path.join("owners")
     }
 
-    /// Reads the record. Returns nothing if the session was never recorded.
+    /// Reads the record. Returns `None` if the session was never recorded.
     ///
     /// # Errors
-    /// [`Error::Content`] where it is corrupt, from a newer version or another session's, [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] if it is corrupt, from a newer version or another session's;
+    /// [`Error::Unsafe`]; [`Error::Io`].
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.record_path();
         let Some(content) = file::read_own(&path, MAX_RECORD)? else {
@@ -101,18 +105,21 @@ impl SessionDir {
         Err(Error::Content { path, why })
     }
 
-    /// Returns whether this is the folder of the session `id`, and not a copy that somebody made of another.
+    /// Returns whether this folder belongs to session `id`. A copy of another session's folder does
+    /// not.
     fn is_of(&self, id: &SessionId) -> bool {
         self.path.file_name() == Some(OsStr::new(id.as_str()))
     }
 
-    /// Returns whether the session is recorded as one of the project rooted at `root`.
+    /// Returns whether the record places the session in the project rooted at `root`.
     pub fn is_in(&self, root: &Path) -> bool {
         matches!(self.record(), Ok(Some(record)) if record.is_in(root))
     }
 
-    /// Reads the part of the record that events are compared with; unreadable members are absent. Returns nothing if the
-    /// session has no record, or a power failure has left only its name: see [`Self::create_record`].
+    /// Reads the part of the record that events are compared with, with unreadable members absent.
+    ///
+    /// Returns `None` if there is no record, or a power failure left only its name: see
+    /// [`Self::create_record`].
     pub fn scope(&self) -> Option<Scope> {
         match file::read_own(&self.record_path(), MAX_RECORD) {
             Ok(None) => None,
@@ -122,17 +129,17 @@ impl SessionDir {
         }
     }
 
-    /// Returns whether a power failure has left only the name of the record.
+    /// Returns whether a power failure left only the record's name.
     pub fn has_lost_record(&self) -> bool {
         let content = file::read_own(&self.record_path(), MAX_RECORD);
         matches!(content, Ok(Some(content)) if file::is_lost(&content.bytes))
     }
 
-    /// Creates the session's folder and its record, each only where missing, and then its journal, beginning with
+    /// Creates the session's folder and record if they are missing, then its journal, starting with
     /// `event`.
     ///
-    /// The journal comes last: that it is there tells every later event that the rest is, too. What a killed process
-    /// left half-done is completed by the next event.
+    /// The journal comes last, so its existence shows every later event that the rest exists. The
+    /// next event completes what a killed process left unfinished.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -148,12 +155,14 @@ impl SessionDir {
         })
     }
 
-    /// Creates the session's folder and its record, each only where missing, and no journal: for a session that no hook has
-    /// recorded. A record of which a power failure has left only the name counts as missing. Returns whether the given record
-    /// was written.
+    /// Creates the session's folder and record if they are missing, without a journal: for a
+    /// session that no hook has recorded.
+    ///
+    /// A record of which a power failure left only the name counts as missing. Returns whether the
+    /// given record was written.
     ///
     /// # Errors
-    /// [`Error::Io`], also where the record would be too large to be read; then nothing was created.
+    /// [`Error::Io`], also if the record is too large to be read again; then nothing was created.
     pub fn create_record(&self, record: &Record, durability: Durability) -> Result<bool> {
         let (path, bytes) = (self.record_path(), encoded(record, &self.record_path())?);
         if write::make_dir(&self.path).is_err() {
@@ -176,17 +185,18 @@ impl SessionDir {
     /// Replaces the record. See [`super::state::State::update_record`], which holds the lock.
     ///
     /// # Errors
-    /// [`Error::Io`], also if the new record would be too large to be read again; the old record stays.
+    /// [`Error::Io`], also if the new record is too large to be read again; the old record stays.
     pub(crate) fn replace_record(&self, record: &Record) -> Result<()> {
         let path = self.record_path();
         let bytes = encoded(record, &path)?;
         write::replace(&path, &bytes, Durability::Synced)
     }
 
-    /// Sets the session aside, to be looked at once more and removed: no hook writes to it from now on.
+    /// Moves the session aside, so that no hook writes to it before it is checked again and
+    /// removed. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Io`]. The caller holds the lock.
+    /// [`Error::Io`].
     pub fn set_aside(&self) -> Result<Aside> {
         let aside = Aside {
             place: self.path.clone(),
@@ -196,14 +206,17 @@ impl SessionDir {
         Ok(aside)
     }
 
-    /// Takes down what a hook changes when it writes to the session: the times of its files, and its owners.
+    /// Takes a snapshot of what a hook changes when it writes to the session: file metadata and
+    /// owners.
     pub fn trace_of_hooks(&self) -> TraceOfHooks {
         TraceOfHooks::of(&self.path)
     }
 
-    /// Adds an owner. A process that is on record stays as it is: where it was started does not change; only the command of
-    /// a launcher may have become a client. A file of its name that says something else is another boot's, or was left by
-    /// a process that was killed while it wrote; it is replaced.
+    /// Adds an owner.
+    ///
+    /// A process already on record keeps its entry, because where it started does not change. The
+    /// exception is a command of a launcher that became a client. A file with other content is
+    /// replaced: it is from another boot, or from a process killed while writing.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -230,8 +243,10 @@ impl SessionDir {
         write::remove(&self.owners().join(owner.file_name()))
     }
 
-    /// Reads the owners on record, dead ones too. Unreadable ones are left out. Of very many only some are read: first those
-    /// whose process `runs`, by pid and start, then those that started last.
+    /// Reads the owners on record, including dead ones but not unreadable ones.
+    ///
+    /// If there are more than 256 owner files, only 256 are read. Those come first whose process
+    /// `runs`, by pid and start; then those that started last.
     pub fn owner_list(&self, runs: impl Fn(u32, u64) -> bool) -> Vec<Owner> {
         let Ok(names) = file::names(&self.owners()) else {
             return Vec::new();
@@ -256,14 +271,14 @@ impl SessionDir {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
     }
 
-    /// Returns when the last event was recorded: the modification time of the journal or, where no hook recorded the
-    /// session, of the imported events.
+    /// Returns when the last event was recorded: the modification time of the journal or, without a
+    /// journal, of the imported events.
     pub fn last_activity(&self) -> Option<Timestamp> {
         let modified = |path: &Path| Some(file::look(path).ok()??.meta.modified);
         modified(self.journal.path()).or_else(|| modified(&self.imported()))
     }
 
-    /// Reads the imported events for views.
+    /// Reads the imported events as lines, for views.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -271,14 +286,15 @@ impl SessionDir {
         journal::of_file(&self.imported())
     }
 
-    /// Counts the damage in each file of the journal and in the imported events, for those that have any.
+    /// Counts the damage in each file of the journal and in the imported events. Files without
+    /// damage are omitted.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut damaged = self.journal.damage_by_file()?;
         let mut damage = self.imported_lines()?.for_each(|_| {});
-        // Nobody appends to it, so a line without an end is torn.
+        // Nobody appends to this file, so an unfinished last line is torn.
         damage.torn += std::mem::take(&mut damage.in_flight);
         if damage != Damage::default() {
             damaged.push((self.imported(), damage));
@@ -305,14 +321,15 @@ impl SessionDir {
         Ok(pieces)
     }
 
-    /// Returns the size of the imported events and when they were last replaced; nothing where there are none.
+    /// Returns the size of the imported events in bytes and their modification time, or `None`
+    /// without imported events.
     pub(crate) fn imported_stamp(&self) -> Option<(u64, Timestamp)> {
         let meta = file::look(&self.imported()).ok()??.meta;
         Some((meta.size, meta.modified))
     }
 
-    /// Reads the note on the session's open calls. Returns nothing if there is none or it cannot be read: it is derived from
-    /// the journal.
+    /// Reads the note on the session's open calls. Returns `None` if it does not exist or cannot be
+    /// read: it is derived from the journal.
     pub(crate) fn open_note(&self) -> Option<Vec<u8>> {
         let content = file::read_own(&self.open_note_path(), MAX_OPEN_NOTE).ok()??;
         Some(content.bytes)
@@ -326,10 +343,12 @@ impl SessionDir {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
     }
 
-    /// Reads the tokens counted from the session's transcript. Returns nothing if they were never counted.
+    /// Reads the tokens counted from the session's transcript. Returns `None` if they were never
+    /// counted.
     ///
     /// # Errors
-    /// [`Error::Content`] where it is too large, so that it is counted again; [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Content`] if the file is too large, so that the caller counts again;
+    /// [`Error::Unsafe`]; [`Error::Io`].
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
         match file::read_own(&self.usage_path(), MAX_USAGE) {
             Err(Error::Unsafe {
@@ -343,13 +362,14 @@ impl SessionDir {
         }
     }
 
-    /// Returns when the session's transcript was last counted, if it ever was.
+    /// Returns when the session's transcript was last counted, or `None` if it never was.
     pub fn usage_written(&self) -> Option<Timestamp> {
         let found = file::look(&self.usage_path()).ok()??;
         Some(found.meta.modified)
     }
 
-    /// Replaces the tokens counted from the session's transcript. They can be counted again, so the file is not synchronised.
+    /// Replaces the tokens counted from the session's transcript. They can be counted again, so the
+    /// file is not synced.
     ///
     /// # Errors
     /// [`Error::Io`]; the old count stays.
@@ -357,8 +377,10 @@ impl SessionDir {
         write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
 
-    /// Replaces the imported events by `lines`, the last of which happened at `last`. Without lines the file is removed; if they
-    /// are the same, it stays as it is. Returns whether anything changed.
+    /// Replaces the imported events with `lines`, the last of which happened at `last`. Returns
+    /// whether anything changed.
+    ///
+    /// Without lines, the file is removed. Identical lines leave it unchanged.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`]; the old events stay.
@@ -374,7 +396,7 @@ impl SessionDir {
         Ok(true)
     }
 
-    /// Returns whether the imported events are these.
+    /// Returns whether the imported events equal `lines`.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -397,7 +419,7 @@ impl SessionDir {
     }
 }
 
-/// Encodes a record, and refuses one that would be too large to be read again.
+/// Encodes a record. Returns an error if it is too large to be read again.
 fn encoded(record: &Record, path: &Path) -> Result<Vec<u8>> {
     let bytes = record.encode();
     if bytes.len() > MAX_RECORD {
@@ -407,7 +429,8 @@ fn encoded(record: &Record, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a hook changes when it writes to a session's folder. Two that are equal: no hook has written in between.
+/// A snapshot of what a hook changes when it writes to a session's folder. If two snapshots are
+/// equal, no hook wrote in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceOfHooks(Vec<Option<Meta>>, Vec<OsString>);
 
@@ -422,21 +445,23 @@ impl TraceOfHooks {
     }
 }
 
-/// How the name of a folder begins that was set aside, and of one that is being removed.
+/// Prefixes of folders that were set aside (`LEAVING`) and that are being removed (`GOING`).
 const LEAVING: &str = ".leaving-";
 const GOING: &str = ".gone-";
 
-/// A session that was set aside. A cleanup that is killed leaves it: once its removal has begun, the next one goes on; before
-/// that, the session comes back.
+/// A session folder that was set aside.
+///
+/// If the cleanup is killed, the next one completes a removal that had begun. Otherwise it puts the
+/// session back.
 #[derive(Debug)]
 pub struct Aside {
-    /// Where the session was.
+    /// The session's original path.
     place: PathBuf,
     is_going: bool,
 }
 
 impl Aside {
-    /// The one whose folder has this name among all `sessions`, if it is one's.
+    /// Parses a folder name in `sessions`. Returns `None` if it is not that of a session set aside.
     pub(super) fn at(sessions: &Path, name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;
         let (id, is_going) = match (name.strip_prefix(LEAVING), name.strip_prefix(GOING)) {
@@ -449,7 +474,7 @@ impl Aside {
         Some(Self { place, is_going })
     }
 
-    /// Where it is now.
+    /// Returns the current path of the folder.
     pub fn path(&self) -> PathBuf {
         let prefix = if self.is_going { GOING } else { LEAVING };
         let mut name = OsString::from(prefix);
@@ -457,23 +482,24 @@ impl Aside {
         self.place.with_file_name(name)
     }
 
-    /// As [`SessionDir::trace_of_hooks`], where it is now.
+    /// Takes a snapshot at the current path, as [`SessionDir::trace_of_hooks`] does.
     pub fn trace_of_hooks(&self) -> TraceOfHooks {
         TraceOfHooks::of(&self.path())
     }
 
-    /// Puts it back.
+    /// Moves the session back to its original path.
     ///
     /// # Errors
-    /// [`Error::Io`], also where a hook has begun the session again meanwhile; it stays aside, and nothing is lost.
+    /// [`Error::Io`], also if a hook has begun the session again meanwhile. The session then stays
+    /// aside and nothing is lost.
     pub fn put_back(&self) -> Result<()> {
         write::rename(&self.path(), &self.place)
     }
 
-    /// Removes it.
+    /// Removes the session.
     ///
     /// # Errors
-    /// [`Error::Io`]; what is left is removed by [`Self::settle`].
+    /// [`Error::Io`]; [`Self::settle`] removes what is left.
     pub fn remove(mut self) -> Result<()> {
         if !self.is_going {
             let leaving = self.path();
@@ -493,7 +519,7 @@ impl Aside {
         Ok(())
     }
 
-    /// Ends what a killed cleanup began.
+    /// Completes what a killed cleanup began: the removal, if it had started, or else the return.
     ///
     /// # Errors
     /// As [`Self::put_back`] and [`Self::remove`].
