@@ -1,5 +1,5 @@
-//! Whether a session is live, ended or abandoned: derived from its record, its owners and its journal each time, never
-//! stored.
+//! Judges whether a session is live, ended or abandoned. The state is derived each time from its
+//! record, owners and journal, and never stored.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -15,39 +15,40 @@ use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
 use crate::store::{SessionDir, State, clock, index};
 
-/// How much of a journal's end tells whether the session has ended: nearly always a little of it does, else thousands of
-/// events, and some even where each holds what was said.
+/// Bytes at the end of a journal that are searched for the session's end. The first size nearly
+/// always suffices. The second covers thousands of events, and some even where each contains what
+/// was said.
 const TAILS: [u64; 2] = [64 << 10, 1 << 20];
 
-/// What cannot be seen from here may still go on; after so long without an event nobody counts on it any more. The next
-/// prompt in such a session makes it live again.
+/// Time without an event after which an owner that cannot be seen is given up. The next prompt
+/// makes such a session live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How far in the future an event may seem to be: a clock that is a little off is nothing to doubt. One that was set back
-/// by more keeps no session alive until its time comes again.
+/// How far in the future an event may seem to be, for clocks that are slightly off. If a clock was
+/// set back by more, the event does not keep its session alive.
 pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// What a session is.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionState {
-    /// Live, and something happened within the idle timeout or a call is open.
+    /// Live, and an event happened within the idle timeout or a call is open.
     Active,
-    /// Live, and nothing happened for the idle timeout.
+    /// Live, and no event happened for the idle timeout.
     Idle,
-    /// Its last process said that it ended.
+    /// Its last process reported the end.
     Ended,
-    /// No process has it any more, and none said so.
+    /// No process owns it, and none reported the end.
     Abandoned,
 }
 
 impl SessionState {
-    /// Active or idle.
+    /// Returns whether the session is active or idle.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Active | Self::Idle)
     }
 
-    /// The state as one word.
+    /// Returns the state as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -65,37 +66,38 @@ pub enum Departure {
     Unrecorded,
     /// Its last process reported the end.
     Ended,
-    /// No process has it, and none reported an end. The time is that of the last event.
+    /// No process owns it, and none reported the end. The time is that of the last event.
     Abandoned(Option<Timestamp>),
 }
 
-/// What was found of a session.
+/// The judged state of a session, and what it was derived from.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What it is.
+    /// The state.
     pub state: SessionState,
-    /// When its last event was.
+    /// The time of the last event.
     pub last_activity: Option<Timestamp>,
-    /// The processes that have it now.
+    /// The processes that own it now.
     pub owners: Vec<Owner>,
-    /// How many owners are on record that cannot be seen from here.
+    /// How many recorded owners cannot be seen from here.
     pub unseen: usize,
-    /// How many owners are on record at all.
+    /// How many owners are on record, dead ones included.
     pub known: usize,
-    /// Whether nothing happened for the idle timeout.
+    /// Whether no event happened for the idle timeout.
     pub is_quiet: bool,
 }
 
 impl Finding {
-    /// Whether a process that cannot be judged may have the session, and the session is not [`LOST`].
+    /// Returns whether a process that cannot be judged may own the session, and the last event is
+    /// more recent than [`LOST`].
     pub fn may_go_on(&self, judge: &Judge<'_>) -> bool {
         let is_unseen = self.known == 0 || self.unseen > 0;
         let is_recent = |last| judge.is_within(last, LOST);
         is_unseen && self.last_activity.is_some_and(is_recent)
     }
 
-    /// Whether the process of this pid, or any where there is none, may still have the session: what it has begun is not
-    /// over.
+    /// Returns whether process `pid` may still own the session, so that its open calls may still
+    /// end. Without a `pid`, any process counts.
     pub fn has(&self, pid: Option<u32>) -> bool {
         let mut clients = self
             .owners
@@ -106,8 +108,8 @@ impl Finding {
         self.state.is_live() && (!is_known || clients.any(|owner| Some(owner.pid) == pid))
     }
 
-    /// Whether the session, with this record, is in the project rooted at `root`: where its living client was started,
-    /// else where it began.
+    /// Returns whether the session is in the project rooted at `root`: where its running owners
+    /// started, or else where its record says.
     pub fn is_in(&self, record: &Record, root: &Path) -> bool {
         let mut roots = self
             .owners
@@ -121,24 +123,24 @@ impl Finding {
     }
 }
 
-/// From where, when and how sessions are judged.
+/// The viewpoint, time and settings by which sessions are judged.
 #[derive(Debug)]
 pub struct Judge<'a> {
     /// The state directory.
     pub state: &'a State,
-    /// Whose processes can be seen.
+    /// The processes that can be seen, or `None` if none can.
     pub viewpoint: Option<Viewpoint>,
-    /// The time at which the judging began. It may go on for long, as a cleanup does that archives years.
+    /// The time at which judging began. That may be long ago, as in a cleanup that archives years.
     pub now: Timestamp,
-    /// After how long without an event a session is idle.
+    /// Time without an event after which a session is idle.
     pub idle_timeout: Duration,
-    /// Whether idle sessions are told from active ones. That asks which calls are open; where it does not matter, a live
-    /// session counts as active.
+    /// Whether to distinguish idle from active sessions. That requires reading which calls are
+    /// open; without it, a live session counts as active.
     pub tells_idle: bool,
 }
 
 impl<'a> Judge<'a> {
-    /// Who judges at `now` by what this process sees.
+    /// Creates a judge at `now` that sees what this process sees.
     pub fn new(state: &'a State, config: &Config, now: Timestamp) -> Self {
         Self {
             state,
@@ -149,7 +151,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The same, telling idle sessions from active ones.
+    /// Returns the same judge, distinguishing idle from active sessions.
     pub fn telling_idle(self) -> Self {
         Self {
             tells_idle: true,
@@ -157,19 +159,21 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether `at` is in the future by more than a clock can be off.
+    /// Returns whether `at` is further in the future than a clock may be off.
     pub fn is_to_come(&self, at: Timestamp) -> bool {
-        // What happened since the judging began is not to come.
+        // An event since judging began is not in the future.
         at.ahead(self.now) > MAX_AHEAD && at.ahead(clock::now()) > MAX_AHEAD
     }
 
-    /// Whether what happened at `last` was less than `time` ago.
+    /// Returns whether `last` was less than `time` ago.
     fn is_within(&self, last: Timestamp, time: Duration) -> bool {
         last.age(self.now) < time && !self.is_to_come(last)
     }
 
-    /// Judges a session that has a record. Of its journal only the end is read, and that only where no process has it; to
-    /// tell idle from active, what was added since the open calls were last noted.
+    /// Judges a session that has a record.
+    ///
+    /// It reads only the end of the journal, and only if no process owns the session. To
+    /// distinguish idle from active, it reads what was added since the open calls were last noted.
     pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
         let dir = self.state.session(id);
         self.find_by(
@@ -179,7 +183,8 @@ impl<'a> Judge<'a> {
         )
     }
 
-    /// As [`Self::find`], of a session whose events whoever asks has read: nothing is read again.
+    /// Acts as [`Self::find`] for a caller that has already read the events. The journal is not
+    /// read again.
     pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Finding {
         self.find_by(id, || has_open_calls, || *heard)
     }
@@ -205,7 +210,8 @@ impl<'a> Judge<'a> {
         let state = if !owners.clients.is_empty() {
             live()
         } else if owners.unseen > 0 && !quiet {
-            // An end is the end of one owner; another, which cannot be seen from here, may go on.
+            // An end report covers one owner; another, which cannot be seen from here, may
+            // continue.
             SessionState::Active
         } else {
             match (last_word().end, owners.launchers.is_empty()) {
@@ -230,8 +236,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns how the session ended; `None` if it is live, may still be live in a process that cannot be seen from here, or
-    /// has a record that this version cannot read.
+    /// Returns how the session ended.
+    ///
+    /// Returns `None` if it is live, or may be live in a process that cannot be seen from here.
+    /// Also returns `None` if this version cannot read its record.
     pub fn departure(&self, id: &SessionId) -> Option<Departure> {
         let Some(record) = self.state.session(id).record().ok()? else {
             return Some(Departure::Unrecorded);
@@ -245,7 +253,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The same judge at the present moment: what happened since the judging began counts.
+    /// Returns the same judge at the present moment, so that events since judging began count.
     pub fn again(&self) -> Judge<'a> {
         Judge {
             viewpoint: self.viewpoint.clone(),
@@ -254,16 +262,16 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether no process is on record as having the session and nothing happened for the idle timeout: then it is not live,
-    /// whatever else is known of it.
+    /// Returns whether no owner is on record and no event happened for the idle timeout. Such a
+    /// session is not live, whatever else is known of it.
     pub fn is_at_rest(&self, id: &SessionId) -> bool {
         let dir = self.state.session(id);
         let is_recent = |last| self.is_within(last, self.idle_timeout);
         !dir.last_activity().is_some_and(is_recent) && !dir.has_owners()
     }
 
-    /// Whether a process has the session, or may have it: one that cannot be seen from here is not dead. A launcher counts
-    /// unless the client has `moved_on` to another session.
+    /// Returns whether a process owns the session or may own it: one that cannot be seen is not
+    /// dead. A launcher counts unless its client has `moved_on` to another session.
     pub fn is_owned(&self, id: &SessionId, moved_on: bool) -> bool {
         let owners = self.owners(id, &self.state.session(id));
         let is_held = !owners.launchers.is_empty() && !moved_on;
@@ -288,16 +296,17 @@ impl<'a> Judge<'a> {
         owners
     }
 
-    /// Whether an owner of the session in `dir` still runs.
+    /// Returns whether an owner of the session in `dir` still runs.
     ///
-    /// A machine runs one boot at a time, so an owner of an earlier one is dead; unless something happened in its session
-    /// since this boot began, and nobody of this boot is on record who could have done it: then a machine of the same
-    /// identity, a copy of this one's disk, runs beside it.
+    /// A machine runs one boot at a time, so an owner from an earlier boot is dead, with one
+    /// exception. An event may have happened since this boot began, without an owner of this boot
+    /// on record. Then another machine with the same identity, a copy of this one's disk, runs
+    /// beside it.
     pub fn life(&self, owner: &Owner, dir: &SessionDir) -> Life {
         self.life_by(owner, dir, &OnceCell::new())
     }
 
-    /// As [`Self::life`], with a place to keep what is the same for all owners of a session.
+    /// Acts as [`Self::life`], caching in `goes_on` what is the same for all owners of a session.
     fn life_by(&self, owner: &Owner, dir: &SessionDir, goes_on: &OnceCell<bool>) -> Life {
         let Some(viewpoint) = &self.viewpoint else {
             return Life::Unseen;
@@ -309,7 +318,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A running client that went on to another session (`/clear`, `/resume`) is no owner of this one any more.
+    /// Returns whether a running client is still in this session. After `/clear` or `/resume` it
+    /// owns another one.
     fn is_still_in(&self, owner: &Owner, id: &SessionId) -> bool {
         index::session_of_process(self.state, owner).is_none_or(|now_in| now_in == *id)
     }
@@ -326,7 +336,7 @@ fn goes_on_beside(viewpoint: &Viewpoint, dir: &SessionDir) -> bool {
         && !ends_by_an_end(dir)
 }
 
-/// Whether the last that was heard of a session's life is that it ended.
+/// Returns whether the last report on a session's life was its end.
 fn ends_by_an_end(dir: &SessionDir) -> bool {
     hear_the_end(dir, LastWord::default()).end.is_some()
 }
@@ -335,7 +345,7 @@ fn is_moving_on(reason: &str) -> bool {
     EndReason::of(reason).is_moving_on()
 }
 
-/// The owners of a session, as they are found.
+/// A session's owners, sorted by kind.
 #[derive(Default)]
 struct Owners {
     /// Clients that run.
@@ -351,25 +361,25 @@ struct Owners {
 /// How a session's last client left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It ended.
+    /// The session ended.
     Over,
-    /// It went on to another session.
+    /// The client moved on to another session.
     MovedOn,
 }
 
-/// The last word on a session's life, as its journal's lines and its record have it: whether it ended. A late event after
-/// the end reopens nothing; a start or a prompt does.
+/// The last report on a session's life in its record and journal: whether it ended. A late event
+/// after the end does not reopen the session; a start or a prompt does.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LastWord {
     end: Option<End>,
-    /// A record that the CLI closed after the last event stays closed.
+    /// When the CLI closed the record. Only a later start or prompt reopens the session.
     closed: Option<Timestamp>,
-    /// Whether a line said it: then no earlier one matters.
+    /// Whether a journal line decided it, so that earlier lines do not matter.
     is_said: bool,
 }
 
 impl LastWord {
-    /// What the record says, before any line is heard.
+    /// Starts with what the record says, before any line is read.
     pub fn new(record: &Record) -> Self {
         let is_said = record.end_reason.as_deref() != Some(ABANDONED);
         Self {
@@ -379,13 +389,13 @@ impl LastWord {
         }
     }
 
-    /// Hears the journal's next line. Imported events are no word on a session's life.
+    /// Takes in the journal's next line. Imported events say nothing about a session's life.
     pub fn hear(&mut self, line: &Line<'_>) {
         match line.kind {
             Kind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
                 self.end = Some(End::MovedOn)
             }
-            // A launcher that was killed right after its command ended has noted no end in the record.
+            // A launcher killed right after its command ended has not recorded an end.
             Kind::SessionEnd | Kind::RunEnd => self.end = Some(End::Over),
             Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
                 if !self.is_before_end(line) =>
@@ -406,7 +416,7 @@ fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
     hear_the_end(dir, LastWord::new(record))
 }
 
-/// What `before` becomes by the end of a journal.
+/// Updates `before` with the lines at the end of the journal.
 fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
     let mut word = before;
     for bytes in TAILS {
@@ -421,8 +431,8 @@ fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
     word
 }
 
-/// Whether a process that is said to have a session is gone: its session may be abandoned. Only pids are looked at, so one
-/// that is used again hides that its last owner is gone.
+/// Returns whether a process on record has died, so that its session may be abandoned. Only pids
+/// are checked, so a reused pid hides a dead owner.
 pub fn has_gone_process(state: &State, on_record: &ProcessNames) -> bool {
     let is_gone = |name: &OsString| {
         let pid = name.to_str()?.split_once('-')?.0.parse().ok()?;

@@ -1,7 +1,7 @@
-//! Processes: which ones are above this one, which of them is the Claude Code client, and whether an owner on record
-//! still runs.
+//! Processes: which ones are above this one, which of those is Claude Code, and whether an owner on
+//! record still runs.
 //!
-//! Each system says it in its own way: one file below for each.
+//! Each system has its own interface, and its own file below.
 
 #[cfg_attr(target_os = "linux", path = "process/linux.rs")]
 #[cfg_attr(target_os = "macos", path = "process/macos.rs")]
@@ -25,33 +25,35 @@ use crate::model::Owner;
 use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
 
-/// The most processes that are looked at on the way up from a hook.
+/// Most processes that are visited on the way up from a hook.
 const MAX_DEPTH: usize = 4096;
-/// What shells call themselves: they stand between a client and what it runs.
+/// Names of shells, which stand between a client and the commands it runs.
 const SHELLS: [&str; 13] = [
     "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh",
     "zsh",
 ];
 
-/// A process, told from another of the same pid by its start time.
+/// A process. The start time distinguishes it from others with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
-    /// Its id.
+    /// The process id.
     pub pid: u32,
-    /// Its parent's id; 0 at the top.
+    /// The parent's pid; 0 at the top.
     pub parent: u32,
-    /// The id of its process group; 0 where that is not known, as of one in another pid namespace.
+    /// The process group id; 0 if unknown, as in another pid namespace.
     pub group: u32,
-    /// When it started, in the system's own unit: on Linux clock ticks since boot, on macOS microseconds since 1970.
+    /// The start time in the system's own unit: on Linux clock ticks since boot, on macOS
+    /// microseconds since 1970.
     pub start: u64,
-    /// Whether it has the name of Claude Code's process: a hint, no proof.
+    /// Whether it has the name of Claude Code's process. This is a hint, not a proof.
     pub is_client: bool,
     /// Whether it has the name of a shell.
     pub is_shell: bool,
 }
 
 impl Process {
-    /// When it started, at the latest: microseconds on the clock of [`crate::store::clock::of_processes`].
+    /// Returns the latest time at which it can have started, in microseconds on the clock of
+    /// [`crate::store::clock::of_processes`].
     pub fn started_by(&self) -> u64 {
         system::started_by(self.start)
     }
@@ -60,26 +62,27 @@ impl Process {
 /// Whether an owner on record still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// The very process runs.
+    /// The same process runs.
     Alive,
-    /// It does not; another process may have its pid.
+    /// It does not run, though another process may have its pid.
     Dead,
-    /// It cannot be seen from here: another machine, another pid namespace, no `/proc`. That is not dead.
+    /// It cannot be seen from here: another machine, another pid namespace, or no `/proc`. It may
+    /// still run.
     Unseen,
 }
 
-/// The kernel, pid namespace and machine that this process sees pids of.
+/// The boot, pid namespace and machine whose processes this process can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewpoint {
     boot: String,
     pidns: u64,
     machine: Option<String>,
-    /// Looked up when it is asked for: seldom.
+    /// Looked up lazily, because few callers need it.
     machine_id: OnceLock<Option<String>>,
 }
 
 impl Viewpoint {
-    /// From where this process sees; nothing where processes cannot be seen.
+    /// Returns the viewpoint of this process, or `None` if processes cannot be seen.
     pub fn here() -> Option<Self> {
         Some(Self {
             boot: system::boot()?,
@@ -89,7 +92,8 @@ impl Viewpoint {
         })
     }
 
-    /// `process` as an owner that is to be recorded, with what tells it from any other.
+    /// Returns `process` as an owner to be recorded, with everything that distinguishes it from any
+    /// other.
     pub fn recorded(&self, process: Process) -> Owner {
         Owner {
             machine_id: self.machine_id().clone(),
@@ -97,7 +101,7 @@ impl Viewpoint {
         }
     }
 
-    /// `process` as an owner that is looked for: what tells it from another of the same pid on this machine.
+    /// Returns `process` as an owner to look for, with what distinguishes it on this machine.
     pub fn owner(&self, process: Process) -> Owner {
         Owner {
             v: VERSION,
@@ -112,7 +116,7 @@ impl Viewpoint {
         }
     }
 
-    /// Whether `owner` is of the present boot of this kernel.
+    /// Returns whether `owner` is from this machine's present boot.
     pub fn is_of_this_boot(&self, owner: &Owner) -> bool {
         owner.boot == self.boot
     }
@@ -121,8 +125,8 @@ impl Viewpoint {
         self.machine_id.get_or_init(machine_id)
     }
 
-    /// Whether `owner` is of this machine. Names tell only where there is nothing better: two machines can have one, and
-    /// a machine can be renamed.
+    /// Returns whether `owner` is from this machine. Names count only without machine ids, because
+    /// two machines can share a name and a machine can be renamed.
     fn is_of_this_machine(&self, owner: &Owner) -> bool {
         match (&owner.machine_id, self.machine_id()) {
             (Some(theirs), Some(ours)) => theirs == ours,
@@ -130,8 +134,8 @@ impl Viewpoint {
         }
     }
 
-    /// Whether `owner` still runs, as far as processes tell. A copy of this machine's disk has its identity too; see
-    /// [`crate::identity::liveness::Judge::life`].
+    /// Returns whether `owner` still runs, judged by processes alone. A copy of this machine's disk
+    /// has the same identity; see [`crate::identity::liveness::Judge::life`].
     pub fn judge(&self, owner: &Owner) -> Life {
         if !self.is_of_this_boot(owner) {
             return if self.is_of_this_machine(owner) {
@@ -150,15 +154,15 @@ impl Viewpoint {
     }
 }
 
-/// The name of this machine, as the kernel has it.
+/// Returns the kernel's name for this machine.
 pub fn machine() -> Option<String> {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// What tells this machine from every other, as a hash of our own: the identity itself is nobody else's business
-/// (machine-id(5)). Nothing where the system has none.
+/// Returns a hash that identifies this machine, or `None` if the system has no machine id. The id
+/// itself is confidential, see machine-id(5).
 fn machine_id() -> Option<String> {
     let id = system::machine_id()?;
     let is_one = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -166,53 +170,53 @@ fn machine_id() -> Option<String> {
     (is_one && is_set).then(|| fingerprint("ccsession: machine", &id))
 }
 
-/// Whether there is a process of this pid, whoever it is.
+/// Returns whether any process, of any user, has this pid.
 pub fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
-/// Whether a process of this pid that started then runs here.
+/// Returns whether a process with this pid and start time runs here.
 pub fn runs(pid: u32, start: u64) -> bool {
     exists(pid) && process(pid).is_some_and(|process| process.start == start)
 }
 
-/// The process `pid`, if it runs and can be seen.
+/// Returns the process `pid` if it runs and can be seen.
 pub fn process(pid: u32) -> Option<Process> {
     system::process(pid)
 }
 
-/// Whether this process ignores the signal, as under `nohup`; no where that cannot be known.
+/// Returns whether this process ignores the signal, as under `nohup`; false if unknown.
 pub fn ignores(signal: i32) -> bool {
     system::ignores(signal)
 }
 
-/// Whether a process that is left behind is reaped when it ends; yes where that cannot be known.
+/// Returns whether orphaned processes are reaped when they end; true if unknown.
 pub fn reaps_orphans() -> bool {
     system::reaps_orphans()
 }
 
-/// The process that started this one, or took it over.
+/// Returns the pid of the process that started or adopted this one.
 pub fn parent() -> u32 {
     std::os::unix::process::parent_id()
 }
 
-/// The directory that the process `pid` is in, where that can be seen.
+/// Returns the working directory of process `pid`, if it can be seen.
 pub fn working_dir(pid: u32) -> Option<PathBuf> {
     system::working_dir(pid)
 }
 
-/// The processes above this one, each looked at once, when it is first asked for.
+/// The processes above this one, each inspected once, when first needed.
 #[derive(Debug, Default)]
 pub struct Chain(RefCell<Vec<Process>>);
 
 impl Chain {
-    /// All of them, the nearest first.
+    /// Returns all of them, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = Process> {
         (0..MAX_DEPTH).map_while(|place| self.get(place))
     }
 
-    /// Those above `process`, the nearest first.
+    /// Returns those above `process`, nearest first.
     pub fn above(&self, process: Process) -> impl Iterator<Item = Process> {
         self.iter().skip_while(move |one| *one != process).skip(1)
     }
@@ -228,31 +232,32 @@ impl Chain {
     }
 }
 
-/// The process that leads the session of processes that this one is in; 0 where that is not known, as in a pid namespace
-/// that was entered since.
+/// Returns the leader of this process's session (setsid(2)). It is 0 if unknown, as in a pid
+/// namespace that was entered since.
 pub fn session_leader() -> u32 {
     system::session_leader()
 }
 
-/// Whether this process is in the foreground of `terminal`.
+/// Returns whether this process is in the foreground of `terminal`.
 pub fn is_in_foreground(terminal: Option<impl AsFd>) -> bool {
     let group = terminal.and_then(|terminal| tcgetpgrp(terminal).ok());
-    // Not by getpgrp(2): of a group in another pid namespace it says 0, which is no pid.
+    // Not getpgrp(2): it returns 0 for a group in another pid namespace.
     let own = process(std::process::id()).map(|own| own.group);
     group.is_some_and(|group| Some(group.as_raw_nonzero().get().unsigned_abs()) == own)
 }
 
-/// The name of the program that the process `pid` runs, where that can be seen.
+/// Returns the name of the program that process `pid` runs, if it can be seen.
 pub fn program(pid: u32) -> Option<String> {
     system::program(pid)
 }
 
-/// Whether a process or a program of this name is a shell.
+/// Returns whether a process or program with this name is a shell.
 pub fn is_shell(name: &str) -> bool {
     SHELLS.contains(&name.trim_start_matches('-'))
 }
 
-/// The value that the variable `name` had when the process `pid` was started; nothing where that cannot be seen.
+/// Returns the value that the variable `name` had when process `pid` started. The outer `None`
+/// means that it cannot be seen, the inner one that it was not set.
 pub fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     system::variable(pid, name)
 }
@@ -290,7 +295,7 @@ mod tests {
         );
     }
 
-    /// By its identity; where one is unknown, as on records of older versions, by its name.
+    /// Machines are compared by id. Without one, as on records of older versions, the name decides.
     #[cfg(target_os = "linux")]
     #[test]
     fn an_owner_of_another_boot_is_dead_only_on_the_same_machine() {

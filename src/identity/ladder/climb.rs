@@ -18,12 +18,13 @@ use crate::store::{Environment, file, index, project, tombstones};
 
 enum Found {
     One(SessionId, Rung),
-    /// It is likely this one, by what the project says; what is seen of this process says otherwise.
+    /// Probably this session, by the project's live sessions; but variables name another client.
     Likely(SessionId),
     Several,
 }
 
-/// What a variable says that was set by a client which is not above: this process may belong to that one.
+/// A variable set by a client that is not above this process. The process may still belong to that
+/// client.
 #[derive(Clone)]
 struct Stray {
     variable: &'static str,
@@ -39,25 +40,25 @@ enum Names {
     Nobody,
 }
 
-/// Why a session that nothing of this process names is not exactly its own.
+/// Why a project's session may not be this process's own, when nothing about the process names it.
 enum Doubt {
-    /// Somebody works here with variables of another client: it is likely.
+    /// Somebody works here with another client's variables. The session is likely.
     Other(String),
-    /// This process may be left over from another client: it cannot be known.
+    /// This process may be left over from another client. Its session cannot be known.
     Left(String),
 }
 
-/// A session's record, and what was found of it.
+/// A session's record and its judged state.
 type Known = Rc<(Record, Finding)>;
 
-/// One way down the ladder, and what has been seen on it.
+/// One pass down the ladder, and what it has seen so far.
 pub(super) struct Climb<'a> {
     sight: &'a Sight<'a>,
     question: &'a Question,
     judge: Option<Judge<'a>>,
     judged: RefCell<HashMap<SessionId, Option<Known>>>,
     project: Option<Project>,
-    /// What is above the process that is asked about.
+    /// The processes above the one in question.
     above: Above,
     /// The variables that were passed over.
     strays: Vec<Stray>,
@@ -99,7 +100,7 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// The answer of the first rung that has one.
+    /// Returns the answer of the first rung that has one.
     pub(super) fn answer(mut self) -> Answer {
         let found = self
             .explicit()
@@ -157,18 +158,19 @@ impl<'a> Climb<'a> {
         Some(Found::One(id?.clone(), rung))
     }
 
-    /// Rungs 3 and 4 together: where they name different sessions, the process tree is nearer than a variable that a
-    /// long-lived server inherited days ago.
+    /// Asks rungs 3 and 4 together. If they name different sessions, the process tree wins: a
+    /// long-lived server may have inherited its variables days ago.
     fn environment_or_process(&mut self) -> Option<Found> {
         let by_process = self.process();
         let by_variable = self.environment(by_process.as_ref());
-        // Each rung has noted one step; they are shown in the ladder's order.
+        // Each rung has noted one step; the swap puts them in the ladder's order.
         if let Some(place) = self.steps.len().checked_sub(2) {
             self.steps.swap(place, place + 1);
         }
         match (by_variable, by_process) {
             (Some((variable, id)), Some(process)) if id != process => {
-                // A client that sets its id and is not known as one is nearer than the one that is known.
+                // A client that sets its id without being on record is nearer than the recorded
+                // one.
                 let value = OsString::from(id.as_str());
                 if let Some(pid) = self.above.unknown_client(variable, &value) {
                     self.note(
@@ -202,7 +204,7 @@ impl<'a> Climb<'a> {
             ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
             ("CCSESSION_ID", &env.ccsession_id),
         ];
-        // A variable that holds no session id is as good as unset.
+        // A variable without a valid session id counts as unset.
         let valid = set.into_iter().filter_map(|(variable, text)| {
             let id: SessionId = text.as_ref()?.to_str()?.parse().ok()?;
             Some((variable, id))
@@ -233,7 +235,7 @@ impl<'a> Climb<'a> {
         None
     }
 
-    /// Why a variable's id cannot be this process's session, if so.
+    /// Returns why a variable's id cannot be this process's session, or `None` if it can.
     fn objection_to_variable(&self, variable: &str, id: &SessionId) -> Option<&'static str> {
         const NOT_ABOVE: &str = "whose client is not the one above this process";
         let Some(known) = self.known(id) else {
@@ -255,7 +257,8 @@ impl<'a> Climb<'a> {
         if finding.state == SessionState::Ended {
             return Some("which has ended");
         }
-        // Above another client, the session is around this process, and not its own.
+        // If the owner is above a nearer client, the session surrounds this process but is not its
+        // own.
         let is_above = |owner: &Owner| {
             self.above.has(owner.pid, owner.start)
                 || owner.launcher && self.above.is_launched_by(owner.pid)
@@ -273,7 +276,8 @@ impl<'a> Climb<'a> {
         is_seen.then_some("whose client no longer runs")
     }
 
-    /// Whether the variables are of a client that runs, is not above this process, and is on no record: `CLAUDE_PID` names it.
+    /// Returns whether `CLAUDE_PID` names a running client that is not above this process. Such a
+    /// client is on no record, and the variables are its own.
     fn is_of_another_client(&self, variable: &str, id: &SessionId) -> bool {
         let Some(pid) = self.sight.env.claude_pid else {
             return false;
@@ -283,7 +287,7 @@ impl<'a> Climb<'a> {
             .processes
             .iter()
             .any(|process| process.pid == pid);
-        // The client above may be one that sets its session, and not its process.
+        // The client above may set its session id but not its process id.
         let is_set_by_it = || {
             let client = self.above.client.as_ref().and(self.above.processes.last());
             let setter = self.above.setter(variable, OsStr::new(id.as_str()));
@@ -292,7 +296,8 @@ impl<'a> Climb<'a> {
         !is_above && process::exists(pid) && !is_set_by_it()
     }
 
-    /// Asked about another project, what is known of this process does not answer.
+    /// Returns why this process's own session does not answer a question about another project or a
+    /// name.
     fn objection_of_place(&self, known: Option<(&Record, &Finding)>) -> Option<&'static str> {
         match (&self.question.about, known) {
             (About::Here | About::Process(_), _) => None,
@@ -302,7 +307,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// The nearest client above. One that is not on record ends the search: what is above it is another's session.
+    /// Returns the session of the nearest client above. An unrecorded client ends the search,
+    /// because anything above it is another session.
     fn process(&mut self) -> Option<SessionId> {
         let Some(client) = &self.above.client else {
             self.note(
@@ -350,7 +356,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Why a project's session cannot be this process's, if so: the client above it is another's.
+    /// Returns why a project's session cannot be this process's: the client above it has another
+    /// one.
     fn objection_of_client(&self) -> Option<String> {
         let is_own = matches!(&self.question.about, About::Here | About::Process(_));
         let client = self.above.client.as_ref().filter(|_| is_own)?;
@@ -360,13 +367,14 @@ impl<'a> Climb<'a> {
         ))
     }
 
-    /// Why the session `id`, which nothing of this process names, is not exactly its own, if so.
+    /// Returns why the session `id` may not be this process's own, or `None` without a doubt.
+    /// Nothing about this process names `id`.
     fn doubt(&self, id: &SessionId) -> Option<Doubt> {
         if !matches!(&self.question.about, About::Here | About::Process(_)) {
             return None;
         }
         let strays = self.strays();
-        // Who asks about another process is not who works there.
+        // A person who asks about another process does not work in it.
         let is_at_a_terminal = || matches!(self.question.about, About::Here) && is_at_a_terminal();
         let Some(stray) = strays.iter().find(|stray| !self.speaks_for(stray, id)) else {
             let is_spoken_for = strays
@@ -391,7 +399,7 @@ impl<'a> Climb<'a> {
         })
     }
 
-    /// The variables that clients set and that count for nothing here.
+    /// Collects the client variables that do not decide the answer here.
     fn strays(&self) -> Vec<Stray> {
         let mut strays = self.strays.clone();
         let theirs;
@@ -425,8 +433,9 @@ impl<'a> Climb<'a> {
         strays
     }
 
-    /// Whether a variable may be of the session `id`: names it, or a process that has it. A project has many sessions, one
-    /// after the other.
+    /// Returns whether a variable may belong to the session `id`, because it names the session or a
+    /// process that has it. A project's variable is weaker, since a project has many sessions in
+    /// turn.
     fn speaks_for(&self, stray: &Stray, id: &SessionId) -> bool {
         let owners = || {
             let judge = self.judge.as_ref();
@@ -445,7 +454,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Whether the client of the session `id` may be above without being seen. One that can be seen would be there.
+    /// Returns whether the client of session `id` may be above without being visible. A visible
+    /// client would have been found.
     fn has_unseen_client(&self, id: &SessionId) -> bool {
         self.known(id)
             .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0)
@@ -499,7 +509,7 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// The live sessions of a project.
+    /// Returns the live sessions of a project.
     pub(super) fn live_sessions(&self, project: &Project) -> Live {
         let mut live = Live::default();
         let Some(judge) = &self.judge else {
@@ -517,7 +527,7 @@ impl<'a> Climb<'a> {
         live
     }
 
-    /// The session as one that could be meant, if it is live and here.
+    /// Returns the session as a candidate if it is live and in this project.
     fn candidate(&self, session_id: SessionId, known: &(Record, Finding)) -> Option<Candidate> {
         let (record, finding) = known;
         let is_one = finding.state.is_live() && self.is_here(record, finding);
@@ -561,7 +571,7 @@ impl<'a> Climb<'a> {
                 ..
             }
         ) {
-            // What cannot be removed now is removed by the next sweep.
+            // The next sweep removes what cannot be removed now.
             let _ = pointers.remove_if_stale(&name);
         }
         id
@@ -594,7 +604,7 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Where pointer and state disagree, the state wins.
+    /// Returns why the state contradicts the pointer, if so. The state wins.
     fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
         let known = self.known(id)?;
         let (record, finding) = &*known;
@@ -614,7 +624,7 @@ impl<'a> Climb<'a> {
             .is_some_and(|project| finding.is_in(record, project.root()))
     }
 
-    /// A session's record and what was found of it, looked up once.
+    /// Returns a session's record and judged state, looked up once.
     fn known(&self, id: &SessionId) -> Option<Known> {
         if let Some(known) = self.judged.borrow().get(id) {
             return known.clone();
@@ -632,8 +642,8 @@ impl<'a> Climb<'a> {
     }
 }
 
-/// A session whose record cannot be read, as one that could be meant: only while a process has it, or it would be in the
-/// way for ever.
+/// Returns a session with an unreadable record as a candidate, but only while a process has it.
+/// Otherwise it would make the project ambiguous for ever.
 fn candidate_without_record(
     judge: &Judge<'_>,
     session_id: SessionId,
@@ -653,7 +663,7 @@ fn candidate_without_record(
     })
 }
 
-/// The variables that clients set, as another process was started with them.
+/// Reads the client variables that process `pid` was started with.
 fn variables_of(pid: u32) -> Environment {
     let variable = |name: &str| {
         let value = process::variable(pid, name).flatten();
@@ -670,7 +680,7 @@ fn variables_of(pid: u32) -> Environment {
     }
 }
 
-/// The variables that name a session.
+/// Returns the variables that name a session.
 fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
     let set = [
         ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
@@ -687,7 +697,8 @@ fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
     })
 }
 
-/// Whether this is in the foreground of a terminal: a person is there, and knows what was asked.
+/// Returns whether this process is in the foreground of a terminal, where a person knows what was
+/// asked.
 fn is_at_a_terminal() -> bool {
     process::is_in_foreground(file::terminal())
 }
