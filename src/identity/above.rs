@@ -1,7 +1,8 @@
-//! What is above a process: the nearest client, and the processes on the way to it.
+//! The processes above a process, up to the nearest client.
 //!
-//! A client tells what it starts whose it is, by variables. Whatever lives on inherits them: a terminal server, a daemon, a
-//! command whose client is gone. So a variable that a client set counts only with that client above.
+//! A client identifies itself by variables to what it starts. Long-lived processes inherit them: a
+//! terminal server, a daemon, a command whose client has exited. So a client's variable counts only
+//! with that client above.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,17 +12,18 @@ use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, State, project};
 
-/// The most processes that are looked at on the way up. A deeper tree is cut off there.
+/// Most processes that are visited on the way up. A deeper tree is cut off there.
 const MAX_DEPTH: usize = 4096;
 
 /// A process and what is above it.
 #[derive(Debug)]
 pub(super) struct Above {
-    /// The process itself and those above it, the nearest first: up to the nearest client, or all that can be seen.
+    /// The process itself and those above it, nearest first: up to the nearest client, or all that
+    /// can be seen.
     pub(super) processes: Vec<Process>,
     /// The nearest client above.
     pub(super) client: Option<Client>,
-    /// Whether there are processes above that cannot be seen.
+    /// Whether some processes above cannot be seen.
     pub(super) is_cut: bool,
 }
 
@@ -29,15 +31,17 @@ pub(super) struct Above {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) pid: u32,
-    /// What is on record of it.
+    /// Its entry in the process index.
     pub(super) entry: Option<ProcessEntry>,
-    /// When it started what leads to the process, at the latest; nothing where that is the client itself.
+    /// The latest time at which it started the branch that leads to the process. `None` if the
+    /// process is the client itself.
     began: Option<u64>,
 }
 
 impl Client {
-    /// The session that it was in when it started what leads to the process, and whether it has left that one since: a
-    /// command in the background outlives the `/clear` that moves its client to another session.
+    /// Returns the session that the client was in when it started the branch that leads to the
+    /// process. Also returns whether the client has left that session since: a background command
+    /// outlives the `/clear` that moves its client to another session.
     pub(super) fn session(&self) -> Option<(&SessionId, bool)> {
         let entry = self.entry.as_ref()?;
         let then = match self.began {
@@ -48,17 +52,18 @@ impl Client {
     }
 }
 
-/// Who gave a variable its value.
+/// The process that set a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Setter {
-    /// This process, which is on the way to the client, or is it.
+    /// This process, which is the client or on the way to it.
     Seen(Process),
-    /// Nobody who can be seen: the first process that had it was started by somebody who is gone.
+    /// A process that cannot be seen, because it has ended since.
     Gone,
 }
 
 impl Above {
-    /// Looks up from the process `pid`. `named` is what `CLAUDE_PID` says, where the environment is that of the process.
+    /// Looks up from the process `pid`. `named` is the value of `CLAUDE_PID`, if the environment is
+    /// that of the process.
     pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&State, &Viewpoint)>) -> Self {
         let on_record = ProcessNames::default();
         let entry_of = |process: Process| {
@@ -99,20 +104,21 @@ impl Above {
         above
     }
 
-    /// Whether the process is on the way to the nearest client, or is it.
+    /// Returns whether the process is the nearest client or on the way to it.
     pub(super) fn has(&self, pid: u32, start: u64) -> bool {
         self.processes
             .iter()
             .any(|process| (process.pid, process.start) == (pid, start))
     }
 
-    /// Whether the process started the nearest client, as a launcher does.
+    /// Returns whether the process started the nearest client, as a launcher does.
     pub(super) fn is_launched_by(&self, pid: u32) -> bool {
         let client = self.client.as_ref().and(self.processes.last());
         client.is_some_and(|client| client.parent == pid)
     }
 
-    /// Whether `CLAUDE_PROJECT_DIR` is the client's that is above: it says where that one was started.
+    /// Returns whether `CLAUDE_PROJECT_DIR` was set by the client above. It then says where that
+    /// client started.
     pub(super) fn vouches_for(&self, project_dir: &Path, env: &Environment) -> bool {
         let Some(client) = &self.client else {
             return false;
@@ -127,12 +133,12 @@ impl Above {
         }
     }
 
-    /// Finds who set `variable` to `value`: the first process above that does not have it. Nothing where that cannot be
-    /// seen.
+    /// Finds the process that set `variable` to `value`: the first process above without it.
+    /// Returns `None` if that cannot be seen.
     pub(super) fn setter(&self, variable: &str, value: &OsStr) -> Option<Setter> {
         for process in self.processes.iter().skip(1) {
             if process::variable(process.pid, variable)?.as_deref() != Some(value) {
-                // What is left behind is taken over by the first process of all.
+                // The first process of all adopts orphans.
                 let is_first = process.pid == 1 || process.parent == 0;
                 return Some(if is_first {
                     Setter::Gone
@@ -144,8 +150,8 @@ impl Above {
         Some(Setter::Gone)
     }
 
-    /// The client that set `CLAUDE_CODE_SESSION_ID` to `value` without being known as one: a process that is no shell, on the
-    /// way to the nearest known client.
+    /// Returns the unrecorded client that set `CLAUDE_CODE_SESSION_ID` to `value`: a process that
+    /// is not a shell, on the way to the nearest recorded client.
     pub(super) fn unknown_client(&self, variable: &str, value: &OsStr) -> Option<u32> {
         match self.setter(variable, value)? {
             Setter::Seen(process) => {
@@ -157,7 +163,7 @@ impl Above {
     }
 }
 
-/// Whether a process that has the client's name is a shell that runs a script of that name.
+/// Returns whether a process with the client's name is a shell that runs a script of that name.
 fn is_script(process: Process) -> bool {
     process::program(process.pid).is_some_and(|program| process::is_shell(&program))
 }

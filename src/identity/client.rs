@@ -1,8 +1,8 @@
-//! Which process is the client that runs a hook.
+//! Finds the client process that runs a hook.
 //!
-//! A name and a variable are hints, and both can mislead: an old client runs by the name of its version, a script has the
-//! client's name, and a client that sets no `CLAUDE_PID` passes on the one that it inherited. What the kernel knows of the
-//! hook, and what is on record of the sessions, decides between them.
+//! A name and a variable are only hints, and both can mislead. An old client runs under the name of
+//! its version. A script may have the client's name. A client that sets no `CLAUDE_PID` passes on
+//! an inherited one. The kernel's view of the hook and the recorded sessions decide between them.
 
 use rustix::stdio::stdin;
 
@@ -13,16 +13,17 @@ use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, State, file};
 
-/// The event of a hook, as far as it tells whose it is.
+/// The part of a hook's event that helps to identify its client.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
-    /// The session that it is of.
+    /// The session of the event.
     pub id: &'a SessionId,
-    /// Of a start, what it began by.
+    /// How the session began, for a start event.
     pub source: &'a str,
 }
 
-/// Finds the client that runs this hook, by all that tells it: one of the processes `above` it. `on_record` are those on record.
+/// Finds the client that runs this hook among the processes `above` it. `on_record` lists the
+/// recorded clients.
 pub fn of_hook(
     env: &Environment,
     state: Option<&State>,
@@ -33,13 +34,14 @@ pub fn of_hook(
 ) -> Option<Process> {
     let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
     let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
-    // Nothing hints at an old client that is run by the name of its version, and outlives what started it.
+    // No hint reveals an old client that runs under its version's name and outlives its starter.
     let hinted = above.iter().nth(below.len());
     let entry = |state: &State, process: Process| on_record.entry(state, &viewpoint.owner(process));
     choose(&below, hinted, state, told, entry)
 }
 
-/// The client, which is `hinted`, if one is, or one of those `below` it. `entry` is what is on record of a process.
+/// Chooses the client: the `hinted` one, if any, or one of those `below` it. `entry` looks up a
+/// process's index entry.
 fn choose(
     below: &[Process],
     hinted: Option<Process>,
@@ -47,7 +49,7 @@ fn choose(
     told: Told<'_>,
     entry: impl Fn(&State, Process) -> Option<ProcessEntry>,
 ) -> Option<Process> {
-    // The questions come in the order of what they cost.
+    // The questions are ordered by cost.
     let may_have_starter = !below.is_empty() && file::is_socket(stdin());
     if let Some(nearer) = may_have_starter.then(|| starter(below)).flatten() {
         return Some(nearer);
@@ -72,14 +74,16 @@ fn choose(
     }
 }
 
-/// What `CLAUDE_PID` says of this hook's client, where it is that client's word: one that does not set it passes on what it
-/// inherited. Every tool event asks this, so a hook that its client started directly looks at no other process.
+/// Returns `CLAUDE_PID` if this hook's client set it; other clients pass on what they inherited.
+///
+/// Every tool event calls this. A hook that its client started directly therefore inspects no other
+/// process.
 pub fn own_pid(env: &Environment, above: &Chain) -> Option<u32> {
     let named = env.claude_pid?;
     (process::parent() == named || !is_inherited(named, above)).then_some(named)
 }
 
-/// Whether another client is nearer than the process `named`.
+/// Returns whether another client is nearer than the process `named`.
 fn is_inherited(named: u32, above: &Chain) -> bool {
     let is_named = |process: &Process| process.pid == named;
     let mut chain = Vec::new();
@@ -99,8 +103,9 @@ fn is_inherited(named: u32, above: &Chain) -> bool {
     }
 }
 
-/// The process that started the session of processes which the hook is in, if it is one of these and no shell. Clients since
-/// 2.1.160 start each hook in a session of its own, and talk to it by a socket.
+/// Returns the process that started the hook's process session (setsid(2)), if it is in `below` and
+/// not a shell. Since 2.1.160, clients start each hook in its own process session and talk to it by
+/// a socket.
 fn starter(below: &[Process]) -> Option<Process> {
     let leader = process::session_leader();
     let starter = if leader == std::process::id() {
@@ -112,9 +117,11 @@ fn starter(below: &[Process]) -> Option<Process> {
     (!starter.is_shell).then_some(*starter)
 }
 
-/// Whether a client is in another session, which it has not left: what begins then is another client's. It leaves one before
-/// it begins another; only a `/clear` is never a client's first, and so believed unless the other session is in the middle of
-/// a call.
+/// Returns whether a client is in another session that it has not left. What begins then is another
+/// client's.
+///
+/// A client leaves one session before it begins another. Only `/clear` is never a client's first
+/// start, so it is believed unless the other session is in the middle of a call.
 fn is_elsewhere(state: &State, entry: &ProcessEntry, told: Told<'_>) -> bool {
     if entry.session_id == *told.id || entry.owner.launcher {
         return false;

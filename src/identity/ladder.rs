@@ -1,7 +1,8 @@
-//! The ladder: which session is this. The first rung that answers wins, and the answer says which rung it was.
+//! The ladder answers which session this is. The first rung that answers wins, and the answer names
+//! the rung.
 //!
-//! Explicit beats implicit: nothing overrides a rung above it. Where several sessions could be meant, the ladder stops:
-//! no identity beats a wrong one.
+//! Explicit beats implicit: nothing overrides a rung above it. If several sessions are possible,
+//! the ladder stops: no identity is better than a wrong one.
 
 mod climb;
 
@@ -16,19 +17,19 @@ use super::process::Viewpoint;
 use crate::model::{Config, Project, ProjectName, SessionId, Timestamp};
 use crate::store::{Environment, Places, State, project};
 
-/// Where an answer came from.
+/// The source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rung {
-    /// Somebody gave the id.
+    /// The id was given explicitly, as by `--session`.
     Explicit,
     /// `session_id` on a hook's stdin.
     Payload,
     /// `CLAUDE_CODE_SESSION_ID`, else `CCSESSION_ID`.
     Environment,
-    /// The nearest process above that is a client on record.
+    /// The nearest recorded client above the process.
     Process,
-    /// The one live session of the project.
+    /// The only live session of the project.
     Project,
     /// The pointer file.
     Pointer,
@@ -37,7 +38,7 @@ pub enum Rung {
 }
 
 impl Rung {
-    /// The rung as one word.
+    /// Returns the rung as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Explicit => "explicit",
@@ -51,7 +52,7 @@ impl Rung {
     }
 }
 
-/// How far an answer can be trusted.
+/// How reliable an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
@@ -59,15 +60,15 @@ pub enum Trust {
     Exact,
     /// It is one of several.
     Ambiguous,
-    /// It is likely this session: it was when the pointer was written, or it is the one live session of the project while a
-    /// variable names another.
+    /// It is probably this session. Either it was when the pointer was written, or it is the
+    /// project's only live session while a variable names another.
     LastKnown,
     /// Nothing is known.
     None,
 }
 
 impl Trust {
-    /// The trust as one word, as in JSON.
+    /// Returns the trust as one word, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -77,7 +78,7 @@ impl Trust {
         }
     }
 
-    /// The trust in words.
+    /// Returns the trust in human-readable words.
     pub fn for_people(self) -> &'static str {
         match self {
             Self::Exact | Self::Ambiguous => self.as_str(),
@@ -87,108 +88,109 @@ impl Trust {
     }
 }
 
-/// A session that an ambiguous question could mean.
+/// A session that may be the answer to an ambiguous question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
-    /// Its id.
+    /// The session.
     pub session_id: SessionId,
-    /// When its last event was.
+    /// The time of its last event.
     pub last_activity: Option<Timestamp>,
 }
 
-/// The sessions of a project that are live, or may be.
+/// The sessions of a project that are or may be live.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
-    /// The sessions, the most recently active first.
+    /// The sessions, most recently active first.
     pub sessions: Vec<Candidate>,
-    /// Which records could not be read, and what became of their sessions, in words for people.
+    /// Human-readable warnings: which records could not be read, and how their sessions were
+    /// treated.
     pub warnings: Vec<String>,
 }
 
 /// What a rung saw, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// Which rung.
+    /// The rung.
     pub rung: Rung,
     /// What it saw, and why it answered or was passed over.
     pub saw: String,
 }
 
-/// The answer, and how it was found.
+/// An answer, and how it was found.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The session; none where it is unknown or ambiguous.
+    /// The session; `None` if it is unknown or ambiguous.
     pub id: Option<SessionId>,
     /// The rung that answered.
     pub rung: Rung,
-    /// How far to trust it.
+    /// How reliable the answer is.
     pub trust: Trust,
-    /// The project that was asked about, where there is one.
+    /// The project that was asked about, if there is one.
     pub project: Option<Project>,
-    /// The live sessions of the project, the most recently active first, where there are several.
+    /// The live sessions of the project, most recently active first, if there are several.
     pub candidates: Vec<Candidate>,
     /// What each rung saw, from the top.
     pub steps: Vec<Step>,
-    /// Which records could not be read on the way, in words for people.
+    /// Human-readable warnings about records that could not be read.
     pub warnings: Vec<String>,
 }
 
-/// What is asked about.
+/// The subject of a question.
 #[derive(Debug, Clone, Default)]
 pub enum About {
-    /// This process, and the project of the directory it is in.
+    /// This process, and the project of its working directory.
     #[default]
     Here,
-    /// Another process, and the project of the directory it is in.
+    /// Another process, and the project of its working directory.
     Process(u32),
     /// This project.
     Project(Project),
-    /// The pointer of projects with this bare name.
+    /// The pointer for projects with this name.
     Name(ProjectName),
 }
 
-/// What the caller already knows.
+/// A question, with what the caller already knows.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
-    /// The id that somebody gave.
+    /// The id given explicitly, as by `--session`.
     pub explicit: Option<SessionId>,
     /// The id on a hook's stdin.
     pub payload: Option<SessionId>,
-    /// What is asked about.
+    /// The subject.
     pub about: About,
 }
 
-/// Everything the ladder looks at.
+/// Everything that the ladder looks at.
 #[derive(Debug)]
 pub struct Sight<'a> {
-    /// The environment.
+    /// The environment of this process.
     pub env: &'a Environment,
-    /// Where things are.
+    /// The paths of this user's files.
     pub places: &'a Places,
-    /// The settings.
+    /// The resolved settings.
     pub config: &'a Config,
-    /// The state directory, where there is one.
+    /// The state directory, if it exists and can be used.
     pub state: Option<&'a State>,
-    /// Why there is no state directory, where one is there and cannot be used.
+    /// Why an existing state directory cannot be used.
     pub state_fault: Option<&'a crate::store::Error>,
-    /// The time now.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl<'a> Sight<'a> {
-    /// Who judges sessions by what is seen; nobody without a state directory.
+    /// Returns a judge for sessions, or `None` without a state directory.
     pub fn judge(&self) -> Option<Judge<'a>> {
         self.state
             .map(|state| Judge::new(state, self.config, self.now))
     }
 }
 
-/// Climbs down the ladder until a rung answers.
+/// Asks the rungs from the top until one answers.
 pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
     Climb::new(sight, question).answer()
 }
 
-/// The live sessions of a project.
+/// Returns the live sessions of a project.
 pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Live {
     let question = Question {
         about: About::Project(project.clone()),
@@ -197,7 +199,7 @@ pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Live {
     Climb::new(sight, &question).live_sessions(project)
 }
 
-/// The last session of a project, ended or not: the one with the latest event.
+/// Returns the session of a project with the latest event, whether it has ended or not.
 pub fn last_of_project(sight: &Sight<'_>, project: &Project) -> Option<SessionId> {
     let state = sight.state?;
     let ids = state.session_ids().ok()?;
@@ -211,11 +213,11 @@ pub fn last_of_project(sight: &Sight<'_>, project: &Project) -> Option<SessionId
     of_project.max().map(|(_, id)| id)
 }
 
-/// The project that a hook is run for: that of `CLAUDE_PROJECT_DIR`, which its client sets, else of `fallback`, else of the
-/// working directory.
+/// Returns the project that a hook runs for: that of `CLAUDE_PROJECT_DIR`, which its client sets,
+/// else of `fallback`, else of the working directory.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] where only the working directory is left, and it is gone.
+/// [`crate::store::Error::Io`] if only the working directory is left and it was removed.
 pub fn project_of_hook(
     env: &Environment,
     fallback: Option<&Path>,
@@ -226,8 +228,8 @@ pub fn project_of_hook(
     }
 }
 
-/// The project that this process is in: that of `CLAUDE_PROJECT_DIR` where the client that set it is above, else of the
-/// working directory.
+/// Returns this process's project: that of `CLAUDE_PROJECT_DIR` if the client that set it is above,
+/// else of the working directory.
 ///
 /// # Errors
 /// As [`project_of_hook`].

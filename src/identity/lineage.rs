@@ -1,4 +1,5 @@
-//! Lineage: which sessions a session came from and which came from it. Read from all records, for people who ask.
+//! Lineage: the sessions that a session came from, and those that came from it. Each query reads
+//! all records.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,33 +9,34 @@ use super::liveness::{Judge, SessionState};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::Result;
 
-/// The most sessions of a lineage that are found, besides those on the way down to the one asked about.
+/// Most sessions of a lineage that are returned, not counting those on the way to the one asked
+/// about.
 const MAX_OTHERS: usize = 200;
 
-/// How a session is related to the one it hangs on.
+/// How a session is related to its parent in the lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Relation {
-    /// It hangs on none that is known.
+    /// It has no known parent.
     First,
-    /// The same process went on with it (`/clear`, `/branch`).
+    /// The same process continued with it (`/clear`, `/branch`).
     After,
-    /// It was started from within the other's process tree.
+    /// It was started from within the parent's process tree.
     Within,
 }
 
 /// A session of a lineage.
 #[derive(Debug, Clone, Serialize)]
 pub struct Kin {
-    /// Its id.
+    /// The session.
     pub session_id: SessionId,
-    /// How it is related to the one it hangs on.
+    /// How it is related to its parent.
     pub relation: Relation,
-    /// Within how many others it was started; what goes on after one is as deep as that.
+    /// How many sessions it is nested in. A session that continues another has the same depth.
     pub depth: usize,
-    /// What it is; nothing where it has no record.
+    /// Its state, or `None` without a record.
     pub state: Option<SessionState>,
-    /// How it began, as its record has it.
+    /// How it began, according to its record.
     pub source: Option<String>,
     /// When it began.
     pub started_at: Option<Timestamp>,
@@ -43,17 +45,17 @@ pub struct Kin {
 /// The session that was asked about, and its relatives.
 #[derive(Debug, Default)]
 pub struct Lineage {
-    /// From the first one down, each followed by what hangs on it.
+    /// The sessions from the first one down, each followed by its descendants.
     pub kin: Vec<Kin>,
-    /// How many more there are.
+    /// How many more exist beyond the limit.
     pub more: usize,
 }
 
-/// The session and its relatives: all on the way from the first one down to it, and of the others as many as may be. A
-/// record that cannot be read is left out.
+/// Returns the session and its relatives: all on the way from the first one to it, and up to the
+/// limit of the others. Unreadable records are skipped.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] where the records cannot be listed.
+/// [`crate::store::Error::Io`] if the records cannot be listed.
 pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
     let read = |id: SessionId| {
         let record = judge.state.session(&id).record().ok()??;
@@ -84,7 +86,7 @@ pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
     Ok(lineage)
 }
 
-/// The session that a record says it hangs on, and how.
+/// Returns the parent that a record names, and the relation to it.
 fn above(record: &Record) -> (Relation, Option<&SessionId>) {
     match (&record.previous, &record.parent) {
         (Some(previous), _) => (Relation::After, Some(previous)),
@@ -93,8 +95,8 @@ fn above(record: &Record) -> (Relation, Option<&SessionId>) {
     }
 }
 
-/// The first session of the lineage that `id` is in, and all on the way up to it, both ends included. Records that name
-/// each other in a circle have no first one; then it is where the circle closes.
+/// Returns the first session in the lineage of `id`, and all on the way up to it, both ends
+/// included. If the records form a circle, the first session is where the circle closes.
 fn way_up<'a>(
     records: &'a HashMap<SessionId, Record>,
     id: &'a SessionId,
@@ -109,8 +111,8 @@ fn way_up<'a>(
     (first, way)
 }
 
-/// `first` and all sessions below it, each with its depth and followed by what hangs on it: what was started within it,
-/// then what went on after it, each by its start.
+/// Returns `first` and its descendants with their depths, each followed by its own descendants:
+/// those started within it, then those that continued it, each group by start time.
 fn downwards<'a>(
     records: &'a HashMap<SessionId, Record>,
     first: &'a SessionId,
@@ -131,7 +133,7 @@ fn downwards<'a>(
         }
         found.push((id, depth));
         let mut next = below.remove(id).unwrap_or_default();
-        // The last one waiting comes first.
+        // The stack is popped from its end, so the session to show first is sorted last.
         next.sort_by_key(|record| (is_within(record), std::cmp::Reverse(record.started_at)));
         waiting.extend(
             next.into_iter()

@@ -1,5 +1,6 @@
-//! Whose process am I: the processes above, the liveness of a session, its lineage, and the ladder that answers "which session is
-//! this". It must not know what a hook's payload looks like, nor how an answer is printed.
+//! Identifies sessions by process: the processes above, a session's liveness and lineage, and the
+//! ladder that answers "which session is this". It must not know what a hook's payload looks like,
+//! nor how an answer is printed.
 
 mod above;
 pub mod client;

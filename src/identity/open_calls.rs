@@ -1,8 +1,10 @@
-//! Which calls of a session have begun and not ended, at a cost that does not grow with its journal.
+//! Finds the calls of a session that have begun and not ended, at a cost that does not grow with
+//! its journal.
 //!
-//! The end of a journal cannot tell: a call that began long ago may be the one that is waited for. So where a long journal
-//! was read, it is noted which calls were open some way before its end and at its end. The next answer reads on from
-//! there. The note is derived: lost or damaged, it is written once more.
+//! The end of a journal is not enough: the call that everything waits for may have begun long ago.
+//! So after reading a long journal, a note records which calls were open at its end and some way
+//! before. The next query continues from there. The note is derived: if it is lost or damaged, it
+//! is written again.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +12,22 @@ use crate::model::{Call, Event, Line, OpenActivity, Timestamp, Trace, TraceBuild
 use crate::store::journal::Lines;
 use crate::store::{History, SessionDir};
 
-/// The version of the note.
+/// The format version of the note.
 const VERSION: u32 = 1;
-/// How much of a journal's end is read to say what happens now.
+/// Bytes at a journal's end that are read to say what happens now.
 const TAIL: u64 = 256 << 10;
-/// As much is read where lines are so long that the tail holds fewer than these.
+/// Bytes that are read instead if the lines are so long that the tail contains too few.
 const LONG_TAIL: u64 = 1 << 20;
 const FEW_LINES: usize = 200;
-/// When and how a note is taken.
+/// Limits that decide when a note is written and what it contains.
 #[derive(Debug, Clone, Copy)]
 struct Measure {
-    /// How many bytes are read again rather than noted.
+    /// Bytes beyond which a note is written. Less is simply read again.
     long: u64,
-    /// How many bytes before the end the calls are noted that were open there: hooks of one moment write in any order.
+    /// Bytes between the cut and the end. Hooks of one moment write in any order, so the note also
+    /// records the calls that were open at the cut.
     overlap: u64,
-    /// The most open calls that are noted.
+    /// Most open calls that are noted.
     most: usize,
 }
 
@@ -37,15 +40,15 @@ const USUAL: Measure = Measure {
 /// A call that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCall {
-    /// The tool.
+    /// The name of the tool.
     pub tool: Option<String>,
-    /// The label, where the capture level keeps one.
+    /// The label, if the capture level keeps one.
     pub what: Option<String>,
-    /// When it began.
+    /// When the call began.
     pub since: Option<Timestamp>,
-    /// The subagent that makes it; none for the main thread.
+    /// The subagent that made the call; `None` for the main thread.
     pub agent_id: Option<String>,
-    /// Its id.
+    /// The call's id.
     pub tool_use_id: String,
 }
 
@@ -61,7 +64,7 @@ impl From<&Call<'_>> for OpenCall {
     }
 }
 
-/// The calls that have begun and not ended, the oldest first. Of a crowd of them only some are named.
+/// Returns the calls that have begun and not ended, oldest first. A very large number is truncated.
 pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     measured(dir, USUAL)
 }
@@ -71,7 +74,7 @@ fn measured(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
     noted.unwrap_or_else(|| whole(dir, measure))
 }
 
-/// As [`open_calls`], by the journal's end alone: what began long ago may be missing.
+/// Acts as [`open_calls`] from the journal's end alone. Calls that began long ago may be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     let read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
@@ -90,7 +93,7 @@ fn open_in(trace: &Trace) -> Vec<OpenCall> {
     activity.open_calls().map(OpenCall::from).collect()
 }
 
-/// The open calls by the whole journal and the imported events.
+/// Returns the open calls from the whole journal and the imported events.
 fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
     let stamp = dir.imported_stamp();
     let mut trace = TraceBuilder::with_labels();
@@ -109,7 +112,7 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
         }
         .read(dir, lines, trace)
         .unwrap_or_default(),
-        // Parts are missing or damaged: no place in it can be found again.
+        // Parts are missing or damaged, so no position can be found again.
         _ => {
             let history = History::read(dir, TraceBuilder::with_labels(), |_, _| {});
             history.map_or_else(|_| Vec::new(), |history| open_in(&history.trace))
@@ -117,37 +120,38 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
     }
 }
 
-/// What was noted of a session's open calls.
+/// The note on a session's open calls.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     v: u32,
-    /// How many bytes the journal had.
+    /// The journal's length in bytes.
     end: u64,
-    /// The calls that were open there; of a crowd the last ones.
+    /// The calls that were open at the end; of a crowd, the last ones.
     open: Vec<OpenCall>,
-    /// Whether there were more than can be noted.
+    /// Whether more calls were open than can be noted.
     is_crowd: bool,
-    /// A place before the end at which a line starts.
+    /// The position of a line start before the end, in bytes.
     cut: u64,
-    /// When that line was written.
+    /// The time in that line, which shows that it is still the same line.
     mark: Option<Timestamp>,
-    /// The events with which the calls began that were open there.
+    /// The start events of the calls that were open at `cut`.
     begun: Vec<Event>,
-    /// The imported events that were read with the journal.
+    /// Size and modification time of the imported events that were read with the journal.
     imported: Option<(u64, Timestamp)>,
 }
 
 impl Note {
-    /// The note of a session, if what it was taken of is still there.
+    /// Reads a session's note, if its imported events are unchanged.
     fn read(dir: &SessionDir) -> Option<Self> {
         let note: Self = serde_json::from_slice(&dir.open_note()?).ok()?;
         (note.v == VERSION && note.imported == dir.imported_stamp()).then_some(note)
     }
 
-    /// The calls that are open now; nothing where the note does not tell.
+    /// Returns the calls that are open now, or `None` if the note cannot tell.
     fn go_on(self, dir: &SessionDir, measure: Measure) -> Option<Vec<OpenCall>> {
         let (lines, end) = dir.journal().lines_from(self.cut).ok()??;
-        // A crowd is taken to be open still until the journal has doubled: it is too much to follow each of them.
+        // A crowd is too large to follow each call. It counts as open until the journal has
+        // doubled.
         let is_crowd_yet = self.is_crowd && end < self.end.saturating_mul(2);
         if end == self.end || end > self.end && is_crowd_yet {
             return Some(self.open);
@@ -170,20 +174,20 @@ impl Note {
     }
 }
 
-/// Where a journal is read from.
+/// The state at the position from which a journal is read.
 struct Since {
     position: u64,
-    /// How many bytes the journal has.
+    /// The journal's length in bytes.
     end: u64,
-    /// When the first line was written, where that is known.
+    /// The time in the first line, if known.
     mark: Option<Timestamp>,
     imported: Option<(u64, Timestamp)>,
     measure: Measure,
 }
 
 impl Since {
-    /// The calls that are open after `lines`, where those that `trace` tells of came before. Where that was much to read,
-    /// it is noted. Nothing where the first line is another one.
+    /// Returns the calls open after `lines`, given the earlier ones in `trace`, and writes a note
+    /// if that was much to read. Returns `None` if the first line is not the expected one.
     fn read(
         self,
         dir: &SessionDir,
@@ -224,7 +228,8 @@ impl Since {
         let open = open_in(&trace.finish());
         if let Some(note) = note.filter(|_| damage.unreadable == 0) {
             let is_crowd = open.len().max(note.begun.len()) > self.measure.most;
-            // Where what came before the cut and what came after it are not in order, the next answer would be another.
+            // If the events before and after the cut are out of order, the next answer would
+            // differ.
             let is_true = if is_crowd {
                 !open.is_empty()
             } else {
@@ -239,7 +244,7 @@ impl Since {
 }
 
 impl Note {
-    /// Writes the note. One that cannot be written is missed by nobody.
+    /// Writes the note. A failure is ignored, because the note is only a cache.
     fn write(self, dir: &SessionDir, open: &[OpenCall], is_crowd: bool, most: usize) {
         let last = open.len().saturating_sub(most);
         let note = Self {
@@ -265,7 +270,7 @@ mod tests {
     use crate::store::write::Durability;
     use crate::store::{Decompressor, Places, State};
 
-    /// A note is taken of a few events.
+    /// Writes a note after a few events.
     const SMALL: Measure = Measure {
         long: 1500,
         overlap: 700,
@@ -289,7 +294,7 @@ mod tests {
         dir
     }
 
-    /// An event of process 7 at this millisecond.
+    /// Returns an event of process 7 at this millisecond.
     fn event(kind: &str, at: u64) -> Event {
         Event {
             v: 1,
@@ -311,7 +316,7 @@ mod tests {
         }
     }
 
-    /// The open calls by all that is on record.
+    /// Returns the open calls according to the whole journal.
     fn by_all(dir: &SessionDir) -> Vec<OpenCall> {
         let history = History::read(dir, TraceBuilder::with_labels(), |_, _| {});
         open_in(&history.unwrap().trace)
@@ -374,7 +379,7 @@ mod tests {
         }
     }
 
-    /// Appends calls that end at once, from this second on.
+    /// Appends calls that end at once, starting at second `from`.
     fn append_calls(dir: &SessionDir, from: u64, count: u64) {
         for second in from..from + count {
             let id = format!("t{second}");
@@ -396,7 +401,7 @@ mod tests {
         let open = measured(&dir, SMALL);
         assert_eq!(open.len(), 1);
         let noted = dir.open_note().unwrap();
-        // Whoever asks again reads the note alone.
+        // The second query reads the note alone.
         assert_eq!(measured(&dir, SMALL), open);
         assert_eq!(dir.open_note().unwrap(), noted);
         append_calls(&dir, 31, 2);

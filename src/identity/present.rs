@@ -1,5 +1,5 @@
-//! Where a session is now. The record says where it began; a session moves on, into a worktree or another folder, and its
-//! transcript with it.
+//! Finds where a session is now. The record says where it began. A session may move, into a
+//! worktree or another folder, and its transcript moves with it.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use crate::model::line::Kind;
 use crate::model::{Line, Record};
 use crate::store::{SessionDir, project};
 
-/// How much of a journal's end is looked at for the last event of the main thread.
+/// Bytes at a journal's end that are searched for the last event of the main thread.
 const TAIL: u64 = 64 << 10;
 
-/// Replaces the record's directory, transcript and branch by those that the last event named. The branch of a live session is
-/// the one that is checked out there now; of one that is over it is looked up only where the session had moved.
+/// Replaces the record's directory, transcript and branch by those in the last event.
 ///
-/// A journal that cannot be read leaves the record as it is.
+/// The branch of a live session is the one checked out there now. For a session that is over, it is
+/// looked up only if the session had moved. An unreadable journal leaves the record unchanged.
 pub fn now_at(dir: &SessionDir, mut record: Record, is_live: bool) -> Record {
     let (mut cwd, mut transcript) = (None, None);
     if let Ok(lines) = dir.journal().last_lines(TAIL) {
-        // A hook leaves out what is as in the record.
+        // A hook omits what equals the record.
         lines.for_each(|line| {
             if tells(line) {
                 cwd = line.new_cwd.or(line.cwd).map(str::to_owned);
@@ -38,7 +38,7 @@ pub fn now_at(dir: &SessionDir, mut record: Record, is_live: bool) -> Record {
     record
 }
 
-/// Whether Claude Code said with the event where the main thread is. A subagent may be in a worktree of its own.
+/// Returns whether the event says where the main thread is. A subagent may be in its own worktree.
 fn tells(line: &Line<'_>) -> bool {
     let is_client_s = !matches!(line.kind, Kind::ClockIn | Kind::RunStart | Kind::RunEnd);
     is_client_s && line.agent_id.is_none()

@@ -1,9 +1,10 @@
-//! The one place where a session is created, joined and left.
+//! The one place where a session is created, joined and left. Nothing else may write to the live
+//! index.
 //!
-//! The live index (`projects/{key}/{id}`) only says where to look; the owners and the journal are the evidence. A process that
-//! joins writes the evidence first and the index entry second. Whoever takes a session off removes the entry first and looks at
-//! the evidence second. So a session that is resumed at that very moment is on the index afterwards, in whatever order the two
-//! act. Nothing else may write to the live index.
+//! The live index (`projects/{key}/{id}`) only says where to look; the owners and the journal are
+//! the evidence. A process that joins writes the evidence first and the index entry second. A
+//! process that removes a session from the index removes the entry first and checks the evidence
+//! second. So a session resumed at that very moment ends up on the index in either order.
 
 use std::io;
 
@@ -12,39 +13,40 @@ use crate::model::{Event, Owner, Project, Record, SessionId};
 use crate::store::write::{Appended, Durability};
 use crate::store::{Error, Result, SessionDir, State, archive_queue, index};
 
-/// How often a journal is begun that disappears before the event is in it, as while it is rotated without an exchange of names.
+/// Attempts at an event whose journal disappears in between, as it may while it is rotated without
+/// an exchange of names.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// What [`open_or_create`] found.
+/// The outcome of [`open_or_create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// The session was not on record; its record is the one given.
+    /// The session was new; it has the given record.
     Created,
-    /// The session was on record already; its record is its own.
+    /// The session was on record already and keeps its record.
     Known,
 }
 
-/// What became of a session that was taken off the live index.
+/// The outcome of removing a session from the live index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Left {
-    /// It is off the index.
+    /// The session is off the index.
     Retired,
-    /// A process resumed it meanwhile: it is on the index.
+    /// A process resumed it meanwhile, so it is on the index.
     Resumed,
 }
 
-/// Whether a session that leaves is to be archived.
+/// Whether a session that leaves is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Archiving {
     /// It joins the archive queue.
     Queued,
-    /// It does not: automatic archiving is off, or there is nothing to archive.
+    /// It is not queued: automatic archiving is off, or there is nothing to archive.
     Off,
 }
 
 impl Archiving {
-    /// Queued if `archive.auto` is on.
+    /// Returns [`Self::Queued`] if `archive.auto` is on.
     pub fn by(archive_auto: bool) -> Self {
         match archive_auto {
             true => Self::Queued,
@@ -53,11 +55,13 @@ impl Archiving {
     }
 }
 
-/// Enters `event` into the session, which is created with `record` if it is not on record yet. For one that is, `merge` runs
-/// before the event is entered; only the CLI replaces a record there, and holds the lock.
+/// Adds `event` to the session, creating it with `record` if it is not on record yet.
+///
+/// If it is, `merge` runs before the event is added. Only the CLI replaces a record there, and
+/// holds the lock.
 ///
 /// # Errors
-/// [`Error`] of the step that failed. What was done before it stays, and the next event completes it.
+/// The [`Error`] of the failed step. Earlier steps stay, and the next event completes them.
 pub fn open_or_create(
     session: &SessionDir,
     record: &Record,
@@ -89,11 +93,14 @@ pub fn open_or_create(
     }
 }
 
-/// Makes `owner`, if there is one, an owner of the session, and lists the session as one of `project` that may be live. The
-/// event that began this must be in the journal already. Every step is taken, whatever became of the others.
+/// Makes `owner`, if given, an owner of the session, and adds the session to the live index of
+/// `project`.
+///
+/// The event that began this must already be in the journal. A failed step does not stop the
+/// others.
 ///
 /// # Errors
-/// The first step that failed.
+/// The error of the first failed step.
 pub fn join(state: &State, id: &SessionId, project: &Project, owner: Option<&Owner>) -> Result<()> {
     let (added, indexed) = match owner {
         Some(owner) => (
@@ -106,11 +113,11 @@ pub fn join(state: &State, id: &SessionId, project: &Project, owner: Option<&Own
     added.and(indexed).and(listed)
 }
 
-/// Puts a live session back on the indexes where an entry was lost. A process that is on record as being in a session stays in
+/// Restores a live session's lost index entries. A process on record as being in a session stays in
 /// that one.
 ///
 /// # Errors
-/// The step that failed.
+/// The error of the failed step.
 pub fn restore(state: &State, id: &SessionId, project: &Project, owners: &[Owner]) -> Result<()> {
     index::add_to_project(state, &project.key(), id)?;
     for owner in owners {
@@ -121,12 +128,13 @@ pub fn restore(state: &State, id: &SessionId, project: &Project, owners: &[Owner
     Ok(())
 }
 
-/// Takes a session that ended off the live index of the projects with these keys, unless it is resumed meanwhile.
+/// Removes an ended session from the live index of the projects with these keys, unless it is
+/// resumed meanwhile.
 ///
 /// The session is queued for archiving first: no cleanup would find one that is on neither list.
 ///
 /// # Errors
-/// The step that failed. If the session could not be queued, it stays on the index.
+/// The error of the failed step. If the session could not be queued, it stays on the index.
 pub fn leave(
     judge: &Judge<'_>,
     id: &SessionId,

@@ -11,38 +11,38 @@ use super::Process;
 use crate::claude::words::PROCESS_NAME;
 use crate::store::file;
 
-/// The kernel's boot id.
+/// Returns the kernel's boot id.
 pub(super) fn boot() -> Option<String> {
     file::read_kernel("/proc/sys/kernel/random/boot_id")
 }
 
-/// The machine's identity, as systemd or D-Bus has it.
+/// Returns the machine id of systemd or D-Bus.
 pub(super) fn machine_id() -> Option<String> {
     ["/etc/machine-id", "/var/lib/dbus/machine-id"]
         .iter()
         .find_map(|path| file::read_kernel(path).filter(|id| !id.is_empty()))
 }
 
-/// The inode of this process's pid namespace.
+/// Returns the inode of this process's pid namespace.
 pub(super) fn namespace() -> Option<u64> {
     rustix::fs::stat("/proc/self/ns/pid")
         .ok()
         .map(|stat| stat.st_ino)
 }
 
-/// The process `pid`, if it runs and can be seen.
+/// Returns the process `pid` if it runs and can be seen.
 pub(super) fn process(pid: u32) -> Option<Process> {
     parse_stat(pid, &file::read_kernel(&format!("/proc/{pid}/stat"))?)
 }
 
-/// The directory that the process `pid` is in.
+/// Returns the working directory of process `pid`.
 pub(super) fn working_dir(pid: u32) -> Option<PathBuf> {
     let dir = file::link_target(Path::new(&format!("/proc/{pid}/cwd")))?;
-    // One that was removed has a name that says so, and is nowhere.
+    // The kernel marks a removed directory in the name, so no file has that path.
     file::look(&dir).ok().flatten().map(|_| dir)
 }
 
-/// The leader of this process's session.
+/// Returns the leader of this process's session (setsid(2)).
 pub(super) fn session_leader() -> u32 {
     const SESSION: usize = 3;
     let stat = file::read_kernel("/proc/self/stat");
@@ -53,13 +53,13 @@ pub(super) fn session_leader() -> u32 {
     session.unwrap_or(0)
 }
 
-/// The name of the program that the process `pid` runs.
+/// Returns the name of the program that process `pid` runs.
 pub(super) fn program(pid: u32) -> Option<String> {
     let program = file::link_target(Path::new(&format!("/proc/{pid}/exe")))?;
     Some(program.file_name()?.to_string_lossy().into_owned())
 }
 
-/// The value that the variable `name` had when the process `pid` was started.
+/// Returns the value that the variable `name` had when process `pid` started.
 pub(super) fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     const MOST: u64 = 4 << 20;
     let path = format!("/proc/{pid}/environ");
@@ -72,21 +72,21 @@ pub(super) fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     Some(value.map(|value| OsStr::from_bytes(value).to_owned()))
 }
 
-/// When a process with this `start` had started, at the latest, in microseconds since boot. The kernel counts whole
-/// ticks: it started within this one.
+/// Returns the latest time at which a process with this `start` can have started, in microseconds
+/// since boot. The kernel counts whole ticks, so this is the end of the tick.
 pub(super) fn started_by(start: u64) -> u64 {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     start.saturating_add(1).saturating_mul(1_000_000) / ticks
 }
 
-/// Whether this process ignores the signal, as under `nohup`.
+/// Returns whether this process ignores the signal, as under `nohup`.
 pub(super) fn ignores(signal: i32) -> bool {
     let status = file::read_kernel("/proc/self/status");
     status.is_some_and(|status| has_signal(&status, "SigIgn:", signal))
 }
 
-/// Whether the first process takes note of children that end, as one does that reaps orphans: it handles, blocks or
-/// ignores SIGCHLD. `sleep infinity`, as in many containers, does not.
+/// Returns whether the first process handles, blocks or ignores SIGCHLD, as one that reaps orphans
+/// does. `sleep infinity`, as in many containers, does not.
 pub(super) fn reaps_orphans() -> bool {
     let status = file::read_kernel("/proc/1/status");
     status.is_none_or(|status| takes_note_of_children(&status))
@@ -98,7 +98,7 @@ fn takes_note_of_children(status: &str) -> bool {
     masks.iter().any(|mask| has_signal(status, mask, child))
 }
 
-/// Whether a process of this status has the signal in its mask of this name.
+/// Returns whether the signal mask called `name` in this status contains the signal.
 fn has_signal(status: &str, name: &str, signal: i32) -> bool {
     let mask = status
         .lines()
@@ -110,8 +110,8 @@ fn has_signal(status: &str, name: &str, signal: i32) -> bool {
     mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
 }
 
-/// `pid (comm) state ppid … starttime …`: the name may hold anything, so fields count from its last parenthesis. A
-/// process that has ended and only waits for its parent to ask runs no more.
+/// Parses `pid (comm) state ppid … starttime …`. The name may contain anything, so fields are
+/// counted from the last parenthesis. A zombie does not count as running.
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
     const GROUP: usize = 2;
     const START: usize = 19;

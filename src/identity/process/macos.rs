@@ -1,7 +1,7 @@
 //! Processes on macOS, by `proc_pidinfo` and `sysctl`.
 //!
-//! What the system says of another user's process has no start time. Such a process is on the way up, and nobody's
-//! client.
+//! For another user's process, the system reports no start time. Such a process counts on the way
+//! up, but never as a client.
 
 use std::ffi::{OsString, c_char};
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use sysctl::Sysctl;
 use super::Process;
 use crate::claude::words::PROCESS_NAME;
 
-/// A process that has ended and only waits for its parent to ask (`SZOMB`).
+/// The status of a process that has ended and not been reaped (`SZOMB`).
 const ZOMBIE: u32 = 5;
 
-/// The boot session's UUID.
+/// Returns the boot session's UUID.
 pub(super) fn boot() -> Option<String> {
     sysctl::Ctl::new("kern.bootsessionuuid")
         .ok()?
@@ -23,18 +23,18 @@ pub(super) fn boot() -> Option<String> {
         .ok()
 }
 
-/// What the system has is not to be had without its own libraries; the machine's name must do.
+/// Returns `None`: the system's id requires its own libraries, so the machine's name must do.
 pub(super) fn machine_id() -> Option<String> {
     None
 }
 
-/// There are no pid namespaces.
+/// Returns a constant, because macOS has no pid namespaces.
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
 pub(super) fn namespace() -> Option<u64> {
     Some(0)
 }
 
-/// The process `pid`, if it runs and can be seen.
+/// Returns the process `pid` if it runs and can be seen.
 pub(super) fn process(pid: u32) -> Option<Process> {
     if let Ok(Some(info)) = proc_pidinfo::<ProcBSDInfo>(Pid(pid)) {
         return (info.pbi_status != ZOMBIE).then(|| Process {
@@ -62,43 +62,43 @@ pub(super) fn process(pid: u32) -> Option<Process> {
     })
 }
 
-/// It is not asked: only its own user could say.
+/// Returns `None`: only the process's own user could see it.
 pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
     None
 }
 
-/// The leader of this process's session.
+/// Returns the leader of this process's session (setsid(2)).
 pub(super) fn session_leader() -> u32 {
     let leader = rustix::process::getsid(None).ok();
     leader.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
 }
 
-/// It is not asked.
+/// Returns `None`; not implemented.
 pub(super) fn program(_pid: u32) -> Option<String> {
     None
 }
 
-/// It is not asked.
+/// Returns `None`; not implemented.
 pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
     None
 }
 
-/// It cannot be asked.
+/// Returns false, because it cannot be known.
 pub(super) fn ignores(_signal: i32) -> bool {
     false
 }
 
-/// launchd does.
+/// Returns true: launchd reaps orphans.
 pub(super) fn reaps_orphans() -> bool {
     true
 }
 
-/// When a process with this `start` had started: microseconds since 1970.
+/// Returns when a process with this `start` started, in microseconds since 1970.
 pub(super) fn started_by(start: u64) -> u64 {
     start
 }
 
-/// Whether the C string in `field` is `name`.
+/// Returns whether the C string in `field` is `name`.
 fn is(field: &[c_char], name: &str) -> bool {
     let bytes = field
         .iter()

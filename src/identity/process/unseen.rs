@@ -1,4 +1,4 @@
-//! Systems on which processes are not seen: what depends on seeing one falls back to activity.
+//! Systems on which processes cannot be seen. Decisions that need a process fall back to activity.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
