@@ -1,8 +1,10 @@
-//! The archive queue: one file `ended/{id}` for each session that ended and is still to be archived.
+//! The archive queue: one file `ended/{id}` for each session that ended and is still to be
+//! archived.
 //!
-//! The hook that sees the end has no time to archive, so it only creates the file, empty. A cleanup removes the file once the
-//! session is archived with everything that Claude Code wrote. If archiving fails, the file says why, and its modification time
-//! is when to try again: after an hour, then once a day, so that a session that cannot be archived does not start a cleanup at
+//! The hook that sees the end has no time to archive, so it only creates the file, empty. A cleanup
+//! removes the file once the session is archived with everything that Claude Code wrote. If
+//! archiving fails, the file says why, and its modification time is when to try again: after an
+//! hour, then once a day, so that a session that cannot be archived does not start a cleanup at
 //! every SessionStart.
 
 use std::path::PathBuf;
@@ -73,7 +75,8 @@ impl QueueEntry {
     }
 }
 
-/// Queues a session that ended. If it is queued already, it ended once more: the next cleanup tries it at once.
+/// Queues a session that ended. If it is queued already, it ended once more: the next cleanup tries
+/// it at once.
 ///
 /// # Errors
 /// [`super::Error::Io`].
@@ -100,7 +103,8 @@ pub fn dequeue(state: &State, entry: &QueueEntry) -> Result<()> {
     Ok(())
 }
 
-/// Records that an attempt failed at `now`, and why, unless the session was queued again since the entry was read.
+/// Records that an attempt failed at `now`, and why, unless the session was queued again since the
+/// entry was read.
 ///
 /// # Errors
 /// [`super::Error::Io`]; the entry stays as it was.

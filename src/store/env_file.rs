@@ -1,7 +1,9 @@
-//! `CLAUDE_ENV_FILE`: the file through which a hook gives variables to the client's later Bash calls.
+//! `CLAUDE_ENV_FILE`: the file through which a hook sets variables for Claude Code's later Bash
+//! calls.
 //!
-//! The name comes from the environment, which may be inherited from anywhere. So it is written to only where the client puts
-//! such files, and only where nothing else can be lost: the client makes a file for each hook.
+//! The name comes from the environment, which may be inherited from anywhere. So the file is
+//! written only where Claude Code puts such files, and only if nothing else can be lost. Claude
+//! Code makes a file for each hook.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,20 +14,22 @@ use super::error::{Error, Result, Unsafe};
 use super::file;
 use super::write::{self, Durability};
 
-/// The folder in the client's own that has a folder with such files for each session.
+/// The folder in Claude Code's own directory that contains a folder with such files for each
+/// session.
 pub const FOLDER: &str = "session-env";
-/// The most bytes that a file may have which is replaced.
+/// Largest file that is replaced, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Adds `line` to the file at `path`, or makes it. A line that gives the same variable goes; every other line stays, since a
-/// script around the hook may have written it.
+/// Adds `line` to the file at `path`, creating it if necessary. A line that sets the same variable
+/// is removed. Every other line stays, because a script around the hook may have written it.
 ///
 /// # Errors
-/// [`Error::Unsafe`] where the client would not have put it there, or what is there is no small file of ours with one name;
-/// [`Error::Io`]. Then everything is as it was.
+/// [`Error::Unsafe`] if Claude Code would not have put it there, or the existing file is not a
+/// small file of ours with one hard link; [`Error::Io`]. Then nothing changes.
 ///
 /// # Security
-/// No link is followed below the folder that the file is in, and that folder is ours, so nobody can exchange the file in between.
+/// No link is followed below the file's folder. That folder is ours, so nobody can swap the file in
+/// between.
 pub fn provide(path: &Path, line: &str) -> Result<()> {
     if let Some(why) = objection_to(path)? {
         return Err(Error::Unsafe {
@@ -81,8 +85,8 @@ fn objection_to(path: &Path) -> Result<Option<Unsafe>> {
     }))
 }
 
-/// Returns whether the client may have called a file so: `session-env/{id}/{name}`, or `{event}-hook-{number}.sh` in another
-/// version's place.
+/// Returns whether Claude Code may have given a file this name: `session-env/{id}/{name}`, or
+/// `{event}-hook-{number}.sh` where another version puts it.
 fn is_called_so(path: &Path) -> bool {
     let is_plain = path.is_absolute()
         && !path

@@ -1,7 +1,8 @@
-//! Following journals while they grow: each look gives the lines that have come since the last one.
+//! Follows journals while they grow: each look returns the lines added since the last one.
 //!
-//! A look is a few system calls a session, so that looking some times a second costs next to nothing: there is no watch to
-//! set up or to overflow, and it works on every file system. [`super::journal`] follows each journal (`tail`).
+//! A look takes a few system calls a session, so several looks a second cost next to nothing. No
+//! watch has to be set up or can overflow, and it works on every file system. [`super::journal`]
+//! follows each journal (`tail`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,16 +13,18 @@ use super::state::State;
 use super::{clock, index};
 use crate::model::{SessionId, Timestamp};
 
-/// How much of a session's end is read at first: some hundred events.
+/// Bytes at a session's end that are read first: about a hundred events.
 const END: u64 = 64 * 1024;
-/// For how many more looks a session that is no longer live is looked at each time: late events come soon.
+/// Number of looks for which a session that is no longer live is still checked each time. Late
+/// events come soon.
 const LINGER: u64 = 240;
-/// How many sessions that are no longer live are looked at each time, all in turn: one may go on without being started again.
+/// Number of sessions no longer live that are checked at each look, in rotation. One may continue
+/// without being started again.
 const IN_TURN: usize = 500;
-/// Within this time after a change of a directory another one may leave the same time.
+/// Within this time after a change of a directory, another change may leave the same timestamp.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
-/// What is new in the journals of one session or of all.
+/// Follows the journals of one session or of all sessions.
 #[derive(Debug)]
 pub struct Follower {
     state: State,
@@ -34,7 +37,7 @@ pub struct Follower {
 enum Scope {
     One,
     All {
-        /// When the folder of all sessions had last changed; none where it may have changed since.
+        /// When the folder of all sessions last changed; `None` if it may have changed since.
         listed: Option<Timestamp>,
     },
 }
@@ -42,17 +45,17 @@ enum Scope {
 #[derive(Debug)]
 struct Followed {
     tail: Tail,
-    /// Up to this look it is looked at each time.
+    /// The last look at which it is always checked.
     until: u64,
     /// Whether the last look could not read it.
     has_failed: bool,
 }
 
 impl Follower {
-    /// Follows one session, from some hundred events before its end.
+    /// Follows one session, starting about a hundred events before its end.
     ///
     /// # Errors
-    /// [`Error::Io`] where the journal cannot be looked at.
+    /// [`Error::Io`] if the journal cannot be inspected.
     pub fn of_one(state: &State, id: &SessionId) -> Result<Self> {
         let tail = Tail::ending(state.session(id).journal(), END)?;
         Ok(Self {
@@ -73,14 +76,14 @@ impl Follower {
         }
     }
 
-    /// As [`Self::of_all`], but those that exist already from their ends.
+    /// Acts as [`Self::of_all`], but starts existing sessions at their ends.
     ///
     /// # Errors
-    /// [`Error::Io`] where sessions cannot be listed.
+    /// [`Error::Io`] if sessions cannot be listed.
     pub fn of_all_from_now(state: &State) -> Result<Self> {
         let mut follower = Self::of_all(state);
         for id in state.session_ids()? {
-            // If one cannot be looked at, the first look reports it.
+            // If a session cannot be inspected, the first look reports it.
             if let Ok(tail) = Tail::at_end(state.session(&id).journal()) {
                 follower.followed.insert(id, Followed::new(tail));
             }
@@ -88,11 +91,14 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Gives `reader` every line that has come since the last look, without its line break; those of a session in order.
-    /// Returns why sessions could not be read, once for each, and looks at them again the next time.
+    /// Passes to `reader` every line added since the last look, without its line break. The lines
+    /// of one session come in order.
+    ///
+    /// Returns why sessions could not be read, once for each session, and retries them at the next
+    /// look.
     ///
     /// # Errors
-    /// [`Error::Io`] where sessions cannot be listed.
+    /// [`Error::Io`] if sessions cannot be listed.
     pub fn look(&mut self, mut reader: impl FnMut(&SessionId, &[u8])) -> Result<Vec<Error>> {
         self.looks += 1;
         self.find_sessions()?;
@@ -119,7 +125,7 @@ impl Follower {
             .into_iter()
             .map(|(_, id)| id)
             .collect();
-        // One that has begun and ended since the last look is in no index.
+        // A session that began and ended since the last look is in no index.
         let changed = self.state.sessions_changed()?;
         if changed.is_none() || changed != *listed {
             let is_new = |id: &SessionId| !self.followed.contains_key(id);

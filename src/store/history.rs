@@ -1,4 +1,4 @@
-//! All that is on record of a session's events, in order: what hooks recorded, and what was imported.
+//! All recorded events of a session, in order: those from hooks and the imported ones.
 
 use std::path::PathBuf;
 
@@ -7,29 +7,29 @@ use super::journal::Damage;
 use super::session::SessionDir;
 use crate::model::{Line, Trace, TraceBuilder};
 
-/// The events of a session, and what of them could not be read.
+/// The events of a session, and what could not be read.
 #[derive(Debug)]
 pub struct History {
     /// The events, in order.
     pub trace: Trace,
-    /// What is damaged in the journal and among the imported events.
+    /// The damage in the journal and the imported events.
     pub damage: Damage,
-    /// The journal's files that are missing.
+    /// The missing files of the journal.
     pub missing: Vec<PathBuf>,
 }
 
-/// Where a line is from.
+/// The file that a line is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The journal: a hook recorded it.
+    /// The journal: a hook recorded the event.
     Journal,
-    /// The imported events: it was derived from a transcript.
+    /// The imported events: the event was derived from a transcript.
     Imported,
 }
 
 impl History {
-    /// Reads all events of the session in `dir` into `trace`, and gives each line to `reader` as it comes, which is not
-    /// always the order of the events.
+    /// Reads all events of the session in `dir` into `trace`, and passes each line to `reader` as
+    /// it is read. That is not always the order of the events.
     ///
     /// # Errors
     /// [`Error::Unsafe`](super::Error::Unsafe), [`Error::Io`](super::Error::Io).

@@ -1,5 +1,7 @@
-//! The indexes: which session a client process is in, and which sessions of a project may be live. Derived from
-//! records and owners, rebuilt by cleanup, and never believed over them: an entry is only a place to look.
+//! The indexes: which session a client process is in, and which sessions of a project may be live.
+//!
+//! They are derived from records and owners, and rebuilt by cleanup. Records and owners are
+//! authoritative: an index entry is only a place to look.
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -14,26 +16,27 @@ use super::state::State;
 use super::write;
 use crate::model::{Owner, SessionId};
 
-/// The most sessions of one project that are looked at.
+/// Most sessions of one project that are read.
 const MAX_LIVE: usize = 10_000;
-/// The most sessions of one project that are counted: as many as may ever be live at once, and what cleanup has not seen.
+/// Most sessions of one project that are counted: the most that may be live at once, plus those
+/// that no cleanup has seen.
 const MAX_COUNTED: usize = 200_000;
 const MAX_ENTRY: usize = 16 * 1024;
-/// The most sessions that a process is remembered to have been in.
+/// Most sessions that a process is remembered to have been in.
 const MAX_STAYS: usize = 16;
 
 /// An entry of `procs/`: the session that a client process is in now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEntry {
-    /// The session.
+    /// The current session.
     pub session_id: SessionId,
-    /// The process, with all that tells it from another of the same pid.
+    /// The process, with everything that distinguishes it from another with the same pid.
     #[serde(flatten)]
     pub owner: Owner,
-    /// The sessions that it was in before, the oldest first.
+    /// The sessions that it was in before, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Stay>,
-    /// Until when it was in others that are remembered no more.
+    /// When it left the last session that is no longer remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_until: Option<u64>,
 }
@@ -43,12 +46,14 @@ pub struct ProcessEntry {
 pub struct Stay {
     /// The session.
     pub session_id: SessionId,
-    /// Until when: microseconds on the clock that processes' start times are on ([`clock::of_processes`]).
+    /// When the process left it, in microseconds on the clock of process start times
+    /// ([`clock::of_processes`]).
     pub until: u64,
 }
 
 impl ProcessEntry {
-    /// The session that the process was in at `time`, in microseconds on that clock; nothing where that is forgotten.
+    /// Returns the session that the process was in at `time`, in microseconds on that clock.
+    /// Returns `None` if that is no longer remembered.
     pub fn session_at(&self, time: u64) -> Option<&SessionId> {
         if self.forgotten_until.is_some_and(|until| time <= until) {
             return None;
@@ -58,24 +63,24 @@ impl ProcessEntry {
     }
 }
 
-/// The session that the process `owner` is in, as the index has it.
+/// Returns the session that the process `owner` is in, according to the index.
 pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
     process_entry(state, owner).map(|entry| entry.session_id)
 }
 
-/// The entry of the process `owner`.
+/// Returns the entry of the process `owner`.
 pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
     let entry = entry_of_name(state, OsStr::new(&owner.file_name()))?;
     (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
 }
 
-/// The entry in the file of this name, as [`ProcessNames`] has it.
+/// Returns the entry in the file with this name, as in [`ProcessNames`].
 pub fn entry_of_name(state: &State, name: &OsStr) -> Option<ProcessEntry> {
     let content = file::read_own(&state.path("procs").join(name), MAX_ENTRY).ok()??;
     serde_json::from_slice(&content.bytes).ok()
 }
 
-/// Notes that the process `owner` is in the session `id` from now on.
+/// Records that the process `owner` is in the session `id` from now on.
 ///
 /// # Errors
 /// [`super::Error::Io`]; the old entry stays.
@@ -117,13 +122,13 @@ pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> R
     write::replace_until_boot(&path, &bytes)
 }
 
-/// The processes that have an entry, by the names of their files. They are listed when they are first asked for, and only
-/// then: a look at the list is cheaper than a look at each process above.
+/// The file names of all process entries. They are listed once, on first use: searching the list is
+/// cheaper than a look-up for each process above.
 #[derive(Debug, Default)]
 pub struct ProcessNames(OnceCell<Vec<OsString>>);
 
 impl ProcessNames {
-    /// All names.
+    /// Returns all names.
     pub fn list(&self, state: &State) -> &[OsString] {
         self.0.get_or_init(|| {
             let names = file::names(&state.path("procs")).into_iter().flatten();
@@ -131,7 +136,7 @@ impl ProcessNames {
         })
     }
 
-    /// The entry of the process `owner`, if the list has it.
+    /// Returns the entry of the process `owner`, if the list has it.
     pub fn entry(&self, state: &State, owner: &Owner) -> Option<ProcessEntry> {
         let name = owner.file_name();
         let is_there = self.list(state).iter().any(|known| **known == *name);
@@ -139,10 +144,10 @@ impl ProcessNames {
     }
 }
 
-/// Every process entry, for cleanup.
+/// Returns every process entry, for cleanup.
 ///
 /// # Errors
-/// [`super::Error::Io`] where the folder cannot be listed.
+/// [`super::Error::Io`] if the folder cannot be listed.
 pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
     let dir = state.path("procs");
     let read = |name| {
@@ -153,7 +158,7 @@ pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
     Ok(names.filter_map(read).collect())
 }
 
-/// Forgets a process.
+/// Removes the entry of a process. Returns whether it existed.
 ///
 /// # Errors
 /// [`super::Error::Io`].
@@ -161,7 +166,7 @@ pub fn forget_process(state: &State, owner: &Owner) -> Result<bool> {
     write::remove(&state.path("procs").join(owner.file_name()))
 }
 
-/// Notes that the session `id` of the project with this key may be live.
+/// Records that the session `id` of the project with this key may be live.
 ///
 /// # Errors
 /// [`super::Error::Io`].
@@ -171,7 +176,8 @@ pub fn add_to_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
     create_in(&[&projects, &dir], &dir.join(id.as_str()), b"").map(drop)
 }
 
-/// Creates a small file, and these folders where they are missing. Whether the file was created is the answer.
+/// Creates a small file, and these folders if they are missing. Returns whether the file was
+/// created.
 fn create_in(dirs: &[&Path], path: &Path, bytes: &[u8]) -> Result<bool> {
     if let Ok(created) = write::create_small(path, bytes) {
         return Ok(created);
@@ -187,7 +193,7 @@ fn is_temporary(name: &OsStr) -> bool {
         .starts_with(write::TEMPORARY.as_bytes())
 }
 
-/// Notes that the session `id` of the project with this key is no longer live.
+/// Records that the session `id` of the project with this key is no longer live.
 ///
 /// # Errors
 /// [`super::Error::Io`].
@@ -197,10 +203,10 @@ pub fn remove_from_project(state: &State, key: &str, id: &SessionId) -> Result<(
     write::remove_empty_dir(&dir).map(drop)
 }
 
-/// The sessions of the project with this key that may be live.
+/// Returns the sessions of the project with this key that may be live.
 ///
 /// # Errors
-/// [`super::Error::Io`] where the folder cannot be listed.
+/// [`super::Error::Io`] if the folder cannot be listed.
 pub fn sessions_of_project(state: &State, key: &str) -> Result<Vec<SessionId>> {
     listed(state, key, MAX_LIVE)
 }
@@ -213,11 +219,11 @@ fn listed(state: &State, key: &str, most: usize) -> Result<Vec<SessionId>> {
         .collect())
 }
 
-/// Every session that may be live, with its project's key. A project whose folder cannot be listed hides no other: see
-/// [`unlistable`].
+/// Returns every session that may be live, with its project's key. A project folder that cannot be
+/// listed hides no other: see [`unlistable`].
 ///
 /// # Errors
-/// [`super::Error::Io`] where the folder of all projects cannot be listed.
+/// [`super::Error::Io`] if the folder of all projects cannot be listed.
 pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
     let mut found = Vec::new();
     for key in keys(state)? {
@@ -227,7 +233,7 @@ pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
     Ok(found)
 }
 
-/// Why the folders of projects cannot be listed that cannot.
+/// Returns the errors of all project folders that cannot be listed.
 pub fn unlistable(state: &State) -> Vec<super::Error> {
     let keys = keys(state).into_iter().flatten();
     keys.filter_map(|key| listed(state, &key, 1).err())

@@ -1,8 +1,10 @@
-//! The one lock: `lock` in the state directory, held for a few renames at a time. It orders cleanup against stores and
-//! the CLI's rewrites against each other; appends and reads never take it.
+//! The only lock: `lock` in the state directory, held for a few renames at a time. It orders
+//! cleanup against stores, and the CLI's rewrites against each other. Appends and reads never take
+//! it.
 //!
-//! Where the file system knows no locks (NFS without its lock daemon, Lustre mounted so), a file beside it that only one
-//! process can create does for one. It says who holds it, since nobody frees it when that process is killed.
+//! Some file systems have no locks (NFS without its lock daemon, some Lustre mounts). There, a file
+//! beside the lock that only one process can create replaces it. It names its holder, because
+//! nothing releases it when that process is killed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,24 +20,25 @@ use super::write::Renamed;
 use super::{clock, file, write};
 use crate::model::Timestamp;
 
-/// How long a hook waits for the lock before it goes on without: a stopped holder must not stop a session.
+/// How long a hook waits for the lock before it continues without. A stopped holder must not stop a
+/// session.
 pub const HOOK_PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long the CLI waits before it gives up.
 pub const CLI_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a launcher waits: hundreds may start at once, and none may fail for that.
+/// How long a launcher waits. Hundreds may start at once, and none may fail because of that.
 pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
-/// A turn that is taken by a file is over after so long at the latest; the longest archiving takes minutes.
+/// Age beyond which a turn file counts as abandoned; the longest archiving takes minutes.
 const LONGEST_TURN: Duration = Duration::from_secs(60 * 60);
-/// The most bytes of such a file that are read.
+/// Largest turn file that is read, in bytes.
 const MAX_TURN: usize = 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The lock, held until dropped; the system frees it when the process dies.
+/// The lock, held until dropped. The system releases it when the process dies.
 #[derive(Debug)]
 pub struct Lock {
     held: Held,
@@ -47,12 +50,12 @@ enum Held {
     ByFile { _turn: Turn },
 }
 
-/// How processes keep each other from a lock.
+/// The mechanism behind a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
-    /// By the system's locks.
+    /// The system's file locks.
     System,
-    /// By a file, since the file system knows no locks.
+    /// A file, because the file system has no locks.
     File,
 }
 
@@ -61,7 +64,7 @@ impl Lock {
         Self { held }
     }
 
-    /// How it is held.
+    /// Returns how the lock is held.
     pub fn means(&self) -> Means {
         match self.held {
             Held::BySystem { .. } => Means::System,
@@ -70,8 +73,8 @@ impl Lock {
     }
 }
 
-/// Takes the state directory's lock for a hook that writes to the session in `folder`. It does not wait long: the holder may
-/// be its caller, or a stopped process.
+/// Takes the state directory's lock for a hook that writes to the session in `folder`. It waits
+/// only briefly: the holder may be the hook's own caller, or a stopped process.
 ///
 /// # Errors
 /// As [`acquire`].
@@ -80,19 +83,19 @@ pub(super) fn of_session(folder: &Path) -> Result<Lock> {
     acquire(&state.join("lock"), HOOK_PATIENCE)
 }
 
-/// Takes the lock file at `path`, created where missing, waiting at most `patience`.
+/// Takes the lock file at `path`, creating it if necessary, and waits at most `patience`.
 ///
 /// # Errors
-/// [`Error::Locked`] where another process held it all the while; [`Error::Io`] where the system refused.
+/// [`Error::Locked`] if another process held it all that time; [`Error::Io`] if the system refused.
 ///
 /// # Security
-/// Only for a path in a private directory: anybody who can open a lock file can hold it.
+/// Use it only for a path in a private directory: anyone who can open a lock file can hold it.
 pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     let started = Instant::now();
     let file = open(path)?;
     let mut pause = FIRST_PAUSE;
     loop {
-        // Written out, since std's own `File::try_lock` would shadow it.
+        // Written out, because `File::try_lock` of std would shadow it.
         let taken = match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => return Ok(Lock::held(Held::BySystem { _file: file })),
             Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => None,
@@ -123,8 +126,8 @@ fn knows_no_locks(err: &std::io::Error) -> bool {
     Errno::from_io_error(err).is_some_and(|errno| WITHOUT.contains(&errno))
 }
 
-/// A turn that is taken by creating a file: `{lock file}.turn`, which says on which machine, since which boot and in which
-/// process. It goes when the turn is over.
+/// A lock held by creating a file, `{lock file}.turn`, that names the machine, boot and process.
+/// Dropping it removes the file.
 #[derive(Debug)]
 struct Turn {
     path: PathBuf,
@@ -132,7 +135,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Takes the turn, if it is nobody's or its holder is dead.
+    /// Takes the turn if it is free or its holder is dead.
     fn take(lock: &Path) -> Result<Option<Self>> {
         let mut path = lock.as_os_str().to_owned();
         path.push(".turn");
@@ -152,14 +155,15 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Who was stopped for longer than a turn lasts may find another's.
+        // After a stop of more than the longest turn, the file may be another process's.
         if reads(&self.path).is_some_and(|(said, _)| said == self.said) {
             let _ = write::remove(&self.path);
         }
     }
 }
 
-/// This process, as others tell whether it goes on: the machine's name, its boot, the process.
+/// Describes this process so that others can tell whether it still runs: machine name, boot,
+/// process.
 fn holder() -> String {
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy().into_owned();
@@ -172,7 +176,7 @@ fn reads(path: &Path) -> Option<(String, Meta)> {
     Some((String::from_utf8(content.bytes).ok()?, content.meta))
 }
 
-/// Removes the file of a turn whose holder is dead. Returns whether it is gone.
+/// Removes the turn file of a dead holder. Returns whether it is removed.
 fn leave_to_nobody(path: &Path) -> Result<bool> {
     let Some((said, judged)) = reads(path) else {
         return Ok(file::look(path)?.is_none());
@@ -180,7 +184,8 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     if !is_over(&said, judged.modified) {
         return Ok(false);
     }
-    // Another process may have come to the same end, and taken its turn: it is looked at again under another name.
+    // Another process may have done the same and taken its turn. So the file is moved aside and
+    // checked again.
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}", std::process::id()));
     let aside = PathBuf::from(aside);
@@ -194,14 +199,14 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     Ok(is_judged)
 }
 
-/// Returns whether the turn of this holder, which began at `since`, is over though nobody ended it.
+/// Returns whether this holder's turn, which began at `since`, was abandoned.
 fn is_over(said: &str, since: Timestamp) -> bool {
     let own = holder();
     let (mut said, mut own) = (said.lines(), own.lines());
     let is_here = said.next() == own.next();
     let boot = (said.next(), own.next());
     let is_too_long = since.age(clock::now()) > LONGEST_TURN;
-    // Of a process on another machine only the time tells.
+    // For a process on another machine, only its age counts.
     if !is_here || is_too_long {
         return is_too_long;
     }
@@ -266,7 +271,7 @@ mod tests {
         assert!(Turn::take(&lock).unwrap().is_none());
         drop(turn);
         assert!(!dir.path().join("lock.turn").exists());
-        // What a killed process left, before and after it said who it is.
+        // A turn file that a killed process left behind.
         write::create_small(
             &dir.path().join("lock.turn"),
             said("own", "before", 1).as_bytes(),

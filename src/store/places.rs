@@ -1,22 +1,23 @@
-//! Where things are: which directory and which file, from the environment alone. Nothing is opened here.
+//! Paths of directories and files, derived from the environment alone. Nothing is opened here.
 
 use std::path::{Path, PathBuf};
 
 use super::env::Environment;
 
-/// The places of this user's files.
+/// The paths of this user's files.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The state directory; none without an absolute HOME. Never a predictable directory in `/tmp`.
+    /// The state directory; `None` without an absolute HOME. It is never a predictable directory in
+    /// `/tmp`.
     pub state: Option<PathBuf>,
-    /// Where pointers are.
+    /// The directory of the pointers.
     pub pointers: PathBuf,
-    /// The configuration file; none without an absolute HOME.
+    /// The configuration file; `None` without an absolute HOME.
     pub config: Option<PathBuf>,
 }
 
 impl Places {
-    /// The places that `env` says.
+    /// Derives the paths from `env`.
     pub fn new(env: &Environment) -> Self {
         Self {
             state: state_dir(env),
@@ -51,8 +52,9 @@ fn config_file(env: &Environment) -> Option<PathBuf> {
     env.config.clone().or_else(default)
 }
 
-/// The folder of the hooks' executables, for a CLI at `program`: `CCSESSION_LIBEXEC`, else `../libexec/ccsession`
-/// beside the CLI's folder where that exists, else the CLI's own folder (as after `cargo install`).
+/// Returns the folder of the hooks' executables, for a CLI at `program`. It is `CCSESSION_LIBEXEC`,
+/// else `../libexec/ccsession` beside the CLI's folder if that exists, else the CLI's own folder
+/// (as after `cargo install`).
 pub fn libexec_dir(env: &Environment, program: &Path, exists: impl Fn(&Path) -> bool) -> PathBuf {
     if let Some(dir) = &env.libexec {
         return dir.clone();

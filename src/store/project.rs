@@ -1,5 +1,5 @@
-//! Which project a directory belongs to, and what is checked out there. Read from files; no git is run, so no hostile
-//! repository's configuration is.
+//! Finds the project that a directory belongs to, and what is checked out there. It reads files and
+//! runs no git, so a hostile repository's configuration has no effect.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -14,19 +14,21 @@ use crate::model::record::Head;
 const MAX_HEAD: usize = 4096;
 const MAX_PACKED_REFS: usize = 4 << 20;
 
-/// The project that the directory `start` belongs to: its nearest ancestor, or itself, that holds `.git` (a file or a
-/// folder), else `start`.
-/// A `start` that is gone is taken as it is written, so that a session whose directory was removed keeps its project.
+/// Returns the project of the directory `start`: its nearest ancestor, or itself, that contains
+/// `.git` (a file or a folder), else `start`.
+///
+/// If `start` was removed, the path is used as written, so that its session keeps the project.
 ///
 /// # Security
-/// A `.git` counts only if it and the directory that holds it are owned by us, by root or by the owner of `start`: whoever owns
-/// a directory can give a file or folder of ours in it the name `.git`. A sticky directory that everybody may write to is
-/// never a root. So a `.git` that a stranger planted above renames no project.
+/// A `.git` counts only if it and its directory are owned by us, by root or by the owner of
+/// `start`. The directory's owner can rename a file or folder of ours in it to `.git`. A sticky
+/// directory that everybody may write to is never a root. So a `.git` that a stranger put above
+/// renames no project.
 pub fn discover(start: &Path) -> Project {
     let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
     let found = file::look(&start).ok().flatten();
     let owner = found.as_ref().map_or_else(file::me, |found| found.owner);
-    // Mostly it is the root itself, and not looked at again.
+    // Usually `dir` is the root itself, which need not be inspected again.
     let look = |dir: &Path| match found {
         Some(found) if dir == start => Some(found),
         _ => file::look(dir).ok().flatten(),
@@ -38,19 +40,19 @@ pub fn discover(start: &Path) -> Project {
     Project::at(root.to_owned())
 }
 
-/// As [`discover`], for a path that somebody gave.
+/// Acts as [`discover`], for a path given by the user.
 ///
 /// # Errors
-/// [`Error::Io`] where it is not there.
+/// [`Error::Io`] if it does not exist.
 pub fn existing(start: &Path) -> Result<Project> {
     file::canonical(start).map(|start| discover(&start))
 }
 
-/// As [`existing`], for questions about what was: a path that is not there any more is the root of its project, as that of
-/// a removed worktree is.
+/// Acts as [`existing`], for questions about the past. A path that no longer exists, such as a
+/// removed worktree's, is the root of its project.
 ///
 /// # Errors
-/// [`Error::Io`] where the system does not say whether it is there.
+/// [`Error::Io`] if the system does not say whether it exists.
 pub fn existing_or_gone(start: &Path) -> Result<Project> {
     match file::canonical(start) {
         Ok(there) => Ok(discover(&there)),
@@ -71,7 +73,7 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
     }
 }
 
-/// `path`, which is absolute, without `.` and `..`, and without links as far as it is there.
+/// Removes `.` and `..` from `path`, which is absolute, and resolves links as far as it exists.
 fn without_links(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|dir| {
         let rest = path.strip_prefix(dir).ok()?;
@@ -89,7 +91,7 @@ fn without_links(path: &Path) -> PathBuf {
 }
 
 fn is_root(dir: &Path, owner_of_start: u32, look: impl Fn(&Path) -> Option<Look>) -> bool {
-    // The readers that share the pointer never look for a `.git` in `/`.
+    // Other programs that read the pointer never look for `.git` in `/`.
     if dir.parent().is_none() {
         return false;
     }
@@ -111,14 +113,14 @@ fn leads_somewhere(dir: &Path) -> bool {
     file::canonical(&dir.join(".git")).is_ok()
 }
 
-/// Returns whether nobody else decides what is called `.git` in the directory.
+/// Returns whether nobody else controls what is called `.git` in the directory.
 fn holds_still(dir: &Look, is_trusted: impl Fn(u32) -> bool) -> bool {
     const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
     let is_shared = dir.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
     is_trusted(dir.owner) && !is_shared
 }
 
-/// What is checked out in the repository at `root`; nothing where it is no repository.
+/// Returns what is checked out in the repository at `root`, or `None` if it is not a repository.
 pub fn head(root: &Path) -> Option<Head> {
     let (git, head) = git_dir_and_head(root)?;
     let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
@@ -140,7 +142,7 @@ pub fn head(root: &Path) -> Option<Head> {
         .chain(elsewhere)
         .find_map(|dir| revision(&line(&dir.join(reference))?));
     let found = loose.or_else(|| packed(&common, reference));
-    // A repository that keeps its references elsewhere says `refs/heads/.invalid` here.
+    // A repository that keeps its references elsewhere has `refs/heads/.invalid` here.
     let branch = reference
         .strip_prefix("refs/heads/")
         .filter(|branch| *branch != ".invalid")?;
@@ -150,7 +152,8 @@ pub fn head(root: &Path) -> Option<Head> {
     })
 }
 
-/// The root of the main working tree of the repository at `root`: of a worktree that one's, else `root` itself.
+/// Returns the main working tree of the repository at `root`, which may be a worktree; else `root`
+/// itself.
 pub fn main_root(root: &Path) -> PathBuf {
     let main = || {
         let (git, _) = git_dir_and_head(root)?;
@@ -161,7 +164,8 @@ pub fn main_root(root: &Path) -> PathBuf {
     main().unwrap_or_else(|| root.to_owned())
 }
 
-/// The repository's own directory (`.git`, or where a worktree's `.git` file says) and the first line of its `HEAD`.
+/// Returns the repository's own directory (`.git`, or the target of a worktree's `.git` file) and
+/// the first line of its `HEAD`.
 fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
     let git = root.join(".git");
     if let Some(head) = line(&git.join("HEAD")) {
@@ -193,10 +197,10 @@ fn packed(common: &Path, reference: &str) -> Option<String> {
     found.and_then(|(id, _)| revision(id))
 }
 
-/// The directory that the process is in.
+/// Returns the working directory of this process.
 ///
 /// # Errors
-/// [`Error::Io`] where it is gone.
+/// [`Error::Io`] if it was removed.
 pub fn current_dir() -> Result<PathBuf> {
     #[expect(
         clippy::disallowed_methods,

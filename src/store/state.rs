@@ -1,4 +1,4 @@
-//! The state directory: 0700, ours, checked once by whoever opens it.
+//! The state directory: mode 0700, ours, and checked once when it is opened.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,35 +12,36 @@ use super::session::{Aside, SessionDir};
 use super::{file, write};
 use crate::model::{Record, SessionId, Timestamp};
 
-/// What became of a change to a session's record.
+/// The outcome of changing a session's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Updated {
-    /// The record was replaced: the new one.
+    /// The record was replaced by this one.
     Replaced(Record),
-    /// There was nothing to change: the record as it is.
+    /// Nothing had to change; this is the record.
     Unchanged(Record),
     /// The session has no record.
     Missing,
 }
 
-/// What the stamp of the day's work says as long as that is not done.
+/// Content of the stamp of the daily work until that is done.
 const BEGUN: &[u8] = b"begun\n";
 
-/// The state directory, there and safe.
+/// The state directory, existing and safe.
 #[derive(Debug, Clone)]
 pub struct State {
     root: PathBuf,
-    /// What opens the compressed parts of journals.
+    /// Opens the compressed parts of journals.
     decompressor: Decompressor,
 }
 
 impl State {
-    /// Opens the state directory. Returns nothing if there is none yet, so that nothing was recorded. Compressed parts of
-    /// journals are read through `decompressor`.
+    /// Opens the state directory. Returns `None` if it does not exist, so that nothing was
+    /// recorded. `decompressor` reads compressed parts of journals.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] if there is no place for one, [`Error::Unsafe`] if it is not ours alone, or would have to be
-    /// made in a place that is not; [`Error::Io`] if it could not be made. Nobody knows then what was recorded.
+    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Unsafe`] if it is not ours alone,
+    /// or would have to be created in an unsafe directory. [`Error::Io`] if it could not be
+    /// created. In these cases it is unknown what was recorded.
     pub fn open(places: &Places, decompressor: Decompressor) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         if !file::check_private_dir(root)? {
@@ -53,7 +54,7 @@ impl State {
         }))
     }
 
-    /// Opens the state directory, and creates it if it is missing.
+    /// Opens the state directory, creating it if it is missing.
     ///
     /// # Errors
     /// As [`Self::open`], and [`Error::Io`] if it cannot be created.
@@ -66,13 +67,14 @@ impl State {
         })
     }
 
-    /// The directory itself.
+    /// Returns the path of the state directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Lists itself and the directories in it, in any of which a process that was killed may have left a temporary file. Not
-    /// `sessions` and `archive`, which are looked through with what they hold.
+    /// Lists the state directory and its folders, in each of which a killed process may have left a
+    /// temporary file. `sessions` and `archive` are omitted, because they are searched with their
+    /// contents.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -87,16 +89,17 @@ impl State {
         Ok(folders)
     }
 
-    /// The folder of one session, which may not be there.
+    /// Returns the folder of one session, which may not exist.
     pub fn session(&self, id: &SessionId) -> SessionDir {
         SessionDir::new(self.sessions().join(id.as_str()), self.decompressor)
     }
 
-    /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only the CLI does.
+    /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only
+    /// the CLI calls this.
     ///
     /// # Errors
-    /// [`Error::Locked`] after `patience`; else as [`SessionDir::record`], or [`Error::Io`]: the old record
-    /// stays.
+    /// [`Error::Locked`] after `patience`; otherwise as [`SessionDir::record`], or [`Error::Io`].
+    /// The old record stays.
     pub fn update_record(
         &self,
         id: &SessionId,
@@ -107,10 +110,10 @@ impl State {
         self.update_record_locked(&lock, id, change)
     }
 
-    /// As [`Self::update_record`], for a caller that holds the lock.
+    /// Acts as [`Self::update_record`], for a caller that holds the lock.
     ///
     /// # Errors
-    /// As [`SessionDir::record`], or [`Error::Io`]: the old record stays.
+    /// As [`SessionDir::record`], or [`Error::Io`]. The old record stays.
     pub fn update_record_locked(
         &self,
         _held: &Lock,
@@ -130,19 +133,19 @@ impl State {
         }
     }
 
-    /// The ids of all sessions ever recorded and not pruned, in no order.
+    /// Returns the ids of all sessions recorded and not pruned, unordered.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder cannot be listed.
+    /// [`Error::Io`] if the folder cannot be listed.
     pub fn session_ids(&self) -> Result<impl Iterator<Item = SessionId> + use<>> {
         let names = file::names(&self.sessions())?;
         Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
     }
 
-    /// The sessions that a cleanup has set aside to remove them, and that are still there.
+    /// Returns the sessions that a cleanup has set aside for removal and that still exist.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder cannot be listed.
+    /// [`Error::Io`] if the folder cannot be listed.
     pub fn set_aside(&self) -> Result<Vec<Aside>> {
         let sessions = self.sessions();
         let names = file::names(&sessions)?;
@@ -151,7 +154,8 @@ impl State {
             .collect())
     }
 
-    /// When the folder of all sessions last changed: when one came or went. Nothing where it is not there.
+    /// Returns when a session was last added or removed: when the folder of all sessions changed.
+    /// Returns `None` if it does not exist.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -167,7 +171,8 @@ impl State {
         lock::acquire(&self.path("lock"), patience)
     }
 
-    /// As [`Self::lock`], for whoever changes nothing: where there is no lock file yet, nothing is locked.
+    /// Acts as [`Self::lock`] for a caller that changes nothing. Without a lock file, nothing is
+    /// locked and it returns `None`.
     ///
     /// # Errors
     /// As [`Self::lock`].
@@ -177,7 +182,7 @@ impl State {
         is_there.then(|| lock::acquire(&path, patience)).transpose()
     }
 
-    /// When the last sweep was, by the stamp's modification time.
+    /// Returns the time of the last sweep: the stamp's modification time.
     pub fn last_sweep(&self) -> Option<Timestamp> {
         file::look(&self.path("sweep"))
             .ok()
@@ -185,17 +190,18 @@ impl State {
             .map(|found| found.meta.modified)
     }
 
-    /// Whether the last sweep was longer than `interval` ago. A stamp from the future says that the clock was set back:
-    /// then one is due, too.
+    /// Returns whether the last sweep was longer than `interval` ago. A stamp in the future means
+    /// that the clock was set back; then a sweep is due, too.
     pub fn sweep_is_due(&self, interval: Duration, now: Timestamp) -> bool {
         self.last_sweep()
             .is_none_or(|last| last.age(now) > interval || last > now)
     }
 
-    /// Stamps that a sweep is made now. Of several processes that find the same `last` sweep due, it is right for one.
+    /// Stamps the start of a sweep. If several processes find the same `last` sweep due, it returns
+    /// true for one of them.
     ///
     /// # Errors
-    /// [`Error::Io`] where the stamp cannot be written.
+    /// [`Error::Io`] if the stamp cannot be written.
     pub fn claim_sweep(&self, last: Option<Timestamp>) -> Result<bool> {
         let _lock = self.lock(lock::HOOK_PATIENCE)?;
         if self.last_sweep() != last {
@@ -205,11 +211,11 @@ impl State {
         Ok(true)
     }
 
-    /// Stamps that the day's long work, which looks at every session ever recorded, begins now. Whether it was due is the
-    /// answer.
+    /// Stamps the start of the daily work, which visits every recorded session. Returns whether it
+    /// was due.
     ///
     /// # Errors
-    /// [`Error::Io`] where the stamp cannot be written.
+    /// [`Error::Io`] if the stamp cannot be written.
     pub fn claim_daily(&self, now: Timestamp) -> Result<bool> {
         let is_due = self.daily_is_due(now)?;
         if is_due {
@@ -218,18 +224,19 @@ impl State {
         Ok(is_due)
     }
 
-    /// Stamps that the day's long work is done.
+    /// Stamps the end of the daily work.
     ///
     /// # Errors
-    /// [`Error::Io`] where the stamp cannot be written.
+    /// [`Error::Io`] if the stamp cannot be written.
     pub fn end_daily(&self) -> Result<()> {
         write::replace(&self.path("daily"), b"", write::Durability::Cached)
     }
 
-    /// Whether the day's long work is due: a day after it was done or, where it was begun and never done, after an hour.
+    /// Returns whether the daily work is due: a day after it was done or, if it was begun and not
+    /// finished, after an hour.
     ///
     /// # Errors
-    /// [`Error::Io`] where the stamp cannot be looked at.
+    /// [`Error::Io`] if the stamp cannot be inspected.
     pub fn daily_is_due(&self, now: Timestamp) -> Result<bool> {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -245,7 +252,7 @@ impl State {
         }))
     }
 
-    /// The path of a file or folder in the state directory.
+    /// Returns the path of a file or folder in the state directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
