@@ -1,11 +1,12 @@
 //! The archive queue: one file `ended/{id}` for each session that ended and is still to be
 //! archived.
 //!
-//! The hook that sees the end has no time to archive, so it only creates the file, empty. A cleanup
-//! removes the file once the session is archived with everything that Claude Code wrote. If
-//! archiving fails, the file says why, and its modification time is when to try again: after an
-//! hour, then once a day, so that a session that cannot be archived does not start a cleanup at
-//! every SessionStart.
+//! The hook that sees the end has no time to archive, so it only creates an empty file. A cleanup
+//! removes the file once the session is archived with everything that Claude Code wrote.
+//!
+//! If archiving fails, the file contains the reason, and its modification time is when to try
+//! again: after an hour, then once a day. So a session that cannot be archived does not start a
+//! cleanup at every SessionStart.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,17 +1,18 @@
-//! The one clock: now, the boot clock, and the step between UTC and local civil time.
+//! The only clock: the current time, the boot clock, and conversion between UTC and local civil
+//! time.
 
 use chrono::{DateTime, Local, MappedLocalTime, NaiveDateTime, TimeZone, Utc};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::Timestamp;
 
-/// The time now.
+/// Returns the current time.
 pub fn now() -> Timestamp {
     let time = clock_gettime(ClockId::Realtime);
     Timestamp::from_unix(time.tv_sec, time.tv_nsec)
 }
 
-/// Microseconds on a clock that starts at boot, goes on during sleep and is never adjusted.
+/// Returns microseconds since boot, on a clock that runs during sleep and is never adjusted.
 pub fn since_boot() -> u64 {
     #[cfg(target_os = "linux")]
     const BOOT_CLOCK: ClockId = ClockId::Boottime;
@@ -25,7 +26,7 @@ pub fn since_boot() -> u64 {
     u64::try_from(micros).unwrap_or(0)
 }
 
-/// Microseconds on the clock that the system notes processes' starts by.
+/// Returns microseconds on the clock of the system's process start times.
 pub fn of_processes() -> u64 {
     if cfg!(target_os = "macos") {
         u64::try_from(now().micros()).unwrap_or(0)
@@ -34,13 +35,13 @@ pub fn of_processes() -> u64 {
     }
 }
 
-/// `time` as local civil time, under the process's `TZ`.
+/// Converts `time` to local civil time in the process's `TZ`.
 pub fn to_civil(time: Timestamp) -> NaiveDateTime {
     time.to_utc().with_timezone(&Local).naive_local()
 }
 
-/// The point in time that `civil` meant in the local zone. Where an hour was repeated, the reading nearest to `hint`;
-/// where it was skipped, the one an hour on.
+/// Converts `civil` from local civil time. In a repeated hour, it returns the reading nearest to
+/// `hint`. In a skipped hour, it returns the one an hour later.
 pub fn from_civil(civil: NaiveDateTime, hint: Timestamp) -> Timestamp {
     let utc = |time: DateTime<Local>| Timestamp::from(time.with_timezone(&Utc));
     match Local.from_local_datetime(&civil) {
@@ -61,7 +62,7 @@ pub fn from_civil(civil: NaiveDateTime, hint: Timestamp) -> Timestamp {
     }
 }
 
-/// `time` for people: local, to the second.
+/// Formats `time` for humans: local, to the second.
 pub fn local_text(time: Timestamp) -> String {
     to_civil(time).format("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,5 +1,5 @@
-//! The configuration as it is resolved: each key from the environment, else the file, else an older manager's
-//! variable, else its default; and where each value came from.
+//! Resolves the configuration: each key from the environment, else the file, else an older
+//! manager's variable, else its default. It also records where each value came from.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use crate::model::config::{BadValue, Capture, Config, Key};
 
 const MAX_BYTES: usize = 1 << 20;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything.
+    /// The default, because nothing sets the key.
     Default,
     /// The configuration file.
     File(PathBuf),
     /// An environment variable.
     Variable(String),
-    /// Somebody said something that could not be read: the value is the one that gives nothing away.
+    /// A source could not be read, so the value is the one that reveals least.
     Caution,
-    /// The client's own settings, which say for how long transcripts are kept.
+    /// Claude Code's own settings, which say how long transcripts are kept.
     Client(PathBuf),
 }
 
@@ -38,26 +38,26 @@ impl fmt::Display for Source {
     }
 }
 
-/// Something in the configuration that was not taken.
+/// A part of the configuration that was rejected.
 #[derive(Debug)]
 pub enum Complaint {
-    /// A value that its key cannot have.
+    /// An invalid value for a key.
     Value {
-        /// Which key.
+        /// The name of the key.
         key: &'static str,
-        /// Who said so.
+        /// Where the value came from.
         source: Source,
-        /// What is wrong with it.
+        /// Why the value is invalid.
         why: BadValue,
     },
     /// A key that this version does not know.
     UnknownKey {
         /// The key.
         key: String,
-        /// The file it is in.
+        /// The configuration file that contains it.
         path: PathBuf,
     },
-    /// The file could not be used at all.
+    /// The whole file was rejected.
     File(Error),
 }
 
@@ -80,19 +80,20 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// The configuration, with the source of each value and what was not taken.
+/// The resolved configuration, with the source of each value and what was rejected.
 #[derive(Debug)]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// Where each value came from, in the order of [`Key::ALL`].
+    /// The source of each value, in the order of [`Key::ALL`].
     pub sources: Vec<(Key, Source)>,
-    /// What was not taken. A hook goes on with the default, but captures the least; the CLI says so and stops.
+    /// What was rejected. A hook continues with defaults but captures the least; the CLI reports it
+    /// and stops.
     pub complaints: Vec<Complaint>,
 }
 
 impl Complaint {
-    /// Whether it may be that less was to be captured than is by default.
+    /// Returns whether the rejected part may have asked for less capture than the default.
     pub fn is_about_capture(&self) -> bool {
         match self {
             Self::File(_) => true,
@@ -103,7 +104,7 @@ impl Complaint {
 }
 
 impl Loaded {
-    /// Captures the least, unless a variable says how much: what was meant to say it could not be read.
+    /// Captures the least, unless a variable sets the level: the intended level could not be read.
     pub fn capture_least(&mut self) {
         for (_, source) in self
             .sources
@@ -115,7 +116,8 @@ impl Loaded {
         }
     }
 
-    /// Archives nothing by itself, unless somebody said whether to: the client's settings at `path` do not want it.
+    /// Disables automatic archiving unless the user set it, because Claude Code's settings at
+    /// `path` ask for short retention.
     pub fn archive_nothing_unasked(&mut self, path: &Path) {
         for (_, source) in self
             .sources
@@ -127,14 +129,15 @@ impl Loaded {
         }
     }
 
-    /// Where the value of `key` came from.
+    /// Returns where the value of `key` came from.
     pub fn source(&self, key: Key) -> &Source {
         let of_key = self.sources.iter().find(|(of, _)| *of == key);
         of_key.map_or(&Source::Default, |(_, source)| source)
     }
 }
 
-/// Resolves the configuration. Where it cannot be told what was to be captured, it is as little as possible.
+/// Resolves the configuration. If the intended capture level is unknown, it captures as little as
+/// possible.
 pub fn load(places: &Places) -> Loaded {
     let mut complaints = Vec::new();
     let path = places.config.as_deref();
@@ -181,7 +184,7 @@ fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
     None
 }
 
-/// Sets `key` from the first source that says anything.
+/// Sets `key` from the first source that has a value.
 fn resolve(
     config: &mut Config,
     key: Key,
@@ -223,7 +226,7 @@ fn as_text(value: &toml::Value) -> String {
 
 fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(content) = file::read_trusted(path, MAX_BYTES)? else {
-        // A link that leads nowhere says that there is a configuration.
+        // A dangling link shows that a configuration is intended.
         return match file::look(path)? {
             Some(_) => Err(Error::io("open", path)(rustix::io::Errno::NOENT)),
             None => Ok(None),
@@ -239,8 +242,8 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
         .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
 }
 
-/// The table with the members of tables in it beside its own, by dotted names: `archive.auto`. A table where a value should
-/// be stays one.
+/// Flattens nested tables to dotted names, such as `archive.auto`. A table in place of a value is
+/// kept.
 fn flat(table: toml::Table) -> toml::Table {
     let is_part = |name: &str| Key::ALL.iter().any(|key| key.name() == name);
     let mut flat = toml::Table::new();

@@ -1,4 +1,5 @@
-//! The one reader of the environment. An empty variable is an unset one; a value that is not UTF-8 is kept as it is.
+//! The only reader of the environment. An empty variable counts as unset. A value that is not UTF-8
+//! is kept unchanged.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -8,29 +9,30 @@ use crate::model::config::Key;
 /// What this program takes from its environment.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// `HOME`, where it is an absolute path.
+    /// `HOME`, if it is an absolute path.
     pub home: Option<PathBuf>,
-    /// `XDG_STATE_HOME`, where it is an absolute path.
+    /// `XDG_STATE_HOME`, if it is an absolute path.
     pub xdg_state_home: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`, where it is an absolute path.
+    /// `XDG_CONFIG_HOME`, if it is an absolute path.
     pub xdg_config_home: Option<PathBuf>,
-    /// `CCSESSION_STATE_DIR`: where state is, instead of the default place.
+    /// `CCSESSION_STATE_DIR`: the state directory, instead of the default one.
     pub state_dir: Option<PathBuf>,
-    /// `CCSESSION_POINTER_DIR`: where pointers are, instead of `/tmp`.
+    /// `CCSESSION_POINTER_DIR`: the directory of the pointers, instead of `/tmp`.
     pub pointer_dir: Option<PathBuf>,
-    /// `CCSESSION_CONFIG`: the configuration file, instead of the default place.
+    /// `CCSESSION_CONFIG`: the configuration file, instead of the default one.
     pub config: Option<PathBuf>,
-    /// `CCSESSION_LIBEXEC`: where the hooks' executables are.
+    /// `CCSESSION_LIBEXEC`: the directory of the hooks' executables.
     pub libexec: Option<PathBuf>,
-    /// `HOOK_DEBUG=true`: hooks say on stderr what went wrong.
+    /// `HOOK_DEBUG=true`: hooks report errors on stderr.
     pub hook_debug: bool,
     /// `CCSESSION_ID`: the session id that an orchestrator gave.
     pub ccsession_id: Option<OsString>,
-    /// `CLAUDE_CODE_SESSION_ID`: the session id, from Claude Code (2.1.132 and newer in its Bash tool, 2.1.160 in hooks).
+    /// `CLAUDE_CODE_SESSION_ID`: the session id, from Claude Code (2.1.132 and newer in its Bash
+    /// tool, 2.1.160 in hooks).
     pub claude_session_id: Option<OsString>,
     /// `CLAUDE_PID`: the client's process id (2.1.214 and newer).
     pub claude_pid: Option<u32>,
-    /// `CLAUDECODE`: some client started this, or what it inherited its environment from.
+    /// `CLAUDECODE`: a client started this process, or one from which it inherited its environment.
     pub is_from_client: bool,
     /// `CLAUDE_PROJECT_DIR`: where the client was started.
     pub claude_project_dir: Option<PathBuf>,
@@ -38,9 +40,9 @@ pub struct Environment {
     pub claude_env_file: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
     pub claude_config_dir: Option<PathBuf>,
-    /// `PATH`: where programs are looked for.
+    /// `PATH`: where programs are searched for.
     pub path: Option<OsString>,
-    /// Variables of ours that are set to something else than an absolute path, and so cannot be used.
+    /// Our variables that are set to something other than an absolute path, and so cannot be used.
     pub relative: Vec<&'static str>,
 }
 
@@ -78,15 +80,16 @@ impl Environment {
     }
 }
 
-/// What the environment says of the terminal that a person reads.
+/// What the environment says about the user's terminal.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Screen {
-    /// `COLUMNS`: how wide it is.
+    /// `COLUMNS`: the width in characters.
     pub columns: Option<usize>,
-    /// `NO_COLOR`: colours are not wanted.
+    /// `NO_COLOR`: disables colours.
     pub no_color: bool,
-    /// Whether drawn characters say nothing here: to a screen reader (`CLAUDE_AX_SCREEN_READER`), under a locale that has not got
-    /// them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on a terminal that has not (`TERM` is `dumb` or `linux`).
+    /// Whether to avoid drawn characters: for a screen reader (`CLAUDE_AX_SCREEN_READER`), in a
+    /// locale without them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on a terminal without them (`TERM` is
+    /// `dumb` or `linux`).
     pub is_plain: bool,
 }
 
@@ -107,7 +110,7 @@ fn is_plain(variable: impl Fn(&str) -> Option<OsString>) -> bool {
         let value = value.to_string_lossy().to_lowercase();
         !matches!(value.trim(), "0" | "false" | "no" | "off")
     });
-    // The first one that is set decides. Where none is, as in many containers, nothing is said against UTF-8.
+    // The first variable that is set decides. If none is, as in many containers, UTF-8 is assumed.
     let mut locales = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let locale = locales.find_map(&variable);
     let has_other_letters = locale.is_some_and(|locale| {
@@ -119,31 +122,32 @@ fn is_plain(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     is_read_out || has_other_letters || is_simple
 }
 
-/// `PAGER`: what a person reads long texts with.
+/// Returns `PAGER`: the program that shows long texts.
 pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
-/// `PATH`: where programs are looked for.
+/// Returns `PATH`: where programs are searched for.
 pub fn program_path() -> Option<OsString> {
     variable("PATH")
 }
 
-/// What the environment says of one setting.
+/// A setting from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// The variable that says it.
+    /// The name of the variable.
     pub variable: String,
-    /// Its value; what is not UTF-8 is replaced, and then refused like any bad value.
+    /// Its value. Bytes that are not UTF-8 are replaced, so that the value is rejected like any
+    /// invalid one.
     pub value: String,
 }
 
-/// The variable of ours that sets `key`, if it is there.
+/// Returns our variable for `key`, if it is set.
 pub fn setting(key: Key) -> Option<Setting> {
     named(key.variable())
 }
 
-/// The older session manager's variable for `key`, if it is there.
+/// Returns the older session manager's variable for `key`, if it is set.
 pub fn inherited_setting(key: Key) -> Option<Setting> {
     named(key.inherited_variable()?.to_owned())
 }
@@ -162,7 +166,7 @@ fn variable(name: &str) -> Option<OsString> {
     value.filter(|value| !value.is_empty())
 }
 
-/// A comment may follow the value, as a file of variables may have it.
+/// Returns whether the value is true. A comment may follow it, as in a file of variables.
 fn is_true(value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let value = value.split('#').next().unwrap_or_default().trim();

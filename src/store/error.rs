@@ -1,68 +1,68 @@
-//! What can go wrong with a file, in words for people: `could not X `path`: why`.
+//! Errors of file operations, in human-readable words: `could not X `path`: why`.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file operation that failed.
+/// A failed file operation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system said no.
+    /// The operating system refused.
     Io {
-        /// What was tried, as an infinitive.
+        /// The attempted action, as an infinitive.
         action: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file or directory is there, but must not be trusted.
+    /// The file or directory exists but must not be trusted.
     Unsafe {
-        /// Which one.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why it must not be trusted.
         why: Unsafe,
     },
-    /// The file's content is not what it should be.
+    /// The file's content is invalid.
     Content {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// What is wrong with the content.
         why: String,
     },
-    /// There is no place for state: no absolute HOME, no XDG_STATE_HOME, no CCSESSION_STATE_DIR.
+    /// No state directory is defined: no absolute HOME, no XDG_STATE_HOME, no CCSESSION_STATE_DIR.
     NoStateDir,
-    /// Somebody else held the lock for too long.
+    /// Another process held the lock for too long.
     Locked {
         /// The lock file.
         path: PathBuf,
     },
 }
 
-/// Why a file or directory that is there must not be trusted.
+/// Why an existing file or directory must not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsafe {
-    /// A symbolic link where none may be.
+    /// It is a symbolic link where none is allowed.
     Symlink,
-    /// A FIFO, a socket, a device or a directory where a regular file should be.
+    /// It is a FIFO, a socket, a device or a directory instead of a regular file.
     NotRegular,
-    /// Something else where a directory should be.
+    /// It is not a directory.
     NotDirectory,
-    /// It belongs to another user.
+    /// It belongs to the user with this id.
     ForeignOwner(u32),
-    /// It has more than one name.
+    /// It has more than one hard link.
     HardLinked,
-    /// Others may write to it.
+    /// Others may write to it; the permission bits.
     WritableByOthers(u32),
-    /// Others may look into a directory that must be private.
+    /// Others may enter a directory that must be private; the permission bits.
     OpenToOthers(u32),
     /// Everybody may write to the directory and replace each other's files.
     NotSticky,
-    /// It is larger than it can rightly be.
+    /// It is larger than allowed; the size in bytes.
     TooLarge(u64),
-    /// Another process holds a lease on it; opening it would block.
+    /// Another process has a file lease on it, so opening it would block.
     Leased,
     /// Claude Code would not have put it there.
     Misplaced,
@@ -98,7 +98,7 @@ impl fmt::Display for Unsafe {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An [`Error::Io`] of `action` on `path`, made for `map_err`.
+    /// Returns a function for `map_err` that makes an [`Error::Io`] of `action` on `path`.
     pub(crate) fn io<E: Into<io::Error>>(
         action: &'static str,
         path: &Path,
@@ -112,7 +112,8 @@ impl Error {
 }
 
 impl Error {
-    /// The file or directory that it is about; nothing but a place for state has none.
+    /// Returns the file or directory that the error is about; `None` only for
+    /// [`Error::NoStateDir`].
     #[cfg(feature = "cli")]
     pub fn path(&self) -> &Path {
         match self {
@@ -150,7 +151,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// A path for people: what could move a cursor is escaped.
+/// Formats a path for a terminal: characters that could move the cursor are escaped.
 pub(crate) fn shown(path: &Path) -> String {
     crate::model::text::escaped(&path.to_string_lossy())
 }

@@ -1,5 +1,6 @@
-//! Leases, `leases/{id}`: who holds a session's id for a command, so that nobody else does; and how often that was
-//! refused or went wrong, in `lease-counts.json`. Both change only under the lock.
+//! Leases, `leases/{id}`: which launcher holds a session's id for a command, so that no other does.
+//! `lease-counts.json` counts how often that was refused or failed. Both change only under the
+//! lock.
 
 use std::path::PathBuf;
 
@@ -11,44 +12,44 @@ use super::state::State;
 use super::write::{self, Durability};
 use crate::model::{Owner, SessionId, Timestamp};
 
-/// The version of both files that this program writes.
+/// The format version of both files.
 const VERSION: u64 = 1;
 const MAX_LEASE: usize = 16 * 1024;
 
-/// Who holds a session's id.
+/// The record that a launcher holds a session's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The format's version.
+    /// The format version.
     pub v: u64,
-    /// The session.
+    /// The session whose id is held.
     pub session_id: SessionId,
     /// The launcher.
     pub holder: Owner,
-    /// The command that it started. It holds the id, too, should the launcher be killed.
+    /// The command that it started, which keeps the id if the launcher is killed.
     pub child: Option<Owner>,
     /// The command's name.
     pub command: String,
-    /// Since when it is held.
+    /// When the lease began.
     pub since: Timestamp,
     /// Whether the project's pointer was moved to the session.
     #[serde(default)]
     pub moved_pointer: bool,
-    /// What the pointer said before, if it said something.
+    /// The pointer's previous content, if there was any.
     #[serde(default)]
     pub before: Option<Pointed>,
 }
 
-/// What a pointer said.
+/// The content of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointed {
-    /// The session.
+    /// The session that it named.
     pub session_id: SessionId,
-    /// When that was written.
+    /// When it was written.
     pub written: Timestamp,
 }
 
 impl Lease {
-    /// The lease of a launcher that is about to start `command`.
+    /// Creates the lease of a launcher that is about to start `command`.
     pub fn new(session_id: SessionId, holder: Owner, command: String, since: Timestamp) -> Self {
         Self {
             v: VERSION,
@@ -63,29 +64,29 @@ impl Lease {
     }
 }
 
-/// How often holding went wrong, since the state directory was made.
+/// How often leases failed since the state directory was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
     v: u64,
-    /// Refused, because another held the id.
+    /// Refused, because another launcher held the id.
     pub refused: u64,
-    /// Taken over from a holder that had died.
+    /// Inherited from a holder that had died.
     pub taken_over: u64,
-    /// Found without their holder, taken over or cleaned up.
+    /// Found without their holder, and inherited or cleaned up.
     pub crashed: u64,
 }
 
-/// Reads the lease of a session; nothing where nobody holds it.
+/// Reads the lease of a session; returns `None` if nobody holds its id.
 ///
 /// # Errors
-/// [`Error::Content`] where it cannot be understood, [`Error::Unsafe`], [`Error::Io`].
+/// [`Error::Content`] if it is invalid; [`Error::Unsafe`]; [`Error::Io`].
 pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
     let path = path(state, id);
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
         return Ok(None);
     };
-    // Whoever held the id did not outlive the power failure.
+    // The holder did not survive the power failure.
     if file::is_lost(&content.bytes) {
         return Ok(None);
     }
@@ -102,7 +103,7 @@ pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
     }
 }
 
-/// Writes a lease, over the one that is there.
+/// Writes a lease, replacing an existing one.
 ///
 /// # Errors
 /// [`Error::Io`]; the old lease stays.
@@ -112,7 +113,7 @@ pub fn write(state: &State, lease: &Lease) -> Result<()> {
     write::replace(&path(state, &lease.session_id), &bytes, Durability::Cached)
 }
 
-/// Removes a lease. Whether it was there is the answer.
+/// Removes a lease. Returns whether it existed.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -120,10 +121,10 @@ pub fn remove(state: &State, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
 
-/// The sessions that are held.
+/// Returns the sessions whose ids are held.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder cannot be listed.
+/// [`Error::Io`] if the folder cannot be listed.
 pub fn held(state: &State) -> Result<Vec<SessionId>> {
     let names = file::names(&state.path("leases"))?;
     Ok(names
@@ -131,7 +132,7 @@ pub fn held(state: &State) -> Result<Vec<SessionId>> {
         .collect())
 }
 
-/// The counts; all zero where there are none.
+/// Returns the counts; all zero if none are stored.
 pub fn counts(state: &State) -> Counts {
     let content = file::read_own(&state.path("lease-counts.json"), MAX_LEASE);
     let content = content.ok().flatten();

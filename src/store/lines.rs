@@ -1,5 +1,5 @@
-//! The lines of a file of any size that only we should have written, in bounded memory, from its start or from where
-//! an earlier reading ended.
+//! Reads lines of a file of any size that only we should have written, in bounded memory. It starts
+//! at the beginning or where an earlier reading ended.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,21 +16,21 @@ use super::file::{self, Meta};
 use crate::model::Timestamp;
 use crate::model::project::to_hex;
 
-/// The longest line that is held in memory; a longer one is passed over.
+/// Longest line in bytes that is kept in memory; longer ones are skipped.
 pub const MAX_LINE: usize = 64 << 20;
-/// How much of a file is read at once.
+/// Bytes of a file that are read at a time.
 const BUFFER: usize = 256 * 1024;
-/// How many bytes before a position tell whether it is still the same file before it.
+/// Bytes before a position that show whether the file before it is unchanged.
 const MARKED: u64 = 256;
-/// How far before a place the beginning of its line is looked for.
+/// How far before a position the start of its line is searched for, in bytes.
 const NEAR: u64 = 64 * 1024;
 
-/// What a reader comes upon.
+/// What a reader finds next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
     /// A line, without its line break.
     Line(&'a [u8]),
-    /// The last line, without a line break yet: a write may be in flight.
+    /// The last line, still without a line break: a write may be in flight.
     Unfinished(&'a [u8]),
     /// A line longer than [`MAX_LINE`].
     TooLong,
@@ -39,13 +39,13 @@ pub enum Found<'a> {
 /// How far a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Where the next line begins.
+    /// The offset of the next line, in bytes.
     pub offset: u64,
-    /// A digest of the bytes before it: a file that was rewritten in place has others.
+    /// A digest of the bytes before it. It differs if the file was rewritten in place.
     pub mark: String,
 }
 
-/// The lines of an open file, one by one.
+/// Reads the lines of an open file one by one.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -55,13 +55,13 @@ pub struct Lines {
     offset: u64,
 }
 
-/// Where the line begins that `bytes` end in.
+/// Returns the start of the line that ends `bytes`.
 fn after_last_break(bytes: &[u8]) -> usize {
     memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }
 
 impl Lines {
-    /// Opens the file at `path`; nothing where there is none.
+    /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
     /// As [`file::open_own`].
@@ -79,18 +79,18 @@ impl Lines {
         }
     }
 
-    /// The file, as it was when it was opened.
+    /// Returns the file's metadata from when it was opened.
     pub fn meta(&self) -> Meta {
         self.meta
     }
 
-    /// What failed on this file.
+    /// Wraps an I/O error on this file.
     pub fn failure(&self, action: &'static str, source: std::io::Error) -> Error {
         Error::io(action, &self.path)(source)
     }
 
-    /// When the file was created, as far as the system knows: not after its last change, since a copy that was restored
-    /// is newer than what is in it.
+    /// Returns when the file was created, if the system knows, but never later than its last
+    /// change. A restored copy is newer than its content.
     pub fn born(&self) -> Timestamp {
         let created = self
             .reader
@@ -103,13 +103,13 @@ impl Lines {
         })
     }
 
-    /// Where the next line begins.
+    /// Returns the offset of the next line, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Goes on where an earlier reading ended, if what is before that place is still the same. Whether it is, is the
-    /// answer; if not, the reader stays at the start.
+    /// Continues where an earlier reading ended, if the file before that position is unchanged.
+    /// Returns whether it is. If not, the reader stays at the start.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -124,8 +124,9 @@ impl Lines {
         Ok(true)
     }
 
-    /// Goes to where the line begins that the byte at `offset` is in, or to `offset` itself where that is far before it. A
-    /// file that is shorter is another one, and read from its start.
+    /// Moves to the start of the line that contains the byte at `offset`, or to `offset` itself if
+    /// that start is far before it. A file shorter than `offset` is a different one and is read
+    /// from its start.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -147,7 +148,7 @@ impl Lines {
         Ok(())
     }
 
-    /// How far the file was read: to the end of its last whole line.
+    /// Returns how far the file was read: to the end of its last whole line.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -158,10 +159,11 @@ impl Lines {
         })
     }
 
-    /// What tells a file that goes on behind `offset` from one that was rewritten: a digest of the bytes before it.
+    /// Returns a digest of the bytes before `offset`. It shows whether a file was continued or
+    /// rewritten.
     ///
     /// # Errors
-    /// [`Error::Io`], also where the file is shorter.
+    /// [`Error::Io`], also if the file is shorter.
     pub fn mark_at(&self, offset: u64) -> Result<String> {
         self.mark(offset)
     }
@@ -176,8 +178,10 @@ impl Lines {
         Ok(mark)
     }
 
-    /// The next whole lines, about `size` bytes of them, and how many between them were too long; no bytes at the end. The
-    /// last one has a line break unless a write is in flight.
+    /// Reads whole lines of about `size` bytes in total. Also returns how many too-long lines were
+    /// skipped between them.
+    ///
+    /// At the end it returns no bytes. The last line has a line break unless a write is in flight.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -208,7 +212,7 @@ impl Lines {
         Ok((lines, too_long))
     }
 
-    /// The next line; nothing at the end.
+    /// Returns the next line, or `None` at the end.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -216,8 +220,9 @@ impl Lines {
         self.next(Beyond::Skipped)
     }
 
-    /// As [`Self::next_line`], for whoever wants the beginning only: what is longer than [`MAX_LINE`] is not read to its end,
-    /// and nothing comes after it. A file without a line break may have any size.
+    /// Acts as [`Self::next_line`] for callers that want only the beginning. A line longer than
+    /// [`MAX_LINE`] is not read to its end, and nothing comes after it. A file without a line break
+    /// may have any size.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -252,12 +257,12 @@ impl Lines {
     }
 }
 
-/// What becomes of the rest of a line that is too long.
+/// What happens to the rest of a line that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beyond {
-    /// It is read, for the next line.
+    /// It is read past, for the next line.
     Skipped,
-    /// It is not.
+    /// It is left unread.
     Left,
 }
 

@@ -1,7 +1,8 @@
-//! The bounded logs in the state directory: operations, hook errors, and events that could not be attributed.
+//! The bounded logs in the state directory: operations, hook errors, events without a session, and
+//! pruned sessions.
 //!
-//! JSON Lines with the journal's framing. A log that outgrows its limit is moved to `{name}.1.jsonl`, replacing the one
-//! before: at most twice the limit is kept.
+//! They are JSON Lines with the journal's framing. A log that outgrows its limit is moved to
+//! `{name}.1.jsonl`, replacing the old one there. So at most twice the limit is kept.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -18,15 +19,15 @@ use super::write::{self, Appended, Appending, Durability};
 use super::{clock, file, lock};
 use crate::model::{SessionId, Timestamp};
 
-/// The size at which a log is moved aside.
+/// The size in bytes at which a log is moved aside.
 pub const LIMIT: u64 = 1 << 20;
 
-/// Which log.
+/// The logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// What changed that others see: sessions created and ended, files removed.
+    /// Visible changes: sessions created and ended, files removed.
     Operations,
-    /// What went wrong in hooks, whose stderr nobody sees.
+    /// Errors in hooks, whose stderr nobody sees.
     HookErrors,
     /// Events without a valid session id.
     Unattributed,
@@ -35,7 +36,7 @@ pub enum Log {
 }
 
 impl Log {
-    /// The file's name without its ending.
+    /// Returns the file name without its extension.
     fn stem(self) -> &'static str {
         match self {
             Self::Operations => "log",
@@ -61,7 +62,7 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// A line that says `what`, now, by this process.
+    /// Creates a line that says `what`, stamped with the current time and this process.
     pub fn new(what: &'a str) -> Self {
         Self {
             v: 1,
@@ -73,14 +74,14 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// About this session.
+    /// Adds the session that the line is about.
     #[must_use]
     pub fn session(mut self, id: &'a SessionId) -> Self {
         self.session_id = Some(id);
         self
     }
 
-    /// With this detail.
+    /// Adds a detail.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
@@ -88,7 +89,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Appends a line to a log, created where missing.
+/// Appends a line to a log, creating the file if it is missing.
 ///
 /// # Errors
 /// As [`write::append`].
@@ -111,7 +112,8 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
         done @ Appended::Done { .. } => done,
     };
     if matches!(appended, Appended::Done { size_before } if size_before > LIMIT) {
-        // Without the lock two processes could move the new log over the old one; whoever comes next moves it then.
+        // Without the lock, two processes could move the new log over the old one. The next append
+        // retries.
         if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
             && file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
         {
@@ -121,9 +123,11 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Lets a log that has another name, as after a backup by hard links, go on in a copy: the backup stays as it is.
+/// Continues a log with several hard links, as after a backup, in a copy. The backup stays
+/// unchanged.
 fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
-    // Who holds the lock may be about to do the same. Where that takes too long, it is copied twice.
+    // The lock holder may be about to do the same. If waiting takes too long, the log is copied
+    // twice.
     let _lock = state.lock(lock::HOOK_PATIENCE);
     let Some(mut log) = file::open_own(path)? else {
         return Ok(());
@@ -134,7 +138,7 @@ fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
         read.map_err(Error::io("read", path))
     };
     write::replace(path, &read()?, Durability::Cached)?;
-    // What others have appended to it meanwhile.
+    // What other processes have appended meanwhile.
     let rest = read()?;
     if !rest.is_empty() {
         write::append(path, &rest)?;
@@ -142,7 +146,7 @@ fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The lines of a log, the oldest first, as JSON; what is torn is left out.
+/// Reads the lines of a log as JSON, oldest first, skipping torn ones.
 pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
     let mut lines = Vec::new();
     for_each(state, log, |line| {
@@ -151,7 +155,7 @@ pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
     lines
 }
 
-/// How many lines a log has; what is torn is left out.
+/// Counts the lines of a log, skipping torn ones.
 pub fn count(state: &State, log: Log) -> u64 {
     let mut count = 0;
     for_each(state, log, |line| {

@@ -1,10 +1,11 @@
-//! Where things live: pointers, records, journals, indexes, logs. The only room that opens files; one file in it knows
-//! the clock ([`clock`]), one the environment ([`mod@env`]), one the lock ([`lock`]).
+//! Files on disk: pointers, records, journals, indexes, logs. Only this module opens files. In it,
+//! one file knows the clock ([`clock`]), one the environment ([`mod@env`]) and one the lock
+//! ([`lock`]).
 //!
 //! Pick the one you need:
 //! - [`mod@pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
-//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal ([`journal`], [`follow`]),
-//!   and who holds its id ([`lease`]);
+//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal
+//!   ([`journal`], [`follow`]), and who holds its id ([`lease`]);
 //! - [`project`]: the root of the project that a directory belongs to;
 //! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
 

@@ -1,4 +1,4 @@
-//! What was pruned: a line for each session, so that a question for one has an honest answer.
+//! The tombstones: one line for each pruned session, so that a query for it gets an honest answer.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::log::{self, Line, Log};
 use super::state::State;
 use crate::model::{SessionId, Timestamp};
 
-/// Notes that `what` of a session was pruned.
+/// Records that `what` of a session was pruned.
 ///
 /// # Errors
 /// As [`log::append`].
@@ -15,7 +15,8 @@ pub fn add(state: &State, id: &SessionId, what: &str) -> Result<()> {
     log::append(state, Log::Tombstones, &Line::new(what).session(id))
 }
 
-/// The pruned sessions whose ids begin with `given`, the last first, and when that was.
+/// Returns the pruned sessions whose ids start with `given`, latest first, and when each was
+/// pruned.
 pub fn of(state: &State, given: &str) -> Vec<(SessionId, Timestamp)> {
     let entry = |line: &serde_json::Map<String, Value>| {
         let text = |name: &str| line.get(name).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! All files below a directory of ours, for whoever sums them up.
+//! Walks all files below a directory of ours, for callers that sum them up.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -6,14 +6,15 @@ use std::path::Path;
 use super::error::Result;
 use super::file::{self, Meta};
 
-/// How deep directories are looked into. Ours are three deep; a deeper one is somebody's mistake.
+/// Deepest level of directories that is read. Ours are three deep; a deeper one is a mistake.
 const MAX_DEPTH: usize = 16;
 
-/// Shows `visit` the name of each regular file below `dir`, and what is known of it. Links are neither followed nor shown;
-/// what goes meanwhile is passed over. No directory has no files.
+/// Passes the name and metadata of each regular file below `dir` to `visit`. Links are neither
+/// followed nor passed. Files that disappear meanwhile are skipped. A missing directory has no
+/// files.
 ///
 /// # Errors
-/// [`super::Error::Io`] where a directory cannot be listed.
+/// [`super::Error::Io`] if a directory cannot be listed.
 pub fn files_below(dir: &Path, visit: &mut impl FnMut(&OsStr, &Meta)) -> Result<()> {
     let is_dir = file::look(dir)?.is_some_and(|found| found.is_dir());
     if is_dir {

@@ -1,8 +1,8 @@
-//! Full parts of a journal that are compressed: how one is made, and how any part is opened. What reads them does not
-//! know which it has.
+//! Compresses the full parts of a journal, and opens any part. Readers need not know whether a part
+//! is compressed.
 //!
-//! Hooks rotate journals, and neither compress nor decompress one: they open the state directory with
-//! [`Decompressor::NONE`], so that they link nothing that could.
+//! Hooks rotate journals but neither compress nor decompress them. They open the state directory
+//! with [`Decompressor::NONE`], so that they link no compression library.
 
 use std::fmt;
 use std::fs::File;
@@ -19,57 +19,61 @@ pub use with_zstd::DecompressedFile;
 #[cfg(feature = "cli")]
 pub(super) use with_zstd::{compress, size};
 
-/// The ending that the name of a compressed part has besides that of the plain one.
+/// The suffix that compression adds to a part's name.
 pub(super) const ENDING: &str = ".zst";
-/// Why a file is unreadable of which not even the beginning is as it should be.
+/// Why a file is unreadable whose header is invalid.
 const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
 
-/// Reads compressed parts of journals, where it can. Whoever opens the state directory says with what: to a program that has
-/// none, which is what hooks are, a compressed part is unreadable, like a damaged one.
+/// Reads compressed parts of journals, if it can. The caller that opens the state directory
+/// supplies it. To hooks, which have none, a compressed part is unreadable, like a damaged one.
 #[derive(Debug, Clone, Copy)]
 pub struct Decompressor {
     open: Option<Open>,
 }
 
-/// Opens a compressed file: returns its content, and the length in bytes that the file states for it, if it states one.
+/// Opens a compressed file. Returns its content, and the uncompressed length in bytes if the file
+/// states it.
 type Open = fn(File) -> io::Result<(Content, Option<u64>)>;
-/// The content of a compressed file, decompressed as it is read.
+/// The content of a compressed file, decompressed while it is read.
 type Content = Box<dyn Read + Send>;
 
 impl Decompressor {
-    /// Reads none. A program that uses no other one links no library for it.
+    /// Reads no compressed parts. A program that uses only this one links no compression library.
     pub const NONE: Self = Self { open: None };
 
-    /// Reads those that this program writes. Without the feature `cli` it writes none, and this is [`Self::NONE`].
+    /// Reads the parts that this program writes. Without the feature `cli` it writes none, and this
+    /// is [`Self::NONE`].
     #[cfg(feature = "cli")]
     pub const BUILT_IN: Self = Self {
         open: Some(with_zstd::decompress),
     };
 
-    /// Reads those that this program writes. Without the feature `cli` it writes none, and this is [`Self::NONE`].
+    /// Reads the parts that this program writes. Without the feature `cli` it writes none, and this
+    /// is [`Self::NONE`].
     #[cfg(not(feature = "cli"))]
     pub const BUILT_IN: Self = Self::NONE;
 }
 
-/// Returns whether the file at `path` has the name of a compressed one.
+/// Returns whether the file name at `path` is that of a compressed part.
 pub(super) fn is_compressed(path: &Path) -> bool {
     path.as_os_str()
         .as_encoded_bytes()
         .ends_with(ENDING.as_bytes())
 }
 
-/// A file of a journal, compressed or not, from where it is read on.
+/// A file of a journal, compressed or not, open for reading.
 pub(super) enum Source {
-    /// As it was written.
+    /// An uncompressed file.
     Plain(File),
-    /// Compressed: its content, and the length that the file states for it.
+    /// The content of a compressed file, and the uncompressed length that it states.
     Compressed(Content, u64),
-    /// Compressed, and damaged from its beginning, or there is no decompressor.
+    /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
 }
 
 impl Source {
-    /// Opens the file at `path`, through `decompressor` if it is compressed. Returns nothing where there is no file.
+    /// Opens the file at `path`, through `decompressor` if it is compressed. Returns `None` if it
+    /// does not exist.
     ///
     /// # Errors
     /// As [`file::open_own`].
@@ -94,7 +98,7 @@ impl Source {
         !matches!(self, Self::Plain(_))
     }
 
-    /// Returns how many bytes can be read of it, or nothing where the file does not state it.
+    /// Returns how many bytes can be read, or `None` if the file does not state it.
     ///
     /// # Errors
     /// The error of the system call.
@@ -106,10 +110,10 @@ impl Source {
         }
     }
 
-    /// Skips the first `bytes` bytes of one that was not read yet.
+    /// Skips the first `bytes` bytes. Nothing may have been read before.
     ///
     /// # Errors
-    /// Where it cannot be read up to there.
+    /// If the file cannot be read up to there.
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
@@ -140,16 +144,16 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What became of a part that was to be compressed.
+/// The outcome of compressing a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[cfg(feature = "cli")]
 pub enum Compression {
-    /// It is compressed, and the original is removed.
+    /// The part is compressed and the original removed.
     Done,
-    /// Something was written to it meanwhile: both are there, and the original is authoritative.
+    /// The original was written to meanwhile. Both exist, and the original is authoritative.
     Changed,
-    /// There is none, or another process removed it.
+    /// The part does not exist, or another process removed it.
     Absent,
 }
 
@@ -166,14 +170,14 @@ mod with_zstd {
     use crate::store::file::Meta;
     use crate::store::write;
 
-    /// How hard to compress: the library's usual level.
+    /// The compression level: the library's default.
     const LEVEL: i32 = 3;
-    /// How many bytes at most the header of a compressed file has, which states the length.
+    /// Largest header of a compressed file in bytes. The header states the length.
     const HEAD: usize = 18;
-    /// How much is compared at once.
+    /// Bytes that are compared at a time.
     const PIECE: usize = 256 * 1024;
 
-    /// As [`Open`].
+    /// Opens a compressed file, as [`Open`] describes.
     pub(super) fn decompress(file: File) -> io::Result<(Content, Option<u64>)> {
         let (mut head, mut length) = ([0; HEAD], 0);
         while length < HEAD {
@@ -189,10 +193,11 @@ mod with_zstd {
         Ok((Box::new(content), size.ok().flatten()))
     }
 
-    /// Returns the length of the compressed part at `path` once it is decompressed, or nothing where there is none.
+    /// Returns the decompressed length of the part at `path` in bytes, or `None` if it does not
+    /// exist.
     ///
     /// # Errors
-    /// As [`Source::open`], and [`Error::Content`] where the file does not state it.
+    /// As [`Source::open`], and [`Error::Content`] if the file does not state it.
     pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
         let Some(source) = Source::open(path, Decompressor::BUILT_IN)? else {
             return Ok(None);
@@ -204,16 +209,16 @@ mod with_zstd {
         })
     }
 
-    /// Compresses `plain` into `compressed`, keeping its modification time, and removes the original. Nobody may write to
-    /// `plain` any more.
+    /// Compresses `plain` into `compressed`, keeping its modification time, and removes the
+    /// original. Nobody may write to `plain` any more.
     ///
-    /// One of the two is there and whole at every moment, whenever the process is killed. Where both are, they have the same
-    /// content, and `plain` is authoritative. It is removed once the other one has been synced, decompressed and compared
-    /// byte by byte.
+    /// At least one of the two exists and is complete at every moment, even if the process is
+    /// killed. If both exist, they have the same content and `plain` is authoritative. It is
+    /// removed only after the other one has been synced, decompressed and compared byte by byte.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] where it reads otherwise than it was written. Then `plain` is
-    /// unchanged, and no temporary file is left.
+    /// [`Error::Unsafe`], [`Error::Io`], or [`Error::Content`] if the compressed file reads
+    /// differently. `plain` is then unchanged and no temporary file remains.
     pub(in crate::store) fn compress(plain: &Path, compressed: &Path) -> Result<Compression> {
         let Some((file, stat)) = file::opened_own(plain)? else {
             return Ok(Compression::Absent);
@@ -232,7 +237,7 @@ mod with_zstd {
         growing.sync()?;
         growing.replace(compressed)?;
         write::sync_dir(compressed.parent().unwrap_or(compressed))?;
-        // A process that opened it while it was the journal may have written to it until now.
+        // A process that opened the file while it was the journal may have written to it until now.
         if file::look(plain)?.map(|found| found.meta) != Some(before) {
             return Ok(Compression::Changed);
         }
@@ -250,7 +255,7 @@ mod with_zstd {
         encoder.finish()?.flush()
     }
 
-    /// Returns whether the content of the compressed file is that of the plain one.
+    /// Returns whether the compressed file has the content of the plain one.
     fn is_same(compressed: &Growing, mut plain: &File) -> io::Result<bool> {
         plain.rewind()?;
         let (mut content, _) = decompress(compressed.reopened()?)?;
@@ -269,17 +274,19 @@ mod with_zstd {
         }
     }
 
-    /// A compressed part's content in a temporary file beside it, for callers that need a file. Dropping it removes the file.
+    /// A compressed part's content in a temporary file beside it, for callers that need a file.
+    /// Dropping it removes the file.
     #[derive(Debug)]
     pub struct DecompressedFile {
         growing: Growing,
     }
 
     impl DecompressedFile {
-        /// Decompresses the part at `path`. Returns nothing where it is not compressed, or does not exist.
+        /// Decompresses the part at `path`. Returns `None` if it is not compressed or does not
+        /// exist.
         ///
         /// # Errors
-        /// As [`file::open_own`], and where it is damaged or there is no room for it.
+        /// As [`file::open_own`]; also if it is damaged or the disk is full.
         pub fn of(path: &Path) -> Result<Option<Self>> {
             let Some(mut source) =
                 Source::open(path, Decompressor::BUILT_IN)?.filter(Source::is_compressed)
@@ -292,7 +299,7 @@ mod with_zstd {
             Ok(Some(Self { growing }))
         }
 
-        /// Returns where the file is.
+        /// Returns the path of the temporary file.
         pub fn path(&self) -> &Path {
             self.growing.path()
         }

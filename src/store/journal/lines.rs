@@ -1,4 +1,4 @@
-//! The lines of a journal's files as one stream, and what is damaged in it.
+//! Reads the lines of a journal's files as one stream, and counts the damage.
 
 use std::io::{ErrorKind, Read};
 use std::ops::AddAssign;
@@ -10,22 +10,22 @@ use crate::model::{Event, Line};
 use crate::store::error::Result;
 use crate::store::file;
 
-/// The longest line that is read; a longer one counts as torn.
+/// Longest line that is read, in bytes; a longer one counts as torn.
 const MAX_LINE: usize = 1 << 20;
-/// How many bytes are read at once: as many as fit into a processor's cache.
+/// Bytes that are read at a time: as many as fit into a processor's cache.
 const PIECE: usize = 64 * 1024;
 
 /// Reads one file of lines from its start. A file that does not exist has none.
 ///
 /// # Errors
-/// [`Error::Unsafe`](crate::store::Error::Unsafe) where the file is not ours alone, [`Error::Io`](crate::store::Error::Io)
-/// where it cannot be opened.
+/// [`Error::Unsafe`](crate::store::Error::Unsafe) if the file is not ours alone,
+/// [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
 pub(in crate::store) fn of_file(path: &Path) -> Result<Lines> {
     let file = file::open_own(path)?.map(Source::Plain);
     Ok(Lines::of(file.into_iter().collect()))
 }
 
-/// Returns a line as it is written: with a line break before it and one after.
+/// Returns a line as it is written: with a line break before and after it.
 pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(line.len() + 2);
     bytes.push(b'\n');
@@ -34,7 +34,7 @@ pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What a reader found besides events: how many lines or files of each kind.
+/// What a reader found besides events, as counts of lines or files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
     /// Lines that are not a JSON object: writes that were cut short.
@@ -43,9 +43,9 @@ pub struct Damage {
     pub foreign: u64,
     /// Lines of a newer version that this one cannot understand.
     pub newer: u64,
-    /// A last line without a line break: a write that is in flight.
+    /// Last lines without a line break: a write may be in flight.
     pub in_flight: u64,
-    /// Compressed files of which only the beginning could be read, or nothing.
+    /// Compressed files of which only the beginning, or nothing, could be read.
     #[serde(skip_serializing_if = "is_none")]
     pub unreadable: u64,
 }
@@ -59,7 +59,7 @@ fn is_none(count: &u64) -> bool {
 }
 
 impl Damage {
-    /// Lists each kind of damaged lines: how many there are, and what they are called. A line in flight is not damaged.
+    /// Returns the count and name of each kind of damaged line. A line in flight is not damaged.
     pub fn named(&self) -> impl Iterator<Item = (u64, &'static str)> + use<> {
         let kinds = [
             (self.torn, "torn"),
@@ -88,24 +88,24 @@ impl AddAssign for Damage {
     }
 }
 
-/// The lines of a journal's files, one after the other, and the damage found so far. A file that becomes unreadable on the
-/// way ends there.
+/// The lines of a journal's files in order, and the damage found so far. A file that becomes
+/// unreadable midway ends there.
 #[derive(Debug)]
 pub struct Lines {
-    /// The files that are still to be read, the next one last.
+    /// The files still to be read, the next one last.
     files: Vec<Source>,
     buffer: Vec<u8>,
-    /// The bytes of the buffer that have been read but not split into lines begin at `start` and end at `end`.
+    /// The buffered bytes not yet split into lines are those from `start` to `end`.
     start: usize,
     end: usize,
-    /// How many bytes of the journal come before the buffer.
+    /// The journal's bytes before the buffer.
     passed: u64,
-    /// Whether the next line is skipped, because it began before the place where reading began.
+    /// Whether to skip the next line, because it began before the position where reading began.
     is_cut: bool,
     /// Whether the next line is longer than any record.
     is_too_long: bool,
     damage: Damage,
-    /// Files that should be among them and are missing.
+    /// Files that are missing from the journal.
     missing: Vec<PathBuf>,
 }
 
@@ -126,31 +126,33 @@ impl Lines {
         }
     }
 
-    /// Notes that these files are missing.
+    /// Adds files that are missing.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
     }
 
-    /// Returns the files that should be among those that are read and are missing.
+    /// Returns the files that are missing from the journal.
     pub fn missing(&self) -> &[PathBuf] {
         &self.missing
     }
 
-    /// Reads the end of these files: from the first line that starts within their last `bytes` bytes, counted over all.
+    /// Reads the end of these files, from the first line that starts within their last `bytes`
+    /// bytes in total.
     pub(super) fn of_tail(mut files: Vec<Source>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
         let mut is_cut = false;
         let mut first = 0;
         for (place, file) in files.iter_mut().enumerate().rev() {
             let Some(size) = file.size()? else {
-                // Damaged: nobody knows where its end begins.
+                // A damaged file: it is unknown where its end begins.
                 first = place + 1;
                 break;
             };
             first = place;
             if size >= left {
                 is_cut = size > left;
-                // The byte before tells whether a line starts here. One that is damaged says so again when it is read.
+                // The byte before shows whether a line starts here. A damaged file fails again when
+                // it is read.
                 match file.skip((size - left).saturating_sub(1)) {
                     Err(err) if !file.is_compressed() => return Err(err),
                     _ => {}
@@ -165,8 +167,9 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Reads these files from a place at which a line starts, `position` bytes after the first file's start, and returns how
-    /// many bytes they have together. Returns nothing where there is no such place, or where it cannot be found.
+    /// Reads these files from a line start at `position` bytes after the start of the first file.
+    /// Also returns their total length in bytes. Returns `None` if that position does not exist or
+    /// cannot be found.
     pub(super) fn of_rest(
         mut files: Vec<Source>,
         position: u64,
@@ -195,12 +198,13 @@ impl Lines {
         Ok(Some((lines, total)))
     }
 
-    /// Gives each event to `event`, one by one, and returns the damage found.
+    /// Passes each event to `event` and returns the damage found.
     pub fn for_each(self, mut event: impl FnMut(&Line<'_>)) -> Damage {
         self.for_each_at(|_, line| event(line))
     }
 
-    /// As [`Self::for_each`], with the place of each line: how many bytes of the journal come before it.
+    /// Acts as [`Self::for_each`], and also passes the position of each line: the journal's bytes
+    /// before it.
     pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &Line<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
             let line = self.buffer.get(start..end).unwrap_or_default();
@@ -212,7 +216,8 @@ impl Lines {
         self.damage
     }
 
-    /// Returns where in the buffer the next line is that is not blank, without its line break; nothing at the end.
+    /// Returns the bounds in the buffer of the next line that is not blank, without its line break.
+    /// Returns `None` at the end.
     fn next_line(&mut self) -> Option<(usize, usize)> {
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -234,7 +239,7 @@ impl Lines {
         }
     }
 
-    /// Reads another piece behind the bytes that have not been split into lines.
+    /// Reads more bytes after those that are not yet split into lines.
     fn read_on(&mut self) -> Option<()> {
         if self.end - self.start > MAX_LINE {
             self.is_too_long = true;
@@ -245,7 +250,7 @@ impl Lines {
         self.end -= self.start;
         self.start = 0;
         if self.buffer.is_empty() {
-            // Fresh memory is zero already: of a short journal little of it is ever touched.
+            // Fresh memory is zero already, and a short journal touches little of it.
             self.buffer = vec![0; PIECE];
         } else if self.buffer.len() < self.end + PIECE {
             self.buffer.resize(self.end + PIECE, 0);
@@ -260,7 +265,7 @@ impl Lines {
                 }
                 Err(_) if self.files.last().is_some_and(Source::is_compressed) => {
                     self.damage.unreadable += 1;
-                    // The line in which it broke off is not counted as well.
+                    // The line in which the file broke off is not counted, too.
                     self.is_cut = true;
                     self.next_file();
                 }
@@ -269,7 +274,8 @@ impl Lines {
         }
     }
 
-    /// Goes on with the next file. A line without an end is in flight in the last file, and torn in any before it.
+    /// Continues with the next file. An unfinished line is in flight in the last file, and torn in
+    /// any earlier one.
     fn next_file(&mut self) {
         self.files.pop();
         let has_rest = self.end > 0 || self.is_too_long;
@@ -342,7 +348,7 @@ mod tests {
         (found, lines.damage)
     }
 
-    /// What [`Lines`] should find in these files, as simply as possible.
+    /// Computes what [`Lines`] should find in these files, as simply as possible.
     fn naive(files: &[Vec<u8>]) -> (Vec<Vec<u8>>, Damage) {
         let mut found = Vec::new();
         let mut damage = Damage::default();

@@ -32,28 +32,29 @@ use super::lock;
 use super::write::{self, Appended, Appending, Exchange};
 use crate::model::{Event, Timestamp};
 
-/// How often a journal is left to backups that are made at this very moment, before one is appended to.
+/// Attempts to leave a journal to backups that are being made at this moment, before appending to
+/// it anyway.
 const MAX_BACKUPS: u32 = 4;
 
 /// The journal of one session, which may not exist.
 #[derive(Debug, Clone)]
 pub struct Journal {
     parts: Parts,
-    /// What opens its compressed parts.
+    /// Opens the compressed parts.
     decompressor: Decompressor,
 }
 
-/// Whether a journal goes on in a new file.
+/// The outcome of continuing a journal in a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Rotation {
-    /// It does.
+    /// It continues in a new file.
     Done,
     /// It does not exist, or is not larger than the limit.
     NotDue,
-    /// The file system cannot exchange two names. Nothing has changed.
+    /// The file system cannot exchange two names; nothing changed.
     Unsupported,
-    /// There are as many parts as there can be.
+    /// The highest part number is in use.
     TooManyParts,
 }
 
@@ -65,12 +66,13 @@ impl Journal {
         }
     }
 
-    /// Returns the file that is being written.
+    /// Returns the path of the file being written.
     pub fn path(&self) -> &Path {
         self.parts.current()
     }
 
-    /// Creates the journal, beginning with `event`. Returns whether it was created: an existing one stays as it is.
+    /// Creates the journal, starting with `event`. Returns whether it was created; an existing one
+    /// is left unchanged.
     ///
     /// # Errors
     /// As [`write::begin`].
@@ -78,21 +80,25 @@ impl Journal {
         write::begin(self.path(), &framed(&event.encode()))
     }
 
-    /// Appends an event. A missing journal means a session first heard of now. A journal that has another name, as after a
-    /// backup by hard links, goes on in a new file first: the backup stays as it is.
+    /// Appends an event. A missing journal means that the session is new.
+    ///
+    /// A journal with another hard link, as after a backup, first continues in a new file. The
+    /// backup stays unchanged.
     ///
     /// # Errors
-    /// As [`write::append`]: [`Error::Unsafe`], or [`Error::Io`], after which a fragment may be in the file.
+    /// As [`write::append`]: [`Error::Unsafe`], or [`Error::Io`], after which a fragment may be in
+    /// the file.
     ///
     /// # Durability
-    /// No fsync. Killing the process loses at most this record, and no other; a power failure may lose the last seconds.
+    /// No fsync. Killing the process loses at most this record and no other. A power failure may
+    /// lose the last seconds.
     pub fn append(&self, event: &Event) -> Result<Appended> {
         let bytes = framed(&event.encode());
         for _ in 0..MAX_BACKUPS {
             match Appending::open(self.path())? {
                 None => return Ok(Appended::Missing),
                 Some(file) if !file.has_other_names() => return file.append(&bytes),
-                // Where that fails, the event is worth more than the copy.
+                // If that fails, the event matters more than the backup.
                 Some(_) if self.leave_to_backup().is_err() => break,
                 Some(_) => {}
             }
@@ -100,9 +106,10 @@ impl Journal {
         write::append(self.path(), &bytes)
     }
 
-    /// Lets a journal that has another name go on in a new file.
+    /// Continues a journal with another hard link in a new file.
     fn leave_to_backup(&self) -> Result<()> {
-        // Who holds the lock may be about to do the same. Where that takes too long, both do: one part more, and no loss.
+        // The lock holder may be about to do the same. If waiting takes too long, both do: one more
+        // part, no loss.
         let _lock = lock::of_session(self.parts.folder());
         let found = file::look(self.path())?;
         if found.is_some_and(|found| found.names > 1) {
@@ -111,13 +118,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Lets the journal go on in a new file where it is larger than `limit` bytes.
+    /// Continues the journal in a new file if it is larger than `limit` bytes. The caller must hold
+    /// the lock.
     ///
-    /// The new file and the old one exchange their names, so that there is a journal at every moment. A process that
-    /// opened the old one before writes its record there: nothing is lost, and no record is split.
+    /// The new file and the old one exchange names, so a journal exists at every moment. A process
+    /// that had opened the old one writes its record there: nothing is lost, and no record is
+    /// split.
     ///
     /// # Errors
-    /// [`Error::Io`]; the journal is as it was. The caller holds the lock.
+    /// [`Error::Io`]; the journal is unchanged.
     pub fn rotate(&self, limit: u64) -> Result<Rotation> {
         if file::look(self.path())?.is_none_or(|found| found.meta.size <= limit) {
             return Ok(Rotation::NotDue);
@@ -125,11 +134,14 @@ impl Journal {
         self.go_on_in_new(None, exchange)
     }
 
-    /// Puts a journal aside to which nothing was added for long, so that it can be compressed: it goes on in a new file,
-    /// which is as old. Where the file system cannot exchange names, it stays where it is.
+    /// Continues a journal that has been unused for long in a new file, so that the old one can be
+    /// compressed. The caller must hold the lock.
+    ///
+    /// The new file gets the old modification time. If the file system cannot exchange names,
+    /// nothing changes.
     ///
     /// # Errors
-    /// As [`Self::rotate`]. The caller holds the lock.
+    /// As [`Self::rotate`].
     pub fn put_aside(&self) -> Result<Rotation> {
         let Some(found) = file::look(self.path())?.filter(|found| found.meta.size > 0) else {
             return Ok(Rotation::NotDue);
@@ -139,7 +151,7 @@ impl Journal {
             if write::exchange(journal, full)? == Exchange::Unsupported {
                 return Ok(Rotation::Unsupported);
             }
-            // An event that came just before is the last activity.
+            // An event appended just before is the last activity.
             let last = file::look(full)?.map_or(modified, |full| full.meta.modified);
             let is_unused = file::look(journal)?.is_some_and(|found| found.meta.size == 0);
             if last > modified && is_unused {
@@ -149,14 +161,14 @@ impl Journal {
         })
     }
 
-    /// Lets the journal go on in a new file, as old as `modified` if that is given: `exchange` gives the journal the name of
-    /// a full part and the empty file there the journal's.
+    /// Continues the journal in a new file, dated `modified` if given. `exchange` swaps the names
+    /// of the journal and of an empty file at the path of a full part.
     fn go_on_in_new(
         &self,
         modified: Option<Timestamp>,
         exchange: impl Fn(&Path, &Path) -> Result<Rotation>,
     ) -> Result<Rotation> {
-        // After the last one: a number that is missing stays so.
+        // Numbering continues after the last part; a missing number is never filled.
         let last = self.parts.numbers()?.last().copied().unwrap_or(0);
         for number in last + 1..=MAX_PARTS {
             let full = self.parts.plain(number);
@@ -166,7 +178,7 @@ impl Journal {
                 if !matches!(exchanged, Ok(Rotation::Done))
                     && file::look(&full)?.is_some_and(|full| full.meta.size == 0)
                 {
-                    // Otherwise each later event would leave another one.
+                    // Otherwise each later event would leave another empty file.
                     write::remove(&full)?;
                 }
                 return exchanged;
@@ -175,7 +187,7 @@ impl Journal {
         Ok(Rotation::TooManyParts)
     }
 
-    /// Reads the journal for views: what they need of each event.
+    /// Reads the journal for views: only what they need of each event.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -184,7 +196,7 @@ impl Journal {
         Ok(Lines::of(files).without(self.parts.missing(&numbers)))
     }
 
-    /// Reads the journal: all that each event says.
+    /// Reads the journal with all members of each event.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -192,7 +204,7 @@ impl Journal {
         self.lines().map(Events::of)
     }
 
-    /// Reads the last lines, at most `bytes` of them.
+    /// Reads the last lines, at most `bytes` bytes of them.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -201,9 +213,11 @@ impl Journal {
         Lines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
     }
 
-    /// Reads the lines from a place on at which one starts, `position` bytes after the journal's beginning, and returns with
-    /// them how many bytes the journal has: the same whether its parts are compressed or not. Returns nothing where there is
-    /// no such place, or a part is missing or damaged.
+    /// Reads the lines from a line start at `position` bytes after the journal's beginning. Also
+    /// returns the journal's length in bytes, which is the same whether its parts are compressed or
+    /// not.
+    ///
+    /// Returns `None` if that position does not exist, or a part is missing or damaged.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -215,7 +229,7 @@ impl Journal {
         Lines::of_rest(files, position).map_err(Error::io("read", self.path()))
     }
 
-    /// Counts the damage in each of its files, for those that have any.
+    /// Counts the damage in each of its files. Files without damage are omitted.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
@@ -230,7 +244,7 @@ impl Journal {
             let source = Source::open(&path, self.decompressor)?;
             let mut damage = Lines::of(source.into_iter().collect()).for_each(|_| {});
             if path != self.path() {
-                // Nobody writes to it any more, so a line without an end is torn.
+                // Nobody writes to this file any more, so an unfinished last line is torn.
                 damage.torn += std::mem::take(&mut damage.in_flight);
             }
             if damage != Damage::default() {
@@ -240,11 +254,11 @@ impl Journal {
         Ok(damaged)
     }
 
-    /// Lists its files as they were before the journal was put aside and its parts were compressed: that changes nothing of
-    /// what is on record.
+    /// Lists its files as they were before the journal was put aside and its parts were compressed.
+    /// Neither changes the recorded events.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] where a compressed part is damaged.
+    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] if a compressed part is damaged.
     #[cfg(feature = "cli")]
     pub fn pieces(&self) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();
@@ -279,8 +293,8 @@ impl Journal {
         Ok(pieces)
     }
 
-    /// Lists the plain files that could be compressed: of at least `least` bytes, and last written when `is_old` says yes. The
-    /// one that is being written may be among them, as the last.
+    /// Lists the uncompressed files worth compressing: at least `least` bytes, and a modification
+    /// time for which `is_old` returns true. The last may be the one being written.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -300,10 +314,12 @@ impl Journal {
         Ok(found)
     }
 
-    /// Compresses one of the full parts. Whenever a process is killed, nothing is lost and nothing is read twice.
+    /// Compresses one of the full parts. A process killed at any moment loses nothing, and nothing
+    /// is read twice.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], as where the disk is full; then the part is as it was.
+    /// [`Error::Unsafe`], [`Error::Io`], for example if the disk is full. The part is then
+    /// unchanged.
     #[cfg(feature = "cli")]
     pub fn compress(&self, part: &Path) -> Result<Compression> {
         let mut compressed = part.as_os_str().to_owned();
@@ -311,10 +327,10 @@ impl Journal {
         compressed::compress(part, Path::new(&compressed))
     }
 
-    /// Returns for each damaged compressed part why it cannot be read to its end.
+    /// Returns an error for each damaged compressed part: why it cannot be read to its end.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder cannot be listed.
+    /// [`Error::Io`] if the folder cannot be listed.
     pub fn unreadable(&self) -> Result<Vec<Error>> {
         let mut unreadable = Vec::new();
         for number in self.parts.numbers()? {
@@ -332,12 +348,13 @@ impl Journal {
     }
 }
 
-/// Gives the full journal at `journal` the name of the empty file at `full`, and an empty one its name.
+/// Swaps the full journal at `journal` with the empty file at `full`. If the file system cannot, it
+/// renames the journal and creates an empty one.
 fn exchange(journal: &Path, full: &Path) -> Result<Rotation> {
     if write::exchange(journal, full)? == Exchange::Done {
         return Ok(Rotation::Done);
     }
-    // For a moment there is no journal: an event that comes then begins one.
+    // For a moment no journal exists; an event that arrives then creates one.
     write::rename(journal, full)?;
     write::begin(journal, b"").map(|_| Rotation::Done)
 }

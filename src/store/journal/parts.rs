@@ -1,4 +1,5 @@
-//! Which files a journal consists of: the one that is being written, and the full parts before it, compressed or not.
+//! Finds the files of a journal: the one being written, and the full parts before it, compressed or
+//! not.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,14 @@ use super::compressed::{Decompressor, ENDING, Source, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 
-/// The name of the file that is being written.
+/// The name of the file being written.
 const CURRENT: &str = "events.jsonl";
-/// The highest number of a part; parts are large, so no journal comes near. A file of a higher number is not ours.
+/// The highest part number. Parts are large, so no journal comes near it. A file with a higher
+/// number is not ours.
 pub(super) const MAX_PARTS: u32 = 1_000_000;
-/// The most missing files that are named.
+/// Most missing files that are named.
 const MAX_MISSING: usize = 100;
-/// The most parts that are asked for by name, where a listing has not shown them.
+/// Most parts that are looked up by name because a listing did not show them.
 const MAX_BETWEEN: usize = 10_000;
 
 /// The files of one journal, all in one folder.
@@ -33,29 +35,29 @@ impl Parts {
         }
     }
 
-    /// Returns the file that is being written.
+    /// Returns the path of the file being written.
     pub(super) fn current(&self) -> &Path {
         &self.current
     }
 
-    /// Returns the folder that the files are in.
+    /// Returns the folder of the files.
     pub(super) fn folder(&self) -> &Path {
         self.current.parent().unwrap_or(&self.current)
     }
 
-    /// Returns where the full part of this number is; the first one is the oldest.
+    /// Returns the path of the full part with this number; the first is the oldest.
     pub(super) fn plain(&self, number: u32) -> PathBuf {
         self.current.with_file_name(plain_name(number))
     }
 
-    /// Returns where that part is once it is compressed.
+    /// Returns the path of that part once it is compressed.
     fn compressed(&self, number: u32) -> PathBuf {
         self.current
             .with_file_name(format!("events.{number}.jsonl{ENDING}"))
     }
 
-    /// Finds the part of this number, compressed or not. If both exist, the plain one is authoritative: compression removes
-    /// it last, and nothing ever decompresses in place.
+    /// Finds the part with this number, compressed or not. If both exist, the plain one is
+    /// authoritative: compression removes it last, and nothing ever decompresses in place.
     pub(super) fn find(&self, number: u32) -> Result<Option<(PathBuf, Meta)>> {
         for path in [self.plain(number), self.compressed(number)] {
             if let Some(found) = file::look(&path)? {
@@ -65,21 +67,22 @@ impl Parts {
         Ok(None)
     }
 
-    /// Returns the numbers of the full parts that exist, in order.
+    /// Returns the numbers of the existing full parts, in order.
     pub(super) fn numbers(&self) -> Result<Vec<u32>> {
         let number = |name: OsString| {
             let plain = name.to_str()?;
             let plain = plain.strip_suffix(ENDING).unwrap_or(plain);
             let number = plain.strip_prefix("events.")?.strip_suffix(".jsonl")?;
             let number: u32 = number.parse().ok()?;
-            // Written in one way only.
+            // Only one spelling of a number is ours.
             let is_ours = (1..=MAX_PARTS).contains(&number);
             (is_ours && plain_name(number) == plain).then_some(number)
         };
         let mut numbers: Vec<u32> = file::names(self.folder())?.filter_map(number).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        // A listing may miss a file that is created meanwhile. So those between are asked for by name, and those since.
+        // A listing may miss a file that is created meanwhile. So missing numbers in between and
+        // later ones are looked up by name.
         let last = numbers.last().copied().unwrap_or(0);
         let between: Vec<u32> = (1..last)
             .filter(|number| numbers.binary_search(number).is_err())
@@ -96,8 +99,8 @@ impl Parts {
         Ok(numbers)
     }
 
-    /// As [`Self::numbers`], for readers of many journals' ends: the folder is not listed where neither of the first two
-    /// parts exists.
+    /// Acts as [`Self::numbers`] for readers of many journals' ends. If neither of the first two
+    /// parts exists, it does not list the folder.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<u32>> {
         for number in [1, 2] {
             if self.find(number)?.is_some() {
@@ -107,7 +110,8 @@ impl Parts {
         Ok(Vec::new())
     }
 
-    /// Returns where the full parts are and what is known of each, the oldest first: those before the one that is `newest`.
+    /// Returns the path and metadata of the full parts before the one that is `newest`, oldest
+    /// first.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -124,7 +128,7 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Returns the full parts that are missing where those of `numbers` exist.
+    /// Returns the full parts that are missing between those in `numbers`.
     pub(super) fn missing(&self, numbers: &[u32]) -> Vec<PathBuf> {
         let last = numbers.last().copied().unwrap_or(0);
         let missing = (1..last).filter(|number| numbers.binary_search(number).is_err());
@@ -132,14 +136,16 @@ impl Parts {
         missing.take(MAX_MISSING).collect()
     }
 
-    /// Opens all files, the oldest first, and returns with them the numbers of the full parts, which `numbers` lists.
+    /// Opens all files, oldest first. Also returns the numbers of the full parts, as listed by
+    /// `numbers`.
     pub(super) fn open(
         &self,
         decompressor: Decompressor,
         numbers: impl Fn(&Self) -> Result<Vec<u32>>,
     ) -> Result<(Vec<Source>, Vec<u32>)> {
         loop {
-            // The newest comes first: if it is rotated meanwhile, it is found among the full ones, and the last of them.
+            // The newest is opened first. If it is rotated meanwhile, it is found as the last of
+            // the full parts.
             let newest = file::opened_own(&self.current)?;
             let numbers = numbers(self)?;
             let Some((newest, stat)) = newest else {
@@ -159,7 +165,8 @@ impl Parts {
                 let found = file::look(&self.current)?;
                 Ok::<_, Error>(found.is_some_and(|found| found.meta.identity == identity))
             };
-            // Without a name here it was compressed meanwhile, and is among the full ones in another form.
+            // Without a name here, it was compressed meanwhile and is among the full parts in that
+            // form.
             if names == 1 || is_current()? {
                 files.push(Source::Plain(newest));
                 return Ok((files, numbers));
@@ -167,7 +174,8 @@ impl Parts {
         }
     }
 
-    /// Opens the full parts of these numbers up to the one that is `newest`, and returns whether that one is among them.
+    /// Opens the full parts with these numbers up to the one that is `newest`. Also returns whether
+    /// that one is among them.
     fn open_before(
         &self,
         decompressor: Decompressor,
@@ -180,7 +188,8 @@ impl Parts {
             if let Some((file, stat)) = file::opened_own(&path)? {
                 let part = Some(Meta::from(&stat).identity);
                 let named = file::look(&path)?.map(|found| found.meta.identity);
-                // One without content, or whose name another has by now, is not full: it is about to become the journal.
+                // A part that is empty or was replaced under its name is not full: it is about to
+                // become the journal.
                 if stat.st_size > 0 && (named == part || part == newest) {
                     files.push(Source::Plain(file));
                 }
@@ -202,7 +211,8 @@ fn plain_name(number: u32) -> String {
     format!("events.{number}.jsonl")
 }
 
-/// Returns whether a part has any content, as in [`Parts::open_before`]. A compressed one that is empty is damaged.
+/// Returns whether a part has any content, as in [`Parts::open_before`]. An empty compressed part
+/// is damaged.
 pub(super) fn has_content((path, meta): &(PathBuf, Meta)) -> bool {
     meta.size > 0 || is_compressed(path)
 }

@@ -1,4 +1,4 @@
-//! The files of a session's events as an archive takes them: as they were before any of them was compressed.
+//! The files of a session's events as an archive stores them: as they were before compression.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,21 +10,21 @@ use crate::store::error::{Error, Result};
 /// A file of a session's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Where it is now.
+    /// Its current path.
     pub path: PathBuf,
-    /// Where it was before it was put aside and compressed.
+    /// Its path before it was put aside and compressed.
     pub name: PathBuf,
-    /// How many bytes it had then.
+    /// Its uncompressed size in bytes.
     pub size: u64,
     /// When it was last written.
     pub modified: Timestamp,
 }
 
 impl Piece {
-    /// Counts its lines, blank ones too. A file that does not exist any more has none.
+    /// Counts its lines, including blank ones. A file that no longer exists has none.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], also where it is compressed and damaged.
+    /// [`Error::Unsafe`], [`Error::Io`], also if it is compressed and damaged.
     pub fn count_lines(&self) -> Result<u64> {
         let Some(mut source) = Source::open(&self.path, Decompressor::BUILT_IN)? else {
             return Ok(0);

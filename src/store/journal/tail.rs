@@ -1,5 +1,7 @@
-//! The end of one journal while it grows: each look gives the lines that have come since the last one. A file that was
-//! rotated is found again by its identity, so that no line is lost and none comes twice.
+//! Follows the end of one journal while it grows: each look returns the lines added since the last
+//! one.
+//!
+//! A rotated file is found again by its identity, so that no line is lost or returned twice.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -10,15 +12,16 @@ use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 use crate::store::lines::{Found, Lines, Position};
 
-/// How many files of a journal are looked at. A process that opened one before it was rotated writes to it once more, a
-/// moment later.
+/// Number of a journal's files that are followed. A process that opened one before its rotation may
+/// write to it once more, a moment later.
 const MAX_PARTS: usize = 4;
 
-/// One session's journal, from a place in it on.
+/// One session's journal, followed from some position on.
 #[derive(Debug)]
 pub(in crate::store) struct Tail {
     journal: Journal,
-    /// The files that are followed, the oldest first: the last one is the file that is being written, or was at the last look.
+    /// The files that are followed, oldest first. The last one is the file being written, as of the
+    /// last look.
     parts: Vec<Part>,
 }
 
@@ -28,18 +31,18 @@ struct Part {
     path: PathBuf,
     identity: (u64, u64),
     place: Place,
-    /// What was known of it when it was last read to its end.
+    /// The file's metadata when it was last read to its end.
     read: Option<Meta>,
 }
 
-/// Where reading goes on.
+/// The position at which reading continues.
 #[derive(Debug)]
 enum Place {
-    /// Where the line begins that this byte is in.
+    /// The start of the line that contains this byte.
     Near(u64),
-    /// Where the line begins that is so many bytes before the end, in a compressed part.
+    /// The start of the line this many bytes before the end, in a compressed part.
     BeforeEnd(u64),
-    /// Where the last look ended.
+    /// The end of the last look.
     After(Position),
 }
 
@@ -68,8 +71,9 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Follows the journal from `bytes` bytes before its end, and before that of the full part before it. An empty file, as
-    /// there is after the journal was put aside, does not count.
+    /// Follows the journal from `bytes` bytes before its end, and the full part before it from as
+    /// far before that part's end. An empty file, as left when a journal is put aside, does not
+    /// count.
     ///
     /// # Errors
     /// [`Error::Io`](crate::store::Error::Io).
@@ -88,7 +92,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Gives `reader` each line that has come since the last look, without its line break.
+    /// Passes to `reader` each line added since the last look, without its line break.
     ///
     /// # Errors
     /// As [`file::open_own`].
@@ -102,7 +106,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Finds the journal again where another file has its name now.
+    /// Finds the journal again if another file has its name now.
     fn follow_rotation(&mut self) -> Result<()> {
         let path = self.journal.path().to_owned();
         let Some(found) = file::look(&path)? else {
@@ -117,7 +121,7 @@ impl Tail {
         if let Some(last) = last {
             match rotated.find(|(_, meta)| meta.identity == last.identity) {
                 Some((path, _)) => last.path = path,
-                // Another journal: the session was forgotten and has come again.
+                // A different journal: the session was removed and began again.
                 None => self.parts.clear(),
             }
         }
@@ -149,7 +153,7 @@ impl Part {
         }
     }
 
-    /// Reads the lines that have ended since the last time. A file that was rewritten is read from its start.
+    /// Reads the lines completed since the last look. A rewritten file is read from its start.
     fn read_on(
         &mut self,
         decompressor: Decompressor,

@@ -1,8 +1,9 @@
-//! The next content of a file of another program's, which keeps all that the file has besides: its owner, group, mode,
-//! extended attributes and names, and a mount on it.
+//! Replaces another program's file while keeping everything but its content: owner, group, mode,
+//! extended attributes, hard links, and a mount on it.
 //!
-//! The content is complete and on the disk before it takes the file's place, in one step. What a replacement could not keep
-//! is written into the file as it stands; a reader may then see a part of it for a moment.
+//! The new content is complete and synced before it atomically takes the file's place. If a
+//! replacement would lose something, the content is written into the existing file. A reader may
+//! then briefly see a part of it.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -20,7 +21,7 @@ use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
 use crate::store::{clock, file};
 
-/// The most bytes of a file's extended attributes, and of the list of their names: the kernel's own limits.
+/// Largest extended attribute, and largest list of their names, in bytes: the kernel's own limits.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
 /// The next content of a file.
@@ -29,16 +30,16 @@ pub struct Next<'b> {
     path: PathBuf,
     bytes: &'b [u8],
     temporary: NamedTempFile,
-    /// Whether the temporary file is in all like the one that it is to replace.
+    /// Whether the temporary file matches the old one in everything but content.
     is_alike: bool,
 }
 
 impl<'b> Next<'b> {
-    /// Prepares the content of the file at `path`, which is not a link. Where there is no file yet, it gets the permission
-    /// bits `mode`.
+    /// Prepares new content for the file at `path`, which must not be a link. If the file does not
+    /// exist, the new one gets permission bits `mode`.
     ///
     /// # Errors
-    /// [`Error::Io`]; then nothing has changed.
+    /// [`Error::Io`]; nothing has changed.
     pub fn of(path: &Path, bytes: &'b [u8], mode: u32) -> Result<Self> {
         let present = match rustix::fs::lstat(path) {
             Ok(stat) => Some(stat),
@@ -58,14 +59,14 @@ impl<'b> Next<'b> {
         })
     }
 
-    /// Gives it the file's name, if there is still no file. Returns whether there was none.
+    /// Gives the content the file's name, if no file exists yet. Returns whether none existed.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn create(self) -> Result<bool> {
         let created = rename_to_free(self.temporary.path(), &self.path);
         if matches!(created, Ok(Renamed::Done)) {
-            // It has no name any more that could be removed.
+            // The temporary name no longer exists and needs no removal.
             let _ = self.temporary.into_temp_path().keep();
             keep_name(&self.path, Durability::Synced)?;
         }
@@ -73,13 +74,15 @@ impl<'b> Next<'b> {
         Ok(created == Renamed::Done)
     }
 
-    /// Puts it in the place of the file that is there, if that says `expected`. Returns whether it did: what somebody else
-    /// wrote meanwhile stays.
+    /// Replaces the existing file if its content is `expected`. Returns whether it did: what
+    /// another program wrote meanwhile stays.
     ///
-    /// The two exchange their names, and then the one that was there is looked at: before, somebody could still write.
+    /// The two files swap names, and then the old one is checked. Before the swap, another program
+    /// could still write to it.
     ///
     /// # Errors
-    /// [`Error::Io`], on the file itself. Only where it had to be written into the file can a part of it be there then.
+    /// [`Error::Io`], about the file itself. A part of the content can remain only if it had to be
+    /// written into the existing file.
     pub fn put(self, expected: &[u8]) -> Result<bool> {
         if !says(&self.path, expected)? {
             return Ok(false);
@@ -107,12 +110,13 @@ impl<'b> Next<'b> {
         }
     }
 
-    /// Waits until it is on the disk that the file's name is its own now.
+    /// Waits until the file's new name is on disk.
     fn keep_name(&self) -> Result<bool> {
         keep_name(&self.path, Durability::Synced).map(|()| true)
     }
 
-    /// Gives the file that is under the temporary name its own again. Where that had a newer one, the newest gets it.
+    /// Restores the name of the file under the temporary name. If a newer file has that name, the
+    /// newest gets it.
     fn take_back(&self) -> Result<()> {
         let aside = self.temporary.path();
         let identity = |path: &Path| Ok(file::look(path)?.map(|found| found.meta.identity));
@@ -129,7 +133,8 @@ impl<'b> Next<'b> {
         }
     }
 
-    /// Writes it into the file where that is a mount of its own, as in a container, and cannot be replaced.
+    /// Writes into the existing file if it is its own mount, as in a container, and cannot be
+    /// replaced.
     fn put_into(&self, errno: Errno) -> Result<bool> {
         match errno {
             Errno::BUSY | Errno::XDEV => overwrite(&self.path, self.bytes).map(|()| true),
@@ -138,7 +143,7 @@ impl<'b> Next<'b> {
     }
 }
 
-/// Returns whether a regular file is at `path` that says `expected`.
+/// Returns whether `path` is a regular file with content `expected`.
 fn says(path: &Path, expected: &[u8]) -> Result<bool> {
     if !file::look(path)?.is_some_and(|found| found.is_file()) {
         return Ok(false);
@@ -146,13 +151,13 @@ fn says(path: &Path, expected: &[u8]) -> Result<bool> {
     let content = file::read_any(path, expected.len());
     match content {
         Ok(content) => Ok(content.is_some_and(|content| content.bytes == expected)),
-        // It is longer, say.
+        // For example, it is longer.
         Err(Error::Unsafe { .. }) => Ok(false),
         Err(err) => Err(err),
     }
 }
 
-/// An error on a temporary file, said of the file that people know.
+/// Rewrites an error about a temporary file to name the file that the user knows.
 fn named(action: &'static str, path: &Path, err: Error) -> Error {
     match err {
         Error::Io { source, .. } => Error::io(action, path)(source),
@@ -160,7 +165,7 @@ fn named(action: &'static str, path: &Path, err: Error) -> Error {
     }
 }
 
-/// Makes a new file like the one that it is to replace. Whether it is that now is the answer.
+/// Makes a new file match the one that it is to replace. Returns whether it does.
 fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::io::Result<bool> {
     if stat.st_nlink > 1 || stat.st_uid != file::me() {
         return Ok(false);
@@ -177,7 +182,7 @@ fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::
     for (name, _) in inherited.iter().filter(|one| !attributes.contains(one)) {
         rustix::fs::fremovexattr(new.as_file(), name.as_slice())?;
     }
-    // An access list has the group's bits in it; what was copied last must not change them.
+    // An access list includes the group's bits; the attributes copied last must not change them.
     new.as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     Ok(self::attributes(new.path())? == attributes)
@@ -185,7 +190,8 @@ fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::
 
 type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The extended attributes of the file at `path`, access lists among them; none where the file system has none.
+/// Returns the extended attributes of the file at `path`, including access lists. Returns none if
+/// the file system has none.
 fn attributes(path: &Path) -> std::io::Result<Attributes> {
     let mut names = vec![0; MAX_ATTRIBUTE];
     let length = match rustix::fs::llistxattr(path, names.as_mut_slice()) {
@@ -208,7 +214,7 @@ fn attributes(path: &Path) -> std::io::Result<Attributes> {
     Ok(found)
 }
 
-/// Writes `bytes` into the file at `path`, which stays the same file.
+/// Overwrites the content of the file at `path`, keeping the file itself.
 fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW;
     let file = file::open(path, flags)?.ok_or_else(|| Error::io("write", path)(Errno::NOENT))?;
@@ -220,8 +226,8 @@ fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     write(file).map_err(Error::io("write", path))
 }
 
-/// Removes the file at `path` if it says `expected`. Returns whether it did: what somebody else wrote meanwhile stays. A mount
-/// on it stays, empty.
+/// Removes the file at `path` if its content is `expected`. Returns whether it did: what another
+/// program wrote meanwhile stays. A file that is a mount point is emptied instead.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -229,14 +235,14 @@ pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<bool> {
     if !says(path, expected)? {
         return Ok(false);
     }
-    // It is looked at again where nobody writes to it any more.
+    // The file is checked again once nobody can write to it.
     let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
     let aside = path.with_file_name(name);
     match rename_to_free(path, &aside) {
         Ok(Renamed::Done) if says(&aside, expected)? => remove(&aside),
         Ok(Renamed::Done) => {
             if rename_to_free(&aside, path)? != Renamed::Done {
-                // A still newer one has come.
+                // An even newer file has arrived.
                 remove(&aside)?;
             }
             Ok(false)
@@ -340,7 +346,7 @@ mod tests {
         assert_eq!(names(&dir), 1);
     }
 
-    /// What somebody else puts in the place of the file, as editors do.
+    /// Replaces the file as another program does, such as an editor.
     fn others_put(dir: &TempDir, text: &str) {
         let aside = dir.path().join("theirs");
         fs::write(&aside, text).unwrap();
