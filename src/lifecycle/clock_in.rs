@@ -1,6 +1,7 @@
-//! Clocking in: saying what a session is for, before its client starts or while it is live; and who else works on that.
+//! Clocking in: sets what a session is for, before or while it is live, and reports conflicts.
 //!
-//! All of it happens under the lock: of two that want one focus for themselves, one gets it.
+//! Everything happens under the lock. If two sessions claim one focus exclusively, only one gets
+//! it.
 
 use std::fmt;
 
@@ -21,54 +22,54 @@ use crate::store::log::{self, Line, Log};
 use crate::store::write::Durability;
 use crate::store::{self, Decompressor, Error, SessionDir, State, clock, index, project};
 
-/// What the `source` of a record says that began by a clock-in.
+/// The `source` in the record of a session that a clock-in created.
 const SOURCE: &str = "clock-in";
 
 /// The longest text of another session that is shown, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// Which session is for what.
+/// A request to clock in.
 #[derive(Debug, Default)]
 pub struct Order {
-    /// The session; without it that of this shell, else a new one.
+    /// The session. `None` means this shell's session, or else a new one.
     pub id: Option<SessionId>,
-    /// What it is for.
+    /// What the session is for.
     pub purpose: Purpose,
-    /// What is to be noted.
+    /// The notes to add.
     pub notes: Vec<String>,
-    /// Whether nobody else may work on the same.
+    /// Refuses if another live session has the same focus.
     pub exclusive: bool,
 }
 
-/// A session that is clocked in.
+/// The result of a clock-in.
 #[derive(Debug)]
 pub struct ClockedIn {
-    /// What is on record now.
+    /// The record after the clock-in.
     pub record: Record,
-    /// Where its focus is from.
+    /// Where the session's focus comes from.
     pub focus_source: FocusSource,
-    /// Whether it is new.
+    /// True if the clock-in created the session.
     pub created: bool,
-    /// What it is now.
+    /// The session's state after the clock-in.
     pub state: SessionState,
-    /// Whether a process has it, or may have it.
+    /// True if a process owns the session or may own it.
     pub is_owned: bool,
-    /// Who else works on the same.
+    /// Other live sessions of the project with the same focus.
     pub conflicts: Vec<Conflict>,
 }
 
-/// Another live session of the project, with the same focus.
+/// Another live session of the project with the same focus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conflict {
-    /// Its id.
+    /// The other session.
     pub session_id: SessionId,
-    /// Who it is.
+    /// The other session's role, if it has one.
     pub role: Option<String>,
-    /// What it is for.
+    /// The focus that both sessions have.
     pub focus: String,
-    /// When it began.
+    /// When the other session began.
     pub started_at: Timestamp,
-    /// How long ago that is.
+    /// The age of the other session, in seconds.
     pub age_seconds: u64,
 }
 
@@ -84,12 +85,12 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// Why nobody was clocked in.
+/// Why a clock-in was refused. Nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
-    /// It was to be for this session alone, and others work on it.
+    /// An exclusive focus was requested, and these sessions have it already.
     Shared(Vec<Conflict>),
-    /// So many sessions are live already.
+    /// The limit of live sessions is reached.
     Full(Full),
     /// Something could not be read or written.
     Store(Error),
@@ -120,10 +121,10 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Clocks in. What is strange and stands in nobody's way is told to `warn`.
+/// Clocks in. Reports oddities that do not prevent it to `warn`.
 ///
 /// # Errors
-/// [`Refusal`]; then no session is there that was not, and none is for something else than before.
+/// [`Refusal`]. No session was created then, and no session's purpose has changed.
 pub fn clock_in(
     surroundings: &Surroundings<'_>,
     order: &Order,
@@ -131,7 +132,7 @@ pub fn clock_in(
 ) -> Result<ClockedIn, Refusal> {
     let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
     let wanted = Wanted::new(surroundings, &state, order)?;
-    // Hundreds may clock in at once, and none may fail for that.
+    // Hundreds may clock in at once, and none may fail because of that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, surroundings.config, clock::now());
     let session = state.session(&wanted.id);
@@ -139,7 +140,7 @@ pub fn clock_in(
     let mut entry = wanted.entry(&judge, present, order);
     let mut conflicts = Vec::new();
     if order.exclusive {
-        // First: who is refused for this has not even had others retired.
+        // Check this first: a request that is refused must not retire other sessions.
         conflicts = others(&judge, &entry.record, warn)?;
         if !conflicts.is_empty() {
             return Err(Refusal::Shared(conflicts));
@@ -190,20 +191,20 @@ fn project_of(record: &Record) -> Project {
     Project::at(record.project.root())
 }
 
-/// Which session it is, and what a new record of it would say.
+/// The session to clock in, and what a new record of it would contain.
 struct Wanted {
     id: SessionId,
     project: Project,
     parent: Option<SessionId>,
 }
 
-/// A record as it is to be.
+/// The record to write.
 struct Entry {
     record: Record,
     focus_source: FocusSource,
-    /// Whether a session comes to the live ones.
+    /// True if the session was not live before and is afterwards.
     becomes_live: bool,
-    /// What was there instead of a list of notes.
+    /// A value in the notes field that is not a list of notes.
     other_notes: Option<serde_json::Value>,
 }
 
@@ -222,7 +223,7 @@ impl Wanted {
             (Some(id), caller) => (id.clone(), caller.filter(|caller| caller != id)),
             (None, None) => (new_id(), None),
         };
-        // Not where the caller's client was started: that is the caller's own.
+        // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
         let project = project::discover(&project::current_dir()?);
         Ok(Self {
             id,
@@ -231,17 +232,18 @@ impl Wanted {
         })
     }
 
-    /// The record of the session, made from what is `present`.
+    /// Returns the session's record after the clock-in, built from `present` if there is one.
     fn entry(&self, judge: &Judge<'_>, present: Option<Record>, order: &Order) -> Entry {
         let mut becomes_live = true;
         let mut record = match present {
             Some(mut present) => {
                 let is_retired = present.end_reason.as_deref() == Some(IDLE);
                 if is_retired && !judge.find(&self.id, &present).state.is_live() {
-                    // Nobody said that it ended: only room was needed.
+                    // Nobody reported an end: the session was retired only to make room.
                     (present.ended_at, present.end_reason) = (None, None);
                 }
-                // With an event of now: one that nobody had is had again, one whose client died is not.
+                // The clock-in's event revives a session that no process owned. It does not revive
+                // one whose Claude Code died.
                 let finding = judge.find(&self.id, &present);
                 let is_dead = finding.known > 0 && finding.unseen == 0;
                 becomes_live = finding.state == SessionState::Abandoned && !is_dead;
@@ -280,7 +282,7 @@ impl Wanted {
         }
     }
 
-    /// Notes the operation. That it could not be noted is no reason to take it back.
+    /// Logs the operation. A failure to log does not undo it.
     fn log(&self, state: &State, record: &Record, created: bool) {
         let what = if created {
             "session created"
@@ -296,7 +298,7 @@ impl Wanted {
     }
 }
 
-/// The other live sessions of the record's project that have its focus, the oldest first.
+/// Returns the other live sessions of the record's project that have its focus, oldest first.
 fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result<Vec<Conflict>> {
     let project = project_of(own);
     let mut found = Vec::new();
@@ -330,7 +332,8 @@ fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result
     Ok(found)
 }
 
-/// The record in `dir`, if it can be read and believed. What cannot is named, and stays as it is.
+/// Returns the record in `dir` if it can be read and trusted. Otherwise names it in a warning and
+/// leaves it as it is.
 fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<Record> {
     match dir.record() {
         Ok(Some(record)) if judge.is_to_come(record.started_at) => {

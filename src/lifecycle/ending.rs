@@ -1,6 +1,7 @@
-//! The end of a session, noted in its record: when a hook saw it or, where nobody said so, when it was last heard of.
+//! The end of a session, noted in its record: when a hook saw it, or else when the session was last
+//! active.
 //!
-//! Hooks never rewrite a record. So a session that has ended says so only in its journal, until it is looked at here.
+//! Hooks never rewrite a record. Until this module notes the end, only the journal contains it.
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::model::line::Kind;
@@ -10,13 +11,14 @@ use crate::store::lock::CLI_PATIENCE;
 use crate::store::state::Updated;
 use crate::store::{Result, SessionDir};
 
-/// How much of a journal's end is looked at.
+/// How much of a journal's end is read, in bytes.
 const TAIL: u64 = 1 << 20;
 
-/// Notes the end of a session that is not live any more, and returns its record; nothing where it is live or unknown.
+/// Notes the end of a session that is no longer live, and returns its record. Returns `None` if the
+/// session is live or unknown.
 ///
 /// # Errors
-/// Where the record cannot be read or replaced.
+/// If the record cannot be read or replaced.
 pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     let session = judge.state.session(id);
     let Some((record, end)) = foresee(judge, &session)? else {
@@ -39,19 +41,19 @@ pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     }
 }
 
-/// The record as [`note`] would return it. Nothing is written.
+/// Returns the record as [`note`] would return it, and writes nothing.
 ///
 /// # Errors
-/// Where the record cannot be read.
+/// If the record cannot be read.
 pub fn foreseen(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     let found = foresee(judge, &judge.state.session(id))?;
     Ok(found.map(|(record, end)| with(record, end)))
 }
 
-/// When and how a session ended.
+/// When and why a session ended.
 type End = (Timestamp, String);
 
-/// The record of a session that is not live, and its end.
+/// Returns the record and the end of a session that is not live.
 fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, End)>> {
     let Some(record) = session.record()? else {
         return Ok(None);
@@ -61,12 +63,12 @@ fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, En
 }
 
 fn is_noted(record: &Record, (at, reason): &End) -> bool {
-    // What a launcher noted after the last event is the end.
+    // A launcher may have noted the end after the last event. Its note counts.
     record.ended_at.is_some_and(|noted| noted >= *at) && record.end_reason.is_some()
         || record.ended_at == Some(*at) && record.end_reason.as_ref() == Some(reason)
 }
 
-/// The record with its end, which it may say already.
+/// Returns the record with its end, unless it already contains one.
 fn with(mut record: Record, end: End) -> Record {
     if !is_noted(&record, &end) {
         (record.ended_at, record.end_reason) = (Some(end.0), Some(end.1));
@@ -74,7 +76,7 @@ fn with(mut record: Record, end: End) -> Record {
     record
 }
 
-/// When and how a session ended, if it is not live.
+/// Returns when and why a session ended, or `None` if it is live.
 fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<End> {
     let finding = judge.find(&record.session_id, record);
     if finding.state.is_live()
@@ -88,7 +90,7 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             let is_past = |at: &Timestamp| !judge.is_to_come(*at);
             last = last.max(line.ts.filter(is_past));
             match line.kind {
-                // The client has said it before.
+                // Claude Code has reported the end before.
                 Kind::RunEnd if said.is_some() => {}
                 Kind::SessionEnd | Kind::RunEnd => {
                     said = line

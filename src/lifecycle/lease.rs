@@ -1,6 +1,7 @@
-//! Holding a session's id: one holder at a time, and what a holder that died left behind is taken over.
+//! Holds a session's id. Only one process holds an id at a time; a new holder inherits from a dead
+//! one.
 //!
-//! A lease is read, changed and written under the lock only.
+//! A lease is read, changed and written only under the lock.
 
 use std::path::Path;
 
@@ -14,20 +15,22 @@ use crate::store::pointer::{Pointers, Reading};
 use crate::store::write::Durability;
 use crate::store::{Error, Result, State};
 
-/// What became of a wish to hold an id.
+/// The result of [`take`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taking {
-    /// It is held now.
+    /// The caller holds the id by this lease.
     Taken(Lease),
-    /// This one holds it.
+    /// Another process holds the id by this lease.
     Refused(Lease),
 }
 
-/// Takes `wanted`, unless another holds that id: a launcher that runs, or the command of one that was killed. Of one that
-/// has died, the new lease inherits what the pointer said before.
+/// Takes the lease `wanted`, unless another process holds the id. That is a running launcher, or
+/// the command of a killed one. From a dead holder the new lease inherits the pointer's former
+/// value.
 ///
 /// # Errors
-/// [`crate::store::Error::Locked`], and where the present lease cannot be read or the new one not be written.
+/// [`crate::store::Error::Locked`], or if the present lease cannot be read or the new one cannot be
+/// written.
 pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
     let state = judge.state;
     let _lock = state.lock(LAUNCHER_PATIENCE)?;
@@ -57,8 +60,8 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
     Ok(Taking::Taken(wanted))
 }
 
-/// Removes the owners that a launcher which died has left: whoever takes over becomes one, and tells as much. Else a session
-/// that is run again and again would have ever more of them. What cannot be removed is left to the cleanup.
+/// Removes the owner entries that a dead launcher left behind. Otherwise a session that is run
+/// repeatedly would collect them. The cleanup removes what fails here.
 fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
     let session = judge.state.session(&dead.session_id);
     for owner in std::iter::once(&dead.holder).chain(&dead.child) {
@@ -68,7 +71,8 @@ fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
     }
 }
 
-/// Changes the lease of `id` if `holder` has it. The lease as it is now is the answer; nothing where another has it.
+/// Changes the lease of `id` if `holder` holds it, and returns the changed lease. Returns `None` if
+/// another process holds it.
 ///
 /// # Errors
 /// As [`take`].
@@ -88,7 +92,7 @@ pub fn change(
     Ok(Some(own))
 }
 
-/// Moves the pointer to the lease's session, and notes in the lease what it said before.
+/// Moves the pointer to the lease's session, and notes its former value in the lease.
 ///
 /// # Errors
 /// As [`take`] and [`Pointers::store`].
@@ -102,7 +106,7 @@ pub fn point(
     let reading = pointers.read(name);
     change(state, id, &own.holder.file_name(), |own| {
         match reading {
-            // A holder that died has moved it, and noted it.
+            // A dead holder has moved it already, and noted its former value.
             Reading::Pointer { id: named, .. } if named == *id => {}
             Reading::Pointer {
                 id: named, written, ..
@@ -119,9 +123,11 @@ pub fn point(
     pointers.store(name, id, Durability::Cached)
 }
 
-/// Gives back an id that `holder` holds; another's lease stays. The pointer says again what it said before, unless it is
-/// another's by now; and whoever came in between finds that, too, once it ends. Whether `holder` still had the id is the
-/// answer.
+/// Gives back an id that `holder` holds, and returns whether `holder` still held it. Another
+/// holder's lease stays.
+///
+/// Restores the pointer's former value, unless another session has stored the pointer since. Leases
+/// taken meanwhile that noted this session as the former value get the earlier one instead.
 ///
 /// # Errors
 /// As [`take`] and [`Pointers::put_back`].
@@ -135,7 +141,7 @@ pub fn release(
     let state = judge.state;
     let is_own = |lease: &Lease| lease.holder == *holder;
     let own = {
-        // Nobody takes over from a holder that lives, so without the lock it is its own lease, too.
+        // Nobody takes a lease from a living holder, so it is ours even without the lock.
         let _lock = state.lock(LAUNCHER_PATIENCE).ok();
         let Some(own) = lease::read(state, id)?.filter(is_own) else {
             return Ok(false);
@@ -178,7 +184,7 @@ fn restore_pointer(
     let before = own.before.as_ref();
     match before.filter(|before| may_be_live(judge, &before.session_id)) {
         Some(before) => {
-            // Written at the time it was written at: it does not get fresher by this.
+            // Keep the original write time: restoring a pointer must not make it fresher.
             let then = Pointers {
                 now: before.written,
                 ..*pointers
@@ -189,7 +195,7 @@ fn restore_pointer(
     }
 }
 
-/// Whether a session could still be current. One that has ended meanwhile is not.
+/// Returns whether a session could still be current. A session that has ended cannot.
 fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     match judge.state.session(id).record() {
         Ok(Some(record)) => judge.find(id, &record).state.is_live(),
@@ -198,8 +204,8 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Gives back the ids that nobody holds any more, and says which, and why others could not be given back; with `dry_run` that
-/// is all. A lease that cannot be read stays.
+/// Gives back the ids whose holders are dead. Returns those ids, and the errors for leases that
+/// could not be given back. With `dry_run`, changes nothing. A lease that cannot be read stays.
 pub fn sweep(
     judge: &Judge<'_>,
     pointers: &Pointers<'_>,
@@ -229,12 +235,12 @@ pub fn sweep(
     (released, failed)
 }
 
-/// Removes a lease of which a power failure has left no more than the name.
+/// Removes a lease file that a power failure left empty.
 fn remove_lost(state: &State, id: &SessionId) -> Result<()> {
     let is_lost = || matches!(lease::read(state, id), Ok(None));
     if is_lost() {
         let _lock = state.lock(CLI_PATIENCE)?;
-        // Leases are replaced whole, under the lock.
+        // Leases are replaced as a whole, under the lock.
         if is_lost() {
             lease::remove(state, id)?;
         }
@@ -246,7 +252,7 @@ fn remove_lost(state: &State, id: &SessionId) -> Result<()> {
 fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<bool> {
     let (state, id) = (judge.state, &dead.session_id);
     {
-        // The command may have entered itself since: it holds the id after its launcher.
+        // The command may have entered itself since. It holds the id after its launcher.
         let _lock = state.lock(CLI_PATIENCE)?;
         if lease::read(state, id)?.is_none_or(|now| is_held(judge, &now)) {
             return Ok(false);
@@ -254,7 +260,7 @@ fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result
     }
     let root = dead.holder.root.as_deref().unwrap_or("/");
     let name = Project::at(Path::new(root).to_owned()).name();
-    // Not by this cleanup where another one, or the id's next holder, came first: that one has counted it.
+    // False if another cleanup or the id's next holder released it first. That one has counted it.
     let is_released = release(judge, pointers, &name, id, &dead.holder)?;
     if is_released {
         let _lock = state.lock(CLI_PATIENCE)?;
@@ -263,8 +269,8 @@ fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result
     Ok(is_released)
 }
 
-/// Whether the launcher or its command still runs. What cannot be seen from here is not dead while its session is not
-/// [`LOST`].
+/// Returns whether the launcher or its command still runs. A process that cannot be seen from here
+/// counts as running until its session has been inactive for [`LOST`].
 pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     let may_run = |owner: &Owner| {
         let dir = judge.state.session(&lease.session_id);
@@ -280,7 +286,7 @@ pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     may_run(&lease.holder) || lease.child.as_ref().is_some_and(may_run)
 }
 
-/// Notes an operation. That it could not be noted is no reason not to do it.
+/// Logs an operation. A failure to log does not prevent it.
 fn note(state: &State, what: &str, lease: &Lease) {
     let line = Line::new(what)
         .session(&lease.session_id)

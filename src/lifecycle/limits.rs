@@ -1,4 +1,5 @@
-//! How many sessions may be live: whoever starts one asks here, and is refused where there is no room. A hook never asks.
+//! Limits how many sessions may be live. Commands that start a session ask here and are refused if
+//! the limit is reached. A hook never asks.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,13 +12,13 @@ use crate::store::lock::Lock;
 use crate::store::log::{self, Line, Log};
 use crate::store::{Result, index};
 
-/// The `end_reason` of a session that nobody had any more when room was needed.
+/// The `end_reason` of a session that was retired to make room, because no process owned it.
 pub const IDLE: &str = "idle";
 
-/// How much of a journal's end is asked for its last times.
+/// How much of a journal's end is searched for its last times, in bytes.
 const TAIL: u64 = 64 << 10;
 
-/// Why no session may begin: so many are live.
+/// No session may begin because this many are live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full(pub u32);
 
@@ -36,24 +37,25 @@ fn exceeded(limit: u32) -> String {
     format!("Maximum concurrent sessions ({limit}) exceeded")
 }
 
-/// What a session that may be live is to the limit.
+/// How a session that may be live counts towards the limit.
 enum Place {
     /// It counts.
     Taken,
-    /// It counts until room is needed: nobody has it, nothing happened for the idle timeout, and nothing is under way.
+    /// It counts until room is needed. No process owns it, nothing happened for the idle timeout,
+    /// and no call is open.
     Idle(Box<Finding>),
     /// It does not count.
     Free,
 }
 
-/// Makes room for the session `new`: whoever is idle and had by nobody is retired if there is none. Who is refused was
-/// not to begin.
+/// Makes room for the session `new` by retiring idle sessions that no process owns. If that is not
+/// enough, returns [`Full`], and `new` must not begin.
 ///
-/// The caller holds the lock, and keeps it until `new` is where it is counted; so of many at once only as many begin as
-/// there is room for.
+/// The caller holds the lock until `new` itself is counted. So of many simultaneous starts, only as
+/// many succeed as there is room for.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] where the sessions cannot be listed.
+/// [`crate::store::Error::Io`] if the sessions cannot be listed.
 pub fn make_room(
     judge: &Judge<'_>,
     config: &Config,
@@ -64,7 +66,7 @@ pub fn make_room(
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut listed = candidates(judge)?;
     listed.remove(new);
-    // Most often nobody needs to be looked at.
+    // Usually the list is short enough, and no session needs to be examined.
     if listed.len() < most {
         return Ok(Ok(()));
     }
@@ -78,7 +80,7 @@ pub fn make_room(
     }
     if taken + idle.len() >= most {
         for (id, keys, finding) in idle {
-            // One that cannot be ended is in nobody's way: it is not counted.
+            // A session that cannot be retired is not counted, so it blocks nothing.
             let _ = retire(judge, config, &id, &keys, &finding, held);
         }
     }
@@ -86,7 +88,7 @@ pub fn make_room(
         return Ok(Ok(()));
     }
     let line = Line::new("session refused: limit").session(new);
-    // That it could not be noted is no reason to begin it.
+    // A failure to log does not admit the session.
     let _ = log::append(
         judge.state,
         Log::Operations,
@@ -95,10 +97,11 @@ pub fn make_room(
     Ok(Err(Full(limit)))
 }
 
-/// Logs, where the settings ask for it, that more sessions are live than may be, as hooks can bring about.
+/// Logs, if the settings ask for it, that more sessions are live than the limit allows. Hooks can
+/// cause that.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] where the sessions cannot be listed, or the line cannot be written.
+/// [`crate::store::Error::Io`] if the sessions cannot be listed, or the line cannot be written.
 pub fn warn(judge: &Judge<'_>, config: &Config) -> Result<()> {
     if !config.limit_warning {
         return Ok(());
@@ -119,7 +122,7 @@ pub fn warn(judge: &Judge<'_>, config: &Config) -> Result<()> {
     log::append(judge.state, Log::Operations, &line)
 }
 
-/// The sessions that may be live, each with the projects that it is listed for.
+/// Returns the sessions that may be live, each with the projects that list it.
 fn candidates(judge: &Judge<'_>) -> Result<BTreeMap<SessionId, Vec<String>>> {
     let mut listed: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (key, id) in index::live_candidates(judge.state)? {
@@ -133,7 +136,7 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
     let record = match dir.record() {
         Ok(Some(record)) => record,
         Ok(None) => return Place::Free,
-        // One that cannot be read is live as long as a process has it.
+        // A session whose record cannot be read counts while a process owns it.
         Err(_) if judge.is_owned(id, false) => return Place::Taken,
         Err(_) => return Place::Free,
     };
@@ -143,14 +146,14 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
         SessionState::Ended => Place::Free,
         SessionState::Abandoned if !finding.may_go_on(judge) => Place::Free,
         SessionState::Abandoned if !open_calls(&dir).is_empty() => Place::Taken,
-        // A process that cannot be seen from here may have it.
+        // A process that cannot be seen from here may own it.
         SessionState::Abandoned if finding.unseen > 0 => Place::Free,
         SessionState::Abandoned => Place::Idle(Box::new(finding)),
     }
 }
 
-/// Ends a session that is idle and had by nobody, as of the time at which it became idle: whatever its client does from
-/// then on is later, and makes it live again.
+/// Ends an idle session that no process owns. The end is the time at which it became idle. So any
+/// later event of its Claude Code makes it live again.
 fn retire(
     judge: &Judge<'_>,
     config: &Config,
@@ -163,7 +166,7 @@ fn retire(
     state.update_record_locked(held, id, |record| {
         let last = finding.last_activity.unwrap_or(record.started_at);
         let mut end = last.after(judge.idle_timeout);
-        // A file that was touched may say less than is in it.
+        // A file's modification time may be before the last event in it.
         if let Ok(lines) = state.session(id).journal().last_lines(TAIL) {
             lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
         }
@@ -178,7 +181,7 @@ fn retire(
         return Ok(());
     }
     let line = Line::new("session retired").session(id);
-    // That it could not be noted is no reason to keep it.
+    // A failure to log does not undo the retirement.
     let _ = log::append(state, Log::Operations, &line.detail("reason", IDLE));
     Ok(())
 }

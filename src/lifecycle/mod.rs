@@ -1,5 +1,5 @@
-//! Beginning and ending sessions from outside: saying what one is for, running a command as one, holding its id, how many may
-//! be live, and the end that its record says. It must not know what is archived or cleaned up.
+//! Starting and ending sessions from outside: clock-in, `run`, leases, the limit of live sessions,
+//! and the end noted in a record. It must not know how sessions are archived or cleaned up.
 
 pub mod clock_in;
 pub mod ending;

@@ -1,23 +1,24 @@
-//! Entering into a record what its session is for: for whoever starts a session, or names one that is there.
+//! Writes into a record what its session is for.
 
 use crate::model::Record;
 use crate::model::purpose::{FocusSource, focus, said};
 use crate::store::project;
 
-/// What somebody says that a session is for.
+/// What a session is for, as a user stated it.
 #[derive(Debug, Clone, Default)]
 pub struct Purpose {
-    /// What it is called.
+    /// The session's name.
     pub name: Option<String>,
-    /// Who it is.
+    /// The session's role.
     pub role: Option<String>,
-    /// What it is for.
+    /// The session's focus.
     pub focus: Option<String>,
 }
 
 impl Purpose {
-    /// Enters it into `record`. What is not said stays; a session without a focus gets one by the branch that is checked
-    /// out in its project. Where the focus came from is the answer.
+    /// Writes the purpose into `record`, and returns where the focus came from. Fields that are not
+    /// given stay. A session without a focus gets one from the branch that is checked out in its
+    /// project.
     pub fn enter(&self, record: &mut Record) -> FocusSource {
         for (field, text) in [
             (&mut record.name, &self.name),

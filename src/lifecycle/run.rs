@@ -1,8 +1,8 @@
-//! Running a command as a session, for those who start Claude Code themselves and own its ids.
+//! Runs a command as a session, for programs that start Claude Code themselves and choose its ids.
 //!
-//! The record exists before the command starts, and one launcher at a time holds the id. On the way out, whatever
-//! happened, the id is given back, the record's end says what became of the command, and what was current before is
-//! current again.
+//! The record exists before the command starts, and only one launcher at a time holds the id.
+//! Whatever happens, three things follow the command. The id is given back, the record notes the
+//! outcome, and the session that was current before is current again.
 
 mod bystander;
 mod child;
@@ -37,15 +37,15 @@ use crate::store::pointer::Pointers;
 use crate::store::write::{Appended, Durability};
 use crate::store::{self, Decompressor, Environment, Error, Places, State, clock, index, project};
 
-/// The `outcome` of a session whose command was not started, and why its `RunEnd` is there.
+/// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
 const NOT_STARTED: &str = "not started";
 
-/// What is to be run, and as which session.
+/// A request to run a command.
 #[derive(Debug, Default)]
 pub struct Order {
-    /// The id; a new one without.
+    /// The session's id, or `None` for a new one.
     pub id: Option<SessionId>,
-    /// Whether the id must be one that is known.
+    /// Requires an id that is already known.
     pub resume: bool,
     /// What the session is for.
     pub purpose: Purpose,
@@ -53,19 +53,20 @@ pub struct Order {
     pub command: Vec<OsString>,
 }
 
-/// What became of the command.
+/// How the command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It ended with status 0.
     Completed,
-    /// It ended with this status; as of a shell's, 127 says that there is no such command, 126 that it cannot be started.
+    /// It ended with this status. As in a shell, 127 means that the command does not exist, 126
+    /// that it cannot be started.
     Failed(i32),
     /// This signal ended it.
     Killed(i32),
 }
 
 impl Outcome {
-    /// The exit status that a shell would pass on.
+    /// Returns the exit status that a shell would pass on.
     pub fn status(&self) -> i32 {
         match self {
             Self::Completed => 0,
@@ -74,7 +75,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome as the record has it.
+    /// Returns the outcome as the record stores it.
     fn as_str(&self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -94,23 +95,23 @@ impl Outcome {
 /// Why nothing was run.
 #[derive(Debug)]
 pub enum Refusal {
-    /// Another launcher, or the command of one that was killed, holds the id.
+    /// Another launcher, or the command of a killed one, holds the id.
     Held(Box<Lease>),
-    /// A client that was started otherwise has the session.
+    /// A Claude Code that no launcher started owns the session; its pid.
     Live(SessionId, u32),
-    /// No session of this id is known.
+    /// No session has this id.
     Unknown(SessionId),
-    /// Claude Code takes no such id.
+    /// Claude Code accepts only UUIDs, and this id is none.
     NoUuid(SessionId),
-    /// So many sessions are live already.
+    /// The limit of live sessions is reached.
     Full(Full),
-    /// The command says itself which session it wants, by this option.
+    /// The command chooses its session itself, by this option.
     OwnChoice(&'static str),
     /// The command cannot be started.
     NotStarted(OsString, Obstacle),
     /// Something could not be read or written.
     Store(Error),
-    /// The system refused.
+    /// The system refused an operation.
     System(io::Error),
 }
 
@@ -161,21 +162,22 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What a run stands in.
+/// The environment, places and settings that a run uses.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The environment.
+    /// The variables of this process.
     pub env: &'a Environment,
-    /// Where things are.
+    /// The directories and files to use.
     pub places: &'a Places,
-    /// The settings.
+    /// The resolved settings.
     pub config: &'a Config,
 }
 
-/// Runs a command as a session, to its end. What could not be noted, or put back afterwards, is told to `complain`.
+/// Runs a command as a session, and returns when it has ended. Reports to `complain` what could not
+/// be noted or restored.
 ///
 /// # Errors
-/// [`Refusal`]; then nothing was run, and everything is as it was.
+/// [`Refusal`]. Nothing was run then, and everything is as it was.
 pub fn run(
     surroundings: &Surroundings<'_>,
     order: &Order,
@@ -185,21 +187,21 @@ pub fn run(
     if let Some(option) = arguments::own_choice(&order.command).filter(|_| is_client) {
         return Err(Refusal::OwnChoice(option));
     }
-    // Before anything is there that a signal could leave behind.
+    // Listen before creating anything that a signal could leave behind.
     let signals = child::listen().map_err(Refusal::System)?;
     let bystander = Bystander::start().map_err(Refusal::System)?;
     let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
-    // Not where the caller's client was started: that is the caller's own.
+    // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
     let project = project::discover(&project::current_dir()?);
     let id = order.id.clone().unwrap_or_else(new_id);
     if is_client && !arguments::is_acceptable(&id) {
         return Err(Refusal::NoUuid(id));
     }
     let mut held = Held::take(surroundings, &state, &project, id.clone(), order, complain)?;
-    // From here on nobody else uses the id, so what is known of it stays true.
+    // From here on nobody else uses the id, so what we read about it stays true.
     let session = state.session(&id);
     let is_unknown = order.resume && session.record()?.is_none();
-    // Only a client goes on in a transcript, so no other command pays for the search.
+    // Only Claude Code continues a transcript, so no other command pays for the search.
     let is_used =
         (is_client || is_unknown) && transcript::find(surroundings.env, &session, &id).is_some();
     if is_unknown && !is_used {
@@ -219,7 +221,7 @@ pub fn run(
     Ok(outcome)
 }
 
-/// An id that no session ever had.
+/// Returns an id that no session ever had.
 pub(super) fn new_id() -> SessionId {
     loop {
         if let Ok(id) = uuid::Uuid::new_v4().to_string().parse() {
@@ -228,7 +230,7 @@ pub(super) fn new_id() -> SessionId {
     }
 }
 
-/// A record of a session that begins by this program, here and now, and not by a hook.
+/// Returns the record of a session that this program starts, and not a hook.
 pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Timestamp) -> Record {
     let mut record = Record::new(id, project, now);
     record.source = Some(source.to_owned());
@@ -240,19 +242,19 @@ pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Ti
     record
 }
 
-/// Whether the session is on record and live.
+/// Returns whether the session has a record and is live.
 fn is_live(judge: &Judge<'_>, id: &SessionId) -> store::Result<bool> {
     let record = judge.state.session(id).record()?;
     Ok(record.is_some_and(|record| judge.find(id, &record).state.is_live()))
 }
 
-/// The name of a command, without its folder.
+/// Returns the name of a command, without its folder.
 fn name_of(command: &[OsString]) -> String {
     let name = command.first().map(Path::new).and_then(Path::file_name);
     one_line(&name.unwrap_or_default().to_string_lossy(), MAX_TEXT)
 }
 
-/// What a record says of its session's end.
+/// The fields of a record that describe the session's end.
 #[derive(Clone)]
 struct SessionEnd {
     at: Option<Timestamp>,
@@ -271,7 +273,7 @@ impl SessionEnd {
         }
     }
 
-    /// The end of a new session whose command was not started.
+    /// Returns the end of a new session whose command was not started.
     fn not_started(at: Timestamp) -> Self {
         Self {
             at: Some(at),
@@ -281,7 +283,7 @@ impl SessionEnd {
         }
     }
 
-    /// Takes the end out of a record, which then says that the session goes on.
+    /// Removes the end from a record, so that the session continues.
     fn take(record: &mut Record) -> Self {
         Self {
             at: record.ended_at.take(),
@@ -304,7 +306,7 @@ impl SessionEnd {
     }
 }
 
-/// A session's id, held; given back when this is dropped.
+/// A held session id. Dropping it gives the id back.
 struct Held<'a> {
     surroundings: &'a Surroundings<'a>,
     state: &'a State,
@@ -312,9 +314,9 @@ struct Held<'a> {
     complain: &'a dyn Fn(&Error),
     lease: Lease,
     parent: Option<SessionId>,
-    /// Whether the session is there, by this.
+    /// True once this run has started the session.
     has_begun: bool,
-    /// The end that the record had before, where there was one.
+    /// The end that the record had before, if any.
     ended_before: Option<SessionEnd>,
     is_over: bool,
 }
@@ -347,7 +349,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Two clients would write to one transcript.
+    /// Refuses to start a second Claude Code: two would write to one transcript.
     fn refuse_second_client(&self, is_client: bool) -> Result<(), Refusal> {
         let id = &self.lease.session_id;
         let Some(record) = self.state.session(id).record()?.filter(|_| is_client) else {
@@ -360,7 +362,8 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// A session that is on record is not begun again for a command that cannot start. A new one keeps what was tried.
+    /// Refuses to resume a recorded session for a command that cannot start. A new session is
+    /// created anyway, to record the attempt.
     fn refuse_what_cannot_start(&self, command: &[OsString]) -> Result<(), Refusal> {
         if self
             .state
@@ -377,16 +380,17 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Makes the session there, live and current, before its command starts.
+    /// Makes the session exist, live and current, before its command starts.
     fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
         self.enter(order)?;
-        // A log and a mirror: no reason not to run.
+        // The log and the pointer are not essential: a failure does not prevent the run.
         self.told(self.log("run started", |line| line));
         self.told(self.become_current());
         Ok(())
     }
 
-    /// Enters the session and its launcher where everybody looks, if there may be one more.
+    /// Enters the session and its launcher into the record and the indexes, if the limit allows one
+    /// more.
     fn enter(&mut self, order: &Order) -> Result<(), Refusal> {
         let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
@@ -423,7 +427,8 @@ impl<'a> Held<'a> {
         Ok(())
     }
 
-    /// Moves the pointer, unless this was started from within a session of the same project: that one stays current.
+    /// Moves the pointer, unless a session of the same project started this one. That session stays
+    /// current.
     fn become_current(&self) -> store::Result<()> {
         let is_of_project = |id| self.state.session(id).is_in(self.project.root());
         if self.parent.as_ref().is_some_and(is_of_project) {
@@ -433,8 +438,8 @@ impl<'a> Held<'a> {
         lease::point(&pointers, &self.project.name(), self.state, &self.lease)
     }
 
-    /// Puts everything back: after the command, or, without an outcome, where it was not run. Every step is taken,
-    /// whatever became of the others.
+    /// Restores everything: after the command, or without an outcome if it did not run. Takes every
+    /// step, even if others failed.
     fn finish(&mut self, outcome: Option<&Outcome>) {
         self.is_over = true;
         let id = &self.lease.session_id;
@@ -451,7 +456,7 @@ impl<'a> Held<'a> {
             self.told(self.log("run ended", |line| line.detail("outcome", outcome.as_str())));
         }
         self.leave();
-        // Where a client has the session, its end is the client's to say.
+        // If a Claude Code owns the session, its hook reports the end.
         if self.has_begun && !self.judge().is_owned(id, false) {
             let end = match (outcome, &self.ended_before) {
                 (Some(outcome), _) => SessionEnd::of(outcome, now),
@@ -473,7 +478,7 @@ impl<'a> Held<'a> {
         self.told(lease::release(&self.judge(), &pointers, &name, id, holder));
     }
 
-    /// Takes this process and its command off the session.
+    /// Removes this process and its command from the session's owners.
     fn leave(&self) {
         let id = &self.lease.session_id;
         let lease = store::lease::read(self.state, id).ok().flatten();
@@ -487,7 +492,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// What failed is told.
+    /// Reports a failed step to the caller.
     fn told<T>(&self, step: store::Result<T>) {
         if let Err(err) = step {
             (self.complain)(&err);
@@ -545,7 +550,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// This process, as a holder.
+/// Returns this process as an owner that holds a lease.
 fn own(project: &Project) -> Result<Owner, Refusal> {
     let unseen = || {
         let why = "processes cannot be seen here, so nobody could tell when the id is free again";
@@ -558,7 +563,8 @@ fn own(project: &Project) -> Result<Owner, Refusal> {
     Ok(owner)
 }
 
-/// The session that this was called from, if that is certain: the one live session of the project may be another's.
+/// Returns the session that called this command, if that is certain. The only live session of the
+/// project is not certain: it may be another's.
 pub(super) fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
     let sight = Sight {
         env: surroundings.env,

@@ -1,8 +1,8 @@
-//! A second process in the launcher's process group, which does nothing but listen.
+//! A second process in the launcher's process group that only listens for signals.
 //!
-//! Whoever signals a launcher signals it alone (`kill PID`, `docker stop`), or its whole group, the command included
-//! (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). What the launcher is told does not say which. What the
-//! bystander heard, the command has had.
+//! A signal reaches the launcher alone (`kill PID`, `docker stop`), or its whole group, with the
+//! command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The launcher cannot tell
+//! which. If the bystander received the signal too, so did the command.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -16,22 +16,22 @@ use signal_hook::iterator::Signals;
 use super::child::{FORWARDED, own_program};
 use crate::identity::process;
 
-/// The hidden verb by which this program is started to listen.
+/// The hidden verb that starts this program as a bystander.
 pub const VERB: &str = "listen-in-group";
 
-/// How long an answer may take. A bystander that was stopped gives none.
+/// The longest wait for an answer. A stopped bystander never answers.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 2,
     tv_nsec: 0,
 };
 
-/// The process, while it listens.
+/// The bystander process.
 pub(super) struct Bystander {
     process: Child,
     questions: Option<ChildStdin>,
     answers: ChildStdout,
     is_reaped: bool,
-    /// Signals that it heard, and that have not reached this process yet.
+    /// Signals that it received and that have not reached this process yet.
     ahead: BTreeSet<i32>,
 }
 
@@ -39,7 +39,7 @@ impl Bystander {
     /// Starts the process, and waits until it listens.
     ///
     /// # Errors
-    /// Where the system starts no more processes; then it would not start the command either.
+    /// If the system starts no more processes; then it would not start the command either.
     pub(super) fn start() -> io::Result<Self> {
         #[expect(
             clippy::disallowed_methods,
@@ -66,18 +66,19 @@ impl Bystander {
         })
     }
 
-    /// Forgets what it has heard: the command was not there yet.
+    /// Forgets the signals received so far: the command did not exist yet.
     pub(super) fn forget(&mut self) {
         let _ = self.ask();
         self.ahead.clear();
     }
 
-    /// Notes that a child was reaped: if it was this one, its pid may be another's by now.
+    /// Notes that a child was reaped. If it was this one, another process may have its pid now.
     pub(super) fn note_reaped(&mut self, child: Pid) {
         self.is_reaped |= child == Pid::from_child(&self.process);
     }
 
-    /// Returns which of `arrived` reached the whole group. One that is gone, or stopped, heard nothing.
+    /// Returns which of `arrived` reached the whole group. A bystander that ended or is stopped
+    /// reports none.
     pub(super) fn heard(&mut self, arrived: &BTreeSet<i32>) -> BTreeSet<i32> {
         if let Some(heard) = self.ask() {
             self.ahead.extend(heard);
@@ -89,8 +90,8 @@ impl Bystander {
         both
     }
 
-    /// What it has heard since it was asked last. A signal that was sent before the question is in the answer: a process
-    /// handles its signals before it reads on.
+    /// Returns the signals that it received since the last question. The answer includes every
+    /// signal sent before the question, because a process handles its signals before it reads on.
     fn ask(&mut self) -> Option<Vec<i32>> {
         self.questions.as_mut()?.write_all(b"?").ok()?;
         let mut fds = [PollFd::new(&self.answers, PollFlags::IN)];
@@ -111,7 +112,7 @@ impl Bystander {
 
 impl Drop for Bystander {
     fn drop(&mut self) {
-        // Without anybody who asks, it ends; one that was stopped does not notice.
+        // Closing its stdin ends it, unless it is stopped.
         drop(self.questions.take());
         if !self.is_reaped {
             let _ = self.process.kill();
@@ -120,11 +121,11 @@ impl Drop for Bystander {
     }
 }
 
-/// Listens until nobody asks any more: each byte on stdin is answered by a byte on stdout, a bit for each signal that came
-/// since the last one.
+/// Listens until stdin is closed. Answers each byte on stdin with a byte on stdout, one bit for
+/// each signal that came since the last answer.
 ///
 /// # Errors
-/// Where the system refused.
+/// If the system refuses.
 pub fn listen() -> io::Result<()> {
     let heard = FORWARDED
         .into_iter()

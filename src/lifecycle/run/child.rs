@@ -1,4 +1,5 @@
-//! The command that a launcher started: it has the terminal and every signal, and the launcher waits.
+//! The command that a launcher started. It has the terminal and gets every signal, while the
+//! launcher waits.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -23,17 +24,18 @@ use crate::lifecycle::lease;
 use crate::model::{Owner, Project, SessionId};
 use crate::store::{Error, State, file};
 
-/// The hidden verb by which this program is started to become the command.
+/// The hidden verb that starts this program to become the command.
 pub const VERB: &str = "become-command";
 
-/// Signals that are passed on, unless the caller had them ignored: then the command ignores them, too.
+/// Signals that are passed on. If the caller ignored one, the command ignores it, too.
 pub(super) const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
-/// How long it may take until a signal to a whole group has reached every process of it: timeout(1) signals its child
-/// first, and then the group.
+/// How long a signal to a group may take to reach each of its processes. timeout(1) signals its
+/// child first, and then the group.
 const TO_REACH_ALL: Duration = Duration::from_millis(50);
 
-/// Variables by which Claude Code tells its children whose they are. A command with an id of its own is nobody's.
+/// Variables by which Claude Code marks its children. A command with an id of its own must not
+/// inherit them.
 const OF_THE_CALLER: [&str; 12] = [
     "CLAUDECODE",
     "CLAUDE_CODE_SESSION_ID",
@@ -49,12 +51,13 @@ const OF_THE_CALLER: [&str; 12] = [
     "CLAUDE_JOB_DIR",
 ];
 
-/// Takes the signals that are the command's, from now on: what comes before it is there reaches it afterwards.
+/// Starts to catch the signals that are meant for the command. A signal that comes before the
+/// command exists is delivered later.
 ///
 /// # Errors
-/// Where the system refused.
+/// If the system refuses.
 pub(super) fn listen() -> io::Result<Signals> {
-    // While a first handler is being set up, the registry would take the signal and forget it.
+    // While its first handler is being installed, the registry would lose a signal.
     let _kept = KeptBack::forwarded()?;
     let forwarded = FORWARDED
         .into_iter()
@@ -62,7 +65,7 @@ pub(super) fn listen() -> io::Result<Signals> {
     Signals::new(forwarded.chain([SIGCHLD, SIGCONT]))
 }
 
-/// The signals that are passed on, kept back until this is dropped; then those that came are delivered.
+/// Blocks the forwarded signals. Dropping it delivers those that came.
 struct KeptBack {
     mask: SigSet,
 }
@@ -84,13 +87,14 @@ impl Drop for KeptBack {
     }
 }
 
-/// Starts `command` as the session `id`, held by `holder`. The answer is how it ended.
+/// Starts `command` as the session `id`, held by `holder`, and returns how it ended.
 ///
-/// What is started is this program again ([`become_command`]): it enters itself into the lease and then becomes the
-/// command. So there is no moment at which the command runs and, were the launcher killed, nobody would hold the id.
+/// It starts this program again ([`become_command`]). That process enters itself into the lease and
+/// then becomes the command. So a holder is always registered while the command runs, even if the
+/// launcher is killed.
 ///
 /// # Errors
-/// Where it could not be started or waited for.
+/// If the command could not be started or waited for.
 pub(super) fn run(
     command: &[OsString],
     id: &SessionId,
@@ -114,7 +118,8 @@ pub(super) fn run(
     attend(child, signals, &mut bystander)
 }
 
-/// This program's file. On Linux by the process, so that an upgrade meanwhile does not matter.
+/// Returns this program's file. On Linux it names the running process, so an upgrade meanwhile does
+/// not matter.
 pub(super) fn own_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok(PathBuf::from("/proc/self/exe"))
@@ -155,8 +160,9 @@ fn group_of(pid: Pid) -> Option<u32> {
     process::process(pid).map(|process| process.group)
 }
 
-/// Reaps whatever child has ended, and returns how the command ended, if it did. Others are orphans, where this is the
-/// first process of a container or takes them otherwise, and what was started before this program was.
+/// Reaps every child that has ended, and returns how the command ended, if it did. Other children
+/// are orphans that this process adopted, for example as a container's first process, or children
+/// started before this program was.
 fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<Outcome>> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
     loop {
@@ -174,8 +180,8 @@ fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<
     }
 }
 
-/// A command that stops itself in the foreground of a terminal, as full-screen programs do at Ctrl-Z, gives the shell its
-/// prompt back only if this stops, too.
+/// Stops this process with its command. Full-screen programs stop themselves at Ctrl-Z, and the
+/// shell shows its prompt only if the launcher stops, too.
 fn stop_with_command() {
     if process::is_in_foreground(file::terminal()) {
         let _ = kill_process(getpid(), Signal::STOP);
@@ -196,8 +202,8 @@ fn outcome(status: WaitStatus) -> Outcome {
     }
 }
 
-/// Enters this process into the lease of `id`, if `holder` still has it, and becomes the command. It returns only where
-/// that was not possible: the error, and the status that a shell would end with.
+/// Enters this process into the lease of `id`, if `holder` still holds it, and becomes the command.
+/// Returns only on failure: the error, and the status that a shell would end with.
 pub fn become_command(
     state: &State,
     id: &SessionId,
@@ -224,10 +230,10 @@ pub fn become_command(
     }
 }
 
-/// The command holds the id with its launcher, and alone should that be killed. A client makes itself an owner, by its
-/// hooks.
+/// Makes the command a holder of the id beside its launcher; it stays one if the launcher is
+/// killed. Claude Code is not made an owner here, because its hooks do that.
 fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
-    // A signal ends this afterwards, not between a temporary file and its name.
+    // A signal must not end this process between creating a temporary file and renaming it.
     let _kept = KeptBack::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());

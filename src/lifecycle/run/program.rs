@@ -1,4 +1,5 @@
-//! Whether a command can be started at all, asked before anything is there that would have to go again.
+//! Checks whether a command can be started, before anything is created that would have to be
+//! removed again.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,14 +12,14 @@ const USUAL_PATH: &str = "/usr/bin:/bin";
 /// Why a command cannot be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// There is no such program.
+    /// The program does not exist.
     Missing,
-    /// What is there is no program, or may not be run.
+    /// The file is not a program, or may not be executed.
     NotExecutable,
 }
 
 impl Obstacle {
-    /// The status that a shell would end with.
+    /// Returns the status that a shell would end with.
     pub fn status(self) -> u8 {
         match self {
             Self::Missing => 127,
@@ -26,7 +27,7 @@ impl Obstacle {
         }
     }
 
-    /// The obstacle in words.
+    /// Returns the obstacle in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "there is no such command",
@@ -35,8 +36,8 @@ impl Obstacle {
     }
 }
 
-/// Returns why `program` cannot be started, looked for as execvp(3) does. What only the kernel can tell (a bad format, an
-/// interpreter that is missing, limits) is no obstacle here.
+/// Returns why `program` cannot be started, searching as execvp(3) does. Does not detect what only
+/// the kernel can: a bad format, a missing interpreter, limits.
 pub(super) fn obstacle(program: &OsStr, path: Option<OsString>) -> Option<Obstacle> {
     let mut obstacle = Obstacle::Missing;
     for candidate in candidates(program, path) {
