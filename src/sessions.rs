@@ -1,5 +1,5 @@
-//! The front door for programs that embed this library: which session is this, store a project's session, read it back,
-//! clean up.
+//! The entry point for programs that embed this library. It finds the current session, stores and
+//! reads a project's session, and cleans up.
 //!
 //! ```
 //! use ccsession::sessions::Sessions;
@@ -26,8 +26,10 @@ use crate::store::{
     Decompressor, Environment, Error, Places, Result, State, clock, config, project,
 };
 
-/// The sessions of this user on this machine: the environment, the places and the settings, read once. The state directory is
-/// looked for at each question, so that one that is made later is seen.
+/// The sessions of this user on this machine.
+///
+/// The environment, the places and the settings are read once. The state directory is looked up at
+/// each question, so one that is created later is seen.
 #[derive(Debug)]
 pub struct Sessions {
     env: Environment,
@@ -36,8 +38,9 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// As this process's environment and the configuration file say. A setting that cannot be used is the default, and a
-    /// state directory that cannot be trusted is none: then answers come from the environment and the pointer.
+    /// Reads this process's environment and the configuration file. An invalid setting becomes its
+    /// default. If the state directory cannot be trusted, answers come from the environment and the
+    /// pointer only.
     pub fn from_env() -> Self {
         let env = Environment::read();
         let places = Places::new(&env);
@@ -51,12 +54,13 @@ impl Sessions {
         }
     }
 
-    /// With the state and the pointers in these directories, and every setting its default: for tests, and for programs
-    /// that keep a state of their own. Nothing else is looked at: neither this process's environment nor the transcripts of the
-    /// client that is installed.
+    /// Uses these directories for the state and the pointers, with default settings. This is for
+    /// tests, and for programs that keep a state of their own. It reads neither this process's
+    /// environment nor the transcripts of an installed Claude Code.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the state directory is not this user's alone; [`Error::Io`] where it cannot be created.
+    /// [`Error::Unsafe`] if the state directory is not this user's alone, [`Error::Io`] if it
+    /// cannot be created.
     pub fn at(state: &Path, pointers: &Path) -> Result<Self> {
         let places = Places {
             state: Some(state.to_owned()),
@@ -65,7 +69,7 @@ impl Sessions {
         };
         State::create(&places, Decompressor::BUILT_IN)?;
         let env = Environment {
-            // A folder of its own that is never made: without one, the user's would be looked for.
+            // This folder never exists. Without it, the user's own would be searched.
             claude_config_dir: Some(state.join("no-client")),
             ..Environment::default()
         };
@@ -76,7 +80,8 @@ impl Sessions {
         })
     }
 
-    /// Which session is this: the first rung of the ladder that answers, and how far to trust it.
+    /// Finds out which session this is: the first rung of the ladder that answers, and how far to
+    /// trust it.
     ///
     /// ```
     /// use ccsession::identity::ladder::{Question, Rung, Trust};
@@ -95,11 +100,12 @@ impl Sessions {
         ladder::resolve(&self.sight(state.as_ref(), fault.as_ref()), question)
     }
 
-    /// The live sessions of the project that the directory `dir` belongs to, the most recently active first, and which records
-    /// could not be read.
+    /// Returns the live sessions of the project that the directory `dir` belongs to, the most
+    /// recently active first. Also returns which records could not be read.
     ///
     /// # Errors
-    /// [`Error::Io`] where `dir` is not there; else why there is no state directory: which sessions are live is not known then.
+    /// [`Error::Io`] if `dir` does not exist. Otherwise the reason why the state directory cannot
+    /// be used: the live sessions are unknown then.
     pub fn live(&self, dir: &Path) -> Result<Live> {
         let project = project::existing(dir)?;
         let state = State::open(&self.places, Decompressor::BUILT_IN)?;
@@ -107,8 +113,8 @@ impl Sessions {
         Ok(ladder::live_in_project(&sight, &project))
     }
 
-    /// Makes `id` the current session of the project that the directory `dir` belongs to, in the pointer
-    /// `/tmp/claude_session_{project}`: one atomic replacement, mode 0600, synchronised.
+    /// Makes `id` the current session of the project that the directory `dir` belongs to. Replaces
+    /// the pointer `/tmp/claude_session_{project}` atomically, with mode 0600, and syncs it.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -120,8 +126,8 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unsafe`] where the pointers' directory is not safe or the present file is another user's, [`Error::Io`].
-    /// Then the old pointer stands.
+    /// [`Error::Unsafe`] if the pointers' directory is not safe or the present file is another
+    /// user's; [`Error::Io`]. The old pointer stays then.
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();
@@ -129,11 +135,12 @@ impl Sessions {
             .store(&project.name(), id, Durability::Synced)
     }
 
-    /// The session that the pointer names, if it is fresh: written within the last 24 hours, or the configured `ttl`.
-    /// The last known one; [`Self::resolve`] knows more.
+    /// Returns the session that the pointer names, if the pointer is fresh: written within the last
+    /// 24 hours, or the configured `ttl`. That is the last known session; [`Self::resolve`] knows
+    /// more.
     ///
     /// # Errors
-    /// [`Error::Io`] where `dir` is not there.
+    /// [`Error::Io`] if `dir` does not exist.
     pub fn stored_session_id(&self, dir: &Path) -> Result<Option<SessionId>> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();
@@ -141,9 +148,12 @@ impl Sessions {
         Ok(pointers.read(&project.name()).fresh().cloned())
     }
 
-    /// Does what `ccsession cleanup` does, and says what that was: removes stale pointers and what processes that died left
-    /// behind; where the settings ask for it, archives sessions that have ended; and once a day compresses journals that are long
-    /// over and removes sessions and archives that were kept for as long as the settings say. It may take long.
+    /// Does what `ccsession cleanup` does, and returns a report. It may take long.
+    ///
+    /// Each call removes stale pointers and what dead processes left behind. If the settings ask
+    /// for it, it archives sessions that have ended. Once a day it compresses the journals of
+    /// sessions that ended long ago. Then it also removes sessions and archives that are older than
+    /// the settings allow.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -165,7 +175,7 @@ impl Sessions {
         cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)
     }
 
-    /// The state directory as it is now, and why there is none that can be used.
+    /// Returns the state directory as it is now, or why it cannot be used.
     fn state(&self) -> (Option<State>, Option<Error>) {
         match State::open(&self.places, Decompressor::BUILT_IN) {
             Ok(state) => (state, None),
