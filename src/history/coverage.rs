@@ -1,5 +1,5 @@
-//! How many of the calls in a session's transcript hooks have recorded. That hooks are registered says nothing of that; a
-//! call that the client noted and no hook saw does.
+//! Counts how many of the calls in a session's transcript hooks have recorded. Registered hooks
+//! prove nothing; a call that the transcript contains and no hook saw does.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::model::{Event, Record, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, Result, SessionDir};
 
-/// Of the calls in a transcript, how many hooks have recorded.
+/// How many of the calls in a session's transcripts hooks have recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// The calls in the session's transcripts, those of its subagents among them, each once.
+    /// The calls in the session's transcripts and its subagents', each counted once.
     pub calls: u64,
-    /// Those of them of which a hook has recorded an event.
+    /// Those of `calls` for which a hook recorded at least one event.
     pub recorded: u64,
 }
 
 impl Coverage {
-    /// The recorded share of the calls, from 0 to 1; all of none.
+    /// Returns the recorded share of the calls, from 0 to 1. It is 1 if there are no calls.
     #[expect(
         clippy::cast_precision_loss,
         reason = "it is a share, for a comparison"
@@ -35,10 +35,11 @@ impl Coverage {
     }
 }
 
-/// Counts the calls of a session. `None` where it has no transcript any more, or one of more than `most` bytes.
+/// Counts the calls of a session. Returns `None` if it has no transcript, or if the transcripts
+/// have more than `most` bytes.
 ///
 /// # Errors
-/// Where the journal or the transcript cannot be opened.
+/// If the journal or the transcript cannot be opened.
 pub fn of_session(
     env: &Environment,
     dir: &SessionDir,
@@ -67,7 +68,8 @@ pub fn of_session(
     Ok(Some(coverage))
 }
 
-/// Whether a hook of the client's recorded this event: not an import, and not this program itself.
+/// Returns whether one of Claude Code's hooks recorded this event. Imports and this program's own
+/// events do not count.
 pub fn is_of_hook(event: &Event) -> bool {
     use crate::model::event::name::{CLOCK_IN, RUN_END, RUN_START};
     event.origin.is_none() && ![RUN_START, RUN_END, CLOCK_IN].contains(&event.event.as_str())

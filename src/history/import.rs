@@ -1,8 +1,9 @@
-//! Records and events from the client's own transcripts: a past for the first day, and the way back where hooks were not
-//! armed. The transcripts are only read.
+//! Imports records and events from Claude Code's own transcripts: history from before the
+//! installation, and repair for times without hooks. The transcripts are only read.
 //!
-//! What a session's hooks have not recorded goes to `transcript.jsonl` beside its journal. That file is replaced whole, so
-//! an import can be repeated, or killed, at any moment; and what is in it stays, whatever became of the transcripts.
+//! Events that the session's hooks did not record go to `transcript.jsonl` beside its journal. That
+//! file is replaced as a whole, so an import can be repeated, or killed, at any moment. Its events
+//! stay, even if the transcripts change or disappear.
 
 mod calls;
 mod claims;
@@ -37,39 +38,39 @@ use crate::store::log::{self, Line, Log};
 use crate::store::write::Durability;
 use crate::store::{Result, SessionDir, State, file, project};
 
-/// What is imported, and how.
+/// What to import, and how.
 #[derive(Debug)]
 pub struct Options {
-    /// Only sessions in which something happened since then.
+    /// Imports only sessions with an event at or after this time.
     pub since: Option<Timestamp>,
-    /// Only sessions of the project with this root.
+    /// Imports only sessions of the project with this root.
     pub root: Option<PathBuf>,
-    /// How much is kept of what the transcripts hold.
+    /// How much of the transcripts' content is kept.
     pub capture: Capture,
-    /// Only say what would be imported.
+    /// Only reports what would be imported.
     pub dry_run: bool,
 }
 
-/// What was done, or would be.
+/// What was imported, or would be in a dry run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Sessions that were looked at.
+    /// The sessions that were examined.
     pub sessions: u64,
-    /// Of these, those of which something was imported.
+    /// Those of `sessions` that had something to import.
     pub imported: u64,
-    /// Events that were not there before.
+    /// The events that were new.
     pub events: u64,
-    /// Files that were left out.
+    /// The files that were left out, with reasons.
     pub left_out: Vec<LeftOut>,
-    /// Lines that were passed over.
+    /// The lines that were skipped, by reason.
     pub skipped: Skipped,
 }
 
-/// Imports the sessions among `sources` that were asked for; `progress` is told of each file's bytes. Without a `state`,
-/// as a dry run may be, nothing is on record yet.
+/// Imports the requested sessions among `sources`, and reports each file's bytes to `progress`.
+/// Without a `state`, which a dry run does not need, no session counts as recorded yet.
 ///
 /// # Errors
-/// Where the state directory fails. A transcript that cannot be read is left out.
+/// If the state directory fails. A transcript that cannot be read is left out.
 pub fn run(
     state: Option<&State>,
     sources: Sources,
@@ -93,7 +94,7 @@ pub fn run(
         let record = dir.as_ref().map(SessionDir::record).transpose();
         let record = match record {
             Ok(record) => record.flatten(),
-            // It is made again, from the transcript.
+            // Rebuild the lost record from the transcript.
             Err(_) if dir.as_ref().is_some_and(SessionDir::has_lost_record) => None,
             Err(err) => {
                 let path = source.mains.first().cloned().unwrap_or_default();
@@ -126,7 +127,7 @@ fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
         Some(word) if StartSource::of(word) == StartSource::Fork => true,
-        // An import has seen whose lines it begins with.
+        // An import has determined whose lines it begins with.
         Some(TRANSCRIPT) => record.previous.is_some(),
         _ => false,
     })
@@ -136,14 +137,15 @@ fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
 struct Session<'a> {
     source: &'a Source,
     place: Place,
-    /// Its folder, where there is a state directory.
+    /// Its folder, if there is a state directory.
     dir: Option<SessionDir>,
-    /// Its record, where it has one.
+    /// Its record, if it has one.
     record: Option<Record>,
 }
 
 impl Session<'_> {
-    /// Imports the session. Whether it was asked for, and all that its transcripts say is on record, is the answer.
+    /// Imports the session. Returns whether it was requested and everything in its transcripts is
+    /// on record now.
     fn import(
         &self,
         state: Option<&State>,
@@ -254,9 +256,10 @@ impl Session<'_> {
         Ok(read)
     }
 
-    /// Writes what is not there yet, and counts it; without a `state`, only counts it.
+    /// Writes the events that are new, and counts them. Without a `state`, only counts them.
     ///
-    /// Under the lock, so that of two imports at once the later one finds what the earlier one has written.
+    /// It runs under the lock, so that of two simultaneous imports the later one finds what the
+    /// earlier one wrote.
     fn settle(
         &self,
         state: Option<&State>,
@@ -293,7 +296,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Counts the tokens, while the transcripts are there.
+    /// Counts the tokens while the transcripts exist.
     fn count_tokens(&self, record: &Record, report: &mut Report) {
         let Some(dir) = &self.dir else {
             return;
@@ -306,21 +309,22 @@ impl Session<'_> {
         }
     }
 
-    /// What hooks have recorded. It is read after the transcript, since a hook comes before the line that the client writes.
+    /// Returns what hooks have recorded. Read it after the transcript, because a hook runs before
+    /// Claude Code writes the line.
     fn known(&self) -> Result<Known> {
         let Some(dir) = &self.dir else {
             return Ok(Known::default());
         };
         let mut events = dir.journal().events()?;
         let known = Known::of(events.by_ref());
-        // What a damaged part says would be imported a second time.
+        // The events in a damaged part would be imported a second time.
         match events.damage().unreadable {
             0 => Ok(known),
             _ => dir.journal().unreadable()?.pop().map_or(Ok(known), Err),
         }
     }
 
-    /// What earlier imports have made.
+    /// Returns the events of earlier imports.
     fn before(&self) -> Result<Vec<Made>> {
         let events = self.dir.as_ref().map(SessionDir::imported_events);
         let events = events.transpose()?.into_iter().flatten();
@@ -335,7 +339,8 @@ impl Session<'_> {
         }));
     }
 
-    /// The record that a hook would have made; nothing where no line says where the session was.
+    /// Returns the record that a hook would have created. Returns `None` if no line names the
+    /// session's directory.
     fn new_record(&self, facts: &Facts, ids: &[SessionId], capture: Capture) -> Option<Record> {
         let cwd = facts.cwd.clone()?;
         let project = project_of(Path::new(&cwd));
@@ -360,7 +365,7 @@ impl Session<'_> {
     }
 }
 
-/// What was read of a session.
+/// What was read from a session's transcripts.
 struct Read {
     facts: Facts,
     made: Vec<Made>,
@@ -368,7 +373,7 @@ struct Read {
     skipped: Skipped,
 }
 
-/// Why nothing was made of a transcript.
+/// Explains why a transcript has no events of this session.
 fn nothing_in(facts: &Facts) -> String {
     match &facts.names {
         Some(other) => format!("its lines are of the session `{other}`"),
@@ -379,7 +384,7 @@ fn nothing_in(facts: &Facts) -> String {
     }
 }
 
-/// The project of a directory that may be gone.
+/// Returns the project of a directory that may no longer exist.
 fn project_of(cwd: &Path) -> Project {
     match file::canonical(cwd) {
         Ok(there) => project::discover(&there),

@@ -1,5 +1,5 @@
-//! What Claude Code's transcripts add to what hooks recorded: imported events, tokens, and how many calls hooks covered. It must
-//! not know what becomes of a session.
+//! What Claude Code's transcripts add to the hooks' records: imported events, tokens, and how many
+//! calls the hooks covered. It must not know how sessions start, end or are archived.
 
 pub mod coverage;
 pub mod import;

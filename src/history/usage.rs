@@ -1,8 +1,8 @@
-//! What a session used of the models, counted from the client's own transcript.
+//! Counts the tokens that a session used, from Claude Code's own transcript.
 //!
-//! A transcript is read on from where the last reading ended; how far that was, and what was counted, is in the
-//! session's `usage.json`. It stays when the client deletes the transcript; lost before that, it is counted anew. It needs
-//! no lock, since each writer replaces it by a count that is right for what that writer has read.
+//! Each reading continues where the last one ended. The position and the counts are in the
+//! session's `usage.json`. It outlives the transcript; if it is lost earlier, everything is counted
+//! again. It needs no lock: each writer replaces it by a count that is right for what it has read.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -21,22 +21,22 @@ use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
 const VERSION: u64 = 2;
-/// How much of a file is looked through at once.
+/// How many bytes of a file are searched at once.
 const BATCH: usize = 1 << 20;
-/// Who wrote a subagent's message in an old client's transcript, which names no subagents.
+/// The agent id for a subagent's message in an old transcript, which names no subagents.
 const UNNAMED_AGENT: &str = "sidechain";
 
-/// What the session used. `usage.json` is brought up to date if the transcript has grown; what cannot be read counts
-/// as it was counted last.
+/// Returns what the session used, and updates `usage.json` if the transcript has grown. A file that
+/// cannot be read keeps its last count.
 ///
 /// # Errors
-/// Where `usage.json` cannot be read or replaced, or the journal cannot be opened. One that is damaged is no error while
-/// the transcript is there.
+/// If `usage.json` cannot be read or replaced, or the journal cannot be opened. A damaged
+/// `usage.json` is no error while the transcript exists.
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
     of_files(&Search::new(env).files(dir, record, None), dir, record)
 }
 
-/// As [`of_session`], for whoever knows already where its transcripts may be.
+/// Does the same as [`of_session`] for a caller that already knows where the transcripts may be.
 ///
 /// # Errors
 /// As [`of_session`].
@@ -45,7 +45,7 @@ pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) ->
     of_files(&files, dir, record)
 }
 
-/// As [`of_session`], for whoever knows the session's files already.
+/// Does the same as [`of_session`] for a caller that already has the session's files.
 ///
 /// # Errors
 /// As [`of_session`].
@@ -66,8 +66,9 @@ pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Resu
     }
 }
 
-/// Counts what a session used that has not been counted since its last event, in the transcripts that its record names and
-/// that `search` finds. For whoever looks at all sessions.
+/// Counts the usage since the last count, if the session has had events since. Reads the
+/// transcripts that its record names and that `search` finds. For callers that examine all
+/// sessions.
 ///
 /// # Errors
 /// As [`of_session`].
@@ -95,22 +96,22 @@ pub fn count_due(
     }
 }
 
-/// What was counted of the session last; nothing where nothing was.
+/// Returns the last count for the session, or `None` if it was never counted.
 pub fn known(dir: &SessionDir) -> Option<Usage> {
     let bytes = dir.usage().ok()??;
-    // The sum is in the first line: the messages need not be read for it.
+    // The sum is in the first line, so the messages need not be read.
     let summary = bytes.split(|byte| *byte == b'\n').next()?;
     let known: Summary = decode(dir, summary).ok()?;
     known.has_counted().then_some(known.usage)
 }
 
-/// What was counted: the two lines of `usage.json`.
+/// The two lines of `usage.json`.
 #[derive(Debug, Default)]
 struct Counted {
     summary: Summary,
     /// Each message once, by a hash of its id.
     messages: BTreeMap<u64, Counting>,
-    /// Messages before this are copies of another session's.
+    /// Messages before this time are copies of another session's.
     since: Option<Timestamp>,
 }
 
@@ -118,15 +119,15 @@ struct Counted {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Summary {
     v: u64,
-    /// What all messages come to.
+    /// The sum over all messages.
     usage: Usage,
     /// How far each file was read, by its path.
     files: BTreeMap<String, Reading>,
-    /// The models and agents that wrote the messages, which name them by their place here.
+    /// The models and agents that wrote the messages. Messages refer to them by index.
     writers: Vec<Writer>,
 }
 
-/// Who wrote a message. The session's own comes before its subagents'.
+/// The writer of a message. The session itself sorts before its subagents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Writer {
     agent_id: Option<String>,
@@ -140,26 +141,26 @@ struct Reading {
     identity: (u64, u64),
     #[serde(flatten)]
     position: Position,
-    /// A number of its own.
+    /// Identifies this file in the messages.
     number: u32,
-    /// What the session cost so far, as the client said last.
+    /// The session's cost so far, as Claude Code stated it last.
     stated_cost: Option<f64>,
 }
 
 /// A message, as far as it is written.
 #[derive(Debug, Clone, PartialEq)]
 struct Counting {
-    /// When it was first said.
+    /// The earliest time of its lines.
     at: Option<Timestamp>,
-    /// The number of its file; none where it is in several.
+    /// The number of its file, or `None` if it is in several.
     file: Option<u32>,
     writer: Writer,
-    /// Input, output, read from the cache, put into the cache.
+    /// Input, output, read from the cache, written to the cache.
     tokens: [u64; 4],
     cost_usd: Option<f64>,
 }
 
-/// A message in the second line of `usage.json`, with the place of its writer.
+/// A message in the second line of `usage.json`, with the index of its writer.
 type Row = (
     u64,
     Option<Timestamp>,
@@ -253,7 +254,8 @@ impl Counted {
         bytes
     }
 
-    /// Reads what is new in a session's transcripts and in those of its subagents, and returns whether anything has changed.
+    /// Reads what is new in the transcripts of a session and its subagents. Returns whether
+    /// anything has changed.
     fn read_on(&mut self, files: &SessionFiles, since: Option<Timestamp>) -> bool {
         self.since = since;
         let mut is_new = false;
@@ -269,8 +271,8 @@ impl Counted {
         is_new
     }
 
-    /// Reads what is new in one file, and returns whether anything is. One that cannot be read keeps what was counted of it; one
-    /// that only repeats what is counted, as a backup does, leaves no trace.
+    /// Reads what is new in one file, and returns whether anything is. An unreadable file keeps its
+    /// count. A file that only repeats known messages, such as a backup, is not noted.
     fn read_file(&mut self, path: &Path, agent: Option<&str>) -> bool {
         let name = path.to_string_lossy().into_owned();
         let before = self.summary.files.get(&name).cloned();
@@ -287,8 +289,9 @@ impl Counted {
         }
     }
 
-    /// Counts what the file at `path` holds, from where the reading `before` ended, or from its start if it is another file by
-    /// now, or was rewritten, and returns whether that is more than was counted; nothing where there is none.
+    /// Counts the messages in the file at `path`, from where the reading `before` ended. Starts at
+    /// the beginning if the file was replaced or rewritten. Returns whether that added to the
+    /// count, or `None` if the file does not exist.
     fn read_lines(
         &mut self,
         path: &Path,
@@ -333,7 +336,8 @@ impl Counted {
                 });
             }
         }
-        // What was rewritten is counted anew. Of what was cut off, or overwritten by a blank one, nothing is forgotten.
+        // A rewritten file is counted again. A file that was cut off, or overwritten by a blank
+        // one, keeps its count.
         if is_rewritten && seen.len() >= known {
             let number = Some(reading.number);
             self.messages
@@ -344,8 +348,8 @@ impl Counted {
         Ok(Some((reading, has_more)))
     }
 
-    /// Counts a message, or the rest of one that is known, and returns whether that is more than was counted: of what is
-    /// repeated, the greatest numbers are the message's.
+    /// Counts a message or more of a known one, and returns whether that added to the count. If
+    /// lines repeat a message, its largest numbers count.
     fn count(&mut self, id: u64, message: Counting) -> bool {
         match self.messages.entry(id) {
             Entry::Vacant(free) => {
@@ -356,7 +360,7 @@ impl Counted {
         }
     }
 
-    /// How many messages only the file with this number has.
+    /// Returns how many messages are only in the file with this number.
     fn count_of(&self, number: u32) -> usize {
         let messages = self.messages.values();
         messages.filter(|it| it.file == Some(number)).count()
@@ -381,7 +385,7 @@ impl Counted {
                 *summed_cost.get_or_insert(0.0) += cost;
             }
         }
-        // What the client states may include what a fork's origin cost.
+        // The cost that Claude Code states may include that of a fork's origin.
         let has_copies = !self.messages.values().all(|it| is_own(&it));
         let files = self.summary.files.values().filter(|_| !has_copies);
         let stated = files.filter_map(|file| file.stated_cost);
@@ -391,8 +395,9 @@ impl Counted {
 }
 
 impl Counting {
-    /// Each line of a message has the numbers so far: the greatest are the message's. Where several wrote it, it is the
-    /// session's own, and subagents begin with a copy.
+    /// Merges another line of the same message. Each line has the numbers so far, so the largest
+    /// count. If several writers have it, it belongs to the session itself: subagents begin with a
+    /// copy.
     fn grow(&mut self, other: Self) -> bool {
         let mut grown = self.clone();
         for (known, more) in grown.tokens.iter_mut().zip(other.tokens) {
@@ -410,8 +415,8 @@ impl Counting {
     }
 }
 
-/// The lines of a batch with this word in them. The last one may have no line break yet: what is whole of it is read again
-/// once it has one.
+/// Returns the lines of a batch that contain this word. The last one may have no line break yet. It
+/// is read now, and again once it has one.
 fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
     let mut begin = 0;
     std::iter::from_fn(move || {
@@ -424,7 +429,7 @@ fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]>
     })
 }
 
-/// The message in a line, if a model wrote it, and a hash of its id.
+/// Returns the message in a line and a hash of its id, if a model wrote it.
 fn message(line: &Line<'_>, agent: Option<&str>, file: u32) -> Option<(u64, Counting)> {
     let message: Message<'_> = line.message.get()?;
     let tokens: Tokens<'_> = message.usage.get()?;
@@ -458,7 +463,8 @@ fn message(line: &Line<'_>, agent: Option<&str>, file: u32) -> Option<(u64, Coun
     Some((hash(&id), counting))
 }
 
-/// The first bytes of a digest: the same in each version, and no two of a session's messages have it in common.
+/// Returns the first bytes of a digest. It is the same in each version, and no two messages of a
+/// session share it.
 fn hash(id: &str) -> u64 {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
     let [first, ..] = digest.as_chunks::<8>().0 else {
@@ -487,7 +493,7 @@ mod tests {
 
     const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 
-    /// A session with a record, and a place for its transcript.
+    /// A session with a record, and a folder for its transcript.
     struct Session {
         dir: TempDir,
         record: Record,
@@ -525,7 +531,7 @@ mod tests {
             }
         }
 
-        /// The client's folder of the project.
+        /// Claude Code's folder for the project.
         fn folder(&self) -> PathBuf {
             self.dir.path().join("projects/-shop")
         }
@@ -578,7 +584,7 @@ mod tests {
     #[test]
     fn a_message_is_counted_once_wherever_it_is_repeated() {
         let session = Session::new("startup");
-        // More messages lie between its lines than anybody keeps in mind.
+        // There are more messages between its lines than any cache of recent messages keeps.
         let mut lines = vec![line("m0", "12:00:01", 1)];
         lines.extend((1..100).map(|number| line(&format!("m{number}"), "12:00:02", 1)));
         lines.push(line("m0", "12:00:03", 90));
@@ -604,7 +610,7 @@ mod tests {
             (of_agent.agent_id.as_deref(), of_agent.messages),
             (Some("a1"), 1)
         );
-        // It went on in another folder, with the lines before.
+        // It was continued in another folder, with the earlier lines.
         let moved = session.dir.path().join("moved").join(format!("{ID}.jsonl"));
         let lines = [line("m0", "12:00:01", 1), line("later", "12:01:00", 7)];
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -643,7 +649,7 @@ mod tests {
         ];
         for (source, output, cost) in cases {
             let mut session = Session::new(source);
-            // An import names the session that it has seen the copies of.
+            // An import names the session whose copies it has seen.
             session.record.previous = (source == "transcript").then(|| "s-1".parse().unwrap());
             session.write(&lines);
             let usage = session.usage();
@@ -707,7 +713,7 @@ mod tests {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
         assert_eq!(session.usage().total().output, 12);
-        // The same size, by the same inode, and then shorter.
+        // First the same size and the same inode, then shorter.
         session.write(&[line("m1", "12:00:01", 7), line("m3", "12:00:02", 4)]);
         assert_eq!(session.usage().total().output, 11);
         session.write(&[line("m1", "12:00:01", 7)]);
@@ -775,10 +781,11 @@ mod tests {
         }
     }
 
-    /// A transcript of a recorded run, and how many messages of each agent were counted in it by hand.
+    /// Checks a transcript of a recorded run against the messages of each agent, counted by hand.
     #[track_caller]
     fn check_run(path: &str, expected: &[(Option<&str>, u64)], cost: f64) {
-        // In copies of our own: the files of a checkout may be another user's, and those are never read.
+        // Use copies of our own: another user may own the files of a checkout, and those are never
+        // read.
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts");
         let dir = TempDir::new().unwrap();
         copy_tree(&data, dir.path());

@@ -1,12 +1,12 @@
-//! The calls of a session by their ids, in whatever order its lines tell of them: a fast tool's result is written before its
-//! call, or in another thread's file.
+//! The calls of a session by their ids, in whatever order the lines come. A fast tool's result may
+//! come before its call, or be in another thread's file.
 
 use std::collections::{HashMap, HashSet};
 
 use super::thread::{Agent, Asked};
 use crate::model::{Event, Timestamp};
 
-/// How ids begin that the API gives, and gives only once.
+/// The prefix of ids that the API assigns, each only once.
 const UNIQUE: &str = "toolu_";
 
 /// The calls so far, and the results whose call has not come yet.
@@ -18,7 +18,7 @@ pub(super) struct Calls {
     spawning: Vec<Spawning>,
 }
 
-/// A call.
+/// A call whose beginning was read.
 #[derive(Debug)]
 struct Call {
     agent: Option<Agent>,
@@ -27,19 +27,19 @@ struct Call {
     is_open: bool,
 }
 
-/// What is known of a call that may have started a subagent.
+/// A call that may have started a subagent.
 #[derive(Debug)]
 struct Spawning {
     id: String,
     agent: Option<String>,
     at: Timestamp,
-    /// What it asks the subagent, as a hash.
+    /// The hash of the prompt for the subagent.
     prompt: u64,
-    /// When its result came, and its text, as a hash.
+    /// When the result came, and the hash of its text.
     ended: Option<(Timestamp, Option<u64>)>,
 }
 
-/// What a result is of.
+/// Which call a result belongs to.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// A call of the result's own thread.
@@ -48,12 +48,12 @@ pub(super) enum Ended {
     Others,
     /// A call that has not come yet, and may never come.
     Early,
-    /// A call that has its result.
+    /// A call that already has its result.
     Again,
 }
 
 impl Calls {
-    /// A call begins. Returns whether it is new, and not a copy.
+    /// Records that a call begins. Returns whether it is new, rather than a copy.
     pub(super) fn begin(
         &mut self,
         id: &str,
@@ -63,7 +63,8 @@ impl Calls {
     ) -> bool {
         let known = self.known.entry(id.to_owned()).or_default();
         let is_copy = |call: &Call| {
-            // A subagent that begins with its session's conversation has its calls, too.
+            // A subagent that begins with its session's conversation repeats that conversation's
+            // calls.
             id.starts_with(UNIQUE) || is_of(call, agent.map(|agent| agent.id.as_str()))
         };
         if known.iter().any(is_copy) {
@@ -78,7 +79,7 @@ impl Calls {
         true
     }
 
-    /// Notes what a call asks the subagent that it starts.
+    /// Records the prompt with which a call starts a subagent.
     pub(super) fn spawns(&mut self, id: &str, agent: Option<&str>, at: Timestamp, prompt: u64) {
         self.spawning.push(Spawning {
             id: id.to_owned(),
@@ -89,8 +90,9 @@ impl Calls {
         });
     }
 
-    /// A call ends by the result `event` of the thread of `agent`. Makes it the event of that call, where it is known by now,
-    /// and else keeps it.
+    /// Records that a call ends with the result `event`, which came in the thread of `agent`. If
+    /// the call is known, fills in `event` from it; otherwise keeps the result until the call
+    /// comes.
     pub(super) fn end(
         &mut self,
         id: &str,
@@ -131,7 +133,7 @@ impl Calls {
         }
     }
 
-    /// The result that came before the call `id`, which has just begun.
+    /// Returns the result that came before the call `id`, which has just begun.
     pub(super) fn early(&mut self, id: &str, agent: Option<&str>) -> Option<Event> {
         let events = self.early.get_mut(id)?;
         let own = events
@@ -148,9 +150,12 @@ impl Calls {
         Some(event)
     }
 
-    /// The subagents that calls started, by the calls' ids. A subagent's first words are those that its call asks it with, word
-    /// for word. Of several calls that ask the same it is the one that was open then, or whose result is what the subagent
-    /// said last; where that leaves several it is none of them, since their order tells nothing.
+    /// Returns which subagent each call started, by the call's id.
+    ///
+    /// A subagent's first message repeats the prompt of its call word for word. If several calls
+    /// have that prompt, one is chosen: the one that was open then, or whose result is the
+    /// subagent's last message. If several remain, none is chosen, because their order proves
+    /// nothing.
     pub(super) fn of_agents(
         &self,
         agents: &[(String, Asked, Option<u64>)],
@@ -189,7 +194,7 @@ impl Calls {
 }
 
 impl Spawning {
-    /// Whether this call asks what the subagent was asked, and is not its own.
+    /// Returns whether this call has the subagent's prompt and is not made by that subagent.
     fn could_have(&self, agent: &str, asked: &Asked) -> bool {
         asked.texts.contains(&self.prompt) && self.agent.as_deref() != Some(agent)
     }
@@ -199,7 +204,7 @@ impl Spawning {
     }
 }
 
-/// The only one of these calls whose result is what a subagent said last.
+/// Returns the call whose result is the subagent's last message, if there is exactly one.
 fn only_answer<'a>(calls: &[&'a Spawning], said: Option<u64>) -> Option<&'a Spawning> {
     let is_answer =
         |call: &&&Spawning| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
@@ -212,7 +217,7 @@ fn is_of(call: &Call, agent: Option<&str>) -> bool {
     call.agent.as_ref().map(|agent| agent.id.as_str()) == agent
 }
 
-/// Makes a result's event the call's.
+/// Fills in a result's event from its call.
 fn adopt(event: &mut Event, call: &Call) {
     event.tool = Some(call.tool.clone());
     event.agent_id = call.agent.as_ref().map(|agent| agent.id.clone());

@@ -1,28 +1,29 @@
-//! Whose line a line is. A fork's transcript begins with copies of another's lines, with the same `uuid`s: a line is the
-//! session's that has it first, and sessions are read from the oldest to the newest.
+//! Decides which session owns a line. A fork's transcript begins with copies of another session's
+//! lines, with the same `uuid`s. The first session that has a line owns it, and sessions are read
+//! from the oldest to the newest.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A session, by its place in the order in which they are read.
+/// A session, by its index in the reading order.
 pub(super) type Place = usize;
 
-/// Who has which line. Of a `uuid` only a hash of 64 bits is kept: with ten million lines, the odds that any two
-/// have the same are one to 300,000.
+/// Which session owns each line. Of a `uuid` only a 64-bit hash is kept. With ten million lines,
+/// the odds that any two collide are one to 300,000.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     owners: HashMap<u64, Place>,
 }
 
-/// Whose a line is.
+/// The owner of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// The session's own.
+    /// The session owns it.
     Own,
-    /// The session's own, and it had it before.
+    /// The session owns it and has had it before.
     Repeated,
-    /// A copy of a line of another session.
+    /// It is a copy of a line of another session.
     CopyOf(Place),
 }
 
@@ -40,7 +41,7 @@ impl Claims {
     }
 }
 
-/// The same in each run: an import must not depend on chance.
+/// Returns the same hash in each run: an import must not depend on chance.
 pub(super) fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

@@ -1,6 +1,7 @@
-//! What a line of a conversation becomes: the event that a hook would have recorded at that moment.
+//! Turns a line of a conversation into the event that a hook would have recorded at that moment.
 //!
-//! Prompts, assistant text and tool output stay in the transcript, whatever the capture level: they are there already.
+//! Prompts, assistant text and tool output are never copied, at any capture level: the transcript
+//! contains them already.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -23,9 +24,10 @@ use crate::model::redact::Redactor;
 use crate::model::text::without_last_word;
 use crate::model::{Capture, Event, Timestamp};
 
-/// How much of an input a label is made from, in bytes: what a hook keeps of it.
+/// How much of an input a label is made from, in bytes. A hook keeps as much.
 const LABEL: usize = 4 * label::MAX_CHARS;
-/// How a line begins that the client wrote in the user's name, and that no prompt hook is called for.
+/// The beginnings of lines that Claude Code wrote in the user's name, without calling a prompt
+/// hook.
 const NO_PROMPTS: [&str; 7] = [
     "<command-name>",
     "<local-command-",
@@ -36,18 +38,19 @@ const NO_PROMPTS: [&str; 7] = [
     "Operation stopped by hook: ",
 ];
 const INTERRUPTED: &str = "[Request interrupted by user";
-/// How a result begins that the client made of a call that failed before its tool ran.
+/// The beginning of a result that Claude Code wrote for a call that failed before its tool ran.
 const TOOL_ERROR: &str = "<tool_use_error>";
-/// How a result begins of a call that the user did not allow, or broke off.
+/// The beginning of a result for a call that the user rejected or interrupted.
 const REJECTED: &str = "The user doesn't want to proceed with this tool use";
-/// What stands in it before the words in which the user refused: nobody is asked for words by breaking off.
+/// The words before the user's own reason for a refusal. An interruption asks for no reason.
 const USERS_WORDS: &str = "the user said:";
-/// How a line's `toolUseResult` begins where the tool, or the question whether it may run, made the result.
+/// The beginning of `toolUseResult` in results that the tool or the permission prompt produced.
 const MADE_BY_TOOL: &str = "Error: ";
-/// The newest client that was seen to say nowhere whether a call that was rejected had begun to run.
+/// The newest Claude Code version seen that does not record whether a rejected call had begun to
+/// run.
 const LAST_SILENT: [u32; 3] = [2, 1, 322];
 
-/// What an event is about, to tell whether hooks have recorded it.
+/// What an event is about, to detect whether hooks have recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The session's start.
@@ -60,16 +63,16 @@ pub(super) enum Subject {
     Agent(String),
     /// A call, by its agent and id.
     Call(Option<String>, String),
-    /// A compaction, by the prompt that was at work.
+    /// A compaction, by the id of the current prompt.
     Compaction(Option<String>),
-    /// The end of a background task that no prompt tells.
+    /// The end of a background task that no prompt reports.
     Notice(String),
-    /// What this version makes no events of.
+    /// Anything that this version makes no events from.
     Other,
 }
 
 impl Subject {
-    /// The subagent that it is about.
+    /// Returns the subagent that the event is about.
     pub(super) fn agent(&self) -> Option<&str> {
         match self {
             Self::Agent(agent) | Self::Call(Some(agent), _) => Some(agent),
@@ -77,7 +80,7 @@ impl Subject {
         }
     }
 
-    /// Takes the keys out of its ids, as those of the event are: so that it is the same when it is read again.
+    /// Redacts secrets in its ids, as in the event's own, so that both are equal when read again.
     fn redact_words(&mut self) {
         let (first, second) = match self {
             Self::Prompt(id) | Self::TurnEnd(id) | Self::Compaction(id) => (id.as_mut(), None),
@@ -98,17 +101,17 @@ pub(super) struct Made {
     pub(super) subject: Subject,
     /// The event's name.
     pub(super) name: String,
-    /// Whether it is an end that no line states, but that nothing came after the last line.
+    /// True for an end that no line states, concluded because nothing follows the last line.
     pub(super) is_concluded: bool,
-    /// The subagent that the event says a call started: the call, and the subagent.
+    /// The call and the subagent that it started, if the event contains both.
     pub(super) spawns: Option<(String, String)>,
-    /// The background task of which it tells the end.
+    /// The background task whose end it reports.
     pub(super) notifies: Option<String>,
     pub(super) line: Vec<u8>,
 }
 
 impl Made {
-    /// What an event becomes that was made at `at`.
+    /// Builds the entry for an event at `at`.
     fn new(subject: Subject, at: Timestamp, event: &Event) -> Self {
         Self {
             at,
@@ -122,7 +125,7 @@ impl Made {
         }
     }
 
-    /// Gives its subagents other names.
+    /// Renames its subagents.
     pub(super) fn rename(&mut self, names: &HashMap<String, String>) {
         let is_renamed = |agent: Option<&str>| agent.is_some_and(|agent| names.contains_key(agent));
         let spawned = self.spawns.as_ref().map(|(_, agent)| agent.as_str());
@@ -145,7 +148,7 @@ impl Made {
         }
     }
 
-    /// An event that an earlier import made.
+    /// Returns the entry for an event that an earlier import made.
     pub(super) fn again(event: &Event) -> Option<Self> {
         let (agent, prompt) = (event.agent_id.clone(), || event.prompt_id.clone());
         let subject = match (event.event.as_str(), &event.tool_use_id, agent) {
@@ -174,7 +177,7 @@ impl Reading<'_> {
         let blocks = blocks(message.content);
         let results: Vec<&Block<'_>> = blocks.iter().filter(is_result).collect();
         for result in &results {
-            // What the line says besides is of its only result.
+            // The line's further details can only be assigned if it has a single result.
             let details = if results.len() == 1 {
                 line.tool_use_result
             } else {
@@ -235,7 +238,7 @@ impl Reading<'_> {
         self.make(Subject::Prompt(thread.prompt_id.clone()), event);
     }
 
-    /// A message that came in the middle of a turn: the ends of background tasks that it tells.
+    /// Handles a message in the middle of a turn: ends the background tasks that it reports.
     pub(super) fn attachment(&mut self, line: &Line<'_>, at: Timestamp, thread: &Thread) {
         let told: Attachment<'_> = line.attachment.get().unwrap_or_default();
         if told.kind.text().as_deref() != Some("queued_command") {
@@ -257,7 +260,7 @@ impl Reading<'_> {
         self.make(Subject::Notice(task), event);
     }
 
-    /// The ends of background tasks that the client put off, and then never told the model.
+    /// Ends the background tasks whose end Claude Code queued and then never reported to the model.
     pub(super) fn tasks_end(&mut self) {
         let mut queued: Vec<_> = std::mem::take(&mut self.queued).into_iter().collect();
         queued.sort();
@@ -278,7 +281,7 @@ impl Reading<'_> {
             }
             return;
         }
-        // Where a turn was cut off, whoever resumes the session has the client put an answer after it.
+        // If a turn was cut off, resuming the session makes Claude Code insert an answer after it.
         if message.model.text().as_deref() == Some(MADE_UP) {
             return;
         }
@@ -294,7 +297,7 @@ impl Reading<'_> {
             }
         }
         let stop = message.stop_reason.text();
-        // Old clients write no reason.
+        // Old versions of Claude Code write no reason.
         let may_be_last = matches!(stop.as_deref(), None | Some("end_turn" | "stop_sequence"));
         if calls == 0 {
             thread.word(at, may_be_last);
@@ -323,7 +326,7 @@ impl Reading<'_> {
         let mut event = self.event(name::PRE_TOOL_USE, at, thread, line);
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
-        // A call that never came back tells it nowhere else.
+        // A call that never came back has no other event that could contain it.
         event.spawned_agent = self.spawned.get(&id).cloned();
         event.input_bytes = block.input.size();
         let mut redactor = Redactor::default();
@@ -358,7 +361,7 @@ impl Reading<'_> {
             .collect();
         let input = |key: &str| {
             let (_, text) = texts.iter().find(|(name, _)| *name == key)?;
-            // What is cut off may be the end of a secret: then its beginning must not stay.
+            // A cut may leave the first half of a secret at the end. Drop that word.
             match text.get(..text.floor_char_boundary(LABEL)) {
                 Some(beginning) if beginning.len() < text.len() => {
                     Some(without_last_word(beginning))
@@ -411,7 +414,7 @@ impl Reading<'_> {
         let ended = self.calls.end(&id, thread.agent_id(), &mut event, text);
         match ended {
             Ended::Own | Ended::Others => self.make_result(id.clone(), event),
-            // Its call may be on a line further on; or in another session, or on a line that was passed over.
+            // Its call may be on a later line, in another session, or on a line that was skipped.
             Ended::Early | Ended::Again => {}
         }
         if matches!(ended, Ended::Own) {
@@ -425,7 +428,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes back the refusals of calls that were broken off, once everything is read.
+    /// Removes the refusals of interrupted calls, once everything is read.
     pub(super) fn take_back_refusals(&mut self) {
         let broken_off = std::mem::take(&mut self.broken_off);
         let is_taken_back = |made: &Made| {
@@ -451,7 +454,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Ends the turn where its last line said that it had ended.
+    /// Ends the turn if its last line said so.
     fn end_turn(&mut self, thread: &mut Thread) {
         if let Some(at) = thread.ended_at() {
             self.turn_ends(thread, name::STOP, None, at);
@@ -467,10 +470,10 @@ impl Reading<'_> {
         self.make(Subject::TurnEnd(thread.prompt_id.clone()), event);
     }
 
-    /// The file of a thread ends.
+    /// Completes a thread at the end of its file.
     pub(super) fn end_of(&mut self, mut thread: Thread) {
         self.broken_off.extend(thread.broken_off(false));
-        // It began with its first line, which need not be the first in the file.
+        // The thread began with its earliest line, which need not be the first in the file.
         if let Some((place, first)) = thread.beginning()
             && let Some(made) = self.made.get_mut(place).filter(|made| first < made.at)
             && let Ok(mut event) = Event::decode(&made.line)
@@ -495,8 +498,11 @@ impl Reading<'_> {
         }
     }
 
-    /// Ties subagents to the calls that started them, once everything is read, and takes out those that the client runs for
-    /// itself. All events of a call say which subagent it started: one of them may be missing in a part of a transcript.
+    /// Links subagents to the calls that started them, once everything is read. Removes those that
+    /// Claude Code runs internally.
+    ///
+    /// All events of a call name the subagent that it started, because one of them may be missing
+    /// in a part of a transcript.
     pub(super) fn link_agents(&mut self) {
         let told = self.made.iter().filter_map(|made| made.spawns.clone());
         let mut spawned: HashMap<String, String> = told.collect();
@@ -524,7 +530,7 @@ impl Reading<'_> {
         self.made.retain(is_kept);
     }
 
-    /// The session's start, once everything is read.
+    /// Adds the session's start, once everything is read.
     pub(super) fn start(&mut self) {
         if let Some(at) = self.facts.started_at {
             let thread = Thread::default();
@@ -532,7 +538,7 @@ impl Reading<'_> {
             event.source = Some(TRANSCRIPT.to_owned());
             event.model = self.facts.model.clone();
             self.make(Subject::Start, event);
-            // It comes before all else that has its time.
+            // It precedes all other events with its time.
             self.made.rotate_right(1);
         }
     }
@@ -569,14 +575,14 @@ impl Reading<'_> {
     }
 }
 
-/// What stands for the text of a prompt that is a picture or a document.
+/// Returns an empty prompt text if the blocks contain a picture or a document.
 fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
     let is_one =
         |block: &Block<'_>| matches!(block.kind.text().as_deref(), Some("image" | "document"));
     blocks.iter().any(is_one).then_some(Cow::Borrowed(""))
 }
 
-/// Whether this is the client's word that the user broke off the turn.
+/// Returns whether this is Claude Code's note that the user interrupted the turn.
 fn is_interruption(text: &str) -> bool {
     text.trim_start().starts_with(INTERRUPTED)
 }
@@ -584,13 +590,13 @@ fn is_interruption(text: &str) -> bool {
 /// How a call came back, by its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coming {
-    /// It has an end: the tool's, or a refusal.
+    /// It has an end: the tool's result, or a refusal.
     Back,
-    /// It has none: it was broken off while it ran, or its client was gone. It is open then until its turn is over, as it is
-    /// for hooks, which hear nothing at all.
+    /// It has no end: it was interrupted while it ran, or its Claude Code ended. It stays open
+    /// until its turn is over. Hooks see the same, because they hear nothing at all.
     Never,
-    /// It was refused, or broken off: what follows tells. Where nothing does, it was rather broken off if its client would have
-    /// said that it was refused.
+    /// It was refused or interrupted; the following lines decide. If none does, it counts as
+    /// interrupted if its version of Claude Code would have recorded a refusal.
     Doubtful { is_rather_broken_off: bool },
 }
 
@@ -600,7 +606,8 @@ fn how_it_came(line: &Line<'_>, block: &Block<'_>, details: Member<'_>) -> Comin
     let kind = line.tool_denial_kind.text();
     match kind.as_deref() {
         Some("interrupted") => Coming::Never,
-        // Another call of the same message failed, or the turn was over before this one ran. Nobody refused it.
+        // Another call of the same message failed, or the turn was over before this one ran. Nobody
+        // refused it.
         Some("cancelled") if text.starts_with(TOOL_ERROR) => Coming::Back,
         Some("cancelled") => Coming::Never,
         Some("user-rejected") if !is_surely_refused(line, &text, details) => Coming::Doubtful {
@@ -611,13 +618,14 @@ fn how_it_came(line: &Line<'_>, block: &Block<'_>, details: Member<'_>) -> Comin
                 is_rather_broken_off: false,
             }
         }
-        // "[Tool call interrupted: …", "skipped", "did not complete", "result not in this copy".
+        // Claude Code writes: "[Tool call interrupted: …", "skipped", "did not complete", "result
+        // not in this copy".
         _ if text.starts_with(INTERRUPTED) || text.starts_with("[Tool call ") => Coming::Never,
         _ => Coming::Back,
     }
 }
 
-/// Whether a call that was rejected never ran.
+/// Returns whether a rejected call certainly never ran.
 fn is_surely_refused(line: &Line<'_>, text: &str, details: Member<'_>) -> bool {
     line.permission_decision.json().is_some()
         || line.tool_denial_before_run.is_true()
@@ -627,7 +635,8 @@ fn is_surely_refused(line: &Line<'_>, text: &str, details: Member<'_>) -> bool {
             .is_some_and(|text| text.starts_with(MADE_BY_TOOL))
 }
 
-/// Whether the client that wrote a line says nowhere whether a call that was rejected had begun to run.
+/// Returns whether the line's version of Claude Code does not record if a rejected call had begun
+/// to run.
 fn is_silent(line: &Line<'_>) -> bool {
     let version = line.version.text().unwrap_or_default();
     let numbers = version.split('.').map(|number| number.parse().ok());
@@ -635,7 +644,7 @@ fn is_silent(line: &Line<'_>) -> bool {
     numbers.is_some_and(|numbers| numbers.as_slice() <= LAST_SILENT.as_slice())
 }
 
-/// What a call asks the subagent that it starts.
+/// The input of a call that starts a subagent.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Spawns<'a> {
@@ -643,7 +652,7 @@ struct Spawns<'a> {
     prompt: Member<'a>,
 }
 
-/// How a call ended: the event, and the class of its error.
+/// Returns the event that ends a call, and the class of its error.
 fn outcome(
     line: &Line<'_>,
     block: &Block<'_>,

@@ -1,5 +1,5 @@
-//! What the hooks' journal knows of a session: none of it is imported, so that where both exist, the numbers are those
-//! of the hooks.
+//! What the hooks' journal contains of a session. None of it is imported, so that where both
+//! sources exist, the hooks' numbers count.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use super::events::Subject;
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
-/// What a journal knows.
+/// The ids of everything that hooks have recorded.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     calls: HashSet<(Option<String>, String)>,
@@ -16,14 +16,14 @@ pub(super) struct Known {
     compactions: HashSet<String>,
     agents: HashSet<String>,
     has_start: bool,
-    /// The background tasks of which a prompt told the end.
+    /// The background tasks whose end a prompt reported.
     notified: HashSet<String>,
-    /// From the first event that a hook recorded to the last.
+    /// The times of the first and the last event that a hook recorded.
     span: Option<(Timestamp, Timestamp)>,
 }
 
 impl Known {
-    /// What these events, as hooks recorded them, know.
+    /// Collects what hooks recorded in these events.
     pub(super) fn of(events: impl Iterator<Item = Event>) -> Self {
         let mut known = Self::default();
         for event in events.filter(|event| event.origin.is_none()) {
@@ -64,7 +64,8 @@ impl Known {
         self.has_start |= event.event == name::SESSION_START;
     }
 
-    /// Whether an event of `subject` at `at` is known. What has no id is taken for known while hooks were recording.
+    /// Returns whether an event of `subject` at `at` is recorded. An event without an id counts as
+    /// recorded if hooks were recording at that time.
     pub(super) fn has(&self, subject: &Subject, at: Timestamp) -> bool {
         let is_within = || {
             self.span
@@ -76,11 +77,11 @@ impl Known {
             Subject::TurnEnd(Some(id)) => self.turn_ends.contains(id),
             Subject::Notice(task) => self.notified.contains(task),
             Subject::Agent(id) => self.agents.contains(id),
-            // Hooks of old clients do not say which subagent a call is of.
+            // Hooks of old versions do not name the subagent of a call.
             Subject::Call(agent, id) => [agent.clone(), None]
                 .into_iter()
                 .any(|agent| self.calls.contains(&(agent, id.clone()))),
-            // What started one by hand has an id of its own.
+            // A compaction that was started by hand has an id of its own.
             Subject::Compaction(Some(id)) => self.compactions.contains(id) || is_within(),
             Subject::Other => false,
             Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {

@@ -1,5 +1,6 @@
-//! What earlier imports have put on record stays: a transcript that was cut off or deleted, or an older copy of it, takes
-//! nothing away. A new reading adds what is missing, and corrects what it has read again.
+//! Merges a new import with earlier ones. A transcript that was cut off, deleted, or replaced by an
+//! older copy removes no recorded event. A new reading adds missing events, and corrects those that
+//! it has read again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,19 +9,19 @@ use super::events::{Made, Subject};
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
-/// How subagents are called that an old client wrote into the session's own transcript: by their first line, which a
-/// transcript that lost its beginning does not have.
+/// The prefix of names for subagents that an old version wrote into the session's own transcript.
+/// The name comes from the first line, which a transcript may have lost.
 pub(super) const UNNAMED: &str = "side-";
 
-/// Lines that were read and are other sessions', by their times.
+/// The times of lines that are copies, each with the session that owns the line.
 pub(super) type Copies = HashMap<Timestamp, Place>;
 
 fn thread(agent: Option<&str>) -> u64 {
     hash(agent.unwrap_or_default())
 }
 
-/// What is on record after a reading that made `made`, where `before` was on record, in the order of their times. What has
-/// turned out to be a copy of a session in `settled` is on record there.
+/// Merges the events `made` by a new reading with those on record `before`, ordered by time. Omits
+/// copies of a session in `settled`, because they are on record there.
 pub(super) fn merge(
     mut made: Vec<Made>,
     before: Vec<Made>,
@@ -45,7 +46,8 @@ pub(super) fn merge(
         .filter(|(made, _)| matches!(made.subject, Subject::Prompt(_)))
         .filter_map(|(made, _)| made.notifies.clone())
         .collect();
-    // What was told of a task in the middle of a turn, or never, a prompt may have told when more was read.
+    // A fuller reading may have found a prompt that reports the end of the task. Then the earlier
+    // notice is dropped.
     let is_told =
         |made: &Made| matches!(&made.subject, Subject::Notice(task) if prompted.contains(task));
     let places = all.into_iter().enumerate();
@@ -56,9 +58,9 @@ pub(super) fn merge(
         .collect()
 }
 
-/// Gives a subagent without a name one name, where two readings call it differently since only one had its first line: the name
-/// that the reading gave it which saw its beginning first. They have a call in common, or a moment in which no other did
-/// anything.
+/// Unifies the names of an unnamed subagent that two readings name differently, because only one
+/// had its first line. The reading that saw the earlier beginning decides. A shared call identifies
+/// the subagent, or a moment in which no other was active.
 fn rename(made: &mut [Made], before: &mut [Made]) {
     let now = Unnamed::of(made);
     let then = Unnamed::of(before);
@@ -67,7 +69,7 @@ fn rename(made: &mut [Made], before: &mut [Made]) {
         let (Some(name), Some(Some(old))) = (name, then.marks.get(mark)) else {
             continue;
         };
-        // Each reading tells its own apart, and the later one knows best which are one.
+        // Names within one reading are distinct, and the later reading knows best which are one.
         if name == old || now.began.contains_key(old) {
             continue;
         }
@@ -86,16 +88,17 @@ fn rename(made: &mut [Made], before: &mut [Made]) {
     }
 }
 
-/// The subagents without a name in one reading.
+/// The unnamed subagents in one reading.
 #[derive(Default)]
 struct Unnamed {
-    /// What tells one: its calls, and when it did something. Of what several did it tells none.
+    /// What identifies a subagent: its calls, and the times of its events. `None` marks what
+    /// several subagents share.
     marks: BTreeMap<Mark, Option<String>>,
-    /// When each was first heard of.
+    /// The time of each subagent's first event.
     began: HashMap<String, Timestamp>,
 }
 
-/// What an unnamed subagent is known by.
+/// A mark that identifies an unnamed subagent.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
     Call(String),
@@ -132,7 +135,7 @@ impl Unnamed {
     }
 }
 
-/// Keeps what an earlier reading knew of the same events from elsewhere than their own lines.
+/// Keeps what an earlier reading learned about the same events from other lines than their own.
 fn complement(made: &mut [Made], before: &[Made]) {
     let before: HashMap<Key<'_>, &Made> = before
         .iter()
@@ -162,7 +165,7 @@ enum Found {
     Before,
 }
 
-/// What only one event can be.
+/// An identity that only one event can have.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Start,
@@ -170,9 +173,9 @@ enum Key<'a> {
     TurnEnd(&'a str),
     Notice(&'a str),
     Agent(&'a str, &'a str),
-    /// An event of a call: its agent, its id, and whether it begins.
+    /// An event of a call: the hash of its agent, its id, and whether it begins the call.
     Call(u64, &'a str, bool),
-    /// Any other: its name, and when it was.
+    /// Any other event: its name and time.
     At(&'a str, Timestamp),
 }
 
@@ -193,8 +196,8 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Of events that can only be one: what was read now, but of beginnings the first one and of ends the last one, since
-/// a part of a transcript begins later and ends earlier.
+/// Chooses among events with the same identity. The new reading wins, but for beginnings the first
+/// counts and for ends the last. A part of a transcript begins later and ends earlier.
 fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
     let mut chosen: HashMap<Key<'_>, (usize, Found)> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate() {
@@ -216,10 +219,11 @@ fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
     chosen.into_values().map(|(place, _)| place).collect()
 }
 
-/// The ends that one reading concluded, since it saw no more of that turn or subagent, where the other one did.
+/// Returns the ends that one reading concluded and that the other refutes, because it saw more of
+/// that turn or subagent.
 fn refuted(all: &[(Made, Found)], chosen: &HashSet<usize>) -> HashSet<usize> {
     let mut refuted = HashSet::new();
-    // Who saw what comes next in each thread; nobody where a turn begins.
+    // Which reading saw the next event of each thread, or `None` before the next turn begins.
     let mut next: HashMap<u64, Option<Found>> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate().rev() {
         if !chosen.contains(&place)

@@ -1,5 +1,5 @@
-//! A session's transcripts are read line by line: whose a line is, what it says of the session, and of which thread it is.
-//! What happened in it is [`super::events`]'s.
+//! Reads a session's transcripts line by line. Determines which session and which thread a line
+//! belongs to, and what it says about the session. [`super::events`] turns it into events.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,45 +19,45 @@ use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};
 
-/// How many lines at its beginning tell a subagent's type.
+/// How many lines at the beginning are searched for a subagent's type.
 const OPENING: usize = 100;
 
-/// What the lines say of the session itself.
+/// What the lines say about the session itself.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) started_at: Option<Timestamp>,
     pub(super) cwd: Option<String>,
-    /// A directory that lines name which is no absolute path.
+    /// A directory named by lines that is not an absolute path.
     pub(super) nowhere: Option<String>,
     pub(super) branch: Option<String>,
     pub(super) model: Option<String>,
     pub(super) agent_type: Option<String>,
     pub(super) title: Option<String>,
-    /// The session that a fork says it was made from.
+    /// The origin that a fork names.
     pub(super) forked_from: Option<SessionId>,
-    /// The session that the copies among the lines are from.
+    /// The session that owns the copied lines.
     pub(super) copied_from: Option<Place>,
-    /// A session that lines name which is not this one.
+    /// Another session's id that lines name.
     pub(super) names: Option<String>,
 }
 
-/// Lines that were passed over.
+/// How many lines were skipped, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Skipped {
-    /// Copies of another session's lines, or lines that are there twice.
+    /// Copies of another session's lines, or repeated lines.
     pub copies: u64,
-    /// Lines that are no JSON object, or have no type.
+    /// Lines that are not JSON objects, or have no type.
     pub damaged: u64,
     /// Lines of more than 64 MiB.
     pub too_long: u64,
     /// Lines that name another session.
     pub foreign: u64,
-    /// Lines of types that no event is made of.
+    /// Lines of types that become no event.
     pub other: u64,
 }
 
 impl Skipped {
-    /// Adds the numbers of `more`.
+    /// Adds the counts of `more`.
     pub(super) fn add(&mut self, more: &Self) {
         self.copies += more.copies;
         self.damaged += more.damaged;
@@ -73,23 +73,23 @@ pub(super) struct Reading<'a> {
     pub(super) id: &'a SessionId,
     pub(super) place: Place,
     pub(super) capture: Capture,
-    /// Lines before this are copies of another session's.
+    /// Lines before this time are copies of another session's.
     pub(super) since: Option<Timestamp>,
-    /// Where the session is, if that is on record.
+    /// The session's directory, if it is on record.
     pub(super) cwd: Option<String>,
     pub(super) claims: &'a mut Claims,
-    /// The subagents that calls started, by the call.
+    /// The subagents that calls started, by the call's id.
     pub(super) spawned: HashMap<String, String>,
     pub(super) calls: Calls,
-    /// The subagents: what each was asked, and said last.
+    /// The subagents: each one's id, its first prompt, and the hash of its last message.
     pub(super) agents: Vec<(String, Asked, Option<u64>)>,
-    /// Those of them that the client seems to run for itself.
+    /// Those of `agents` that Claude Code seems to run internally.
     pub(super) clients_own: HashSet<String>,
-    /// The background tasks of which a line tells the model the end.
+    /// The background tasks whose end a line reports to the model.
     pub(super) notified: HashSet<String>,
-    /// When the client heard of the end of others.
+    /// When Claude Code queued the end of other background tasks.
     pub(super) queued: HashMap<String, Timestamp>,
-    /// The calls that seemed to be refused, and were broken off.
+    /// The calls that looked refused and were in fact interrupted.
     pub(super) broken_off: HashSet<String>,
     pub(super) facts: Facts,
     pub(super) made: Vec<Made>,
@@ -98,10 +98,10 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads the session's own transcript. A subagent's is read by [`Self::agent`], after it.
+    /// Reads the session's own transcript. Subagents are read after it, by [`Self::agent`].
     ///
     /// # Errors
-    /// Where the file cannot be opened or read; what was read before stays.
+    /// If the file cannot be opened or read. What was read before stays.
     pub(super) fn main(&mut self, path: &Path) -> Result<()> {
         self.file(path, Thread::default())
     }
@@ -116,7 +116,7 @@ impl Reading<'_> {
         self.file(&agent.path, Thread::of(Agent { id: agent_id, kind }))
     }
 
-    /// Learns which call started a subagent, where the client says so in a file of its own.
+    /// Reads which call started a subagent, if Claude Code stored it in a file of its own.
     pub(super) fn meta(&mut self, agent: &AgentFile) {
         let _ = with_meta(agent, |meta| {
             let call = meta.tool_use_id.owned()?;
@@ -138,7 +138,8 @@ impl Reading<'_> {
                     let damaged = records::read(bytes, |line| self.line(line, path, &mut threads));
                     self.skipped.damaged += damaged;
                 }
-                // What is not whole the client may still be writing.
+                // Claude Code may still be writing an unfinished line, so it does not count as
+                // damaged.
                 Ok(Some(Found::Unfinished(bytes))) => {
                     records::read(bytes, |line| self.line(line, path, &mut threads));
                 }
@@ -194,7 +195,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Whether the line is another session's, or was there before.
+    /// Returns whether the line is another session's, or a repetition.
     fn is_copy(&mut self, line: &Line<'_>) -> bool {
         let origin: Option<Origin<'_>> = line.forked_from.get();
         let origin = origin.and_then(|origin| origin.session_id.text()?.parse().ok());
@@ -222,7 +223,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The client heard that a background task has ended.
+    /// Notes when Claude Code queued the end of a background task.
     fn queued(&mut self, line: &Line<'_>) {
         self.skipped.other += 1;
         let text = line.content.text();
@@ -234,7 +235,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A line of a conversation.
+    /// Handles a line of a conversation.
     fn said(
         &mut self,
         kind: &str,
@@ -279,7 +280,7 @@ fn with_meta<T>(agent: &AgentFile, read: impl FnOnce(AgentMeta<'_>) -> Option<T>
     read(serde_json::from_slice(&content.bytes).ok()?)
 }
 
-/// A subagent's type: what its `.meta.json` says, else its first lines.
+/// Returns a subagent's type from its `.meta.json`, or else from its first lines.
 fn agent_type(agent: &AgentFile) -> Option<String> {
     with_meta(agent, |meta| meta.agent_type.owned())
         .or_else(|| transcript::first(&agent.path, OPENING, |line| line.attribution_agent.owned()))

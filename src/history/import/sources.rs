@@ -1,4 +1,4 @@
-//! Which transcripts there are, whose they are, and which session is older.
+//! Finds the transcripts, the sessions that they belong to, and the order of the sessions by age.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,32 +8,34 @@ use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{Found, Lines};
 use crate::store::{Result, file};
 
-/// How many lines at its beginning tell a transcript's age.
+/// How many lines at the beginning are searched for a transcript's age.
 const OPENING: usize = 100;
 
-/// A session, as far as it has transcripts.
+/// A session and its transcripts.
 #[derive(Debug)]
 pub struct Source {
-    /// The session, as its transcript is named after it.
+    /// The session that the transcript's file name states.
     pub id: SessionId,
-    /// Its own transcripts; several where it has gone on in another folder.
+    /// Its own transcripts; several if it was continued in another folder.
     pub mains: Vec<PathBuf>,
-    /// Those of its subagents.
+    /// The transcripts of its subagents.
     pub agents: Vec<AgentFile>,
-    /// How old it is.
+    /// The age, which decides the reading order.
     pub age: Age,
-    /// How many bytes all of them have.
+    /// The size of all its files together, in bytes.
     pub size: u64,
-    /// Whether it was asked for. Others are read, too, because what a fork has copied from them is not the fork's.
+    /// True if its import was requested. Others are read, too, to detect what a fork has copied
+    /// from them.
     pub is_wanted: bool,
 }
 
-/// How old a session is, in the order of its parts. A fork begins with the lines of its origin, times included.
+/// The age of a session, compared field by field. A fork begins with the lines of its origin,
+/// including their times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Age {
     /// The time of its first line.
     pub first: Timestamp,
-    /// Whether it is known to be a fork.
+    /// True if it is known to be a fork.
     pub is_fork: bool,
     /// When its file was created.
     pub born: Timestamp,
@@ -42,25 +44,26 @@ pub struct Age {
 /// A file that was left out.
 #[derive(Debug)]
 pub struct LeftOut {
-    /// Which.
+    /// The file's path.
     pub path: PathBuf,
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
 }
 
-/// What was found.
+/// The result of [`find`].
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// The sessions, in the order of their ids.
+    /// The sessions, ordered by id.
     pub sessions: Vec<Source>,
-    /// The files that are no session's.
+    /// The files that belong to no session.
     pub left_out: Vec<LeftOut>,
 }
 
-/// The transcripts at `path`: the client's folder of projects, one project's folder in it, or one transcript.
+/// Finds the transcripts at `path`: Claude Code's folder of all projects, the folder of one
+/// project, or one transcript.
 ///
 /// # Errors
-/// Where there is nothing at `path`, or it cannot be listed. A file that cannot be read is left out.
+/// If `path` does not exist or cannot be listed. A file that cannot be read is left out.
 pub fn find(path: &Path) -> Result<Sources> {
     let path = file::canonical(path)?;
     let is_dir = |path: &Path| matches!(file::look(path), Ok(Some(look)) if look.is_dir());
@@ -104,8 +107,9 @@ pub fn find(path: &Path) -> Result<Sources> {
     Ok(found)
 }
 
-/// The folders that hold transcripts. One transcript is looked at together with its neighbours. A folder may be a link, to a
-/// disk that is shared for one; what is reached in several ways is read once.
+/// Returns the folders that contain transcripts. A single transcript is examined together with its
+/// neighbours. A folder may be a link, for example to a shared disk. A folder that is reached in
+/// several ways is read once.
 fn folders(path: &Path, only: Option<&Path>, found: &mut Sources) -> Result<Vec<PathBuf>> {
     if let Some(only) = only {
         return Ok(only.parent().map(Path::to_owned).into_iter().collect());
@@ -182,7 +186,7 @@ impl Sources {
 }
 
 impl Age {
-    /// The age of a session of which nothing is known.
+    /// The age of a session about which nothing is known.
     const NEWEST: Self = Self {
         first: Timestamp::MAX,
         is_fork: true,
@@ -190,7 +194,7 @@ impl Age {
     };
 }
 
-/// How old the transcript at `path` is, and its size; nothing where there is none.
+/// Returns the age of the transcript at `path`, and its size. Returns `None` if it does not exist.
 fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
     let Some(mut lines) = Lines::open(path)? else {
         return Ok(None);

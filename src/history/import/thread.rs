@@ -1,4 +1,5 @@
-//! One line of conversation in a transcript, the main one or a subagent's: whether its turn has ended, and how it began.
+//! A thread of conversation in a transcript, the main one or a subagent's. Tracks how it began and
+//! whether its turn has ended.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,58 +12,58 @@ use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::lines::{Found, Lines};
 
-/// How much of a line's `uuid` names a subagent that has no name.
+/// How many characters of a line's `uuid` name an unnamed subagent.
 const NAME: usize = 8;
 
 /// A subagent.
 #[derive(Debug, Clone)]
 pub(super) struct Agent {
     pub(super) id: String,
-    /// Its type, as `general-purpose`.
+    /// Its type, such as `general-purpose`.
     pub(super) kind: Option<String>,
 }
 
-/// A conversation, as far as it was read.
+/// A thread, as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Thread {
-    /// Whose it is; nobody's for the main one.
+    /// The subagent, or `None` for the main thread.
     pub(super) agent: Option<Agent>,
-    /// The prompt that it is at work on.
+    /// The id of the current prompt.
     pub(super) prompt_id: Option<String>,
     pub(super) turn_is_open: bool,
-    /// What it was asked first, and when.
+    /// The first prompt.
     pub(super) asked: Option<Asked>,
-    /// What was said last, as a hash.
+    /// The hash of the last message.
     pub(super) said: Option<u64>,
-    /// Whether the client runs it for itself: it is no subagent then.
+    /// True if Claude Code runs it internally, so that it is not a subagent.
     pub(super) is_clients_own: bool,
-    /// The prompt that came last.
+    /// The id of the most recent prompt.
     prompted: Option<String>,
-    /// The time of its first line so far.
+    /// The earliest time of a line so far.
     first: Option<Timestamp>,
-    /// Where the event of its beginning is.
+    /// The index of the event for its beginning.
     place: usize,
     /// How many calls of this turn are open.
     open: usize,
-    /// When the last word was said, if it can have been the turn's.
+    /// The time of the last message, if it can be the last of its turn.
     last_word: Option<Timestamp>,
-    /// The calls whose results do not tell whether they were refused or broken off.
+    /// The calls whose results do not say whether they were refused or interrupted.
     doubtful: Vec<Doubtful>,
 }
 
-/// A call that was refused or broken off: the client has the same words for both.
+/// A call that was refused or interrupted: Claude Code writes the same words for both.
 #[derive(Debug)]
 struct Doubtful {
     id: String,
-    /// Whether its client would have said that it was refused.
+    /// True if its version of Claude Code would have recorded a refusal.
     is_rather_broken_off: bool,
 }
 
-/// What a subagent was asked.
+/// The first prompt of a subagent.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) at: Timestamp,
-    /// Its texts, as hashes.
+    /// The hashes of its texts.
     pub(super) texts: Vec<u64>,
 }
 
@@ -78,8 +79,8 @@ impl Thread {
         self.agent.as_ref().map(|agent| agent.id.as_str())
     }
 
-    /// Takes note of a line, and returns whether it is the first one that was read. The event of its beginning will be at
-    /// `place`.
+    /// Notes a line, and returns whether it is the first that was read. The event of the thread's
+    /// beginning will be at `place`.
     pub(super) fn begin(&mut self, at: Timestamp, place: usize) -> bool {
         let is_first = self.first.is_none();
         if is_first {
@@ -89,13 +90,13 @@ impl Thread {
         is_first
     }
 
-    /// Where the event of its beginning is, and when it began.
+    /// Returns where the event of the subagent's beginning is, and when it began.
     pub(super) fn beginning(&self) -> Option<(usize, Timestamp)> {
         self.agent.as_ref()?;
         Some((self.place, self.first?))
     }
 
-    /// Returns whether a prompt is another than the last one; a prompt may have several lines.
+    /// Returns whether the prompt differs from the last one. A prompt may have several lines.
     pub(super) fn is_new_prompt(&mut self, line: &Line<'_>) -> bool {
         let id = line.prompt_id.owned();
         let is_new = id.is_none() || id != self.prompted;
@@ -103,34 +104,34 @@ impl Thread {
         is_new
     }
 
-    /// A call of this thread begins.
+    /// Notes that a call of this thread begins.
     pub(super) fn call_begins(&mut self) {
         self.open += 1;
         self.last_word = None;
     }
 
-    /// A call of this thread ends.
+    /// Notes that a call of this thread ends.
     pub(super) fn call_ends(&mut self) {
         self.open = self.open.saturating_sub(1);
         self.last_word = None;
     }
 
-    /// The assistant said something, maybe its turn's last word: not while a call is open.
+    /// Notes a message of the assistant. It may be the turn's last one, unless a call is open.
     pub(super) fn word(&mut self, at: Timestamp, may_be_last: bool) {
         self.last_word = Some(at).filter(|_| may_be_last && self.open == 0);
     }
 
-    /// The client says that the turn has ended.
+    /// Notes that Claude Code states the end of the turn.
     pub(super) fn ended(&mut self, at: Timestamp) {
         self.last_word = Some(at);
     }
 
-    /// When its turn ended, by the lines so far.
+    /// Returns when the turn ended, as far as the lines tell.
     pub(super) fn ended_at(&self) -> Option<Timestamp> {
         self.last_word
     }
 
-    /// A call was refused or broken off: what follows tells.
+    /// Notes a call that was refused or interrupted; the following lines decide.
     pub(super) fn doubt(&mut self, id: String, is_rather_broken_off: bool) {
         self.doubtful.push(Doubtful {
             id,
@@ -138,13 +139,16 @@ impl Thread {
         });
     }
 
-    /// The assistant goes on. The calls before were refused: where one is broken off, so is the turn.
+    /// Notes that the assistant continues. The earlier calls were refused then, because an
+    /// interrupted call ends the turn.
     pub(super) fn goes_on(&mut self) {
         self.doubtful.clear();
     }
 
-    /// The turn is interrupted, or nothing follows. Returns the calls that were broken off: all of them where the interruption
-    /// names the message that it broke off, as it does while a call runs, and not where a call is refused.
+    /// Returns the calls that were interrupted, when the turn is interrupted or nothing follows.
+    ///
+    /// With `names_message` all of them were: the interruption names the message that it stopped.
+    /// It does so while a call runs, but not when a call is refused.
     pub(super) fn broken_off(&mut self, names_message: bool) -> Vec<String> {
         let is_so = |call: &Doubtful| names_message || call.is_rather_broken_off;
         let doubtful = std::mem::take(&mut self.doubtful);
@@ -152,7 +156,7 @@ impl Thread {
         broken_off.map(|call| call.id).collect()
     }
 
-    /// A turn begins: what is still open is not waited for.
+    /// Begins a turn, and stops waiting for calls that are still open.
     pub(super) fn begin_turn(&mut self, prompt_id: Option<String>) {
         self.prompt_id = prompt_id;
         self.turn_is_open = true;
@@ -161,17 +165,18 @@ impl Thread {
     }
 }
 
-/// The threads of one file: its own, and those of subagents that an old client wrote into the same file.
+/// The threads of one file: its own, and those of subagents that an old version wrote into the same
+/// file.
 pub(super) struct Threads {
     own: Thread,
     side: Vec<Thread>,
-    /// Where in `side` the thread of this name is.
+    /// The index in `side` of each thread, by name.
     places: HashMap<String, usize>,
     chains: Option<Chains>,
 }
 
 impl Threads {
-    /// The threads of a file that is `own`'s.
+    /// Creates the threads of a file whose own thread is `own`.
     pub(super) fn new(own: Thread) -> Self {
         Self {
             own,
@@ -181,19 +186,19 @@ impl Threads {
         }
     }
 
-    /// All of them, the subagents' first.
+    /// Returns all threads, the subagents' first.
     pub(super) fn into_all(self) -> impl Iterator<Item = Thread> {
         self.side.into_iter().chain([self.own])
     }
 
-    /// The thread that a line of the transcript at `path` is of.
+    /// Returns the thread that a line of the transcript at `path` belongs to.
     pub(super) fn of(&mut self, line: &Line<'_>, path: &Path) -> &mut Thread {
         if self.own.agent.is_some() || !line.is_sidechain.is_true() {
             return &mut self.own;
         }
         let id = line.agent_id.owned().unwrap_or_else(|| {
-            // Such a line names no subagent: it is called after the first line of its conversation, which several at once
-            // have in turns.
+            // Such a line names no subagent. Use the first line of its conversation as a name:
+            // conversations may be interleaved.
             let read = || Chains::read(path).unwrap_or_default();
             let chains = self.chains.get_or_insert_with(read);
             format!("{UNNAMED}{}", chains.first_of(line))
@@ -207,8 +212,8 @@ impl Threads {
     }
 }
 
-/// How the lines of a file's subagents follow one another, by their `uuid`s: read before anything is made of them, since a
-/// line may stand before the one that it answers.
+/// How the lines of a file's subagents follow one another, by their `uuid`s. It is read in advance,
+/// because a line may precede the one that it answers.
 #[derive(Debug, Default)]
 struct Chains {
     links: HashMap<u64, Link>,
@@ -247,11 +252,11 @@ impl Chains {
         }
     }
 
-    /// The name of the first line of the conversation that `line` is of.
+    /// Returns the name of the first line of the conversation that `line` belongs to.
     fn first_of(&self, line: &Line<'_>) -> String {
         let mut name = name_of(&line.uuid.text().unwrap_or_default());
         let mut next = hashed(line.parent_uuid);
-        // No chain is longer than all links: one that is goes in a circle.
+        // No chain is longer than the number of links. A longer one would be a cycle.
         for _ in 0..=self.links.len() {
             let Some(link) = next.and_then(|uuid| self.links.get(&uuid)) else {
                 break;
