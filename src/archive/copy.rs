@@ -1,7 +1,9 @@
-//! A transcript's copy: each line without its secrets, compressed; and what its records say along the way.
+//! Copies a transcript: removes the secrets from each line, compresses it, and extracts what its
+//! records say.
 //!
-//! The lines are dealt out in batches to as many threads as there are processors, and come back in order. Each batch is
-//! compressed by itself: a Zstandard file is a sequence of such frames. So memory is bounded, whatever the size.
+//! The lines go in batches to as many threads as there are processors, and come back in order. Each
+//! batch is compressed separately, because a Zstandard file is a sequence of such frames. So memory
+//! is bounded for a file of any size.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -17,50 +19,51 @@ use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::Lines;
 
-/// How much text is dealt out at once. A line is never divided.
+/// How many bytes a batch has. A line is never divided.
 const BATCH: usize = 1 << 20;
-/// The same of a file that is no transcript, in which a secret may have many lines.
+/// How many bytes a batch of another file has. A secret in it may span many lines.
 const FILE_BATCH: usize = 32 << 20;
-/// The shortest text in which a secret is looked for: what is no text is full of shorter ones.
+/// The shortest text that is searched for secrets, in bytes. Binary data is full of shorter ones.
 const SHORTEST_TEXT: usize = 8;
-/// The most threads: each takes some eight megabytes.
+/// The most threads. Each takes about eight megabytes.
 const MAX_THREADS: usize = 4;
 /// How many batches wait, so that no thread does.
 const WAITING: usize = 2;
-/// How hard to compress: a fifteenth larger than by the library's usual level, in three quarters of the time.
+/// The compression level. Files are a fifteenth larger than at the library's default level, and
+/// take three quarters of the time.
 const LEVEL: i32 = 1;
 
-/// What is made of each line.
+/// How each line is processed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Making {
-    /// Whether secrets are taken out: not of what was recorded without them.
+    /// Removes secrets. Not needed for text that was redacted when it was recorded.
     pub(super) redact: bool,
-    /// Whether the messages' text is wanted, and if so, whether with the tool calls.
+    /// Extracts the messages' text, with or without the tool calls. `None` extracts nothing.
     pub(super) text: Option<text::Wanted>,
 }
 
-/// What has become of a batch.
+/// The result of processing a batch.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    /// The lines, compressed.
+    /// The compressed lines.
     pub(super) compressed: Vec<u8>,
-    /// How many lines there are.
+    /// The number of lines.
     pub(super) lines: u64,
     /// What their records say.
     pub(super) heard: Vec<Heard>,
     /// What was redacted.
     pub(super) redacted: Counts,
-    /// How many lines were too long to be held.
+    /// The number of lines that were too long to be kept.
     pub(super) left_out: u64,
 }
 
-/// A batch, and where to send what has become of it.
+/// A batch, and where to send its result.
 type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 
-/// Copies all `lines`; what becomes of them is given to `take`, in order.
+/// Copies all `lines`, and passes the results to `take`, in order.
 ///
 /// # Errors
-/// What reading or taking failed with.
+/// If reading or `take` fails.
 pub(super) fn copy(
     lines: &mut Lines,
     making: Making,
@@ -75,10 +78,10 @@ pub(super) fn copy(
     deal(lines, BATCH, &worker, |dealt| take(dealt.into_made()))
 }
 
-/// Copies a file that is no transcript; what becomes of it is given to `take`, in order.
+/// Copies a file that is not a transcript, and passes the results to `take`, in order.
 ///
 /// # Errors
-/// What reading or taking failed with.
+/// If reading or `take` fails.
 pub(super) fn copy_file(lines: &mut Lines, mut take: impl FnMut(Made) -> Result<()>) -> Result<()> {
     let worker = |batch: &[u8]| {
         let mut redactor = Redactor::default();
@@ -97,15 +100,16 @@ pub(super) fn copy_file(lines: &mut Lines, mut take: impl FnMut(Made) -> Result<
     })
 }
 
-/// What stands for nothing: a file without bytes is none that can be decompressed.
+/// Returns the compressed form of an empty file. A file of zero bytes could not be decompressed.
 ///
 /// # Errors
-/// Where the library fails.
+/// If the library fails.
 pub(super) fn nothing() -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(b"", LEVEL)
 }
 
-/// The bytes of a file without the secrets in its text. What is no text stays, byte for byte.
+/// Returns the bytes of a file without the secrets in its text. Bytes that are not text stay as
+/// they are.
 fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
     let mut clean = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -119,10 +123,10 @@ fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
     clean
 }
 
-/// Notes what the records in all `lines` are, in order.
+/// Passes what the records in all `lines` are to `note`, in order.
 ///
 /// # Errors
-/// What reading failed with.
+/// If reading fails.
 pub(super) fn survey(lines: &mut Lines, mut note: impl FnMut(Note)) -> Result<()> {
     let notes = |batch: &[u8]| {
         let mut notes = Vec::new();
@@ -152,11 +156,11 @@ pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
     });
 }
 
-/// What has become of lines.
+/// The result for a stretch of lines.
 enum Dealt<T> {
-    /// They were worked on.
+    /// The result of a batch.
     Done(T),
-    /// So many were too long.
+    /// So many lines were too long.
     LeftOut(u64),
 }
 
@@ -172,15 +176,15 @@ impl Dealt<Made> {
     }
 }
 
-/// Deals out all `lines` in batches to threads, each with a worker of its own; what becomes of them is given to `take`, in
-/// order.
+/// Distributes all `lines` in batches to threads, each with a worker of its own. Passes the results
+/// to `take`, in order.
 fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     lines: &mut Lines,
     size: usize,
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
     mut take: impl FnMut(Dealt<T>) -> Result<()>,
 ) -> Result<()> {
-    // A file stays as it is; a transcript's last line may be cut off.
+    // A file stays as it is. A transcript's last line may be cut off, so it gets a line break.
     let ends_lines = size == BATCH;
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
@@ -188,7 +192,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     thread::scope(|scope| {
         let start = |_| thread::Builder::new().spawn_scoped(scope, || work(&todo, worker));
         let started = (0..threads).map_while(|one| start(one).ok()).count();
-        // Where the system allows no more threads, this one does it all.
+        // If the system allows no more threads, this one does all the work.
         let mut own = match started {
             0 => Some(worker().map_err(|err| lines.failure("compress", err))?),
             _ => None,
@@ -206,9 +210,9 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
                 }
                 let (answer, made) = sync_channel(1);
                 match &mut own {
-                    // One answer has room there.
+                    // The channel has room for one answer.
                     Some(work) => drop(answer.send(work(&batch))),
-                    // The threads are there until `jobs` is dropped.
+                    // The threads run until `jobs` is dropped.
                     None => drop(jobs.send((batch, answer))),
                 }
                 under_way.push_back(made);
@@ -249,12 +253,12 @@ fn work<T, W: FnMut(&[u8]) -> std::io::Result<T>>(
             return;
         };
         let made = work(&batch);
-        // Nobody waits for it where another batch has failed.
+        // If another batch has failed, nobody receives it.
         let _ = answer.send(made);
     }
 }
 
-/// What becomes of a batch; it is compressed in the `room`, which is used again.
+/// Processes a batch. Compresses it in `room`, a buffer that is reused.
 fn make(
     batch: &[u8],
     making: Making,
@@ -263,12 +267,12 @@ fn make(
 ) -> std::io::Result<Made> {
     let mut made = Made::default();
     let mut redactor = Redactor::default();
-    // Nothing is copied up to the first line that changes.
+    // Copy nothing before the first line that changes.
     let mut changed: Option<Vec<u8>> = None;
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', batch) {
         let bytes = batch.get(start..end).unwrap_or_default();
-        // Much faster than what replaces what is no text.
+        // Much faster than the lossy conversion, which only invalid text needs.
         let line = std::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let clean = match making.redact {

@@ -1,5 +1,5 @@
-//! Transcripts that Claude Code deletes soon and that are not archived in full. Judged by names, sizes and times alone, because
-//! every session on record is looked at: no transcript is read.
+//! Finds transcripts that Claude Code deletes soon and that are not archived in full. Reads no
+//! transcript, because it examines every session on record: names, sizes and times decide.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -11,26 +11,27 @@ use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;
 use crate::store::{Environment, Result, archive_queue, index, tombstones};
 
-/// From how many days before its end on a transcript is spoken of, and archived.
+/// How many days before its deletion a transcript is reported and archived.
 const SOON: f64 = 7.0;
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
-/// A transcript that the client deletes before it is archived, unless somebody archives it.
+/// A transcript that Claude Code deletes before it is archived, unless someone archives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expiring {
-    /// Whose it is.
+    /// The transcript's session.
     pub id: SessionId,
-    /// How many days are left; from zero on it goes when the client starts next.
+    /// How many days are left. At zero or less, Claude Code deletes it at its next start.
     pub days: f64,
-    /// Whether a cleanup that is made now archives it. For others somebody has to ask.
+    /// True if a cleanup now would archive it. Otherwise a user has to ask for it.
     pub by_cleanup: bool,
 }
 
-/// Those of sessions on record that have at most a week left, where the client keeps transcripts for `keeps` days after they
-/// were last written to. The first to go comes first.
+/// Returns the expiring transcripts of recorded sessions with at most a week left, the most urgent
+/// first. Claude Code keeps transcripts for `keeps` days after the last write.
 ///
 /// # Errors
-/// [`crate::store::Error`] where the sessions cannot be listed. One that cannot be read is passed over.
+/// [`crate::store::Error`] if the sessions cannot be listed. A session that cannot be read is
+/// skipped.
 pub fn expiring(
     env: &Environment,
     judge: &Judge<'_>,
@@ -79,7 +80,7 @@ pub fn expiring(
     Ok(found)
 }
 
-/// Whether the archive was there and was kept for long enough, and nothing was said since.
+/// Returns whether the archive existed and was pruned by age, with no new messages since.
 fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool {
     let id = &record.session_id;
     let newest = files.mains.iter().map(|main| main.modified).max();
@@ -87,7 +88,7 @@ fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool 
     record.archive.is_some() && pruned.any(|(of, at)| of == *id && Some(at) >= newest)
 }
 
-/// What a cleanup that is made now archives.
+/// What a cleanup would archive now.
 struct Cleanup {
     is_auto: bool,
     is_daily_due: bool,

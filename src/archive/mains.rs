@@ -1,6 +1,8 @@
-//! Which of a session's transcripts an archive holds: the fullest as the session's own, the others where they have records of
-//! their own. What is archived already and is in no file any more counts as one of them: a client has been seen to overwrite
-//! a transcript with a new, blank one.
+//! Chooses which of a session's transcripts an archive contains. The fullest is the session's own;
+//! others are included if they have records of their own.
+//!
+//! An archived transcript that is no longer in any file counts as one of them. Claude Code has been
+//! seen to overwrite a transcript with a new, blank one.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -14,41 +16,41 @@ use crate::store::journal::compressed::DecompressedFile;
 use crate::store::lines::Lines;
 use crate::store::{Error, Result};
 
-/// How much of a transcript is read at once.
+/// How many bytes of a transcript are read at once.
 const BATCH: usize = 1 << 20;
 
 /// A transcript that goes into an archive.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Main<'a> {
-    /// One of the client's files.
+    /// One of Claude Code's files.
     There(&'a ClientFile),
-    /// A part of the archive before, of which the client has not everything any more.
+    /// A part of the previous archive. Claude Code no longer has all of it.
     Archived(&'a Part),
 }
 
-/// The transcripts that an archive holds.
+/// The transcripts that an archive contains.
 #[derive(Debug, Default)]
 pub(super) struct Mains<'a> {
-    /// The session's own comes first.
+    /// The session's own transcript comes first.
     pub(super) kept: Vec<Main<'a>>,
-    /// Files in which nothing is that the kept ones have not.
+    /// Files with no records besides those in `kept`.
     pub(super) copies: Vec<&'a ClientFile>,
-    /// Whether a file has something that the archive before has not.
+    /// True if a file has something that the previous archive lacks.
     pub(super) has_news: bool,
 }
 
 impl Mains<'_> {
-    /// Whether the client has none of them any more, or only less of each.
+    /// Returns whether Claude Code has none of them, or less of each.
     pub(super) fn are_gone(&self) -> bool {
         let is_there = |main: &Main<'_>| matches!(main, Main::There(_));
         !self.kept.is_empty() && !self.kept.iter().any(is_there)
     }
 }
 
-/// Chooses among the client's `files` and what the archive `before` has.
+/// Chooses among Claude Code's `files` and the parts of the archive `before`.
 ///
 /// # Errors
-/// [`Error`] where one cannot be read.
+/// [`Error`] if one cannot be read.
 pub(super) fn choose<'a>(
     files: &'a [ClientFile],
     before: Option<&'a Archived>,
@@ -91,7 +93,7 @@ pub(super) fn choose<'a>(
         mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
         all.push((Main::There(file), file.size, keys));
     }
-    // Of two with the same records the client's own counts, unless it is shorter.
+    // Of two with the same records, prefer Claude Code's file unless it is shorter.
     all.sort_by_key(|(main, size, keys)| {
         Reverse((keys.len(), *size, matches!(main, Main::There(_))))
     });
@@ -113,7 +115,7 @@ fn transcripts(archived: &Archived) -> Vec<&Part> {
     parts.filter(|part| part.kind == Kind::Transcript).collect()
 }
 
-/// The file that begins with all that the part is a copy of.
+/// Returns the file that begins with everything that the part is a copy of.
 fn file_that_goes_on<'a>(files: &'a [ClientFile], part: &Part) -> Result<Option<&'a ClientFile>> {
     let (Some(mark), Some(size)) = (&part.mark, part.original_bytes) else {
         return Ok(None);
@@ -135,10 +137,10 @@ fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
     }
 }
 
-/// Opens what a part of an archive holds; it is there as long as the first of the two.
+/// Opens a part of an archive. The lines can be read as long as the decompressed file exists.
 ///
 /// # Errors
-/// [`Error`] where it cannot be decompressed.
+/// [`Error`] if it cannot be decompressed.
 pub(super) fn opened(
     archived: &Archived,
     part: &Part,
@@ -157,8 +159,8 @@ pub(super) fn opened(
     Ok(lines.map(|lines| (decompressed, lines)))
 }
 
-/// What tells the records of a transcript apart: their ids, and of those without one their text. What is not whole at the end is
-/// still being written.
+/// Returns what identifies the records of a transcript: their ids or, without an id, their text.
+/// Skips an unfinished last line, because it is still being written.
 fn keys(lines: &mut Lines, redact: bool) -> Result<HashSet<u64>> {
     let mut redactor = Redactor::default();
     let mut keys = HashSet::new();

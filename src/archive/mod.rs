@@ -1,8 +1,9 @@
-//! Archiving a session: what was said, for people; the client's transcript and the journal, for programs and for the
-//! client itself, which deletes its own after a while.
+//! Archives a session: the conversation as text for people, and the transcript and journal for
+//! programs. Claude Code can use the transcript again, although it deletes its own copy after a
+//! while.
 //!
-//! It can be done at any time and again: as long as nothing has changed, the archive that is there is the answer. One
-//! that is there is only ever replaced by one that holds more.
+//! A session can be archived again at any time. If nothing has changed, the existing archive is the
+//! result. It is only ever replaced by an archive that contains more.
 
 mod copy;
 pub mod expiring;
@@ -44,51 +45,51 @@ use mains::{Main, Mains, choose};
 use talk::{Survey, Talk};
 use text::Wanted;
 
-/// How long a person waits for another archiving to end.
+/// How long a command waits until another process has finished archiving.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many lines at a transcript's beginning tell when it began.
+/// How many lines at a transcript's beginning are searched for its start time.
 const OPENING: usize = 100;
-/// How much of a subagent's id or a file's name is in the name of its copy: with the longest focus and session id, and what such a name
-/// waits under, it has 255 bytes at most.
+/// How many characters of a subagent's id or a file's name are in its copy's name. With the longest
+/// focus and session id, and the name of its temporary file, such a name has at most 255 bytes.
 const MAX_NAME: usize = 24;
-/// How the ending of a copy of a subagent's transcript begins.
+/// The beginning of the ending of a subagent's copy.
 const AGENT: &str = ".agent-";
-/// The same of another file.
+/// The beginning of the ending of another file's copy.
 const FILE: &str = ".file-";
 const ENDINGS: [&str; 2] = [AGENT, FILE];
 
-/// What is wanted of an archive.
+/// A request to archive a session.
 #[derive(Debug, Default)]
 pub struct Order {
-    /// What the session was, in a sentence.
+    /// A sentence that describes the session.
     pub description: Option<String>,
-    /// Whether the text has the tool calls, too.
+    /// Includes the tool calls in the text.
     pub tools: bool,
-    /// The transcript, where several could be it.
+    /// The transcript to use, if there are several candidates.
     pub transcript: Option<PathBuf>,
 }
 
 /// A session's archive.
 #[derive(Debug)]
 pub struct Archived {
-    /// Where it is.
+    /// The archive's files.
     pub archive: Archive,
-    /// What it holds.
+    /// The archive's manifest.
     pub manifest: Manifest,
-    /// Whether it was there already, with all that it would hold now.
+    /// True if the archive already existed and was complete.
     pub was_there: bool,
 }
 
 impl Archived {
-    /// Where the text for people is.
+    /// Returns the path of the text for people.
     pub fn text(&self) -> Option<PathBuf> {
         let part = self.manifest.part(Kind::Text)?;
         Some(self.archive.part_path(&part.name))
     }
 }
 
-/// Why there is no archive.
+/// Why a session was not archived.
 #[derive(Debug)]
 pub enum Refusal {
     /// The session has no record.
@@ -114,10 +115,10 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The archive of a session whose record says that it has one; nothing where that is not there any more.
+/// Returns the archive that a session's record names, or `None` if it does not exist any more.
 ///
 /// # Errors
-/// [`Error`] where it is there and cannot be read.
+/// [`Error`] if it exists and cannot be read.
 pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
     let place = record
         .archive
@@ -135,7 +136,7 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
     }))
 }
 
-/// The archive of a session whose record names none.
+/// Returns the archive of a session whose record names none.
 fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archived>> {
     let Some(archive) = archives.of_session(id)? else {
         return Ok(None);
@@ -149,11 +150,12 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archi
     }))
 }
 
-/// The archive of a session, whether its record names it or not: whoever made it may have been killed before the record said
-/// so. One whose manifest cannot be read is left where it is, and counts as none: the session is archived again, beside it.
+/// Returns the archive of a session, even if its record does not name it. The process that wrote it
+/// may have been killed before it updated the record. An archive whose manifest cannot be read
+/// counts as none and stays: the session is archived again, beside it.
 ///
 /// # Errors
-/// [`Error`] where the archives cannot be listed.
+/// [`Error`] if the archives cannot be listed.
 pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
     match recorded(archives, record) {
         Ok(Some(known)) => Ok(Some(known)),
@@ -161,8 +163,8 @@ pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archi
     }
 }
 
-/// Where a session is archived for the first time. Names may be the same: of `2` with the focus `task-1`, and of `1-2`
-/// with the focus `task`.
+/// Returns a free name for a session's first archive. Two sessions may have the same name: session
+/// `2` with the focus `task-1`, and session `1-2` with the focus `task`.
 fn free(archives: &Archives, record: &Record) -> Archive {
     let day = clock::to_civil(record.started_at).date();
     let project = Project::at(record.project.root()).name();
@@ -183,10 +185,10 @@ fn free(archives: &Archives, record: &Record) -> Archive {
     }
 }
 
-/// Archives a session, waiting at most `patience` while another process archives.
+/// Archives a session. Waits at most `patience` while another process archives.
 ///
 /// # Errors
-/// [`Refusal`]; then everything is as it was.
+/// [`Refusal`]. Everything is as it was then.
 pub fn archive(
     search: &Search<'_>,
     state: &State,
@@ -196,7 +198,8 @@ pub fn archive(
 ) -> Result<Archived, Refusal> {
     let archives = Archives::of(state);
     let lock = archives.lock(patience)?;
-    // What could not be ended is another session's matter; the daily cleanup and the doctor name it.
+    // An unfinished archive of another session does not stop this one. The daily cleanup and the
+    // doctor report it.
     archives.finish_pending()?;
     let session = state.session(id);
     let record = session
@@ -248,7 +251,7 @@ pub fn archive(
     })
 }
 
-/// Whether [`archive`] would make an archive now of the session with this record, or a new one. Nothing is written.
+/// Returns whether [`archive`] would write an archive for this record now. Writes nothing.
 ///
 /// # Errors
 /// As [`archive`].
@@ -265,7 +268,8 @@ pub fn is_due(search: &Search<'_>, state: &State, record: &Record) -> Result<boo
     }
 }
 
-/// Whether each of the client's files is in the archive with this manifest, as far as names and sizes tell.
+/// Returns whether the archive with this manifest contains each of Claude Code's files, judged by
+/// names and sizes.
 pub fn has_all(manifest: &Manifest, files: &SessionFiles) -> bool {
     let is_copy = |part: &&Part| matches!(part.kind, Kind::Transcript | Kind::Subagent);
     let mut copies = manifest.parts.iter().filter(is_copy);
@@ -273,14 +277,15 @@ pub fn has_all(manifest: &Manifest, files: &SessionFiles) -> bool {
         .mains
         .iter()
         .all(|main| has_main(manifest, main, files));
-    // Not every archive says how long each was.
+    // Older archives do not record how long each file was.
     if copies.any(|part| part.original_bytes.is_none()) {
         return manifest.transcript.bytes >= files.bytes();
     }
     mains && has_rest(manifest, files)
 }
 
-/// Whether one of the session's own transcripts is there: where it was or, if it was moved, as a part whose file is gone.
+/// Returns whether the archive contains one of the session's own transcripts: by its place or, if
+/// it was moved, as a part whose file no longer exists.
 fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> bool {
     let is_place = |place: &str| files.mains.iter().any(|main| main.place == place);
     let parts = manifest
@@ -300,7 +305,7 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
         .any(|(place, bytes)| (place == main.place || !is_place(place)) && bytes >= Some(main.size))
 }
 
-/// Whether all other files are there.
+/// Returns whether the archive contains all other files.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
     let known = Known::of(manifest);
     let is_there = |part: &&Part, file: &ClientFile| part.original_bytes >= Some(file.size);
@@ -341,16 +346,16 @@ fn note(
         .map(drop)
 }
 
-/// Where an archive is made, and what is there already.
+/// Where an archive is written, and what exists already.
 struct Base<'a> {
     archive: &'a Archive,
     before: Option<&'a Archived>,
-    /// The transcripts that it will hold.
+    /// The transcripts that it will contain.
     mains: &'a Mains<'a>,
 }
 
 impl Base<'_> {
-    /// Where the session's own transcript is, or was when it was archived.
+    /// Returns the path of the session's own transcript, now or when it was archived.
     fn path(&self) -> Option<String> {
         match self.mains.kept.first()? {
             Main::There(file) => Some(file.path.to_string_lossy().into_owned()),
@@ -359,13 +364,13 @@ impl Base<'_> {
     }
 }
 
-/// What an archive is made from.
+/// The files that an archive is made from.
 struct Sources {
-    /// The client's files.
+    /// Claude Code's files.
     files: SessionFiles,
     /// The journal's files.
     journal: Vec<Piece>,
-    /// How many bytes the transcripts have together.
+    /// The total size of the transcripts, in bytes.
     bytes: u64,
     fingerprint: String,
 }
@@ -400,7 +405,7 @@ impl Sources {
         };
         let name = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
         let mut digest = Sha256::new();
-        // Of several the places tell: each is called after the session.
+        // Several transcripts differ only in their places, because each is named after the session.
         let by_place = self.files.mains.len() > 1;
         for main in &self.files.mains {
             let name = match by_place {
@@ -412,7 +417,8 @@ impl Sources {
         for (agent, file) in &self.files.agents {
             add(&mut digest, &name(&agent.path), file.size, file.modified);
         }
-        // By what each was: that it was compressed makes no archive anew.
+        // Use the size and time before compression: compressing a journal must not change the
+        // fingerprint.
         for piece in &self.journal {
             add(&mut digest, &name(&piece.name), piece.size, piece.modified);
         }
@@ -429,9 +435,11 @@ impl Sources {
         Ok(fingerprint)
     }
 
-    /// Whether the archive that is there has all of them, and says what is wanted of it. One with a transcript is never
-    /// replaced by one with less of it: the client deletes its own. Nor is one by one that has no more of it and less of the
-    /// journal: of a session whose removal was interrupted, the rest is no news.
+    /// Returns whether the existing archive contains all sources and satisfies the request.
+    ///
+    /// An archive with a transcript is never replaced by one with less of it, because Claude Code
+    /// deletes its own copy. Nor is it replaced by one with the same transcript and a shorter
+    /// journal, which is what an interrupted removal leaves behind.
     fn are_in(
         &self,
         known: &Archived,
@@ -464,7 +472,7 @@ impl Sources {
         part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
-    /// Whether no file has anything that the archive has not.
+    /// Returns whether the archive contains everything that the files contain.
     fn all_in(&self, manifest: &Manifest, mains: &Mains<'_>) -> bool {
         let tells_sizes =
             |part: &Part| part.kind != Kind::Subagent || part.original_bytes.is_some();
@@ -474,8 +482,8 @@ impl Sources {
         }
     }
 
-    /// Writes everything but the manifest. What the archive before has of subagents of which the client has nothing any more
-    /// is taken over.
+    /// Writes everything but the manifest. Copies from the previous archive what Claude Code no
+    /// longer has of subagents.
     fn draft(
         &self,
         base: &Base<'_>,
@@ -487,7 +495,7 @@ impl Sources {
         let said = order.description.as_ref().or(record.description.as_ref());
         let description = said.map(|said| redact(said).into_owned());
         let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
-        // The tokens are counted in a reading of its own.
+        // Count the tokens in parallel, because that reads the transcripts separately.
         let (parts, usage) = thread::scope(|scope| {
             let count = || usage::of_files(&self.files, session, record).ok();
             let usage = thread::Builder::new().spawn_scoped(scope, count);
@@ -527,7 +535,7 @@ impl Sources {
         Ok((parts.draft, manifest))
     }
 
-    /// Writes the parts, of which the text begins with `head`.
+    /// Writes the parts. The text begins with `head`.
     fn parts(
         &self,
         base: &Base<'_>,
@@ -590,7 +598,8 @@ impl Sources {
         Ok(parts)
     }
 
-    /// The subagents, each with an ending for its copy that no other part has, one of the archive `before` neither.
+    /// Returns the subagents by the ending of their copy's name. No other part has that ending, in
+    /// the archive `before` either.
     fn agents_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &(AgentFile, ClientFile)> {
         let mut by_ending = BTreeMap::new();
         for agent in &self.files.agents {
@@ -602,7 +611,7 @@ impl Sources {
         by_ending
     }
 
-    /// The other files, likewise.
+    /// Returns the other files in the same way.
     fn others_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
@@ -615,7 +624,8 @@ impl Sources {
     }
 }
 
-/// The parts of an archive, found by what each is a copy of, and by how its name ends: a session may have ten thousand.
+/// The parts of an archive, by their original and by the ending of their name. Indexed, because a
+/// session may have ten thousand.
 #[derive(Default)]
 struct Known<'a> {
     agents: HashMap<&'a OsStr, Vec<&'a Part>>,
@@ -641,7 +651,7 @@ impl<'a> Known<'a> {
         known
     }
 
-    /// The copies of a subagent's transcript.
+    /// Returns the copies of a subagent's transcript.
     fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a Part> {
         let found = agent
             .path
@@ -650,15 +660,15 @@ impl<'a> Known<'a> {
         found.into_iter().flatten().copied()
     }
 
-    /// The copies of another file of the client's.
+    /// Returns the copies of another of Claude Code's files.
     fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a Part> {
         let found = self.files.get(file.place.as_str());
         found.into_iter().flatten().copied()
     }
 }
 
-/// Opens a file beside a session's transcript; nothing where it is gone or never can be read: another user's, say, as a tool under
-/// `sudo` leaves it.
+/// Opens a file beside a session's transcript. Returns `None` if it does not exist or can never be
+/// read: another user may own it, for example after a tool ran under `sudo`.
 fn opened(path: &Path) -> store::Result<Option<Lines>> {
     match Lines::open(path) {
         Err(Error::Unsafe { .. }) => Ok(None),
@@ -667,7 +677,7 @@ fn opened(path: &Path) -> store::Result<Option<Lines>> {
     }
 }
 
-/// An ending for a copy that no other part has, one of the archive `before` neither.
+/// Returns an ending for a copy that no other part has, in the archive `before` either.
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
     before: &Known<'_>,
@@ -694,7 +704,7 @@ fn copied(file: &ClientFile) -> Copied {
     }
 }
 
-/// Whether the files have fewer lines together than the part that was made from them.
+/// Returns whether the files together have fewer lines than the part that was made from them.
 fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
     let mut count = 0;
     for piece in pieces {
@@ -703,7 +713,8 @@ fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
     Ok(count < part.lines)
 }
 
-/// Where a transcript is put back, which is where it was; beside that, where another is put there.
+/// Returns where a transcript will be restored: its original place, or a name beside that if
+/// another part takes it.
 fn place_among(main: &Main<'_>, taken: &BTreeSet<(String, usize)>) -> String {
     let place = match main {
         Main::There(file) => file.place.clone(),
@@ -720,12 +731,12 @@ fn place_among(main: &Main<'_>, taken: &BTreeSet<(String, usize)>) -> String {
     free
 }
 
-/// What the file was called that a part is a copy of.
+/// Returns the name of the file that a part is a copy of.
 fn name_of(part: &Part) -> Option<&OsStr> {
     Path::new(part.original.as_deref()?).file_name()
 }
 
-/// The record without secrets that somebody wrote into its notes.
+/// Returns the record as JSON, without the secrets that someone wrote into its notes.
 fn as_map(record: &Record) -> Map<String, Value> {
     let mut value = serde_json::to_value(record).unwrap_or_default();
     Redactor::default().value(&mut value);
@@ -735,7 +746,7 @@ fn as_map(record: &Record) -> Map<String, Value> {
     }
 }
 
-/// The parts of an archive, as they are made.
+/// The parts of an archive while it is written.
 struct Parts {
     draft: Draft,
     redacted: Counts,
@@ -746,7 +757,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// What was made so far, the session's own transcript before its further ones.
+    /// Returns the parts so far, the session's own transcript before its further ones.
     fn in_order(&self) -> Vec<Part> {
         let mut parts = self.draft.parts();
         let is_further =
@@ -755,7 +766,7 @@ impl Parts {
         parts
     }
 
-    /// Copies the session's own transcripts, those that began first before the others; what they say goes into the `text`.
+    /// Copies the session's own transcripts, oldest first. Their messages go into `text`.
     fn copy_mains(
         &mut self,
         mains: &Mains<'_>,
@@ -851,7 +862,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Copies another file of the client's. What cannot be read is no reason to have no archive.
+    /// Copies another of Claude Code's files. A file that cannot be read is left out of the
+    /// archive.
     fn copy_other(&mut self, file: &ClientFile, ending: &str) -> store::Result<()> {
         let Some(mut lines) = opened(&file.path)? else {
             self.left_out += 1;
@@ -863,7 +875,8 @@ impl Parts {
         self.add(writer)
     }
 
-    /// Adds a part that is compressed. One without bytes is none that could be decompressed.
+    /// Adds a compressed part. An empty one gets the compressed form of nothing, because zero bytes
+    /// cannot be decompressed.
     fn add(&mut self, mut writer: Writer) -> store::Result<()> {
         if writer.is_empty() {
             let nothing = copy::nothing().map_err(|err| writer.failure("compress", err))?;
@@ -872,7 +885,7 @@ impl Parts {
         self.draft.add(writer)
     }
 
-    /// Copies a transcript; its messages go into the `text`, where there is one.
+    /// Copies a transcript. Its messages go into `text`, if given.
     fn copy_transcript(
         &mut self,
         path: &Path,
@@ -899,7 +912,8 @@ impl Parts {
         self.add(writer)
     }
 
-    /// Copies what the client noted of a subagent. What cannot be read is no reason to have no archive.
+    /// Copies what Claude Code noted about a subagent. A note that cannot be read is left out of
+    /// the archive.
     fn copy_meta(
         &mut self,
         agent: &AgentFile,
@@ -921,8 +935,8 @@ impl Parts {
         self.draft.add(writer)
     }
 
-    /// Takes over what the archive before has of subagents and other files and this one has not: the client deletes each of its files when it
-    /// is old, and goes on with the others.
+    /// Copies from the previous archive the subagents and other files that this one lacks. Claude
+    /// Code deletes each of its files when it is old, and keeps using the others.
     fn take_over(&mut self, before: &Archived) -> store::Result<()> {
         let present = self.draft.parts();
         let names: HashSet<&str> = present.iter().map(|part| part.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Putting a transcript back where the client can resume its session.
+//! Restores a transcript so that Claude Code can resume its session.
 
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -10,26 +10,28 @@ use crate::store::archive::Archive;
 use crate::store::write::{self, Guest};
 use crate::store::{Environment, Error, Result, file};
 
-/// How much is decompressed at once.
+/// How many bytes are decompressed at once.
 const PIECE: usize = 256 * 1024;
 
-/// What was put back.
+/// The result of a restore.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// The files that were written.
     pub written: Vec<PathBuf>,
-    /// The files that were there already, and stay as they are.
+    /// The files that existed already. They stay as they are.
     pub kept: Vec<PathBuf>,
 }
 
-/// Puts the transcripts of an archive back: below `folder`, or where the client had them. A file that is there is never
-/// replaced. The session's own comes last, so that the client finds it complete.
+/// Restores the transcripts of an archive, below `folder` or at their original places. Never
+/// replaces an existing file. Writes the session's own transcript last, so that Claude Code finds
+/// the session complete.
 ///
 /// # Errors
-/// [`Error`] where the archive has no transcript, or it cannot be read or written. What was written stays.
+/// [`Error`] if the archive has no transcript, or if reading or writing fails. Files already
+/// written stay.
 ///
 /// # Security
-/// No link below the folder is followed, and nothing is written to another user's.
+/// Follows no link below the folder, and writes to no other user's.
 pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) -> Result<Restored> {
     let lacking = |why: &str| Error::Content {
         path: archived.archive.manifest_path(),
@@ -56,7 +58,7 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
             .filter(move |part| part.kind == kind)
     };
     let mut transcripts: Vec<&Part> = of(Kind::Transcript).collect();
-    // The session's own is the first of them.
+    // The session's own is the first of them, and must be written last.
     transcripts.reverse();
     let rest = of(Kind::File)
         .chain(of(Kind::Meta))
@@ -81,7 +83,8 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
     Ok(restored)
 }
 
-/// Checks that the client's folder of all projects is ours, as it is not under `sudo -E`: what is there, or where it would be made.
+/// Checks that Claude Code's folder of all projects, or the place for it, belongs to this user. It
+/// does not under `sudo -E`.
 fn check_clients(projects: &Path) -> Result<()> {
     let claude = projects.parent().unwrap_or(projects);
     match file::canonical(claude) {
@@ -90,7 +93,7 @@ fn check_clients(projects: &Path) -> Result<()> {
     }
 }
 
-/// Where the original of a part was, if that leads nowhere else than below the client's folder.
+/// Returns the original place of a part, if that leads to a file below Claude Code's folder.
 fn place(part: &Part) -> Option<&Path> {
     let place = Path::new(part.original.as_deref()?);
     let is_below = place
@@ -120,7 +123,7 @@ fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
     growing.end()
 }
 
-/// Makes the folders that a file will be in.
+/// Creates the folders that a file will be in.
 fn make_dirs(path: &Path) -> Result<()> {
     let mut missing = Vec::new();
     for dir in path.ancestors().skip(1) {
@@ -135,10 +138,10 @@ fn make_dirs(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The text of a part, decompressed, as a stream; nothing where it is not there.
+/// Returns a stream of a part's decompressed text, or `None` if the part does not exist.
 ///
 /// # Errors
-/// [`Error`] where it cannot be opened or is not compressed.
+/// [`Error`] if it cannot be opened or is not compressed.
 pub fn open_part(archive: &Archive, part: &Part) -> Result<Option<Box<dyn Read>>> {
     let Some(opened) = archive.open(part)? else {
         return Ok(None);
@@ -146,7 +149,7 @@ pub fn open_part(archive: &Archive, part: &Part) -> Result<Option<Box<dyn Read>>
     if !part.name.ends_with(".zst") {
         return Ok(Some(Box::new(BufReader::new(opened))));
     }
-    // An older version made nothing of an empty file.
+    // An older version wrote zero bytes for an empty file.
     if part.bytes == 0 {
         return Ok(Some(Box::new(std::io::empty())));
     }

@@ -1,9 +1,9 @@
-//! What was said in a session, of all that its transcripts say: each message once, in its place, and marked where the user
-//! went back and left it.
+//! Extracts the conversation of a session from its transcripts: each message once, in order. Marks
+//! the messages that the user abandoned by going back.
 //!
-//! Which messages those are shows only at the end: the client appends whatever happens, and only the records' parents tell
-//! that the conversation went on before them. So transcripts are read twice, first for this plan and then for the text; what
-//! is kept between takes a few bytes a record.
+//! Those show only at the end. Claude Code appends everything, and only the records' parents tell
+//! that the conversation continued from an earlier point. So transcripts are read twice, first for
+//! this plan and then for the text. Between the readings a record takes a few bytes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,32 +14,32 @@ use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::archive::Writer;
 
-/// What stands before messages that the user went back from.
+/// The line before messages that the user went back from.
 const LEFT: &str = "[rewound: what follows was abandoned]";
-/// What stands behind them.
+/// The line after them.
 const LEFT_END: &str = "[end of what was abandoned]";
 
-/// What is known of a record by its first reading.
+/// What the first reading learned about a record.
 #[derive(Debug)]
 pub(super) struct Node {
     key: u64,
     parent: Option<u64>,
     file: usize,
     what: What,
-    /// Whether it says that no record comes before it.
+    /// True if it states that no record comes before it.
     is_first: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
     Prompt,
-    /// A prompt that the client itself may have answered.
+    /// A prompt that Claude Code itself may have answered.
     Command,
     Answer,
     Other,
 }
 
-/// A record of the queue: its file, and how many come before it there.
+/// A record of the queue: the index of its file, and how many queue records come before it there.
 type Place = (usize, u64);
 
 /// The first reading.
@@ -47,38 +47,39 @@ type Place = (usize, u64);
 pub(super) struct Survey {
     file: usize,
     nodes: Vec<Node>,
-    /// The last turn of all, by its time and, where that is the same, by its place.
+    /// The last turn by time, or by index if times are equal.
     last: Option<(Timestamp, usize)>,
-    /// What happened to the queue of each file, and the text of the message if a person typed it.
+    /// The operations on the queue of each file, with the hash of the message's text if a person
+    /// typed it.
     operations: Vec<Vec<(Queued, Option<u64>)>>,
     said: Elsewhere,
 }
 
-/// How often each text that a person typed is said elsewhere than in the queue.
+/// How often each text that a person typed occurs outside the queue.
 #[derive(Debug, Default)]
 struct Elsewhere {
     prompted: HashMap<u64, u64>,
     attached: HashMap<u64, u64>,
 }
 
-/// The messages of one file that wait until the model hears of them: the record that added each, and its text, if a person
-/// typed it.
+/// The messages of one file that wait until the model receives them. Each has the record that added
+/// it, and its text if a person typed it.
 #[derive(Debug, Default)]
 struct Queue(Vec<(Place, Option<u64>)>);
 
-/// What of the transcripts is said.
+/// Which records of the transcripts go into the text, and how.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// The records that the user went back from.
     left: HashSet<u64>,
-    /// The records of the queue that say what no other does.
+    /// The queue records whose message no other record contains.
     queued: BTreeSet<Place>,
 }
 
-/// What a record says, as the second reading has it.
+/// What the second reading takes from a record.
 #[derive(Debug)]
 pub(super) struct Heard {
-    /// The record, if it has an id.
+    /// The record's id as a hash, if it has one.
     key: Option<u64>,
     is_queued: bool,
     /// The blocks of the text, and whether each is a message.
@@ -91,7 +92,8 @@ pub(super) fn hash(text: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// What a message is known by wherever it is said: its text, without the pictures that only one place may name.
+/// Returns the hash that identifies a message in all its places. It ignores pictures, which only
+/// one of the places may name.
 fn key(said: &Said<'_>) -> u64 {
     let is_text = |line: &&str| !matches!(*line, "[image]" | "[document]");
     let lines: Vec<&str> = said.text.lines().filter(is_text).collect();
@@ -99,12 +101,12 @@ fn key(said: &Said<'_>) -> u64 {
 }
 
 impl Survey {
-    /// Goes on with another transcript.
+    /// Continues with another transcript.
     pub(super) fn next_file(&mut self) {
         self.file += 1;
     }
 
-    /// Takes in what is kept of a record, in the order of the file.
+    /// Adds what is kept of a record, in the order of the file.
     pub(super) fn note(&mut self, note: Note) {
         match note {
             Note::Record(mut node, at) => {
@@ -127,7 +129,7 @@ impl Survey {
         }
     }
 
-    /// What the second reading is to say.
+    /// Returns the plan for the second reading.
     pub(super) fn plan(mut self) -> Plan {
         let mut queued = BTreeSet::new();
         for (file, operations) in self.operations.into_iter().enumerate() {
@@ -141,7 +143,7 @@ impl Survey {
                     Queued::Absorbed => queued.extend(queue.absorb(place, text, &mut self.said)),
                 }
             }
-            // What still waited when the client ended was typed, and is said nowhere else.
+            // A message that still waited when Claude Code ended was typed, and is nowhere else.
             queued.extend(queue.unsaid(&mut self.said));
         }
         let left = Tree::of(&self.nodes).left(self.last.map(|(_, place)| place));
@@ -155,7 +157,7 @@ impl Survey {
     }
 }
 
-/// Takes one off the count of a text. Returns false where none is left.
+/// Decrements the count of a text. Returns false if it was zero.
 fn uses(counts: &mut HashMap<u64, u64>, text: u64) -> bool {
     let left = counts.get_mut(&text).filter(|left| **left > 0);
     left.is_some_and(|left| {
@@ -165,8 +167,9 @@ fn uses(counts: &mut HashMap<u64, u64>, text: u64) -> bool {
 }
 
 impl Queue {
-    /// Takes off the message that became one of its own. Old clients do not say which that was: the first one that there is
-    /// such a message of, else the first that no person typed, else the first.
+    /// Removes the message that became a prompt of its own. Old versions do not state which one.
+    /// Then it is the first that matches a prompt, else the first that no person typed, else the
+    /// first.
     fn take(&mut self, text: Option<u64>, said: &mut Elsewhere) {
         let is_it = |one: &Option<u64>| one.is_some_and(|one| uses(&mut said.prompted, one));
         let known = text.map(Some);
@@ -185,15 +188,16 @@ impl Queue {
         }
     }
 
-    /// Takes off the message that the model was told of while it worked, at `place`. Returns the record that has to say
-    /// it, where nothing else does.
+    /// Removes the message that the model received while it worked, at `place`. Returns the record
+    /// that has to contain it, if no other does.
     fn absorb(&mut self, place: Place, text: Option<u64>, said: &mut Elsewhere) -> Option<Place> {
         if let Some(text) = text {
             let found = self.0.iter().position(|(_, one)| *one == Some(text));
             found.map(|found| self.0.remove(found));
             return (!uses(&mut said.attached, text)).then_some(place);
         }
-        // Old clients do not say which it was: the first one that is attached, else the first that is said nowhere.
+        // Old versions do not state which one. It is the first that is attached, else the first
+        // that is nowhere else.
         let mut waiting = self.0.iter();
         let is_attached = |(_, text): &(Place, Option<u64>)| {
             text.is_some_and(|text| uses(&mut said.attached, text))
@@ -212,7 +216,7 @@ impl Queue {
         text.map(|_| place)
     }
 
-    /// The records of what is left and said nowhere else.
+    /// Returns the records of the remaining messages that are nowhere else.
     fn unsaid(self, said: &mut Elsewhere) -> Vec<Place> {
         let mut is_said = |text| uses(&mut said.prompted, text) || uses(&mut said.attached, text);
         let waiting = self.0.into_iter();
@@ -221,7 +225,7 @@ impl Queue {
     }
 }
 
-/// The records by their places, each with its parent.
+/// The records by index, each with its parent.
 struct Tree<'a> {
     nodes: &'a [Node],
     parents: Vec<Option<usize>>,
@@ -244,19 +248,23 @@ impl<'a> Tree<'a> {
         self.nodes.get(place).map_or(What::Other, |node| node.what)
     }
 
-    /// The record at `place` and those that it follows, up to the first; a circle is not gone round twice.
+    /// Returns the record at `place` and its predecessors, up to the first. Stops if they form a
+    /// cycle.
     fn up(&self, place: usize) -> impl Iterator<Item = usize> {
         let next = |place: &usize| self.parents.get(*place).copied().flatten();
         std::iter::successors(Some(place), next).take(self.nodes.len())
     }
 
-    /// The records that the user went back from: a prompt that the conversation, whose last record is at `last`, does not
-    /// go through, where it went on with a later prompt; and all that follows that prompt.
+    /// Returns the records that the user went back from.
+    ///
+    /// The conversation ends with the record at `last`. A prompt that it does not pass through was
+    /// abandoned if the conversation continued with a later prompt instead. So was everything that
+    /// follows the abandoned prompt.
     fn left(&self, last: Option<usize>) -> Vec<usize> {
         let Some(last) = last else {
             return Vec::new();
         };
-        // Of each record of the conversation, the last prompt behind it.
+        // For each record of the conversation, the last prompt after it.
         let mut behind: HashMap<usize, Option<usize>> = HashMap::new();
         let (mut newest, mut root) = (None, last);
         for place in self.up(last) {
@@ -269,7 +277,7 @@ impl<'a> Tree<'a> {
             root = place;
         }
         let answered = self.answered();
-        // Whether each record was left, as far as it is known.
+        // Whether each record was abandoned, as far as known.
         let mut known: HashMap<usize, bool> = behind.keys().map(|place| (*place, false)).collect();
         let mut all = Vec::new();
         for start in 0..self.nodes.len() {
@@ -297,7 +305,8 @@ impl<'a> Tree<'a> {
         all
     }
 
-    /// Whether the conversation went on with a later prompt in the place of the one at `place`.
+    /// Returns whether the conversation continued with a later prompt instead of the one at
+    /// `place`.
     fn was_replaced(
         &self,
         place: usize,
@@ -324,7 +333,7 @@ impl<'a> Tree<'a> {
             && answered.contains(&place)
     }
 
-    /// The prompts that the model answered.
+    /// Returns the prompts that the model answered.
     fn answered(&self) -> HashSet<usize> {
         let mut seen = HashSet::new();
         let mut found = HashSet::new();
@@ -351,17 +360,17 @@ impl<'a> Tree<'a> {
 /// What the first reading keeps of a record.
 #[derive(Debug)]
 pub(super) enum Note {
-    /// A record with an id and, of a turn, its time.
+    /// A record with an id and, for a turn, its time.
     Record(Node, Option<Timestamp>),
-    /// The text of a message that a person typed.
+    /// The hash of a message that a person typed.
     Prompted(u64),
-    /// The text of an attachment that a person typed.
+    /// The hash of an attachment that a person typed.
     Attached(u64),
-    /// What happens to the queue.
+    /// An operation on the queue.
     Queued(Queued, Option<u64>),
 }
 
-/// What the first reading keeps of a record.
+/// Returns what the first reading keeps of a record.
 pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
     if let Some((operation, said)) = told.queued() {
         return vec![Note::Queued(operation, said.as_ref().map(key))];
@@ -406,7 +415,7 @@ pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
     notes
 }
 
-/// What the second reading says of a record; nothing where it says nothing.
+/// Returns what the second reading takes from a record, or `None` if it contributes nothing.
 pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
     let queued = told.queued();
     let is_queued = queued.is_some();
@@ -421,7 +430,7 @@ pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
     if wanted == text::Wanted::Tools && !is_queued {
         blocks.extend(text::calls(told).into_iter().map(|block| (block, false)));
     }
-    // Each record of the queue counts, by which they are told apart.
+    // Queue records are identified by their number, so each must be counted.
     (is_queued || !blocks.is_empty()).then(|| Heard {
         key: told.uuid.text().map(|uuid| hash(&*uuid)),
         is_queued,
@@ -449,13 +458,13 @@ impl Talk {
         }
     }
 
-    /// Goes on with another transcript, in the order of the survey.
+    /// Continues with another transcript, in the order of the survey.
     pub(super) fn next_file(&mut self) {
         self.file += 1;
         self.operations = 0;
     }
 
-    /// Writes what a record says, if no other has said it.
+    /// Writes what a record says, unless another record has said it.
     pub(super) fn write(&mut self, heard: &Heard, writer: &mut Writer) -> Result<()> {
         if heard.is_queued {
             let place = (self.file, self.operations);

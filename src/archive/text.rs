@@ -1,7 +1,8 @@
-//! An archive's text, for people: who said what, below a head that says which session it was.
+//! An archive's text for people: who said what, below a head that describes the session.
 //!
-//! The format is that of the session exports that teams have lying about: rules of 80 columns, a head of `Name: value`,
-//! each message below `[user]` or `[assistant]`, and a last line that counts them.
+//! The format is that of the session exports that many teams already have. It has rules of 80
+//! columns and a head of `Name: value` lines. Each message is below `[user]` or `[assistant]`, and
+//! the last line counts them.
 
 use std::borrow::Cow;
 
@@ -18,16 +19,16 @@ const WIDTH: usize = 80;
 /// The longest input or result of a call that is shown whole, in characters.
 const MAX_SHOWN: usize = 2000;
 
-/// What of a transcript is wanted.
+/// Which parts of a transcript the text contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// What people and the model said.
+    /// The messages of people and of the model.
     Messages,
-    /// That and the tool calls with their results.
+    /// The messages, and the tool calls with their results.
     Tools,
 }
 
-/// The head of the text.
+/// Returns the head of the text.
 pub(super) fn head(record: &Record, description: Option<&str>, now: Timestamp) -> String {
     let rule = "=".repeat(WIDTH);
     let line = |text: &str| one_line(text, usize::MAX);
@@ -61,7 +62,7 @@ pub(super) fn head(record: &Record, description: Option<&str>, now: Timestamp) -
     head + &notes(record) + &rule + "\n\n"
 }
 
-/// The notes that were taken with a session, a line each.
+/// Returns the session's notes, a line each.
 fn notes(record: &Record) -> String {
     let notes = record.notes.as_ref().and_then(|notes| notes.as_array());
     let said = |note: &serde_json::Value| {
@@ -71,13 +72,13 @@ fn notes(record: &Record) -> String {
     notes.into_iter().flatten().filter_map(said).collect()
 }
 
-/// The end of the text.
+/// Returns the end of the text.
 pub(super) fn end(messages: u64) -> String {
     let rule = "=".repeat(WIDTH);
     format!("{rule}\nEnd of session ({messages} messages)\n{rule}")
 }
 
-/// A block of the text: what somebody says, or nothing where it is not wanted.
+/// Returns a block of the text with one speaker's words, or `None` if they are not wanted.
 pub(super) fn block(said: &Said<'_>, wanted: Wanted) -> Option<String> {
     let who = match said.speaker {
         Speaker::User => "user",
@@ -92,7 +93,7 @@ pub(super) fn block(said: &Said<'_>, wanted: Wanted) -> Option<String> {
     Some(headed(who, &said.text))
 }
 
-/// Blocks for the tool calls and their results in a record.
+/// Returns blocks for the tool calls and results in a record.
 pub(super) fn calls(told: &Told<'_>) -> Vec<String> {
     let is_turn = told.is_turn() && !told.is_meta.is_true();
     let message: Option<Message<'_>> = told.message.get().filter(|_| is_turn);
@@ -119,7 +120,7 @@ fn call(block: &Block<'_>) -> Option<String> {
     }
 }
 
-/// The text of a result; what is none is named.
+/// Returns the text of a result. Content that is not text is named instead.
 fn result_of(content: Member<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
@@ -149,13 +150,13 @@ fn headed(who: &str, said: &str) -> String {
     format!("[{who}]\n{said}\n\n")
 }
 
-/// Adds a text to the part that holds it.
+/// Adds a text to the part that contains it.
 pub(super) fn add(writer: &mut Writer, text: &str) -> Result<()> {
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
     writer.write(text.as_bytes(), lines)
 }
 
-/// What stands in the place of messages where there is no transcript: what hooks have recorded.
+/// Returns the text for a session without a transcript: what hooks have recorded.
 pub(super) fn of_activity(activity: &Activity<'_>) -> String {
     let time = |at| clock::to_civil(at).format("%Y-%m-%d %H:%M:%S").to_string();
     let mut text = String::from(
