@@ -1,6 +1,7 @@
-//! A change of a text file, shown to a person: a unified diff that is safe on any terminal.
+//! Shows a change of a text file as a unified diff that is safe on any terminal.
 //!
-//! It is for reading, not for `patch`: control characters are shown escaped, and line endings only as what they end.
+//! It is for people, not for `patch`: control characters are escaped, and line endings are not
+//! shown.
 
 use std::fmt::Write;
 
@@ -11,7 +12,8 @@ use crate::model::text::escaped;
 /// Unchanged lines shown around a change, as `diff -u` does.
 const CONTEXT: usize = 3;
 
-/// The unified diff from `before` to `after`, both named `name`; empty if they are the same.
+/// Returns the unified diff from `before` to `after`, both named `name`. It is empty if they are
+/// the same.
 ///
 /// An empty text stands for a file that does not exist.
 pub fn unified(before: &str, after: &str, name: &str) -> String {
@@ -34,7 +36,8 @@ pub fn unified(before: &str, after: &str, name: &str) -> String {
     text
 }
 
-/// A line without its ending, tabs as they are, anything else that a terminal could obey escaped.
+/// Returns a line without its ending. Keeps tabs, and escapes everything else that could control a
+/// terminal.
 fn shown(line: &str) -> String {
     let ended = line
         .strip_suffix("\r\n")

@@ -1,4 +1,5 @@
-//! The doctor: looks at everything an installation needs, changes nothing, and says how to mend what is wrong.
+//! The doctor: examines everything an installation needs, changes nothing, and says how to fix each
+//! fault.
 
 mod access;
 mod elsewhere;
@@ -28,11 +29,12 @@ use crate::store::{Decompressor, Environment, Places, State, file, lease, shown}
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
-/// The oldest tested client that skips an event it does not know, instead of ignoring the whole settings file.
+/// The oldest tested Claude Code that skips unknown events. Older ones ignore the whole settings
+/// file.
 const TOLERANT: Version = Version(2, 1, 110);
 const DAY: u64 = 24 * 60 * 60;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
@@ -44,16 +46,16 @@ pub enum Grade {
     Fault,
 }
 
-/// What was found by one check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The name of the check.
     pub check: &'static str,
-    /// How bad it is.
+    /// How severe it is.
     pub grade: Grade,
     /// What was found, on one line.
     pub found: String,
-    /// What helps, where something does.
+    /// How to fix it, if that is possible.
     pub remedy: Option<String>,
 }
 
@@ -85,13 +87,13 @@ impl Finding {
     }
 }
 
-/// Makes every check.
+/// Runs every check.
 pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Finding> {
     let client = programs::client(env);
     let version = client.as_ref().map(|client| client.version);
     let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
-    // What is wrong with the state is said by whoever checks it.
+    // The check of the state directory reports what is wrong with it.
     let on_record = State::open(places, Decompressor::BUILT_IN).ok().flatten();
     let installs = on_record.as_ref().and_then(|state| installs(state).ok());
     findings.extend(access::examine(env, &installs.unwrap_or_default()));
@@ -241,7 +243,8 @@ fn state(
     findings
 }
 
-/// Ids that launchers hold, and how often that went wrong; nothing where `ccsession run` was never used.
+/// Reports ids that launchers hold, and how often leases failed. Returns nothing if `ccsession run`
+/// was never used.
 fn leases(state: &State) -> Vec<Finding> {
     let held = lease::held(state).unwrap_or_default();
     let counts = lease::counts(state);
@@ -303,10 +306,10 @@ fn last_event(last: Option<&Last>, now: Timestamp) -> Finding {
     }
 }
 
-/// The compressed parts of journals that are damaged.
+/// Reports damaged compressed parts of journals.
 fn journals(state: &State) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // What cannot be listed is said by whoever checks that place.
+    // Another check reports a directory that cannot be listed.
     for id in state.session_ids().into_iter().flatten() {
         let unreadable = state
             .session(&id)
@@ -336,7 +339,7 @@ fn pointers(places: &Places) -> Finding {
     }
 }
 
-/// Whether ended sessions are archived automatically.
+/// Reports whether ended sessions are archived automatically.
 fn archiving(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Finding {
     if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
         return Finding::note("archive", found, &remedy);

@@ -1,11 +1,12 @@
-//! Claude Code's `settings.json`, edited so that every byte that is not ours stays as it is. Text in, text out.
+//! Edits Claude Code's `settings.json` and keeps every byte that is not ours. Text in, text out.
 //!
-//! [`install`] brings our handlers to exactly the wanted set, [`uninstall`] is its inverse; [`registered`],
-//! [`all_commands`] and [`setting`] only read. A file that is not strict JSON of the shape the client accepts is
-//! refused, never repaired: a guess here would cost somebody their settings.
+//! [`install`] makes our handlers exactly the wanted set, and [`uninstall`] is its inverse.
+//! [`registered`], [`all_commands`] and [`setting`] only read. A file that is not strict JSON of
+//! the shape Claude Code accepts is refused, never repaired: a wrong guess would damage the user's
+//! settings.
 //!
-//! It knows no files, no environment, no clock, and not what our executables are called: the caller's `owned` says
-//! which commands are ours.
+//! It must not know files, the environment, the clock, or the names of our executables. The
+//! caller's `owned` decides which commands are ours.
 
 mod add;
 mod cut;
@@ -28,22 +29,23 @@ use self::read::{Settings, command, handlers, is_ours};
 pub use self::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
 use self::verify::{is_exactly, verify};
 
-/// One handler to be registered, for every matcher of its event.
+/// A handler to register, for every matcher of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// Claude Code's name of the event.
     pub event: &'a str,
-    /// What the client runs: an absolute path, shell-quoted unless `exec_form`.
+    /// The command for Claude Code: an absolute path, shell-quoted unless `exec_form`.
     pub command: String,
-    /// Whether `"args": []` is written, so that a client that knows it spawns no shell.
+    /// Writes `"args": []`, so that a version that knows it starts no shell.
     pub exec_form: bool,
-    /// Seconds until the client gives up on the hook.
+    /// Seconds until Claude Code gives up on the hook.
     pub timeout: u32,
 }
 
-/// What stood where an installation put something of its own, so that [`uninstall`] can put it back.
+/// What an installation replaced, so that [`uninstall`] can restore it.
 ///
-/// A container that is not mentioned had content of its own. Forget the undo once `uninstall` has been written.
+/// A container that is not mentioned had content of its own. Discard the undo once the result of
+/// `uninstall` has been written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     #[serde(deserialize_with = "known_version")]
@@ -56,15 +58,16 @@ pub struct Undo {
     events: BTreeMap<String, Before>,
 }
 
-/// What the file, `hooks` or the array of an event was before, where that cannot be seen afterwards.
+/// The former content of the file, of `hooks` or of an event's array, if it cannot be derived
+/// afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Before {
     /// It did not exist.
     Missing,
-    /// The file was there and held only this white space.
+    /// The file existed and contained only this white space.
     Blank(String),
-    /// The brackets were there and held only this white space.
+    /// The brackets existed and contained only this white space.
     Empty(String),
 }
 
@@ -80,7 +83,7 @@ impl Undo {
         }
     }
 
-    /// Adds what an earlier installation knew of the containers that outlived it in `settings`.
+    /// Adds what an earlier installation recorded about containers that are still in `settings`.
     fn carry(&mut self, previous: &Undo, settings: &Settings<'_>) {
         self.file = self.file.take().or_else(|| previous.file.clone());
         self.hooks = self.hooks.take().or_else(|| previous.hooks.clone());
@@ -102,52 +105,54 @@ fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
     }
 }
 
-/// What [`install`] makes of a file.
+/// The result of [`install`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// The whole new text; the old one, byte for byte, if nothing `changed`.
+    /// The whole new text. If nothing `changed`, it is the old text, byte for byte.
     pub text: String,
-    /// To be kept until [`uninstall`], and to be passed to the next [`install`].
+    /// Keep it until [`uninstall`], and pass it to the next [`install`].
     pub undo: Undo,
-    /// Whether there is anything to write.
+    /// True if there is anything to write.
     pub changed: bool,
 }
 
-/// What [`uninstall`] makes of a file.
+/// The result of [`uninstall`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uninstalled {
-    /// Nothing of ours is in it.
+    /// The file contains nothing of ours.
     Unchanged,
     /// The whole new text.
     Text(String),
-    /// We created the file and nothing else is in it: it should go.
+    /// We created the file and it contains nothing else: the caller should delete it.
     Delete,
 }
 
-/// A handler of ours as it stands in a file.
+/// One of our handlers, as a file contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
     /// The event, unescaped.
     pub event: String,
     /// The command, unescaped.
     pub command: String,
-    /// Whether it has `args`.
+    /// True if it has `args`.
     pub exec_form: bool,
-    /// Seconds, if it is a whole number.
+    /// The timeout in seconds, if it is a whole number.
     pub timeout: Option<u64>,
-    /// The matcher of its group; none, `""` and `"*"` match everything.
+    /// The matcher of its group. `None`, `""` and `"*"` match everything.
     pub matcher: Option<String>,
 }
 
-/// Brings our handlers in `text` to exactly the wanted ones: adds what is missing, removes what is ours and not wanted.
+/// Makes our handlers in `text` exactly the wanted ones: adds missing ones, and removes ours that
+/// are not wanted.
 ///
-/// `text` is `None` where there is no file; one of white space only counts as empty. `previous` is the undo of the last
-/// installation, if it is known. `owned` tells whether a command is ours: the wanted ones, and older paths of ours. To
-/// want nothing is [`uninstall`]'s part: here it would leave a file that we created empty.
+/// `text` is `None` if there is no file; a file of white space counts as empty. `previous` is the
+/// undo of the last installation, if known. `owned` returns whether a command is ours: the wanted
+/// ones, and older paths of ours. To remove all handlers, use [`uninstall`]; this function would
+/// leave an empty file.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where the file should not be touched.
+/// A [`Refusal`] if the file should not be changed.
 pub fn install(
     text: Option<&str>,
     wanted: &[Wanted<'_>],
@@ -184,13 +189,13 @@ pub fn install(
     })
 }
 
-/// Removes our handlers, and what the installation created for them where it is empty now.
+/// Removes our handlers, and the containers that the installation created if they are empty now.
 ///
-/// Without the undo, an event's array and the `hooks` object go if they become empty by this.
+/// Without the undo, an event's array and the `hooks` object are removed if this empties them.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where the file should not be touched.
+/// A [`Refusal`] if the file should not be changed.
 pub fn uninstall(
     text: &str,
     undo: Option<&Undo>,
@@ -211,7 +216,7 @@ pub fn uninstall(
     })
 }
 
-/// A byte order mark, where there is one, and the text after it: it stays where it is, and means nothing.
+/// Splits off a byte order mark, if there is one. It stays in the file and means nothing.
 fn split_mark(text: &str) -> (&str, &str) {
     text.split_at(if text.starts_with(MARK) {
         MARK.len_utf8()
@@ -226,7 +231,7 @@ const MARK: char = '\u{feff}';
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where [`install`] would not touch the file.
+/// A [`Refusal`] if [`install`] would not change the file.
 pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Registered>, Refusal> {
     let settings = Settings::read(split_mark(text).1)?;
     let ours = handlers(settings.as_ref()).filter(|(_, _, handler)| is_ours(handler, &owned));
@@ -246,7 +251,7 @@ pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Regist
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where [`install`] would not touch the file.
+/// A [`Refusal`] if [`install`] would not change the file.
 pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let settings = Settings::read(split_mark(text).1)?;
     let commands = handlers(settings.as_ref()).filter_map(|(event, _, handler)| {
@@ -255,11 +260,11 @@ pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     Ok(commands.collect())
 }
 
-/// The value of a top-level key.
+/// Returns the value of a top-level key.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] where [`install`] would not touch the file.
+/// A [`Refusal`] if [`install`] would not change the file.
 pub fn setting(text: &str, key: &str) -> Result<Option<Value>, Refusal> {
     let settings = Settings::read(split_mark(text).1)?;
     Ok(settings.and_then(|settings| settings.json.get(key).cloned()))

@@ -1,7 +1,7 @@
-//! Claude Code's settings: registering the hooks, taking them out again, and finding out what is wrong.
+//! Registers the hooks in Claude Code's settings, removes them again, and finds out what is wrong.
 //!
-//! [`edit`] and [`diff`] are pure, text in and text out; [`settings`] reads and writes the files. Beside them [`timer`], the
-//! cleanup by systemd.
+//! [`edit`] and [`diff`] are pure, text in and text out; [`settings`] reads and writes the files.
+//! [`timer`] runs the cleanup by systemd.
 
 pub mod diff;
 pub mod doctor;

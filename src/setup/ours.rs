@@ -1,4 +1,5 @@
-//! Which hooks in a settings file are ours: those that run one of our executables, however the command is written.
+//! Decides which hooks in a settings file are ours: those that run one of our executables, however
+//! the command is written.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -8,12 +9,12 @@ use crate::claude::commands;
 use crate::claude::versions::{self, EXECUTABLES};
 use crate::store::{Environment, file};
 
-/// The largest executable that is looked into.
+/// The largest executable that is searched.
 const MAX_EXECUTABLE: usize = 64 << 20;
-/// What every hook executable of ours has in it, before its version.
+/// The bytes that every hook executable of ours contains, before its version.
 const MARK: &[u8] = b"ccsession hook ";
 
-/// What a command runs of ours.
+/// Which of our programs a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Runs {
     /// This hook's executable.
@@ -22,21 +23,22 @@ pub enum Runs {
     Cli,
 }
 
-/// What is needed to tell whose a command is.
+/// What is needed to decide whether a command is ours.
 #[derive(Debug, Clone)]
 pub struct Ours {
-    /// The folder of the executables of now.
+    /// The folder of the current executables.
     hooks_dir: PathBuf,
-    /// Those of earlier installs.
+    /// The folders of earlier installs.
     earlier: Vec<PathBuf>,
     home: Option<PathBuf>,
-    /// Where the client is started that reads the file.
+    /// The directory in which Claude Code starts when it reads the file.
     project: Option<PathBuf>,
 }
 
 impl Ours {
-    /// Ours are the executables in `hooks_dir`, in the folders of `earlier` installs, in any folder that is called as those
-    /// of an installation are, and any that has our mark in it.
+    /// Recognizes the executables in `hooks_dir` and in the folders of `earlier` installs. Also
+    /// recognizes those in any folder with the name of an installation's, and any that contain our
+    /// mark.
     pub fn new(env: &Environment, hooks_dir: &Path, earlier: Vec<PathBuf>) -> Self {
         Self {
             hooks_dir: hooks_dir.to_owned(),
@@ -51,7 +53,8 @@ impl Ours {
         self.earlier.extend(earlier);
     }
 
-    /// The same, for the settings file at `path`: what `$CLAUDE_PROJECT_DIR` means there.
+    /// Returns a copy for the settings file at `path`, with the meaning of `$CLAUDE_PROJECT_DIR`
+    /// there.
     #[must_use]
     pub fn in_file(&self, path: &Path) -> Self {
         let project = path.parent().and_then(Path::parent).map(Path::to_owned);
@@ -61,8 +64,9 @@ impl Ours {
         }
     }
 
-    /// The same, with the folders that `commands`, events and command lines of one file, show to have been ours: all four
-    /// executables are registered there, each at an event of its own, and nothing else tells any more.
+    /// Returns a copy that includes folders of ours that no longer exist. `commands` are the events
+    /// and command lines of one file. A folder was ours if all four executables are registered
+    /// there, each at an event of its own.
     #[must_use]
     pub fn with_gone<'c>(&self, commands: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
         let mut folders: BTreeMap<PathBuf, Vec<&'static str>> = BTreeMap::new();
@@ -86,8 +90,9 @@ impl Ours {
         ours
     }
 
-    /// Returns what a command line runs of ours, if it runs nothing of anybody else's. Our executables take no arguments: one
-    /// that is given some may be another's by the same name.
+    /// Returns which of our programs a command line runs, if it runs no other program. Our
+    /// executables take no arguments, so one with arguments may be another program with the same
+    /// name.
     pub fn only(&self, line: &str) -> Option<Runs> {
         let mut found = None;
         for words in shell::commands(line, self) {
@@ -102,13 +107,13 @@ impl Ours {
         found
     }
 
-    /// Returns what a command line runs of ours, whatever else it runs.
+    /// Returns which of our programs a command line runs, whatever else it runs.
     pub fn any(&self, line: &str) -> Option<Runs> {
         let mut commands = shell::commands(line, self).into_iter();
         commands.find_map(|words| self.of_command(&words).map(|(runs, _)| runs))
     }
 
-    /// What a command runs of ours, and with which arguments.
+    /// Returns which of our programs a command runs, and with which arguments.
     fn of_command<'w>(&self, words: &'w [String]) -> Option<(Runs, &'w [String])> {
         let (program, rest) = words.split_first()?;
         if let Some(path) = self.executable(program) {
@@ -123,7 +128,8 @@ impl Ours {
         (0..rest.len()).find_map(|from| self.of_command(rest.get(from..)?))
     }
 
-    /// The hook's executable that `program` is, links followed where the name alone does not tell.
+    /// Returns the hook's executable that `program` names. Follows links if the name alone is not
+    /// enough.
     fn executable(&self, program: &str) -> Option<PathBuf> {
         if !program.contains('/') {
             return None;
@@ -149,7 +155,7 @@ impl Ours {
             || has_mark(path)
     }
 
-    /// A path without `.` and `..`, from where the client is started.
+    /// Returns a path without `.` and `..`, relative to where Claude Code starts.
     fn absolute(&self, path: &Path) -> PathBuf {
         let mut plain = self.project.clone().unwrap_or_default();
         for part in path.components() {
@@ -178,7 +184,7 @@ fn is_cli(program: &str) -> bool {
     shell::base(program) == "ccsession"
 }
 
-/// Whether two names lead to one folder.
+/// Returns whether two names lead to the same folder.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (file::canonical(one), file::canonical(other)) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,4 +1,5 @@
-//! Where the programs are: this one, the hooks' executables, Claude Code and its directory; and what other programs say.
+//! Finds the programs: this one, the hooks' executables, Claude Code and its directory. Also runs
+//! other programs and returns what they print.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -14,30 +15,31 @@ use crate::store::{Environment, Error, Result, file, project};
 
 /// How long another program may take, such as `claude --version`.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a program that is just being written is waited for.
+/// How long to wait for a program that is just being written.
 const BUSY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
-/// How much of what a client prints is looked through for its version.
+/// How many bytes of Claude Code's output are searched for its version.
 const MAX_OPENING: u64 = 64 << 10;
 /// The longest line that could be an error.
 const MAX_LINE: u64 = 4096;
-/// How many links lead to a program: as many as Linux follows.
+/// The most links to a program, as many as Linux follows.
 const MAX_HOPS: usize = 40;
-/// The longest table for cron that is looked through.
+/// The longest table for cron that is searched.
 const MAX_TABLE: u64 = 1 << 20;
 /// The largest executable that is searched for its version.
 const MAX_EXECUTABLE: usize = 512 << 20;
 
-/// This program.
+/// Returns the path of this program.
 ///
 /// # Errors
-/// [`Error::Io`] where the system does not say.
+/// [`Error::Io`] if the system does not tell.
 pub fn own() -> Result<PathBuf> {
     let path = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     file::canonical(&path)
 }
 
-/// The path by which this program is found later, too: what it was called by, not the versioned folder behind it.
+/// Returns a path of this program that outlives updates: the name by which it was called, not the
+/// versioned folder behind it.
 ///
 /// # Errors
 /// As [`own`].
@@ -47,8 +49,8 @@ pub fn lasting(env: &Environment) -> Result<PathBuf> {
     Ok(way.unwrap_or_else(|| steadier(env, &real)))
 }
 
-/// The folder of the hooks' executables, by a path that lasts: an update of Homebrew, mise or Nix leaves a new version in
-/// another folder, and the links to it where they are.
+/// Returns a lasting path of the folder with the hooks' executables. An update by Homebrew, mise or
+/// Nix installs a new version in another folder, and keeps the links to it in their places.
 ///
 /// # Errors
 /// As [`own`].
@@ -65,7 +67,8 @@ pub fn hooks_dir(env: &Environment) -> Result<PathBuf> {
     Ok(steadier(env, &lasting.unwrap_or(found)))
 }
 
-/// The names of the program at `real`, from the one it was called by to the last link before the file itself.
+/// Returns the names of the program at `real`, from the one by which it was called to the last link
+/// before the file itself.
 fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from);
     let mut way = called.and_then(|called| match called.parent() {
@@ -74,7 +77,7 @@ fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
     });
     let mut ways = Vec::new();
     while let Some(path) = way.map(|way| plain(&way)) {
-        // Who starts a program may call it anything.
+        // The caller of a program can give it any name.
         if ways.len() == MAX_HOPS || !file::canonical(&path).is_ok_and(|path| path == real) {
             break;
         }
@@ -97,7 +100,7 @@ fn on_path(env: &Environment, name: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A path without `.` and `..`, read off its text.
+/// Returns a path without `.` and `..`, by its text only.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -110,8 +113,9 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// A path to the same file or folder that outlives an update, where there is a link to the versioned folder that `path` goes
-/// through: beside it (`latest`), in `opt` beside Homebrew's `Cellar`, or in a profile of Nix.
+/// Returns a path to the same file or folder that outlives an update, if there is a link to the
+/// versioned folder in `path`. Such a link is beside that folder (`latest`), in `opt` beside
+/// Homebrew's `Cellar`, or in a Nix profile.
 fn steadier(env: &Environment, path: &Path) -> PathBuf {
     let by_links = path.ancestors().find_map(|versioned| {
         let below = path.strip_prefix(versioned).ok()?;
@@ -139,7 +143,7 @@ fn steadier(env: &Environment, path: &Path) -> PathBuf {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// Links to a folder that is called after a version.
+/// Returns the links to a folder that is named after a version.
 fn links_to(versioned: &Path) -> Vec<PathBuf> {
     let name = versioned.file_name().and_then(|name| name.to_str());
     let is_version = |name: &str| {
@@ -165,7 +169,7 @@ fn links_to(versioned: &Path) -> Vec<PathBuf> {
     links
 }
 
-/// Whether two paths lead to the same place.
+/// Returns whether two paths lead to the same place.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (file::canonical(one), file::canonical(other)) {
         (Ok(one), Ok(other)) => one == other,
@@ -176,15 +180,15 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// What is wrong with a hook's executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is there and cannot be run.
+    /// It exists and cannot be run.
     NotExecutable,
     /// It is not of this program's version.
     OtherVersion,
 }
 
-/// Checks the hooks' executables in `dir`, and names those that are not as they should be.
+/// Checks the hooks' executables in `dir`, and returns those with a defect.
 pub fn defects(dir: &Path) -> Vec<(PathBuf, Defect)> {
     let check = |name: &&str| {
         let path = dir.join(name);
@@ -214,17 +218,17 @@ fn defect(path: &Path) -> Option<Defect> {
     (!same).then_some(Defect::OtherVersion)
 }
 
-/// A client that says its version.
+/// An installed Claude Code that reported its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// Its version.
     pub version: Version,
-    /// Where it is, if it is not the `claude` on the PATH.
+    /// Its path, if it is not the `claude` on the PATH.
     pub elsewhere: Option<PathBuf>,
 }
 
-/// The `claude` on the PATH or, where none there says its version in time, in the places where Claude Code's own installers
-/// and extensions put it.
+/// Finds Claude Code. If the `claude` on the PATH does not report its version in time, searches the
+/// places where its installers and extensions put it.
 pub fn client(env: &Environment) -> Option<Client> {
     let on_path = version_of(Path::new("claude"), PATIENCE);
     if let Some(version) = on_path {
@@ -242,7 +246,7 @@ pub fn client(env: &Environment) -> Option<Client> {
     })
 }
 
-/// Where a client may be that is not on the PATH.
+/// Returns the places off the PATH where Claude Code may be.
 fn known_places(env: &Environment) -> Vec<PathBuf> {
     let mut places = Vec::new();
     places.extend(claude_dir(env).map(|dir| dir.join("local/claude")));
@@ -274,7 +278,8 @@ fn known_places(env: &Environment) -> Vec<PathBuf> {
     places
 }
 
-/// The program in the newest of the folders in `dir` that are called after a version, behind `prefix`.
+/// Returns the program in the newest of the folders in `dir` whose names are `prefix` and a
+/// version.
 fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
     let version = |name: &std::ffi::OsString| {
         let name = name.to_str()?.strip_prefix(prefix)?;
@@ -289,9 +294,10 @@ fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
     })
 }
 
-/// The version that `client --version` says within `patience`, wherever in what it prints first.
+/// Returns the version that `client --version` prints within `patience`, in whatever line comes
+/// first.
 ///
-/// Whatever else it prints is read and dropped, and what it leaves running is not waited for.
+/// Reads and drops all other output, and does not wait for processes that it leaves running.
 pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
     #[expect(
         clippy::disallowed_methods,
@@ -306,10 +312,10 @@ pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
     Version::find(&String::from_utf8_lossy(&said.text))
 }
 
-/// Lets the user's systemd do something.
+/// Runs `systemctl` for the user's systemd.
 ///
 /// # Errors
-/// Why it did not, in words for people.
+/// The reason of the failure, in words for people.
 pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
     #[expect(
         clippy::disallowed_methods,
@@ -339,7 +345,7 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
     }
 }
 
-/// The user's table for cron; nothing where there is none, or no cron.
+/// Returns the user's table for cron, or `None` if there is none, or no cron.
 pub fn crontab() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -355,20 +361,20 @@ pub fn crontab() -> Option<String> {
     said.status.success().then(|| text.into_owned())
 }
 
-/// What another program said, and how it ended.
+/// The output of another program, and how it ended.
 struct Said {
     status: ExitStatus,
     text: Vec<u8>,
 }
 
-/// Why nothing was heard of another program.
+/// Why another program gave no answer.
 enum Unheard {
     NotStarted(io::Error),
     TooSlow,
 }
 
-/// Runs a command to its end, and takes by `read` what it says on the one stream that is piped. What else it says is read
-/// and dropped.
+/// Runs a command to its end, and reads its one piped stream by `read`. Reads and drops the rest of
+/// the output.
 fn ask(
     mut command: Command,
     read: fn(&mut dyn BufRead) -> Vec<u8>,
@@ -379,7 +385,7 @@ fn ask(
     let mut child = loop {
         match command.spawn() {
             Ok(child) => break child,
-            // Somebody is writing it, as an update does.
+            // Another process is still writing it, for example an update.
             Err(err) if err.kind() == io::ErrorKind::ExecutableFileBusy => {
                 if started.elapsed() > BUSY {
                     return Err(Unheard::NotStarted(err));
@@ -425,7 +431,7 @@ fn ask(
     Ok(Said { status, text })
 }
 
-/// The lines up to the one in which a client says its version.
+/// Returns the lines up to the one in which Claude Code prints its version.
 fn up_to_a_version(stream: &mut dyn BufRead) -> Vec<u8> {
     let mut stream = stream.take(MAX_OPENING);
     let mut text = Vec::new();

@@ -1,7 +1,8 @@
-//! Claude Code's settings files: read, changed by one whole replacement, never half-written.
+//! Reads Claude Code's settings files, and changes them by atomic replacement, so that they are
+//! never half-written.
 //!
-//! Claude Code and editors rewrite these files, too. So a file is read again just before it is replaced; if it changed
-//! meanwhile, the edit is made anew on what is there now.
+//! Claude Code and editors rewrite these files, too. So a file is read again just before it is
+//! replaced. If it changed meanwhile, the edit starts again from the new text.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,17 +21,18 @@ use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::write::next::{Next, remove_or_empty};
 use crate::store::{Environment, Error, State, Unsafe, clock, file, shown, write};
 
-/// The seconds that Claude Code waits for a hook of ours. It needs a few milliseconds; the client's own default is 600.
+/// The seconds that Claude Code waits for our hooks. They need a few milliseconds; Claude Code's
+/// own default is 600.
 const TIMEOUT: u32 = 5;
-/// How often an edit is made anew because somebody else changed the file meanwhile.
+/// How often an edit is tried if others keep changing the file.
 const ATTEMPTS: usize = 3;
 /// How many backups are kept.
 const BACKUPS: usize = 5;
-/// How many links and missing directories lead to a file: as many as Linux follows.
+/// How many links and missing directories a path may contain: as many as Linux follows.
 const MAX_HOPS: usize = 40;
 const MAX_INSTALL_RECORD: usize = 1 << 20;
 
-/// Which settings file.
+/// A settings file that the hooks can be registered in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `~/.claude/settings.json`.
@@ -45,7 +47,7 @@ impl Scope {
     /// Every scope, the widest first.
     pub const ALL: [Self; 3] = [Self::User, Self::Project, Self::Local];
 
-    /// The scope's name, as `--scope` takes it.
+    /// Returns the scope's name, as `--scope` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -54,7 +56,7 @@ impl Scope {
         }
     }
 
-    /// The source that the client takes it for.
+    /// Returns the source that Claude Code considers it to be.
     pub fn source(self) -> Source {
         match self {
             Self::User => Source::User,
@@ -63,7 +65,7 @@ impl Scope {
         }
     }
 
-    /// The scope's file.
+    /// Returns the path of the scope's file.
     pub fn path(self, claude_dir: &Path, project: &Project) -> PathBuf {
         match self {
             Self::User => claude_dir.join("settings.json"),
@@ -72,7 +74,7 @@ impl Scope {
         }
     }
 
-    /// The permission bits of a file that is created: yours alone, or as others in the project need it.
+    /// Returns the permission bits of a new file: private, or readable by others in the project.
     fn mode(self) -> u32 {
         match self {
             Self::User | Self::Local => 0o600,
@@ -86,11 +88,11 @@ impl Scope {
 pub enum Failure {
     /// The file cannot be read or written.
     File(Error),
-    /// The file's text is not one that may be edited.
+    /// The file's text must not be edited.
     Refused {
-        /// Which file.
+        /// The settings file.
         path: PathBuf,
-        /// Why, and what helps.
+        /// The reason, with its remedy.
         why: Refusal,
     },
     /// Others kept changing the file.
@@ -126,27 +128,27 @@ impl From<Error> for Failure {
     }
 }
 
-/// What is remembered of an install, so that uninstalling is its exact inverse.
+/// The stored data of an install, which makes uninstalling its exact inverse.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
     v: u64,
     settings: String,
     hooks_dir: String,
-    /// Whether the file's directory was created for it.
+    /// True if the file's directory was created for it.
     #[serde(default)]
     made_dir: bool,
-    /// The client's version, where it was known.
+    /// The version of Claude Code, if it was known.
     #[serde(default)]
     client: Option<String>,
     undo: Undo,
 }
 
-/// Whether a change is made, or only found.
+/// Whether to make a change, or only to compute it.
 #[derive(Debug, Clone, Copy)]
 pub enum Run<'a> {
-    /// It is made, and remembered here.
+    /// Makes the change, and stores its undo in this state directory.
     Real(&'a State),
-    /// It is only found; nothing is created, locked or written.
+    /// Computes the change; creates, locks and writes nothing.
     Dry(Option<&'a State>),
 }
 
@@ -166,43 +168,43 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A change of a settings file, made or, on a dry run, only found.
+/// A change of a settings file, made or, in a dry run, only computed.
 #[derive(Debug)]
 pub struct Change {
-    /// The file: a link's target.
+    /// The path of the file, with links followed.
     pub path: PathBuf,
-    /// Its text before; none where there was no file.
+    /// Its text before, or `None` if there was no file.
     pub before: Option<String>,
-    /// Its text after; none where the file goes.
+    /// Its text afterwards, or `None` if the file is deleted.
     pub after: Option<String>,
     /// The copy of the text before.
     pub backup: Option<PathBuf>,
-    /// Whether the file's directory was created for it.
+    /// True if the file's directory was created for it.
     made_dir: bool,
 }
 
 impl Change {
-    /// Whether anything changes.
+    /// Returns whether anything changes.
     pub fn is_one(&self) -> bool {
         self.before != self.after
     }
 }
 
-/// A settings file and what is known about editing it.
+/// A settings file and what is needed to edit it.
 #[derive(Debug)]
 pub struct Settings {
-    /// Which file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whose.
+    /// The scope of the file.
     pub scope: Scope,
-    /// Where the hooks' executables are.
+    /// The folder of the hooks' executables.
     pub hooks_dir: PathBuf,
-    /// What is ours in it.
+    /// Recognizes our commands in it.
     ours: Ours,
 }
 
 impl Settings {
-    /// The settings file at `path`, for the executables in `hooks_dir`.
+    /// Describes the settings file at `path`, for the executables in `hooks_dir`.
     pub fn new(env: &Environment, path: PathBuf, scope: Scope, hooks_dir: &Path) -> Self {
         let ours = Ours::new(env, hooks_dir, Vec::new()).in_file(&path);
         Self {
@@ -213,7 +215,7 @@ impl Settings {
         }
     }
 
-    /// The same, where the folders of all installs on record are ours, too.
+    /// Also recognizes the folders of all recorded installs as ours.
     #[must_use]
     pub fn knowing(mut self, installs: &[Install]) -> Self {
         let earlier = installs.iter().map(|install| install.hooks_dir.clone());
@@ -221,16 +223,17 @@ impl Settings {
         self
     }
 
-    /// The client's version at the last install, where it was known: for one that does not find the client, as from cron.
+    /// Returns Claude Code's version at the last install, if it was known. For a process that
+    /// cannot find Claude Code, for example under cron.
     pub fn client_at_last_install(&self, state: Option<&State>) -> Option<Version> {
         let remembered = recall(state?, &resolved(&self.path))?;
         Version::parse(&remembered.client?)
     }
 
-    /// Registers the hooks that a client of `version` knows.
+    /// Registers the hooks that Claude Code of this `version` knows.
     ///
     /// # Errors
-    /// [`Failure`]; then the file is as it was, unless only what was done could not be remembered.
+    /// [`Failure`]. The file is unchanged then, unless only storing the undo failed.
     pub fn install(&self, run: Run<'_>, version: Option<Version>) -> Result<Change, Failure> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
@@ -265,10 +268,11 @@ impl Settings {
         Ok(change)
     }
 
-    /// Takes the hooks out again: the exact inverse of [`Self::install`], whatever others changed in the file meanwhile.
+    /// Removes the hooks again: the exact inverse of [`Self::install`], whatever others changed in
+    /// the file meanwhile.
     ///
     /// # Errors
-    /// [`Failure`]; then the file is as it was, unless only what was done could not be forgotten.
+    /// [`Failure`]. The file is unchanged then, unless only removing the undo failed.
     pub fn uninstall(&self, run: Run<'_>) -> Result<Change, Failure> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
@@ -296,7 +300,7 @@ impl Settings {
         Ok(change)
     }
 
-    /// What is ours in a text of this file.
+    /// Returns what recognizes our commands in a text of this file.
     pub fn ours(&self, text: &str) -> Ours {
         self.ours_in(Some(text), None)
     }
@@ -328,7 +332,7 @@ impl Settings {
         events_for(version).into_iter().map(handler).collect()
     }
 
-    /// Makes one edit of the file, and another if somebody else changed it meanwhile.
+    /// Edits the file, and tries again if another program changed it meanwhile.
     fn change(
         &self,
         run: Run<'_>,
@@ -367,11 +371,11 @@ impl Settings {
         Err(Failure::Contended(path))
     }
 
-    /// Puts the text after in the place of the text before. Whether it did is the answer: not if somebody else changed
-    /// the file meanwhile.
+    /// Replaces the text before with the text after. Returns false if another program changed the
+    /// file meanwhile.
     fn put(&self, state: &State, change: &mut Change) -> Result<bool, Failure> {
         let Some(after) = &change.after else {
-            // A file that goes holds nothing but what an install wrote.
+            // A file that is deleted contains only what an install wrote.
             let before = change.before.as_deref().unwrap_or_default();
             return Ok(remove_or_empty(&change.path, before.as_bytes())?);
         };
@@ -394,7 +398,8 @@ impl Settings {
     }
 }
 
-/// Where the file at `path` is or will be: links are followed, as into a folder of dotfiles, and stay.
+/// Returns where the file at `path` is or will be. Links are followed, for example into a folder of
+/// dotfiles, and stay.
 pub fn resolved(path: &Path) -> PathBuf {
     follow(path, MAX_HOPS)
 }
@@ -414,19 +419,19 @@ fn follow(path: &Path, hops: usize) -> PathBuf {
     }
 }
 
-/// An install on record.
+/// A recorded install.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Install {
     /// The settings file.
     pub settings: PathBuf,
     /// The folder of the executables that were registered.
     pub hooks_dir: PathBuf,
-    /// The record of it.
+    /// The file with the install's record.
     record: PathBuf,
 }
 
 impl Install {
-    /// Which scope the settings file has, for a client whose own directory is `claude_dir`.
+    /// Returns the scope of the settings file, if Claude Code's own directory is `claude_dir`.
     pub fn scope(&self, claude_dir: Option<&Path>) -> Scope {
         let is_local = self
             .settings
@@ -441,10 +446,10 @@ impl Install {
     }
 }
 
-/// Every install on record, in the order of their settings files.
+/// Returns every recorded install, ordered by settings file.
 ///
 /// # Errors
-/// Where the records cannot be listed. One that cannot be read is passed over.
+/// If the records cannot be listed. A record that cannot be read is skipped.
 pub fn installs(state: &State) -> Result<Vec<Install>, Failure> {
     let dir = state.root().join(INSTALLS);
     let mut found: Vec<Install> = Vec::new();
@@ -463,17 +468,17 @@ pub fn installs(state: &State) -> Result<Vec<Install>, Failure> {
     Ok(found)
 }
 
-/// When hooks were last registered; nothing where that is not on record.
+/// Returns when hooks were last registered, or `None` if that is not on record.
 pub fn installed_at(state: &State) -> Option<Timestamp> {
     let installs = installs(state).ok()?.into_iter();
     let at = installs.filter_map(|it| Some(file::look(&it.record).ok()??.meta.modified));
     at.max()
 }
 
-/// Where installs are remembered, in the state directory.
+/// The folder of the install records, in the state directory.
 const INSTALLS: &str = "installs";
 
-/// What is remembered of the install into the file at `path`, which is resolved.
+/// Returns the record of the install into the file at `path`, which is resolved.
 fn install_record(state: &State, path: &Path) -> PathBuf {
     let key = Project::at(path.to_owned()).key();
     state.root().join(INSTALLS).join(format!("{key}.json"))
@@ -496,10 +501,11 @@ fn remember(state: &State, path: &Path, remembered: &Remembered) -> Result<(), F
     Ok(())
 }
 
-/// The text of a settings file; none where there is no file.
+/// Returns the text of a settings file, or `None` if there is no file.
 ///
 /// # Errors
-/// [`Failure::File`] where it is another user's, is no regular file or not UTF-8, or cannot be read.
+/// [`Failure::File`] if the file belongs to another user, is not a regular file, is not UTF-8, or
+/// cannot be read.
 pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     let Some(content) = file::read_any(path, edit::MAX_BYTES)? else {
         return Ok(None);
@@ -520,12 +526,13 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(text.map_err(why)?))
 }
 
-/// Where backups are, in the state directory: nobody commits them, and nobody else reads them.
+/// The folder of the backups, in the state directory. There, nobody commits them and nobody else
+/// reads them.
 const BACKUPS_DIR: &str = "backups";
-/// Between the file's name and the time in the name of a backup.
+/// The part of a backup's name between the file's name and the time.
 const BACKUP: &str = ".bak-";
 
-/// What the names of all backups of the file at `path` begin with.
+/// Returns the beginning of the names of all backups of the file at `path`.
 fn backup_stem(path: &Path) -> OsString {
     let mut stem = OsString::from(Project::at(path.to_owned()).key().to_string());
     stem.push(".");
@@ -534,7 +541,8 @@ fn backup_stem(path: &Path) -> OsString {
     stem
 }
 
-/// A backup of the file at `path`: `{key}.{name}.bak-20261120T142752467733Z`.
+/// Returns the path of a new backup of the file at `path`:
+/// `{key}.{name}.bak-20261120T142752467733Z`.
 fn backup_path(state: &State, path: &Path) -> PathBuf {
     let mut name = backup_stem(path);
     name.push(
@@ -546,7 +554,7 @@ fn backup_path(state: &State, path: &Path) -> PathBuf {
     state.root().join(BACKUPS_DIR).join(name)
 }
 
-/// Removes the oldest backups of the file at `path`, where it can.
+/// Removes the oldest backups of the file at `path`. Ignores failures.
 fn prune_backups(state: &State, path: &Path) {
     let dir = state.root().join(BACKUPS_DIR);
     let stem = backup_stem(path);
@@ -563,7 +571,7 @@ fn prune_backups(state: &State, path: &Path) {
     }
 }
 
-/// Whether `text` is `20261120T142752467733Z`, or another time written so.
+/// Returns whether `text` is a time in the form `20261120T142752467733Z`.
 fn is_backup_time(text: &[u8]) -> bool {
     let stands = |(place, byte): (usize, &u8)| match place {
         8 => *byte == b'T',
@@ -607,7 +615,7 @@ mod tests {
             self.dir.path().join("settings.json")
         }
 
-        /// One change by `edit`, which may itself be disturbed by others.
+        /// Makes one change by `edit`, which others may disturb.
         fn change(
             &self,
             edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,

@@ -1,17 +1,17 @@
-//! Which programs a hook's command line runs, as far as that can be read off its text: words, quotes, variables that are
-//! known, programs that only run another one. Pure: it looks at no file and runs nothing.
+//! Finds the programs that a hook's command line runs, as far as its text shows: words, quotes,
+//! known variables, programs that run another one. Pure: it reads no file and runs nothing.
 
-/// Words after which a command begins.
+/// Words before a command.
 const KEYWORDS: [&str; 10] = [
     "!", "{", "}", "if", "then", "else", "elif", "do", "while", "until",
 ];
 
-/// Commands that do nothing of their own.
+/// Commands that run no program.
 const IDLE: [&str; 12] = [
     ":", "true", "false", "exit", "cd", "export", "test", "[", "fi", "done", "set", "umask",
 ];
 
-/// Programs that run the command that is among their words.
+/// Programs that run the command among their arguments.
 const WRAPPERS: [&str; 20] = [
     "builtin",
     "caffeinate",
@@ -38,17 +38,17 @@ const WRAPPERS: [&str; 20] = [
 /// Shells that run the text after `-c`.
 const SHELLS: [&str; 7] = ["ash", "bash", "dash", "fish", "ksh", "sh", "zsh"];
 
-/// How deep a shell within a shell is read.
+/// How many levels of nested shells are read.
 const MAX_DEPTH: u8 = 4;
 
-/// What the words of a command line may mean.
+/// The variables that a command line may use.
 pub(super) trait Variables {
-    /// The value of a variable; nothing where it is not known.
+    /// Returns the value of a variable, or `None` if it is unknown.
     fn value(&self, name: &str) -> Option<String>;
 }
 
-/// Returns the words of each command in `line`, its program first: wrappers, assignments and keywords are taken off where it
-/// is certain what they run. A wrapper whose options are not known is returned with all its words.
+/// Returns the words of each command in `line`, its program first. Removes wrappers, assignments
+/// and keywords if it is certain what they run. A wrapper with unknown options keeps all its words.
 pub(super) fn commands(line: &str, variables: &dyn Variables) -> Vec<Vec<String>> {
     read(line, variables, MAX_DEPTH)
 }
@@ -73,17 +73,17 @@ fn read(line: &str, variables: &dyn Variables, depth: u8) -> Vec<Vec<String>> {
     found
 }
 
-/// The last component of a path.
+/// Returns the last component of a path.
 pub(super) fn base(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// Whether a command of this program does nothing of its own.
+/// Returns whether a command of this name runs no program.
 pub(super) fn is_idle(program: &str) -> bool {
     IDLE.contains(&program)
 }
 
-/// Whether a program runs one of its words as a command.
+/// Returns whether a program runs one of its arguments as a command.
 pub(super) fn is_wrapper(program: &str) -> bool {
     WRAPPERS.contains(&base(program)) || SHELLS.contains(&base(program))
 }
@@ -104,7 +104,7 @@ fn is_assignment(word: &str) -> bool {
     starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The text that a shell is told to run.
+/// Returns the text that a shell runs by `-c`.
 fn script(words: &[String]) -> Option<String> {
     let mut words = words.iter().skip(1);
     let is_c =
@@ -113,14 +113,14 @@ fn script(words: &[String]) -> Option<String> {
     words.next().cloned()
 }
 
-/// The words of a line, command by command.
+/// Splits a line into words, command by command.
 struct Words<'a> {
     chars: std::iter::Peekable<std::str::Chars<'a>>,
     variables: &'a dyn Variables,
     commands: Vec<Vec<String>>,
     command: Vec<String>,
     word: Option<String>,
-    /// Whether the next word is where something is led to or from.
+    /// True if the next word is the target of a redirection.
     is_target: bool,
 }
 
@@ -223,12 +223,12 @@ impl<'a> Words<'a> {
             let words = Words::new(&default, self.variables).commands();
             words.into_iter().flatten().next()
         });
-        // Of a variable that is not known the rest of the word still tells something.
+        // If a variable is unknown, the rest of the word is still useful.
         let value = value.unwrap_or_else(|| format!("${name}"));
         self.word.get_or_insert_default().push_str(&value);
     }
 
-    /// A tilde is the home directory only where nothing but a slash follows.
+    /// A tilde is the home directory only if a slash or nothing follows.
     fn tilde(&mut self) {
         let is_home = matches!(
             self.chars.peek(),
@@ -250,7 +250,7 @@ impl<'a> Words<'a> {
     }
 
     fn end_command(&mut self, by: char) {
-        // `2>&1` is one word, no command in the background.
+        // `2>&1` is one word, not a command in the background.
         if by == '&' && self.is_target && self.word.is_none() {
             return;
         }

@@ -1,5 +1,5 @@
-//! A cleanup every five minutes by the user's own systemd: two unit files, which this program marks as its own. A file
-//! without the mark is somebody's, and neither replaced nor removed.
+//! Runs a cleanup every five minutes by the user's own systemd. This program marks its two unit
+//! files. A file without the mark belongs to the user, and is neither replaced nor removed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::store::{Environment, Error, State, file, shown};
 /// The unit that is enabled.
 pub const TIMER: &str = "ccsession-cleanup.timer";
 const SERVICE: &str = "ccsession-cleanup.service";
-/// The units as they are to be copied by hand, for a program in `~/.local/bin`.
+/// The units for installation by hand, for a program in `~/.local/bin`.
 const SERVICE_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.service");
 const TIMER_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.timer");
 const COPIED_PROGRAM: &str = "ExecStart=%h/.local/bin/ccsession ";
@@ -27,11 +27,11 @@ const MAX_UNIT: usize = 64 * 1024;
 pub enum Failure {
     /// A file cannot be read or written.
     File(Error),
-    /// A unit file is there that this program did not write.
+    /// This unit file was not written by this program.
     NotOurs(PathBuf),
-    /// There is no place for unit files.
+    /// There is no directory for unit files.
     NoPlace,
-    /// A path that systemd would not take.
+    /// systemd would not accept this path.
     BadPath(PathBuf),
 }
 
@@ -64,48 +64,49 @@ impl From<Error> for Failure {
     }
 }
 
-/// A unit file, as it is and as it is to be; none where it is not there or goes.
+/// A unit file before and after a change. `None` means that it does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// Which file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Its text now.
+    /// Its text before the change.
     pub before: Option<String>,
-    /// Its text then.
+    /// Its text after the change.
     pub after: Option<String>,
 }
 
 impl Unit {
-    /// Whether anything changes.
+    /// Returns whether anything changes.
     pub fn is_changed(&self) -> bool {
         self.before != self.after
     }
 }
 
-/// What is at the places of the unit files.
+/// The unit files that exist.
 #[derive(Debug, Default)]
 pub struct Present {
     /// The unit files that are ours.
     pub ours: Vec<Unit>,
-    /// Those that somebody else wrote.
+    /// The unit files that other programs or users wrote.
     pub others: Vec<PathBuf>,
 }
 
-/// The directories that were created for the unit files, the highest first, so that they can go again.
+/// The directories created for the unit files, the topmost first, so that they can be removed
+/// again.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
     v: u64,
     made_dirs: Vec<PathBuf>,
 }
 
-/// The folder of the user's unit files; none without an absolute HOME.
+/// Returns the folder of the user's unit files, or `None` without an absolute HOME.
 pub fn unit_dir(env: &Environment) -> Option<PathBuf> {
     let config = env.xdg_config_home.clone();
     let config = config.or_else(|| Some(env.home.as_ref()?.join(".config")))?;
     Some(config.join("systemd/user"))
 }
 
-/// What installing the timer of `program` would change: nothing is written.
+/// Returns what installing the timer for `program` would change. Writes nothing.
 ///
 /// # Errors
 /// [`Failure`].
@@ -134,10 +135,11 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
     wanted.into_iter().map(unit).collect()
 }
 
-/// Writes the unit files that were planned.
+/// Writes the planned unit files.
 ///
 /// # Errors
-/// [`Failure`], also where somebody wrote such a file since. What was written before stays: the next attempt finds it its own.
+/// [`Failure`], also if someone else wrote such a file meanwhile. Files already written stay, and
+/// the next attempt recognizes them.
 pub fn put(units: &[Unit], state: &State) -> Result<(), Failure> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {
@@ -156,7 +158,7 @@ pub fn put(units: &[Unit], state: &State) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is there.
+/// Returns the unit files that exist.
 ///
 /// # Errors
 /// [`Failure::File`].
@@ -179,8 +181,8 @@ pub fn present(env: &Environment) -> Result<Present, Failure> {
     Ok(present)
 }
 
-/// Removes unit files of ours, the link by which systemd had the timer enabled if it is still there, and the directories
-/// that were created for them, as far as they are empty.
+/// Removes our unit files, and the link by which systemd enabled the timer, if it still exists.
+/// Also removes the directories created for them, if they are empty.
 ///
 /// # Errors
 /// [`Failure::File`].
@@ -203,8 +205,8 @@ pub fn remove(units: &[Unit], state: &State) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The link that makes systemd start the timer at the unit file `timer`, if it is there: it leads to the file that had, or has,
-/// this name.
+/// Returns the link that makes systemd start the timer at the unit file `timer`, if it exists. It
+/// points to this file, even if that was removed.
 pub fn enabling_link(timer: &Path) -> Option<PathBuf> {
     let wants = timer.parent()?.join("timers.target.wants");
     let link = wants.join(timer.file_name()?);
@@ -213,7 +215,7 @@ pub fn enabling_link(timer: &Path) -> Option<PathBuf> {
     is_it.then_some(link)
 }
 
-/// The program that the service at `dir` starts, as far as a person would read it there.
+/// Returns the program that the service with this `text` starts, as written there.
 pub fn starts(text: &str) -> Option<&str> {
     let line = text
         .lines()
@@ -221,7 +223,7 @@ pub fn starts(text: &str) -> Option<&str> {
     line.strip_suffix(" cleanup --if-due --quiet")
 }
 
-/// As the service names `program`.
+/// Returns `program` as the service names it.
 ///
 /// # Errors
 /// [`Failure::BadPath`].
@@ -232,7 +234,8 @@ pub fn named(program: &Path) -> Result<String, Failure> {
         return Err(bad());
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
-    // A percent sign begins a specifier, in quotes too. A dollar sign means nothing in the path of a program.
+    // A percent sign begins a specifier, even in quotes. A dollar sign has no meaning in a
+    // program's path.
     Ok(if path.chars().all(is_plain) {
         path.to_owned()
     } else {
@@ -242,7 +245,7 @@ pub fn named(program: &Path) -> Result<String, Failure> {
 
 fn service(env: &Environment, program: &Path) -> Result<String, Failure> {
     let mut start = format!("ExecStart={} ", named(program)?);
-    // What a shell has exported systemd does not know.
+    // systemd does not know what a shell has exported.
     let places = [
         ("CCSESSION_STATE_DIR", &env.state_dir),
         ("CCSESSION_POINTER_DIR", &env.pointer_dir),
@@ -261,7 +264,7 @@ fn service(env: &Environment, program: &Path) -> Result<String, Failure> {
     Ok(format!("{MARK}\n{text}"))
 }
 
-/// A path between the quotes of a unit file.
+/// Returns a path as it is written between the quotes of a unit file.
 fn quoted(path: &Path) -> Result<String, Failure> {
     let text = path
         .to_str()
@@ -280,7 +283,8 @@ enum Found {
 fn read(path: &Path) -> Result<Found, Failure> {
     let content = match file::read_own(path, MAX_UNIT) {
         Ok(content) => content,
-        // A link (as `systemctl mask` makes one), a folder, another user's: nothing that we wrote.
+        // A link (made for example by `systemctl mask`), a folder or another user's file is not
+        // ours.
         Err(Error::Unsafe { .. }) => return Ok(Found::Others),
         Err(err) => return Err(err.into()),
     };
@@ -303,7 +307,7 @@ fn remembered(state: &State) -> Vec<PathBuf> {
     remembered.map_or_else(Vec::new, |it| it.made_dirs)
 }
 
-/// Remembers directories that were created, together with those of before.
+/// Stores which directories were created, together with the earlier ones.
 fn remember(state: &State, made: Vec<PathBuf>) -> Result<(), Failure> {
     if made.is_empty() {
         return Ok(());
@@ -317,7 +321,7 @@ fn remember(state: &State, made: Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets systemd read the unit files again, where any changed, and start the timer, now and at each login.
+/// Makes systemd reload the unit files, if any changed, and start the timer, now and at each login.
 ///
 /// # Errors
 /// Why that was not possible, in words for people.
@@ -328,7 +332,7 @@ pub fn enable(is_changed: bool) -> Result<(), String> {
     programs::systemctl(&["enable", "--now", TIMER])
 }
 
-/// Stops the timer. To be done before its files go.
+/// Stops the timer. Call it before removing its files.
 ///
 /// # Errors
 /// As [`enable`].

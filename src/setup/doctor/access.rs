@@ -1,5 +1,6 @@
-//! Who else could change what Claude Code runs at each event: the hooks, the program that they start, the settings that name
-//! them, and every folder on the way there. Whoever can write to one of these has it run as the user.
+//! Checks who else could change what Claude Code runs at each event. That includes the hooks, the
+//! program that they start, the settings that name them, and every folder above those. Any user who
+//! can write to one of these can run code as this user.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,11 @@ use crate::setup::settings::Install;
 use crate::store::file::{self, Look};
 use crate::store::{Environment, shown};
 
-/// How many places are named.
+/// How many paths are named.
 const MAX_NAMED: usize = 5;
 
-/// Looks at what is registered and at what an install would register; nothing where nobody else can write.
+/// Checks what is registered and what an install would register. Returns nothing if nobody else can
+/// write there.
 pub(super) fn examine(env: &Environment, installs: &[Install]) -> Vec<Finding> {
     let hooks = programs::hooks_dir(env).into_iter();
     let hooks = hooks.chain(installs.iter().map(|install| install.hooks_dir.clone()));
@@ -37,7 +39,7 @@ pub(super) fn examine(env: &Environment, installs: &[Install]) -> Vec<Finding> {
     findings.take(MAX_NAMED).collect()
 }
 
-/// The program that hooks in this folder start.
+/// Returns the program that hooks in this folder start.
 fn started_from(dir: &Path) -> PathBuf {
     match dir.parent().and_then(Path::parent) {
         Some(prefix) if dir.ends_with("libexec/ccsession") => prefix.join("bin/ccsession"),
@@ -45,7 +47,8 @@ fn started_from(dir: &Path) -> PathBuf {
     }
 }
 
-/// Whose files may be run: root's, ours and, since they have been, those of whoever owns this program.
+/// Returns the users whose files may be run: root, this user, and the owner of this program, which
+/// runs already.
 fn trusted() -> Vec<u32> {
     let own = programs::own().ok();
     let own = own.and_then(|own| file::look(&own).ok()?);
@@ -55,7 +58,7 @@ fn trusted() -> Vec<u32> {
         .collect()
 }
 
-/// `path` and all folders above it, by the names that it is called by and, where links are among them, where it is.
+/// Returns `path` and all folders above it, both as named and with links resolved.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let real = file::canonical(path).ok();
     let ways = std::iter::once(path.to_owned()).chain(real);
@@ -70,7 +73,7 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
 fn objection(place: &Path, found: &Look, trusted: &[u32]) -> Option<Finding> {
     const STICKY: u32 = 0o1000;
     let name = shown(place);
-    // A container may not know whose the root of all is.
+    // In a container, the owner of the root directory may be unknown.
     let is_foreign = place.parent().is_some() && !trusted.contains(&found.owner);
     if is_foreign {
         let owner = found.owner;
@@ -80,7 +83,8 @@ fn objection(place: &Path, found: &Look, trusted: &[u32]) -> Option<Finding> {
         let remedy = "run install.sh with a --prefix that is yours, or have the place given to you";
         return Some(Finding::fault("access", found, remedy));
     }
-    // A link's own mode says nothing, and in a sticky folder nobody replaces what is another's.
+    // A link's own mode means nothing, and in a sticky folder nobody can replace another user's
+    // file.
     if found.is_link() || found.is_dir() && found.mode & STICKY != 0 {
         return None;
     }

@@ -1,5 +1,5 @@
-//! State in another place than this shell looks in: a client that was started by a launcher or an editor may have another
-//! environment, and its hooks record where that says.
+//! Finds state that hooks record in another place than this shell looks in. A Claude Code that a
+//! launcher or an editor started may have another environment.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::{Finding, evidence};
 use crate::model::Timestamp;
 use crate::store::{Decompressor, Environment, Places, State, shown};
 
-/// What hooks recorded in other places after the last event here, which was at `last`.
+/// Reports what hooks recorded in other places after `last`, the time of the last event here.
 pub(super) fn examine(
     env: &Environment,
     places: &Places,
@@ -24,7 +24,7 @@ pub(super) fn examine(
         .collect()
 }
 
-/// Where hooks record that do not have the variables which this shell has.
+/// Returns the places that hooks use if they lack this shell's variables.
 fn others(env: &Environment) -> BTreeSet<PathBuf> {
     let without_ours = Environment {
         state_dir: None,

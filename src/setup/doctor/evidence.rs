@@ -1,5 +1,6 @@
-//! Whether hooks run, told by what happened and not by what is configured: a client that wrote a transcript after the last
-//! event of a hook, and of whose session no hook has recorded anything, runs none.
+//! Checks whether hooks run, by what happened instead of what is configured. Suppose Claude Code
+//! wrote a transcript after the last hook event, and no hook recorded its session. Then hooks do
+//! not run there.
 
 use std::path::{Path, PathBuf};
 
@@ -13,39 +14,41 @@ use crate::setup::settings;
 use crate::store::lines::{Found, Lines};
 use crate::store::{Environment, State, file, shown, tombstones};
 
-/// Of how many sessions the calls are compared, the last ones.
+/// How many of the last sessions are compared.
 const MAX_COMPARED: usize = 10;
-/// The largest transcripts of a session that are compared, in bytes: a doctor is not waited for.
+/// The largest transcripts of a session that are compared, in bytes. The doctor must answer
+/// quickly.
 const MAX_BYTES: u64 = 32 << 20;
-/// What share of a session's calls hooks record at least where they run. Calls that are not valid no hook of an old client
-/// hears of.
+/// The least share of a session's calls that hooks record if they run. Hooks of old versions do not
+/// hear of invalid calls.
 const LEAST_SHARE: f64 = 0.9;
-/// How many lines at its beginning tell where a transcript's client was started.
+/// How many lines at the beginning are searched for a transcript's start directory.
 const OPENING: usize = 100;
 
 /// The last event that a hook recorded.
 pub(super) struct Last {
-    /// When.
+    /// The time of the event.
     pub(super) at: Timestamp,
-    /// In which session.
+    /// The session of the event.
     pub(super) id: SessionId,
 }
 
-/// The sessions of which a hook has recorded something, the last one first, each with when that was.
+/// Returns the sessions with a journal and the time of its last write, the last one first.
 fn recorded(state: &State) -> Vec<(Timestamp, SessionId)> {
     let written = |id: SessionId| {
         let dir = state.session(&id);
         let found = file::look(dir.journal().path()).ok()??;
         Some((found.meta.modified, id))
     };
-    // What cannot be listed is said by whoever checks that place.
+    // Another check reports a directory that cannot be listed.
     let ids = state.session_ids().into_iter().flatten();
     let mut sessions: Vec<_> = ids.filter_map(written).collect();
     sessions.sort_by(|one, other| other.cmp(one));
     sessions
 }
 
-/// The last event that a hook recorded. What was imported, and what this program notes itself, is none.
+/// Returns the last event that a hook recorded. Imported events and those of this program do not
+/// count.
 pub(super) fn last(state: &State) -> Option<Last> {
     let mut sessions = recorded(state).into_iter();
     let (at, id) = sessions.find(|(_, id)| has_hook_event(state, id))?;
@@ -57,14 +60,14 @@ fn has_hook_event(state: &State, id: &SessionId) -> bool {
     events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
 }
 
-/// Names the sessions that should have been recorded since the last event, and were not.
+/// Names the sessions since the last event that should have been recorded and were not.
 pub(super) fn examine(
     env: &Environment,
     state: &State,
     last: Option<&Last>,
     version: Option<Version>,
 ) -> Option<Finding> {
-    // Before anything was registered nothing could be recorded.
+    // Before the first registration nothing could be recorded.
     let installed = settings::installed_at(state);
     let since = last.map(|last| last.at).max(installed)?;
     let mut missed: Vec<(Timestamp, SessionId, PathBuf)> = Vec::new();
@@ -76,7 +79,7 @@ pub(super) fn examine(
         let Some((written, path)) = written.max() else {
             continue;
         };
-        // One that is gone from the records was on record; its transcript may have been restored.
+        // A session that was removed had been recorded. Its transcript may have been restored.
         let mut gone = tombstones::of(state, id.as_str()).into_iter();
         if !gone.any(|(gone, _)| gone == id) && !has_hook_event(state, &id) {
             missed.push((written, id, path));
@@ -99,7 +102,8 @@ pub(super) fn examine(
     Some(Finding::fault("recorded", found, remedy))
 }
 
-/// When the transcript at `path` was written, if it was begun and written to after `since`.
+/// Returns when the transcript at `path` was last written, if it began and was written after
+/// `since`.
 fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
     let written = file::look(path).ok()??.meta.modified;
     if written <= since {
@@ -109,7 +113,8 @@ fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
     (born > since).then_some(written)
 }
 
-/// Why hooks do not run where the client of the transcript at `path` was started, if its settings tell.
+/// Returns why hooks do not run in the directory of the transcript at `path`, if the settings there
+/// explain it.
 fn reason(env: &Environment, path: &Path, version: Option<Version>) -> Option<String> {
     let start = started_in(path)?;
     let reading = Reading::of(env, &start, version);

@@ -1,5 +1,6 @@
-//! What lost its other half: a record without a journal, a journal without a record, a lease without its holder, what dead
-//! processes left. What a cleanup mends, or nobody misses, is only said; a fault is what somebody has to look at.
+//! Finds files without their counterpart: a record without a journal, a journal without a record, a
+//! lease without its holder, files of dead processes. What a cleanup fixes, or nobody misses, is
+//! only a note. A fault is what a user has to examine.
 
 use std::path::{Path, PathBuf};
 
@@ -13,22 +14,22 @@ use crate::store::write::ORPHANED;
 use crate::store::{Result, SessionDir, State, file, index, lease, shown};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
-/// A cleanup looks into the folders of sessions that are over once a day.
+/// The remedy for folders of ended sessions, which a cleanup examines once a day.
 const CLEAN_UP_DAILY: &str =
     "run `ccsession cleanup`; it checks folders of ended sessions once a day";
-/// How many places are named.
+/// How many paths are named.
 const MAX_NAMED: usize = 3;
 
-/// What was found.
+/// The paths that were found, by kind.
 #[derive(Debug, Default)]
 struct Orphans {
-    /// Records that cannot be read: why.
+    /// Errors of records that cannot be read.
     unreadable: Vec<String>,
     /// Folders with a journal and no record.
     without_record: Vec<PathBuf>,
     /// Folders with a record and no event.
     without_journal: Vec<PathBuf>,
-    /// Folders with owners that are dead and tell nothing any more.
+    /// Folders with entries of dead owners that carry no information any more.
     owners: Vec<PathBuf>,
     leases: Vec<PathBuf>,
     index: Vec<PathBuf>,
@@ -37,7 +38,7 @@ struct Orphans {
     aside: Vec<PathBuf>,
 }
 
-/// Looks for what is alone.
+/// Finds and reports all files without their counterpart.
 pub(super) fn examine(judge: &Judge<'_>, pointers: &Pointers<'_>) -> Vec<Finding> {
     let mut orphans = Orphans::default();
     let steps = [
@@ -67,7 +68,7 @@ impl Orphans {
     fn look_at_sessions(&mut self, judge: &Judge<'_>) -> Result<()> {
         for id in judge.state.session_ids()? {
             let dir = judge.state.session(&id);
-            // One that cannot be looked at hides no other.
+            // A folder that cannot be read must not hide the others.
             if let Err(err) = self.look_at_session(judge, &id, &dir) {
                 self.unreadable.push(err.to_string());
             }
@@ -91,7 +92,7 @@ impl Orphans {
             Ok(None) if has_events => self.without_record.push(path()),
             Ok(None) => {}
             Ok(Some(record)) => {
-                // The journal comes last when a session is created, at once after the record.
+                // When a session is created, the journal follows right after the record.
                 if !has_events && record.started_at.age(judge.now) > ORPHANED {
                     self.without_journal.push(path());
                 }
@@ -105,7 +106,7 @@ impl Orphans {
 
     fn look_at_leases(&mut self, judge: &Judge<'_>) -> Result<()> {
         for id in lease::held(judge.state)? {
-            // One that cannot be read is found with the leases.
+            // The check of the leases reports one that cannot be read.
             if let Ok(Some(lease)) = lease::read(judge.state, &id)
                 && !held::is_held(judge, &lease)
             {
@@ -221,7 +222,7 @@ impl Orphans {
     }
 }
 
-/// How many there are, and where; nothing where there are none.
+/// Returns how many paths there are and names some, or `None` if there are none.
 fn several(mut places: Vec<PathBuf>, noun: &str, is: &str, are: &str) -> Option<String> {
     places.sort();
     let named: Vec<String> = places

@@ -1,4 +1,5 @@
-//! Whether the client runs our hooks, as its settings say: who registers them, what it ignores, who forbids it.
+//! Checks by the settings whether Claude Code runs our hooks: who registers them, which files it
+//! ignores, which policy forbids them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,16 +17,16 @@ use crate::setup::settings::{self, Install, Scope};
 use crate::setup::{edit, programs};
 use crate::store::{Environment, State, file, shown};
 
-/// Who records events, as the settings files say.
+/// The programs that record events, according to the settings files.
 #[derive(Default)]
 struct Recorders {
     /// The settings files that register the executables, and for how many events.
     registered: Vec<(Source, usize)>,
-    /// The commands that they have at each event.
+    /// The commands registered at each event.
     commands: BTreeMap<String, BTreeSet<String>>,
-    /// Others that do the same, each with how to be rid of it.
+    /// Other programs that do the same, each with how to remove it.
     others: Vec<(String, &'static str)>,
-    /// Files that register the executables, and that the client does not heed.
+    /// How many files register the executables and are ignored by Claude Code.
     unheeded: usize,
 }
 
@@ -35,14 +36,14 @@ struct Handler {
     executable: PathBuf,
 }
 
-/// What is looked at.
+/// What the checks of one file need.
 struct Examined<'a> {
     ours: &'a Ours,
     hooks_dir: &'a Path,
     version: Option<Version>,
 }
 
-/// Who registers the hooks, and what keeps them from running.
+/// Reports who registers the hooks, and what keeps them from running.
 pub(super) fn examine(
     env: &Environment,
     state: Option<&State>,
@@ -96,7 +97,7 @@ fn disarmed(why: Disarmed) -> Finding {
 }
 
 impl Examined<'_> {
-    /// Examines one settings file that the client heeds.
+    /// Examines one settings file that Claude Code uses.
     fn file(
         &self,
         read: &Read,
@@ -164,11 +165,11 @@ impl Examined<'_> {
         self.ours.in_file(path).with_gone(commands)
     }
 
-    /// A file that the client ignores as a whole.
+    /// Reports a file that Claude Code ignores as a whole.
     fn ignored(&self, read: &Read, why: &Ignored, recorders: &mut Recorders) -> Finding {
         let path = shown(&read.path);
         recorders.unheeded += usize::from(self.registers(&read.path));
-        // What keeps it from being edited is said with its place.
+        // The refusal names the place of the error.
         let refusal = || {
             let text = settings::read(&read.path).ok()??;
             edit::all_commands(&text).err()
@@ -195,7 +196,8 @@ impl Examined<'_> {
         }
     }
 
-    /// Whether the text of a settings file registers our hooks, heeded or not.
+    /// Returns whether the text of a settings file registers our hooks, even if Claude Code ignores
+    /// the file.
     fn registers(&self, path: &Path) -> bool {
         let text = settings::read(path).ok().flatten();
         let commands = text.and_then(|text| edit::all_commands(&text).ok());
@@ -207,7 +209,8 @@ impl Examined<'_> {
         commands.iter().any(|(_, text)| ours.only(text).is_some())
     }
 
-    /// The project's settings at its root, where a client that is started below does not read them.
+    /// Reports settings at the project's root that a Claude Code started in a subdirectory does not
+    /// read.
     fn not_read(
         &self,
         claude_dir: &Path,
@@ -234,7 +237,8 @@ impl Examined<'_> {
         Some(Finding::note("settings", found, &remedy))
     }
 
-    /// A registered executable that is not of this installation, or is registered by a path that the next update removes.
+    /// Reports a registered executable that is not part of this installation, or whose path the
+    /// next update removes.
     fn elsewhere(&self, read: &Read, handlers: &[Handler]) -> Option<Finding> {
         let dir = |handler: &Handler| handler.executable.parent().map(Path::to_owned);
         let other = handlers
@@ -257,7 +261,7 @@ impl Examined<'_> {
         (!is_link).then(|| Finding::note("settings", found, &remedy))
     }
 
-    /// Events that this client knows and the file does not register, and the other way round.
+    /// Reports events that this version knows and the file does not register, and the reverse.
     fn not_as_wanted(&self, read: &Read, handlers: &[Handler]) -> Vec<Finding> {
         let path = shown(&read.path);
         let remedy = install_again(read.source);
@@ -297,7 +301,7 @@ impl Examined<'_> {
         findings
     }
 
-    /// A file with our hooks in it that could not be edited: an uninstall would leave them.
+    /// Reports a file with our hooks that could not be edited: an uninstall would leave them.
     fn not_editable(&self, read: &Read) -> Option<Finding> {
         let (found, remedy) = match settings::read(&read.path) {
             Err(err) => (err.to_string(), "fix the file by hand"),
@@ -309,7 +313,8 @@ impl Examined<'_> {
         Some(Finding::note("settings", found, remedy))
     }
 
-    /// Settings files that a client here does not read, and that an install is on record for.
+    /// Reports settings files with a recorded install that a Claude Code started here does not
+    /// read.
     fn elsewhere_on_record(&self, installs: &[Install], reading: &Reading) -> Vec<Finding> {
         let is_read = |path: &Path| reading.files.iter().any(|read| same(&read.path, path));
         let others = installs
@@ -338,7 +343,7 @@ fn same(one: &Path, other: &Path) -> bool {
     settings::resolved(one) == settings::resolved(other)
 }
 
-/// How the hooks are registered anew in the file of this source.
+/// Returns how to register the hooks again in the file of this source.
 fn install_again(source: Source) -> String {
     match source {
         Source::User => "run `ccsession install` again".to_owned(),

@@ -1,11 +1,12 @@
-//! Who cleans up besides the hooks: only said, since the hooks do it wherever sessions start.
+//! Reports what runs the cleanup besides the hooks. That is information only, because the hooks run
+//! it wherever sessions start.
 
 use super::Finding;
 use crate::setup::timer::{self, TIMER};
 use crate::setup::{programs, timer::Failure};
 use crate::store::{Environment, file, shown};
 
-/// Whether there is a timer, or a line for cron.
+/// Returns whether there is a timer, or a line for cron.
 pub(super) fn examine(env: &Environment) -> Finding {
     let mut others = Vec::new();
     match by_timer(env) {
@@ -71,7 +72,7 @@ fn by_timer(env: &Environment) -> Result<Option<Timer>, Failure> {
     }))
 }
 
-/// Whether a line of this table cleans up.
+/// Returns whether a line of this table runs the cleanup.
 fn has_cleanup(table: &str) -> bool {
     let mut lines = table
         .lines()

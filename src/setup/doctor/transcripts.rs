@@ -1,4 +1,4 @@
-//! How long it is until the client deletes a transcript of which there is no archive, or one with less in it.
+//! Reports how soon Claude Code deletes transcripts that are not archived in full.
 
 use super::Finding;
 use crate::archive::expiring::{Expiring, expiring};
@@ -10,7 +10,7 @@ use crate::store::{Environment, shown};
 /// How many sessions are named.
 const MAX_NAMED: usize = 3;
 
-/// Whether all that goes soon is archived.
+/// Returns whether everything that expires soon is archived.
 pub(super) fn examine(
     env: &Environment,
     judge: &Judge<'_>,

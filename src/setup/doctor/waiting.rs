@@ -1,6 +1,6 @@
-//! What waits because something is in its way, and why: sessions that have ended and could not be put away, archives that
-//! cannot be ended, what a cleanup that a hook has left behind could not do. Nobody else says so: such a cleanup has no
-//! stderr.
+//! Reports work that is blocked, and why: ended sessions that could not be archived, archives that
+//! cannot be completed, failures of background cleanups. Nothing else reports them, because a
+//! cleanup that a hook starts has no stderr.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::store::archive::Archives;
 use crate::store::lock::{HOOK_PATIENCE, Means};
 use crate::store::{Error, archive_queue, shown};
 
-/// For how long a session that has ended may wait before somebody should know.
+/// How long an ended session may wait before it is reported.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many of a kind are named.
+/// How many items of a kind are named.
 const MAX_NAMED: usize = 3;
 
-/// Looks for what waits.
+/// Finds and reports blocked work.
 pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = locks(judge).into_iter().collect();
     findings.extend(failures(judge));
@@ -31,7 +31,7 @@ pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
     findings
 }
 
-/// Whether the file system of the state directory has locks.
+/// Reports a state directory on a file system without locks.
 fn locks(judge: &Judge<'_>) -> Option<Finding> {
     match judge.state.try_lock(HOOK_PATIENCE) {
         Ok(Some(lock)) if lock.means() == Means::File => Some(Finding::note(
@@ -62,7 +62,7 @@ fn failures(judge: &Judge<'_>) -> Option<Finding> {
     Some(Finding::fault("waiting", found, remedy))
 }
 
-/// Sessions that have ended and are not archived, though cleanups tried or a day has passed.
+/// Reports ended sessions that are not archived although a cleanup tried or a day has passed.
 fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     let state = judge.state;
     let mut waiting: Vec<_> = archive_queue::entries(state)
@@ -93,7 +93,7 @@ fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Archives that a process that was killed has left, and that cannot be ended.
+/// Reports archives that a killed process left and that cannot be completed.
 fn archives(judge: &Judge<'_>) -> Vec<Finding> {
     let stuck = Archives::of(judge.state).stuck().unwrap_or_default();
     let finding = |err: Error| {

@@ -1,4 +1,4 @@
-//! What is wanted, appended to a file in the file's own layout.
+//! Appends the wanted handlers to a file in the file's own layout.
 
 use jsonc_parser::common::{Range, Ranged};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::cut::{Splice, spliced};
 use super::read::{HOOKS, Hooks, List, Settings, Style, indentation};
 use super::{Before, Position, Refusal, Undo, Wanted};
 
-/// The text with the wanted handlers appended, from one without ours, and how to undo that.
+/// Appends the wanted handlers to a text without ours. Returns the new text, and how to undo that.
 pub(super) fn with_wanted(
     base: Option<&str>,
     wanted: &[Wanted<'_>],
@@ -90,15 +90,15 @@ fn created_event(name: &str, groups: Vec<New>, undo: &mut Undo) -> New {
     New::member(name, New::Array(groups))
 }
 
-/// What has to be remembered of a list that gets its first item from us.
+/// Returns what to remember about a list that gets its first item from us.
 fn emptiness(settings: &Settings<'_>, list: &List) -> Option<Before> {
     let space = list.interior().text(settings.text).to_owned();
     list.items.is_empty().then_some(Before::Empty(space))
 }
 
-/// The change that appends the items of `more` to a list, in the manner of its last item.
+/// Returns the change that appends the items of `more` to a list, in the style of its last item.
 ///
-/// An empty list has no manner: it is spread over lines if it begins on a line of its own.
+/// An empty list has no style: it is spread over lines if it begins on a line of its own.
 fn appended(settings: &Settings<'_>, list: &List, more: &New) -> Splice {
     let style = &settings.style;
     let Some(last) = list.items.last() else {
@@ -147,7 +147,7 @@ impl Wanted<'_> {
     }
 }
 
-/// JSON to be written, its members in the order in which people read them.
+/// JSON to be written, with members in the order in which people read them.
 pub(super) enum New {
     Scalar(String),
     Member(String, Box<New>),
@@ -172,11 +172,12 @@ impl New {
     }
 
     pub(super) fn to_value(&self) -> Value {
-        // It cannot fail: what is rendered is JSON.
+        // This cannot fail: the rendered text is JSON.
         serde_json::from_str(&self.rendered(&Style::of_new(""), None)).unwrap_or_default()
     }
 
-    /// Prints it: over several lines if it begins on a line of its own, indented by `line`, on one line otherwise.
+    /// Renders it, over several lines if it begins on a line of its own, indented by `line`.
+    /// Otherwise on one line.
     fn rendered(&self, style: &Style, line: Option<&str>) -> String {
         let (open, close) = match self {
             Self::Scalar(text) => return text.clone(),

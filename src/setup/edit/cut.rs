@@ -1,11 +1,11 @@
-//! What is ours, cut out of a file so that the rest reads as it did before the installation.
+//! Cuts what is ours out of a file, so that the rest reads as it did before the installation.
 
 use jsonc_parser::common::Range;
 
 use super::read::{Event, Hooks, List, Settings, is_ours};
 use super::{Before, Undo};
 
-/// A change of a text: what stands in the range gives way to `with`.
+/// A change of a text that replaces the range with `with`.
 pub(super) struct Splice {
     pub(super) range: Range,
     pub(super) with: String,
@@ -24,7 +24,8 @@ pub(super) fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
     result
 }
 
-/// The text without our handlers and without what was created for them; `None` if the file itself was.
+/// Returns the text without our handlers and without the containers created for them. Returns
+/// `None` if the file itself was created for them.
 pub(super) fn without_ours(
     settings: &Settings<'_>,
     undo: Option<&Undo>,
@@ -49,7 +50,7 @@ pub(super) fn without_ours(
     Some(spliced(settings.text, splices))
 }
 
-/// What is to be cut out of the `hooks` object; `None` if it goes as a whole.
+/// Returns what to cut out of the `hooks` object, or `None` to remove it as a whole.
 fn cut_hooks(
     hooks: &Hooks,
     undo: Option<&Undo>,
@@ -67,7 +68,7 @@ fn cut_hooks(
     (!goes(&gone, undo, before)).then_some(splices)
 }
 
-/// What is to be cut out of the array of an event; `None` if the event goes as a whole.
+/// Returns what to cut out of an event's array, or `None` to remove the event as a whole.
 fn cut_event(
     event: &Event,
     undo: Option<&Undo>,
@@ -92,8 +93,8 @@ fn cut_event(
     (!goes(&gone, undo, before)).then_some(splices)
 }
 
-/// Whether a container goes when its `gone` items are cut: if nothing is left in it and we created it. Without an undo,
-/// one that held nothing but ours counts as created by us.
+/// Returns whether a container is removed with its `gone` items: if nothing remains in it and we
+/// created it. Without an undo, a container with nothing but our items counts as ours.
 fn goes(gone: &[bool], undo: Option<&Undo>, before: Option<&Before>) -> bool {
     let created = match undo {
         Some(_) => before == Some(&Before::Missing),
@@ -106,10 +107,11 @@ fn all(flags: &[bool]) -> bool {
     flags.iter().all(|flag| *flag)
 }
 
-/// Cuts the `gone` items with the commas that joined them; brackets that end up empty get back what they held.
+/// Cuts the `gone` items with their commas. Brackets that become empty get their former content
+/// back.
 ///
-/// An item goes with the comma before it, which is how it was appended. Items with nothing left before them go with the
-/// comma after them.
+/// An item is cut with the comma before it, because that is how it was appended. Items with nothing
+/// left before them are cut with the comma after them.
 fn cut_items(list: &List, gone: &[bool], before: Option<&Before>) -> Vec<Splice> {
     let cut = |start, end| Splice {
         range: Range::new(start, end),

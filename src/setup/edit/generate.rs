@@ -1,11 +1,12 @@
-//! Settings files as others could have written them, as proptest strategies. None of them has anything of ours.
+//! Proptest strategies for settings files as others could have written them. None contains anything
+//! of ours.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-/// A settings file: none, a blank one, or one with anything in it.
+/// Generates no file, a blank one, or one with any content.
 pub(crate) fn file() -> impl Strategy<Value = Option<String>> {
     prop_oneof![
         1 => Just(None),
@@ -14,12 +15,12 @@ pub(crate) fn file() -> impl Strategy<Value = Option<String>> {
     ]
 }
 
-/// The text of a settings file, in any layout.
+/// Generates the text of a settings file, in any layout.
 pub(crate) fn settings() -> impl Strategy<Value = String> {
     (root(handler().boxed()), layout()).prop_map(|(root, layout)| layout.print(&root))
 }
 
-/// The same with handlers of ours, whose commands start with `ours`, in any place among the others.
+/// Generates the same with handlers of ours among the others, whose commands start with `ours`.
 pub(crate) fn with_ours(ours: &'static str) -> impl Strategy<Value = String> {
     let ours = text().prop_map(move |file| {
         let command = Json::Scalar(quoted(&format!("{ours}{file}"), false));
@@ -29,7 +30,7 @@ pub(crate) fn with_ours(ours: &'static str) -> impl Strategy<Value = String> {
     (root(handler), layout()).prop_map(|(root, layout)| layout.print(&root))
 }
 
-/// A text that was a settings file until it was cut off or had one of its characters replaced.
+/// Generates a settings file that was cut off, or had one of its characters replaced.
 pub(crate) fn spoiled() -> impl Strategy<Value = String> {
     (settings(), any::<Index>(), prop::option::of(any::<char>())).prop_map(spoil)
 }
@@ -44,7 +45,7 @@ fn spoil((text, place, by): (String, Index, Option<char>)) -> String {
     chars.into_iter().collect()
 }
 
-/// What somebody else does to a settings file between two runs of ours.
+/// A change that another program makes to a settings file between two of our runs.
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
     Set(String, u8),
@@ -55,7 +56,7 @@ pub(crate) enum Edit {
     RemoveEvent(String),
 }
 
-/// A few edits.
+/// Generates a few edits.
 pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let edit = prop_oneof![
         (text(), any::<u8>()).prop_map(|(key, value)| Edit::Set(key, value)),
@@ -69,7 +70,8 @@ pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
 }
 
 impl Edit {
-    /// Does it; groups that hold only what is `owned` are not the others' to remove.
+    /// Applies the edit. Groups with only `owned` handlers are not removed, because others do not
+    /// own them.
     pub(crate) fn apply(&self, settings: &mut Value, owned: &impl Fn(&str) -> bool) {
         let root = settings.as_object_mut().unwrap();
         match self {
@@ -116,7 +118,7 @@ impl Edit {
     }
 }
 
-/// A JSON document as it is spelled: keys and scalars are the very bytes.
+/// A JSON document as written: keys and scalars keep their exact bytes.
 #[derive(Debug, Clone)]
 enum Json {
     Scalar(String),
@@ -253,7 +255,7 @@ fn scalar() -> impl Strategy<Value = Json> {
     ]
 }
 
-/// Keys and strings; no key the client or this program gives a meaning to.
+/// Generates keys and strings. None has a meaning for Claude Code or this program.
 fn text() -> impl Strategy<Value = String> {
     let odd = [
         "", "größe", "日本", "a\tb", "\"", "\\", "😀", "\u{2028}", "// no", "{", "],", "\u{1}",
@@ -276,7 +278,7 @@ struct Layout {
     newline: &'static str,
     colon: &'static str,
     comma: &'static str,
-    /// Before and after the document.
+    /// The white space before and after the document.
     around: (String, String),
 }
 

@@ -1,5 +1,5 @@
-//! A settings file as it stands: read strictly or not at all, with the place of every part of its hooks.
-//! It does not know how a file is changed, nor which handlers are ours.
+//! Reads a settings file strictly or not at all, with the range of every part of its hooks. It must
+//! not know how a file is changed, nor which handlers are ours.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,10 +13,11 @@ use serde_json::Value;
 use super::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
 use crate::claude::commands::quoted;
 
-/// The key of the member that holds all hooks, and of the member of a group that holds its handlers.
+/// The key of the member that contains all hooks, and of a group's member that contains its
+/// handlers.
 pub(super) const HOOKS: &str = "hooks";
 
-/// A settings file as it stands: what it says, and where each part of its hooks is.
+/// A settings file: its values, and where each part of its hooks is.
 pub(super) struct Settings<'t> {
     pub(super) text: &'t str,
     pub(super) json: Value,
@@ -25,35 +26,35 @@ pub(super) struct Settings<'t> {
     pub(super) hooks: Option<Hooks>,
 }
 
-/// The `hooks` object; `events` has one entry for each item of `list`.
+/// The `hooks` object. `events` has one entry for each item of `list`.
 pub(super) struct Hooks {
-    /// Which member of the root it is.
+    /// The index of its member in the root.
     pub(super) index: usize,
     pub(super) list: List,
     pub(super) events: Vec<Event>,
 }
 
-/// The array of one event; `groups` has one entry for each item of `list`.
+/// The array of one event. `groups` has one entry for each item of `list`.
 pub(super) struct Event {
     pub(super) name: String,
-    /// Whether `null` stands there instead, which the client passes over.
+    /// True if the value is `null`, which Claude Code ignores.
     pub(super) is_null: bool,
     pub(super) list: List,
     pub(super) groups: Vec<Group>,
 }
 
-/// A matcher with its handlers; `handlers` has one entry for each item of `list`.
+/// A matcher with its handlers. `handlers` has one entry for each item of `list`.
 pub(super) struct Group {
     pub(super) matcher: Option<String>,
     pub(super) list: List,
     pub(super) handlers: Vec<Value>,
 }
 
-/// An object or an array: its own place, brackets included, and those of its members or elements.
+/// The range of an object or an array, brackets included, and those of its members or elements.
 pub(super) struct List {
     pub(super) range: Range,
     pub(super) items: Vec<Range>,
-    /// The indentation of the line it begins on, if nothing but its key stands before it there.
+    /// The indentation of its line, if only its key precedes it there.
     pub(super) line: Option<String>,
 }
 
@@ -70,23 +71,23 @@ impl List {
         Self { range, items, line }
     }
 
-    /// The place between the brackets.
+    /// Returns the range between the brackets.
     pub(super) fn interior(&self) -> Range {
         Range::new(self.range.start + 1, self.range.end - 1)
     }
 }
 
-/// How a file is laid out.
+/// The layout of a file.
 pub(super) struct Style {
     pub(super) newline: &'static str,
     /// One level of indentation.
     pub(super) unit: String,
-    /// What stands after a colon, and after a comma that does not end its line.
+    /// The white space after a colon, and after a comma that does not end its line.
     pub(super) space: &'static str,
 }
 
 impl Style {
-    /// The client's own style, with the line endings of `text`.
+    /// Returns Claude Code's own style, with the line endings of `text`.
     pub(super) fn of_new(text: &str) -> Self {
         let first = text.split_once('\n').map(|(line, _)| line);
         let crlf = first.is_some_and(|line| line.ends_with('\r'));
@@ -97,7 +98,7 @@ impl Style {
         }
     }
 
-    /// The style of a file, read off the last member of its top level.
+    /// Returns the style of a file, taken from the last member of its top level.
     fn of(text: &str, root: &Object<'_>) -> Self {
         let mut style = Self::of_new(text);
         let Some(last) = root.properties.last() else {
@@ -114,18 +115,18 @@ impl Style {
     }
 }
 
-/// The indentation of the line `offset` is on, if nothing else stands before it on that line.
+/// Returns the indentation of the line at `offset`, if only white space precedes `offset` on it.
 pub(super) fn indentation(text: &str, offset: usize) -> Option<String> {
     let (_, indent) = text.get(..offset)?.rsplit_once('\n')?;
     let is_indent = indent.chars().all(|c| matches!(c, ' ' | '\t'));
     is_indent.then(|| indent.to_owned())
 }
 
-/// The only characters JSON allows between its tokens.
+/// The only characters that JSON allows between its tokens.
 pub(super) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 impl<'t> Settings<'t> {
-    /// Reads a file; one of white space only is `None`.
+    /// Reads a file. Returns `None` if it contains only white space.
     pub(super) fn read(text: &'t str) -> Result<Option<Self>, Refusal> {
         if text.len() > MAX_BYTES {
             return Err(Refusal::TooLarge { bytes: text.len() });
@@ -149,8 +150,8 @@ impl<'t> Settings<'t> {
     }
 }
 
-/// Parses twice: jsonc-parser knows where things are but lets pass what JSON forbids (control characters in strings,
-/// other white space); serde_json decides what is JSON.
+/// Parses twice. jsonc-parser returns positions but accepts what JSON forbids: control characters
+/// in strings, other white space. serde_json decides what is JSON.
 fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
     let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
         .map_err(|error| not_parsed(text, &error))?;
@@ -164,7 +165,7 @@ fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
     Ok((node, json))
 }
 
-/// Everything off that jsonc-parser would accept beyond JSON.
+/// Disables everything that jsonc-parser accepts beyond JSON.
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,
@@ -192,7 +193,8 @@ fn not_parsed(text: &str, error: &ParseError) -> Refusal {
 }
 
 fn not_json(error: &serde_json::Error) -> Refusal {
-    // The message ends in the position. A line break in a string is reported in column 0 of the next line.
+    // The message ends with the position. A line break in a string is reported in column 0 of the
+    // next line.
     let message = error.to_string();
     let why = message
         .rsplit_once(" at line ")
@@ -213,7 +215,7 @@ fn check_nesting(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusa
     parts(node).try_for_each(|part| check_nesting(text, part, depth + 1))
 }
 
-/// The values in an object or an array.
+/// Returns the values in an object or an array.
 fn parts<'n, 't>(node: &'n Node<'t>) -> Box<dyn Iterator<Item = &'n Node<'t>> + 'n> {
     match node {
         Node::Object(object) => Box::new(object.properties.iter().map(|member| &member.value)),
@@ -222,7 +224,8 @@ fn parts<'n, 't>(node: &'n Node<'t>) -> Box<dyn Iterator<Item = &'n Node<'t>> + 
     }
 }
 
-/// Checks that no key of what is edited is there twice. Elsewhere it is others' affair: for the client the last one counts.
+/// Checks that the hooks contain no duplicate key. Elsewhere duplicates do not concern us: Claude
+/// Code uses the last one.
 fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
     let Node::Object(root) = node else {
         return Ok(());
@@ -320,8 +323,8 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, Refusal>
     })
 }
 
-/// Reads a handler. A `type` that is unknown here may be known to the client; without a type, or as a command hook
-/// without its command, it makes every client drop the file.
+/// Reads a handler. Claude Code may know a `type` that is unknown here. Every version drops the
+/// file if a handler has no type, or a command hook has no command.
 fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, Refusal> {
     let object = expect_object(text, node, path)?;
     let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");
@@ -331,7 +334,7 @@ fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, Refusa
     if kind.value == "command" && object.get_string("command").is_none() {
         return Err(not_a_string("command"));
     }
-    // It cannot fail: the whole text was parsed before.
+    // This cannot fail: the whole text was parsed before.
     Ok(serde_json::from_str(object.text(text)).unwrap_or_default())
 }
 
@@ -361,7 +364,7 @@ fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) 
     }
 }
 
-/// Every handler of a file, with its event and its group.
+/// Returns every handler of a file, with its event and its group.
 pub(super) fn handlers<'s>(
     settings: Option<&'s Settings<'_>>,
 ) -> impl Iterator<Item = (&'s Event, &'s Group, &'s Value)> {
@@ -373,7 +376,8 @@ pub(super) fn handlers<'s>(
     })
 }
 
-/// The command of a handler that runs one, as a shell would be told to run it: a client that knows `args` tells no shell.
+/// Returns the command of a handler that runs one, as a command line for a shell. A version that
+/// knows `args` starts it without a shell.
 pub(super) fn command(handler: &Value) -> Option<Cow<'_, str>> {
     if handler.get("type")? != "command" {
         return None;

@@ -1,4 +1,5 @@
-//! Why a settings file is left as it is, said to a person. It knows nothing of how files are read or edited.
+//! The reasons why a settings file is not edited, in words for people. It must not know how files
+//! are read or edited.
 
 use std::fmt;
 
@@ -7,19 +8,20 @@ use crate::model::text::one_line;
 /// The largest file that is read or written, in bytes. Real ones have a few thousand.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// The deepest nesting that is read: as deep as `serde_json` goes, whose limit of 128 counts one level more.
+/// The deepest nesting that is read. It is as deep as `serde_json` goes, whose limit of 128 counts
+/// one level more.
 pub const MAX_DEPTH: usize = 127;
 
-/// Why a settings file is left as it is. Displayed as the `why` of `could not edit `path`: why`.
+/// Why a settings file is not edited. Displayed as the `why` of `could not edit `path`: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// It has, or would have, more than [`MAX_BYTES`].
     TooLarge {
-        /// That size.
+        /// The size.
         bytes: usize,
     },
-    /// It has a comment.
+    /// It contains a comment.
     Comment(Position),
     /// It has a comma after the last member or element.
     TrailingComma(Position),
@@ -27,28 +29,28 @@ pub enum Refusal {
     NotJson {
         /// Where the parser stopped.
         at: Position,
-        /// What the parser said.
+        /// The parser's message.
         why: String,
     },
     /// It is nested deeper than [`MAX_DEPTH`].
     TooDeep(Position),
-    /// The hooks, or a part of them, are there twice: which of the two is to be edited?
+    /// The hooks, or a part of them, exist twice, so it is unclear which one to edit.
     DuplicateKey {
         /// Where the second one is.
         at: Position,
-        /// The key.
+        /// The repeated key.
         key: String,
     },
-    /// A part of `hooks` is not what the client expects there; it would ignore the whole file.
+    /// A part of `hooks` has not the type that Claude Code expects; it would ignore the whole file.
     WrongShape {
-        /// Where the part is, or what should hold it.
+        /// Where the part is, or what should contain it.
         at: Position,
         /// Its path, such as `hooks.Stop[0]`.
         path: String,
         /// What it should be, with its article.
         expected: &'static str,
     },
-    /// The edit did not do what it should have done: an error of this program, found before anything was written.
+    /// The edit has a wrong result: an error of this program, found before anything was written.
     Unverified {
         /// What is wrong with the result.
         why: String,
@@ -56,7 +58,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What the user can do about it, in the imperative and without a full stop.
+    /// Returns what the user can do about it, in the imperative and without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "make the file smaller",
@@ -96,7 +98,7 @@ impl std::error::Error for Refusal {}
 /// How much of a key or a path a message shows, in characters.
 const SHOWN: usize = 80;
 
-/// A place in a text, both numbers from 1.
+/// A position in a text. Both numbers begin at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.

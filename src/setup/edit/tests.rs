@@ -1,4 +1,4 @@
-//! The rules one by one, the laws by property, and the files of `tests/data/settings`.
+//! Tests the rules one by one, the laws by property, and the files of `tests/data/settings`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn installed(text: &str, events: &[&'static str]) -> Installed {
     install(Some(text), &wanted(events), None, owned).unwrap()
 }
 
-/// The file after an uninstallation; `None` if it is gone.
+/// Returns the file after an uninstallation, or `None` if it was deleted.
 fn uninstalled(text: &str, undo: Option<&Undo>) -> Option<String> {
     match uninstall(text, undo, owned).unwrap() {
         Uninstalled::Unchanged => Some(text.to_owned()),
@@ -40,12 +40,13 @@ fn uninstalled(text: &str, undo: Option<&Undo>) -> Option<String> {
     }
 }
 
-/// The undo as the next process reads it.
+/// Returns the undo as the next process reads it.
 fn reread(undo: &Undo) -> Undo {
     serde_json::from_str(&serde_json::to_string(undo).unwrap()).unwrap()
 }
 
-/// An installation of `Stop` gives exactly `after`, and its undo gives back `before`.
+/// Checks that an installation of `Stop` gives exactly `after`, and that its undo restores
+/// `before`.
 #[track_caller]
 fn check_there_and_back(before: &str, after: &str) {
     let done = installed(before, &["Stop"]);
@@ -571,7 +572,7 @@ fn every_good_file_comes_back_byte_for_byte() {
     }
 }
 
-/// What is said of each refused file; the table and the folder must agree.
+/// The message for each refused file. The table and the folder must agree.
 const REFUSED: [(&str, &str); 20] = [
     ("block-comment.json", "comment at line 2, column 19"),
     ("comment.json", "comment at line 2, column 3"),
@@ -714,8 +715,8 @@ fn edited(text: Option<&str>, edits: &[Edit]) -> Value {
     value
 }
 
-/// Without the empty containers that `original` did not have. Whether one of those is ours or was left by others,
-/// who created it and emptied it again, cannot be told and does not matter.
+/// Removes the empty containers that `original` did not have. They may be ours, or others may have
+/// created and emptied them. We cannot tell, and it does not matter.
 fn without_new_empties(mut value: Value, original: Option<&str>) -> Value {
     let original = self::value(original);
     if let Some(Value::Object(hooks)) = value.get_mut(HOOKS) {
@@ -729,7 +730,7 @@ fn without_new_empties(mut value: Value, original: Option<&str>) -> Value {
     value
 }
 
-/// After the edits, `back` says what the original would.
+/// Checks that, after the edits, `back` means what the edited original would.
 #[track_caller]
 fn check_edited(original: Option<&str>, edits: &[Edit], back: Option<&str>) {
     let expected = without_new_empties(edited(original, edits), original);

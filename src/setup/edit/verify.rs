@@ -1,12 +1,12 @@
-//! The check that every edit has to pass before anybody may write it. It does not trust the editor: it compares what
-//! both texts say, not how they were made.
+//! Checks every edit before it may be written. It does not trust the editor: it compares the
+//! meaning of both texts, not how they were made.
 
 use serde_json::Value;
 
 use super::read::{Group, HOOKS, Settings, handlers, is_ours};
 use super::{Refusal, Wanted};
 
-/// Checks an edit: everything that is not ours is what it was, and what is ours is what was wanted.
+/// Checks that everything that is not ours is unchanged, and that what is ours is as wanted.
 pub(super) fn verify(
     before: Option<&Settings<'_>>,
     after: Option<&str>,
@@ -31,7 +31,8 @@ pub(super) fn verify(
     Ok(())
 }
 
-/// Whether our handlers are the wanted ones: no more, no fewer, each as we would write it and for every matcher.
+/// Returns whether our handlers are exactly the wanted ones, each as we would write it and for
+/// every matcher.
 pub(super) fn is_exactly(
     settings: Option<&Settings<'_>>,
     wanted: &[Wanted<'_>],
@@ -54,7 +55,8 @@ impl Group {
     }
 }
 
-/// What a file says to others: without ours, and without what is empty where ours could have been.
+/// Returns what the file means without our handlers, and without empty containers that could have
+/// contained ours.
 fn foreign(settings: Option<&Settings<'_>>, owned: &impl Fn(&str) -> bool) -> Value {
     let mut json = match settings {
         Some(settings) => settings.json.clone(),
@@ -74,7 +76,7 @@ fn foreign(settings: Option<&Settings<'_>>, owned: &impl Fn(&str) -> bool) -> Va
     json
 }
 
-/// Removes our handlers from a group, and says whether it was more than a holder of them.
+/// Removes our handlers from a group, and returns whether the group contained anything else.
 fn keeps_foreign(group: &mut Value, owned: &impl Fn(&str) -> bool) -> bool {
     let Some(Value::Array(handlers)) = group.get_mut(HOOKS) else {
         return true;
