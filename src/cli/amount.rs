@@ -1,6 +1,6 @@
-//! Numbers for people.
+//! Formats numbers for people.
 
-/// A number with a comma between each three digits.
+/// Formats a number with a comma between groups of three digits.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -13,13 +13,13 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number and what it counts.
+/// Formats a number with the noun that it counts.
 pub(super) fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", grouped(count))
 }
 
-/// A number in at most six characters: `9,999`, `12.3k`, `4.1M`.
+/// Formats a number in at most six characters: `9,999`, `12.3k`, `4.1M`.
 pub(super) fn brief(number: u64) -> String {
     const UNITS: [(u64, &str); 4] = [
         (1_000_000_000_000, "T"),
@@ -37,7 +37,8 @@ pub(super) fn brief(number: u64) -> String {
     }
 }
 
-/// A bar of at most `width` columns, as long as `part` is of `whole`. What is not nothing is seen.
+/// Draws a bar whose share of `width` columns is that of `part` in `whole`. A `part` above zero is
+/// always visible.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {
     let length = u128::from(part) * u128::from(width) / u128::from(whole.max(1));
     let length = usize::try_from(length).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `ccsession archive`: look into archives, verify them, put transcripts back, prune.
+//! `ccsession archive`: inspects, verifies, restores and prunes archives.
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -47,8 +47,8 @@ pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     }
 }
 
-/// Sees to it that every archive is whole: what a killed process began is ended. Whoever reads one to its end keeps the lock
-/// meanwhile.
+/// Completes what a killed process began, so that every archive is whole. Returns the lock if the
+/// verb reads archives to their ends, to hold it meanwhile.
 fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
     let reads_all = matches!(
         verb,
@@ -67,14 +67,14 @@ fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
 /// The archives that were asked for.
 #[derive(Default)]
 struct Found {
-    /// Those that can be read, the newest first.
+    /// The readable archives, the newest first.
     archives: Vec<Archived>,
-    /// Why others, which may have been meant, cannot be read.
+    /// Errors of archives that cannot be read, and that may have been meant.
     unreadable: Vec<Error>,
 }
 
 impl Found {
-    /// Every archive.
+    /// Returns every archive.
     fn all(state: Option<&State>) -> Result<Self> {
         let Some(state) = state else {
             return Ok(Self::default());
@@ -100,7 +100,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Names those that cannot be read, and returns the others.
+    /// Reports the unreadable archives, and returns the others.
     fn readable(self) -> Vec<Archived> {
         for err in &self.unreadable {
             output::complain(&format!("{err}; it was left out"));
@@ -109,7 +109,7 @@ impl Found {
     }
 }
 
-/// The archive of the one session whose id begins so, if there is one.
+/// Returns the archive of the only session whose id begins with `given`, if there is one.
 pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>> {
     let mut found = Vec::new();
     let mut damaged = None;
@@ -178,7 +178,8 @@ fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<F
     Ok(found)
 }
 
-/// Leaves only the archives of the project at `path`, which may be gone by now; what is no path may be a project's name.
+/// Keeps only the archives of the project at `path`, which may no longer exist. If it is not a
+/// path, it may be a project's name.
 fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
     let (asked, why) = match project::existing(path) {
         Ok(asked) => (asked, None),
@@ -277,7 +278,7 @@ fn show(state: Option<&State>, args: &ArchiveShowArgs) -> Result<Status> {
     })?;
     if let Some(mut pager) = pager {
         drop(pager.stdin.take());
-        // Whoever leaves the pager has read enough.
+        // Ignore how the pager ended: its user has read enough.
         let _ = pager.wait();
     }
     output::print(if is_read && !output::is_for_people() {
@@ -288,7 +289,7 @@ fn show(state: Option<&State>, args: &ArchiveShowArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// A line of text whose control characters, but tabs and the line break, are made visible.
+/// Escapes the control characters in a line of text, except tabs and the line break.
 fn escaped_line(line: &str) -> String {
     let (text, end) = match line.strip_suffix('\n') {
         Some(text) => (text, "\n"),
@@ -298,7 +299,7 @@ fn escaped_line(line: &str) -> String {
     safe.join("\t") + end
 }
 
-/// The program that `PAGER` names, else `less`; nothing where it cannot be started.
+/// Starts the program that `PAGER` names, or else `less`. Returns `None` if it cannot be started.
 fn start_pager() -> Option<Child> {
     let given = env::pager().unwrap_or_else(|| "less -F -R -X".to_owned());
     let mut words = given.split_whitespace();
@@ -332,8 +333,8 @@ fn opened(archived: &Archived, part: &Part) -> Result<Box<dyn Read>> {
     })
 }
 
-/// Reads line by line; what is not UTF-8 is replaced. A line of any length is read in little memory: one that is very long
-/// comes in pieces, of which the last has the line break.
+/// Reads line by line, and replaces what is not UTF-8. Uses little memory for a line of any length:
+/// a very long one comes in pieces, and only the last has the line break.
 fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
     let mut reader = BufReader::new(text);
     let mut piece = Vec::new();
@@ -343,7 +344,7 @@ fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
         if piece.is_empty() {
             return Ok(());
         }
-        // Half a character at the end of a piece belongs to the next one.
+        // An incomplete character at the end of a piece belongs to the next one.
         let whole = match std::str::from_utf8(&piece) {
             Err(err) if err.error_len().is_none() && read > 0 => err.valid_up_to(),
             _ => piece.len(),
@@ -381,7 +382,7 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
                     }
                 }
             };
-            // What cannot be searched keeps nothing else from it.
+            // An unreadable part must not stop the search in the others.
             if let Err(err) = text.and_then(|mut text| copy(&mut text, each)) {
                 output::complain(&format!("{err:#}"));
                 is_whole = false;
@@ -421,7 +422,8 @@ fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
             }
         }
     };
-    // A manifest that cannot be read says nothing of its parts: the archive is not as it was written.
+    // Without its manifest an archive's parts cannot be verified, so an unreadable manifest is a
+    // fault.
     let mut faults: Vec<(PathBuf, &str)> = Vec::new();
     for err in unreadable {
         output::complain(&err.to_string());
@@ -554,7 +556,7 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
     })
 }
 
-/// A size for people.
+/// Formats a size for people.
 pub(super) fn bytes(size: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match UNITS.iter().find(|(unit, _)| size >= *unit) {

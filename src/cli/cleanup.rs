@@ -1,4 +1,4 @@
-//! `ccsession cleanup`: remove what is stale, say how much.
+//! `ccsession cleanup`: removes stale files and reports how many.
 
 use anyhow::Result;
 use serde_json::json;
@@ -13,17 +13,17 @@ use crate::cleanup::task::Kind;
 use crate::cleanup::{self, Due, Mode, Report};
 use crate::model::config::duration;
 
-/// So many stale pointers at once say that something does not clean up after itself.
+/// So many stale pointers at once show that some program does not clean up after itself.
 const MANY: usize = 10;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     if !args.detach {
         return clean_up(context, &args).map(|report| done(&args, &report));
     }
-    // Fails only where this process leads a session of its own already.
+    // It fails only if this process already leads a session.
     let _ = rustix::process::setsid();
     let report = clean_up(context, &args);
-    // Nobody reads the stderr of a process that a hook has left behind.
+    // A detached process has no reader for its stderr, so failures go to the log.
     if let Ok(Some(state)) = context.state() {
         let failed = match &report {
             Ok(report) => report.failed.clone(),
@@ -40,8 +40,8 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
         loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    // By the same settings as the hook that left this cleanup behind: what it marked is due, whether it is archived or only
-    // noted. Else each start would leave another one behind.
+    // Use the same settings as the hook that started this cleanup. What the hook marked is due
+    // then, whether it is archived or only noted. Otherwise each start would start another cleanup.
     let due = match args.if_due && !args.dry_run {
         true => cleanup::claim(&context.places, &loaded.config, context.now)?,
         false => Due::All,
@@ -76,7 +76,7 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
     Ok(report)
 }
 
-/// Says what was done, and what could not be.
+/// Reports what was done, and what failed.
 fn done(args: &CleanupArgs, report: &Report) -> Status {
     if let Some(why) = &report.state_left_alone {
         output::complain(&format!("{why}; only pointers were cleaned up"));
@@ -90,7 +90,7 @@ fn done(args: &CleanupArgs, report: &Report) -> Status {
     }
 }
 
-/// Whether this cleanup looks at all transcripts, and so at all settings that say when the client deletes them.
+/// Returns whether this cleanup examines all transcripts, and so all settings for their retention.
 fn does_daily_work(context: &Context) -> bool {
     let state = context.state().ok().flatten();
     state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
@@ -130,7 +130,7 @@ fn print(args: &CleanupArgs, report: &Report) {
     }
 }
 
-/// Returns what a cleanup did besides removing pointers, in one line, if it did anything.
+/// Returns one line about what a cleanup did besides removing pointers, if anything.
 fn besides(report: &Report) -> Option<String> {
     let count = |kind| report.count(kind);
     let traces = count(Kind::Orphans) + count(Kind::Processes) + count(Kind::Owners);

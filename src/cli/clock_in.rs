@@ -1,4 +1,4 @@
-//! `ccsession clock-in`: what a session is for.
+//! `ccsession clock-in`: sets what a session is for.
 
 use serde_json::json;
 
@@ -67,7 +67,8 @@ fn status_of(err: &Refusal) -> Status {
     }
 }
 
-/// What people are told of a session that is clocked in; without a client it is live `until` then.
+/// Returns the table about a session that was clocked in. Without a process of Claude Code it is
+/// live `until` then.
 fn facts(done: &ClockedIn, until: &str) -> Table {
     let record = &done.record;
     let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);

@@ -1,4 +1,4 @@
-//! `ccsession clock-out`: archive a session.
+//! `ccsession clock-out`: archives a session.
 
 use anyhow::Result;
 use serde_json::json;
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
     let state = State::create(&context.places, Decompressor::BUILT_IN)?;
-    // Where no cleanup has come since, the archive would not say when it ended.
+    // If no cleanup has run since, the record lacks the end, and the archive would lack it, too.
     ending::note(&context.judge(&context.config()?, &state), id)?;
     let order = Order {
         description: args.description.clone(),
@@ -50,10 +50,10 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Ar
     })
 }
 
-/// The archive of a session that is on record no more.
+/// Returns the archive of a session that is no longer on record.
 ///
 /// # Errors
-/// That it was pruned, archive and all.
+/// If the session and its archive were pruned.
 fn gone(state: Option<&State>, given: &str) -> Result<Option<Archived>> {
     let Some(state) = state else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `ccsession config`: where everything is, each setting, and where it comes from.
+//! `ccsession config`: shows all paths and settings, and where each setting comes from.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! What every verb needs: the environment, where things are, the time, and, once asked for, settings and state.
+//! What every verb needs: the environment, the places, the time and, on request, settings and
+//! state.
 
 use std::path::Path;
 
@@ -35,12 +36,13 @@ impl Context {
         }
     }
 
-    /// The settings. One that cannot be used is an error: the CLI never goes on with something else than was asked for.
+    /// Returns the settings. An invalid one is an error: the CLI never continues with another value
+    /// than requested.
     pub(super) fn config(&self) -> Result<Config> {
         Ok(self.loaded()?.config)
     }
 
-    /// As [`Self::config`], with the source of each.
+    /// Returns the settings as [`Self::config`], with the source of each.
     pub(super) fn loaded(&self) -> Result<Loaded> {
         let loaded = load(&self.places);
         for complaint in &loaded.complaints {
@@ -51,13 +53,14 @@ impl Context {
         Ok(loaded)
     }
 
-    /// The state directory; nothing where nothing was recorded yet. That it cannot be known what was recorded is an error.
+    /// Returns the state directory, or `None` if nothing was recorded yet. It is an error if that
+    /// cannot be determined.
     pub(super) fn state(&self) -> Result<Option<State>, Error> {
         State::open(&self.places, Decompressor::BUILT_IN)
     }
 
-    /// The state directory, if there is one that can be trusted, and what is wrong with it otherwise. For questions that
-    /// have an answer without it.
+    /// Returns the state directory if it can be trusted, or else what is wrong with it. For
+    /// questions that have an answer without it.
     pub(super) fn state_or_fault(&self) -> (Option<State>, Option<Error>) {
         match self.state() {
             Ok(state) => (state, None),
@@ -70,7 +73,7 @@ impl Context {
     }
 }
 
-/// The session whose id is `given`, or begins with it if only one does.
+/// Returns the session whose id is `given`, or the only one whose id begins with it.
 pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<SessionId> {
     if !id::is_prefix(given) {
         let shown = crate::model::text::escaped(given);
@@ -112,7 +115,8 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
     }
 }
 
-/// The project at a path that somebody asks about. One that is not there any more is known by its sessions.
+/// Returns the project at a path that the user named. If the path no longer exists, recorded
+/// sessions identify the project.
 pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Project> {
     let why = match project::existing(path) {
         Ok(project) => return Ok(project),
@@ -128,8 +132,8 @@ pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Projec
     Err(why.into())
 }
 
-/// Reads the session's history for a view of single calls, and complains of each file that is missing or could not be read to
-/// its end.
+/// Reads the session's history for a view of single calls. Warns of each file that is missing or
+/// unreadable.
 pub(super) fn history(dir: &SessionDir, mut reader: impl FnMut(&Line<'_>)) -> Result<History> {
     let trace = TraceBuilder::with_labels();
     let history = History::read(dir, trace, |_, line| reader(line))?;
@@ -140,7 +144,7 @@ pub(super) fn history(dir: &SessionDir, mut reader: impl FnMut(&Line<'_>)) -> Re
     Ok(history)
 }
 
-/// Says which files of a journal are missing: what was recorded in them is not among what was read.
+/// Returns a warning for each missing file of a journal. What was recorded in it is not shown.
 pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
     history.missing.iter().map(|path| {
         let path = shown(path);
@@ -148,7 +152,7 @@ pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Says which compressed files of a journal could not be read to their ends.
+/// Returns a warning for each compressed file of a journal that could not be read to its end.
 pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     if damage.unreadable == 0 {
         return Vec::new();
@@ -158,7 +162,8 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     why.into_iter().map(said).collect()
 }
 
-/// Says that a session whose folder is there without a record was left out; nothing where nothing was recorded of it.
+/// Returns a warning that a session without a record was left out, or `None` if it has no events
+/// either.
 pub(super) fn unrecorded(dir: &SessionDir, id: &SessionId) -> Option<String> {
     dir.last_activity()?;
     Some(format!(
@@ -166,13 +171,13 @@ pub(super) fn unrecorded(dir: &SessionDir, id: &SessionId) -> Option<String> {
     ))
 }
 
-/// The refusal of a session whose folder is there without a record.
+/// Returns the error for a session whose folder exists without a record.
 pub(super) fn no_record(id: &SessionId) -> anyhow::Error {
     let text = format!("could not find session `{id}`: it has no record");
     refusal(Status::NotFound, text)
 }
 
-/// A point in time as a person gives it: how long ago, or a local date, or a time in RFC 3339.
+/// Parses a point in time as a user writes it: an age, a local date, or a time in RFC 3339.
 pub(super) fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
     if let Ok(age) = duration(when) {
         let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);

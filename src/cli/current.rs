@@ -1,4 +1,4 @@
-//! `ccsession current`: which session is this.
+//! `ccsession current`: shows which session this is.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         state_fault: fault.as_ref(),
         now: context.now,
     };
-    // What only the records know cannot be asked without them.
+    // These questions need the records.
     if let Some(fault) = sight.state_fault.filter(|_| args.all || args.last) {
         return Err(refusal(Status::Failed, fault.to_string()));
     }
@@ -53,7 +53,8 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             .first()
             .map(|candidate| candidate.session_id.clone());
     }
-    // A prompt asks again and again: what is wrong with the directory is said to people, that there is no place for one always.
+    // A prompt asks again and again, so only people are warned of an unusable directory. Everybody
+    // is warned if no place for one exists.
     let is_said = |fault: &&Error| {
         answer.id.is_none()
             && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
@@ -72,7 +73,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     })
 }
 
-/// Every live session of the project, one a line.
+/// Lists every live session of the project, one a line.
 fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
     let project = project_asked(sight, args)?;
     let Live { sessions, warnings } = live_in_project(sight, &project);
@@ -152,7 +153,7 @@ fn question(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Question> {
     })
 }
 
-/// An explicit id that is malformed is an error, not a reason to look elsewhere.
+/// Parses an explicit id. A malformed one is an error, not a reason to look elsewhere.
 pub(super) fn valid(text: &str) -> Result<SessionId> {
     let shown = crate::model::text::escaped(text);
     text.parse().map_err(|why| {
@@ -203,7 +204,7 @@ fn format(text: &str) -> Result<Format> {
     Format::parse(text).map_err(wrong)
 }
 
-/// The format with the answer's fields; what is not known is empty.
+/// Fills the format with the answer's fields. Unknown fields are empty.
 fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
     let known = || {
         let id = answer.id.as_ref()?;
@@ -280,7 +281,7 @@ fn print(args: &CurrentArgs, answer: &Answer) {
     }
 }
 
-/// The answer as `--json` has it.
+/// The answer as `--json` prints it.
 #[derive(Serialize)]
 struct Printed<'a> {
     v: u64,

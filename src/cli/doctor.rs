@@ -1,4 +1,4 @@
-//! `ccsession doctor`: print what was found, and how to mend it.
+//! `ccsession doctor`: prints what was found, and how to fix it.
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,6 +1,8 @@
-//! `ccsession timeline --follow`: events as they come, of one session or of all, until nobody reads them.
+//! `ccsession timeline --follow`: prints events as they come, of one session or of all, until
+//! nobody reads them.
 //!
-//! An interrupt ends it as it ends `tail -f`: by the signal itself, so that a script that waits for it stops, too.
+//! An interrupt ends it as it ends `tail -f`: by the signal itself, so that a script that waits for
+//! it stops, too.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -18,9 +20,10 @@ use crate::store::{State, clock};
 use crate::view::event::{Filter, Rows};
 use crate::view::timeline::text::Layout;
 
-/// How many events of a session that is there already are shown, as `tail` does.
+/// How many earlier events of an existing session are shown, as `tail` does.
 const LAST: usize = 10;
-/// The pause between two looks: while events come, and the longest, which is how late an event may be shown.
+/// The shortest and the longest pause between two looks. The longest is how late an event may be
+/// shown.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -57,7 +60,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Begins to follow; nothing where nobody reads on before anything was ever recorded.
+/// Begins to follow. Returns `None` if stdout is closed before anything was ever recorded.
 fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(State, Follower)>> {
     if let Some(state) = context.state()? {
         let follower = match id {
@@ -75,17 +78,17 @@ fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(State, Fol
     Ok(None)
 }
 
-/// Makes of each line of a journal what is printed.
+/// Turns journal lines into printed rows.
 struct Printer<'a> {
     state: &'a State,
     filter: Filter,
-    /// Whether lines are printed as they are on record.
+    /// Prints the lines as they are recorded.
     as_recorded: bool,
     colour: bool,
     bars: bool,
     screen: Screen,
     rows: Rows,
-    /// The names of the sessions' projects; none where all events are of one session.
+    /// The names of the sessions' projects, or `None` if all events are of one session.
     projects: Option<HashMap<SessionId, String>>,
 }
 
@@ -108,7 +111,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the last events that are there already.
+    /// Prints the last events that exist already.
     fn last(&mut self, follower: &mut Follower) -> Result<()> {
         let mut last = VecDeque::new();
         let failed = follower.look(|id, line| {
@@ -126,7 +129,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// What is printed of a line; nothing of what is no event, or not asked for.
+    /// Returns what to print for a line, or `None` if it is not an event or was filtered out.
     fn shown(&mut self, id: &SessionId, line: &[u8]) -> Option<String> {
         let event = Event::decode(line).ok()?;
         let row = if self.as_recorded {
@@ -161,7 +164,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// The name of the session's project. The record is there before the first event is.
+/// Returns the name of the session's project. The record exists before the first event does.
 fn project_of(state: &State, id: &SessionId) -> String {
     let record = state.session(id).record().ok().flatten();
     record.map_or_else(|| "?".to_owned(), |record| record.project.name)

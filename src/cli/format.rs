@@ -1,12 +1,12 @@
-//! Formats for prompts and status bars: text with `{fields}` to be filled in.
+//! Formats for prompts and status bars: text with `{fields}` to fill in.
 
-/// What can be filled in.
+/// The fields that can be used.
 const FIELDS: [&str; 12] = [
     "id", "short", "rung", "trust", "state", "project", "root", "branch", "name", "role", "focus",
     "count",
 ];
 
-/// What each field is, for the help.
+/// The help about the fields.
 pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
     Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
@@ -14,7 +14,7 @@ pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)    
     name; {root} its directory; {branch} the branch it started on; {name}, {role} and {focus} from the record; {count} how many \
     sessions match. Write {{ for a brace";
 
-/// A format, understood.
+/// A parsed format.
 #[derive(Debug)]
 pub(super) struct Format {
     parts: Vec<Part>,
@@ -27,7 +27,7 @@ enum Part {
 }
 
 impl Format {
-    /// Understands `text`: `{field}`, and `{{` and `}}` for the braces themselves.
+    /// Parses `text`: `{field}`, and `{{` and `}}` for the braces themselves.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -64,7 +64,7 @@ impl Format {
         Ok(Self { parts })
     }
 
-    /// The text with every field filled in by what `value` says of it.
+    /// Returns the text with every field replaced by what `value` returns for it.
     pub(super) fn fill(&self, value: impl Fn(&str) -> String) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),

@@ -1,5 +1,5 @@
-//! Reads the sessions that are asked for, on all processors at once: each takes the next one that nobody has taken. What is
-//! counted of them is the caller's.
+//! Reads the requested sessions on all processors at once. Each thread takes the next free session.
+//! The caller decides what to count.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -15,23 +15,23 @@ use crate::store::history::Origin;
 use crate::store::journal::Damage;
 use crate::store::{Error, History, SessionDir, index};
 
-/// Which sessions are asked for.
+/// The sessions to read.
 #[derive(Debug)]
 pub(super) enum Which {
-    /// This one.
+    /// This session.
     One(SessionId),
-    /// Those of the project with this root.
+    /// The sessions of the project with this root.
     Project(PathBuf),
-    /// Every one on record.
+    /// Every recorded session.
     All,
 }
 
-/// What counts sessions. Several threads count for themselves, and their counts are added up.
+/// Counts sessions. Each thread has its own counter, and the counters are added up.
 pub(super) trait Count: Send {
-    /// Counts a session. What of it could not be counted is the error, in words for people.
+    /// Counts a session. The error says, in words for people, what could not be counted.
     fn session(&mut self, session: &Heard<'_>) -> Result<(), String>;
 
-    /// Adds what another thread has counted.
+    /// Adds the counts of another thread.
     fn add(&mut self, other: Self);
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Heard<'a> {
     pub(super) record: &'a Record,
     pub(super) trace: &'a Trace,
     pub(super) activity: Activity<'a>,
-    /// Where the client's transcript is by the last event that says so.
+    /// The path of Claude Code's transcript, by the last event that names it.
     pub(super) moved: Option<&'a str>,
     judge: &'a Judge<'a>,
     last_word: LastWord,
@@ -51,30 +51,30 @@ pub(super) struct Heard<'a> {
 }
 
 impl Heard<'_> {
-    /// What the session is now.
+    /// Returns the session's current state.
     pub(super) fn finding(&self) -> Finding {
         self.judge
             .find_heard(self.id, &self.last_word, self.has_open_calls)
     }
 }
 
-/// What was found.
+/// The result of [`gather`].
 #[derive(Debug)]
 pub(super) struct Gathered<C> {
     pub(super) counts: C,
-    /// Files with lines that are no events.
+    /// Files with lines that are not events.
     pub(super) damaged: Vec<(PathBuf, Damage)>,
     /// What was left out, and why, in words for people.
     pub(super) left_out: Vec<String>,
-    /// Why the one session that was asked for could not be read.
+    /// Why the only requested session could not be read.
     unread: Option<Error>,
 }
 
-/// Reads each session that is asked for, and lets it be counted by what `counts` makes for each thread. Of several sessions one
-/// that cannot be read is left out, and named.
+/// Reads each requested session and counts it. `counts` creates the counter of each thread. If
+/// several sessions are requested, an unreadable one is left out and named.
 ///
 /// # Errors
-/// Where the sessions cannot be listed, or the one that was asked for cannot be read.
+/// If the sessions cannot be listed, or the only requested one cannot be read.
 pub(super) fn gather<C: Count>(
     judge: &Judge<'_>,
     which: &Which,
@@ -108,7 +108,7 @@ pub(super) fn gather<C: Count>(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut gathered = thread::scope(|scope| {
-        // Where the system allows no more threads, this one does it all.
+        // If the system allows no more threads, this one does all the work.
         let others: Vec<_> = (1..threads.min(ids.len()))
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
@@ -129,7 +129,7 @@ pub(super) fn gather<C: Count>(
 }
 
 impl<C> Gathered<C> {
-    /// Nothing found yet.
+    /// Creates an empty result.
     pub(super) fn new(counts: C) -> Self {
         Self {
             counts,
@@ -139,13 +139,13 @@ impl<C> Gathered<C> {
         }
     }
 
-    /// How many lines are no events. One in flight is not counted.
+    /// Returns how many lines are not events. A line that is still being written does not count.
     pub(super) fn damaged_lines(&self) -> u64 {
         let lines = self.damaged.iter().flat_map(|(_, damage)| damage.named());
         lines.map(|(count, _)| count).sum()
     }
 
-    /// Gives the same answer whoever took which session.
+    /// Makes the order independent of which thread read which session.
     fn sort(&mut self) {
         self.damaged.sort_by(|one, other| one.0.cmp(&other.0));
         self.left_out.sort();
@@ -167,7 +167,7 @@ struct Worker<'a, C> {
     /// The sessions that may be live.
     live: &'a HashSet<SessionId>,
     gathered: Gathered<C>,
-    /// The memory of the last session's events, for the next one's.
+    /// The buffers of the last session's events, reused for the next.
     memory: TraceBuilder,
 }
 
@@ -193,8 +193,8 @@ impl<C: Count> Worker<'_, C> {
         }
     }
 
-    /// Whether the session is asked for. Where its client was started matters only while it runs, so that sessions that
-    /// have ended need not be judged.
+    /// Returns whether the session was requested. Its start directory matters only while it runs,
+    /// so ended sessions need no judgement.
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
             Which::One(_) | Which::All => true,

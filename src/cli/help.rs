@@ -1,4 +1,5 @@
-//! The front page, `ccsession --help`: the verbs, grouped by what a person wants. The pages of the verbs are clap's own.
+//! The front page, `ccsession --help`: the verbs, grouped by purpose. clap prints the pages of the
+//! verbs.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -7,7 +8,7 @@ use clap::{Command, CommandFactory};
 
 use super::args::Arguments;
 
-/// What a person wants, and the verbs that do it.
+/// The groups of verbs, each under what a user wants to do.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Which session is this?", &["current", "store"]),
     (
@@ -42,7 +43,7 @@ pub(super) fn has_page(verb: &str) -> bool {
     GROUPS.iter().any(|(_, verbs)| verbs.contains(&verb))
 }
 
-/// The command with the front page as its help.
+/// Returns the command with the front page as its help.
 pub(super) fn front() -> Command {
     let command = Arguments::command();
     let verbs = verbs(&command);
@@ -95,7 +96,7 @@ mod tests {
         }
     }
 
-    /// The command lines below `Examples:` in a page of help.
+    /// Returns the command lines below `Examples:` in a page of help.
     fn examples(command: &Command) -> Vec<String> {
         let after = command.get_after_help().map(ToString::to_string);
         let after = after.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `ccsession import`: a past from Claude Code's own transcripts.
+//! `ccsession import`: imports history from Claude Code's own transcripts.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
-/// A bar on stderr, if a person sees it.
+/// Returns a progress bar on stderr, hidden unless a person sees it.
 fn progress_bar(sources: &Sources) -> ProgressBar {
     if !output::are_warnings_for_people() || Screen::read().is_plain {
         return ProgressBar::hidden();
@@ -79,7 +79,7 @@ fn progress_bar(sources: &Sources) -> ProgressBar {
 fn print(args: &ImportArgs, report: &Report) {
     for LeftOut { path, why } in &report.left_out {
         let path = shown(path);
-        // What a file operation says names the file already.
+        // A file operation's error names the file already.
         if why.contains(&path) {
             output::complain(&format!("{why}; it was left out"));
         } else {

@@ -37,7 +37,7 @@ pub(super) fn uninstall(context: &Context, args: UninstallArgs) -> Result<Status
     } else {
         Ok(())
     };
-    // What is wrong with one keeps nobody from taking out the other.
+    // A failure with the timer must not prevent the removal of the hooks.
     let status = if args.timer {
         Status::Done
     } else {
@@ -94,7 +94,7 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// What keeps Claude Code from running these hooks all the same, as far as its settings say.
+/// Returns why Claude Code does not run these hooks all the same, according to its settings.
 fn hindrance(
     context: &Context,
     settings: &Settings,
@@ -116,7 +116,7 @@ fn hindrance(
     Some(format!("nothing is recorded until this is fixed: {why}"))
 }
 
-/// Says that a file which a team shares names paths of this machine.
+/// Warns that a file shared by a team names paths of this machine.
 fn say_who_shares_it(settings: &Settings) {
     if settings.scope == Scope::Project {
         output::line(&format!(
@@ -126,7 +126,7 @@ fn say_who_shares_it(settings: &Settings) {
     }
 }
 
-/// Says that nothing is archived automatically, where it is the client's settings that keep it from that.
+/// Reports if Claude Code's settings disable automatic archiving.
 fn say_what_is_not_archived(context: &Context) {
     let keeping = Keeping::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
@@ -167,7 +167,7 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
         )
         .knowing(&installs)
     }));
-    // What is wrong with one file keeps nobody from taking the hooks out of the others.
+    // A failure with one file must not prevent the removal from the others.
     let mut status = Status::Done;
     for settings in &all {
         if let Err(err) = uninstall_from(context, args.dry_run, settings) {
@@ -198,7 +198,7 @@ fn uninstall_from(context: &Context, dry: bool, settings: &Settings) -> Result<(
     Ok(())
 }
 
-/// Every install on record; none where there is no state.
+/// Returns every recorded install, or nothing if there is no state.
 fn installs(context: &Context) -> Result<Vec<Install>> {
     match context.state()? {
         Some(state) => Ok(settings::installs(&state)?),
@@ -206,7 +206,7 @@ fn installs(context: &Context) -> Result<Vec<Install>> {
     }
 }
 
-/// Makes a change, or only finds it. A dry run creates nothing, the state directory neither.
+/// Makes a change, or only computes it. A dry run creates nothing, not even the state directory.
 fn run(
     context: &Context,
     dry: bool,

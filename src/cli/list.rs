@@ -1,4 +1,4 @@
-//! `ccsession list`: the live sessions, or all of them.
+//! `ccsession list`: lists the live sessions, or all of them.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::store::{State, index};
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;
 
-/// A session in the list; as JSON the record, and what was derived.
+/// A session in the list. Its JSON is the record with the derived fields.
 #[derive(Serialize)]
 struct Listed {
     #[serde(flatten)]
@@ -78,7 +78,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
 fn listed(state: &State, record: Record, finding: Finding) -> Listed {
     let dir = state.session(&record.session_id);
     let open_calls = match finding.state {
-        // It was asked for a moment ago, so it is on a note.
+        // The open calls were computed a moment ago, so they are cached in a note.
         SessionState::Active if finding.is_quiet => open_calls(&dir),
         SessionState::Active => recent_open_calls(&dir),
         SessionState::Idle | SessionState::Ended | SessionState::Abandoned => Vec::new(),
@@ -163,7 +163,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
     output::print_drawn(&table.to_string(), !Screen::read().is_plain);
 }
 
-/// What a session does now: the call that began last, and how many more are open.
+/// Describes what a session does now: the call that began last, and how many more are open.
 pub(super) fn doing(calls: &[OpenCall]) -> String {
     let Some((last, more)) = calls.split_last() else {
         return String::new();
@@ -181,7 +181,7 @@ pub(super) fn doing(calls: &[OpenCall]) -> String {
     }
 }
 
-/// How long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4days 2h`.
+/// Formats how long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4days 2h`.
 pub(super) fn span(from: Timestamp, now: Timestamp) -> String {
     let seconds = std::time::Duration::from_secs(from.age(now).as_secs());
     let text = humantime::format_duration(seconds).to_string();

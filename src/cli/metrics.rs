@@ -1,4 +1,5 @@
-//! `ccsession metrics`: every session on record in a few numbers, for people, for programs and for Prometheus.
+//! `ccsession metrics`: every recorded session in a few numbers, for people, for programs and for
+//! Prometheus.
 
 mod print;
 
@@ -19,7 +20,7 @@ use crate::store::log::{self, Log};
 use crate::store::{Error, State, lease, shown, tree, write};
 use crate::view::metrics::{Archives, Leases, Metrics, Standing, Summary, Surroundings};
 
-/// What the name of an archive's manifest ends in. It comes last, and makes the archive complete.
+/// The ending of a manifest's name. The manifest is written last, and makes the archive complete.
 const MANIFEST: &str = ".manifest.json";
 
 pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
@@ -54,7 +55,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// What one thread has counted.
+/// The counts of one thread.
 struct Counting {
     now: Timestamp,
     metrics: Metrics,
@@ -78,7 +79,7 @@ impl Count for Counting {
     }
 }
 
-/// What is counted beside the sessions.
+/// Counts leases and archives.
 fn around(state: &State) -> Result<Surroundings, Error> {
     let counts = lease::counts(state);
     let mut archives = Archives::default();
@@ -99,7 +100,8 @@ fn around(state: &State) -> Result<Surroundings, Error> {
     })
 }
 
-/// Puts the text into a file that other users' programs read, as the textfile collector of Prometheus' node exporter does.
+/// Writes the text to a file that other users' programs read, such as the textfile collector of
+/// Prometheus' node exporter.
 fn publish(path: &Path, text: &str) -> Result<()> {
     write::publish(path, text.as_bytes()).map_err(|err| match err {
         Error::Unsafe { path, why } => {

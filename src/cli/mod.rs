@@ -1,4 +1,4 @@
-//! The command line: a verb is a file. Parse, run, exit status.
+//! The command line: a verb is a file. Each is parse, run, exit status.
 
 mod amount;
 mod archive;
@@ -47,7 +47,7 @@ use crate::model::text::escaped;
 use crate::store::log::{self, Log};
 use crate::store::write;
 
-/// The command line without the verbs that nobody types, for completions and manual pages to be made from.
+/// Returns the command line without the internal verbs, to generate completions and manual pages.
 pub fn command() -> clap::Command {
     let all = Arguments::command();
     let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
@@ -60,17 +60,19 @@ pub fn command() -> clap::Command {
         .subcommands(verbs.cloned().collect::<Vec<_>>())
 }
 
-/// The command, from its first instruction to its exit status.
+/// Runs the command, from its first instruction to its exit status.
 pub fn main() -> u8 {
     write::open_closed_streams();
-    // That nobody reads on is known by the error of a write; without Rust's own start a signal would come before it.
+    // A closed pipe must show as a write error. Without Rust's own start, SIGPIPE would kill the
+    // process first.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
     fail_without_memory();
     run(std::env::args_os().collect())
 }
 
 fn run(arguments: Vec<OsString>) -> u8 {
-    // A hook line in Claude Code's settings must never see the parser's complaints: they would veto a tool call.
+    // A hook line in Claude Code's settings must never cause a parser error: that would veto a tool
+    // call.
     if arguments.get(1).is_some_and(|verb| verb == "hook") {
         let event = arguments
             .get(2)
@@ -79,9 +81,9 @@ fn run(arguments: Vec<OsString>) -> u8 {
         crate::hook::run(event);
         return Status::Done as u8;
     }
-    // Not a verb that anybody types, so the parser must not suggest it.
+    // No user types this verb, so the parser must not suggest it.
     if arguments.get(1).is_some_and(|verb| verb == LISTEN) {
-        // It ends when nobody asks any more; nobody needs to know of a failure then.
+        // It ends when its stdin is closed, and nobody needs to know of a failure then.
         let _ = crate::lifecycle::run::listen();
         return Status::Done as u8;
     }
@@ -108,7 +110,7 @@ fn run_verb(verb: Verb) -> u8 {
         ));
         return Status::Failed as u8;
     }
-    // What a command starts with is its own.
+    // A command started by `run` must get the original limit.
     if !matches!(verb, Verb::Run(_) | Verb::Become(_)) {
         raise_limit_of_files();
     }
@@ -145,8 +147,8 @@ fn run_verb(verb: Verb) -> u8 {
     status as u8
 }
 
-/// Where memory cannot be had, the standard library says so on stderr and aborts, which nothing can take back. That is a failure
-/// like others, with its status, and no signal.
+/// Exits with the status of a failure if memory runs out. The standard library then prints to
+/// stderr and aborts, which cannot be prevented. So the signal of the abort is turned into an exit.
 fn fail_without_memory() {
     let always = Arc::new(AtomicBool::new(true));
     let status = Status::Failed as i32;
@@ -154,17 +156,18 @@ fn fail_without_memory() {
     let _ = signal_hook::flag::register_conditional_shutdown(aborts, status, always);
 }
 
-/// Lets this process have as many open files as it may: a session's journal may have more parts than are usual.
+/// Raises this process's limit of open files to the maximum: a journal may have unusually many
+/// parts.
 fn raise_limit_of_files() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum {
         limit.current = limit.maximum;
-        // Where the system refuses, the usual number is enough for most.
+        // If the system refuses, the usual limit is enough for most.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
-/// Says on stderr, to whoever debugs, what this process has logged.
+/// Prints to stderr what this process has logged, if the user is debugging.
 fn say_operations(context: &Context) {
     if !context.env.hook_debug {
         return;
@@ -182,7 +185,8 @@ fn say_operations(context: &Context) {
     }
 }
 
-/// The parser's answer: help and version on stdout; anything else is one line on stderr, and never status 2.
+/// Prints the parser's answer: help and version on stdout, anything else as one line on stderr.
+/// Never returns status 2.
 fn refuse(err: &clap::Error, verb: Option<&OsStr>) -> Status {
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,4 +1,4 @@
-//! The one writer to the terminal. A closed pipe is success: whoever reads has read enough.
+//! The one writer to the terminal. A closed pipe counts as success: the reader has read enough.
 
 use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
@@ -27,7 +27,7 @@ pub(super) fn print(text: &str) {
     }
 }
 
-/// Writes all bytes. Waits for room, since a pipe may be non-blocking.
+/// Writes all bytes. Waits for room, because a pipe may be non-blocking.
 fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stream, bytes) {
@@ -56,7 +56,7 @@ pub(super) fn json(value: &Value) {
     print_json(&format!("{value:#}\n"));
 }
 
-/// Prints a value on stdout, as [`json`], without building a tree of it first.
+/// Prints a value on stdout as [`json`] does, without building a tree of it first.
 pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
@@ -64,12 +64,13 @@ pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// Prints a JSON text on stdout: what it says is as it was, and on a terminal it moves no cursor.
+/// Prints a JSON text on stdout. Its meaning is unchanged, and on a terminal it moves no cursor.
 pub(super) fn print_json(text: &str) {
     print(&escaped_json(text));
 }
 
-/// Prints JSON on stdout that somebody else wrote: byte by byte for programs, as [`print_json`] for people.
+/// Prints JSON by another author on stdout: byte by byte for programs, as [`print_json`] for
+/// people.
 pub(super) fn print_recorded(text: &str) {
     match is_for_people() {
         true => print_json(text),
@@ -77,8 +78,8 @@ pub(super) fn print_recorded(text: &str) {
     }
 }
 
-/// How many columns the terminal has that a person reads stdout on; or as many as `COLUMNS` says; none where the output
-/// goes elsewhere.
+/// Returns the width of the terminal on stdout, or `COLUMNS`. Returns `None` if the output goes
+/// elsewhere.
 pub(super) fn width(screen: Screen) -> Option<usize> {
     let terminal = || {
         let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
@@ -87,7 +88,7 @@ pub(super) fn width(screen: Screen) -> Option<usize> {
     screen.columns.or_else(terminal)
 }
 
-/// Whether to write in colour.
+/// Returns whether to write in colour.
 pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
     match wanted {
         ColorArg::Always => true,
@@ -96,7 +97,7 @@ pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
     }
 }
 
-/// Whether to draw bars and lines.
+/// Returns whether to draw bars and lines.
 pub(super) fn wants_bars(wanted: BarsArg, screen: Screen) -> bool {
     match wanted {
         BarsArg::Always => true,
@@ -105,7 +106,8 @@ pub(super) fn wants_bars(wanted: BarsArg, screen: Screen) -> bool {
     }
 }
 
-/// Prints `text` for people on stdout: as it is, or with plain characters for those that are `drawn`.
+/// Prints `text` for people on stdout: as it is if `drawn`, or with plain characters instead of
+/// drawn ones.
 pub(super) fn print_drawn(text: &str, drawn: bool) {
     if drawn {
         print(text);
@@ -114,7 +116,7 @@ pub(super) fn print_drawn(text: &str, drawn: bool) {
     }
 }
 
-/// The text with a plain character for each that is drawn, so that columns stay where they are.
+/// Returns the text with a plain character for each drawn one, so that columns stay in place.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -126,7 +128,7 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Waits so long, or until nobody reads stdout any more. Whether somebody still does is the answer.
+/// Waits for `time`, or until the reader closes stdout. Returns whether it is still open.
 pub(super) fn wait(time: Duration) -> bool {
     let stdout = rustix::stdio::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
@@ -134,7 +136,7 @@ pub(super) fn wait(time: Duration) -> bool {
     match rustix::event::poll(&mut polled, timeout.as_ref()) {
         Ok(0) | Err(Errno::INTR) => true,
         Ok(_) if is_closed(&polled) => false,
-        // What cannot be asked does not answer at once each time.
+        // A stream that cannot be polled must not return at once each time.
         Ok(_) | Err(_) => {
             std::thread::sleep(time);
             true
@@ -148,23 +150,24 @@ fn is_closed(polled: &[PollFd<'_>]) -> bool {
         .any(|polled| polled.revents().intersects(PollFlags::ERR | PollFlags::HUP))
 }
 
-/// Says on stderr why the command failed.
+/// Prints on stderr why the command failed.
 pub(super) fn complain(text: &str) {
     warn(&format!("ccsession: {text}"));
 }
 
-/// Says something on stderr, whatever is in it without moving a cursor. Where it cannot be said, the exit status still tells.
+/// Prints text on stderr without moving a cursor, whatever it contains. If that fails, the exit
+/// status still tells.
 pub(super) fn warn(text: &str) {
     let text = escaped_lines(text);
     let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 
-/// Whether a person reads stdout.
+/// Returns whether stdout is a terminal.
 pub(super) fn is_for_people() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Whether a person reads stderr.
+/// Returns whether stderr is a terminal.
 pub(super) fn are_warnings_for_people() -> bool {
     std::io::stderr().is_terminal()
 }

@@ -1,4 +1,4 @@
-//! `ccsession run`: a command, as a session.
+//! `ccsession run`: runs a command as a session.
 
 use std::path::Path;
 
@@ -60,7 +60,7 @@ fn status_of(err: &anyhow::Error) -> Status {
     }
 }
 
-/// What `run` starts: this process enters itself into the lease, and becomes the command.
+/// Enters this process into the lease, and then becomes the command. `run` starts it.
 pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
         output::complain("could not run the command: the state directory can no longer be used");

@@ -1,4 +1,4 @@
-//! `ccsession show`: what is known of one session.
+//! `ccsession show`: shows everything about one session.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, State, clock, shown};
 
-/// What the journal holds.
+/// The contents of the journal.
 struct Counted {
     by_event: BTreeMap<String, u64>,
     open_calls: Vec<OpenCall>,
@@ -59,13 +59,13 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// All that is shown of a session.
+/// Everything that is shown of a session.
 struct Shown {
     record: Record,
     finding: Finding,
     counted: Counted,
     lineage: Lineage,
-    /// Nothing where there is no transcript.
+    /// `None` if there is no transcript.
     coverage: Option<Coverage>,
     log: Vec<Map<String, Value>>,
     journal: PathBuf,
@@ -85,7 +85,7 @@ fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
     })
 }
 
-/// The session's part of the operations log.
+/// Returns the session's part of the operations log.
 fn operations(state: &State, record: &Record) -> Vec<Map<String, Value>> {
     let of_session =
         |line: &Map<String, Value>| line.get("session_id") == Some(&json!(record.session_id));
@@ -169,7 +169,7 @@ impl Shown {
         fact("revision", head.and_then(|head| head.revision.clone()));
         fact("started", Some(format!("{started} ({source})")));
         fact("last event", finding.last_activity.map(active));
-        // A session that was resumed since has an end on record, too.
+        // A session that was resumed since still has its former end on record.
         let end = record.ended_at.filter(|_| !finding.state.is_live());
         fact("ended", end.map(|at| ended(at, record)));
         fact("processes", Some(pids.join(", ")));
@@ -184,7 +184,8 @@ impl Shown {
         facts
     }
 
-    /// The sessions that this one came from and that came from it, as a tree; nothing where it has no relatives.
+    /// Returns the sessions that this one came from and that came from it, as a tree. Returns an
+    /// empty text if it has no relatives.
     fn relatives(&self) -> String {
         if self.lineage.kin.len() < 2 {
             return String::new();
@@ -219,7 +220,8 @@ impl Shown {
     }
 }
 
-/// What hooks recorded of the transcript's calls. A transcript that cannot be read is said, and counts as none.
+/// Returns how many of the transcript's calls hooks recorded. Warns of an unreadable transcript and
+/// treats it as missing.
 fn coverage(context: &Context, dir: &SessionDir, record: &Record) -> Option<Coverage> {
     coverage::of_session(&context.env, dir, record, u64::MAX).unwrap_or_else(|err| {
         output::complain(&err.to_string());

@@ -68,7 +68,8 @@ fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<W
     })
 }
 
-/// The session that somebody named. It is not left out where it cannot be read: then that is the answer.
+/// Returns the session that the user named. If it cannot be read, that is an error instead of an
+/// omission.
 fn one(state: Option<&State>, given: &str) -> Result<SessionId> {
     let id = find_session(state, given)?;
     let record = state.map(|state| state.session(&id).record()).transpose()?;

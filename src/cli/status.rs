@@ -1,34 +1,35 @@
-//! The exit statuses, which scripts rely on. Never 2: from a hook line it would veto the user's tool call.
+//! The exit statuses, which scripts rely on. Never 2: from a hook line it would veto the user's
+//! tool call.
 
 use std::fmt;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// Done, an honest `unknown` included.
+    /// Done, including an honest `unknown`.
     Done = 0,
     /// Failed; stderr says why.
     Failed = 1,
     /// Nothing found; with `--strict`, the session is unknown.
     NotFound = 3,
-    /// Several could be meant.
+    /// Several sessions match.
     Ambiguous = 4,
     /// The doctor found a fault.
     Fault = 5,
     /// With `--strict`, the answer is only the last known one.
     LastKnown = 6,
-    /// It was there, and was pruned.
+    /// It existed, and was pruned.
     Pruned = 7,
-    /// The command line cannot be understood.
+    /// The command line is invalid.
     Usage = 64,
-    /// Another holds the session's id.
+    /// Another process holds the session's id.
     Held = 75,
 }
 
-/// A refusal that has its own exit status.
+/// An error with an exit status of its own.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    /// The status.
+    /// The exit status.
     pub(super) status: Status,
     /// One line: what, why, and the remedy.
     pub(super) text: String,
@@ -42,7 +43,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// An error that ends the command with `status`.
+/// Returns an error that ends the command with `status`.
 pub(super) fn refusal(status: Status, text: impl Into<String>) -> anyhow::Error {
     Refusal {
         status,
@@ -51,7 +52,7 @@ pub(super) fn refusal(status: Status, text: impl Into<String>) -> anyhow::Error 
     .into()
 }
 
-/// The status that an error ends the command with.
+/// Returns the status with which an error ends the command.
 pub(super) fn of(err: &anyhow::Error) -> Status {
     err.downcast_ref::<Refusal>()
         .map_or(Status::Failed, |refusal| refusal.status)

@@ -1,4 +1,4 @@
-//! `ccsession store`: make a session the current one of a project, as its own start would.
+//! `ccsession store`: makes a session the current one of a project, as its own start would.
 
 use anyhow::Result;
 

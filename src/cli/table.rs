@@ -1,4 +1,5 @@
-//! Plain tables: columns as wide as their widest cell, two spaces between, no lines, so that `awk` reads them, too.
+//! Plain tables: columns as wide as their widest cell, two spaces between, no lines, so that `awk`
+//! reads them, too.
 
 use std::fmt;
 
@@ -11,24 +12,24 @@ use crate::model::text::escaped;
 use crate::store::env::Screen;
 use crate::view::timeline::text::cut_apart;
 
-/// What stands for nothing.
+/// The text of an empty cell.
 const EMPTY: &str = "-";
 /// How many spaces are between two columns.
 const GAP: usize = 2;
-/// The least width that a column is cut to.
+/// The smallest width that a column is cut to.
 const MIN_CUT: usize = 8;
 
-/// How tables are laid out.
+/// The layout of tables.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    /// How many columns they may have, where a person reads them.
+    /// How many columns of a terminal they may have. `None` does not limit them.
     pub(super) width: Option<usize>,
     /// Whether bars are drawn beside the numbers.
     pub(super) bars: bool,
 }
 
 impl Layout {
-    /// As the screen and the person want it.
+    /// Returns the layout for this screen and the user's choice.
     pub(super) fn of(bars: BarsArg, screen: Screen) -> Self {
         Self {
             width: output::width(screen),
@@ -36,7 +37,7 @@ impl Layout {
         }
     }
 
-    /// A bar as in [`bar`], where bars are drawn.
+    /// Draws a bar as [`bar`] does, or nothing if bars are off.
     pub(super) fn bar(self, part: u64, whole: u64, width: u64) -> String {
         if self.bars {
             bar(part, whole, width)
@@ -45,7 +46,7 @@ impl Layout {
         }
     }
 
-    /// Cuts a column of `table` where it has to fit.
+    /// Shortens a column of `table` if the table must fit.
     pub(super) fn fit(self, table: &mut Table, column: &str) {
         if let Some(width) = self.width {
             table.fit(column, width);
@@ -66,7 +67,7 @@ impl Table {
         }
     }
 
-    /// Adds a row. Text of strangers is made one safe line here.
+    /// Adds a row. Makes each cell one safe line, because texts may come from outside.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         let cell = |text: String| {
             if text.is_empty() {
@@ -78,7 +79,7 @@ impl Table {
         self.rows.push(cells.map(cell).into());
     }
 
-    /// Leaves out those of these columns in which no row has anything.
+    /// Removes those of these columns that are empty in all rows.
     pub(super) fn drop_empty(&mut self, columns: &[&str]) {
         let Some((heading, rows)) = self.rows.split_first() else {
             return;
@@ -98,8 +99,8 @@ impl Table {
         }
     }
 
-    /// Cuts what is in a column, so that no line has more than `width` columns of a terminal, as far as that is in this
-    /// column's power. What is different stays different.
+    /// Shortens the cells of a column until no line is wider than `width`, as far as this column
+    /// allows. Different cells stay different.
     pub(super) fn fit(&mut self, column: &str, width: usize) {
         let names = self.rows.first().into_iter().flatten();
         let Some(place) = names.clone().position(|name| name == column) else {
@@ -119,7 +120,7 @@ impl Table {
         }
     }
 
-    /// How wide each column is.
+    /// Returns the width of each column.
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![0; columns];

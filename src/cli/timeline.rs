@@ -1,4 +1,4 @@
-//! `ccsession timeline`: what one session did, in order.
+//! `ccsession timeline`: shows what one session did, in order.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -95,7 +95,7 @@ struct Shown<'a> {
     damage: Damage,
 }
 
-/// The session of this shell, or else the last one of the project here.
+/// Returns the session of this shell, or else the last one of the project here.
 pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
     let config = context.config()?;
     let sight = Sight {
@@ -140,14 +140,15 @@ fn calls<'s, 'a>(entries: &'s [Entry<'s, 'a>]) -> impl Iterator<Item = CallView<
 fn print_lines(entries: &[Entry<'_, '_>]) {
     let mut lines = Vec::new();
     for call in calls(entries) {
-        // Texts, numbers and times only: writing them to memory cannot fail.
+        // These are only texts, numbers and times, so writing them to memory cannot fail.
         let _ = serde_json::to_writer(&mut lines, &call);
         lines.push(b'\n');
     }
     output::print_json(&String::from_utf8_lossy(&lines));
 }
 
-/// Who the session is, when it was, and the sum of what it did: for people, a line each.
+/// Describes the session for people, a line each: its names and state, when it was, and what it did
+/// in total.
 fn heading(record: &Record, activity: &Activity<'_>, state: &str, layout: &Layout<'_>) -> String {
     let project = escaped(&record.project.name);
     let name = record.name.as_deref().map(escaped).unwrap_or_default();
@@ -168,7 +169,7 @@ fn heading(record: &Record, activity: &Activity<'_>, state: &str, layout: &Layou
     text
 }
 
-/// `3 prompts, 42 calls (2 failed, 1 denied), 2 subagents`.
+/// Formats counts as `3 prompts, 42 calls (2 failed, 1 denied), 2 subagents`.
 fn counts(activity: &Activity<'_>) -> String {
     let many = |count: usize, one: &str| match count {
         1 => format!("1 {one}"),
@@ -221,7 +222,7 @@ fn counts(activity: &Activity<'_>) -> String {
     parts.join(", ")
 }
 
-/// Says what of the journal could not be shown, and what was told twice.
+/// Warns of journal lines that could not be shown, and of events that were recorded twice.
 fn complain(id: &SessionId, activity: &Activity<'_>, damage: Damage) {
     for (count, what) in damage.named() {
         let lines = if count == 1 { "line" } else { "lines" };

@@ -1,4 +1,4 @@
-//! The cleanup timer, as `install --timer` brings it and `uninstall` takes it away.
+//! The cleanup timer, which `install --timer` adds and `uninstall` removes.
 
 use anyhow::Result;
 
@@ -12,16 +12,16 @@ use crate::setup::programs;
 use crate::setup::timer::{self, TIMER, Unit, plan};
 use crate::store::{Decompressor, State, shown};
 
-/// What is to be done about the timer.
+/// The planned installation of the timer.
 #[derive(Debug)]
 pub(super) struct Planned {
     units: Vec<Unit>,
-    /// What cron would have to do instead.
+    /// The equivalent line for cron.
     line: String,
 }
 
-/// Looks what is to be written, and writes nothing. A file that somebody else wrote is the end of it, before anything else
-/// was changed.
+/// Plans what to write, and writes nothing. Fails if another program or user wrote one of the
+/// files, before anything was changed.
 pub(super) fn planned(context: &Context) -> Result<Planned> {
     let program = programs::lasting(&context.env)?;
     let (command, _) = command_for(&program.to_string_lossy());
@@ -70,7 +70,7 @@ impl Planned {
     }
 }
 
-/// Stops the timer and takes its files away, those that this program wrote.
+/// Stops the timer, and removes its files if this program wrote them.
 pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
     let present = timer::present(&context.env)?;
     for path in &present.others {

@@ -1,4 +1,4 @@
-//! How metrics are printed: as JSON, and as tables for people, which fit 80 columns.
+//! Prints metrics as JSON, and as tables for people, which fit 80 columns.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn tools(summary: &Summary, layout: Layout) -> String {
     table.to_string()
 }
 
-/// How many calls of all tools were how long.
+/// Returns a table of how many calls, over all tools, took how long.
 fn durations(summary: &Summary, layout: Layout) -> String {
     let all = summary.tools.iter().map(|tool| &tool.durations);
     let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {

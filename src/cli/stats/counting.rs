@@ -1,4 +1,4 @@
-//! What `stats` counts of each session: what its events come to, and what it used of the models.
+//! Counts each session for `stats`: the sums of its events, and its use of the models.
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
@@ -12,17 +12,17 @@ use crate::model::{SessionId, Timestamp, Usage};
 use crate::store::{Environment, clock};
 use crate::view::stats::{Stats, WallClock};
 
-/// What is counted.
+/// The counts of one thread.
 #[derive(Debug)]
 pub(super) struct Counting<'a> {
     env: &'a Environment,
-    /// Whether it is one session that was asked for: then its transcript is searched for wherever that may be.
+    /// True if one session was requested. Then its transcript is searched for in all places.
     is_one: bool,
     since: Option<Timestamp>,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
     pub(super) stats: Stats,
     pub(super) tokens: Vec<Tokens>,
-    /// What each session cost of which the client says so.
+    /// The cost of each session for which Claude Code states one.
     pub(super) costs: Vec<f64>,
 }
 
@@ -30,14 +30,14 @@ pub(super) struct Counting<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Tokens {
     session_id: SessionId,
-    /// The subagent's type; none for the main thread.
+    /// The subagent's type, or `None` for the main thread.
     pub(super) agent_type: Option<String>,
     #[serde(flatten)]
     pub(super) used: ModelUsage,
 }
 
 impl<'a> Counting<'a> {
-    /// Nothing counted yet, of what began at `since` or later.
+    /// Creates empty counts, for what began at `since` or later.
     pub(super) fn new(env: &'a Environment, is_one: bool, since: Option<Timestamp>) -> Self {
         Self {
             env,
@@ -50,7 +50,7 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// Gives the same answer whoever took which session.
+    /// Makes the order independent of which thread read which session.
     pub(super) fn sort(&mut self) {
         self.tokens
             .sort_by(|one, other| one.session_id.cmp(&other.session_id));

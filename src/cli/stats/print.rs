@@ -1,4 +1,4 @@
-//! How statistics are printed: as JSON, as CSV, and as tables for people, which fit 80 columns.
+//! Prints statistics as JSON, as CSV, and as tables for people, which fit 80 columns.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,33 +20,33 @@ use crate::view::timeline::text::duration;
 
 /// How many columns the longest bar has.
 const BAR: u64 = 20;
-/// The most days that people are shown.
+/// The most days that are shown to people.
 const MAX_DAYS: usize = 14;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asked {
-    /// One session: all of it, or what it did since a time.
+    /// One session: all of it, or only what it did `since` a time.
     One { since: bool },
-    /// Any others.
+    /// Any other selection of sessions.
     Several,
 }
 
-/// All that is said of the sessions; as JSON, as it stands.
+/// Everything that `stats` reports. It is serialized as JSON unchanged.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     v: u32,
     #[serde(flatten)]
     summary: Summary,
     tokens: Vec<Tokens>,
-    /// What the sessions cost of which the client says so; none where it says so of none.
+    /// The sum of the costs that Claude Code states, or `None` if it states none.
     cost_usd: Option<f64>,
-    /// How many those are.
+    /// The number of sessions in `cost_usd`.
     cost_sessions: usize,
     pub(super) damage: Damaged,
 }
 
-/// Lines that are no events.
+/// Lines that are not events.
 #[derive(Debug, Serialize)]
 pub(super) struct Damaged {
     #[serde(flatten)]
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// A line of names, and a line for each tool.
+    /// Returns a line of column names, and a line for each tool.
     pub(super) fn as_csv(&self) -> String {
         let mut text = String::from(
             "tool,calls,ok,failed,denied,abandoned,backgrounded,running,\
@@ -247,7 +247,7 @@ impl Report {
         table.to_string()
     }
 
-    /// The last days on which sessions began.
+    /// Returns a table of the last days on which sessions began.
     fn days(&self, layout: Layout) -> String {
         let days = &self.summary.days;
         let earlier = days.len().saturating_sub(MAX_DAYS);
@@ -274,7 +274,7 @@ impl Report {
         }
     }
 
-    /// The tokens by model and, of one session, by agent.
+    /// Returns the tokens by model and, for one session, by agent.
     fn models(&self, is_one: bool, layout: Layout) -> String {
         if self.tokens.is_empty() {
             return String::new();
@@ -355,7 +355,7 @@ impl Damaged {
         }
     }
 
-    /// A sentence for each file. A line in flight is no damage worth one.
+    /// Returns a sentence for each damaged file. A line that is still being written is not damage.
     pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
         let damaged = self
             .files
@@ -371,8 +371,9 @@ impl Damaged {
     }
 }
 
-/// A cell of RFC 4180 on one line. A spreadsheet takes what begins with one of four characters for a formula, and a
-/// tool's name is a stranger's: an apostrophe before it makes it text.
+/// Returns a cell of RFC 4180 on one line. A spreadsheet takes a text that begins with one of four
+/// characters for a formula. A tool's name comes from outside, so an apostrophe before it makes it
+/// text.
 fn csv_cell(text: &str) -> String {
     let mut cell = escaped(text);
     if cell.starts_with(['=', '+', '-', '@']) {
@@ -384,7 +385,7 @@ fn csv_cell(text: &str) -> String {
     cell
 }
 
-/// A number that is worth a look; nothing for zero.
+/// Formats a number, or returns an empty text for zero.
 fn some(count: u64) -> String {
     if count == 0 {
         String::new()
