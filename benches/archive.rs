@@ -1,4 +1,5 @@
-//! What archiving a long transcript costs: the whole process, beside `zstd -3` with two threads on the same file.
+//! Measures what archiving a long transcript costs: the whole process, beside `zstd -3` with two
+//! threads on the same file.
 //!
 //! ```text
 //! cargo bench --bench archive                  500 MB, five rounds in turn, exit status 1 if a budget is missed
@@ -6,9 +7,13 @@
 //! cargo bench --bench archive -- --no-budget   prints, judges nothing
 //! ```
 //!
-//! The transcript is made of what sessions are full of: source text that tools read, between short messages. The text is that
-//! of the libraries which cargo has unpacked on this machine; where there are few, it repeats itself, and says little. Each round archives it for the first time; the proof is a clean `archive verify`. The rate is judged by the
-//! median. Memory is the peak of what was resident, where the system tells it (Linux).
+//! The transcript resembles real sessions: source text that tools read, between short messages. The
+//! text comes from the libraries that cargo has unpacked on this machine. If there are few, it
+//! repeats itself, and the result means little.
+//!
+//! Each round archives the session for the first time, and a clean `archive verify` proves it. The
+//! rate is judged by the median. Memory is the peak resident size, if the system reports it
+//! (Linux).
 
 #![allow(
     clippy::disallowed_methods,
@@ -32,15 +37,15 @@ const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 const HOOK: &str = env!("CARGO_BIN_EXE_session-event");
 const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 const ROUNDS: usize = 5;
-/// At least so much of the rate of `zstd`.
+/// The least rate, as a share of that of `zstd`.
 const LEAST_RATE: f64 = 0.5;
-/// At most so much memory, in KiB.
+/// The most memory, in KiB.
 const MOST_MEMORY: u64 = 64 << 10;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("archive: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -92,7 +97,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Archives the session for the first time: how long it took, and how much memory.
+/// Archives the session for the first time. Returns how long that took, and its peak memory.
 fn archive(root: &Path, transcript: &Path) -> (Duration, u64) {
     let _ = fs::remove_dir_all(root.join("state"));
     let start = json!({"hook_event_name": "SessionStart", "session_id": ID, "source": "startup", "cwd": root, "transcript_path": transcript});
@@ -118,7 +123,7 @@ fn archive(root: &Path, transcript: &Path) -> (Duration, u64) {
     (time, peak)
 }
 
-/// Waits for a process: the most memory that it had, in KiB.
+/// Waits for a process. Returns its peak memory in KiB.
 fn peak_memory(child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -135,7 +140,7 @@ fn peak_memory(child: &mut Child) -> u64 {
     }
 }
 
-/// How long `zstd` takes, where there is one.
+/// Returns how long `zstd` takes, if it is installed.
 fn zstd(root: &Path, transcript: &Path) -> Option<Duration> {
     let began = Instant::now();
     let mut command = Command::new("zstd");
@@ -161,7 +166,7 @@ fn prepare(root: &Path, program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Writes a transcript of this size where the client would have it.
+/// Writes a transcript of this size to Claude Code's folder.
 fn write_transcript(root: &Path, size: usize) -> PathBuf {
     let folder = root.join(".claude/projects/-bench");
     fs::create_dir_all(&folder).unwrap();
@@ -194,7 +199,7 @@ fn write_transcript(root: &Path, size: usize) -> PathBuf {
             "content": [{"type": "tool_result", "tool_use_id": call, "content": numbered(&read, from)}],
         });
         let file = json!({"type": "text", "file": {"filePath": "/home/dev/shop/src/lib.rs", "content": read.join("\n")}});
-        // In the client's order.
+        // Members in the order in which Claude Code writes them.
         let head = format!(
             r#""isSidechain":false,"cwd":"/home/dev/shop","sessionId":"{ID}","version":"2.1.329""#
         );
@@ -217,20 +222,20 @@ fn write_transcript(root: &Path, size: usize) -> PathBuf {
     path
 }
 
-/// Lines as the client's tools show them.
+/// Formats lines as Claude Code's tools show them.
 fn numbered(lines: &[&str], from: usize) -> String {
     let number = |(at, line): (usize, &&str)| format!("{:6}\t{line}\n", from + at + 1);
     lines.iter().enumerate().map(number).collect()
 }
 
-/// Where cargo unpacks libraries.
+/// Returns the folder into which cargo unpacks libraries.
 fn libraries() -> PathBuf {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     home.unwrap_or_default().join("registry/src")
 }
 
-/// The source files below `dir` that a tool would show whole.
+/// Collects the source files below `dir` that a tool would show whole.
 fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();

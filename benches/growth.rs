@@ -1,5 +1,5 @@
-//! What is asked of one session does not grow with its journal: the same questions about a session of 1,000 events and about one
-//! of 1,000,000, in turn.
+//! Checks that questions about one session take no longer as its journal grows. Asks the same
+//! questions about a session of 1,000 events and about one of 1,000,000, in turn.
 //!
 //! ```text
 //! cargo bench --bench growth                   exit status 1 if the long one takes more than 1.2 times as long
@@ -7,8 +7,8 @@
 //! cargo bench --bench growth -- --no-budget    prints, judges nothing
 //! ```
 //!
-//! The unit is the whole process, from spawn to reaped exit. Medians are compared, so other work on the machine matters
-//! little: both sessions are asked in the same moments.
+//! The unit is the whole process, from spawn to reaped exit. Medians are compared. Other work on
+//! the machine matters little, because both sessions are asked at the same moments.
 
 #![allow(
     clippy::disallowed_methods,
@@ -41,13 +41,13 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, Sandbox, as_client, event};
 
-/// How many times as long a question about the long session takes, at most.
+/// The most that a question about the long session may take, as a multiple of the short one.
 const AT_MOST: f64 = 1.2;
 const FEW: u64 = 1_000;
 const MANY: u64 = 1_000_000;
-/// Where a journal goes on in another file.
+/// The size at which a journal continues in another file.
 const PART: usize = 60 << 20;
-/// How long ago the last event was: the session is quiet, so that it is asked whether a call is open.
+/// The age of the last event. The session is quiet then, so the question is whether a call is open.
 const QUIET: Duration = Duration::from_secs(2 * 3600);
 
 /// A question, as a row of the table.
@@ -99,7 +99,7 @@ const QUESTIONS: [Question; 6] = [
     },
 ];
 
-/// The directory that sandboxes are made in: on a disk, as for users.
+/// Returns the directory for sandboxes: on a disk, as users have it.
 fn scratch() -> std::path::PathBuf {
     std::env::temp_dir()
 }
@@ -107,7 +107,7 @@ fn scratch() -> std::path::PathBuf {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("growth: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
     println!("{:<34}{FEW:>12}{MANY:>12}{:>9}", "events", "ratio");
     let mut has_grown = false;
     for Question { what, ask } in &QUESTIONS {
-        // The first question after a change reads on from the note that the last one left.
+        // The first question after a change continues from the note that the last one left.
         sandboxes.iter().for_each(ask);
         let mut took = [Vec::new(), Vec::new()];
         for _ in 0..rounds {
@@ -147,7 +147,7 @@ fn median(mut took: Vec<Duration>) -> f64 {
     middle.as_secs_f64() * 1000.0
 }
 
-/// A session with so many events, of which the first call never ended.
+/// Creates a session with so many events, whose first call never ended.
 fn session(events: u64) -> Sandbox {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
@@ -179,7 +179,7 @@ fn session(events: u64) -> Sandbox {
     sandbox
 }
 
-/// Puts back when the session's last event was.
+/// Resets the time of the session's last event.
 fn be_quiet(sandbox: &Sandbox) {
     let modified = std::time::SystemTime::now() - QUIET;
     let journal = sandbox.session(ID).join("events.jsonl");

@@ -1,4 +1,4 @@
-//! What a hook costs, as the user pays it: the whole process, from spawn to reaped exit.
+//! Measures what a hook costs the user: the whole process, from spawn to reaped exit.
 //!
 //! ```text
 //! cargo bench --bench hooks                       1000 rounds, exit status 1 if a budget is missed
@@ -10,20 +10,20 @@
 //! How to read the numbers: microseconds differ from machine to machine and from minute to minute,
 //! the **ratio** does not. It is the median of a case over the median of a static C program that
 //! does nothing (`nop.c`), measured in turn in the same run. `control` is that same program a
-//! second time: as far as it is from 1.00, so far can every other ratio be off.
+//! second time. Its distance from 1.00 is the error that any other ratio may have.
 //!
-//! What is measured are the programs that `install.sh --build-only` builds, not those of `cargo bench`; the hooks as it
-//! installs them: one file under four names.
+//! The measured programs are those that `install.sh --build-only` builds, not those of `cargo
+//! bench`. The hooks are as it installs them: one file under four names.
 //!
-//! Every round runs every case once, in an order that differs from round to round, so that none
-//! always inherits the cold caches of the same neighbour. All get the same environment and a
-//! payload that waits in a pipe already closed. Each has a state and a pointer directory to
-//! itself, so that one case's sessions are not another's.
+//! Every round runs every case once. The order differs from round to round, so that no case always
+//! inherits the cold caches of the same neighbour. All get the same environment, and a payload that
+//! waits in a pipe already closed. Each has its own state and pointer directories, so the cases do
+//! not share sessions.
 //!
 //! A hook that fails is fast, and silent by contract. So the run ends with a proof: status 0,
-//! nothing on stdout or stderr, one more journal line (or record) for every run, no error file.
-//! What the run made is removed at its end; after Ctrl-C, `ccsession-bench-*` in `/dev/shm` and in
-//! the target directory are left to be removed by hand.
+//! nothing on stdout or stderr, one more journal line (or record) for every run, no error file. The
+//! run removes its files at the end. After Ctrl-C, remove `ccsession-bench-*` in `/dev/shm` and in
+//! the target directory by hand.
 
 #![allow(
     clippy::disallowed_methods,
@@ -64,7 +64,7 @@ const POST_PAYLOAD: &str = "PostToolUse-Bash";
 const START_PAYLOAD: &str = "SessionStart-startup";
 const CONFIG: &str = "ttl = \"24h\"\ncapture = \"summary\"\nsession_timeout = \"1h\"\n";
 
-// Budgets: what the prototypes reached (ARCHITECTURE.md, "Speed"), and room for noise.
+// Budgets: what the prototypes reached, and room for noise.
 /// Prototype: 1.08 to 1.11.
 const TOOL_HOOK: Budget = Budget::TimesNop(1.15);
 /// The same append, on a file system that keeps metadata.
@@ -77,17 +77,18 @@ const START: Budget = Budget::TimesNop(1.4);
 const START_ON_DISK: Budget = Budget::TimesNop(2.2);
 /// A question from inside a session.
 const CURRENT: Budget = Budget::TimesNop(1.6);
-/// What timers and hooks ask for again and again.
+/// A cleanup with `--if-due`, which timers and hooks start again and again.
 const IF_DUE: Budget = Budget::TimesNop(1.6);
 /// A cleanup that finds nothing to do, however many sessions have ended.
 const CLEANUP: Budget = Budget::TimesNop(2.0);
-/// What the project promises over a hook written in Python. Prototype: 57.
+/// The project's promise compared with a hook written in Python. Prototype: 57.
 const PYTHON: Budget = Budget::AtLeastTimesToolHook(25.0);
-/// The promise of the systems this one replaces, there made for one file call, here for the whole
-/// process; for every hook, whatever its ratio.
+/// The promise of the systems that this one replaces. They made it for one file call; here it
+/// covers the whole process. It applies to every hook, whatever its ratio.
 const HOOK_P99: Duration = Duration::from_millis(5);
 
-/// Python takes part in every tenth round only: it costs as much as all the others together.
+/// Python takes part only in every tenth round, because it costs as much as all the others
+/// together.
 const PYTHON_EVERY: u32 = 10;
 /// Rounds before the measuring, for page cache and dentries.
 const WARM_UP: u32 = 5;
@@ -100,7 +101,7 @@ struct Options {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("hooks: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -164,7 +165,7 @@ fn parse(words: &[String]) -> Option<Options> {
     (options.rounds >= PYTHON_EVERY).then_some(options)
 }
 
-/// Every case, the reference first. Those for tmpfs are left out where there is none.
+/// Returns every case, the reference first. Omits those for tmpfs if there is none.
 fn cases(nop: &str, hooks: &Path, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case> {
     let fast = tmpfs.unwrap_or(disk);
     let [start, pre, post] =
@@ -213,7 +214,7 @@ fn cases(nop: &str, hooks: &Path, disk: &Path, tmpfs: Option<&Path>) -> Vec<Case
     cases
 }
 
-/// One of our hooks, fed the recorded payload of an event it is registered for.
+/// Returns a case for one of our hooks, with the recorded payload of one of its events.
 fn hook(place: &Path, name: &str, program: &Path, budget: Budget) -> Case {
     let program = program
         .to_str()
@@ -230,7 +231,8 @@ fn hook(place: &Path, name: &str, program: &Path, budget: Budget) -> Case {
     case
 }
 
-/// A verb of the CLI, for information: what it prints once it has to print every time.
+/// Returns a case for a verb of the CLI, for information. It expects the output of a first run in
+/// every run.
 fn verb(place: &Path, arguments: &[&str]) -> Case {
     let name = arguments.join(" ");
     let command = [&[ccsession()], arguments].concat();
@@ -244,7 +246,8 @@ fn verb(place: &Path, arguments: &[&str]) -> Case {
     case
 }
 
-/// Adds the cases of `current` among a hundred live sessions over twenty projects, with few and with many ended ones.
+/// Adds the cases of `current` among a hundred live sessions in twenty projects, with few and with
+/// many ended sessions.
 fn crowded(cases: &mut Vec<Case>, place: &Path) -> Vec<Crowd> {
     let mut crowds = Vec::new();
     for (name, ended) in [
@@ -288,7 +291,7 @@ fn measure(cases: &mut [Case], rounds: u32) {
     }
 }
 
-/// Prints the table and returns whether every budget was kept.
+/// Prints the table, and returns whether every budget was kept.
 fn report(cases: &[Case], options: &Options) -> bool {
     let nop = cases.first().expect("the reference is the first case");
     let is_hook = |case: &&Case| matches!(case.budget, Budget::TimesNop(_));

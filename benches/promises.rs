@@ -1,13 +1,13 @@
-//! What the documents promise in seconds: how long a hook may take whatever comes in, how soon a follower prints, how long
-//! the redactor looks at a text made to hold it up.
+//! Measures what the documents promise in seconds. That is how long a hook may take for any input,
+//! how soon a follower prints, and how long the redactor may take for a hostile text.
 //!
 //! ```text
 //! cargo bench --bench promises                    exit status 1 if a promise is broken
 //! cargo bench --bench promises -- --no-budget     prints, judges nothing
 //! ```
 //!
-//! The tests judge what is done, on machines under any load; here it is judged how long that takes. Run it on a quiet
-//! machine. Of several tries the median counts.
+//! The tests check results, on machines under any load; this checks how long they take. Run it on a
+//! quiet machine. The median of several tries counts.
 
 #![allow(
     clippy::disallowed_methods,
@@ -45,7 +45,7 @@ struct Promise {
     took: Vec<Duration>,
 }
 
-/// The directory that sandboxes are made in: on a disk, as for users.
+/// Returns the directory for sandboxes: on a disk, as users have it.
 fn scratch() -> std::path::PathBuf {
     std::env::temp_dir()
 }
@@ -53,7 +53,7 @@ fn scratch() -> std::path::PathBuf {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("promises: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -93,7 +93,8 @@ fn timed(times: usize, mut what: impl FnMut()) -> Vec<Duration> {
     (0..times).map(one).collect()
 }
 
-/// Texts made of what rules begin with, 64 KiB each: the redactor looks at each byte a bounded number of times.
+/// Times texts of 64 KiB that repeat the beginning of a rule. The redactor must read each byte a
+/// bounded number of times.
 fn redactor() -> Vec<Promise> {
     let beginnings = [
         "sk-ant-",
@@ -143,7 +144,7 @@ fn call() -> Value {
     event("PreToolUse", ID, more)
 }
 
-/// A hook whose stdin stays open, and what is written to it.
+/// Times a hook whose stdin stays open after `write`.
 fn left_open(name: &str, write: impl Fn(&mut ChildStdin)) -> Promise {
     let sandbox = Sandbox::just_swept();
     let took = timed(3, || {
@@ -189,7 +190,7 @@ fn huge_body() -> Promise {
     }
 }
 
-/// A hook waits 50 ms for a lock at most.
+/// Times a hook while another process holds the lock. It waits at most 50 ms.
 fn held_lock() -> Promise {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
@@ -208,7 +209,7 @@ fn held_lock() -> Promise {
     }
 }
 
-/// How soon `timeline --follow` prints an event, counted from the end of its hook.
+/// Times how soon `timeline --follow` prints an event, from the end of its hook.
 fn follower() -> Promise {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
@@ -235,7 +236,8 @@ fn follower() -> Promise {
     }
 }
 
-/// The processor time of a follower in two seconds in which nothing comes, beside 100 live sessions and 1,000 that ended.
+/// Measures the processor time of a follower in two idle seconds, beside 100 live sessions and
+/// 1,000 ended ones.
 fn idle_follower() -> Promise {
     let sandbox = Sandbox::just_swept();
     for number in 0..100 {
@@ -269,7 +271,8 @@ fn idle_follower() -> Promise {
     }
 }
 
-/// The processor time that a process has taken, from `/proc`, in steps of a clock tick; zero where there is no `/proc`.
+/// Returns a process's processor time from `/proc`, in steps of a clock tick. Returns zero without
+/// `/proc`.
 fn processor_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);

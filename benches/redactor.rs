@@ -1,4 +1,4 @@
-//! How long the redactor takes with texts that are made to hold it up, and with ordinary text.
+//! Measures the redactor's time for hostile texts and for ordinary text.
 //!
 //! ```text
 //! cargo bench --bench redactor                    a million texts, exit status 1 if a promise is broken
@@ -6,9 +6,11 @@
 //! cargo bench --bench redactor -- --no-budget     prints, judges nothing
 //! ```
 //!
-//! Each text repeats a few pieces of what the rules begin with, drawn at random. It is redacted twice: the second time
-//! nothing may change. Of one text in eight the time per byte is taken, of 16 KiB of it. The slowest are measured again, five times, before they are judged: a machine that does
-//! something else is not the redactor's fault. The slowest of all is then measured at 64 MiB.
+//! Each text repeats a few random pieces of the beginnings that rules look for. It is redacted
+//! twice, and the second time must change nothing. For one text in eight, the time per byte is
+//! measured on 16 KiB of it. The slowest are measured five times again before they are judged,
+//! because other work on the machine may have delayed them. The slowest of all is then measured at
+//! 64 MiB.
 
 #![allow(
     clippy::disallowed_methods,
@@ -34,21 +36,21 @@ use ccsession::model::redact::{Redactor, redact};
 
 /// The most pieces of a text.
 const PIECES: u64 = 16;
-/// How long a text is that is measured, in bytes.
+/// The length of a measured text, in bytes.
 const LENGTH: usize = 16 << 10;
-/// One text of so many is measured.
+/// One text in this many is measured.
 const MEASURED: u64 = 8;
 /// How many of the slowest are measured again.
 const AGAIN: usize = 200;
-/// The most of the median time per byte.
+/// The highest time per byte, as a multiple of the median.
 const MOST: f64 = 4.0;
-/// The most for 64 MiB of the slowest text, in seconds.
+/// The longest time for 64 MiB of the slowest text, in seconds.
 const MOST_SECONDS: f64 = 2.0;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("redactor: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -85,9 +87,9 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(judge && !kept))
 }
 
-/// What a search found.
+/// The result of a search.
 struct Found {
-    /// Texts that were not the same after a second time.
+    /// Texts that the second redaction changed again.
     changed_again: Vec<String>,
     /// The median time per byte, in nanoseconds.
     median: f64,
@@ -141,7 +143,7 @@ fn seconds(text: &str) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// Source text of the libraries that cargo has unpacked on this machine.
+/// Times source text of the libraries that cargo has unpacked on this machine.
 fn ordinary() {
     const SIZE: usize = 64 << 20;
     let home = std::env::var_os("CARGO_HOME")

@@ -1,4 +1,5 @@
-//! What a view costs over a year of sessions, against tools that answer the same question from the same files.
+//! Measures what a view costs over a year of sessions, against tools that answer the same question
+//! from the same files.
 //!
 //! ```text
 //! cargo bench --bench views                   1,000,000 events, exit status 1 if a floor is missed
@@ -7,18 +8,20 @@
 //! cargo bench --bench views -- --no-budget    prints, judges nothing
 //! ```
 //!
-//! How to read the numbers: seconds differ from machine to machine and from minute to minute, the **ratio** does not. It is
-//! the median of a rival over that of ours, in turn in the same run. The unit is the whole process, from spawn to reaped
-//! exit; judged is its processor time, user and system, of all its threads: on a machine with other work that says more than
-//! the wall clock, which stands beside it.
+//! How to read the numbers: seconds differ from machine to machine and from minute to minute, the
+//! **ratio** does not. It is the median of a rival over ours, measured in turn in the same run. The
+//! unit is the whole process, from spawn to reaped exit. The judged number is its processor time,
+//! user and system, of all threads. On a busy machine that is more reliable than the wall clock,
+//! which is printed beside it.
 //!
-//! The rivals are DuckDB, twice, and jq. `DuckDB, as ours` puts both ends of each call together, as `stats` does, so that it
-//! knows what waited and what never came back; by it ours is judged. `DuckDB, finished calls` only groups the events that end
-//! calls: less than `stats` must do, and shown for comparison. Ours does all that `stats` prints. Before anything is timed, all
+//! The rivals are DuckDB, twice, and jq. `DuckDB, as ours` joins both ends of each call, as `stats`
+//! does, so that it knows what waited and what never came back. Ours is judged by it. `DuckDB,
+//! finished calls` only groups the events that end calls. That is less than `stats` must do, and is
+//! shown for comparison. Ours does everything that `stats` prints. Before anything is timed, all
 //! must have found the same numbers for each tool.
 //!
-//! DuckDB is installed with pip, once, below the target directory. A rival that cannot be had is said to be missing and
-//! nothing is judged by it.
+//! DuckDB is installed with pip, once, below the target directory. A rival that cannot be installed
+//! is reported as missing, and nothing is judged by it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -46,24 +49,26 @@ use crate::journals::Journals;
 const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 
 // Floors: what the project promises.
-/// How many times as long DuckDB takes, at least.
+/// The least time of DuckDB, as a multiple of ours.
 const DUCKDB: f64 = 2.0;
-/// How many times as long jq takes, at least.
+/// The least time of jq, as a multiple of ours.
 const JQ: f64 = 30.0;
-/// How many times as long as `wc -l` a timeline of 100,000 events takes, at most.
+/// The most time of a timeline of 100,000 events, as a multiple of that of `wc -l`.
 const TIMELINE: f64 = 40.0;
-/// How many times as long as `stats` the metrics take, at most: they read the same, and judge each session.
+/// The most time of the metrics, as a multiple of that of `stats`. They read the same, and judge
+/// each session.
 const METRICS: f64 = 1.3;
 /// The most memory that `stats` ever has, in KiB.
 const MEMORY: u64 = 64 * 1024;
-/// How far ten times the events may be from ten times the time, as a part of it.
+/// The tolerance for linear growth: ten times the events take ten times as long, give or take this
+/// share.
 const LINEARITY: f64 = 0.15;
 
-/// What journals there are: as many sessions as events, by this.
+/// The events of each session. The number of sessions follows from it.
 const EVENTS_OF_A_SESSION: usize = 5_000;
-/// The events of the one session that a timeline is made of.
+/// The events of the one session that a timeline shows.
 const EVENTS_OF_A_TIMELINE: usize = 100_000;
-/// A slow rival takes part in the first rounds only: it costs as much as all the others together.
+/// The rounds in which a slow rival takes part. It costs as much as all the others together.
 const ROUNDS_OF_THE_SLOW: usize = 2;
 
 struct Options {
@@ -81,7 +86,7 @@ fn main() -> ExitCode {
         return measure_and_report(command);
     }
     if !words.iter().any(|word| word == "--bench") {
-        // `cargo test --all-targets` starts benches too, with a debug build to measure.
+        // `cargo test --all-targets` starts benches too, but would measure a debug build.
         eprintln!("views: nothing measured, this is not `cargo bench`");
         return ExitCode::SUCCESS;
     }

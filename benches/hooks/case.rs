@@ -1,4 +1,4 @@
-//! One command that is measured: the surroundings it runs in, a run, and the proof that it worked.
+//! One measured command: its surroundings, a run, and the proof that it worked.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,28 +9,29 @@ use std::time::{Duration, Instant};
 use crate::surroundings::{ccsession, hook};
 
 const PAYLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/payloads/events");
-/// The session and the project of the recorded payloads, replaced by those of the run.
+/// The session and the project in the recorded payloads. Each run replaces them with its own.
 const RECORDED_SESSION: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RECORDED_PROJECT: &str = "/home/dev/shop";
 
 #[derive(Clone, Copy)]
 pub(crate) enum Budget {
-    /// For information.
+    /// No budget: for information.
     None,
-    /// A hook of ours: its median at most so many times that of `nop`, its p99 below `HOOK_P99`.
+    /// A hook of ours. Its median is at most this multiple of that of `nop`, its p99 below
+    /// `HOOK_P99`.
     TimesNop(f64),
-    /// A rival: its median at least so many times that of our first tool hook.
+    /// A rival. Its median is at least this multiple of that of our first tool hook.
     AtLeastTimesToolHook(f64),
 }
 
-/// What every run must leave behind, so that a run that did nothing is not taken for a fast one.
+/// What every run must leave behind, so that a run that did nothing does not count as a fast one.
 pub(crate) enum Proof {
     /// These bytes on stdout.
     Stdout(String),
     /// One more line in the journal of the case's session.
     JournalLine,
-    /// One more session. Each run gets a new id, and its session is ended outside the measuring:
-    /// what is measured is a start on a machine with few live sessions and many ended ones.
+    /// One more session. Each run gets a new id, and its session is ended outside the measurement.
+    /// So each measured start finds few live sessions and many ended ones.
     Record,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Case {
     pub(crate) proof: Proof,
     pub(crate) budget: Budget,
     pub(crate) every: u32,
-    /// Holds `state`, `pointers`, `config.toml` if there is one, and what the runs printed.
+    /// Contains `state`, `pointers`, the optional `config.toml`, and the output of the runs.
     root: PathBuf,
     pub(crate) session: String,
     stdout: File,
@@ -51,7 +52,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Makes the directories of a case and starts its session, so that there is one to write to.
+    /// Creates the directories of a case and starts its session, so that there is one to write to.
     pub(crate) fn new(
         place: &Path,
         name: &str,
@@ -76,12 +77,13 @@ impl Case {
             times: Vec::new(),
         };
         case.aside(&[hook()], &recorded("SessionStart-startup"));
-        // Stamps the sweep, or session-start would leave one behind that runs beside the measuring.
+        // Marks a cleanup as done. Otherwise session-start would start one that runs beside the
+        // measurement.
         case.aside(&[ccsession(), "cleanup"], "");
         case
     }
 
-    /// Gives the case a configuration file; the others look for one that is not there.
+    /// Gives the case a configuration file. The others look for one that does not exist.
     pub(crate) fn config(self, text: &str) -> Self {
         fs::write(self.root.join("config.toml"), text).unwrap();
         self
@@ -106,7 +108,7 @@ impl Case {
         self.runs += 1;
         if matches!(self.proof, Proof::Record) {
             self.aside(&[hook()], &recorded("SessionEnd-other"));
-            // A start that finds a session to be archived leaves a process behind for it.
+            // A start that finds a session to archive would start a process for it.
             let _ = fs::remove_dir_all(self.path("state/ended"));
         }
     }
@@ -122,26 +124,27 @@ impl Case {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// A file or folder of the case.
+    /// Returns the path of a file or folder of the case.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// A command with the start of the session `id` waiting on stdin.
+    /// Prepares a command with the start of the session `id` waiting on stdin.
     pub(crate) fn prepare_start(&self, command: &[&str], id: &str) -> Command {
         let payload = recorded("SessionStart-startup").replace(RECORDED_SESSION, id);
         self.prepare(command, &payload)
     }
 
-    /// A command in the same environment as every other, its payload already waiting on stdin.
+    /// Prepares a command in the same environment as every other, its payload already waiting on
+    /// stdin.
     fn prepare(&self, command: &[&str], payload: &str) -> Command {
         let (program, arguments) = command.split_first().expect("a command has a program");
         let project = std::env::current_dir().unwrap();
         let payload = payload
             .replace(RECORDED_SESSION, &self.session)
             .replace(RECORDED_PROJECT, project.to_str().unwrap());
-        // Written and closed before the process exists: it never waits for us, and a program
-        // that reads nothing costs us no broken pipe. One page fits any pipe.
+        // Written and closed before the process exists. So it never waits for us, and a program
+        // that reads nothing causes no broken pipe. One page fits any pipe.
         assert!(
             payload.len() <= 4096,
             "the payload of {} could fill its pipe",
@@ -198,7 +201,7 @@ impl Case {
         }
     }
 
-    /// The time that this share of the runs stayed below.
+    /// Returns the time that this share of the runs stayed below.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let mut times = self.times.clone();
         times.sort_unstable();
@@ -215,15 +218,15 @@ impl Case {
     }
 }
 
-/// A recorded payload as Claude Code sends it: one line.
+/// Returns a recorded payload on one line, as Claude Code sends it.
 fn recorded(name: &str) -> String {
     let path = format!("{PAYLOADS}/{name}.json");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    // No JSON string contains a newline: what stands before and after one is indentation.
+    // JSON strings contain no newlines, so the white space around one is indentation.
     text.lines().map(str::trim).collect::<String>() + "\n"
 }
 
-/// A session id not used before, in the form Claude Code's have.
+/// Returns a new session id in Claude Code's form.
 pub(crate) fn session_id() -> String {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     format!(
@@ -233,7 +236,7 @@ pub(crate) fn session_id() -> String {
     )
 }
 
-/// Counts the records of a journal, over its rotated files too.
+/// Counts the records of a journal, including its rotated files.
 fn journal_lines(session: &Path) -> usize {
     let files = fs::read_dir(session)
         .unwrap()

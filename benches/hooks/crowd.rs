@@ -1,5 +1,5 @@
-//! What else a state directory holds, so that a question is measured as it is asked: a hundred live sessions, each with a
-//! process of its own, and thousands that have ended.
+//! Fills a state directory as in real use: a hundred live sessions, each with a process of its own,
+//! and thousands that have ended.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::case::{Case, session_id};
 use crate::surroundings::hook;
 
-/// Processes that have a session each, until this is dropped.
+/// Processes with a session each. Dropping this ends them.
 pub(crate) struct Crowd {
     clients: Vec<Child>,
 }
@@ -23,7 +23,7 @@ impl Drop for Crowd {
     }
 }
 
-/// Starts `count` sessions over `projects` projects.
+/// Starts `count` sessions in `projects` projects.
 pub(crate) fn live(case: &Case, count: usize, projects: usize) -> Crowd {
     let script = format!("CLAUDE_PID=$$ {}; exec sleep 86400", hook());
     let start = |number: usize| {
@@ -40,7 +40,7 @@ pub(crate) fn live(case: &Case, count: usize, projects: usize) -> Crowd {
         clients: (0..count).map(start).collect(),
     };
     let started = Instant::now();
-    // The case's own process is there, too.
+    // The case's own process is among them.
     while entries(&case.path("state/procs")) <= count {
         assert!(
             started.elapsed() < Duration::from_secs(60),
@@ -51,7 +51,7 @@ pub(crate) fn live(case: &Case, count: usize, projects: usize) -> Crowd {
     crowd
 }
 
-/// Puts `count` sessions there that have ended.
+/// Creates `count` sessions that have ended.
 pub(crate) fn ended(case: &Case, count: usize) {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let sessions = case.path("state/sessions");

@@ -1,5 +1,5 @@
-//! What the measuring stands on: the places it writes to, the reference program, the interpreter,
-//! the project it is started in.
+//! The basis of the measurement: the directories, the reference program, the interpreter, and the
+//! project in which everything starts.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The CLI and a hook, built.
+/// The built CLI and hook.
 static PROGRAMS: OnceLock<(String, String)> = OnceLock::new();
 
-/// Has `install.sh` build the programs as it installs them: by profiles of their own, which `cargo bench` has not.
+/// Builds the programs by `install.sh`, as it installs them. They have profiles of their own, which
+/// `cargo bench` does not use.
 pub(crate) fn build_programs() -> Result<(), String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh"));
     command
         .args(["--build-only", "--quiet"])
         .env("CARGO_TARGET_DIR", target)
-        // It adds its own: what `just bench` set would be there twice, and all be built again.
+        // `install.sh` adds its own. With those of `just bench` they would be doubled, and everything
+        // would be built again.
         .env_remove("RUSTFLAGS")
         .stderr(Stdio::inherit());
     let output = command.output().map_err(|error| error.to_string())?;
@@ -34,17 +36,17 @@ pub(crate) fn build_programs() -> Result<(), String> {
     Ok(())
 }
 
-/// The path of the CLI.
+/// Returns the path of the CLI.
 pub(crate) fn ccsession() -> &'static str {
     &PROGRAMS.get().expect("the programs are built first").0
 }
 
-/// The path of a hook.
+/// Returns the path of a hook.
 pub(crate) fn hook() -> &'static str {
     &PROGRAMS.get().expect("the programs are built first").1
 }
 
-/// A directory of this run's own, removed when the value is dropped.
+/// Creates a directory for this run, which is removed when the value is dropped.
 pub(crate) fn temp_dir(parent: &Path) -> TempDir {
     tempfile::Builder::new()
         .prefix("ccsession-bench-")
@@ -52,12 +54,12 @@ pub(crate) fn temp_dir(parent: &Path) -> TempDir {
         .unwrap()
 }
 
-/// A directory of this run's own on disk, on ext4 in a block group of its own.
+/// Creates a directory for this run on disk, and on ext4 in a block group of its own.
 ///
-/// ext4 does not hand out again an inode deleted in the last minutes, it searches past it. So the
-/// thousands that a run or the tests remove make the next run create files slowly for five minutes
-/// (measured: 300 µs instead of 5), unless it is elsewhere. `chattr +T` on a directory spreads
-/// what is made in it; where there is no such thing the trap is not known to exist.
+/// ext4 does not reuse an inode that was deleted in the last minutes, but searches past it. A run
+/// or the tests remove thousands of files. So the next run creates files slowly for five minutes
+/// (measured: 300 µs instead of 5), unless it uses another block group. `chattr +T` on a directory
+/// spreads the directories created in it. Other file systems are not known to have this trap.
 pub(crate) fn temp_dir_on_disk(parent: &Path) -> TempDir {
     let mut chattr = Command::new("chattr");
     chattr.arg("+T").arg(parent).stderr(Stdio::null());
@@ -65,8 +67,8 @@ pub(crate) fn temp_dir_on_disk(parent: &Path) -> TempDir {
     temp_dir(parent)
 }
 
-/// What a session start has the disk do, done without a process: two files in a new directory, and
-/// a third one synced and renamed. The median is the disk's share in `session-start, disk`.
+/// Measures the disk operations of a session start without a process: two files in a new directory,
+/// and a third one synced and renamed. The median is the disk's share in `session-start, disk`.
 pub(crate) fn disk_share(disk: &Path) -> Duration {
     const ROUNDS: usize = 51;
     let place = disk.join("share");
@@ -92,7 +94,7 @@ pub(crate) fn disk_share(disk: &Path) -> Duration {
     times.get(ROUNDS / 2).copied().unwrap_or_default()
 }
 
-/// Compiles `nop.c`, statically where the system has static programs (macOS has none).
+/// Compiles `nop.c`, statically if the system supports static programs (macOS does not).
 pub(crate) fn compile_nop(target: &Path) -> Result<String, String> {
     let nop = target.join("nop.exe").to_str().unwrap().to_owned();
     let mut cc = Command::new("cc");
@@ -117,8 +119,8 @@ pub(crate) fn compile_nop(target: &Path) -> Result<String, String> {
     }
 }
 
-/// The interpreter itself: `python3` on the PATH may be a shell script that looks for it (pyenv),
-/// and would be charged to Python.
+/// Returns the path of the interpreter itself. `python3` on the PATH may be a shell script that
+/// searches for it (pyenv), and its time would count as Python's.
 pub(crate) fn python() -> Option<String> {
     let ask = ["-c", "import sys; print(sys.executable, end='')"];
     let output = Command::new("python3")
@@ -131,7 +133,7 @@ pub(crate) fn python() -> Option<String> {
         .filter(|path| !path.is_empty())
 }
 
-/// Puts the hooks into the new directory `dir` as `install.sh` does: one file under four names.
+/// Installs the hooks in the new directory `dir` as `install.sh` does: one file under four names.
 pub(crate) fn install_hooks(dir: &Path) {
     let first = dir.join("session-event");
     fs::create_dir(dir).unwrap();
@@ -141,8 +143,8 @@ pub(crate) fn install_hooks(dir: &Path) {
     }
 }
 
-/// Makes a git work tree and enters it, as Claude Code does before it starts a hook. Not with
-/// `Command::current_dir`, which costs a static program the cheap way to spawn.
+/// Creates a git work tree and enters it, as Claude Code does before it starts a hook. Does not use
+/// `Command::current_dir`, because that prevents the cheap way to spawn a static program.
 pub(crate) fn enter_project(project: &Path) {
     fs::create_dir_all(project.join(".git/refs/heads")).unwrap();
     fs::write(project.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();

@@ -1,4 +1,5 @@
-//! What sweeping thousands of stale pointers costs, beside the plainest program that removes as many files.
+//! Measures the removal of thousands of stale pointers, beside the plainest program that removes as
+//! many files.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +10,11 @@ use crate::case::{Case, Proof};
 use crate::crowd;
 use crate::surroundings::ccsession;
 
-/// Stale pointers, and sessions that have ended.
+/// The number of stale pointers, and of sessions that have ended.
 const MANY: usize = 10_000;
 const ROUNDS: usize = 5;
-/// `cleanup` may take so many times as long as `find` takes to delete the same pointers.
+/// The most that `cleanup` may take, as a multiple of the time `find` needs to delete the same
+/// pointers.
 const MOST: f64 = 3.0;
 
 /// Prints the comparison and returns whether the budget was kept.
@@ -69,7 +71,7 @@ pub(crate) fn report(place: &Path, judge: bool) -> bool {
     ratio <= MOST
 }
 
-/// Puts stale pointers beside the case's own, which is fresh; how many are fresh is the answer.
+/// Creates stale pointers beside the case's own, which is fresh. Returns how many are fresh.
 fn stale_pointers(pointers: &Path) -> usize {
     let fresh = entries(pointers);
     let text = "2f09356b-a939-40a2-8915-584394440829\n2026-01-02T03:04:05.000000";

@@ -1,4 +1,4 @@
-//! One command that is measured.
+//! One measured command.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::journals::Journals;
 
-/// What one run cost.
+/// The cost of one run.
 struct Cost {
     cpu: Duration,
     wall: Duration,
     peak_kib: u64,
 }
 
-/// A command over some journals.
+/// A command that reads some journals.
 pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) is_slow: bool,
@@ -49,7 +49,8 @@ impl Contender {
         self.runs.push(cost);
     }
 
-    /// Runs it below a process that has no other children, since the system tells what children cost only as a sum.
+    /// Runs it below a process without other children, because the system reports the cost of
+    /// children only as a sum.
     fn start(&self) -> Cost {
         let cost = self.output.with_extension("cost");
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -83,7 +84,7 @@ impl Contender {
         self.median(|cost| cost.wall)
     }
 
-    /// The most memory of any run.
+    /// Returns the most memory of any run.
     pub(crate) fn peak_kib(&self) -> u64 {
         let peaks = self.runs.iter().map(|cost| cost.peak_kib);
         peaks.max().expect("every contender ran")
@@ -97,7 +98,7 @@ impl Contender {
     }
 }
 
-/// Runs the command that follows the name of a file, and writes what it cost into that file.
+/// Runs the command that follows the name of a file, and writes its cost to that file.
 pub(crate) fn measure_and_report(words: &[String]) -> ExitCode {
     let [report, program, arguments @ ..] = words else {
         return ExitCode::FAILURE;

@@ -1,4 +1,4 @@
-//! A state directory full of sessions that never were: the same each time, byte for byte.
+//! Generates a state directory full of invented sessions: the same each time, byte for byte.
 
 use std::fmt::{self, Write};
 use std::fs;
@@ -30,7 +30,7 @@ const TOOLS: [&str; 16] = [
     "Agent",
     "mcp__db__query",
 ];
-/// How many calls a prompt leads to.
+/// How many calls a prompt causes.
 const CALLS_OF_A_PROMPT: u64 = 25;
 
 /// Sessions and their journals.
@@ -43,7 +43,7 @@ pub(crate) struct Journals {
 }
 
 impl Journals {
-    /// Writes so many sessions with so many events each into the new directory `state`.
+    /// Writes so many sessions with so many events each to the new directory `state`.
     pub(crate) fn write(state: &Path, sessions: usize, events: usize) -> Self {
         make_dir(state);
         make_dir(&state.join("sessions"));
@@ -83,7 +83,7 @@ impl Journals {
         &self.first
     }
 
-    /// All journals, as a shell's and DuckDB's pattern.
+    /// Returns a pattern for all journals, which a shell and DuckDB both understand.
     pub(crate) fn pattern(&self) -> String {
         format!("{}/sessions/*/events.jsonl", self.state.display())
     }
@@ -100,7 +100,7 @@ impl fmt::Display for Journals {
     }
 }
 
-/// One session, as it goes on.
+/// One session while it is generated.
 struct Session {
     id: String,
     number: i64,
@@ -134,7 +134,8 @@ impl Session {
         session
     }
 
-    /// Adds an event. No two of a session are of one moment, so that their order is what every reader takes it for.
+    /// Adds an event. No two events of a session have the same time, so that every reader sees the
+    /// same order.
     fn event(&mut self, event: &str, more: &str) {
         self.time += 150 + self.random.below(700).cast_signed();
         let at = BEGIN + self.number * 3 * HOUR + self.time;
@@ -149,7 +150,7 @@ impl Session {
         self.events += 1;
     }
 
-    /// Adds a call: one in sixteen fails, one in 256 is interrupted and never comes back.
+    /// Adds a call. One in sixteen fails; one in 256 is interrupted and never comes back.
     fn call(&mut self) {
         let tool = TOOLS.get(self.random.below(16) as usize).unwrap();
         let size = self.random.below(900);

@@ -1,4 +1,5 @@
-//! Who else answers the question: of each tool, how many calls, how many failed, how long they took.
+//! The rivals that answer the same question: for each tool, how many calls, how many failed, how
+//! long they took.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const FINISHED: &str = "\
         duration_ms: 'BIGINT'})
     WHERE event IN ('PostToolUse', 'PostToolUseFailure') GROUP BY tool";
 
-/// Puts both ends of each call together.
+/// Joins both ends of each call.
 const AS_OURS: &str = "\
     WITH events AS (SELECT * FROM read_json('{journals}', format = 'newline_delimited', columns = {ts: 'TIMESTAMP',
             event: 'VARCHAR', session_id: 'VARCHAR', agent_id: 'VARCHAR', tool: 'VARCHAR', tool_use_id: 'VARCHAR', duration_ms: 'BIGINT'})),
@@ -39,7 +40,7 @@ const JQ: &str = "\
         p50_ms: $sorted[(length * 50 + 99) / 100 - 1 | floor], p95_ms: $sorted[(length * 95 + 99) / 100 - 1 | floor],
         max_ms: $sorted[-1], total_ms: $sorted | add})";
 
-/// What is asked of each tool. Not every rival knows the last two.
+/// The numbers for each tool. Not every rival knows the last two.
 const COLUMNS: [&str; 8] = [
     "calls",
     "failed",
@@ -51,7 +52,7 @@ const COLUMNS: [&str; 8] = [
     "wait_ms",
 ];
 
-/// Every rival that can be had here.
+/// Returns every rival that is available here.
 pub(crate) fn all(cache: &Path, journals: &Journals) -> Vec<Contender> {
     let mut rivals = Vec::new();
     match duckdb(cache) {
@@ -87,8 +88,8 @@ fn is_there(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// DuckDB's own program, installed with pip if it is not yet. What pip puts on the PATH is a Python script around it, which
-/// would be charged to DuckDB.
+/// Returns DuckDB's own program, and installs it with pip if necessary. The command that pip puts
+/// on the PATH is a Python script around it, and its time would count as DuckDB's.
 fn duckdb(cache: &Path) -> Result<PathBuf, String> {
     let place = cache.join("python");
     let python = place.join("bin/python3");
@@ -115,7 +116,7 @@ fn run(command: &mut Command) -> Result<String, String> {
         .ok_or_else(why)
 }
 
-/// Stops where two contenders do not find the same.
+/// Panics if two contenders find different numbers.
 pub(crate) fn assert_agreement(answers: &[(&Contender, String)]) {
     let mut ours = BTreeMap::new();
     for (place, (contender, answer)) in answers.iter().enumerate() {
@@ -126,7 +127,7 @@ pub(crate) fn assert_agreement(answers: &[(&Contender, String)]) {
             let number = |column: &&'static str| Some((*column, whole(row.get(column)?)));
             let mut numbers: BTreeMap<_, _> = COLUMNS.iter().filter_map(number).collect();
             if place == 0 {
-                // The others count what has ended.
+                // The others count only calls that have ended.
                 let abandoned = numbers.get("abandoned").copied().unwrap();
                 *numbers.get_mut("calls").unwrap() -= abandoned;
             }
@@ -158,7 +159,7 @@ pub(crate) fn assert_agreement(answers: &[(&Contender, String)]) {
     );
 }
 
-/// A whole number, which DuckDB writes as a text where it may be great.
+/// Parses a whole number. DuckDB writes one as text if it may be large.
 fn whole(value: &Value) -> u64 {
     let text = value
         .as_str()
