@@ -76,7 +76,12 @@ fn in_own_group(sandbox: &Sandbox, launcher: &[&str]) -> Option<Child> {
     .concat();
     let mut run = sandbox.run(words[0]);
     run.command.args(&words[1..]).process_group(0);
-    Some(started(run))
+    let mut child = started(run);
+    // The launcher passes on once it attends to signals; the command may have begun before.
+    let launcher = lease(sandbox, ID)["holder"]["pid"].as_u64().unwrap();
+    kill(u32::try_from(launcher).unwrap(), Signal::USR1);
+    assert_eq!(next_line(&mut child), "USR1");
+    Some(child)
 }
 
 fn next_line(child: &mut Child) -> String {
