@@ -93,9 +93,11 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
                 // Claude Code has reported the end before.
                 Kind::RunEnd if said.is_some() => {}
                 Kind::SessionEnd | Kind::RunEnd => {
-                    said = line
+                    // Hooks that are registered twice append in any order: the later end counts.
+                    let end = line
                         .ts
-                        .map(|at| (at, line.reason.unwrap_or("other").to_owned()))
+                        .map(|at| (at, line.reason.unwrap_or("other").to_owned()));
+                    said = said.take().into_iter().chain(end).max_by_key(|(at, _)| *at);
                 }
                 Kind::SessionStart | Kind::UserPromptSubmit => said = None,
                 _ => {}

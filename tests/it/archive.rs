@@ -868,6 +868,26 @@ fn a_live_session_is_archived_and_goes_on() {
     assert_eq!(sandbox.record(ID)["ended_at"], Value::Null);
 }
 
+/// Two hooks of one SessionEnd, registered twice, append in any order.
+#[test]
+fn of_two_ends_the_later_counts_in_whatever_order_they_are_on_record() {
+    let sandbox = Sandbox::archiving();
+    let transcript = begun(&sandbox, json!({}));
+    write(&transcript, said(&["one"]));
+    ended(&sandbox, "logout");
+    let later = sandbox.journal(ID).pop().unwrap();
+    let mut earlier = later.clone();
+    earlier["ts"] = json!("2026-01-01T00:00:00.000000Z");
+    earlier["reason"] = json!("other");
+    let journal = sandbox.session(ID).join("events.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, format!("{text}{earlier}\n")).unwrap();
+    clock_out(&sandbox, &[]);
+    let record = sandbox.record(ID);
+    let end = (&record["ended_at"], &record["end_reason"]);
+    assert_eq!(end, (&later["ts"], &later["reason"]));
+}
+
 #[test]
 fn a_session_that_has_ended_says_so_once_it_is_clocked_out() {
     let sandbox = Sandbox::archiving();
