@@ -23,7 +23,7 @@ use crate::model::{Config, SessionId};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
 use crate::store::{
-    Decompressor, Environment, Error, Places, Result, State, clock, config, project,
+    Decompressor, Environment, Error, Places, Result, StateDir, clock, config, project,
 };
 
 /// The sessions of this user on this machine.
@@ -67,7 +67,7 @@ impl Sessions {
             pointers: pointers.to_owned(),
             config: None,
         };
-        State::create(&places, Decompressor::BUILT_IN)?;
+        StateDir::create(&places, Decompressor::BUILT_IN)?;
         let env = Environment {
             // This folder never exists. Without it, the user's own would be searched.
             claude_config_dir: Some(state.join("no-client")),
@@ -108,7 +108,7 @@ impl Sessions {
     /// be used: the live sessions are unknown then.
     pub fn live(&self, dir: &Path) -> Result<Live> {
         let project = project::existing(dir)?;
-        let state = State::open(&self.places, Decompressor::BUILT_IN)?;
+        let state = StateDir::open(&self.places, Decompressor::BUILT_IN)?;
         let sight = self.sight(state.as_ref(), None);
         Ok(ladder::live_in_project(&sight, &project))
     }
@@ -176,14 +176,14 @@ impl Sessions {
     }
 
     /// Returns the state directory as it is now, or why it cannot be used.
-    fn state(&self) -> (Option<State>, Option<Error>) {
-        match State::open(&self.places, Decompressor::BUILT_IN) {
+    fn state(&self) -> (Option<StateDir>, Option<Error>) {
+        match StateDir::open(&self.places, Decompressor::BUILT_IN) {
             Ok(state) => (state, None),
             Err(err) => (None, Some(err)),
         }
     }
 
-    fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {
+    fn pointers<'s>(&'s self, state: Option<&'s StateDir>) -> Pointers<'s> {
         Pointers {
             dir: &self.places.pointers,
             state,
@@ -192,7 +192,7 @@ impl Sessions {
         }
     }
 
-    fn sight<'s>(&'s self, state: Option<&'s State>, fault: Option<&'s Error>) -> Sight<'s> {
+    fn sight<'s>(&'s self, state: Option<&'s StateDir>, fault: Option<&'s Error>) -> Sight<'s> {
         Sight {
             env: &self.env,
             places: &self.places,
@@ -232,7 +232,7 @@ mod tests {
             config: Config::default(),
         };
         assert_eq!(sessions.live(dir.path()).unwrap().sessions, []);
-        let state = State::create(&sessions.places, Decompressor::BUILT_IN).unwrap();
+        let state = StateDir::create(&sessions.places, Decompressor::BUILT_IN).unwrap();
         let project = project::existing(dir.path()).unwrap();
         let id: SessionId = "s-1".parse().unwrap();
         let now = clock::now();

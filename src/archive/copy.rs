@@ -17,7 +17,7 @@ use crate::claude::transcript::records;
 use crate::claude::transcript::said::Told;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
-use crate::store::lines::Lines;
+use crate::store::lines::LineReader;
 
 /// How many bytes a batch has. A line is never divided.
 const BATCH: usize = 1 << 20;
@@ -65,7 +65,7 @@ type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 /// # Errors
 /// If reading or `take` fails.
 pub(super) fn copy(
-    lines: &mut Lines,
+    lines: &mut LineReader,
     making: Making,
     mut take: impl FnMut(Made) -> Result<()>,
 ) -> Result<()> {
@@ -82,7 +82,10 @@ pub(super) fn copy(
 ///
 /// # Errors
 /// If reading or `take` fails.
-pub(super) fn copy_file(lines: &mut Lines, mut take: impl FnMut(Made) -> Result<()>) -> Result<()> {
+pub(super) fn copy_file(
+    lines: &mut LineReader,
+    mut take: impl FnMut(Made) -> Result<()>,
+) -> Result<()> {
     let worker = |batch: &[u8]| {
         let mut redactor = Redactor::default();
         let clean = without_secrets(batch, &mut redactor);
@@ -127,7 +130,7 @@ fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
 ///
 /// # Errors
 /// If reading fails.
-pub(super) fn survey(lines: &mut Lines, mut note: impl FnMut(Note)) -> Result<()> {
+pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(Note)) -> Result<()> {
     let notes = |batch: &[u8]| {
         let mut notes = Vec::new();
         for line in batch.split(|byte| *byte == b'\n') {
@@ -179,7 +182,7 @@ impl Dealt<Made> {
 /// Distributes all `lines` in batches to threads, each with a worker of its own. Passes the results
 /// to `take`, in order.
 fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
-    lines: &mut Lines,
+    lines: &mut LineReader,
     size: usize,
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
     mut take: impl FnMut(Dealt<T>) -> Result<()>,
@@ -230,7 +233,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     })
 }
 
-fn received<T>(made: &Receiver<std::io::Result<T>>, lines: &Lines) -> Result<T> {
+fn received<T>(made: &Receiver<std::io::Result<T>>, lines: &LineReader) -> Result<T> {
     let gone = |_| Err(std::io::Error::other("the thread that reads it has ended"));
     made.recv()
         .unwrap_or_else(gone)

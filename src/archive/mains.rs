@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use super::talk::hash;
 use super::{Archived, each_record};
 use crate::claude::transcript::ClientFile;
-use crate::model::archive::{Kind, Part};
+use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::redact::Redactor;
 use crate::store::journal::compressed::DecompressedFile;
-use crate::store::lines::Lines;
+use crate::store::lines::LineReader;
 use crate::store::{Error, Result};
 
 /// How many bytes of a transcript are read at once.
@@ -25,7 +25,7 @@ pub(super) enum Main<'a> {
     /// One of Claude Code's files.
     There(&'a ClientFile),
     /// A part of the previous archive. Claude Code no longer has all of it.
-    Archived(&'a Part),
+    Archived(&'a ArchivePart),
 }
 
 /// The transcripts that an archive contains.
@@ -86,7 +86,7 @@ pub(super) fn choose<'a>(
         }
     }
     for file in files {
-        let keys = match Lines::open(&file.path)? {
+        let keys = match LineReader::open(&file.path)? {
             Some(mut lines) => keys(&mut lines, true)?,
             None => HashSet::new(),
         };
@@ -110,18 +110,23 @@ pub(super) fn choose<'a>(
     Ok(mains)
 }
 
-fn transcripts(archived: &Archived) -> Vec<&Part> {
+fn transcripts(archived: &Archived) -> Vec<&ArchivePart> {
     let parts = archived.manifest.parts.iter();
-    parts.filter(|part| part.kind == Kind::Transcript).collect()
+    parts
+        .filter(|part| part.kind == PartKind::Transcript)
+        .collect()
 }
 
 /// Returns the file that begins with everything that the part is a copy of.
-fn file_that_goes_on<'a>(files: &'a [ClientFile], part: &Part) -> Result<Option<&'a ClientFile>> {
+fn file_that_goes_on<'a>(
+    files: &'a [ClientFile],
+    part: &ArchivePart,
+) -> Result<Option<&'a ClientFile>> {
     let (Some(mark), Some(size)) = (&part.mark, part.original_bytes) else {
         return Ok(None);
     };
     for file in files.iter().filter(|file| file.size >= size) {
-        if let Some(lines) = Lines::open(&file.path)?
+        if let Some(lines) = LineReader::open(&file.path)?
             && lines.mark_at(size)? == *mark
         {
             return Ok(Some(file));
@@ -130,7 +135,7 @@ fn file_that_goes_on<'a>(files: &'a [ClientFile], part: &Part) -> Result<Option<
     Ok(None)
 }
 
-fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
+fn keys_of(archived: &Archived, part: &ArchivePart) -> Result<HashSet<u64>> {
     match opened(archived, part)? {
         Some((_decompressed, mut lines)) => keys(&mut lines, false),
         None => Ok(HashSet::new()),
@@ -143,8 +148,8 @@ fn keys_of(archived: &Archived, part: &Part) -> Result<HashSet<u64>> {
 /// [`Error`] if it cannot be decompressed.
 pub(super) fn opened(
     archived: &Archived,
-    part: &Part,
-) -> Result<Option<(DecompressedFile, Lines)>> {
+    part: &ArchivePart,
+) -> Result<Option<(DecompressedFile, LineReader)>> {
     if part.bytes == 0 {
         return Ok(None);
     }
@@ -155,13 +160,13 @@ pub(super) fn opened(
             why: "it is missing, or not compressed".to_owned(),
         });
     };
-    let lines = Lines::open(decompressed.path())?;
+    let lines = LineReader::open(decompressed.path())?;
     Ok(lines.map(|lines| (decompressed, lines)))
 }
 
 /// Returns what identifies the records of a transcript: their ids or, without an id, their text.
 /// Skips an unfinished last line, because it is still being written.
-fn keys(lines: &mut Lines, redact: bool) -> Result<HashSet<u64>> {
+fn keys(lines: &mut LineReader, redact: bool) -> Result<HashSet<u64>> {
     let mut redactor = Redactor::default();
     let mut keys = HashSet::new();
     loop {

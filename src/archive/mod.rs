@@ -28,18 +28,20 @@ use sha2::{Digest, Sha256};
 
 use crate::claude::transcript::{self, AgentFile, ClientFile, MAX_META, Search, SessionFiles};
 use crate::history::usage;
-use crate::model::archive::{Copied, Kind, Manifest, Original, Part, Stem, VERSION};
+use crate::model::archive::{
+    ArchivePart, CopiedTranscript, Manifest, Original, PartKind, Stem, VERSION,
+};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
 use crate::model::{OpenActivity, Project, Record, SessionId, Timestamp, TraceBuilder};
-use crate::store::archive::{Archive, Archives, Draft, Writer};
-use crate::store::file::Look;
-use crate::store::journal::Piece;
+use crate::store::archive::{Archive, Archives, Draft, PartWriter};
+use crate::store::file::Inspection;
+use crate::store::journal::JournalFile;
 use crate::store::journal::compressed::DecompressedFile;
-use crate::store::lines::Lines;
+use crate::store::lines::LineReader;
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::log::{self, Line, Log};
-use crate::store::{self, Error, History, SessionDir, State, clock, file};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::{self, Error, History, SessionDir, StateDir, clock, file};
 use copy::{Made, Making, copy, copy_file, each_record, survey};
 use mains::{Main, Mains, choose};
 use talk::{Survey, Talk};
@@ -84,7 +86,7 @@ pub struct Archived {
 impl Archived {
     /// Returns the path of the text for people.
     pub fn text(&self) -> Option<PathBuf> {
-        let part = self.manifest.part(Kind::Text)?;
+        let part = self.manifest.part(PartKind::Text)?;
         Some(self.archive.part_path(&part.name))
     }
 }
@@ -191,7 +193,7 @@ fn free(archives: &Archives, record: &Record) -> Archive {
 /// [`Refusal`]. Everything is as it was then.
 pub fn archive(
     search: &Search<'_>,
-    state: &State,
+    state: &StateDir,
     id: &SessionId,
     order: &Order,
     patience: Duration,
@@ -238,7 +240,7 @@ pub fn archive(
     let archive = draft.complete(&manifest)?;
     note(state, &record, order, &archive, now)?;
     drop(lock);
-    let line = Line::new("session archived").session(id);
+    let line = LogLine::new("session archived").session(id);
     log::append(
         state,
         Log::Operations,
@@ -255,7 +257,7 @@ pub fn archive(
 ///
 /// # Errors
 /// As [`archive`].
-pub fn is_due(search: &Search<'_>, state: &State, record: &Record) -> Result<bool, Refusal> {
+pub fn is_due(search: &Search<'_>, state: &StateDir, record: &Record) -> Result<bool, Refusal> {
     let order = Order::default();
     let known = known(&Archives::of(state), record)?;
     let sources = Sources::find(search, &state.session(&record.session_id), record, &order)?;
@@ -271,7 +273,8 @@ pub fn is_due(search: &Search<'_>, state: &State, record: &Record) -> Result<boo
 /// Returns whether the archive with this manifest contains each of Claude Code's files, judged by
 /// names and sizes.
 pub fn has_all(manifest: &Manifest, files: &SessionFiles) -> bool {
-    let is_copy = |part: &&Part| matches!(part.kind, Kind::Transcript | Kind::Subagent);
+    let is_copy =
+        |part: &&ArchivePart| matches!(part.kind, PartKind::Transcript | PartKind::Subagent);
     let mut copies = manifest.parts.iter().filter(is_copy);
     let mains = files
         .mains
@@ -291,7 +294,7 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
     let parts = manifest
         .parts
         .iter()
-        .filter(|part| part.kind == Kind::Transcript);
+        .filter(|part| part.kind == PartKind::Transcript);
     let parts = parts.map(|part| {
         (
             part.original.as_deref().unwrap_or_default(),
@@ -308,7 +311,7 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
 /// Returns whether the archive contains all other files.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
     let known = Known::of(manifest);
-    let is_there = |part: &&Part, file: &ClientFile| part.original_bytes >= Some(file.size);
+    let is_there = |part: &&ArchivePart, file: &ClientFile| part.original_bytes >= Some(file.size);
     let mut agents = files.agents.iter();
     let mut others = files.others.iter();
     agents.all(|(agent, file)| known.agent(agent).any(|part| is_there(&part, file)))
@@ -317,7 +320,7 @@ fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
 
 /// Notes in the record that the session is archived.
 fn note(
-    state: &State,
+    state: &StateDir,
     record: &Record,
     order: &Order,
     archive: &Archive,
@@ -369,7 +372,7 @@ struct Sources {
     /// Claude Code's files.
     files: SessionFiles,
     /// The journal's files.
-    journal: Vec<Piece>,
+    journal: Vec<JournalFile>,
     /// The total size of the transcripts, in bytes.
     bytes: u64,
     fingerprint: String,
@@ -423,7 +426,7 @@ impl Sources {
             add(&mut digest, &name(&piece.name), piece.size, piece.modified);
         }
         for path in self.files.agents.iter().map(|(agent, _)| agent.meta()) {
-            if let Some(Look { meta, .. }) = file::look(&path)?.filter(Look::is_file) {
+            if let Some(Inspection { meta, .. }) = file::look(&path)?.filter(Inspection::is_file) {
                 add(&mut digest, &name(&path), meta.size, meta.modified);
             }
         }
@@ -468,14 +471,14 @@ impl Sources {
     }
 
     fn has_less_of_the_journal(&self, known: &Archived) -> store::Result<bool> {
-        let part = known.manifest.part(Kind::Journal);
+        let part = known.manifest.part(PartKind::Journal);
         part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
     /// Returns whether the archive contains everything that the files contain.
     fn all_in(&self, manifest: &Manifest, mains: &Mains<'_>) -> bool {
         let tells_sizes =
-            |part: &Part| part.kind != Kind::Subagent || part.original_bytes.is_some();
+            |part: &ArchivePart| part.kind != PartKind::Subagent || part.original_bytes.is_some();
         match manifest.parts.iter().all(tells_sizes) {
             true => !mains.has_news && has_rest(manifest, &self.files),
             false => has_all(manifest, &self.files),
@@ -555,7 +558,7 @@ impl Sources {
             left_out: 0,
             main: None,
         };
-        let mut text = parts.draft.part(Kind::Text, ".txt")?;
+        let mut text = parts.draft.part(PartKind::Text, ".txt")?;
         text::add(&mut text, head)?;
         let wanted = if order.tools {
             Wanted::Tools
@@ -579,7 +582,7 @@ impl Sources {
                     parts.left_out += 1;
                     continue;
                 }
-                let mut writer = parts.draft.part(Kind::Subagent, &ending)?;
+                let mut writer = parts.draft.part(PartKind::Subagent, &ending)?;
                 writer.set_original(file.place.clone(), Some(file.size));
                 parts.copy_transcript(&agent.path, writer, None)?;
             }
@@ -591,7 +594,7 @@ impl Sources {
         if let Some(before) = before {
             parts.take_over(before)?;
         }
-        match before.and_then(|before| before.manifest.part(Kind::Journal)) {
+        match before.and_then(|before| before.manifest.part(PartKind::Journal)) {
             Some(part) if has_fewer(&self.journal, part)? => parts.draft.carry_over(part)?,
             _ => parts.copy_journal(&self.journal)?,
         }
@@ -603,7 +606,7 @@ impl Sources {
     fn agents_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &(AgentFile, ClientFile)> {
         let mut by_ending = BTreeMap::new();
         for agent in &self.files.agents {
-            let is_its = |part: &Part| name_of(part) == agent.0.path.file_name();
+            let is_its = |part: &ArchivePart| name_of(part) == agent.0.path.file_name();
             let name = (AGENT, agent.0.agent_id.as_str(), ".jsonl.zst");
             let ending = free_ending(name, before, is_its, &by_ending);
             by_ending.insert(ending, agent);
@@ -615,7 +618,7 @@ impl Sources {
     fn others_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
-            let is_its = |part: &Part| part.original.as_deref() == Some(&file.place);
+            let is_its = |part: &ArchivePart| part.original.as_deref() == Some(&file.place);
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
             let ending = free_ending((FILE, &name, ".zst"), before, is_its, &by_ending);
             by_ending.insert(ending, file);
@@ -628,9 +631,9 @@ impl Sources {
 /// session may have ten thousand.
 #[derive(Default)]
 struct Known<'a> {
-    agents: HashMap<&'a OsStr, Vec<&'a Part>>,
-    files: HashMap<&'a str, Vec<&'a Part>>,
-    endings: HashMap<&'a str, Vec<&'a Part>>,
+    agents: HashMap<&'a OsStr, Vec<&'a ArchivePart>>,
+    files: HashMap<&'a str, Vec<&'a ArchivePart>>,
+    endings: HashMap<&'a str, Vec<&'a ArchivePart>>,
 }
 
 impl<'a> Known<'a> {
@@ -643,8 +646,12 @@ impl<'a> Known<'a> {
                 known.endings.entry(ending).or_default().push(part);
             }
             match (part.kind, name_of(part), part.original.as_deref()) {
-                (Kind::Subagent, Some(name), _) => known.agents.entry(name).or_default().push(part),
-                (Kind::File, _, Some(place)) => known.files.entry(place).or_default().push(part),
+                (PartKind::Subagent, Some(name), _) => {
+                    known.agents.entry(name).or_default().push(part)
+                }
+                (PartKind::File, _, Some(place)) => {
+                    known.files.entry(place).or_default().push(part)
+                }
                 _ => {}
             }
         }
@@ -652,7 +659,7 @@ impl<'a> Known<'a> {
     }
 
     /// Returns the copies of a subagent's transcript.
-    fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a Part> {
+    fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a ArchivePart> {
         let found = agent
             .path
             .file_name()
@@ -661,7 +668,7 @@ impl<'a> Known<'a> {
     }
 
     /// Returns the copies of another of Claude Code's files.
-    fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a Part> {
+    fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a ArchivePart> {
         let found = self.files.get(file.place.as_str());
         found.into_iter().flatten().copied()
     }
@@ -669,8 +676,8 @@ impl<'a> Known<'a> {
 
 /// Opens a file beside a session's transcript. Returns `None` if it does not exist or can never be
 /// read: another user may own it, for example after a tool ran under `sudo`.
-fn opened(path: &Path) -> store::Result<Option<Lines>> {
-    match Lines::open(path) {
+fn opened(path: &Path) -> store::Result<Option<LineReader>> {
+    match LineReader::open(path) {
         Err(Error::Unsafe { .. }) => Ok(None),
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(None),
         opened => opened,
@@ -681,7 +688,7 @@ fn opened(path: &Path) -> store::Result<Option<Lines>> {
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
     before: &Known<'_>,
-    is_its: impl Fn(&Part) -> bool,
+    is_its: impl Fn(&ArchivePart) -> bool,
     taken: &BTreeMap<String, T>,
 ) -> String {
     let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -697,15 +704,15 @@ fn free_ending<T>(
     free
 }
 
-fn copied(file: &ClientFile) -> Copied {
-    Copied {
+fn copied(file: &ClientFile) -> CopiedTranscript {
+    CopiedTranscript {
         original: file.place.clone(),
         bytes: file.size,
     }
 }
 
 /// Returns whether the files together have fewer lines than the part that was made from them.
-fn has_fewer(pieces: &[Piece], part: &Part) -> store::Result<bool> {
+fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> {
     let mut count = 0;
     for piece in pieces {
         count += piece.count_lines()?;
@@ -732,7 +739,7 @@ fn place_among(main: &Main<'_>, taken: &BTreeSet<(String, usize)>) -> String {
 }
 
 /// Returns the name of the file that a part is a copy of.
-fn name_of(part: &Part) -> Option<&OsStr> {
+fn name_of(part: &ArchivePart) -> Option<&OsStr> {
     Path::new(part.original.as_deref()?).file_name()
 }
 
@@ -758,10 +765,11 @@ struct Parts {
 
 impl Parts {
     /// Returns the parts so far, the session's own transcript before its further ones.
-    fn in_order(&self) -> Vec<Part> {
+    fn in_order(&self) -> Vec<ArchivePart> {
         let mut parts = self.draft.parts();
-        let is_further =
-            |part: &Part| part.kind == Kind::Transcript && Some(&part.name) != self.main.as_ref();
+        let is_further = |part: &ArchivePart| {
+            part.kind == PartKind::Transcript && Some(&part.name) != self.main.as_ref()
+        };
         parts.sort_by_key(is_further);
         parts
     }
@@ -771,7 +779,7 @@ impl Parts {
         &mut self,
         mains: &Mains<'_>,
         before: Option<&Archived>,
-        text: &mut Writer,
+        text: &mut PartWriter,
         wanted: Wanted,
     ) -> store::Result<()> {
         let mut opened = Vec::new();
@@ -795,7 +803,7 @@ impl Parts {
         opened.sort_by_key(|(began, number, ..)| (*began, *number));
         let mut survey_of_all = Survey::default();
         for (.., path, _) in &opened {
-            if let Some(mut lines) = path.as_deref().map(Lines::open).transpose()?.flatten() {
+            if let Some(mut lines) = path.as_deref().map(LineReader::open).transpose()?.flatten() {
                 survey(&mut lines, |note| survey_of_all.note(note))?;
             }
             survey_of_all.next_file();
@@ -820,13 +828,13 @@ impl Parts {
             let place = place_of(*number);
             let name = match main {
                 Main::There(file) => {
-                    let mut writer = self.draft.part(Kind::Transcript, ".jsonl.zst")?;
+                    let mut writer = self.draft.part(PartKind::Transcript, ".jsonl.zst")?;
                     for further in 2.. {
                         if names.insert(writer.name().to_owned()) {
                             break;
                         }
                         let ending = format!(".{further}.jsonl.zst");
-                        writer = self.draft.part(Kind::Transcript, &ending)?;
+                        writer = self.draft.part(PartKind::Transcript, &ending)?;
                     }
                     let name = writer.name().to_owned();
                     writer.set_original(place, Some(file.size));
@@ -837,7 +845,8 @@ impl Parts {
                     let mut part = (*part).clone();
                     part.original = Some(place);
                     self.draft.carry_over(&part)?;
-                    if let Some(mut lines) = path.as_deref().map(Lines::open).transpose()?.flatten()
+                    if let Some(mut lines) =
+                        path.as_deref().map(LineReader::open).transpose()?.flatten()
                     {
                         let making = Making {
                             redact: false,
@@ -869,7 +878,7 @@ impl Parts {
             self.left_out += 1;
             return Ok(());
         };
-        let mut writer = self.draft.part(Kind::File, ending)?;
+        let mut writer = self.draft.part(PartKind::File, ending)?;
         writer.set_original(file.place.clone(), Some(file.size));
         copy_file(&mut lines, |made| self.take(made, &mut writer))?;
         self.add(writer)
@@ -877,7 +886,7 @@ impl Parts {
 
     /// Adds a compressed part. An empty one gets the compressed form of nothing, because zero bytes
     /// cannot be decompressed.
-    fn add(&mut self, mut writer: Writer) -> store::Result<()> {
+    fn add(&mut self, mut writer: PartWriter) -> store::Result<()> {
         if writer.is_empty() {
             let nothing = copy::nothing().map_err(|err| writer.failure("compress", err))?;
             writer.write(&nothing, 0)?;
@@ -889,14 +898,14 @@ impl Parts {
     fn copy_transcript(
         &mut self,
         path: &Path,
-        mut writer: Writer,
-        mut text: Option<(&mut Talk, &mut Writer, Wanted)>,
+        mut writer: PartWriter,
+        mut text: Option<(&mut Talk, &mut PartWriter, Wanted)>,
     ) -> store::Result<()> {
         let making = Making {
             redact: true,
             text: text.as_ref().map(|(.., wanted)| *wanted),
         };
-        if let Some(mut lines) = Lines::open(path)? {
+        if let Some(mut lines) = LineReader::open(path)? {
             copy(&mut lines, making, |made| {
                 if let Some((talk, text, _)) = &mut text {
                     for heard in &made.heard {
@@ -927,7 +936,7 @@ impl Parts {
         let mut redactor = Redactor::default();
         let text = String::from_utf8_lossy(&content.bytes);
         let clean = redactor.transcript_line(&text);
-        let mut writer = self.draft.part(Kind::Meta, ending)?;
+        let mut writer = self.draft.part(PartKind::Meta, ending)?;
         let place = Path::new(&file.place).with_extension("meta.json");
         writer.set_original(place.to_string_lossy().into_owned(), None);
         writer.write(clean.as_bytes(), clean.lines().count() as u64)?;
@@ -945,15 +954,19 @@ impl Parts {
             .map(|part| part.original.as_deref())
             .collect();
         let originals: HashSet<Option<&OsStr>> = present.iter().map(name_of).collect();
-        let is_present = |part: &Part| {
+        let is_present = |part: &ArchivePart| {
             let is_its = match part.kind {
-                Kind::File => places.contains(&part.original.as_deref()),
+                PartKind::File => places.contains(&part.original.as_deref()),
                 _ => originals.contains(&name_of(part)),
             };
             names.contains(part.name.as_str()) || is_its
         };
-        let is_clients =
-            |part: &&Part| matches!(part.kind, Kind::Subagent | Kind::Meta | Kind::File);
+        let is_clients = |part: &&ArchivePart| {
+            matches!(
+                part.kind,
+                PartKind::Subagent | PartKind::Meta | PartKind::File
+            )
+        };
         let lost = before.manifest.parts.iter().filter(is_clients);
         for part in lost.filter(|part| !is_present(part)) {
             self.draft.carry_over(part)?;
@@ -968,25 +981,25 @@ impl Parts {
     }
 
     /// Copies the journal's files as one. They were redacted when they were written.
-    fn copy_journal(&mut self, pieces: &[Piece]) -> store::Result<()> {
-        let mut writer = self.draft.part(Kind::Journal, ".events.jsonl.zst")?;
+    fn copy_journal(&mut self, pieces: &[JournalFile]) -> store::Result<()> {
+        let mut writer = self.draft.part(PartKind::Journal, ".events.jsonl.zst")?;
         let making = Making {
             redact: false,
             text: None,
         };
-        for Piece { path, .. } in pieces {
+        for JournalFile { path, .. } in pieces {
             let decompressed = DecompressedFile::of(path)?;
             let path = decompressed
                 .as_ref()
                 .map_or(path.as_path(), DecompressedFile::path);
-            if let Some(mut lines) = Lines::open(path)? {
+            if let Some(mut lines) = LineReader::open(path)? {
                 copy(&mut lines, making, |made| self.take(made, &mut writer))?;
             }
         }
         self.draft.add(writer)
     }
 
-    fn take(&mut self, made: Made, writer: &mut Writer) -> store::Result<()> {
+    fn take(&mut self, made: Made, writer: &mut PartWriter) -> store::Result<()> {
         self.left_out += made.left_out;
         self.count(made.redacted);
         writer.write(&made.compressed, made.lines)

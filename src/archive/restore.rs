@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Archived;
 use crate::claude::dirs::projects_dir;
-use crate::model::archive::{Kind, Part};
+use crate::model::archive::{ArchivePart, PartKind};
 use crate::store::archive::Archive;
-use crate::store::write::{self, Guest};
+use crate::store::write::{self, GuestFile};
 use crate::store::{Environment, Error, Result, file};
 
 /// How many bytes are decompressed at once.
@@ -50,20 +50,20 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
     if !is_given {
         check_clients(&folder)?;
     }
-    let of = |kind: Kind| {
+    let of = |kind: PartKind| {
         archived
             .manifest
             .parts
             .iter()
             .filter(move |part| part.kind == kind)
     };
-    let mut transcripts: Vec<&Part> = of(Kind::Transcript).collect();
+    let mut transcripts: Vec<&ArchivePart> = of(PartKind::Transcript).collect();
     // The session's own is the first of them, and must be written last.
     transcripts.reverse();
-    let rest = of(Kind::File)
-        .chain(of(Kind::Meta))
-        .chain(of(Kind::Subagent));
-    let parts: Vec<&Part> = rest.chain(transcripts).collect();
+    let rest = of(PartKind::File)
+        .chain(of(PartKind::Meta))
+        .chain(of(PartKind::Subagent));
+    let parts: Vec<&ArchivePart> = rest.chain(transcripts).collect();
     if parts.is_empty() {
         return Err(lacking("it holds no transcript"));
     }
@@ -94,7 +94,7 @@ fn check_clients(projects: &Path) -> Result<()> {
 }
 
 /// Returns the original place of a part, if that leads to a file below Claude Code's folder.
-fn place(part: &Part) -> Option<&Path> {
+fn place(part: &ArchivePart) -> Option<&Path> {
     let place = Path::new(part.original.as_deref()?);
     let is_below = place
         .components()
@@ -102,7 +102,7 @@ fn place(part: &Part) -> Option<&Path> {
     (is_below && place.components().next().is_some()).then_some(place)
 }
 
-fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
+fn put_back(archive: &Archive, part: &ArchivePart, path: &Path) -> Result<bool> {
     let source = archive.part_path(&part.name);
     let failed = |action| move |err| Error::io::<std::io::Error>(action, &source)(err);
     let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -110,7 +110,7 @@ fn put_back(archive: &Archive, part: &Part, path: &Path) -> Result<bool> {
         return Err(failed("open")(gone));
     };
     make_dirs(path)?;
-    let mut growing = Guest::begin(path)?;
+    let mut growing = GuestFile::begin(path)?;
     let mut piece = vec![0; PIECE];
     let failed = failed("decompress");
     loop {
@@ -142,7 +142,7 @@ fn make_dirs(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error`] if it cannot be opened or is not compressed.
-pub fn open_part(archive: &Archive, part: &Part) -> Result<Option<Box<dyn Read>>> {
+pub fn open_part(archive: &Archive, part: &ArchivePart) -> Result<Option<Box<dyn Read>>> {
     let Some(opened) = archive.open(part)? else {
         return Ok(None);
     };

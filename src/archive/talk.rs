@@ -12,7 +12,7 @@ use super::text;
 use crate::claude::transcript::said::{Queued, Said, Speaker, Told};
 use crate::model::Timestamp;
 use crate::store::Result;
-use crate::store::archive::Writer;
+use crate::store::archive::PartWriter;
 
 /// The line before messages that the user went back from.
 const LEFT: &str = "[rewound: what follows was abandoned]";
@@ -465,7 +465,7 @@ impl Talk {
     }
 
     /// Writes what a record says, unless another record has said it.
-    pub(super) fn write(&mut self, heard: &Heard, writer: &mut Writer) -> Result<()> {
+    pub(super) fn write(&mut self, heard: &Heard, writer: &mut PartWriter) -> Result<()> {
         if heard.is_queued {
             let place = (self.file, self.operations);
             self.operations += 1;
@@ -487,11 +487,11 @@ impl Talk {
     }
 
     /// Ends the text.
-    pub(super) fn end(&mut self, writer: &mut Writer) -> Result<()> {
+    pub(super) fn end(&mut self, writer: &mut PartWriter) -> Result<()> {
         self.mark(false, writer)
     }
 
-    fn mark(&mut self, is_left: bool, writer: &mut Writer) -> Result<()> {
+    fn mark(&mut self, is_left: bool, writer: &mut PartWriter) -> Result<()> {
         if self.is_left == is_left {
             return Ok(());
         }

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use crate::claude::transcript::line::{Block, Member, Message, blocks};
 use crate::claude::transcript::said::{Said, Speaker, Told};
-use crate::model::call::State;
+use crate::model::call::CallState;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};
-use crate::store::archive::Writer;
+use crate::store::archive::PartWriter;
 use crate::store::{Result, clock};
 
 /// The width of a rule.
@@ -151,7 +151,7 @@ fn headed(who: &str, said: &str) -> String {
 }
 
 /// Adds a text to the part that contains it.
-pub(super) fn add(writer: &mut Writer, text: &str) -> Result<()> {
+pub(super) fn add(writer: &mut PartWriter, text: &str) -> Result<()> {
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
     writer.write(text.as_bytes(), lines)
 }
@@ -169,7 +169,7 @@ pub(super) fn of_activity(activity: &Activity<'_>) -> String {
     for call in &activity.calls {
         let tool = one_line(call.tool.unwrap_or("unknown"), 120);
         let mut row = format!("{tool}: {}", call.state.as_str());
-        if let Some(error) = call.error.filter(|_| call.state == State::Failed) {
+        if let Some(error) = call.error.filter(|_| call.state == CallState::Failed) {
             row += &format!(" ({})", one_line(error, 120));
         }
         if let Some(duration) = call.duration() {

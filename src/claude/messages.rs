@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::event::Outcome;
+use crate::model::event::CallOutcome;
 use crate::model::redact::redact;
 
 /// Returns the class of a failure. The text itself is the tool's output and stays out of the
@@ -22,7 +22,7 @@ pub fn error_class(error: &str) -> String {
 
 /// Returns the outcome that the text of a failed result, or of a result in a batch, reports. Claude
 /// Code marks calls that never ran. It words a refusal differently in each version.
-pub fn outcome_in(text: &str) -> Option<Outcome> {
+pub fn outcome_in(text: &str) -> Option<CallOutcome> {
     /// How a refusal begins. The refused command may follow, over several lines.
     const BEGINNINGS: [&str; 11] = [
         "The user doesn't want to proceed with this tool use",
@@ -53,19 +53,19 @@ pub fn outcome_in(text: &str) -> Option<Outcome> {
         " hook error: [",
     ];
     if text.starts_with("Exit code ") || text.starts_with("<tool_use_error>") {
-        return Some(Outcome::Failed);
+        return Some(CallOutcome::Failed);
     }
     let begins = BEGINNINGS.iter().any(|words| text.starts_with(words));
     let first = text.lines().next().unwrap_or_default();
     let says = || WORDS.iter().any(|words| first.contains(words));
-    (begins || says()).then_some(Outcome::Denied)
+    (begins || says()).then_some(CallOutcome::Denied)
 }
 
 /// Returns the outcome for a `toolDenialKind`, Claude Code's word for a call that it did not let
 /// through. The text of the result does not matter. A call that was interrupted or cancelled was
 /// not refused.
-pub fn denial(kind: &str) -> Option<Outcome> {
-    (!matches!(kind, "interrupted" | "cancelled")).then_some(Outcome::Denied)
+pub fn denial(kind: &str) -> Option<CallOutcome> {
+    (!matches!(kind, "interrupted" | "cancelled")).then_some(CallOutcome::Denied)
 }
 
 /// Returns true if Claude Code sends this prompt to a subagent that it runs for its own purposes.

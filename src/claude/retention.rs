@@ -10,9 +10,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::settings::{self, files_of, project_files};
-use crate::model::config::Key;
-use crate::store::config::{Loaded, Source};
-use crate::store::{Environment, Places, State, file, project, shown};
+use crate::model::config::ConfigKey;
+use crate::store::config::{ConfigSource, LoadedConfig};
+use crate::store::{Environment, Places, StateDir, file, project, shown};
 
 /// The days for which Claude Code keeps transcripts by default.
 pub const USUAL_DAYS: u32 = 30;
@@ -80,7 +80,7 @@ impl Keeping {
 
     /// Reads all known settings: the user's, those of the directory `here`, and those of every
     /// recorded directory.
-    pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&State>) -> Self {
+    pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&StateDir>) -> Self {
         let mut keeping = Self::of_client(env);
         let is_managed = |said: &Said| said.path.starts_with(settings::MANAGED_DIR);
         if keeping.wish.as_ref().is_some_and(is_managed) {
@@ -122,7 +122,7 @@ fn days_in(bytes: &[u8]) -> Option<f64> {
 }
 
 /// Returns the directories in which Claude Code was started for the recorded sessions.
-fn starts_on_record(state: &State) -> BTreeSet<PathBuf> {
+fn starts_on_record(state: &StateDir) -> BTreeSet<PathBuf> {
     let mut starts = BTreeSet::new();
     // The command that shows these sessions reports the ones that cannot be listed or read.
     for id in state.session_ids().into_iter().flatten() {
@@ -145,7 +145,7 @@ pub fn here(env: &Environment) -> Option<PathBuf> {
 /// Resolves `archive.auto`. A user who told Claude Code to keep transcripts for less than its
 /// default wants no archives of them, unless `archive.auto` is set. The settings of one project do
 /// not decide this, although they delete the transcripts of all others too.
-pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
+pub fn settled(mut loaded: LoadedConfig, keeping: &Keeping) -> LoadedConfig {
     if let Some(wish) = &keeping.wish
         && wish.days < f64::from(USUAL_DAYS)
     {
@@ -156,8 +156,12 @@ pub fn settled(mut loaded: Loaded, keeping: &Keeping) -> Loaded {
 
 /// Explains why nothing is archived automatically, if Claude Code's settings are the reason, and
 /// returns the remedy with it.
-pub fn objection(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Option<(String, String)> {
-    let Source::Client(path) = loaded.source(Key::ArchiveAuto) else {
+pub fn objection(
+    loaded: &LoadedConfig,
+    keeping: &Keeping,
+    places: &Places,
+) -> Option<(String, String)> {
+    let ConfigSource::Client(path) = loaded.source(ConfigKey::ArchiveAuto) else {
         return None;
     };
     let days = keeping.wish.as_ref().map_or(keeping.days, |wish| wish.days);

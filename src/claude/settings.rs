@@ -327,7 +327,7 @@ fn content(path: &Path, source: Source, manner: Manner) -> Option<Result<Documen
         Ok(None) => None,
         Ok(Some(content)) => Some(Document::read(&content.bytes, source, manner)),
         Err(crate::store::Error::Unsafe {
-            why: crate::store::Unsafe::TooLarge(_),
+            why: crate::store::Untrusted::TooLarge(_),
             ..
         }) => Some(Err(Ignored::TooLarge)),
         Err(err) => Some(Err(Ignored::Unreadable(err.to_string()))),

@@ -11,10 +11,10 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::model::event::{TRANSCRIPT, name};
-use crate::model::line::Kind;
+use crate::model::line::EventKind;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::file::Meta;
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Environment, Result, SessionDir, file};
 use line::Line;
 
@@ -288,7 +288,10 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     };
     let mut is_heard = dir.imported_stamp().is_some();
     lines.for_each(|line| {
-        is_heard |= !matches!(line.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn);
+        is_heard |= !matches!(
+            line.kind,
+            EventKind::RunStart | EventKind::RunEnd | EventKind::ClockIn
+        );
     });
     is_heard
 }
@@ -488,10 +491,12 @@ pub fn first<T>(
     lines: usize,
     mut said: impl FnMut(&Line<'_>) -> Option<T>,
 ) -> Option<T> {
-    let mut reader = Lines::open(path).ok()??;
+    let mut reader = LineReader::open(path).ok()??;
     let mut found = None;
     for _ in 0..lines {
-        if let Found::Line(bytes) | Found::Unfinished(bytes) = reader.next_of_beginning().ok()?? {
+        if let NextLine::Line(bytes) | NextLine::Unfinished(bytes) =
+            reader.next_of_beginning().ok()??
+        {
             records::read(bytes, |line| found = found.take().or_else(|| said(line)));
         }
         if found.is_some() {

@@ -11,7 +11,7 @@ use crate::store::archive::Archives;
 use crate::store::journal::Rotation;
 use crate::store::journal::compressed::Compression;
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::{Result, SessionDir, State};
+use crate::store::{Result, SessionDir, StateDir};
 
 /// For how long nothing was added to a journal that is compressed.
 const QUIET: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -54,7 +54,7 @@ fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
 /// Compresses the journals of these sessions. Those of which it could are the answer; why it could not is told to `failed`, and
 /// the next day's cleanup goes on.
 pub(super) fn compress(
-    state: &State,
+    state: &StateDir,
     due: Vec<Quiet>,
     now: Timestamp,
     mut failed: impl FnMut(String),
@@ -84,7 +84,7 @@ pub(super) fn compress(
 }
 
 /// Lets a journal that is worth it go on in a new file.
-fn put_aside(state: &State, id: &SessionId, now: Timestamp) -> Result<Rotation> {
+fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
     // Who archives the session reads its files one after the other.
     let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
@@ -99,7 +99,7 @@ fn put_aside(state: &State, id: &SessionId, now: Timestamp) -> Result<Rotation> 
 }
 
 /// Compresses the parts of a journal to which nothing was added meanwhile either. Returns whether there were any.
-fn compress_parts(state: &State, id: &SessionId, now: Timestamp) -> Result<bool> {
+fn compress_parts(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<bool> {
     let dir = state.session(id);
     let mut is_any = false;
     for part in files(&dir, now)? {

@@ -18,9 +18,9 @@ use self::task::Task;
 use crate::identity::liveness::{LOST, has_gone_process};
 use crate::model::{Config, Timestamp};
 use crate::store::index::ProcessNames;
-use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{Pointers, Why};
-use crate::store::{Decompressor, Environment, Error, Places, Result, State, archive_queue};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::pointer::{Pointers, SweepReason};
+use crate::store::{Decompressor, Environment, Error, Places, Result, StateDir, archive_queue};
 
 /// How a cleanup is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn run(
     now: Timestamp,
     mode: Mode,
 ) -> Result<Report> {
-    let (state, broken) = match State::open(places, Decompressor::BUILT_IN) {
+    let (state, broken) = match StateDir::open(places, Decompressor::BUILT_IN) {
         Ok(state) => (state, None),
         Err(err) => (None, Some(err)),
     };
@@ -61,8 +61,8 @@ pub fn run(
     report.state_left_alone = broken;
     for swept in sweeping.swept {
         report.add(match swept.why {
-            Why::Orphaned => Task::RemoveTemporary(swept.path),
-            Why::Stale | Why::Unreadable => Task::RemovePointer(swept),
+            SweepReason::Orphaned => Task::RemoveTemporary(swept.path),
+            SweepReason::Stale | SweepReason::Unreadable => Task::RemovePointer(swept),
         });
     }
     sweeping.failed.iter().for_each(|err| report.fail(err));
@@ -90,7 +90,7 @@ pub enum Due {
 /// Where the state directory is not safe or the stamp cannot be written.
 pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
     // Without a state directory there is no stamp, and little to look at: that is always due.
-    let Ok(Some(state)) = State::open(places, Decompressor::BUILT_IN) else {
+    let Ok(Some(state)) = StateDir::open(places, Decompressor::BUILT_IN) else {
         return Ok(Due::All);
     };
     let auto = config.archive_auto;
@@ -121,7 +121,7 @@ pub fn archive_ended(
     now: Timestamp,
 ) -> Result<Report> {
     let mut report = Report::default();
-    if let Some(state) = State::open(places, Decompressor::BUILT_IN)? {
+    if let Some(state) = StateDir::open(places, Decompressor::BUILT_IN)? {
         let sweep = Sweep::new(env, config, &state, now, Mode::Due);
         sweep.put_away_ended(&mut report);
     }
@@ -134,20 +134,20 @@ pub const FAILED: &str = "cleanup failed";
 const MAX_LOGGED: usize = 20;
 
 /// Logs what a cleanup could not do, each once a day. That it could not be logged is nothing that could be said.
-pub fn log_failures(state: &State, failed: &[String], now: Timestamp) {
+pub fn log_failures(state: &StateDir, failed: &[String], now: Timestamp) {
     if failed.is_empty() {
         return;
     }
     let known = failures_of_a_day(state, now);
     let new = failed.iter().filter(|why| !known.contains(why));
     for why in new.take(MAX_LOGGED) {
-        let line = Line::new(FAILED).detail("why", why.as_str());
+        let line = LogLine::new(FAILED).detail("why", why.as_str());
         let _ = log::append(state, Log::Operations, &line);
     }
 }
 
 /// What cleanups that a hook has left behind could not do within a day, the last last.
-pub fn failures_of_a_day(state: &State, now: Timestamp) -> Vec<String> {
+pub fn failures_of_a_day(state: &StateDir, now: Timestamp) -> Vec<String> {
     let failure = |line: Map<String, Value>| {
         let text = |name: &str| line.get(name).and_then(Value::as_str);
         let at = Timestamp::parse(text("ts")?).ok()?;

@@ -34,7 +34,7 @@ pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>> {
             continue;
         }
         let path = dir.join(name);
-        let is_orphaned = |file: file::Look| {
+        let is_orphaned = |file: file::Inspection| {
             let is_ours = file.is_file() && file.owner == file::me();
             is_ours && file.meta.modified.age(now) > ORPHANED
         };

@@ -24,11 +24,11 @@ use crate::model::{Config, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::archive_queue::{self, QueueEntry};
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
 use crate::store::{
-    Environment, Error, Result, SessionDir, State, env_file, file, index, tombstones, write,
+    Environment, Error, Result, SessionDir, StateDir, env_file, file, index, tombstones, write,
 };
 
 /// How long after its last event to look everywhere for a transcript that is not where it began: some daily cleanups.
@@ -74,7 +74,7 @@ impl<'a> Sweep<'a> {
     pub(super) fn new(
         env: &'a Environment,
         config: &'a Config,
-        state: &'a State,
+        state: &'a StateDir,
         now: Timestamp,
         mode: Mode,
     ) -> Self {
@@ -143,7 +143,7 @@ impl<'a> Sweep<'a> {
         }
         let removed = report.count(Kind::Pointers);
         if removed > 0 && !dry_run {
-            let line = Line::new("pointers removed").detail("count", removed);
+            let line = LogLine::new("pointers removed").detail("count", removed);
             report.done(log::append(state, Log::Operations, &line));
         }
     }
@@ -269,7 +269,7 @@ impl<'a> Sweep<'a> {
             false => {
                 let failed = |why| report.fail_text(why);
                 let compressed = compression::compress(state, quiet, now, failed);
-                let line = Line::new("journals compressed").detail("count", compressed.len());
+                let line = LogLine::new("journals compressed").detail("count", compressed.len());
                 report.done(log::append(state, Log::Operations, &line));
                 compressed
             }
@@ -286,7 +286,7 @@ impl<'a> Sweep<'a> {
             return Ok(Done::NotNeeded);
         }
         if matches!(how, Departure::Abandoned(_)) {
-            let line = Line::new("session abandoned");
+            let line = LogLine::new("session abandoned");
             log::append(state, Log::Operations, &line.session(id))?;
         }
         if let Ok(Some(record)) = state.session(id).record() {
@@ -654,7 +654,7 @@ impl<'a> Sweep<'a> {
             }
             Err(Refusal::Unknown(_)) if self.is_dry_run() => PutAway::Done,
             Err(err @ Refusal::Unknown(_)) => {
-                let line = Line::new("session not archived").session(id);
+                let line = LogLine::new("session not archived").session(id);
                 let why = err.to_string();
                 let line = line.detail("why", why.as_str());
                 match report.done(log::append(state, Log::Operations, &line)) {
@@ -678,7 +678,7 @@ enum PutAway {
 
 /// Ends what killed processes began in archives, and enters archives that `archive-ids/` lacks. A process that archives now
 /// does so, too.
-fn end_interrupted(state: &State, report: &mut Report) -> Result<()> {
+fn end_interrupted(state: &StateDir, report: &mut Report) -> Result<()> {
     let archives = Archives::of(state);
     // Where the folder is not safe, whoever archives says so.
     if matches!(archives.are_there(), Ok(true))
@@ -694,7 +694,7 @@ fn end_interrupted(state: &State, report: &mut Report) -> Result<()> {
 /// Removes the empty folder of a session whose removal was killed. One that has just been made is a hook's, which is about
 /// to put the record there.
 fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
-    let is_old = |found: file::Look| found.meta.modified.age(judge.now) > ORPHANED;
+    let is_old = |found: file::Inspection| found.meta.modified.age(judge.now) > ORPHANED;
     if file::look(dir.path())?.is_some_and(is_old) {
         write::remove_empty_dir(dir.path())?;
     }
@@ -710,7 +710,7 @@ fn is_whole(archives: &Archives, record: &Record) -> bool {
 }
 
 /// The folders of the settings files that hooks were registered in.
-fn folders_of_installs(state: &State) -> Vec<PathBuf> {
+fn folders_of_installs(state: &StateDir) -> Vec<PathBuf> {
     const MAX_RECORD: usize = 1 << 20;
     let dir = state.root().join("installs");
     let names = file::names(&dir).into_iter().flatten();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::compression::Quiet;
 use crate::identity::liveness::Departure;
 use crate::model::{Owner, SessionId};
-use crate::store::pointer::{Swept, Why};
+use crate::store::pointer::{SweepReason, SweptFile};
 use crate::store::{clock, shown};
 
 /// Seconds.
@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Removes a pointer.
-    RemovePointer(Swept),
+    RemovePointer(SweptFile),
     /// Removes a temporary file whose process was killed.
     RemoveTemporary(PathBuf),
     /// Removes the index entry of a process that has exited.
@@ -145,9 +145,9 @@ impl Task {
     pub fn why(&self) -> String {
         let fixed = match self {
             Self::RemovePointer(swept) => match swept.why {
-                Why::Stale => "stale",
-                Why::Unreadable => "not a pointer, and unchanged for longer than the ttl",
-                Why::Orphaned => ORPHANED,
+                SweepReason::Stale => "stale",
+                SweepReason::Unreadable => "not a pointer, and unchanged for longer than the ttl",
+                SweepReason::Orphaned => ORPHANED,
             },
             Self::RemoveTemporary(_) => ORPHANED,
             Self::ForgetProcess(_) => "it has exited",

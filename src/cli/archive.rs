@@ -19,14 +19,14 @@ use super::status::{Status, refusal};
 use super::table::Table;
 use crate::archive::{Archived, PATIENCE, open_part, restore};
 use crate::model::Timestamp;
-use crate::model::archive::{Kind, Part};
+use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
 use crate::store::archive::{Archives, Fault};
 use crate::store::env::{self, Screen};
 use crate::store::lock::Lock;
-use crate::store::log::{self, Line, Log};
-use crate::store::{Error, State, clock, project, shown, tombstones};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::{Error, StateDir, clock, project, shown, tombstones};
 
 /// The most bytes of a line that are read at once.
 const MAX_PIECE: u64 = 1 << 20;
@@ -75,7 +75,7 @@ struct Found {
 
 impl Found {
     /// Returns every archive.
-    fn all(state: Option<&State>) -> Result<Self> {
+    fn all(state: Option<&StateDir>) -> Result<Self> {
         let Some(state) = state else {
             return Ok(Self::default());
         };
@@ -146,7 +146,7 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>>
     }
 }
 
-fn wanted(state: Option<&State>, given: &str) -> Result<Archived> {
+fn wanted(state: Option<&StateDir>, given: &str) -> Result<Archived> {
     let found = match state {
         Some(state) => find(&Archives::of(state), given)?,
         None => None,
@@ -159,7 +159,7 @@ fn wanted(state: Option<&State>, given: &str) -> Result<Archived> {
     })
 }
 
-fn chosen(context: &Context, state: Option<&State>, chosen: &Chosen) -> Result<Found> {
+fn chosen(context: &Context, state: Option<&StateDir>, chosen: &Chosen) -> Result<Found> {
     let since = chosen
         .since
         .as_deref()
@@ -195,7 +195,7 @@ fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
     }
 }
 
-fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Result<Status> {
+fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> Result<Status> {
     let found = chosen(context, state, &args.chosen)?.readable();
     if args.json {
         let entry = |archived: &Archived| {
@@ -248,19 +248,19 @@ fn list(context: &Context, state: Option<&State>, args: &ArchiveListArgs) -> Res
     Ok(Status::Done)
 }
 
-fn show(state: Option<&State>, args: &ArchiveShowArgs) -> Result<Status> {
+fn show(state: Option<&StateDir>, args: &ArchiveShowArgs) -> Result<Status> {
     let archived = wanted(state, &args.id)?;
     if args.manifest {
         output::json_of(&archived.manifest)?;
         return Ok(Status::Done);
     }
     let kind = match (args.transcript, args.journal) {
-        (true, _) => Kind::Transcript,
-        (_, true) => Kind::Journal,
-        _ => Kind::Text,
+        (true, _) => PartKind::Transcript,
+        (_, true) => PartKind::Journal,
+        _ => PartKind::Text,
     };
     let mut text = part(&archived, kind)?;
-    if kind != Kind::Text {
+    if kind != PartKind::Text {
         copy(&mut text, output::print_recorded)?;
         return Ok(Status::Done);
     }
@@ -311,7 +311,7 @@ fn start_pager() -> Option<Child> {
     command.args(words).stdin(Stdio::piped()).spawn().ok()
 }
 
-fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
+fn part(archived: &Archived, kind: PartKind) -> Result<Box<dyn Read>> {
     let lacking = || {
         let text = format!(
             "the archive of session {} has no such part",
@@ -322,7 +322,7 @@ fn part(archived: &Archived, kind: Kind) -> Result<Box<dyn Read>> {
     opened(archived, archived.manifest.part(kind).ok_or_else(lacking)?)
 }
 
-fn opened(archived: &Archived, part: &Part) -> Result<Box<dyn Read>> {
+fn opened(archived: &Archived, part: &ArchivePart) -> Result<Box<dyn Read>> {
     open_part(&archived.archive, part)?.ok_or_else(|| {
         let path = archived.archive.part_path(&part.name);
         let text = format!(
@@ -355,7 +355,7 @@ fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
     }
 }
 
-fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) -> Result<Status> {
+fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs) -> Result<Status> {
     let wanted = args.text.to_lowercase();
     let found = chosen(context, state, &args.chosen)?;
     let mut is_whole = found.unreadable.is_empty();
@@ -388,10 +388,10 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
                 is_whole = false;
             }
         };
-        look_through(part(&archived, Kind::Text), None);
+        look_through(part(&archived, PartKind::Text), None);
         // Outputs that were too long for the transcript, and notes.
         let parts = archived.manifest.parts.iter();
-        for part in parts.filter(|part| part.kind == Kind::File) {
+        for part in parts.filter(|part| part.kind == PartKind::File) {
             let name = part
                 .original
                 .as_deref()
@@ -407,7 +407,7 @@ fn search(context: &Context, state: Option<&State>, args: &ArchiveSearchArgs) ->
     })
 }
 
-fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
+fn verify(state: Option<&StateDir>, args: &ArchiveVerifyArgs) -> Result<Status> {
     let Found {
         archives: chosen,
         unreadable,
@@ -462,7 +462,11 @@ fn verify(state: Option<&State>, args: &ArchiveVerifyArgs) -> Result<Status> {
     })
 }
 
-fn put_back(context: &Context, state: Option<&State>, args: &ArchiveRestoreArgs) -> Result<Status> {
+fn put_back(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &ArchiveRestoreArgs,
+) -> Result<Status> {
     let archived = wanted(state, &args.id)?;
     let faults = archived.archive.verify(&archived.manifest);
     if let Some((name, _)) = faults.first() {
@@ -492,7 +496,7 @@ fn put_back(context: &Context, state: Option<&State>, args: &ArchiveRestoreArgs)
     })
 }
 
-fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> Result<Status> {
+fn prune(context: &Context, state: Option<&StateDir>, args: &ArchivePruneArgs) -> Result<Status> {
     let wrong = |why| refusal(Status::Usage, format!("could not use --older-than: {why}"));
     let keep = match &args.older_than {
         Some(text) => Some(duration(text).map_err(wrong)?),
@@ -521,7 +525,7 @@ fn prune(context: &Context, state: Option<&State>, args: &ArchivePruneArgs) -> R
             },
         );
         if !chosen.is_empty() {
-            let line = Line::new("archives pruned").detail("count", chosen.len());
+            let line = LogLine::new("archives pruned").detail("count", chosen.len());
             log::append(state, Log::Operations, &line)?;
         }
     }

@@ -14,9 +14,9 @@ use crate::archive::{Archived, Order, PATIENCE, Refusal, archive};
 use crate::claude::transcript::Search;
 use crate::lifecycle::ending;
 use crate::model::SessionId;
-use crate::model::archive::Kind;
+use crate::model::archive::PartKind;
 use crate::store::archive::Archives;
-use crate::store::{Decompressor, State, shown, tombstones};
+use crate::store::{Decompressor, StateDir, shown, tombstones};
 
 pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
     let state = context.state()?;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 }
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
-    let state = State::create(&context.places, Decompressor::BUILT_IN)?;
+    let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
     // If no cleanup has run since, the record lacks the end, and the archive would lack it, too.
     ending::note(&context.judge(&context.config()?, &state), id)?;
     let order = Order {
@@ -54,7 +54,7 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Ar
 ///
 /// # Errors
 /// If the session and its archive were pruned.
-fn gone(state: Option<&State>, given: &str) -> Result<Option<Archived>> {
+fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<Archived>> {
     let Some(state) = state else {
         return Ok(None);
     };
@@ -86,7 +86,7 @@ fn print(args: &ClockOutArgs, archived: &Archived) -> Result<()> {
             "left_out": manifest.transcript.left_out,
         }));
     }
-    if manifest.part(Kind::Transcript).is_none() {
+    if manifest.part(PartKind::Transcript).is_none() {
         output::complain(&format!(
             "found no transcript of session {}; the archive holds what was recorded of it",
             manifest.session_id

@@ -13,7 +13,7 @@ use super::table::Table;
 use crate::claude::dirs::claude_dir;
 use crate::claude::retention::{self, Keeping};
 use crate::model::Config;
-use crate::model::config::Key;
+use crate::model::config::ConfigKey;
 use crate::setup::programs;
 use crate::store::config::{Complaint, load};
 use crate::store::shown;
@@ -35,8 +35,8 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
             .iter()
             .map(|(name, p)| ((*name).to_owned(), json!(path(p))))
             .collect();
-        let setting = |(key, source): &(Key, _)| {
-            let source: &crate::store::config::Source = source;
+        let setting = |(key, source): &(ConfigKey, _)| {
+            let source: &crate::store::config::ConfigSource = source;
             json!({"key": key.name(), "value": loaded.config.get(*key), "source": source.to_string()})
         };
         let settings: Vec<_> = loaded.sources.iter().map(setting).collect();
@@ -91,7 +91,7 @@ fn example() -> String {
     let mut text = String::from(
         "# ccsession's configuration. Every line shows the default; remove the # to change it.\n",
     );
-    for key in Key::ALL {
+    for key in ConfigKey::ALL {
         let value = defaults.get(key);
         let quoted = if value.parse::<bool>().is_ok() || value.parse::<u64>().is_ok() {
             value

@@ -10,11 +10,11 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
 use crate::model::config::duration;
-use crate::model::{Config, Line, Project, SessionId, Timestamp, TraceBuilder, id};
-use crate::store::config::{Complaint, Loaded, load};
+use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, id};
+use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::journal::Damage;
 use crate::store::{
-    Decompressor, Environment, Error, History, Places, SessionDir, State, clock, project, shown,
+    Decompressor, Environment, Error, History, Places, SessionDir, StateDir, clock, project, shown,
 };
 
 /// The surroundings of a command.
@@ -43,7 +43,7 @@ impl Context {
     }
 
     /// Returns the settings as [`Self::config`], with the source of each.
-    pub(super) fn loaded(&self) -> Result<Loaded> {
+    pub(super) fn loaded(&self) -> Result<LoadedConfig> {
         let loaded = load(&self.places);
         for complaint in &loaded.complaints {
             if !matches!(complaint, Complaint::UnknownKey { .. }) {
@@ -55,26 +55,26 @@ impl Context {
 
     /// Returns the state directory, or `None` if nothing was recorded yet. It is an error if that
     /// cannot be determined.
-    pub(super) fn state(&self) -> Result<Option<State>, Error> {
-        State::open(&self.places, Decompressor::BUILT_IN)
+    pub(super) fn state(&self) -> Result<Option<StateDir>, Error> {
+        StateDir::open(&self.places, Decompressor::BUILT_IN)
     }
 
     /// Returns the state directory if it can be trusted, or else what is wrong with it. For
     /// questions that have an answer without it.
-    pub(super) fn state_or_fault(&self) -> (Option<State>, Option<Error>) {
+    pub(super) fn state_or_fault(&self) -> (Option<StateDir>, Option<Error>) {
         match self.state() {
             Ok(state) => (state, None),
             Err(err) => (None, Some(err)),
         }
     }
 
-    pub(super) fn judge<'a>(&self, config: &Config, state: &'a State) -> Judge<'a> {
+    pub(super) fn judge<'a>(&self, config: &Config, state: &'a StateDir) -> Judge<'a> {
         Judge::new(state, config, self.now)
     }
 }
 
 /// Returns the session whose id is `given`, or the only one whose id begins with it.
-pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<SessionId> {
+pub(super) fn find_session(state: Option<&StateDir>, given: &str) -> Result<SessionId> {
     if !id::is_prefix(given) {
         let shown = crate::model::text::escaped(given);
         return Err(refusal(
@@ -117,7 +117,7 @@ pub(super) fn find_session(state: Option<&State>, given: &str) -> Result<Session
 
 /// Returns the project at a path that the user named. If the path no longer exists, recorded
 /// sessions identify the project.
-pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Project> {
+pub(super) fn project_asked(state: Option<&StateDir>, path: &Path) -> Result<Project> {
     let why = match project::existing(path) {
         Ok(project) => return Ok(project),
         Err(why) => why,
@@ -134,7 +134,10 @@ pub(super) fn project_asked(state: Option<&State>, path: &Path) -> Result<Projec
 
 /// Reads the session's history for a view of single calls. Warns of each file that is missing or
 /// unreadable.
-pub(super) fn history(dir: &SessionDir, mut reader: impl FnMut(&Line<'_>)) -> Result<History> {
+pub(super) fn history(
+    dir: &SessionDir,
+    mut reader: impl FnMut(&JournalLine<'_>),
+) -> Result<History> {
     let trace = TraceBuilder::with_labels();
     let history = History::read(dir, trace, |_, line| reader(line))?;
     let unreadable = unreadable(dir, history.damage);

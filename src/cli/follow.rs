@@ -16,7 +16,7 @@ use super::status::Status;
 use crate::model::{Event, SessionId};
 use crate::store::env::Screen;
 use crate::store::follow::Follower;
-use crate::store::{State, clock};
+use crate::store::{StateDir, clock};
 use crate::view::event::{Filter, Rows};
 use crate::view::timeline::text::Layout;
 
@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
 }
 
 /// Begins to follow. Returns `None` if stdout is closed before anything was ever recorded.
-fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(State, Follower)>> {
+fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(StateDir, Follower)>> {
     if let Some(state) = context.state()? {
         let follower = match id {
             Some(id) => Follower::of_one(&state, id)?,
@@ -80,7 +80,7 @@ fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(State, Fol
 
 /// Turns journal lines into printed rows.
 struct Printer<'a> {
-    state: &'a State,
+    state: &'a StateDir,
     filter: Filter,
     /// Prints the lines as they are recorded.
     as_recorded: bool,
@@ -93,7 +93,7 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(state: &'a State, args: &TimelineArgs, is_of_all: bool) -> Self {
+    fn new(state: &'a StateDir, args: &TimelineArgs, is_of_all: bool) -> Self {
         let screen = Screen::read();
         Self {
             state,
@@ -165,7 +165,7 @@ impl<'a> Printer<'a> {
 }
 
 /// Returns the name of the session's project. The record exists before the first event does.
-fn project_of(state: &State, id: &SessionId) -> String {
+fn project_of(state: &StateDir, id: &SessionId) -> String {
     let record = state.session(id).record().ok().flatten();
     record.map_or_else(|| "?".to_owned(), |record| record.project.name)
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::context::{missing, unreadable, unrecorded};
 use crate::identity::liveness::{Finding, Judge, LastWord};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Trace, TraceBuilder};
-use crate::store::history::Origin;
+use crate::store::history::LineOrigin;
 use crate::store::journal::Damage;
 use crate::store::{Error, History, SessionDir, index};
 
@@ -210,7 +210,7 @@ impl<C: Count> Worker<'_, C> {
         let mut last_word = LastWord::new(record);
         let memory = std::mem::take(&mut self.memory);
         let history = History::read(dir, memory, |origin, line| {
-            if origin != Origin::Journal {
+            if origin != LineOrigin::Journal {
                 return;
             }
             last_word.hear(line);

@@ -15,7 +15,7 @@ use crate::claude::dirs::projects_dir;
 use crate::history::import::sources::{self, LeftOut, Sources};
 use crate::history::import::{self, Options, Report};
 use crate::store::env::Screen;
-use crate::store::{Decompressor, State, project, shown};
+use crate::store::{Decompressor, StateDir, project, shown};
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     let options = Options {
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     let state = if args.dry_run {
         context.state()?
     } else {
-        Some(State::create(&context.places, Decompressor::BUILT_IN)?)
+        Some(StateDir::create(&context.places, Decompressor::BUILT_IN)?)
     };
     let bar = progress_bar(&sources);
     let report = import::run(state.as_ref(), sources, &options, &mut |bytes| {

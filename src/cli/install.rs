@@ -19,7 +19,7 @@ use crate::setup::diff::unified;
 use crate::setup::programs::{self, Client, Defect};
 use crate::setup::settings::{self, Change, Failure, Install, Run, Scope, Settings, resolved};
 use crate::store::config::load;
-use crate::store::{Decompressor, State, shown};
+use crate::store::{Decompressor, StateDir, shown};
 
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
     let planned = args.timer.then(|| timer::planned(context)).transpose()?;
@@ -215,7 +215,7 @@ fn run(
     let done = if dry {
         change(Run::Dry(context.state()?.as_ref()))
     } else {
-        change(Run::Real(&State::create(
+        change(Run::Real(&StateDir::create(
             &context.places,
             Decompressor::BUILT_IN,
         )?))

@@ -15,7 +15,7 @@ use crate::identity::present::now_at;
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
-use crate::store::{State, index};
+use crate::store::{StateDir, index};
 
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;
@@ -75,7 +75,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn listed(state: &State, record: Record, finding: Finding) -> Listed {
+fn listed(state: &StateDir, record: Record, finding: Finding) -> Listed {
     let dir = state.session(&record.session_id);
     let open_calls = match finding.state {
         // The open calls were computed a moment ago, so they are cached in a note.
@@ -104,7 +104,7 @@ impl From<StateArg> for SessionState {
     }
 }
 
-fn ids(state: &State, all: bool) -> Result<Vec<SessionId>> {
+fn ids(state: &StateDir, all: bool) -> Result<Vec<SessionId>> {
     if all {
         return Ok(state.session_ids()?.collect());
     }

@@ -17,7 +17,7 @@ use crate::identity::liveness::SessionState;
 use crate::model::Timestamp;
 use crate::store::env::Screen;
 use crate::store::log::{self, Log};
-use crate::store::{Error, State, lease, shown, tree, write};
+use crate::store::{Error, StateDir, lease, shown, tree, write};
 use crate::view::metrics::{Archives, Leases, Metrics, Standing, Summary, Surroundings};
 
 /// The ending of a manifest's name. The manifest is written last, and makes the archive complete.
@@ -80,7 +80,7 @@ impl Count for Counting {
 }
 
 /// Counts leases and archives.
-fn around(state: &State) -> Result<Surroundings, Error> {
+fn around(state: &StateDir) -> Result<Surroundings, Error> {
     let counts = lease::counts(state);
     let mut archives = Archives::default();
     tree::files_below(&state.path("archive"), &mut |name, meta| {

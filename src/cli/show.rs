@@ -22,7 +22,7 @@ use crate::model::{OpenActivity, Record, Timestamp};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
-use crate::store::{SessionDir, State, clock, shown};
+use crate::store::{SessionDir, StateDir, clock, shown};
 
 /// The contents of the journal.
 struct Counted {
@@ -86,7 +86,7 @@ fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
 }
 
 /// Returns the session's part of the operations log.
-fn operations(state: &State, record: &Record) -> Vec<Map<String, Value>> {
+fn operations(state: &StateDir, record: &Record) -> Vec<Map<String, Value>> {
     let of_session =
         |line: &Map<String, Value>| line.get("session_id") == Some(&json!(record.session_id));
     log::read(state, Log::Operations)

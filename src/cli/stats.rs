@@ -13,7 +13,7 @@ use super::status::Status;
 use super::table::Layout;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
-use crate::store::State;
+use crate::store::StateDir;
 use crate::store::env::Screen;
 use counting::Counting;
 use print::{Asked, Report};
@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<Which> {
+fn which(context: &Context, state: Option<&StateDir>, args: &StatsArgs) -> Result<Which> {
     Ok(match (&args.id, &args.project) {
         (Some(id), _) => Which::One(one(state, id)?),
         (None, Some(path)) => Which::Project(project_asked(state, path)?.root().to_owned()),
@@ -70,7 +70,7 @@ fn which(context: &Context, state: Option<&State>, args: &StatsArgs) -> Result<W
 
 /// Returns the session that the user named. If it cannot be read, that is an error instead of an
 /// omission.
-fn one(state: Option<&State>, given: &str) -> Result<SessionId> {
+fn one(state: Option<&StateDir>, given: &str) -> Result<SessionId> {
     let id = find_session(state, given)?;
     let record = state.map(|state| state.session(&id).record()).transpose()?;
     record.flatten().ok_or_else(|| no_record(&id))?;

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::current::valid;
 use super::status::Status;
 use crate::identity::ladder::project_here;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::project;
 use crate::store::write::Durability;
@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
     };
     pointers.store(&project.name(), &id, Durability::Synced)?;
     if let Some(state) = &state {
-        let line = Line::new("pointer stored")
+        let line = LogLine::new("pointer stored")
             .session(&id)
             .detail("project", project.name().display());
         log::append(state, Log::Operations, &line)?;

@@ -9,13 +9,13 @@ use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
-use crate::model::call::State;
+use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{Activity, OpenActivity, Record, SessionId};
 use crate::store::env::Screen;
 use crate::store::journal::Damage;
-use crate::store::{History, State as Store, clock};
+use crate::store::{History, StateDir as Store, clock};
 use crate::view::json::{ActivityView, CallView};
 use crate::view::timeline::text::{Layout, cut, duration, rows};
 use crate::view::timeline::{Entry, Filter, entries};
@@ -180,11 +180,11 @@ fn counts(activity: &Activity<'_>) -> String {
         .iter()
         .filter(|prompt| prompt.notifies.is_none());
     let of_note = [
-        State::Failed,
-        State::Denied,
-        State::Abandoned,
-        State::Backgrounded,
-        State::Running,
+        CallState::Failed,
+        CallState::Denied,
+        CallState::Abandoned,
+        CallState::Backgrounded,
+        CallState::Running,
     ];
     let notes: Vec<String> = of_note
         .into_iter()

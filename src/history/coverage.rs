@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::claude::transcript::line::{Line, Message, blocks};
 use crate::claude::transcript::{self, Search, records};
 use crate::model::{Event, Record, Timestamp};
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Environment, Result, SessionDir};
 
 /// How many of the calls in a session's transcripts hooks have recorded.
@@ -77,11 +77,11 @@ pub fn is_of_hook(event: &Event) -> bool {
 
 /// Adds the ids of the calls in one transcript.
 fn add_calls(path: &Path, since: Option<Timestamp>, calls: &mut HashSet<String>) -> Result<()> {
-    let Some(mut lines) = Lines::open(path)? else {
+    let Some(mut lines) = LineReader::open(path)? else {
         return Ok(());
     };
     while let Some(found) = lines.next_line()? {
-        if let Found::Line(bytes) = found
+        if let NextLine::Line(bytes) = found
             && memchr::memmem::find(bytes, b"tool_use").is_some()
         {
             records::read(bytes, |line| add_calls_of(line, since, calls));

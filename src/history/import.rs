@@ -34,9 +34,9 @@ use crate::model::label::session_name;
 use crate::model::record::Head;
 use crate::model::{Capture, Project, Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::write::Durability;
-use crate::store::{Result, SessionDir, State, file, project};
+use crate::store::{Result, SessionDir, StateDir, file, project};
 
 /// What to import, and how.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub struct Report {
 /// # Errors
 /// If the state directory fails. A transcript that cannot be read is left out.
 pub fn run(
-    state: Option<&State>,
+    state: Option<&StateDir>,
     sources: Sources,
     options: &Options,
     progress: &mut dyn FnMut(u64),
@@ -115,7 +115,7 @@ pub fn run(
         progress(source.size);
     }
     if let Some(state) = state.filter(|_| report.imported > 0 && !options.dry_run) {
-        let line = Line::new("imported")
+        let line = LogLine::new("imported")
             .detail("sessions", report.imported)
             .detail("events", report.events);
         log::append(state, Log::Operations, &line)?;
@@ -123,7 +123,7 @@ pub fn run(
     Ok(report)
 }
 
-fn is_known_fork(state: Option<&State>, id: &SessionId) -> bool {
+fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
         Some(word) if StartSource::of(word) == StartSource::Fork => true,
@@ -148,7 +148,7 @@ impl Session<'_> {
     /// on record now.
     fn import(
         &self,
-        state: Option<&State>,
+        state: Option<&StateDir>,
         options: &Options,
         ids: &[SessionId],
         claims: &mut Claims,
@@ -262,7 +262,7 @@ impl Session<'_> {
     /// earlier one wrote.
     fn settle(
         &self,
-        state: Option<&State>,
+        state: Option<&StateDir>,
         record: &Record,
         read: Read,
         settled: &HashSet<Place>,

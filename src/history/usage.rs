@@ -16,7 +16,7 @@ use crate::claude::transcript::{self, AgentFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
 use crate::model::{Record, Timestamp};
-use crate::store::lines::{Lines, Position};
+use crate::store::lines::{LineReader, ReadPosition};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
@@ -140,7 +140,7 @@ struct Reading {
     /// Device and inode.
     identity: (u64, u64),
     #[serde(flatten)]
-    position: Position,
+    position: ReadPosition,
     /// Identifies this file in the messages.
     number: u32,
     /// The session's cost so far, as Claude Code stated it last.
@@ -298,7 +298,7 @@ impl Counted {
         before: Option<&Reading>,
         agent: Option<&str>,
     ) -> Result<Option<(Reading, bool)>> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = LineReader::open(path)? else {
             return Ok(None);
         };
         let numbers = self.summary.files.values().map(|file| file.number);
@@ -489,7 +489,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Project, SessionId};
-    use crate::store::{Decompressor, Places, State};
+    use crate::store::{Decompressor, Places, StateDir};
 
     const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 
@@ -508,7 +508,7 @@ mod tests {
                 pointers: dir.path().to_owned(),
                 config: None,
             };
-            let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
+            let state = StateDir::create(&places, Decompressor::BUILT_IN).unwrap();
             let started = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
             let id: SessionId = ID.parse().unwrap();
             let mut record =

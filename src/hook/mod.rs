@@ -27,8 +27,8 @@ use rustix::process::{Resource, getrlimit};
 use crate::model::SessionId;
 use crate::model::event::name;
 use crate::model::text::escaped;
-use crate::store::log::{self, Line, Log};
-use crate::store::{Decompressor, Environment, Places, State, config, write};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::{Decompressor, Environment, Places, StateDir, config, write};
 
 /// Marks every hook executable with its version, so that the doctor can read it without running the
 /// hook.
@@ -184,11 +184,11 @@ fn report(env: &Environment, places: &Places, problems: &[Problem], stderr: Opti
             None => say(std::io::stderr(), &lines),
         };
     }
-    let Ok(Some(state)) = State::open(places, Decompressor::NONE) else {
+    let Ok(Some(state)) = StateDir::open(places, Decompressor::NONE) else {
         return;
     };
     for problem in problems {
-        let mut line = Line::new(&problem.text);
+        let mut line = LogLine::new(&problem.text);
         if let Some(id) = &problem.session {
             line = line.session(id);
         }

@@ -20,16 +20,16 @@ use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::identity::roster::{self, Archiving, Left, Opened};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
-use crate::model::record::Scope;
+use crate::model::record::EventDefaults;
 use crate::model::redact::redact;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
-use crate::store::config::{Complaint, Loaded};
+use crate::store::config::{Complaint, LoadedConfig};
 use crate::store::index::ProcessNames;
-use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{Pointers, Reading};
-use crate::store::write::{Appended, Durability};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::pointer::{PointerReading, Pointers};
+use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
-    Decompressor, Environment, Error, Places, Result, SessionDir, State, archive_queue, clock,
+    Decompressor, Environment, Error, Places, Result, SessionDir, StateDir, archive_queue, clock,
     env_file, index, project,
 };
 
@@ -42,7 +42,7 @@ const NO_ID: &str = "the payload has no session_id";
 pub(super) fn record(
     env: &Environment,
     places: &Places,
-    settings: Loaded,
+    settings: LoadedConfig,
     payload: &Payload,
     event_name: String,
 ) -> Vec<Problem> {
@@ -157,7 +157,9 @@ impl Recording<'_> {
         if self.event_name == name::SESSION_START {
             return self.unattributed(NO_ID);
         }
-        let state = State::open(self.places, Decompressor::NONE).ok().flatten();
+        let state = StateDir::open(self.places, Decompressor::NONE)
+            .ok()
+            .flatten();
         let sight = Sight {
             env: self.env,
             places: self.places,
@@ -185,10 +187,10 @@ impl Recording<'_> {
         if self.env.hook_debug {
             self.note(format!("could not attribute {event}: {why}"));
         }
-        let Some(state) = self.done(State::create(self.places, Decompressor::NONE)) else {
+        let Some(state) = self.done(StateDir::create(self.places, Decompressor::NONE)) else {
             return;
         };
-        let line = Line::new(why)
+        let line = LogLine::new(why)
             .detail("event", event)
             .detail("bytes", self.payload.size);
         let written = log::append(&state, Log::Unattributed, &line);
@@ -197,7 +199,7 @@ impl Recording<'_> {
 
     fn attributed(&mut self, id: &SessionId) {
         self.session = Some(id.clone());
-        let state = self.done(State::create(self.places, Decompressor::NONE));
+        let state = self.done(StateDir::create(self.places, Decompressor::NONE));
         let state = state.as_ref();
         if self.payload.is_subagent() || is_tool_event(&self.event_name) {
             if let Some(state) = state {
@@ -215,7 +217,7 @@ impl Recording<'_> {
     }
 
     /// The hot path: appends one line to the journal, and does more only if the session is new.
-    fn tool_event(&mut self, state: &State, id: &SessionId) {
+    fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
         if heard != Heard::Before {
@@ -226,18 +228,19 @@ impl Recording<'_> {
     }
 
     /// Appends the event to the session's journal, if there is one.
-    fn hear(&mut self, state: &State, id: &SessionId, event: &Event) -> Heard {
+    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &Event) -> Heard {
         let session = state.session(id);
         let scope = session.scope();
         let known = scope.as_ref();
         let event = event.clone();
-        let appended = session
-            .journal()
-            .append(&without_known(event, known.unwrap_or(&Scope::default())));
+        let appended = session.journal().append(&without_known(
+            event,
+            known.unwrap_or(&EventDefaults::default()),
+        ));
         match self.appended(state, &session, appended) {
-            Some(Appended::Missing) => Heard::First,
-            Some(Appended::Done { .. }) if scope.is_none() => Heard::WithoutRecord,
-            Some(Appended::Done { .. }) | None => Heard::Before,
+            Some(AppendOutcome::Missing) => Heard::First,
+            Some(AppendOutcome::Done { .. }) if scope.is_none() => Heard::WithoutRecord,
+            Some(AppendOutcome::Done { .. }) | None => Heard::Before,
         }
     }
 
@@ -245,7 +248,7 @@ impl Recording<'_> {
     /// names `source` as the way it began.
     fn enter(
         &mut self,
-        state: &State,
+        state: &StateDir,
         id: &SessionId,
         place: &Place,
         event: Event,
@@ -259,7 +262,7 @@ impl Recording<'_> {
         }
     }
 
-    fn session_start(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+    fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
         let source = self.payload.text("source").unwrap_or_default();
         // The record comes first: it is the one file that is synced, since a session that goes on
         // after a power failure needs it. A pointer does not outlive its client process, and the
@@ -285,7 +288,7 @@ impl Recording<'_> {
         self.tell_model(id);
     }
 
-    fn prompt(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+    fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
         if let Some(state) = state {
             self.journal(state, id, place, "late");
             self.join(state, id, place);
@@ -297,7 +300,7 @@ impl Recording<'_> {
         }
     }
 
-    fn other(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+    fn other(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
         if let Some(state) = state
             && self.journal(state, id, place, "late") != Heard::Before
         {
@@ -307,7 +310,7 @@ impl Recording<'_> {
     }
 
     /// Takes one process off the session. The session has ended when no other process owns it.
-    fn session_end(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+    fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
         if let Some(state) = state {
             self.journal(state, id, place, "late");
             if self.is_still_had_by_others(state, id, place) {
@@ -325,7 +328,7 @@ impl Recording<'_> {
 
     /// Appends the event to the session's journal. A session without a journal is new: it gets a
     /// record that names `source` as the way it began.
-    fn journal(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) -> Heard {
+    fn journal(&mut self, state: &StateDir, id: &SessionId, place: &Place, source: &str) -> Heard {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
         self.enter(state, id, place, event, source, heard);
@@ -336,13 +339,13 @@ impl Recording<'_> {
     /// rotation is left to the next event.
     fn appended(
         &mut self,
-        state: &State,
+        state: &StateDir,
         session: &SessionDir,
-        appended: Result<Appended>,
-    ) -> Option<Appended> {
+        appended: Result<AppendOutcome>,
+    ) -> Option<AppendOutcome> {
         let appended = self.done(appended);
         let limit = self.config.journal_limit;
-        if matches!(appended, Some(Appended::Done { size_before }) if size_before >= limit)
+        if matches!(appended, Some(AppendOutcome::Done { size_before }) if size_before >= limit)
             && let Ok(_lock) = state.lock(Duration::ZERO)
         {
             let rotated = session.journal().rotate(limit);
@@ -363,7 +366,14 @@ impl Recording<'_> {
     }
 
     /// Creates the session's record, and its journal beginning with `event`.
-    fn begin(&mut self, state: &State, id: &SessionId, place: &Place, event: Event, source: &str) {
+    fn begin(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &Place,
+        event: Event,
+        source: &str,
+    ) {
         let Some(project) = &place.project else {
             return;
         };
@@ -379,7 +389,7 @@ impl Recording<'_> {
 
     /// Rebuilds a lost record, as after a power failure, from this event and the first event of the
     /// journal.
-    fn make_record_again(&mut self, state: &State, id: &SessionId, place: &Place, source: &str) {
+    fn make_record_again(&mut self, state: &StateDir, id: &SessionId, place: &Place, source: &str) {
         let Some(project) = &place.project else {
             return;
         };
@@ -459,7 +469,7 @@ impl Recording<'_> {
     }
 
     /// Makes the client process an owner of the session, and adds the session to the live index.
-    fn join(&mut self, state: &State, id: &SessionId, place: &Place) {
+    fn join(&mut self, state: &StateDir, id: &SessionId, place: &Place) {
         if let Some(project) = &place.project {
             let owner = place.client.as_ref().map(|client| &client.owner);
             let joined = roster::join(state, id, project, owner);
@@ -469,7 +479,7 @@ impl Recording<'_> {
 
     /// Takes the client process off the session. Returns true if another process still owns the
     /// session.
-    fn is_still_had_by_others(&mut self, state: &State, id: &SessionId, place: &Place) -> bool {
+    fn is_still_had_by_others(&mut self, state: &StateDir, id: &SessionId, place: &Place) -> bool {
         if let Some(client) = &place.client {
             let removed = state.session(id).remove_owner(&client.owner);
             self.done(removed);
@@ -484,7 +494,7 @@ impl Recording<'_> {
 
     /// Removes an ended session from the live index, under its current project and under the one
     /// where it began.
-    fn retire(&mut self, state: &State, id: &SessionId, place: &Place) -> Option<Left> {
+    fn retire(&mut self, state: &StateDir, id: &SessionId, place: &Place) -> Option<Left> {
         let record = state.session(id).record();
         let began_in = self
             .done(record)
@@ -501,7 +511,7 @@ impl Recording<'_> {
         left
     }
 
-    fn pointers<'s>(&'s self, state: Option<&'s State>) -> Pointers<'s> {
+    fn pointers<'s>(&'s self, state: Option<&'s StateDir>) -> Pointers<'s> {
         Pointers {
             dir: &self.places.pointers,
             state,
@@ -513,7 +523,7 @@ impl Recording<'_> {
     /// Makes the session the project's current one, unless the pointer already names it and is
     /// fresh enough. A session that was started within another session of the project does not take
     /// the pointer from it.
-    fn move_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place, how: Move) {
+    fn move_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place, how: Move) {
         let Some(project) = &place.project else {
             return;
         };
@@ -539,7 +549,7 @@ impl Recording<'_> {
     fn is_within_a_session_of(
         &self,
         project: &Project,
-        state: Option<&State>,
+        state: Option<&StateDir>,
         place: &Place,
     ) -> bool {
         let (Some(state), Some(client)) = (state, &place.client) else {
@@ -550,13 +560,13 @@ impl Recording<'_> {
     }
 
     /// Writes the pointer again if it names this session and is old.
-    fn refresh_pointer(&mut self, state: Option<&State>, id: &SessionId, place: &Place) {
+    fn refresh_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
         let Some(project) = &place.project else {
             return;
         };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
-        let ours = matches!(&reading, Reading::Pointer { id: named, .. } if named == id);
+        let ours = matches!(&reading, PointerReading::Pointer { id: named, .. } if named == id);
         let disbelief = disbelief(&reading, &pointers.path(&project.name()));
         if ours && self.is_old(&reading) {
             let stored = pointers.store(&project.name(), id, Durability::Cached);
@@ -573,11 +583,11 @@ impl Recording<'_> {
         }
     }
 
-    fn is_old(&self, reading: &Reading) -> bool {
-        matches!(reading, Reading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
+    fn is_old(&self, reading: &PointerReading) -> bool {
+        matches!(reading, PointerReading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
     }
 
-    fn place(&mut self, state: Option<&State>, id: &SessionId) -> Place {
+    fn place(&mut self, state: Option<&StateDir>, id: &SessionId) -> Place {
         let cwd = self.payload.cwd();
         let project = project_of_hook(self.env, cwd.as_deref().map(Path::new));
         let project = self.done(project);
@@ -592,7 +602,7 @@ impl Recording<'_> {
 
     fn client(
         &self,
-        state: Option<&State>,
+        state: Option<&StateDir>,
         id: &SessionId,
         project: Option<&Project>,
         on_record: &ProcessNames,
@@ -629,7 +639,7 @@ impl Recording<'_> {
         }
     }
 
-    fn sweep_if_due(&mut self, state: &State, place: &Place) {
+    fn sweep_if_due(&mut self, state: &StateDir, place: &Place) {
         // Archiving does not wait for the next interval, because Claude Code deletes its
         // transcripts.
         let is_to_be_archived = || {
@@ -653,8 +663,8 @@ impl Recording<'_> {
         super::say(std::io::stdout(), &format!("{output}\n"));
     }
 
-    fn log(&mut self, state: &State, id: &SessionId, project: &Project, what: &str) {
-        let line = Line::new(what)
+    fn log(&mut self, state: &StateDir, id: &SessionId, project: &Project, what: &str) {
+        let line = LogLine::new(what)
             .session(id)
             .detail("project", project.name().display());
         let written = log::append(state, Log::Operations, &line);
@@ -673,7 +683,7 @@ fn is_said_by_us(source: &str) -> bool {
 
 /// Returns the sessions of the client processes above this one, the nearest first.
 fn around(
-    state: &State,
+    state: &StateDir,
     viewpoint: &Viewpoint,
     owner: &Owner,
     client: Process,
@@ -696,12 +706,12 @@ fn around(
 }
 
 /// Returns the session that the client process had before `id`.
-fn session_before(state: &State, client: &Client, id: &SessionId) -> Option<SessionId> {
+fn session_before(state: &StateDir, client: &Client, id: &SessionId) -> Option<SessionId> {
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
 /// Returns the event without the values that the session's record already has.
-fn without_known(mut event: Event, known: &Scope) -> Event {
+fn without_known(mut event: Event, known: &EventDefaults) -> Event {
     event.cwd = event.cwd.filter(|cwd| Some(cwd) != known.cwd.as_ref());
     event.transcript_path = event
         .transcript_path
@@ -710,13 +720,15 @@ fn without_known(mut event: Event, known: &Scope) -> Event {
 }
 
 /// Returns why the pointer at `path` was not believed, if there was one.
-fn disbelief(reading: &Reading, path: &Path) -> Option<String> {
+fn disbelief(reading: &PointerReading, path: &Path) -> Option<String> {
     match reading {
-        Reading::Refused(err @ Error::Unsafe { path: refused, .. }) if refused == path => {
+        PointerReading::Refused(err @ Error::Unsafe { path: refused, .. }) if refused == path => {
             Some(err.to_string())
         }
-        Reading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),
-        Reading::Refused(_) | Reading::Absent | Reading::Pointer { .. } => None,
+        PointerReading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),
+        PointerReading::Refused(_) | PointerReading::Absent | PointerReading::Pointer { .. } => {
+            None
+        }
     }
 }
 

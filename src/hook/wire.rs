@@ -353,7 +353,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::event::Outcome;
+    use crate::model::event::CallOutcome;
 
     fn payload(text: &str) -> Payload {
         let mut scan = Scan::new(plan);
@@ -428,8 +428,8 @@ mod tests {
             calls,
             [
                 ("Read", None),
-                ("Nope", Some(Outcome::Failed)),
-                ("Bash", Some(Outcome::Denied))
+                ("Nope", Some(CallOutcome::Failed)),
+                ("Bash", Some(CallOutcome::Denied))
             ]
         );
         assert_eq!(event.calls[2].tool_use_id.as_deref(), Some("t3"));

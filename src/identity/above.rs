@@ -10,7 +10,7 @@ use std::path::Path;
 use super::process::{self, Process, Viewpoint};
 use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
-use crate::store::{Environment, State, project};
+use crate::store::{Environment, StateDir, project};
 
 /// Most processes that are visited on the way up. A deeper tree is cut off there.
 const MAX_DEPTH: usize = 4096;
@@ -64,7 +64,7 @@ pub(super) enum Setter {
 impl Above {
     /// Looks up from the process `pid`. `named` is the value of `CLAUDE_PID`, if the environment is
     /// that of the process.
-    pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&State, &Viewpoint)>) -> Self {
+    pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&StateDir, &Viewpoint)>) -> Self {
         let on_record = ProcessNames::default();
         let entry_of = |process: Process| {
             let (state, viewpoint) = state?;

@@ -11,7 +11,7 @@ use super::process::{self, Chain, Process, Viewpoint};
 use crate::claude::words::StartSource;
 use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
-use crate::store::{Environment, State, file};
+use crate::store::{Environment, StateDir, file};
 
 /// The part of a hook's event that helps to identify its client.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub struct Told<'a> {
 /// recorded clients.
 pub fn of_hook(
     env: &Environment,
-    state: Option<&State>,
+    state: Option<&StateDir>,
     viewpoint: &Viewpoint,
     told: Told<'_>,
     above: &Chain,
@@ -36,7 +36,8 @@ pub fn of_hook(
     let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
     // No hint reveals an old client that runs under its version's name and outlives its starter.
     let hinted = above.iter().nth(below.len());
-    let entry = |state: &State, process: Process| on_record.entry(state, &viewpoint.owner(process));
+    let entry =
+        |state: &StateDir, process: Process| on_record.entry(state, &viewpoint.owner(process));
     choose(&below, hinted, state, told, entry)
 }
 
@@ -45,9 +46,9 @@ pub fn of_hook(
 fn choose(
     below: &[Process],
     hinted: Option<Process>,
-    state: Option<&State>,
+    state: Option<&StateDir>,
     told: Told<'_>,
-    entry: impl Fn(&State, Process) -> Option<ProcessEntry>,
+    entry: impl Fn(&StateDir, Process) -> Option<ProcessEntry>,
 ) -> Option<Process> {
     // The questions are ordered by cost.
     let may_have_starter = !below.is_empty() && file::is_socket(stdin());
@@ -122,7 +123,7 @@ fn starter(below: &[Process]) -> Option<Process> {
 ///
 /// A client leaves one session before it begins another. Only `/clear` is never a client's first
 /// start, so it is believed unless the other session is in the middle of a call.
-fn is_elsewhere(state: &State, entry: &ProcessEntry, told: Told<'_>) -> bool {
+fn is_elsewhere(state: &StateDir, entry: &ProcessEntry, told: Told<'_>) -> bool {
     if entry.session_id == *told.id || entry.owner.launcher {
         return false;
     }

@@ -15,7 +15,7 @@ use super::above::Above;
 use super::liveness::Judge;
 use super::process::Viewpoint;
 use crate::model::{Config, Project, ProjectName, SessionId, Timestamp};
-use crate::store::{Environment, Places, State, project};
+use crate::store::{Environment, Places, StateDir, project};
 
 /// The source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -170,7 +170,7 @@ pub struct Sight<'a> {
     /// The resolved settings.
     pub config: &'a Config,
     /// The state directory, if it exists and can be used.
-    pub state: Option<&'a State>,
+    pub state: Option<&'a StateDir>,
     /// Why an existing state directory cannot be used.
     pub state_fault: Option<&'a crate::store::Error>,
     /// The current time.
@@ -233,7 +233,7 @@ pub fn project_of_hook(
 ///
 /// # Errors
 /// As [`project_of_hook`].
-pub fn project_here(env: &Environment, state: Option<&State>) -> crate::store::Result<Project> {
+pub fn project_here(env: &Environment, state: Option<&StateDir>) -> crate::store::Result<Project> {
     let Some(dir) = env.claude_project_dir.as_deref() else {
         return Ok(project::discover(&project::current_dir()?));
     };

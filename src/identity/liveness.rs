@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::open_calls::open_calls;
 use super::process::{self, Life, Viewpoint};
 use crate::claude::words::EndReason;
-use crate::model::line::{Kind, Line};
+use crate::model::line::{EventKind, JournalLine};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
-use crate::store::{SessionDir, State, clock, index};
+use crate::store::{SessionDir, StateDir, clock, index};
 
 /// Bytes at the end of a journal that are searched for the session's end. The first size nearly
 /// always suffices. The second covers thousands of events, and some even where each contains what
@@ -127,7 +127,7 @@ impl Finding {
 #[derive(Debug)]
 pub struct Judge<'a> {
     /// The state directory.
-    pub state: &'a State,
+    pub state: &'a StateDir,
     /// The processes that can be seen, or `None` if none can.
     pub viewpoint: Option<Viewpoint>,
     /// The time at which judging began. That may be long ago, as in a cleanup that archives years.
@@ -141,7 +141,7 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// Creates a judge at `now` that sees what this process sees.
-    pub fn new(state: &'a State, config: &Config, now: Timestamp) -> Self {
+    pub fn new(state: &'a StateDir, config: &Config, now: Timestamp) -> Self {
         Self {
             state,
             viewpoint: Viewpoint::here(),
@@ -390,14 +390,14 @@ impl LastWord {
     }
 
     /// Takes in the journal's next line. Imported events say nothing about a session's life.
-    pub fn hear(&mut self, line: &Line<'_>) {
+    pub fn hear(&mut self, line: &JournalLine<'_>) {
         match line.kind {
-            Kind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
+            EventKind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
                 self.end = Some(End::MovedOn)
             }
             // A launcher killed right after its command ended has not recorded an end.
-            Kind::SessionEnd | Kind::RunEnd => self.end = Some(End::Over),
-            Kind::SessionStart | Kind::UserPromptSubmit | Kind::RunStart
+            EventKind::SessionEnd | EventKind::RunEnd => self.end = Some(End::Over),
+            EventKind::SessionStart | EventKind::UserPromptSubmit | EventKind::RunStart
                 if !self.is_before_end(line) =>
             {
                 self.end = None;
@@ -407,7 +407,7 @@ impl LastWord {
         self.is_said = true;
     }
 
-    fn is_before_end(&self, line: &Line<'_>) -> bool {
+    fn is_before_end(&self, line: &JournalLine<'_>) -> bool {
         matches!((line.ts, self.closed), (Some(at), Some(end)) if at <= end)
     }
 }
@@ -433,7 +433,7 @@ fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
 
 /// Returns whether a process on record has died, so that its session may be abandoned. Only pids
 /// are checked, so a reused pid hides a dead owner.
-pub fn has_gone_process(state: &State, on_record: &ProcessNames) -> bool {
+pub fn has_gone_process(state: &StateDir, on_record: &ProcessNames) -> bool {
     let is_gone = |name: &OsString| {
         let pid = name.to_str()?.split_once('-')?.0.parse().ok()?;
         if process::exists(pid) {

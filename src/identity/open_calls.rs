@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Call, Event, Line, OpenActivity, Timestamp, Trace, TraceBuilder};
-use crate::store::journal::Lines;
+use crate::model::{Call, Event, JournalLine, OpenActivity, Timestamp, Trace, TraceBuilder};
+use crate::store::journal::JournalLines;
 use crate::store::{History, SessionDir};
 
 /// The format version of the note.
@@ -162,7 +162,7 @@ impl Note {
         let mut trace = TraceBuilder::with_labels();
         self.begun
             .iter()
-            .for_each(|event| trace.push(&Line::from(event)));
+            .for_each(|event| trace.push(&JournalLine::from(event)));
         Since {
             position: self.cut,
             end,
@@ -191,7 +191,7 @@ impl Since {
     fn read(
         self,
         dir: &SessionDir,
-        lines: Lines,
+        lines: JournalLines,
         mut trace: TraceBuilder,
     ) -> Option<Vec<OpenCall>> {
         let cut = self.end.saturating_sub(self.measure.overlap);
@@ -205,7 +205,9 @@ impl Since {
                 let before = std::mem::take(&mut trace).finish();
                 let begun = OpenActivity::of(&before).beginnings();
                 trace = before.reopen();
-                begun.iter().for_each(|event| rest.push(&Line::from(event)));
+                begun
+                    .iter()
+                    .for_each(|event| rest.push(&JournalLine::from(event)));
                 note = Some(Note {
                     v: VERSION,
                     end: self.end,
@@ -268,7 +270,7 @@ mod tests {
     use super::*;
     use crate::model::{Project, Record};
     use crate::store::write::Durability;
-    use crate::store::{Decompressor, Places, State};
+    use crate::store::{Decompressor, Places, StateDir};
 
     /// Writes a note after a few events.
     const SMALL: Measure = Measure {
@@ -285,7 +287,7 @@ mod tests {
         };
         let id = "s-1".parse().unwrap();
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let dir = State::create(&places, Decompressor::BUILT_IN)
+        let dir = StateDir::create(&places, Decompressor::BUILT_IN)
             .unwrap()
             .session(&id);
         let record = Record::new(id, &Project::at(root.to_owned()), now);

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::model::line::Kind;
-use crate::model::{Line, Record};
+use crate::model::line::EventKind;
+use crate::model::{JournalLine, Record};
 use crate::store::{SessionDir, project};
 
 /// Bytes at a journal's end that are searched for the last event of the main thread.
@@ -39,7 +39,10 @@ pub fn now_at(dir: &SessionDir, mut record: Record, is_live: bool) -> Record {
 }
 
 /// Returns whether the event says where the main thread is. A subagent may be in its own worktree.
-fn tells(line: &Line<'_>) -> bool {
-    let is_client_s = !matches!(line.kind, Kind::ClockIn | Kind::RunStart | Kind::RunEnd);
+fn tells(line: &JournalLine<'_>) -> bool {
+    let is_client_s = !matches!(
+        line.kind,
+        EventKind::ClockIn | EventKind::RunStart | EventKind::RunEnd
+    );
     is_client_s && line.agent_id.is_none()
 }

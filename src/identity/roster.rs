@@ -10,8 +10,8 @@ use std::io;
 
 use super::liveness::Judge;
 use crate::model::{Event, Owner, Project, Record, SessionId};
-use crate::store::write::{Appended, Durability};
-use crate::store::{Error, Result, SessionDir, State, archive_queue, index};
+use crate::store::write::{AppendOutcome, Durability};
+use crate::store::{Error, Result, SessionDir, StateDir, archive_queue, index};
 
 /// Attempts at an event whose journal disappears in between, as it may while it is rotated without
 /// an exchange of names.
@@ -79,8 +79,8 @@ pub fn open_or_create(
             break;
         }
         is_entered = match session.journal().append(event)? {
-            Appended::Done { .. } => true,
-            Appended::Missing => session.create(record, event, durability)?.journal,
+            AppendOutcome::Done { .. } => true,
+            AppendOutcome::Missing => session.create(record, event, durability)?.journal,
         };
     }
     match (is_entered, created.record) {
@@ -101,7 +101,12 @@ pub fn open_or_create(
 ///
 /// # Errors
 /// The error of the first failed step.
-pub fn join(state: &State, id: &SessionId, project: &Project, owner: Option<&Owner>) -> Result<()> {
+pub fn join(
+    state: &StateDir,
+    id: &SessionId,
+    project: &Project,
+    owner: Option<&Owner>,
+) -> Result<()> {
     let (added, indexed) = match owner {
         Some(owner) => (
             state.session(id).add_owner(owner),
@@ -118,7 +123,12 @@ pub fn join(state: &State, id: &SessionId, project: &Project, owner: Option<&Own
 ///
 /// # Errors
 /// The error of the failed step.
-pub fn restore(state: &State, id: &SessionId, project: &Project, owners: &[Owner]) -> Result<()> {
+pub fn restore(
+    state: &StateDir,
+    id: &SessionId,
+    project: &Project,
+    owners: &[Owner],
+) -> Result<()> {
     index::add_to_project(state, &project.key(), id)?;
     for owner in owners {
         if index::session_of_process(state, owner).is_none() {

@@ -18,9 +18,9 @@ use crate::model::purpose::{FocusSource, with_notes};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
 use crate::store::lock::LAUNCHER_PATIENCE;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::write::Durability;
-use crate::store::{self, Decompressor, Error, SessionDir, State, clock, index, project};
+use crate::store::{self, Decompressor, Error, SessionDir, StateDir, clock, index, project};
 
 /// The `source` in the record of a session that a clock-in created.
 const SOURCE: &str = "clock-in";
@@ -130,7 +130,7 @@ pub fn clock_in(
     order: &Order,
     warn: &dyn Fn(&str),
 ) -> Result<ClockedIn, Refusal> {
-    let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
+    let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
     let wanted = Wanted::new(surroundings, &state, order)?;
     // Hundreds may clock in at once, and none may fail because of that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
@@ -209,7 +209,11 @@ struct Entry {
 }
 
 impl Wanted {
-    fn new(surroundings: &Surroundings<'_>, state: &State, order: &Order) -> store::Result<Self> {
+    fn new(
+        surroundings: &Surroundings<'_>,
+        state: &StateDir,
+        order: &Order,
+    ) -> store::Result<Self> {
         let caller = caller(surroundings, state);
         let (id, parent) = match (&order.id, caller) {
             (None, Some(own)) => {
@@ -283,13 +287,13 @@ impl Wanted {
     }
 
     /// Logs the operation. A failure to log does not undo it.
-    fn log(&self, state: &State, record: &Record, created: bool) {
+    fn log(&self, state: &StateDir, record: &Record, created: bool) {
         let what = if created {
             "session created"
         } else {
             "session clocked in"
         };
-        let line = Line::new(what)
+        let line = LogLine::new(what)
             .session(&self.id)
             .detail("project", record.project.name.as_str())
             .detail("role", record.role.as_deref())

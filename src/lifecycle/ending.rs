@@ -4,11 +4,11 @@
 //! Hooks never rewrite a record. Until this module notes the end, only the journal contains it.
 
 use crate::identity::liveness::{Judge, SessionState};
-use crate::model::line::Kind;
+use crate::model::line::EventKind;
 use crate::model::record::ABANDONED;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::state::Updated;
+use crate::store::state::RecordUpdate;
 use crate::store::{Result, SessionDir};
 
 /// How much of a journal's end is read, in bytes.
@@ -35,9 +35,9 @@ pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
         Some(with(record.clone(), end))
     })?;
     match updated {
-        Updated::Replaced(record) => Ok(Some(record)),
-        Updated::Unchanged(record) => Ok((!is_resumed).then_some(record)),
-        Updated::Missing => Ok(None),
+        RecordUpdate::Replaced(record) => Ok(Some(record)),
+        RecordUpdate::Unchanged(record) => Ok((!is_resumed).then_some(record)),
+        RecordUpdate::Missing => Ok(None),
     }
 }
 
@@ -91,15 +91,15 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             last = last.max(line.ts.filter(is_past));
             match line.kind {
                 // Claude Code has reported the end before.
-                Kind::RunEnd if said.is_some() => {}
-                Kind::SessionEnd | Kind::RunEnd => {
+                EventKind::RunEnd if said.is_some() => {}
+                EventKind::SessionEnd | EventKind::RunEnd => {
                     // Hooks that are registered twice append in any order: the later end counts.
                     let end = line
                         .ts
                         .map(|at| (at, line.reason.unwrap_or("other").to_owned()));
                     said = said.take().into_iter().chain(end).max_by_key(|(at, _)| *at);
                 }
-                Kind::SessionStart | Kind::UserPromptSubmit => said = None,
+                EventKind::SessionStart | EventKind::UserPromptSubmit => said = None,
                 _ => {}
             }
         });

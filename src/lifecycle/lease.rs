@@ -8,12 +8,12 @@ use std::path::Path;
 use crate::identity::liveness::{Judge, LOST};
 use crate::identity::process::Life;
 use crate::model::{Owner, Project, ProjectName, SessionId};
-use crate::store::lease::{self, Lease, Pointed};
+use crate::store::lease::{self, Lease, PointerContent};
 use crate::store::lock::{CLI_PATIENCE, LAUNCHER_PATIENCE};
-use crate::store::log::{self, Line, Log};
-use crate::store::pointer::{Pointers, Reading};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::pointer::{PointerReading, Pointers};
 use crate::store::write::Durability;
-use crate::store::{Error, Result, State};
+use crate::store::{Error, Result, StateDir};
 
 /// The result of [`take`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
 /// # Errors
 /// As [`take`].
 pub fn change(
-    state: &State,
+    state: &StateDir,
     id: &SessionId,
     holder: &str,
     change: impl FnOnce(&mut Lease),
@@ -99,7 +99,7 @@ pub fn change(
 pub fn point(
     pointers: &Pointers<'_>,
     name: &ProjectName,
-    state: &State,
+    state: &StateDir,
     own: &Lease,
 ) -> Result<()> {
     let id = &own.session_id;
@@ -107,11 +107,11 @@ pub fn point(
     change(state, id, &own.holder.file_name(), |own| {
         match reading {
             // A dead holder has moved it already, and noted its former value.
-            Reading::Pointer { id: named, .. } if named == *id => {}
-            Reading::Pointer {
+            PointerReading::Pointer { id: named, .. } if named == *id => {}
+            PointerReading::Pointer {
                 id: named, written, ..
             } => {
-                own.before = Some(Pointed {
+                own.before = Some(PointerContent {
                     session_id: named,
                     written,
                 });
@@ -236,7 +236,7 @@ pub fn sweep(
 }
 
 /// Removes a lease file that a power failure left empty.
-fn remove_lost(state: &State, id: &SessionId) -> Result<()> {
+fn remove_lost(state: &StateDir, id: &SessionId) -> Result<()> {
     let is_lost = || matches!(lease::read(state, id), Ok(None));
     if is_lost() {
         let _lock = state.lock(CLI_PATIENCE)?;
@@ -287,8 +287,8 @@ pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
 }
 
 /// Logs an operation. A failure to log does not prevent it.
-fn note(state: &State, what: &str, lease: &Lease) {
-    let line = Line::new(what)
+fn note(state: &StateDir, what: &str, lease: &Lease) {
+    let line = LogLine::new(what)
         .session(&lease.session_id)
         .detail("holder", lease.holder.pid);
     let _ = log::append(state, Log::Operations, &line);

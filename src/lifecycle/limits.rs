@@ -9,7 +9,7 @@ use crate::identity::open_calls::open_calls;
 use crate::identity::roster::{self, Archiving, Left};
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::{Result, index};
 
 /// The `end_reason` of a session that was retired to make room, because no process owned it.
@@ -87,7 +87,7 @@ pub fn make_room(
     if taken < most {
         return Ok(Ok(()));
     }
-    let line = Line::new("session refused: limit").session(new);
+    let line = LogLine::new("session refused: limit").session(new);
     // A failure to log does not admit the session.
     let _ = log::append(
         judge.state,
@@ -118,7 +118,9 @@ pub fn warn(judge: &Judge<'_>, config: &Config) -> Result<()> {
         return Ok(());
     }
     let what = exceeded(limit);
-    let line = Line::new(&what).detail("limit", limit).detail("live", live);
+    let line = LogLine::new(&what)
+        .detail("limit", limit)
+        .detail("live", live);
     log::append(judge.state, Log::Operations, &line)
 }
 
@@ -180,7 +182,7 @@ fn retire(
     if roster::leave(judge, id, keys.iter().cloned(), archiving)? == Left::Resumed {
         return Ok(());
     }
-    let line = Line::new("session retired").session(id);
+    let line = LogLine::new("session retired").session(id);
     // A failure to log does not undo the retirement.
     let _ = log::append(state, Log::Operations, &line.detail("reason", IDLE));
     Ok(())

@@ -32,10 +32,12 @@ use crate::model::text::one_line;
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::lease::Lease;
 use crate::store::lock::LAUNCHER_PATIENCE;
-use crate::store::log::{self, Line, Log};
+use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
-use crate::store::write::{Appended, Durability};
-use crate::store::{self, Decompressor, Environment, Error, Places, State, clock, index, project};
+use crate::store::write::{AppendOutcome, Durability};
+use crate::store::{
+    self, Decompressor, Environment, Error, Places, StateDir, clock, index, project,
+};
 
 /// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
 const NOT_STARTED: &str = "not started";
@@ -190,7 +192,7 @@ pub fn run(
     // Listen before creating anything that a signal could leave behind.
     let signals = child::listen().map_err(Refusal::System)?;
     let bystander = Bystander::start().map_err(Refusal::System)?;
-    let state = State::create(surroundings.places, Decompressor::BUILT_IN)?;
+    let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
     // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
     let project = project::discover(&project::current_dir()?);
     let id = order.id.clone().unwrap_or_else(new_id);
@@ -309,7 +311,7 @@ impl SessionEnd {
 /// A held session id. Dropping it gives the id back.
 struct Held<'a> {
     surroundings: &'a Surroundings<'a>,
-    state: &'a State,
+    state: &'a StateDir,
     project: &'a Project,
     complain: &'a dyn Fn(&Error),
     lease: Lease,
@@ -324,7 +326,7 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     fn take(
         surroundings: &'a Surroundings<'a>,
-        state: &'a State,
+        state: &'a StateDir,
         project: &'a Project,
         id: SessionId,
         order: &Order,
@@ -527,15 +529,19 @@ impl<'a> Held<'a> {
     fn append(&self, event: &Event) -> store::Result<()> {
         let session = self.state.session(&self.lease.session_id);
         match session.journal().append(event)? {
-            Appended::Done { .. } => Ok(()),
-            Appended::Missing => Err(Error::io("find", session.journal().path())(
+            AppendOutcome::Done { .. } => Ok(()),
+            AppendOutcome::Missing => Err(Error::io("find", session.journal().path())(
                 io::Error::from(io::ErrorKind::NotFound),
             )),
         }
     }
 
-    fn log(&self, what: &str, detailed: impl FnOnce(Line<'_>) -> Line<'_>) -> store::Result<()> {
-        let line = Line::new(what)
+    fn log(
+        &self,
+        what: &str,
+        detailed: impl FnOnce(LogLine<'_>) -> LogLine<'_>,
+    ) -> store::Result<()> {
+        let line = LogLine::new(what)
             .session(&self.lease.session_id)
             .detail("command", self.lease.command.as_str());
         log::append(self.state, Log::Operations, &detailed(line))
@@ -565,7 +571,7 @@ fn own(project: &Project) -> Result<Owner, Refusal> {
 
 /// Returns the session that called this command, if that is certain. The only live session of the
 /// project is not certain: it may be another's.
-pub(super) fn caller(surroundings: &Surroundings<'_>, state: &State) -> Option<SessionId> {
+pub(super) fn caller(surroundings: &Surroundings<'_>, state: &StateDir) -> Option<SessionId> {
     let sight = Sight {
         env: surroundings.env,
         places: surroundings.places,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::SessionId;
-use super::record::{ProjectRef, Unreadable, check_version};
+use super::record::{InvalidRecord, ProjectRef, check_version};
 use super::redact::Counts;
 use super::time::Timestamp;
 use super::usage::Usage;
@@ -127,7 +127,7 @@ pub struct Manifest {
     pub tools: bool,
     /// The sources of the archive.
     pub transcript: Original,
-    pub parts: Vec<Part>,
+    pub parts: Vec<ArchivePart>,
     /// How many secrets each rule removed from the copies.
     pub redacted: Counts,
     pub usage: Option<Usage>,
@@ -151,13 +151,13 @@ pub struct Original {
     pub left_out: u64,
     /// Other transcripts of the session, whose contents are all in a part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub copies: Vec<Copied>,
+    pub copies: Vec<CopiedTranscript>,
 }
 
 /// A transcript that is not copied, because others contain everything in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
-    /// The place of the file, as in [`Part::original`].
+pub struct CopiedTranscript {
+    /// The place of the file, as in [`ArchivePart::original`].
     pub original: String,
     /// The size in bytes.
     pub bytes: u64,
@@ -166,7 +166,7 @@ pub struct Copied {
 /// The kind of a part of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum PartKind {
     /// The messages, for people.
     Text,
     /// One of Claude Code's transcripts, redacted and compressed. The first is the session's own;
@@ -184,11 +184,11 @@ pub enum Kind {
 
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ArchivePart {
     /// The file's name.
     pub name: String,
     /// The kind of its contents.
-    pub kind: Kind,
+    pub kind: PartKind,
     /// The size in bytes.
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hex.
@@ -211,10 +211,10 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`Unreadable`]: a newer format, or not a manifest.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// [`InvalidRecord`]: a newer format, or not a manifest.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
-        serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
+        serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))
     }
 
     /// Returns the manifest's text.
@@ -225,7 +225,7 @@ impl Manifest {
     }
 
     /// Returns the first part of this kind, if there is one.
-    pub fn part(&self, kind: Kind) -> Option<&Part> {
+    pub fn part(&self, kind: PartKind) -> Option<&ArchivePart> {
         self.parts.iter().find(|part| part.kind == kind)
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::line::Kind;
+use super::line::EventKind;
 use super::step::Step;
 use crate::claude::words::StartSource;
 
@@ -24,7 +24,7 @@ const DAY: i64 = 86_400_000_000;
 
 /// What an event proves about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(super) enum ProcessEvidence {
     /// A session begins with it, so no event of the session came before.
     Birth,
     /// A process of Claude Code begins with it.
@@ -48,15 +48,15 @@ pub(super) enum TimeLine {
 #[derive(Debug)]
 pub(super) struct Boots {
     /// The settings, in the order of their offsets.
-    settings: Vec<Setting>,
+    settings: Vec<OffsetGroup>,
     /// The stretches in which the clock was not set, in the order of their beginning, for events
     /// without a boot clock.
-    pieces: Vec<Piece>,
+    pieces: Vec<SteadyStretch>,
 }
 
 /// The events with about the same offset.
 #[derive(Debug, Clone, Copy)]
-struct Setting {
+struct OffsetGroup {
     /// The least and the greatest offset.
     offsets: (i64, i64),
     reach: Reach,
@@ -78,7 +78,7 @@ struct Reach {
 
 /// A time in which the clock was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Piece {
+struct SteadyStretch {
     /// Its beginning, by its own clock.
     from: i64,
     /// How far the time line is ahead of this clock.
@@ -87,11 +87,11 @@ struct Piece {
 
 /// One event with both clocks.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct ClockReading {
     offset: i64,
     mono: i64,
     pid: Option<u32>,
-    role: Role,
+    role: ProcessEvidence,
     setting: usize,
 }
 
@@ -102,7 +102,7 @@ impl TimeLine {
         steps: &[Step],
         offsets: Option<(i64, i64)>,
         are_all_clocked: bool,
-        role: impl Fn(&Step) -> Role,
+        role: impl Fn(&Step) -> ProcessEvidence,
     ) -> Self {
         let Some((least, greatest)) = offsets else {
             return Self::Steady(0);
@@ -126,10 +126,10 @@ impl TimeLine {
 }
 
 impl Boots {
-    fn of(steps: &[Step], are_all_clocked: bool, role: impl Fn(&Step) -> Role) -> Self {
+    fn of(steps: &[Step], are_all_clocked: bool, role: impl Fn(&Step) -> ProcessEvidence) -> Self {
         let reading = |step: &Step| {
             let (offset, mono) = step.clocks()?;
-            Some(Reading {
+            Some(ClockReading {
                 offset,
                 mono,
                 pid: step.pid,
@@ -137,10 +137,10 @@ impl Boots {
                 setting: 0,
             })
         };
-        let mut readings: Vec<Reading> = steps.iter().filter_map(reading).collect();
+        let mut readings: Vec<ClockReading> = steps.iter().filter_map(reading).collect();
         readings.sort_unstable_by_key(|reading| (reading.offset, reading.mono, reading.role));
         let mut settings = settings(&mut readings);
-        let mut joined = Joined::new(settings.len());
+        let mut joined = BootGroups::new(settings.len());
         join_by_processes(&mut joined, &readings, &settings);
         join_by_times(&mut joined, &settings);
         let bases = joined.reaches(&settings);
@@ -217,20 +217,20 @@ impl Reach {
 
 /// Returns the settings of the clock, in the order of their offsets, and assigns each reading to
 /// its setting.
-fn settings(readings: &mut [Reading]) -> Vec<Setting> {
-    let mut settings: Vec<Setting> = Vec::new();
+fn settings(readings: &mut [ClockReading]) -> Vec<OffsetGroup> {
+    let mut settings: Vec<OffsetGroup> = Vec::new();
     for reading in readings {
         let reach = Reach {
             mono: (reading.mono, reading.mono),
             base: reading.offset,
-            is_birth: reading.role == Role::Birth,
+            is_birth: reading.role == ProcessEvidence::Birth,
         };
         match settings.last_mut() {
             Some(last) if reading.offset - last.offsets.1 <= DRIFT => {
                 last.offsets.1 = reading.offset;
                 last.reach = last.reach.with(reach);
             }
-            _ => settings.push(Setting {
+            _ => settings.push(OffsetGroup {
                 offsets: (reading.offset, reading.offset),
                 reach,
                 base: reading.offset,
@@ -243,14 +243,14 @@ fn settings(readings: &mut [Reading]) -> Vec<Setting> {
 
 /// Joins the settings in which a process continues. In a setting that begins with its start, it may
 /// be another process of the same number, in another boot.
-fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Setting]) {
+fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], settings: &[OffsetGroup]) {
     /// The first event of a process in a setting, and whether the process had begun before it.
-    type Heard = (i64, bool);
-    let mut heard: HashMap<(Option<u32>, usize), Option<Heard>> = HashMap::new();
+    type FirstEvent = (i64, bool);
+    let mut heard: HashMap<(Option<u32>, usize), Option<FirstEvent>> = HashMap::new();
     for reading in readings {
         let first = heard.entry((reading.pid, reading.setting)).or_default();
-        if reading.role != Role::Any {
-            let this = (reading.mono, reading.role == Role::GoesOn);
+        if reading.role != ProcessEvidence::Any {
+            let this = (reading.mono, reading.role == ProcessEvidence::GoesOn);
             *first = Some(first.map_or(this, |first| first.min(this)));
         }
     }
@@ -287,7 +287,7 @@ fn join_by_processes(joined: &mut Joined, readings: &[Reading], settings: &[Sett
 
 /// Finds the one of these settings, which are in order, whose offset is nearest to that of
 /// `setting`.
-fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usize> {
+fn nearest(among: &[usize], setting: usize, settings: &[OffsetGroup]) -> Option<usize> {
     let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
     let next = among.partition_point(|place| *place < setting);
     let before = next.checked_sub(1).and_then(|place| among.get(place));
@@ -297,7 +297,7 @@ fn nearest(among: &[usize], setting: usize, settings: &[Setting]) -> Option<usiz
 }
 
 /// Joins settings that share no process, if the times show that they belong to one boot.
-fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
+fn join_by_times(joined: &mut BootGroups, settings: &[OffsetGroup]) {
     let reaches = joined.reaches(settings);
     let mut boots: Vec<(usize, Reach)> = Vec::new();
     for (place, reach) in reaches.into_iter().enumerate() {
@@ -319,14 +319,14 @@ fn join_by_times(joined: &mut Joined, settings: &[Setting]) {
 }
 
 /// Returns the times in which the clock was not set.
-fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
-    let base = |reading: &Reading| {
+fn pieces(readings: &mut [ClockReading], settings: &[OffsetGroup]) -> Vec<SteadyStretch> {
+    let base = |reading: &ClockReading| {
         settings
             .get(reading.setting)
             .map_or(reading.offset, |setting| setting.base)
     };
     readings.sort_unstable_by_key(|reading| (base(reading), reading.mono, reading.offset));
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<SteadyStretch> = Vec::new();
     let mut before: Option<(i64, i64)> = None;
     for reading in readings.iter() {
         let (base, offset) = (base(reading), reading.offset);
@@ -334,7 +334,7 @@ fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
             |(earlier, since): (i64, i64)| earlier == base && offset.abs_diff(since) <= TICK as u64;
         if !before.is_some_and(is_of) {
             before = Some((base, offset));
-            pieces.push(Piece {
+            pieces.push(SteadyStretch {
                 from: offset + reading.mono,
                 shift: base - offset,
             });
@@ -345,13 +345,13 @@ fn pieces(readings: &mut [Reading], settings: &[Setting]) -> Vec<Piece> {
 }
 
 /// Groups the settings by boot.
-struct Joined {
+struct BootGroups {
     /// For each setting, another setting of the same boot, nearer to the representative. The
     /// representative points to itself.
     towards: Vec<usize>,
 }
 
-impl Joined {
+impl BootGroups {
     fn new(count: usize) -> Self {
         Self {
             towards: (0..count).collect(),
@@ -380,7 +380,7 @@ impl Joined {
     }
 
     /// Returns for each setting the facts about its whole boot.
-    fn reaches(&mut self, settings: &[Setting]) -> Vec<Reach> {
+    fn reaches(&mut self, settings: &[OffsetGroup]) -> Vec<Reach> {
         let mut whole: Vec<Reach> = settings.iter().map(|setting| setting.reach).collect();
         for (place, setting) in settings.iter().enumerate() {
             let boot = self.find(place);
@@ -399,15 +399,15 @@ impl Joined {
 }
 
 /// Returns the role of an event of this kind and source.
-pub(super) fn role(kind: Kind, source: Option<&str>) -> Role {
+pub(super) fn role(kind: EventKind, source: Option<&str>) -> ProcessEvidence {
     match (kind, source.map(StartSource::of)) {
         (
-            Kind::SessionStart,
+            EventKind::SessionStart,
             Some(StartSource::Startup | StartSource::Clear | StartSource::Fork),
-        ) => Role::Birth,
-        (Kind::SessionStart, Some(StartSource::Compact)) => Role::GoesOn,
-        (Kind::SessionStart | Kind::RunStart, _) => Role::Start,
-        (Kind::Other, _) => Role::Any,
-        _ => Role::GoesOn,
+        ) => ProcessEvidence::Birth,
+        (EventKind::SessionStart, Some(StartSource::Compact)) => ProcessEvidence::GoesOn,
+        (EventKind::SessionStart | EventKind::RunStart, _) => ProcessEvidence::Start,
+        (EventKind::Other, _) => ProcessEvidence::Any,
+        _ => ProcessEvidence::GoesOn,
     }
 }

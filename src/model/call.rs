@@ -10,7 +10,7 @@ use super::time::Timestamp;
 /// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum CallState {
     /// It has begun, and nothing has ended it.
     Running,
     /// The call succeeded.
@@ -25,7 +25,7 @@ pub enum State {
     Backgrounded,
 }
 
-impl State {
+impl CallState {
     /// Returns the state as one word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl State {
 /// The event that showed that a call was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Closed {
+pub enum ClosingEvent {
     /// An event of its own: PostToolUse, PostToolUseFailure, PermissionDenied.
     ByItself,
     /// Its entry in a PostToolBatch.
@@ -99,9 +99,9 @@ pub struct Call<'a> {
     /// The time at which it ended.
     pub ended: Option<Moment>,
     /// The current state.
-    pub state: State,
+    pub state: CallState,
     /// The event that showed its end.
-    pub closed: Option<Closed>,
+    pub closed: Option<ClosingEvent>,
     /// The class of its failure.
     pub error: Option<&'a str>,
     /// How long the tool ran, as Claude Code measured it.
@@ -130,10 +130,10 @@ impl Call<'_> {
     /// Returns the duration: as Claude Code measured it, or else from the beginning to the end if
     /// an event of its own reported the end.
     pub fn duration(&self) -> Option<Duration> {
-        let is_told = self.has_begun && self.closed == Some(Closed::ByItself);
+        let is_told = self.has_begun && self.closed == Some(ClosingEvent::ByItself);
         self.execution.or_else(|| {
             self.elapsed()
-                .filter(|_| is_told && self.state != State::Denied)
+                .filter(|_| is_told && self.state != CallState::Denied)
         })
     }
 

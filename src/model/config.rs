@@ -71,7 +71,7 @@ impl Default for Config {
     missing_docs,
     reason = "each is described by the field of Config of its name"
 )]
-pub enum Key {
+pub enum ConfigKey {
     Ttl,
     SessionTimeout,
     MaxConcurrentSessions,
@@ -85,7 +85,7 @@ pub enum Key {
     LimitWarning,
 }
 
-impl Key {
+impl ConfigKey {
     /// Every key, in the order in which they are shown.
     pub const ALL: [Self; 11] = [
         Self::Ttl,
@@ -197,19 +197,19 @@ impl Config {
     ///
     /// # Errors
     /// [`BadValue`]; the setting keeps its value.
-    pub fn set(&mut self, key: Key, text: &str) -> Result<(), BadValue> {
+    pub fn set(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         match key {
-            Key::Ttl => self.ttl = duration(text)?,
-            Key::SessionTimeout => self.session_timeout = duration(text)?,
-            Key::MaxConcurrentSessions => self.max_concurrent_sessions = count(text)?,
-            Key::CleanupInterval => self.cleanup_interval = duration(text)?,
-            Key::Capture => self.capture = capture(text)?,
-            Key::JournalLimit => self.journal_limit = size(text)?,
-            Key::ArchiveAuto => self.archive_auto = switch(text)?,
-            Key::RetentionSessions => self.retention_sessions = retention(text)?,
-            Key::RetentionArchive => self.retention_archive = retention(text)?,
-            Key::ContextLine => self.context_line = switch(text)?,
-            Key::LimitWarning => self.limit_warning = switch(text)?,
+            ConfigKey::Ttl => self.ttl = duration(text)?,
+            ConfigKey::SessionTimeout => self.session_timeout = duration(text)?,
+            ConfigKey::MaxConcurrentSessions => self.max_concurrent_sessions = count(text)?,
+            ConfigKey::CleanupInterval => self.cleanup_interval = duration(text)?,
+            ConfigKey::Capture => self.capture = capture(text)?,
+            ConfigKey::JournalLimit => self.journal_limit = size(text)?,
+            ConfigKey::ArchiveAuto => self.archive_auto = switch(text)?,
+            ConfigKey::RetentionSessions => self.retention_sessions = retention(text)?,
+            ConfigKey::RetentionArchive => self.retention_archive = retention(text)?,
+            ConfigKey::ContextLine => self.context_line = switch(text)?,
+            ConfigKey::LimitWarning => self.limit_warning = switch(text)?,
         }
         Ok(())
     }
@@ -219,9 +219,9 @@ impl Config {
     ///
     /// # Errors
     /// [`BadValue`]; the setting keeps its value.
-    pub fn set_inherited(&mut self, key: Key, text: &str) -> Result<(), BadValue> {
+    pub fn set_inherited(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         let number = text.split('#').next().unwrap_or_default().trim();
-        if key == Key::MaxConcurrentSessions {
+        if key == ConfigKey::MaxConcurrentSessions {
             return self.set(key, number).map_err(|why| BadValue {
                 value: text.to_owned(),
                 ..why
@@ -236,23 +236,27 @@ impl Config {
     }
 
     /// Returns the value of `key` in the form that [`Self::set`] reads.
-    pub fn get(&self, key: Key) -> String {
+    pub fn get(&self, key: ConfigKey) -> String {
         match key {
-            Key::Ttl => humantime::format_duration(self.ttl).to_string(),
-            Key::SessionTimeout => humantime::format_duration(self.session_timeout).to_string(),
-            Key::MaxConcurrentSessions => self.max_concurrent_sessions.to_string(),
-            Key::CleanupInterval => humantime::format_duration(self.cleanup_interval).to_string(),
-            Key::Capture => match self.capture {
+            ConfigKey::Ttl => humantime::format_duration(self.ttl).to_string(),
+            ConfigKey::SessionTimeout => {
+                humantime::format_duration(self.session_timeout).to_string()
+            }
+            ConfigKey::MaxConcurrentSessions => self.max_concurrent_sessions.to_string(),
+            ConfigKey::CleanupInterval => {
+                humantime::format_duration(self.cleanup_interval).to_string()
+            }
+            ConfigKey::Capture => match self.capture {
                 Capture::Metadata => "metadata".to_owned(),
                 Capture::Summary => "summary".to_owned(),
                 Capture::Full => "full".to_owned(),
             },
-            Key::JournalLimit => written_size(self.journal_limit),
-            Key::ArchiveAuto => self.archive_auto.to_string(),
-            Key::RetentionSessions => written_retention(self.retention_sessions),
-            Key::RetentionArchive => written_retention(self.retention_archive),
-            Key::ContextLine => self.context_line.to_string(),
-            Key::LimitWarning => self.limit_warning.to_string(),
+            ConfigKey::JournalLimit => written_size(self.journal_limit),
+            ConfigKey::ArchiveAuto => self.archive_auto.to_string(),
+            ConfigKey::RetentionSessions => written_retention(self.retention_sessions),
+            ConfigKey::RetentionArchive => written_retention(self.retention_archive),
+            ConfigKey::ContextLine => self.context_line.to_string(),
+            ConfigKey::LimitWarning => self.limit_warning.to_string(),
         }
     }
 }
@@ -371,7 +375,7 @@ mod tests {
             ..Config::default()
         };
         let mut copy = Config::default();
-        for key in Key::ALL {
+        for key in ConfigKey::ALL {
             copy.set(key, &config.get(key)).unwrap();
         }
         assert_eq!(copy, config);
@@ -380,21 +384,21 @@ mod tests {
     #[test]
     fn a_bad_value_is_named_and_changes_nothing() {
         let mut config = Config::default();
-        let err = config.set(Key::Ttl, "soon").unwrap_err();
+        let err = config.set(ConfigKey::Ttl, "soon").unwrap_err();
         assert_eq!(
             err.to_string(),
             "`soon` is not a duration above zero, such as `90s`, `5m` or `24h`"
         );
         for (key, bad) in [
-            (Key::Ttl, "0s"),
-            (Key::Ttl, "-1h"),
-            (Key::Capture, "everything"),
-            (Key::ContextLine, "yes"),
-            (Key::LimitWarning, "1"),
-            (Key::MaxConcurrentSessions, "0"),
-            (Key::MaxConcurrentSessions, "-1"),
-            (Key::MaxConcurrentSessions, "100001"),
-            (Key::MaxConcurrentSessions, "many"),
+            (ConfigKey::Ttl, "0s"),
+            (ConfigKey::Ttl, "-1h"),
+            (ConfigKey::Capture, "everything"),
+            (ConfigKey::ContextLine, "yes"),
+            (ConfigKey::LimitWarning, "1"),
+            (ConfigKey::MaxConcurrentSessions, "0"),
+            (ConfigKey::MaxConcurrentSessions, "-1"),
+            (ConfigKey::MaxConcurrentSessions, "100001"),
+            (ConfigKey::MaxConcurrentSessions, "many"),
         ] {
             assert!(config.set(key, bad).is_err(), "{bad}");
         }
@@ -405,12 +409,14 @@ mod tests {
     fn inherited_seconds_may_carry_a_comment() {
         let mut config = Config::default();
         config
-            .set_inherited(Key::SessionTimeout, "90  # Session timeout")
+            .set_inherited(ConfigKey::SessionTimeout, "90  # Session timeout")
             .unwrap();
         assert_eq!(config.session_timeout, Duration::from_secs(90));
         for bad in ["", "0", "-5", "1h", "99999999999999999999"] {
             assert!(
-                config.set_inherited(Key::SessionTimeout, bad).is_err(),
+                config
+                    .set_inherited(ConfigKey::SessionTimeout, bad)
+                    .is_err(),
                 "{bad}"
             );
         }
@@ -419,7 +425,7 @@ mod tests {
     #[test]
     fn an_inherited_number_may_carry_a_comment() {
         let mut config = Config::default();
-        let key = Key::MaxConcurrentSessions;
+        let key = ConfigKey::MaxConcurrentSessions;
         config.set_inherited(key, "7  # at once").unwrap();
         assert_eq!(config.max_concurrent_sessions, 7);
         for bad in ["# none", "0", "-5", "7s", "99999999999999999999"] {
@@ -431,6 +437,9 @@ mod tests {
 
     #[test]
     fn variables_follow_from_the_keys() {
-        assert_eq!(Key::SessionTimeout.variable(), "CCSESSION_SESSION_TIMEOUT");
+        assert_eq!(
+            ConfigKey::SessionTimeout.variable(),
+            "CCSESSION_SESSION_TIMEOUT"
+        );
     }
 }

@@ -171,13 +171,13 @@ pub struct BatchCall {
     pub tool: Option<String>,
     /// The outcome, if the result's text reports one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<CallOutcome>,
 }
 
 /// The end of a call, as far as a result's text shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CallOutcome {
     /// It ran and failed, or never passed validation.
     Failed,
     /// It was not allowed to run.
@@ -256,7 +256,7 @@ impl Event {
     /// torn line is always recognised.
     pub fn decode(line: &[u8]) -> Result<Self, BadLine> {
         #[derive(Deserialize)]
-        struct Versioned {
+        struct VersionedEvent {
             v: u64,
         }
         match serde_json::from_slice::<Self>(line) {
@@ -264,7 +264,7 @@ impl Event {
             Ok(event) if event.v > VERSION => Err(BadLine::Newer(event.v)),
             Ok(_) => Err(BadLine::Foreign),
             Err(err) if err.is_data() => match serde_json::from_slice(line) {
-                Ok(Versioned { v }) if v > VERSION => Err(BadLine::Newer(v)),
+                Ok(VersionedEvent { v }) if v > VERSION => Err(BadLine::Newer(v)),
                 _ => Err(BadLine::Foreign),
             },
             Err(_) => Err(BadLine::Torn),

@@ -14,7 +14,7 @@ use super::time::Timestamp;
 /// The kind of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is Claude Code's event of that name")]
-pub enum Kind {
+pub enum EventKind {
     SessionStart,
     RunStart,
     ClockIn,
@@ -39,7 +39,7 @@ pub enum Kind {
     Other,
 }
 
-impl From<&str> for Kind {
+impl From<&str> for EventKind {
     fn from(event: &str) -> Self {
         match event {
             name::PRE_TOOL_USE => Self::PreToolUse,
@@ -72,8 +72,8 @@ impl From<&str> for Kind {
     missing_docs,
     reason = "the fields are described in ARCHITECTURE.md, as the line's format"
 )]
-pub struct Line<'a> {
-    pub kind: Kind,
+pub struct JournalLine<'a> {
+    pub kind: EventKind,
     pub event: &'a str,
     pub ts: Option<Timestamp>,
     pub mono: Option<u64>,
@@ -121,16 +121,16 @@ impl<'a> Label<'a> {
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> JournalLine<'a> {
     /// Reads one line of a journal and passes it to `reader`.
     ///
     /// # Errors
     /// Those of [`Event::decode`]; `reader` is then not called.
-    pub fn read(line: &[u8], reader: impl FnOnce(&Line<'_>)) -> Result<(), BadLine> {
-        let mut flat = Line::default();
+    pub fn read(line: &[u8], reader: impl FnOnce(&JournalLine<'_>)) -> Result<(), BadLine> {
+        let mut flat = JournalLine::default();
         match flat.fill(line) {
             Some(()) => reader(&flat),
-            None => reader(&Line::from(&Event::decode(line)?)),
+            None => reader(&JournalLine::from(&Event::decode(line)?)),
         }
         Ok(())
     }
@@ -167,41 +167,41 @@ impl<'a> Line<'a> {
     }
 
     /// Reads the value of a member.
-    fn member(&mut self, member: Member, cursor: &mut Cursor<'a>) -> Option<()> {
+    fn member(&mut self, member: LineMember, cursor: &mut Cursor<'a>) -> Option<()> {
         match member {
-            Member::V => return (cursor.number()? == VERSION).then_some(()),
-            Member::Ts => self.ts = Some(Timestamp::parse(cursor.string()?).ok()?),
-            Member::Mono => self.mono = Some(cursor.number()?),
-            Member::Event => {
+            LineMember::V => return (cursor.number()? == VERSION).then_some(()),
+            LineMember::Ts => self.ts = Some(Timestamp::parse(cursor.string()?).ok()?),
+            LineMember::Mono => self.mono = Some(cursor.number()?),
+            LineMember::Event => {
                 self.event = cursor.string()?;
                 self.kind = self.event.into();
             }
-            Member::Session => return id::is_valid(cursor.string()?).then_some(()),
-            Member::Pid => self.pid = Some(u32::try_from(cursor.number()?).ok()?),
-            Member::Tool => self.tool = Some(cursor.string()?),
-            Member::ToolUseId => self.tool_use_id = Some(cursor.string()?),
-            Member::AgentId => self.agent_id = Some(cursor.string()?),
-            Member::AgentType => self.agent_type = Some(cursor.string()?),
-            Member::PromptId => self.prompt_id = Some(cursor.string()?),
-            Member::Error => self.error = Some(cursor.string()?),
-            Member::DurationMs => self.duration_ms = Some(cursor.number()?),
-            Member::InputBytes => self.input_bytes = Some(cursor.number()?),
-            Member::OutputBytes => self.output_bytes = Some(cursor.number()?),
-            Member::What => self.what = Some(cursor.label()?),
-            Member::Source => self.source = Some(cursor.string()?),
-            Member::Reason => self.reason = Some(cursor.string()?),
-            Member::Trigger => self.trigger = Some(cursor.string()?),
-            Member::Model => self.model = Some(cursor.string()?),
-            Member::Calls => {
+            LineMember::Session => return id::is_valid(cursor.string()?).then_some(()),
+            LineMember::Pid => self.pid = Some(u32::try_from(cursor.number()?).ok()?),
+            LineMember::Tool => self.tool = Some(cursor.string()?),
+            LineMember::ToolUseId => self.tool_use_id = Some(cursor.string()?),
+            LineMember::AgentId => self.agent_id = Some(cursor.string()?),
+            LineMember::AgentType => self.agent_type = Some(cursor.string()?),
+            LineMember::PromptId => self.prompt_id = Some(cursor.string()?),
+            LineMember::Error => self.error = Some(cursor.string()?),
+            LineMember::DurationMs => self.duration_ms = Some(cursor.number()?),
+            LineMember::InputBytes => self.input_bytes = Some(cursor.number()?),
+            LineMember::OutputBytes => self.output_bytes = Some(cursor.number()?),
+            LineMember::What => self.what = Some(cursor.label()?),
+            LineMember::Source => self.source = Some(cursor.string()?),
+            LineMember::Reason => self.reason = Some(cursor.string()?),
+            LineMember::Trigger => self.trigger = Some(cursor.string()?),
+            LineMember::Model => self.model = Some(cursor.string()?),
+            LineMember::Calls => {
                 self.calls = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?)
             }
-            Member::Background => self.background = Some(cursor.string()?),
-            Member::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
-            Member::TaskId => self.task_id = Some(cursor.string()?),
-            Member::Cwd => self.cwd = Some(cursor.string()?),
-            Member::TranscriptPath => self.transcript_path = Some(cursor.string()?),
-            Member::OtherFlag => cursor.boolean()?,
-            Member::OtherText => cursor.other_text()?,
+            LineMember::Background => self.background = Some(cursor.string()?),
+            LineMember::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
+            LineMember::TaskId => self.task_id = Some(cursor.string()?),
+            LineMember::Cwd => self.cwd = Some(cursor.string()?),
+            LineMember::TranscriptPath => self.transcript_path = Some(cursor.string()?),
+            LineMember::OtherFlag => cursor.boolean()?,
+            LineMember::OtherText => cursor.other_text()?,
         }
         Some(())
     }
@@ -209,7 +209,7 @@ impl<'a> Line<'a> {
 
 /// A member of a line.
 #[derive(Debug, Clone, Copy)]
-enum Member {
+enum LineMember {
     V,
     Ts,
     Mono,
@@ -243,39 +243,48 @@ enum Member {
 }
 
 /// The members of a line in the order in which they are written, each with its exact text.
-const MEMBERS: [(Member, Key); 32] = [
-    (Member::V, Key::of("\"v\":")),
-    (Member::Ts, Key::of("\"ts\":")),
-    (Member::Mono, Key::of("\"mono\":")),
-    (Member::Event, Key::of("\"event\":")),
-    (Member::Session, Key::of("\"session_id\":")),
-    (Member::Pid, Key::of("\"pid\":")),
-    (Member::OtherText, Key::of("\"rung\":")),
-    (Member::Tool, Key::of("\"tool\":")),
-    (Member::ToolUseId, Key::of("\"tool_use_id\":")),
-    (Member::AgentId, Key::of("\"agent_id\":")),
-    (Member::AgentType, Key::of("\"agent_type\":")),
-    (Member::PromptId, Key::of("\"prompt_id\":")),
-    (Member::Cwd, Key::of("\"cwd\":")),
-    (Member::TranscriptPath, Key::of("\"transcript_path\":")),
-    (Member::OtherFlag, Key::of("\"ok\":")),
-    (Member::Error, Key::of("\"error\":")),
-    (Member::DurationMs, Key::of("\"duration_ms\":")),
-    (Member::InputBytes, Key::of("\"input_bytes\":")),
-    (Member::OutputBytes, Key::of("\"output_bytes\":")),
-    (Member::What, Key::of("\"what\":")),
-    (Member::Source, Key::of("\"source\":")),
-    (Member::Session, Key::of("\"previous\":")),
-    (Member::Reason, Key::of("\"reason\":")),
-    (Member::Trigger, Key::of("\"trigger\":")),
-    (Member::Model, Key::of("\"model\":")),
-    (Member::Calls, Key::of("\"calls\":")),
-    (Member::OtherText, Key::of("\"notification_type\":")),
-    (Member::Background, Key::of("\"background\":")),
-    (Member::SpawnedAgent, Key::of("\"spawned_agent\":")),
-    (Member::TaskId, Key::of("\"task_id\":")),
-    (Member::OtherFlag, Key::of("\"incomplete\":")),
-    (Member::OtherText, Key::of("\"origin\":")),
+const MEMBERS: [(LineMember, MemberName); 32] = [
+    (LineMember::V, MemberName::of("\"v\":")),
+    (LineMember::Ts, MemberName::of("\"ts\":")),
+    (LineMember::Mono, MemberName::of("\"mono\":")),
+    (LineMember::Event, MemberName::of("\"event\":")),
+    (LineMember::Session, MemberName::of("\"session_id\":")),
+    (LineMember::Pid, MemberName::of("\"pid\":")),
+    (LineMember::OtherText, MemberName::of("\"rung\":")),
+    (LineMember::Tool, MemberName::of("\"tool\":")),
+    (LineMember::ToolUseId, MemberName::of("\"tool_use_id\":")),
+    (LineMember::AgentId, MemberName::of("\"agent_id\":")),
+    (LineMember::AgentType, MemberName::of("\"agent_type\":")),
+    (LineMember::PromptId, MemberName::of("\"prompt_id\":")),
+    (LineMember::Cwd, MemberName::of("\"cwd\":")),
+    (
+        LineMember::TranscriptPath,
+        MemberName::of("\"transcript_path\":"),
+    ),
+    (LineMember::OtherFlag, MemberName::of("\"ok\":")),
+    (LineMember::Error, MemberName::of("\"error\":")),
+    (LineMember::DurationMs, MemberName::of("\"duration_ms\":")),
+    (LineMember::InputBytes, MemberName::of("\"input_bytes\":")),
+    (LineMember::OutputBytes, MemberName::of("\"output_bytes\":")),
+    (LineMember::What, MemberName::of("\"what\":")),
+    (LineMember::Source, MemberName::of("\"source\":")),
+    (LineMember::Session, MemberName::of("\"previous\":")),
+    (LineMember::Reason, MemberName::of("\"reason\":")),
+    (LineMember::Trigger, MemberName::of("\"trigger\":")),
+    (LineMember::Model, MemberName::of("\"model\":")),
+    (LineMember::Calls, MemberName::of("\"calls\":")),
+    (
+        LineMember::OtherText,
+        MemberName::of("\"notification_type\":"),
+    ),
+    (LineMember::Background, MemberName::of("\"background\":")),
+    (
+        LineMember::SpawnedAgent,
+        MemberName::of("\"spawned_agent\":"),
+    ),
+    (LineMember::TaskId, MemberName::of("\"task_id\":")),
+    (LineMember::OtherFlag, MemberName::of("\"incomplete\":")),
+    (LineMember::OtherText, MemberName::of("\"origin\":")),
 ];
 
 /// Rare members of an [`Event`] that have a type of their own: the other reader decides about them.
@@ -284,7 +293,7 @@ const OTHERS_TO_JUDGE: [&str; 4] = ["old_cwd", "new_cwd", "from_model", "to_mode
 /// A member's name as it is written in a line. Its first eight bytes as one number distinguish it
 /// from the others.
 #[derive(Debug, Clone, Copy)]
-struct Key {
+struct MemberName {
     written: &'static str,
     head: u64,
     mask: u64,
@@ -292,7 +301,7 @@ struct Key {
     tail: u64,
 }
 
-impl Key {
+impl MemberName {
     const fn of(written: &'static str) -> Self {
         let mut head = [0; 8];
         let mut mask = [0; 8];
@@ -332,7 +341,7 @@ impl Key {
     }
 }
 
-impl<'a> From<&'a Event> for Line<'a> {
+impl<'a> From<&'a Event> for JournalLine<'a> {
     fn from(event: &'a Event) -> Self {
         Self {
             kind: event.event.as_str().into(),
@@ -390,7 +399,7 @@ impl<'a> Cursor<'a> {
     /// because members come in order.
     fn member(&mut self, next: usize) -> Option<usize> {
         let rest = self.text.as_bytes().get(self.at..)?;
-        let is_it = |(_, key): &(Member, Key)| key.begins(rest);
+        let is_it = |(_, key): &(LineMember, MemberName)| key.begins(rest);
         let (before, after) = MEMBERS.split_at_checked(next)?;
         let in_order = after.iter().position(is_it).map(|place| next + place);
         let place = in_order.or_else(|| before.iter().position(is_it))?;
@@ -401,7 +410,8 @@ impl<'a> Cursor<'a> {
     /// Skips a member that is not in [`MEMBERS`], whatever its value.
     fn unknown_member(&mut self) -> Option<()> {
         let name = self.string()?;
-        let is_known = |(_, key): &(Member, Key)| key.written.trim_matches(['"', ':']) == name;
+        let is_known =
+            |(_, key): &(LineMember, MemberName)| key.written.trim_matches(['"', ':']) == name;
         if OTHERS_TO_JUDGE.contains(&name) || MEMBERS.iter().any(is_known) {
             return None;
         }
@@ -536,7 +546,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::event::Outcome;
+    use crate::model::event::CallOutcome;
 
     fn text() -> impl Strategy<Value = Option<String>> {
         proptest::option::of(prop_oneof!["[ -~]{0,40}", any::<String>()])
@@ -552,7 +562,7 @@ mod tests {
             extra in proptest::collection::btree_map("x[a-z]{0,4}", any::<(u8, String)>(), 0..3),
         ) -> Event {
             let call = |(tool_use_id, tool, is_failed): (Option<String>, Option<String>, bool)| BatchCall {
-                tool_use_id, tool, outcome: is_failed.then_some(Outcome::Failed),
+                tool_use_id, tool, outcome: is_failed.then_some(CallOutcome::Failed),
             };
             Event {
                 v: VERSION,
@@ -569,9 +579,9 @@ mod tests {
     #[test]
     fn what_a_hook_writes_is_read_without_a_tree() {
         let line = br#"{"v":1,"ts":"2026-11-20T14:27:52.467733Z","mono":17,"event":"PostToolBatch","session_id":"s-1","pid":24,"cwd":"/a","calls":[{"tool_use_id":"t1","tool":"Bash"}],"new":{"a":[1,"}"]},"what":"a\"b"}"#;
-        let mut read = Line::default();
+        let mut read = JournalLine::default();
         read.fill(line).unwrap();
-        assert_eq!((read.kind, read.pid), (Kind::PostToolBatch, Some(24)));
+        assert_eq!((read.kind, read.pid), (EventKind::PostToolBatch, Some(24)));
         assert_eq!(read.what.unwrap().text(), "a\"b");
         assert_eq!(read.calls.len(), 1);
     }
@@ -598,7 +608,7 @@ mod tests {
             "",
             "null",
         ] {
-            assert_eq!(Line::default().fill(line.as_bytes()), None, "{line}");
+            assert_eq!(JournalLine::default().fill(line.as_bytes()), None, "{line}");
         }
     }
 
@@ -619,15 +629,15 @@ mod tests {
     /// Checks that both readers find the same in a line.
     fn check(line: &[u8]) -> Result<(), TestCaseError> {
         let event = Event::decode(line);
-        let read = Line::read(line, |read| {
-            let event = event.as_ref().map(Line::from);
+        let read = JournalLine::read(line, |read| {
+            let event = event.as_ref().map(JournalLine::from);
             let mut read = read.clone();
             read.calls = Cow::Owned(read.calls.into_owned());
             let label = read.what.take().map(|what| what.text().into_owned());
             let expected = event.map(|line| {
                 (
                     line.what.map(|what| what.text().into_owned()),
-                    Line { what: None, ..line },
+                    JournalLine { what: None, ..line },
                 )
             });
             assert_eq!(Ok((label, read)), expected);
@@ -700,7 +710,11 @@ mod tests {
         };
         let line = usual.encode();
         check(&line).unwrap();
-        assert_eq!(Line::default().fill(&line), Some(()), "it is not fast");
+        assert_eq!(
+            JournalLine::default().fill(&line),
+            Some(()),
+            "it is not fast"
+        );
     }
 
     proptest! {

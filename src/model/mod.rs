@@ -26,7 +26,7 @@ pub use call::Call;
 pub use config::{Capture, Config};
 pub use event::Event;
 pub use id::SessionId;
-pub use line::Line;
+pub use line::JournalLine;
 pub use project::{Project, ProjectName};
 pub use record::{Owner, Record};
 pub use time::Timestamp;

@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 4096;
 
 /// The time in a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum PointerTime {
     /// Civil time in an unnamed zone, the form that is written.
     Civil(NaiveDateTime),
     /// A point in time: the text had an offset or a `Z`.
@@ -29,7 +29,7 @@ pub enum Written {
 
 /// Why a file's text is not a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Malformed {
+pub enum InvalidPointer {
     /// Not UTF-8.
     NotUtf8,
     /// Fewer than two lines.
@@ -40,7 +40,7 @@ pub enum Malformed {
     Time,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for InvalidPointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("it is not UTF-8"),
@@ -60,37 +60,37 @@ pub fn encode(id: &SessionId, at: NaiveDateTime) -> String {
 /// and further lines.
 ///
 /// # Errors
-/// [`Malformed`] names the wrong line.
-pub fn decode(bytes: &[u8]) -> Result<(SessionId, Written), Malformed> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)?;
+/// [`InvalidPointer`] names the wrong line.
+pub fn decode(bytes: &[u8]) -> Result<(SessionId, PointerTime), InvalidPointer> {
+    let text = std::str::from_utf8(bytes).map_err(|_| InvalidPointer::NotUtf8)?;
     let mut lines = text.trim().split('\n').map(str::trim_end);
     let (Some(id), Some(time)) = (lines.next(), lines.next()) else {
-        return Err(Malformed::MissingLine);
+        return Err(InvalidPointer::MissingLine);
     };
-    let id = id.parse().map_err(Malformed::Id)?;
-    let written = parse_written(time).ok_or(Malformed::Time)?;
+    let id = id.parse().map_err(InvalidPointer::Id)?;
+    let written = parse_written(time).ok_or(InvalidPointer::Time)?;
     Ok((id, written))
 }
 
 /// Parses ISO 8601 as Python's `datetime.fromisoformat` does, except for week dates.
-fn parse_written(text: &str) -> Option<Written> {
+fn parse_written(text: &str) -> Option<PointerTime> {
     const DATES: [&str; 2] = ["%Y-%m-%d", "%Y%m%d"];
     const TIMES: [&str; 4] = ["%H:%M:%S%.f", "%H:%M", "%H%M%S%.f", "%H%M"];
     if let Some(date) = DATES
         .iter()
         .find_map(|form| NaiveDate::parse_from_str(text, form).ok())
     {
-        return Some(Written::Civil(date.and_time(NaiveTime::MIN)));
+        return Some(PointerTime::Civil(date.and_time(NaiveTime::MIN)));
     }
     for date in DATES {
         for time in TIMES {
             for separator in ['T', ' '] {
                 let form = format!("{date}{separator}{time}");
                 if let Some(civil) = parse_civil(text, &form) {
-                    return Some(Written::Civil(civil));
+                    return Some(PointerTime::Civil(civil));
                 }
                 if let Some(instant) = parse_instant(text, &form) {
-                    return Some(Written::Instant(instant));
+                    return Some(PointerTime::Instant(instant));
                 }
             }
         }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn reads(bytes: &[u8]) -> Written {
+    fn reads(bytes: &[u8]) -> PointerTime {
         let (id, written) = decode(bytes)
             .unwrap_or_else(|why| panic!("{why}: {:?}", String::from_utf8_lossy(bytes)));
         assert_eq!(id.as_str(), "s-1");
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn accepts_what_was_ever_written() {
-        let exact = Written::Civil(noon());
+        let exact = PointerTime::Civil(noon());
         for form in [
             "s-1\n2026-11-20T14:27:52.467733\n",
             "s-1\n2026-11-20T14:27:52.467733",
@@ -156,9 +156,10 @@ mod tests {
         ] {
             assert_eq!(reads(form.as_bytes()), exact, "{form:?}");
         }
-        let whole = Written::Civil(noon().with_nanosecond(0).unwrap());
+        let whole = PointerTime::Civil(noon().with_nanosecond(0).unwrap());
         assert_eq!(reads(b"s-1\n2026-11-20T14:27:52\n"), whole);
-        let instant = Written::Instant(Timestamp::parse("2026-11-20T14:27:52.467733Z").unwrap());
+        let instant =
+            PointerTime::Instant(Timestamp::parse("2026-11-20T14:27:52.467733Z").unwrap());
         assert_eq!(reads(b"s-1\n2026-11-20T14:27:52.467733Z\n"), instant);
         assert_eq!(reads(b"s-1\n2026-11-20T10:57:52.467733-03:30\n"), instant);
         assert_eq!(reads(b"s-1\n2026-11-20T23:27:52.467733+0900\n"), instant);
@@ -174,21 +175,21 @@ mod tests {
                 String::from_utf8_lossy(bytes)
             )
         };
-        check(b"", Malformed::MissingLine);
-        check(b"s-1\n", Malformed::MissingLine);
-        check(b"s-1\n\xff\xfe\n", Malformed::NotUtf8);
+        check(b"", InvalidPointer::MissingLine);
+        check(b"s-1\n", InvalidPointer::MissingLine);
+        check(b"s-1\n\xff\xfe\n", InvalidPointer::NotUtf8);
         check(
             b"\xef\xbb\xbfs-1\n2026-11-20T14:27:52\n",
-            Malformed::Id(InvalidId::BadByte),
+            InvalidPointer::Id(InvalidId::BadByte),
         );
         check(
             b"unknown\n2026-11-20T14:27:52\n",
-            Malformed::Id(InvalidId::Unknown),
+            InvalidPointer::Id(InvalidId::Unknown),
         );
-        check(b"s-1\n1732112872.46\n", Malformed::Time);
-        check(b"s-1\n2026-11-20T14:27:60\n", Malformed::Time);
-        check(b"s-1\n2026-13-20T14:27:52\n", Malformed::Time);
-        check(b"s-1\nnot a time\n", Malformed::Time);
+        check(b"s-1\n1732112872.46\n", InvalidPointer::Time);
+        check(b"s-1\n2026-11-20T14:27:60\n", InvalidPointer::Time);
+        check(b"s-1\n2026-13-20T14:27:52\n", InvalidPointer::Time);
+        check(b"s-1\nnot a time\n", InvalidPointer::Time);
     }
 
     proptest! {
@@ -202,7 +203,7 @@ mod tests {
             prop_assume!(id != "unknown");
             let id: SessionId = id.parse().unwrap();
             let at = DateTime::from_timestamp(secs, micros * 1000).unwrap().naive_utc();
-            prop_assert_eq!(decode(encode(&id, at).as_bytes()), Ok((id, Written::Civil(at))));
+            prop_assert_eq!(decode(encode(&id, at).as_bytes()), Ok((id, PointerTime::Civil(at))));
         }
     }
 }

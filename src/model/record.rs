@@ -107,14 +107,14 @@ pub struct Head {
 
 /// Why a file's text is not a record.
 #[derive(Debug)]
-pub enum Unreadable {
+pub enum InvalidRecord {
     /// A newer version wrote it in a form that this one cannot read.
     Newer(u64),
     /// Not a record.
     Malformed(String),
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for InvalidRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newer(version) => {
@@ -180,10 +180,10 @@ impl Record {
     /// Reads `session.json`.
     ///
     /// # Errors
-    /// [`Unreadable`]: a newer format, or not a record.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// [`InvalidRecord`]: a newer format, or not a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
-        serde_json::from_slice(bytes).map_err(|err| Unreadable::Malformed(err.to_string()))
+        serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))
     }
 
     /// Returns the text of `session.json`.
@@ -194,8 +194,8 @@ impl Record {
     }
 
     /// Returns the values that events are compared with.
-    pub fn scope(&self) -> Scope {
-        Scope {
+    pub fn scope(&self) -> EventDefaults {
+        EventDefaults {
             cwd: self.cwd.clone(),
             transcript_path: self.transcript_path.clone(),
         }
@@ -207,24 +207,24 @@ impl Record {
     }
 }
 
-pub(super) fn check_version(bytes: &[u8]) -> Result<(), Unreadable> {
+pub(super) fn check_version(bytes: &[u8]) -> Result<(), InvalidRecord> {
     #[derive(Deserialize)]
-    struct Versioned {
+    struct VersionedRecord {
         v: u64,
     }
     match serde_json::from_slice(bytes) {
-        Ok(Versioned { v: VERSION }) => Ok(()),
-        Ok(Versioned { v }) if v > VERSION => Err(Unreadable::Newer(v)),
-        Ok(Versioned { v }) => Err(Unreadable::Malformed(format!(
+        Ok(VersionedRecord { v: VERSION }) => Ok(()),
+        Ok(VersionedRecord { v }) if v > VERSION => Err(InvalidRecord::Newer(v)),
+        Ok(VersionedRecord { v }) => Err(InvalidRecord::Malformed(format!(
             "there is no format version {v}"
         ))),
-        Err(err) => Err(Unreadable::Malformed(err.to_string())),
+        Err(err) => Err(InvalidRecord::Malformed(err.to_string())),
     }
 }
 
 /// The values of a record that a hook leaves out of events if they are the same.
 #[derive(Debug, Default, Deserialize)]
-pub struct Scope {
+pub struct EventDefaults {
     /// The directory in which the session started.
     pub cwd: Option<String>,
     /// The path of the transcript, as Claude Code reported it.
@@ -333,13 +333,13 @@ mod tests {
             .replace("\"v\": 1", "\"v\": 2");
         assert!(matches!(
             Record::decode(text.as_bytes()),
-            Err(Unreadable::Newer(2))
+            Err(InvalidRecord::Newer(2))
         ));
         for bad in ["[]", "{}", "", "null", r#"{"v":1}"#, r#"{"v":0}"#] {
             assert!(
                 matches!(
                     Record::decode(bad.as_bytes()),
-                    Err(Unreadable::Malformed(_))
+                    Err(InvalidRecord::Malformed(_))
                 ),
                 "{bad}"
             );

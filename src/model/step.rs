@@ -1,8 +1,8 @@
 //! One event of a session, of small and fixed size. Its texts are in the trace that contains it.
 
 use super::call::Moment;
-use super::event::Outcome;
-use super::line::Kind;
+use super::event::CallOutcome;
+use super::line::EventKind;
 use super::time::Timestamp;
 
 /// The longest time since a boot that is believed, in microseconds: three hundred years.
@@ -12,7 +12,7 @@ const LONGEST_UP: u64 = 10_000_000_000_000_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Step {
     /// The kind of the event.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The time by the clock of that moment.
     pub ts: Timestamp,
     /// The place on a time line without jumps, in microseconds.
@@ -50,10 +50,10 @@ pub(super) struct Span {
 
 /// One call in a PostToolBatch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Batched {
+pub(super) struct BatchedCall {
     pub(super) tool_use_id: Span,
     pub(super) tool: Span,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<CallOutcome>,
 }
 
 impl Step {

@@ -6,8 +6,8 @@
 //! them in order, can be read.
 
 use super::boots::{TimeLine, role};
-use super::line::Line;
-use super::step::{Batched, Span, Step};
+use super::line::JournalLine;
+use super::step::{BatchedCall, Span, Step};
 
 /// The events of one session, in order.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Trace {
 pub struct TraceBuilder {
     text: String,
     steps: Vec<Step>,
-    batches: Vec<Batched>,
+    batches: Vec<BatchedCall>,
     has_labels: bool,
     /// The least and the greatest distance between the clock and the boot clock, in microseconds.
     offsets: Option<(i64, i64)>,
@@ -39,7 +39,7 @@ impl TraceBuilder {
     }
 
     /// Adds an event.
-    pub fn push(&mut self, line: &Line<'_>) {
+    pub fn push(&mut self, line: &JournalLine<'_>) {
         let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
         let word = line.error.or(line.source).or(line.reason).or(line.trigger);
         let names_no_call = line.tool_use_id.is_none();
@@ -89,12 +89,12 @@ impl TraceBuilder {
         Span { start, end }
     }
 
-    fn keep_batch(&mut self, line: &Line<'_>) -> (u32, u32) {
+    fn keep_batch(&mut self, line: &JournalLine<'_>) -> (u32, u32) {
         let start = self.batches.len();
         for call in line.calls.iter() {
             let tool_use_id = self.keep(call.tool_use_id.as_deref());
             let tool = self.keep(call.tool.as_deref());
-            self.batches.push(Batched {
+            self.batches.push(BatchedCall {
                 tool_use_id,
                 tool,
                 outcome: call.outcome,
@@ -184,7 +184,7 @@ impl Trace {
     }
 
     /// Returns the calls of a batch.
-    pub(super) fn batch(&self, step: &Step) -> &[Batched] {
+    pub(super) fn batch(&self, step: &Step) -> &[BatchedCall] {
         let (start, end) = step.batch;
         let batches = self.collected.batches.get(start as usize..end as usize);
         batches.unwrap_or_default()

@@ -19,13 +19,13 @@ use super::settings::installs;
 use crate::claude::retention::{self, Keeping, here};
 use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
-use crate::model::config::Key;
+use crate::model::config::ConfigKey;
 use crate::model::text::escaped;
 use crate::model::{Config, Timestamp};
-use crate::store::config::{self, Complaint, Loaded};
+use crate::store::config::{self, Complaint, LoadedConfig};
 use crate::store::log::{self, Log};
 use crate::store::pointer::Pointers;
-use crate::store::{Decompressor, Environment, Places, State, file, lease, shown};
+use crate::store::{Decompressor, Environment, Places, StateDir, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
@@ -94,7 +94,9 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
     // The check of the state directory reports what is wrong with it.
-    let on_record = State::open(places, Decompressor::BUILT_IN).ok().flatten();
+    let on_record = StateDir::open(places, Decompressor::BUILT_IN)
+        .ok()
+        .flatten();
     let installs = on_record.as_ref().and_then(|state| installs(state).ok());
     findings.extend(access::examine(env, &installs.unwrap_or_default()));
     findings.extend(registered::examine(env, on_record.as_ref(), version));
@@ -179,7 +181,7 @@ fn state(
     version: Option<Version>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let state = match State::open(places, Decompressor::BUILT_IN) {
+    let state = match StateDir::open(places, Decompressor::BUILT_IN) {
         Ok(Some(state)) => state,
         Ok(None) => {
             let none = Finding::note(
@@ -245,7 +247,7 @@ fn state(
 
 /// Reports ids that launchers hold, and how often leases failed. Returns nothing if `ccsession run`
 /// was never used.
-fn leases(state: &State) -> Vec<Finding> {
+fn leases(state: &StateDir) -> Vec<Finding> {
     let held = lease::held(state).unwrap_or_default();
     let counts = lease::counts(state);
     let unreadable = held.iter().filter_map(|id| lease::read(state, id).err());
@@ -258,8 +260,8 @@ fn leases(state: &State) -> Vec<Finding> {
             )
         })
         .collect();
-    if !held.is_empty() || counts != lease::Counts::default() {
-        let lease::Counts {
+    if !held.is_empty() || counts != lease::LeaseFailures::default() {
+        let lease::LeaseFailures {
             refused,
             taken_over,
             crashed,
@@ -274,7 +276,7 @@ fn leases(state: &State) -> Vec<Finding> {
     findings
 }
 
-fn space(state: &State) -> Finding {
+fn space(state: &StateDir) -> Finding {
     let root = shown(state.root());
     match file::free_space(state.root()) {
         Ok(free) if free < LEAST_SPACE => Finding::fault(
@@ -307,7 +309,7 @@ fn last_event(last: Option<&Last>, now: Timestamp) -> Finding {
 }
 
 /// Reports damaged compressed parts of journals.
-fn journals(state: &State) -> Vec<Finding> {
+fn journals(state: &StateDir) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Another check reports a directory that cannot be listed.
     for id in state.session_ids().into_iter().flatten() {
@@ -340,7 +342,7 @@ fn pointers(places: &Places) -> Finding {
 }
 
 /// Reports whether ended sessions are archived automatically.
-fn archiving(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Finding {
+fn archiving(loaded: &LoadedConfig, keeping: &Keeping, places: &Places) -> Finding {
     if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
         return Finding::note("archive", found, &remedy);
     }
@@ -348,7 +350,7 @@ fn archiving(loaded: &Loaded, keeping: &Keeping, places: &Places) -> Finding {
         true => "ended sessions are archived automatically".to_owned(),
         false => format!(
             "nothing is archived automatically: archive.auto is false, from {}",
-            loaded.source(Key::ArchiveAuto)
+            loaded.source(ConfigKey::ArchiveAuto)
         ),
     };
     Finding::ok("archive", found)

@@ -18,8 +18,8 @@ use crate::claude::settings::Source;
 use crate::claude::versions::{Registration, Version, events_for};
 use crate::model::{Project, Timestamp};
 use crate::store::lock::{CLI_PATIENCE, Lock};
-use crate::store::write::next::{Next, remove_or_empty};
-use crate::store::{Environment, Error, State, Unsafe, clock, file, shown, write};
+use crate::store::write::next::{NextContent, remove_or_empty};
+use crate::store::{Environment, Error, StateDir, Untrusted, clock, file, shown, write};
 
 /// The seconds that Claude Code waits for our hooks. They need a few milliseconds; Claude Code's
 /// own default is 600.
@@ -147,9 +147,9 @@ struct Remembered {
 #[derive(Debug, Clone, Copy)]
 pub enum Run<'a> {
     /// Makes the change, and stores its undo in this state directory.
-    Real(&'a State),
+    Real(&'a StateDir),
     /// Computes the change; creates, locks and writes nothing.
-    Dry(Option<&'a State>),
+    Dry(Option<&'a StateDir>),
 }
 
 impl<'a> Run<'a> {
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn state(self) -> Option<&'a State> {
+    fn state(self) -> Option<&'a StateDir> {
         match self {
             Self::Real(state) => Some(state),
             Self::Dry(state) => state,
@@ -225,7 +225,7 @@ impl Settings {
 
     /// Returns Claude Code's version at the last install, if it was known. For a process that
     /// cannot find Claude Code, for example under cron.
-    pub fn client_at_last_install(&self, state: Option<&State>) -> Option<Version> {
+    pub fn client_at_last_install(&self, state: Option<&StateDir>) -> Option<Version> {
         let remembered = recall(state?, &resolved(&self.path))?;
         Version::parse(&remembered.client?)
     }
@@ -373,7 +373,7 @@ impl Settings {
 
     /// Replaces the text before with the text after. Returns false if another program changed the
     /// file meanwhile.
-    fn put(&self, state: &State, change: &mut Change) -> Result<bool, Failure> {
+    fn put(&self, state: &StateDir, change: &mut Change) -> Result<bool, Failure> {
         let Some(after) = &change.after else {
             // A file that is deleted contains only what an install wrote.
             let before = change.before.as_deref().unwrap_or_default();
@@ -382,7 +382,7 @@ impl Settings {
         if let (None, Some(dir)) = (&change.before, change.path.parent()) {
             change.made_dir |= write::make_plain_dir(dir)?;
         }
-        let next = Next::of(&change.path, after.as_bytes(), self.scope.mode())?;
+        let next = NextContent::of(&change.path, after.as_bytes(), self.scope.mode())?;
         let Some(before) = &change.before else {
             return Ok(read(&change.path)?.is_none() && next.create()?);
         };
@@ -450,7 +450,7 @@ impl Install {
 ///
 /// # Errors
 /// If the records cannot be listed. A record that cannot be read is skipped.
-pub fn installs(state: &State) -> Result<Vec<Install>, Failure> {
+pub fn installs(state: &StateDir) -> Result<Vec<Install>, Failure> {
     let dir = state.root().join(INSTALLS);
     let mut found: Vec<Install> = Vec::new();
     for name in file::names(&dir)? {
@@ -469,7 +469,7 @@ pub fn installs(state: &State) -> Result<Vec<Install>, Failure> {
 }
 
 /// Returns when hooks were last registered, or `None` if that is not on record.
-pub fn installed_at(state: &State) -> Option<Timestamp> {
+pub fn installed_at(state: &StateDir) -> Option<Timestamp> {
     let installs = installs(state).ok()?.into_iter();
     let at = installs.filter_map(|it| Some(file::look(&it.record).ok()??.meta.modified));
     at.max()
@@ -479,12 +479,12 @@ pub fn installed_at(state: &State) -> Option<Timestamp> {
 const INSTALLS: &str = "installs";
 
 /// Returns the record of the install into the file at `path`, which is resolved.
-fn install_record(state: &State, path: &Path) -> PathBuf {
+fn install_record(state: &StateDir, path: &Path) -> PathBuf {
     let key = Project::at(path.to_owned()).key();
     state.root().join(INSTALLS).join(format!("{key}.json"))
 }
 
-fn recall(state: &State, path: &Path) -> Option<Remembered> {
+fn recall(state: &StateDir, path: &Path) -> Option<Remembered> {
     recalled(&install_record(state, path))
 }
 
@@ -493,7 +493,7 @@ fn recalled(record: &Path) -> Option<Remembered> {
     serde_json::from_slice(&content.bytes).ok()
 }
 
-fn remember(state: &State, path: &Path, remembered: &Remembered) -> Result<(), Failure> {
+fn remember(state: &StateDir, path: &Path, remembered: &Remembered) -> Result<(), Failure> {
     let record = install_record(state, path);
     write::make_dir(record.parent().unwrap_or(state.root()))?;
     let bytes = serde_json::to_vec_pretty(remembered).unwrap_or_default();
@@ -514,7 +514,7 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     if let Some(found) = file::look(&target)?.filter(|found| found.owner != file::me()) {
         return Err(Error::Unsafe {
             path: target,
-            why: Unsafe::ForeignOwner(found.owner),
+            why: Untrusted::ForeignOwner(found.owner),
         }
         .into());
     }
@@ -543,7 +543,7 @@ fn backup_stem(path: &Path) -> OsString {
 
 /// Returns the path of a new backup of the file at `path`:
 /// `{key}.{name}.bak-20261120T142752467733Z`.
-fn backup_path(state: &State, path: &Path) -> PathBuf {
+fn backup_path(state: &StateDir, path: &Path) -> PathBuf {
     let mut name = backup_stem(path);
     name.push(
         clock::now()
@@ -555,7 +555,7 @@ fn backup_path(state: &State, path: &Path) -> PathBuf {
 }
 
 /// Removes the oldest backups of the file at `path`. Ignores failures.
-fn prune_backups(state: &State, path: &Path) {
+fn prune_backups(state: &StateDir, path: &Path) {
     let dir = state.root().join(BACKUPS_DIR);
     let stem = backup_stem(path);
     let is_backup = |name: &OsString| {
@@ -596,7 +596,7 @@ mod tests {
 
     struct Place {
         dir: TempDir,
-        state: State,
+        state: StateDir,
     }
 
     impl Place {
@@ -607,7 +607,7 @@ mod tests {
                 pointers: dir.path().to_owned(),
                 config: None,
             };
-            let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
+            let state = StateDir::create(&places, Decompressor::BUILT_IN).unwrap();
             Self { dir, state }
         }
 

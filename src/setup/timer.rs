@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::programs;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::write::{self, Durability};
-use crate::store::{Environment, Error, State, file, shown};
+use crate::store::{Environment, Error, StateDir, file, shown};
 
 /// The unit that is enabled.
 pub const TIMER: &str = "ccsession-cleanup.timer";
@@ -140,7 +140,7 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
 /// # Errors
 /// [`Failure`], also if someone else wrote such a file meanwhile. Files already written stay, and
 /// the next attempt recognizes them.
-pub fn put(units: &[Unit], state: &State) -> Result<(), Failure> {
+pub fn put(units: &[Unit], state: &StateDir) -> Result<(), Failure> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {
         let text = unit.after.as_deref().unwrap_or_default();
@@ -186,7 +186,7 @@ pub fn present(env: &Environment) -> Result<Present, Failure> {
 ///
 /// # Errors
 /// [`Failure::File`].
-pub fn remove(units: &[Unit], state: &State) -> Result<(), Failure> {
+pub fn remove(units: &[Unit], state: &StateDir) -> Result<(), Failure> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units {
         if !matches!(read(&unit.path)?, Found::Ours(_)) {
@@ -296,11 +296,11 @@ fn read(path: &Path) -> Result<Found, Failure> {
     Ok(text.filter(is_marked).map_or(Found::Others, Found::Ours))
 }
 
-fn record(state: &State) -> PathBuf {
+fn record(state: &StateDir) -> PathBuf {
     state.root().join("installs").join("timer.json")
 }
 
-fn remembered(state: &State) -> Vec<PathBuf> {
+fn remembered(state: &StateDir) -> Vec<PathBuf> {
     let content = file::read_own(&record(state), MAX_UNIT).ok().flatten();
     let remembered: Option<Remembered> =
         content.and_then(|content| serde_json::from_slice(&content.bytes).ok());
@@ -308,7 +308,7 @@ fn remembered(state: &State) -> Vec<PathBuf> {
 }
 
 /// Stores which directories were created, together with the earlier ones.
-fn remember(state: &State, made: Vec<PathBuf>) -> Result<(), Failure> {
+fn remember(state: &StateDir, made: Vec<PathBuf>) -> Result<(), Failure> {
     if made.is_empty() {
         return Ok(());
     }

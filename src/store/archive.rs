@@ -21,11 +21,11 @@ use sha2::{Digest, Sha256};
 use super::error::{Error, Result};
 use super::file;
 use super::lock::{self, Lock};
-use super::state::State;
-use super::write::{self, Closed, Durability, Growing, TEMPORARY};
-use crate::model::archive::{Kind, MANIFEST, Manifest, Part, Stem};
+use super::state::StateDir;
+use super::write::{self, Durability, FinishedFile, GrowingFile, TEMPORARY};
+use crate::model::archive::{ArchivePart, MANIFEST, Manifest, PartKind, Stem};
 use crate::model::project::to_hex;
-use crate::model::record::Unreadable;
+use crate::model::record::InvalidRecord;
 use crate::model::{ProjectName, SessionId};
 
 /// Suffix of a file that waits for its final name.
@@ -66,15 +66,15 @@ pub struct Archive {
 #[derive(Debug)]
 pub struct Draft {
     archive: Archive,
-    parts: Vec<(Closed, Part)>,
+    parts: Vec<(FinishedFile, ArchivePart)>,
 }
 
 /// A part that is being written.
 #[derive(Debug)]
-pub struct Writer {
-    file: Growing,
+pub struct PartWriter {
+    file: GrowingFile,
     digest: Sha256,
-    part: Part,
+    part: ArchivePart,
 }
 
 /// A defect of a part.
@@ -92,7 +92,7 @@ pub enum Fault {
 
 impl Archives {
     /// Returns the archives in the state directory, which may have none.
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &StateDir) -> Self {
         Self {
             state: state.root().into(),
         }
@@ -417,7 +417,7 @@ impl Archive {
 
     /// Reads every part, and returns the defective ones by name.
     pub fn verify(&self, manifest: &Manifest) -> Vec<(String, Fault)> {
-        let fault = |part: &Part| {
+        let fault = |part: &ArchivePart| {
             let fault = self.fault_of(part);
             let fault = fault.unwrap_or_else(|err| Some(Fault::Unreadable(err.to_string())));
             fault.map(|fault| (part.name.clone(), fault))
@@ -425,7 +425,7 @@ impl Archive {
         manifest.parts.iter().filter_map(fault).collect()
     }
 
-    fn fault_of(&self, part: &Part) -> Result<Option<Fault>> {
+    fn fault_of(&self, part: &ArchivePart) -> Result<Option<Fault>> {
         if !self.stem.is_of(&part.name) {
             return Ok(Some(Fault::Foreign));
         }
@@ -453,7 +453,7 @@ impl Archive {
     /// # Errors
     /// [`Error::Content`] if its name cannot belong to this archive; [`Error::Unsafe`];
     /// [`Error::Io`].
-    pub fn open(&self, part: &Part) -> Result<Option<File>> {
+    pub fn open(&self, part: &ArchivePart) -> Result<Option<File>> {
         if !self.stem.is_of(&part.name) {
             return Err(Error::Content {
                 path: self.manifest_path(),
@@ -501,7 +501,7 @@ impl Archive {
         self.folder.join(format!("{}{GOING}", self.stem.manifest()))
     }
 
-    fn remove_parts(&self, parts: &[Part]) -> Result<()> {
+    fn remove_parts(&self, parts: &[ArchivePart]) -> Result<()> {
         for part in parts.iter().filter(|part| self.stem.is_of(&part.name)) {
             write::remove(&self.part_path(&part.name))?;
         }
@@ -546,10 +546,10 @@ impl Draft {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn part(&self, kind: Kind, ending: &str) -> Result<Writer> {
+    pub fn part(&self, kind: PartKind, ending: &str) -> Result<PartWriter> {
         let name = self.archive.stem.with(ending);
         let path = self.archive.part_path(&name);
-        let part = Part {
+        let part = ArchivePart {
             name,
             kind,
             bytes: 0,
@@ -559,8 +559,8 @@ impl Draft {
             original_bytes: None,
             mark: None,
         };
-        Ok(Writer {
-            file: Growing::beside(&path)?,
+        Ok(PartWriter {
+            file: GrowingFile::beside(&path)?,
             digest: Sha256::new(),
             part,
         })
@@ -571,12 +571,12 @@ impl Draft {
     ///
     /// # Errors
     /// [`Error::Content`] if it cannot belong to this archive; otherwise as [`Self::add`].
-    pub fn carry_over(&mut self, part: &Part) -> Result<()> {
+    pub fn carry_over(&mut self, part: &ArchivePart) -> Result<()> {
         let Some(mut file) = self.archive.open(part)? else {
             return Ok(());
         };
         let path = self.archive.part_path(&part.name);
-        let mut copy = Growing::beside(&path)?;
+        let mut copy = GrowingFile::beside(&path)?;
         let mut piece = vec![0; PIECE];
         loop {
             let read = file::read_some(&mut file, &mut piece).map_err(Error::io("read", &path))?;
@@ -594,8 +594,8 @@ impl Draft {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn add(&mut self, writer: Writer) -> Result<()> {
-        let Writer {
+    pub fn add(&mut self, writer: PartWriter) -> Result<()> {
+        let PartWriter {
             file,
             digest,
             mut part,
@@ -606,7 +606,7 @@ impl Draft {
     }
 
     /// Returns the parts added so far.
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<ArchivePart> {
         self.parts.iter().map(|(_, part)| part.clone()).collect()
     }
 
@@ -645,7 +645,7 @@ impl Draft {
     }
 }
 
-impl Writer {
+impl PartWriter {
     /// Records where the original of a copy was and, for a transcript or a file, its size in bytes.
     pub fn set_original(&mut self, original: String, bytes: Option<u64>) {
         (self.part.original, self.part.original_bytes) = (Some(original), bytes);
@@ -694,7 +694,7 @@ fn read_manifest(path: &Path) -> Result<Option<Manifest>> {
         return Ok(None);
     };
     let read = Manifest::decode(&content.bytes);
-    read.map(Some).map_err(|err: Unreadable| Error::Content {
+    read.map(Some).map_err(|err: InvalidRecord| Error::Content {
         path: path.to_owned(),
         why: err.to_string(),
     })

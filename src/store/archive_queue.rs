@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::file::{self, Meta};
-use super::state::State;
+use super::state::StateDir;
 use super::write;
 use crate::model::{SessionId, Timestamp};
 
@@ -59,7 +59,7 @@ impl QueueEntry {
     }
 
     /// Reads why the session could not be archived so far; `None` before the first failure.
-    pub fn postponement(&self, state: &State) -> Option<Postponement> {
+    pub fn postponement(&self, state: &StateDir) -> Option<Postponement> {
         let content = file::read_own(&path(state, &self.id), MAX_ENTRY).ok()??;
         serde_json::from_slice(&content.bytes).ok()
     }
@@ -70,7 +70,7 @@ impl QueueEntry {
     }
 
     /// Returns whether the session has not been queued again since.
-    fn is_unchanged(&self, state: &State) -> Result<bool> {
+    fn is_unchanged(&self, state: &StateDir) -> Result<bool> {
         let found = file::look(&path(state, &self.id))?;
         Ok(found.is_some_and(|found| found.meta == self.meta))
     }
@@ -81,7 +81,7 @@ impl QueueEntry {
 ///
 /// # Errors
 /// [`super::Error::Io`].
-pub fn enqueue(state: &State, id: &SessionId) -> Result<()> {
+pub fn enqueue(state: &StateDir, id: &SessionId) -> Result<()> {
     let dir = state.path(FOLDER);
     if file::look(&dir)?.is_none() {
         write::make_dir(&dir)?;
@@ -97,7 +97,7 @@ pub fn enqueue(state: &State, id: &SessionId) -> Result<()> {
 ///
 /// # Errors
 /// [`super::Error::Io`].
-pub fn dequeue(state: &State, entry: &QueueEntry) -> Result<()> {
+pub fn dequeue(state: &StateDir, entry: &QueueEntry) -> Result<()> {
     if entry.is_unchanged(state)? {
         write::remove(&path(state, &entry.id))?;
     }
@@ -109,7 +109,7 @@ pub fn dequeue(state: &State, entry: &QueueEntry) -> Result<()> {
 ///
 /// # Errors
 /// [`super::Error::Io`]; the entry stays as it was.
-pub fn postpone(state: &State, entry: &QueueEntry, why: &str, now: Timestamp) -> Result<()> {
+pub fn postpone(state: &StateDir, entry: &QueueEntry, why: &str, now: Timestamp) -> Result<()> {
     if !entry.is_unchanged(state)? {
         return Ok(());
     }
@@ -130,14 +130,14 @@ pub fn postpone(state: &State, entry: &QueueEntry, why: &str, now: Timestamp) ->
 ///
 /// # Errors
 /// [`super::Error::Io`] if the folder cannot be listed.
-pub fn entries(state: &State) -> Result<Vec<QueueEntry>> {
+pub fn entries(state: &StateDir) -> Result<Vec<QueueEntry>> {
     let names = file::names(&state.path(FOLDER))?;
     let ids = names.filter_map(|name| name.to_str()?.parse().ok());
     Ok(ids.filter_map(|id| entry(state, id)).collect())
 }
 
 /// Returns whether any entry is due at `now`.
-pub fn is_any_due(state: &State, now: Timestamp) -> bool {
+pub fn is_any_due(state: &StateDir, now: Timestamp) -> bool {
     let Ok(mut names) = file::names(&state.path(FOLDER)) else {
         return false;
     };
@@ -149,11 +149,11 @@ pub fn is_any_due(state: &State, now: Timestamp) -> bool {
     })
 }
 
-fn entry(state: &State, id: SessionId) -> Option<QueueEntry> {
+fn entry(state: &StateDir, id: SessionId) -> Option<QueueEntry> {
     let meta = file::look(&path(state, &id)).ok()??.meta;
     Some(QueueEntry { id, meta })
 }
 
-fn path(state: &State, id: &SessionId) -> PathBuf {
+fn path(state: &StateDir, id: &SessionId) -> PathBuf {
     state.path(FOLDER).join(id.as_str())
 }

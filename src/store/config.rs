@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::places::Places;
 use super::{env, file};
-use crate::model::config::{BadValue, Capture, Config, Key};
+use crate::model::config::{BadValue, Capture, Config, ConfigKey};
 
 const MAX_BYTES: usize = 1 << 20;
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ConfigSource {
     /// The default, because nothing sets the key.
     Default,
     /// The configuration file.
@@ -26,7 +26,7 @@ pub enum Source {
     Client(PathBuf),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -46,7 +46,7 @@ pub enum Complaint {
         /// The name of the key.
         key: &'static str,
         /// Where the value came from.
-        source: Source,
+        source: ConfigSource,
         /// Why the value is invalid.
         why: BadValue,
     },
@@ -82,11 +82,11 @@ impl fmt::Display for Complaint {
 
 /// The resolved configuration, with the source of each value and what was rejected.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The settings.
     pub config: Config,
-    /// The source of each value, in the order of [`Key::ALL`].
-    pub sources: Vec<(Key, Source)>,
+    /// The source of each value, in the order of [`ConfigKey::ALL`].
+    pub sources: Vec<(ConfigKey, ConfigSource)>,
     /// What was rejected. A hook continues with defaults but captures the least; the CLI reports it
     /// and stops.
     pub complaints: Vec<Complaint>,
@@ -97,21 +97,19 @@ impl Complaint {
     pub fn is_about_capture(&self) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Value { key, .. } => *key == Key::Capture.name(),
+            Self::Value { key, .. } => *key == ConfigKey::Capture.name(),
             Self::UnknownKey { .. } => false,
         }
     }
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// Captures the least, unless a variable sets the level: the intended level could not be read.
     pub fn capture_least(&mut self) {
-        for (_, source) in self
-            .sources
-            .iter_mut()
-            .filter(|(key, source)| *key == Key::Capture && !matches!(source, Source::Variable(_)))
-        {
-            *source = Source::Caution;
+        for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
+            *key == ConfigKey::Capture && !matches!(source, ConfigSource::Variable(_))
+        }) {
+            *source = ConfigSource::Caution;
             self.config.capture = Capture::Metadata;
         }
     }
@@ -119,33 +117,31 @@ impl Loaded {
     /// Disables automatic archiving unless the user set it, because Claude Code's settings at
     /// `path` ask for short retention.
     pub fn archive_nothing_unasked(&mut self, path: &Path) {
-        for (_, source) in self
-            .sources
-            .iter_mut()
-            .filter(|(key, source)| *key == Key::ArchiveAuto && *source == Source::Default)
-        {
-            *source = Source::Client(path.to_owned());
+        for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
+            *key == ConfigKey::ArchiveAuto && *source == ConfigSource::Default
+        }) {
+            *source = ConfigSource::Client(path.to_owned());
             self.config.archive_auto = false;
         }
     }
 
     /// Returns where the value of `key` came from.
-    pub fn source(&self, key: Key) -> &Source {
+    pub fn source(&self, key: ConfigKey) -> &ConfigSource {
         let of_key = self.sources.iter().find(|(of, _)| *of == key);
-        of_key.map_or(&Source::Default, |(_, source)| source)
+        of_key.map_or(&ConfigSource::Default, |(_, source)| source)
     }
 }
 
 /// Resolves the configuration. If the intended capture level is unknown, it captures as little as
 /// possible.
-pub fn load(places: &Places) -> Loaded {
+pub fn load(places: &Places) -> LoadedConfig {
     let mut complaints = Vec::new();
     let path = places.config.as_deref();
     let table = path.and_then(|path| {
         read(path).unwrap_or_else(|err| note(&mut complaints, Complaint::File(err)))
     });
     if let (Some(table), Some(path)) = (&table, path) {
-        let known = |key: &str| Key::ALL.iter().any(|known| known.name() == key);
+        let known = |key: &str| ConfigKey::ALL.iter().any(|known| known.name() == key);
         let unknown = table.keys().filter(|key| !known(key));
         complaints.extend(unknown.map(|key| Complaint::UnknownKey {
             key: key.clone(),
@@ -154,7 +150,7 @@ pub fn load(places: &Places) -> Loaded {
     }
     let mut config = Config::default();
     let mut sources = Vec::new();
-    for key in Key::ALL {
+    for key in ConfigKey::ALL {
         let source = match resolve(&mut config, key, table.as_ref().zip(path)) {
             Ok(source) => source,
             Err((source, why)) => {
@@ -163,12 +159,12 @@ pub fn load(places: &Places) -> Loaded {
                     source,
                     why,
                 });
-                Source::Default
+                ConfigSource::Default
             }
         };
         sources.push((key, source));
     }
-    let mut loaded = Loaded {
+    let mut loaded = LoadedConfig {
         config,
         sources,
         complaints,
@@ -187,11 +183,11 @@ fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
 /// Sets `key` from the first source that has a value.
 fn resolve(
     config: &mut Config,
-    key: Key,
+    key: ConfigKey,
     file: Option<(&toml::Table, &Path)>,
-) -> std::result::Result<Source, (Source, BadValue)> {
+) -> std::result::Result<ConfigSource, (ConfigSource, BadValue)> {
     if let Some(setting) = env::setting(key) {
-        let source = Source::Variable(setting.variable);
+        let source = ConfigSource::Variable(setting.variable);
         return match config.set(key, &setting.value) {
             Ok(()) => Ok(source),
             Err(why) => Err((source, why)),
@@ -199,20 +195,20 @@ fn resolve(
     }
     if let Some((value, path)) = file.and_then(|(table, path)| Some((table.get(key.name())?, path)))
     {
-        let source = Source::File(path.to_owned());
+        let source = ConfigSource::File(path.to_owned());
         return match config.set(key, &as_text(value)) {
             Ok(()) => Ok(source),
             Err(why) => Err((source, why)),
         };
     }
     if let Some(setting) = env::inherited_setting(key) {
-        let source = Source::Variable(setting.variable);
+        let source = ConfigSource::Variable(setting.variable);
         return match config.set_inherited(key, &setting.value) {
             Ok(()) => Ok(source),
             Err(why) => Err((source, why)),
         };
     }
-    Ok(Source::Default)
+    Ok(ConfigSource::Default)
 }
 
 fn as_text(value: &toml::Value) -> String {
@@ -245,7 +241,7 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
 /// Flattens nested tables to dotted names, such as `archive.auto`. A table in place of a value is
 /// kept.
 fn flat(table: toml::Table) -> toml::Table {
-    let is_part = |name: &str| Key::ALL.iter().any(|key| key.name() == name);
+    let is_part = |name: &str| ConfigKey::ALL.iter().any(|key| key.name() == name);
     let mut flat = toml::Table::new();
     for (key, value) in table {
         match value {

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use crate::model::config::Key;
+use crate::model::config::ConfigKey;
 
 /// What this program takes from its environment.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +134,7 @@ pub fn program_path() -> Option<OsString> {
 
 /// A setting from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct EnvSetting {
     /// The name of the variable.
     pub variable: String,
     /// Its value. Bytes that are not UTF-8 are replaced, so that the value is rejected like any
@@ -143,18 +143,18 @@ pub struct Setting {
 }
 
 /// Returns our variable for `key`, if it is set.
-pub fn setting(key: Key) -> Option<Setting> {
+pub fn setting(key: ConfigKey) -> Option<EnvSetting> {
     named(key.variable())
 }
 
 /// Returns the older session manager's variable for `key`, if it is set.
-pub fn inherited_setting(key: Key) -> Option<Setting> {
+pub fn inherited_setting(key: ConfigKey) -> Option<EnvSetting> {
     named(key.inherited_variable()?.to_owned())
 }
 
-fn named(variable: String) -> Option<Setting> {
+fn named(variable: String) -> Option<EnvSetting> {
     let value = self::variable(&variable)?.to_string_lossy().into_owned();
-    Some(Setting { variable, value })
+    Some(EnvSetting { variable, value })
 }
 
 fn variable(name: &str) -> Option<OsString> {

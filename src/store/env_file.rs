@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::error::{Error, Result, Unsafe};
+use super::error::{Error, Result, Untrusted};
 use super::file;
 use super::write::{self, Durability};
 
@@ -58,30 +58,30 @@ fn with_line(there: &[u8], line: &str) -> Vec<u8> {
     text
 }
 
-fn objection_to(path: &Path) -> Result<Option<Unsafe>> {
+fn objection_to(path: &Path) -> Result<Option<Untrusted>> {
     if !is_called_so(path) {
-        return Ok(Some(Unsafe::Misplaced));
+        return Ok(Some(Untrusted::Misplaced));
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let why = file::look(folder)?.and_then(|found| match found.owner {
-        _ if !found.is_dir() => Some(Unsafe::NotDirectory),
-        owner if owner != file::me() => Some(Unsafe::ForeignOwner(owner)),
-        _ => (found.mode & 0o002 != 0).then_some(Unsafe::WritableByOthers(found.mode)),
+        _ if !found.is_dir() => Some(Untrusted::NotDirectory),
+        owner if owner != file::me() => Some(Untrusted::ForeignOwner(owner)),
+        _ => (found.mode & 0o002 != 0).then_some(Untrusted::WritableByOthers(found.mode)),
     });
     if why.is_some() {
         return Ok(why);
     }
     Ok(file::look(path)?.and_then(|found| match found.kind {
-        FileType::Symlink => Some(Unsafe::Symlink),
+        FileType::Symlink => Some(Untrusted::Symlink),
         FileType::RegularFile if found.owner != file::me() => {
-            Some(Unsafe::ForeignOwner(found.owner))
+            Some(Untrusted::ForeignOwner(found.owner))
         }
-        FileType::RegularFile if found.names > 1 => Some(Unsafe::HardLinked),
+        FileType::RegularFile if found.names > 1 => Some(Untrusted::HardLinked),
         FileType::RegularFile => {
             let size = found.meta.size;
-            (size > MAX_BYTES).then_some(Unsafe::TooLarge(size))
+            (size > MAX_BYTES).then_some(Untrusted::TooLarge(size))
         }
-        _ => Some(Unsafe::NotRegular),
+        _ => Some(Untrusted::NotRegular),
     }))
 }
 

@@ -22,7 +22,7 @@ pub enum Error {
         /// The file or directory.
         path: PathBuf,
         /// Why it must not be trusted.
-        why: Unsafe,
+        why: Untrusted,
     },
     /// The file's content is invalid.
     Content {
@@ -43,7 +43,7 @@ pub enum Error {
 /// Why an existing file or directory must not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unsafe {
+pub enum Untrusted {
     /// It is a symbolic link where none is allowed.
     Symlink,
     /// It is a FIFO, a socket, a device or a directory instead of a regular file.
@@ -68,7 +68,7 @@ pub enum Unsafe {
     Misplaced,
 }
 
-impl fmt::Display for Unsafe {
+impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Symlink => f.write_str("it is a symbolic link"),

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use rustix::fs::{Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::error::{Error, Result, Unsafe};
+use super::error::{Error, Result, Untrusted};
 use crate::model::Timestamp;
 
 /// A file's metadata, as of when it was opened or inspected.
@@ -30,7 +30,7 @@ pub struct Meta {
 
 /// A file's bytes and metadata.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub struct FileContent {
     /// The whole content.
     pub bytes: Vec<u8>,
     /// The metadata, from the same open file.
@@ -88,11 +88,11 @@ fn kind(stat: &Stat) -> FileType {
 
 /// Judges an open file in a directory that others may write to: as [`judge_own`], but with one hard
 /// link only. In a private directory only we can add a link, as backups do.
-fn judge_shared(stat: &Stat) -> std::result::Result<(), Unsafe> {
+fn judge_shared(stat: &Stat) -> std::result::Result<(), Untrusted> {
     judge_own(stat)?;
     // A file that was replaced after it was opened has no links left. Its content is still valid.
     if stat.st_nlink > 1 {
-        return Err(Unsafe::HardLinked);
+        return Err(Untrusted::HardLinked);
     }
     Ok(())
 }
@@ -101,16 +101,16 @@ fn judge_shared(stat: &Stat) -> std::result::Result<(), Unsafe> {
 ///
 /// Any number of hard links is fine. Backups make them, and a user who could link the file still
 /// could not have written it.
-pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
+pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Untrusted> {
     if kind(stat) != FileType::RegularFile {
-        return Err(Unsafe::NotRegular);
+        return Err(Untrusted::NotRegular);
     }
     if stat.st_uid != me() {
-        return Err(Unsafe::ForeignOwner(stat.st_uid));
+        return Err(Untrusted::ForeignOwner(stat.st_uid));
     }
     let mode = permissions(stat);
     if mode & 0o022 != 0 {
-        return Err(Unsafe::WritableByOthers(mode));
+        return Err(Untrusted::WritableByOthers(mode));
     }
     Ok(())
 }
@@ -124,7 +124,7 @@ pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Unsafe> {
 ///
 /// # Security
 /// Do not use this in a directory that others may write to: see [`read_shared`].
-pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
+pub fn read_own(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     opened_own(path)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
         .transpose()
@@ -137,7 +137,7 @@ pub fn read_own(path: &Path, limit: usize) -> Result<Option<Content>> {
 ///
 /// # Security
 /// Safe in `/tmp`: another user's hard link to one of our files is rejected.
-pub fn read_shared(path: &Path, limit: usize) -> Result<Option<Content>> {
+pub fn read_shared(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     opened(path, judge_shared)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
         .transpose()
@@ -149,7 +149,7 @@ pub fn read_shared(path: &Path, limit: usize) -> Result<Option<Content>> {
 /// # Errors
 /// [`Error::Unsafe`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
 /// refused.
-pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
+pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |_| None)
 }
 
@@ -159,13 +159,13 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<Content>> {
 /// # Errors
 /// As [`read_any`], and [`Error::Unsafe`] if it is another user's, as under `sudo -E`, or
 /// world-writable.
-pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<Content>> {
+pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |stat| {
         let mode = permissions(stat);
         if ![0, me()].contains(&stat.st_uid) {
-            Some(Unsafe::ForeignOwner(stat.st_uid))
+            Some(Untrusted::ForeignOwner(stat.st_uid))
         } else {
-            (mode & 0o002 != 0).then_some(Unsafe::WritableByOthers(mode))
+            (mode & 0o002 != 0).then_some(Untrusted::WritableByOthers(mode))
         }
     })
 }
@@ -173,15 +173,15 @@ pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<Content>> {
 fn read_followed(
     path: &Path,
     limit: usize,
-    objection: impl FnOnce(&Stat) -> Option<Unsafe>,
-) -> Result<Option<Content>> {
+    objection: impl FnOnce(&Stat) -> Option<Untrusted>,
+) -> Result<Option<FileContent>> {
     let Some(file) = open(path, OFlags::RDONLY)? else {
         return Ok(None);
     };
     let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
     let why = match kind(&stat) {
         FileType::RegularFile => objection(&stat),
-        _ => Some(Unsafe::NotRegular),
+        _ => Some(Untrusted::NotRegular),
     };
     match why {
         Some(why) => Err(Error::Unsafe {
@@ -218,7 +218,7 @@ pub(super) fn opened_own(path: &Path) -> Result<Option<(File, Stat)>> {
 
 fn opened(
     path: &Path,
-    judge: fn(&Stat) -> std::result::Result<(), Unsafe>,
+    judge: fn(&Stat) -> std::result::Result<(), Untrusted>,
 ) -> Result<Option<(File, Stat)>> {
     let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
         return Ok(None);
@@ -243,19 +243,19 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => Ok(Some(File::from(fd))),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(Errno::LOOP) => refused(Unsafe::Symlink),
-        Err(Errno::AGAIN) => refused(Unsafe::Leased),
+        Err(Errno::LOOP) => refused(Untrusted::Symlink),
+        Err(Errno::AGAIN) => refused(Untrusted::Leased),
         // The error of a non-blocking open of a socket, or of a FIFO without a reader.
-        Err(Errno::NXIO) => refused(Unsafe::NotRegular),
+        Err(Errno::NXIO) => refused(Untrusted::NotRegular),
         Err(errno) => Err(Error::io("open", path)(errno)),
     }
 }
 
-fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result<Content> {
+fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result<FileContent> {
     let meta = Meta::from(stat);
     let too_large = |size| Error::Unsafe {
         path: path.to_owned(),
-        why: Unsafe::TooLarge(size),
+        why: Untrusted::TooLarge(size),
     };
     if meta.size > limit as u64 {
         return Err(too_large(meta.size));
@@ -263,7 +263,7 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
     let size = usize::try_from(meta.size).unwrap_or(limit);
     let mut bytes = vec![0; size];
     match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(Content { bytes, meta }),
+        Ok(()) => Ok(FileContent { bytes, meta }),
         Err(err) => Err(Error::io("read", path)(err)),
     }
 }
@@ -305,9 +305,9 @@ pub fn terminal() -> Option<File> {
 ///
 /// # Errors
 /// [`Error::Io`] if the system refused.
-pub fn look(path: &Path) -> Result<Option<Look>> {
+pub fn look(path: &Path) -> Result<Option<Inspection>> {
     match rustix::fs::lstat(path) {
-        Ok(stat) => Ok(Some(Look {
+        Ok(stat) => Ok(Some(Inspection {
             owner: stat.st_uid,
             group: stat.st_gid,
             kind: kind(&stat),
@@ -322,7 +322,7 @@ pub fn look(path: &Path) -> Result<Option<Look>> {
 
 /// The result of inspecting a path.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Inspection {
     /// The owner's user id.
     pub owner: u32,
     /// The group id.
@@ -337,7 +337,7 @@ pub struct Look {
     pub meta: Meta,
 }
 
-impl Look {
+impl Inspection {
     /// Returns whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == FileType::RegularFile
@@ -367,11 +367,11 @@ pub fn check_private_dir(path: &Path) -> Result<bool> {
         return Ok(false);
     };
     let why = match found.kind {
-        FileType::Directory if found.owner != me() => Unsafe::ForeignOwner(found.owner),
-        FileType::Directory if found.mode & 0o077 != 0 => Unsafe::OpenToOthers(found.mode),
+        FileType::Directory if found.owner != me() => Untrusted::ForeignOwner(found.owner),
+        FileType::Directory if found.mode & 0o077 != 0 => Untrusted::OpenToOthers(found.mode),
         FileType::Directory => return Ok(true),
-        FileType::Symlink => Unsafe::Symlink,
-        _ => Unsafe::NotDirectory,
+        FileType::Symlink => Untrusted::Symlink,
+        _ => Untrusted::NotDirectory,
     };
     Err(Error::Unsafe {
         path: path.to_owned(),
@@ -389,11 +389,11 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     let stat = rustix::fs::stat(path).map_err(Error::io("inspect", path))?;
     let mode = permissions(&stat);
     let why = if kind(&stat) != FileType::Directory {
-        Unsafe::NotDirectory
+        Untrusted::NotDirectory
     } else if stat.st_uid != 0 && stat.st_uid != me() {
-        Unsafe::ForeignOwner(stat.st_uid)
+        Untrusted::ForeignOwner(stat.st_uid)
     } else if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-        Unsafe::NotSticky
+        Untrusted::NotSticky
     } else {
         return Ok(());
     };
@@ -413,11 +413,11 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
 /// Nobody else can put a link into our directories between this check and the later use.
 pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
     let objection = |owner: u32, is_dir: bool, is_link: bool| match (is_link, is_dir) {
-        (true, _) => Some(Unsafe::Symlink),
-        (_, false) => Some(Unsafe::NotDirectory),
-        _ => (owner != me()).then_some(Unsafe::ForeignOwner(owner)),
+        (true, _) => Some(Untrusted::Symlink),
+        (_, false) => Some(Untrusted::NotDirectory),
+        _ => (owner != me()).then_some(Untrusted::ForeignOwner(owner)),
     };
-    let judged = |path: &Path, why: Option<Unsafe>| match why {
+    let judged = |path: &Path, why: Option<Untrusted>| match why {
         Some(why) => Err(Error::Unsafe {
             path: path.to_owned(),
             why,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::journal::tail::Tail;
-use super::state::State;
+use super::state::StateDir;
 use super::{clock, index};
 use crate::model::{SessionId, Timestamp};
 
@@ -27,14 +27,14 @@ const SAME_TIME: Duration = Duration::from_secs(1);
 /// Follows the journals of one session or of all sessions.
 #[derive(Debug)]
 pub struct Follower {
-    state: State,
-    followed: BTreeMap<SessionId, Followed>,
-    scope: Scope,
+    state: StateDir,
+    followed: BTreeMap<SessionId, FollowedSession>,
+    scope: FollowScope,
     looks: u64,
 }
 
 #[derive(Debug)]
-enum Scope {
+enum FollowScope {
     One,
     All {
         /// When the folder of all sessions last changed; `None` if it may have changed since.
@@ -43,7 +43,7 @@ enum Scope {
 }
 
 #[derive(Debug)]
-struct Followed {
+struct FollowedSession {
     tail: Tail,
     /// The last look at which it is always checked.
     until: u64,
@@ -56,22 +56,22 @@ impl Follower {
     ///
     /// # Errors
     /// [`Error::Io`] if the journal cannot be inspected.
-    pub fn of_one(state: &State, id: &SessionId) -> Result<Self> {
+    pub fn of_one(state: &StateDir, id: &SessionId) -> Result<Self> {
         let tail = Tail::ending(state.session(id).journal(), END)?;
         Ok(Self {
             state: state.clone(),
-            followed: BTreeMap::from([(id.clone(), Followed::new(tail))]),
-            scope: Scope::One,
+            followed: BTreeMap::from([(id.clone(), FollowedSession::new(tail))]),
+            scope: FollowScope::One,
             looks: 0,
         })
     }
 
     /// Follows all sessions, each from its beginning.
-    pub fn of_all(state: &State) -> Self {
+    pub fn of_all(state: &StateDir) -> Self {
         Self {
             state: state.clone(),
             followed: BTreeMap::new(),
-            scope: Scope::All { listed: None },
+            scope: FollowScope::All { listed: None },
             looks: 0,
         }
     }
@@ -80,12 +80,12 @@ impl Follower {
     ///
     /// # Errors
     /// [`Error::Io`] if sessions cannot be listed.
-    pub fn of_all_from_now(state: &State) -> Result<Self> {
+    pub fn of_all_from_now(state: &StateDir) -> Result<Self> {
         let mut follower = Self::of_all(state);
         for id in state.session_ids()? {
             // If a session cannot be inspected, the first look reports it.
             if let Ok(tail) = Tail::at_end(state.session(&id).journal()) {
-                follower.followed.insert(id, Followed::new(tail));
+                follower.followed.insert(id, FollowedSession::new(tail));
             }
         }
         Ok(follower)
@@ -118,7 +118,7 @@ impl Follower {
 
     /// Finds sessions that are new or live.
     fn find_sessions(&mut self) -> Result<()> {
-        let Scope::All { listed } = &mut self.scope else {
+        let FollowScope::All { listed } = &mut self.scope else {
             return Ok(());
         };
         let mut due: Vec<SessionId> = index::live_candidates(&self.state)?
@@ -134,7 +134,7 @@ impl Follower {
             *listed = changed.filter(|changed| changed.age(now) > SAME_TIME);
         }
         for id in due {
-            let new = || Followed::new(Tail::at_start(self.state.session(&id).journal()));
+            let new = || FollowedSession::new(Tail::at_start(self.state.session(&id).journal()));
             let followed = self.followed.entry(id.clone()).or_insert_with(new);
             followed.until = self.looks + LINGER;
         }
@@ -142,7 +142,7 @@ impl Follower {
     }
 }
 
-impl Followed {
+impl FollowedSession {
     fn new(tail: Tail) -> Self {
         Self {
             tail,

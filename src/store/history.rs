@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::error::Result;
 use super::journal::Damage;
 use super::session::SessionDir;
-use crate::model::{Line, Trace, TraceBuilder};
+use crate::model::{JournalLine, Trace, TraceBuilder};
 
 /// The events of a session, and what could not be read.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct History {
 
 /// The file that a line is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum LineOrigin {
     /// The journal: a hook recorded the event.
     Journal,
     /// The imported events: the event was derived from a transcript.
@@ -36,17 +36,17 @@ impl History {
     pub fn read(
         dir: &SessionDir,
         mut trace: TraceBuilder,
-        mut reader: impl FnMut(Origin, &Line<'_>),
+        mut reader: impl FnMut(LineOrigin, &JournalLine<'_>),
     ) -> Result<Self> {
         let imported = dir.imported_lines()?;
         let journal = dir.journal().lines()?;
         let missing = journal.missing().to_vec();
         let mut damage = journal.for_each(|line| {
-            reader(Origin::Journal, line);
+            reader(LineOrigin::Journal, line);
             trace.push(line);
         });
         damage += imported.for_each(|line| {
-            reader(Origin::Imported, line);
+            reader(LineOrigin::Imported, line);
             trace.push(line);
         });
         Ok(Self {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::model::{Event, Project, Record, Timestamp};
     use crate::store::write::Durability;
-    use crate::store::{Decompressor, Places, State};
+    use crate::store::{Decompressor, Places, StateDir};
 
     fn event(seconds: i64) -> Event {
         Event {
@@ -88,7 +88,7 @@ mod tests {
             config: None,
         };
         let id = "s-1".parse().unwrap();
-        let dir = State::create(&places, Decompressor::BUILT_IN)
+        let dir = StateDir::create(&places, Decompressor::BUILT_IN)
             .unwrap()
             .session(&id);
         let now = Timestamp::from_unix(1_800_000_100, 0);
@@ -109,7 +109,11 @@ mod tests {
         let history = history.unwrap();
         assert_eq!(
             origins,
-            [Origin::Journal, Origin::Imported, Origin::Imported]
+            [
+                LineOrigin::Journal,
+                LineOrigin::Imported,
+                LineOrigin::Imported
+            ]
         );
         let seconds = history.trace.steps().iter().map(|step| step.ts.micros());
         let seconds: Vec<i64> = seconds.map(|at| at / 1_000_000 - 1_800_000_000).collect();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::clock;
 use super::error::Result;
 use super::file;
-use super::state::State;
+use super::state::StateDir;
 use super::write;
 use crate::model::{Owner, SessionId};
 
@@ -64,18 +64,18 @@ impl ProcessEntry {
 }
 
 /// Returns the session that the process `owner` is in, according to the index.
-pub fn session_of_process(state: &State, owner: &Owner) -> Option<SessionId> {
+pub fn session_of_process(state: &StateDir, owner: &Owner) -> Option<SessionId> {
     process_entry(state, owner).map(|entry| entry.session_id)
 }
 
 /// Returns the entry of the process `owner`.
-pub fn process_entry(state: &State, owner: &Owner) -> Option<ProcessEntry> {
+pub fn process_entry(state: &StateDir, owner: &Owner) -> Option<ProcessEntry> {
     let entry = entry_of_name(state, OsStr::new(&owner.file_name()))?;
     (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
 }
 
 /// Returns the entry in the file with this name, as in [`ProcessNames`].
-pub fn entry_of_name(state: &State, name: &OsStr) -> Option<ProcessEntry> {
+pub fn entry_of_name(state: &StateDir, name: &OsStr) -> Option<ProcessEntry> {
     let content = file::read_own(&state.path("procs").join(name), MAX_ENTRY).ok()??;
     serde_json::from_slice(&content.bytes).ok()
 }
@@ -84,7 +84,7 @@ pub fn entry_of_name(state: &State, name: &OsStr) -> Option<ProcessEntry> {
 ///
 /// # Errors
 /// [`super::Error::Io`]; the old entry stays.
-pub fn set_session_of_process(state: &State, owner: &Owner, id: &SessionId) -> Result<()> {
+pub fn set_session_of_process(state: &StateDir, owner: &Owner, id: &SessionId) -> Result<()> {
     let present = process_entry(state, owner);
     let is_known = |present: &ProcessEntry| {
         present.session_id == *id && present.owner.launcher <= owner.launcher
@@ -129,7 +129,7 @@ pub struct ProcessNames(OnceCell<Vec<OsString>>);
 
 impl ProcessNames {
     /// Returns all names.
-    pub fn list(&self, state: &State) -> &[OsString] {
+    pub fn list(&self, state: &StateDir) -> &[OsString] {
         self.0.get_or_init(|| {
             let names = file::names(&state.path("procs")).into_iter().flatten();
             names.filter(|name| !is_temporary(name)).collect()
@@ -137,7 +137,7 @@ impl ProcessNames {
     }
 
     /// Returns the entry of the process `owner`, if the list has it.
-    pub fn entry(&self, state: &State, owner: &Owner) -> Option<ProcessEntry> {
+    pub fn entry(&self, state: &StateDir, owner: &Owner) -> Option<ProcessEntry> {
         let name = owner.file_name();
         let is_there = self.list(state).iter().any(|known| **known == *name);
         is_there.then(|| process_entry(state, owner))?
@@ -148,7 +148,7 @@ impl ProcessNames {
 ///
 /// # Errors
 /// [`super::Error::Io`] if the folder cannot be listed.
-pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
+pub fn processes(state: &StateDir) -> Result<Vec<ProcessEntry>> {
     let dir = state.path("procs");
     let read = |name| {
         let content = file::read_own(&dir.join(name), MAX_ENTRY).ok()??;
@@ -162,7 +162,7 @@ pub fn processes(state: &State) -> Result<Vec<ProcessEntry>> {
 ///
 /// # Errors
 /// [`super::Error::Io`].
-pub fn forget_process(state: &State, owner: &Owner) -> Result<bool> {
+pub fn forget_process(state: &StateDir, owner: &Owner) -> Result<bool> {
     write::remove(&state.path("procs").join(owner.file_name()))
 }
 
@@ -170,7 +170,7 @@ pub fn forget_process(state: &State, owner: &Owner) -> Result<bool> {
 ///
 /// # Errors
 /// [`super::Error::Io`].
-pub fn add_to_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
+pub fn add_to_project(state: &StateDir, key: &str, id: &SessionId) -> Result<()> {
     let projects = state.path("projects");
     let dir = projects.join(key);
     create_in(&[&projects, &dir], &dir.join(id.as_str()), b"").map(drop)
@@ -197,7 +197,7 @@ fn is_temporary(name: &OsStr) -> bool {
 ///
 /// # Errors
 /// [`super::Error::Io`].
-pub fn remove_from_project(state: &State, key: &str, id: &SessionId) -> Result<()> {
+pub fn remove_from_project(state: &StateDir, key: &str, id: &SessionId) -> Result<()> {
     let dir = state.path("projects").join(key);
     write::remove(&dir.join(id.as_str()))?;
     write::remove_empty_dir(&dir).map(drop)
@@ -207,11 +207,11 @@ pub fn remove_from_project(state: &State, key: &str, id: &SessionId) -> Result<(
 ///
 /// # Errors
 /// [`super::Error::Io`] if the folder cannot be listed.
-pub fn sessions_of_project(state: &State, key: &str) -> Result<Vec<SessionId>> {
+pub fn sessions_of_project(state: &StateDir, key: &str) -> Result<Vec<SessionId>> {
     listed(state, key, MAX_LIVE)
 }
 
-fn listed(state: &State, key: &str, most: usize) -> Result<Vec<SessionId>> {
+fn listed(state: &StateDir, key: &str, most: usize) -> Result<Vec<SessionId>> {
     let names = file::names(&state.path("projects").join(key))?;
     Ok(names
         .take(most)
@@ -224,7 +224,7 @@ fn listed(state: &State, key: &str, most: usize) -> Result<Vec<SessionId>> {
 ///
 /// # Errors
 /// [`super::Error::Io`] if the folder of all projects cannot be listed.
-pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
+pub fn live_candidates(state: &StateDir) -> Result<Vec<(String, SessionId)>> {
     let mut found = Vec::new();
     for key in keys(state)? {
         let ids = listed(state, &key, MAX_COUNTED).unwrap_or_default();
@@ -234,13 +234,13 @@ pub fn live_candidates(state: &State) -> Result<Vec<(String, SessionId)>> {
 }
 
 /// Returns the errors of all project folders that cannot be listed.
-pub fn unlistable(state: &State) -> Vec<super::Error> {
+pub fn unlistable(state: &StateDir) -> Vec<super::Error> {
     let keys = keys(state).into_iter().flatten();
     keys.filter_map(|key| listed(state, &key, 1).err())
         .collect()
 }
 
-fn keys(state: &State) -> Result<impl Iterator<Item = String> + use<>> {
+fn keys(state: &StateDir) -> Result<impl Iterator<Item = String> + use<>> {
     let names = file::names(&state.path("projects"))?;
     Ok(names.filter_map(|name| name.into_string().ok()))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::file;
-use super::state::State;
+use super::state::StateDir;
 use super::write::{self, Durability};
 use crate::model::{Owner, SessionId, Timestamp};
 
@@ -36,12 +36,12 @@ pub struct Lease {
     pub moved_pointer: bool,
     /// The pointer's previous content, if there was any.
     #[serde(default)]
-    pub before: Option<Pointed>,
+    pub before: Option<PointerContent>,
 }
 
 /// The content of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pointed {
+pub struct PointerContent {
     /// The session that it named.
     pub session_id: SessionId,
     /// When it was written.
@@ -67,7 +67,7 @@ impl Lease {
 /// How often leases failed since the state directory was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Counts {
+pub struct LeaseFailures {
     v: u64,
     /// Refused, because another launcher held the id.
     pub refused: u64,
@@ -81,7 +81,7 @@ pub struct Counts {
 ///
 /// # Errors
 /// [`Error::Content`] if it is invalid; [`Error::Unsafe`]; [`Error::Io`].
-pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
+pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
     let path = path(state, id);
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
         return Ok(None);
@@ -107,7 +107,7 @@ pub fn read(state: &State, id: &SessionId) -> Result<Option<Lease>> {
 ///
 /// # Errors
 /// [`Error::Io`]; the old lease stays.
-pub fn write(state: &State, lease: &Lease) -> Result<()> {
+pub fn write(state: &StateDir, lease: &Lease) -> Result<()> {
     write::make_dir(&state.path("leases"))?;
     let bytes = serde_json::to_vec(lease).unwrap_or_default();
     write::replace(&path(state, &lease.session_id), &bytes, Durability::Cached)
@@ -117,7 +117,7 @@ pub fn write(state: &State, lease: &Lease) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn remove(state: &State, id: &SessionId) -> Result<bool> {
+pub fn remove(state: &StateDir, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
 
@@ -125,7 +125,7 @@ pub fn remove(state: &State, id: &SessionId) -> Result<bool> {
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be listed.
-pub fn held(state: &State) -> Result<Vec<SessionId>> {
+pub fn held(state: &StateDir) -> Result<Vec<SessionId>> {
     let names = file::names(&state.path("leases"))?;
     Ok(names
         .filter_map(|name| name.to_str()?.parse().ok())
@@ -133,7 +133,7 @@ pub fn held(state: &State) -> Result<Vec<SessionId>> {
 }
 
 /// Returns the counts; all zero if none are stored.
-pub fn counts(state: &State) -> Counts {
+pub fn counts(state: &StateDir) -> LeaseFailures {
     let content = file::read_own(&state.path("lease-counts.json"), MAX_LEASE);
     let content = content.ok().flatten();
     content
@@ -145,7 +145,7 @@ pub fn counts(state: &State) -> Counts {
 ///
 /// # Errors
 /// [`Error::Io`]; the old counts stay.
-pub fn count(state: &State, change: impl FnOnce(&mut Counts)) -> Result<()> {
+pub fn count(state: &StateDir, change: impl FnOnce(&mut LeaseFailures)) -> Result<()> {
     let mut counts = counts(state);
     counts.v = VERSION;
     change(&mut counts);
@@ -153,6 +153,6 @@ pub fn count(state: &State, change: impl FnOnce(&mut Counts)) -> Result<()> {
     write::replace(&state.path("lease-counts.json"), &bytes, Durability::Cached)
 }
 
-fn path(state: &State, id: &SessionId) -> PathBuf {
+fn path(state: &StateDir, id: &SessionId) -> PathBuf {
     state.path("leases").join(id.as_str())
 }

@@ -27,7 +27,7 @@ const NEAR: u64 = 64 * 1024;
 
 /// What a reader finds next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum NextLine<'a> {
     /// A line, without its line break.
     Line(&'a [u8]),
     /// The last line, still without a line break: a write may be in flight.
@@ -38,7 +38,7 @@ pub enum Found<'a> {
 
 /// How far a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
+pub struct ReadPosition {
     /// The offset of the next line, in bytes.
     pub offset: u64,
     /// A digest of the bytes before it. It differs if the file was rewritten in place.
@@ -47,7 +47,7 @@ pub struct Position {
 
 /// Reads the lines of an open file one by one.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineReader {
     path: PathBuf,
     reader: BufReader<File>,
     meta: Meta,
@@ -60,7 +60,7 @@ fn after_last_break(bytes: &[u8]) -> usize {
     memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }
 
-impl Lines {
+impl LineReader {
     /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn go_on(&mut self, position: &Position) -> Result<bool> {
+    pub fn go_on(&mut self, position: &ReadPosition) -> Result<bool> {
         if position.offset > self.meta.size || self.mark(position.offset)? != position.mark {
             return Ok(false);
         }
@@ -152,8 +152,8 @@ impl Lines {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn position(&self) -> Result<Position> {
-        Ok(Position {
+    pub fn position(&self) -> Result<ReadPosition> {
+        Ok(ReadPosition {
             offset: self.offset,
             mark: self.mark(self.offset)?,
         })
@@ -216,8 +216,8 @@ impl Lines {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn next_line(&mut self) -> Result<Option<Found<'_>>> {
-        self.next(Beyond::Skipped)
+    pub fn next_line(&mut self) -> Result<Option<NextLine<'_>>> {
+        self.next(LongLine::Skipped)
     }
 
     /// Acts as [`Self::next_line`] for callers that want only the beginning. A line longer than
@@ -226,11 +226,11 @@ impl Lines {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn next_of_beginning(&mut self) -> Result<Option<Found<'_>>> {
-        self.next(Beyond::Left)
+    pub fn next_of_beginning(&mut self) -> Result<Option<NextLine<'_>>> {
+        self.next(LongLine::Left)
     }
 
-    fn next(&mut self, beyond: Beyond) -> Result<Option<Found<'_>>> {
+    fn next(&mut self, beyond: LongLine) -> Result<Option<NextLine<'_>>> {
         self.line.clear();
         let failed = |source| Error::io("read", &self.path)(source);
         let reader = &mut self.reader;
@@ -243,23 +243,23 @@ impl Lines {
         }
         if self.line.pop_if(|last| *last == b'\n').is_some() {
             self.offset += read as u64;
-            return Ok(Some(Found::Line(&self.line)));
+            return Ok(Some(NextLine::Line(&self.line)));
         }
         if read < MAX_LINE {
-            return Ok(Some(Found::Unfinished(&self.line)));
+            return Ok(Some(NextLine::Unfinished(&self.line)));
         }
-        if beyond == Beyond::Left {
+        if beyond == LongLine::Left {
             return Ok(None);
         }
         let rest = self.reader.skip_until(b'\n').map_err(failed)?;
         self.offset += (read + rest) as u64;
-        Ok(Some(Found::TooLong))
+        Ok(Some(NextLine::TooLong))
     }
 }
 
 /// What happens to the rest of a line that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Beyond {
+enum LongLine {
     /// It is read past, for the next line.
     Skipped,
     /// It is left unread.
@@ -277,7 +277,7 @@ mod tests {
         let path = dir.path().join("lines");
         std::fs::write(&path, content).unwrap();
         for size in 1..content.len() + 2 {
-            let mut lines = Lines::open(&path).unwrap().unwrap();
+            let mut lines = LineReader::open(&path).unwrap().unwrap();
             let (mut read, mut is_whole) = (Vec::new(), true);
             loop {
                 let (batch, too_long) = lines.next_lines(size).unwrap();

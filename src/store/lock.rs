@@ -16,7 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::error::{Error, Result};
 use super::file::Meta;
-use super::write::Renamed;
+use super::write::RenameOutcome;
 use super::{clock, file, write};
 use crate::model::Timestamp;
 
@@ -41,18 +41,18 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 /// The lock, held until dropped. The system releases it when the process dies.
 #[derive(Debug)]
 pub struct Lock {
-    held: Held,
+    held: LockGuard,
 }
 
 #[derive(Debug)]
-enum Held {
+enum LockGuard {
     BySystem { _file: File },
-    ByFile { _turn: Turn },
+    ByFile { _turn: LockFile },
 }
 
 /// The mechanism behind a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
+pub enum LockMechanism {
     /// The system's file locks.
     System,
     /// A file, because the file system has no locks.
@@ -60,15 +60,15 @@ pub enum Means {
 }
 
 impl Lock {
-    fn held(held: Held) -> Self {
+    fn held(held: LockGuard) -> Self {
         Self { held }
     }
 
     /// Returns how the lock is held.
-    pub fn means(&self) -> Means {
+    pub fn means(&self) -> LockMechanism {
         match self.held {
-            Held::BySystem { .. } => Means::System,
-            Held::ByFile { .. } => Means::File,
+            LockGuard::BySystem { .. } => LockMechanism::System,
+            LockGuard::ByFile { .. } => LockMechanism::File,
         }
     }
 }
@@ -97,13 +97,13 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     loop {
         // Written out, because `File::try_lock` of std would shadow it.
         let taken = match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => return Ok(Lock::held(Held::BySystem { _file: file })),
+            Ok(()) => return Ok(Lock::held(LockGuard::BySystem { _file: file })),
             Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => None,
-            Err(err) if knows_no_locks(&err) => Turn::take(path)?,
+            Err(err) if knows_no_locks(&err) => LockFile::take(path)?,
             Err(err) => return Err(Error::io("lock", path)(err)),
         };
         if let Some(turn) = taken {
-            return Ok(Lock::held(Held::ByFile { _turn: turn }));
+            return Ok(Lock::held(LockGuard::ByFile { _turn: turn }));
         }
         if started.elapsed() + pause > patience {
             return Err(Error::Locked {
@@ -129,12 +129,12 @@ fn knows_no_locks(err: &std::io::Error) -> bool {
 /// A lock held by creating a file, `{lock file}.turn`, that names the machine, boot and process.
 /// Dropping it removes the file.
 #[derive(Debug)]
-struct Turn {
+struct LockFile {
     path: PathBuf,
     said: String,
 }
 
-impl Turn {
+impl LockFile {
     /// Takes the turn if it is free or its holder is dead.
     fn take(lock: &Path) -> Result<Option<Self>> {
         let mut path = lock.as_os_str().to_owned();
@@ -153,7 +153,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for LockFile {
     fn drop(&mut self) {
         // After a stop of more than the longest turn, the file may be another process's.
         if reads(&self.path).is_some_and(|(said, _)| said == self.said) {
@@ -189,11 +189,11 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}", std::process::id()));
     let aside = PathBuf::from(aside);
-    if write::rename_to_free(path, &aside)? != Renamed::Done {
+    if write::rename_to_free(path, &aside)? != RenameOutcome::Done {
         return Ok(file::look(path)?.is_none());
     }
     let is_judged = reads(&aside).is_some_and(|(_, meta)| meta == judged);
-    if is_judged || write::rename_to_free(&aside, path)? != Renamed::Done {
+    if is_judged || write::rename_to_free(&aside, path)? != RenameOutcome::Done {
         write::remove(&aside)?;
     }
     Ok(is_judged)
@@ -267,8 +267,8 @@ mod tests {
     fn one_turn_at_a_time_and_none_is_left() {
         let dir = tempfile::TempDir::new().unwrap();
         let lock = dir.path().join("lock");
-        let turn = Turn::take(&lock).unwrap().unwrap();
-        assert!(Turn::take(&lock).unwrap().is_none());
+        let turn = LockFile::take(&lock).unwrap().unwrap();
+        assert!(LockFile::take(&lock).unwrap().is_none());
         drop(turn);
         assert!(!dir.path().join("lock.turn").exists());
         // A turn file that a killed process left behind.
@@ -277,6 +277,6 @@ mod tests {
             said("own", "before", 1).as_bytes(),
         )
         .unwrap();
-        assert!(Turn::take(&lock).unwrap().is_some());
+        assert!(LockFile::take(&lock).unwrap().is_some());
     }
 }

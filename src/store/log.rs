@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
 use super::journal::framed;
-use super::state::State;
-use super::write::{self, Appended, Appending, Durability};
+use super::state::StateDir;
+use super::write::{self, AppendFile, AppendOutcome, Durability};
 use super::{clock, file, lock};
 use crate::model::{SessionId, Timestamp};
 
@@ -49,7 +49,7 @@ impl Log {
 
 /// One line of a log.
 #[derive(Debug, Serialize)]
-pub struct Line<'a> {
+pub struct LogLine<'a> {
     v: u64,
     ts: Timestamp,
     /// What was done, or what went wrong.
@@ -61,7 +61,7 @@ pub struct Line<'a> {
     details: Map<String, Value>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> LogLine<'a> {
     /// Creates a line that says `what`, stamped with the current time and this process.
     pub fn new(what: &'a str) -> Self {
         Self {
@@ -93,25 +93,25 @@ impl<'a> Line<'a> {
 ///
 /// # Errors
 /// As [`write::append`].
-pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
+pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
     let path = state.path(&format!("{}.jsonl", log.stem()));
     let bytes = framed(&serde_json::to_vec(line).unwrap_or_default());
-    let appended = match Appending::open(&path)? {
+    let appended = match AppendFile::open(&path)? {
         Some(file) if !file.has_other_names() => file.append(&bytes)?,
         Some(_) => {
             leave_to_backup(state, &path)?;
             write::append(&path, &bytes)?
         }
-        None => Appended::Missing,
+        None => AppendOutcome::Missing,
     };
     let appended = match appended {
-        Appended::Missing => {
+        AppendOutcome::Missing => {
             write::create_small(&path, b"")?;
             write::append(&path, &bytes)?
         }
-        done @ Appended::Done { .. } => done,
+        done @ AppendOutcome::Done { .. } => done,
     };
-    if matches!(appended, Appended::Done { size_before } if size_before > LIMIT) {
+    if matches!(appended, AppendOutcome::Done { size_before } if size_before > LIMIT) {
         // Without the lock, two processes could move the new log over the old one. The next append
         // retries.
         if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
@@ -125,7 +125,7 @@ pub fn append(state: &State, log: Log, line: &Line<'_>) -> Result<()> {
 
 /// Continues a log with several hard links, as after a backup, in a copy. The backup stays
 /// unchanged.
-fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
+fn leave_to_backup(state: &StateDir, path: &Path) -> Result<()> {
     // The lock holder may be about to do the same. If waiting takes too long, the log is copied
     // twice.
     let _lock = state.lock(lock::HOOK_PATIENCE);
@@ -147,7 +147,7 @@ fn leave_to_backup(state: &State, path: &Path) -> Result<()> {
 }
 
 /// Reads the lines of a log as JSON, oldest first, skipping torn ones.
-pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
+pub fn read(state: &StateDir, log: Log) -> Vec<Map<String, Value>> {
     let mut lines = Vec::new();
     for_each(state, log, |line| {
         lines.extend(serde_json::from_slice::<Map<String, Value>>(line));
@@ -156,7 +156,7 @@ pub fn read(state: &State, log: Log) -> Vec<Map<String, Value>> {
 }
 
 /// Counts the lines of a log, skipping torn ones.
-pub fn count(state: &State, log: Log) -> u64 {
+pub fn count(state: &StateDir, log: Log) -> u64 {
     let mut count = 0;
     for_each(state, log, |line| {
         let is_whole = serde_json::from_slice::<HashMap<&str, IgnoredAny>>(line).is_ok();
@@ -165,7 +165,7 @@ pub fn count(state: &State, log: Log) -> u64 {
     count
 }
 
-fn for_each(state: &State, log: Log, mut visit: impl FnMut(&[u8])) {
+fn for_each(state: &StateDir, log: Log, mut visit: impl FnMut(&[u8])) {
     let stem = log.stem();
     for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {
         let content = file::read_own(&state.path(&name), 4 * LIMIT as usize);

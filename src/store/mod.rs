@@ -36,10 +36,10 @@ pub mod write;
 
 pub use env::Environment;
 pub(crate) use error::shown;
-pub use error::{Error, Result, Unsafe};
+pub use error::{Error, Result, Untrusted};
 pub use history::History;
 pub use journal::Journal;
 pub use journal::compressed::Decompressor;
 pub use places::Places;
 pub use session::SessionDir;
-pub use state::State;
+pub use state::StateDir;

@@ -16,12 +16,12 @@ use std::time::Duration;
 use rustix::fs::FileType;
 
 use super::clock;
-use super::error::{Error, Result, Unsafe};
-use super::file::{self, Look, Meta};
+use super::error::{Error, Result, Untrusted};
+use super::file::{self, Inspection, Meta};
 use super::lock::{HOOK_PATIENCE, Lock};
-use super::state::State;
-use super::write::{self, Durability, ORPHANED, Renamed, TEMPORARY};
-use crate::model::pointer::{self, MAX_BYTES, Malformed, PREFIX, Written};
+use super::state::StateDir;
+use super::write::{self, Durability, ORPHANED, RenameOutcome, TEMPORARY};
+use crate::model::pointer::{self, InvalidPointer, MAX_BYTES, PREFIX, PointerTime};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
 /// A pointer dated further into the future than this is not fresh.
@@ -40,7 +40,7 @@ pub struct Pointers<'a> {
     pub dir: &'a Path,
     /// The state directory whose lock serialises stores and removals. Without it, only the
     /// removals' own checks prevent races.
-    pub state: Option<&'a State>,
+    pub state: Option<&'a StateDir>,
     /// How long a pointer stays fresh.
     pub ttl: Duration,
     /// The current time.
@@ -49,7 +49,7 @@ pub struct Pointers<'a> {
 
 /// The result of reading a pointer's path.
 #[derive(Debug)]
-pub enum Reading {
+pub enum PointerReading {
     /// No file exists.
     Absent,
     /// A well-formed pointer.
@@ -59,19 +59,19 @@ pub enum Reading {
         /// When it was written.
         written: Timestamp,
         /// Whether it is fresh.
-        standing: Standing,
+        standing: Freshness,
         /// The file's metadata.
         meta: Meta,
     },
     /// A file of ours whose text is not a pointer.
-    Malformed(Malformed, Meta),
+    Malformed(InvalidPointer, Meta),
     /// A file or directory that must not be believed or could not be read.
     Refused(Error),
 }
 
 /// The freshness of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Freshness {
     /// Written within the TTL, inclusive.
     Fresh,
     /// Written before the TTL.
@@ -80,13 +80,13 @@ pub enum Standing {
     Ahead,
 }
 
-impl Reading {
+impl PointerReading {
     /// Returns the session of a fresh pointer.
     pub fn fresh(&self) -> Option<&SessionId> {
         match self {
             Self::Pointer {
                 id,
-                standing: Standing::Fresh,
+                standing: Freshness::Fresh,
                 ..
             } => Some(id),
             _ => None,
@@ -96,25 +96,25 @@ impl Reading {
 
 /// A file that a sweep removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweptFile {
     /// Where the file was.
     pub path: PathBuf,
     /// Why it is removed.
-    pub why: Why,
+    pub why: SweepReason,
 }
 
 /// The outcome of a sweep.
 #[derive(Debug, Default)]
-pub struct Sweeping {
+pub struct SweepReport {
     /// The files that were removed, or would be.
-    pub swept: Vec<Swept>,
+    pub swept: Vec<SweptFile>,
     /// Why no pointer could be removed, if the lock failed for a reason other than being held.
     pub failed: Vec<Error>,
 }
 
 /// Why a sweep removes a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum SweepReason {
     /// A pointer older than the TTL.
     Stale,
     /// Not a valid pointer, and unmodified for longer than the TTL.
@@ -137,7 +137,7 @@ pub enum Removal {
 
 /// The lock during a sweep. The sweep holds it for a limited number of names, then releases it.
 #[derive(Debug)]
-enum Turn {
+enum SweepLock {
     /// The lock is not held.
     Over,
     /// The sweep holds the lock for `left` more names.
@@ -146,7 +146,7 @@ enum Turn {
     Nobodys,
 }
 
-impl Turn {
+impl SweepLock {
     /// Counts one name, and releases the lock when the turn is over.
     fn go_on(&mut self) {
         match self {
@@ -166,40 +166,40 @@ impl Pointers<'_> {
     }
 
     /// Reads and judges the pointer for projects with this name.
-    pub fn read(&self, name: &ProjectName) -> Reading {
+    pub fn read(&self, name: &ProjectName) -> PointerReading {
         match file::check_shared_dir(self.dir) {
             Ok(()) => self.read_path(&self.path(name)),
-            Err(err) => Reading::Refused(err),
+            Err(err) => PointerReading::Refused(err),
         }
     }
 
-    fn read_path(&self, path: &Path) -> Reading {
+    fn read_path(&self, path: &Path) -> PointerReading {
         let content = match file::read_shared(path, MAX_BYTES) {
             Ok(Some(content)) => content,
-            Ok(None) => return Reading::Absent,
-            Err(err) => return Reading::Refused(err),
+            Ok(None) => return PointerReading::Absent,
+            Err(err) => return PointerReading::Refused(err),
         };
         match pointer::decode(&content.bytes) {
             Ok((id, written)) => {
                 let written = written_at(written, content.meta.modified);
-                Reading::Pointer {
+                PointerReading::Pointer {
                     id,
                     written,
                     standing: self.standing(written),
                     meta: content.meta,
                 }
             }
-            Err(why) => Reading::Malformed(why, content.meta),
+            Err(why) => PointerReading::Malformed(why, content.meta),
         }
     }
 
-    fn standing(&self, written: Timestamp) -> Standing {
+    fn standing(&self, written: Timestamp) -> Freshness {
         if written.ahead(self.now) > MAX_AHEAD {
-            Standing::Ahead
+            Freshness::Ahead
         } else if written.age(self.now) > self.ttl {
-            Standing::Stale
+            Freshness::Stale
         } else {
-            Standing::Fresh
+            Freshness::Fresh
         }
     }
 
@@ -262,10 +262,10 @@ impl Pointers<'_> {
         let temporary = write::prepared(&path, text.as_bytes(), Durability::Cached, 0o600)?;
         let _lock = self.state.and_then(|state| state.lock(HOOK_PATIENCE).ok());
         let placed = match self.read_path(&path) {
-            Reading::Pointer { id: named, .. } if named == *instead_of => {
+            PointerReading::Pointer { id: named, .. } if named == *instead_of => {
                 temporary.persist(&path).map(drop)
             }
-            Reading::Absent => temporary.persist_noclobber(&path).map(drop),
+            PointerReading::Absent => temporary.persist_noclobber(&path).map(drop),
             _ => return Ok(()),
         };
         match placed {
@@ -282,10 +282,10 @@ impl Pointers<'_> {
     /// [`Error::Io`], [`Error::Locked`].
     pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<Removal> {
         self.remove_if(&self.path(name), |path| match self.read_path(path) {
-            Reading::Pointer {
+            PointerReading::Pointer {
                 id: named, meta, ..
             } if named == *id => Ok(Some(meta)),
-            Reading::Refused(err @ Error::Io { .. }) => Err(err),
+            PointerReading::Refused(err @ Error::Io { .. }) => Err(err),
             _ => Ok(None),
         })
     }
@@ -296,35 +296,37 @@ impl Pointers<'_> {
     /// [`Error::Io`], [`Error::Locked`].
     pub fn remove_if_stale(&self, name: &ProjectName) -> Result<Removal> {
         self.remove_if(&self.path(name), |path| match self.doom(path)? {
-            Some((Why::Stale, meta)) => Ok(Some(meta)),
+            Some((SweepReason::Stale, meta)) => Ok(Some(meta)),
             _ => Ok(None),
         })
     }
 
     /// Returns why a sweep would remove the file at `path`, and the file's metadata; `None` if it
     /// would not.
-    fn doom(&self, path: &Path) -> Result<Option<(Why, Meta)>> {
+    fn doom(&self, path: &Path) -> Result<Option<(SweepReason, Meta)>> {
         let (why, meta) = match self.read_path(path) {
-            Reading::Pointer {
-                standing: Standing::Stale,
+            PointerReading::Pointer {
+                standing: Freshness::Stale,
                 meta,
                 ..
-            } => (Why::Stale, meta),
-            Reading::Malformed(_, meta) => (Why::Unreadable, meta),
+            } => (SweepReason::Stale, meta),
+            PointerReading::Malformed(_, meta) => (SweepReason::Unreadable, meta),
             // A regular file of ours that is refused for its mode, size or links is judged by age
             // alone.
-            Reading::Refused(Error::Unsafe { .. }) => match file::look(path)? {
-                Some(found) if is_file_of_ours(&found) => (Why::Unreadable, found.meta),
+            PointerReading::Refused(Error::Unsafe { .. }) => match file::look(path)? {
+                Some(found) if is_file_of_ours(&found) => (SweepReason::Unreadable, found.meta),
                 _ => return Ok(None),
             },
-            Reading::Refused(err) => return Err(err),
-            Reading::Pointer { .. } | Reading::Absent => return Ok(None),
+            PointerReading::Refused(err) => return Err(err),
+            PointerReading::Pointer { .. } | PointerReading::Absent => return Ok(None),
         };
         // A modification time in the future means that the clock was set back, so no age is
         // reliable.
         let old = match why {
-            Why::Stale => meta.modified <= self.now,
-            Why::Unreadable | Why::Orphaned => meta.modified.age(self.now) > self.ttl,
+            SweepReason::Stale => meta.modified <= self.now,
+            SweepReason::Unreadable | SweepReason::Orphaned => {
+                meta.modified.age(self.now) > self.ttl
+            }
         };
         Ok(old.then_some((why, meta)))
     }
@@ -358,10 +360,10 @@ impl Pointers<'_> {
     ///
     /// # Errors
     /// [`Error::Unsafe`] if the directory is not safe; [`Error::Io`] if it cannot be listed.
-    pub fn sweep(&self, dry_run: bool) -> Result<Sweeping> {
+    pub fn sweep(&self, dry_run: bool) -> Result<SweepReport> {
         file::check_shared_dir(self.dir)?;
-        let mut sweeping = Sweeping::default();
-        let mut turn = Turn::Over;
+        let mut sweeping = SweepReport::default();
+        let mut turn = SweepLock::Over;
         for name in file::first_names(self.dir, MAX_NAMES)? {
             turn.go_on();
             let path = self.dir.join(&name);
@@ -376,7 +378,9 @@ impl Pointers<'_> {
             } else {
                 None
             };
-            sweeping.swept.extend(why.map(|why| Swept { path, why }));
+            sweeping
+                .swept
+                .extend(why.map(|why| SweptFile { path, why }));
         }
         Ok(sweeping)
     }
@@ -385,55 +389,56 @@ impl Pointers<'_> {
         &self,
         path: &Path,
         dry_run: bool,
-        turn: &mut Turn,
+        turn: &mut SweepLock,
         failed: &mut Vec<Error>,
-    ) -> Result<Option<Why>> {
+    ) -> Result<Option<SweepReason>> {
         let mut doomed = self.doom(path)?;
         if dry_run || doomed.is_none() {
             return Ok(doomed.map(|(why, _)| why));
         }
-        if matches!(turn, Turn::Over) {
+        if matches!(turn, SweepLock::Over) {
             *turn = match self.lock() {
-                Ok(_lock) => Turn::Mine { left: TURN, _lock },
+                Ok(_lock) => SweepLock::Mine { left: TURN, _lock },
                 // Waiting for the holder at each pointer would take too long; the next sweep
                 // removes these.
                 Err(err) => {
                     if !matches!(err, Error::Locked { .. }) && failed.is_empty() {
                         failed.push(err);
                     }
-                    Turn::Nobodys
+                    SweepLock::Nobodys
                 }
             };
             doomed = self.doom(path)?;
         }
         match (turn, doomed) {
-            (Turn::Mine { .. }, Some((why, judged))) => {
+            (SweepLock::Mine { .. }, Some((why, judged))) => {
                 Ok((take_out(path, judged)? == Removal::Done).then_some(why))
             }
             _ => Ok(None),
         }
     }
 
-    fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<Why> {
+    fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<SweepReason> {
         let found = file::look(path).ok()??;
         let orphaned = is_file_of_ours(&found) && found.meta.modified.age(self.now) > ORPHANED;
-        (orphaned && (dry_run || write::remove(path).unwrap_or(false))).then_some(Why::Orphaned)
+        (orphaned && (dry_run || write::remove(path).unwrap_or(false)))
+            .then_some(SweepReason::Orphaned)
     }
 
     /// Handles a pointer whose remover died midway. A fresh one returns to its place if that is
     /// free; any other is removed.
-    fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<Why> {
+    fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<SweepReason> {
         let found = file::look(path).ok()??;
         if !is_file_of_ours(&found) || !was_left_aside(path) {
             return None;
         }
         if self.read_path(path).fresh().is_some() {
             let place = place_of(path)?;
-            if dry_run || matches!(write::rename_to_free(path, &place), Ok(Renamed::Done)) {
+            if dry_run || matches!(write::rename_to_free(path, &place), Ok(RenameOutcome::Done)) {
                 return None;
             }
         }
-        (dry_run || write::remove(path).unwrap_or(false)).then_some(Why::Orphaned)
+        (dry_run || write::remove(path).unwrap_or(false)).then_some(SweepReason::Orphaned)
     }
 }
 
@@ -444,7 +449,7 @@ impl Pointers<'_> {
 /// moved aside and checked again. If it is not the judged file, it is moved back.
 fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
     let aside = aside(path);
-    if write::rename_to_free(path, &aside)? != Renamed::Done {
+    if write::rename_to_free(path, &aside)? != RenameOutcome::Done {
         return Ok(Removal::Changed);
     }
     let is_removed = match file::look(&aside) {
@@ -454,14 +459,14 @@ fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
     if matches!(is_removed, Ok(true)) {
         return Ok(Removal::Done);
     }
-    if write::rename_to_free(&aside, path)? != Renamed::Done {
+    if write::rename_to_free(&aside, path)? != RenameOutcome::Done {
         // An even newer pointer has arrived.
         write::remove(&aside)?;
     }
     is_removed.map(|_| Removal::Changed)
 }
 
-fn is_file_of_ours(found: &Look) -> bool {
+fn is_file_of_ours(found: &Inspection) -> bool {
     found.kind == FileType::RegularFile && found.owner == file::me()
 }
 
@@ -470,7 +475,7 @@ fn refuse_foreign(path: &Path) -> Result<bool> {
     match file::look(path)? {
         Some(found) if found.owner != file::me() => Err(Error::Unsafe {
             path: path.to_owned(),
-            why: Unsafe::ForeignOwner(found.owner),
+            why: Untrusted::ForeignOwner(found.owner),
         }),
         found => Ok(found.is_some()),
     }
@@ -517,10 +522,10 @@ fn place_of(path: &Path) -> Option<PathBuf> {
 /// Its text may be a local time without a zone. If the file's modification time differs from it by
 /// a zone offset, the text is from another zone or from across a clock change. The modification
 /// time then counts.
-fn written_at(written: Written, modified: Timestamp) -> Timestamp {
+fn written_at(written: PointerTime, modified: Timestamp) -> Timestamp {
     let civil = match written {
-        Written::Instant(time) => return time,
-        Written::Civil(civil) => civil,
+        PointerTime::Instant(time) => return time,
+        PointerTime::Civil(civil) => civil,
     };
     let time = clock::from_civil(civil, modified);
     let difference = modified.micros().saturating_sub(time.micros());
@@ -594,7 +599,7 @@ mod tests {
     #[test]
     fn a_text_with_an_offset_says_when() {
         let (at, modified) = (Timestamp::from_micros(1_000_000), clock::now());
-        assert_eq!(written_at(Written::Instant(at), modified), at);
+        assert_eq!(written_at(PointerTime::Instant(at), modified), at);
     }
 
     #[test]

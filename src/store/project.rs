@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::FileType;
 
 use super::error::{Error, Result};
-use super::file::{self, Look};
+use super::file::{self, Inspection};
 use crate::model::Project;
 use crate::model::record::Head;
 
@@ -90,7 +90,7 @@ fn without_links(path: &Path) -> PathBuf {
     plain
 }
 
-fn is_root(dir: &Path, owner_of_start: u32, look: impl Fn(&Path) -> Option<Look>) -> bool {
+fn is_root(dir: &Path, owner_of_start: u32, look: impl Fn(&Path) -> Option<Inspection>) -> bool {
     // Other programs that read the pointer never look for `.git` in `/`.
     if dir.parent().is_none() {
         return false;
@@ -114,7 +114,7 @@ fn leads_somewhere(dir: &Path) -> bool {
 }
 
 /// Returns whether nobody else controls what is called `.git` in the directory.
-fn holds_still(dir: &Look, is_trusted: impl Fn(u32) -> bool) -> bool {
+fn holds_still(dir: &Inspection, is_trusted: impl Fn(u32) -> bool) -> bool {
     const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
     let is_shared = dir.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
     is_trusted(dir.owner) && !is_shared

@@ -7,13 +7,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result, Unsafe};
+use super::error::{Error, Result, Untrusted};
 use super::file::{self, Meta};
 use super::journal::compressed::Decompressor;
-use super::journal::{self, Damage, Events, Journal, Lines};
+use super::journal::{self, Damage, Events, Journal, JournalLines};
 use super::lock;
 use super::write::{self, Durability};
-use crate::model::record::Scope;
+use crate::model::record::EventDefaults;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
 /// Largest record in bytes, both read and written: more notes than fit on one command line.
@@ -32,7 +32,7 @@ const MAX_OWNERS: usize = 256;
 /// The outcome of creating a session. If several hooks create one session, one of them writes the
 /// record and one begins the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Created {
+pub struct Creation {
     /// Whether the given record was written.
     pub record: bool,
     /// Whether the journal begins with the given event. If not, the caller must append it.
@@ -120,12 +120,12 @@ impl SessionDir {
     ///
     /// Returns `None` if there is no record, or a power failure left only its name: see
     /// [`Self::create_record`].
-    pub fn scope(&self) -> Option<Scope> {
+    pub fn scope(&self) -> Option<EventDefaults> {
         match file::read_own(&self.record_path(), MAX_RECORD) {
             Ok(None) => None,
             Ok(Some(content)) if file::is_lost(&content.bytes) => None,
             Ok(Some(content)) => Some(serde_json::from_slice(&content.bytes).unwrap_or_default()),
-            Err(_) => Some(Scope::default()),
+            Err(_) => Some(EventDefaults::default()),
         }
     }
 
@@ -148,8 +148,8 @@ impl SessionDir {
         record: &Record,
         event: &Event,
         durability: Durability,
-    ) -> Result<Created> {
-        Ok(Created {
+    ) -> Result<Creation> {
+        Ok(Creation {
             record: self.create_record(record, durability)?,
             journal: self.journal.begin(event)?,
         })
@@ -182,7 +182,7 @@ impl SessionDir {
         Ok(true)
     }
 
-    /// Replaces the record. See [`super::state::State::update_record`], which holds the lock.
+    /// Replaces the record. See [`super::state::StateDir::update_record`], which holds the lock.
     ///
     /// # Errors
     /// [`Error::Io`], also if the new record is too large to be read again; the old record stays.
@@ -197,8 +197,8 @@ impl SessionDir {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn set_aside(&self) -> Result<Aside> {
-        let aside = Aside {
+    pub fn set_aside(&self) -> Result<SetAside> {
+        let aside = SetAside {
             place: self.path.clone(),
             is_going: false,
         };
@@ -282,7 +282,7 @@ impl SessionDir {
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn imported_lines(&self) -> Result<Lines> {
+    pub fn imported_lines(&self) -> Result<JournalLines> {
         journal::of_file(&self.imported())
     }
 
@@ -307,11 +307,11 @@ impl SessionDir {
     /// # Errors
     /// As [`Journal::pieces`].
     #[cfg(feature = "cli")]
-    pub fn pieces(&self) -> Result<Vec<journal::Piece>> {
+    pub fn pieces(&self) -> Result<Vec<journal::JournalFile>> {
         let mut pieces = self.journal.pieces()?;
         let path = self.imported();
         if let Some(found) = file::look(&path)? {
-            pieces.push(journal::Piece {
+            pieces.push(journal::JournalFile {
                 name: path.clone(),
                 size: found.meta.size,
                 modified: found.meta.modified,
@@ -353,7 +353,7 @@ impl SessionDir {
         match file::read_own(&self.usage_path(), MAX_USAGE) {
             Err(Error::Unsafe {
                 path,
-                why: why @ Unsafe::TooLarge(_),
+                why: why @ Untrusted::TooLarge(_),
             }) => Err(Error::Content {
                 path,
                 why: why.to_string(),
@@ -454,13 +454,13 @@ const GOING: &str = ".gone-";
 /// If the cleanup is killed, the next one completes a removal that had begun. Otherwise it puts the
 /// session back.
 #[derive(Debug)]
-pub struct Aside {
+pub struct SetAside {
     /// The session's original path.
     place: PathBuf,
     is_going: bool,
 }
 
-impl Aside {
+impl SetAside {
     /// Parses a folder name in `sessions`. Returns `None` if it is not that of a session set aside.
     pub(super) fn at(sessions: &Path, name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;

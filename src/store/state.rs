@@ -8,13 +8,13 @@ use super::error::{Error, Result};
 use super::journal::compressed::Decompressor;
 use super::lock::{self, Lock};
 use super::places::Places;
-use super::session::{Aside, SessionDir};
+use super::session::{SessionDir, SetAside};
 use super::{file, write};
 use crate::model::{Record, SessionId, Timestamp};
 
 /// The outcome of changing a session's record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Updated {
+pub enum RecordUpdate {
     /// The record was replaced by this one.
     Replaced(Record),
     /// Nothing had to change; this is the record.
@@ -28,13 +28,13 @@ const BEGUN: &[u8] = b"begun\n";
 
 /// The state directory, existing and safe.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct StateDir {
     root: PathBuf,
     /// Opens the compressed parts of journals.
     decompressor: Decompressor,
 }
 
-impl State {
+impl StateDir {
     /// Opens the state directory. Returns `None` if it does not exist, so that nothing was
     /// recorded. `decompressor` reads compressed parts of journals.
     ///
@@ -105,7 +105,7 @@ impl State {
         id: &SessionId,
         patience: Duration,
         change: impl FnOnce(&Record) -> Option<Record>,
-    ) -> Result<Updated> {
+    ) -> Result<RecordUpdate> {
         let lock = self.lock(patience)?;
         self.update_record_locked(&lock, id, change)
     }
@@ -119,16 +119,16 @@ impl State {
         _held: &Lock,
         id: &SessionId,
         change: impl FnOnce(&Record) -> Option<Record>,
-    ) -> Result<Updated> {
+    ) -> Result<RecordUpdate> {
         let session = self.session(id);
         let Some(present) = session.record()? else {
-            return Ok(Updated::Missing);
+            return Ok(RecordUpdate::Missing);
         };
         match change(&present) {
-            None => Ok(Updated::Unchanged(present)),
+            None => Ok(RecordUpdate::Unchanged(present)),
             Some(changed) => {
                 session.replace_record(&changed)?;
-                Ok(Updated::Replaced(changed))
+                Ok(RecordUpdate::Replaced(changed))
             }
         }
     }
@@ -146,11 +146,11 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be listed.
-    pub fn set_aside(&self) -> Result<Vec<Aside>> {
+    pub fn set_aside(&self) -> Result<Vec<SetAside>> {
         let sessions = self.sessions();
         let names = file::names(&sessions)?;
         Ok(names
-            .filter_map(|name| Aside::at(&sessions, &name))
+            .filter_map(|name| SetAside::at(&sessions, &name))
             .collect())
     }
 
@@ -241,7 +241,7 @@ impl State {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         const HOUR: Duration = Duration::from_secs(60 * 60);
         let path = self.path("daily");
-        let is_begun = |stamp: &file::Look| {
+        let is_begun = |stamp: &file::Inspection| {
             let size = stamp.meta.size == BEGUN.len() as u64;
             size && matches!(file::read_own(&path, BEGUN.len()), Ok(Some(read)) if read.bytes == BEGUN)
         };

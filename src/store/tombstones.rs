@@ -3,21 +3,21 @@
 use serde_json::Value;
 
 use super::error::Result;
-use super::log::{self, Line, Log};
-use super::state::State;
+use super::log::{self, Log, LogLine};
+use super::state::StateDir;
 use crate::model::{SessionId, Timestamp};
 
 /// Records that `what` of a session was pruned.
 ///
 /// # Errors
 /// As [`log::append`].
-pub fn add(state: &State, id: &SessionId, what: &str) -> Result<()> {
-    log::append(state, Log::Tombstones, &Line::new(what).session(id))
+pub fn add(state: &StateDir, id: &SessionId, what: &str) -> Result<()> {
+    log::append(state, Log::Tombstones, &LogLine::new(what).session(id))
 }
 
 /// Returns the pruned sessions whose ids start with `given`, latest first, and when each was
 /// pruned.
-pub fn of(state: &State, given: &str) -> Vec<(SessionId, Timestamp)> {
+pub fn of(state: &StateDir, given: &str) -> Vec<(SessionId, Timestamp)> {
     let entry = |line: &serde_json::Map<String, Value>| {
         let text = |name: &str| line.get(name).and_then(Value::as_str);
         let id: SessionId = text("session_id")?.parse().ok()?;

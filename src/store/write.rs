@@ -20,7 +20,7 @@ use rustix::fs::{Access, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-use super::error::{Error, Result, Unsafe};
+use super::error::{Error, Result, Untrusted};
 use super::{clock, file};
 use crate::model::Timestamp;
 
@@ -205,10 +205,10 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Returns an error if `path` exists and is not a regular file of ours.
 fn refuse_others(path: &Path) -> Result<()> {
     let why = file::look(path)?.and_then(|found| match found.kind {
-        FileType::Symlink => Some(Unsafe::Symlink),
+        FileType::Symlink => Some(Untrusted::Symlink),
         FileType::RegularFile if found.owner == file::me() => None,
-        FileType::RegularFile => Some(Unsafe::ForeignOwner(found.owner)),
-        _ => Some(Unsafe::NotRegular),
+        FileType::RegularFile => Some(Untrusted::ForeignOwner(found.owner)),
+        _ => Some(Untrusted::NotRegular),
     });
     match why {
         Some(why) => Err(Error::Unsafe {
@@ -226,7 +226,7 @@ fn sweep_beside(path: &Path) {
     let names = file::names(dir).into_iter().flatten();
     let is_temporary = |name: &OsString| name.as_bytes().starts_with(TEMPORARY.as_bytes());
     for left in names.filter(is_temporary).map(|name| dir.join(name)) {
-        let is_orphan = |found: file::Look| {
+        let is_orphan = |found: file::Inspection| {
             let is_ours = found.is_file() && found.owner == file::me();
             is_ours && found.meta.modified.age(clock::now()) > ORPHANED
         };
@@ -337,13 +337,13 @@ fn written(path: &Path, bytes: &[u8], mode: u32) -> Result<NamedTempFile> {
 /// A file that grows under a temporary name and is renamed once complete. Dropping it removes the
 /// file.
 #[derive(Debug)]
-pub struct Growing {
+pub struct GrowingFile {
     temporary: NamedTempFile,
     /// The final path, for error messages.
     path: PathBuf,
 }
 
-impl Growing {
+impl GrowingFile {
     /// Creates an empty temporary file, mode 0600, in the directory of `path`.
     ///
     /// # Errors
@@ -399,9 +399,9 @@ impl Growing {
     ///
     /// # Errors
     /// [`Error::Io`]; the file is then removed.
-    pub(super) fn close(self) -> Result<Closed> {
+    pub(super) fn close(self) -> Result<FinishedFile> {
         self.sync()?;
-        Ok(Closed {
+        Ok(FinishedFile {
             temporary: self.temporary.into_temp_path(),
         })
     }
@@ -443,7 +443,7 @@ impl Growing {
 /// is unnamed if the system allows that, so a killed process leaves nothing.
 #[cfg(feature = "cli")]
 #[derive(Debug)]
-pub struct Guest {
+pub struct GuestFile {
     file: File,
     /// The temporary name, on systems without unnamed files.
     named: Option<TempPath>,
@@ -451,7 +451,7 @@ pub struct Guest {
 }
 
 #[cfg(feature = "cli")]
-impl Guest {
+impl GuestFile {
     /// Begins the file that is to be at `path`, mode 0600.
     ///
     /// # Errors
@@ -500,11 +500,11 @@ impl Guest {
 /// A complete, synced and closed file under a temporary name. Thousands may wait without using up
 /// descriptors. Dropping it removes the file.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(super) struct FinishedFile {
     temporary: TempPath,
 }
 
-impl Closed {
+impl FinishedFile {
     /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
@@ -581,7 +581,7 @@ fn open_new(path: &Path) -> Result<Option<File>> {
 
 /// The outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appended {
+pub enum AppendOutcome {
     /// All bytes are in the file.
     Done {
         /// Size in bytes before the append. Other processes may have appended since.
@@ -597,22 +597,22 @@ pub enum Appended {
 /// # Errors
 /// [`Error::Unsafe`] if the file is not ours alone. [`Error::Io`] if the system refused, or wrote
 /// only a part twice. That part stays, because truncating could cut off another process's record.
-pub fn append(path: &Path, bytes: &[u8]) -> Result<Appended> {
-    match Appending::open(path)? {
+pub fn append(path: &Path, bytes: &[u8]) -> Result<AppendOutcome> {
+    match AppendFile::open(path)? {
         Some(file) => file.append(bytes),
-        None => Ok(Appended::Missing),
+        None => Ok(AppendOutcome::Missing),
     }
 }
 
 /// A file open for appending, as [`append`] does.
 #[derive(Debug)]
-pub(super) struct Appending<'a> {
+pub(super) struct AppendFile<'a> {
     path: &'a Path,
     file: File,
     stat: Stat,
 }
 
-impl<'a> Appending<'a> {
+impl<'a> AppendFile<'a> {
     /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
@@ -643,8 +643,8 @@ impl<'a> Appending<'a> {
     ///
     /// # Errors
     /// As [`append`].
-    pub(super) fn append(mut self, bytes: &[u8]) -> Result<Appended> {
-        let done = Appended::Done {
+    pub(super) fn append(mut self, bytes: &[u8]) -> Result<AppendOutcome> {
+        let done = AppendOutcome::Done {
             size_before: file::Meta::from(&self.stat).size,
         };
         let written = self.write(bytes)?;
@@ -727,7 +727,7 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool> {
 /// The outcome of a rename to a name that must be free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Renamed {
+pub enum RenameOutcome {
     /// The file has the new name.
     Done,
     /// Another file has the name; nothing changed.
@@ -740,19 +740,19 @@ pub enum Renamed {
 ///
 /// # Errors
 /// [`Error::Io`] if the system refused.
-pub fn rename_to_free(from: &Path, to: &Path) -> Result<Renamed> {
+pub fn rename_to_free(from: &Path, to: &Path) -> Result<RenameOutcome> {
     let mut renamed = rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     // On file systems without RENAME_NOREPLACE, a hard link is just as exclusive.
     if let Err(Errno::INVAL | Errno::NOSYS) = renamed {
         renamed = rustix::fs::link(from, to);
         if renamed.is_ok() && !remove(from)? {
-            return Ok(Renamed::Missing);
+            return Ok(RenameOutcome::Missing);
         }
     }
     match renamed {
-        Ok(()) => Ok(Renamed::Done),
-        Err(Errno::EXIST) => Ok(Renamed::Taken),
-        Err(Errno::NOENT) => Ok(Renamed::Missing),
+        Ok(()) => Ok(RenameOutcome::Done),
+        Err(Errno::EXIST) => Ok(RenameOutcome::Taken),
+        Err(Errno::NOENT) => Ok(RenameOutcome::Missing),
         Err(errno) => Err(Error::io("rename", from)(errno)),
     }
 }
@@ -874,7 +874,7 @@ fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
         match rustix::fs::stat(dir) {
             Ok(stat) if stat.st_uid == file::me() || stat.st_uid == 0 => return Ok((missing, dir)),
             Ok(stat) => {
-                let why = Unsafe::ForeignOwner(stat.st_uid);
+                let why = Untrusted::ForeignOwner(stat.st_uid);
                 return Err(Error::Unsafe {
                     path: dir.to_owned(),
                     why,
@@ -897,7 +897,7 @@ pub fn check_could_make(path: &Path) -> Result<()> {
     if !FileType::from_raw_mode(stat.st_mode).is_dir() {
         return Err(Error::Unsafe {
             path: above.to_owned(),
-            why: Unsafe::NotDirectory,
+            why: Untrusted::NotDirectory,
         });
     }
     let wanted = Access::WRITE_OK | Access::EXEC_OK;

@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use unicode_width::UnicodeWidthStr;
 
 use super::timeline::text::{Layout, colour, cut, duration, fitted, short};
-use crate::model::call::State;
-use crate::model::event::{BatchCall, Outcome};
-use crate::model::line::Kind;
+use crate::model::call::CallState;
+use crate::model::event::{BatchCall, CallOutcome};
+use crate::model::line::EventKind;
 use crate::model::text::escaped;
 use crate::model::{Event, SessionId};
 
@@ -55,18 +55,18 @@ impl Filter {
 }
 
 fn tells_of_failure(event: &Event) -> bool {
-    matches!(state(event), Some(State::Failed | State::Denied))
+    matches!(state(event), Some(CallState::Failed | CallState::Denied))
         || event.calls.iter().any(|call| call.outcome.is_some())
 }
 
 /// Returns the state that the event reports, if it is about a call or the end of a turn.
-fn state(event: &Event) -> Option<State> {
-    match Kind::from(event.event.as_str()) {
-        Kind::PreToolUse => Some(State::Running),
-        Kind::PostToolUse if event.background.is_some() => Some(State::Backgrounded),
-        Kind::PostToolUse => Some(State::Ok),
-        Kind::PostToolUseFailure | Kind::StopFailure => Some(State::Failed),
-        Kind::PermissionDenied => Some(State::Denied),
+fn state(event: &Event) -> Option<CallState> {
+    match EventKind::from(event.event.as_str()) {
+        EventKind::PreToolUse => Some(CallState::Running),
+        EventKind::PostToolUse if event.background.is_some() => Some(CallState::Backgrounded),
+        EventKind::PostToolUse => Some(CallState::Ok),
+        EventKind::PostToolUseFailure | EventKind::StopFailure => Some(CallState::Failed),
+        EventKind::PermissionDenied => Some(CallState::Denied),
         _ => None,
     }
 }
@@ -124,15 +124,17 @@ impl Rows {
     fn took(&mut self, id: &SessionId, event: &Event) -> Option<Duration> {
         let agent = event.agent_id.as_deref().unwrap_or_default();
         let call = event.tool_use_id.as_deref().unwrap_or_default();
-        let (what, begins) = match Kind::from(event.event.as_str()) {
-            Kind::PreToolUse => (format!("call {call} {agent}"), true),
-            Kind::PostToolUse | Kind::PostToolUseFailure => (format!("call {call} {agent}"), false),
-            Kind::SubagentStart => (format!("agent {agent}"), true),
-            Kind::SubagentStop => (format!("agent {agent}"), false),
-            Kind::UserPromptSubmit => ("turn".to_owned(), true),
-            Kind::Stop | Kind::StopFailure => ("turn".to_owned(), false),
-            Kind::PreCompact => ("compaction".to_owned(), true),
-            Kind::PostCompact => ("compaction".to_owned(), false),
+        let (what, begins) = match EventKind::from(event.event.as_str()) {
+            EventKind::PreToolUse => (format!("call {call} {agent}"), true),
+            EventKind::PostToolUse | EventKind::PostToolUseFailure => {
+                (format!("call {call} {agent}"), false)
+            }
+            EventKind::SubagentStart => (format!("agent {agent}"), true),
+            EventKind::SubagentStop => (format!("agent {agent}"), false),
+            EventKind::UserPromptSubmit => ("turn".to_owned(), true),
+            EventKind::Stop | EventKind::StopFailure => ("turn".to_owned(), false),
+            EventKind::PreCompact => ("compaction".to_owned(), true),
+            EventKind::PostCompact => ("compaction".to_owned(), false),
             _ => return None,
         };
         let key = (id.clone(), what);
@@ -177,8 +179,8 @@ fn agent(event: &Event) -> String {
 /// Returns the tool for the events of a call itself, and the event's name for all others.
 fn name(event: &Event) -> String {
     let tool = event.tool.as_deref().filter(|_| {
-        let kind = Kind::from(event.event.as_str());
-        kind != Kind::StopFailure && state(event).is_some()
+        let kind = EventKind::from(event.event.as_str());
+        kind != EventKind::StopFailure && state(event).is_some()
     });
     escaped(tool.unwrap_or(&event.event))
 }
@@ -218,7 +220,10 @@ fn calls(calls: &[BatchCall]) -> String {
         1 => "1 call".to_owned(),
         many => format!("{many} calls"),
     };
-    for (outcome, word) in [(Outcome::Failed, "failed"), (Outcome::Denied, "denied")] {
+    for (outcome, word) in [
+        (CallOutcome::Failed, "failed"),
+        (CallOutcome::Denied, "denied"),
+    ] {
         match count(outcome) {
             0 => {}
             count => text.push_str(&format!(", {count} {word}")),

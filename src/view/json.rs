@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment, TurnEnd};
-use crate::model::call::{Closed, Moment, State};
+use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment, TurnEnd};
+use crate::model::call::{CallState, ClosingEvent, Moment};
 use crate::model::{Activity, Call};
 
 /// A call.
@@ -19,7 +19,7 @@ pub struct CallView<'a> {
     pub tool_use_id: Option<&'a str>,
     pub tool: Option<&'a str>,
     pub what: Option<&'a str>,
-    pub state: State,
+    pub state: CallState,
     pub error: Option<&'a str>,
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
@@ -28,7 +28,7 @@ pub struct CallView<'a> {
     pub elapsed_ms: Option<u64>,
     pub wait_ms: Option<u64>,
     pub permission_ms: Option<u64>,
-    pub closed: Option<Closed>,
+    pub closed: Option<ClosingEvent>,
     pub agent_id: Option<&'a str>,
     pub prompt_id: Option<&'a str>,
     pub pid: Option<u32>,
@@ -132,8 +132,8 @@ pub struct RunView<'a> {
 
 impl<'a> AgentView<'a> {
     fn of(activity: &Activity<'a>, agent: &Agent<'a>) -> Self {
-        let call = |run: &Run| activity.calls.get(run.call?);
-        let run = |run: &Run| RunView {
+        let call = |run: &AgentRun| activity.calls.get(run.call?);
+        let run = |run: &AgentRun| RunView {
             started_at: run.began,
             ended_at: run.ended,
             tool_use_id: call(run).and_then(|call| call.tool_use_id),

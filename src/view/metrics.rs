@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::call::State;
+use crate::model::call::CallState;
 use crate::model::{Activity, Call};
 pub use histogram::{Bucket, Durations};
 use histogram::{Histogram, seconds};
@@ -233,7 +233,7 @@ impl AddAssign for Sessions {
 impl Tool {
     fn add(&mut self, call: &Call<'_>) {
         self.calls += 1;
-        self.failed += u64::from(call.state == State::Failed);
+        self.failed += u64::from(call.state == CallState::Failed);
         if let Some(duration) = call.duration() {
             self.durations.add(duration);
         }
@@ -263,7 +263,7 @@ impl AddAssign for Ages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::line::Line;
+    use crate::model::line::JournalLine;
     use crate::model::{OpenActivity, TraceBuilder};
 
     fn counted(standings: &[Standing]) -> Metrics {
@@ -317,7 +317,7 @@ mod tests {
         ];
         let mut trace = TraceBuilder::default();
         for line in lines {
-            Line::read(line.as_bytes(), |line| trace.push(line)).unwrap();
+            JournalLine::read(line.as_bytes(), |line| trace.push(line)).unwrap();
         }
         let trace = trace.finish();
         let activity = OpenActivity::of(&trace).leave_open();

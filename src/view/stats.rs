@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveDateTime};
 use serde::Serialize;
 
-use crate::model::call::State;
+use crate::model::call::CallState;
 use crate::model::{Activity, Call, Timestamp, Trace};
 use percentile::nearest_rank;
 pub use wall_clock::WallClock;
@@ -253,14 +253,14 @@ impl AddAssign for Counts {
 }
 
 impl ByState {
-    fn count(&mut self, state: State) {
+    fn count(&mut self, state: CallState) {
         let count = match state {
-            State::Running => &mut self.running,
-            State::Ok => &mut self.ok,
-            State::Failed => &mut self.failed,
-            State::Denied => &mut self.denied,
-            State::Abandoned => &mut self.abandoned,
-            State::Backgrounded => &mut self.backgrounded,
+            CallState::Running => &mut self.running,
+            CallState::Ok => &mut self.ok,
+            CallState::Failed => &mut self.failed,
+            CallState::Denied => &mut self.denied,
+            CallState::Abandoned => &mut self.abandoned,
+            CallState::Backgrounded => &mut self.backgrounded,
         };
         *count += 1;
     }

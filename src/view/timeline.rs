@@ -5,8 +5,8 @@ pub mod text;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::activity::{Agent, Compaction, Prompt, Run, Segment};
-use crate::model::call::{Moment, State};
+use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment};
+use crate::model::call::{CallState, Moment};
 use crate::model::{Activity, Call, Timestamp};
 
 /// The deepest indentation of subagents. Claude Code allows far less; a longer chain can only come
@@ -30,7 +30,7 @@ pub enum Entry<'s, 'a> {
     /// The context was compacted.
     Compaction(&'s Compaction<'a>),
     /// A run of a subagent that no known call started.
-    Agent(&'s Agent<'a>, &'s Run),
+    Agent(&'s Agent<'a>, &'s AgentRun),
     /// A call, and the number of subagents above it.
     Call(usize, &'s Call<'a>),
 }
@@ -71,7 +71,10 @@ impl Filter {
                 .tools
                 .iter()
                 .any(|wanted| wanted.eq_ignore_ascii_case(tool));
-        let has_failed = matches!(call.state, State::Failed | State::Denied | State::Abandoned);
+        let has_failed = matches!(
+            call.state,
+            CallState::Failed | CallState::Denied | CallState::Abandoned
+        );
         let is_agents = self
             .agent
             .as_deref()
@@ -174,7 +177,7 @@ struct Tree<'s, 'f, 'a> {
     filter: &'f Filter,
     /// The subagents of the type in the filter.
     of_type: HashSet<&'a str>,
-    runs: Vec<(&'s Agent<'a>, &'s Run)>,
+    runs: Vec<(&'s Agent<'a>, &'s AgentRun)>,
     /// The runs that the call at each index started.
     started: HashMap<usize, Vec<usize>>,
     /// The calls of each run. They are taken out when they are shown, so that none is shown twice.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ccsession::store::archive::Archives;
-use ccsession::store::{Decompressor, Places, State};
+use ccsession::store::{Decompressor, Places, StateDir};
 use serde_json::{Value, json};
 
 use crate::support::archives::{
@@ -143,7 +143,7 @@ fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
         config: None,
     };
     let archives = Archives::of(
-        &State::open(&places, Decompressor::BUILT_IN)
+        &StateDir::open(&places, Decompressor::BUILT_IN)
             .unwrap()
             .unwrap(),
     );

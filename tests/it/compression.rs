@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use ccsession::store::follow::Follower;
 use ccsession::store::journal::compressed::Compression;
 use ccsession::store::journal::{Damage, Rotation};
-use ccsession::store::{Decompressor, Places, SessionDir, State};
+use ccsession::store::{Decompressor, Places, SessionDir, StateDir};
 use serde_json::{Value, json};
 
 use crate::support::files::{everything, write_private};
@@ -27,13 +27,13 @@ const DAY: u64 = 24 * 60 * 60;
 /// How many calls each part of a journal has: more than the size from which on one is compressed.
 const CALLS: u64 = 40;
 
-fn state(sandbox: &Sandbox) -> State {
+fn state(sandbox: &Sandbox) -> StateDir {
     let places = Places {
         state: Some(sandbox.state()),
         pointers: sandbox.pointers(),
         config: None,
     };
-    State::open(&places, Decompressor::BUILT_IN)
+    StateDir::open(&places, Decompressor::BUILT_IN)
         .unwrap()
         .unwrap()
 }

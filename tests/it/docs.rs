@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 
 use ccsession::claude::versions::{Version, events_for};
 use ccsession::model::Config;
-use ccsession::model::config::Key;
+use ccsession::model::config::ConfigKey;
 use serde_json::{Value, json};
 
 use crate::support::recordings::play;
@@ -78,7 +78,7 @@ fn commands() -> Vec<(String, String, Vec<String>)> {
 fn the_page_lists_every_setting_with_its_default_as_the_file_has_it() {
     let page = document("docs/configuration.md");
     let mut defaults = Config::default();
-    for key in Key::ALL {
+    for key in ConfigKey::ALL {
         let row = page
             .lines()
             .find(|line| line.starts_with(&format!("| `{}` | ", key.name())));

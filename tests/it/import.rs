@@ -1998,13 +1998,13 @@ proptest! {
     fn no_transcript_stops_the_import(lines in proptest::collection::vec(some_line(), 0..12)) {
         use ccsession::history::import::{Options, run, sources::find};
         use ccsession::model::{Capture, Event};
-        use ccsession::store::{Decompressor, Places, State};
+        use ccsession::store::{Decompressor, Places, StateDir};
 
         let sandbox = Sandbox::new();
         let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
         put(&path, lines.join(&b'\n'));
         let places = Places { state: Some(sandbox.state()), pointers: sandbox.pointers(), config: None };
-        let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
+        let state = StateDir::create(&places, Decompressor::BUILT_IN).unwrap();
         let options = Options { since: None, root: None, capture: Capture::Summary, dry_run: false };
         let import = || run(Some(&state), find(&sandbox.projects()).unwrap(), &options, &mut |_| {}).unwrap();
         import();

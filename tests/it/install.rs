@@ -13,7 +13,7 @@ use ccsession::claude::versions::{Version, events_for};
 use ccsession::setup::edit;
 use ccsession::setup::programs::version_of;
 use ccsession::setup::settings::{self, Scope, Settings};
-use ccsession::store::{Decompressor, Environment, Places, State};
+use ccsession::store::{Decompressor, Environment, Places, StateDir};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -1218,7 +1218,7 @@ fn where_others_hold_the_lock_nothing_is_changed() {
     let path = user_settings(&sandbox);
     put(&path, "{}");
     let places = places(&sandbox);
-    let state = State::create(&places, Decompressor::BUILT_IN).unwrap();
+    let state = StateDir::create(&places, Decompressor::BUILT_IN).unwrap();
     let _lock = state.lock(Duration::ZERO).unwrap();
     let said = format!(
         "ccsession: could not lock `{}`: another process holds it; try again",
@@ -1261,7 +1261,7 @@ proptest! {
         ]), 1..3),
     ) {
         let sandbox = Sandbox::new();
-        let state = State::create(&places(&sandbox), Decompressor::BUILT_IN).unwrap();
+        let state = StateDir::create(&places(&sandbox), Decompressor::BUILT_IN).unwrap();
         let hooks_dir = sandbox.path("libexec");
         let path = user_settings(&sandbox);
         if let Some(before) = &before {

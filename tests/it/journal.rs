@@ -10,9 +10,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use ccsession::store::journal::Damage;
-use ccsession::store::log::{self, Line, Log};
-use ccsession::store::write::Appended;
-use ccsession::store::{Decompressor, Places, State};
+use ccsession::store::log::{self, Log, LogLine};
+use ccsession::store::write::AppendOutcome;
+use ccsession::store::{Decompressor, Places, StateDir};
 use serde_json::{Value, json};
 
 use crate::support::journals::{WORKER, Worker, acknowledge, record};
@@ -37,13 +37,13 @@ fn append_worker() {
         pointers: PathBuf::new(),
         config: None,
     };
-    let state = State::open(&places, Decompressor::BUILT_IN)
+    let state = StateDir::open(&places, Decompressor::BUILT_IN)
         .unwrap()
         .unwrap();
     let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
         let appended = session.journal().append(&record(name, number)).unwrap();
-        assert!(matches!(appended, Appended::Done { .. }));
+        assert!(matches!(appended, AppendOutcome::Done { .. }));
         acknowledge(number);
     }
 }
@@ -416,12 +416,12 @@ fn a_log_keeps_about_twice_its_limit_whatever_is_written() {
         pointers: sandbox.pointers(),
         config: None,
     };
-    let state = State::open(&places, Decompressor::BUILT_IN)
+    let state = StateDir::open(&places, Decompressor::BUILT_IN)
         .unwrap()
         .unwrap();
     let long = "x".repeat(500);
     for number in 0..12_000 {
-        let line = Line::new("what came")
+        let line = LogLine::new("what came")
             .detail("number", number)
             .detail("text", long.as_str());
         log::append(&state, Log::Unattributed, &line).unwrap();

@@ -337,10 +337,12 @@ fn a_mark_that_waits_makes_no_start_leave_a_cleanup_behind() {
     };
     let sandbox = Sandbox::just_swept();
     has_ended(&sandbox, ID);
-    let state =
-        ccsession::store::State::open(&places(&sandbox), ccsession::store::Decompressor::BUILT_IN)
-            .unwrap()
-            .unwrap();
+    let state = ccsession::store::StateDir::open(
+        &places(&sandbox),
+        ccsession::store::Decompressor::BUILT_IN,
+    )
+    .unwrap()
+    .unwrap();
     let now = ccsession::store::clock::now();
     let is_due = |hours: u64| {
         let then = now.after(std::time::Duration::from_secs(hours * 3600));

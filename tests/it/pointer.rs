@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use ccsession::model::{ProjectName, Timestamp};
 use ccsession::store::clock;
-use ccsession::store::pointer::{Pointers, Reading, Standing};
+use ccsession::store::pointer::{Freshness, PointerReading, Pointers};
 use ccsession::store::write::Durability;
 
 use crate::support::pointers::{at_once, in_utc, place, put, set_age, set_aside};
@@ -327,7 +327,7 @@ fn a_name_that_is_no_path_component_leads_nowhere_else() {
 // How long it counts
 
 #[track_caller]
-fn check_standing(seconds_later: i64, micros: i64, expected: Standing) {
+fn check_standing(seconds_later: i64, micros: i64, expected: Freshness) {
     let sandbox = Sandbox::new();
     let name = ProjectName::new("shop".into());
     let stored = clock::now();
@@ -343,7 +343,7 @@ fn check_standing(seconds_later: i64, micros: i64, expected: Standing) {
         .unwrap();
     let later = Timestamp::from_micros(stored.micros() + seconds_later * 1_000_000 + micros);
     match at(later).read(&name) {
-        Reading::Pointer { standing, .. } => {
+        PointerReading::Pointer { standing, .. } => {
             assert_eq!(standing, expected, "{seconds_later} s and {micros} µs")
         }
         other => panic!("{other:?}"),
@@ -352,11 +352,11 @@ fn check_standing(seconds_later: i64, micros: i64, expected: Standing) {
 
 #[test]
 fn is_fresh_for_exactly_a_day_and_from_five_minutes_before() {
-    check_standing(DAY, 0, Standing::Fresh);
-    check_standing(DAY, 1, Standing::Stale);
-    check_standing(0, 0, Standing::Fresh);
-    check_standing(-5 * MINUTE, 0, Standing::Fresh);
-    check_standing(-5 * MINUTE, -1, Standing::Ahead);
+    check_standing(DAY, 0, Freshness::Fresh);
+    check_standing(DAY, 1, Freshness::Stale);
+    check_standing(0, 0, Freshness::Fresh);
+    check_standing(-5 * MINUTE, 0, Freshness::Fresh);
+    check_standing(-5 * MINUTE, -1, Freshness::Ahead);
 }
 
 /// What `question` says of a pointer of this age. Up to the second only where a clock can be passed in, above: a program

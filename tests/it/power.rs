@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ccsession::store::write::Durability;
-use ccsession::store::{Decompressor, Places, State};
+use ccsession::store::{Decompressor, Places, StateDir};
 use serde_json::{Value, json};
 
 use crate::support::archives::{begun, said, write};
@@ -300,7 +300,7 @@ fn a_record_that_would_be_too_large_to_be_read_is_not_created() {
         pointers: sandbox.pointers(),
         config: None,
     };
-    let state = State::open(&places, Decompressor::BUILT_IN)
+    let state = StateDir::open(&places, Decompressor::BUILT_IN)
         .unwrap()
         .unwrap();
     let session = state.session(&"s-2".parse().unwrap());

@@ -14,9 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ccsession::model::{ProjectName, SessionId};
-use ccsession::store::pointer::{Pointers, Reading, Removal, Standing};
+use ccsession::store::pointer::{Freshness, PointerReading, Pointers, Removal};
 use ccsession::store::write::Durability;
-use ccsession::store::{Decompressor, Error, Places, State, clock};
+use ccsession::store::{Decompressor, Error, Places, StateDir, clock};
 
 use crate::support::pointers::{at_once, in_utc, place, put, set_aside};
 use crate::support::time::civil;
@@ -29,7 +29,7 @@ const STALE: i64 = 25 * 60 * 60;
 /// A pointer directory and, where it is there, the state whose lock orders stores and removals.
 struct Place {
     dir: PathBuf,
-    state: Option<State>,
+    state: Option<StateDir>,
 }
 
 impl Place {
@@ -45,7 +45,7 @@ impl Place {
         };
         Self {
             dir: dir.to_owned(),
-            state: Some(State::create(&places, Decompressor::BUILT_IN).unwrap()),
+            state: Some(StateDir::create(&places, Decompressor::BUILT_IN).unwrap()),
         }
     }
 
@@ -123,11 +123,11 @@ impl Seen {
 
 fn read_by_library(place: &Place, seen: &Seen) {
     match place.pointers().read(&shop()) {
-        Reading::Pointer {
-            standing: Standing::Fresh,
+        PointerReading::Pointer {
+            standing: Freshness::Fresh,
             ..
         } => drop(seen.reads.fetch_add(1, Ordering::Relaxed)),
-        Reading::Absent => seen.add(&seen.missing),
+        PointerReading::Absent => seen.add(&seen.missing),
         other => {
             if seen.torn.load(Ordering::Relaxed) == 0 {
                 println!("first torn: {other:?}");

@@ -12,7 +12,7 @@ use ccsession::identity::process::{self, Viewpoint};
 use ccsession::identity::roster::{self, Archiving, Left, Opened};
 use ccsession::model::{Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use ccsession::store::write::Durability;
-use ccsession::store::{Decompressor, Places, State, clock, index};
+use ccsession::store::{Decompressor, Places, StateDir, clock, index};
 
 use crate::support::Sandbox;
 use crate::support::torture::is_torture;
@@ -31,7 +31,7 @@ enum Leaver {
 }
 
 struct Races {
-    state: State,
+    state: StateDir,
     project: Project,
     client: Owner,
 }
@@ -45,7 +45,7 @@ impl Races {
         };
         let this = process::process(std::process::id()).unwrap();
         Self {
-            state: State::create(&places, Decompressor::BUILT_IN).unwrap(),
+            state: StateDir::create(&places, Decompressor::BUILT_IN).unwrap(),
             project: Project::at(sandbox.project()),
             client: Viewpoint::here().unwrap().recorded(this),
         }

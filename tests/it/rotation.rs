@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use ccsession::model::Event;
 use ccsession::store::journal::{Damage, Rotation};
-use ccsession::store::write::Appended;
-use ccsession::store::{Decompressor, Places, State};
+use ccsession::store::write::AppendOutcome;
+use ccsession::store::{Decompressor, Places, StateDir};
 use serde_json::{Value, json};
 
 use crate::support::journals::{WORKER, Worker, acknowledge, record};
@@ -34,13 +34,13 @@ fn begun() -> Sandbox {
     sandbox
 }
 
-fn state(dir: PathBuf) -> State {
+fn state(dir: PathBuf) -> StateDir {
     let places = Places {
         state: Some(dir),
         pointers: PathBuf::from("/tmp"),
         config: None,
     };
-    State::open(&places, Decompressor::BUILT_IN)
+    StateDir::open(&places, Decompressor::BUILT_IN)
         .unwrap()
         .unwrap()
 }
@@ -244,13 +244,13 @@ fn rotate_worker() {
     let session = state.session(&ID.parse().unwrap());
     for number in 0.. {
         match session.journal().append(&record(name, number)).unwrap() {
-            Appended::Done { size_before } if size_before >= LIMIT => {
+            AppendOutcome::Done { size_before } if size_before >= LIMIT => {
                 if let Ok(_lock) = state.lock(Duration::ZERO) {
                     let _ = session.journal().rotate(LIMIT).unwrap();
                 }
             }
-            Appended::Done { .. } => {}
-            Appended::Missing => panic!("there is no journal"),
+            AppendOutcome::Done { .. } => {}
+            AppendOutcome::Missing => panic!("there is no journal"),
         }
         acknowledge(number);
     }

@@ -10,7 +10,7 @@ use crate::model::text::escaped;
 use crate::setup::diff::unified;
 use crate::setup::programs;
 use crate::setup::timer::{self, TIMER, Unit, plan};
-use crate::store::{Decompressor, State, shown};
+use crate::store::{Decompressor, StateDir, shown};
 
 /// The planned installation of the timer.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Planned {
         }
         timer::put(
             &self.units,
-            &State::create(&context.places, Decompressor::BUILT_IN)?,
+            &StateDir::create(&context.places, Decompressor::BUILT_IN)?,
         )?;
         let changed = || self.units.iter().filter(|unit| unit.is_changed());
         for unit in changed() {
@@ -92,7 +92,7 @@ pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
     let disabled = timer::disable();
     timer::remove(
         &present.ours,
-        &State::create(&context.places, Decompressor::BUILT_IN)?,
+        &StateDir::create(&context.places, Decompressor::BUILT_IN)?,
     )?;
     for unit in &present.ours {
         output::line(&format!("removed {}", shown(&unit.path)));

@@ -18,7 +18,7 @@ use crate::claude::transcript::line::{
     Attachment, Block, Compaction, Line, MADE_UP, Member, Message, Permission, ResultDetails,
     blocks, text_of,
 };
-use crate::model::event::{self, Outcome, TASK_NOTIFICATION, TRANSCRIPT, name};
+use crate::model::event::{self, CallOutcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
 use crate::model::redact::Redactor;
 use crate::model::text::without_last_word;
@@ -665,7 +665,7 @@ fn outcome(
     let kind = line.tool_denial_kind.text();
     let said = kind.as_deref().and_then(denial);
     let said = said.or_else(|| text.as_deref().and_then(outcome_in));
-    if matches!(decision.as_deref(), Some("reject" | "deny")) || said == Some(Outcome::Denied) {
+    if matches!(decision.as_deref(), Some("reject" | "deny")) || said == Some(CallOutcome::Denied) {
         return (name::PERMISSION_DENIED, None);
     }
     if told.interrupted.is_true() {

@@ -16,7 +16,7 @@ use crate::claude::words::is_clients_own_agent;
 use crate::model::event::name;
 use crate::model::project::is_place;
 use crate::model::{Capture, SessionId, Timestamp};
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Result, file};
 
 /// How many lines at the beginning are searched for a subagent's type.
@@ -126,21 +126,21 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, path: &Path, own: Thread) -> Result<()> {
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = LineReader::open(path)? else {
             return Ok(());
         };
         let mut threads = Threads::new(own);
         let read = loop {
             match lines.next_line() {
                 Ok(None) => break Ok(()),
-                Ok(Some(Found::TooLong)) => self.skipped.too_long += 1,
-                Ok(Some(Found::Line(bytes))) => {
+                Ok(Some(NextLine::TooLong)) => self.skipped.too_long += 1,
+                Ok(Some(NextLine::Line(bytes))) => {
                     let damaged = records::read(bytes, |line| self.line(line, path, &mut threads));
                     self.skipped.damaged += damaged;
                 }
                 // Claude Code may still be writing an unfinished line, so it does not count as
                 // damaged.
-                Ok(Some(Found::Unfinished(bytes))) => {
+                Ok(Some(NextLine::Unfinished(bytes))) => {
                     records::read(bytes, |line| self.line(line, path, &mut threads));
                 }
                 Err(err) => break Err(err),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::claude::transcript::{AgentFile, agents_below, agents_beside, records};
 use crate::model::{SessionId, Timestamp};
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Result, file};
 
 /// How many lines at the beginning are searched for a transcript's age.
@@ -196,7 +196,7 @@ impl Age {
 
 /// Returns the age of the transcript at `path`, and its size. Returns `None` if it does not exist.
 fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
-    let Some(mut lines) = Lines::open(path)? else {
+    let Some(mut lines) = LineReader::open(path)? else {
         return Ok(None);
     };
     let mut age = Age {
@@ -206,13 +206,13 @@ fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
     };
     for _ in 0..OPENING {
         match lines.next_of_beginning()? {
-            Some(Found::Line(bytes) | Found::Unfinished(bytes)) => {
+            Some(NextLine::Line(bytes) | NextLine::Unfinished(bytes)) => {
                 records::read(bytes, |line| {
                     age.first = line.at().map_or(age.first, |at| at.min(age.first));
                     age.is_fork |= line.forked_from.json().is_some();
                 });
             }
-            Some(Found::TooLong) => {}
+            Some(NextLine::TooLong) => {}
             None => break,
         }
     }

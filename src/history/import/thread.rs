@@ -10,7 +10,7 @@ use crate::claude::transcript::line::{Line, Member};
 use crate::claude::transcript::records;
 use crate::model::Timestamp;
 use crate::store::Result;
-use crate::store::lines::{Found, Lines};
+use crate::store::lines::{LineReader, NextLine};
 
 /// How many characters of a line's `uuid` name an unnamed subagent.
 const NAME: usize = 8;
@@ -228,11 +228,11 @@ struct Link {
 impl Chains {
     fn read(path: &Path) -> Result<Self> {
         let mut chains = Self::default();
-        let Some(mut lines) = Lines::open(path)? else {
+        let Some(mut lines) = LineReader::open(path)? else {
             return Ok(chains);
         };
         while let Some(found) = lines.next_line()? {
-            if let Found::Line(bytes) | Found::Unfinished(bytes) = found {
+            if let NextLine::Line(bytes) | NextLine::Unfinished(bytes) = found {
                 records::read(bytes, |line| chains.add(line));
             }
         }

@@ -13,7 +13,7 @@ use crate::identity::above::{Above, Setter};
 use crate::identity::liveness::{Finding, Judge, SessionState};
 use crate::identity::process;
 use crate::model::{Owner, Project, Record, SessionId};
-use crate::store::pointer::{Pointers, Reading, Standing};
+use crate::store::pointer::{Freshness, PointerReading, Pointers};
 use crate::store::{Environment, file, index, project, tombstones};
 
 enum Found {
@@ -566,8 +566,8 @@ impl<'a> Climb<'a> {
         self.note(Rung::Pointer, format!("{saw} ({shown})"));
         if matches!(
             reading,
-            Reading::Pointer {
-                standing: Standing::Stale,
+            PointerReading::Pointer {
+                standing: Freshness::Stale,
                 ..
             }
         ) {
@@ -577,26 +577,26 @@ impl<'a> Climb<'a> {
         id
     }
 
-    fn judge_pointer(&self, reading: &Reading) -> (Option<SessionId>, String) {
+    fn judge_pointer(&self, reading: &PointerReading) -> (Option<SessionId>, String) {
         match reading {
-            Reading::Absent => (None, "there is no pointer".to_owned()),
-            Reading::Malformed(why, _) => (None, format!("passed over: {why}")),
-            Reading::Refused(err) => (None, format!("passed over: {err}")),
-            Reading::Pointer {
+            PointerReading::Absent => (None, "there is no pointer".to_owned()),
+            PointerReading::Malformed(why, _) => (None, format!("passed over: {why}")),
+            PointerReading::Refused(err) => (None, format!("passed over: {err}")),
+            PointerReading::Pointer {
                 id,
                 written,
                 standing,
                 ..
             } => match standing {
-                Standing::Stale => (
+                Freshness::Stale => (
                     None,
                     format!("passed over: it names {id} and is stale, written {written}"),
                 ),
-                Standing::Ahead => (
+                Freshness::Ahead => (
                     None,
                     format!("passed over: it names {id} and is from the future, {written}"),
                 ),
-                Standing::Fresh => match self.contradiction(id) {
+                Freshness::Fresh => match self.contradiction(id) {
                     Some(why) => (None, format!("passed over: it names {id}, {why}")),
                     None => (Some(id.clone()), format!("{id}, written {written}")),
                 },

@@ -22,7 +22,7 @@ use crate::identity::process::{self, Viewpoint};
 use crate::identity::roster;
 use crate::lifecycle::lease;
 use crate::model::{Owner, Project, SessionId};
-use crate::store::{Error, State, file};
+use crate::store::{Error, StateDir, file};
 
 /// The hidden verb that starts this program to become the command.
 pub const VERB: &str = "become-command";
@@ -205,7 +205,7 @@ fn outcome(status: WaitStatus) -> Outcome {
 /// Enters this process into the lease of `id`, if `holder` still holds it, and becomes the command.
 /// Returns only on failure: the error, and the status that a shell would end with.
 pub fn become_command(
-    state: &State,
+    state: &StateDir,
     id: &SessionId,
     holder: &str,
     command: &[OsString],
@@ -232,7 +232,7 @@ pub fn become_command(
 
 /// Makes the command a holder of the id beside its launcher; it stays one if the launcher is
 /// killed. Claude Code is not made an owner here, because its hooks do that.
-fn enter(state: &State, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
+fn enter(state: &StateDir, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
     // A signal must not end this process between creating a temporary file and renaming it.
     let _kept = KeptBack::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());

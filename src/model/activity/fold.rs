@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::by_process::ByProcess;
 use super::copies::{SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, is_start_again};
-use super::parts::{Activity, Agent, Compaction, Notified, Prompt, Run, TurnEnd};
-use super::running::{Running, Whose};
+use super::parts::{Activity, Agent, AgentRun, Compaction, Notification, Prompt, TurnEnd};
+use super::running::{CallScope, Running};
 use super::segments::Segments;
 use crate::claude::words::is_clients_own_agent;
-use crate::model::call::{Call, Closed, Moment, State};
-use crate::model::event::Outcome;
-use crate::model::line::Kind;
-use crate::model::step::{Batched, Span, Step};
+use crate::model::call::{Call, CallState, ClosingEvent, Moment};
+use crate::model::event::CallOutcome;
+use crate::model::line::EventKind;
+use crate::model::step::{BatchedCall, Span, Step};
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
@@ -81,52 +81,52 @@ impl<'a> Fold<'a> {
         if let Some(agent_id) = self
             .trace
             .text(step.agent_id)
-            .filter(|_| step.kind != Kind::SubagentStop)
+            .filter(|_| step.kind != EventKind::SubagentStop)
         {
             self.agent(agent_id, step, now);
         }
         match step.kind {
-            Kind::PreToolUse => self.begin(step, now),
-            Kind::PermissionRequest => self.ask(step, now),
-            Kind::PermissionDenied => self.end(step, now, State::Denied),
-            Kind::PostToolUse if self.is_left_behind(step) => {
-                self.end(step, now, State::Backgrounded)
+            EventKind::PreToolUse => self.begin(step, now),
+            EventKind::PermissionRequest => self.ask(step, now),
+            EventKind::PermissionDenied => self.end(step, now, CallState::Denied),
+            EventKind::PostToolUse if self.is_left_behind(step) => {
+                self.end(step, now, CallState::Backgrounded)
             }
-            Kind::PostToolUse => self.end(step, now, State::Ok),
-            Kind::PostToolUseFailure => self.end(step, now, State::Failed),
-            Kind::PostToolBatch => self.batch(step, now),
-            Kind::UserPromptSubmit => self.prompt(step, now),
+            EventKind::PostToolUse => self.end(step, now, CallState::Ok),
+            EventKind::PostToolUseFailure => self.end(step, now, CallState::Failed),
+            EventKind::PostToolBatch => self.batch(step, now),
+            EventKind::UserPromptSubmit => self.prompt(step, now),
             // An imported turn ends this way if a person interrupted it.
-            Kind::Stop if self.trace.text(step.word) == Some("interrupted") => {
+            EventKind::Stop if self.trace.text(step.word) == Some("interrupted") => {
                 self.turn_over(step, now, TurnEnd::Interrupted)
             }
-            Kind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
-            Kind::StopFailure => {
+            EventKind::Stop => self.turn_over(step, now, TurnEnd::Stopped),
+            EventKind::StopFailure => {
                 self.turn_over(step, now, TurnEnd::Failed(self.trace.text(step.word)))
             }
-            Kind::SubagentStop => self.agent_ends(step, now),
-            Kind::SessionEnd => self.session_ends(step, now),
-            Kind::PreCompact => self.activity.compactions.push(Compaction {
+            EventKind::SubagentStop => self.agent_ends(step, now),
+            EventKind::SessionEnd => self.session_ends(step, now),
+            EventKind::PreCompact => self.activity.compactions.push(Compaction {
                 began: now,
                 ended: None,
                 trigger: self.trace.text(step.word),
             }),
-            Kind::PostCompact => {
+            EventKind::PostCompact => {
                 if let Some(last) = self.activity.compactions.last_mut() {
                     last.ended.get_or_insert(now);
                 }
             }
             // An imported notice that came in the middle of a turn.
-            Kind::Other => {
+            EventKind::Other => {
                 let task = self.notifies(step).and_then(|notified| notified.task_id);
                 self.background_over(task, now);
             }
-            Kind::SubagentStart
-            | Kind::SessionStart
-            | Kind::RunStart
-            | Kind::RunEnd
-            | Kind::ClockIn
-            | Kind::CwdChanged => {}
+            EventKind::SubagentStart
+            | EventKind::SessionStart
+            | EventKind::RunStart
+            | EventKind::RunEnd
+            | EventKind::ClockIn
+            | EventKind::CwdChanged => {}
         }
     }
 
@@ -136,24 +136,24 @@ impl<'a> Fold<'a> {
         match step.kind {
             // Imported events have no copies: two prompts of one moment are two.
             _ if step.is_imported() => false,
-            Kind::UserPromptSubmit if self.is_prompt_again(step) => true,
-            Kind::SubagentStart if self.is_run_again(step) => true,
-            Kind::SessionStart if self.is_start_again(step) => true,
-            Kind::SessionStart
-            | Kind::SessionEnd
-            | Kind::UserPromptSubmit
-            | Kind::SubagentStart
-            | Kind::SubagentStop
-            | Kind::Stop
-            | Kind::StopFailure
-            | Kind::PreCompact
-            | Kind::PostCompact
-            | Kind::CwdChanged
-            | Kind::PermissionRequest => is_same_moment(self.trace, place, step),
-            Kind::PreToolUse
-            | Kind::PostToolUse
-            | Kind::PostToolUseFailure
-            | Kind::PermissionDenied
+            EventKind::UserPromptSubmit if self.is_prompt_again(step) => true,
+            EventKind::SubagentStart if self.is_run_again(step) => true,
+            EventKind::SessionStart if self.is_start_again(step) => true,
+            EventKind::SessionStart
+            | EventKind::SessionEnd
+            | EventKind::UserPromptSubmit
+            | EventKind::SubagentStart
+            | EventKind::SubagentStop
+            | EventKind::Stop
+            | EventKind::StopFailure
+            | EventKind::PreCompact
+            | EventKind::PostCompact
+            | EventKind::CwdChanged
+            | EventKind::PermissionRequest => is_same_moment(self.trace, place, step),
+            EventKind::PreToolUse
+            | EventKind::PostToolUse
+            | EventKind::PostToolUseFailure
+            | EventKind::PermissionDenied
                 if self.trace.text(step.tool_use_id).is_none() =>
             {
                 // Two calls of one tool may run in parallel. Only their details distinguish them.
@@ -161,7 +161,8 @@ impl<'a> Fold<'a> {
                     || step.input_bytes.is_some()
                     || step.output_bytes.is_some()
                     || step.duration_ms.is_some();
-                let ends_none = step.kind != Kind::PreToolUse && self.find_unnamed(step).is_none();
+                let ends_none =
+                    step.kind != EventKind::PreToolUse && self.find_unnamed(step).is_none();
                 (is_distinct || ends_none) && is_same_moment(self.trace, place, step)
             }
             _ => false,
@@ -250,7 +251,7 @@ impl<'a> Fold<'a> {
     }
 
     fn add(&mut self, call: Call<'a>, id: Span, agent: Span) {
-        let is_running = call.state == State::Running;
+        let is_running = call.state == CallState::Running;
         self.activity.calls.push(call);
         self.ids.push((id, agent));
         if is_running {
@@ -270,7 +271,7 @@ impl<'a> Fold<'a> {
             began: now,
             has_begun: false,
             ended: None,
-            state: State::Running,
+            state: CallState::Running,
             closed: None,
             error: None,
             execution: None,
@@ -313,7 +314,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Ends a call by an event of its own.
-    fn end(&mut self, step: &Step, now: Moment, state: State) {
+    fn end(&mut self, step: &Step, now: Moment, state: CallState) {
         let trace = self.trace;
         let execution = step.duration_ms.map(Duration::from_millis);
         let place = self.find_call(step).unwrap_or_else(|| {
@@ -328,7 +329,7 @@ impl<'a> Fold<'a> {
             self.activity.calls.len() - 1
         });
         let closed = self.activity.calls.get(place).map(|call| call.closed);
-        if closed == Some(Some(Closed::ByItself)) {
+        if closed == Some(Some(ClosingEvent::ByItself)) {
             self.activity.duplicates += 1;
             return;
         }
@@ -337,9 +338,9 @@ impl<'a> Fold<'a> {
             return;
         };
         call.state = state;
-        call.closed = Some(Closed::ByItself);
+        call.closed = Some(ClosingEvent::ByItself);
         call.ended = Some(now);
-        call.error = trace.text(step.word).filter(|_| state == State::Failed);
+        call.error = trace.text(step.word).filter(|_| state == CallState::Failed);
         call.execution = execution;
         call.input_bytes = call.input_bytes.or(step.input_bytes);
         call.output_bytes = step.output_bytes;
@@ -365,7 +366,7 @@ impl<'a> Fold<'a> {
 
     /// Ends one call of a batch, unless its own event has ended it. Returns true if this batch is
     /// the first to report it.
-    fn batched(&mut self, step: &Step, now: Moment, batched: &Batched) -> bool {
+    fn batched(&mut self, step: &Step, now: Moment, batched: &BatchedCall) -> bool {
         let trace = self.trace;
         let known = self.find(step.agent_id, batched.tool_use_id);
         let place = known.unwrap_or_else(|| {
@@ -383,31 +384,31 @@ impl<'a> Fold<'a> {
         if std::mem::replace(&mut call.in_batch, true) {
             return false;
         }
-        if call.closed != Some(Closed::ByItself) {
+        if call.closed != Some(ClosingEvent::ByItself) {
             self.open.remove(place, &self.activity.calls);
             let Some(call) = self.activity.calls.get_mut(place) else {
                 return false;
             };
             call.state = match batched.outcome {
-                Some(Outcome::Failed) => State::Failed,
-                Some(Outcome::Denied) => State::Denied,
+                Some(CallOutcome::Failed) => CallState::Failed,
+                Some(CallOutcome::Denied) => CallState::Denied,
                 // A call that ran has an event of its own before the batch. This one has none, so
                 // it was denied, whatever its result says.
-                None if call.has_begun => State::Denied,
-                None => State::Ok,
+                None if call.has_begun => CallState::Denied,
+                None => CallState::Ok,
             };
-            call.closed = Some(Closed::ByBatch);
-            call.error = Some("other").filter(|_| call.state == State::Failed);
+            call.closed = Some(ClosingEvent::ByBatch);
+            call.error = Some("other").filter(|_| call.state == CallState::Failed);
             call.ended = Some(now);
         }
         true
     }
 
     /// Returns the subject of a prompt that no person wrote.
-    fn notifies(&self, step: &Step) -> Option<Notified<'a>> {
+    fn notifies(&self, step: &Step) -> Option<Notification<'a>> {
         let task_id = self.trace.text(step.task);
         let word = self.trace.text(step.word);
-        (word == Some("task-notification")).then_some(Notified { task_id })
+        (word == Some("task-notification")).then_some(Notification { task_id })
     }
 
     fn prompt(&mut self, step: &Step, now: Moment) {
@@ -415,7 +416,11 @@ impl<'a> Fold<'a> {
         if let Some(notified) = notifies {
             self.background_over(notified.task_id, now);
         } else {
-            self.abandon(now, Closed::ByPrompt, Whose::Thread(None, step.pid));
+            self.abandon(
+                now,
+                ClosingEvent::ByPrompt,
+                CallScope::Thread(None, step.pid),
+            );
             self.end_turns(step.pid, now, TurnEnd::Interrupted);
         }
         self.prompts.push(step.pid);
@@ -436,11 +441,11 @@ impl<'a> Fold<'a> {
     fn turn_over(&mut self, step: &Step, now: Moment, end: TurnEnd<'a>) {
         let agent = self.trace.text(step.agent_id);
         let closed = if agent.is_some() {
-            Closed::BySubagent
+            ClosingEvent::BySubagent
         } else {
-            Closed::ByTurn
+            ClosingEvent::ByTurn
         };
-        self.abandon(now, closed, Whose::Thread(agent, step.pid));
+        self.abandon(now, closed, CallScope::Thread(agent, step.pid));
         if agent.is_none() {
             self.end_turns(step.pid, now, end);
         }
@@ -494,7 +499,7 @@ impl<'a> Fold<'a> {
         agent.agent_type = agent
             .agent_type
             .or_else(|| self.trace.text(step.agent_type));
-        let is_start = step.kind == Kind::SubagentStart;
+        let is_start = step.kind == EventKind::SubagentStart;
         match agent.runs.last_mut() {
             // An event of the run may have come before its start.
             Some(run)
@@ -505,10 +510,11 @@ impl<'a> Fold<'a> {
             {
                 run.has_begun = true;
             }
-            Some(run) if !is_start && (step.kind != Kind::PreToolUse || run.ended.is_none()) => {}
+            Some(run)
+                if !is_start && (step.kind != EventKind::PreToolUse || run.ended.is_none()) => {}
             _ => {
                 agent.ended = None;
-                agent.runs.push(Run {
+                agent.runs.push(AgentRun {
                     began: now,
                     ended: None,
                     call: None,
@@ -524,8 +530,8 @@ impl<'a> Fold<'a> {
         let Some(agent_id) = self.trace.text(step.agent_id) else {
             return;
         };
-        let whose = Whose::Thread(Some(agent_id), None);
-        self.abandon(now, Closed::BySubagent, whose);
+        let whose = CallScope::Thread(Some(agent_id), None);
+        self.abandon(now, ClosingEvent::BySubagent, whose);
         let place = self.agents.get(agent_id);
         if let Some(agent) = place.and_then(|place| self.activity.agents.get_mut(*place)) {
             agent.end(now);
@@ -541,16 +547,16 @@ impl<'a> Fold<'a> {
     }
 
     fn session_ends(&mut self, step: &Step, now: Moment) {
-        self.abandon(now, Closed::BySession, Whose::Process(step.pid));
+        self.abandon(now, ClosingEvent::BySession, CallScope::Process(step.pid));
         self.end_turns(step.pid, now, TurnEnd::Interrupted);
         self.segments.end(step.pid, self.trace.text(step.word), now);
     }
 
     /// Marks running calls as abandoned.
-    fn abandon(&mut self, now: Moment, closed: Closed, whose: Whose<'_>) {
+    fn abandon(&mut self, now: Moment, closed: ClosingEvent, whose: CallScope<'_>) {
         for place in self.open.take(&self.activity.calls, whose) {
             if let Some(call) = self.activity.calls.get_mut(place) {
-                call.state = State::Abandoned;
+                call.state = CallState::Abandoned;
                 call.closed = Some(closed);
                 call.ended = Some(now);
             }

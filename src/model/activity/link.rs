@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use super::copies::SAME_MOMENT;
-use super::parts::{Agent, Run};
+use super::parts::{Agent, AgentRun};
 use crate::model::Call;
 
 /// Links each run of a subagent to the call that started it. This is the last call before the run
@@ -27,7 +27,7 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     told.values_mut()
         .for_each(|places| places.sort_by_key(|place| began(*place)));
     could_have.sort_by_key(|place| began(*place));
-    let mut untold: Vec<(&str, &mut Run)> = Vec::new();
+    let mut untold: Vec<(&str, &mut AgentRun)> = Vec::new();
     for agent in agents {
         let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
         for run in &mut agent.runs {
@@ -59,20 +59,20 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
 
 /// The rank of a call among those that could have started a subagent, and its index among all
 /// calls.
-type Order = (usize, usize);
+type StarterRank = (usize, usize);
 
 /// The running calls that could have started a subagent, and have not been linked to one.
 #[derive(Default)]
 struct Starters<'a> {
-    by_agent: HashMap<Option<&'a str>, BTreeSet<Order>>,
+    by_agent: HashMap<Option<&'a str>, BTreeSet<StarterRank>>,
     /// The first call of each thread.
-    firsts: BTreeSet<(Order, Option<&'a str>)>,
+    firsts: BTreeSet<(StarterRank, Option<&'a str>)>,
     /// The known ends of the calls, the earliest on top.
-    ends: BinaryHeap<Reverse<(i64, Order, Option<&'a str>)>>,
+    ends: BinaryHeap<Reverse<(i64, StarterRank, Option<&'a str>)>>,
 }
 
 impl<'a> Starters<'a> {
-    fn add(&mut self, order: Order, call: &Call<'a>) {
+    fn add(&mut self, order: StarterRank, call: &Call<'a>) {
         let agent = call.agent_id;
         let of_agent = self.by_agent.entry(agent).or_default();
         // Calls are added in order, so only the first one of a thread is its first.
@@ -102,7 +102,7 @@ impl<'a> Starters<'a> {
         Some(order.1)
     }
 
-    fn remove(&mut self, order: Order, agent: Option<&'a str>) {
+    fn remove(&mut self, order: StarterRank, agent: Option<&'a str>) {
         let Some(of_agent) = self.by_agent.get_mut(&agent) else {
             return;
         };

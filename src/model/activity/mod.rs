@@ -18,4 +18,4 @@ mod segments;
 mod tests;
 
 pub use open::OpenActivity;
-pub use parts::{Activity, Agent, Compaction, Notified, Prompt, Run, Segment, TurnEnd};
+pub use parts::{Activity, Agent, AgentRun, Compaction, Notification, Prompt, Segment, TurnEnd};

@@ -8,9 +8,9 @@ use super::fold::fold;
 use super::link;
 use super::parts::{Activity, TurnEnd};
 use super::running::FEW;
-use crate::model::call::{Call, Closed, State};
+use crate::model::call::{Call, CallState, ClosingEvent};
 use crate::model::event::{Event, VERSION, name};
-use crate::model::line::Kind;
+use crate::model::line::EventKind;
 use crate::model::trace::Trace;
 
 /// The activity that the events of a trace report. The calls, turns and segments of dead processes
@@ -54,9 +54,9 @@ impl<'a> OpenActivity<'a> {
             segment.and_then(|segment| segment.ended).unwrap_or(last)
         };
         for call in &mut activity.calls {
-            if call.state == State::Running && !has_it(call.pid) {
-                call.state = State::Abandoned;
-                call.closed = Some(Closed::ByDeath);
+            if call.state == CallState::Running && !has_it(call.pid) {
+                call.state = CallState::Abandoned;
+                call.closed = Some(ClosingEvent::ByDeath);
                 call.ended = Some(last_of(call.pid));
             }
         }
@@ -94,7 +94,7 @@ impl<'a> OpenActivity<'a> {
         let owned = |span| self.trace.text(span).map(str::to_owned);
         let mut beginnings = Vec::new();
         let steps = self.trace.steps().iter();
-        for step in steps.filter(|step| step.kind == Kind::PreToolUse) {
+        for step in steps.filter(|step| step.kind == EventKind::PreToolUse) {
             if running.is_empty() {
                 break;
             }

@@ -1,7 +1,7 @@
 //! The parts of an activity: calls, prompts, subagents, compactions and segments. Only the fold
 //! creates them.
 
-use crate::model::call::{Call, Moment, State};
+use crate::model::call::{Call, CallState, Moment};
 
 /// The activity of a session. Each list is in the order in which its members began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Prompt<'a> {
     /// The time at which it was given.
     pub at: Moment,
     /// The background task that has ended; `None` for a person's prompt.
-    pub notifies: Option<Notified<'a>>,
+    pub notifies: Option<Notification<'a>>,
     /// The end of the turn.
     pub ended: Option<Moment>,
     /// The way in which the turn ended.
@@ -42,7 +42,7 @@ pub struct Prompt<'a> {
 
 /// The subject of a prompt that no person wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Notified<'a> {
+pub struct Notification<'a> {
     /// The background task that has ended.
     pub task_id: Option<&'a str>,
 }
@@ -72,14 +72,14 @@ pub struct Agent<'a> {
     /// The time at which it last stopped; `None` while it runs.
     pub ended: Option<Moment>,
     /// Its runs, at least one: a subagent that has stopped may be resumed.
-    pub runs: Vec<Run>,
+    pub runs: Vec<AgentRun>,
     /// The process of its last event.
     pub(super) pid: Option<u32>,
 }
 
 /// A time in which a subagent ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct AgentRun {
     /// The time of its start, or of its first event.
     pub began: Moment,
     /// The time at which it stopped.
@@ -145,6 +145,6 @@ impl<'a> Activity<'a> {
     pub fn open_calls(&self) -> impl Iterator<Item = &Call<'a>> {
         self.calls
             .iter()
-            .filter(|call| call.state == State::Running)
+            .filter(|call| call.state == CallState::Running)
     }
 }

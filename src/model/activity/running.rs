@@ -18,7 +18,7 @@ type Pid = Option<u32>;
 
 /// The calls that an event ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Whose<'k> {
+pub(super) enum CallScope<'k> {
     /// The calls of a thread, the main one or a subagent's, in this process, or in any if it is
     /// unknown.
     Thread(Agent<'k>, Pid),
@@ -31,12 +31,12 @@ pub(super) enum Whose<'k> {
 pub(super) struct Running<'a> {
     few: usize,
     recent: Vec<usize>,
-    lasting: Lasting<'a>,
+    lasting: LastingCalls<'a>,
 }
 
 /// Calls that have lasted, by the values that events name.
 #[derive(Debug, Default)]
-struct Lasting<'a> {
+struct LastingCalls<'a> {
     by_id: BTreeSet<(Id<'a>, Agent<'a>, usize)>,
     by_thread: BTreeSet<(Agent<'a>, Pid, usize)>,
     by_process: BTreeSet<(Pid, usize)>,
@@ -53,7 +53,7 @@ impl<'a> Running<'a> {
         Self {
             few,
             recent: Vec::new(),
-            lasting: Lasting::default(),
+            lasting: LastingCalls::default(),
         }
     }
 
@@ -145,11 +145,11 @@ impl<'a> Running<'a> {
     }
 
     /// Removes and returns the calls that an event of this thread or process ends.
-    pub(super) fn take(&mut self, calls: &[Call<'a>], whose: Whose<'_>) -> Vec<usize> {
+    pub(super) fn take(&mut self, calls: &[Call<'a>], whose: CallScope<'_>) -> Vec<usize> {
         let is_it = |place: &usize| {
             calls.get(*place).is_some_and(|call| match whose {
-                Whose::Thread(agent, pid) => call.agent_id == agent && is_of(call.pid, pid),
-                Whose::Process(pid) => is_of(call.pid, pid),
+                CallScope::Thread(agent, pid) => call.agent_id == agent && is_of(call.pid, pid),
+                CallScope::Process(pid) => is_of(call.pid, pid),
             })
         };
         let mut taken = Vec::new();
@@ -195,7 +195,7 @@ fn oldest<'a>(
     }
 }
 
-impl<'a> Lasting<'a> {
+impl<'a> LastingCalls<'a> {
     fn is_empty(&self) -> bool {
         self.by_process.is_empty()
     }
@@ -258,9 +258,9 @@ impl<'a> Lasting<'a> {
     }
 
     /// Returns the calls that an event of this thread or process ends.
-    fn of(&self, whose: Whose<'_>) -> Vec<usize> {
+    fn of(&self, whose: CallScope<'_>) -> Vec<usize> {
         match whose {
-            Whose::Thread(agent, Some(pid)) => {
+            CallScope::Thread(agent, Some(pid)) => {
                 let of = |pid| {
                     let same = self
                         .by_thread
@@ -269,19 +269,19 @@ impl<'a> Lasting<'a> {
                 };
                 of(Some(pid)).chain(of(None)).collect()
             }
-            Whose::Thread(agent, None) => {
+            CallScope::Thread(agent, None) => {
                 let all = self.by_thread.range((agent, None, 0)..);
                 let same = all.take_while(|key| key.0 == agent);
                 same.map(|key| key.2).collect()
             }
-            Whose::Process(Some(pid)) => {
+            CallScope::Process(Some(pid)) => {
                 let of = |pid| {
                     let same = self.by_process.range((pid, 0)..=(pid, usize::MAX));
                     same.map(|key| key.1)
                 };
                 of(Some(pid)).chain(of(None)).collect()
             }
-            Whose::Process(None) => self.by_process.iter().map(|key| key.1).collect(),
+            CallScope::Process(None) => self.by_process.iter().map(|key| key.1).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::by_process::{ByProcess, is_of};
 use super::parts::Segment;
 use crate::claude::words::StartSource;
 use crate::model::call::Moment;
-use crate::model::line::Kind;
+use crate::model::line::EventKind;
 use crate::model::step::Step;
 
 /// The segments up to an event.
@@ -25,10 +25,13 @@ impl<'a> Segments<'a> {
     /// Assigns an event to the segment of its process; `word` is the event's source or reason. A
     /// process whose start was not recorded begins a segment, too.
     pub(super) fn note(&mut self, step: &Step, word: Option<&'a str>, now: Moment) {
-        if matches!(step.kind, Kind::RunStart | Kind::RunEnd | Kind::ClockIn) {
+        if matches!(
+            step.kind,
+            EventKind::RunStart | EventKind::RunEnd | EventKind::ClockIn
+        ) {
             return;
         }
-        let is_start = step.kind == Kind::SessionStart
+        let is_start = step.kind == EventKind::SessionStart
             && word.map(StartSource::of) != Some(StartSource::Compact);
         let last = self.all.len().checked_sub(1);
         let is_last = |place: &usize| {
@@ -54,11 +57,11 @@ impl<'a> Segments<'a> {
             }
             let goes_on = match step.kind {
                 _ if is_start => false,
-                Kind::UserPromptSubmit => last.ended.is_none(),
+                EventKind::UserPromptSubmit => last.ended.is_none(),
                 _ => true,
             };
             if goes_on {
-                last.is_before_start &= step.kind == Kind::Other;
+                last.is_before_start &= step.kind == EventKind::Other;
                 last.last = now;
                 return;
             }
@@ -77,7 +80,7 @@ impl<'a> Segments<'a> {
             reason: None,
             pid: step.pid,
             last: now,
-            is_before_start: step.kind == Kind::Other,
+            is_before_start: step.kind == EventKind::Other,
         });
     }
 

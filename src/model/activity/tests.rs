@@ -6,40 +6,40 @@ mod properties;
 use std::time::Duration;
 
 use super::{Activity, OpenActivity};
-use crate::model::call::{Moment, State};
-use crate::model::event::Outcome;
-use crate::model::line::Line;
+use crate::model::call::{CallState, Moment};
+use crate::model::event::CallOutcome;
+use crate::model::line::JournalLine;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Trace, TraceBuilder};
 
 /// Returns an event of process 7 at this millisecond.
-fn line(event: &'static str, at: i64) -> Line<'static> {
-    Line {
+fn line(event: &'static str, at: i64) -> JournalLine<'static> {
+    JournalLine {
         kind: event.into(),
         event,
         ts: Some(Timestamp::from_micros(1_800_000_000_000_000 + at * 1000)),
         mono: u64::try_from(5_000_000_000 + at * 1000).ok(),
         pid: Some(7),
-        ..Line::default()
+        ..JournalLine::default()
     }
 }
 
-fn call(event: &'static str, id: &'static str, at: i64) -> Line<'static> {
-    Line {
+fn call(event: &'static str, id: &'static str, at: i64) -> JournalLine<'static> {
+    JournalLine {
         tool: Some("Bash"),
         tool_use_id: Some(id),
         ..line(event, at)
     }
 }
 
-fn post(id: &'static str, at: i64, ran: u64) -> Line<'static> {
-    Line {
+fn post(id: &'static str, at: i64, ran: u64) -> JournalLine<'static> {
+    JournalLine {
         duration_ms: Some(ran),
         ..call("PostToolUse", id, at)
     }
 }
 
-fn trace(lines: &[Line<'_>]) -> Trace {
+fn trace(lines: &[JournalLine<'_>]) -> Trace {
     let mut trace = TraceBuilder::with_labels();
     lines.iter().for_each(|line| trace.push(line));
     trace.finish()
@@ -51,9 +51,9 @@ fn activity(trace: &Trace) -> Activity<'_> {
 
 /// Checks the states of the calls, in order.
 #[track_caller]
-fn check(lines: &[Line<'_>], states: &[State]) {
+fn check(lines: &[JournalLine<'_>], states: &[CallState]) {
     let trace = trace(lines);
-    let found: Vec<State> = activity(&trace)
+    let found: Vec<CallState> = activity(&trace)
         .calls
         .iter()
         .map(|call| call.state)
@@ -64,29 +64,32 @@ fn check(lines: &[Line<'_>], states: &[State]) {
 #[test]
 fn a_call_is_open_until_something_ends_it() {
     let pre = call("PreToolUse", "t1", 0);
-    check(std::slice::from_ref(&pre), &[State::Running]);
-    check(&[pre.clone(), post("t1", 9, 3)], &[State::Ok]);
+    check(std::slice::from_ref(&pre), &[CallState::Running]);
+    check(&[pre.clone(), post("t1", 9, 3)], &[CallState::Ok]);
     check(
         &[pre.clone(), post("t2", 9, 3)],
-        &[State::Running, State::Ok],
+        &[CallState::Running, CallState::Ok],
     );
     check(
         &[pre.clone(), call("PostToolUseFailure", "t1", 9)],
-        &[State::Failed],
+        &[CallState::Failed],
     );
     check(
         &[pre.clone(), call("PermissionDenied", "t1", 9)],
-        &[State::Denied],
+        &[CallState::Denied],
     );
     for end in ["Stop", "StopFailure", "UserPromptSubmit", "SessionEnd"] {
-        check(&[pre.clone(), line(end, 9)], &[State::Abandoned]);
+        check(&[pre.clone(), line(end, 9)], &[CallState::Abandoned]);
     }
-    check(&[pre.clone(), line("Notification", 9)], &[State::Running]);
-    let background = Line {
+    check(
+        &[pre.clone(), line("Notification", 9)],
+        &[CallState::Running],
+    );
+    let background = JournalLine {
         background: Some("b1"),
         ..post("t1", 9, 3)
     };
-    check(&[pre, background], &[State::Backgrounded]);
+    check(&[pre, background], &[CallState::Backgrounded]);
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn what_is_told_late_overrides_what_was_concluded() {
     let pre = call("PreToolUse", "t1", 0);
     check(
         &[pre.clone(), line("Stop", 5), post("t1", 9, 3)],
-        &[State::Ok],
+        &[CallState::Ok],
     );
     check(
         &[
@@ -102,32 +105,32 @@ fn what_is_told_late_overrides_what_was_concluded() {
             line("SessionEnd", 5),
             call("PostToolUseFailure", "t1", 9),
         ],
-        &[State::Failed],
+        &[CallState::Failed],
     );
 }
 
 #[test]
 fn the_end_of_a_turn_is_of_its_own_process_and_thread() {
-    let of_agent = |line: Line<'static>| Line {
+    let of_agent = |line: JournalLine<'static>| JournalLine {
         agent_id: Some("a1"),
         ..line
     };
     let pre = of_agent(call("PreToolUse", "t1", 0));
-    check(&[pre.clone(), line("Stop", 5)], &[State::Running]);
+    check(&[pre.clone(), line("Stop", 5)], &[CallState::Running]);
     check(
         &[pre.clone(), of_agent(line("SubagentStop", 5))],
-        &[State::Abandoned],
+        &[CallState::Abandoned],
     );
-    let other = Line {
+    let other = JournalLine {
         pid: Some(8),
         ..line("Stop", 5)
     };
-    check(&[call("PreToolUse", "t1", 0), other], &[State::Running]);
+    check(&[call("PreToolUse", "t1", 0), other], &[CallState::Running]);
 }
 
 #[test]
 fn a_call_that_never_ran_is_known_by_its_batch() {
-    let batch = |outcome| Line {
+    let batch = |outcome| JournalLine {
         calls: vec![crate::model::event::BatchCall {
             tool_use_id: Some("t1".to_owned()),
             tool: Some("Bash".to_owned()),
@@ -137,19 +140,19 @@ fn a_call_that_never_ran_is_known_by_its_batch() {
         ..line("PostToolBatch", 9)
     };
     let pre = call("PreToolUse", "t1", 0);
-    check(&[batch(Some(Outcome::Failed))], &[State::Failed]);
-    check(&[batch(None)], &[State::Ok]);
+    check(&[batch(Some(CallOutcome::Failed))], &[CallState::Failed]);
+    check(&[batch(None)], &[CallState::Ok]);
     check(
-        &[pre.clone(), batch(Some(Outcome::Denied))],
-        &[State::Denied],
+        &[pre.clone(), batch(Some(CallOutcome::Denied))],
+        &[CallState::Denied],
     );
-    check(&[pre.clone(), batch(None)], &[State::Denied]);
-    check(&[pre, post("t1", 5, 3), batch(None)], &[State::Ok]);
+    check(&[pre.clone(), batch(None)], &[CallState::Denied]);
+    check(&[pre, post("t1", 5, 3), batch(None)], &[CallState::Ok]);
 }
 
 #[test]
 fn calls_of_clients_that_send_no_ids_end_in_their_order() {
-    let old = |event, at| Line {
+    let old = |event, at| JournalLine {
         tool_use_id: None,
         ..call(event, "", at)
     };
@@ -159,7 +162,7 @@ fn calls_of_clients_that_send_no_ids_end_in_their_order() {
         old("PostToolUse", 20),
         old("PostToolUseFailure", 30),
     ];
-    check(&lines, &[State::Ok, State::Failed]);
+    check(&lines, &[CallState::Ok, CallState::Failed]);
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
         call("PreToolUse", "t1", 5000),
         post("t1", 5009, 3),
     ];
-    check(&again, &[State::Ok, State::Ok]);
+    check(&again, &[CallState::Ok, CallState::Ok]);
     let twice = [0, 1].map(|at| call("PreToolUse", "t1", at));
     let lines = [&twice[..], &[post("t1", 9, 3), post("t1", 10, 3)]].concat();
     let trace = trace(&lines);
@@ -180,7 +183,7 @@ fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
 
 /// Checks the numbers of calls, prompts and repeated events.
 #[track_caller]
-fn check_copies(lines: &[Line<'_>], calls: usize, prompts: usize, duplicates: u64) {
+fn check_copies(lines: &[JournalLine<'_>], calls: usize, prompts: usize, duplicates: u64) {
     let trace = trace(lines);
     let activity = activity(&trace);
     let found = (
@@ -189,20 +192,25 @@ fn check_copies(lines: &[Line<'_>], calls: usize, prompts: usize, duplicates: u6
         activity.duplicates,
     );
     assert_eq!(found, (calls, prompts, duplicates), "{:#?}", activity.calls);
-    assert!(activity.calls.iter().all(|call| call.state == State::Ok));
+    assert!(
+        activity
+            .calls
+            .iter()
+            .all(|call| call.state == CallState::Ok)
+    );
 }
 
 #[test]
 fn a_question_told_twice_is_asked_once() {
-    let ask = |at, input_bytes| Line {
+    let ask = |at, input_bytes| JournalLine {
         tool: Some("Bash"),
         input_bytes,
         ..line("PermissionRequest", at)
     };
-    let asked = |second: Line<'static>| {
+    let asked = |second: JournalLine<'static>| {
         let lines = [
             call("PreToolUse", "t1", 0),
-            Line {
+            JournalLine {
                 input_bytes: Some(30),
                 ..call("PreToolUse", "t2", 1)
             },
@@ -228,7 +236,7 @@ fn a_question_told_twice_is_asked_once() {
     let first = [
         ask(100, Some(30)),
         call("PreToolUse", "t1", 0),
-        Line {
+        JournalLine {
             input_bytes: Some(30),
             ..call("PreToolUse", "t2", 1)
         },
@@ -243,7 +251,7 @@ fn a_question_told_twice_is_asked_once() {
 
 #[test]
 fn a_prompt_is_known_by_its_id_however_late_its_copy_is() {
-    let prompt = |id, at| Line {
+    let prompt = |id, at| JournalLine {
         prompt_id: Some(id),
         ..line("UserPromptSubmit", at)
     };
@@ -269,7 +277,7 @@ fn a_prompt_is_known_by_its_id_however_late_its_copy_is() {
 
 #[test]
 fn a_start_told_late_begins_nothing_anew() {
-    let start = |at| Line {
+    let start = |at| JournalLine {
         source: Some("startup"),
         ..line("SessionStart", at)
     };
@@ -291,7 +299,7 @@ fn a_start_told_late_begins_nothing_anew() {
         (1, 1, 2)
     );
     let early = [
-        Line {
+        JournalLine {
             agent_id: Some("a1"),
             ..call("PreToolUse", "t1", 0)
         },
@@ -303,12 +311,12 @@ fn a_start_told_late_begins_nothing_anew() {
 
 #[test]
 fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
-    let old = |event, what, at| Line {
+    let old = |event, what, at| JournalLine {
         tool_use_id: None,
         what: Some(super::super::line::Label::Plain(what)),
         ..call(event, "", at)
     };
-    let end = |output_bytes, at| Line {
+    let end = |output_bytes, at| JournalLine {
         tool_use_id: None,
         output_bytes,
         ..call("PostToolUse", "", at)
@@ -331,7 +339,7 @@ fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
         end(Some(20), 915),
     ];
     check_copies(&two, 2, 0, 4);
-    let bare = |event, at| Line {
+    let bare = |event, at| JournalLine {
         tool_use_id: None,
         ..call(event, "", at)
     };
@@ -346,7 +354,7 @@ fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
 
 #[test]
 fn waiting_is_told_from_running_and_from_permission() {
-    let asked = Line {
+    let asked = JournalLine {
         tool: Some("Bash"),
         ..line("PermissionRequest", 100)
     };
@@ -359,8 +367,8 @@ fn waiting_is_told_from_running_and_from_permission() {
     assert_eq!(millis(told.wait()), Some(100));
 }
 
-fn subagent(agent_id: &'static str, at: i64) -> Line<'static> {
-    Line {
+fn subagent(agent_id: &'static str, at: i64) -> JournalLine<'static> {
+    JournalLine {
         agent_id: Some(agent_id),
         ..line("SubagentStart", at)
     }
@@ -372,23 +380,23 @@ fn what_a_dead_process_began_is_given_up_when_it_was_last_heard_of() {
         line("SessionStart", 0),
         subagent("a1", 9),
         call("PreToolUse", "t1", 10),
-        Line {
+        JournalLine {
             pid: Some(8),
             ..line("SessionStart", 60_000)
         },
-        Line {
+        JournalLine {
             pid: Some(8),
             ..call("PreToolUse", "t2", 61_000)
         },
-        Line {
+        JournalLine {
             pid: Some(8),
             ..subagent("a2", 61_001)
         },
     ];
     let trace = trace(&lines);
     let activity = OpenActivity::of(&trace).close(|pid| pid == Some(8));
-    let states: Vec<State> = activity.calls.iter().map(|call| call.state).collect();
-    assert_eq!(states, [State::Abandoned, State::Running]);
+    let states: Vec<CallState> = activity.calls.iter().map(|call| call.state).collect();
+    assert_eq!(states, [CallState::Abandoned, CallState::Running]);
     assert_eq!(activity.calls[0].elapsed(), Some(Duration::ZERO));
     let ends: Vec<Option<Moment>> = activity.agents.iter().map(|agent| agent.ended).collect();
     assert_eq!(ends, [activity.calls[0].ended, None]);

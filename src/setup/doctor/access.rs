@@ -10,7 +10,7 @@ use crate::claude::dirs::claude_dir;
 use crate::claude::versions;
 use crate::setup::programs;
 use crate::setup::settings::Install;
-use crate::store::file::{self, Look};
+use crate::store::file::{self, Inspection};
 use crate::store::{Environment, shown};
 
 /// How many paths are named.
@@ -70,7 +70,7 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
     .collect()
 }
 
-fn objection(place: &Path, found: &Look, trusted: &[u32]) -> Option<Finding> {
+fn objection(place: &Path, found: &Inspection, trusted: &[u32]) -> Option<Finding> {
     const STICKY: u32 = 0o1000;
     let name = shown(place);
     // In a container, the owner of the root directory may be unknown.

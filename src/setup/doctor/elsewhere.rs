@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Finding, evidence};
 use crate::model::Timestamp;
-use crate::store::{Decompressor, Environment, Places, State, shown};
+use crate::store::{Decompressor, Environment, Places, StateDir, shown};
 
 /// Reports what hooks recorded in other places after `last`, the time of the last event here.
 pub(super) fn examine(
@@ -49,7 +49,7 @@ fn found_in(
         pointers: PathBuf::new(),
         config: None,
     };
-    let state = State::open(&places, Decompressor::BUILT_IN).ok()??;
+    let state = StateDir::open(&places, Decompressor::BUILT_IN).ok()??;
     let evidence::Last { at, id } = evidence::last(&state).filter(|it| Some(it.at) > last)?;
     let ago = std::time::Duration::from_secs(at.age(now).as_secs());
     let ago = humantime::format_duration(ago);

@@ -11,8 +11,8 @@ use crate::claude::versions::Version;
 use crate::history::coverage::{self, Coverage, is_of_hook};
 use crate::model::{SessionId, Timestamp};
 use crate::setup::settings;
-use crate::store::lines::{Found, Lines};
-use crate::store::{Environment, State, file, shown, tombstones};
+use crate::store::lines::{LineReader, NextLine};
+use crate::store::{Environment, StateDir, file, shown, tombstones};
 
 /// How many of the last sessions are compared.
 const MAX_COMPARED: usize = 10;
@@ -34,7 +34,7 @@ pub(super) struct Last {
 }
 
 /// Returns the sessions with a journal and the time of its last write, the last one first.
-fn recorded(state: &State) -> Vec<(Timestamp, SessionId)> {
+fn recorded(state: &StateDir) -> Vec<(Timestamp, SessionId)> {
     let written = |id: SessionId| {
         let dir = state.session(&id);
         let found = file::look(dir.journal().path()).ok()??;
@@ -49,13 +49,13 @@ fn recorded(state: &State) -> Vec<(Timestamp, SessionId)> {
 
 /// Returns the last event that a hook recorded. Imported events and those of this program do not
 /// count.
-pub(super) fn last(state: &State) -> Option<Last> {
+pub(super) fn last(state: &StateDir) -> Option<Last> {
     let mut sessions = recorded(state).into_iter();
     let (at, id) = sessions.find(|(_, id)| has_hook_event(state, id))?;
     Some(Last { at, id })
 }
 
-fn has_hook_event(state: &State, id: &SessionId) -> bool {
+fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
     let events = state.session(id).journal().events();
     events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
 }
@@ -63,7 +63,7 @@ fn has_hook_event(state: &State, id: &SessionId) -> bool {
 /// Names the sessions since the last event that should have been recorded and were not.
 pub(super) fn examine(
     env: &Environment,
-    state: &State,
+    state: &StateDir,
     last: Option<&Last>,
     version: Option<Version>,
 ) -> Option<Finding> {
@@ -109,7 +109,7 @@ fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
     if written <= since {
         return None;
     }
-    let born = Lines::open(path).ok()??.born();
+    let born = LineReader::open(path).ok()??.born();
     (born > since).then_some(written)
 }
 
@@ -127,9 +127,9 @@ fn reason(env: &Environment, path: &Path, version: Option<Version>) -> Option<St
 }
 
 fn started_in(path: &Path) -> Option<PathBuf> {
-    let mut lines = Lines::open(path).ok()??;
+    let mut lines = LineReader::open(path).ok()??;
     for _ in 0..OPENING {
-        if let Found::Line(bytes) = lines.next_of_beginning().ok()??
+        if let NextLine::Line(bytes) = lines.next_of_beginning().ok()??
             && let Ok(text) = std::str::from_utf8(bytes)
             && let Some(cwd) = Line::decode(text).and_then(|line| line.cwd.owned())
         {
@@ -140,7 +140,7 @@ fn started_in(path: &Path) -> Option<PathBuf> {
 }
 
 /// Compares the calls of the last sessions with what hooks recorded of them.
-pub(super) fn coverage(env: &Environment, state: &State) -> Option<Finding> {
+pub(super) fn coverage(env: &Environment, state: &StateDir) -> Option<Finding> {
     let mut sum = Coverage::default();
     let mut compared = 0;
     let mut least: Option<(f64, SessionId)> = None;

@@ -9,9 +9,9 @@ use crate::cleanup::plan;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::lease as held;
 use crate::model::{SessionId, Timestamp};
-use crate::store::pointer::{Pointers, Why};
+use crate::store::pointer::{Pointers, SweepReason};
 use crate::store::write::ORPHANED;
-use crate::store::{Result, SessionDir, State, file, index, lease, shown};
+use crate::store::{Result, SessionDir, StateDir, file, index, lease, shown};
 
 const CLEAN_UP: &str = "run `ccsession cleanup`";
 /// The remedy for folders of ended sessions, which a cleanup examines once a day.
@@ -55,7 +55,7 @@ pub(super) fn examine(judge: &Judge<'_>, pointers: &Pointers<'_>) -> Vec<Finding
     let left = sweeping
         .swept
         .into_iter()
-        .filter(|swept| swept.why == Why::Orphaned);
+        .filter(|swept| swept.why == SweepReason::Orphaned);
     orphans.temporary.extend(left.map(|swept| swept.path));
     let findings = orphans.findings();
     if findings.is_empty() {
@@ -131,7 +131,7 @@ impl Orphans {
         Ok(())
     }
 
-    fn look_for_temporary_files(&mut self, state: &State, now: Timestamp) -> Result<()> {
+    fn look_for_temporary_files(&mut self, state: &StateDir, now: Timestamp) -> Result<()> {
         for dir in state.folders()? {
             self.look_for_temporary_in(&dir, now)?;
         }

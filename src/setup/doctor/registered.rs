@@ -15,7 +15,7 @@ use crate::model::text::escaped;
 use crate::setup::ours::{Ours, Runs};
 use crate::setup::settings::{self, Install, Scope};
 use crate::setup::{edit, programs};
-use crate::store::{Environment, State, file, shown};
+use crate::store::{Environment, StateDir, file, shown};
 
 /// The programs that record events, according to the settings files.
 #[derive(Default)]
@@ -46,7 +46,7 @@ struct Examined<'a> {
 /// Reports who registers the hooks, and what keeps them from running.
 pub(super) fn examine(
     env: &Environment,
-    state: Option<&State>,
+    state: Option<&StateDir>,
     version: Option<Version>,
 ) -> Vec<Finding> {
     let (Some(claude_dir), Ok(hooks_dir), Some(start)) =

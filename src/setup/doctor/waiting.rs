@@ -8,7 +8,7 @@ use super::Finding;
 use crate::cleanup;
 use crate::identity::liveness::Judge;
 use crate::store::archive::Archives;
-use crate::store::lock::{HOOK_PATIENCE, Means};
+use crate::store::lock::{HOOK_PATIENCE, LockMechanism};
 use crate::store::{Error, archive_queue, shown};
 
 /// How long an ended session may wait before it is reported.
@@ -34,7 +34,7 @@ pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
 /// Reports a state directory on a file system without locks.
 fn locks(judge: &Judge<'_>) -> Option<Finding> {
     match judge.state.try_lock(HOOK_PATIENCE) {
-        Ok(Some(lock)) if lock.means() == Means::File => Some(Finding::note(
+        Ok(Some(lock)) if lock.means() == LockMechanism::File => Some(Finding::note(
             "waiting",
             format!(
                 "{} is on a file system without locks: processes take turns by a file, `lock.turn`, instead",

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::store::error::{Error, Result};
 use crate::store::file;
 #[cfg(feature = "cli")]
-use crate::store::write::Growing;
+use crate::store::write::GrowingFile;
 
 #[cfg(feature = "cli")]
 pub use with_zstd::DecompressedFile;
@@ -28,14 +28,14 @@ const NO_SIZE: &str = "it does not say how long it is when it is not compressed"
 /// supplies it. To hooks, which have none, a compressed part is unreadable, like a damaged one.
 #[derive(Debug, Clone, Copy)]
 pub struct Decompressor {
-    open: Option<Open>,
+    open: Option<OpenCompressed>,
 }
 
 /// Opens a compressed file. Returns its content, and the uncompressed length in bytes if the file
 /// states it.
-type Open = fn(File) -> io::Result<(Content, Option<u64>)>;
+type OpenCompressed = fn(File) -> io::Result<(ContentReader, Option<u64>)>;
 /// The content of a compressed file, decompressed while it is read.
-type Content = Box<dyn Read + Send>;
+type ContentReader = Box<dyn Read + Send>;
 
 impl Decompressor {
     /// Reads no compressed parts. A program that uses only this one links no compression library.
@@ -62,16 +62,16 @@ pub(super) fn is_compressed(path: &Path) -> bool {
 }
 
 /// A file of a journal, compressed or not, open for reading.
-pub(super) enum Source {
+pub(super) enum PartReader {
     /// An uncompressed file.
     Plain(File),
     /// The content of a compressed file, and the uncompressed length that it states.
-    Compressed(Content, u64),
+    Compressed(ContentReader, u64),
     /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
 }
 
-impl Source {
+impl PartReader {
     /// Opens the file at `path`, through `decompressor` if it is compressed. Returns `None` if it
     /// does not exist.
     ///
@@ -124,7 +124,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for PartReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file::read_some(file, room),
@@ -134,7 +134,7 @@ impl Read for Source {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for PartReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(file) => f.debug_tuple("Plain").field(file).finish(),
@@ -177,8 +177,8 @@ mod with_zstd {
     /// Bytes that are compared at a time.
     const PIECE: usize = 256 * 1024;
 
-    /// Opens a compressed file, as [`Open`] describes.
-    pub(super) fn decompress(file: File) -> io::Result<(Content, Option<u64>)> {
+    /// Opens a compressed file, as [`OpenCompressed`] describes.
+    pub(super) fn decompress(file: File) -> io::Result<(ContentReader, Option<u64>)> {
         let (mut head, mut length) = ([0; HEAD], 0);
         while length < HEAD {
             match file.read_at(head.get_mut(length..).unwrap_or_default(), length as u64) {
@@ -197,9 +197,9 @@ mod with_zstd {
     /// exist.
     ///
     /// # Errors
-    /// As [`Source::open`], and [`Error::Content`] if the file does not state it.
+    /// As [`PartReader::open`], and [`Error::Content`] if the file does not state it.
     pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
-        let Some(source) = Source::open(path, Decompressor::BUILT_IN)? else {
+        let Some(source) = PartReader::open(path, Decompressor::BUILT_IN)? else {
             return Ok(None);
         };
         let size = source.size().map_err(Error::io("inspect", path))?;
@@ -224,7 +224,7 @@ mod with_zstd {
             return Ok(Compression::Absent);
         };
         let before = Meta::from(&stat);
-        let mut growing = Growing::beside(compressed)?;
+        let mut growing = GrowingFile::beside(compressed)?;
         let written = write_compressed(&file, before.size, growing.file());
         written.map_err(Error::io("compress", plain))?;
         if !is_same(&growing, &file).map_err(Error::io("compare", plain))? {
@@ -256,7 +256,7 @@ mod with_zstd {
     }
 
     /// Returns whether the compressed file has the content of the plain one.
-    fn is_same(compressed: &Growing, mut plain: &File) -> io::Result<bool> {
+    fn is_same(compressed: &GrowingFile, mut plain: &File) -> io::Result<bool> {
         plain.rewind()?;
         let (mut content, _) = decompress(compressed.reopened()?)?;
         let (mut one, mut other) = (Vec::new(), Vec::new());
@@ -278,7 +278,7 @@ mod with_zstd {
     /// Dropping it removes the file.
     #[derive(Debug)]
     pub struct DecompressedFile {
-        growing: Growing,
+        growing: GrowingFile,
     }
 
     impl DecompressedFile {
@@ -289,11 +289,11 @@ mod with_zstd {
         /// As [`file::open_own`]; also if it is damaged or the disk is full.
         pub fn of(path: &Path) -> Result<Option<Self>> {
             let Some(mut source) =
-                Source::open(path, Decompressor::BUILT_IN)?.filter(Source::is_compressed)
+                PartReader::open(path, Decompressor::BUILT_IN)?.filter(PartReader::is_compressed)
             else {
                 return Ok(None);
             };
-            let mut growing = Growing::beside(path)?;
+            let mut growing = GrowingFile::beside(path)?;
             let copied = io::copy(&mut source, growing.file());
             copied.map_err(Error::io("decompress", path))?;
             Ok(Some(Self { growing }))

@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
-use super::compressed::Source;
+use super::compressed::PartReader;
 use crate::model::event::BadLine;
-use crate::model::{Event, Line};
+use crate::model::{Event, JournalLine};
 use crate::store::error::Result;
 use crate::store::file;
 
@@ -20,9 +20,9 @@ const PIECE: usize = 64 * 1024;
 /// # Errors
 /// [`Error::Unsafe`](crate::store::Error::Unsafe) if the file is not ours alone,
 /// [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
-pub(in crate::store) fn of_file(path: &Path) -> Result<Lines> {
-    let file = file::open_own(path)?.map(Source::Plain);
-    Ok(Lines::of(file.into_iter().collect()))
+pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
+    let file = file::open_own(path)?.map(PartReader::Plain);
+    Ok(JournalLines::of(file.into_iter().collect()))
 }
 
 /// Returns a line as it is written: with a line break before and after it.
@@ -91,9 +91,9 @@ impl AddAssign for Damage {
 /// The lines of a journal's files in order, and the damage found so far. A file that becomes
 /// unreadable midway ends there.
 #[derive(Debug)]
-pub struct Lines {
+pub struct JournalLines {
     /// The files still to be read, the next one last.
-    files: Vec<Source>,
+    files: Vec<PartReader>,
     buffer: Vec<u8>,
     /// The buffered bytes not yet split into lines are those from `start` to `end`.
     start: usize,
@@ -109,9 +109,9 @@ pub struct Lines {
     missing: Vec<PathBuf>,
 }
 
-impl Lines {
+impl JournalLines {
     /// Reads these files, in this order.
-    pub(super) fn of(mut files: Vec<Source>) -> Self {
+    pub(super) fn of(mut files: Vec<PartReader>) -> Self {
         files.reverse();
         Self {
             files,
@@ -138,7 +138,7 @@ impl Lines {
 
     /// Reads the end of these files, from the first line that starts within their last `bytes`
     /// bytes in total.
-    pub(super) fn of_tail(mut files: Vec<Source>, bytes: u64) -> std::io::Result<Self> {
+    pub(super) fn of_tail(mut files: Vec<PartReader>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
         let mut is_cut = false;
         let mut first = 0;
@@ -171,7 +171,7 @@ impl Lines {
     /// Also returns their total length in bytes. Returns `None` if that position does not exist or
     /// cannot be found.
     pub(super) fn of_rest(
-        mut files: Vec<Source>,
+        mut files: Vec<PartReader>,
         position: u64,
     ) -> std::io::Result<Option<(Self, u64)>> {
         let mut total = 0;
@@ -199,17 +199,17 @@ impl Lines {
     }
 
     /// Passes each event to `event` and returns the damage found.
-    pub fn for_each(self, mut event: impl FnMut(&Line<'_>)) -> Damage {
+    pub fn for_each(self, mut event: impl FnMut(&JournalLine<'_>)) -> Damage {
         self.for_each_at(|_, line| event(line))
     }
 
     /// Acts as [`Self::for_each`], and also passes the position of each line: the journal's bytes
     /// before it.
-    pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &Line<'_>)) -> Damage {
+    pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &JournalLine<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
             let line = self.buffer.get(start..end).unwrap_or_default();
             let position = self.passed + start as u64;
-            if let Err(bad) = Line::read(line, |line| event(position, line)) {
+            if let Err(bad) = JournalLine::read(line, |line| event(position, line)) {
                 self.damage.count(&bad);
             }
         }
@@ -263,7 +263,7 @@ impl Lines {
                     self.end += read;
                     return Some(());
                 }
-                Err(_) if self.files.last().is_some_and(Source::is_compressed) => {
+                Err(_) if self.files.last().is_some_and(PartReader::is_compressed) => {
                     self.damage.unreadable += 1;
                     // The line in which the file broke off is not counted, too.
                     self.is_cut = true;
@@ -296,12 +296,12 @@ impl Lines {
 /// The events of a journal, one by one, with all their members.
 #[derive(Debug)]
 pub struct Events {
-    lines: Lines,
+    lines: JournalLines,
 }
 
 impl Events {
     /// Reads the events of `lines`.
-    pub(in crate::store) fn of(lines: Lines) -> Self {
+    pub(in crate::store) fn of(lines: JournalLines) -> Self {
         Self { lines }
     }
 
@@ -333,14 +333,14 @@ mod tests {
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> Source {
+    fn file(bytes: &[u8]) -> PartReader {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        Source::Plain(file)
+        PartReader::Plain(file)
     }
 
-    fn read(mut lines: Lines) -> (Vec<Vec<u8>>, Damage) {
+    fn read(mut lines: JournalLines) -> (Vec<Vec<u8>>, Damage) {
         let mut found = Vec::new();
         while let Some((start, end)) = lines.next_line() {
             found.push(lines.buffer[start..end].to_vec());
@@ -348,7 +348,7 @@ mod tests {
         (found, lines.damage)
     }
 
-    /// Computes what [`Lines`] should find in these files, as simply as possible.
+    /// Computes what [`JournalLines`] should find in these files, as simply as possible.
     fn naive(files: &[Vec<u8>]) -> (Vec<Vec<u8>>, Damage) {
         let mut found = Vec::new();
         let mut damage = Damage::default();
@@ -374,7 +374,7 @@ mod tests {
     #[track_caller]
     fn check(files: &[Vec<u8>]) {
         let opened = files.iter().map(|bytes| file(bytes)).collect();
-        let (found, damage) = read(Lines::of(opened));
+        let (found, damage) = read(JournalLines::of(opened));
         let (expected, expected_damage) = naive(files);
         let sizes = |lines: &[Vec<u8>]| lines.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(&found), sizes(&expected));
@@ -413,7 +413,7 @@ mod tests {
         let starts: [(&str, u64); 4] = [("{11}", 23), ("{12}", 17), ("{21}", 11), ("{22}", 5)];
         for bytes in 0..40 {
             let opened = files.iter().map(|bytes| file(bytes)).collect();
-            let (found, damage) = read(Lines::of_tail(opened, bytes).unwrap());
+            let (found, damage) = read(JournalLines::of_tail(opened, bytes).unwrap());
             let expected: Vec<Vec<u8>> = starts
                 .iter()
                 .filter(|(_, start)| *start <= bytes)
@@ -427,7 +427,7 @@ mod tests {
     fn an_end_that_begins_within_a_line_too_long_loses_no_other() {
         let bytes = [line(3 * MAX_LINE), line(5)].concat();
         let size = u64::try_from(2 * MAX_LINE).unwrap();
-        let (found, damage) = read(Lines::of_tail(vec![file(&bytes)], size).unwrap());
+        let (found, damage) = read(JournalLines::of_tail(vec![file(&bytes)], size).unwrap());
         assert_eq!(
             (found, damage),
             (vec![b"xxxxx".to_vec()], Damage::default())

@@ -5,7 +5,7 @@
 //! and count torn ones.
 //!
 //! A journal that outgrows its limit continues in a new file ([`Journal::rotate`]). The full files,
-//! its parts, are compressed later ([`compressed`]). Readers see one stream ([`Lines`]).
+//! its parts, are compressed later ([`compressed`]). Readers see one stream ([`JournalLines`]).
 
 pub mod compressed;
 mod lines;
@@ -19,17 +19,17 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cli")]
 use compressed::Compression;
-use compressed::{Decompressor, Source, is_compressed};
-pub use lines::{Damage, Events, Lines};
+use compressed::{Decompressor, PartReader, is_compressed};
+pub use lines::{Damage, Events, JournalLines};
 pub(super) use lines::{framed, of_file};
-use parts::{MAX_PARTS, Parts};
+use parts::{JournalParts, MAX_PARTS};
 #[cfg(feature = "cli")]
-pub use pieces::Piece;
+pub use pieces::JournalFile;
 
 use super::error::{Error, Result};
 use super::file::{self, Meta};
 use super::lock;
-use super::write::{self, Appended, Appending, Exchange};
+use super::write::{self, AppendFile, AppendOutcome, Exchange};
 use crate::model::{Event, Timestamp};
 
 /// Attempts to leave a journal to backups that are being made at this moment, before appending to
@@ -39,7 +39,7 @@ const MAX_BACKUPS: u32 = 4;
 /// The journal of one session, which may not exist.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    parts: Parts,
+    parts: JournalParts,
     /// Opens the compressed parts.
     decompressor: Decompressor,
 }
@@ -61,7 +61,7 @@ pub enum Rotation {
 impl Journal {
     pub(super) fn in_folder(folder: &Path, decompressor: Decompressor) -> Self {
         Self {
-            parts: Parts::in_folder(folder),
+            parts: JournalParts::in_folder(folder),
             decompressor,
         }
     }
@@ -92,11 +92,11 @@ impl Journal {
     /// # Durability
     /// No fsync. Killing the process loses at most this record and no other. A power failure may
     /// lose the last seconds.
-    pub fn append(&self, event: &Event) -> Result<Appended> {
+    pub fn append(&self, event: &Event) -> Result<AppendOutcome> {
         let bytes = framed(&event.encode());
         for _ in 0..MAX_BACKUPS {
-            match Appending::open(self.path())? {
-                None => return Ok(Appended::Missing),
+            match AppendFile::open(self.path())? {
+                None => return Ok(AppendOutcome::Missing),
                 Some(file) if !file.has_other_names() => return file.append(&bytes),
                 // If that fails, the event matters more than the backup.
                 Some(_) if self.leave_to_backup().is_err() => break,
@@ -191,9 +191,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn lines(&self) -> Result<Lines> {
-        let (files, numbers) = self.parts.open(self.decompressor, Parts::numbers)?;
-        Ok(Lines::of(files).without(self.parts.missing(&numbers)))
+    pub fn lines(&self) -> Result<JournalLines> {
+        let (files, numbers) = self.parts.open(self.decompressor, JournalParts::numbers)?;
+        Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
     }
 
     /// Reads the journal with all members of each event.
@@ -208,9 +208,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
-    pub fn last_lines(&self, bytes: u64) -> Result<Lines> {
-        let (files, _) = self.parts.open(self.decompressor, Parts::numbers_if_any)?;
-        Lines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
+    pub fn last_lines(&self, bytes: u64) -> Result<JournalLines> {
+        let (files, _) = self
+            .parts
+            .open(self.decompressor, JournalParts::numbers_if_any)?;
+        JournalLines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
     }
 
     /// Reads the lines from a line start at `position` bytes after the journal's beginning. Also
@@ -221,12 +223,14 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`].
-    pub(crate) fn lines_from(&self, position: u64) -> Result<Option<(Lines, u64)>> {
-        let (files, numbers) = self.parts.open(self.decompressor, Parts::numbers_if_any)?;
+    pub(crate) fn lines_from(&self, position: u64) -> Result<Option<(JournalLines, u64)>> {
+        let (files, numbers) = self
+            .parts
+            .open(self.decompressor, JournalParts::numbers_if_any)?;
         if !self.parts.missing(&numbers).is_empty() {
             return Ok(None);
         }
-        Lines::of_rest(files, position).map_err(Error::io("read", self.path()))
+        JournalLines::of_rest(files, position).map_err(Error::io("read", self.path()))
     }
 
     /// Counts the damage in each of its files. Files without damage are omitted.
@@ -241,8 +245,8 @@ impl Journal {
         files.push(self.path().to_owned());
         let mut damaged = Vec::new();
         for path in files {
-            let source = Source::open(&path, self.decompressor)?;
-            let mut damage = Lines::of(source.into_iter().collect()).for_each(|_| {});
+            let source = PartReader::open(&path, self.decompressor)?;
+            let mut damage = JournalLines::of(source.into_iter().collect()).for_each(|_| {});
             if path != self.path() {
                 // Nobody writes to this file any more, so an unfinished last line is torn.
                 damage.torn += std::mem::take(&mut damage.in_flight);
@@ -260,7 +264,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] if a compressed part is damaged.
     #[cfg(feature = "cli")]
-    pub fn pieces(&self) -> Result<Vec<Piece>> {
+    pub fn pieces(&self) -> Result<Vec<JournalFile>> {
         let mut pieces = Vec::new();
         for number in self.parts.numbers()? {
             let Some((path, meta)) = self.parts.find(number)?.filter(parts::has_content) else {
@@ -270,7 +274,7 @@ impl Journal {
                 true => compressed::size(&path)?.unwrap_or(0),
                 false => meta.size,
             };
-            pieces.push(Piece {
+            pieces.push(JournalFile {
                 name: self.parts.plain(number),
                 size,
                 modified: meta.modified,
@@ -283,7 +287,7 @@ impl Journal {
         let path = self.path().to_owned();
         match pieces.last_mut() {
             Some(last) if meta.size == 0 && last.modified == meta.modified => last.name = path,
-            _ => pieces.push(Piece {
+            _ => pieces.push(JournalFile {
                 name: path.clone(),
                 size: meta.size,
                 modified: meta.modified,
@@ -338,7 +342,7 @@ impl Journal {
             let Some((path, _)) = found.filter(|(path, _)| is_compressed(path)) else {
                 continue;
             };
-            let read = Source::open(&path, self.decompressor).and_then(|source| {
+            let read = PartReader::open(&path, self.decompressor).and_then(|source| {
                 let copied = source.map(|mut source| io::copy(&mut source, &mut io::sink()));
                 copied.transpose().map_err(Error::io("decompress", &path))
             });

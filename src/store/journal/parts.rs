@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::compressed::{Decompressor, ENDING, Source, is_compressed};
+use super::compressed::{Decompressor, ENDING, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 
@@ -20,14 +20,14 @@ const MAX_BETWEEN: usize = 10_000;
 
 /// The files of one journal, all in one folder.
 #[derive(Debug, Clone)]
-pub(super) struct Parts {
+pub(super) struct JournalParts {
     current: PathBuf,
 }
 
 /// A file's device and inode.
 type Identity = (u64, u64);
 
-impl Parts {
+impl JournalParts {
     /// Names the files of the journal in `folder`, which may not exist.
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Parts {
         &self,
         decompressor: Decompressor,
         numbers: impl Fn(&Self) -> Result<Vec<u32>>,
-    ) -> Result<(Vec<Source>, Vec<u32>)> {
+    ) -> Result<(Vec<PartReader>, Vec<u32>)> {
         loop {
             // The newest is opened first. If it is rotated meanwhile, it is found as the last of
             // the full parts.
@@ -168,7 +168,7 @@ impl Parts {
             // Without a name here, it was compressed meanwhile and is among the full parts in that
             // form.
             if names == 1 || is_current()? {
-                files.push(Source::Plain(newest));
+                files.push(PartReader::Plain(newest));
                 return Ok((files, numbers));
             }
         }
@@ -181,7 +181,7 @@ impl Parts {
         decompressor: Decompressor,
         newest: Option<Identity>,
         numbers: &[u32],
-    ) -> Result<(Vec<Source>, bool)> {
+    ) -> Result<(Vec<PartReader>, bool)> {
         let mut files = Vec::new();
         for number in numbers {
             let path = self.plain(*number);
@@ -191,7 +191,7 @@ impl Parts {
                 // A part that is empty or was replaced under its name is not full: it is about to
                 // become the journal.
                 if stat.st_size > 0 && (named == part || part == newest) {
-                    files.push(Source::Plain(file));
+                    files.push(PartReader::Plain(file));
                 }
                 if part == newest {
                     return Ok((files, true));
@@ -201,7 +201,7 @@ impl Parts {
                 }
                 // It was compressed at this very moment.
             }
-            files.extend(Source::open(&self.compressed(*number), decompressor)?);
+            files.extend(PartReader::open(&self.compressed(*number), decompressor)?);
         }
         Ok((files, false))
     }
@@ -211,7 +211,7 @@ fn plain_name(number: u32) -> String {
     format!("events.{number}.jsonl")
 }
 
-/// Returns whether a part has any content, as in [`Parts::open_before`]. An empty compressed part
+/// Returns whether a part has any content, as in [`JournalParts::open_before`]. An empty compressed part
 /// is damaged.
 pub(super) fn has_content((path, meta): &(PathBuf, Meta)) -> bool {
     meta.size > 0 || is_compressed(path)

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::compressed::{Decompressor, Source};
+use super::compressed::{Decompressor, PartReader};
 use crate::model::Timestamp;
 use crate::store::error::{Error, Result};
 
 /// A file of a session's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct JournalFile {
     /// Its current path.
     pub path: PathBuf,
     /// Its path before it was put aside and compressed.
@@ -20,13 +20,13 @@ pub struct Piece {
     pub modified: Timestamp,
 }
 
-impl Piece {
+impl JournalFile {
     /// Counts its lines, including blank ones. A file that no longer exists has none.
     ///
     /// # Errors
     /// [`Error::Unsafe`], [`Error::Io`], also if it is compressed and damaged.
     pub fn count_lines(&self) -> Result<u64> {
-        let Some(mut source) = Source::open(&self.path, Decompressor::BUILT_IN)? else {
+        let Some(mut source) = PartReader::open(&self.path, Decompressor::BUILT_IN)? else {
             return Ok(0);
         };
         let mut piece = vec![0; 64 * 1024];

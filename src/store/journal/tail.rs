@@ -7,10 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use super::Journal;
-use super::compressed::{Decompressor, Source, is_compressed};
+use super::compressed::{Decompressor, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
-use crate::store::lines::{Found, Lines, Position};
+use crate::store::lines::{LineReader, NextLine, ReadPosition};
 
 /// Number of a journal's files that are followed. A process that opened one before its rotation may
 /// write to it once more, a moment later.
@@ -22,28 +22,28 @@ pub(in crate::store) struct Tail {
     journal: Journal,
     /// The files that are followed, oldest first. The last one is the file being written, as of the
     /// last look.
-    parts: Vec<Part>,
+    parts: Vec<TailFile>,
 }
 
 /// One file of a journal.
 #[derive(Debug)]
-struct Part {
+struct TailFile {
     path: PathBuf,
     identity: (u64, u64),
-    place: Place,
+    place: TailPosition,
     /// The file's metadata when it was last read to its end.
     read: Option<Meta>,
 }
 
 /// The position at which reading continues.
 #[derive(Debug)]
-enum Place {
+enum TailPosition {
     /// The start of the line that contains this byte.
     Near(u64),
     /// The start of the line this many bytes before the end, in a compressed part.
     BeforeEnd(u64),
     /// The end of the last look.
-    After(Position),
+    After(ReadPosition),
 }
 
 impl Tail {
@@ -63,9 +63,9 @@ impl Tail {
         let mut tail = Self::at_start(journal);
         let path = journal.path().to_owned();
         if let Some(found) = file::look(&path)? {
-            tail.parts.push(Part {
+            tail.parts.push(TailFile {
                 read: Some(found.meta),
-                ..Part::before_end(path, found.meta, 0)
+                ..TailFile::before_end(path, found.meta, 0)
             });
         }
         Ok(tail)
@@ -86,7 +86,7 @@ impl Tail {
             let parts = before.split_off(before.len().saturating_sub(wanted));
             let parts = parts.into_iter().chain([(path, found.meta)]);
             tail.parts = parts
-                .map(|(path, meta)| Part::before_end(path, meta, bytes))
+                .map(|(path, meta)| TailFile::before_end(path, meta, bytes))
                 .collect();
         }
         Ok(tail)
@@ -125,27 +125,27 @@ impl Tail {
                 None => self.parts.clear(),
             }
         }
-        let between = rotated.map(|(path, meta)| Part::new(path, meta.identity));
+        let between = rotated.map(|(path, meta)| TailFile::new(path, meta.identity));
         self.parts.extend(between);
-        self.parts.push(Part::new(path, newest));
+        self.parts.push(TailFile::new(path, newest));
         Ok(())
     }
 }
 
-impl Part {
+impl TailFile {
     fn new(path: PathBuf, identity: (u64, u64)) -> Self {
         Self {
             path,
             identity,
-            place: Place::Near(0),
+            place: TailPosition::Near(0),
             read: None,
         }
     }
 
     fn before_end(path: PathBuf, meta: Meta, bytes: u64) -> Self {
         let place = match is_compressed(&path) {
-            true => Place::BeforeEnd(bytes),
-            false => Place::Near(meta.size.saturating_sub(bytes)),
+            true => TailPosition::BeforeEnd(bytes),
+            false => TailPosition::Near(meta.size.saturating_sub(bytes)),
         };
         Self {
             place,
@@ -169,23 +169,24 @@ impl Part {
             self.read = found;
             return self.read_compressed(decompressor, reader);
         }
-        let Some(mut lines) = Lines::open(&self.path)?.filter(|lines| is_it(&lines.meta())) else {
+        let Some(mut lines) = LineReader::open(&self.path)?.filter(|lines| is_it(&lines.meta()))
+        else {
             return Ok(());
         };
         match &self.place {
-            Place::Near(offset) => lines.go_near(*offset)?,
-            Place::After(position) => drop(lines.go_on(position)?),
-            Place::BeforeEnd(_) => {}
+            TailPosition::Near(offset) => lines.go_near(*offset)?,
+            TailPosition::After(position) => drop(lines.go_on(position)?),
+            TailPosition::BeforeEnd(_) => {}
         }
         loop {
             match lines.next_line()? {
-                Some(Found::Line(line)) => reader(line),
-                Some(Found::TooLong) => {}
-                Some(Found::Unfinished(_)) | None => break,
+                Some(NextLine::Line(line)) => reader(line),
+                Some(NextLine::TooLong) => {}
+                Some(NextLine::Unfinished(_)) | None => break,
             }
         }
         self.read = Some(lines.meta());
-        self.place = Place::After(lines.position()?);
+        self.place = TailPosition::After(lines.position()?);
         Ok(())
     }
 
@@ -196,13 +197,13 @@ impl Part {
         reader: &mut impl FnMut(&[u8]),
     ) -> Result<()> {
         let failed = Error::io("decompress", &self.path);
-        let Some(source) = Source::open(&self.path, decompressor)? else {
+        let Some(source) = PartReader::open(&self.path, decompressor)? else {
             return Ok(());
         };
         let size = source.size().ok().flatten().unwrap_or(0);
         let start = match self.place {
-            Place::BeforeEnd(bytes) => size.saturating_sub(bytes),
-            Place::Near(_) | Place::After(_) => 0,
+            TailPosition::BeforeEnd(bytes) => size.saturating_sub(bytes),
+            TailPosition::Near(_) | TailPosition::After(_) => 0,
         };
         let mut source = BufReader::new(source);
         let (mut line, mut end) = (Vec::new(), 0);

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::{
-    Durability, Exchange, Renamed, TEMPORARY, keep_name, prepared, remove, rename_to_free,
+    Durability, Exchange, RenameOutcome, TEMPORARY, keep_name, prepared, remove, rename_to_free,
 };
 use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
@@ -26,7 +26,7 @@ const MAX_ATTRIBUTE: usize = 64 << 10;
 
 /// The next content of a file.
 #[derive(Debug)]
-pub struct Next<'b> {
+pub struct NextContent<'b> {
     path: PathBuf,
     bytes: &'b [u8],
     temporary: NamedTempFile,
@@ -34,7 +34,7 @@ pub struct Next<'b> {
     is_alike: bool,
 }
 
-impl<'b> Next<'b> {
+impl<'b> NextContent<'b> {
     /// Prepares new content for the file at `path`, which must not be a link. If the file does not
     /// exist, the new one gets permission bits `mode`.
     ///
@@ -65,13 +65,13 @@ impl<'b> Next<'b> {
     /// [`Error::Io`].
     pub fn create(self) -> Result<bool> {
         let created = rename_to_free(self.temporary.path(), &self.path);
-        if matches!(created, Ok(Renamed::Done)) {
+        if matches!(created, Ok(RenameOutcome::Done)) {
             // The temporary name no longer exists and needs no removal.
             let _ = self.temporary.into_temp_path().keep();
             keep_name(&self.path, Durability::Synced)?;
         }
         let created = created.map_err(|err| self::named("create", &self.path, err))?;
-        Ok(created == Renamed::Done)
+        Ok(created == RenameOutcome::Done)
     }
 
     /// Replaces the existing file if its content is `expected`. Returns whether it did: what
@@ -239,15 +239,15 @@ pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<bool> {
     let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
     let aside = path.with_file_name(name);
     match rename_to_free(path, &aside) {
-        Ok(Renamed::Done) if says(&aside, expected)? => remove(&aside),
-        Ok(Renamed::Done) => {
-            if rename_to_free(&aside, path)? != Renamed::Done {
+        Ok(RenameOutcome::Done) if says(&aside, expected)? => remove(&aside),
+        Ok(RenameOutcome::Done) => {
+            if rename_to_free(&aside, path)? != RenameOutcome::Done {
                 // An even newer file has arrived.
                 remove(&aside)?;
             }
             Ok(false)
         }
-        Ok(Renamed::Taken | Renamed::Missing) => Ok(false),
+        Ok(RenameOutcome::Taken | RenameOutcome::Missing) => Ok(false),
         Err(Error::Io { source, .. })
             if source.raw_os_error() == Some(Errno::BUSY.raw_os_error()) =>
         {
@@ -281,7 +281,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let before = fs::metadata(&path).unwrap();
-        let next = Next::of(&path, b"new", 0o600).unwrap();
+        let next = NextContent::of(&path, b"new", 0o600).unwrap();
         assert!(next.put(b"old").unwrap());
         let after = fs::metadata(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -296,7 +296,7 @@ mod tests {
         let (path, other) = (dir.path().join("a"), dir.path().join("b"));
         fs::write(&path, "a long old text").unwrap();
         fs::hard_link(&path, &other).unwrap();
-        let next = Next::of(&path, b"new", 0o600).unwrap();
+        let next = NextContent::of(&path, b"new", 0o600).unwrap();
         assert!(next.put(b"a long old text").unwrap());
         assert_eq!(fs::read(&other).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
@@ -312,7 +312,7 @@ mod tests {
         if set.is_err() {
             return; // A file system without them.
         }
-        let next = Next::of(&path, b"new", 0o600).unwrap();
+        let next = NextContent::of(&path, b"new", 0o600).unwrap();
         assert!(next.put(b"old").unwrap());
         let found = attributes(&path).unwrap();
         assert!(found.contains(&(b"user.test".to_vec(), b"value".to_vec())));
@@ -327,7 +327,7 @@ mod tests {
         if rustix::fs::chown(&path, None, Some(Gid::from_raw(20_001))).is_err() {
             return; // Only root may give a file to any group.
         }
-        let next = Next::of(&path, b"new", 0o600).unwrap();
+        let next = NextContent::of(&path, b"new", 0o600).unwrap();
         assert!(next.put(b"old").unwrap());
         assert_eq!(fs::metadata(&path).unwrap().gid(), 20_001);
     }
@@ -336,12 +336,17 @@ mod tests {
     fn a_new_file_takes_no_name_that_is_taken() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
-        let next = Next::of(&path, b"new", 0o640).unwrap();
+        let next = NextContent::of(&path, b"new", 0o640).unwrap();
         fs::write(&path, "theirs").unwrap();
         assert!(!next.create().unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         fs::remove_file(&path).unwrap();
-        assert!(Next::of(&path, b"new", 0o640).unwrap().create().unwrap());
+        assert!(
+            NextContent::of(&path, b"new", 0o640)
+                .unwrap()
+                .create()
+                .unwrap()
+        );
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(names(&dir), 1);
     }
@@ -358,7 +363,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
-        let next = Next::of(&path, b"new", 0o600).unwrap();
+        let next = NextContent::of(&path, b"new", 0o600).unwrap();
         others_put(&dir, "theirs");
         assert!(!next.put(b"old").unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
@@ -373,7 +378,7 @@ mod tests {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("a");
             fs::write(&path, "old").unwrap();
-            let next = Next::of(&path, b"new", 0o600).unwrap();
+            let next = NextContent::of(&path, b"new", 0o600).unwrap();
             others_put(&dir, "theirs");
             if super::super::exchange(next.temporary.path(), &path).unwrap()
                 == Exchange::Unsupported
@@ -408,7 +413,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
-        drop(Next::of(&path, b"new", 0o600).unwrap());
+        drop(NextContent::of(&path, b"new", 0o600).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(&dir), 1);
     }

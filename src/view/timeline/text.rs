@@ -10,7 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Entry;
 use crate::model::activity::{Activity, Prompt, TurnEnd};
-use crate::model::call::{Moment, State};
+use crate::model::call::{CallState, Moment};
 use crate::model::text::escaped;
 use crate::model::{Call, Timestamp};
 
@@ -327,22 +327,22 @@ fn label(call: &Call<'_>, bars: bool) -> String {
     parts.join(" · ")
 }
 
-pub(in crate::view) fn short(state: State) -> &'static str {
+pub(in crate::view) fn short(state: CallState) -> &'static str {
     match state {
-        State::Backgrounded => "background",
+        CallState::Backgrounded => "background",
         other => other.as_str(),
     }
 }
 
 /// Returns the terminal's colour for a state, if it has one.
-pub(in crate::view) fn colour(state: State) -> Option<&'static str> {
+pub(in crate::view) fn colour(state: CallState) -> Option<&'static str> {
     match state {
-        State::Ok => None,
-        State::Failed => Some("31"),
-        State::Denied => Some("33"),
-        State::Abandoned => Some("35"),
-        State::Running => Some("36"),
-        State::Backgrounded => Some("34"),
+        CallState::Ok => None,
+        CallState::Failed => Some("31"),
+        CallState::Denied => Some("33"),
+        CallState::Abandoned => Some("35"),
+        CallState::Running => Some("36"),
+        CallState::Backgrounded => Some("34"),
     }
 }
 

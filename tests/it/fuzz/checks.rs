@@ -14,9 +14,9 @@ use ccsession::claude::transcript::records;
 use ccsession::claude::transcript::said::Told;
 use ccsession::model::activity::OpenActivity;
 use ccsession::model::archive::{Manifest, Stem};
-use ccsession::model::config::{Key, duration};
-use ccsession::model::line::Line;
-use ccsession::model::pointer::{self, Written};
+use ccsession::model::config::{ConfigKey, duration};
+use ccsession::model::line::JournalLine;
+use ccsession::model::pointer::{self, PointerTime};
 use ccsession::model::purpose::{focus_of_branch, said as said_of};
 use ccsession::model::redact::{Redactor, redact};
 use ccsession::model::text::{escaped, one_line, without_last_word, without_lone_surrogates};
@@ -33,7 +33,7 @@ pub(crate) fn journal_line(data: &[u8]) {
     for line in data.split(|&byte| byte == b'\n') {
         let decoded = Event::decode(line);
         let mut is_read = false;
-        let fast = Line::read(line, |line| {
+        let fast = JournalLine::read(line, |line| {
             is_read = true;
             trace.push(line);
         });
@@ -101,11 +101,11 @@ pub(crate) fn pointer(data: &[u8]) {
         return;
     };
     assert!(SessionId::is_valid_text(id.as_str()));
-    if let Written::Civil(at) = written {
+    if let PointerTime::Civil(at) = written {
         let text = pointer::encode(&id, at);
         let (again, time) = pointer::decode(text.as_bytes()).expect("what is written can be read");
         assert_eq!(again, id);
-        assert!(matches!(time, Written::Civil(_)));
+        assert!(matches!(time, PointerTime::Civil(_)));
     }
 }
 
@@ -369,7 +369,7 @@ pub(crate) fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = duration(&text);
     let mut config = Config::default();
-    for key in Key::ALL {
+    for key in ConfigKey::ALL {
         let is_taken = config.set(key, &text).is_ok();
         let value = config.get(key);
         if is_taken {
@@ -401,7 +401,7 @@ pub(crate) fn config(data: &[u8]) {
         .iter()
         .any(stored::Complaint::is_about_capture);
     if is_file_bad {
-        assert_eq!(loaded.config.get(Key::Capture), "metadata");
+        assert_eq!(loaded.config.get(ConfigKey::Capture), "metadata");
     }
     for complaint in &loaded.complaints {
         assert!(!complaint.to_string().is_empty());

@@ -25,7 +25,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ccsession::store::journal::Events;
-use ccsession::store::{Decompressor, Places, State};
+use ccsession::store::{Decompressor, Places, StateDir};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -168,7 +168,7 @@ impl Sandbox {
             pointers: self.pointers(),
             config: None,
         };
-        let state = State::open(&places, Decompressor::BUILT_IN)
+        let state = StateDir::open(&places, Decompressor::BUILT_IN)
             .unwrap()
             .unwrap();
         let dir = state.session(&id.parse().unwrap());

@@ -1,14 +1,14 @@
 //! Clocks that are set, machines that are booted, and events without a boot clock.
 
 use super::{activity, call, check, line, post, trace};
-use crate::model::call::{Call, Moment, State};
-use crate::model::line::Line;
+use crate::model::call::{Call, CallState, Moment};
+use crate::model::line::JournalLine;
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
 /// Returns the session of the next two tests: two calls, with the clock set by `jump` milliseconds
 /// between them.
-fn with_jump(jump: i64) -> Vec<Line<'static>> {
+fn with_jump(jump: i64) -> Vec<JournalLine<'static>> {
     let mut lines = vec![
         line("SessionStart", 0),
         line("UserPromptSubmit", 10),
@@ -47,7 +47,7 @@ fn a_clock_that_is_set_changes_neither_order_nor_duration() {
     }
 }
 
-pub(super) fn set_by(mut line: Line<'static>, micros: i64) -> Line<'static> {
+pub(super) fn set_by(mut line: JournalLine<'static>, micros: i64) -> JournalLine<'static> {
     line.ts = line
         .ts
         .map(|ts| Timestamp::from_micros(ts.micros() + micros));
@@ -138,7 +138,7 @@ fn a_clock_that_is_set_back_by_less_than_a_second_ends_no_call_before_it_begins(
     for late in lines.iter_mut().skip(2) {
         *late = set_by(late.clone(), -900_000);
     }
-    check(&lines, &[State::Ok]);
+    check(&lines, &[CallState::Ok]);
     assert_eq!(told(&trace(&lines)), told(&trace(&plain)));
 }
 
@@ -155,7 +155,7 @@ fn with_reboot(pid: u32, mono: u64, pause: i64) -> i64 {
         .enumerate()
     {
         let after = i64::try_from(place).unwrap() * 10;
-        lines.push(Line {
+        lines.push(JournalLine {
             mono: Some(mono + after.unsigned_abs() * 1000),
             pid: Some(pid),
             source: Some("resume").filter(|_| place == 0),
@@ -188,7 +188,7 @@ fn a_boot_is_told_from_a_clock_that_was_set() {
 #[test]
 fn events_without_a_boot_clock_are_where_the_clock_of_then_says() {
     const HOUR: i64 = 3_600_000;
-    let unclocked = |line: Line<'static>| Line { mono: None, ..line };
+    let unclocked = |line: JournalLine<'static>| JournalLine { mono: None, ..line };
     let plain = [
         line("SessionStart", 0),
         unclocked(line("UserPromptSubmit", 10)),

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::clocks::{set_by, told};
 use super::{activity, call, line, trace};
 use crate::model::activity::{OpenActivity, TurnEnd};
-use crate::model::line::{Kind, Line};
+use crate::model::line::{EventKind, JournalLine};
 use crate::model::trace::Trace;
 
-fn any_line() -> impl Strategy<Value = Line<'static>> {
+fn any_line() -> impl Strategy<Value = JournalLine<'static>> {
     let kinds = prop::sample::select(vec![
         "SessionStart",
         "UserPromptSubmit",
@@ -52,19 +52,19 @@ fn any_line() -> impl Strategy<Value = Line<'static>> {
 }
 
 /// Generates a line by any of several clocks, or with only one.
-fn any_set_line() -> impl Strategy<Value = Line<'static>> {
+fn any_set_line() -> impl Strategy<Value = JournalLine<'static>> {
     let ahead = prop::sample::select(vec![0, 0, 500_000, -7_200_000_000, 8_000_000_000]);
     (any_line(), ahead, prop::bool::weighted(0.1)).prop_map(|(line, ahead, is_unclocked)| {
         let line = set_by(line, ahead);
         let mono = line.mono.filter(|_| !is_unclocked);
-        Line { mono, ..line }
+        JournalLine { mono, ..line }
     })
 }
 
 /// Folds `lines` under a clock that is set at each of these milliseconds to be ahead by so many
 /// microseconds.
-fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
-    let ahead = |line: &Line<'_>| {
+fn under(lines: &[JournalLine<'static>], settings: &[(i64, i64)]) -> Trace {
+    let ahead = |line: &JournalLine<'_>| {
         let since = line.mono.unwrap_or_default() / 1000;
         let earlier = settings
             .iter()
@@ -82,10 +82,10 @@ fn under(lines: &[Line<'static>], settings: &[(i64, i64)]) -> Trace {
 
 /// Generates a line whose call has no id, or whose process is unknown, and calls with inputs of
 /// several sizes.
-fn any_vague_line() -> impl Strategy<Value = Line<'static>> {
+fn any_vague_line() -> impl Strategy<Value = JournalLine<'static>> {
     let rare = prop::bool::weighted(0.3);
     (any_line(), rare, rare, prop::option::of(1..3u64)).prop_map(
-        |(line, is_unnamed, is_of_any, input_bytes)| Line {
+        |(line, is_unnamed, is_of_any, input_bytes)| JournalLine {
             tool_use_id: line.tool_use_id.filter(|_| !is_unnamed),
             pid: line.pid.filter(|_| !is_of_any),
             input_bytes,
@@ -110,7 +110,7 @@ proptest! {
         lines in prop::collection::vec(any_line(), 0..60),
         settings in prop::collection::vec((0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_000_000_000_000_000..4_000_000_000_000_000i64]), 0..8),
     ) {
-        let mut lines: Vec<_> = lines.into_iter().filter(|line| line.kind != Kind::SessionStart).collect();
+        let mut lines: Vec<_> = lines.into_iter().filter(|line| line.kind != EventKind::SessionStart).collect();
         lines.iter_mut().for_each(|line| line.pid = Some(7));
         lines.push(line("SessionStart", 0));
         prop_assert_eq!(told(&under(&lines, &settings)), told(&trace(&lines)));
