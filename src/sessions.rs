@@ -15,10 +15,10 @@
 use std::path::Path;
 
 #[cfg(feature = "cli")]
-use crate::claude::retention::{self, Keeping};
+use crate::claude::retention::{self, Retention};
 #[cfg(feature = "cli")]
 use crate::cleanup;
-use crate::identity::ladder::{self, Answer, Live, Question, Sight};
+use crate::identity::ladder::{self, Answer, LiveSessions, Question, Sight};
 use crate::model::{Config, SessionId};
 use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
@@ -46,7 +46,7 @@ impl Sessions {
         let places = Places::new(&env);
         let loaded = config::load(&places);
         #[cfg(feature = "cli")]
-        let loaded = retention::settled(loaded, &Keeping::of_client(&env));
+        let loaded = retention::settled(loaded, &Retention::of_client(&env));
         Self {
             env,
             places,
@@ -106,7 +106,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Io`] if `dir` does not exist. Otherwise the reason why the state directory cannot
     /// be used: the live sessions are unknown then.
-    pub fn live(&self, dir: &Path) -> Result<Live> {
+    pub fn live(&self, dir: &Path) -> Result<LiveSessions> {
         let project = project::existing(dir)?;
         let state = StateDir::open(&self.places, Decompressor::BUILT_IN)?;
         let sight = self.sight(state.as_ref(), None);
@@ -167,11 +167,11 @@ impl Sessions {
     /// # Errors
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
-    pub fn cleanup_stale_sessions(&self) -> Result<cleanup::Report> {
+    pub fn cleanup_stale_sessions(&self) -> Result<cleanup::CleanupReport> {
         let (state, _) = self.state();
-        let keeps = Keeping::of_all(&self.env, None, state.as_ref()).days;
+        let keeps = Retention::of_all(&self.env, None, state.as_ref()).days;
         let now = clock::now();
-        let mode = cleanup::Mode::Asked;
+        let mode = cleanup::CleanupMode::Asked;
         cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)
     }
 

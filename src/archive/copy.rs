@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::talk::{self, Heard, Note};
+use super::talk::{self, RecordNote, RecordText};
 use super::text;
 use crate::claude::transcript::records;
-use crate::claude::transcript::said::Told;
+use crate::claude::transcript::said::SpokenRecord;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::LineReader;
@@ -35,22 +35,22 @@ const LEVEL: i32 = 1;
 
 /// How each line is processed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Making {
+pub(super) struct CopyOptions {
     /// Removes secrets. Not needed for text that was redacted when it was recorded.
     pub(super) redact: bool,
     /// Extracts the messages' text, with or without the tool calls. `None` extracts nothing.
-    pub(super) text: Option<text::Wanted>,
+    pub(super) text: Option<text::TextScope>,
 }
 
 /// The result of processing a batch.
 #[derive(Debug, Default)]
-pub(super) struct Made {
+pub(super) struct BatchResult {
     /// The compressed lines.
     pub(super) compressed: Vec<u8>,
     /// The number of lines.
     pub(super) lines: u64,
     /// What their records say.
-    pub(super) heard: Vec<Heard>,
+    pub(super) heard: Vec<RecordText>,
     /// What was redacted.
     pub(super) redacted: Counts,
     /// The number of lines that were too long to be kept.
@@ -66,8 +66,8 @@ type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 /// If reading or `take` fails.
 pub(super) fn copy(
     lines: &mut LineReader,
-    making: Making,
-    mut take: impl FnMut(Made) -> Result<()>,
+    making: CopyOptions,
+    mut take: impl FnMut(BatchResult) -> Result<()>,
 ) -> Result<()> {
     let worker = || {
         let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
@@ -84,18 +84,18 @@ pub(super) fn copy(
 /// If reading or `take` fails.
 pub(super) fn copy_file(
     lines: &mut LineReader,
-    mut take: impl FnMut(Made) -> Result<()>,
+    mut take: impl FnMut(BatchResult) -> Result<()>,
 ) -> Result<()> {
     let worker = |batch: &[u8]| {
         let mut redactor = Redactor::default();
         let clean = without_secrets(batch, &mut redactor);
         let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
         compressor.include_checksum(true)?;
-        Ok(Made {
+        Ok(BatchResult {
             compressed: compressor.compress(&clean)?,
             lines: memchr::memchr_iter(b'\n', batch).count() as u64,
             redacted: redactor.into_counts(),
-            ..Made::default()
+            ..BatchResult::default()
         })
     };
     deal(lines, FILE_BATCH, &|| Ok(worker), |dealt| {
@@ -130,7 +130,7 @@ fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
 ///
 /// # Errors
 /// If reading fails.
-pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(Note)) -> Result<()> {
+pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -> Result<()> {
     let notes = |batch: &[u8]| {
         let mut notes = Vec::new();
         for line in batch.split(|byte| *byte == b'\n') {
@@ -139,14 +139,14 @@ pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(Note)) -> Resu
         Ok(notes)
     };
     deal(lines, BATCH, &|| Ok(notes), |dealt| {
-        if let Dealt::Done(notes) = dealt {
+        if let StretchResult::Done(notes) = dealt {
             notes.into_iter().for_each(&mut note);
         }
         Ok(())
     })
 }
 
-pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
+pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&SpokenRecord<'_>)) {
     if line.is_empty() {
         return;
     }
@@ -160,20 +160,20 @@ pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&Told<'_>)) {
 }
 
 /// The result for a stretch of lines.
-enum Dealt<T> {
+enum StretchResult<T> {
     /// The result of a batch.
     Done(T),
     /// So many lines were too long.
     LeftOut(u64),
 }
 
-impl Dealt<Made> {
-    fn into_made(self) -> Made {
+impl StretchResult<BatchResult> {
+    fn into_made(self) -> BatchResult {
         match self {
             Self::Done(made) => made,
-            Self::LeftOut(left_out) => Made {
+            Self::LeftOut(left_out) => BatchResult {
                 left_out,
-                ..Made::default()
+                ..BatchResult::default()
             },
         }
     }
@@ -185,7 +185,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     lines: &mut LineReader,
     size: usize,
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
-    mut take: impl FnMut(Dealt<T>) -> Result<()>,
+    mut take: impl FnMut(StretchResult<T>) -> Result<()>,
 ) -> Result<()> {
     // A file stays as it is. A transcript's last line may be cut off, so it gets a line break.
     let ends_lines = size == BATCH;
@@ -205,7 +205,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
             let (mut batch, left_out) = lines.next_lines(size)?;
             let is_last = batch.is_empty();
             if left_out > 0 {
-                take(Dealt::LeftOut(left_out))?;
+                take(StretchResult::LeftOut(left_out))?;
             }
             if !is_last {
                 if ends_lines && batch.last() != Some(&b'\n') {
@@ -222,7 +222,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
             }
             while under_way.len() >= threads + WAITING || is_last && !under_way.is_empty() {
                 if let Some(made) = under_way.pop_front() {
-                    take(Dealt::Done(received(&made, lines)?))?;
+                    take(StretchResult::Done(received(&made, lines)?))?;
                 }
             }
             if is_last {
@@ -264,11 +264,11 @@ fn work<T, W: FnMut(&[u8]) -> std::io::Result<T>>(
 /// Processes a batch. Compresses it in `room`, a buffer that is reused.
 fn make(
     batch: &[u8],
-    making: Making,
+    making: CopyOptions,
     compressor: &mut zstd::bulk::Compressor<'_>,
     room: &mut Vec<u8>,
-) -> std::io::Result<Made> {
-    let mut made = Made::default();
+) -> std::io::Result<BatchResult> {
+    let mut made = BatchResult::default();
     let mut redactor = Redactor::default();
     // Copy nothing before the first line that changes.
     let mut changed: Option<Vec<u8>> = None;

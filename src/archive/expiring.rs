@@ -17,7 +17,7 @@ const DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// A transcript that Claude Code deletes before it is archived, unless someone archives it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expiring {
+pub struct ExpiringTranscript {
     /// The transcript's session.
     pub id: SessionId,
     /// How many days are left. At zero or less, Claude Code deletes it at its next start.
@@ -37,11 +37,11 @@ pub fn expiring(
     judge: &Judge<'_>,
     config: &Config,
     keeps: f64,
-) -> Result<Vec<Expiring>> {
+) -> Result<Vec<ExpiringTranscript>> {
     let state = judge.state;
     let archives = Archives::of(state);
     let by_name = OnceCell::new();
-    let cleanup = Cleanup::of(judge, config)?;
+    let cleanup = CleanupForecast::of(judge, config)?;
     let mut found = Vec::new();
     for id in state.session_ids()? {
         let Ok(Some(record)) = state.session(&id).record() else {
@@ -66,7 +66,7 @@ pub fn expiring(
         };
         if !is_archived {
             let by_cleanup = cleanup.archives(judge, &id);
-            found.push(Expiring {
+            found.push(ExpiringTranscript {
                 id,
                 days,
                 by_cleanup,
@@ -89,7 +89,7 @@ fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool 
 }
 
 /// What a cleanup would archive now.
-struct Cleanup {
+struct CleanupForecast {
     is_auto: bool,
     is_daily_due: bool,
     /// Sessions that are marked as ended.
@@ -98,7 +98,7 @@ struct Cleanup {
     live: BTreeSet<SessionId>,
 }
 
-impl Cleanup {
+impl CleanupForecast {
     fn of(judge: &Judge<'_>, config: &Config) -> Result<Self> {
         let state = judge.state;
         let live = index::live_candidates(state)?;

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::talk::hash;
-use super::{Archived, each_record};
+use super::{SessionArchive, each_record};
 use crate::claude::transcript::ClientFile;
 use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::redact::Redactor;
@@ -21,7 +21,7 @@ const BATCH: usize = 1 << 20;
 
 /// A transcript that goes into an archive.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Main<'a> {
+pub(super) enum MainTranscript<'a> {
     /// One of Claude Code's files.
     There(&'a ClientFile),
     /// A part of the previous archive. Claude Code no longer has all of it.
@@ -30,19 +30,19 @@ pub(super) enum Main<'a> {
 
 /// The transcripts that an archive contains.
 #[derive(Debug, Default)]
-pub(super) struct Mains<'a> {
+pub(super) struct MainTranscripts<'a> {
     /// The session's own transcript comes first.
-    pub(super) kept: Vec<Main<'a>>,
+    pub(super) kept: Vec<MainTranscript<'a>>,
     /// Files with no records besides those in `kept`.
     pub(super) copies: Vec<&'a ClientFile>,
     /// True if a file has something that the previous archive lacks.
     pub(super) has_news: bool,
 }
 
-impl Mains<'_> {
+impl MainTranscripts<'_> {
     /// Returns whether Claude Code has none of them, or less of each.
     pub(super) fn are_gone(&self) -> bool {
-        let is_there = |main: &Main<'_>| matches!(main, Main::There(_));
+        let is_there = |main: &MainTranscript<'_>| matches!(main, MainTranscript::There(_));
         !self.kept.is_empty() && !self.kept.iter().any(is_there)
     }
 }
@@ -53,12 +53,12 @@ impl Mains<'_> {
 /// [`Error`] if one cannot be read.
 pub(super) fn choose<'a>(
     files: &'a [ClientFile],
-    before: Option<&'a Archived>,
-) -> Result<Mains<'a>> {
+    before: Option<&'a SessionArchive>,
+) -> Result<MainTranscripts<'a>> {
     let parts = before.map_or_else(Vec::new, |before| transcripts(before));
-    let mut mains = Mains::default();
+    let mut mains = MainTranscripts::default();
     if files.is_empty() {
-        mains.kept = parts.into_iter().map(Main::Archived).collect();
+        mains.kept = parts.into_iter().map(MainTranscript::Archived).collect();
         return Ok(mains);
     }
     let (mut begun, mut rest) = (HashSet::new(), Vec::new());
@@ -73,7 +73,7 @@ pub(super) fn choose<'a>(
     }
     if rest.is_empty() && files.len() == 1 {
         mains.has_news |= begun.is_empty();
-        mains.kept = files.iter().map(Main::There).collect();
+        mains.kept = files.iter().map(MainTranscript::There).collect();
         return Ok(mains);
     }
     let mut archived = HashSet::new();
@@ -82,7 +82,11 @@ pub(super) fn choose<'a>(
         let keys = before.map_or(Ok(HashSet::new()), |before| keys_of(before, part))?;
         archived.extend(keys.iter().copied());
         if rest.iter().any(|left| left.name == part.name) {
-            all.push((Main::Archived(part), part.original_bytes.unwrap_or(0), keys));
+            all.push((
+                MainTranscript::Archived(part),
+                part.original_bytes.unwrap_or(0),
+                keys,
+            ));
         }
     }
     for file in files {
@@ -91,26 +95,26 @@ pub(super) fn choose<'a>(
             None => HashSet::new(),
         };
         mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
-        all.push((Main::There(file), file.size, keys));
+        all.push((MainTranscript::There(file), file.size, keys));
     }
     // Of two with the same records, prefer Claude Code's file unless it is shorter.
     all.sort_by_key(|(main, size, keys)| {
-        Reverse((keys.len(), *size, matches!(main, Main::There(_))))
+        Reverse((keys.len(), *size, matches!(main, MainTranscript::There(_))))
     });
     let mut held = HashSet::new();
     for (main, _, keys) in all {
         let is_first = mains.kept.is_empty();
         match main {
             _ if is_first || !keys.is_subset(&held) => mains.kept.push(main),
-            Main::There(file) => mains.copies.push(file),
-            Main::Archived(_) => {}
+            MainTranscript::There(file) => mains.copies.push(file),
+            MainTranscript::Archived(_) => {}
         }
         held.extend(keys);
     }
     Ok(mains)
 }
 
-fn transcripts(archived: &Archived) -> Vec<&ArchivePart> {
+fn transcripts(archived: &SessionArchive) -> Vec<&ArchivePart> {
     let parts = archived.manifest.parts.iter();
     parts
         .filter(|part| part.kind == PartKind::Transcript)
@@ -135,7 +139,7 @@ fn file_that_goes_on<'a>(
     Ok(None)
 }
 
-fn keys_of(archived: &Archived, part: &ArchivePart) -> Result<HashSet<u64>> {
+fn keys_of(archived: &SessionArchive, part: &ArchivePart) -> Result<HashSet<u64>> {
     match opened(archived, part)? {
         Some((_decompressed, mut lines)) => keys(&mut lines, false),
         None => Ok(HashSet::new()),
@@ -147,7 +151,7 @@ fn keys_of(archived: &Archived, part: &ArchivePart) -> Result<HashSet<u64>> {
 /// # Errors
 /// [`Error`] if it cannot be decompressed.
 pub(super) fn opened(
-    archived: &Archived,
+    archived: &SessionArchive,
     part: &ArchivePart,
 ) -> Result<Option<(DecompressedFile, LineReader)>> {
     if part.bytes == 0 {

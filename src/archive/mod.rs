@@ -12,7 +12,7 @@ mod restore;
 mod talk;
 mod text;
 
-pub use restore::{Restored, open_part, restore};
+pub use restore::{RestoreReport, open_part, restore};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
@@ -42,10 +42,10 @@ use crate::store::lines::LineReader;
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{self, Error, History, SessionDir, StateDir, clock, file};
-use copy::{Made, Making, copy, copy_file, each_record, survey};
-use mains::{Main, Mains, choose};
-use talk::{Survey, Talk};
-use text::Wanted;
+use copy::{BatchResult, CopyOptions, copy, copy_file, each_record, survey};
+use mains::{MainTranscript, MainTranscripts, choose};
+use talk::{Survey, TalkWriter};
+use text::TextScope;
 
 /// How long a command waits until another process has finished archiving.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ const ENDINGS: [&str; 2] = [AGENT, FILE];
 
 /// A request to archive a session.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct ArchiveRequest {
     /// A sentence that describes the session.
     pub description: Option<String>,
     /// Includes the tool calls in the text.
@@ -74,7 +74,7 @@ pub struct Order {
 
 /// A session's archive.
 #[derive(Debug)]
-pub struct Archived {
+pub struct SessionArchive {
     /// The archive's files.
     pub archive: Archive,
     /// The archive's manifest.
@@ -83,7 +83,7 @@ pub struct Archived {
     pub was_there: bool,
 }
 
-impl Archived {
+impl SessionArchive {
     /// Returns the path of the text for people.
     pub fn text(&self) -> Option<PathBuf> {
         let part = self.manifest.part(PartKind::Text)?;
@@ -93,20 +93,20 @@ impl Archived {
 
 /// Why a session was not archived.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum ArchiveError {
     /// The session has no record.
     Unknown(SessionId),
     /// Something could not be read or written.
     Store(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for ArchiveError {
     fn from(err: Error) -> Self {
         Self::Store(err)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(id) => write!(f, "could not find session `{id}`: it has no record"),
@@ -115,13 +115,13 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ArchiveError {}
 
 /// Returns the archive that a session's record names, or `None` if it does not exist any more.
 ///
 /// # Errors
 /// [`Error`] if it exists and cannot be read.
-pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
+pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<SessionArchive>> {
     let place = record
         .archive
         .as_ref()
@@ -131,7 +131,7 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
     };
     let manifest = archive.manifest()?;
     let manifest = manifest.filter(|manifest| manifest.session_id == record.session_id);
-    Ok(manifest.map(|manifest| Archived {
+    Ok(manifest.map(|manifest| SessionArchive {
         archive,
         manifest,
         was_there: true,
@@ -139,13 +139,13 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Ar
 }
 
 /// Returns the archive of a session whose record names none.
-fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archived>> {
+fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<SessionArchive>> {
     let Some(archive) = archives.of_session(id)? else {
         return Ok(None);
     };
     let manifest = archive.manifest().ok().flatten();
     let manifest = manifest.filter(|manifest| manifest.session_id == *id);
-    Ok(manifest.map(|manifest| Archived {
+    Ok(manifest.map(|manifest| SessionArchive {
         archive,
         manifest,
         was_there: true,
@@ -158,7 +158,7 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Archi
 ///
 /// # Errors
 /// [`Error`] if the archives cannot be listed.
-pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Archived>> {
+pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<SessionArchive>> {
     match recorded(archives, record) {
         Ok(Some(known)) => Ok(Some(known)),
         Ok(None) | Err(_) => unrecorded(archives, &record.session_id),
@@ -190,14 +190,14 @@ fn free(archives: &Archives, record: &Record) -> Archive {
 /// Archives a session. Waits at most `patience` while another process archives.
 ///
 /// # Errors
-/// [`Refusal`]. Everything is as it was then.
+/// [`ArchiveError`]. Everything is as it was then.
 pub fn archive(
     search: &Search<'_>,
     state: &StateDir,
     id: &SessionId,
-    order: &Order,
+    order: &ArchiveRequest,
     patience: Duration,
-) -> Result<Archived, Refusal> {
+) -> Result<SessionArchive, ArchiveError> {
     let archives = Archives::of(state);
     let lock = archives.lock(patience)?;
     // An unfinished archive of another session does not stop this one. The daily cleanup and the
@@ -206,9 +206,9 @@ pub fn archive(
     let session = state.session(id);
     let record = session
         .record()?
-        .ok_or_else(|| Refusal::Unknown(id.clone()))?;
+        .ok_or_else(|| ArchiveError::Unknown(id.clone()))?;
     let known = known(&archives, &record)?;
-    let sources = Sources::find(search, &session, &record, order)?;
+    let sources = ArchiveSources::find(search, &session, &record, order)?;
     let mains = choose(&sources.files.mains, known.as_ref())?;
     if let Some(known) = &known
         && sources.are_in(known, &mains, &record, order)?
@@ -220,7 +220,7 @@ pub fn archive(
             &known.archive,
             known.manifest.archived_at,
         )?;
-        return Ok(Archived {
+        return Ok(SessionArchive {
             archive: known.archive.clone(),
             manifest: known.manifest.clone(),
             was_there: true,
@@ -230,7 +230,7 @@ pub fn archive(
         Some(known) => known.archive.clone(),
         None => free(&archives, &record),
     };
-    let base = Base {
+    let base = ArchiveBase {
         archive: &archive,
         before: known.as_ref(),
         mains: &mains,
@@ -246,7 +246,7 @@ pub fn archive(
         Log::Operations,
         &line.detail("messages", manifest.messages),
     )?;
-    Ok(Archived {
+    Ok(SessionArchive {
         archive,
         manifest,
         was_there: false,
@@ -257,10 +257,14 @@ pub fn archive(
 ///
 /// # Errors
 /// As [`archive`].
-pub fn is_due(search: &Search<'_>, state: &StateDir, record: &Record) -> Result<bool, Refusal> {
-    let order = Order::default();
+pub fn is_due(
+    search: &Search<'_>,
+    state: &StateDir,
+    record: &Record,
+) -> Result<bool, ArchiveError> {
+    let order = ArchiveRequest::default();
     let known = known(&Archives::of(state), record)?;
-    let sources = Sources::find(search, &state.session(&record.session_id), record, &order)?;
+    let sources = ArchiveSources::find(search, &state.session(&record.session_id), record, &order)?;
     match known {
         Some(known) => {
             let mains = choose(&sources.files.mains, Some(&known))?;
@@ -310,7 +314,7 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
 
 /// Returns whether the archive contains all other files.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
-    let known = Known::of(manifest);
+    let known = PartIndex::of(manifest);
     let is_there = |part: &&ArchivePart, file: &ClientFile| part.original_bytes >= Some(file.size);
     let mut agents = files.agents.iter();
     let mut others = files.others.iter();
@@ -322,7 +326,7 @@ fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
 fn note(
     state: &StateDir,
     record: &Record,
-    order: &Order,
+    order: &ArchiveRequest,
     archive: &Archive,
     at: Timestamp,
 ) -> store::Result<()> {
@@ -350,25 +354,25 @@ fn note(
 }
 
 /// Where an archive is written, and what exists already.
-struct Base<'a> {
+struct ArchiveBase<'a> {
     archive: &'a Archive,
-    before: Option<&'a Archived>,
+    before: Option<&'a SessionArchive>,
     /// The transcripts that it will contain.
-    mains: &'a Mains<'a>,
+    mains: &'a MainTranscripts<'a>,
 }
 
-impl Base<'_> {
+impl ArchiveBase<'_> {
     /// Returns the path of the session's own transcript, now or when it was archived.
     fn path(&self) -> Option<String> {
         match self.mains.kept.first()? {
-            Main::There(file) => Some(file.path.to_string_lossy().into_owned()),
-            Main::Archived(_) => self.before?.manifest.transcript.path.clone(),
+            MainTranscript::There(file) => Some(file.path.to_string_lossy().into_owned()),
+            MainTranscript::Archived(_) => self.before?.manifest.transcript.path.clone(),
         }
     }
 }
 
 /// The files that an archive is made from.
-struct Sources {
+struct ArchiveSources {
     /// Claude Code's files.
     files: SessionFiles,
     /// The journal's files.
@@ -378,13 +382,13 @@ struct Sources {
     fingerprint: String,
 }
 
-impl Sources {
+impl ArchiveSources {
     fn find(
         search: &Search<'_>,
         session: &SessionDir,
         record: &Record,
-        order: &Order,
-    ) -> Result<Self, Refusal> {
+        order: &ArchiveRequest,
+    ) -> Result<Self, ArchiveError> {
         let given = order
             .transcript
             .as_deref()
@@ -445,10 +449,10 @@ impl Sources {
     /// journal, which is what an interrupted removal leaves behind.
     fn are_in(
         &self,
-        known: &Archived,
-        mains: &Mains<'_>,
+        known: &SessionArchive,
+        mains: &MainTranscripts<'_>,
         record: &Record,
-        order: &Order,
+        order: &ArchiveRequest,
     ) -> store::Result<bool> {
         let manifest = &known.manifest;
         if mains.are_gone()
@@ -470,13 +474,13 @@ impl Sources {
         Ok(has_no_more && self.has_less_of_the_journal(known)?)
     }
 
-    fn has_less_of_the_journal(&self, known: &Archived) -> store::Result<bool> {
+    fn has_less_of_the_journal(&self, known: &SessionArchive) -> store::Result<bool> {
         let part = known.manifest.part(PartKind::Journal);
         part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
     /// Returns whether the archive contains everything that the files contain.
-    fn all_in(&self, manifest: &Manifest, mains: &Mains<'_>) -> bool {
+    fn all_in(&self, manifest: &Manifest, mains: &MainTranscripts<'_>) -> bool {
         let tells_sizes =
             |part: &ArchivePart| part.kind != PartKind::Subagent || part.original_bytes.is_some();
         match manifest.parts.iter().all(tells_sizes) {
@@ -489,10 +493,10 @@ impl Sources {
     /// longer has of subagents.
     fn draft(
         &self,
-        base: &Base<'_>,
+        base: &ArchiveBase<'_>,
         session: &SessionDir,
         record: &Record,
-        order: &Order,
+        order: &ArchiveRequest,
         now: Timestamp,
     ) -> store::Result<(Draft, Manifest)> {
         let said = order.description.as_ref().or(record.description.as_ref());
@@ -541,17 +545,17 @@ impl Sources {
     /// Writes the parts. The text begins with `head`.
     fn parts(
         &self,
-        base: &Base<'_>,
+        base: &ArchiveBase<'_>,
         session: &SessionDir,
-        order: &Order,
+        order: &ArchiveRequest,
         head: &str,
-    ) -> store::Result<Parts> {
-        let Base {
+    ) -> store::Result<ArchiveParts> {
+        let ArchiveBase {
             archive,
             before,
             mains,
         } = *base;
-        let mut parts = Parts {
+        let mut parts = ArchiveParts {
             draft: archive.draft()?,
             redacted: Counts::new(),
             messages: 0,
@@ -561,9 +565,9 @@ impl Sources {
         let mut text = parts.draft.part(PartKind::Text, ".txt")?;
         text::add(&mut text, head)?;
         let wanted = if order.tools {
-            Wanted::Tools
+            TextScope::Tools
         } else {
-            Wanted::Messages
+            TextScope::Messages
         };
         if mains.kept.is_empty() {
             let history = History::read(session, TraceBuilder::with_labels(), |_, _| {})?;
@@ -574,7 +578,8 @@ impl Sources {
         }
         text::add(&mut text, &text::end(parts.messages))?;
         parts.draft.add(text)?;
-        let known = before.map_or_else(Known::default, |before| Known::of(&before.manifest));
+        let known =
+            before.map_or_else(PartIndex::default, |before| PartIndex::of(&before.manifest));
         for (ending, (agent, file)) in self.agents_by_ending(&known) {
             let mut copies = known.agent(agent);
             if !copies.any(|part| part.original_bytes > Some(file.size)) {
@@ -603,7 +608,10 @@ impl Sources {
 
     /// Returns the subagents by the ending of their copy's name. No other part has that ending, in
     /// the archive `before` either.
-    fn agents_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &(AgentFile, ClientFile)> {
+    fn agents_by_ending(
+        &self,
+        before: &PartIndex<'_>,
+    ) -> BTreeMap<String, &(AgentFile, ClientFile)> {
         let mut by_ending = BTreeMap::new();
         for agent in &self.files.agents {
             let is_its = |part: &ArchivePart| name_of(part) == agent.0.path.file_name();
@@ -615,7 +623,7 @@ impl Sources {
     }
 
     /// Returns the other files in the same way.
-    fn others_by_ending(&self, before: &Known<'_>) -> BTreeMap<String, &ClientFile> {
+    fn others_by_ending(&self, before: &PartIndex<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
             let is_its = |part: &ArchivePart| part.original.as_deref() == Some(&file.place);
@@ -630,13 +638,13 @@ impl Sources {
 /// The parts of an archive, by their original and by the ending of their name. Indexed, because a
 /// session may have ten thousand.
 #[derive(Default)]
-struct Known<'a> {
+struct PartIndex<'a> {
     agents: HashMap<&'a OsStr, Vec<&'a ArchivePart>>,
     files: HashMap<&'a str, Vec<&'a ArchivePart>>,
     endings: HashMap<&'a str, Vec<&'a ArchivePart>>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> PartIndex<'a> {
     fn of(manifest: &'a Manifest) -> Self {
         let mut known = Self::default();
         for part in &manifest.parts {
@@ -687,7 +695,7 @@ fn opened(path: &Path) -> store::Result<Option<LineReader>> {
 /// Returns an ending for a copy that no other part has, in the archive `before` either.
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
-    before: &Known<'_>,
+    before: &PartIndex<'_>,
     is_its: impl Fn(&ArchivePart) -> bool,
     taken: &BTreeMap<String, T>,
 ) -> String {
@@ -722,10 +730,10 @@ fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> 
 
 /// Returns where a transcript will be restored: its original place, or a name beside that if
 /// another part takes it.
-fn place_among(main: &Main<'_>, taken: &BTreeSet<(String, usize)>) -> String {
+fn place_among(main: &MainTranscript<'_>, taken: &BTreeSet<(String, usize)>) -> String {
     let place = match main {
-        Main::There(file) => file.place.clone(),
-        Main::Archived(part) => part.original.clone().unwrap_or_default(),
+        MainTranscript::There(file) => file.place.clone(),
+        MainTranscript::Archived(part) => part.original.clone().unwrap_or_default(),
     };
     let is_taken = |place: &String| taken.iter().any(|(other, _)| other == place);
     let mut free = place.clone();
@@ -754,7 +762,7 @@ fn as_map(record: &Record) -> Map<String, Value> {
 }
 
 /// The parts of an archive while it is written.
-struct Parts {
+struct ArchiveParts {
     draft: Draft,
     redacted: Counts,
     messages: u64,
@@ -763,7 +771,7 @@ struct Parts {
     main: Option<String>,
 }
 
-impl Parts {
+impl ArchiveParts {
     /// Returns the parts so far, the session's own transcript before its further ones.
     fn in_order(&self) -> Vec<ArchivePart> {
         let mut parts = self.draft.parts();
@@ -777,21 +785,21 @@ impl Parts {
     /// Copies the session's own transcripts, oldest first. Their messages go into `text`.
     fn copy_mains(
         &mut self,
-        mains: &Mains<'_>,
-        before: Option<&Archived>,
+        mains: &MainTranscripts<'_>,
+        before: Option<&SessionArchive>,
         text: &mut PartWriter,
-        wanted: Wanted,
+        wanted: TextScope,
     ) -> store::Result<()> {
         let mut opened = Vec::new();
         for (number, main) in mains.kept.iter().enumerate() {
             let decompressed = match (main, before) {
-                (Main::Archived(part), Some(before)) => mains::opened(before, part)?,
+                (MainTranscript::Archived(part), Some(before)) => mains::opened(before, part)?,
                 _ => None,
             };
             let decompressed = decompressed.map(|(decompressed, _)| decompressed);
             let path = match main {
-                Main::There(file) => Some(file.path.clone()),
-                Main::Archived(_) => decompressed
+                MainTranscript::There(file) => Some(file.path.clone()),
+                MainTranscript::Archived(_) => decompressed
                     .as_ref()
                     .map(|decompressed| decompressed.path().to_owned()),
             };
@@ -808,7 +816,7 @@ impl Parts {
             }
             survey_of_all.next_file();
         }
-        let mut talk = Talk::new(survey_of_all.plan());
+        let mut talk = TalkWriter::new(survey_of_all.plan());
         let mut places = BTreeSet::new();
         for number in 0..mains.kept.len() {
             if let Some((_, _, main, ..)) = opened.iter().find(|(_, its, ..)| *its == number) {
@@ -821,13 +829,13 @@ impl Parts {
         };
         let mut names: BTreeSet<String> = BTreeSet::new();
         names.extend(mains.kept.iter().filter_map(|main| match main {
-            Main::Archived(part) => Some(part.name.clone()),
-            Main::There(_) => None,
+            MainTranscript::Archived(part) => Some(part.name.clone()),
+            MainTranscript::There(_) => None,
         }));
         for (_, number, main, path, _) in &opened {
             let place = place_of(*number);
             let name = match main {
-                Main::There(file) => {
+                MainTranscript::There(file) => {
                     let mut writer = self.draft.part(PartKind::Transcript, ".jsonl.zst")?;
                     for further in 2.. {
                         if names.insert(writer.name().to_owned()) {
@@ -841,14 +849,14 @@ impl Parts {
                     self.copy_transcript(&file.path, writer, Some((&mut talk, text, wanted)))?;
                     name
                 }
-                Main::Archived(part) => {
+                MainTranscript::Archived(part) => {
                     let mut part = (*part).clone();
                     part.original = Some(place);
                     self.draft.carry_over(&part)?;
                     if let Some(mut lines) =
                         path.as_deref().map(LineReader::open).transpose()?.flatten()
                     {
-                        let making = Making {
+                        let making = CopyOptions {
                             redact: false,
                             text: Some(wanted),
                         };
@@ -899,9 +907,9 @@ impl Parts {
         &mut self,
         path: &Path,
         mut writer: PartWriter,
-        mut text: Option<(&mut Talk, &mut PartWriter, Wanted)>,
+        mut text: Option<(&mut TalkWriter, &mut PartWriter, TextScope)>,
     ) -> store::Result<()> {
-        let making = Making {
+        let making = CopyOptions {
             redact: true,
             text: text.as_ref().map(|(.., wanted)| *wanted),
         };
@@ -946,7 +954,7 @@ impl Parts {
 
     /// Copies from the previous archive the subagents and other files that this one lacks. Claude
     /// Code deletes each of its files when it is old, and keeps using the others.
-    fn take_over(&mut self, before: &Archived) -> store::Result<()> {
+    fn take_over(&mut self, before: &SessionArchive) -> store::Result<()> {
         let present = self.draft.parts();
         let names: HashSet<&str> = present.iter().map(|part| part.name.as_str()).collect();
         let places: HashSet<Option<&str>> = present
@@ -983,7 +991,7 @@ impl Parts {
     /// Copies the journal's files as one. They were redacted when they were written.
     fn copy_journal(&mut self, pieces: &[JournalFile]) -> store::Result<()> {
         let mut writer = self.draft.part(PartKind::Journal, ".events.jsonl.zst")?;
-        let making = Making {
+        let making = CopyOptions {
             redact: false,
             text: None,
         };
@@ -999,7 +1007,7 @@ impl Parts {
         self.draft.add(writer)
     }
 
-    fn take(&mut self, made: Made, writer: &mut PartWriter) -> store::Result<()> {
+    fn take(&mut self, made: BatchResult, writer: &mut PartWriter) -> store::Result<()> {
         self.left_out += made.left_out;
         self.count(made.redacted);
         writer.write(&made.compressed, made.lines)

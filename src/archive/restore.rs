@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
-use super::Archived;
+use super::SessionArchive;
 use crate::claude::dirs::projects_dir;
 use crate::model::archive::{ArchivePart, PartKind};
 use crate::store::archive::Archive;
@@ -15,7 +15,7 @@ const PIECE: usize = 256 * 1024;
 
 /// The result of a restore.
 #[derive(Debug, Default)]
-pub struct Restored {
+pub struct RestoreReport {
     /// The files that were written.
     pub written: Vec<PathBuf>,
     /// The files that existed already. They stay as they are.
@@ -32,7 +32,11 @@ pub struct Restored {
 ///
 /// # Security
 /// Follows no link below the folder, and writes to no other user's.
-pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) -> Result<Restored> {
+pub fn restore(
+    env: &Environment,
+    archived: &SessionArchive,
+    folder: Option<&Path>,
+) -> Result<RestoreReport> {
     let lacking = |why: &str| Error::Content {
         path: archived.archive.manifest_path(),
         why: why.to_owned(),
@@ -67,7 +71,7 @@ pub fn restore(env: &Environment, archived: &Archived, folder: Option<&Path>) ->
     if parts.is_empty() {
         return Err(lacking("it holds no transcript"));
     }
-    let mut restored = Restored::default();
+    let mut restored = RestoreReport::default();
     for part in parts {
         let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
         let path = folder.join(place);

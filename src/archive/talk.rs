@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::text;
-use crate::claude::transcript::said::{Queued, Said, Speaker, Told};
+use crate::claude::transcript::said::{QueueEvent, Speaker, SpokenRecord, Utterance};
 use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::archive::PartWriter;
@@ -21,17 +21,17 @@ const LEFT_END: &str = "[end of what was abandoned]";
 
 /// What the first reading learned about a record.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct RecordNode {
     key: u64,
     parent: Option<u64>,
     file: usize,
-    what: What,
+    what: NodeKind,
     /// True if it states that no record comes before it.
     is_first: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+enum NodeKind {
     Prompt,
     /// A prompt that Claude Code itself may have answered.
     Command,
@@ -40,24 +40,24 @@ enum What {
 }
 
 /// A record of the queue: the index of its file, and how many queue records come before it there.
-type Place = (usize, u64);
+type QueuePosition = (usize, u64);
 
 /// The first reading.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     file: usize,
-    nodes: Vec<Node>,
+    nodes: Vec<RecordNode>,
     /// The last turn by time, or by index if times are equal.
     last: Option<(Timestamp, usize)>,
     /// The operations on the queue of each file, with the hash of the message's text if a person
     /// typed it.
-    operations: Vec<Vec<(Queued, Option<u64>)>>,
-    said: Elsewhere,
+    operations: Vec<Vec<(QueueEvent, Option<u64>)>>,
+    said: TextCounts,
 }
 
 /// How often each text that a person typed occurs outside the queue.
 #[derive(Debug, Default)]
-struct Elsewhere {
+struct TextCounts {
     prompted: HashMap<u64, u64>,
     attached: HashMap<u64, u64>,
 }
@@ -65,20 +65,20 @@ struct Elsewhere {
 /// The messages of one file that wait until the model receives them. Each has the record that added
 /// it, and its text if a person typed it.
 #[derive(Debug, Default)]
-struct Queue(Vec<(Place, Option<u64>)>);
+struct Queue(Vec<(QueuePosition, Option<u64>)>);
 
 /// Which records of the transcripts go into the text, and how.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct TalkPlan {
     /// The records that the user went back from.
     left: HashSet<u64>,
     /// The queue records whose message no other record contains.
-    queued: BTreeSet<Place>,
+    queued: BTreeSet<QueuePosition>,
 }
 
 /// What the second reading takes from a record.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct RecordText {
     /// The record's id as a hash, if it has one.
     key: Option<u64>,
     is_queued: bool,
@@ -94,7 +94,7 @@ pub(super) fn hash(text: impl Hash) -> u64 {
 
 /// Returns the hash that identifies a message in all its places. It ignores pictures, which only
 /// one of the places may name.
-fn key(said: &Said<'_>) -> u64 {
+fn key(said: &Utterance<'_>) -> u64 {
     let is_text = |line: &&str| !matches!(*line, "[image]" | "[document]");
     let lines: Vec<&str> = said.text.lines().filter(is_text).collect();
     hash(lines.join("\n").trim())
@@ -107,9 +107,9 @@ impl Survey {
     }
 
     /// Adds what is kept of a record, in the order of the file.
-    pub(super) fn note(&mut self, note: Note) {
+    pub(super) fn note(&mut self, note: RecordNote) {
         match note {
-            Note::Record(mut node, at) => {
+            RecordNote::Record(mut node, at) => {
                 node.file = self.file;
                 if let Some(at) = at
                     && self.last.is_none_or(|(last, _)| at >= last)
@@ -118,9 +118,9 @@ impl Survey {
                 }
                 self.nodes.push(node);
             }
-            Note::Prompted(text) => *self.said.prompted.entry(text).or_default() += 1,
-            Note::Attached(text) => *self.said.attached.entry(text).or_default() += 1,
-            Note::Queued(operation, text) => {
+            RecordNote::Prompted(text) => *self.said.prompted.entry(text).or_default() += 1,
+            RecordNote::Attached(text) => *self.said.attached.entry(text).or_default() += 1,
+            RecordNote::Queued(operation, text) => {
                 self.operations.resize_with(self.file + 1, Vec::new);
                 if let Some(of_file) = self.operations.last_mut() {
                     of_file.push((operation, text));
@@ -130,27 +130,29 @@ impl Survey {
     }
 
     /// Returns the plan for the second reading.
-    pub(super) fn plan(mut self) -> Plan {
+    pub(super) fn plan(mut self) -> TalkPlan {
         let mut queued = BTreeSet::new();
         for (file, operations) in self.operations.into_iter().enumerate() {
             let mut queue = Queue::default();
             for (number, (operation, text)) in (0..).zip(operations) {
                 let place = (file, number);
                 match operation {
-                    Queued::Added => queue.0.push((place, text)),
-                    Queued::Taken => queue.take(text, &mut self.said),
-                    Queued::Withdrawn => queue.0.clear(),
-                    Queued::Absorbed => queued.extend(queue.absorb(place, text, &mut self.said)),
+                    QueueEvent::Added => queue.0.push((place, text)),
+                    QueueEvent::Taken => queue.take(text, &mut self.said),
+                    QueueEvent::Withdrawn => queue.0.clear(),
+                    QueueEvent::Absorbed => {
+                        queued.extend(queue.absorb(place, text, &mut self.said))
+                    }
                 }
             }
             // A message that still waited when Claude Code ended was typed, and is nowhere else.
             queued.extend(queue.unsaid(&mut self.said));
         }
-        let left = Tree::of(&self.nodes).left(self.last.map(|(_, place)| place));
+        let left = RecordTree::of(&self.nodes).left(self.last.map(|(_, place)| place));
         let left = left
             .into_iter()
             .filter_map(|place| Some(self.nodes.get(place)?.key));
-        Plan {
+        TalkPlan {
             left: left.collect(),
             queued,
         }
@@ -170,7 +172,7 @@ impl Queue {
     /// Removes the message that became a prompt of its own. Old versions do not state which one.
     /// Then it is the first that matches a prompt, else the first that no person typed, else the
     /// first.
-    fn take(&mut self, text: Option<u64>, said: &mut Elsewhere) {
+    fn take(&mut self, text: Option<u64>, said: &mut TextCounts) {
         let is_it = |one: &Option<u64>| one.is_some_and(|one| uses(&mut said.prompted, one));
         let known = text.map(Some);
         let mut texts = self.0.iter().map(|(_, text)| text);
@@ -190,7 +192,12 @@ impl Queue {
 
     /// Removes the message that the model received while it worked, at `place`. Returns the record
     /// that has to contain it, if no other does.
-    fn absorb(&mut self, place: Place, text: Option<u64>, said: &mut Elsewhere) -> Option<Place> {
+    fn absorb(
+        &mut self,
+        place: QueuePosition,
+        text: Option<u64>,
+        said: &mut TextCounts,
+    ) -> Option<QueuePosition> {
         if let Some(text) = text {
             let found = self.0.iter().position(|(_, one)| *one == Some(text));
             found.map(|found| self.0.remove(found));
@@ -199,7 +206,7 @@ impl Queue {
         // Old versions do not state which one. It is the first that is attached, else the first
         // that is nowhere else.
         let mut waiting = self.0.iter();
-        let is_attached = |(_, text): &(Place, Option<u64>)| {
+        let is_attached = |(_, text): &(QueuePosition, Option<u64>)| {
             text.is_some_and(|text| uses(&mut said.attached, text))
         };
         if let Some(found) = waiting.position(is_attached) {
@@ -207,7 +214,7 @@ impl Queue {
             return None;
         }
         let prompted = &said.prompted;
-        let is_unsaid = |(_, text): &(Place, Option<u64>)| {
+        let is_unsaid = |(_, text): &(QueuePosition, Option<u64>)| {
             text.is_some_and(|text| prompted.get(&text).is_none_or(|left| *left == 0))
         };
         let found = self.0.iter().position(is_unsaid);
@@ -217,7 +224,7 @@ impl Queue {
     }
 
     /// Returns the records of the remaining messages that are nowhere else.
-    fn unsaid(self, said: &mut Elsewhere) -> Vec<Place> {
+    fn unsaid(self, said: &mut TextCounts) -> Vec<QueuePosition> {
         let mut is_said = |text| uses(&mut said.prompted, text) || uses(&mut said.attached, text);
         let waiting = self.0.into_iter();
         let unsaid = waiting.filter(|(_, text)| text.is_some_and(|text| !is_said(text)));
@@ -226,26 +233,28 @@ impl Queue {
 }
 
 /// The records by index, each with its parent.
-struct Tree<'a> {
-    nodes: &'a [Node],
+struct RecordTree<'a> {
+    nodes: &'a [RecordNode],
     parents: Vec<Option<usize>>,
 }
 
-impl<'a> Tree<'a> {
-    fn of(nodes: &'a [Node]) -> Self {
+impl<'a> RecordTree<'a> {
+    fn of(nodes: &'a [RecordNode]) -> Self {
         let mut places = HashMap::with_capacity(nodes.len());
         for (place, node) in nodes.iter().enumerate() {
             places.entry(node.key).or_insert(place);
         }
-        let parent = |node: &Node| places.get(&node.parent?).copied();
+        let parent = |node: &RecordNode| places.get(&node.parent?).copied();
         Self {
             nodes,
             parents: nodes.iter().map(parent).collect(),
         }
     }
 
-    fn what(&self, place: usize) -> What {
-        self.nodes.get(place).map_or(What::Other, |node| node.what)
+    fn what(&self, place: usize) -> NodeKind {
+        self.nodes
+            .get(place)
+            .map_or(NodeKind::Other, |node| node.what)
     }
 
     /// Returns the record at `place` and its predecessors, up to the first. Stops if they form a
@@ -271,7 +280,7 @@ impl<'a> Tree<'a> {
             if behind.insert(place, newest).is_some() {
                 break;
             }
-            if matches!(self.what(place), What::Prompt | What::Command) {
+            if matches!(self.what(place), NodeKind::Prompt | NodeKind::Command) {
                 newest = newest.max(Some(place));
             }
             root = place;
@@ -292,9 +301,9 @@ impl<'a> Tree<'a> {
             }
             for place in path.into_iter().rev() {
                 let is_prompt = match self.what(place) {
-                    What::Prompt => true,
-                    What::Command => answered.contains(&place),
-                    What::Answer | What::Other => false,
+                    NodeKind::Prompt => true,
+                    NodeKind::Command => answered.contains(&place),
+                    NodeKind::Answer | NodeKind::Other => false,
                 };
                 is_left =
                     is_left || is_prompt && self.was_replaced(place, &behind, root, &answered);
@@ -328,7 +337,7 @@ impl<'a> Tree<'a> {
         let are_first = mine.is_first && its.is_first && mine.file == its.file;
         top == place
             && root > place
-            && its.what == What::Prompt
+            && its.what == NodeKind::Prompt
             && are_first
             && answered.contains(&place)
     }
@@ -341,13 +350,13 @@ impl<'a> Tree<'a> {
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, node)| node.what == What::Answer)
+            .filter(|(_, node)| node.what == NodeKind::Answer)
         {
             for above in self.up(place) {
                 if !seen.insert(above) {
                     break;
                 }
-                if matches!(self.what(above), What::Prompt | What::Command) {
+                if matches!(self.what(above), NodeKind::Prompt | NodeKind::Command) {
                     found.insert(above);
                     break;
                 }
@@ -359,21 +368,21 @@ impl<'a> Tree<'a> {
 
 /// What the first reading keeps of a record.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum RecordNote {
     /// A record with an id and, for a turn, its time.
-    Record(Node, Option<Timestamp>),
+    Record(RecordNode, Option<Timestamp>),
     /// The hash of a message that a person typed.
     Prompted(u64),
     /// The hash of an attachment that a person typed.
     Attached(u64),
     /// An operation on the queue.
-    Queued(Queued, Option<u64>),
+    Queued(QueueEvent, Option<u64>),
 }
 
 /// Returns what the first reading keeps of a record.
-pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
+pub(super) fn notes(told: &SpokenRecord<'_>) -> Vec<RecordNote> {
     if let Some((operation, said)) = told.queued() {
-        return vec![Note::Queued(operation, said.as_ref().map(key))];
+        return vec![RecordNote::Queued(operation, said.as_ref().map(key))];
     }
     let kind = told.kind.text();
     let is_user = kind.as_deref() == Some("user");
@@ -381,7 +390,7 @@ pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
         true => told.said(),
         false => Vec::new(),
     };
-    let typed: Vec<&Said<'_>> = typed
+    let typed: Vec<&Utterance<'_>> = typed
         .iter()
         .filter(|said| said.speaker == Speaker::User)
         .collect();
@@ -389,19 +398,19 @@ pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
     for said in &typed {
         let text = key(said);
         notes.push(match is_user {
-            true => Note::Prompted(text),
-            false => Note::Attached(text),
+            true => RecordNote::Prompted(text),
+            false => RecordNote::Attached(text),
         });
     }
     let what = match (kind.as_deref(), typed.first()) {
-        (Some("user"), Some(said)) if said.text.starts_with(['/', '!', '#']) => What::Command,
-        (Some("user"), Some(_)) => What::Prompt,
-        (Some("assistant"), _) if told.is_main() => What::Answer,
-        _ => What::Other,
+        (Some("user"), Some(said)) if said.text.starts_with(['/', '!', '#']) => NodeKind::Command,
+        (Some("user"), Some(_)) => NodeKind::Prompt,
+        (Some("assistant"), _) if told.is_main() => NodeKind::Answer,
+        _ => NodeKind::Other,
     };
     if let Some(uuid) = told.uuid.text() {
         let (parent, is_first) = told.parent();
-        let node = Node {
+        let node = RecordNode {
             key: hash(&*uuid),
             parent: parent.map(|parent| hash(&*parent)),
             file: 0,
@@ -410,13 +419,13 @@ pub(super) fn notes(told: &Told<'_>) -> Vec<Note> {
         };
         let at = || Timestamp::parse(&told.timestamp.text()?).ok();
         let at = told.is_turn().then(|| at().unwrap_or_default());
-        notes.push(Note::Record(node, at));
+        notes.push(RecordNote::Record(node, at));
     }
     notes
 }
 
 /// Returns what the second reading takes from a record, or `None` if it contributes nothing.
-pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
+pub(super) fn heard(told: &SpokenRecord<'_>, wanted: text::TextScope) -> Option<RecordText> {
     let queued = told.queued();
     let is_queued = queued.is_some();
     let said = match queued {
@@ -427,11 +436,11 @@ pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
         .iter()
         .filter_map(|said| Some((text::block(said, wanted)?, said.speaker.is_heard())))
         .collect();
-    if wanted == text::Wanted::Tools && !is_queued {
+    if wanted == text::TextScope::Tools && !is_queued {
         blocks.extend(text::calls(told).into_iter().map(|block| (block, false)));
     }
     // Queue records are identified by their number, so each must be counted.
-    (is_queued || !blocks.is_empty()).then(|| Heard {
+    (is_queued || !blocks.is_empty()).then(|| RecordText {
         key: told.uuid.text().map(|uuid| hash(&*uuid)),
         is_queued,
         blocks,
@@ -440,8 +449,8 @@ pub(super) fn heard(told: &Told<'_>, wanted: text::Wanted) -> Option<Heard> {
 
 /// The second reading, which writes the text.
 #[derive(Debug, Default)]
-pub(super) struct Talk {
-    plan: Plan,
+pub(super) struct TalkWriter {
+    plan: TalkPlan,
     file: usize,
     operations: u64,
     seen: HashSet<u64>,
@@ -450,8 +459,8 @@ pub(super) struct Talk {
     pub(super) messages: u64,
 }
 
-impl Talk {
-    pub(super) fn new(plan: Plan) -> Self {
+impl TalkWriter {
+    pub(super) fn new(plan: TalkPlan) -> Self {
         Self {
             plan,
             ..Self::default()
@@ -465,7 +474,7 @@ impl Talk {
     }
 
     /// Writes what a record says, unless another record has said it.
-    pub(super) fn write(&mut self, heard: &Heard, writer: &mut PartWriter) -> Result<()> {
+    pub(super) fn write(&mut self, heard: &RecordText, writer: &mut PartWriter) -> Result<()> {
         if heard.is_queued {
             let place = (self.file, self.operations);
             self.operations += 1;

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::claude::transcript::line::{Block, Member, Message, blocks};
-use crate::claude::transcript::said::{Said, Speaker, Told};
+use crate::claude::transcript::line::{Block, LazyMember, Message, blocks};
+use crate::claude::transcript::said::{Speaker, SpokenRecord, Utterance};
 use crate::model::call::CallState;
 use crate::model::text::one_line;
 use crate::model::{Activity, Record, Timestamp};
@@ -21,7 +21,7 @@ const MAX_SHOWN: usize = 2000;
 
 /// Which parts of a transcript the text contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum TextScope {
     /// The messages of people and of the model.
     Messages,
     /// The messages, and the tool calls with their results.
@@ -79,13 +79,13 @@ pub(super) fn end(messages: u64) -> String {
 }
 
 /// Returns a block of the text with one speaker's words, or `None` if they are not wanted.
-pub(super) fn block(said: &Said<'_>, wanted: Wanted) -> Option<String> {
+pub(super) fn block(said: &Utterance<'_>, wanted: TextScope) -> Option<String> {
     let who = match said.speaker {
         Speaker::User => "user",
         Speaker::Assistant => "assistant",
         Speaker::Notice => "notice",
         Speaker::Summary => "summary",
-        Speaker::Output if wanted == Wanted::Tools => {
+        Speaker::Output if wanted == TextScope::Tools => {
             return Some(headed("output", &shortened(&said.text)));
         }
         Speaker::Output => return None,
@@ -94,7 +94,7 @@ pub(super) fn block(said: &Said<'_>, wanted: Wanted) -> Option<String> {
 }
 
 /// Returns blocks for the tool calls and results in a record.
-pub(super) fn calls(told: &Told<'_>) -> Vec<String> {
+pub(super) fn calls(told: &SpokenRecord<'_>) -> Vec<String> {
     let is_turn = told.is_turn() && !told.is_meta.is_true();
     let message: Option<Message<'_>> = told.message.get().filter(|_| is_turn);
     let blocks = message.map_or_else(Vec::new, |message| blocks(message.content));
@@ -121,7 +121,7 @@ fn call(block: &Block<'_>) -> Option<String> {
 }
 
 /// Returns the text of a result. Content that is not text is named instead.
-fn result_of(content: Member<'_>) -> Cow<'_, str> {
+fn result_of(content: LazyMember<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
     }

@@ -158,14 +158,14 @@ const VERBS: [&str; 24] = [
 
 /// The words that an option takes as its values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
+enum OptionValues {
     None,
     One,
     OneUnlessDashed,
     AllUntilDashed,
 }
 
-impl Takes {
+impl OptionValues {
     fn of(option: &str) -> Self {
         if WITH_A_VALUE.contains(&option) {
             Self::One
@@ -218,11 +218,11 @@ fn words(arguments: &[OsString]) -> Vec<Word> {
                 value.is_none().then(|| name.to_owned())
             }
         };
-        match last.as_deref().map_or(Takes::None, Takes::of) {
-            Takes::None => {}
-            Takes::One => drop(rest.next()),
-            Takes::OneUnlessDashed => drop(rest.next_if(|next| !is_dashed(next))),
-            Takes::AllUntilDashed => {
+        match last.as_deref().map_or(OptionValues::None, OptionValues::of) {
+            OptionValues::None => {}
+            OptionValues::One => drop(rest.next()),
+            OptionValues::OneUnlessDashed => drop(rest.next_if(|next| !is_dashed(next))),
+            OptionValues::AllUntilDashed => {
                 rest.next();
                 while rest.next_if(|next| !is_dashed(next)).is_some() {}
             }
@@ -246,7 +246,7 @@ fn bundle(word: &str) -> Option<Vec<String>> {
     let mut options = Vec::new();
     for letter in letters.chars().take_while(char::is_ascii_alphabetic) {
         let option = format!("-{letter}");
-        let is_last = Takes::of(&option) != Takes::None;
+        let is_last = OptionValues::of(&option) != OptionValues::None;
         options.push(option);
         if is_last {
             break;

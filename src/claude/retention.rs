@@ -24,24 +24,24 @@ const MAX_SETTINGS: usize = 16 << 20;
 
 /// A number of days, and the settings file that sets it.
 #[derive(Debug, Clone, PartialEq)]
-struct Said {
+struct PeriodSetting {
     path: PathBuf,
     days: f64,
 }
 
 /// How long Claude Code keeps transcripts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Keeping {
+pub struct Retention {
     /// The number of days, never negative.
     pub days: f64,
     /// The file that sets the number, if any does.
-    said: Option<Said>,
+    said: Option<PeriodSetting>,
     /// The number that the user or the machine's administrator set. It holds for every project, so
     /// it is deliberate.
-    wish: Option<Said>,
+    wish: Option<PeriodSetting>,
 }
 
-impl Default for Keeping {
+impl Default for Retention {
     fn default() -> Self {
         Self {
             days: f64::from(USUAL_DAYS),
@@ -51,19 +51,19 @@ impl Default for Keeping {
     }
 }
 
-impl fmt::Display for Keeping {
+impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.days.fmt(f)
     }
 }
 
-impl Keeping {
+impl Retention {
     /// Reads the settings that count wherever Claude Code is started: the user's, and the managed
     /// ones, which override all others.
     pub fn of_client(env: &Environment) -> Self {
         let files = files_of(env).into_iter().rev();
         let mut all = files.filter_map(|path| {
-            Some(Said {
+            Some(PeriodSetting {
                 days: said(&path)?,
                 path,
             })
@@ -82,7 +82,7 @@ impl Keeping {
     /// recorded directory.
     pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&StateDir>) -> Self {
         let mut keeping = Self::of_client(env);
-        let is_managed = |said: &Said| said.path.starts_with(settings::MANAGED_DIR);
+        let is_managed = |said: &PeriodSetting| said.path.starts_with(settings::MANAGED_DIR);
         if keeping.wish.as_ref().is_some_and(is_managed) {
             return keeping;
         }
@@ -95,7 +95,7 @@ impl Keeping {
         for path in files {
             if let Some(days) = said(&path).filter(|days| *days < keeping.days) {
                 keeping.days = days;
-                keeping.said = Some(Said { path, days });
+                keeping.said = Some(PeriodSetting { path, days });
             }
         }
         keeping
@@ -145,7 +145,7 @@ pub fn here(env: &Environment) -> Option<PathBuf> {
 /// Resolves `archive.auto`. A user who told Claude Code to keep transcripts for less than its
 /// default wants no archives of them, unless `archive.auto` is set. The settings of one project do
 /// not decide this, although they delete the transcripts of all others too.
-pub fn settled(mut loaded: LoadedConfig, keeping: &Keeping) -> LoadedConfig {
+pub fn settled(mut loaded: LoadedConfig, keeping: &Retention) -> LoadedConfig {
     if let Some(wish) = &keeping.wish
         && wish.days < f64::from(USUAL_DAYS)
     {
@@ -158,7 +158,7 @@ pub fn settled(mut loaded: LoadedConfig, keeping: &Keeping) -> LoadedConfig {
 /// returns the remedy with it.
 pub fn objection(
     loaded: &LoadedConfig,
-    keeping: &Keeping,
+    keeping: &Retention,
     places: &Places,
 ) -> Option<(String, String)> {
     let ConfigSource::Client(path) = loaded.source(ConfigKey::ArchiveAuto) else {

@@ -2,7 +2,7 @@
 //! which of them it ignores, and which hooks the rest enables. Editing is separate: `setup::edit`
 //! knows what may be changed.
 //!
-//! [`Document::read`] and everything below it is pure; [`Reading::of`] reads the files.
+//! [`Document::read`] and everything below it is pure; [`LoadedSettings::of`] reads the files.
 
 mod hooks;
 mod json;
@@ -14,8 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::hooks::Command;
-use self::json::Json;
-use self::places::Places;
+use self::json::JsonValue;
+use self::places::SettingsDirs;
 pub use self::places::{MANAGED_DIR, files_of, project_files};
 use self::policy::Policy;
 use super::versions::Version;
@@ -29,7 +29,7 @@ const SHOWN: usize = 80;
 
 /// The origin of a settings file. A later one takes precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum SettingsSource {
     /// `~/.claude/settings.json`.
     User,
     /// `.claude/settings.json` in the start directory.
@@ -40,7 +40,7 @@ pub enum Source {
     Managed,
 }
 
-impl Source {
+impl SettingsSource {
     /// Returns the source's name for messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Source {
 
 /// How a version of Claude Code treats an error in a settings file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ErrorPolicy {
     /// The behaviour of the versions tested up to 2.1.197: one wrong hook invalidates the whole
     /// file, and an error in managed settings has no effect.
     Old,
@@ -62,7 +62,7 @@ pub enum Manner {
     New,
 }
 
-impl Manner {
+impl ErrorPolicy {
     /// Returns the behaviour of this version. An unknown version counts as new.
     pub fn of(version: Option<Version>) -> Self {
         match version {
@@ -77,7 +77,7 @@ const LAST_OLD: Version = Version(2, 1, 197);
 
 /// Why Claude Code ignores a settings file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
+pub enum IgnoreReason {
     /// It is not JSON.
     NotJson,
     /// It is JSON, but not an object.
@@ -95,7 +95,7 @@ pub enum Ignored {
     Unreadable(String),
 }
 
-impl fmt::Display for Ignored {
+impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => f.write_str("it is not JSON"),
@@ -112,7 +112,7 @@ impl fmt::Display for Ignored {
 /// A settings file that Claude Code obeys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    json: Json,
+    json: JsonValue,
     commands: Vec<Command>,
 }
 
@@ -121,23 +121,27 @@ impl Document {
     ///
     /// # Errors
     /// The reason why Claude Code ignores the whole file.
-    pub fn read(bytes: &[u8], source: Source, manner: Manner) -> Result<Self, Ignored> {
+    pub fn read(
+        bytes: &[u8],
+        source: SettingsSource,
+        manner: ErrorPolicy,
+    ) -> Result<Self, IgnoreReason> {
         if bytes.len() > MAX_BYTES {
-            return Err(Ignored::TooLarge);
+            return Err(IgnoreReason::TooLarge);
         }
         let text = decoded(bytes);
         if text.trim().is_empty() {
             return Ok(Self {
-                json: Json::Object(Vec::new()),
+                json: JsonValue::Object(Vec::new()),
                 commands: Vec::new(),
             });
         }
-        let json = Json::parse(&text).ok_or(Ignored::NotJson)?;
-        let members = json.members().ok_or(Ignored::NotAnObject)?;
-        let ignored = |(path, why)| Ignored::Value { path, why };
+        let json = JsonValue::parse(&text).ok_or(IgnoreReason::NotJson)?;
+        let members = json.members().ok_or(IgnoreReason::NotAnObject)?;
+        let ignored = |(path, why)| IgnoreReason::Value { path, why };
         let commands = match (source, hooks::commands(&json, manner)) {
             // In a managed document, an error in the hooks drops only the hooks.
-            (Source::Managed, commands) => commands.unwrap_or_default(),
+            (SettingsSource::Managed, commands) => commands.unwrap_or_default(),
             (_, commands) => {
                 let commands = commands.map_err(ignored)?;
                 if let Some((path, expected)) = schema::misfit(members) {
@@ -156,15 +160,15 @@ impl Document {
 
     /// Returns the names of the enabled plugins.
     pub fn plugins(&self) -> impl Iterator<Item = &str> {
-        let plugins = self.json.get("enabledPlugins").and_then(Json::members);
+        let plugins = self.json.get("enabledPlugins").and_then(JsonValue::members);
         let plugins = plugins.unwrap_or_default().iter();
-        let is_on = |(_, value): &&(String, Json)| *value == Json::Bool(true);
+        let is_on = |(_, value): &&(String, JsonValue)| *value == JsonValue::Bool(true);
         plugins.filter(is_on).map(|(name, _)| name.as_str())
     }
 
     fn switch(&self, key: &str) -> Option<bool> {
         match self.json.get(key) {
-            Some(Json::Bool(value)) => Some(*value),
+            Some(JsonValue::Bool(value)) => Some(*value),
             _ => None,
         }
     }
@@ -189,26 +193,26 @@ fn decoded(bytes: &[u8]) -> String {
 /// elsewhere in the file does not matter: other versions of Claude Code may not ignore the file for
 /// it.
 pub fn number(bytes: &[u8], key: &str) -> Option<f64> {
-    match Json::parse(&decoded(bytes))?.get(key)? {
-        Json::Number(number) => Some(*number),
+    match JsonValue::parse(&decoded(bytes))?.get(key)? {
+        JsonValue::Number(number) => Some(*number),
         _ => None,
     }
 }
 
 /// A settings file that exists at one of Claude Code's paths.
 #[derive(Debug)]
-pub struct Read {
+pub struct SettingsFile {
     /// The origin of the file.
-    pub source: Source,
+    pub source: SettingsSource,
     /// The path of the file.
     pub path: PathBuf,
     /// The settings, or the reason why Claude Code ignores the file.
-    pub content: Result<Document, Ignored>,
+    pub content: Result<Document, IgnoreReason>,
 }
 
 /// Why Claude Code does not run hooks of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disarmed {
+pub enum HooksOff {
     /// `disableAllHooks` is set in this file.
     Disabled(PathBuf),
     /// The managed settings in this file allow only hooks of their own, by this key.
@@ -217,7 +221,7 @@ pub enum Disarmed {
     NoStart(PathBuf),
 }
 
-impl fmt::Display for Disarmed {
+impl fmt::Display for HooksOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled(path) => write!(
@@ -241,24 +245,24 @@ impl fmt::Display for Disarmed {
 
 /// All settings files that Claude Code reads when it is started in one directory.
 #[derive(Debug)]
-pub struct Reading {
+pub struct LoadedSettings {
     /// The files that exist, in the order of precedence, the lowest first.
-    pub files: Vec<Read>,
-    manner: Manner,
+    pub files: Vec<SettingsFile>,
+    manner: ErrorPolicy,
 }
 
-impl Reading {
+impl LoadedSettings {
     /// Reads the files that this version of Claude Code reads when it is started in `start`.
     pub fn of(env: &Environment, start: &Path, version: Option<Version>) -> Self {
-        let manner = Manner::of(version);
-        let mut files: Vec<Read> = Vec::new();
-        for (source, path) in Places::of(env, start).files() {
+        let manner = ErrorPolicy::of(version);
+        let mut files: Vec<SettingsFile> = Vec::new();
+        for (source, path) in SettingsDirs::of(env, start).files() {
             // In the home directory, the user's settings are also the project's.
             if files.iter().any(|read| read.path == path) {
                 continue;
             }
             if let Some(content) = content(&path, source, manner) {
-                files.push(Read {
+                files.push(SettingsFile {
                     source,
                     path,
                     content,
@@ -269,52 +273,52 @@ impl Reading {
     }
 
     /// Returns the files that Claude Code obeys.
-    pub fn heeded(&self) -> impl Iterator<Item = (&Read, &Document)> {
+    pub fn heeded(&self) -> impl Iterator<Item = (&SettingsFile, &Document)> {
         let files = self.files.iter();
         files.filter_map(|read| Some((read, read.content.as_ref().ok()?)))
     }
 
     /// Returns the files that Claude Code ignores as a whole.
-    pub fn ignored(&self) -> impl Iterator<Item = (&Read, &Ignored)> {
+    pub fn ignored(&self) -> impl Iterator<Item = (&SettingsFile, &IgnoreReason)> {
         let files = self.files.iter();
         files.filter_map(|read| Some((read, read.content.as_ref().err()?)))
     }
 
     /// Returns why hooks of `source` do not run, or `None` if they do.
-    pub fn disarmed(&self, source: Source) -> Option<Disarmed> {
-        let is_managed = |read: &&Read| read.source == Source::Managed;
+    pub fn disarmed(&self, source: SettingsSource) -> Option<HooksOff> {
+        let is_managed = |read: &&SettingsFile| read.source == SettingsSource::Managed;
         let broken = self.files.iter().filter(is_managed).find(|read| {
             matches!(
                 read.content,
-                Err(Ignored::NotJson | Ignored::NotAnObject | Ignored::TooLarge)
+                Err(IgnoreReason::NotJson | IgnoreReason::NotAnObject | IgnoreReason::TooLarge)
             )
         });
-        if let (Some(read), Manner::New) = (broken, self.manner) {
-            return Some(Disarmed::NoStart(read.path.clone()));
+        if let (Some(read), ErrorPolicy::New) = (broken, self.manner) {
+            return Some(HooksOff::NoStart(read.path.clone()));
         }
         let mut policy = Policy::default();
         let mut disabled = None;
         for (read, document) in self.heeded() {
-            if read.source == Source::Managed {
+            if read.source == SettingsSource::Managed {
                 policy.add(&document.json, &read.path, self.manner);
             } else if let Some(value) = document.switch("disableAllHooks") {
                 disabled = Some((value, read.path.clone()));
             }
         }
-        let is_managed = source == Source::Managed;
+        let is_managed = source == SettingsSource::Managed;
         if let Some((value, path)) = policy.disables_all {
             if value {
-                return Some(Disarmed::Disabled(path));
+                return Some(HooksOff::Disabled(path));
             }
         } else if let (Some((true, path)), false) = (disabled, is_managed) {
-            return Some(Disarmed::Disabled(path));
+            return Some(HooksOff::Disabled(path));
         }
         let only = [
             (policy.managed_only, "allowManagedHooksOnly"),
             (policy.plugins_only, "strictPluginOnlyCustomization"),
         ];
         let only = only.into_iter().find_map(|(said, key)| match said {
-            Some((true, path)) => Some(Disarmed::ManagedOnly(path, key)),
+            Some((true, path)) => Some(HooksOff::ManagedOnly(path, key)),
             _ => None,
         });
         only.filter(|_| !is_managed)
@@ -322,15 +326,19 @@ impl Reading {
 }
 
 /// Reads a settings file. Returns `None` if there is none.
-fn content(path: &Path, source: Source, manner: Manner) -> Option<Result<Document, Ignored>> {
+fn content(
+    path: &Path,
+    source: SettingsSource,
+    manner: ErrorPolicy,
+) -> Option<Result<Document, IgnoreReason>> {
     match file::read_any(path, MAX_BYTES + 1) {
         Ok(None) => None,
         Ok(Some(content)) => Some(Document::read(&content.bytes, source, manner)),
         Err(crate::store::Error::Unsafe {
             why: crate::store::Untrusted::TooLarge(_),
             ..
-        }) => Some(Err(Ignored::TooLarge)),
-        Err(err) => Some(Err(Ignored::Unreadable(err.to_string()))),
+        }) => Some(Err(IgnoreReason::TooLarge)),
+        Err(err) => Some(Err(IgnoreReason::Unreadable(err.to_string()))),
     }
 }
 
@@ -338,22 +346,22 @@ fn content(path: &Path, source: Source, manner: Manner) -> Option<Result<Documen
 mod tests {
     use super::*;
 
-    fn read(source: Source, text: &str) -> Read {
-        Read {
+    fn read(source: SettingsSource, text: &str) -> SettingsFile {
+        SettingsFile {
             source,
             path: PathBuf::from(format!("/{}", source.name())),
-            content: Document::read(text.as_bytes(), source, Manner::New),
+            content: Document::read(text.as_bytes(), source, ErrorPolicy::New),
         }
     }
 
     /// Returns why the user's hooks and the managed hooks do not run.
-    fn disarmed(files: &[(Source, &str)]) -> [Option<Disarmed>; 2] {
+    fn disarmed(files: &[(SettingsSource, &str)]) -> [Option<HooksOff>; 2] {
         let files = files.iter().map(|(source, text)| read(*source, text));
-        let reading = Reading {
+        let reading = LoadedSettings {
             files: files.collect(),
-            manner: Manner::New,
+            manner: ErrorPolicy::New,
         };
-        [Source::User, Source::Managed].map(|source| reading.disarmed(source))
+        [SettingsSource::User, SettingsSource::Managed].map(|source| reading.disarmed(source))
     }
 
     #[test]
@@ -362,29 +370,39 @@ mod tests {
             r#"{"disableAllHooks": true}"#,
             r#"{"disableAllHooks": false}"#,
         );
-        let by = |source: Source| Some(Disarmed::Disabled(format!("/{}", source.name()).into()));
+        let by =
+            |source: SettingsSource| Some(HooksOff::Disabled(format!("/{}", source.name()).into()));
         let cases = [
-            (vec![(Source::User, on)], [by(Source::User), None]),
             (
-                vec![(Source::User, on), (Source::Project, off)],
+                vec![(SettingsSource::User, on)],
+                [by(SettingsSource::User), None],
+            ),
+            (
+                vec![(SettingsSource::User, on), (SettingsSource::Project, off)],
                 [None, None],
             ),
             (
-                vec![(Source::Project, on), (Source::Local, off)],
+                vec![(SettingsSource::Project, on), (SettingsSource::Local, off)],
                 [None, None],
             ),
             (
-                vec![(Source::User, on), (Source::Managed, off)],
+                vec![(SettingsSource::User, on), (SettingsSource::Managed, off)],
                 [None, None],
             ),
             (
-                vec![(Source::Local, off), (Source::Managed, on)],
-                [by(Source::Managed), by(Source::Managed)],
+                vec![(SettingsSource::Local, off), (SettingsSource::Managed, on)],
+                [by(SettingsSource::Managed), by(SettingsSource::Managed)],
             ),
-            (vec![(Source::Local, on)], [by(Source::Local), None]),
+            (
+                vec![(SettingsSource::Local, on)],
+                [by(SettingsSource::Local), None],
+            ),
             // An ignored file has no effect.
             (
-                vec![(Source::User, r#"{"disableAllHooks": true, "model": 4}"#)],
+                vec![(
+                    SettingsSource::User,
+                    r#"{"disableAllHooks": true, "model": 4}"#,
+                )],
                 [None, None],
             ),
         ];
@@ -413,18 +431,21 @@ mod tests {
                 "strictPluginOnlyCustomization",
             ),
         ] {
-            let expected = Disarmed::ManagedOnly("/managed".into(), key);
-            assert_eq!(disarmed(&[(Source::Managed, text)]), [Some(expected), None]);
+            let expected = HooksOff::ManagedOnly("/managed".into(), key);
+            assert_eq!(
+                disarmed(&[(SettingsSource::Managed, text)]),
+                [Some(expected), None]
+            );
         }
         // In other files the key has no effect.
         let text = r#"{"allowManagedHooksOnly": true}"#;
-        assert_eq!(disarmed(&[(Source::User, text)]), [None, None]);
-        let no_start = Some(Disarmed::NoStart("/managed".into()));
+        assert_eq!(disarmed(&[(SettingsSource::User, text)]), [None, None]);
+        let no_start = Some(HooksOff::NoStart("/managed".into()));
         for text in ["x", "[]", "{\"allowManagedHooksOnly\":true,}"] {
-            let found = disarmed(&[(Source::Managed, text)]);
+            let found = disarmed(&[(SettingsSource::Managed, text)]);
             assert_eq!(found, [no_start.clone(), no_start.clone()], "{text}");
         }
-        assert_eq!(disarmed(&[(Source::Managed, " \n")]), [None, None]);
+        assert_eq!(disarmed(&[(SettingsSource::Managed, " \n")]), [None, None]);
     }
 
     #[test]
@@ -437,11 +458,11 @@ mod tests {
         not_utf8.push(0xff);
         not_utf8.extend_from_slice(format!("\",{}", &ours[1..]).as_bytes());
         for bytes in [ours.as_bytes().to_vec(), with_mark, sixteen, not_utf8] {
-            let document = Document::read(&bytes, Source::User, Manner::New).unwrap();
+            let document = Document::read(&bytes, SettingsSource::User, ErrorPolicy::New).unwrap();
             assert_eq!(document.commands().len(), 1);
         }
         assert_eq!(
-            Document::read(b"", Source::User, Manner::New)
+            Document::read(b"", SettingsSource::User, ErrorPolicy::New)
                 .unwrap()
                 .commands(),
             []
@@ -459,7 +480,8 @@ mod tests {
                 "`hooks.PreToolUse[0].hooks` is not a list",
             ),
         ] {
-            let why = Document::read(text.as_bytes(), Source::Project, Manner::New).unwrap_err();
+            let why = Document::read(text.as_bytes(), SettingsSource::Project, ErrorPolicy::New)
+                .unwrap_err();
             assert_eq!(why.to_string(), said);
         }
     }
@@ -467,21 +489,27 @@ mod tests {
     #[test]
     fn an_old_client_ignores_a_file_for_any_hook_and_no_managed_settings_stop_it() {
         let wrong = br#"{"hooks": {"Stop": [{"hooks": [{"type": "nope"}]}]}}"#;
-        assert!(Document::read(wrong, Source::User, Manner::New).is_ok());
-        assert!(Document::read(wrong, Source::User, Manner::Old).is_err());
+        assert!(Document::read(wrong, SettingsSource::User, ErrorPolicy::New).is_ok());
+        assert!(Document::read(wrong, SettingsSource::User, ErrorPolicy::Old).is_err());
         for text in ["[]", r#"{"allowManagedHooksOnly": 1}"#] {
-            let reading = |manner| Reading {
-                files: vec![read(Source::Managed, text)],
+            let reading = |manner| LoadedSettings {
+                files: vec![read(SettingsSource::Managed, text)],
                 manner,
             };
-            assert_eq!(reading(Manner::Old).disarmed(Source::User), None, "{text}");
+            assert_eq!(
+                reading(ErrorPolicy::Old).disarmed(SettingsSource::User),
+                None,
+                "{text}"
+            );
             assert!(
-                reading(Manner::New).disarmed(Source::User).is_some(),
+                reading(ErrorPolicy::New)
+                    .disarmed(SettingsSource::User)
+                    .is_some(),
                 "{text}"
             );
         }
-        assert_eq!(Manner::of(Some(Version(2, 1, 50))), Manner::Old);
-        assert_eq!(Manner::of(Some(Version(2, 1, 329))), Manner::New);
-        assert_eq!(Manner::of(None), Manner::New);
+        assert_eq!(ErrorPolicy::of(Some(Version(2, 1, 50))), ErrorPolicy::Old);
+        assert_eq!(ErrorPolicy::of(Some(Version(2, 1, 329))), ErrorPolicy::New);
+        assert_eq!(ErrorPolicy::of(None), ErrorPolicy::New);
     }
 }

@@ -16,7 +16,7 @@ use crate::model::{Record, SessionId, Timestamp};
 use crate::store::file::Meta;
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Environment, Result, SessionDir, file};
-use line::Line;
+use line::TranscriptLine;
 
 use super::dirs::projects_dir;
 use super::words::StartSource;
@@ -489,7 +489,7 @@ fn session_in(path: &Path) -> Option<String> {
 pub fn first<T>(
     path: &Path,
     lines: usize,
-    mut said: impl FnMut(&Line<'_>) -> Option<T>,
+    mut said: impl FnMut(&TranscriptLine<'_>) -> Option<T>,
 ) -> Option<T> {
     let mut reader = LineReader::open(path).ok()??;
     let mut found = None;

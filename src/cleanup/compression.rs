@@ -23,7 +23,7 @@ const LATE: Duration = Duration::from_secs(2);
 
 /// A session whose journal is to be compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quiet {
+pub struct QuietSession {
     /// The session.
     pub id: SessionId,
     /// How it is gone.
@@ -33,7 +33,7 @@ pub struct Quiet {
 }
 
 /// The session, if it is gone, and its journal is to be compressed. What cannot be looked at is left alone.
-pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<Quiet> {
+pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<QuietSession> {
     let dir = judge.state.session(id);
     let quiet = dir.last_activity()?.age(judge.now);
     if quiet < QUIET || files(&dir, judge.now).ok()?.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<Quiet> {
         .departure(id)
         .filter(|how| *how != Departure::Unrecorded)?;
     let id = id.clone();
-    Some(Quiet { id, how, quiet })
+    Some(QuietSession { id, how, quiet })
 }
 
 fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
@@ -55,10 +55,10 @@ fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
 /// the next day's cleanup goes on.
 pub(super) fn compress(
     state: &StateDir,
-    due: Vec<Quiet>,
+    due: Vec<QuietSession>,
     now: Timestamp,
     mut failed: impl FnMut(String),
-) -> Vec<Quiet> {
+) -> Vec<QuietSession> {
     let mut aside = Vec::new();
     let mut is_new = false;
     for quiet in due {

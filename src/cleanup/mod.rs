@@ -12,7 +12,7 @@ pub mod task;
 
 use serde_json::{Map, Value};
 
-pub use self::report::Report;
+pub use self::report::CleanupReport;
 use self::sweep::Sweep;
 use self::task::Task;
 use crate::identity::liveness::{LOST, has_gone_process};
@@ -24,7 +24,7 @@ use crate::store::{Decompressor, Environment, Error, Places, Result, StateDir, a
 
 /// How a cleanup is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum CleanupMode {
     /// A person asked for it: postponed sessions are tried, too.
     Asked,
     /// It was due: postponed sessions wait.
@@ -44,8 +44,8 @@ pub fn run(
     config: &Config,
     keeps: f64,
     now: Timestamp,
-    mode: Mode,
-) -> Result<Report> {
+    mode: CleanupMode,
+) -> Result<CleanupReport> {
     let (state, broken) = match StateDir::open(places, Decompressor::BUILT_IN) {
         Ok(state) => (state, None),
         Err(err) => (None, Some(err)),
@@ -56,8 +56,8 @@ pub fn run(
         ttl: config.ttl,
         now,
     };
-    let sweeping = pointers.sweep(mode == Mode::DryRun)?;
-    let mut report = Report::default();
+    let sweeping = pointers.sweep(mode == CleanupMode::DryRun)?;
+    let mut report = CleanupReport::default();
     report.state_left_alone = broken;
     for swept in sweeping.swept {
         report.add(match swept.why {
@@ -75,7 +75,7 @@ pub fn run(
 
 /// What of a cleanup is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub enum DueWork {
     /// All of it, and this process is the one that does it.
     All,
     /// Sessions that have ended are to be archived.
@@ -88,22 +88,22 @@ pub enum Due {
 ///
 /// # Errors
 /// Where the state directory is not safe or the stamp cannot be written.
-pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<Due> {
+pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<DueWork> {
     // Without a state directory there is no stamp, and little to look at: that is always due.
     let Ok(Some(state)) = StateDir::open(places, Decompressor::BUILT_IN) else {
-        return Ok(Due::All);
+        return Ok(DueWork::All);
     };
     let auto = config.archive_auto;
     let rest = match auto && archive_queue::is_any_due(&state, now) {
-        true => Due::Archiving,
-        false => Due::Nothing,
+        true => DueWork::Archiving,
+        false => DueWork::Nothing,
     };
     let is_lost = || auto && has_gone_process(&state, &ProcessNames::default());
     if !state.sweep_is_due(config.cleanup_interval, now) && !is_lost() {
         return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
-        Ok(true) => Ok(Due::All),
+        Ok(true) => Ok(DueWork::All),
         // Whoever has the lock is likely to sweep.
         Ok(false) | Err(Error::Locked { .. }) => Ok(rest),
         Err(err) => Err(err),
@@ -119,10 +119,10 @@ pub fn archive_ended(
     places: &Places,
     config: &Config,
     now: Timestamp,
-) -> Result<Report> {
-    let mut report = Report::default();
+) -> Result<CleanupReport> {
+    let mut report = CleanupReport::default();
     if let Some(state) = StateDir::open(places, Decompressor::BUILT_IN)? {
-        let sweep = Sweep::new(env, config, &state, now, Mode::Due);
+        let sweep = Sweep::new(env, config, &state, now, CleanupMode::Due);
         sweep.put_away_ended(&mut report);
     }
     Ok(report)

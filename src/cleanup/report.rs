@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::task::{Kind, Task};
+use super::task::{Task, TaskKind};
 use crate::model::SessionId;
 use crate::store::{Error, Result};
 
 /// What a cleanup did or, on a dry run, would do.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct CleanupReport {
     tasks: Vec<Task>,
     /// What each task does: no two do the same.
     known: BTreeSet<String>,
@@ -18,46 +18,46 @@ pub struct Report {
     pub state_left_alone: Option<Error>,
 }
 
-impl Report {
+impl CleanupReport {
     /// Returns the tasks of a kind, in the order of their sessions where they are about sessions, else as they were done.
-    pub fn of(&self, kind: Kind) -> Vec<&Task> {
+    pub fn of(&self, kind: TaskKind) -> Vec<&Task> {
         let mut tasks: Vec<&Task> = self
             .tasks
             .iter()
             .filter(|task| task.kind() == kind)
             .collect();
-        if matches!(kind, Kind::Retired | Kind::Archived) {
+        if matches!(kind, TaskKind::Retired | TaskKind::Archived) {
             tasks.sort_by_key(|task| task.session());
         }
         tasks
     }
 
     /// Returns the number of tasks of a kind.
-    pub fn count(&self, kind: Kind) -> usize {
+    pub fn count(&self, kind: TaskKind) -> usize {
         self.tasks.iter().filter(|task| task.kind() == kind).count()
     }
 
     /// Returns all tasks, by kind.
     pub fn all(&self) -> impl Iterator<Item = &Task> {
-        const KINDS: [Kind; 12] = [
-            Kind::Pointers,
-            Kind::Orphans,
-            Kind::Processes,
-            Kind::Retired,
-            Kind::Listed,
-            Kind::Noted,
-            Kind::Archived,
-            Kind::Compressed,
-            Kind::Leases,
-            Kind::Owners,
-            Kind::PrunedSessions,
-            Kind::PrunedArchives,
+        const KINDS: [TaskKind; 12] = [
+            TaskKind::Pointers,
+            TaskKind::Orphans,
+            TaskKind::Processes,
+            TaskKind::Retired,
+            TaskKind::Listed,
+            TaskKind::Noted,
+            TaskKind::Archived,
+            TaskKind::Compressed,
+            TaskKind::Leases,
+            TaskKind::Owners,
+            TaskKind::PrunedSessions,
+            TaskKind::PrunedArchives,
         ];
         KINDS.into_iter().flat_map(|kind| self.of(kind))
     }
 
     /// Returns the sessions that tasks of a kind are about.
-    pub(super) fn sessions(&self, kind: Kind) -> BTreeSet<SessionId> {
+    pub(super) fn sessions(&self, kind: TaskKind) -> BTreeSet<SessionId> {
         let tasks = self.tasks.iter().filter(|task| task.kind() == kind);
         tasks.filter_map(Task::session).cloned().collect()
     }

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::compression::{self, Quiet};
-use super::report::Report;
-use super::task::{Kind, Task};
-use super::{Mode, plan};
+use super::compression::{self, QuietSession};
+use super::report::CleanupReport;
+use super::task::{Task, TaskKind};
+use super::{CleanupMode, plan};
 use crate::archive::expiring::expiring;
-use crate::archive::{self, Order, Refusal, archive};
+use crate::archive::{self, ArchiveError, ArchiveRequest, archive};
 use crate::claude::dirs::claude_dir;
 use crate::claude::transcript::{self, Search};
 use crate::history::usage;
-use crate::identity::liveness::{Departure, Finding, Judge, LOST};
-use crate::identity::roster::{self, Archiving, Left};
+use crate::identity::liveness::{Assessment, Departure, Judge, LOST};
+use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome};
 use crate::lifecycle::{ending, lease, limits};
 use crate::model::{Config, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
@@ -46,7 +46,7 @@ pub(super) struct Sweep<'a> {
     env: &'a Environment,
     config: &'a Config,
     judge: Judge<'a>,
-    mode: Mode,
+    mode: CleanupMode,
     /// All transcripts by name, once one had to be looked for.
     transcripts: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
     search: Search<'a>,
@@ -54,14 +54,14 @@ pub(super) struct Sweep<'a> {
 
 /// What became of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
+enum TaskOutcome {
     /// It was performed or, on a dry run, is due.
     Yes,
     /// Nothing was left to do: another process did it, or the session was resumed.
     NotNeeded,
 }
 
-impl Done {
+impl TaskOutcome {
     fn of(is_done: bool) -> Self {
         match is_done {
             true => Self::Yes,
@@ -76,7 +76,7 @@ impl<'a> Sweep<'a> {
         config: &'a Config,
         state: &'a StateDir,
         now: Timestamp,
-        mode: Mode,
+        mode: CleanupMode,
     ) -> Self {
         Self {
             env,
@@ -89,21 +89,26 @@ impl<'a> Sweep<'a> {
     }
 
     fn is_dry_run(&self) -> bool {
-        self.mode == Mode::DryRun
+        self.mode == CleanupMode::DryRun
     }
 
     /// Performs a task by `act` and reports it; on a dry run, only reports it. A failure is reported, and stops no other task.
-    fn carry_out(&self, task: Task, report: &mut Report, act: impl FnOnce() -> Result<Done>) {
+    fn carry_out(
+        &self,
+        task: Task,
+        report: &mut CleanupReport,
+        act: impl FnOnce() -> Result<TaskOutcome>,
+    ) {
         let done = match self.is_dry_run() {
-            true => Ok(Done::Yes),
+            true => Ok(TaskOutcome::Yes),
             false => act(),
         };
-        if report.done(done) == Some(Done::Yes) {
+        if report.done(done) == Some(TaskOutcome::Yes) {
             report.add(task);
         }
     }
 
-    pub(super) fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut Report) {
+    pub(super) fn state(&self, pointers: &Pointers<'_>, keeps: f64, report: &mut CleanupReport) {
         let (judge, state, dry_run) = (&self.judge, self.judge.state, self.is_dry_run());
         self.forget_dead_processes(report);
         for err in index::unlistable(state) {
@@ -141,25 +146,25 @@ impl<'a> Sweep<'a> {
         if report.done(is_daily) == Some(true) {
             self.daily(keeps, report);
         }
-        let removed = report.count(Kind::Pointers);
+        let removed = report.count(TaskKind::Pointers);
         if removed > 0 && !dry_run {
             let line = LogLine::new("pointers removed").detail("count", removed);
             report.done(log::append(state, Log::Operations, &line));
         }
     }
 
-    fn forget_dead_processes(&self, report: &mut Report) {
+    fn forget_dead_processes(&self, report: &mut CleanupReport) {
         let state = self.judge.state;
         let dead = report.done(plan::dead_processes(&self.judge));
         for owner in dead.unwrap_or_default() {
             let task = Task::ForgetProcess(owner.clone());
-            let forget = || index::forget_process(state, &owner).map(Done::of);
+            let forget = || index::forget_process(state, &owner).map(TaskOutcome::of);
             self.carry_out(task, report, forget);
         }
     }
 
     /// The day's long work. That it is done is stamped at its end: where this process is killed, a later cleanup goes on.
-    fn daily(&self, keeps: f64, report: &mut Report) {
+    fn daily(&self, keeps: f64, report: &mut CleanupReport) {
         let state = self.judge.state;
         if !self.is_dry_run() {
             let ended = end_interrupted(state, report);
@@ -179,7 +184,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Removes the temporary files that an install, a restore or a hook has left in other programs' folders when it was killed.
-    fn sweep_clients_folders(&self, report: &mut Report) {
+    fn sweep_clients_folders(&self, report: &mut CleanupReport) {
         let claude = claude_dir(self.env);
         let below = |name: &str| {
             let folder = claude.as_ref().map(|claude| claude.join(name));
@@ -207,7 +212,7 @@ impl<'a> Sweep<'a> {
     /// What is done for every session ever recorded, so once a day: what was left behind in its folder goes, and the owners that
     /// tell nothing any more; its tokens are counted; its journal is compressed; and if it is live, it is on the indexes again, where an entry that was
     /// lost would hide it.
-    fn look_at_each(&self, report: &mut Report) -> Result<()> {
+    fn look_at_each(&self, report: &mut CleanupReport) -> Result<()> {
         let (judge, state) = (&self.judge, self.judge.state);
         let (mut live, mut quiet) = (Vec::new(), Vec::new());
         for id in state.session_ids()? {
@@ -241,28 +246,28 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    fn remove_forgotten_owners(&self, id: &SessionId, record: &Record, report: &mut Report) {
+    fn remove_forgotten_owners(&self, id: &SessionId, record: &Record, report: &mut CleanupReport) {
         let session = self.judge.state.session(id);
         for owner in plan::forgotten_owners(&self.judge, id, record) {
             let task = Task::RemoveOwner {
                 id: id.clone(),
                 owner: owner.clone(),
             };
-            let remove = || session.remove_owner(&owner).map(Done::of);
+            let remove = || session.remove_owner(&owner).map(TaskOutcome::of);
             self.carry_out(task, report, remove);
         }
     }
 
-    fn remove_temporary(&self, dir: &Path, report: &mut Report) {
+    fn remove_temporary(&self, dir: &Path, report: &mut CleanupReport) {
         let paths = report.done(plan::temporary_files(dir, self.judge.now));
         for path in paths.unwrap_or_default() {
             let task = Task::RemoveTemporary(path.clone());
-            self.carry_out(task, report, || write::remove(&path).map(Done::of));
+            self.carry_out(task, report, || write::remove(&path).map(TaskOutcome::of));
         }
     }
 
     /// Compresses the journals that are due, all at once: hooks that still write to any of them are waited for once.
-    fn compress(&self, quiet: Vec<Quiet>, report: &mut Report) {
+    fn compress(&self, quiet: Vec<QuietSession>, report: &mut CleanupReport) {
         let (state, now) = (self.judge.state, self.judge.now);
         let compressed = match self.is_dry_run() || quiet.is_empty() {
             true => quiet,
@@ -279,11 +284,11 @@ impl<'a> Sweep<'a> {
     }
 
     /// Takes a session that is over off the live index, and queues it for archiving.
-    fn retire(&self, id: &SessionId, key: &str, how: Departure) -> Result<Done> {
+    fn retire(&self, id: &SessionId, key: &str, how: Departure) -> Result<TaskOutcome> {
         let state = self.judge.state;
-        let archiving = Archiving::by(self.is_kept(how));
-        if roster::leave(&self.judge, id, [key.to_owned()], archiving)? == Left::Resumed {
-            return Ok(Done::NotNeeded);
+        let archiving = ArchiveDecision::by(self.is_kept(how));
+        if roster::leave(&self.judge, id, [key.to_owned()], archiving)? == LeaveOutcome::Resumed {
+            return Ok(TaskOutcome::NotNeeded);
         }
         if matches!(how, Departure::Abandoned(_)) {
             let line = LogLine::new("session abandoned");
@@ -292,12 +297,16 @@ impl<'a> Sweep<'a> {
         if let Ok(Some(record)) = state.session(id).record() {
             self.count_tokens(&record);
         }
-        Ok(Done::Yes)
+        Ok(TaskOutcome::Yes)
     }
 
     /// Puts live sessions back on the indexes. The most recently active session of a process comes first, and the first entry
     /// stays.
-    fn list_live(&self, mut live: Vec<(Record, Finding)>, report: &mut Report) -> Result<()> {
+    fn list_live(
+        &self,
+        mut live: Vec<(Record, Assessment)>,
+        report: &mut CleanupReport,
+    ) -> Result<()> {
         let state = self.judge.state;
         live.sort_by_key(|(_, finding)| Reverse(finding.last_activity));
         let listed: BTreeSet<_> = index::live_candidates(state)?.into_iter().collect();
@@ -309,7 +318,7 @@ impl<'a> Sweep<'a> {
             let restore = || roster::restore(state, &id, &project, &finding.owners);
             if !is_listed {
                 let task = Task::List(id.clone());
-                self.carry_out(task, report, || restore().map(|()| Done::Yes));
+                self.carry_out(task, report, || restore().map(|()| TaskOutcome::Yes));
             } else if !self.is_dry_run() {
                 // The entry of one of its processes may be lost.
                 report.done(restore());
@@ -324,18 +333,18 @@ impl<'a> Sweep<'a> {
     }
 
     /// Puts away the sessions that are marked as ended. One that could not be put away waits, and is tried again later.
-    pub(super) fn put_away_ended(&self, report: &mut Report) {
+    pub(super) fn put_away_ended(&self, report: &mut CleanupReport) {
         let state = self.judge.state;
         let marks = report
             .done(archive_queue::entries(state))
             .unwrap_or_default();
         let mut marked: BTreeMap<SessionId, Option<QueueEntry>> = marks
             .into_iter()
-            .filter(|mark| self.mode != Mode::Due || mark.is_due(self.judge.now))
+            .filter(|mark| self.mode != CleanupMode::Due || mark.is_due(self.judge.now))
             .map(|mark| (mark.id.clone(), Some(mark)))
             .collect();
         if self.is_dry_run() {
-            for task in report.of(Kind::Retired) {
+            for task in report.of(TaskKind::Retired) {
                 if let Task::Retire { id, how, .. } = task
                     && self.is_kept(*how)
                 {
@@ -346,12 +355,14 @@ impl<'a> Sweep<'a> {
         for (id, mark) in marked {
             let put = match state.session(&id).record() {
                 // Once the record can be read, it is to be archived.
-                Err(err) => PutAway::Failed(err.to_string()),
+                Err(err) => ArchivingOutcome::Failed(err.to_string()),
                 Ok(_) => match self.judge.departure(&id) {
                     // It was resumed, and will be marked again.
-                    None | Some(Departure::Unrecorded) => PutAway::Done,
+                    None | Some(Departure::Unrecorded) => ArchivingOutcome::Done,
                     Some(how) => match self.put_away(&id, how, report) {
-                        PutAway::Done if self.may_grow(&id, how) => PutAway::Later,
+                        ArchivingOutcome::Done if self.may_grow(&id, how) => {
+                            ArchivingOutcome::Later
+                        }
                         put => put,
                     },
                 },
@@ -360,11 +371,11 @@ impl<'a> Sweep<'a> {
                 continue;
             };
             match put {
-                PutAway::Done => report.done(archive_queue::dequeue(state, &mark)),
-                PutAway::Failed(why) => {
+                ArchivingOutcome::Done => report.done(archive_queue::dequeue(state, &mark)),
+                ArchivingOutcome::Failed(why) => {
                     report.done(archive_queue::postpone(state, &mark, &why, self.judge.now))
                 }
-                PutAway::Later => None,
+                ArchivingOutcome::Later => None,
             };
         }
     }
@@ -380,14 +391,14 @@ impl<'a> Sweep<'a> {
 
     /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
     /// long, live sessions' too. One that has no transcript yet has said nothing.
-    fn keep_up(&self, report: &mut Report) {
+    fn keep_up(&self, report: &mut CleanupReport) {
         if self.config.archive_auto {
             let state = self.judge.state;
             let candidates = report.done(index::live_candidates(state));
             let candidates = candidates.unwrap_or_default().into_iter();
             let mut ids: BTreeSet<SessionId> = candidates.map(|(_, id)| id).collect();
-            ids.extend(report.sessions(Kind::Listed));
-            let retired = report.sessions(Kind::Retired);
+            ids.extend(report.sessions(TaskKind::Listed));
+            let retired = report.sessions(TaskKind::Retired);
             ids.retain(|id| !retired.contains(id));
             for id in ids {
                 let dir = state.session(&id);
@@ -403,7 +414,7 @@ impl<'a> Sweep<'a> {
 
     /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
     /// archived, and what was said since one was archived.
-    fn save_expiring(&self, keeps: f64, report: &mut Report) -> Result<()> {
+    fn save_expiring(&self, keeps: f64, report: &mut CleanupReport) -> Result<()> {
         if self.config.archive_auto {
             let soon = expiring(self.env, &self.judge, self.config, keeps)?;
             for id in soon.iter().map(|expiring| &expiring.id) {
@@ -417,10 +428,10 @@ impl<'a> Sweep<'a> {
     }
 
     /// Removes what was kept for long enough: of sessions only those that are archived.
-    fn prune(&self, report: &mut Report) {
+    fn prune(&self, report: &mut CleanupReport) {
         let age = self.age(report);
         // On a dry run: those whose archive would be a new one.
-        let mut anew = report.sessions(Kind::Archived);
+        let mut anew = report.sessions(TaskKind::Archived);
         if let Some(keep) = self.config.retention_sessions {
             let pruned = self.prune_sessions(keep, &age, &mut anew, report);
             report.done(pruned);
@@ -434,7 +445,7 @@ impl<'a> Sweep<'a> {
     /// How long something is kept already: by a clock that is not more than a day after the newest event on record that is older
     /// than a few minutes. One that is wrong for one cleanup makes nothing old; whoever was away for long keeps everything for
     /// a day longer.
-    fn age(&self, report: &mut Report) -> impl Fn(Timestamp) -> Duration + use<> {
+    fn age(&self, report: &mut CleanupReport) -> impl Fn(Timestamp) -> Duration + use<> {
         let (state, now) = (self.judge.state, self.judge.now);
         let ids = report.done(state.session_ids()).into_iter().flatten();
         let last_of = |id: SessionId| {
@@ -456,7 +467,7 @@ impl<'a> Sweep<'a> {
         keep: Duration,
         age: &impl Fn(Timestamp) -> Duration,
         anew: &mut BTreeSet<SessionId>,
-        report: &mut Report,
+        report: &mut CleanupReport,
     ) -> Result<()> {
         let state = self.judge.state;
         let archives = Archives::of(state);
@@ -482,9 +493,15 @@ impl<'a> Sweep<'a> {
                 true
             } else {
                 // It may have gone on since it was archived. What cannot be archived stays.
-                match archive(&self.search, state, &id, &Order::default(), CLI_PATIENCE) {
+                match archive(
+                    &self.search,
+                    state,
+                    &id,
+                    &ArchiveRequest::default(),
+                    CLI_PATIENCE,
+                ) {
                     Ok(_) => report.done(self.remove_session(&id, is_old)) == Some(true),
-                    Err(Refusal::Store(err)) if !matches!(err, Error::Locked { .. }) => {
+                    Err(ArchiveError::Store(err)) if !matches!(err, Error::Locked { .. }) => {
                         report.fail(&err);
                         false
                     }
@@ -528,9 +545,9 @@ impl<'a> Sweep<'a> {
     }
 
     /// Ends what a cleanup began that was killed while it removed sessions: what was only set aside comes back.
-    fn put_back_set_aside(&self, report: &mut Report) {
+    fn put_back_set_aside(&self, report: &mut CleanupReport) {
         let state = self.judge.state;
-        let found = |report: &mut Report| report.done(state.set_aside()).unwrap_or_default();
+        let found = |report: &mut CleanupReport| report.done(state.set_aside()).unwrap_or_default();
         if found(report).is_empty() {
             return;
         }
@@ -548,7 +565,7 @@ impl<'a> Sweep<'a> {
         keep: Duration,
         age: &impl Fn(Timestamp) -> Duration,
         anew: &BTreeSet<SessionId>,
-        report: &mut Report,
+        report: &mut CleanupReport,
     ) -> Result<()> {
         let state = self.judge.state;
         let archives = Archives::of(state);
@@ -575,23 +592,28 @@ impl<'a> Sweep<'a> {
     }
 
     /// Notes a session's end and archives it.
-    fn put_away(&self, id: &SessionId, how: Departure, report: &mut Report) -> PutAway {
+    fn put_away(
+        &self,
+        id: &SessionId,
+        how: Departure,
+        report: &mut CleanupReport,
+    ) -> ArchivingOutcome {
         let task = Task::NoteEnd(id.clone());
         let noted = match self.is_dry_run() {
-            true => ending::foreseen(&self.judge, id).map(|noted| Done::of(noted.is_some())),
-            false => ending::note(&self.judge, id).map(|noted| Done::of(noted.is_some())),
+            true => ending::foreseen(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
+            false => ending::note(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
         };
         match noted {
-            Ok(Done::Yes) => report.add(task),
-            Ok(Done::NotNeeded) => {}
+            Ok(TaskOutcome::Yes) => report.add(task),
+            Ok(TaskOutcome::NotNeeded) => {}
             Err(err) => {
                 report.fail(&err);
-                return PutAway::Failed(err.to_string());
+                return ArchivingOutcome::Failed(err.to_string());
             }
         }
         match self.config.archive_auto {
             true => self.archive(id, Some(how), report),
-            false => PutAway::Done,
+            false => ArchivingOutcome::Done,
         }
     }
 
@@ -614,7 +636,7 @@ impl<'a> Sweep<'a> {
 
     /// Returns the record of a session as it is once the tasks so far are performed: on a dry run, an end may still have to be
     /// noted.
-    fn record_then(&self, id: &SessionId, report: &Report) -> Result<Option<Record>> {
+    fn record_then(&self, id: &SessionId, report: &CleanupReport) -> Result<Option<Record>> {
         match self.is_dry_run() && report.contains(&Task::NoteEnd(id.clone())) {
             true => ending::foreseen(&self.judge, id),
             false => self.judge.state.session(id).record(),
@@ -622,7 +644,11 @@ impl<'a> Sweep<'a> {
     }
 
     /// Returns, on a dry run, whether archiving the session would change its archive.
-    fn is_due(&self, id: &SessionId, report: &Report) -> std::result::Result<bool, Refusal> {
+    fn is_due(
+        &self,
+        id: &SessionId,
+        report: &CleanupReport,
+    ) -> std::result::Result<bool, ArchiveError> {
         let state = self.judge.state;
         let record = self.record_then(id, report)?;
         record.map_or(Ok(false), |record| {
@@ -631,12 +657,23 @@ impl<'a> Sweep<'a> {
     }
 
     /// Archives a session, which is gone like this or goes on.
-    fn archive(&self, id: &SessionId, how: Option<Departure>, report: &mut Report) -> PutAway {
+    fn archive(
+        &self,
+        id: &SessionId,
+        how: Option<Departure>,
+        report: &mut CleanupReport,
+    ) -> ArchivingOutcome {
         let state = self.judge.state;
         let is_new = match self.is_dry_run() {
             true => self.is_due(id, report),
-            false => archive(&self.search, state, id, &Order::default(), Duration::ZERO)
-                .map(|archived| !archived.was_there),
+            false => archive(
+                &self.search,
+                state,
+                id,
+                &ArchiveRequest::default(),
+                Duration::ZERO,
+            )
+            .map(|archived| !archived.was_there),
         };
         match is_new {
             Ok(is_new) => {
@@ -644,22 +681,22 @@ impl<'a> Sweep<'a> {
                     let id = id.clone();
                     report.add(Task::Archive { id, how });
                 }
-                PutAway::Done
+                ArchivingOutcome::Done
             }
             // Whoever archives now is likely a cleanup, too.
-            Err(Refusal::Store(Error::Locked { .. })) => PutAway::Later,
-            Err(Refusal::Store(err)) => {
+            Err(ArchiveError::Store(Error::Locked { .. })) => ArchivingOutcome::Later,
+            Err(ArchiveError::Store(err)) => {
                 report.fail(&err);
-                PutAway::Failed(err.to_string())
+                ArchivingOutcome::Failed(err.to_string())
             }
-            Err(Refusal::Unknown(_)) if self.is_dry_run() => PutAway::Done,
-            Err(err @ Refusal::Unknown(_)) => {
+            Err(ArchiveError::Unknown(_)) if self.is_dry_run() => ArchivingOutcome::Done,
+            Err(err @ ArchiveError::Unknown(_)) => {
                 let line = LogLine::new("session not archived").session(id);
                 let why = err.to_string();
                 let line = line.detail("why", why.as_str());
                 match report.done(log::append(state, Log::Operations, &line)) {
-                    Some(()) => PutAway::Done,
-                    None => PutAway::Failed(why),
+                    Some(()) => ArchivingOutcome::Done,
+                    None => ArchivingOutcome::Failed(why),
                 }
             }
         }
@@ -667,7 +704,7 @@ impl<'a> Sweep<'a> {
 }
 
 /// What became of a session that was to be put away.
-enum PutAway {
+enum ArchivingOutcome {
     /// All that could be done is.
     Done,
     /// Another process archives now, or the client may still write: the next cleanup looks again.
@@ -678,7 +715,7 @@ enum PutAway {
 
 /// Ends what killed processes began in archives, and enters archives that `archive-ids/` lacks. A process that archives now
 /// does so, too.
-fn end_interrupted(state: &StateDir, report: &mut Report) -> Result<()> {
+fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     let archives = Archives::of(state);
     // Where the folder is not safe, whoever archives says so.
     if matches!(archives.are_there(), Ok(true))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::compression::Quiet;
+use super::compression::QuietSession;
 use crate::identity::liveness::Departure;
 use crate::model::{Owner, SessionId};
 use crate::store::pointer::{SweepReason, SweptFile};
@@ -39,7 +39,7 @@ pub enum Task {
         how: Option<Departure>,
     },
     /// Compresses the journal of a session that ended long ago.
-    Compress(Quiet),
+    Compress(QuietSession),
     /// Returns the lease of a holder that was killed.
     ReturnLease(SessionId),
     /// Removes an owner that has exited and is not needed as evidence.
@@ -57,7 +57,7 @@ pub enum Task {
 
 /// What a task is counted as. The order is that of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TaskKind {
     /// Pointers removed.
     Pointers,
     /// Temporary files removed.
@@ -86,20 +86,20 @@ pub enum Kind {
 
 impl Task {
     /// Returns what the task is counted as.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> TaskKind {
         match self {
-            Self::RemovePointer(_) => Kind::Pointers,
-            Self::RemoveTemporary(_) => Kind::Orphans,
-            Self::ForgetProcess(_) => Kind::Processes,
-            Self::Retire { .. } => Kind::Retired,
-            Self::List(_) => Kind::Listed,
-            Self::NoteEnd(_) => Kind::Noted,
-            Self::Archive { .. } => Kind::Archived,
-            Self::Compress(_) => Kind::Compressed,
-            Self::ReturnLease(_) => Kind::Leases,
-            Self::RemoveOwner { .. } => Kind::Owners,
-            Self::PruneSession(_) => Kind::PrunedSessions,
-            Self::PruneArchive(_) => Kind::PrunedArchives,
+            Self::RemovePointer(_) => TaskKind::Pointers,
+            Self::RemoveTemporary(_) => TaskKind::Orphans,
+            Self::ForgetProcess(_) => TaskKind::Processes,
+            Self::Retire { .. } => TaskKind::Retired,
+            Self::List(_) => TaskKind::Listed,
+            Self::NoteEnd(_) => TaskKind::Noted,
+            Self::Archive { .. } => TaskKind::Archived,
+            Self::Compress(_) => TaskKind::Compressed,
+            Self::ReturnLease(_) => TaskKind::Leases,
+            Self::RemoveOwner { .. } => TaskKind::Owners,
+            Self::PruneSession(_) => TaskKind::PrunedSessions,
+            Self::PruneArchive(_) => TaskKind::PrunedArchives,
         }
     }
 
@@ -111,7 +111,7 @@ impl Task {
             | Self::List(id)
             | Self::NoteEnd(id)
             | Self::Archive { id, .. }
-            | Self::Compress(Quiet { id, .. })
+            | Self::Compress(QuietSession { id, .. })
             | Self::ReturnLease(id)
             | Self::RemoveOwner { id, .. }
             | Self::PruneSession(id)
@@ -156,7 +156,7 @@ impl Task {
             Self::NoteEnd(_) => "it is over",
             Self::Archive { how: None, .. } => "it is live and has new messages",
             Self::Archive { how: Some(how), .. } => return why_over(*how),
-            Self::Compress(Quiet { how, quiet, .. }) => {
+            Self::Compress(QuietSession { how, quiet, .. }) => {
                 return match how {
                     Departure::Ended => format!("it ended {} days ago", quiet.as_secs() / DAY),
                     Departure::Abandoned(_) | Departure::Unrecorded => why_over(*how),

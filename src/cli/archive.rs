@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::amount::plural;
 use super::args::{
-    ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs, ArchiveShowArgs,
-    ArchiveVerb, ArchiveVerifyArgs, Chosen,
+    ArchiveFilter, ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs,
+    ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
 };
 use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
-use super::table::Table;
-use crate::archive::{Archived, PATIENCE, open_part, restore};
+use super::table::TextTable;
+use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
 use crate::model::Timestamp;
 use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::config::duration;
@@ -66,14 +66,14 @@ fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
 
 /// The archives that were asked for.
 #[derive(Default)]
-struct Found {
+struct ArchiveSelection {
     /// The readable archives, the newest first.
-    archives: Vec<Archived>,
+    archives: Vec<SessionArchive>,
     /// Errors of archives that cannot be read, and that may have been meant.
     unreadable: Vec<Error>,
 }
 
-impl Found {
+impl ArchiveSelection {
     /// Returns every archive.
     fn all(state: Option<&StateDir>) -> Result<Self> {
         let Some(state) = state else {
@@ -86,7 +86,7 @@ impl Found {
         };
         for archive in listing.archives {
             match archive.manifest() {
-                Ok(Some(manifest)) => found.archives.push(Archived {
+                Ok(Some(manifest)) => found.archives.push(SessionArchive {
                     archive,
                     manifest,
                     was_there: true,
@@ -95,13 +95,13 @@ impl Found {
                 Err(err) => found.unreadable.push(err),
             }
         }
-        let newest_first = |archived: &Archived| Reverse(archived.manifest.started_at);
+        let newest_first = |archived: &SessionArchive| Reverse(archived.manifest.started_at);
         found.archives.sort_by_key(newest_first);
         Ok(found)
     }
 
     /// Reports the unreadable archives, and returns the others.
-    fn readable(self) -> Vec<Archived> {
+    fn readable(self) -> Vec<SessionArchive> {
         for err in &self.unreadable {
             output::complain(&format!("{err}; it was left out"));
         }
@@ -110,13 +110,13 @@ impl Found {
 }
 
 /// Returns the archive of the only session whose id begins with `given`, if there is one.
-pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>> {
+pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArchive>> {
     let mut found = Vec::new();
     let mut damaged = None;
     for archive in archives.all()?.archives {
         match archive.manifest() {
             Ok(Some(manifest)) if manifest.session_id.as_str().starts_with(given) => {
-                found.push(Archived {
+                found.push(SessionArchive {
                     archive,
                     manifest,
                     was_there: true,
@@ -146,7 +146,7 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<Archived>>
     }
 }
 
-fn wanted(state: Option<&StateDir>, given: &str) -> Result<Archived> {
+fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
     let found = match state {
         Some(state) => find(&Archives::of(state), given)?,
         None => None,
@@ -159,18 +159,22 @@ fn wanted(state: Option<&StateDir>, given: &str) -> Result<Archived> {
     })
 }
 
-fn chosen(context: &Context, state: Option<&StateDir>, chosen: &Chosen) -> Result<Found> {
+fn chosen(
+    context: &Context,
+    state: Option<&StateDir>,
+    chosen: &ArchiveFilter,
+) -> Result<ArchiveSelection> {
     let since = chosen
         .since
         .as_deref()
         .map(|when| since(when, context.now))
         .transpose()?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-    let mut found = Found::all(state)?;
+    let mut found = ArchiveSelection::all(state)?;
     if let Some(path) = &chosen.project {
         retain_project(&mut found.archives, path)?;
     }
-    found.archives.retain(|Archived { manifest, .. }| {
+    found.archives.retain(|SessionArchive { manifest, .. }| {
         since.is_none_or(|since| manifest.started_at >= since)
             && is_same(&chosen.role, &manifest.role)
             && is_same(&chosen.focus, &manifest.focus)
@@ -180,12 +184,12 @@ fn chosen(context: &Context, state: Option<&StateDir>, chosen: &Chosen) -> Resul
 
 /// Keeps only the archives of the project at `path`, which may no longer exist. If it is not a
 /// path, it may be a project's name.
-fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
+fn retain_project(found: &mut Vec<SessionArchive>, path: &Path) -> Result<()> {
     let (asked, why) = match project::existing(path) {
         Ok(asked) => (asked, None),
         Err(why) => (project::existing_or_gone(path)?, Some(why)),
     };
-    found.retain(|Archived { manifest, .. }| {
+    found.retain(|SessionArchive { manifest, .. }| {
         let project = &manifest.project;
         project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
     });
@@ -198,7 +202,7 @@ fn retain_project(found: &mut Vec<Archived>, path: &Path) -> Result<()> {
 fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> Result<Status> {
     let found = chosen(context, state, &args.chosen)?.readable();
     if args.json {
-        let entry = |archived: &Archived| {
+        let entry = |archived: &SessionArchive| {
             json!({
                 "path": archived.text(),
                 "manifest_path": archived.archive.manifest_path(),
@@ -215,7 +219,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         }
         return Ok(Status::Done);
     }
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         "DAY",
         "SESSION",
         "PROJECT",
@@ -225,7 +229,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         "SIZE",
         "DESCRIPTION",
     ]);
-    for Archived { manifest, .. } in &found {
+    for SessionArchive { manifest, .. } in &found {
         let day = clock::to_civil(manifest.started_at).date();
         table.row([
             day.to_string(),
@@ -311,7 +315,7 @@ fn start_pager() -> Option<Child> {
     command.args(words).stdin(Stdio::piped()).spawn().ok()
 }
 
-fn part(archived: &Archived, kind: PartKind) -> Result<Box<dyn Read>> {
+fn part(archived: &SessionArchive, kind: PartKind) -> Result<Box<dyn Read>> {
     let lacking = || {
         let text = format!(
             "the archive of session {} has no such part",
@@ -322,7 +326,7 @@ fn part(archived: &Archived, kind: PartKind) -> Result<Box<dyn Read>> {
     opened(archived, archived.manifest.part(kind).ok_or_else(lacking)?)
 }
 
-fn opened(archived: &Archived, part: &ArchivePart) -> Result<Box<dyn Read>> {
+fn opened(archived: &SessionArchive, part: &ArchivePart) -> Result<Box<dyn Read>> {
     open_part(&archived.archive, part)?.ok_or_else(|| {
         let path = archived.archive.part_path(&part.name);
         let text = format!(
@@ -408,17 +412,17 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
 }
 
 fn verify(state: Option<&StateDir>, args: &ArchiveVerifyArgs) -> Result<Status> {
-    let Found {
+    let ArchiveSelection {
         archives: chosen,
         unreadable,
     } = match args.ids.is_empty() {
-        true => Found::all(state)?,
+        true => ArchiveSelection::all(state)?,
         false => {
             let ids = args.ids.iter();
             let archives = ids.map(|id| wanted(state, id)).collect::<Result<_>>()?;
-            Found {
+            ArchiveSelection {
                 archives,
-                ..Found::default()
+                ..ArchiveSelection::default()
             }
         }
     };
@@ -507,12 +511,12 @@ fn prune(context: &Context, state: Option<&StateDir>, args: &ArchivePruneArgs) -
         return Err(refusal(Status::Usage, text));
     };
     let old = |at: Timestamp| at.age(context.now) > keep;
-    let mut chosen = Found::all(state)?.readable();
+    let mut chosen = ArchiveSelection::all(state)?.readable();
     chosen.retain(|archived| old(archived.manifest.archived_at));
     let (mut size, mut is_done) = (0, true);
     if let (Some(state), true) = (state, args.yes) {
         chosen.retain(
-            |Archived {
+            |SessionArchive {
                  archive, manifest, ..
              }| {
                 let noted = tombstones::add(state, &manifest.session_id, "archive pruned");
@@ -529,7 +533,7 @@ fn prune(context: &Context, state: Option<&StateDir>, args: &ArchivePruneArgs) -
             log::append(state, Log::Operations, &line)?;
         }
     }
-    for Archived {
+    for SessionArchive {
         archive, manifest, ..
     } in &chosen
     {

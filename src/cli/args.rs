@@ -322,7 +322,7 @@ pub(super) enum ArchiveVerb {
 
 /// Which archives.
 #[derive(Debug, Args)]
-pub(super) struct Chosen {
+pub(super) struct ArchiveFilter {
     /// Only archives of this directory's project, or of projects with this name
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
@@ -341,7 +341,7 @@ pub(super) struct Chosen {
 #[command(after_help = "Examples:\n  ccsession archive list --since 30d")]
 pub(super) struct ArchiveListArgs {
     #[command(flatten)]
-    pub(super) chosen: Chosen,
+    pub(super) chosen: ArchiveFilter,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -374,7 +374,7 @@ pub(super) struct ArchiveSearchArgs {
     /// The text to find; case is ignored
     pub(super) text: String,
     #[command(flatten)]
-    pub(super) chosen: Chosen,
+    pub(super) chosen: ArchiveFilter,
     /// Print only session ids
     #[arg(long)]
     pub(super) ids: bool,

@@ -8,9 +8,9 @@ use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
-use crate::claude::retention::{self, Keeping, here};
-use crate::cleanup::task::Kind;
-use crate::cleanup::{self, Due, Mode, Report};
+use crate::claude::retention::{self, Retention, here};
+use crate::cleanup::task::TaskKind;
+use crate::cleanup::{self, CleanupMode, CleanupReport, DueWork};
 use crate::model::config::duration;
 
 /// So many stale pointers at once show that some program does not clean up after itself.
@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     report.map(|report| done(&args, &report))
 }
 
-fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
+fn clean_up(context: &Context, args: &CleanupArgs) -> Result<CleanupReport> {
     let mut loaded = context.loaded()?;
     if let Some(ttl) = &args.ttl {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
@@ -44,40 +44,40 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Report> {
     // then, whether it is archived or only noted. Otherwise each start would start another cleanup.
     let due = match args.if_due && !args.dry_run {
         true => cleanup::claim(&context.places, &loaded.config, context.now)?,
-        false => Due::All,
+        false => DueWork::All,
     };
     let keeping = match due {
-        Due::Nothing => Keeping::default(),
-        Due::All if does_daily_work(context) => {
+        DueWork::Nothing => Retention::default(),
+        DueWork::All if does_daily_work(context) => {
             let state = context.state()?;
-            Keeping::of_all(&context.env, here(&context.env).as_deref(), state.as_ref())
+            Retention::of_all(&context.env, here(&context.env).as_deref(), state.as_ref())
         }
-        Due::All | Due::Archiving => Keeping::of_client(&context.env),
+        DueWork::All | DueWork::Archiving => Retention::of_client(&context.env),
     };
     let config = &retention::settled(loaded, &keeping).config;
     let report = match due {
-        Due::All => cleanup::run(
+        DueWork::All => cleanup::run(
             &context.env,
             &context.places,
             config,
             keeping.days,
             context.now,
             match (args.dry_run, args.if_due) {
-                (true, _) => Mode::DryRun,
-                (false, true) => Mode::Due,
-                (false, false) => Mode::Asked,
+                (true, _) => CleanupMode::DryRun,
+                (false, true) => CleanupMode::Due,
+                (false, false) => CleanupMode::Asked,
             },
         )?,
-        Due::Archiving => {
+        DueWork::Archiving => {
             cleanup::archive_ended(&context.env, &context.places, config, context.now)?
         }
-        Due::Nothing => Report::default(),
+        DueWork::Nothing => CleanupReport::default(),
     };
     Ok(report)
 }
 
 /// Reports what was done, and what failed.
-fn done(args: &CleanupArgs, report: &Report) -> Status {
+fn done(args: &CleanupArgs, report: &CleanupReport) -> Status {
     if let Some(why) = &report.state_left_alone {
         output::complain(&format!("{why}; only pointers were cleaned up"));
     }
@@ -96,11 +96,11 @@ fn does_daily_work(context: &Context) -> bool {
     state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
 }
 
-fn print(args: &CleanupArgs, report: &Report) {
+fn print(args: &CleanupArgs, report: &CleanupReport) {
     let count = |kind| report.count(kind);
-    let removed = count(Kind::Pointers);
+    let removed = count(TaskKind::Pointers);
     if args.dry_run {
-        let due = report.all().filter(|task| task.kind() != Kind::Noted);
+        let due = report.all().filter(|task| task.kind() != TaskKind::Noted);
         due.for_each(|task| output::warn(&format!("would {}: {}", task.what(), task.why())));
     } else if removed > MANY {
         output::warn(&format!(
@@ -111,15 +111,15 @@ fn print(args: &CleanupArgs, report: &Report) {
         output::json(&json!({
             "v": 1,
             "removed": removed,
-            "orphans": count(Kind::Orphans),
-            "processes": count(Kind::Processes),
-            "retired": count(Kind::Retired),
-            "listed": count(Kind::Listed),
-            "archived": count(Kind::Archived),
-            "compressed": count(Kind::Compressed),
-            "owners": count(Kind::Owners),
-            "pruned": count(Kind::PrunedSessions) + count(Kind::PrunedArchives),
-            "leases": count(Kind::Leases),
+            "orphans": count(TaskKind::Orphans),
+            "processes": count(TaskKind::Processes),
+            "retired": count(TaskKind::Retired),
+            "listed": count(TaskKind::Listed),
+            "archived": count(TaskKind::Archived),
+            "compressed": count(TaskKind::Compressed),
+            "owners": count(TaskKind::Owners),
+            "pruned": count(TaskKind::PrunedSessions) + count(TaskKind::PrunedArchives),
+            "leases": count(TaskKind::Leases),
             "dry_run": args.dry_run,
         }));
     } else if !args.quiet {
@@ -131,18 +131,22 @@ fn print(args: &CleanupArgs, report: &Report) {
 }
 
 /// Returns one line about what a cleanup did besides removing pointers, if anything.
-fn besides(report: &Report) -> Option<String> {
+fn besides(report: &CleanupReport) -> Option<String> {
     let count = |kind| report.count(kind);
-    let traces = count(Kind::Orphans) + count(Kind::Processes) + count(Kind::Owners);
+    let traces = count(TaskKind::Orphans) + count(TaskKind::Processes) + count(TaskKind::Owners);
     let done = [
-        (count(Kind::Archived), "session", "archived"),
-        (count(Kind::Compressed), "journal", "compressed"),
-        (count(Kind::Retired), "session", "taken off the live index"),
-        (count(Kind::Listed), "session", "listed again"),
-        (count(Kind::Leases), "lease", "returned"),
+        (count(TaskKind::Archived), "session", "archived"),
+        (count(TaskKind::Compressed), "journal", "compressed"),
+        (
+            count(TaskKind::Retired),
+            "session",
+            "taken off the live index",
+        ),
+        (count(TaskKind::Listed), "session", "listed again"),
+        (count(TaskKind::Leases), "lease", "returned"),
         (traces, "trace", "of dead processes removed"),
-        (count(Kind::PrunedSessions), "session", "pruned"),
-        (count(Kind::PrunedArchives), "archive", "pruned"),
+        (count(TaskKind::PrunedSessions), "session", "pruned"),
+        (count(TaskKind::PrunedArchives), "archive", "pruned"),
     ];
     let done = done.into_iter().filter(|(count, ..)| *count > 0);
     let said = done.map(|(count, noun, did)| format!("{} {did}", plural(count as u64, noun)));

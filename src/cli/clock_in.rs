@@ -8,8 +8,8 @@ use super::current::valid;
 use super::list::span;
 use super::output;
 use super::status::{Status, refusal};
-use super::table::Table;
-use crate::lifecycle::clock_in::{self, ClockedIn, Order, Refusal};
+use super::table::TextTable;
+use crate::lifecycle::clock_in::{self, ClockIn, ClockInError, ClockInRequest};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::Surroundings;
 use crate::model::purpose::notes;
@@ -17,7 +17,7 @@ use crate::store::clock;
 
 pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status> {
     let config = context.config()?;
-    let order = Order {
+    let order = ClockInRequest {
         id: args.session.as_deref().map(valid).transpose()?,
         purpose: Purpose {
             name: None,
@@ -60,18 +60,18 @@ pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status
     Ok(Status::Done)
 }
 
-fn status_of(err: &Refusal) -> Status {
+fn status_of(err: &ClockInError) -> Status {
     match err {
-        Refusal::Shared(_) => Status::Held,
-        Refusal::Full(_) | Refusal::Store(_) => Status::Failed,
+        ClockInError::Shared(_) => Status::Held,
+        ClockInError::Full(_) | ClockInError::Store(_) => Status::Failed,
     }
 }
 
 /// Returns the table about a session that was clocked in. Without a process of Claude Code it is
 /// live `until` then.
-fn facts(done: &ClockedIn, until: &str) -> Table {
+fn facts(done: &ClockIn, until: &str) -> TextTable {
     let record = &done.record;
-    let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);
+    let mut facts = TextTable::new(&["SESSION", record.session_id.as_str()]);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     let focus = record.focus.as_deref().unwrap_or_default();
     let state = match (done.state.is_live(), done.is_owned) {

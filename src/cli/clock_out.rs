@@ -10,7 +10,7 @@ use super::context::{Context, find_session};
 use super::output;
 use super::status::{self, Status, refusal};
 use super::timeline::here;
-use crate::archive::{Archived, Order, PATIENCE, Refusal, archive};
+use crate::archive::{ArchiveError, ArchiveRequest, PATIENCE, SessionArchive, archive};
 use crate::claude::transcript::Search;
 use crate::lifecycle::ending;
 use crate::model::SessionId;
@@ -34,19 +34,19 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Archived> {
+fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<SessionArchive> {
     let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
     // If no cleanup has run since, the record lacks the end, and the archive would lack it, too.
     ending::note(&context.judge(&context.config()?, &state), id)?;
-    let order = Order {
+    let order = ArchiveRequest {
         description: args.description.clone(),
         tools: args.tools,
         transcript: args.transcript.clone(),
     };
     let search = Search::new(&context.env);
     archive(&search, &state, id, &order, PATIENCE).map_err(|err| match err {
-        Refusal::Unknown(_) => refusal(Status::NotFound, err.to_string()),
-        Refusal::Store(_) => err.into(),
+        ArchiveError::Unknown(_) => refusal(Status::NotFound, err.to_string()),
+        ArchiveError::Store(_) => err.into(),
     })
 }
 
@@ -54,7 +54,7 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Ar
 ///
 /// # Errors
 /// If the session and its archive were pruned.
-fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<Archived>> {
+fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<SessionArchive>> {
     let Some(state) = state else {
         return Ok(None);
     };
@@ -71,7 +71,7 @@ fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<Archived>> {
     }
 }
 
-fn print(args: &ClockOutArgs, archived: &Archived) -> Result<()> {
+fn print(args: &ClockOutArgs, archived: &SessionArchive) -> Result<()> {
     let manifest = &archived.manifest;
     if args.json {
         return output::json_of(&json!({

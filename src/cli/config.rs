@@ -9,9 +9,9 @@ use super::args::ConfigArgs;
 use super::context::Context;
 use super::output;
 use super::status::Status;
-use super::table::Table;
+use super::table::TextTable;
 use crate::claude::dirs::claude_dir;
-use crate::claude::retention::{self, Keeping};
+use crate::claude::retention::{self, Retention};
 use crate::model::Config;
 use crate::model::config::ConfigKey;
 use crate::setup::programs;
@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
         output::print(&example());
         return Ok(Status::Done);
     }
-    let keeping = Keeping::of_client(&context.env);
+    let keeping = Retention::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
     let places = places(context);
     if args.json {
@@ -42,14 +42,14 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
         let settings: Vec<_> = loaded.sources.iter().map(setting).collect();
         output::json(&json!({"v": 1, "places": places, "settings": settings}));
     } else {
-        let mut table = Table::new(&["PLACE", "PATH"]);
+        let mut table = TextTable::new(&["PLACE", "PATH"]);
         for (name, path) in &places {
             table.row([
                 (*name).to_owned(),
                 path.as_deref().map_or("-".to_owned(), shown),
             ]);
         }
-        let mut settings = Table::new(&["SETTING", "VALUE", "FROM"]);
+        let mut settings = TextTable::new(&["SETTING", "VALUE", "FROM"]);
         for (key, source) in &loaded.sources {
             settings.row([
                 key.name().to_owned(),

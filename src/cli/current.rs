@@ -11,8 +11,8 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
 use crate::identity::ladder::{
-    About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, last_of_project,
-    live_in_project, project_here, resolve,
+    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Sight, Trust,
+    last_of_project, live_in_project, project_here, resolve,
 };
 use crate::identity::present::now_at;
 use crate::identity::process;
@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 /// Lists every live session of the project, one a line.
 fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
     let project = project_asked(sight, args)?;
-    let Live { sessions, warnings } = live_in_project(sight, &project);
+    let LiveSessions { sessions, warnings } = live_in_project(sight, &project);
     warn(&warnings);
     if args.json {
         let project = printed(&project);
@@ -175,7 +175,7 @@ fn last(id: Option<SessionId>, project: Project) -> Answer {
     } else {
         (Rung::Unknown, Trust::None)
     };
-    let steps = vec![Step {
+    let steps = vec![RungReport {
         rung: Rung::Project,
         saw,
     }];
@@ -283,32 +283,32 @@ fn print(args: &CurrentArgs, answer: &Answer) {
 
 /// The answer as `--json` prints it.
 #[derive(Serialize)]
-struct Printed<'a> {
+struct CurrentOutput<'a> {
     v: u64,
     session_id: Option<&'a SessionId>,
     rung: Rung,
     trust: Trust,
-    project: Option<PrintedProject>,
+    project: Option<CurrentProject>,
     candidates: &'a [Candidate],
     #[serde(skip_serializing_if = "Option::is_none")]
-    steps: Option<&'a [Step]>,
+    steps: Option<&'a [RungReport]>,
 }
 
 #[derive(Serialize)]
-struct PrintedProject {
+struct CurrentProject {
     name: String,
     root: String,
 }
 
-fn printed(project: &Project) -> PrintedProject {
-    PrintedProject {
+fn printed(project: &Project) -> CurrentProject {
+    CurrentProject {
         name: project.name().display(),
         root: project.root().to_string_lossy().into_owned(),
     }
 }
 
 fn as_json(answer: &Answer, explain: bool) -> Value {
-    json!(Printed {
+    json!(CurrentOutput {
         v: 1,
         session_id: answer.id.as_ref(),
         rung: answer.rung,

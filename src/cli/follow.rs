@@ -17,8 +17,8 @@ use crate::model::{Event, SessionId};
 use crate::store::env::Screen;
 use crate::store::follow::Follower;
 use crate::store::{StateDir, clock};
-use crate::view::event::{Filter, Rows};
-use crate::view::timeline::text::Layout;
+use crate::view::event::{EventFilter, Rows};
+use crate::view::timeline::text::TimelineLayout;
 
 /// How many earlier events of an existing session are shown, as `tail` does.
 const LAST: usize = 10;
@@ -81,7 +81,7 @@ fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(StateDir, 
 /// Turns journal lines into printed rows.
 struct Printer<'a> {
     state: &'a StateDir,
-    filter: Filter,
+    filter: EventFilter,
     /// Prints the lines as they are recorded.
     as_recorded: bool,
     colour: bool,
@@ -97,7 +97,7 @@ impl<'a> Printer<'a> {
         let screen = Screen::read();
         Self {
             state,
-            filter: Filter {
+            filter: EventFilter {
                 tools: args.tool.clone(),
                 failed: args.failed,
                 agent: args.agent.clone(),
@@ -149,7 +149,7 @@ impl<'a> Printer<'a> {
     }
 
     fn row(&mut self, id: &SessionId, event: &Event) -> String {
-        let layout = Layout {
+        let layout = TimelineLayout {
             width: output::width(self.screen),
             colour: self.colour,
             bars: self.bars,

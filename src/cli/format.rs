@@ -17,11 +17,11 @@ pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)    
 /// A parsed format.
 #[derive(Debug)]
 pub(super) struct Format {
-    parts: Vec<Part>,
+    parts: Vec<FormatPart>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+enum FormatPart {
     Text(String),
     Field(&'static str),
 }
@@ -55,20 +55,20 @@ impl Format {
                     FIELDS.join(", ")
                 ));
             };
-            parts.push(Part::Text(std::mem::take(&mut plain)));
-            parts.push(Part::Field(field));
+            parts.push(FormatPart::Text(std::mem::take(&mut plain)));
+            parts.push(FormatPart::Field(field));
             rest = after;
         }
         plain.push_str(rest);
-        parts.push(Part::Text(plain));
+        parts.push(FormatPart::Text(plain));
         Ok(Self { parts })
     }
 
     /// Returns the text with every field replaced by what `value` returns for it.
     pub(super) fn fill(&self, value: impl Fn(&str) -> String) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Field(field) => value(field),
+        let part = |part: &FormatPart| match part {
+            FormatPart::Text(text) => text.clone(),
+            FormatPart::Field(field) => value(field),
         };
         self.parts.iter().map(part).collect()
     }

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
-use crate::identity::liveness::{Finding, Judge, LastWord};
+use crate::identity::liveness::{Assessment, Judge, LastWord};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Trace, TraceBuilder};
 use crate::store::history::LineOrigin;
 use crate::store::journal::Damage;
@@ -17,7 +17,7 @@ use crate::store::{Error, History, SessionDir, index};
 
 /// The sessions to read.
 #[derive(Debug)]
-pub(super) enum Which {
+pub(super) enum SessionSelection {
     /// This session.
     One(SessionId),
     /// The sessions of the project with this root.
@@ -29,7 +29,7 @@ pub(super) enum Which {
 /// Counts sessions. Each thread has its own counter, and the counters are added up.
 pub(super) trait Count: Send {
     /// Counts a session. The error says, in words for people, what could not be counted.
-    fn session(&mut self, session: &Heard<'_>) -> Result<(), String>;
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String>;
 
     /// Adds the counts of another thread.
     fn add(&mut self, other: Self);
@@ -37,7 +37,7 @@ pub(super) trait Count: Send {
 
 /// A session that was read.
 #[derive(Debug)]
-pub(super) struct Heard<'a> {
+pub(super) struct GatheredSession<'a> {
     pub(super) id: &'a SessionId,
     pub(super) dir: &'a SessionDir,
     pub(super) record: &'a Record,
@@ -50,9 +50,9 @@ pub(super) struct Heard<'a> {
     has_open_calls: bool,
 }
 
-impl Heard<'_> {
+impl GatheredSession<'_> {
     /// Returns the session's current state.
-    pub(super) fn finding(&self) -> Finding {
+    pub(super) fn finding(&self) -> Assessment {
         self.judge
             .find_heard(self.id, &self.last_word, self.has_open_calls)
     }
@@ -60,7 +60,7 @@ impl Heard<'_> {
 
 /// The result of [`gather`].
 #[derive(Debug)]
-pub(super) struct Gathered<C> {
+pub(super) struct GatherResult<C> {
     pub(super) counts: C,
     /// Files with lines that are not events.
     pub(super) damaged: Vec<(PathBuf, Damage)>,
@@ -77,20 +77,20 @@ pub(super) struct Gathered<C> {
 /// If the sessions cannot be listed, or the only requested one cannot be read.
 pub(super) fn gather<C: Count>(
     judge: &Judge<'_>,
-    which: &Which,
+    which: &SessionSelection,
     counts: impl Fn() -> C + Sync,
-) -> Result<Gathered<C>> {
+) -> Result<GatherResult<C>> {
     let state = judge.state;
     let ids: Vec<SessionId> = match which {
-        Which::One(id) => vec![id.clone()],
-        Which::Project(_) | Which::All => state.session_ids()?.collect(),
+        SessionSelection::One(id) => vec![id.clone()],
+        SessionSelection::Project(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     let live: HashSet<SessionId> = match which {
-        Which::Project(_) => index::live_candidates(state)?
+        SessionSelection::Project(_) => index::live_candidates(state)?
             .into_iter()
             .map(|(_, id)| id)
             .collect(),
-        Which::One(_) | Which::All => HashSet::new(),
+        SessionSelection::One(_) | SessionSelection::All => HashSet::new(),
     };
     let next = AtomicUsize::new(0);
     let work = || {
@@ -98,7 +98,7 @@ pub(super) fn gather<C: Count>(
             judge,
             which,
             live: &live,
-            gathered: Gathered::new(counts()),
+            gathered: GatherResult::new(counts()),
             memory: TraceBuilder::default(),
         };
         while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -128,7 +128,7 @@ pub(super) fn gather<C: Count>(
     Ok(gathered)
 }
 
-impl<C> Gathered<C> {
+impl<C> GatherResult<C> {
     /// Creates an empty result.
     pub(super) fn new(counts: C) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl<C> Gathered<C> {
     }
 }
 
-impl<C: Count> Gathered<C> {
+impl<C: Count> GatherResult<C> {
     fn add(&mut self, other: Self) {
         self.counts.add(other.counts);
         self.damaged.extend(other.damaged);
@@ -163,10 +163,10 @@ impl<C: Count> Gathered<C> {
 /// One thread's part of the work.
 struct Worker<'a, C> {
     judge: &'a Judge<'a>,
-    which: &'a Which,
+    which: &'a SessionSelection,
     /// The sessions that may be live.
     live: &'a HashSet<SessionId>,
-    gathered: Gathered<C>,
+    gathered: GatherResult<C>,
     /// The buffers of the last session's events, reused for the next.
     memory: TraceBuilder,
 }
@@ -185,8 +185,8 @@ impl<C: Count> Worker<'_, C> {
         };
         match (counted, self.which) {
             (Ok(()), _) => {}
-            (Err(err), Which::One(_)) => self.gathered.unread = Some(err),
-            (Err(err), Which::Project(_) | Which::All) => {
+            (Err(err), SessionSelection::One(_)) => self.gathered.unread = Some(err),
+            (Err(err), SessionSelection::Project(_) | SessionSelection::All) => {
                 let why = format!("{err}; it was left out");
                 self.gathered.left_out.push(why);
             }
@@ -197,11 +197,11 @@ impl<C: Count> Worker<'_, C> {
     /// so ended sessions need no judgement.
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
-            Which::One(_) | Which::All => true,
-            Which::Project(root) if self.live.contains(id) => {
+            SessionSelection::One(_) | SessionSelection::All => true,
+            SessionSelection::Project(root) if self.live.contains(id) => {
                 self.judge.find(id, record).is_in(record, root)
             }
-            Which::Project(root) => record.is_in(root),
+            SessionSelection::Project(root) => record.is_in(root),
         }
     }
 
@@ -235,7 +235,7 @@ impl<C: Count> Worker<'_, C> {
         } else {
             activity.leave_open()
         };
-        let heard = Heard {
+        let heard = GatheredSession {
             id,
             dir,
             record,

@@ -12,13 +12,13 @@ use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::dirs::projects_dir;
-use crate::history::import::sources::{self, LeftOut, Sources};
-use crate::history::import::{self, Options, Report};
+use crate::history::import::sources::{self, ExcludedFile, ImportSources};
+use crate::history::import::{self, ImportOptions, ImportReport};
 use crate::store::env::Screen;
 use crate::store::{Decompressor, StateDir, project, shown};
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
-    let options = Options {
+    let options = ImportOptions {
         since: args
             .since
             .as_deref()
@@ -66,7 +66,7 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
 }
 
 /// Returns a progress bar on stderr, hidden unless a person sees it.
-fn progress_bar(sources: &Sources) -> ProgressBar {
+fn progress_bar(sources: &ImportSources) -> ProgressBar {
     if !output::are_warnings_for_people() || Screen::read().is_plain {
         return ProgressBar::hidden();
     }
@@ -76,8 +76,8 @@ fn progress_bar(sources: &Sources) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style)
 }
 
-fn print(args: &ImportArgs, report: &Report) {
-    for LeftOut { path, why } in &report.left_out {
+fn print(args: &ImportArgs, report: &ImportReport) {
+    for ExcludedFile { path, why } in &report.left_out {
         let path = shown(path);
         // A file operation's error names the file already.
         if why.contains(&path) {
@@ -118,7 +118,7 @@ fn print(args: &ImportArgs, report: &Report) {
     }
 }
 
-fn summary(args: &ImportArgs, report: &Report) -> String {
+fn summary(args: &ImportArgs, report: &ImportReport) -> String {
     let did = if args.dry_run {
         "would import"
     } else {

@@ -11,13 +11,15 @@ use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::dirs::claude_dir;
-use crate::claude::retention::{self, Keeping, here};
-use crate::claude::settings::Reading;
+use crate::claude::retention::{self, Retention, here};
+use crate::claude::settings::LoadedSettings;
 use crate::claude::versions::{OLDEST_TESTED, Version, events_for};
 use crate::identity::ladder::project_here;
 use crate::setup::diff::unified;
-use crate::setup::programs::{self, Client, Defect};
-use crate::setup::settings::{self, Change, Failure, Install, Run, Scope, Settings, resolved};
+use crate::setup::programs::{self, Defect, InstalledClient};
+use crate::setup::settings::{
+    self, Change, ChangeMode, Install, SettingsEditor, SettingsError, SettingsScope, resolved,
+};
 use crate::store::config::load;
 use crate::store::{Decompressor, StateDir, shown};
 
@@ -97,15 +99,17 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
 /// Returns why Claude Code does not run these hooks all the same, according to its settings.
 fn hindrance(
     context: &Context,
-    settings: &Settings,
+    settings: &SettingsEditor,
     change: &Change,
     version: Option<Version>,
 ) -> Option<String> {
     let start = match settings.scope {
-        Scope::User => here(&context.env)?,
-        Scope::Project | Scope::Local => settings.path.parent()?.parent()?.to_owned(),
+        SettingsScope::User => here(&context.env)?,
+        SettingsScope::Project | SettingsScope::Local => {
+            settings.path.parent()?.parent()?.to_owned()
+        }
     };
-    let reading = Reading::of(&context.env, &start, version);
+    let reading = LoadedSettings::of(&context.env, &start, version);
     let ignored = reading
         .ignored()
         .find(|(read, _)| resolved(&read.path) == change.path);
@@ -117,8 +121,8 @@ fn hindrance(
 }
 
 /// Warns that a file shared by a team names paths of this machine.
-fn say_who_shares_it(settings: &Settings) {
-    if settings.scope == Scope::Project {
+fn say_who_shares_it(settings: &SettingsEditor) {
+    if settings.scope == SettingsScope::Project {
         output::line(&format!(
             "everybody in this project shares that file, and it names programs of this machine, in {}: do not commit it, or use `--scope local`",
             shown(&settings.hooks_dir)
@@ -128,7 +132,7 @@ fn say_who_shares_it(settings: &Settings) {
 
 /// Reports if Claude Code's settings disable automatic archiving.
 fn say_what_is_not_archived(context: &Context) {
-    let keeping = Keeping::of_client(&context.env);
+    let keeping = Retention::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
     if let Some((found, remedy)) = retention::objection(&loaded, &keeping, &context.places) {
         output::line(&format!(
@@ -159,7 +163,7 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
     let mut all = vec![here];
     all.extend(elsewhere.map(|install| {
         let scope = install.scope(claude_dir.as_deref());
-        Settings::new(
+        SettingsEditor::new(
             &context.env,
             install.settings.clone(),
             scope,
@@ -178,7 +182,7 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
     Ok(status)
 }
 
-fn uninstall_from(context: &Context, dry: bool, settings: &Settings) -> Result<()> {
+fn uninstall_from(context: &Context, dry: bool, settings: &SettingsEditor) -> Result<()> {
     let change = run(context, dry, |run| settings.uninstall(run))?;
     if dry {
         show(&change);
@@ -210,12 +214,12 @@ fn installs(context: &Context) -> Result<Vec<Install>> {
 fn run(
     context: &Context,
     dry: bool,
-    change: impl FnOnce(Run<'_>) -> Result<Change, Failure>,
+    change: impl FnOnce(ChangeMode<'_>) -> Result<Change, SettingsError>,
 ) -> Result<Change> {
     let done = if dry {
-        change(Run::Dry(context.state()?.as_ref()))
+        change(ChangeMode::Dry(context.state()?.as_ref()))
     } else {
-        change(Run::Real(&StateDir::create(
+        change(ChangeMode::Real(&StateDir::create(
             &context.places,
             Decompressor::BUILT_IN,
         )?))
@@ -223,11 +227,11 @@ fn run(
     Ok(done?)
 }
 
-fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<Settings> {
+fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<SettingsEditor> {
     let scope = match scope {
-        ScopeArg::User => Scope::User,
-        ScopeArg::Project => Scope::Project,
-        ScopeArg::Local => Scope::Local,
+        ScopeArg::User => SettingsScope::User,
+        ScopeArg::Project => SettingsScope::Project,
+        ScopeArg::Local => SettingsScope::Local,
     };
     let no_home = || {
         refusal(
@@ -238,7 +242,7 @@ fn settings(context: &Context, scope: ScopeArg, hooks_dir: &Path) -> Result<Sett
     let claude_dir = claude_dir(&context.env).ok_or_else(no_home)?;
     let (state, _) = context.state_or_fault();
     let path = scope.path(&claude_dir, &project_here(&context.env, state.as_ref())?);
-    let settings = Settings::new(&context.env, path, scope, hooks_dir);
+    let settings = SettingsEditor::new(&context.env, path, scope, hooks_dir);
     Ok(settings.knowing(&installs(context)?))
 }
 
@@ -268,7 +272,7 @@ fn check_executables(hooks_dir: &Path) -> Result<()> {
         .map_or(Ok(()), |defect| Err(broken(defect)))
 }
 
-fn known(found: Option<&Client>, version: Option<Version>) -> String {
+fn known(found: Option<&InstalledClient>, version: Option<Version>) -> String {
     match (found, version) {
         (Some(client), _) => match &client.elsewhere {
             None => format!("all that Claude Code {} supports", client.version),

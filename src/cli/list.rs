@@ -8,8 +8,8 @@ use super::args::{ListArgs, StateArg};
 use super::context::{Context, project_asked, unrecorded};
 use super::output;
 use super::status::Status;
-use super::table::Table;
-use crate::identity::liveness::{Finding, SessionState};
+use super::table::TextTable;
+use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::{OpenCall, open_calls, recent_open_calls};
 use crate::identity::present::now_at;
 use crate::model::text::one_line;
@@ -22,7 +22,7 @@ const MAX_DOING: usize = 40;
 
 /// A session in the list. Its JSON is the record with the derived fields.
 #[derive(Serialize)]
-struct Listed {
+struct ListedSession {
     #[serde(flatten)]
     record: Record,
     state: SessionState,
@@ -75,7 +75,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn listed(state: &StateDir, record: Record, finding: Finding) -> Listed {
+fn listed(state: &StateDir, record: Record, finding: Assessment) -> ListedSession {
     let dir = state.session(&record.session_id);
     let open_calls = match finding.state {
         // The open calls were computed a moment ago, so they are cached in a note.
@@ -84,7 +84,7 @@ fn listed(state: &StateDir, record: Record, finding: Finding) -> Listed {
         SessionState::Idle | SessionState::Ended | SessionState::Abandoned => Vec::new(),
     };
     let record = now_at(&dir, record, finding.state.is_live());
-    Listed {
+    ListedSession {
         state: finding.state,
         last_activity: finding.last_activity.unwrap_or(record.started_at),
         owners: finding.owners,
@@ -117,7 +117,7 @@ fn ids(state: &StateDir, all: bool) -> Result<Vec<SessionId>> {
     Ok(ids)
 }
 
-fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
+fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
     if args.json {
         return output::json(&json!({"v": 1, "sessions": sessions}));
     }
@@ -133,7 +133,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[Listed]) {
         }
         return;
     }
-    let mut table = Table::new(&[
+    let mut table = TextTable::new(&[
         "STATE", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS", "PID", "NOW",
         "ROOT",
     ]);

@@ -9,16 +9,18 @@ use anyhow::Result;
 
 use super::args::{BarsArg, MetricsArgs};
 use super::context::Context;
-use super::gather::{Count, Gathered, Heard, Which, gather};
+use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
 use super::output;
 use super::status::{Status, refusal};
-use super::table::Layout;
+use super::table::TableLayout;
 use crate::identity::liveness::SessionState;
 use crate::model::Timestamp;
 use crate::store::env::Screen;
 use crate::store::log::{self, Log};
 use crate::store::{Error, StateDir, lease, shown, tree, write};
-use crate::view::metrics::{Archives, Leases, Metrics, Standing, Summary, Surroundings};
+use crate::view::metrics::{
+    ArchiveTotals, Leases, Metrics, MetricsSummary, SessionStanding, StoreCounts,
+};
 
 /// The ending of a manifest's name. The manifest is written last, and makes the archive complete.
 const MANIFEST: &str = ".manifest.json";
@@ -26,13 +28,17 @@ const MANIFEST: &str = ".manifest.json";
 pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let counting = || Counting {
+    let counting = || MetricsCounter {
         now: context.now,
         metrics: Metrics::default(),
     };
     let gathered = match &state {
-        Some(state) => gather(&context.judge(&config, state), &Which::All, counting)?,
-        None => Gathered::new(counting()),
+        Some(state) => gather(
+            &context.judge(&config, state),
+            &SessionSelection::All,
+            counting,
+        )?,
+        None => GatherResult::new(counting()),
     };
     for left_out in &gathered.left_out {
         output::complain(left_out);
@@ -45,7 +51,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     } else if args.json {
         print::as_json(&summary)?
     } else {
-        print::as_text(&summary, Layout::of(BarsArg::Auto, Screen::read()))
+        print::as_text(&summary, TableLayout::of(BarsArg::Auto, Screen::read()))
     };
     match &args.output {
         Some(path) => publish(path, &text)?,
@@ -56,19 +62,19 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
 }
 
 /// The counts of one thread.
-struct Counting {
+struct MetricsCounter {
     now: Timestamp,
     metrics: Metrics,
 }
 
-impl Count for Counting {
-    fn session(&mut self, session: &Heard<'_>) -> Result<(), String> {
+impl Count for MetricsCounter {
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
         let age = session.record.started_at.age(self.now);
         let standing = match session.finding().state {
-            SessionState::Active => Standing::Active(age),
-            SessionState::Idle => Standing::Idle(age),
-            SessionState::Ended => Standing::Ended,
-            SessionState::Abandoned => Standing::Abandoned,
+            SessionState::Active => SessionStanding::Active(age),
+            SessionState::Idle => SessionStanding::Idle(age),
+            SessionState::Ended => SessionStanding::Ended,
+            SessionState::Abandoned => SessionStanding::Abandoned,
         };
         self.metrics.add(standing, &session.activity);
         Ok(())
@@ -80,15 +86,15 @@ impl Count for Counting {
 }
 
 /// Counts leases and archives.
-fn around(state: &StateDir) -> Result<Surroundings, Error> {
+fn around(state: &StateDir) -> Result<StoreCounts, Error> {
     let counts = lease::counts(state);
-    let mut archives = Archives::default();
+    let mut archives = ArchiveTotals::default();
     tree::files_below(&state.path("archive"), &mut |name, meta| {
         archives.bytes += meta.size;
         let is_manifest = name.as_encoded_bytes().ends_with(MANIFEST.as_bytes());
         archives.count += u64::from(is_manifest);
     })?;
-    Ok(Surroundings {
+    Ok(StoreCounts {
         hook_errors: log::count(state, Log::HookErrors),
         damaged_lines: 0,
         leases: Leases {

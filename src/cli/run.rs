@@ -8,7 +8,7 @@ use super::current::valid;
 use super::output;
 use super::status::{self, Status};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::{self, Order, Outcome, Refusal, Surroundings};
+use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Surroundings};
 use crate::store::{Error, shown};
 
 /// Runs the command and passes its status on.
@@ -17,18 +17,18 @@ pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
         Ok(outcome) => u8::try_from(outcome.status()).unwrap_or(u8::MAX),
         Err(err) => {
             output::complain(&err.to_string());
-            match err.downcast_ref::<Refusal>() {
-                Some(Refusal::NotStarted(_, obstacle)) => obstacle.status(),
+            match err.downcast_ref::<RunError>() {
+                Some(RunError::NotStarted(_, obstacle)) => obstacle.status(),
                 _ => status_of(&err) as u8,
             }
         }
     }
 }
 
-fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<Outcome> {
+fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<RunOutcome> {
     let config = context.config()?;
     let given = args.session_id.as_ref().or(args.resume.as_ref());
-    let order = Order {
+    let order = RunRequest {
         id: given.map(|id| valid(id)).transpose()?,
         resume: args.resume.is_some(),
         purpose: Purpose {
@@ -49,12 +49,12 @@ fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<Outcome> {
 }
 
 fn status_of(err: &anyhow::Error) -> Status {
-    match err.downcast_ref::<Refusal>() {
-        Some(Refusal::Held(_) | Refusal::Live(..)) => Status::Held,
-        Some(Refusal::Unknown(_)) => Status::NotFound,
-        Some(Refusal::NoUuid(_) | Refusal::OwnChoice(_)) => Status::Usage,
+    match err.downcast_ref::<RunError>() {
+        Some(RunError::Held(_) | RunError::Live(..)) => Status::Held,
+        Some(RunError::Unknown(_)) => Status::NotFound,
+        Some(RunError::NoUuid(_) | RunError::OwnChoice(_)) => Status::Usage,
         Some(
-            Refusal::Full(_) | Refusal::NotStarted(..) | Refusal::Store(_) | Refusal::System(_),
+            RunError::Full(_) | RunError::NotStarted(..) | RunError::Store(_) | RunError::System(_),
         ) => Status::Failed,
         None => status::of(err),
     }

@@ -11,10 +11,10 @@ use super::context::{Context, find_session, history, no_record};
 use super::list::{doing, span};
 use super::output;
 use super::status::Status;
-use super::table::Table;
+use super::table::TextTable;
 use crate::history::coverage::{self, Coverage};
 use crate::identity::lineage::{Lineage, Relation, lineage};
-use crate::identity::liveness::{Finding, SessionState};
+use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
 use crate::model::purpose::{Note, notes};
@@ -25,7 +25,7 @@ use crate::store::log::{self, Log};
 use crate::store::{SessionDir, StateDir, clock, shown};
 
 /// The contents of the journal.
-struct Counted {
+struct JournalCounts {
     by_event: BTreeMap<String, u64>,
     open_calls: Vec<OpenCall>,
     damage: Damage,
@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let judge = context.judge(&config, state).telling_idle();
     let finding = judge.find(&id, &record);
     let is_live = finding.state.is_live();
-    let shown = Shown {
+    let shown = SessionDetails {
         counted: count(&dir, &finding)?,
         finding,
         lineage: lineage(&judge, &id)?,
@@ -60,10 +60,10 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
 }
 
 /// Everything that is shown of a session.
-struct Shown {
+struct SessionDetails {
     record: Record,
-    finding: Finding,
-    counted: Counted,
+    finding: Assessment,
+    counted: JournalCounts,
     lineage: Lineage,
     /// `None` if there is no transcript.
     coverage: Option<Coverage>,
@@ -71,14 +71,14 @@ struct Shown {
     journal: PathBuf,
 }
 
-fn count(dir: &SessionDir, finding: &Finding) -> Result<Counted> {
+fn count(dir: &SessionDir, finding: &Assessment) -> Result<JournalCounts> {
     let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
     let history = history(dir, |line| match by_event.get_mut(line.event) {
         Some(count) => *count += 1,
         None => drop(by_event.insert(line.event.to_owned(), 1)),
     })?;
     let activity = OpenActivity::of(&history.trace).close(|pid| finding.has(pid));
-    Ok(Counted {
+    Ok(JournalCounts {
         open_calls: activity.open_calls().map(OpenCall::from).collect(),
         by_event,
         damage: history.damage,
@@ -95,7 +95,7 @@ fn operations(state: &StateDir, record: &Record) -> Vec<Map<String, Value>> {
         .collect()
 }
 
-impl Shown {
+impl SessionDetails {
     fn as_json(&self) -> Value {
         json!({
             "v": 1,
@@ -117,11 +117,11 @@ impl Shown {
     }
 
     fn as_text(&self, context: &Context) -> String {
-        let mut events = Table::new(&["EVENT", "COUNT"]);
+        let mut events = TextTable::new(&["EVENT", "COUNT"]);
         for (event, count) in &self.counted.by_event {
             events.row([event.clone(), count.to_string()]);
         }
-        let mut operations = Table::new(&["WHEN", "WHAT"]);
+        let mut operations = TextTable::new(&["WHEN", "WHAT"]);
         for line in &self.log {
             let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
             let when =
@@ -133,9 +133,9 @@ impl Shown {
         format!("{facts}\n{lineage}{events}\n{operations}")
     }
 
-    fn facts(&self, context: &Context) -> Table {
+    fn facts(&self, context: &Context) -> TextTable {
         let (record, finding) = (&self.record, &self.finding);
-        let mut facts = Table::new(&["SESSION", record.session_id.as_str()]);
+        let mut facts = TextTable::new(&["SESSION", record.session_id.as_str()]);
         let mut fact = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 facts.row([name.to_owned(), value]);
@@ -190,7 +190,7 @@ impl Shown {
         if self.lineage.kin.len() < 2 {
             return String::new();
         }
-        let mut table = Table::new(&["LINEAGE", "STATE", "STARTED", "HOW"]);
+        let mut table = TextTable::new(&["LINEAGE", "STATE", "STARTED", "HOW"]);
         for kin in &self.lineage.kin {
             let branch = match kin.depth {
                 0 => String::new(),

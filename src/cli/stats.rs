@@ -7,16 +7,16 @@ use anyhow::Result;
 
 use super::args::StatsArgs;
 use super::context::{Context, find_session, no_record, project_asked, since};
-use super::gather::{Gathered, Which, gather};
+use super::gather::{GatherResult, SessionSelection, gather};
 use super::output;
 use super::status::Status;
-use super::table::Layout;
+use super::table::TableLayout;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
 use crate::store::StateDir;
 use crate::store::env::Screen;
-use counting::Counting;
-use print::{Asked, Report};
+use counting::StatsCounter;
+use print::{StatsReport, StatsSubject};
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let since = args
@@ -27,22 +27,22 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let which = which(context, state.as_ref(), &args)?;
-    let is_one = matches!(which, Which::One(_));
+    let is_one = matches!(which, SessionSelection::One(_));
     let asked = match which {
-        Which::One(_) => Asked::One {
+        SessionSelection::One(_) => StatsSubject::One {
             since: since.is_some(),
         },
-        Which::Project(_) | Which::All => Asked::Several,
+        SessionSelection::Project(_) | SessionSelection::All => StatsSubject::Several,
     };
-    let counting = || Counting::new(&context.env, is_one, since);
+    let counting = || StatsCounter::new(&context.env, is_one, since);
     let gathered = match &state {
         Some(state) => gather(&context.judge(&config, state), &which, counting)?,
-        None => Gathered::new(counting()),
+        None => GatherResult::new(counting()),
     };
     for left_out in &gathered.left_out {
         output::complain(left_out);
     }
-    let report = Report::new(gathered);
+    let report = StatsReport::new(gathered);
     if args.json {
         output::json_of(&report)?;
         return Ok(Status::Done);
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     if args.csv {
         output::print(&report.as_csv());
     } else {
-        let layout = Layout::of(args.bars, Screen::read());
+        let layout = TableLayout::of(args.bars, Screen::read());
         output::print_drawn(&report.as_text(asked, layout), layout.bars);
     }
     for damaged in report.damage.sentences() {
@@ -59,12 +59,20 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn which(context: &Context, state: Option<&StateDir>, args: &StatsArgs) -> Result<Which> {
+fn which(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &StatsArgs,
+) -> Result<SessionSelection> {
     Ok(match (&args.id, &args.project) {
-        (Some(id), _) => Which::One(one(state, id)?),
-        (None, Some(path)) => Which::Project(project_asked(state, path)?.root().to_owned()),
-        (None, None) if args.all => Which::All,
-        (None, None) => Which::Project(project_here(&context.env, state)?.root().to_owned()),
+        (Some(id), _) => SessionSelection::One(one(state, id)?),
+        (None, Some(path)) => {
+            SessionSelection::Project(project_asked(state, path)?.root().to_owned())
+        }
+        (None, None) if args.all => SessionSelection::All,
+        (None, None) => {
+            SessionSelection::Project(project_here(&context.env, state)?.root().to_owned())
+        }
     })
 }
 

@@ -28,24 +28,24 @@ pub(super) enum Status {
 
 /// An error with an exit status of its own.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct StatusError {
     /// The exit status.
     pub(super) status: Status,
     /// One line: what, why, and the remedy.
     pub(super) text: String,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for StatusError {}
 
 /// Returns an error that ends the command with `status`.
 pub(super) fn refusal(status: Status, text: impl Into<String>) -> anyhow::Error {
-    Refusal {
+    StatusError {
         status,
         text: text.into(),
     }
@@ -54,6 +54,6 @@ pub(super) fn refusal(status: Status, text: impl Into<String>) -> anyhow::Error 
 
 /// Returns the status with which an error ends the command.
 pub(super) fn of(err: &anyhow::Error) -> Status {
-    err.downcast_ref::<Refusal>()
+    err.downcast_ref::<StatusError>()
         .map_or(Status::Failed, |refusal| refusal.status)
 }

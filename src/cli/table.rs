@@ -21,14 +21,14 @@ const MIN_CUT: usize = 8;
 
 /// The layout of tables.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
+pub(super) struct TableLayout {
     /// How many columns of a terminal they may have. `None` does not limit them.
     pub(super) width: Option<usize>,
     /// Whether bars are drawn beside the numbers.
     pub(super) bars: bool,
 }
 
-impl Layout {
+impl TableLayout {
     /// Returns the layout for this screen and the user's choice.
     pub(super) fn of(bars: BarsArg, screen: Screen) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Layout {
     }
 
     /// Shortens a column of `table` if the table must fit.
-    pub(super) fn fit(self, table: &mut Table, column: &str) {
+    pub(super) fn fit(self, table: &mut TextTable, column: &str) {
         if let Some(width) = self.width {
             table.fit(column, width);
         }
@@ -56,11 +56,11 @@ impl Layout {
 
 /// A table with a heading.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct TextTable {
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl TextTable {
     pub(super) fn new(heading: &[&str]) -> Self {
         Self {
             rows: vec![heading.iter().map(|&cell| cell.to_owned()).collect()],
@@ -133,7 +133,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
         for row in &self.rows {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_column_without_anything_can_be_left_out() {
-        let mut table = Table::new(&["A", "B", "C"]);
+        let mut table = TextTable::new(&["A", "B", "C"]);
         table.row(["1".to_owned(), String::new(), String::new()]);
         table.drop_empty(&["A", "B"]);
         assert_eq!(table.to_string(), "A  C\n1  -\n");
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_column_is_cut_to_what_fits() {
-        let mut table = Table::new(&["NAME", "COUNT"]);
+        let mut table = TextTable::new(&["NAME", "COUNT"]);
         table.row(["日本語日本語日本語".to_owned(), "1".to_owned()]);
         table.row(["e\u{301}".repeat(500), "2".to_owned()]);
         table.row(["short".to_owned(), "3".to_owned()]);
@@ -189,7 +189,7 @@ mod tests {
             "Bash",
         ];
         for width in [16, 20, 24, 40] {
-            let mut table = Table::new(&["TOOL", "CALLS"]);
+            let mut table = TextTable::new(&["TOOL", "CALLS"]);
             for name in names {
                 table.row([name.to_owned(), "1".to_owned()]);
             }
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {
-        let mut table = Table::new(&["NAME", "WHAT"]);
+        let mut table = TextTable::new(&["NAME", "WHAT"]);
         table.row(["日本".to_owned(), "a\nb".to_owned()]);
         table.row(["x".to_owned(), String::new()]);
         assert_eq!(table.to_string(), "NAME  WHAT\n日本  a\\u{a}b\nx     -\n");

@@ -17,8 +17,8 @@ use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::{History, StateDir as Store, clock};
 use crate::view::json::{ActivityView, CallView};
-use crate::view::timeline::text::{Layout, cut, duration, rows};
-use crate::view::timeline::{Entry, Filter, entries};
+use crate::view::timeline::text::{TimelineLayout, cut, duration, rows};
+use crate::view::timeline::{CallFilter, TimelineEntry, entries};
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     if args.follow {
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         .find(&id, &record);
     let History { trace, damage, .. } = history(&dir, |_| {})?;
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
-    let filter = Filter {
+    let filter = CallFilter {
         since: args
             .since
             .as_deref()
@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         print_lines(&entries);
         complain(&id, &activity, damage);
     } else if args.json {
-        output::json_of(&Shown {
+        output::json_of(&TimelineOutput {
             v: 1,
             session_id: &id,
             project: &record.project,
@@ -68,7 +68,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         })?;
     } else {
         let screen = Screen::read();
-        let layout = Layout {
+        let layout = TimelineLayout {
             width: output::width(screen),
             colour: output::wants_colour(args.color, screen),
             bars: output::wants_bars(args.bars, screen),
@@ -85,7 +85,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
 
 /// The timeline as JSON.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct TimelineOutput<'a> {
     v: u32,
     session_id: &'a SessionId,
     project: &'a ProjectRef,
@@ -130,14 +130,14 @@ pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId
     })
 }
 
-fn calls<'s, 'a>(entries: &'s [Entry<'s, 'a>]) -> impl Iterator<Item = CallView<'a>> + 's {
+fn calls<'s, 'a>(entries: &'s [TimelineEntry<'s, 'a>]) -> impl Iterator<Item = CallView<'a>> + 's {
     entries.iter().filter_map(|entry| match entry {
-        Entry::Call(_, call) => Some(CallView::from(*call)),
+        TimelineEntry::Call(_, call) => Some(CallView::from(*call)),
         _ => None,
     })
 }
 
-fn print_lines(entries: &[Entry<'_, '_>]) {
+fn print_lines(entries: &[TimelineEntry<'_, '_>]) {
     let mut lines = Vec::new();
     for call in calls(entries) {
         // These are only texts, numbers and times, so writing them to memory cannot fail.
@@ -149,7 +149,12 @@ fn print_lines(entries: &[Entry<'_, '_>]) {
 
 /// Describes the session for people, a line each: its names and state, when it was, and what it did
 /// in total.
-fn heading(record: &Record, activity: &Activity<'_>, state: &str, layout: &Layout<'_>) -> String {
+fn heading(
+    record: &Record,
+    activity: &Activity<'_>,
+    state: &str,
+    layout: &TimelineLayout<'_>,
+) -> String {
     let project = escaped(&record.project.name);
     let name = record.name.as_deref().map(escaped).unwrap_or_default();
     let mut lines = vec![format!("{}  {project}  {state}  {name}", record.session_id)];

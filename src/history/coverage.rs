@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::claude::transcript::line::{Line, Message, blocks};
+use crate::claude::transcript::line::{Message, TranscriptLine, blocks};
 use crate::claude::transcript::{self, Search, records};
 use crate::model::{Event, Record, Timestamp};
 use crate::store::lines::{LineReader, NextLine};
@@ -90,7 +90,7 @@ fn add_calls(path: &Path, since: Option<Timestamp>, calls: &mut HashSet<String>)
     Ok(())
 }
 
-fn add_calls_of(line: &Line<'_>, since: Option<Timestamp>, calls: &mut HashSet<String>) {
+fn add_calls_of(line: &TranscriptLine<'_>, since: Option<Timestamp>, calls: &mut HashSet<String>) {
     let is_copy = since.is_some_and(|since| line.at().is_some_and(|at| at < since));
     if is_copy || line.kind.text().as_deref() != Some("assistant") {
         return;

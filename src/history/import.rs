@@ -18,13 +18,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use calls::Calls;
-use claims::{Claims, Place};
-use events::Made;
-use known::Known;
+use claims::{Claims, SourceIndex};
+use events::ImportedEvent;
+use known::RecordedIds;
 use merge::{Copies, merge};
-pub use reading::Skipped;
-use reading::{Facts, Reading};
-use sources::{LeftOut, Source, Sources};
+pub use reading::SkippedLines;
+use reading::{SessionFacts, SessionReader};
+use sources::{ExcludedFile, ImportSource, ImportSources};
 
 use crate::claude::transcript;
 use crate::claude::words::StartSource;
@@ -40,7 +40,7 @@ use crate::store::{Result, SessionDir, StateDir, file, project};
 
 /// What to import, and how.
 #[derive(Debug)]
-pub struct Options {
+pub struct ImportOptions {
     /// Imports only sessions with an event at or after this time.
     pub since: Option<Timestamp>,
     /// Imports only sessions of the project with this root.
@@ -53,7 +53,7 @@ pub struct Options {
 
 /// What was imported, or would be in a dry run.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct ImportReport {
     /// The sessions that were examined.
     pub sessions: u64,
     /// Those of `sessions` that had something to import.
@@ -61,9 +61,9 @@ pub struct Report {
     /// The events that were new.
     pub events: u64,
     /// The files that were left out, with reasons.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<ExcludedFile>,
     /// The lines that were skipped, by reason.
-    pub skipped: Skipped,
+    pub skipped: SkippedLines,
 }
 
 /// Imports the requested sessions among `sources`, and reports each file's bytes to `progress`.
@@ -73,13 +73,13 @@ pub struct Report {
 /// If the state directory fails. A transcript that cannot be read is left out.
 pub fn run(
     state: Option<&StateDir>,
-    sources: Sources,
-    options: &Options,
+    sources: ImportSources,
+    options: &ImportOptions,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report> {
-    let mut report = Report {
+) -> Result<ImportReport> {
+    let mut report = ImportReport {
         left_out: sources.left_out,
-        ..Report::default()
+        ..ImportReport::default()
     };
     let mut sessions = sources.sessions;
     for source in &mut sessions {
@@ -99,11 +99,11 @@ pub fn run(
             Err(err) => {
                 let path = source.mains.first().cloned().unwrap_or_default();
                 let why = err.to_string();
-                report.left_out.push(LeftOut { path, why });
+                report.left_out.push(ExcludedFile { path, why });
                 continue;
             }
         };
-        let session = Session {
+        let session = SessionImport {
             source,
             place,
             dir,
@@ -134,26 +134,26 @@ fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
 }
 
 /// One session that is being imported.
-struct Session<'a> {
-    source: &'a Source,
-    place: Place,
+struct SessionImport<'a> {
+    source: &'a ImportSource,
+    place: SourceIndex,
     /// Its folder, if there is a state directory.
     dir: Option<SessionDir>,
     /// Its record, if it has one.
     record: Option<Record>,
 }
 
-impl Session<'_> {
+impl SessionImport<'_> {
     /// Imports the session. Returns whether it was requested and everything in its transcripts is
     /// on record now.
     fn import(
         &self,
         state: Option<&StateDir>,
-        options: &Options,
+        options: &ImportOptions,
         ids: &[SessionId],
         claims: &mut Claims,
-        settled: &HashSet<Place>,
-        report: &mut Report,
+        settled: &HashSet<SourceIndex>,
+        report: &mut ImportReport,
     ) -> Result<bool> {
         let read = self.read(options.capture, claims, report)?;
         if !self.source.is_wanted {
@@ -203,12 +203,17 @@ impl Session<'_> {
     }
 
     /// Reads all transcripts of the session.
-    fn read(&self, capture: Capture, claims: &mut Claims, report: &mut Report) -> Result<Read> {
+    fn read(
+        &self,
+        capture: Capture,
+        claims: &mut Claims,
+        report: &mut ImportReport,
+    ) -> Result<TranscriptContent> {
         let since = match (&self.dir, &self.record) {
             (Some(dir), Some(record)) => transcript::own_since(dir, record)?,
             _ => None,
         };
-        let mut reading = Reading {
+        let mut reading = SessionReader {
             id: &self.source.id,
             place: self.place,
             capture,
@@ -222,10 +227,10 @@ impl Session<'_> {
             notified: HashSet::new(),
             queued: HashMap::new(),
             broken_off: HashSet::new(),
-            facts: Facts::default(),
+            facts: SessionFacts::default(),
             made: Vec::new(),
             copies: Copies::default(),
-            skipped: Skipped::default(),
+            skipped: SkippedLines::default(),
         };
         for agent in &self.source.agents {
             reading.meta(agent);
@@ -241,7 +246,7 @@ impl Session<'_> {
         reading.link_agents();
         reading.tasks_end();
         reading.start();
-        let read = Read {
+        let read = TranscriptContent {
             facts: reading.facts,
             made: reading.made,
             copies: reading.copies,
@@ -250,7 +255,7 @@ impl Session<'_> {
         if self.source.is_wanted {
             for (path, err) in failed {
                 let (path, why) = (path.clone(), err.to_string());
-                report.left_out.push(LeftOut { path, why });
+                report.left_out.push(ExcludedFile { path, why });
             }
         }
         Ok(read)
@@ -264,9 +269,9 @@ impl Session<'_> {
         &self,
         state: Option<&StateDir>,
         record: &Record,
-        read: Read,
-        settled: &HashSet<Place>,
-        report: &mut Report,
+        read: TranscriptContent,
+        settled: &HashSet<SourceIndex>,
+        report: &mut ImportReport,
     ) -> Result<()> {
         let known = self.known()?;
         let _lock = state.map(|state| state.lock(CLI_PATIENCE)).transpose()?;
@@ -297,7 +302,7 @@ impl Session<'_> {
     }
 
     /// Counts the tokens while the transcripts exist.
-    fn count_tokens(&self, record: &Record, report: &mut Report) {
+    fn count_tokens(&self, record: &Record, report: &mut ImportReport) {
         let Some(dir) = &self.dir else {
             return;
         };
@@ -305,18 +310,18 @@ impl Session<'_> {
         if let Err(err) = usage::of_transcripts(mains, dir, record) {
             let path = self.source.mains.first().cloned().unwrap_or_default();
             let why = format!("its tokens: {err}");
-            report.left_out.push(LeftOut { path, why });
+            report.left_out.push(ExcludedFile { path, why });
         }
     }
 
     /// Returns what hooks have recorded. Read it after the transcript, because a hook runs before
     /// Claude Code writes the line.
-    fn known(&self) -> Result<Known> {
+    fn known(&self) -> Result<RecordedIds> {
         let Some(dir) = &self.dir else {
-            return Ok(Known::default());
+            return Ok(RecordedIds::default());
         };
         let mut events = dir.journal().events()?;
-        let known = Known::of(events.by_ref());
+        let known = RecordedIds::of(events.by_ref());
         // The events in a damaged part would be imported a second time.
         match events.damage().unreadable {
             0 => Ok(known),
@@ -325,15 +330,17 @@ impl Session<'_> {
     }
 
     /// Returns the events of earlier imports.
-    fn before(&self) -> Result<Vec<Made>> {
+    fn before(&self) -> Result<Vec<ImportedEvent>> {
         let events = self.dir.as_ref().map(SessionDir::imported_events);
         let events = events.transpose()?.into_iter().flatten();
-        Ok(events.filter_map(|event| Made::again(&event)).collect())
+        Ok(events
+            .filter_map(|event| ImportedEvent::again(&event))
+            .collect())
     }
 
-    fn leave_out(&self, report: &mut Report, why: &str) {
+    fn leave_out(&self, report: &mut ImportReport, why: &str) {
         let paths = self.source.mains.iter();
-        report.left_out.extend(paths.map(|path| LeftOut {
+        report.left_out.extend(paths.map(|path| ExcludedFile {
             path: path.clone(),
             why: why.to_owned(),
         }));
@@ -341,7 +348,12 @@ impl Session<'_> {
 
     /// Returns the record that a hook would have created. Returns `None` if no line names the
     /// session's directory.
-    fn new_record(&self, facts: &Facts, ids: &[SessionId], capture: Capture) -> Option<Record> {
+    fn new_record(
+        &self,
+        facts: &SessionFacts,
+        ids: &[SessionId],
+        capture: Capture,
+    ) -> Option<Record> {
         let cwd = facts.cwd.clone()?;
         let project = project_of(Path::new(&cwd));
         let mut record = Record::new(self.source.id.clone(), &project, facts.started_at?);
@@ -366,15 +378,15 @@ impl Session<'_> {
 }
 
 /// What was read from a session's transcripts.
-struct Read {
-    facts: Facts,
-    made: Vec<Made>,
+struct TranscriptContent {
+    facts: SessionFacts,
+    made: Vec<ImportedEvent>,
     copies: Copies,
-    skipped: Skipped,
+    skipped: SkippedLines,
 }
 
 /// Explains why a transcript has no events of this session.
-fn nothing_in(facts: &Facts) -> String {
+fn nothing_in(facts: &SessionFacts) -> String {
     match &facts.names {
         Some(other) => format!("its lines are of the session `{other}`"),
         None if facts.copied_from.is_some() || facts.forked_from.is_some() => {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::claude::transcript::line::{Line, MADE_UP, Member, Message};
+use crate::claude::transcript::line::{LazyMember, MADE_UP, Message, TranscriptLine};
 use crate::claude::transcript::{self, AgentFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
 use crate::model::usage::{ModelUsage, Usage};
@@ -50,8 +50,8 @@ pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) ->
 /// # Errors
 /// As [`of_session`].
 pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Usage> {
-    let (mut counted, damage) = match Counted::read(dir) {
-        Err(damage @ Error::Content { .. }) => (Counted::default(), Some(damage)),
+    let (mut counted, damage) = match UsageFile::read(dir) {
+        Err(damage @ Error::Content { .. }) => (UsageFile::default(), Some(damage)),
         read => (read?, None),
     };
     if !files.mains.is_empty() || !files.agents.is_empty() {
@@ -101,42 +101,42 @@ pub fn known(dir: &SessionDir) -> Option<Usage> {
     let bytes = dir.usage().ok()??;
     // The sum is in the first line, so the messages need not be read.
     let summary = bytes.split(|byte| *byte == b'\n').next()?;
-    let known: Summary = decode(dir, summary).ok()?;
+    let known: UsageHeader = decode(dir, summary).ok()?;
     known.has_counted().then_some(known.usage)
 }
 
 /// The two lines of `usage.json`.
 #[derive(Debug, Default)]
-struct Counted {
-    summary: Summary,
+struct UsageFile {
+    summary: UsageHeader,
     /// Each message once, by a hash of its id.
-    messages: BTreeMap<u64, Counting>,
+    messages: BTreeMap<u64, PartialMessage>,
     /// Messages before this time are copies of another session's.
     since: Option<Timestamp>,
 }
 
 /// The first line of `usage.json`.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Summary {
+struct UsageHeader {
     v: u64,
     /// The sum over all messages.
     usage: Usage,
     /// How far each file was read, by its path.
-    files: BTreeMap<String, Reading>,
+    files: BTreeMap<String, FileProgress>,
     /// The models and agents that wrote the messages. Messages refer to them by index.
-    writers: Vec<Writer>,
+    writers: Vec<MessageAuthor>,
 }
 
 /// The writer of a message. The session itself sorts before its subagents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Writer {
+struct MessageAuthor {
     agent_id: Option<String>,
     model: String,
 }
 
 /// How far a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Reading {
+struct FileProgress {
     /// Device and inode.
     identity: (u64, u64),
     #[serde(flatten)]
@@ -149,19 +149,19 @@ struct Reading {
 
 /// A message, as far as it is written.
 #[derive(Debug, Clone, PartialEq)]
-struct Counting {
+struct PartialMessage {
     /// The earliest time of its lines.
     at: Option<Timestamp>,
     /// The number of its file, or `None` if it is in several.
     file: Option<u32>,
-    writer: Writer,
+    writer: MessageAuthor,
     /// Input, output, read from the cache, written to the cache.
     tokens: [u64; 4],
     cost_usd: Option<f64>,
 }
 
 /// A message in the second line of `usage.json`, with the index of its writer.
-type Row = (
+type MessageRow = (
     u64,
     Option<Timestamp>,
     Option<u32>,
@@ -173,37 +173,38 @@ type Row = (
 /// The tokens of a message, as the API counts them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Tokens<'a> {
+struct MessageTokens<'a> {
     #[serde(borrow)]
-    input_tokens: Member<'a>,
+    input_tokens: LazyMember<'a>,
     #[serde(borrow)]
-    output_tokens: Member<'a>,
+    output_tokens: LazyMember<'a>,
     #[serde(borrow)]
-    cache_read_input_tokens: Member<'a>,
+    cache_read_input_tokens: LazyMember<'a>,
     #[serde(borrow)]
-    cache_creation_input_tokens: Member<'a>,
+    cache_creation_input_tokens: LazyMember<'a>,
 }
 
 /// Reads the first line of `usage.json`.
-fn decode(dir: &SessionDir, summary: &[u8]) -> Result<Summary> {
+fn decode(dir: &SessionDir, summary: &[u8]) -> Result<UsageHeader> {
     let damaged = |why: String| Error::Content {
         path: dir.usage_path(),
         why,
     };
-    let known: Summary = serde_json::from_slice(summary).map_err(|err| damaged(err.to_string()))?;
+    let known: UsageHeader =
+        serde_json::from_slice(summary).map_err(|err| damaged(err.to_string()))?;
     match known.v {
         VERSION => Ok(known),
         other => Err(damaged(format!("it is of version {other}"))),
     }
 }
 
-impl Summary {
+impl UsageHeader {
     fn has_counted(&self) -> bool {
         !self.files.is_empty()
     }
 }
 
-impl Counted {
+impl UsageFile {
     fn read(dir: &SessionDir) -> Result<Self> {
         let Some(bytes) = dir.usage()? else {
             return Ok(Self::default());
@@ -211,13 +212,13 @@ impl Counted {
         let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
         let summary = decode(dir, lines.next().unwrap_or_default())?;
         let rows = serde_json::from_slice(lines.next().unwrap_or_default());
-        let rows: Vec<Row> = rows.map_err(|err| Error::Content {
+        let rows: Vec<MessageRow> = rows.map_err(|err| Error::Content {
             path: dir.usage_path(),
             why: err.to_string(),
         })?;
-        let message = |(id, at, file, writer, tokens, cost_usd): Row| {
+        let message = |(id, at, file, writer, tokens, cost_usd): MessageRow| {
             let writer = summary.writers.get(writer)?.clone();
-            let message = Counting {
+            let message = PartialMessage {
                 at,
                 file,
                 writer,
@@ -235,9 +236,10 @@ impl Counted {
     }
 
     fn encode(&mut self) -> Vec<u8> {
-        let writers: BTreeSet<&Writer> = self.messages.values().map(|it| &it.writer).collect();
-        let place = |writer: &Writer| writers.iter().position(|known| *known == writer);
-        let rows: Vec<Row> = self
+        let writers: BTreeSet<&MessageAuthor> =
+            self.messages.values().map(|it| &it.writer).collect();
+        let place = |writer: &MessageAuthor| writers.iter().position(|known| *known == writer);
+        let rows: Vec<MessageRow> = self
             .messages
             .iter()
             .map(|(id, it)| {
@@ -295,16 +297,16 @@ impl Counted {
     fn read_lines(
         &mut self,
         path: &Path,
-        before: Option<&Reading>,
+        before: Option<&FileProgress>,
         agent: Option<&str>,
-    ) -> Result<Option<(Reading, bool)>> {
+    ) -> Result<Option<(FileProgress, bool)>> {
         let Some(mut lines) = LineReader::open(path)? else {
             return Ok(None);
         };
         let numbers = self.summary.files.values().map(|file| file.number);
-        let mut reading = Reading {
+        let mut reading = FileProgress {
             number: numbers.max().map_or(0, |last| last + 1),
-            ..Reading::default()
+            ..FileProgress::default()
         };
         let mut is_rewritten = before.is_some();
         if let Some(before) = before {
@@ -350,7 +352,7 @@ impl Counted {
 
     /// Counts a message or more of a known one, and returns whether that added to the count. If
     /// lines repeat a message, its largest numbers count.
-    fn count(&mut self, id: u64, message: Counting) -> bool {
+    fn count(&mut self, id: u64, message: PartialMessage) -> bool {
         match self.messages.entry(id) {
             Entry::Vacant(free) => {
                 free.insert(message);
@@ -369,7 +371,7 @@ impl Counted {
     fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         let mut summed_cost = None;
-        let is_own = |it: &&Counting| it.at.is_none() || it.at >= self.since;
+        let is_own = |it: &&PartialMessage| it.at.is_none() || it.at >= self.since;
         for message in self.messages.values().filter(is_own) {
             let [input, output, cache_read, cache_creation] = message.tokens;
             usage.add(&ModelUsage {
@@ -394,7 +396,7 @@ impl Counted {
     }
 }
 
-impl Counting {
+impl PartialMessage {
     /// Merges another line of the same message. Each line has the numbers so far, so the largest
     /// count. If several writers have it, it belongs to the session itself: subagents begin with a
     /// copy.
@@ -430,9 +432,13 @@ fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]>
 }
 
 /// Returns the message in a line and a hash of its id, if a model wrote it.
-fn message(line: &Line<'_>, agent: Option<&str>, file: u32) -> Option<(u64, Counting)> {
+fn message(
+    line: &TranscriptLine<'_>,
+    agent: Option<&str>,
+    file: u32,
+) -> Option<(u64, PartialMessage)> {
     let message: Message<'_> = line.message.get()?;
-    let tokens: Tokens<'_> = message.usage.get()?;
+    let tokens: MessageTokens<'_> = message.usage.get()?;
     let mut model = message.model.owned().filter(|model| model != MADE_UP)?;
     let unnamed = || {
         line.is_sidechain
@@ -453,10 +459,10 @@ fn message(line: &Line<'_>, agent: Option<&str>, file: u32) -> Option<(u64, Coun
         tokens.cache_read_input_tokens,
         tokens.cache_creation_input_tokens,
     ];
-    let counting = Counting {
+    let counting = PartialMessage {
         at: line.at(),
         file: Some(file),
-        writer: Writer { agent_id, model },
+        writer: MessageAuthor { agent_id, model },
         tokens: tokens.map(|number| number.get().unwrap_or(0)),
         cost_usd: line.cost_usd.get(),
     };
@@ -790,7 +796,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         copy_tree(&data, dir.path());
         let main = dir.path().join(path);
-        let mut counted = Counted::default();
+        let mut counted = UsageFile::default();
         assert!(counted.read_on(
             &SessionFiles::of(&"x".parse().unwrap(), vec![main], &[]),
             None
@@ -855,7 +861,7 @@ mod tests {
         let session = Session::new("startup");
         for cut in (0..whole.len()).step_by(97) {
             put(&session.transcript(), &whole[..cut]);
-            let mut anew = Counted::default();
+            let mut anew = UsageFile::default();
             anew.read_on(&session.files(), None);
             assert_eq!(session.usage(), anew.usage(), "{cut}");
         }
@@ -881,7 +887,7 @@ mod tests {
                 session.usage();
             }
             put(&session.transcript(), text.as_bytes());
-            let mut anew = Counted::default();
+            let mut anew = UsageFile::default();
             anew.read_on(&session.files(), None);
             prop_assert_eq!(session.usage(), anew.usage());
         }

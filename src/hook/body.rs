@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::scan::Member;
+use super::scan::ScannedMember;
 use crate::model::redact::Redactor;
 use crate::model::text::{without_last_word, without_lone_surrogates};
 
@@ -35,7 +35,7 @@ impl<'r> Bodies<'r> {
     }
 
     /// Returns the redacted body `name` of the event, cut to the room that is left.
-    pub(super) fn take(&mut self, name: &str, member: &Member) -> Option<Value> {
+    pub(super) fn take(&mut self, name: &str, member: &ScannedMember) -> Option<Value> {
         let text = String::from_utf8_lossy(&member.text);
         let whole = member.is_whole().then(|| read(&text)).flatten();
         let mut is_cut = whole.is_none();
@@ -165,8 +165,8 @@ mod tests {
 
     use super::*;
 
-    fn member(text: &str, keep: usize) -> Member {
-        Member {
+    fn member(text: &str, keep: usize) -> ScannedMember {
+        ScannedMember {
             parent: String::new(),
             element: 0,
             key: "tool_input".to_owned(),

@@ -79,7 +79,7 @@ pub fn run(fallback: Option<&str>) {
     if env.relative.contains(&"CCSESSION_CONFIG") {
         settings.capture_least();
     }
-    let mut scan = scan::Scan::new(wire::plan_for(settings.config.capture));
+    let mut scan = scan::Scanner::new(wire::plan_for(settings.config.capture));
     stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
     let payload = wire::Payload::new(scan);
     let event = payload
@@ -97,11 +97,13 @@ pub fn run(fallback: Option<&str>) {
 /// Reads the session id from stdin as a hook would, for scripts that are hooks themselves. Returns
 /// `None` if stdin holds no payload with a valid id.
 pub fn session_id_on_stdin() -> Option<SessionId> {
-    let mut scan = scan::Scan::new(wire::plan);
+    let mut scan = scan::Scanner::new(wire::plan);
     stdin::read(Instant::now() + stdin::PATIENCE, |piece| scan.feed(piece));
     match wire::Payload::new(scan).claim() {
-        wire::Claim::Session(id) => Some(id),
-        wire::Claim::Missing | wire::Claim::NoPayload | wire::Claim::Invalid(_) => None,
+        wire::SessionClaim::Session(id) => Some(id),
+        wire::SessionClaim::Missing
+        | wire::SessionClaim::NoPayload
+        | wire::SessionClaim::Invalid(_) => None,
     }
 }
 

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::wire::{Claim, Payload};
+use super::wire::{Payload, SessionClaim};
 use super::{Problem, detached};
 use crate::claude::words::{EndReason, StartSource};
-use crate::identity::client::{self, Told};
+use crate::identity::client::{self, EventHints};
 use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process};
 use crate::identity::process::{self, Chain, Process, Viewpoint};
-use crate::identity::roster::{self, Archiving, Left, Opened};
+use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
 use crate::model::record::EventDefaults;
@@ -69,10 +69,10 @@ pub(super) fn record(
         }
     }
     match payload.claim() {
-        Claim::Session(id) => recording.attributed(&id),
-        Claim::Missing => recording.by_the_ladder(),
-        Claim::NoPayload => recording.unattributed(NO_ID),
-        Claim::Invalid(size) => recording.unattributed(&format!(
+        SessionClaim::Session(id) => recording.attributed(&id),
+        SessionClaim::Missing => recording.by_the_ladder(),
+        SessionClaim::NoPayload => recording.unattributed(NO_ID),
+        SessionClaim::Invalid(size) => recording.unattributed(&format!(
             "its session_id ({size} bytes) is not a session id"
         )),
     }
@@ -98,23 +98,23 @@ struct Recording<'a> {
 
 /// Where an event happened: the project that Claude Code was started in, and its process. Either
 /// may be unknown.
-struct Place {
+struct EventContext {
     project: Option<Project>,
-    client: Option<Client>,
+    client: Option<SessionProcess>,
     /// The processes recorded before this event.
     on_record: ProcessNames,
 }
 
 /// The process that owns the session.
-struct Client {
+struct SessionProcess {
     owner: Owner,
     /// The sessions of the processes above it, the nearest first.
-    around: Vec<Outer>,
+    around: Vec<OuterSession>,
 }
 
 /// When to write a pointer that already names the session.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Move {
+enum PointerMove {
     /// Only if the pointer is old.
     IfNeeded,
     /// Always: Claude Code has just started.
@@ -122,7 +122,7 @@ enum Move {
 }
 
 /// A session in whose process tree Claude Code runs.
-struct Outer {
+struct OuterSession {
     id: SessionId,
     /// True if the launcher that holds the session started this client process.
     is_launcher: bool,
@@ -130,7 +130,7 @@ struct Outer {
 
 /// Tells whether a session had been recorded before this event.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum PriorRecord {
     Before,
     First,
     /// It has a journal, but its record is lost.
@@ -220,7 +220,7 @@ impl Recording<'_> {
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
-        if heard != Heard::Before {
+        if heard != PriorRecord::Before {
             let place = self.place(Some(state), id);
             self.enter(state, id, &place, event, "late", heard);
             self.join(state, id, &place);
@@ -228,7 +228,7 @@ impl Recording<'_> {
     }
 
     /// Appends the event to the session's journal, if there is one.
-    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &Event) -> Heard {
+    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
         let known = scope.as_ref();
@@ -238,9 +238,9 @@ impl Recording<'_> {
             known.unwrap_or(&EventDefaults::default()),
         ));
         match self.appended(state, &session, appended) {
-            Some(AppendOutcome::Missing) => Heard::First,
-            Some(AppendOutcome::Done { .. }) if scope.is_none() => Heard::WithoutRecord,
-            Some(AppendOutcome::Done { .. }) | None => Heard::Before,
+            Some(AppendOutcome::Missing) => PriorRecord::First,
+            Some(AppendOutcome::Done { .. }) if scope.is_none() => PriorRecord::WithoutRecord,
+            Some(AppendOutcome::Done { .. }) | None => PriorRecord::Before,
         }
     }
 
@@ -250,19 +250,19 @@ impl Recording<'_> {
         &mut self,
         state: &StateDir,
         id: &SessionId,
-        place: &Place,
+        place: &EventContext,
         event: Event,
         source: &str,
-        heard: Heard,
+        heard: PriorRecord,
     ) {
         match heard {
-            Heard::Before => {}
-            Heard::First => self.begin(state, id, place, event, source),
-            Heard::WithoutRecord => self.make_record_again(state, id, place, source),
+            PriorRecord::Before => {}
+            PriorRecord::First => self.begin(state, id, place, event, source),
+            PriorRecord::WithoutRecord => self.make_record_again(state, id, place, source),
         }
     }
 
-    fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
+    fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         let source = self.payload.text("source").unwrap_or_default();
         // The record comes first: it is the one file that is synced, since a session that goes on
         // after a power failure needs it. A pointer does not outlive its client process, and the
@@ -279,7 +279,7 @@ impl Recording<'_> {
         if StartSource::of(&source) == StartSource::Compact {
             self.refresh_pointer(state, id, place);
         } else {
-            self.move_pointer(state, id, place, Move::ForStart);
+            self.move_pointer(state, id, place, PointerMove::ForStart);
         }
         self.provide_id(id);
         if let Some(state) = state {
@@ -288,7 +288,7 @@ impl Recording<'_> {
         self.tell_model(id);
     }
 
-    fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
+    fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state {
             self.journal(state, id, place, "late");
             self.join(state, id, place);
@@ -296,13 +296,13 @@ impl Recording<'_> {
         if self.payload.is_task_notification() {
             self.refresh_pointer(state, id, place);
         } else {
-            self.move_pointer(state, id, place, Move::IfNeeded);
+            self.move_pointer(state, id, place, PointerMove::IfNeeded);
         }
     }
 
-    fn other(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
+    fn other(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state
-            && self.journal(state, id, place, "late") != Heard::Before
+            && self.journal(state, id, place, "late") != PriorRecord::Before
         {
             self.join(state, id, place);
         }
@@ -310,13 +310,13 @@ impl Recording<'_> {
     }
 
     /// Takes one process off the session. The session has ended when no other process owns it.
-    fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
+    fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state {
             self.journal(state, id, place, "late");
             if self.is_still_had_by_others(state, id, place) {
                 return;
             }
-            if self.retire(state, id, place) == Some(Left::Resumed) {
+            if self.retire(state, id, place) == Some(LeaveOutcome::Resumed) {
                 return;
             }
         }
@@ -328,7 +328,13 @@ impl Recording<'_> {
 
     /// Appends the event to the session's journal. A session without a journal is new: it gets a
     /// record that names `source` as the way it began.
-    fn journal(&mut self, state: &StateDir, id: &SessionId, place: &Place, source: &str) -> Heard {
+    fn journal(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &EventContext,
+        source: &str,
+    ) -> PriorRecord {
         let event = self.event(id);
         let heard = self.hear(state, id, &event);
         self.enter(state, id, place, event, source, heard);
@@ -370,7 +376,7 @@ impl Recording<'_> {
         &mut self,
         state: &StateDir,
         id: &SessionId,
-        place: &Place,
+        place: &EventContext,
         event: Event,
         source: &str,
     ) {
@@ -382,14 +388,20 @@ impl Recording<'_> {
         let event = without_known(event, &record.scope());
         let durability = self.durability();
         let opened = roster::open_or_create(&session, &record, &event, durability, || Ok(()));
-        if self.done(opened) == Some(Opened::Created) {
+        if self.done(opened) == Some(OpenOutcome::Created) {
             self.log(state, id, project, "session created");
         }
     }
 
     /// Rebuilds a lost record, as after a power failure, from this event and the first event of the
     /// journal.
-    fn make_record_again(&mut self, state: &StateDir, id: &SessionId, place: &Place, source: &str) {
+    fn make_record_again(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &EventContext,
+        source: &str,
+    ) {
         let Some(project) = &place.project else {
             return;
         };
@@ -425,7 +437,7 @@ impl Recording<'_> {
         &self,
         id: &SessionId,
         project: &Project,
-        client: Option<&Client>,
+        client: Option<&SessionProcess>,
         source: &str,
     ) -> Record {
         let mut record = Record::new(id.clone(), project, self.now);
@@ -469,7 +481,7 @@ impl Recording<'_> {
     }
 
     /// Makes the client process an owner of the session, and adds the session to the live index.
-    fn join(&mut self, state: &StateDir, id: &SessionId, place: &Place) {
+    fn join(&mut self, state: &StateDir, id: &SessionId, place: &EventContext) {
         if let Some(project) = &place.project {
             let owner = place.client.as_ref().map(|client| &client.owner);
             let joined = roster::join(state, id, project, owner);
@@ -479,7 +491,12 @@ impl Recording<'_> {
 
     /// Takes the client process off the session. Returns true if another process still owns the
     /// session.
-    fn is_still_had_by_others(&mut self, state: &StateDir, id: &SessionId, place: &Place) -> bool {
+    fn is_still_had_by_others(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &EventContext,
+    ) -> bool {
         if let Some(client) = &place.client {
             let removed = state.session(id).remove_owner(&client.owner);
             self.done(removed);
@@ -494,7 +511,12 @@ impl Recording<'_> {
 
     /// Removes an ended session from the live index, under its current project and under the one
     /// where it began.
-    fn retire(&mut self, state: &StateDir, id: &SessionId, place: &Place) -> Option<Left> {
+    fn retire(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &EventContext,
+    ) -> Option<LeaveOutcome> {
         let record = state.session(id).record();
         let began_in = self
             .done(record)
@@ -503,9 +525,14 @@ impl Recording<'_> {
         let projects = place.project.iter().chain(&began_in);
         let keys: BTreeSet<String> = projects.map(Project::key).collect();
         let judge = Judge::new(state, &self.config, self.now);
-        let left = roster::leave(&judge, id, keys, Archiving::by(self.config.archive_auto));
+        let left = roster::leave(
+            &judge,
+            id,
+            keys,
+            ArchiveDecision::by(self.config.archive_auto),
+        );
         let left = self.done(left);
-        if let (Some(project), Some(Left::Retired)) = (&place.project, left) {
+        if let (Some(project), Some(LeaveOutcome::Retired)) = (&place.project, left) {
             self.log(state, id, project, "session ended");
         }
         left
@@ -523,14 +550,22 @@ impl Recording<'_> {
     /// Makes the session the project's current one, unless the pointer already names it and is
     /// fresh enough. A session that was started within another session of the project does not take
     /// the pointer from it.
-    fn move_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place, how: Move) {
+    fn move_pointer(
+        &mut self,
+        state: Option<&StateDir>,
+        id: &SessionId,
+        place: &EventContext,
+        how: PointerMove,
+    ) {
         let Some(project) = &place.project else {
             return;
         };
         let pointers = self.pointers(state);
         let reading = pointers.read(&project.name());
         let kept = match reading.fresh() {
-            Some(current) if current == id => !self.is_old(&reading) && how == Move::IfNeeded,
+            Some(current) if current == id => {
+                !self.is_old(&reading) && how == PointerMove::IfNeeded
+            }
             Some(_) => self.is_within_a_session_of(project, state, place),
             None => false,
         };
@@ -550,7 +585,7 @@ impl Recording<'_> {
         &self,
         project: &Project,
         state: Option<&StateDir>,
-        place: &Place,
+        place: &EventContext,
     ) -> bool {
         let (Some(state), Some(client)) = (state, &place.client) else {
             return false;
@@ -560,7 +595,7 @@ impl Recording<'_> {
     }
 
     /// Writes the pointer again if it names this session and is old.
-    fn refresh_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &Place) {
+    fn refresh_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         let Some(project) = &place.project else {
             return;
         };
@@ -587,13 +622,13 @@ impl Recording<'_> {
         matches!(reading, PointerReading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
     }
 
-    fn place(&mut self, state: Option<&StateDir>, id: &SessionId) -> Place {
+    fn place(&mut self, state: Option<&StateDir>, id: &SessionId) -> EventContext {
         let cwd = self.payload.cwd();
         let project = project_of_hook(self.env, cwd.as_deref().map(Path::new));
         let project = self.done(project);
         let on_record = ProcessNames::default();
         let client = self.client(state, id, project.as_ref(), &on_record);
-        Place {
+        EventContext {
             project,
             client,
             on_record,
@@ -606,10 +641,10 @@ impl Recording<'_> {
         id: &SessionId,
         project: Option<&Project>,
         on_record: &ProcessNames,
-    ) -> Option<Client> {
+    ) -> Option<SessionProcess> {
         let viewpoint = Viewpoint::here()?;
         let source = self.payload.text("source").unwrap_or_default();
-        let told = Told {
+        let told = EventHints {
             id,
             source: &source,
         };
@@ -620,7 +655,7 @@ impl Recording<'_> {
             let above = self.above.above(process);
             around(state, &viewpoint, &owner, process, above, on_record)
         });
-        Some(Client { owner, around })
+        Some(SessionProcess { owner, around })
     }
 
     /// Passes the session id to Bash calls if Claude Code is too old to do so itself. The file
@@ -639,7 +674,7 @@ impl Recording<'_> {
         }
     }
 
-    fn sweep_if_due(&mut self, state: &StateDir, place: &Place) {
+    fn sweep_if_due(&mut self, state: &StateDir, place: &EventContext) {
         // Archiving does not wait for the next interval, because Claude Code deletes its
         // transcripts.
         let is_to_be_archived = || {
@@ -689,7 +724,7 @@ fn around(
     client: Process,
     above: impl Iterator<Item = Process>,
     on_record: &ProcessNames,
-) -> Vec<Outer> {
+) -> Vec<OuterSession> {
     let own = owner.file_name();
     if on_record.list(state).iter().all(|name| **name == *own) {
         return Vec::new();
@@ -697,7 +732,7 @@ fn around(
     above
         .filter_map(|above| {
             let entry = on_record.entry(state, &viewpoint.owner(above))?;
-            Some(Outer {
+            Some(OuterSession {
                 is_launcher: entry.owner.launcher && above.pid == client.parent,
                 id: entry.session_id,
             })
@@ -706,7 +741,7 @@ fn around(
 }
 
 /// Returns the session that the client process had before `id`.
-fn session_before(state: &StateDir, client: &Client, id: &SessionId) -> Option<SessionId> {
+fn session_before(state: &StateDir, client: &SessionProcess, id: &SessionId) -> Option<SessionId> {
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 

@@ -18,7 +18,7 @@ const MAX_ELEMENTS: usize = 1024;
 
 /// What to do with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum MemberAction {
     /// Ignore it.
     Skip,
     /// Keep this many bytes from the beginning of its text.
@@ -29,7 +29,7 @@ pub(super) enum Want {
     EnterAndKeep(usize),
 }
 
-impl Want {
+impl MemberAction {
     fn enters(self) -> bool {
         matches!(self, Self::Enter | Self::EnterAndKeep(_))
     }
@@ -37,11 +37,11 @@ impl Want {
 
 /// Decides what to do with the member `key` of an object that was entered by the member `parent`
 /// (empty at the top).
-pub(super) type Plan = fn(parent: &str, key: &str) -> Want;
+pub(super) type MemberPlan = fn(parent: &str, key: &str) -> MemberAction;
 
 /// A member that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ScannedMember {
     /// The member by which its object was entered; empty at the top.
     pub(super) parent: String,
     /// The index of its object in an entered array; 0 elsewhere.
@@ -53,7 +53,7 @@ pub(super) struct Member {
     pub(super) size: u64,
 }
 
-impl Member {
+impl ScannedMember {
     /// Returns true if all of its text was kept.
     pub(super) fn is_whole(&self) -> bool {
         self.text.len() as u64 == self.size
@@ -104,20 +104,20 @@ struct Frame {
 
 /// A member whose value is being read.
 #[derive(Debug)]
-struct Pending {
+struct PendingMember {
     depth: usize,
-    want: Want,
+    want: MemberAction,
     elements: usize,
-    member: Member,
+    member: ScannedMember,
 }
 
 /// The result of one step of reading.
-struct Step {
+struct ScanStep {
     bytes: usize,
     ends_value: bool,
 }
 
-impl Step {
+impl ScanStep {
     const ONE: Self = Self {
         bytes: 1,
         ends_value: false,
@@ -126,8 +126,8 @@ impl Step {
 
 /// The incremental reader of one JSON object.
 #[derive(Debug)]
-pub(super) struct Scan {
-    plan: Plan,
+pub(super) struct Scanner {
+    plan: MemberPlan,
     expect: Expect,
     inside: Inside,
     /// One bit for each open container, the innermost lowest: 1 is an object.
@@ -136,12 +136,12 @@ pub(super) struct Scan {
     size: u64,
     key: Vec<u8>,
     frames: Vec<Frame>,
-    pending: Vec<Pending>,
-    members: Vec<Member>,
+    pending: Vec<PendingMember>,
+    members: Vec<ScannedMember>,
 }
 
-impl Scan {
-    pub(super) fn new(plan: Plan) -> Self {
+impl Scanner {
+    pub(super) fn new(plan: MemberPlan) -> Self {
         Self {
             plan,
             expect: Expect::Start,
@@ -170,7 +170,7 @@ impl Scan {
     }
 
     /// Returns the members that were read. If an object repeats a name, the last one counts.
-    pub(super) fn into_members(self) -> Vec<Member> {
+    pub(super) fn into_members(self) -> Vec<ScannedMember> {
         self.members
     }
 
@@ -193,19 +193,19 @@ impl Scan {
         }
     }
 
-    fn step(&mut self, first: u8, rest: &[u8]) -> Step {
+    fn step(&mut self, first: u8, rest: &[u8]) -> ScanStep {
         match self.inside {
             Inside::Structure => self.structure(first),
             Inside::Key { escaped } => self.key(rest, escaped),
             Inside::Text { escaped: true } => {
                 self.inside = Inside::Text { escaped: false };
-                Step::ONE
+                ScanStep::ONE
             }
             Inside::Text { escaped: false } => self.text(rest),
-            Inside::Scalar if is_scalar(first) => Step::ONE,
+            Inside::Scalar if is_scalar(first) => ScanStep::ONE,
             Inside::Scalar => {
                 self.inside = Inside::Structure;
-                Step {
+                ScanStep {
                     bytes: 0,
                     ends_value: true,
                 }
@@ -213,7 +213,7 @@ impl Scan {
         }
     }
 
-    fn structure(&mut self, byte: u8) -> Step {
+    fn structure(&mut self, byte: u8) -> ScanStep {
         use Expect::{Broken, Colon, CommaOrEnd, Key, KeyOrEnd, Start, Value, ValueOrEnd};
         match (byte, self.expect) {
             (b' ' | b'\t' | b'\n' | b'\r', _) => {}
@@ -237,12 +237,12 @@ impl Scan {
             }
             _ => self.expect = Broken,
         }
-        Step::ONE
+        ScanStep::ONE
     }
 
     /// Reads a part of a name. A name is kept undecoded: one with an escape in it never matches the
     /// plan.
-    fn key(&mut self, rest: &[u8], escaped: bool) -> Step {
+    fn key(&mut self, rest: &[u8], escaped: bool) -> ScanStep {
         let end = if escaped {
             None
         } else {
@@ -259,12 +259,12 @@ impl Scan {
         self.inside = inside;
         if inside == Inside::Structure {
             self.expect = Expect::Colon;
-            return Step {
+            return ScanStep {
                 bytes: bytes + 1,
                 ends_value: false,
             };
         }
-        Step {
+        ScanStep {
             bytes,
             ends_value: false,
         }
@@ -272,14 +272,14 @@ impl Scan {
 
     /// Reads to the end of a text, past its escapes: one step for each escape would cost more than
     /// everything between them.
-    fn text(&mut self, rest: &[u8]) -> Step {
+    fn text(&mut self, rest: &[u8]) -> ScanStep {
         let mut at = 0;
         loop {
             at += plain(rest.get(at..).unwrap_or_default());
             match rest.get(at) {
                 Some(b'"') => {
                     self.inside = Inside::Structure;
-                    return Step {
+                    return ScanStep {
                         bytes: at + 1,
                         ends_value: true,
                     };
@@ -288,7 +288,7 @@ impl Scan {
                 escape => {
                     let escaped = escape.is_some();
                     self.inside = Inside::Text { escaped };
-                    return Step {
+                    return ScanStep {
                         bytes: rest.len(),
                         ends_value: false,
                     };
@@ -335,7 +335,7 @@ impl Scan {
         });
     }
 
-    fn close(&mut self) -> Step {
+    fn close(&mut self) -> ScanStep {
         if self
             .frames
             .last()
@@ -345,7 +345,7 @@ impl Scan {
         }
         self.containers >>= 1;
         self.depth -= 1;
-        Step {
+        ScanStep {
             bytes: 1,
             ends_value: true,
         }
@@ -363,17 +363,17 @@ impl Scan {
         }
         let key = std::str::from_utf8(&self.key).unwrap_or_default();
         let want = (self.plan)(&frame.name, key);
-        if want == Want::Skip {
+        if want == MemberAction::Skip {
             return false;
         }
-        let member = Member {
+        let member = ScannedMember {
             parent: frame.name.clone(),
             element: frame.element,
             key: key.to_owned(),
             text: Vec::new(),
             size: 0,
         };
-        self.pending.push(Pending {
+        self.pending.push(PendingMember {
             depth: self.depth,
             want,
             elements: 0,
@@ -385,7 +385,7 @@ impl Scan {
     fn keep(&mut self, read: &[u8]) {
         for pending in &mut self.pending {
             pending.member.size += read.len() as u64;
-            if let Want::Keep(limit) | Want::EnterAndKeep(limit) = pending.want {
+            if let MemberAction::Keep(limit) | MemberAction::EnterAndKeep(limit) = pending.want {
                 let room = limit.saturating_sub(pending.member.text.len());
                 let kept = read.get(..room).unwrap_or(read);
                 pending.member.text.extend_from_slice(kept);
@@ -402,7 +402,7 @@ impl Scan {
         let Some(done) = self.pending.pop_if(|pending| pending.depth == self.depth) else {
             return;
         };
-        let is_same = |member: &&mut Member| {
+        let is_same = |member: &&mut ScannedMember| {
             member.key == done.member.key
                 && member.element == done.member.element
                 && member.parent == done.member.parent
@@ -455,30 +455,31 @@ mod tests {
     use super::*;
 
     /// Keeps every member of the top and of what `input`, `calls`, `both` enter.
-    fn plan(parent: &str, key: &str) -> Want {
+    fn plan(parent: &str, key: &str) -> MemberAction {
         match (parent, key) {
-            ("", "input" | "calls") => Want::Enter,
-            ("", "both") => Want::EnterAndKeep(8),
-            ("", "short") => Want::Keep(4),
-            ("", "skipped") => Want::Skip,
-            _ => Want::Keep(usize::MAX),
+            ("", "input" | "calls") => MemberAction::Enter,
+            ("", "both") => MemberAction::EnterAndKeep(8),
+            ("", "short") => MemberAction::Keep(4),
+            ("", "skipped") => MemberAction::Skip,
+            _ => MemberAction::Keep(usize::MAX),
         }
     }
 
-    fn scan(bytes: &[u8], piece: usize) -> Scan {
-        let mut scan = Scan::new(plan);
+    fn scan(bytes: &[u8], piece: usize) -> Scanner {
+        let mut scan = Scanner::new(plan);
         for piece in bytes.chunks(piece) {
             scan.feed(piece);
         }
         scan
     }
 
-    fn kept(scan: &Scan) -> Vec<(String, usize, String, Value)> {
-        let value = |member: &Member| serde_json::from_slice(&member.text).unwrap_or(Value::Null);
-        let entered = |member: &&Member| {
+    fn kept(scan: &Scanner) -> Vec<(String, usize, String, Value)> {
+        let value =
+            |member: &ScannedMember| serde_json::from_slice(&member.text).unwrap_or(Value::Null);
+        let entered = |member: &&ScannedMember| {
             !(member.parent.is_empty() && matches!(&*member.key, "input" | "calls"))
         };
-        let row = |member: &Member| {
+        let row = |member: &ScannedMember| {
             (
                 member.parent.clone(),
                 member.element,

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::body::{self, Bodies};
-use super::scan::{Member, Plan, Progress, Scan, Want};
+use super::scan::{MemberAction, MemberPlan, Progress, ScannedMember, Scanner};
 use crate::claude::messages::{
     error_class, is_task_notification, is_word, notified_task, outcome_in,
 };
@@ -31,7 +31,7 @@ const LABEL: usize = 4 * label::MAX_CHARS;
 /// The kept members of a payload.
 #[derive(Debug)]
 pub(super) struct Payload {
-    members: Vec<Member>,
+    members: Vec<ScannedMember>,
     /// The size of everything that was read, in bytes.
     pub(super) size: u64,
     /// How much of the input was one JSON object.
@@ -40,7 +40,7 @@ pub(super) struct Payload {
 
 /// The session that a payload claims to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum SessionClaim {
     /// The payload names this session.
     Session(SessionId),
     /// The payload names its event but no session, as older versions of Claude Code send it.
@@ -52,44 +52,44 @@ pub(super) enum Claim {
 }
 
 /// Returns the plan that selects the members to keep under this setting.
-pub(super) fn plan_for(capture: Capture) -> Plan {
+pub(super) fn plan_for(capture: Capture) -> MemberPlan {
     match capture {
         Capture::Metadata | Capture::Summary => plan,
         Capture::Full => plan_with_bodies,
     }
 }
 
-fn plan_with_bodies(parent: &str, key: &str) -> Want {
+fn plan_with_bodies(parent: &str, key: &str) -> MemberAction {
     match (parent, key) {
-        ("", "tool_input" | "tool_response") => Want::EnterAndKeep(body::MAX_BYTES),
-        ("", "prompt" | "error" | "last_assistant_message") => Want::Keep(body::MAX_BYTES),
+        ("", "tool_input" | "tool_response") => MemberAction::EnterAndKeep(body::MAX_BYTES),
+        ("", "prompt" | "error" | "last_assistant_message") => MemberAction::Keep(body::MAX_BYTES),
         _ => plan(parent, key),
     }
 }
 
-pub(super) fn plan(parent: &str, key: &str) -> Want {
+pub(super) fn plan(parent: &str, key: &str) -> MemberAction {
     match (parent, key) {
-        ("", "tool_input" | "tool_response" | "tool_calls") => Want::Enter,
-        ("", "prompt" | "error") => Want::Keep(OPENING),
+        ("", "tool_input" | "tool_response" | "tool_calls") => MemberAction::Enter,
+        ("", "prompt" | "error") => MemberAction::Keep(OPENING),
         ("", "cwd" | "transcript_path" | "old_cwd" | "new_cwd" | "session_title") => {
-            Want::Keep(PATH)
+            MemberAction::Keep(PATH)
         }
         (
             "",
             "session_id" | "hook_event_name" | "prompt_id" | "agent_id" | "agent_type"
             | "tool_name" | "tool_use_id" | "duration_ms" | "is_interrupt" | "source" | "reason"
             | "trigger" | "model" | "from_model" | "to_model" | "notification_type" | "task_id",
-        ) => Want::Keep(NAME),
-        ("tool_input", key) if label::INPUTS.contains(&key) => Want::Keep(LABEL),
-        ("tool_response", "backgroundTaskId" | "agentId" | "isAsync") => Want::Keep(NAME),
-        ("tool_calls", "tool_name" | "tool_use_id") => Want::Keep(CALL_NAME),
-        ("tool_calls", "tool_response") => Want::Keep(OPENING),
-        _ => Want::Skip,
+        ) => MemberAction::Keep(NAME),
+        ("tool_input", key) if label::INPUTS.contains(&key) => MemberAction::Keep(LABEL),
+        ("tool_response", "backgroundTaskId" | "agentId" | "isAsync") => MemberAction::Keep(NAME),
+        ("tool_calls", "tool_name" | "tool_use_id") => MemberAction::Keep(CALL_NAME),
+        ("tool_calls", "tool_response") => MemberAction::Keep(OPENING),
+        _ => MemberAction::Skip,
     }
 }
 
 impl Payload {
-    pub(super) fn new(scan: Scan) -> Self {
+    pub(super) fn new(scan: Scanner) -> Self {
         Self {
             size: scan.size(),
             progress: scan.progress(),
@@ -98,7 +98,7 @@ impl Payload {
     }
 
     /// Returns the last member of this name, as a JavaScript object would.
-    fn member(&self, parent: &str, key: &str) -> Option<&Member> {
+    fn member(&self, parent: &str, key: &str) -> Option<&ScannedMember> {
         self.members
             .iter()
             .rev()
@@ -120,17 +120,17 @@ impl Payload {
     }
 
     /// Returns the session that the payload claims to belong to.
-    pub(super) fn claim(&self) -> Claim {
+    pub(super) fn claim(&self) -> SessionClaim {
         let Some(member) = self.member("", "session_id") else {
             let is_payload = self.progress == Progress::Complete && self.event_name().is_some();
             return if is_payload {
-                Claim::Missing
+                SessionClaim::Missing
             } else {
-                Claim::NoPayload
+                SessionClaim::NoPayload
             };
         };
         let id = whole::<String>(member).and_then(|id| id.parse().ok());
-        id.map_or(Claim::Invalid(member.size), Claim::Session)
+        id.map_or(SessionClaim::Invalid(member.size), SessionClaim::Session)
     }
 
     /// Returns the event's name, if the payload has a valid one.
@@ -305,7 +305,7 @@ pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
+fn whole<T: DeserializeOwned>(member: &ScannedMember) -> Option<T> {
     member
         .is_whole()
         .then(|| serde_json::from_slice(&member.text).ok())
@@ -314,7 +314,7 @@ fn whole<T: DeserializeOwned>(member: &Member) -> Option<T> {
 
 /// Returns the part of a text that may be shown. A text that was cut loses its last word, which may
 /// be half of a secret.
-fn shown(member: &Member) -> Option<String> {
+fn shown(member: &ScannedMember) -> Option<String> {
     let text = opening(member)?;
     Some(if member.is_whole() {
         text
@@ -325,7 +325,7 @@ fn shown(member: &Member) -> Option<String> {
 
 /// Decodes a text that may have been cut. The cut may be inside a character or an escape, so the
 /// last few bytes are dropped until the rest decodes.
-fn opening(member: &Member) -> Option<String> {
+fn opening(member: &ScannedMember) -> Option<String> {
     const LONGEST_ESCAPE: usize = r"\ud83d\ude00".len();
     if member.is_whole() {
         return whole(member);
@@ -356,7 +356,7 @@ mod tests {
     use crate::model::event::CallOutcome;
 
     fn payload(text: &str) -> Payload {
-        let mut scan = Scan::new(plan);
+        let mut scan = Scanner::new(plan);
         scan.feed(text.as_bytes());
         Payload::new(scan)
     }
@@ -450,23 +450,30 @@ mod tests {
     fn ids_are_checked_where_they_come_in() {
         assert_eq!(
             payload(r#"{"session_id":"s-1"}"#).claim(),
-            Claim::Session("s-1".parse().unwrap())
+            SessionClaim::Session("s-1".parse().unwrap())
         );
         assert_eq!(
             payload(r#"{"hook_event_name":"Stop"}"#).claim(),
-            Claim::Missing
+            SessionClaim::Missing
         );
         for nothing in ["", "{}", "[]", r#"{"hook_event_name":"Stop""#] {
-            assert_eq!(payload(nothing).claim(), Claim::NoPayload, "{nothing}");
+            assert_eq!(
+                payload(nothing).claim(),
+                SessionClaim::NoPayload,
+                "{nothing}"
+            );
         }
         assert_eq!(
             payload(r#"{"session_id":"../../x"}"#).claim(),
-            Claim::Invalid(9)
+            SessionClaim::Invalid(9)
         );
-        assert_eq!(payload(r#"{"session_id":7}"#).claim(), Claim::Invalid(1));
+        assert_eq!(
+            payload(r#"{"session_id":7}"#).claim(),
+            SessionClaim::Invalid(1)
+        );
         assert_eq!(
             payload(r#"{"session_id":"unknown"}"#).claim(),
-            Claim::Invalid(9)
+            SessionClaim::Invalid(9)
         );
     }
 
@@ -485,7 +492,7 @@ mod tests {
         fn a_text_cut_anywhere_is_still_a_text(text in any::<String>(), keep in 1usize..60) {
             let raw = serde_json::to_vec(&text).unwrap();
             let kept: Vec<u8> = raw.iter().copied().take(keep).collect();
-            let member = Member { parent: String::new(), element: 0, key: "prompt".into(), size: raw.len() as u64, text: kept };
+            let member = ScannedMember { parent: String::new(), element: 0, key: "prompt".into(), size: raw.len() as u64, text: kept };
             let read = opening(&member).unwrap();
             prop_assert!(text.starts_with(&read));
         }

@@ -17,19 +17,19 @@ const MAX_DEPTH: usize = 4096;
 
 /// A process and what is above it.
 #[derive(Debug)]
-pub(super) struct Above {
+pub(super) struct Ancestry {
     /// The process itself and those above it, nearest first: up to the nearest client, or all that
     /// can be seen.
     pub(super) processes: Vec<Process>,
     /// The nearest client above.
-    pub(super) client: Option<Client>,
+    pub(super) client: Option<ClientAbove>,
     /// Whether some processes above cannot be seen.
     pub(super) is_cut: bool,
 }
 
 /// A client above a process.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ClientAbove {
     pub(super) pid: u32,
     /// Its entry in the process index.
     pub(super) entry: Option<ProcessEntry>,
@@ -38,7 +38,7 @@ pub(super) struct Client {
     began: Option<u64>,
 }
 
-impl Client {
+impl ClientAbove {
     /// Returns the session that the client was in when it started the branch that leads to the
     /// process. Also returns whether the client has left that session since: a background command
     /// outlives the `/clear` that moves its client to another session.
@@ -61,7 +61,7 @@ pub(super) enum Setter {
     Gone,
 }
 
-impl Above {
+impl Ancestry {
     /// Looks up from the process `pid`. `named` is the value of `CLAUDE_PID`, if the environment is
     /// that of the process.
     pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&StateDir, &Viewpoint)>) -> Self {
@@ -88,7 +88,7 @@ impl Above {
             let is_hinted =
                 || named == Some(process.pid) || process.is_client && !is_script(process);
             if entry.is_some() || is_hinted() {
-                above.client = Some(Client {
+                above.client = Some(ClientAbove {
                     pid: process.pid,
                     entry,
                     began: above.processes.last().map(Process::started_by),

@@ -15,7 +15,7 @@ use crate::store::{Environment, StateDir, file};
 
 /// The part of a hook's event that helps to identify its client.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct EventHints<'a> {
     /// The session of the event.
     pub id: &'a SessionId,
     /// How the session began, for a start event.
@@ -28,7 +28,7 @@ pub fn of_hook(
     env: &Environment,
     state: Option<&StateDir>,
     viewpoint: &Viewpoint,
-    told: Told<'_>,
+    told: EventHints<'_>,
     above: &Chain,
     on_record: &ProcessNames,
 ) -> Option<Process> {
@@ -47,7 +47,7 @@ fn choose(
     below: &[Process],
     hinted: Option<Process>,
     state: Option<&StateDir>,
-    told: Told<'_>,
+    told: EventHints<'_>,
     entry: impl Fn(&StateDir, Process) -> Option<ProcessEntry>,
 ) -> Option<Process> {
     // The questions are ordered by cost.
@@ -123,7 +123,7 @@ fn starter(below: &[Process]) -> Option<Process> {
 ///
 /// A client leaves one session before it begins another. Only `/clear` is never a client's first
 /// start, so it is believed unless the other session is in the middle of a call.
-fn is_elsewhere(state: &StateDir, entry: &ProcessEntry, told: Told<'_>) -> bool {
+fn is_elsewhere(state: &StateDir, entry: &ProcessEntry, told: EventHints<'_>) -> bool {
     if entry.session_id == *told.id || entry.owner.launcher {
         return false;
     }

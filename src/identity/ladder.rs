@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::climb::Climb;
-use super::above::Above;
+use super::above::Ancestry;
 use super::liveness::Judge;
 use super::process::Viewpoint;
 use crate::model::{Config, Project, ProjectName, SessionId, Timestamp};
@@ -99,7 +99,7 @@ pub struct Candidate {
 
 /// The sessions of a project that are or may be live.
 #[derive(Debug, Clone, Default)]
-pub struct Live {
+pub struct LiveSessions {
     /// The sessions, most recently active first.
     pub sessions: Vec<Candidate>,
     /// Human-readable warnings: which records could not be read, and how their sessions were
@@ -109,7 +109,7 @@ pub struct Live {
 
 /// What a rung saw, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct RungReport {
     /// The rung.
     pub rung: Rung,
     /// What it saw, and why it answered or was passed over.
@@ -130,7 +130,7 @@ pub struct Answer {
     /// The live sessions of the project, most recently active first, if there are several.
     pub candidates: Vec<Candidate>,
     /// What each rung saw, from the top.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RungReport>,
     /// Human-readable warnings about records that could not be read.
     pub warnings: Vec<String>,
 }
@@ -191,7 +191,7 @@ pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
 }
 
 /// Returns the live sessions of a project.
-pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> Live {
+pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> LiveSessions {
     let question = Question {
         about: About::Project(project.clone()),
         ..Question::default()
@@ -238,7 +238,7 @@ pub fn project_here(env: &Environment, state: Option<&StateDir>) -> crate::store
         return Ok(project::discover(&project::current_dir()?));
     };
     let viewpoint = Viewpoint::here();
-    let above = Above::of(
+    let above = Ancestry::of(
         std::process::id(),
         env.claude_pid,
         state.zip(viewpoint.as_ref()),
@@ -246,7 +246,7 @@ pub fn project_here(env: &Environment, state: Option<&StateDir>) -> crate::store
     project_below(env, dir, &above)
 }
 
-fn project_below(env: &Environment, dir: &Path, above: &Above) -> crate::store::Result<Project> {
+fn project_below(env: &Environment, dir: &Path, above: &Ancestry) -> crate::store::Result<Project> {
     match above.vouches_for(dir, env) {
         true => Ok(project::discover(dir)),
         false => Ok(project::discover(&project::current_dir()?)),

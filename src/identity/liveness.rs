@@ -72,7 +72,7 @@ pub enum Departure {
 
 /// The judged state of a session, and what it was derived from.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct Assessment {
     /// The state.
     pub state: SessionState,
     /// The time of the last event.
@@ -87,7 +87,7 @@ pub struct Finding {
     pub is_quiet: bool,
 }
 
-impl Finding {
+impl Assessment {
     /// Returns whether a process that cannot be judged may own the session, and the last event is
     /// more recent than [`LOST`].
     pub fn may_go_on(&self, judge: &Judge<'_>) -> bool {
@@ -174,7 +174,7 @@ impl<'a> Judge<'a> {
     ///
     /// It reads only the end of the journal, and only if no process owns the session. To
     /// distinguish idle from active, it reads what was added since the open calls were last noted.
-    pub fn find(&self, id: &SessionId, record: &Record) -> Finding {
+    pub fn find(&self, id: &SessionId, record: &Record) -> Assessment {
         let dir = self.state.session(id);
         self.find_by(
             id,
@@ -185,7 +185,7 @@ impl<'a> Judge<'a> {
 
     /// Acts as [`Self::find`] for a caller that has already read the events. The journal is not
     /// read again.
-    pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Finding {
+    pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Assessment {
         self.find_by(id, || has_open_calls, || *heard)
     }
 
@@ -194,7 +194,7 @@ impl<'a> Judge<'a> {
         id: &SessionId,
         has_open_calls: impl Fn() -> bool,
         last_word: impl FnOnce() -> LastWord,
-    ) -> Finding {
+    ) -> Assessment {
         let dir = self.state.session(id);
         let mut owners = self.owners(id, &dir);
         let last_activity = dir.last_activity();
@@ -215,18 +215,18 @@ impl<'a> Judge<'a> {
             SessionState::Active
         } else {
             match (last_word().end, owners.launchers.is_empty()) {
-                (Some(End::MovedOn), _) => {
+                (Some(LastExit::MovedOn), _) => {
                     owners.launchers.clear();
                     SessionState::Ended
                 }
                 (_, false) => live(),
-                (Some(End::Over), true) => SessionState::Ended,
+                (Some(LastExit::Over), true) => SessionState::Ended,
                 (None, true) if owners.known == 0 && !quiet => SessionState::Active,
                 (None, true) => SessionState::Abandoned,
             }
         };
         owners.clients.append(&mut owners.launchers);
-        Finding {
+        Assessment {
             state,
             last_activity,
             owners: owners.clients,
@@ -360,7 +360,7 @@ struct Owners {
 
 /// How a session's last client left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum LastExit {
     /// The session ended.
     Over,
     /// The client moved on to another session.
@@ -371,7 +371,7 @@ enum End {
 /// after the end does not reopen the session; a start or a prompt does.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LastWord {
-    end: Option<End>,
+    end: Option<LastExit>,
     /// When the CLI closed the record. Only a later start or prompt reopens the session.
     closed: Option<Timestamp>,
     /// Whether a journal line decided it, so that earlier lines do not matter.
@@ -383,7 +383,7 @@ impl LastWord {
     pub fn new(record: &Record) -> Self {
         let is_said = record.end_reason.as_deref() != Some(ABANDONED);
         Self {
-            end: (record.ended_at.is_some() && is_said).then_some(End::Over),
+            end: (record.ended_at.is_some() && is_said).then_some(LastExit::Over),
             closed: record.ended_at,
             is_said: false,
         }
@@ -393,10 +393,10 @@ impl LastWord {
     pub fn hear(&mut self, line: &JournalLine<'_>) {
         match line.kind {
             EventKind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
-                self.end = Some(End::MovedOn)
+                self.end = Some(LastExit::MovedOn)
             }
             // A launcher killed right after its command ended has not recorded an end.
-            EventKind::SessionEnd | EventKind::RunEnd => self.end = Some(End::Over),
+            EventKind::SessionEnd | EventKind::RunEnd => self.end = Some(LastExit::Over),
             EventKind::SessionStart | EventKind::UserPromptSubmit | EventKind::RunStart
                 if !self.is_before_end(line) =>
             {

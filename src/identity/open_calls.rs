@@ -21,7 +21,7 @@ const LONG_TAIL: u64 = 1 << 20;
 const FEW_LINES: usize = 200;
 /// Limits that decide when a note is written and what it contains.
 #[derive(Debug, Clone, Copy)]
-struct Measure {
+struct NoteLimits {
     /// Bytes beyond which a note is written. Less is simply read again.
     long: u64,
     /// Bytes between the cut and the end. Hooks of one moment write in any order, so the note also
@@ -31,7 +31,7 @@ struct Measure {
     most: usize,
 }
 
-const USUAL: Measure = Measure {
+const USUAL: NoteLimits = NoteLimits {
     long: TAIL,
     overlap: 64 << 10,
     most: 256,
@@ -69,8 +69,8 @@ pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     measured(dir, USUAL)
 }
 
-fn measured(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
-    let noted = Note::read(dir).and_then(|note| note.go_on(dir, measure));
+fn measured(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
+    let noted = OpenCallsNote::read(dir).and_then(|note| note.go_on(dir, measure));
     noted.unwrap_or_else(|| whole(dir, measure))
 }
 
@@ -94,7 +94,7 @@ fn open_in(trace: &Trace) -> Vec<OpenCall> {
 }
 
 /// Returns the open calls from the whole journal and the imported events.
-fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
+fn whole(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
     let stamp = dir.imported_stamp();
     let mut trace = TraceBuilder::with_labels();
     if stamp.is_some()
@@ -103,7 +103,7 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
         imported.for_each(|line| trace.push(line));
     }
     match dir.journal().lines_from(0) {
-        Ok(Some((lines, end))) => Since {
+        Ok(Some((lines, end))) => ReadStart {
             position: 0,
             end,
             mark: None,
@@ -122,7 +122,7 @@ fn whole(dir: &SessionDir, measure: Measure) -> Vec<OpenCall> {
 
 /// The note on a session's open calls.
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
+struct OpenCallsNote {
     v: u32,
     /// The journal's length in bytes.
     end: u64,
@@ -140,7 +140,7 @@ struct Note {
     imported: Option<(u64, Timestamp)>,
 }
 
-impl Note {
+impl OpenCallsNote {
     /// Reads a session's note, if its imported events are unchanged.
     fn read(dir: &SessionDir) -> Option<Self> {
         let note: Self = serde_json::from_slice(&dir.open_note()?).ok()?;
@@ -148,7 +148,7 @@ impl Note {
     }
 
     /// Returns the calls that are open now, or `None` if the note cannot tell.
-    fn go_on(self, dir: &SessionDir, measure: Measure) -> Option<Vec<OpenCall>> {
+    fn go_on(self, dir: &SessionDir, measure: NoteLimits) -> Option<Vec<OpenCall>> {
         let (lines, end) = dir.journal().lines_from(self.cut).ok()??;
         // A crowd is too large to follow each call. It counts as open until the journal has
         // doubled.
@@ -163,7 +163,7 @@ impl Note {
         self.begun
             .iter()
             .for_each(|event| trace.push(&JournalLine::from(event)));
-        Since {
+        ReadStart {
             position: self.cut,
             end,
             mark: self.mark,
@@ -175,17 +175,17 @@ impl Note {
 }
 
 /// The state at the position from which a journal is read.
-struct Since {
+struct ReadStart {
     position: u64,
     /// The journal's length in bytes.
     end: u64,
     /// The time in the first line, if known.
     mark: Option<Timestamp>,
     imported: Option<(u64, Timestamp)>,
-    measure: Measure,
+    measure: NoteLimits,
 }
 
-impl Since {
+impl ReadStart {
     /// Returns the calls open after `lines`, given the earlier ones in `trace`, and writes a note
     /// if that was much to read. Returns `None` if the first line is not the expected one.
     fn read(
@@ -196,7 +196,7 @@ impl Since {
     ) -> Option<Vec<OpenCall>> {
         let cut = self.end.saturating_sub(self.measure.overlap);
         let is_long = self.end.saturating_sub(self.position) > self.measure.long;
-        let mut note: Option<Note> = None;
+        let mut note: Option<OpenCallsNote> = None;
         let mut rest = TraceBuilder::with_labels();
         let mut first = None;
         let damage = lines.for_each_at(|position, line| {
@@ -208,7 +208,7 @@ impl Since {
                 begun
                     .iter()
                     .for_each(|event| rest.push(&JournalLine::from(event)));
-                note = Some(Note {
+                note = Some(OpenCallsNote {
                     v: VERSION,
                     end: self.end,
                     open: Vec::new(),
@@ -245,7 +245,7 @@ impl Since {
     }
 }
 
-impl Note {
+impl OpenCallsNote {
     /// Writes the note. A failure is ignored, because the note is only a cache.
     fn write(self, dir: &SessionDir, open: &[OpenCall], is_crowd: bool, most: usize) {
         let last = open.len().saturating_sub(most);
@@ -273,7 +273,7 @@ mod tests {
     use crate::store::{Decompressor, Places, StateDir};
 
     /// Writes a note after a few events.
-    const SMALL: Measure = Measure {
+    const SMALL: NoteLimits = NoteLimits {
         long: 1500,
         overlap: 700,
         most: 5,
@@ -371,7 +371,7 @@ mod tests {
                     let _ = dir.journal().rotate(0).unwrap();
                 }
                 let (found, expected) = (measured(&dir, SMALL), by_all(&dir));
-                let is_crowd = Note::read(&dir).is_some_and(|note| note.is_crowd);
+                let is_crowd = OpenCallsNote::read(&dir).is_some_and(|note| note.is_crowd);
                 if is_crowd {
                     prop_assert!(!found.is_empty() || expected.is_empty());
                 } else {

@@ -19,7 +19,7 @@ const MAX_ATTEMPTS: u32 = 3;
 
 /// The outcome of [`open_or_create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opened {
+pub enum OpenOutcome {
     /// The session was new; it has the given record.
     Created,
     /// The session was on record already and keeps its record.
@@ -29,7 +29,7 @@ pub enum Opened {
 /// The outcome of removing a session from the live index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Left {
+pub enum LeaveOutcome {
     /// The session is off the index.
     Retired,
     /// A process resumed it meanwhile, so it is on the index.
@@ -38,14 +38,14 @@ pub enum Left {
 
 /// Whether a session that leaves is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Archiving {
+pub enum ArchiveDecision {
     /// It joins the archive queue.
     Queued,
     /// It is not queued: automatic archiving is off, or there is nothing to archive.
     Off,
 }
 
-impl Archiving {
+impl ArchiveDecision {
     /// Returns [`Self::Queued`] if `archive.auto` is on.
     pub fn by(archive_auto: bool) -> Self {
         match archive_auto {
@@ -68,7 +68,7 @@ pub fn open_or_create(
     event: &Event,
     durability: Durability,
     merge: impl FnOnce() -> Result<()>,
-) -> Result<Opened> {
+) -> Result<OpenOutcome> {
     let created = session.create(record, event, durability)?;
     if !created.record {
         merge()?;
@@ -88,8 +88,8 @@ pub fn open_or_create(
             let missing = io::Error::from(io::ErrorKind::NotFound);
             Err(Error::io("find", session.journal().path())(missing))
         }
-        (true, true) => Ok(Opened::Created),
-        (true, false) => Ok(Opened::Known),
+        (true, true) => Ok(OpenOutcome::Created),
+        (true, false) => Ok(OpenOutcome::Known),
     }
 }
 
@@ -149,10 +149,10 @@ pub fn leave(
     judge: &Judge<'_>,
     id: &SessionId,
     keys: impl IntoIterator<Item = String>,
-    archiving: Archiving,
-) -> Result<Left> {
+    archiving: ArchiveDecision,
+) -> Result<LeaveOutcome> {
     let state = judge.state;
-    if archiving == Archiving::Queued {
+    if archiving == ArchiveDecision::Queued {
         archive_queue::enqueue(state, id)?;
     }
     let keys: Vec<String> = keys.into_iter().collect();
@@ -161,10 +161,10 @@ pub fn leave(
         .map(|key| index::remove_from_project(state, key, id))
         .collect();
     let left = match judge.again().departure(id) {
-        Some(_) => Left::Retired,
-        None => Left::Resumed,
+        Some(_) => LeaveOutcome::Retired,
+        None => LeaveOutcome::Resumed,
     };
-    if left == Left::Resumed {
+    if left == LeaveOutcome::Resumed {
         for key in &keys {
             index::add_to_project(state, key, id)?;
         }

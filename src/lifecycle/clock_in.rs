@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::identity::ladder::project_here;
 use crate::identity::liveness::{Judge, SessionState};
-use crate::identity::roster::{self, Opened};
-use crate::lifecycle::limits::{self, Full, IDLE};
+use crate::identity::roster::{self, OpenOutcome};
+use crate::lifecycle::limits::{self, IDLE, LimitReached};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{Surroundings, caller, new_id, new_record};
 use crate::model::event::{self, name};
@@ -30,7 +30,7 @@ const MAX_SHOWN: usize = 60;
 
 /// A request to clock in.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct ClockInRequest {
     /// The session. `None` means this shell's session, or else a new one.
     pub id: Option<SessionId>,
     /// What the session is for.
@@ -43,7 +43,7 @@ pub struct Order {
 
 /// The result of a clock-in.
 #[derive(Debug)]
-pub struct ClockedIn {
+pub struct ClockIn {
     /// The record after the clock-in.
     pub record: Record,
     /// Where the session's focus comes from.
@@ -87,22 +87,22 @@ impl fmt::Display for Conflict {
 
 /// Why a clock-in was refused. Nothing was changed.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum ClockInError {
     /// An exclusive focus was requested, and these sessions have it already.
     Shared(Vec<Conflict>),
     /// The limit of live sessions is reached.
-    Full(Full),
+    Full(LimitReached),
     /// Something could not be read or written.
     Store(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for ClockInError {
     fn from(err: Error) -> Self {
         Self::Store(err)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ClockInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shared(conflicts) => {
@@ -119,19 +119,19 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ClockInError {}
 
 /// Clocks in. Reports oddities that do not prevent it to `warn`.
 ///
 /// # Errors
-/// [`Refusal`]. No session was created then, and no session's purpose has changed.
+/// [`ClockInError`]. No session was created then, and no session's purpose has changed.
 pub fn clock_in(
     surroundings: &Surroundings<'_>,
-    order: &Order,
+    order: &ClockInRequest,
     warn: &dyn Fn(&str),
-) -> Result<ClockedIn, Refusal> {
+) -> Result<ClockIn, ClockInError> {
     let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
-    let wanted = Wanted::new(surroundings, &state, order)?;
+    let wanted = ClockInTarget::new(surroundings, &state, order)?;
     // Hundreds may clock in at once, and none may fail because of that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, surroundings.config, clock::now());
@@ -143,12 +143,12 @@ pub fn clock_in(
         // Check this first: a request that is refused must not retire other sessions.
         conflicts = others(&judge, &entry.record, warn)?;
         if !conflicts.is_empty() {
-            return Err(Refusal::Shared(conflicts));
+            return Err(ClockInError::Shared(conflicts));
         }
     }
     if entry.becomes_live {
         limits::make_room(&judge, surroundings.config, &wanted.id, &lock)?
-            .map_err(Refusal::Full)?;
+            .map_err(ClockInError::Full)?;
     }
     if !order.exclusive {
         conflicts = others(&judge, &entry.record, warn)?;
@@ -168,7 +168,7 @@ pub fn clock_in(
     if finding.state.is_live() {
         roster::join(&state, &wanted.id, &project_of(&entry.record), None)?;
     }
-    let created = opened == Opened::Created;
+    let created = opened == OpenOutcome::Created;
     wanted.log(&state, &entry.record, created);
     if let Some(other) = &entry.other_notes {
         warn(&format!(
@@ -177,7 +177,7 @@ pub fn clock_in(
             escaped(&one_line(&other.to_string(), MAX_SHOWN))
         ));
     }
-    Ok(ClockedIn {
+    Ok(ClockIn {
         focus_source: entry.focus_source,
         created,
         state: finding.state,
@@ -192,14 +192,14 @@ fn project_of(record: &Record) -> Project {
 }
 
 /// The session to clock in, and what a new record of it would contain.
-struct Wanted {
+struct ClockInTarget {
     id: SessionId,
     project: Project,
     parent: Option<SessionId>,
 }
 
 /// The record to write.
-struct Entry {
+struct RecordDraft {
     record: Record,
     focus_source: FocusSource,
     /// True if the session was not live before and is afterwards.
@@ -208,11 +208,11 @@ struct Entry {
     other_notes: Option<serde_json::Value>,
 }
 
-impl Wanted {
+impl ClockInTarget {
     fn new(
         surroundings: &Surroundings<'_>,
         state: &StateDir,
-        order: &Order,
+        order: &ClockInRequest,
     ) -> store::Result<Self> {
         let caller = caller(surroundings, state);
         let (id, parent) = match (&order.id, caller) {
@@ -237,7 +237,12 @@ impl Wanted {
     }
 
     /// Returns the session's record after the clock-in, built from `present` if there is one.
-    fn entry(&self, judge: &Judge<'_>, present: Option<Record>, order: &Order) -> Entry {
+    fn entry(
+        &self,
+        judge: &Judge<'_>,
+        present: Option<Record>,
+        order: &ClockInRequest,
+    ) -> RecordDraft {
         let mut becomes_live = true;
         let mut record = match present {
             Some(mut present) => {
@@ -262,7 +267,7 @@ impl Wanted {
         let focus_source = order.purpose.enter(&mut record);
         let (notes, other_notes) = with_notes(record.notes.take(), &order.notes, judge.now);
         record.notes = notes;
-        Entry {
+        RecordDraft {
             record,
             focus_source,
             becomes_live,

@@ -51,10 +51,13 @@ pub fn foreseen(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
 }
 
 /// When and why a session ended.
-type End = (Timestamp, String);
+struct EndNote {
+    at: Timestamp,
+    reason: String,
+}
 
 /// Returns the record and the end of a session that is not live.
-fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, End)>> {
+fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, EndNote)>> {
     let Some(record) = session.record()? else {
         return Ok(None);
     };
@@ -62,22 +65,22 @@ fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, En
     Ok(end.map(|end| (record, end)))
 }
 
-fn is_noted(record: &Record, (at, reason): &End) -> bool {
+fn is_noted(record: &Record, end: &EndNote) -> bool {
     // A launcher may have noted the end after the last event. Its note counts.
-    record.ended_at.is_some_and(|noted| noted >= *at) && record.end_reason.is_some()
-        || record.ended_at == Some(*at) && record.end_reason.as_ref() == Some(reason)
+    record.ended_at.is_some_and(|noted| noted >= end.at) && record.end_reason.is_some()
+        || record.ended_at == Some(end.at) && record.end_reason.as_ref() == Some(&end.reason)
 }
 
 /// Returns the record with its end, unless it already contains one.
-fn with(mut record: Record, end: End) -> Record {
+fn with(mut record: Record, end: EndNote) -> Record {
     if !is_noted(&record, &end) {
-        (record.ended_at, record.end_reason) = (Some(end.0), Some(end.1));
+        (record.ended_at, record.end_reason) = (Some(end.at), Some(end.reason));
     }
     record
 }
 
 /// Returns when and why a session ended, or `None` if it is live.
-fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<End> {
+fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<EndNote> {
     let finding = judge.find(&record.session_id, record);
     if finding.state.is_live()
         || finding.state == SessionState::Abandoned && finding.may_go_on(judge)
@@ -94,10 +97,11 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
                 EventKind::RunEnd if said.is_some() => {}
                 EventKind::SessionEnd | EventKind::RunEnd => {
                     // Hooks that are registered twice append in any order: the later end counts.
-                    let end = line
-                        .ts
-                        .map(|at| (at, line.reason.unwrap_or("other").to_owned()));
-                    said = said.take().into_iter().chain(end).max_by_key(|(at, _)| *at);
+                    let end = line.ts.map(|at| EndNote {
+                        at,
+                        reason: line.reason.unwrap_or("other").to_owned(),
+                    });
+                    said = said.take().into_iter().chain(end).max_by_key(|end| end.at);
                 }
                 EventKind::SessionStart | EventKind::UserPromptSubmit => said = None,
                 _ => {}
@@ -107,7 +111,10 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
     let silent = || {
         // A file's own time ticks seldom, so it may be before the event's.
         let last = last.or(finding.last_activity);
-        (last.unwrap_or(record.started_at), ABANDONED.to_owned())
+        EndNote {
+            at: last.unwrap_or(record.started_at),
+            reason: ABANDONED.to_owned(),
+        }
     };
     match finding.state {
         SessionState::Abandoned => Some(silent()),
@@ -115,10 +122,10 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             .or_else(|| record.ended_at.is_none().then(silent))
             .or_else(|| {
                 let reason = record.end_reason.clone();
-                Some((
-                    record.ended_at?,
-                    reason.unwrap_or_else(|| "other".to_owned()),
-                ))
+                Some(EndNote {
+                    at: record.ended_at?,
+                    reason: reason.unwrap_or_else(|| "other".to_owned()),
+                })
             }),
     }
 }

@@ -17,7 +17,7 @@ use crate::store::{Error, Result, StateDir};
 
 /// The result of [`take`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taking {
+pub enum LeaseAttempt {
     /// The caller holds the id by this lease.
     Taken(Lease),
     /// Another process holds the id by this lease.
@@ -31,7 +31,7 @@ pub enum Taking {
 /// # Errors
 /// [`crate::store::Error::Locked`], or if the present lease cannot be read or the new one cannot be
 /// written.
-pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
+pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<LeaseAttempt> {
     let state = judge.state;
     let _lock = state.lock(LAUNCHER_PATIENCE)?;
     let present = lease::read(state, &wanted.session_id)?;
@@ -39,7 +39,7 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
         Some(present) if is_held(judge, &present) => {
             lease::count(state, |counts| counts.refused += 1)?;
             note(state, "lease refused", &present);
-            return Ok(Taking::Refused(present));
+            return Ok(LeaseAttempt::Refused(present));
         }
         Some(dead) => {
             lease::count(state, |counts| {
@@ -57,7 +57,7 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<Taking> {
             note(state, "lease taken", &wanted);
         }
     }
-    Ok(Taking::Taken(wanted))
+    Ok(LeaseAttempt::Taken(wanted))
 }
 
 /// Removes the owner entries that a dead launcher left behind. Otherwise a session that is run

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::identity::liveness::{Finding, Judge, SessionState};
+use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::open_calls::open_calls;
-use crate::identity::roster::{self, Archiving, Left};
+use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome};
 use crate::model::{Config, Record, SessionId};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
@@ -20,9 +20,9 @@ const TAIL: u64 = 64 << 10;
 
 /// No session may begin because this many are live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full(pub u32);
+pub struct LimitReached(pub u32);
 
-impl fmt::Display for Full {
+impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(limit) = self;
         write!(
@@ -38,18 +38,18 @@ fn exceeded(limit: u32) -> String {
 }
 
 /// How a session that may be live counts towards the limit.
-enum Place {
+enum Occupancy {
     /// It counts.
     Taken,
     /// It counts until room is needed. No process owns it, nothing happened for the idle timeout,
     /// and no call is open.
-    Idle(Box<Finding>),
+    Idle(Box<Assessment>),
     /// It does not count.
     Free,
 }
 
 /// Makes room for the session `new` by retiring idle sessions that no process owns. If that is not
-/// enough, returns [`Full`], and `new` must not begin.
+/// enough, returns [`LimitReached`], and `new` must not begin.
 ///
 /// The caller holds the lock until `new` itself is counted. So of many simultaneous starts, only as
 /// many succeed as there is room for.
@@ -61,7 +61,7 @@ pub fn make_room(
     config: &Config,
     new: &SessionId,
     held: &Lock,
-) -> Result<std::result::Result<(), Full>> {
+) -> Result<std::result::Result<(), LimitReached>> {
     let limit = config.max_concurrent_sessions;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut listed = candidates(judge)?;
@@ -73,9 +73,9 @@ pub fn make_room(
     let (mut taken, mut idle) = (0, Vec::new());
     for (id, keys) in listed {
         match place(judge, &id) {
-            Place::Taken => taken += 1,
-            Place::Idle(finding) => idle.push((id, keys, finding)),
-            Place::Free => {}
+            Occupancy::Taken => taken += 1,
+            Occupancy::Idle(finding) => idle.push((id, keys, finding)),
+            Occupancy::Free => {}
         }
     }
     if taken + idle.len() >= most {
@@ -94,7 +94,7 @@ pub fn make_room(
         Log::Operations,
         &line.detail("limit", limit).detail("live", taken),
     );
-    Ok(Err(Full(limit)))
+    Ok(Err(LimitReached(limit)))
 }
 
 /// Logs, if the settings ask for it, that more sessions are live than the limit allows. Hooks can
@@ -112,7 +112,7 @@ pub fn warn(judge: &Judge<'_>, config: &Config) -> Result<()> {
     if listed.len() <= most {
         return Ok(());
     }
-    let is_taken = |id: &&SessionId| matches!(place(judge, id), Place::Taken);
+    let is_taken = |id: &&SessionId| matches!(place(judge, id), Occupancy::Taken);
     let live = listed.keys().filter(is_taken).count();
     if live <= most {
         return Ok(());
@@ -133,24 +133,24 @@ fn candidates(judge: &Judge<'_>) -> Result<BTreeMap<SessionId, Vec<String>>> {
     Ok(listed)
 }
 
-fn place(judge: &Judge<'_>, id: &SessionId) -> Place {
+fn place(judge: &Judge<'_>, id: &SessionId) -> Occupancy {
     let dir = judge.state.session(id);
     let record = match dir.record() {
         Ok(Some(record)) => record,
-        Ok(None) => return Place::Free,
+        Ok(None) => return Occupancy::Free,
         // A session whose record cannot be read counts while a process owns it.
-        Err(_) if judge.is_owned(id, false) => return Place::Taken,
-        Err(_) => return Place::Free,
+        Err(_) if judge.is_owned(id, false) => return Occupancy::Taken,
+        Err(_) => return Occupancy::Free,
     };
     let finding = judge.find(id, &record);
     match finding.state {
-        SessionState::Active | SessionState::Idle => Place::Taken,
-        SessionState::Ended => Place::Free,
-        SessionState::Abandoned if !finding.may_go_on(judge) => Place::Free,
-        SessionState::Abandoned if !open_calls(&dir).is_empty() => Place::Taken,
+        SessionState::Active | SessionState::Idle => Occupancy::Taken,
+        SessionState::Ended => Occupancy::Free,
+        SessionState::Abandoned if !finding.may_go_on(judge) => Occupancy::Free,
+        SessionState::Abandoned if !open_calls(&dir).is_empty() => Occupancy::Taken,
         // A process that cannot be seen from here may own it.
-        SessionState::Abandoned if finding.unseen > 0 => Place::Free,
-        SessionState::Abandoned => Place::Idle(Box::new(finding)),
+        SessionState::Abandoned if finding.unseen > 0 => Occupancy::Free,
+        SessionState::Abandoned => Occupancy::Idle(Box::new(finding)),
     }
 }
 
@@ -161,7 +161,7 @@ fn retire(
     config: &Config,
     id: &SessionId,
     keys: &[String],
-    finding: &Finding,
+    finding: &Assessment,
     held: &Lock,
 ) -> Result<()> {
     let state = judge.state;
@@ -178,8 +178,8 @@ fn retire(
             ..record.clone()
         })
     })?;
-    let archiving = Archiving::by(config.archive_auto);
-    if roster::leave(judge, id, keys.iter().cloned(), archiving)? == Left::Resumed {
+    let archiving = ArchiveDecision::by(config.archive_auto);
+    if roster::leave(judge, id, keys.iter().cloned(), archiving)? == LeaveOutcome::Resumed {
         return Ok(());
     }
     let line = LogLine::new("session retired").session(id);

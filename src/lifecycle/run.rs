@@ -22,9 +22,9 @@ use crate::claude::{arguments, transcript};
 use crate::identity::ladder::{Question, Rung, Sight, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
-use crate::identity::roster::{self, Archiving};
-use crate::lifecycle::lease::{self, Taking};
-use crate::lifecycle::limits::{self, Full};
+use crate::identity::roster::{self, ArchiveDecision};
+use crate::lifecycle::lease::{self, LeaseAttempt};
+use crate::lifecycle::limits::{self, LimitReached};
 use crate::lifecycle::purpose::Purpose;
 use crate::model::event::{self, name};
 use crate::model::purpose::MAX_TEXT;
@@ -44,7 +44,7 @@ const NOT_STARTED: &str = "not started";
 
 /// A request to run a command.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct RunRequest {
     /// The session's id, or `None` for a new one.
     pub id: Option<SessionId>,
     /// Requires an id that is already known.
@@ -57,7 +57,7 @@ pub struct Order {
 
 /// How the command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// It ended with status 0.
     Completed,
     /// It ended with this status. As in a shell, 127 means that the command does not exist, 126
@@ -67,7 +67,7 @@ pub enum Outcome {
     Killed(i32),
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Returns the exit status that a shell would pass on.
     pub fn status(&self) -> i32 {
         match self {
@@ -96,7 +96,7 @@ impl Outcome {
 
 /// Why nothing was run.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum RunError {
     /// Another launcher, or the command of a killed one, holds the id.
     Held(Box<Lease>),
     /// A Claude Code that no launcher started owns the session; its pid.
@@ -106,7 +106,7 @@ pub enum Refusal {
     /// Claude Code accepts only UUIDs, and this id is none.
     NoUuid(SessionId),
     /// The limit of live sessions is reached.
-    Full(Full),
+    Full(LimitReached),
     /// The command chooses its session itself, by this option.
     OwnChoice(&'static str),
     /// The command cannot be started.
@@ -117,13 +117,13 @@ pub enum Refusal {
     System(io::Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for RunError {
     fn from(err: Error) -> Self {
         Self::Store(err)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held(lease) => {
@@ -162,7 +162,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for RunError {}
 
 /// The environment, places and settings that a run uses.
 #[derive(Debug, Clone, Copy)]
@@ -179,27 +179,27 @@ pub struct Surroundings<'a> {
 /// be noted or restored.
 ///
 /// # Errors
-/// [`Refusal`]. Nothing was run then, and everything is as it was.
+/// [`RunError`]. Nothing was run then, and everything is as it was.
 pub fn run(
     surroundings: &Surroundings<'_>,
-    order: &Order,
+    order: &RunRequest,
     complain: &dyn Fn(&Error),
-) -> Result<Outcome, Refusal> {
+) -> Result<RunOutcome, RunError> {
     let is_client = arguments::is_client(&order.command);
     if let Some(option) = arguments::own_choice(&order.command).filter(|_| is_client) {
-        return Err(Refusal::OwnChoice(option));
+        return Err(RunError::OwnChoice(option));
     }
     // Listen before creating anything that a signal could leave behind.
-    let signals = child::listen().map_err(Refusal::System)?;
-    let bystander = Bystander::start().map_err(Refusal::System)?;
+    let signals = child::listen().map_err(RunError::System)?;
+    let bystander = Bystander::start().map_err(RunError::System)?;
     let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
     // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
     let project = project::discover(&project::current_dir()?);
     let id = order.id.clone().unwrap_or_else(new_id);
     if is_client && !arguments::is_acceptable(&id) {
-        return Err(Refusal::NoUuid(id));
+        return Err(RunError::NoUuid(id));
     }
-    let mut held = Held::take(surroundings, &state, &project, id.clone(), order, complain)?;
+    let mut held = HeldSession::take(surroundings, &state, &project, id.clone(), order, complain)?;
     // From here on nobody else uses the id, so what we read about it stays true.
     let session = state.session(&id);
     let is_unknown = order.resume && session.record()?.is_none();
@@ -207,7 +207,7 @@ pub fn run(
     let is_used =
         (is_client || is_unknown) && transcript::find(surroundings.env, &session, &id).is_some();
     if is_unknown && !is_used {
-        return Err(Refusal::Unknown(id));
+        return Err(RunError::Unknown(id));
     }
     held.refuse_second_client(is_client)?;
     held.refuse_what_cannot_start(&order.command)?;
@@ -218,7 +218,7 @@ pub fn run(
         order.command.clone()
     };
     let outcome = child::run(&command, &id, &held.lease.holder, signals, bystander)
-        .map_err(Refusal::System)?;
+        .map_err(RunError::System)?;
     held.finish(Some(&outcome));
     Ok(outcome)
 }
@@ -266,7 +266,7 @@ struct SessionEnd {
 }
 
 impl SessionEnd {
-    fn of(outcome: &Outcome, at: Timestamp) -> Self {
+    fn of(outcome: &RunOutcome, at: Timestamp) -> Self {
         Self {
             at: Some(at),
             reason: Some(outcome.reason()),
@@ -309,7 +309,7 @@ impl SessionEnd {
 }
 
 /// A held session id. Dropping it gives the id back.
-struct Held<'a> {
+struct HeldSession<'a> {
     surroundings: &'a Surroundings<'a>,
     state: &'a StateDir,
     project: &'a Project,
@@ -323,21 +323,21 @@ struct Held<'a> {
     is_over: bool,
 }
 
-impl<'a> Held<'a> {
+impl<'a> HeldSession<'a> {
     fn take(
         surroundings: &'a Surroundings<'a>,
         state: &'a StateDir,
         project: &'a Project,
         id: SessionId,
-        order: &Order,
+        order: &RunRequest,
         complain: &'a dyn Fn(&Error),
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, RunError> {
         let now = clock::now();
         let judge = Judge::new(state, surroundings.config, now);
         let wanted = Lease::new(id, own(project)?, name_of(&order.command), now);
         match lease::take(&judge, wanted)? {
-            Taking::Refused(other) => Err(Refusal::Held(Box::new(other))),
-            Taking::Taken(lease) => Ok(Self {
+            LeaseAttempt::Refused(other) => Err(RunError::Held(Box::new(other))),
+            LeaseAttempt::Taken(lease) => Ok(Self {
                 parent: caller(surroundings, state).filter(|parent| *parent != lease.session_id),
                 surroundings,
                 state,
@@ -352,21 +352,21 @@ impl<'a> Held<'a> {
     }
 
     /// Refuses to start a second Claude Code: two would write to one transcript.
-    fn refuse_second_client(&self, is_client: bool) -> Result<(), Refusal> {
+    fn refuse_second_client(&self, is_client: bool) -> Result<(), RunError> {
         let id = &self.lease.session_id;
         let Some(record) = self.state.session(id).record()?.filter(|_| is_client) else {
             return Ok(());
         };
         let owners = self.judge().find(id, &record).owners;
         match owners.iter().find(|owner| !owner.launcher) {
-            Some(client) => Err(Refusal::Live(id.clone(), client.pid)),
+            Some(client) => Err(RunError::Live(id.clone(), client.pid)),
             None => Ok(()),
         }
     }
 
     /// Refuses to resume a recorded session for a command that cannot start. A new session is
     /// created anyway, to record the attempt.
-    fn refuse_what_cannot_start(&self, command: &[OsString]) -> Result<(), Refusal> {
+    fn refuse_what_cannot_start(&self, command: &[OsString]) -> Result<(), RunError> {
         if self
             .state
             .session(&self.lease.session_id)
@@ -377,13 +377,13 @@ impl<'a> Held<'a> {
         }
         let program = command.first().cloned().unwrap_or_default();
         match program::obstacle(&program, store::env::program_path()) {
-            Some(obstacle) => Err(Refusal::NotStarted(program, obstacle)),
+            Some(obstacle) => Err(RunError::NotStarted(program, obstacle)),
             None => Ok(()),
         }
     }
 
     /// Makes the session exist, live and current, before its command starts.
-    fn begin(&mut self, order: &Order) -> Result<(), Refusal> {
+    fn begin(&mut self, order: &RunRequest) -> Result<(), RunError> {
         self.enter(order)?;
         // The log and the pointer are not essential: a failure does not prevent the run.
         self.told(self.log("run started", |line| line));
@@ -393,14 +393,14 @@ impl<'a> Held<'a> {
 
     /// Enters the session and its launcher into the record and the indexes, if the limit allows one
     /// more.
-    fn enter(&mut self, order: &Order) -> Result<(), Refusal> {
+    fn enter(&mut self, order: &RunRequest) -> Result<(), RunError> {
         let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
         let lock = self.state.lock(LAUNCHER_PATIENCE)?;
         let (judge, now) = (self.judge(), clock::now());
         if !is_live(&judge, id)? {
             limits::make_room(&judge, self.surroundings.config, id, &lock)?
-                .map_err(Refusal::Full)?;
+                .map_err(RunError::Full)?;
         }
         let event = Event {
             source: Some("run".to_owned()),
@@ -442,14 +442,14 @@ impl<'a> Held<'a> {
 
     /// Restores everything: after the command, or without an outcome if it did not run. Takes every
     /// step, even if others failed.
-    fn finish(&mut self, outcome: Option<&Outcome>) {
+    fn finish(&mut self, outcome: Option<&RunOutcome>) {
         self.is_over = true;
         let id = &self.lease.session_id;
         let now = clock::now();
         if self.has_begun {
-            let reason = outcome.map_or_else(|| NOT_STARTED.to_owned(), Outcome::reason);
+            let reason = outcome.map_or_else(|| NOT_STARTED.to_owned(), RunOutcome::reason);
             self.told(self.append(&Event {
-                ok: Some(outcome == Some(&Outcome::Completed)),
+                ok: Some(outcome == Some(&RunOutcome::Completed)),
                 reason: Some(reason),
                 ..self.event(name::RUN_END, now)
             }));
@@ -470,7 +470,7 @@ impl<'a> Held<'a> {
                 self.state
                     .update_record(id, patience, |record| Some(end.put(record))),
             );
-            let archiving = Archiving::by(self.surroundings.config.archive_auto);
+            let archiving = ArchiveDecision::by(self.surroundings.config.archive_auto);
             let key = self.project.key();
             self.told(roster::leave(&self.judge(), id, [key], archiving));
         }
@@ -548,7 +548,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldSession<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             self.finish(None);
@@ -557,10 +557,10 @@ impl Drop for Held<'_> {
 }
 
 /// Returns this process as an owner that holds a lease.
-fn own(project: &Project) -> Result<Owner, Refusal> {
+fn own(project: &Project) -> Result<Owner, RunError> {
     let unseen = || {
         let why = "processes cannot be seen here, so nobody could tell when the id is free again";
-        Refusal::System(io::Error::new(io::ErrorKind::Unsupported, why))
+        RunError::System(io::Error::new(io::ErrorKind::Unsupported, why))
     };
     let process = process::process(std::process::id()).ok_or_else(unseen)?;
     let mut owner = Viewpoint::here().ok_or_else(unseen)?.recorded(process);

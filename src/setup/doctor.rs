@@ -13,10 +13,10 @@ mod waiting;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::evidence::Last;
-use super::programs::{self, Client, Defect};
+use self::evidence::LastEvent;
+use super::programs::{self, Defect, InstalledClient};
 use super::settings::installs;
-use crate::claude::retention::{self, Keeping, here};
+use crate::claude::retention::{self, Retention, here};
 use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
 use crate::model::config::ConfigKey;
@@ -100,7 +100,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let installs = on_record.as_ref().and_then(|state| installs(state).ok());
     findings.extend(access::examine(env, &installs.unwrap_or_default()));
     findings.extend(registered::examine(env, on_record.as_ref(), version));
-    let keeping = Keeping::of_all(env, here(env).as_deref(), on_record.as_ref());
+    let keeping = Retention::of_all(env, here(env).as_deref(), on_record.as_ref());
     let loaded = retention::settled(config::load(places), &keeping);
     findings.extend(state(env, places, &loaded.config, &keeping, version, now));
     findings.push(sweepers::examine(env));
@@ -118,7 +118,7 @@ fn program() -> Finding {
     }
 }
 
-fn client_found(client: Option<&Client>) -> Finding {
+fn client_found(client: Option<&InstalledClient>) -> Finding {
     let Some(client) = client else {
         return Finding::note(
             "client",
@@ -177,7 +177,7 @@ fn state(
     env: &Environment,
     places: &Places,
     config: &Config,
-    keeping: &Keeping,
+    keeping: &Retention,
     version: Option<Version>,
     now: Timestamp,
 ) -> Vec<Finding> {
@@ -293,9 +293,9 @@ fn space(state: &StateDir) -> Finding {
     }
 }
 
-fn last_event(last: Option<&Last>, now: Timestamp) -> Finding {
+fn last_event(last: Option<&LastEvent>, now: Timestamp) -> Finding {
     match last {
-        Some(Last { at, id }) => {
+        Some(LastEvent { at, id }) => {
             let ago =
                 humantime::format_duration(std::time::Duration::from_secs(at.age(now).as_secs()));
             Finding::ok("last event", format!("{ago} ago, in session {id}"))
@@ -342,7 +342,7 @@ fn pointers(places: &Places) -> Finding {
 }
 
 /// Reports whether ended sessions are archived automatically.
-fn archiving(loaded: &LoadedConfig, keeping: &Keeping, places: &Places) -> Finding {
+fn archiving(loaded: &LoadedConfig, keeping: &Retention, places: &Places) -> Finding {
     if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
         return Finding::note("archive", found, &remedy);
     }

@@ -25,13 +25,13 @@ use serde_json::Value;
 
 use self::add::with_wanted;
 use self::cut::without_ours;
-use self::read::{Settings, command, handlers, is_ours};
-pub use self::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
+use self::read::{ParsedSettings, command, handlers, is_ours};
+pub use self::refusal::{EditRefusal, MAX_BYTES, MAX_DEPTH, TextPosition};
 use self::verify::{is_exactly, verify};
 
 /// A handler to register, for every matcher of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted<'a> {
+pub struct HookEntry<'a> {
     /// Claude Code's name of the event.
     pub event: &'a str,
     /// The command for Claude Code: an absolute path, shell-quoted unless `exec_form`.
@@ -84,7 +84,7 @@ impl Undo {
     }
 
     /// Adds what an earlier installation recorded about containers that are still in `settings`.
-    fn carry(&mut self, previous: &Undo, settings: &Settings<'_>) {
+    fn carry(&mut self, previous: &Undo, settings: &ParsedSettings<'_>) {
         self.file = self.file.take().or_else(|| previous.file.clone());
         self.hooks = self.hooks.take().or_else(|| previous.hooks.clone());
         for event in settings.events() {
@@ -152,18 +152,18 @@ pub struct Registered {
 ///
 /// # Errors
 ///
-/// A [`Refusal`] if the file should not be changed.
+/// A [`EditRefusal`] if the file should not be changed.
 pub fn install(
     text: Option<&str>,
-    wanted: &[Wanted<'_>],
+    wanted: &[HookEntry<'_>],
     previous: Option<&Undo>,
     owned: impl Fn(&str) -> bool,
-) -> Result<Installed, Refusal> {
+) -> Result<Installed, EditRefusal> {
     let (mark, text) = match text.map(split_mark) {
         Some((mark, text)) => (mark, Some(text)),
         None => ("", None),
     };
-    let settings = text.map(Settings::read).transpose()?.flatten();
+    let settings = text.map(ParsedSettings::read).transpose()?.flatten();
     let changed = !is_exactly(settings.as_ref(), wanted, &owned);
     if let (false, Some(undo)) = (changed, previous) {
         return Ok(Installed {
@@ -195,14 +195,14 @@ pub fn install(
 ///
 /// # Errors
 ///
-/// A [`Refusal`] if the file should not be changed.
+/// A [`EditRefusal`] if the file should not be changed.
 pub fn uninstall(
     text: &str,
     undo: Option<&Undo>,
     owned: impl Fn(&str) -> bool,
-) -> Result<Uninstalled, Refusal> {
+) -> Result<Uninstalled, EditRefusal> {
     let (mark, text) = split_mark(text);
-    let settings = Settings::read(text)?;
+    let settings = ParsedSettings::read(text)?;
     let after = match &settings {
         Some(settings) => without_ours(settings, undo, &owned),
         None if undo.is_some_and(|undo| undo.file == Some(Before::Missing)) => None,
@@ -231,9 +231,12 @@ const MARK: char = '\u{feff}';
 ///
 /// # Errors
 ///
-/// A [`Refusal`] if [`install`] would not change the file.
-pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Registered>, Refusal> {
-    let settings = Settings::read(split_mark(text).1)?;
+/// A [`EditRefusal`] if [`install`] would not change the file.
+pub fn registered(
+    text: &str,
+    owned: impl Fn(&str) -> bool,
+) -> Result<Vec<Registered>, EditRefusal> {
+    let settings = ParsedSettings::read(split_mark(text).1)?;
     let ours = handlers(settings.as_ref()).filter(|(_, _, handler)| is_ours(handler, &owned));
     let registered = ours.filter_map(|(event, group, handler)| {
         Some(Registered {
@@ -251,9 +254,9 @@ pub fn registered(text: &str, owned: impl Fn(&str) -> bool) -> Result<Vec<Regist
 ///
 /// # Errors
 ///
-/// A [`Refusal`] if [`install`] would not change the file.
-pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
-    let settings = Settings::read(split_mark(text).1)?;
+/// A [`EditRefusal`] if [`install`] would not change the file.
+pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, EditRefusal> {
+    let settings = ParsedSettings::read(split_mark(text).1)?;
     let commands = handlers(settings.as_ref()).filter_map(|(event, _, handler)| {
         Some((event.name.clone(), command(handler)?.into_owned()))
     });
@@ -264,8 +267,8 @@ pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, Refusal> {
 ///
 /// # Errors
 ///
-/// A [`Refusal`] if [`install`] would not change the file.
-pub fn setting(text: &str, key: &str) -> Result<Option<Value>, Refusal> {
-    let settings = Settings::read(split_mark(text).1)?;
+/// A [`EditRefusal`] if [`install`] would not change the file.
+pub fn setting(text: &str, key: &str) -> Result<Option<Value>, EditRefusal> {
+    let settings = ParsedSettings::read(split_mark(text).1)?;
     Ok(settings.and_then(|settings| settings.json.get(key).cloned()))
 }

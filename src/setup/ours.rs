@@ -16,7 +16,7 @@ const MARK: &[u8] = b"ccsession hook ";
 
 /// Which of our programs a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Runs {
+pub enum HookProgram {
     /// This hook's executable.
     Executable(PathBuf),
     /// `ccsession hook`.
@@ -25,7 +25,7 @@ pub enum Runs {
 
 /// What is needed to decide whether a command is ours.
 #[derive(Debug, Clone)]
-pub struct Ours {
+pub struct OurPrograms {
     /// The folder of the current executables.
     hooks_dir: PathBuf,
     /// The folders of earlier installs.
@@ -35,7 +35,7 @@ pub struct Ours {
     project: Option<PathBuf>,
 }
 
-impl Ours {
+impl OurPrograms {
     /// Recognizes the executables in `hooks_dir` and in the folders of `earlier` installs. Also
     /// recognizes those in any folder with the name of an installation's, and any that contain our
     /// mark.
@@ -93,12 +93,12 @@ impl Ours {
     /// Returns which of our programs a command line runs, if it runs no other program. Our
     /// executables take no arguments, so one with arguments may be another program with the same
     /// name.
-    pub fn only(&self, line: &str) -> Option<Runs> {
+    pub fn only(&self, line: &str) -> Option<HookProgram> {
         let mut found = None;
         for words in shell::commands(line, self) {
             match self.of_command(&words) {
                 Some((runs, [])) => found = Some(runs),
-                Some((Runs::Cli, _)) => found = Some(Runs::Cli),
+                Some((HookProgram::Cli, _)) => found = Some(HookProgram::Cli),
                 Some(_) => return None,
                 None if words.first().is_some_and(|it| shell::is_idle(it)) => {}
                 None => return None,
@@ -108,19 +108,19 @@ impl Ours {
     }
 
     /// Returns which of our programs a command line runs, whatever else it runs.
-    pub fn any(&self, line: &str) -> Option<Runs> {
+    pub fn any(&self, line: &str) -> Option<HookProgram> {
         let mut commands = shell::commands(line, self).into_iter();
         commands.find_map(|words| self.of_command(&words).map(|(runs, _)| runs))
     }
 
     /// Returns which of our programs a command runs, and with which arguments.
-    fn of_command<'w>(&self, words: &'w [String]) -> Option<(Runs, &'w [String])> {
+    fn of_command<'w>(&self, words: &'w [String]) -> Option<(HookProgram, &'w [String])> {
         let (program, rest) = words.split_first()?;
         if let Some(path) = self.executable(program) {
-            return Some((Runs::Executable(path), rest));
+            return Some((HookProgram::Executable(path), rest));
         }
         if is_cli(program) && rest.first().is_some_and(|word| word == "hook") {
-            return Some((Runs::Cli, rest));
+            return Some((HookProgram::Cli, rest));
         }
         if !shell::is_wrapper(program) {
             return None;
@@ -169,7 +169,7 @@ impl Ours {
     }
 }
 
-impl Variables for Ours {
+impl Variables for OurPrograms {
     fn value(&self, name: &str) -> Option<String> {
         let path = match name {
             "HOME" => self.home.as_ref()?,
@@ -213,20 +213,20 @@ mod tests {
 
     use super::*;
 
-    fn ours(home: &Path) -> Ours {
+    fn ours(home: &Path) -> OurPrograms {
         let env = Environment {
             home: Some(home.to_owned()),
             ..Environment::default()
         };
         let dir = home.join(".local/libexec/ccsession");
-        Ours::new(&env, &dir, vec!["/opt/old".into()])
+        OurPrograms::new(&env, &dir, vec!["/opt/old".into()])
             .in_file(Path::new("/p/.claude/settings.json"))
     }
 
-    fn name(runs: Option<Runs>) -> Option<String> {
+    fn name(runs: Option<HookProgram>) -> Option<String> {
         match runs? {
-            Runs::Executable(path) => Some(path.file_name()?.to_str()?.to_owned()),
-            Runs::Cli => Some("cli".to_owned()),
+            HookProgram::Executable(path) => Some(path.file_name()?.to_str()?.to_owned()),
+            HookProgram::Cli => Some("cli".to_owned()),
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(only.as_deref(), Some("session-start"), "{line}");
         }
         for line in ["ccsession hook", "~/.local/bin/ccsession hook Stop"] {
-            assert_eq!(ours.only(line), Some(Runs::Cli), "{line}");
+            assert_eq!(ours.only(line), Some(HookProgram::Cli), "{line}");
         }
     }
 

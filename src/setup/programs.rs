@@ -220,7 +220,7 @@ fn defect(path: &Path) -> Option<Defect> {
 
 /// An installed Claude Code that reported its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct InstalledClient {
     /// Its version.
     pub version: Version,
     /// Its path, if it is not the `claude` on the PATH.
@@ -229,17 +229,17 @@ pub struct Client {
 
 /// Finds Claude Code. If the `claude` on the PATH does not report its version in time, searches the
 /// places where its installers and extensions put it.
-pub fn client(env: &Environment) -> Option<Client> {
+pub fn client(env: &Environment) -> Option<InstalledClient> {
     let on_path = version_of(Path::new("claude"), PATIENCE);
     if let Some(version) = on_path {
-        return Some(Client {
+        return Some(InstalledClient {
             version,
             elsewhere: None,
         });
     }
     known_places(env).into_iter().find_map(|path| {
         let version = version_of(&path, PATIENCE)?;
-        Some(Client {
+        Some(InstalledClient {
             version,
             elsewhere: Some(path),
         })
@@ -337,11 +337,11 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
                 line
             })
         }
-        Err(Unheard::NotStarted(err)) if err.kind() == io::ErrorKind::NotFound => {
+        Err(NoOutput::NotStarted(err)) if err.kind() == io::ErrorKind::NotFound => {
             Err("there is no systemctl on the PATH".to_owned())
         }
-        Err(Unheard::NotStarted(err)) => Err(format!("systemctl could not be run: {err}")),
-        Err(Unheard::TooSlow) => Err("systemctl did not end in time".to_owned()),
+        Err(NoOutput::NotStarted(err)) => Err(format!("systemctl could not be run: {err}")),
+        Err(NoOutput::TooSlow) => Err("systemctl did not end in time".to_owned()),
     }
 }
 
@@ -362,13 +362,13 @@ pub fn crontab() -> Option<String> {
 }
 
 /// The output of another program, and how it ended.
-struct Said {
+struct ProgramOutput {
     status: ExitStatus,
     text: Vec<u8>,
 }
 
 /// Why another program gave no answer.
-enum Unheard {
+enum NoOutput {
     NotStarted(io::Error),
     TooSlow,
 }
@@ -379,7 +379,7 @@ fn ask(
     mut command: Command,
     read: fn(&mut dyn BufRead) -> Vec<u8>,
     patience: Duration,
-) -> std::result::Result<Said, Unheard> {
+) -> std::result::Result<ProgramOutput, NoOutput> {
     let started = Instant::now();
     command.stdin(Stdio::null());
     let mut child = loop {
@@ -388,11 +388,11 @@ fn ask(
             // Another process is still writing it, for example an update.
             Err(err) if err.kind() == io::ErrorKind::ExecutableFileBusy => {
                 if started.elapsed() > BUSY {
-                    return Err(Unheard::NotStarted(err));
+                    return Err(NoOutput::NotStarted(err));
                 }
                 std::thread::sleep(PAUSE);
             }
-            Err(err) => return Err(Unheard::NotStarted(err)),
+            Err(err) => return Err(NoOutput::NotStarted(err)),
         }
     };
     let stdout = child
@@ -413,7 +413,7 @@ fn ask(
     if let Err(err) = listening {
         let _ = child.kill();
         let _ = child.wait();
-        return Err(Unheard::NotStarted(err));
+        return Err(NoOutput::NotStarted(err));
     }
     let status = loop {
         match child.try_wait() {
@@ -422,13 +422,13 @@ fn ask(
             Ok(None) | Err(_) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(Unheard::TooSlow);
+                return Err(NoOutput::TooSlow);
             }
         }
     };
     let left = patience.saturating_sub(started.elapsed());
-    let text = hears.recv_timeout(left).map_err(|_| Unheard::TooSlow)?;
-    Ok(Said { status, text })
+    let text = hears.recv_timeout(left).map_err(|_| NoOutput::TooSlow)?;
+    Ok(ProgramOutput { status, text })
 }
 
 /// Returns the lines up to the one in which Claude Code prints its version.

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::edit::{self, Refusal, Undo, Uninstalled, Wanted};
-use super::ours::Ours;
+use super::edit::{self, EditRefusal, HookEntry, Undo, Uninstalled};
+use super::ours::OurPrograms;
 use crate::claude::commands::command_for;
-use crate::claude::settings::Source;
+use crate::claude::settings::SettingsSource;
 use crate::claude::versions::{Registration, Version, events_for};
 use crate::model::{Project, Timestamp};
 use crate::store::lock::{CLI_PATIENCE, Lock};
@@ -34,7 +34,7 @@ const MAX_INSTALL_RECORD: usize = 1 << 20;
 
 /// A settings file that the hooks can be registered in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum SettingsScope {
     /// `~/.claude/settings.json`.
     User,
     /// `.claude/settings.json` of the project.
@@ -43,7 +43,7 @@ pub enum Scope {
     Local,
 }
 
-impl Scope {
+impl SettingsScope {
     /// Every scope, the widest first.
     pub const ALL: [Self; 3] = [Self::User, Self::Project, Self::Local];
 
@@ -57,11 +57,11 @@ impl Scope {
     }
 
     /// Returns the source that Claude Code considers it to be.
-    pub fn source(self) -> Source {
+    pub fn source(self) -> SettingsSource {
         match self {
-            Self::User => Source::User,
-            Self::Project => Source::Project,
-            Self::Local => Source::Local,
+            Self::User => SettingsSource::User,
+            Self::Project => SettingsSource::Project,
+            Self::Local => SettingsSource::Local,
         }
     }
 
@@ -85,7 +85,7 @@ impl Scope {
 
 /// Why settings were not changed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum SettingsError {
     /// The file cannot be read or written.
     File(Error),
     /// The file's text must not be edited.
@@ -93,13 +93,13 @@ pub enum Failure {
         /// The settings file.
         path: PathBuf,
         /// The reason, with its remedy.
-        why: Refusal,
+        why: EditRefusal,
     },
     /// Others kept changing the file.
     Contended(PathBuf),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(err) => err.fmt(f),
@@ -120,9 +120,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for SettingsError {}
 
-impl From<Error> for Failure {
+impl From<Error> for SettingsError {
     fn from(err: Error) -> Self {
         Self::File(err)
     }
@@ -130,7 +130,7 @@ impl From<Error> for Failure {
 
 /// The stored data of an install, which makes uninstalling its exact inverse.
 #[derive(Debug, Serialize, Deserialize)]
-struct Remembered {
+struct InstallRecord {
     v: u64,
     settings: String,
     hooks_dir: String,
@@ -145,15 +145,15 @@ struct Remembered {
 
 /// Whether to make a change, or only to compute it.
 #[derive(Debug, Clone, Copy)]
-pub enum Run<'a> {
+pub enum ChangeMode<'a> {
     /// Makes the change, and stores its undo in this state directory.
     Real(&'a StateDir),
     /// Computes the change; creates, locks and writes nothing.
     Dry(Option<&'a StateDir>),
 }
 
-impl<'a> Run<'a> {
-    fn lock(self) -> Result<Option<Lock>, Failure> {
+impl<'a> ChangeMode<'a> {
+    fn lock(self) -> Result<Option<Lock>, SettingsError> {
         match self {
             Self::Real(state) => Ok(Some(state.lock(CLI_PATIENCE)?)),
             Self::Dry(_) => Ok(None),
@@ -192,21 +192,21 @@ impl Change {
 
 /// A settings file and what is needed to edit it.
 #[derive(Debug)]
-pub struct Settings {
+pub struct SettingsEditor {
     /// The path of the file.
     pub path: PathBuf,
     /// The scope of the file.
-    pub scope: Scope,
+    pub scope: SettingsScope,
     /// The folder of the hooks' executables.
     pub hooks_dir: PathBuf,
     /// Recognizes our commands in it.
-    ours: Ours,
+    ours: OurPrograms,
 }
 
-impl Settings {
+impl SettingsEditor {
     /// Describes the settings file at `path`, for the executables in `hooks_dir`.
-    pub fn new(env: &Environment, path: PathBuf, scope: Scope, hooks_dir: &Path) -> Self {
-        let ours = Ours::new(env, hooks_dir, Vec::new()).in_file(&path);
+    pub fn new(env: &Environment, path: PathBuf, scope: SettingsScope, hooks_dir: &Path) -> Self {
+        let ours = OurPrograms::new(env, hooks_dir, Vec::new()).in_file(&path);
         Self {
             path,
             scope,
@@ -233,8 +233,12 @@ impl Settings {
     /// Registers the hooks that Claude Code of this `version` knows.
     ///
     /// # Errors
-    /// [`Failure`]. The file is unchanged then, unless only storing the undo failed.
-    pub fn install(&self, run: Run<'_>, version: Option<Version>) -> Result<Change, Failure> {
+    /// [`SettingsError`]. The file is unchanged then, unless only storing the undo failed.
+    pub fn install(
+        &self,
+        run: ChangeMode<'_>,
+        version: Option<Version>,
+    ) -> Result<Change, SettingsError> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
         let remembered = run.state().and_then(|state| recall(state, &path));
@@ -253,9 +257,9 @@ impl Settings {
                 text.map(str::to_owned)
             })
         })?;
-        if let (Run::Real(state), Some(undo)) = (run, undo) {
+        if let (ChangeMode::Real(state), Some(undo)) = (run, undo) {
             let made_before = remembered.is_some_and(|remembered| remembered.made_dir);
-            let remembered = Remembered {
+            let remembered = InstallRecord {
                 v: 1,
                 settings: self.path.to_string_lossy().into_owned(),
                 hooks_dir: self.hooks_dir.to_string_lossy().into_owned(),
@@ -272,8 +276,8 @@ impl Settings {
     /// the file meanwhile.
     ///
     /// # Errors
-    /// [`Failure`]. The file is unchanged then, unless only removing the undo failed.
-    pub fn uninstall(&self, run: Run<'_>) -> Result<Change, Failure> {
+    /// [`SettingsError`]. The file is unchanged then, unless only removing the undo failed.
+    pub fn uninstall(&self, run: ChangeMode<'_>) -> Result<Change, SettingsError> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
         let remembered = run.state().and_then(|state| recall(state, &path));
@@ -290,7 +294,7 @@ impl Settings {
                 Uninstalled::Delete => None,
             })
         })?;
-        if let Run::Real(state) = run {
+        if let ChangeMode::Real(state) = run {
             let made_dir = remembered.is_some_and(|remembered| remembered.made_dir);
             if let (true, None, Some(dir)) = (made_dir, &change.after, change.path.parent()) {
                 let _ = write::remove_empty_dir(dir);
@@ -301,11 +305,11 @@ impl Settings {
     }
 
     /// Returns what recognizes our commands in a text of this file.
-    pub fn ours(&self, text: &str) -> Ours {
+    pub fn ours(&self, text: &str) -> OurPrograms {
         self.ours_in(Some(text), None)
     }
 
-    fn ours_in(&self, text: Option<&str>, remembered: Option<&Remembered>) -> Ours {
+    fn ours_in(&self, text: Option<&str>, remembered: Option<&InstallRecord>) -> OurPrograms {
         let mut ours = self.ours.clone();
         ours.add(remembered.map(|remembered| PathBuf::from(&remembered.hooks_dir)));
         let commands = text.and_then(|text| edit::all_commands(text).ok());
@@ -314,7 +318,7 @@ impl Settings {
         ours.with_gone(commands.map(|(event, command)| (event.as_str(), command.as_str())))
     }
 
-    fn wanted(&self, version: Option<Version>) -> Vec<Wanted<'static>> {
+    fn wanted(&self, version: Option<Version>) -> Vec<HookEntry<'static>> {
         let handler = |registration: Registration| {
             let (command, exec_form) = command_for(
                 &self
@@ -322,7 +326,7 @@ impl Settings {
                     .join(registration.executable)
                     .to_string_lossy(),
             );
-            Wanted {
+            HookEntry {
                 event: registration.event,
                 command,
                 exec_form,
@@ -335,14 +339,14 @@ impl Settings {
     /// Edits the file, and tries again if another program changed it meanwhile.
     fn change(
         &self,
-        run: Run<'_>,
+        run: ChangeMode<'_>,
         path: PathBuf,
-        mut edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,
-    ) -> Result<Change, Failure> {
+        mut edit: impl FnMut(Option<&str>) -> Result<Option<String>, EditRefusal>,
+    ) -> Result<Change, SettingsError> {
         let mut made_dir = false;
         for _ in 0..ATTEMPTS {
             let before = read(&path)?;
-            let after = edit(before.as_deref()).map_err(|why| Failure::Refused {
+            let after = edit(before.as_deref()).map_err(|why| SettingsError::Refused {
                 path: path.clone(),
                 why,
             })?;
@@ -356,24 +360,24 @@ impl Settings {
             if !change.is_one() {
                 return Ok(change);
             }
-            let Run::Real(state) = run else {
+            let ChangeMode::Real(state) = run else {
                 return Ok(change);
             };
             let put = self.put(state, &mut change)?;
             made_dir = change.made_dir;
             if put && read(&path)? == change.after {
-                if let Run::Real(state) = run {
+                if let ChangeMode::Real(state) = run {
                     prune_backups(state, &path);
                 }
                 return Ok(change);
             }
         }
-        Err(Failure::Contended(path))
+        Err(SettingsError::Contended(path))
     }
 
     /// Replaces the text before with the text after. Returns false if another program changed the
     /// file meanwhile.
-    fn put(&self, state: &StateDir, change: &mut Change) -> Result<bool, Failure> {
+    fn put(&self, state: &StateDir, change: &mut Change) -> Result<bool, SettingsError> {
         let Some(after) = &change.after else {
             // A file that is deleted contains only what an install wrote.
             let before = change.before.as_deref().unwrap_or_default();
@@ -432,16 +436,16 @@ pub struct Install {
 
 impl Install {
     /// Returns the scope of the settings file, if Claude Code's own directory is `claude_dir`.
-    pub fn scope(&self, claude_dir: Option<&Path>) -> Scope {
+    pub fn scope(&self, claude_dir: Option<&Path>) -> SettingsScope {
         let is_local = self
             .settings
             .file_name()
             .is_some_and(|name| name == "settings.local.json");
         match self.settings.parent() {
-            Some(dir) if Some(dir) == claude_dir => Scope::User,
-            _ if is_local => Scope::Local,
-            Some(dir) if dir.ends_with(".claude") => Scope::Project,
-            _ => Scope::User,
+            Some(dir) if Some(dir) == claude_dir => SettingsScope::User,
+            _ if is_local => SettingsScope::Local,
+            Some(dir) if dir.ends_with(".claude") => SettingsScope::Project,
+            _ => SettingsScope::User,
         }
     }
 }
@@ -450,7 +454,7 @@ impl Install {
 ///
 /// # Errors
 /// If the records cannot be listed. A record that cannot be read is skipped.
-pub fn installs(state: &StateDir) -> Result<Vec<Install>, Failure> {
+pub fn installs(state: &StateDir) -> Result<Vec<Install>, SettingsError> {
     let dir = state.root().join(INSTALLS);
     let mut found: Vec<Install> = Vec::new();
     for name in file::names(&dir)? {
@@ -484,16 +488,20 @@ fn install_record(state: &StateDir, path: &Path) -> PathBuf {
     state.root().join(INSTALLS).join(format!("{key}.json"))
 }
 
-fn recall(state: &StateDir, path: &Path) -> Option<Remembered> {
+fn recall(state: &StateDir, path: &Path) -> Option<InstallRecord> {
     recalled(&install_record(state, path))
 }
 
-fn recalled(record: &Path) -> Option<Remembered> {
+fn recalled(record: &Path) -> Option<InstallRecord> {
     let content = file::read_own(record, MAX_INSTALL_RECORD).ok()??;
     serde_json::from_slice(&content.bytes).ok()
 }
 
-fn remember(state: &StateDir, path: &Path, remembered: &Remembered) -> Result<(), Failure> {
+fn remember(
+    state: &StateDir,
+    path: &Path,
+    remembered: &InstallRecord,
+) -> Result<(), SettingsError> {
     let record = install_record(state, path);
     write::make_dir(record.parent().unwrap_or(state.root()))?;
     let bytes = serde_json::to_vec_pretty(remembered).unwrap_or_default();
@@ -504,9 +512,9 @@ fn remember(state: &StateDir, path: &Path, remembered: &Remembered) -> Result<()
 /// Returns the text of a settings file, or `None` if there is no file.
 ///
 /// # Errors
-/// [`Failure::File`] if the file belongs to another user, is not a regular file, is not UTF-8, or
+/// [`SettingsError::File`] if the file belongs to another user, is not a regular file, is not UTF-8, or
 /// cannot be read.
-pub fn read(path: &Path) -> Result<Option<String>, Failure> {
+pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     let Some(content) = file::read_any(path, edit::MAX_BYTES)? else {
         return Ok(None);
     };
@@ -594,12 +602,12 @@ mod tests {
     use super::*;
     use crate::store::{Decompressor, Places};
 
-    struct Place {
+    struct Fixture {
         dir: TempDir,
         state: StateDir,
     }
 
-    impl Place {
+    impl Fixture {
         fn new() -> Self {
             let dir = TempDir::new().unwrap();
             let places = Places {
@@ -618,11 +626,16 @@ mod tests {
         /// Makes one change by `edit`, which others may disturb.
         fn change(
             &self,
-            edit: impl FnMut(Option<&str>) -> Result<Option<String>, Refusal>,
-        ) -> Result<Change, Failure> {
+            edit: impl FnMut(Option<&str>) -> Result<Option<String>, EditRefusal>,
+        ) -> Result<Change, SettingsError> {
             let env = Environment::default();
-            let settings = Settings::new(&env, self.path(), Scope::User, Path::new("/libexec"));
-            settings.change(Run::Real(&self.state), self.path(), edit)
+            let settings = SettingsEditor::new(
+                &env,
+                self.path(),
+                SettingsScope::User,
+                Path::new("/libexec"),
+            );
+            settings.change(ChangeMode::Real(&self.state), self.path(), edit)
         }
 
         fn text(&self) -> Option<String> {
@@ -647,7 +660,7 @@ mod tests {
     #[test]
     fn a_change_in_between_is_built_upon() {
         for before in [None, Some("a")] {
-            let place = Place::new();
+            let place = Fixture::new();
             before.inspect(|before| fs::write(place.path(), before).unwrap());
             let mut rounds = 0;
             let change = place.change(|text| {
@@ -669,7 +682,7 @@ mod tests {
 
     #[test]
     fn a_removal_in_between_is_built_upon() {
-        let place = Place::new();
+        let place = Fixture::new();
         fs::write(place.path(), "a").unwrap();
         let mut rounds = 0;
         let change = place.change(|text| {
@@ -686,7 +699,7 @@ mod tests {
 
     #[test]
     fn what_somebody_changed_is_not_removed() {
-        let place = Place::new();
+        let place = Fixture::new();
         fs::write(place.path(), "a").unwrap();
         let change = place.change(|text| {
             let goes = text == Some("a");
@@ -699,7 +712,7 @@ mod tests {
 
     #[test]
     fn somebody_who_is_always_faster_wins() {
-        let place = Place::new();
+        let place = Fixture::new();
         fs::write(place.path(), "a").unwrap();
         let mut rounds = 0;
         let change = place.change(|text| {
@@ -724,7 +737,7 @@ mod tests {
     #[test]
     fn the_mode_that_somebody_set_in_between_is_kept() {
         use std::os::unix::fs::PermissionsExt;
-        let place = Place::new();
+        let place = Fixture::new();
         fs::write(place.path(), "a").unwrap();
         let change = place.change(|text| {
             fs::set_permissions(place.path(), fs::Permissions::from_mode(0o640)).unwrap();
@@ -737,7 +750,7 @@ mod tests {
 
     #[test]
     fn only_a_time_as_we_write_it_makes_a_backup() {
-        let place = Place::new();
+        let place = Fixture::new();
         let path = Path::new("/a/settings.json");
         let backup = backup_path(&place.state, path);
         let name = backup.file_name().unwrap();

@@ -54,7 +54,7 @@ pub(super) fn commands(line: &str, variables: &dyn Variables) -> Vec<Vec<String>
 }
 
 fn read(line: &str, variables: &dyn Variables, depth: u8) -> Vec<Vec<String>> {
-    let simple = Words::new(line, variables).commands();
+    let simple = CommandWords::new(line, variables).commands();
     let mut found = Vec::new();
     for words in simple {
         let words = without_prefix(words);
@@ -114,7 +114,7 @@ fn script(words: &[String]) -> Option<String> {
 }
 
 /// Splits a line into words, command by command.
-struct Words<'a> {
+struct CommandWords<'a> {
     chars: std::iter::Peekable<std::str::Chars<'a>>,
     variables: &'a dyn Variables,
     commands: Vec<Vec<String>>,
@@ -124,7 +124,7 @@ struct Words<'a> {
     is_target: bool,
 }
 
-impl<'a> Words<'a> {
+impl<'a> CommandWords<'a> {
     fn new(line: &'a str, variables: &'a dyn Variables) -> Self {
         Self {
             chars: line.chars().peekable(),
@@ -220,7 +220,7 @@ impl<'a> Words<'a> {
         }
         let value = self.variables.value(&name).or_else(|| {
             let default = default?;
-            let words = Words::new(&default, self.variables).commands();
+            let words = CommandWords::new(&default, self.variables).commands();
             words.into_iter().flatten().next()
         });
         // If a variable is unknown, the rest of the word is still useful.
@@ -271,9 +271,9 @@ mod tests {
     use super::*;
     use crate::claude::commands::quoted;
 
-    struct Known;
+    struct HomeOnly;
 
-    impl Variables for Known {
+    impl Variables for HomeOnly {
         fn value(&self, name: &str) -> Option<String> {
             (name == "HOME").then(|| "/home/dev".to_owned())
         }
@@ -281,7 +281,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: &[&[&str]]) {
-        assert_eq!(commands(line, &Known), expected, "{line}");
+        assert_eq!(commands(line, &HomeOnly), expected, "{line}");
     }
 
     #[test]
@@ -333,13 +333,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_read_without_a_panic(line in any::<String>(), more in "[a-z ~$'\"\\\\;&|(){}<>=#-]{0,40}") {
-            let _ = commands(&line, &Known);
-            let _ = commands(&more, &Known);
+            let _ = commands(&line, &HomeOnly);
+            let _ = commands(&more, &HomeOnly);
         }
 
         #[test]
         fn a_quoted_word_is_one_word(word in any::<String>().prop_filter("empty", |it| !it.is_empty() && !it.contains("${"))) {
-            prop_assert_eq!(commands(&format!("a {}", quoted(&word)), &Known), vec![vec!["a".to_owned(), word]]);
+            prop_assert_eq!(commands(&format!("a {}", quoted(&word)), &HomeOnly), vec![vec!["a".to_owned(), word]]);
         }
     }
 

@@ -24,7 +24,7 @@ const MAX_UNIT: usize = 64 * 1024;
 
 /// Why a timer was not changed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum TimerError {
     /// A file cannot be read or written.
     File(Error),
     /// This unit file was not written by this program.
@@ -35,7 +35,7 @@ pub enum Failure {
     BadPath(PathBuf),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TimerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(err) => err.fmt(f),
@@ -56,9 +56,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for TimerError {}
 
-impl From<Error> for Failure {
+impl From<Error> for TimerError {
     fn from(err: Error) -> Self {
         Self::File(err)
     }
@@ -84,7 +84,7 @@ impl Unit {
 
 /// The unit files that exist.
 #[derive(Debug, Default)]
-pub struct Present {
+pub struct ExistingUnits {
     /// The unit files that are ours.
     pub ours: Vec<Unit>,
     /// The unit files that other programs or users wrote.
@@ -94,7 +94,7 @@ pub struct Present {
 /// The directories created for the unit files, the topmost first, so that they can be removed
 /// again.
 #[derive(Debug, Serialize, Deserialize)]
-struct Remembered {
+struct CreatedDirs {
     v: u64,
     made_dirs: Vec<PathBuf>,
 }
@@ -109,9 +109,9 @@ pub fn unit_dir(env: &Environment) -> Option<PathBuf> {
 /// Returns what installing the timer for `program` would change. Writes nothing.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
-    let dir = unit_dir(env).ok_or(Failure::NoPlace)?;
+/// [`TimerError`].
+pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, TimerError> {
+    let dir = unit_dir(env).ok_or(TimerError::NoPlace)?;
     let wanted = [
         (SERVICE, service(env, program)?),
         (TIMER, format!("{MARK}\n{TIMER_TEXT}")),
@@ -119,13 +119,13 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
     let unit = |(name, after): (&str, String)| {
         let path = dir.join(name);
         match read(&path)? {
-            Found::Others => Err(Failure::NotOurs(path)),
-            Found::Ours(before) => Ok(Unit {
+            UnitOrigin::Others => Err(TimerError::NotOurs(path)),
+            UnitOrigin::Ours(before) => Ok(Unit {
                 path,
                 before: Some(before),
                 after: Some(after),
             }),
-            Found::Nothing => Ok(Unit {
+            UnitOrigin::Nothing => Ok(Unit {
                 path,
                 before: None,
                 after: Some(after),
@@ -138,21 +138,24 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, Failure> {
 /// Writes the planned unit files.
 ///
 /// # Errors
-/// [`Failure`], also if someone else wrote such a file meanwhile. Files already written stay, and
+/// [`TimerError`], also if someone else wrote such a file meanwhile. Files already written stay, and
 /// the next attempt recognizes them.
-pub fn put(units: &[Unit], state: &StateDir) -> Result<(), Failure> {
+pub fn put(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {
         let text = unit.after.as_deref().unwrap_or_default();
         let dir = unit.path.parent().unwrap_or(Path::new("/"));
         remember(state, write::make_missing_dirs(dir)?)?;
         match read(&unit.path)? {
-            Found::Ours(_) => {
+            UnitOrigin::Ours(_) => {
                 let text = text.as_bytes();
                 write::replace_nameless(&unit.path, text, 0o644, Durability::Synced)?;
             }
-            Found::Nothing if write::create_with_mode(&unit.path, text.as_bytes(), 0o644)? => {}
-            Found::Nothing | Found::Others => return Err(Failure::NotOurs(unit.path.clone())),
+            UnitOrigin::Nothing if write::create_with_mode(&unit.path, text.as_bytes(), 0o644)? => {
+            }
+            UnitOrigin::Nothing | UnitOrigin::Others => {
+                return Err(TimerError::NotOurs(unit.path.clone()));
+            }
         }
     }
     Ok(())
@@ -161,17 +164,17 @@ pub fn put(units: &[Unit], state: &StateDir) -> Result<(), Failure> {
 /// Returns the unit files that exist.
 ///
 /// # Errors
-/// [`Failure::File`].
-pub fn present(env: &Environment) -> Result<Present, Failure> {
-    let mut present = Present::default();
+/// [`TimerError::File`].
+pub fn present(env: &Environment) -> Result<ExistingUnits, TimerError> {
+    let mut present = ExistingUnits::default();
     let Some(dir) = unit_dir(env) else {
         return Ok(present);
     };
     for path in [TIMER, SERVICE].map(|name| dir.join(name)) {
         match read(&path)? {
-            Found::Nothing => {}
-            Found::Others => present.others.push(path),
-            Found::Ours(text) => present.ours.push(Unit {
+            UnitOrigin::Nothing => {}
+            UnitOrigin::Others => present.others.push(path),
+            UnitOrigin::Ours(text) => present.ours.push(Unit {
                 path,
                 before: Some(text),
                 after: None,
@@ -185,11 +188,11 @@ pub fn present(env: &Environment) -> Result<Present, Failure> {
 /// Also removes the directories created for them, if they are empty.
 ///
 /// # Errors
-/// [`Failure::File`].
-pub fn remove(units: &[Unit], state: &StateDir) -> Result<(), Failure> {
+/// [`TimerError::File`].
+pub fn remove(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units {
-        if !matches!(read(&unit.path)?, Found::Ours(_)) {
+        if !matches!(read(&unit.path)?, UnitOrigin::Ours(_)) {
             continue;
         }
         write::remove(&unit.path)?;
@@ -226,9 +229,9 @@ pub fn starts(text: &str) -> Option<&str> {
 /// Returns `program` as the service names it.
 ///
 /// # Errors
-/// [`Failure::BadPath`].
-pub fn named(program: &Path) -> Result<String, Failure> {
-    let bad = || Failure::BadPath(program.to_owned());
+/// [`TimerError::BadPath`].
+pub fn named(program: &Path) -> Result<String, TimerError> {
+    let bad = || TimerError::BadPath(program.to_owned());
     let path = program.to_str().ok_or_else(bad)?;
     if path.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\')) {
         return Err(bad());
@@ -243,7 +246,7 @@ pub fn named(program: &Path) -> Result<String, Failure> {
     })
 }
 
-fn service(env: &Environment, program: &Path) -> Result<String, Failure> {
+fn service(env: &Environment, program: &Path) -> Result<String, TimerError> {
     let mut start = format!("ExecStart={} ", named(program)?);
     // systemd does not know what a shell has exported.
     let places = [
@@ -265,35 +268,37 @@ fn service(env: &Environment, program: &Path) -> Result<String, Failure> {
 }
 
 /// Returns a path as it is written between the quotes of a unit file.
-fn quoted(path: &Path) -> Result<String, Failure> {
+fn quoted(path: &Path) -> Result<String, TimerError> {
     let text = path
         .to_str()
         .filter(|text| !text.contains(|c: char| c.is_control()));
-    let text = text.ok_or_else(|| Failure::BadPath(path.to_owned()))?;
+    let text = text.ok_or_else(|| TimerError::BadPath(path.to_owned()))?;
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     Ok(text.replace('%', "%%"))
 }
 
-enum Found {
+enum UnitOrigin {
     Nothing,
     Ours(String),
     Others,
 }
 
-fn read(path: &Path) -> Result<Found, Failure> {
+fn read(path: &Path) -> Result<UnitOrigin, TimerError> {
     let content = match file::read_own(path, MAX_UNIT) {
         Ok(content) => content,
         // A link (made for example by `systemctl mask`), a folder or another user's file is not
         // ours.
-        Err(Error::Unsafe { .. }) => return Ok(Found::Others),
+        Err(Error::Unsafe { .. }) => return Ok(UnitOrigin::Others),
         Err(err) => return Err(err.into()),
     };
     let Some(content) = content else {
-        return Ok(Found::Nothing);
+        return Ok(UnitOrigin::Nothing);
     };
     let text = String::from_utf8(content.bytes).ok();
     let is_marked = |text: &String| text.lines().next() == Some(MARK);
-    Ok(text.filter(is_marked).map_or(Found::Others, Found::Ours))
+    Ok(text
+        .filter(is_marked)
+        .map_or(UnitOrigin::Others, UnitOrigin::Ours))
 }
 
 fn record(state: &StateDir) -> PathBuf {
@@ -302,19 +307,19 @@ fn record(state: &StateDir) -> PathBuf {
 
 fn remembered(state: &StateDir) -> Vec<PathBuf> {
     let content = file::read_own(&record(state), MAX_UNIT).ok().flatten();
-    let remembered: Option<Remembered> =
+    let remembered: Option<CreatedDirs> =
         content.and_then(|content| serde_json::from_slice(&content.bytes).ok());
     remembered.map_or_else(Vec::new, |it| it.made_dirs)
 }
 
 /// Stores which directories were created, together with the earlier ones.
-fn remember(state: &StateDir, made: Vec<PathBuf>) -> Result<(), Failure> {
+fn remember(state: &StateDir, made: Vec<PathBuf>) -> Result<(), TimerError> {
     if made.is_empty() {
         return Ok(());
     }
     let mut made_dirs = remembered(state);
     made_dirs.extend(made);
-    let bytes = serde_json::to_vec(&Remembered { v: 1, made_dirs }).unwrap_or_default();
+    let bytes = serde_json::to_vec(&CreatedDirs { v: 1, made_dirs }).unwrap_or_default();
     let record = record(state);
     write::make_dir(record.parent().unwrap_or(state.root()))?;
     write::replace(&record, &bytes, write::Durability::Synced)?;

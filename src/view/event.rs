@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use unicode_width::UnicodeWidthStr;
 
-use super::timeline::text::{Layout, colour, cut, duration, fitted, short};
+use super::timeline::text::{TimelineLayout, colour, cut, duration, fitted, short};
 use crate::model::call::CallState;
 use crate::model::event::{BatchCall, CallOutcome};
 use crate::model::line::EventKind;
@@ -21,7 +21,7 @@ const MAX_BEGUN: usize = 10_000;
 
 /// Selects the events to show.
 #[derive(Debug, Default)]
-pub struct Filter {
+pub struct EventFilter {
     /// The tools whose calls are shown, in any case of letters; empty means all.
     pub tools: Vec<String>,
     /// Shows only events that report a failure or a denial.
@@ -31,7 +31,7 @@ pub struct Filter {
     pub agent: Option<String>,
 }
 
-impl Filter {
+impl EventFilter {
     /// Returns true if this event is shown.
     pub fn shows(&self, event: &Event) -> bool {
         let is_wanted = |tool: &str| {
@@ -88,7 +88,7 @@ impl Rows {
         event: &Event,
         project: Option<&str>,
         today: NaiveDate,
-        layout: &Layout<'_>,
+        layout: &TimelineLayout<'_>,
     ) -> String {
         let took = self.took(id, event).map(duration).unwrap_or_default();
         let state = state(event);
@@ -155,7 +155,7 @@ impl Rows {
 }
 
 /// Returns the time of the event, with its date if that is not `today`.
-fn time(event: &Event, today: NaiveDate, layout: &Layout<'_>) -> String {
+fn time(event: &Event, today: NaiveDate, layout: &TimelineLayout<'_>) -> String {
     let Some(ts) = event.ts else {
         return " ".repeat(8);
     };
@@ -257,7 +257,7 @@ mod tests {
         time.to_utc().naive_utc()
     }
 
-    const LAYOUT: Layout<'_> = Layout {
+    const LAYOUT: TimelineLayout<'_> = TimelineLayout {
         width: None,
         colour: false,
         bars: true,
@@ -329,7 +329,7 @@ mod tests {
         let rows = &mut Rows::default();
         let id = "5b48472b-1111".parse().unwrap();
         let today = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-        let layout = Layout {
+        let layout = TimelineLayout {
             width: Some(50),
             colour: true,
             ..LAYOUT
@@ -352,27 +352,27 @@ mod tests {
             json!({"event": "PostToolBatch", "calls": [{"tool": "Read", "outcome": "failed"}]}),
         );
         let begun = call("PreToolUse", 0, json!({}));
-        let check = |filter: Filter, shown: [bool; 3]| {
+        let check = |filter: EventFilter, shown: [bool; 3]| {
             let shows = [&failed, &batch, &begun].map(|event| filter.shows(event));
             assert_eq!(shows, shown, "{filter:?}");
         };
-        let tool = |tool: &str| Filter {
+        let tool = |tool: &str| EventFilter {
             tools: vec![tool.to_owned()],
-            ..Filter::default()
+            ..EventFilter::default()
         };
-        let agent = |agent: &str| Filter {
+        let agent = |agent: &str| EventFilter {
             agent: Some(agent.to_owned()),
-            ..Filter::default()
+            ..EventFilter::default()
         };
-        check(Filter::default(), [true, true, true]);
+        check(EventFilter::default(), [true, true, true]);
         check(tool("bash"), [true, false, true]);
         check(tool("read"), [false, true, false]);
         check(agent("Explore"), [true, false, false]);
         check(agent("a"), [true, false, false]);
         check(agent("main"), [false, true, true]);
-        let failed_only = Filter {
+        let failed_only = EventFilter {
             failed: true,
-            ..Filter::default()
+            ..EventFilter::default()
         };
         check(failed_only, [true, true, false]);
     }

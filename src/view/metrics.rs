@@ -20,7 +20,7 @@ const NO_TOOL: &str = "?";
 
 /// The state of a session, and for a live one the time since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SessionStanding {
     /// Live, and not timed out.
     Active(Duration),
     /// Live, but without an event for the idle timeout.
@@ -34,14 +34,14 @@ pub enum Standing {
 /// Counts sessions. Several threads count separately, and their counts are added up.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    sessions: Sessions,
+    sessions: SessionCounts,
     ages: Ages,
-    tools: HashMap<String, Tool>,
+    tools: HashMap<String, ToolCounter>,
 }
 
 /// The number of sessions in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Sessions {
+pub struct SessionCounts {
     /// All recorded sessions, each counted once: the sum of the next four.
     pub started: u64,
     /// Live, and not timed out.
@@ -67,7 +67,7 @@ struct Ages {
 
 /// The counts of one tool.
 #[derive(Debug, Default)]
-struct Tool {
+struct ToolCounter {
     calls: u64,
     failed: u64,
     durations: Histogram,
@@ -75,7 +75,7 @@ struct Tool {
 
 /// Counts that do not come from the sessions' activity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Surroundings {
+pub struct StoreCounts {
     /// Errors in the hooks' log, which is bounded.
     pub hook_errors: u64,
     /// Lines in journals that are not events.
@@ -83,7 +83,7 @@ pub struct Surroundings {
     /// The counts of leases.
     pub leases: Leases,
     /// The number and size of archives.
-    pub archives: Archives,
+    pub archives: ArchiveTotals,
 }
 
 /// Problems with holding a session's id.
@@ -99,7 +99,7 @@ pub struct Leases {
 
 /// The number and size of all archives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Archives {
+pub struct ArchiveTotals {
     /// Complete archives.
     pub count: u64,
     /// The size of all files of the archives, in bytes.
@@ -108,7 +108,7 @@ pub struct Archives {
 
 /// The result of counting. Ages and durations are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub struct MetricsSummary {
     /// All recorded sessions.
     pub total_sessions: u64,
     /// Live sessions that are not timed out.
@@ -120,17 +120,17 @@ pub struct Summary {
     /// The mean age of live sessions; zero if none is live.
     pub avg_session_age: f64,
     /// The sessions by state.
-    pub sessions: Sessions,
+    pub sessions: SessionCounts,
     /// The tools, the most frequently called first.
-    pub tools: Vec<ToolSummary>,
+    pub tools: Vec<ToolMetrics>,
     /// The counts that do not come from the sessions' activity.
     #[serde(flatten)]
-    pub surroundings: Surroundings,
+    pub surroundings: StoreCounts,
 }
 
 /// The counts of one tool's calls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ToolSummary {
+pub struct ToolMetrics {
     /// The name of the tool.
     pub tool: String,
     /// The number of calls.
@@ -143,20 +143,20 @@ pub struct ToolSummary {
 
 impl Metrics {
     /// Counts a session.
-    pub fn add(&mut self, standing: Standing, activity: &Activity<'_>) {
+    pub fn add(&mut self, standing: SessionStanding, activity: &Activity<'_>) {
         let sessions = &mut self.sessions;
         sessions.started += 1;
         match standing {
-            Standing::Active(age) => {
+            SessionStanding::Active(age) => {
                 sessions.active += 1;
                 self.ages.add(age);
             }
-            Standing::Idle(age) => {
+            SessionStanding::Idle(age) => {
                 sessions.idle += 1;
                 self.ages.add(age);
             }
-            Standing::Ended => sessions.ended += 1,
-            Standing::Abandoned => sessions.abandoned += 1,
+            SessionStanding::Ended => sessions.ended += 1,
+            SessionStanding::Abandoned => sessions.abandoned += 1,
         }
         let is_told = activity.segments.iter().filter(|it| it.reason.is_some());
         sessions.ends += is_told.count() as u64;
@@ -171,14 +171,14 @@ impl Metrics {
     }
 
     /// Returns the result of counting.
-    pub fn summary(self, surroundings: Surroundings) -> Summary {
-        let tools = self.tools.into_iter().map(|(tool, counted)| ToolSummary {
+    pub fn summary(self, surroundings: StoreCounts) -> MetricsSummary {
+        let tools = self.tools.into_iter().map(|(tool, counted)| ToolMetrics {
             tool,
             calls: counted.calls,
             failed: counted.failed,
             durations: counted.durations.summary(),
         });
-        let mut tools: Vec<ToolSummary> = tools.collect();
+        let mut tools: Vec<ToolMetrics> = tools.collect();
         tools.sort_by(|one, other| (other.calls, &one.tool).cmp(&(one.calls, &other.tool)));
         let Ages {
             count,
@@ -186,7 +186,7 @@ impl Metrics {
             oldest,
             newest,
         } = self.ages;
-        Summary {
+        MetricsSummary {
             total_sessions: self.sessions.started,
             active_sessions: self.sessions.active,
             oldest_session_age: seconds(oldest),
@@ -199,7 +199,7 @@ impl Metrics {
     }
 }
 
-impl Summary {
+impl MetricsSummary {
     /// Formats the summary for Prometheus, in its exposition format, version 0.0.4.
     pub fn exposition(&self) -> String {
         exposition::of(self)
@@ -219,7 +219,7 @@ impl AddAssign for Metrics {
     }
 }
 
-impl AddAssign for Sessions {
+impl AddAssign for SessionCounts {
     fn add_assign(&mut self, other: Self) {
         self.started += other.started;
         self.active += other.active;
@@ -230,7 +230,7 @@ impl AddAssign for Sessions {
     }
 }
 
-impl Tool {
+impl ToolCounter {
     fn add(&mut self, call: &Call<'_>) {
         self.calls += 1;
         self.failed += u64::from(call.state == CallState::Failed);
@@ -266,7 +266,7 @@ mod tests {
     use crate::model::line::JournalLine;
     use crate::model::{OpenActivity, TraceBuilder};
 
-    fn counted(standings: &[Standing]) -> Metrics {
+    fn counted(standings: &[SessionStanding]) -> Metrics {
         let mut metrics = Metrics::default();
         for standing in standings {
             metrics.add(*standing, &Activity::default());
@@ -279,12 +279,12 @@ mod tests {
         let old = Duration::from_secs(3600);
         let new = Duration::from_millis(1500);
         let all = [
-            Standing::Active(new),
-            Standing::Abandoned,
-            Standing::Idle(old),
-            Standing::Ended,
+            SessionStanding::Active(new),
+            SessionStanding::Abandoned,
+            SessionStanding::Idle(old),
+            SessionStanding::Ended,
         ];
-        let summary = counted(&all).summary(Surroundings::default());
+        let summary = counted(&all).summary(StoreCounts::default());
         assert_eq!((summary.total_sessions, summary.active_sessions), (4, 1));
         let ages = [
             summary.oldest_session_age,
@@ -296,8 +296,11 @@ mod tests {
 
     #[test]
     fn where_none_is_live_every_age_is_zero() {
-        for standings in [&[][..], &[Standing::Ended, Standing::Abandoned]] {
-            let summary = counted(standings).summary(Surroundings::default());
+        for standings in [
+            &[][..],
+            &[SessionStanding::Ended, SessionStanding::Abandoned],
+        ] {
+            let summary = counted(standings).summary(StoreCounts::default());
             let ages = [
                 summary.oldest_session_age,
                 summary.newest_session_age,
@@ -321,17 +324,17 @@ mod tests {
         }
         let trace = trace.finish();
         let activity = OpenActivity::of(&trace).leave_open();
-        let live = Standing::Active(Duration::from_secs(10));
+        let live = SessionStanding::Active(Duration::from_secs(10));
         let mut together = Metrics::default();
         let mut apart = Metrics::default();
-        for standing in [live, Standing::Ended] {
+        for standing in [live, SessionStanding::Ended] {
             together.add(standing, &activity);
             let mut other = Metrics::default();
             other.add(standing, &activity);
             apart += other;
         }
-        let together = together.summary(Surroundings::default());
-        assert_eq!(together, apart.summary(Surroundings::default()));
+        let together = together.summary(StoreCounts::default());
+        assert_eq!(together, apart.summary(StoreCounts::default()));
         let tools: Vec<_> = together
             .tools
             .iter()

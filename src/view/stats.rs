@@ -22,8 +22,8 @@ const NO_TOOL: &str = "?";
 /// Counts sessions. Several threads count separately, and their counts are added up.
 #[derive(Debug, Default)]
 pub struct Stats {
-    counts: Counts,
-    tools: Vec<Tool>,
+    counts: CallCounts,
+    tools: Vec<ToolTally>,
     /// The index of each tool in `tools`.
     places: HashMap<String, usize>,
     hours: [u64; 24],
@@ -32,7 +32,7 @@ pub struct Stats {
 
 /// The counts over all tools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct CallCounts {
     /// Sessions with any activity.
     pub sessions: u64,
     /// Events, copies included.
@@ -61,7 +61,7 @@ pub struct ByState {
 
 /// The counts of one tool.
 #[derive(Debug, Default)]
-struct Tool {
+struct ToolTally {
     name: String,
     by_state: ByState,
     /// All durations in milliseconds, so that percentiles are exact.
@@ -72,12 +72,12 @@ struct Tool {
 
 /// The result of counting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub struct StatsSummary {
     /// The counts over all tools.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: CallCounts,
     /// The tools, the most frequently called first.
-    pub tools: Vec<ToolSummary>,
+    pub tools: Vec<ToolStats>,
     /// The number of calls.
     pub calls: u64,
     /// The number of failed calls.
@@ -102,7 +102,7 @@ pub struct Summary {
 /// The counts of one tool's calls. A duration is known if Claude Code measured it, or else from a
 /// call's first event to its last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ToolSummary {
+pub struct ToolStats {
     /// The name of the tool.
     pub tool: String,
     /// The number of calls.
@@ -156,7 +156,7 @@ impl Stats {
         let agents = activity.agents.iter().filter(|it| is_counted(it.began.ts));
         let compactions = activity.compactions.iter();
         let compactions = compactions.filter(|it| is_counted(it.began.ts)).count();
-        self.counts += Counts {
+        self.counts += CallCounts {
             sessions: 1,
             events,
             prompts: prompts as u64,
@@ -179,14 +179,14 @@ impl Stats {
     }
 
     /// Returns the tool of this name, and adds it if it is new.
-    fn tool(&mut self, name: &str) -> Option<&mut Tool> {
+    fn tool(&mut self, name: &str) -> Option<&mut ToolTally> {
         let place = match self.places.get(name) {
             Some(place) => *place,
             None => {
                 self.places.insert(name.to_owned(), self.tools.len());
-                self.tools.push(Tool {
+                self.tools.push(ToolTally {
                     name: name.to_owned(),
-                    ..Tool::default()
+                    ..ToolTally::default()
                 });
                 self.tools.len() - 1
             }
@@ -195,15 +195,15 @@ impl Stats {
     }
 
     /// Returns the result of counting.
-    pub fn summary(self) -> Summary {
-        let mut tools: Vec<ToolSummary> = self.tools.into_iter().map(Tool::summary).collect();
-        let sum = |of: fn(&ToolSummary) -> u64| tools.iter().map(of).fold(0, u64::saturating_add);
+    pub fn summary(self) -> StatsSummary {
+        let mut tools: Vec<ToolStats> = self.tools.into_iter().map(ToolTally::summary).collect();
+        let sum = |of: fn(&ToolStats) -> u64| tools.iter().map(of).fold(0, u64::saturating_add);
         let total_ms = sum(|tool| tool.total_ms);
         let days = self.days.into_iter().map(|(day, sessions)| Day {
             day: day.to_string(),
             sessions,
         });
-        let summary = Summary {
+        let summary = StatsSummary {
             counts: self.counts,
             calls: sum(|tool| tool.calls),
             failed: sum(|tool| tool.by_state.failed),
@@ -220,7 +220,7 @@ impl Stats {
             tool.share = tool.total_ms as f64 / total_ms as f64;
         }
         tools.sort_by(|one, other| (other.calls, &one.tool).cmp(&(one.calls, &other.tool)));
-        Summary { tools, ..summary }
+        StatsSummary { tools, ..summary }
     }
 }
 
@@ -241,7 +241,7 @@ impl AddAssign for Stats {
     }
 }
 
-impl AddAssign for Counts {
+impl AddAssign for CallCounts {
     fn add_assign(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.events += other.events;
@@ -282,7 +282,7 @@ impl AddAssign for ByState {
     }
 }
 
-impl Tool {
+impl ToolTally {
     fn add(&mut self, call: &Call<'_>) {
         self.by_state.count(call.state);
         self.durations.extend(call.duration().map(millis));
@@ -292,9 +292,9 @@ impl Tool {
         self.permission = self.permission.saturating_add(permission);
     }
 
-    fn summary(mut self) -> ToolSummary {
+    fn summary(mut self) -> ToolStats {
         let durations = self.durations.as_mut_slice();
-        ToolSummary {
+        ToolStats {
             calls: self.by_state.sum(),
             by_state: self.by_state,
             total_ms: durations.iter().copied().fold(0, u64::saturating_add),
@@ -309,7 +309,7 @@ impl Tool {
     }
 }
 
-impl AddAssign for Tool {
+impl AddAssign for ToolTally {
     fn add_assign(&mut self, mut other: Self) {
         self.by_state += other.by_state;
         self.durations.append(&mut other.durations);

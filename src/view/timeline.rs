@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 32;
 
 /// One row of a timeline, or a heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry<'s, 'a> {
+pub enum TimelineEntry<'s, 'a> {
     /// The heading of what came before the first prompt.
     Opening,
     /// A prompt, and the turn that followed it.
@@ -37,7 +37,7 @@ pub enum Entry<'s, 'a> {
 
 /// Selects the calls to show.
 #[derive(Debug, Default)]
-pub struct Filter {
+pub struct CallFilter {
     /// Shows only calls that began then or later.
     pub since: Option<Timestamp>,
     /// The tools whose calls are shown, in any case of letters; empty means all.
@@ -49,7 +49,7 @@ pub struct Filter {
     pub agent: Option<String>,
 }
 
-impl Filter {
+impl CallFilter {
     /// Returns true if everything is shown.
     pub fn is_open(&self) -> bool {
         self.since.is_none() && self.tools.is_empty() && !self.failed && self.agent.is_none()
@@ -92,19 +92,22 @@ fn is_of_agent(call: &Call<'_>, wanted: &str, of_type: &HashSet<&str>) -> bool {
 
 /// Returns the rows of a session, without the calls that `filter` hides, and without headings that
 /// would be empty.
-pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry<'s, 'a>> {
-    let mut turns: Vec<Turn<'s, 'a>> = vec![Turn {
-        heading: Entry::Opening,
+pub fn entries<'s, 'a>(
+    activity: &'s Activity<'a>,
+    filter: &CallFilter,
+) -> Vec<TimelineEntry<'s, 'a>> {
+    let mut turns: Vec<TurnRows<'s, 'a>> = vec![TurnRows {
+        heading: TimelineEntry::Opening,
         rows: Vec::new(),
     }];
     let mut number = 0;
     for prompt in &activity.prompts {
         number += usize::from(prompt.notifies.is_none());
-        let heading = Entry::Turn {
+        let heading = TimelineEntry::Turn {
             number: prompt.notifies.is_none().then_some(number),
             prompt,
         };
-        turns.push(Turn {
+        turns.push(TurnRows {
             heading,
             rows: Vec::new(),
         });
@@ -132,7 +135,7 @@ pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry
             put(turn, call.began, Row::Call(place));
         }
     }
-    let mut tree = Tree::of(activity, filter);
+    let mut tree = CallTree::of(activity, filter);
     for place in tree.unreachable() {
         if let Some((_, run)) = tree.runs.get(place) {
             put(by_time(run.began), run.began, Row::Run(place));
@@ -141,12 +144,12 @@ pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry
     let is_shown = |began: Moment| filter.shows_events_of(began);
     let compactions = activity.compactions.iter();
     for compaction in compactions.filter(|it| is_shown(it.began)) {
-        let row = Row::Event(Entry::Compaction(compaction));
+        let row = Row::Event(TimelineEntry::Compaction(compaction));
         put(by_time(compaction.began), compaction.began, row);
     }
     let segments = activity.segments.iter().skip(1);
     for segment in segments.filter(|it| is_shown(it.began)) {
-        let row = Row::Event(Entry::Segment(segment));
+        let row = Row::Event(TimelineEntry::Segment(segment));
         put(by_time(segment.began), segment.began, row);
     }
     for mut turn in turns {
@@ -156,8 +159,8 @@ pub fn entries<'s, 'a>(activity: &'s Activity<'a>, filter: &Filter) -> Vec<Entry
     tree.shown
 }
 
-struct Turn<'s, 'a> {
-    heading: Entry<'s, 'a>,
+struct TurnRows<'s, 'a> {
+    heading: TimelineEntry<'s, 'a>,
     rows: Vec<(i64, Row<'s, 'a>)>,
 }
 
@@ -167,14 +170,14 @@ enum Row<'s, 'a> {
     Call(usize),
     /// The run at this index among the runs of all subagents.
     Run(usize),
-    Event(Entry<'s, 'a>),
+    Event(TimelineEntry<'s, 'a>),
 }
 
 /// Links each call to the runs of subagents that it started and each run to its calls. Collects the
 /// entries to show.
-struct Tree<'s, 'f, 'a> {
+struct CallTree<'s, 'f, 'a> {
     activity: &'s Activity<'a>,
-    filter: &'f Filter,
+    filter: &'f CallFilter,
     /// The subagents of the type in the filter.
     of_type: HashSet<&'a str>,
     runs: Vec<(&'s Agent<'a>, &'s AgentRun)>,
@@ -182,11 +185,11 @@ struct Tree<'s, 'f, 'a> {
     started: HashMap<usize, Vec<usize>>,
     /// The calls of each run. They are taken out when they are shown, so that none is shown twice.
     made: Vec<Vec<usize>>,
-    shown: Vec<Entry<'s, 'a>>,
+    shown: Vec<TimelineEntry<'s, 'a>>,
 }
 
-impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
-    fn of(activity: &'s Activity<'a>, filter: &'f Filter) -> Self {
+impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
+    fn of(activity: &'s Activity<'a>, filter: &'f CallFilter) -> Self {
         let mut runs = Vec::new();
         let mut started: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut agents: HashMap<&str, (&Agent<'a>, usize)> = HashMap::new();
@@ -261,9 +264,9 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
     }
 
     /// Adds a turn: its heading, unless it would be empty, and its rows.
-    fn put_turn(&mut self, turn: Turn<'s, 'a>) {
+    fn put_turn(&mut self, turn: TurnRows<'s, 'a>) {
         let heading = self.shown.len();
-        let may_be_empty = self.filter.is_open() && turn.heading != Entry::Opening;
+        let may_be_empty = self.filter.is_open() && turn.heading != TimelineEntry::Opening;
         self.shown.push(turn.heading);
         for (_, row) in turn.rows {
             match row {
@@ -283,7 +286,7 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
             return;
         };
         let row = self.shown.len();
-        self.shown.push(Entry::Agent(agent, run));
+        self.shown.push(TimelineEntry::Agent(agent, run));
         let calls = self.made.get_mut(place).map(std::mem::take);
         let calls = calls.unwrap_or_default().into_iter().rev();
         self.put_calls(calls.map(|call| (call, 1)).collect());
@@ -300,7 +303,8 @@ impl<'s, 'f, 'a> Tree<'s, 'f, 'a> {
                 continue;
             };
             if self.filter.shows(call, &self.of_type) {
-                self.shown.push(Entry::Call(depth.min(MAX_DEPTH), call));
+                self.shown
+                    .push(TimelineEntry::Call(depth.min(MAX_DEPTH), call));
             }
             for run in self
                 .started

@@ -1996,7 +1996,7 @@ proptest! {
 
     #[test]
     fn no_transcript_stops_the_import(lines in proptest::collection::vec(some_line(), 0..12)) {
-        use ccsession::history::import::{Options, run, sources::find};
+        use ccsession::history::import::{ImportOptions, run, sources::find};
         use ccsession::model::{Capture, Event};
         use ccsession::store::{Decompressor, Places, StateDir};
 
@@ -2005,7 +2005,7 @@ proptest! {
         put(&path, lines.join(&b'\n'));
         let places = Places { state: Some(sandbox.state()), pointers: sandbox.pointers(), config: None };
         let state = StateDir::create(&places, Decompressor::BUILT_IN).unwrap();
-        let options = Options { since: None, root: None, capture: Capture::Summary, dry_run: false };
+        let options = ImportOptions { since: None, root: None, capture: Capture::Summary, dry_run: false };
         let import = || run(Some(&state), find(&sandbox.projects()).unwrap(), &options, &mut |_| {}).unwrap();
         import();
         prop_assert_eq!(import().imported, 0);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ccsession::claude::versions::{Version, events_for};
 use ccsession::setup::edit;
 use ccsession::setup::programs::version_of;
-use ccsession::setup::settings::{self, Scope, Settings};
+use ccsession::setup::settings::{self, SettingsEditor, SettingsScope};
 use ccsession::store::{Decompressor, Environment, Places, StateDir};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -1268,15 +1268,15 @@ proptest! {
             put(&path, before);
             fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
         }
-        let settings = Settings::new(&Environment::default(), path.clone(), Scope::User, &hooks_dir);
+        let settings = SettingsEditor::new(&Environment::default(), path.clone(), SettingsScope::User, &hooks_dir);
         for version in &versions {
-            settings.install(settings::Run::Real(&state), *version).unwrap();
+            settings.install(settings::ChangeMode::Real(&state), *version).unwrap();
             let json: Value = serde_json::from_str(&read(&path)).unwrap();
             prop_assert_eq!(ours_in(&json, &hooks_dir).len(), events_for(*version).len());
-            let again = settings.install(settings::Run::Real(&state), *version).unwrap();
+            let again = settings.install(settings::ChangeMode::Real(&state), *version).unwrap();
             prop_assert!(!again.is_one());
         }
-        settings.uninstall(settings::Run::Real(&state)).unwrap();
+        settings.uninstall(settings::ChangeMode::Real(&state)).unwrap();
         match fs::read_to_string(&path) {
             Ok(after) => prop_assert_eq!((Some(after), mode(&path)), (before, bits)),
             Err(err) => prop_assert_eq!((err.kind(), before), (ErrorKind::NotFound, None)),

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use ccsession::cleanup::task::Kind;
-use ccsession::cleanup::{self, Mode};
+use ccsession::cleanup::task::TaskKind;
+use ccsession::cleanup::{self, CleanupMode};
 use ccsession::model::Config;
 use ccsession::store::{Environment, Places, clock};
 use serde_json::json;
@@ -111,9 +111,9 @@ fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
     config.retention_archive = Some(day * 60);
     config.archive_auto = false;
     let ahead = clock::now().after(day * 400);
-    let report = cleanup::run(&env, &places, &config, 30.0, ahead, Mode::Asked).unwrap();
+    let report = cleanup::run(&env, &places, &config, 30.0, ahead, CleanupMode::Asked).unwrap();
     assert_eq!(
-        report.count(Kind::PrunedSessions) + report.count(Kind::PrunedArchives),
+        report.count(TaskKind::PrunedSessions) + report.count(TaskKind::PrunedArchives),
         0
     );
     assert!(sandbox.session(ID).exists());

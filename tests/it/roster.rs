@@ -9,7 +9,7 @@ use std::thread;
 
 use ccsession::identity::liveness::Judge;
 use ccsession::identity::process::{self, Viewpoint};
-use ccsession::identity::roster::{self, Archiving, Left, Opened};
+use ccsession::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
 use ccsession::model::{Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use ccsession::store::write::Durability;
 use ccsession::store::{Decompressor, Places, StateDir, clock, index};
@@ -70,7 +70,7 @@ impl Races {
         let session = self.state.session(id);
         let opened =
             roster::open_or_create(&session, &record, &event, Durability::Cached, || Ok(()));
-        assert_eq!(opened.unwrap(), Opened::Created);
+        assert_eq!(opened.unwrap(), OpenOutcome::Created);
         let dead = Owner {
             pid: self.client.pid,
             start: 1,
@@ -120,7 +120,7 @@ impl Races {
     }
 
     /// Runs one round, in which the leaver waits `delay` turns longer than whoever resumes, and returns what the leaver saw.
-    fn round(&self, id: &SessionId, leaver: Leaver, delay: i32) -> Left {
+    fn round(&self, id: &SessionId, leaver: Leaver, delay: i32) -> LeaveOutcome {
         self.begin(id);
         self.end(id, leaver);
         let together = Barrier::new(2);
@@ -134,7 +134,7 @@ impl Races {
             let judge = Judge::new(&self.state, &Config::default(), clock::now());
             together.wait();
             wait(delay);
-            roster::leave(&judge, id, [self.project.key()], Archiving::Off).unwrap()
+            roster::leave(&judge, id, [self.project.key()], ArchiveDecision::Off).unwrap()
         })
     }
 }
@@ -154,7 +154,7 @@ fn a_session_resumed_while_it_is_taken_off_is_live_afterwards() {
         for round in 0..rounds {
             let id: SessionId = format!("{leaver:?}-{round}").parse().unwrap();
             let left = races.round(&id, leaver, (round % 41 - 20) * 500);
-            resumed += usize::from(left == Left::Resumed);
+            resumed += usize::from(left == LeaveOutcome::Resumed);
             assert!(races.is_listed(&id), "{id}: {left:?}, and not on the index");
             std::fs::remove_dir_all(races.state.session(&id).path()).unwrap();
         }
@@ -176,8 +176,8 @@ fn a_session_that_nobody_resumes_leaves_the_index() {
         races.begin(&id);
         races.end(&id, leaver);
         let judge = Judge::new(&races.state, &Config::default(), clock::now());
-        let left = roster::leave(&judge, &id, [races.project.key()], Archiving::Off).unwrap();
-        assert_eq!(left, Left::Retired, "{leaver:?}");
+        let left = roster::leave(&judge, &id, [races.project.key()], ArchiveDecision::Off).unwrap();
+        assert_eq!(left, LeaveOutcome::Retired, "{leaver:?}");
         assert!(!races.is_listed(&id), "{leaver:?}");
     }
 }

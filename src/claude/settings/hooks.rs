@@ -3,10 +3,10 @@
 //! one cannot be loaded, Claude Code loads nothing from the file. For all other events it leaves
 //! out only the wrong part.
 
-use super::Manner;
-use super::json::Json;
-use super::schema::Shape;
-use super::schema::Shape::{Bool, List, Map, Object, OneOf, SomeText, Text};
+use super::ErrorPolicy;
+use super::json::JsonValue;
+use super::schema::ValueShape;
+use super::schema::ValueShape::{Bool, List, Map, Object, OneOf, SomeText, Text};
 use crate::claude::commands::quoted;
 
 /// The key of all hooks in the settings, and of the handlers in a group.
@@ -66,16 +66,16 @@ const NO_HOOKS_BELOW: [&str; 9] = [
     "modelSettings",
 ];
 
-const SECONDS: Shape = Shape::Number {
+const SECONDS: ValueShape = ValueShape::Number {
     least: 0.0,
     most: f64::MAX,
     above: true,
     whole: false,
 };
-const ON_FAILURE: Shape = OneOf(&["continue", "block"]);
+const ON_FAILURE: ValueShape = OneOf(&["continue", "block"]);
 
 /// The required and the optional members of each type of handler.
-const HANDLERS: [(&str, Shape); 5] = [
+const HANDLERS: [(&str, ValueShape); 5] = [
     (
         "command",
         Object(
@@ -127,7 +127,7 @@ const HANDLERS: [(&str, Shape); 5] = [
         Object(
             &[("server", Text), ("tool", Text)],
             &[
-                ("input", Map(&Shape::Any)),
+                ("input", Map(&ValueShape::Any)),
                 ("if", Text),
                 ("timeout", SECONDS),
                 ("statusMessage", Text),
@@ -168,7 +168,10 @@ pub struct Command {
 /// # Errors
 /// The error for which Claude Code ignores the whole file: the path to it, and what is wrong with
 /// it.
-pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, (String, String)> {
+pub(super) fn commands(
+    settings: &JsonValue,
+    manner: ErrorPolicy,
+) -> Result<Vec<Command>, (String, String)> {
     let wrong = |path: &str, why: &str| Err((path.to_owned(), why.to_owned()));
     if let Some(key) = guard_outside(settings) {
         return wrong(key, "holds hooks that belong under `hooks`");
@@ -179,7 +182,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
     let Some(events) = hooks.members() else {
         // A list with content may be hooks that were written wrongly. Anything else is ignored.
         let may_be_hooks = hooks.elements().is_some_and(|elements| {
-            let is_object = |element: &Json| element.members().is_some();
+            let is_object = |element: &JsonValue| element.members().is_some();
             elements.iter().any(is_object) || holds_guard_anywhere(hooks)
         });
         return match may_be_hooks {
@@ -202,7 +205,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
             continue;
         }
         let Some(groups) = groups.elements() else {
-            let is_lost = is_guard && *groups != Json::Null;
+            let is_lost = is_guard && *groups != JsonValue::Null;
             if is_lost || holds_guard(groups, 3, false, &[], false) {
                 return wrong(&path, "is not a list");
             }
@@ -213,7 +216,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
             if holds_guard(group, 3, false, &[], false) {
                 return wrong(&path, "holds hooks of another event");
             }
-            let is_strict = is_guard || manner == Manner::Old;
+            let is_strict = is_guard || manner == ErrorPolicy::Old;
             group_commands(event, group, &path, is_strict, &mut commands)?;
         }
     }
@@ -223,7 +226,7 @@ pub(super) fn commands(settings: &Json, manner: Manner) -> Result<Vec<Command>, 
 /// Adds the commands of a group. A wrong part is left out or, if `is_strict`, an error.
 fn group_commands(
     event: &str,
-    group: &Json,
+    group: &JsonValue,
     path: &str,
     is_strict: bool,
     commands: &mut Vec<Command>,
@@ -235,17 +238,17 @@ fn group_commands(
     if group.members().is_none() {
         return left_out(path.to_owned(), "is not an object");
     }
-    let Some(handlers) = group.get(HOOKS).and_then(Json::elements) else {
+    let Some(handlers) = group.get(HOOKS).and_then(JsonValue::elements) else {
         return left_out(format!("{path}.{HOOKS}"), "is not a list");
     };
     let matcher = match group.get("matcher") {
         None => "",
-        Some(Json::Text(matcher)) => matcher,
+        Some(JsonValue::Text(matcher)) => matcher,
         Some(_) => return left_out(format!("{path}.matcher"), "is not a string"),
     };
     for (index, handler) in handlers.iter().enumerate() {
         let mut path = format!("{path}.{HOOKS}[{index}]");
-        let kind = handler.get("type").and_then(Json::as_text);
+        let kind = handler.get("type").and_then(JsonValue::as_text);
         let Some((_, shape)) = HANDLERS.iter().find(|(name, _)| Some(*name) == kind) else {
             left_out(format!("{path}.type"), "is no type of a hook")?;
             continue;
@@ -266,19 +269,19 @@ fn group_commands(
 }
 
 /// Returns the command of a handler as a shell command line.
-fn command_line(handler: &Json) -> Option<String> {
+fn command_line(handler: &JsonValue) -> Option<String> {
     let command = handler.get("command")?.as_text()?;
-    let args = handler.get("args").and_then(Json::elements);
+    let args = handler.get("args").and_then(JsonValue::elements);
     let Some(args) = args.filter(|args| !args.is_empty()) else {
         return Some(command.to_owned());
     };
-    let args = args.iter().filter_map(Json::as_text);
+    let args = args.iter().filter_map(JsonValue::as_text);
     let words: Vec<String> = [command].into_iter().chain(args).map(quoted).collect();
     Some(words.join(" "))
 }
 
 /// Returns the key of the settings under which guards stand, instead of under `hooks`.
-fn guard_outside(settings: &Json) -> Option<&str> {
+fn guard_outside(settings: &JsonValue) -> Option<&str> {
     let members = settings.members()?;
     let found = members.iter().find(|(key, value)| {
         let is_guard = GUARDS.contains(&key.as_str()) && is_something(value);
@@ -290,29 +293,29 @@ fn guard_outside(settings: &Json) -> Option<&str> {
 }
 
 /// Returns true if `value` has a guard among its members.
-fn names_guard(value: &Json) -> bool {
+fn names_guard(value: &JsonValue) -> bool {
     let mut members = value.members().unwrap_or_default().iter();
     members.any(|(key, value)| GUARDS.contains(&key.as_str()) && is_something(value))
 }
 
-fn is_something(value: &Json) -> bool {
-    *value != Json::Null && value.elements() != Some(&[])
+fn is_something(value: &JsonValue) -> bool {
+    *value != JsonValue::Null && value.elements() != Some(&[])
 }
 
 /// Returns true if `value` looks like a matcher with its handlers.
-fn is_group(value: &Json) -> bool {
+fn is_group(value: &JsonValue) -> bool {
     let Some(members) = value.members() else {
         return false;
     };
     let has_matcher = value.get("matcher").is_some();
-    let is_event = |(key, _): &(String, Json)| EVENTS.contains(&key.as_str());
+    let is_event = |(key, _): &(String, JsonValue)| EVENTS.contains(&key.as_str());
     if !has_matcher && members.iter().any(is_event) {
         return false;
     }
     match value.get(HOOKS) {
-        Some(Json::List(handlers)) => !handlers.is_empty(),
-        Some(hooks @ Json::Object(_)) => {
-            has_matcher || hooks.get("type").and_then(Json::as_text).is_some()
+        Some(JsonValue::List(handlers)) => !handlers.is_empty(),
+        Some(hooks @ JsonValue::Object(_)) => {
+            has_matcher || hooks.get("type").and_then(JsonValue::as_text).is_some()
         }
         _ => false,
     }
@@ -321,7 +324,7 @@ fn is_group(value: &Json) -> bool {
 /// Returns true if `value` contains guards, at most `depth` levels down, as Claude Code looks for
 /// them. With `group_counts`, groups count as well.
 fn holds_guard(
-    value: &Json,
+    value: &JsonValue,
     depth: u8,
     group_counts: bool,
     passed_over: &[&str],
@@ -334,12 +337,16 @@ fn holds_guard(
         return false;
     };
     match value {
-        Json::List(elements) => {
+        JsonValue::List(elements) => {
             let mut elements = elements.iter();
             elements.any(|it| holds_guard(it, deeper, group_counts, passed_over, is_handlers))
         }
-        Json::Object(_) if is_handlers && matches!(value.get("type"), Some(Json::Text(_))) => false,
-        Json::Object(members) => members.iter().any(|(key, value)| {
+        JsonValue::Object(_)
+            if is_handlers && matches!(value.get("type"), Some(JsonValue::Text(_))) =>
+        {
+            false
+        }
+        JsonValue::Object(members) => members.iter().any(|(key, value)| {
             let counts = group_counts && !EVENTS.contains(&key.as_str());
             let is_handlers = key == HOOKS && value.elements().is_some();
             !passed_over.contains(&key.as_str())
@@ -349,7 +356,7 @@ fn holds_guard(
     }
 }
 
-fn holds_guard_anywhere(value: &Json) -> bool {
+fn holds_guard_anywhere(value: &JsonValue) -> bool {
     let elements = value.elements().unwrap_or_default();
     is_group(value) || names_guard(value) || elements.iter().any(holds_guard_anywhere)
 }
@@ -364,9 +371,9 @@ mod tests {
     /// the file.
     #[track_caller]
     fn check(more: &str, expected: Option<usize>) {
-        let json = Json::parse(&format!("{{\"hooks\":{{{OURS},{more}}}}}")).unwrap();
+        let json = JsonValue::parse(&format!("{{\"hooks\":{{{OURS},{more}}}}}")).unwrap();
         assert_eq!(
-            commands(&json, Manner::New).ok().map(|it| it.len()),
+            commands(&json, ErrorPolicy::New).ok().map(|it| it.len()),
             expected,
             "{more}"
         );
@@ -435,7 +442,7 @@ mod tests {
             r#"{"hooks":{"Nope":{"PreToolUse":[3]}}}"#,
         ] {
             assert!(
-                commands(&Json::parse(text).unwrap(), Manner::New).is_err(),
+                commands(&JsonValue::parse(text).unwrap(), ErrorPolicy::New).is_err(),
                 "{text}"
             );
         }
@@ -448,7 +455,7 @@ mod tests {
             r#"{"Stop":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
         ] {
             assert_eq!(
-                commands(&Json::parse(text).unwrap(), Manner::New),
+                commands(&JsonValue::parse(text).unwrap(), ErrorPolicy::New),
                 Ok(Vec::new()),
                 "{text}"
             );

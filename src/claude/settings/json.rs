@@ -7,7 +7,7 @@ const MAX_DEPTH: usize = 64;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(super) enum JsonValue {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -17,12 +17,12 @@ pub(super) enum Json {
     /// A string; half of a surrogate pair becomes U+FFFD.
     Text(String),
     /// An array.
-    List(Vec<Json>),
+    List(Vec<JsonValue>),
     /// An object: each key once, with its last value.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, JsonValue)>),
 }
 
-impl Json {
+impl JsonValue {
     /// Parses a whole document. Returns `None` if it is not JSON.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parser = Parser { text, at: 0 };
@@ -93,26 +93,26 @@ impl Parser<'_> {
             .then(|| self.at += token.len())
     }
 
-    fn value(&mut self, depth: usize) -> Option<Json> {
+    fn value(&mut self, depth: usize) -> Option<JsonValue> {
         self.skip_space();
         match self.peek()? {
             b'{' | b'[' if depth >= MAX_DEPTH => self.skip_nested(),
             b'{' => self.object(depth + 1),
             b'[' => self.list(depth + 1),
-            b'"' => self.string().map(Json::Text),
-            b't' => self.take("true").map(|()| Json::Bool(true)),
-            b'f' => self.take("false").map(|()| Json::Bool(false)),
-            b'n' => self.take("null").map(|()| Json::Null),
+            b'"' => self.string().map(JsonValue::Text),
+            b't' => self.take("true").map(|()| JsonValue::Bool(true)),
+            b'f' => self.take("false").map(|()| JsonValue::Bool(false)),
+            b'n' => self.take("null").map(|()| JsonValue::Null),
             _ => self.number(),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Option<Json> {
-        let mut members: Vec<(String, Json)> = Vec::new();
+    fn object(&mut self, depth: usize) -> Option<JsonValue> {
+        let mut members: Vec<(String, JsonValue)> = Vec::new();
         self.at += 1;
         self.skip_space();
         if self.take("}").is_some() {
-            return Some(Json::Object(members));
+            return Some(JsonValue::Object(members));
         }
         loop {
             self.skip_space();
@@ -126,31 +126,31 @@ impl Parser<'_> {
             }
             self.skip_space();
             if self.take("}").is_some() {
-                return Some(Json::Object(members));
+                return Some(JsonValue::Object(members));
             }
             self.take(",")?;
         }
     }
 
-    fn list(&mut self, depth: usize) -> Option<Json> {
+    fn list(&mut self, depth: usize) -> Option<JsonValue> {
         let mut elements = Vec::new();
         self.at += 1;
         self.skip_space();
         if self.take("]").is_some() {
-            return Some(Json::List(elements));
+            return Some(JsonValue::List(elements));
         }
         loop {
             elements.push(self.value(depth)?);
             self.skip_space();
             if self.take("]").is_some() {
-                return Some(Json::List(elements));
+                return Some(JsonValue::List(elements));
             }
             self.take(",")?;
         }
     }
 
     /// Skips an object or an array without recursion. It checks only brackets and strings.
-    fn skip_nested(&mut self) -> Option<Json> {
+    fn skip_nested(&mut self) -> Option<JsonValue> {
         let mut open = Vec::new();
         loop {
             match self.peek()? {
@@ -166,7 +166,7 @@ impl Parser<'_> {
                         return None;
                     }
                     if open.is_empty() {
-                        return Some(Json::Null);
+                        return Some(JsonValue::Null);
                     }
                 }
                 _ => self.at += 1,
@@ -226,7 +226,7 @@ impl Parser<'_> {
         is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
     }
 
-    fn number(&mut self) -> Option<Json> {
+    fn number(&mut self) -> Option<JsonValue> {
         let start = self.at;
         let _ = self.take("-");
         if self.take("0").is_none() {
@@ -240,7 +240,7 @@ impl Parser<'_> {
             self.digits()?;
         }
         let number = self.text.get(start..self.at)?.parse().ok()?;
-        Some(Json::Number(number))
+        Some(JsonValue::Number(number))
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -256,19 +256,19 @@ mod tests {
 
     use super::*;
 
-    fn same(json: &Json, value: &serde_json::Value) -> bool {
+    fn same(json: &JsonValue, value: &serde_json::Value) -> bool {
         match (json, value) {
-            (Json::Null, serde_json::Value::Null) => true,
-            (Json::Bool(one), serde_json::Value::Bool(other)) => one == other,
-            (Json::Number(one), serde_json::Value::Number(other)) => other
+            (JsonValue::Null, serde_json::Value::Null) => true,
+            (JsonValue::Bool(one), serde_json::Value::Bool(other)) => one == other,
+            (JsonValue::Number(one), serde_json::Value::Number(other)) => other
                 .as_f64()
                 .is_some_and(|other| one.to_bits() == other.to_bits() || *one == other),
-            (Json::Text(one), serde_json::Value::String(other)) => one == other,
-            (Json::List(one), serde_json::Value::Array(other)) => {
+            (JsonValue::Text(one), serde_json::Value::String(other)) => one == other,
+            (JsonValue::List(one), serde_json::Value::Array(other)) => {
                 one.len() == other.len()
                     && one.iter().zip(other).all(|(one, other)| same(one, other))
             }
-            (Json::Object(one), serde_json::Value::Object(other)) => {
+            (JsonValue::Object(one), serde_json::Value::Object(other)) => {
                 one.len() == other.len()
                     && one
                         .iter()
@@ -280,22 +280,25 @@ mod tests {
 
     #[test]
     fn the_last_of_two_keys_counts() {
-        let json = Json::parse(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap();
-        assert_eq!(json.get("a"), Some(&Json::Number(3.0)));
+        let json = JsonValue::parse(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap();
+        assert_eq!(json.get("a"), Some(&JsonValue::Number(3.0)));
         assert_eq!(json.members().unwrap().len(), 2);
     }
 
     #[test]
     fn what_javascript_takes_is_taken() {
-        let half = Json::parse(r#""\ud800x\udc00""#).unwrap();
-        assert_eq!(half, Json::Text("\u{fffd}x\u{fffd}".to_owned()));
+        let half = JsonValue::parse(r#""\ud800x\udc00""#).unwrap();
+        assert_eq!(half, JsonValue::Text("\u{fffd}x\u{fffd}".to_owned()));
         assert_eq!(
-            Json::parse(r#""\ud83d\ude00""#).unwrap(),
-            Json::Text("😀".to_owned())
+            JsonValue::parse(r#""\ud83d\ude00""#).unwrap(),
+            JsonValue::Text("😀".to_owned())
         );
-        assert_eq!(Json::parse("1e999").unwrap(), Json::Number(f64::INFINITY));
+        assert_eq!(
+            JsonValue::parse("1e999").unwrap(),
+            JsonValue::Number(f64::INFINITY)
+        );
         let deep = format!("{}7{}", "[".repeat(10_000), "]".repeat(10_000));
-        assert!(Json::parse(&deep).is_some());
+        assert!(JsonValue::parse(&deep).is_some());
     }
 
     #[test]
@@ -324,7 +327,7 @@ mod tests {
             "[1 2]",
             "{\"a\" 1}",
         ] {
-            assert_eq!(Json::parse(text), None, "{text:?}");
+            assert_eq!(JsonValue::parse(text), None, "{text:?}");
         }
     }
 
@@ -332,14 +335,14 @@ mod tests {
         #[test]
         fn it_agrees_with_another_parser(text in "[\\[\\]{}\":,0-9a-z\\\\ .eE+\\-\n]{0,40}") {
             if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
-                let json = Json::parse(&text);
+                let json = JsonValue::parse(&text);
                 prop_assert!(json.is_some_and(|json| same(&json, &value)), "{text:?}");
             }
         }
 
         #[test]
         fn any_text_is_parsed_without_a_panic(text in any::<String>()) {
-            let _ = Json::parse(&text);
+            let _ = JsonValue::parse(&text);
         }
     }
 }

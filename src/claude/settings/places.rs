@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Source;
+use super::SettingsSource;
 use crate::claude::dirs::claude_dir;
 use crate::store::{Environment, file, project};
 
@@ -18,7 +18,7 @@ const LOCAL: &str = "settings.local.json";
 
 /// The directories that contain Claude Code's settings.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct SettingsDirs {
     /// The user's directory; `None` without a home.
     user: Option<PathBuf>,
     /// The directory in which Claude Code is started.
@@ -28,7 +28,7 @@ pub(super) struct Places {
     managed: PathBuf,
 }
 
-impl Places {
+impl SettingsDirs {
     /// Returns the places for a Claude Code that is started in `start`.
     pub(super) fn of(env: &Environment, start: &Path) -> Self {
         let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
@@ -41,26 +41,26 @@ impl Places {
     }
 
     /// Returns every file that Claude Code may read, the lowest precedence first.
-    pub(super) fn files(&self) -> Vec<(Source, PathBuf)> {
+    pub(super) fn files(&self) -> Vec<(SettingsSource, PathBuf)> {
         let user = self
             .user
             .iter()
-            .map(|dir| (Source::User, dir.join(SETTINGS)));
+            .map(|dir| (SettingsSource::User, dir.join(SETTINGS)));
         let user: Vec<_> = user.collect();
         [user, self.of_project().into(), self.of_machine()].concat()
     }
 
-    fn of_project(&self) -> [(Source, PathBuf); 3] {
+    fn of_project(&self) -> [(SettingsSource, PathBuf); 3] {
         let here = self.start.join(".claude");
         let at_root = self.root.join(".claude").join(LOCAL);
         [
-            (Source::Project, here.join(SETTINGS)),
-            (Source::Local, here.join(LOCAL)),
-            (Source::Local, at_root),
+            (SettingsSource::Project, here.join(SETTINGS)),
+            (SettingsSource::Local, here.join(LOCAL)),
+            (SettingsSource::Local, at_root),
         ]
     }
 
-    fn of_machine(&self) -> Vec<(Source, PathBuf)> {
+    fn of_machine(&self) -> Vec<(SettingsSource, PathBuf)> {
         let drop_ins = self.managed.join("managed-settings.d");
         let mut names: Vec<_> = file::names(&drop_ins).into_iter().flatten().collect();
         names.retain(|name| {
@@ -71,21 +71,23 @@ impl Places {
         let first = self.managed.join("managed-settings.json");
         let drop_ins = names.iter().map(|name| drop_ins.join(name));
         let all = [first].into_iter().chain(drop_ins);
-        all.map(|path| (Source::Managed, path)).collect()
+        all.map(|path| (SettingsSource::Managed, path)).collect()
     }
 }
 
 /// Returns the files that count in every start directory: the user's, then the managed ones.
 pub fn files_of(env: &Environment) -> Vec<PathBuf> {
-    let all = Places::of(env, Path::new("/")).files().into_iter();
-    all.filter(|(source, _)| matches!(source, Source::User | Source::Managed))
+    let all = SettingsDirs::of(env, Path::new("/")).files().into_iter();
+    all.filter(|(source, _)| matches!(source, SettingsSource::User | SettingsSource::Managed))
         .map(|(_, path)| path)
         .collect()
 }
 
 /// Returns the project's and the local files that Claude Code reads when it is started in `start`.
 pub fn project_files(env: &Environment, start: &Path) -> [PathBuf; 3] {
-    Places::of(env, start).of_project().map(|(_, path)| path)
+    SettingsDirs::of(env, start)
+        .of_project()
+        .map(|(_, path)| path)
 }
 
 /// Returns the root whose local settings Claude Code reads when it is started in `start`. This is

@@ -2,8 +2,8 @@
 //! one value. It leaves out values that it cannot read, and takes the strictest reading of a
 //! restriction.
 
-use super::Manner;
-use super::json::Json;
+use super::ErrorPolicy;
+use super::json::JsonValue;
 
 /// What the managed documents set about hooks; a later document overrides an earlier one.
 #[derive(Debug, Default, PartialEq)]
@@ -18,20 +18,20 @@ pub(super) struct Policy<D> {
 
 impl<D: Clone> Policy<D> {
     /// Adds the policy of `settings`, which come from `document`.
-    pub(super) fn add(&mut self, settings: &Json, document: &D, manner: Manner) {
+    pub(super) fn add(&mut self, settings: &JsonValue, document: &D, manner: ErrorPolicy) {
         let said = |value: bool| Some((value, document.clone()));
-        if let Some(Json::Bool(value)) = settings.get("disableAllHooks") {
+        if let Some(JsonValue::Bool(value)) = settings.get("disableAllHooks") {
             self.disables_all = said(*value);
         }
         match settings.get("allowManagedHooksOnly") {
-            None | Some(Json::Null) => {}
-            Some(Json::Bool(value)) => self.managed_only = said(*value),
-            Some(_) if manner == Manner::Old => {}
+            None | Some(JsonValue::Null) => {}
+            Some(JsonValue::Bool(value)) => self.managed_only = said(*value),
+            Some(_) if manner == ErrorPolicy::Old => {}
             Some(value) => self.managed_only = said(as_restriction(value)),
         }
         match settings.get("strictPluginOnlyCustomization") {
-            None | Some(Json::Null) => {}
-            Some(Json::List(surfaces)) => {
+            None | Some(JsonValue::Null) => {}
+            Some(JsonValue::List(surfaces)) => {
                 let has_hooks = surfaces.iter().any(|it| it.as_text() == Some("hooks"));
                 // Lists from several documents are joined.
                 let had = matches!(self.plugins_only, Some((true, _)));
@@ -45,8 +45,8 @@ impl<D: Clone> Policy<D> {
 }
 
 /// Returns true unless the restriction is explicitly off.
-fn as_restriction(value: &Json) -> bool {
-    *value != Json::Bool(false) && value.as_text() != Some("false")
+fn as_restriction(value: &JsonValue) -> bool {
+    *value != JsonValue::Bool(false) && value.as_text() != Some("false")
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     fn policy(documents: &[&str]) -> Policy<usize> {
         let mut policy = Policy::default();
         for (index, text) in documents.iter().enumerate() {
-            policy.add(&Json::parse(text).unwrap(), &index, Manner::New);
+            policy.add(&JsonValue::parse(text).unwrap(), &index, ErrorPolicy::New);
         }
         policy
     }

@@ -5,11 +5,11 @@
 //! This follows 2.1.332; `tests/realclient/settings` asks Claude Code itself. Older versions know
 //! fewer keys and are no stricter.
 
-use super::json::Json;
+use super::json::JsonValue;
 
 /// The shape of a value.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     Bool,
     Text,
     /// A text of at least one character.
@@ -22,25 +22,25 @@ pub(super) enum Shape {
         whole: bool,
     },
     OneOf(&'static [&'static str]),
-    List(&'static Shape),
+    List(&'static ValueShape),
     /// An object whose members have any names.
-    Map(&'static Shape),
+    Map(&'static ValueShape),
     /// An object whose members must have a shape: first the required members, then the optional
     /// ones.
-    Object(&'static [Member], &'static [Member]),
-    Either(&'static [Shape]),
+    Object(&'static [SchemaMember], &'static [SchemaMember]),
+    Either(&'static [ValueShape]),
     /// A time of day, such as `7:30`.
     TimeOfDay,
     Any,
 }
 
-type Member = (&'static str, Shape);
+type SchemaMember = (&'static str, ValueShape);
 
 /// The greatest whole number that Claude Code can tell from its neighbours.
 const GREATEST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
-const fn whole(least: f64) -> Shape {
-    Shape::Number {
+const fn whole(least: f64) -> ValueShape {
+    ValueShape::Number {
         least,
         most: GREATEST_WHOLE,
         above: false,
@@ -48,8 +48,8 @@ const fn whole(least: f64) -> Shape {
     }
 }
 
-const fn number(least: f64, most: f64) -> Shape {
-    Shape::Number {
+const fn number(least: f64, most: f64) -> ValueShape {
+    ValueShape::Number {
         least,
         most,
         above: false,
@@ -57,14 +57,14 @@ const fn number(least: f64, most: f64) -> Shape {
     }
 }
 
-use Shape::{Any, Bool, Either, List, Map, Object, OneOf, SomeText, Text, TimeOfDay};
+use ValueShape::{Any, Bool, Either, List, Map, Object, OneOf, SomeText, Text, TimeOfDay};
 
-const TEXTS: Shape = List(&Text);
-const ANY_NUMBER: Shape = number(f64::MIN, f64::MAX);
-const DISABLE: Shape = OneOf(&["disable"]);
-const SCALARS: Shape = Map(&Either(&[Text, ANY_NUMBER, Bool, TEXTS]));
+const TEXTS: ValueShape = List(&Text);
+const ANY_NUMBER: ValueShape = number(f64::MIN, f64::MAX);
+const DISABLE: ValueShape = OneOf(&["disable"]);
+const SCALARS: ValueShape = Map(&Either(&[Text, ANY_NUMBER, Bool, TEXTS]));
 /// Where plugins come from: the other members of an entry depend on `source`.
-const SOURCES: Shape = List(&Either(&[
+const SOURCES: ValueShape = List(&Either(&[
     Object(&[("source", OneOf(&["url", "git"])), ("url", Text)], &[]),
     Object(&[("source", OneOf(&["github"])), ("repo", Text)], &[]),
     Object(&[("source", OneOf(&["npm"])), ("package", Text)], &[]),
@@ -82,14 +82,14 @@ const SOURCES: Shape = List(&Either(&[
     ),
     Object(&[("source", OneOf(&["settings"])), ("name", Text)], &[]),
 ]));
-const SECRET: Shape = Object(
+const SECRET: ValueShape = Object(
     &[("mode", OneOf(&["deny", "mask"]))],
     &[("path", SomeText), ("name", SomeText)],
 );
-const DENIED: Shape = OneOf(&["deny", "passthrough"]);
+const DENIED: ValueShape = OneOf(&["deny", "passthrough"]);
 
 /// The permission modes. `manual` is another word for `default`.
-const MODES: Shape = OneOf(&[
+const MODES: ValueShape = OneOf(&[
     "acceptEdits",
     "auto",
     "bypassPermissions",
@@ -99,7 +99,7 @@ const MODES: Shape = OneOf(&[
     "plan",
 ]);
 
-const PERMISSIONS: Shape = Object(
+const PERMISSIONS: ValueShape = Object(
     &[],
     &[
         // Single rules that are wrong are skipped.
@@ -117,7 +117,7 @@ const PERMISSIONS: Shape = Object(
     ],
 );
 
-const SANDBOX: Shape = Object(
+const SANDBOX: ValueShape = Object(
     &[],
     &[
         ("enabled", Bool),
@@ -207,7 +207,7 @@ const SANDBOX: Shape = Object(
 );
 
 /// Every key whose value Claude Code checks.
-const SETTINGS: &[Member] = &[
+const SETTINGS: &[SchemaMember] = &[
     ("$schema", Text),
     ("advisorModel", Text),
     ("agent", Text),
@@ -385,7 +385,7 @@ const SETTINGS: &[Member] = &[
     ("showTurnDuration", Bool),
     (
         "skillListingBudgetFraction",
-        Shape::Number {
+        ValueShape::Number {
             least: 0.0,
             most: 1.0,
             above: true,
@@ -526,10 +526,10 @@ const MAY_BE_NULL: [&str; 40] = [
 const MAY_BE_ONE: [&str; 2] = ["enabledMcpjsonServers", "disabledMcpjsonServers"];
 
 /// Returns the first value that does not have its shape: the path to it, and what it should be.
-pub(super) fn misfit(settings: &[(String, Json)]) -> Option<(String, String)> {
+pub(super) fn misfit(settings: &[(String, JsonValue)]) -> Option<(String, String)> {
     settings.iter().find_map(|(key, value)| {
         let (_, shape) = SETTINGS.iter().find(|(name, _)| name == key)?;
-        if *value == Json::Null && MAY_BE_NULL.contains(&key.as_str()) {
+        if *value == JsonValue::Null && MAY_BE_NULL.contains(&key.as_str()) {
             return None;
         }
         if MAY_BE_ONE.contains(&key.as_str()) && value.as_text().is_some_and(is_name) {
@@ -546,15 +546,17 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-impl Shape {
+impl ValueShape {
     /// Returns what `value`, or the part of it that `path` then points to, should be. Returns
     /// `None` if it fits.
-    pub(super) fn misfit(self, value: &Json, path: &mut String) -> Option<String> {
+    pub(super) fn misfit(self, value: &JsonValue, path: &mut String) -> Option<String> {
         match (self, value) {
-            (Self::Any, _) | (Self::Bool, Json::Bool(_)) | (Self::Text, Json::Text(_)) => None,
-            (Self::SomeText, Json::Text(text)) if !text.is_empty() => None,
-            (Self::TimeOfDay, Json::Text(text)) if is_time_of_day(text) => None,
-            (Self::OneOf(words), Json::Text(text)) if words.contains(&text.as_str()) => None,
+            (Self::Any, _)
+            | (Self::Bool, JsonValue::Bool(_))
+            | (Self::Text, JsonValue::Text(_)) => None,
+            (Self::SomeText, JsonValue::Text(text)) if !text.is_empty() => None,
+            (Self::TimeOfDay, JsonValue::Text(text)) if is_time_of_day(text) => None,
+            (Self::OneOf(words), JsonValue::Text(text)) if words.contains(&text.as_str()) => None,
             (
                 Self::Number {
                     least,
@@ -562,7 +564,7 @@ impl Shape {
                     above,
                     whole,
                 },
-                Json::Number(number),
+                JsonValue::Number(number),
             ) if *number >= least
                 && *number <= most
                 && !(above && *number <= least)
@@ -570,7 +572,7 @@ impl Shape {
             {
                 None
             }
-            (Self::List(shape), Json::List(elements)) => {
+            (Self::List(shape), JsonValue::List(elements)) => {
                 let mut elements = elements.iter().enumerate();
                 elements.find_map(|(index, element)| {
                     within(path, &format!("[{index}]"), |path| {
@@ -578,10 +580,12 @@ impl Shape {
                     })
                 })
             }
-            (Self::Map(shape), Json::Object(members)) => members.iter().find_map(|(key, value)| {
-                within(path, &format!(".{key}"), |path| shape.misfit(value, path))
-            }),
-            (Self::Object(required, optional), Json::Object(_)) => {
+            (Self::Map(shape), JsonValue::Object(members)) => {
+                members.iter().find_map(|(key, value)| {
+                    within(path, &format!(".{key}"), |path| shape.misfit(value, path))
+                })
+            }
+            (Self::Object(required, optional), JsonValue::Object(_)) => {
                 let required = required.iter().map(|member| (member, true));
                 let mut all = required.chain(optional.iter().map(|member| (member, false)));
                 all.find_map(|((key, shape), is_required)| {
@@ -589,7 +593,7 @@ impl Shape {
                     if found.is_none() && !is_required {
                         return None;
                     }
-                    let found = found.unwrap_or(&Json::Null);
+                    let found = found.unwrap_or(&JsonValue::Null);
                     within(path, &format!(".{key}"), |path| shape.misfit(found, path))
                 })
             }
@@ -666,7 +670,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
-        let json = Json::parse(&format!("{{{text}}}")).unwrap();
+        let json = JsonValue::parse(&format!("{{{text}}}")).unwrap();
         let found = misfit(json.members().unwrap());
         let found = found.map(|(path, expected)| format!("{path}: {expected}"));
         assert_eq!(found.as_deref(), expected, "{text}");

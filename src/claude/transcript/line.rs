@@ -14,23 +14,23 @@ pub const MADE_UP: &str = "<synthetic>";
 /// A member of a JSON object, decoded only on request.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]
-pub struct Member<'a>(#[serde(borrow)] Option<&'a RawValue>);
+pub struct LazyMember<'a>(#[serde(borrow)] Option<&'a RawValue>);
 
-impl PartialEq for Member<'_> {
+impl PartialEq for LazyMember<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.json() == other.json()
     }
 }
 
-impl Eq for Member<'_> {}
+impl Eq for LazyMember<'_> {}
 
-impl std::hash::Hash for Member<'_> {
+impl std::hash::Hash for LazyMember<'_> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.json().hash(state);
     }
 }
 
-impl<'a> Member<'a> {
+impl<'a> LazyMember<'a> {
     /// Returns its JSON text, if it is present and not null.
     pub fn json(self) -> Option<&'a str> {
         self.0.map(RawValue::get)
@@ -105,74 +105,74 @@ fn unit_at(text: &str) -> Option<u16> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
-pub struct Line<'a> {
+pub struct TranscriptLine<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Member<'a>,
+    pub kind: LazyMember<'a>,
     #[serde(borrow)]
-    pub subtype: Member<'a>,
+    pub subtype: LazyMember<'a>,
     #[serde(borrow)]
-    pub uuid: Member<'a>,
+    pub uuid: LazyMember<'a>,
     #[serde(borrow)]
-    pub timestamp: Member<'a>,
+    pub timestamp: LazyMember<'a>,
     #[serde(borrow)]
-    pub session_id: Member<'a>,
+    pub session_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub agent_id: Member<'a>,
+    pub agent_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_sidechain: Member<'a>,
+    pub is_sidechain: LazyMember<'a>,
     #[serde(borrow)]
-    pub message: Member<'a>,
+    pub message: LazyMember<'a>,
     #[serde(borrow)]
-    pub attachment: Member<'a>,
+    pub attachment: LazyMember<'a>,
     #[serde(borrow)]
-    pub content: Member<'a>,
+    pub content: LazyMember<'a>,
     #[serde(borrow)]
-    pub cwd: Member<'a>,
+    pub cwd: LazyMember<'a>,
     #[serde(borrow)]
-    pub git_branch: Member<'a>,
+    pub git_branch: LazyMember<'a>,
     #[serde(borrow)]
-    pub prompt_id: Member<'a>,
+    pub prompt_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub parent_uuid: Member<'a>,
+    pub parent_uuid: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_meta: Member<'a>,
+    pub is_meta: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_compact_summary: Member<'a>,
+    pub is_compact_summary: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_visible_in_transcript_only: Member<'a>,
+    pub is_visible_in_transcript_only: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_api_error_message: Member<'a>,
+    pub is_api_error_message: LazyMember<'a>,
     #[serde(borrow)]
-    pub error: Member<'a>,
+    pub error: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_use_result: Member<'a>,
+    pub tool_use_result: LazyMember<'a>,
     #[serde(borrow)]
-    pub permission_decision: Member<'a>,
+    pub permission_decision: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_denial_kind: Member<'a>,
+    pub tool_denial_kind: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_denial_before_run: Member<'a>,
+    pub tool_denial_before_run: LazyMember<'a>,
     #[serde(borrow)]
-    pub interrupted_message_id: Member<'a>,
+    pub interrupted_message_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub version: Member<'a>,
+    pub version: LazyMember<'a>,
     #[serde(borrow)]
-    pub forked_from: Member<'a>,
+    pub forked_from: LazyMember<'a>,
     #[serde(borrow)]
-    pub compact_metadata: Member<'a>,
+    pub compact_metadata: LazyMember<'a>,
     #[serde(borrow)]
-    pub custom_title: Member<'a>,
+    pub custom_title: LazyMember<'a>,
     #[serde(borrow)]
-    pub agent_setting: Member<'a>,
+    pub agent_setting: LazyMember<'a>,
     #[serde(borrow)]
-    pub attribution_agent: Member<'a>,
+    pub attribution_agent: LazyMember<'a>,
     #[serde(borrow, rename = "costUSD")]
-    pub cost_usd: Member<'a>,
+    pub cost_usd: LazyMember<'a>,
     #[serde(borrow, rename = "totalCostUSD")]
-    pub total_cost_usd: Member<'a>,
+    pub total_cost_usd: LazyMember<'a>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TranscriptLine<'a> {
     /// Decodes a record. Returns `None` if it is not a JSON object.
     pub fn decode(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
@@ -190,15 +190,15 @@ impl<'a> Line<'a> {
 #[allow(missing_docs, reason = "the names are the API's")]
 pub struct Message<'a> {
     #[serde(borrow)]
-    pub id: Member<'a>,
+    pub id: LazyMember<'a>,
     #[serde(borrow)]
-    pub model: Member<'a>,
+    pub model: LazyMember<'a>,
     #[serde(borrow)]
-    pub content: Member<'a>,
+    pub content: LazyMember<'a>,
     #[serde(borrow)]
-    pub stop_reason: Member<'a>,
+    pub stop_reason: LazyMember<'a>,
     #[serde(borrow)]
-    pub usage: Member<'a>,
+    pub usage: LazyMember<'a>,
 }
 
 /// A block of a message's content.
@@ -207,21 +207,21 @@ pub struct Message<'a> {
 #[allow(missing_docs, reason = "the names are the API's")]
 pub struct Block<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Member<'a>,
+    pub kind: LazyMember<'a>,
     #[serde(borrow)]
-    pub text: Member<'a>,
+    pub text: LazyMember<'a>,
     #[serde(borrow)]
-    pub id: Member<'a>,
+    pub id: LazyMember<'a>,
     #[serde(borrow)]
-    pub name: Member<'a>,
+    pub name: LazyMember<'a>,
     #[serde(borrow)]
-    pub input: Member<'a>,
+    pub input: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_use_id: Member<'a>,
+    pub tool_use_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub content: Member<'a>,
+    pub content: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_error: Member<'a>,
+    pub is_error: LazyMember<'a>,
 }
 
 /// The details of a result besides its text: a record's `toolUseResult`.
@@ -230,17 +230,17 @@ pub struct Block<'a> {
 #[allow(missing_docs, reason = "the names are the client's")]
 pub struct ResultDetails<'a> {
     #[serde(borrow)]
-    pub agent_id: Member<'a>,
+    pub agent_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_async: Member<'a>,
+    pub is_async: LazyMember<'a>,
     #[serde(borrow)]
-    pub background_task_id: Member<'a>,
+    pub background_task_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub interrupted: Member<'a>,
+    pub interrupted: LazyMember<'a>,
     #[serde(borrow)]
-    pub total_duration_ms: Member<'a>,
+    pub total_duration_ms: LazyMember<'a>,
     #[serde(borrow)]
-    pub duration_ms: Member<'a>,
+    pub duration_ms: LazyMember<'a>,
 }
 
 /// Something that Claude Code added to a conversation: a record's `attachment`.
@@ -249,11 +249,11 @@ pub struct ResultDetails<'a> {
 #[allow(missing_docs, reason = "the names are the client's")]
 pub struct Attachment<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Member<'a>,
+    pub kind: LazyMember<'a>,
     #[serde(borrow)]
-    pub command_mode: Member<'a>,
+    pub command_mode: LazyMember<'a>,
     #[serde(borrow)]
-    pub prompt: Member<'a>,
+    pub prompt: LazyMember<'a>,
 }
 
 /// The decision about a call: a record's `permissionDecision`.
@@ -262,25 +262,25 @@ pub struct Attachment<'a> {
 #[allow(missing_docs, reason = "the names are the client's")]
 pub struct Permission<'a> {
     #[serde(borrow)]
-    pub decision: Member<'a>,
+    pub decision: LazyMember<'a>,
 }
 
 /// The source of a copied record: its `forkedFrom`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
-pub struct Origin<'a> {
+pub struct ForkOrigin<'a> {
     #[serde(borrow)]
-    pub session_id: Member<'a>,
+    pub session_id: LazyMember<'a>,
 }
 
 /// The cause of a compaction: a record's `compactMetadata`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
-pub struct Compaction<'a> {
+pub struct CompactMetadata<'a> {
     #[serde(borrow)]
-    pub trigger: Member<'a>,
+    pub trigger: LazyMember<'a>,
 }
 
 /// The content of a subagent's `.meta.json`.
@@ -289,23 +289,23 @@ pub struct Compaction<'a> {
 #[allow(missing_docs, reason = "the names are the client's")]
 pub struct AgentMeta<'a> {
     #[serde(borrow)]
-    pub agent_type: Member<'a>,
+    pub agent_type: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_use_id: Member<'a>,
+    pub tool_use_id: LazyMember<'a>,
 }
 
 /// Returns the blocks of a content. A plain text has none, and anything that is not a block is
 /// skipped.
-pub fn blocks(content: Member<'_>) -> Vec<Block<'_>> {
+pub fn blocks(content: LazyMember<'_>) -> Vec<Block<'_>> {
     let each = || {
-        let items: Vec<Member<'_>> = content.get().unwrap_or_default();
-        items.into_iter().filter_map(Member::get).collect()
+        let items: Vec<LazyMember<'_>> = content.get().unwrap_or_default();
+        items.into_iter().filter_map(LazyMember::get).collect()
     };
     content.get().unwrap_or_else(each)
 }
 
 /// Returns the text of a content: the content itself, or its first block of text.
-pub fn text_of(content: Member<'_>) -> Option<Cow<'_, str>> {
+pub fn text_of(content: LazyMember<'_>) -> Option<Cow<'_, str>> {
     let is_text = |block: &Block<'_>| block.kind.text().as_deref() == Some("text");
     content
         .text()
@@ -331,7 +331,7 @@ mod tests {
         ];
         for (json, text) in cases {
             let line = format!(r#"{{"type":"{json}"}}"#);
-            let line = Line::decode(&line).unwrap();
+            let line = TranscriptLine::decode(&line).unwrap();
             assert_eq!(line.kind.text().as_deref(), Some(text), "{json}");
         }
     }

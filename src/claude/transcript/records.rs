@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 
-use super::line::{Line, Member};
+use super::line::{LazyMember, TranscriptLine};
 
 /// The most work on a damaged line, in lengths of the line. Each object that is not closed is read
 /// to its end once more for each object in it.
@@ -18,14 +18,14 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A stretch of a line. All stretches together are the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part<'a> {
+pub enum RecordPart<'a> {
     /// A whole record.
     Record(&'a str),
     /// The text before, between and after records.
     Rest(&'a str),
 }
 
-impl Part<'_> {
+impl RecordPart<'_> {
     /// Returns true if data is lost here: if there is more than spaces, zeros, byte order marks and
     /// the separators of a list.
     pub fn is_damage(self) -> bool {
@@ -37,8 +37,8 @@ impl Part<'_> {
 }
 
 /// Reads all records of a line, and returns the number of damaged stretches.
-pub fn read(line: &[u8], mut record: impl FnMut(&Line<'_>)) -> u64 {
-    read_as(line, |json| match Line::decode(json) {
+pub fn read(line: &[u8], mut record: impl FnMut(&TranscriptLine<'_>)) -> u64 {
+    read_as(line, |json| match TranscriptLine::decode(json) {
         Some(line) => {
             record(&line);
             true
@@ -60,8 +60,8 @@ pub fn read_as(line: &[u8], mut record: impl FnMut(&str) -> bool) -> u64 {
     let mut damaged = 0;
     for part in split(&line) {
         let is_lost = match part {
-            Part::Record(json) => !record(json),
-            Part::Rest(_) => part.is_damage(),
+            RecordPart::Record(json) => !record(json),
+            RecordPart::Rest(_) => part.is_damage(),
         };
         damaged += u64::from(is_lost);
     }
@@ -69,7 +69,7 @@ pub fn read_as(line: &[u8], mut record: impl FnMut(&str) -> bool) -> u64 {
 }
 
 /// Divides a line into its records and the rest.
-pub fn split(line: &str) -> Vec<Part<'_>> {
+pub fn split(line: &str) -> Vec<RecordPart<'_>> {
     let mut parts = Vec::new();
     let mut effort = (line.len() * MAX_EFFORT).max(LEAST_EFFORT);
     let (mut rest_from, mut from) = (0, 0);
@@ -77,7 +77,7 @@ pub fn split(line: &str) -> Vec<Part<'_>> {
         match object_at(line, start) {
             Ok(end) if is_record(line, start, end) => {
                 push_rest(&mut parts, line, rest_from, start);
-                parts.extend(line.get(start..end).map(Part::Record));
+                parts.extend(line.get(start..end).map(RecordPart::Record));
                 (rest_from, from) = (end, end);
                 effort = effort.saturating_sub(end - start);
             }
@@ -97,9 +97,9 @@ pub fn split(line: &str) -> Vec<Part<'_>> {
     parts
 }
 
-fn push_rest<'a>(parts: &mut Vec<Part<'a>>, line: &'a str, from: usize, to: usize) {
+fn push_rest<'a>(parts: &mut Vec<RecordPart<'a>>, line: &'a str, from: usize, to: usize) {
     let rest = line.get(from..to).filter(|rest| !rest.is_empty());
-    parts.extend(rest.map(Part::Rest));
+    parts.extend(rest.map(RecordPart::Rest));
 }
 
 /// Returns the start of the next object that has a member.
@@ -133,21 +133,21 @@ fn is_record(line: &str, start: usize, end: usize) -> bool {
     /// The members that distinguish a record from a message or a block, which also have a type.
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
-    struct Head<'a> {
+    struct RecordHead<'a> {
         #[serde(borrow, rename = "type")]
-        kind: Member<'a>,
+        kind: LazyMember<'a>,
         #[serde(borrow)]
-        session_id: Member<'a>,
+        session_id: LazyMember<'a>,
         #[serde(borrow)]
-        uuid: Member<'a>,
+        uuid: LazyMember<'a>,
         #[serde(borrow)]
-        timestamp: Member<'a>,
+        timestamp: LazyMember<'a>,
         #[serde(borrow)]
-        leaf_uuid: Member<'a>,
+        leaf_uuid: LazyMember<'a>,
         #[serde(borrow)]
-        message_id: Member<'a>,
+        message_id: LazyMember<'a>,
     }
-    let head: Head<'_> = line
+    let head: RecordHead<'_> = line
         .get(start..end)
         .and_then(|json| serde_json::from_str(json).ok())
         .unwrap_or_default();
@@ -268,7 +268,7 @@ mod tests {
         ) {
             let line = pieces.concat();
             let text = |part| match part {
-                Part::Record(text) | Part::Rest(text) => text,
+                RecordPart::Record(text) | RecordPart::Rest(text) => text,
             };
             let all: String = split(&line).into_iter().map(text).collect();
             prop_assert_eq!(all, line);

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::line::{Block, MADE_UP, Member, Message, blocks};
-use wrapping::Piece;
+use super::line::{Block, LazyMember, MADE_UP, Message, blocks};
+use wrapping::TextPiece;
 
 /// How the result of a call begins if the user refused it.
 const REFUSALS: [&str; 2] = [
@@ -60,7 +60,7 @@ impl Speaker {
 
 /// A message and its speaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said<'a> {
+pub struct Utterance<'a> {
     /// The author of the message.
     pub speaker: Speaker,
     /// The words, without Claude Code's wrapping.
@@ -69,7 +69,7 @@ pub struct Said<'a> {
 
 /// The fate of a message that was typed while the model worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queued {
+pub enum QueueEvent {
     /// The message waits.
     Added,
     /// The first message becomes a prompt of its own.
@@ -84,45 +84,45 @@ pub enum Queued {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the client's")]
-pub struct Told<'a> {
+pub struct SpokenRecord<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Member<'a>,
+    pub kind: LazyMember<'a>,
     #[serde(borrow)]
-    pub subtype: Member<'a>,
+    pub subtype: LazyMember<'a>,
     #[serde(borrow)]
-    pub uuid: Member<'a>,
+    pub uuid: LazyMember<'a>,
     #[serde(borrow, deserialize_with = "written")]
     pub parent_uuid: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub logical_parent_uuid: Member<'a>,
+    pub logical_parent_uuid: LazyMember<'a>,
     #[serde(borrow)]
-    pub timestamp: Member<'a>,
+    pub timestamp: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_meta: Member<'a>,
+    pub is_meta: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_sidechain: Member<'a>,
+    pub is_sidechain: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_compact_summary: Member<'a>,
+    pub is_compact_summary: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_visible_in_transcript_only: Member<'a>,
+    pub is_visible_in_transcript_only: LazyMember<'a>,
     #[serde(borrow)]
-    pub is_api_error_message: Member<'a>,
+    pub is_api_error_message: LazyMember<'a>,
     #[serde(borrow)]
-    pub origin: Member<'a>,
+    pub origin: LazyMember<'a>,
     #[serde(borrow, rename = "sourceToolUseID")]
-    pub source_tool_use_id: Member<'a>,
+    pub source_tool_use_id: LazyMember<'a>,
     #[serde(borrow)]
-    pub tool_use_result: Member<'a>,
+    pub tool_use_result: LazyMember<'a>,
     #[serde(borrow)]
-    pub message: Member<'a>,
+    pub message: LazyMember<'a>,
     #[serde(borrow)]
-    pub attachment: Member<'a>,
+    pub attachment: LazyMember<'a>,
     #[serde(borrow)]
-    pub operation: Member<'a>,
+    pub operation: LazyMember<'a>,
     #[serde(borrow)]
-    pub reason: Member<'a>,
+    pub reason: LazyMember<'a>,
     #[serde(borrow)]
-    pub content: Member<'a>,
+    pub content: LazyMember<'a>,
 }
 
 /// Decodes a member that may be null: the first record has a null parent, and other records have
@@ -134,25 +134,25 @@ fn written<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<&'de RawV
 /// The source of a message: its `origin`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Origin<'a> {
+struct MessageOrigin<'a> {
     #[serde(borrow)]
-    kind: Member<'a>,
+    kind: LazyMember<'a>,
 }
 
 /// Something that Claude Code attaches to a conversation.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Attachment<'a> {
+struct MessageAttachment<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Member<'a>,
+    kind: LazyMember<'a>,
     #[serde(borrow)]
-    prompt: Member<'a>,
+    prompt: LazyMember<'a>,
     #[serde(borrow)]
-    command_mode: Member<'a>,
+    command_mode: LazyMember<'a>,
     #[serde(borrow)]
-    origin: Member<'a>,
+    origin: LazyMember<'a>,
     #[serde(borrow)]
-    is_meta: Member<'a>,
+    is_meta: LazyMember<'a>,
 }
 
 /// The answers to questions: a record's `toolUseResult`.
@@ -160,11 +160,11 @@ struct Attachment<'a> {
 #[serde(default)]
 struct Answers<'a> {
     #[serde(borrow)]
-    questions: Member<'a>,
+    questions: LazyMember<'a>,
     #[serde(borrow)]
-    answers: Member<'a>,
+    answers: LazyMember<'a>,
     #[serde(borrow)]
-    annotations: Member<'a>,
+    annotations: LazyMember<'a>,
 }
 
 /// A note beside an answer.
@@ -172,10 +172,10 @@ struct Answers<'a> {
 #[serde(default)]
 struct Annotation<'a> {
     #[serde(borrow)]
-    notes: Member<'a>,
+    notes: LazyMember<'a>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> SpokenRecord<'a> {
     /// Returns true if the record belongs to the main conversation, and not to a subagent in an old
     /// version's transcript.
     pub fn is_main(&self) -> bool {
@@ -211,7 +211,7 @@ impl<'a> Told<'a> {
     }
 
     /// Returns the messages in the record, in their order.
-    pub fn said(&self) -> Vec<Said<'a>> {
+    pub fn said(&self) -> Vec<Utterance<'a>> {
         if !self.is_main() {
             return Vec::new();
         }
@@ -226,13 +226,13 @@ impl<'a> Told<'a> {
     }
 
     /// Decodes a record of the message queue: what happens, and the message, if a person typed it.
-    pub fn queued(&self) -> Option<(Queued, Option<Said<'a>>)> {
+    pub fn queued(&self) -> Option<(QueueEvent, Option<Utterance<'a>>)> {
         if self.kind.text().as_deref() != Some("queue-operation") {
             return None;
         }
         let operation = match self.operation.text().as_deref()? {
-            "enqueue" => Queued::Added,
-            "dequeue" => Queued::Taken,
+            "enqueue" => QueueEvent::Added,
+            "dequeue" => QueueEvent::Taken,
             // Versions before 2.1.246 give no reason. With any other reason the model did not get
             // the message.
             "remove"
@@ -241,10 +241,10 @@ impl<'a> Told<'a> {
                     None | Some("absorbed_mid_turn")
                 ) =>
             {
-                Queued::Absorbed
+                QueueEvent::Absorbed
             }
-            "remove" => Queued::Taken,
-            "popAll" => Queued::Withdrawn,
+            "remove" => QueueEvent::Taken,
+            "popAll" => QueueEvent::Withdrawn,
             _ => return None,
         };
         let said = self.typed(self.content, None);
@@ -252,7 +252,7 @@ impl<'a> Told<'a> {
         Some((operation, typed))
     }
 
-    fn by_user(&self) -> Vec<Said<'a>> {
+    fn by_user(&self) -> Vec<Utterance<'a>> {
         let message: Message<'a> = self.message.get().unwrap_or_default();
         let content = message.content;
         if self.is_compact_summary.is_true() {
@@ -276,7 +276,7 @@ impl<'a> Told<'a> {
         for result in &results {
             let details = match results.len() {
                 1 => self.tool_use_result,
-                _ => Member::default(),
+                _ => LazyMember::default(),
             };
             all.extend(words_in(result, details));
         }
@@ -289,7 +289,7 @@ impl<'a> Told<'a> {
 
     /// Returns the messages in a content that a person may have typed. If `speaker` is given, it
     /// replaces the person.
-    fn typed(&self, content: Member<'a>, speaker: Option<Speaker>) -> Vec<Said<'a>> {
+    fn typed(&self, content: LazyMember<'a>, speaker: Option<Speaker>) -> Vec<Utterance<'a>> {
         if let Some(speaker) = speaker {
             let text = plain_text(content);
             let mut said = unwrapped(&text);
@@ -303,7 +303,7 @@ impl<'a> Told<'a> {
                 false => unwrapped(&text),
             };
         }
-        let mut all: Vec<Said<'a>> = Vec::new();
+        let mut all: Vec<Utterance<'a>> = Vec::new();
         for block in blocks(content) {
             let said = match block.kind.text().as_deref() {
                 Some("text") => block.text.text().map(|text| unwrapped(&text)),
@@ -327,7 +327,7 @@ impl<'a> Told<'a> {
         all
     }
 
-    fn by_model(&self) -> Vec<Said<'a>> {
+    fn by_model(&self) -> Vec<Utterance<'a>> {
         let message: Message<'a> = self.message.get().unwrap_or_default();
         let is_made_up =
             self.is_api_error_message.is_true() || message.model.text().as_deref() == Some(MADE_UP);
@@ -341,8 +341,8 @@ impl<'a> Told<'a> {
     }
 
     /// Returns what a person typed while the model worked.
-    fn attached(&self) -> Option<Vec<Said<'a>>> {
-        let attachment: Attachment<'a> = self.attachment.get()?;
+    fn attached(&self) -> Option<Vec<Utterance<'a>>> {
+        let attachment: MessageAttachment<'a> = self.attachment.get()?;
         if attachment.kind.text().as_deref() != Some("queued_command")
             || attachment.is_meta.is_true()
         {
@@ -361,7 +361,7 @@ impl<'a> Told<'a> {
     }
 
     /// Returns a command that ran in Claude Code itself. Newer versions record it as the system's.
-    fn by_system(&self) -> Vec<Said<'a>> {
+    fn by_system(&self) -> Vec<Utterance<'a>> {
         match self.subtype.text().as_deref() {
             Some("local_command") => self
                 .content
@@ -378,21 +378,21 @@ fn is(block: &Block<'_>, kind: &str) -> bool {
 
 /// Returns true if Claude Code names a source other than the person using it: a task, another
 /// session, a channel.
-fn is_from_elsewhere(origin: Member<'_>) -> bool {
-    let origin: Option<Origin<'_>> = origin.get();
+fn is_from_elsewhere(origin: LazyMember<'_>) -> bool {
+    let origin: Option<MessageOrigin<'_>> = origin.get();
     let kind = origin.and_then(|origin| origin.kind.owned());
     kind.is_some_and(|kind| kind != "human")
 }
 
-fn saying(speaker: Speaker, text: Cow<'_, str>) -> Vec<Said<'_>> {
+fn saying(speaker: Speaker, text: Cow<'_, str>) -> Vec<Utterance<'_>> {
     match text.trim().is_empty() {
         true => Vec::new(),
-        false => vec![Said { speaker, text }],
+        false => vec![Utterance { speaker, text }],
     }
 }
 
 /// Returns the text of a message: the content itself, or its blocks of text, a line each.
-pub fn plain_text(content: Member<'_>) -> Cow<'_, str> {
+pub fn plain_text(content: LazyMember<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
     }
@@ -412,13 +412,13 @@ fn may_have_text(content: &str) -> bool {
 }
 
 /// Splits a text in which Claude Code may have wrapped its own or a person's words.
-fn unwrapped(text: &str) -> Vec<Said<'static>> {
-    let said = |piece: Piece| {
+fn unwrapped(text: &str) -> Vec<Utterance<'static>> {
+    let said = |piece: TextPiece| {
         let (speaker, text) = match piece {
-            Piece::Typed(text) => (Speaker::User, text),
-            Piece::Output(text) => (Speaker::Output, text),
-            Piece::Notice(text) => (Speaker::Notice, text),
-            Piece::Summary(text) => (Speaker::Summary, text),
+            TextPiece::Typed(text) => (Speaker::User, text),
+            TextPiece::Output(text) => (Speaker::Output, text),
+            TextPiece::Notice(text) => (Speaker::Notice, text),
+            TextPiece::Summary(text) => (Speaker::Summary, text),
         };
         saying(speaker, text.into())
     };
@@ -427,7 +427,7 @@ fn unwrapped(text: &str) -> Vec<Said<'static>> {
 
 /// Returns what a person said in the result of a call: in a refusal, in the answer to a question,
 /// or in a plan.
-fn words_in<'a>(result: &Block<'a>, details: Member<'a>) -> Vec<Said<'a>> {
+fn words_in<'a>(result: &Block<'a>, details: LazyMember<'a>) -> Vec<Utterance<'a>> {
     if let Some(answers) = answers(details) {
         return saying(Speaker::User, answers.into());
     }
@@ -480,14 +480,14 @@ fn refused(result: &Block<'_>, text: &str) -> Option<String> {
 }
 
 /// Returns the answers to the model's questions, each after its question.
-fn answers(details: Member<'_>) -> Option<String> {
+fn answers(details: LazyMember<'_>) -> Option<String> {
     let json = details.json()?.as_bytes();
     memchr::memmem::find(json, b"\"answers\"")?;
     let told: Answers<'_> = details.get()?;
     told.questions.json()?;
-    let answers: BTreeMap<String, Member<'_>> = told.answers.get()?;
+    let answers: BTreeMap<String, LazyMember<'_>> = told.answers.get()?;
     let notes: BTreeMap<String, Annotation<'_>> = told.annotations.get().unwrap_or_default();
-    let line = |(question, answer): (&String, &Member<'_>)| {
+    let line = |(question, answer): (&String, &LazyMember<'_>)| {
         let several = || Some(answer.get::<Vec<String>>()?.join(", "));
         let answer = answer.owned().or_else(several).unwrap_or_default();
         let note = notes.get(question).and_then(|noted| noted.notes.owned());

@@ -14,7 +14,7 @@ use crate::store::{Decompressor, StateDir, shown};
 
 /// The planned installation of the timer.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct TimerPlan {
     units: Vec<Unit>,
     /// The equivalent line for cron.
     line: String,
@@ -22,7 +22,7 @@ pub(super) struct Planned {
 
 /// Plans what to write, and writes nothing. Fails if another program or user wrote one of the
 /// files, before anything was changed.
-pub(super) fn planned(context: &Context) -> Result<Planned> {
+pub(super) fn planned(context: &Context) -> Result<TimerPlan> {
     let program = programs::lasting(&context.env)?;
     let (command, _) = command_for(&program.to_string_lossy());
     // Cron takes a percent sign for the end of the command.
@@ -35,10 +35,10 @@ pub(super) fn planned(context: &Context) -> Result<Planned> {
         return Err(refusal(Status::Failed, text));
     }
     let units = plan(&context.env, &program)?;
-    Ok(Planned { units, line })
+    Ok(TimerPlan { units, line })
 }
 
-impl Planned {
+impl TimerPlan {
     pub(super) fn install(&self, context: &Context, dry: bool) -> Result<()> {
         if dry {
             show(&self.units);

@@ -5,28 +5,28 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Summary;
+use super::MetricsSummary;
 use crate::cli::amount::grouped;
-use crate::cli::table::{Layout, Table};
+use crate::cli::table::{TableLayout, TextTable};
 use crate::view::metrics::Durations;
 use crate::view::timeline::text::duration;
 
 /// How many columns the longest bar has.
 const BAR: u64 = 20;
 
-pub(super) fn as_json(summary: &Summary) -> Result<String> {
+pub(super) fn as_json(summary: &MetricsSummary) -> Result<String> {
     #[derive(Serialize)]
-    struct Versioned<'a> {
+    struct VersionedMetrics<'a> {
         v: u32,
         #[serde(flatten)]
-        summary: &'a Summary,
+        summary: &'a MetricsSummary,
     }
-    let mut text = serde_json::to_string_pretty(&Versioned { v: 1, summary })?;
+    let mut text = serde_json::to_string_pretty(&VersionedMetrics { v: 1, summary })?;
     text.push('\n');
     Ok(text)
 }
 
-pub(super) fn as_text(summary: &Summary, layout: Layout) -> String {
+pub(super) fn as_text(summary: &MetricsSummary, layout: TableLayout) -> String {
     let mut parts = vec![sessions(summary)];
     if !summary.tools.is_empty() {
         parts.extend([tools(summary, layout), durations(summary, layout)]);
@@ -35,9 +35,9 @@ pub(super) fn as_text(summary: &Summary, layout: Layout) -> String {
     parts.join("\n")
 }
 
-fn sessions(summary: &Summary) -> String {
+fn sessions(summary: &MetricsSummary) -> String {
     let counts = &summary.sessions;
-    let mut table = Table::new(&["SESSIONS", "ACTIVE", "IDLE", "ENDED", "ABANDONED"]);
+    let mut table = TextTable::new(&["SESSIONS", "ACTIVE", "IDLE", "ENDED", "ABANDONED"]);
     table.row([
         grouped(summary.total_sessions),
         grouped(counts.active),
@@ -58,8 +58,8 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-fn tools(summary: &Summary, layout: Layout) -> String {
-    let mut table = Table::new(&["TOOL", "CALLS", "FAILED"]);
+fn tools(summary: &MetricsSummary, layout: TableLayout) -> String {
+    let mut table = TextTable::new(&["TOOL", "CALLS", "FAILED"]);
     for tool in &summary.tools {
         let failed = Some(tool.failed).filter(|failed| *failed > 0);
         table.row([
@@ -73,7 +73,7 @@ fn tools(summary: &Summary, layout: Layout) -> String {
 }
 
 /// Returns a table of how many calls, over all tools, took how long.
-fn durations(summary: &Summary, layout: Layout) -> String {
+fn durations(summary: &MetricsSummary, layout: TableLayout) -> String {
     let all = summary.tools.iter().map(|tool| &tool.durations);
     let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {
         Some(mut sum) => {
@@ -93,7 +93,7 @@ fn durations(summary: &Summary, layout: Layout) -> String {
     }
     rows.push(("longer".to_owned(), all.count - within));
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    let mut table = Table::new(&["TIME", "CALLS", ""]);
+    let mut table = TextTable::new(&["TIME", "CALLS", ""]);
     for (time, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
         table.row([time, grouped(count), layout.bar(count, most, BAR)]);
     }
@@ -101,9 +101,9 @@ fn durations(summary: &Summary, layout: Layout) -> String {
     table.to_string()
 }
 
-fn others(summary: &Summary) -> String {
+fn others(summary: &MetricsSummary) -> String {
     let around = &summary.surroundings;
-    let mut table = Table::new(&["OTHERS", "COUNT"]);
+    let mut table = TextTable::new(&["OTHERS", "COUNT"]);
     for (what, count) in [
         ("hook errors", around.hook_errors),
         ("damaged lines", around.damaged_lines),

@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use serde::Serialize;
 
 use crate::claude::transcript;
-use crate::cli::gather::{Count, Heard};
+use crate::cli::gather::{Count, GatheredSession};
 use crate::history::usage;
 use crate::model::activity::Agent;
 use crate::model::usage::ModelUsage;
@@ -14,21 +14,21 @@ use crate::view::stats::{Stats, WallClock};
 
 /// The counts of one thread.
 #[derive(Debug)]
-pub(super) struct Counting<'a> {
+pub(super) struct StatsCounter<'a> {
     env: &'a Environment,
     /// True if one session was requested. Then its transcript is searched for in all places.
     is_one: bool,
     since: Option<Timestamp>,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
     pub(super) stats: Stats,
-    pub(super) tokens: Vec<Tokens>,
+    pub(super) tokens: Vec<AgentTokens>,
     /// The cost of each session for which Claude Code states one.
     pub(super) costs: Vec<f64>,
 }
 
 /// What one agent of a session used of one model.
 #[derive(Debug, Serialize)]
-pub(super) struct Tokens {
+pub(super) struct AgentTokens {
     session_id: SessionId,
     /// The subagent's type, or `None` for the main thread.
     pub(super) agent_type: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Tokens {
     pub(super) used: ModelUsage,
 }
 
-impl<'a> Counting<'a> {
+impl<'a> StatsCounter<'a> {
     /// Creates empty counts, for what began at `since` or later.
     pub(super) fn new(env: &'a Environment, is_one: bool, since: Option<Timestamp>) -> Self {
         Self {
@@ -64,14 +64,15 @@ impl<'a> Counting<'a> {
             agent.agent_type.map(str::to_owned)
         };
         self.costs.extend(used.cost_usd);
-        self.tokens.extend(used.by.into_iter().map(|used| Tokens {
-            session_id: id.clone(),
-            agent_type: agent_type(&used),
-            used,
-        }));
+        self.tokens
+            .extend(used.by.into_iter().map(|used| AgentTokens {
+                session_id: id.clone(),
+                agent_type: agent_type(&used),
+                used,
+            }));
     }
 
-    fn usage(&self, session: &Heard<'_>) -> Result<Usage, String> {
+    fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
         let (dir, record) = (session.dir, session.record);
         let used = if self.is_one {
             usage::of_session(self.env, dir, record)
@@ -84,8 +85,8 @@ impl<'a> Counting<'a> {
     }
 }
 
-impl Count for Counting<'_> {
-    fn session(&mut self, session: &Heard<'_>) -> Result<(), String> {
+impl Count for StatsCounter<'_> {
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
         let activity = &session.activity;
         let clock = &mut self.clock;
         if self.stats.add(session.trace, activity, self.since, clock) {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::counting::{Counting, Tokens};
+use super::counting::{AgentTokens, StatsCounter};
 use crate::cli::amount::{brief, grouped, plural};
-use crate::cli::gather::Gathered;
-use crate::cli::table::{Layout, Table};
+use crate::cli::gather::GatherResult;
+use crate::cli::table::{TableLayout, TextTable};
 use crate::model::Usage;
 use crate::model::text::escaped;
 use crate::model::usage::ModelUsage;
 use crate::store::journal::Damage;
 use crate::store::shown;
-use crate::view::stats::Summary;
+use crate::view::stats::StatsSummary;
 use crate::view::timeline::text::duration;
 
 /// How many columns the longest bar has.
@@ -25,7 +25,7 @@ const MAX_DAYS: usize = 14;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Asked {
+pub(super) enum StatsSubject {
     /// One session: all of it, or only what it did `since` a time.
     One { since: bool },
     /// Any other selection of sessions.
@@ -34,21 +34,21 @@ pub(super) enum Asked {
 
 /// Everything that `stats` reports. It is serialized as JSON unchanged.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct StatsReport {
     v: u32,
     #[serde(flatten)]
-    summary: Summary,
-    tokens: Vec<Tokens>,
+    summary: StatsSummary,
+    tokens: Vec<AgentTokens>,
     /// The sum of the costs that Claude Code states, or `None` if it states none.
     cost_usd: Option<f64>,
     /// The number of sessions in `cost_usd`.
     cost_sessions: usize,
-    pub(super) damage: Damaged,
+    pub(super) damage: DamageReport,
 }
 
 /// Lines that are not events.
 #[derive(Debug, Serialize)]
-pub(super) struct Damaged {
+pub(super) struct DamageReport {
     #[serde(flatten)]
     sum: Damage,
     files: Vec<DamagedFile>,
@@ -61,8 +61,8 @@ struct DamagedFile {
     damage: Damage,
 }
 
-impl Report {
-    pub(super) fn new(gathered: Gathered<Counting<'_>>) -> Self {
+impl StatsReport {
+    pub(super) fn new(gathered: GatherResult<StatsCounter<'_>>) -> Self {
         let mut counts = gathered.counts;
         counts.sort();
         let costs = &counts.costs;
@@ -72,7 +72,7 @@ impl Report {
             cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
             cost_sessions: costs.len(),
             tokens: counts.tokens,
-            damage: Damaged::new(gathered.damaged),
+            damage: DamageReport::new(gathered.damaged),
         }
     }
 
@@ -108,15 +108,17 @@ impl Report {
         text
     }
 
-    pub(super) fn as_text(&self, asked: Asked, layout: Layout) -> String {
+    pub(super) fn as_text(&self, asked: StatsSubject, layout: TableLayout) -> String {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {
             let text = match asked {
-                Asked::One { since: false } => "the session is on record, without an event\n",
-                Asked::One { since: true } => {
+                StatsSubject::One { since: false } => {
+                    "the session is on record, without an event\n"
+                }
+                StatsSubject::One { since: true } => {
                     "the session is on record, without an event in that time\n"
                 }
-                Asked::Several => "no session to count\n",
+                StatsSubject::Several => "no session to count\n",
             };
             return text.to_owned();
         }
@@ -128,7 +130,7 @@ impl Report {
                 self.hours(layout),
             ]);
         }
-        let is_one = matches!(asked, Asked::One { .. });
+        let is_one = matches!(asked, StatsSubject::One { .. });
         parts.extend([self.days(layout), self.models(is_one, layout)]);
         parts.retain(|part| !part.is_empty());
         parts.join("\n")
@@ -162,7 +164,7 @@ impl Report {
         text
     }
 
-    fn calls(&self, layout: Layout) -> String {
+    fn calls(&self, layout: TableLayout) -> String {
         let names = [
             "OK",
             "FAILED",
@@ -172,7 +174,7 @@ impl Report {
             "RUNNING",
         ];
         let [ok, failed, denied, abandoned, backgrounded, running] = names;
-        let mut table = Table::new(&[
+        let mut table = TextTable::new(&[
             "TOOL",
             "CALLS",
             ok,
@@ -200,8 +202,8 @@ impl Report {
         table.to_string()
     }
 
-    fn durations(&self, layout: Layout) -> String {
-        let mut table = Table::new(&[
+    fn durations(&self, layout: TableLayout) -> String {
+        let mut table = TextTable::new(&[
             "TOOL",
             "P50",
             "P95",
@@ -232,10 +234,10 @@ impl Report {
         table.to_string()
     }
 
-    fn hours(&self, layout: Layout) -> String {
+    fn hours(&self, layout: TableLayout) -> String {
         let hours = &self.summary.hours;
         let most = hours.iter().copied().max().unwrap_or_default();
-        let mut table = Table::new(&["HOUR", "CALLS", ""]);
+        let mut table = TextTable::new(&["HOUR", "CALLS", ""]);
         for (hour, calls) in hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
             table.row([
                 format!("{hour:02}:00"),
@@ -248,7 +250,7 @@ impl Report {
     }
 
     /// Returns a table of the last days on which sessions began.
-    fn days(&self, layout: Layout) -> String {
+    fn days(&self, layout: TableLayout) -> String {
         let days = &self.summary.days;
         let earlier = days.len().saturating_sub(MAX_DAYS);
         let shown = days.iter().skip(earlier);
@@ -256,7 +258,7 @@ impl Report {
         let Some(most) = most else {
             return String::new();
         };
-        let mut table = Table::new(&["DAY", "SESSIONS", ""]);
+        let mut table = TextTable::new(&["DAY", "SESSIONS", ""]);
         for day in shown {
             table.row([
                 day.day.clone(),
@@ -275,12 +277,12 @@ impl Report {
     }
 
     /// Returns the tokens by model and, for one session, by agent.
-    fn models(&self, is_one: bool, layout: Layout) -> String {
+    fn models(&self, is_one: bool, layout: TableLayout) -> String {
         if self.tokens.is_empty() {
             return String::new();
         }
         let mut by_agent: BTreeMap<String, Usage> = BTreeMap::new();
-        for Tokens {
+        for AgentTokens {
             agent_type, used, ..
         } in &self.tokens
         {
@@ -293,7 +295,7 @@ impl Report {
                 ..used.clone()
             });
         }
-        let mut table = Table::new(&[
+        let mut table = TextTable::new(&[
             "MODEL",
             "AGENT",
             "MESSAGES",
@@ -339,7 +341,7 @@ impl Report {
     }
 }
 
-impl Damaged {
+impl DamageReport {
     fn new(files: Vec<(PathBuf, Damage)>) -> Self {
         let mut sum = Damage::default();
         for (_, damage) in &files {

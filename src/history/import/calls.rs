@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::thread::{Agent, Asked};
+use super::thread::{FirstPrompt, ThreadAgent};
 use crate::model::{Event, Timestamp};
 
 /// The prefix of ids that the API assigns, each only once.
@@ -12,16 +12,16 @@ const UNIQUE: &str = "toolu_";
 /// The calls so far, and the results whose call has not come yet.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    known: HashMap<String, Vec<Call>>,
+    known: HashMap<String, Vec<BegunCall>>,
     early: HashMap<String, Vec<Event>>,
     /// The calls that may have started a subagent.
-    spawning: Vec<Spawning>,
+    spawning: Vec<SpawningCall>,
 }
 
 /// A call whose beginning was read.
 #[derive(Debug)]
-struct Call {
-    agent: Option<Agent>,
+struct BegunCall {
+    agent: Option<ThreadAgent>,
     prompt_id: Option<String>,
     tool: String,
     is_open: bool,
@@ -29,7 +29,7 @@ struct Call {
 
 /// A call that may have started a subagent.
 #[derive(Debug)]
-struct Spawning {
+struct SpawningCall {
     id: String,
     agent: Option<String>,
     at: Timestamp,
@@ -41,7 +41,7 @@ struct Spawning {
 
 /// Which call a result belongs to.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum ResultMatch {
     /// A call of the result's own thread.
     Own,
     /// A call of another thread.
@@ -58,11 +58,11 @@ impl Calls {
         &mut self,
         id: &str,
         tool: &str,
-        agent: Option<&Agent>,
+        agent: Option<&ThreadAgent>,
         prompt_id: Option<&str>,
     ) -> bool {
         let known = self.known.entry(id.to_owned()).or_default();
-        let is_copy = |call: &Call| {
+        let is_copy = |call: &BegunCall| {
             // A subagent that begins with its session's conversation repeats that conversation's
             // calls.
             id.starts_with(UNIQUE) || is_of(call, agent.map(|agent| agent.id.as_str()))
@@ -70,7 +70,7 @@ impl Calls {
         if known.iter().any(is_copy) {
             return false;
         }
-        known.push(Call {
+        known.push(BegunCall {
             agent: agent.cloned(),
             prompt_id: prompt_id.map(str::to_owned),
             tool: tool.to_owned(),
@@ -81,7 +81,7 @@ impl Calls {
 
     /// Records the prompt with which a call starts a subagent.
     pub(super) fn spawns(&mut self, id: &str, agent: Option<&str>, at: Timestamp, prompt: u64) {
-        self.spawning.push(Spawning {
+        self.spawning.push(SpawningCall {
             id: id.to_owned(),
             agent: agent.map(str::to_owned),
             at,
@@ -99,7 +99,7 @@ impl Calls {
         agent: Option<&str>,
         event: &mut Event,
         text: Option<u64>,
-    ) -> Ended {
+    ) -> ResultMatch {
         if let (Some(at), Some(spawning)) = (
             event.ts,
             self.spawning.iter_mut().rev().find(|call| call.id == id),
@@ -116,20 +116,20 @@ impl Calls {
         let place = own.or_else(|| known.iter().position(|call| call.is_open));
         let Some(call) = place.and_then(|place| known.get_mut(place)) else {
             if !known.is_empty() {
-                return Ended::Again;
+                return ResultMatch::Again;
             }
             self.early
                 .entry(id.to_owned())
                 .or_default()
                 .push(event.clone());
-            return Ended::Early;
+            return ResultMatch::Early;
         };
         call.is_open = false;
         adopt(event, call);
         if own.is_some() {
-            Ended::Own
+            ResultMatch::Own
         } else {
-            Ended::Others
+            ResultMatch::Others
         }
     }
 
@@ -158,14 +158,14 @@ impl Calls {
     /// nothing.
     pub(super) fn of_agents(
         &self,
-        agents: &[(String, Asked, Option<u64>)],
+        agents: &[(String, FirstPrompt, Option<u64>)],
         mut taken: HashSet<String>,
     ) -> HashMap<String, String> {
         let mut found: HashMap<String, String> = HashMap::new();
         for is_open_asked in [true, false] {
             let linked: HashSet<String> = found.values().cloned().collect();
             let left = agents.iter().filter(|(id, ..)| !linked.contains(id));
-            let candidates: Vec<(&str, Option<u64>, Vec<&Spawning>)> = left
+            let candidates: Vec<(&str, Option<u64>, Vec<&SpawningCall>)> = left
                 .map(|(id, asked, said)| {
                     let calls = self.spawning.iter().filter(|call| {
                         !taken.contains(&call.id)
@@ -193,9 +193,9 @@ impl Calls {
     }
 }
 
-impl Spawning {
+impl SpawningCall {
     /// Returns whether this call has the subagent's prompt and is not made by that subagent.
-    fn could_have(&self, agent: &str, asked: &Asked) -> bool {
+    fn could_have(&self, agent: &str, asked: &FirstPrompt) -> bool {
         asked.texts.contains(&self.prompt) && self.agent.as_deref() != Some(agent)
     }
 
@@ -205,20 +205,20 @@ impl Spawning {
 }
 
 /// Returns the call whose result is the subagent's last message, if there is exactly one.
-fn only_answer<'a>(calls: &[&'a Spawning], said: Option<u64>) -> Option<&'a Spawning> {
+fn only_answer<'a>(calls: &[&'a SpawningCall], said: Option<u64>) -> Option<&'a SpawningCall> {
     let is_answer =
-        |call: &&&Spawning| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
+        |call: &&&SpawningCall| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
     let mut answers = calls.iter().filter(is_answer);
     let first = answers.next()?;
     answers.next().is_none().then_some(*first)
 }
 
-fn is_of(call: &Call, agent: Option<&str>) -> bool {
+fn is_of(call: &BegunCall, agent: Option<&str>) -> bool {
     call.agent.as_ref().map(|agent| agent.id.as_str()) == agent
 }
 
 /// Fills in a result's event from its call.
-fn adopt(event: &mut Event, call: &Call) {
+fn adopt(event: &mut Event, call: &BegunCall) {
     event.tool = Some(call.tool.clone());
     event.agent_id = call.agent.as_ref().map(|agent| agent.id.clone());
     event.agent_type = call.agent.as_ref().and_then(|agent| agent.kind.clone());

@@ -7,36 +7,36 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A session, by its index in the reading order.
-pub(super) type Place = usize;
+pub(super) type SourceIndex = usize;
 
 /// Which session owns each line. Of a `uuid` only a 64-bit hash is kept. With ten million lines,
 /// the odds that any two collide are one to 300,000.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    owners: HashMap<u64, Place>,
+    owners: HashMap<u64, SourceIndex>,
 }
 
 /// The owner of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum LineOwner {
     /// The session owns it.
     Own,
     /// The session owns it and has had it before.
     Repeated,
     /// It is a copy of a line of another session.
-    CopyOf(Place),
+    CopyOf(SourceIndex),
 }
 
 impl Claims {
     /// Claims the line `uuid` for the session at `place`.
-    pub(super) fn claim(&mut self, uuid: &str, place: Place) -> Claim {
+    pub(super) fn claim(&mut self, uuid: &str, place: SourceIndex) -> LineOwner {
         match self.owners.entry(hash(uuid)) {
             Entry::Vacant(free) => {
                 free.insert(place);
-                Claim::Own
+                LineOwner::Own
             }
-            Entry::Occupied(taken) if *taken.get() == place => Claim::Repeated,
-            Entry::Occupied(taken) => Claim::CopyOf(*taken.get()),
+            Entry::Occupied(taken) if *taken.get() == place => LineOwner::Repeated,
+            Entry::Occupied(taken) => LineOwner::CopyOf(*taken.get()),
         }
     }
 }

@@ -6,17 +6,17 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::calls::Ended;
+use super::calls::ResultMatch;
 use super::claims::hash;
-use super::reading::Reading;
-use super::thread::{Asked, Thread};
+use super::reading::SessionReader;
+use super::thread::{FirstPrompt, Thread};
 use crate::claude::messages::{
     denial, ended_tasks, error_class, is_clients_own_prompt, is_task_notification, is_word,
     notified_task, outcome_in,
 };
 use crate::claude::transcript::line::{
-    Attachment, Block, Compaction, Line, MADE_UP, Member, Message, Permission, ResultDetails,
-    blocks, text_of,
+    Attachment, Block, CompactMetadata, LazyMember, MADE_UP, Message, Permission, ResultDetails,
+    TranscriptLine, blocks, text_of,
 };
 use crate::model::event::{self, CallOutcome, TASK_NOTIFICATION, TRANSCRIPT, name};
 use crate::model::label::{self, label};
@@ -96,7 +96,7 @@ impl Subject {
 
 /// An event, as a journal line.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct ImportedEvent {
     pub(super) at: Timestamp,
     pub(super) subject: Subject,
     /// The event's name.
@@ -110,7 +110,7 @@ pub(super) struct Made {
     pub(super) line: Vec<u8>,
 }
 
-impl Made {
+impl ImportedEvent {
     /// Builds the entry for an event at `at`.
     fn new(subject: Subject, at: Timestamp, event: &Event) -> Self {
         Self {
@@ -168,8 +168,8 @@ impl Made {
     }
 }
 
-impl Reading<'_> {
-    pub(super) fn user(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
+impl SessionReader<'_> {
+    pub(super) fn user(&mut self, line: &TranscriptLine<'_>, at: Timestamp, thread: &mut Thread) {
         let Some(message) = line.message.get::<Message<'_>>() else {
             return;
         };
@@ -181,7 +181,7 @@ impl Reading<'_> {
             let details = if results.len() == 1 {
                 line.tool_use_result
             } else {
-                Member::default()
+                LazyMember::default()
             };
             self.result(line, result, details, at, thread);
         }
@@ -207,18 +207,24 @@ impl Reading<'_> {
             let first = texts.first().map(|text| text.trim());
             thread.is_clients_own |= first.is_some_and(is_clients_own_prompt);
             let texts = texts.iter().map(|text| hash(text)).collect();
-            thread.asked = Some(Asked { at, texts });
+            thread.asked = Some(FirstPrompt { at, texts });
         }
         if results.is_empty()
             && thread.agent.is_none()
-            && !is_by_client.into_iter().any(Member::is_true)
+            && !is_by_client.into_iter().any(LazyMember::is_true)
             && let Some(text) = text_of(message.content).or_else(|| picture_of(&blocks))
         {
             self.prompt(line, &text, at, thread);
         }
     }
 
-    fn prompt(&mut self, line: &Line<'_>, text: &str, at: Timestamp, thread: &mut Thread) {
+    fn prompt(
+        &mut self,
+        line: &TranscriptLine<'_>,
+        text: &str,
+        at: Timestamp,
+        thread: &mut Thread,
+    ) {
         let text = text.trim_start();
         if is_interruption(text) {
             self.turn_ends(thread, name::STOP, Some("interrupted".to_owned()), at);
@@ -239,7 +245,7 @@ impl Reading<'_> {
     }
 
     /// Handles a message in the middle of a turn: ends the background tasks that it reports.
-    pub(super) fn attachment(&mut self, line: &Line<'_>, at: Timestamp, thread: &Thread) {
+    pub(super) fn attachment(&mut self, line: &TranscriptLine<'_>, at: Timestamp, thread: &Thread) {
         let told: Attachment<'_> = line.attachment.get().unwrap_or_default();
         if told.kind.text().as_deref() != Some("queued_command") {
             return;
@@ -254,7 +260,12 @@ impl Reading<'_> {
         if !self.notified.insert(task.clone()) {
             return;
         }
-        let mut event = self.event(name::TASK_NOTIFICATION, at, thread, &Line::default());
+        let mut event = self.event(
+            name::TASK_NOTIFICATION,
+            at,
+            thread,
+            &TranscriptLine::default(),
+        );
         event.source = Some(TASK_NOTIFICATION.to_owned());
         event.task_id = Some(task.clone());
         self.make(Subject::Notice(task), event);
@@ -269,7 +280,12 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn assistant(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
+    pub(super) fn assistant(
+        &mut self,
+        line: &TranscriptLine<'_>,
+        at: Timestamp,
+        thread: &mut Thread,
+    ) {
         let Some(message) = line.message.get::<Message<'_>>() else {
             return;
         };
@@ -305,7 +321,13 @@ impl Reading<'_> {
         thread.said = text_of(message.content).map(|text| hash(&text));
     }
 
-    fn call(&mut self, line: &Line<'_>, block: &Block<'_>, at: Timestamp, thread: &mut Thread) {
+    fn call(
+        &mut self,
+        line: &TranscriptLine<'_>,
+        block: &Block<'_>,
+        at: Timestamp,
+        thread: &mut Thread,
+    ) {
         let (Some(id), Some(tool)) = (block.id.owned(), block.name.owned()) else {
             return;
         };
@@ -318,7 +340,7 @@ impl Reading<'_> {
         }
         thread.call_begins();
         if matches!(&*tool, "Agent" | "Task") {
-            let asks: Spawns<'_> = block.input.get().unwrap_or_default();
+            let asks: SpawnInput<'_> = block.input.get().unwrap_or_default();
             if let Some(prompt) = asks.prompt.text() {
                 self.calls.spawns(&id, thread.agent_id(), at, hash(&prompt));
             }
@@ -346,11 +368,11 @@ impl Reading<'_> {
         self.make(Subject::Call(result.agent_id.clone(), id), result);
     }
 
-    fn what(&self, input: Member<'_>, redactor: &mut Redactor) -> Option<String> {
+    fn what(&self, input: LazyMember<'_>, redactor: &mut Redactor) -> Option<String> {
         if self.capture == Capture::Metadata {
             return None;
         }
-        let inputs: HashMap<Member<'_>, Member<'_>> = input.get()?;
+        let inputs: HashMap<LazyMember<'_>, LazyMember<'_>> = input.get()?;
         let inputs: HashMap<_, _> = inputs
             .iter()
             .filter_map(|(key, value)| Some((key.text()?, value)))
@@ -374,9 +396,9 @@ impl Reading<'_> {
 
     fn result(
         &mut self,
-        line: &Line<'_>,
+        line: &TranscriptLine<'_>,
         block: &Block<'_>,
-        details: Member<'_>,
+        details: LazyMember<'_>,
         at: Timestamp,
         thread: &mut Thread,
     ) {
@@ -384,7 +406,7 @@ impl Reading<'_> {
             return;
         };
         let how = how_it_came(line, block, details);
-        if how == Coming::Never {
+        if how == CallReturn::Never {
             return;
         }
         let told: ResultDetails<'_> = details.get().unwrap_or_default();
@@ -413,14 +435,14 @@ impl Reading<'_> {
         let text = text_of(block.content).map(|text| hash(&text));
         let ended = self.calls.end(&id, thread.agent_id(), &mut event, text);
         match ended {
-            Ended::Own | Ended::Others => self.make_result(id.clone(), event),
+            ResultMatch::Own | ResultMatch::Others => self.make_result(id.clone(), event),
             // Its call may be on a later line, in another session, or on a line that was skipped.
-            Ended::Early | Ended::Again => {}
+            ResultMatch::Early | ResultMatch::Again => {}
         }
-        if matches!(ended, Ended::Own) {
+        if matches!(ended, ResultMatch::Own) {
             thread.call_ends();
         }
-        if let Coming::Doubtful {
+        if let CallReturn::Doubtful {
             is_rather_broken_off,
         } = how
         {
@@ -431,18 +453,18 @@ impl Reading<'_> {
     /// Removes the refusals of interrupted calls, once everything is read.
     pub(super) fn take_back_refusals(&mut self) {
         let broken_off = std::mem::take(&mut self.broken_off);
-        let is_taken_back = |made: &Made| {
+        let is_taken_back = |made: &ImportedEvent| {
             made.name == name::PERMISSION_DENIED
                 && matches!(&made.subject, Subject::Call(_, id) if broken_off.contains(id))
         };
         self.made.retain(|made| !is_taken_back(made));
     }
 
-    pub(super) fn system(&mut self, line: &Line<'_>, at: Timestamp, thread: &mut Thread) {
+    pub(super) fn system(&mut self, line: &TranscriptLine<'_>, at: Timestamp, thread: &mut Thread) {
         match line.subtype.text().as_deref() {
             Some("stop_hook_summary" | "turn_duration") => thread.ended(at),
             Some("compact_boundary") => {
-                let told: Option<Compaction<'_>> = line.compact_metadata.get();
+                let told: Option<CompactMetadata<'_>> = line.compact_metadata.get();
                 let trigger = told.and_then(|told| told.trigger.owned());
                 for name in [name::PRE_COMPACT, name::POST_COMPACT] {
                     let mut event = self.event(name, at, thread, line);
@@ -465,7 +487,7 @@ impl Reading<'_> {
         if !std::mem::take(&mut thread.turn_is_open) {
             return;
         }
-        let mut event = self.event(name, at, thread, &Line::default());
+        let mut event = self.event(name, at, thread, &TranscriptLine::default());
         event.error = error;
         self.make(Subject::TurnEnd(thread.prompt_id.clone()), event);
     }
@@ -479,12 +501,13 @@ impl Reading<'_> {
             && let Ok(mut event) = Event::decode(&made.line)
         {
             event.ts = Some(first);
-            *made = Made::new(made.subject.clone(), first, &event);
+            *made = ImportedEvent::new(made.subject.clone(), first, &event);
         }
         match (thread.agent.clone(), thread.ended_at()) {
             (None, _) => self.end_turn(&mut thread),
             (Some(agent), Some(at)) => {
-                let event = self.event(name::SUBAGENT_STOP, at, &thread, &Line::default());
+                let event =
+                    self.event(name::SUBAGENT_STOP, at, &thread, &TranscriptLine::default());
                 self.make(Subject::Agent(agent.id), event);
             }
             (Some(_), None) => {}
@@ -520,13 +543,13 @@ impl Reading<'_> {
                 && let Ok(mut event) = Event::decode(&made.line)
             {
                 event.spawned_agent = Some(agent.clone());
-                *made = Made::new(made.subject.clone(), made.at, &event);
+                *made = ImportedEvent::new(made.subject.clone(), made.at, &event);
             }
         }
         let known: HashSet<&String> = spawned.values().collect();
         let is_own =
             |agent: &str| self.clients_own.contains(agent) && !known.contains(&agent.to_owned());
-        let is_kept = |made: &Made| !made.subject.agent().is_some_and(is_own);
+        let is_kept = |made: &ImportedEvent| !made.subject.agent().is_some_and(is_own);
         self.made.retain(is_kept);
     }
 
@@ -534,7 +557,8 @@ impl Reading<'_> {
     pub(super) fn start(&mut self) {
         if let Some(at) = self.facts.started_at {
             let thread = Thread::default();
-            let mut event = self.event(name::SESSION_START, at, &thread, &Line::default());
+            let mut event =
+                self.event(name::SESSION_START, at, &thread, &TranscriptLine::default());
             event.source = Some(TRANSCRIPT.to_owned());
             event.model = self.facts.model.clone();
             self.make(Subject::Start, event);
@@ -548,7 +572,7 @@ impl Reading<'_> {
         name: &str,
         at: Timestamp,
         thread: &Thread,
-        line: &Line<'_>,
+        line: &TranscriptLine<'_>,
     ) -> Event {
         let agent = thread.agent.as_ref();
         let known = self.cwd.as_ref().or(self.facts.cwd.as_ref());
@@ -570,7 +594,7 @@ impl Reading<'_> {
         event.redact_words();
         subject.redact_words();
         if let Some(at) = event.ts {
-            self.made.push(Made::new(subject, at, &event));
+            self.made.push(ImportedEvent::new(subject, at, &event));
         }
     }
 }
@@ -589,7 +613,7 @@ fn is_interruption(text: &str) -> bool {
 
 /// How a call came back, by its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coming {
+enum CallReturn {
     /// It has an end: the tool's result, or a refusal.
     Back,
     /// It has no end: it was interrupted while it ran, or its Claude Code ended. It stays open
@@ -600,33 +624,37 @@ enum Coming {
     Doubtful { is_rather_broken_off: bool },
 }
 
-fn how_it_came(line: &Line<'_>, block: &Block<'_>, details: Member<'_>) -> Coming {
+fn how_it_came(
+    line: &TranscriptLine<'_>,
+    block: &Block<'_>,
+    details: LazyMember<'_>,
+) -> CallReturn {
     let text = block.is_error.is_true().then(|| text_of(block.content));
     let text = text.flatten().unwrap_or_default();
     let kind = line.tool_denial_kind.text();
     match kind.as_deref() {
-        Some("interrupted") => Coming::Never,
+        Some("interrupted") => CallReturn::Never,
         // Another call of the same message failed, or the turn was over before this one ran. Nobody
         // refused it.
-        Some("cancelled") if text.starts_with(TOOL_ERROR) => Coming::Back,
-        Some("cancelled") => Coming::Never,
-        Some("user-rejected") if !is_surely_refused(line, &text, details) => Coming::Doubtful {
+        Some("cancelled") if text.starts_with(TOOL_ERROR) => CallReturn::Back,
+        Some("cancelled") => CallReturn::Never,
+        Some("user-rejected") if !is_surely_refused(line, &text, details) => CallReturn::Doubtful {
             is_rather_broken_off: !is_silent(line),
         },
         None if text.starts_with(REJECTED) && !is_surely_refused(line, &text, details) => {
-            Coming::Doubtful {
+            CallReturn::Doubtful {
                 is_rather_broken_off: false,
             }
         }
         // Claude Code writes: "[Tool call interrupted: …", "skipped", "did not complete", "result
         // not in this copy".
-        _ if text.starts_with(INTERRUPTED) || text.starts_with("[Tool call ") => Coming::Never,
-        _ => Coming::Back,
+        _ if text.starts_with(INTERRUPTED) || text.starts_with("[Tool call ") => CallReturn::Never,
+        _ => CallReturn::Back,
     }
 }
 
 /// Returns whether a rejected call certainly never ran.
-fn is_surely_refused(line: &Line<'_>, text: &str, details: Member<'_>) -> bool {
+fn is_surely_refused(line: &TranscriptLine<'_>, text: &str, details: LazyMember<'_>) -> bool {
     line.permission_decision.json().is_some()
         || line.tool_denial_before_run.is_true()
         || text.contains(USERS_WORDS)
@@ -637,7 +665,7 @@ fn is_surely_refused(line: &Line<'_>, text: &str, details: Member<'_>) -> bool {
 
 /// Returns whether the line's version of Claude Code does not record if a rejected call had begun
 /// to run.
-fn is_silent(line: &Line<'_>) -> bool {
+fn is_silent(line: &TranscriptLine<'_>) -> bool {
     let version = line.version.text().unwrap_or_default();
     let numbers = version.split('.').map(|number| number.parse().ok());
     let numbers: Option<Vec<u32>> = numbers.collect();
@@ -647,14 +675,14 @@ fn is_silent(line: &Line<'_>) -> bool {
 /// The input of a call that starts a subagent.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-struct Spawns<'a> {
+struct SpawnInput<'a> {
     #[serde(borrow)]
-    prompt: Member<'a>,
+    prompt: LazyMember<'a>,
 }
 
 /// Returns the event that ends a call, and the class of its error.
 fn outcome(
-    line: &Line<'_>,
+    line: &TranscriptLine<'_>,
     block: &Block<'_>,
     told: &ResultDetails<'_>,
 ) -> (&'static str, Option<String>) {

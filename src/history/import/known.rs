@@ -9,7 +9,7 @@ use crate::model::{Event, Timestamp};
 
 /// The ids of everything that hooks have recorded.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct RecordedIds {
     calls: HashSet<(Option<String>, String)>,
     prompts: HashSet<String>,
     turn_ends: HashSet<String>,
@@ -22,7 +22,7 @@ pub(super) struct Known {
     span: Option<(Timestamp, Timestamp)>,
 }
 
-impl Known {
+impl RecordedIds {
     /// Collects what hooks recorded in these events.
     pub(super) fn of(events: impl Iterator<Item = Event>) -> Self {
         let mut known = Self::default();
@@ -107,9 +107,9 @@ mod tests {
         let ours = ours.into_iter().zip([10, 20, 50]);
         let ours: Vec<Event> = ours.map(|(name, at)| event(name, at)).collect();
         let prompt = Subject::Prompt(None);
-        assert!(!Known::of(ours.iter().cloned()).has(&prompt, at(30)));
+        assert!(!RecordedIds::of(ours.iter().cloned()).has(&prompt, at(30)));
         let hooks = [event("Notification", 25), event("Notification", 35)];
-        let both = Known::of(ours.into_iter().chain(hooks));
+        let both = RecordedIds::of(ours.into_iter().chain(hooks));
         for (seconds, is_known) in [(15, false), (30, true), (40, false)] {
             assert_eq!(both.has(&prompt, at(seconds)), is_known, "{seconds}");
         }

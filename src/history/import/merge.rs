@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::claims::{Place, hash};
-use super::events::{Made, Subject};
+use super::claims::{SourceIndex, hash};
+use super::events::{ImportedEvent, Subject};
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::model::{Event, Timestamp};
 pub(super) const UNNAMED: &str = "side-";
 
 /// The times of lines that are copies, each with the session that owns the line.
-pub(super) type Copies = HashMap<Timestamp, Place>;
+pub(super) type Copies = HashMap<Timestamp, SourceIndex>;
 
 fn thread(agent: Option<&str>) -> u64 {
     hash(agent.unwrap_or_default())
@@ -23,12 +23,12 @@ fn thread(agent: Option<&str>) -> u64 {
 /// Merges the events `made` by a new reading with those on record `before`, ordered by time. Omits
 /// copies of a session in `settled`, because they are on record there.
 pub(super) fn merge(
-    mut made: Vec<Made>,
-    before: Vec<Made>,
+    mut made: Vec<ImportedEvent>,
+    before: Vec<ImportedEvent>,
     copies: &Copies,
-    settled: &HashSet<Place>,
-) -> Vec<Made> {
-    let is_own = |made: &Made| {
+    settled: &HashSet<SourceIndex>,
+) -> Vec<ImportedEvent> {
+    let is_own = |made: &ImportedEvent| {
         let copied_from = copies.get(&made.at);
         !copied_from.is_some_and(|origin| settled.contains(origin))
     };
@@ -36,8 +36,10 @@ pub(super) fn merge(
     rename(&mut made, &mut before);
     complement(&mut made, &before);
     let old = before.into_iter().filter(is_own);
-    let new = made.into_iter().map(|made| (made, Found::Now));
-    let mut all: Vec<(Made, Found)> = new.chain(old.map(|made| (made, Found::Before))).collect();
+    let new = made.into_iter().map(|made| (made, ImportPass::Now));
+    let mut all: Vec<(ImportedEvent, ImportPass)> = new
+        .chain(old.map(|made| (made, ImportPass::Before)))
+        .collect();
     all.sort_by_key(|(made, found)| (made.at, made.subject != Subject::Start, *found));
     let chosen = chosen(&all);
     let refuted = refuted(&all, &chosen);
@@ -48,8 +50,7 @@ pub(super) fn merge(
         .collect();
     // A fuller reading may have found a prompt that reports the end of the task. Then the earlier
     // notice is dropped.
-    let is_told =
-        |made: &Made| matches!(&made.subject, Subject::Notice(task) if prompted.contains(task));
+    let is_told = |made: &ImportedEvent| matches!(&made.subject, Subject::Notice(task) if prompted.contains(task));
     let places = all.into_iter().enumerate();
     let is_kept = |place: &usize| chosen.contains(place) && !refuted.contains(place);
     places
@@ -61,9 +62,9 @@ pub(super) fn merge(
 /// Unifies the names of an unnamed subagent that two readings name differently, because only one
 /// had its first line. The reading that saw the earlier beginning decides. A shared call identifies
 /// the subagent, or a moment in which no other was active.
-fn rename(made: &mut [Made], before: &mut [Made]) {
-    let now = Unnamed::of(made);
-    let then = Unnamed::of(before);
+fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
+    let now = UnnamedAgents::of(made);
+    let then = UnnamedAgents::of(before);
     let mut names: HashMap<String, String> = HashMap::new();
     for (mark, name) in &now.marks {
         let (Some(name), Some(Some(old))) = (name, then.marks.get(mark)) else {
@@ -90,23 +91,23 @@ fn rename(made: &mut [Made], before: &mut [Made]) {
 
 /// The unnamed subagents in one reading.
 #[derive(Default)]
-struct Unnamed {
+struct UnnamedAgents {
     /// What identifies a subagent: its calls, and the times of its events. `None` marks what
     /// several subagents share.
-    marks: BTreeMap<Mark, Option<String>>,
+    marks: BTreeMap<AgentMark, Option<String>>,
     /// The time of each subagent's first event.
     began: HashMap<String, Timestamp>,
 }
 
 /// A mark that identifies an unnamed subagent.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
+enum AgentMark {
     Call(String),
     At(Timestamp),
 }
 
-impl Unnamed {
-    fn of(events: &[Made]) -> Self {
+impl UnnamedAgents {
+    fn of(events: &[ImportedEvent]) -> Self {
         let mut unnamed = Self::default();
         for made in events {
             let Some(agent) = made.subject.agent() else {
@@ -118,10 +119,10 @@ impl Unnamed {
             let began = unnamed.began.entry(agent.to_owned()).or_insert(made.at);
             *began = made.at.min(*began);
             let call = match &made.subject {
-                Subject::Call(_, call) => Some(Mark::Call(call.clone())),
+                Subject::Call(_, call) => Some(AgentMark::Call(call.clone())),
                 _ => None,
             };
-            for mark in call.into_iter().chain([Mark::At(made.at)]) {
+            for mark in call.into_iter().chain([AgentMark::At(made.at)]) {
                 let name = unnamed
                     .marks
                     .entry(mark)
@@ -136,13 +137,13 @@ impl Unnamed {
 }
 
 /// Keeps what an earlier reading learned about the same events from other lines than their own.
-fn complement(made: &mut [Made], before: &[Made]) {
-    let before: HashMap<Key<'_>, &Made> = before
+fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
+    let before: HashMap<EventKey<'_>, &ImportedEvent> = before
         .iter()
-        .map(|before| (Key::of(before), before))
+        .map(|before| (EventKey::of(before), before))
         .collect();
     for made in made {
-        let known = before.get(&Key::of(made)).filter(|known| {
+        let known = before.get(&EventKey::of(made)).filter(|known| {
             (known.at, &known.name) == (made.at, &made.name) && known.line != made.line
         });
         let decode = |line: &[u8]| Event::decode(line).ok();
@@ -160,14 +161,14 @@ fn complement(made: &mut [Made], before: &[Made]) {
 
 /// Which reading made an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Found {
+enum ImportPass {
     Now,
     Before,
 }
 
 /// An identity that only one event can have.
 #[derive(PartialEq, Eq, Hash)]
-enum Key<'a> {
+enum EventKey<'a> {
     Start,
     Prompt(&'a str),
     TurnEnd(&'a str),
@@ -179,8 +180,8 @@ enum Key<'a> {
     At(&'a str, Timestamp),
 }
 
-impl<'a> Key<'a> {
-    fn of(made: &'a Made) -> Self {
+impl<'a> EventKey<'a> {
+    fn of(made: &'a ImportedEvent) -> Self {
         match &made.subject {
             Subject::Start => Self::Start,
             Subject::Prompt(Some(id)) => Self::Prompt(id),
@@ -198,11 +199,11 @@ impl<'a> Key<'a> {
 
 /// Chooses among events with the same identity. The new reading wins, but for beginnings the first
 /// counts and for ends the last. A part of a transcript begins later and ends earlier.
-fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
-    let mut chosen: HashMap<Key<'_>, (usize, Found)> = HashMap::new();
+fn chosen(all: &[(ImportedEvent, ImportPass)]) -> HashSet<usize> {
+    let mut chosen: HashMap<EventKey<'_>, (usize, ImportPass)> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate() {
         chosen
-            .entry(Key::of(made))
+            .entry(EventKey::of(made))
             .and_modify(|known| {
                 let is_better = if is_beginning(made) {
                     false
@@ -221,10 +222,10 @@ fn chosen(all: &[(Made, Found)]) -> HashSet<usize> {
 
 /// Returns the ends that one reading concluded and that the other refutes, because it saw more of
 /// that turn or subagent.
-fn refuted(all: &[(Made, Found)], chosen: &HashSet<usize>) -> HashSet<usize> {
+fn refuted(all: &[(ImportedEvent, ImportPass)], chosen: &HashSet<usize>) -> HashSet<usize> {
     let mut refuted = HashSet::new();
     // Which reading saw the next event of each thread, or `None` before the next turn begins.
-    let mut next: HashMap<u64, Option<Found>> = HashMap::new();
+    let mut next: HashMap<u64, Option<ImportPass>> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate().rev() {
         if !chosen.contains(&place)
             || matches!(made.subject, Subject::Compaction(_) | Subject::Notice(_))
@@ -243,10 +244,10 @@ fn refuted(all: &[(Made, Found)], chosen: &HashSet<usize>) -> HashSet<usize> {
     refuted
 }
 
-fn is_beginning(made: &Made) -> bool {
+fn is_beginning(made: &ImportedEvent) -> bool {
     made.subject == Subject::Start || made.name == name::SUBAGENT_START
 }
 
-fn is_end(made: &Made) -> bool {
+fn is_end(made: &ImportedEvent) -> bool {
     matches!(made.subject, Subject::TurnEnd(_)) || made.name == name::SUBAGENT_STOP
 }

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::calls::Calls;
-use super::claims::{Claim, Claims, Place};
-use super::events::{Made, Subject};
+use super::claims::{Claims, LineOwner, SourceIndex};
+use super::events::{ImportedEvent, Subject};
 use super::merge::Copies;
-use super::thread::{Agent, Asked, Thread, Threads};
+use super::thread::{FirstPrompt, Thread, ThreadAgent, Threads};
 use crate::claude::messages::{ended_tasks, is_task_notification};
-use crate::claude::transcript::line::{AgentMeta, Line, Origin};
+use crate::claude::transcript::line::{AgentMeta, ForkOrigin, TranscriptLine};
 use crate::claude::transcript::{self, AgentFile, MAX_META, records};
 use crate::claude::words::is_clients_own_agent;
 use crate::model::event::name;
@@ -24,7 +24,7 @@ const OPENING: usize = 100;
 
 /// What the lines say about the session itself.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct SessionFacts {
     pub(super) started_at: Option<Timestamp>,
     pub(super) cwd: Option<String>,
     /// A directory named by lines that is not an absolute path.
@@ -36,14 +36,14 @@ pub(super) struct Facts {
     /// The origin that a fork names.
     pub(super) forked_from: Option<SessionId>,
     /// The session that owns the copied lines.
-    pub(super) copied_from: Option<Place>,
+    pub(super) copied_from: Option<SourceIndex>,
     /// Another session's id that lines name.
     pub(super) names: Option<String>,
 }
 
 /// How many lines were skipped, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Skipped {
+pub struct SkippedLines {
     /// Copies of another session's lines, or repeated lines.
     pub copies: u64,
     /// Lines that are not JSON objects, or have no type.
@@ -56,7 +56,7 @@ pub struct Skipped {
     pub other: u64,
 }
 
-impl Skipped {
+impl SkippedLines {
     /// Adds the counts of `more`.
     pub(super) fn add(&mut self, more: &Self) {
         self.copies += more.copies;
@@ -69,9 +69,9 @@ impl Skipped {
 
 /// One session that is being read.
 #[derive(Debug)]
-pub(super) struct Reading<'a> {
+pub(super) struct SessionReader<'a> {
     pub(super) id: &'a SessionId,
-    pub(super) place: Place,
+    pub(super) place: SourceIndex,
     pub(super) capture: Capture,
     /// Lines before this time are copies of another session's.
     pub(super) since: Option<Timestamp>,
@@ -82,7 +82,7 @@ pub(super) struct Reading<'a> {
     pub(super) spawned: HashMap<String, String>,
     pub(super) calls: Calls,
     /// The subagents: each one's id, its first prompt, and the hash of its last message.
-    pub(super) agents: Vec<(String, Asked, Option<u64>)>,
+    pub(super) agents: Vec<(String, FirstPrompt, Option<u64>)>,
     /// Those of `agents` that Claude Code seems to run internally.
     pub(super) clients_own: HashSet<String>,
     /// The background tasks whose end a line reports to the model.
@@ -91,13 +91,13 @@ pub(super) struct Reading<'a> {
     pub(super) queued: HashMap<String, Timestamp>,
     /// The calls that looked refused and were in fact interrupted.
     pub(super) broken_off: HashSet<String>,
-    pub(super) facts: Facts,
-    pub(super) made: Vec<Made>,
+    pub(super) facts: SessionFacts,
+    pub(super) made: Vec<ImportedEvent>,
     pub(super) copies: Copies,
-    pub(super) skipped: Skipped,
+    pub(super) skipped: SkippedLines,
 }
 
-impl Reading<'_> {
+impl SessionReader<'_> {
     /// Reads the session's own transcript. Subagents are read after it, by [`Self::agent`].
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Reading<'_> {
     pub(super) fn agent(&mut self, agent: &AgentFile) -> Result<()> {
         let kind = agent_type(agent);
         let agent_id = agent.agent_id.clone();
-        self.file(&agent.path, Thread::of(Agent { id: agent_id, kind }))
+        self.file(&agent.path, Thread::of(ThreadAgent { id: agent_id, kind }))
     }
 
     /// Reads which call started a subagent, if Claude Code stored it in a file of its own.
@@ -152,7 +152,7 @@ impl Reading<'_> {
         read
     }
 
-    fn line(&mut self, line: &Line<'_>, path: &Path, threads: &mut Threads) {
+    fn line(&mut self, line: &TranscriptLine<'_>, path: &Path, threads: &mut Threads) {
         let Some(kind) = line.kind.text() else {
             self.skipped.damaged += 1;
             return;
@@ -196,8 +196,8 @@ impl Reading<'_> {
     }
 
     /// Returns whether the line is another session's, or a repetition.
-    fn is_copy(&mut self, line: &Line<'_>) -> bool {
-        let origin: Option<Origin<'_>> = line.forked_from.get();
+    fn is_copy(&mut self, line: &TranscriptLine<'_>) -> bool {
+        let origin: Option<ForkOrigin<'_>> = line.forked_from.get();
         let origin = origin.and_then(|origin| origin.session_id.text()?.parse().ok());
         if let Some(origin) = origin.filter(|origin| origin != self.id) {
             self.facts.forked_from = Some(origin);
@@ -213,18 +213,18 @@ impl Reading<'_> {
             .text()
             .map(|uuid| self.claims.claim(&uuid, self.place))
         {
-            Some(Claim::CopyOf(other)) => {
+            Some(LineOwner::CopyOf(other)) => {
                 self.facts.copied_from = Some(other);
                 self.copies.extend(line.at().map(|at| (at, other)));
                 true
             }
-            Some(Claim::Repeated) => true,
-            Some(Claim::Own) | None => false,
+            Some(LineOwner::Repeated) => true,
+            Some(LineOwner::Own) | None => false,
         }
     }
 
     /// Notes when Claude Code queued the end of a background task.
-    fn queued(&mut self, line: &Line<'_>) {
+    fn queued(&mut self, line: &TranscriptLine<'_>) {
         self.skipped.other += 1;
         let text = line.content.text();
         let text = text.filter(|text| is_task_notification(text));
@@ -239,7 +239,7 @@ impl Reading<'_> {
     fn said(
         &mut self,
         kind: &str,
-        line: &Line<'_>,
+        line: &TranscriptLine<'_>,
         at: Timestamp,
         path: &Path,
         threads: &mut Threads,

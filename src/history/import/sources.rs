@@ -13,7 +13,7 @@ const OPENING: usize = 100;
 
 /// A session and its transcripts.
 #[derive(Debug)]
-pub struct Source {
+pub struct ImportSource {
     /// The session that the transcript's file name states.
     pub id: SessionId,
     /// Its own transcripts; several if it was continued in another folder.
@@ -43,7 +43,7 @@ pub struct Age {
 
 /// A file that was left out.
 #[derive(Debug)]
-pub struct LeftOut {
+pub struct ExcludedFile {
     /// The file's path.
     pub path: PathBuf,
     /// The reason, in words.
@@ -52,11 +52,11 @@ pub struct LeftOut {
 
 /// The result of [`find`].
 #[derive(Debug, Default)]
-pub struct Sources {
+pub struct ImportSources {
     /// The sessions, ordered by id.
-    pub sessions: Vec<Source>,
+    pub sessions: Vec<ImportSource>,
     /// The files that belong to no session.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<ExcludedFile>,
 }
 
 /// Finds the transcripts at `path`: Claude Code's folder of all projects, the folder of one
@@ -64,11 +64,11 @@ pub struct Sources {
 ///
 /// # Errors
 /// If `path` does not exist or cannot be listed. A file that cannot be read is left out.
-pub fn find(path: &Path) -> Result<Sources> {
+pub fn find(path: &Path) -> Result<ImportSources> {
     let path = file::canonical(path)?;
     let is_dir = |path: &Path| matches!(file::look(path), Ok(Some(look)) if look.is_dir());
     let mut mains: BTreeMap<SessionId, Vec<PathBuf>> = BTreeMap::new();
-    let mut found = Sources::default();
+    let mut found = ImportSources::default();
     let mut beside = BTreeMap::new();
     let only = (!is_dir(&path)).then_some(path.as_path());
     for folder in folders(&path, only, &mut found)? {
@@ -110,7 +110,7 @@ pub fn find(path: &Path) -> Result<Sources> {
 /// Returns the folders that contain transcripts. A single transcript is examined together with its
 /// neighbours. A folder may be a link, for example to a shared disk. A folder that is reached in
 /// several ways is read once.
-fn folders(path: &Path, only: Option<&Path>, found: &mut Sources) -> Result<Vec<PathBuf>> {
+fn folders(path: &Path, only: Option<&Path>, found: &mut ImportSources) -> Result<Vec<PathBuf>> {
     if let Some(only) = only {
         return Ok(only.parent().map(Path::to_owned).into_iter().collect());
     }
@@ -141,10 +141,10 @@ fn folders(path: &Path, only: Option<&Path>, found: &mut Sources) -> Result<Vec<
     Ok(folders)
 }
 
-impl Sources {
+impl ImportSources {
     fn leave_out(&mut self, path: PathBuf, why: impl Into<String>) {
         let why = why.into();
-        self.left_out.push(LeftOut { path, why });
+        self.left_out.push(ExcludedFile { path, why });
     }
 
     fn add(
@@ -155,7 +155,7 @@ impl Sources {
         only: Option<&Path>,
     ) {
         let is_wanted = only.is_none_or(|only| mains.iter().any(|main| main == only));
-        let mut source = Source {
+        let mut source = ImportSource {
             id,
             mains: Vec::new(),
             agents: beside,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::claims::hash;
 use super::merge::UNNAMED;
-use crate::claude::transcript::line::{Line, Member};
+use crate::claude::transcript::line::{LazyMember, TranscriptLine};
 use crate::claude::transcript::records;
 use crate::model::Timestamp;
 use crate::store::Result;
@@ -17,7 +17,7 @@ const NAME: usize = 8;
 
 /// A subagent.
 #[derive(Debug, Clone)]
-pub(super) struct Agent {
+pub(super) struct ThreadAgent {
     pub(super) id: String,
     /// Its type, such as `general-purpose`.
     pub(super) kind: Option<String>,
@@ -27,12 +27,12 @@ pub(super) struct Agent {
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     /// The subagent, or `None` for the main thread.
-    pub(super) agent: Option<Agent>,
+    pub(super) agent: Option<ThreadAgent>,
     /// The id of the current prompt.
     pub(super) prompt_id: Option<String>,
     pub(super) turn_is_open: bool,
     /// The first prompt.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<FirstPrompt>,
     /// The hash of the last message.
     pub(super) said: Option<u64>,
     /// True if Claude Code runs it internally, so that it is not a subagent.
@@ -48,12 +48,12 @@ pub(super) struct Thread {
     /// The time of the last message, if it can be the last of its turn.
     last_word: Option<Timestamp>,
     /// The calls whose results do not say whether they were refused or interrupted.
-    doubtful: Vec<Doubtful>,
+    doubtful: Vec<DoubtfulCall>,
 }
 
 /// A call that was refused or interrupted: Claude Code writes the same words for both.
 #[derive(Debug)]
-struct Doubtful {
+struct DoubtfulCall {
     id: String,
     /// True if its version of Claude Code would have recorded a refusal.
     is_rather_broken_off: bool,
@@ -61,14 +61,14 @@ struct Doubtful {
 
 /// The first prompt of a subagent.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct FirstPrompt {
     pub(super) at: Timestamp,
     /// The hashes of its texts.
     pub(super) texts: Vec<u64>,
 }
 
 impl Thread {
-    pub(super) fn of(agent: Agent) -> Self {
+    pub(super) fn of(agent: ThreadAgent) -> Self {
         Self {
             agent: Some(agent),
             ..Self::default()
@@ -97,7 +97,7 @@ impl Thread {
     }
 
     /// Returns whether the prompt differs from the last one. A prompt may have several lines.
-    pub(super) fn is_new_prompt(&mut self, line: &Line<'_>) -> bool {
+    pub(super) fn is_new_prompt(&mut self, line: &TranscriptLine<'_>) -> bool {
         let id = line.prompt_id.owned();
         let is_new = id.is_none() || id != self.prompted;
         self.prompted = id;
@@ -133,7 +133,7 @@ impl Thread {
 
     /// Notes a call that was refused or interrupted; the following lines decide.
     pub(super) fn doubt(&mut self, id: String, is_rather_broken_off: bool) {
-        self.doubtful.push(Doubtful {
+        self.doubtful.push(DoubtfulCall {
             id,
             is_rather_broken_off,
         });
@@ -150,7 +150,7 @@ impl Thread {
     /// With `names_message` all of them were: the interruption names the message that it stopped.
     /// It does so while a call runs, but not when a call is refused.
     pub(super) fn broken_off(&mut self, names_message: bool) -> Vec<String> {
-        let is_so = |call: &Doubtful| names_message || call.is_rather_broken_off;
+        let is_so = |call: &DoubtfulCall| names_message || call.is_rather_broken_off;
         let doubtful = std::mem::take(&mut self.doubtful);
         let broken_off = doubtful.into_iter().filter(is_so);
         broken_off.map(|call| call.id).collect()
@@ -192,7 +192,7 @@ impl Threads {
     }
 
     /// Returns the thread that a line of the transcript at `path` belongs to.
-    pub(super) fn of(&mut self, line: &Line<'_>, path: &Path) -> &mut Thread {
+    pub(super) fn of(&mut self, line: &TranscriptLine<'_>, path: &Path) -> &mut Thread {
         if self.own.agent.is_some() || !line.is_sidechain.is_true() {
             return &mut self.own;
         }
@@ -205,7 +205,7 @@ impl Threads {
         });
         let place = *self.places.entry(id).or_insert_with_key(|id| {
             let id = id.clone();
-            self.side.push(Thread::of(Agent { id, kind: None }));
+            self.side.push(Thread::of(ThreadAgent { id, kind: None }));
             self.side.len() - 1
         });
         self.side.get_mut(place).unwrap_or(&mut self.own)
@@ -239,7 +239,7 @@ impl Chains {
         Ok(chains)
     }
 
-    fn add(&mut self, line: &Line<'_>) {
+    fn add(&mut self, line: &TranscriptLine<'_>) {
         if !line.is_sidechain.is_true() {
             return;
         }
@@ -253,7 +253,7 @@ impl Chains {
     }
 
     /// Returns the name of the first line of the conversation that `line` belongs to.
-    fn first_of(&self, line: &Line<'_>) -> String {
+    fn first_of(&self, line: &TranscriptLine<'_>) -> String {
         let mut name = name_of(&line.uuid.text().unwrap_or_default());
         let mut next = hashed(line.parent_uuid);
         // No chain is longer than the number of links. A longer one would be a cycle.
@@ -268,7 +268,7 @@ impl Chains {
     }
 }
 
-fn hashed(uuid: Member<'_>) -> Option<u64> {
+fn hashed(uuid: LazyMember<'_>) -> Option<u64> {
     uuid.text().map(|uuid| hash(&uuid))
 }
 

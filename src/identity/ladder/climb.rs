@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::{
-    About, Answer, Candidate, Live, Question, Rung, Sight, Step, Trust, project_below, project_here,
+    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Sight, Trust,
+    project_below, project_here,
 };
-use crate::identity::above::{Above, Setter};
-use crate::identity::liveness::{Finding, Judge, SessionState};
+use crate::identity::above::{Ancestry, Setter};
+use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::process;
 use crate::model::{Owner, Project, Record, SessionId};
 use crate::store::pointer::{Freshness, PointerReading, Pointers};
 use crate::store::{Environment, file, index, project, tombstones};
 
-enum Found {
+enum ProjectMatch {
     One(SessionId, Rung),
     /// Probably this session, by the project's live sessions; but variables name another client.
     Likely(SessionId),
@@ -29,11 +30,11 @@ enum Found {
 struct Stray {
     variable: &'static str,
     value: OsString,
-    names: Names,
+    names: ClaimTarget,
 }
 
 #[derive(Clone)]
-enum Names {
+enum ClaimTarget {
     Session(SessionId),
     Process(u32),
     Project(PathBuf),
@@ -49,21 +50,21 @@ enum Doubt {
 }
 
 /// A session's record and its judged state.
-type Known = Rc<(Record, Finding)>;
+type JudgedSession = Rc<(Record, Assessment)>;
 
 /// One pass down the ladder, and what it has seen so far.
 pub(super) struct Climb<'a> {
     sight: &'a Sight<'a>,
     question: &'a Question,
     judge: Option<Judge<'a>>,
-    judged: RefCell<HashMap<SessionId, Option<Known>>>,
+    judged: RefCell<HashMap<SessionId, Option<JudgedSession>>>,
     project: Option<Project>,
     /// The processes above the one in question.
-    above: Above,
+    above: Ancestry,
     /// The variables that were passed over.
     strays: Vec<Stray>,
-    live: Live,
-    steps: Vec<Step>,
+    live: LiveSessions,
+    steps: Vec<RungReport>,
 }
 
 impl<'a> Climb<'a> {
@@ -74,8 +75,8 @@ impl<'a> Climb<'a> {
                 .as_ref()
                 .and_then(|judge| Some((judge.state, judge.viewpoint.as_ref()?)));
             match &question.about {
-                About::Process(pid) => Above::of(*pid, None, seen),
-                _ => Above::of(std::process::id(), sight.env.claude_pid, seen),
+                About::Process(pid) => Ancestry::of(*pid, None, seen),
+                _ => Ancestry::of(std::process::id(), sight.env.claude_pid, seen),
             }
         };
         let project = match &question.about {
@@ -95,7 +96,7 @@ impl<'a> Climb<'a> {
             project,
             above,
             strays: Vec::new(),
-            live: Live::default(),
+            live: LiveSessions::default(),
             steps: Vec::new(),
         }
     }
@@ -108,9 +109,9 @@ impl<'a> Climb<'a> {
             .or_else(|| self.environment_or_process())
             .or_else(|| self.live_in_project());
         let (id, rung, trust) = match found {
-            Some(Found::One(id, rung)) => (Some(id), rung, Trust::Exact),
-            Some(Found::Likely(id)) => (Some(id), Rung::Project, Trust::LastKnown),
-            Some(Found::Several) => (None, Rung::Project, Trust::Ambiguous),
+            Some(ProjectMatch::One(id, rung)) => (Some(id), rung, Trust::Exact),
+            Some(ProjectMatch::Likely(id)) => (Some(id), Rung::Project, Trust::LastKnown),
+            Some(ProjectMatch::Several) => (None, Rung::Project, Trust::Ambiguous),
             None => match self.pointer() {
                 Some(id) => (Some(id), Rung::Pointer, Trust::LastKnown),
                 None => (None, Rung::Unknown, Trust::None),
@@ -128,13 +129,13 @@ impl<'a> Climb<'a> {
     }
 
     fn note(&mut self, rung: Rung, saw: impl Into<String>) {
-        self.steps.push(Step {
+        self.steps.push(RungReport {
             rung,
             saw: saw.into(),
         });
     }
 
-    fn explicit(&mut self) -> Option<Found> {
+    fn explicit(&mut self) -> Option<ProjectMatch> {
         self.given(
             Rung::Explicit,
             self.question.explicit.as_ref(),
@@ -142,7 +143,7 @@ impl<'a> Climb<'a> {
         )
     }
 
-    fn payload(&mut self) -> Option<Found> {
+    fn payload(&mut self) -> Option<ProjectMatch> {
         self.given(
             Rung::Payload,
             self.question.payload.as_ref(),
@@ -150,17 +151,22 @@ impl<'a> Climb<'a> {
         )
     }
 
-    fn given(&mut self, rung: Rung, id: Option<&SessionId>, otherwise: &str) -> Option<Found> {
+    fn given(
+        &mut self,
+        rung: Rung,
+        id: Option<&SessionId>,
+        otherwise: &str,
+    ) -> Option<ProjectMatch> {
         self.note(
             rung,
             id.map_or_else(|| otherwise.to_owned(), |id| format!("{id}, as given")),
         );
-        Some(Found::One(id?.clone(), rung))
+        Some(ProjectMatch::One(id?.clone(), rung))
     }
 
     /// Asks rungs 3 and 4 together. If they name different sessions, the process tree wins: a
     /// long-lived server may have inherited its variables days ago.
-    fn environment_or_process(&mut self) -> Option<Found> {
+    fn environment_or_process(&mut self) -> Option<ProjectMatch> {
         let by_process = self.process();
         let by_variable = self.environment(by_process.as_ref());
         // Each rung has noted one step; the swap puts them in the ladder's order.
@@ -177,16 +183,16 @@ impl<'a> Climb<'a> {
                         Rung::Process,
                         format!("passed over: process {pid}, which is nearer, has {id}"),
                     );
-                    return Some(Found::One(id, Rung::Environment));
+                    return Some(ProjectMatch::One(id, Rung::Environment));
                 }
                 self.note(
                     Rung::Environment,
                     format!("passed over: the process tree says {process}"),
                 );
-                Some(Found::One(process, Rung::Process))
+                Some(ProjectMatch::One(process, Rung::Process))
             }
-            (Some((_, id)), _) => Some(Found::One(id, Rung::Environment)),
-            (None, Some(id)) => Some(Found::One(id, Rung::Process)),
+            (Some((_, id)), _) => Some(ProjectMatch::One(id, Rung::Environment)),
+            (None, Some(id)) => Some(ProjectMatch::One(id, Rung::Process)),
             (None, None) => None,
         }
     }
@@ -223,7 +229,7 @@ impl<'a> Climb<'a> {
             self.strays.push(Stray {
                 variable,
                 value: OsString::from(id.as_str()),
-                names: Names::Session(id),
+                names: ClaimTarget::Session(id),
             });
         }
         if said.is_empty() {
@@ -298,7 +304,7 @@ impl<'a> Climb<'a> {
 
     /// Returns why this process's own session does not answer a question about another project or a
     /// name.
-    fn objection_of_place(&self, known: Option<(&Record, &Finding)>) -> Option<&'static str> {
+    fn objection_of_place(&self, known: Option<(&Record, &Assessment)>) -> Option<&'static str> {
         match (&self.question.about, known) {
             (About::Here | About::Process(_), _) => None,
             (About::Name(_), _) => Some("but a name was asked about"),
@@ -379,7 +385,7 @@ impl<'a> Climb<'a> {
         let Some(stray) = strays.iter().find(|stray| !self.speaks_for(stray, id)) else {
             let is_spoken_for = strays
                 .iter()
-                .any(|stray| !matches!(stray.names, Names::Nobody));
+                .any(|stray| !matches!(stray.names, ClaimTarget::Nobody));
             let is_unseen = self.above.is_cut && !is_spoken_for && !is_at_a_terminal();
             let why = "and not all processes above can be seen";
             return is_unseen.then(|| Doubt::Left(why.to_owned()));
@@ -415,19 +421,19 @@ impl<'a> Climb<'a> {
         let pid = env.claude_pid.map(|pid| Stray {
             variable: "CLAUDE_PID",
             value: pid.to_string().into(),
-            names: Names::Process(pid),
+            names: ClaimTarget::Process(pid),
         });
         let dir = env.claude_project_dir.as_ref().map(|dir| Stray {
             variable: "CLAUDE_PROJECT_DIR",
             value: dir.clone().into(),
-            names: Names::Project(project::discover(dir).root().to_owned()),
+            names: ClaimTarget::Project(project::discover(dir).root().to_owned()),
         });
         strays.extend(pid.into_iter().chain(dir));
         if strays.is_empty() && env.is_from_client {
             strays.push(Stray {
                 variable: "CLAUDECODE",
                 value: "1".into(),
-                names: Names::Nobody,
+                names: ClaimTarget::Nobody,
             });
         }
         strays
@@ -444,13 +450,13 @@ impl<'a> Climb<'a> {
             })
         };
         match &stray.names {
-            Names::Session(named) => named == id,
-            Names::Process(pid) => owners().iter().any(|owner| owner.pid == *pid),
-            Names::Project(root) => {
+            ClaimTarget::Session(named) => named == id,
+            ClaimTarget::Process(pid) => owners().iter().any(|owner| owner.pid == *pid),
+            ClaimTarget::Project(root) => {
                 let is_it = |project: &Project| project.root() == root;
                 self.project.as_ref().is_some_and(is_it) && self.has_unseen_client(id)
             }
-            Names::Nobody => self.has_unseen_client(id),
+            ClaimTarget::Nobody => self.has_unseen_client(id),
         }
     }
 
@@ -461,7 +467,7 @@ impl<'a> Climb<'a> {
             .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0)
     }
 
-    fn live_in_project(&mut self) -> Option<Found> {
+    fn live_in_project(&mut self) -> Option<ProjectMatch> {
         let Some(project) = self.project.clone() else {
             self.note(Rung::Project, "no project was asked about");
             return None;
@@ -485,15 +491,15 @@ impl<'a> Climb<'a> {
                 let id = only.session_id.clone();
                 let saw = format!("{id}, the one live session in {shown}");
                 let (saw, found) = match self.doubt(&id) {
-                    None => (saw, Found::One(id, Rung::Project)),
-                    Some(Doubt::Other(why)) => (format!("{saw}; {why}"), Found::Likely(id)),
+                    None => (saw, ProjectMatch::One(id, Rung::Project)),
+                    Some(Doubt::Other(why)) => (format!("{saw}; {why}"), ProjectMatch::Likely(id)),
                     Some(Doubt::Left(why)) => (
                         format!("{saw}; {why}: cannot tell whether that is meant"),
-                        Found::Several,
+                        ProjectMatch::Several,
                     ),
                 };
                 self.note(Rung::Project, saw);
-                if !matches!(found, Found::Several) {
+                if !matches!(found, ProjectMatch::Several) {
                     self.live.sessions.clear();
                 }
                 Some(found)
@@ -504,14 +510,14 @@ impl<'a> Climb<'a> {
                     Rung::Project,
                     format!("{count} live sessions in {shown}: cannot tell which is meant"),
                 );
-                Some(Found::Several)
+                Some(ProjectMatch::Several)
             }
         }
     }
 
     /// Returns the live sessions of a project.
-    pub(super) fn live_sessions(&self, project: &Project) -> Live {
-        let mut live = Live::default();
+    pub(super) fn live_sessions(&self, project: &Project) -> LiveSessions {
+        let mut live = LiveSessions::default();
         let Some(judge) = &self.judge else {
             return live;
         };
@@ -528,7 +534,7 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns the session as a candidate if it is live and in this project.
-    fn candidate(&self, session_id: SessionId, known: &(Record, Finding)) -> Option<Candidate> {
+    fn candidate(&self, session_id: SessionId, known: &(Record, Assessment)) -> Option<Candidate> {
         let (record, finding) = known;
         let is_one = finding.state.is_live() && self.is_here(record, finding);
         is_one.then_some(Candidate {
@@ -618,14 +624,14 @@ impl<'a> Climb<'a> {
         }
     }
 
-    fn is_here(&self, record: &Record, finding: &Finding) -> bool {
+    fn is_here(&self, record: &Record, finding: &Assessment) -> bool {
         self.project
             .as_ref()
             .is_some_and(|project| finding.is_in(record, project.root()))
     }
 
     /// Returns a session's record and judged state, looked up once.
-    fn known(&self, id: &SessionId) -> Option<Known> {
+    fn known(&self, id: &SessionId) -> Option<JudgedSession> {
         if let Some(known) = self.judged.borrow().get(id) {
             return known.clone();
         }
@@ -634,7 +640,7 @@ impl<'a> Climb<'a> {
         known
     }
 
-    fn look_up(&self, id: &SessionId) -> Option<(Record, Finding)> {
+    fn look_up(&self, id: &SessionId) -> Option<(Record, Assessment)> {
         let judge = self.judge.as_ref()?;
         let record = judge.state.session(id).record().ok()??;
         let finding = judge.find(id, &record);
@@ -692,7 +698,7 @@ fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
         Some(Stray {
             variable,
             value,
-            names: Names::Session(id),
+            names: ClaimTarget::Session(id),
         })
     })
 }

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-use super::Outcome;
+use super::RunOutcome;
 use super::bystander::Bystander;
 use crate::claude::arguments;
 use crate::identity::process::{self, Viewpoint};
@@ -58,7 +58,7 @@ const OF_THE_CALLER: [&str; 12] = [
 /// If the system refuses.
 pub(super) fn listen() -> io::Result<Signals> {
     // While its first handler is being installed, the registry would lose a signal.
-    let _kept = KeptBack::forwarded()?;
+    let _kept = BlockedSignals::forwarded()?;
     let forwarded = FORWARDED
         .into_iter()
         .filter(|signal| !process::ignores(*signal));
@@ -66,11 +66,11 @@ pub(super) fn listen() -> io::Result<Signals> {
 }
 
 /// Blocks the forwarded signals. Dropping it delivers those that came.
-struct KeptBack {
+struct BlockedSignals {
     mask: SigSet,
 }
 
-impl KeptBack {
+impl BlockedSignals {
     fn forwarded() -> io::Result<Self> {
         let mut set = SigSet::empty();
         for signal in FORWARDED {
@@ -81,7 +81,7 @@ impl KeptBack {
     }
 }
 
-impl Drop for KeptBack {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         let _ = self.mask.thread_set_mask();
     }
@@ -101,7 +101,7 @@ pub(super) fn run(
     holder: &Owner,
     signals: Signals,
     mut bystander: Bystander,
-) -> io::Result<Outcome> {
+) -> io::Result<RunOutcome> {
     #[expect(
         clippy::disallowed_methods,
         reason = "what a launcher is for is to start a command"
@@ -129,7 +129,7 @@ pub(super) fn own_program() -> io::Result<PathBuf> {
 }
 
 /// Passes signals on until the child has ended.
-fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Result<Outcome> {
+fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Result<RunOutcome> {
     loop {
         let mut arrived: BTreeSet<i32> = signals.wait().collect();
         if FORWARDED.iter().any(|signal| arrived.contains(signal)) {
@@ -163,7 +163,7 @@ fn group_of(pid: Pid) -> Option<u32> {
 /// Reaps every child that has ended, and returns how the command ended, if it did. Other children
 /// are orphans that this process adopted, for example as a container's first process, or children
 /// started before this program was.
-fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<Outcome>> {
+fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<RunOutcome>> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
     loop {
         let heard = rustix::io::retry_on_intr(|| wait(options))?;
@@ -194,11 +194,11 @@ fn pass_on(child: Pid, signal: i32) {
     }
 }
 
-fn outcome(status: WaitStatus) -> Outcome {
+fn outcome(status: WaitStatus) -> RunOutcome {
     match (status.exit_status(), status.terminating_signal()) {
-        (Some(0), _) => Outcome::Completed,
-        (Some(code), _) => Outcome::Failed(code),
-        (None, signal) => Outcome::Killed(signal.unwrap_or_default()),
+        (Some(0), _) => RunOutcome::Completed,
+        (Some(code), _) => RunOutcome::Failed(code),
+        (None, signal) => RunOutcome::Killed(signal.unwrap_or_default()),
     }
 }
 
@@ -234,7 +234,7 @@ pub fn become_command(
 /// killed. Claude Code is not made an owner here, because its hooks do that.
 fn enter(state: &StateDir, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
     // A signal must not end this process between creating a temporary file and renaming it.
-    let _kept = KeptBack::forwarded()?;
+    let _kept = BlockedSignals::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());
     let this = this.and_then(|process| Some(Viewpoint::here()?.recorded(process)));

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-type Pid = Option<u32>;
+/// A process, or `None` if it is unknown.
+pub(super) type ProcessKey = Option<u32>;
 
 /// Returns true if both may be the same process: an unknown process may be any.
-pub(super) fn is_of(one: Pid, other: Pid) -> bool {
+pub(super) fn is_of(one: ProcessKey, other: ProcessKey) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 
@@ -14,24 +15,24 @@ pub(super) fn is_of(one: Pid, other: Pid) -> bool {
 /// to any.
 #[derive(Debug, Default)]
 pub(super) struct ByProcess {
-    of: HashMap<Pid, Vec<usize>>,
+    of: HashMap<ProcessKey, Vec<usize>>,
     count: usize,
 }
 
 impl ByProcess {
     /// Adds the next thing.
-    pub(super) fn push(&mut self, pid: Pid) {
+    pub(super) fn push(&mut self, pid: ProcessKey) {
         self.of.entry(pid).or_default().push(self.count);
         self.count += 1;
     }
 
     /// Returns the last thing of exactly this process.
-    pub(super) fn last(&self, pid: Pid) -> Option<usize> {
+    pub(super) fn last(&self, pid: ProcessKey) -> Option<usize> {
         self.of.get(&pid)?.last().copied()
     }
 
     /// Returns the things that may belong to this process, the last one first.
-    pub(super) fn latest(&self, pid: Pid) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn latest(&self, pid: ProcessKey) -> impl Iterator<Item = usize> + '_ {
         let of = |pid| self.of.get(&pid).map_or(&[][..], Vec::as_slice);
         let (mut own, mut unknown) = (of(pid), of(None));
         let mut any = 0..self.count;

@@ -5,25 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use super::by_process::is_of;
+use super::by_process::{ProcessKey, is_of};
 use crate::model::Call;
 
 /// The number of calls that are searched linearly.
 pub(super) const FEW: usize = 64;
 
-type Id<'a> = Option<&'a str>;
-type Agent<'a> = Option<&'a str>;
-type Tool<'a> = Option<&'a str>;
-type Pid = Option<u32>;
+type CallIdKey<'a> = Option<&'a str>;
+type AgentKey<'a> = Option<&'a str>;
+type ToolKey<'a> = Option<&'a str>;
 
 /// The calls that an event ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallScope<'k> {
     /// The calls of a thread, the main one or a subagent's, in this process, or in any if it is
     /// unknown.
-    Thread(Agent<'k>, Pid),
+    Thread(AgentKey<'k>, ProcessKey),
     /// The calls of all threads in this process, or in any if it is unknown.
-    Process(Pid),
+    Process(ProcessKey),
 }
 
 /// The indices of the running calls among all calls.
@@ -37,14 +36,14 @@ pub(super) struct Running<'a> {
 /// Calls that have lasted, by the values that events name.
 #[derive(Debug, Default)]
 struct LastingCalls<'a> {
-    by_id: BTreeSet<(Id<'a>, Agent<'a>, usize)>,
-    by_thread: BTreeSet<(Agent<'a>, Pid, usize)>,
-    by_process: BTreeSet<(Pid, usize)>,
+    by_id: BTreeSet<(CallIdKey<'a>, AgentKey<'a>, usize)>,
+    by_thread: BTreeSet<(AgentKey<'a>, ProcessKey, usize)>,
+    by_process: BTreeSet<(ProcessKey, usize)>,
     /// Calls without an id.
-    unnamed: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
+    unnamed: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
     /// Calls for which no permission was asked.
-    unasked: BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
-    unasked_by_size: BTreeSet<(Agent<'a>, Tool<'a>, Pid, u64, usize)>,
+    unasked: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
+    unasked_by_size: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, u64, usize)>,
 }
 
 impl<'a> Running<'a> {
@@ -83,7 +82,7 @@ impl<'a> Running<'a> {
     pub(super) fn find(
         &self,
         is_it: impl Fn(usize) -> bool,
-        key: impl FnOnce() -> (Id<'a>, Agent<'a>),
+        key: impl FnOnce() -> (CallIdKey<'a>, AgentKey<'a>),
     ) -> Option<usize> {
         let recent = self.recent.iter().copied().rev().find(|it| is_it(*it));
         recent.or_else(|| {
@@ -103,7 +102,7 @@ impl<'a> Running<'a> {
     pub(super) fn oldest_unnamed(
         &self,
         calls: &[Call<'a>],
-        (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+        (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
     ) -> Option<usize> {
         oldest(&self.lasting.unnamed, (agent, tool, pid)).or_else(|| {
             self.recent.iter().copied().find(|place| {
@@ -119,7 +118,7 @@ impl<'a> Running<'a> {
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],
-        (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+        (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
         size: Option<u64>,
     ) -> Option<usize> {
         let could_be = |place: &usize| {
@@ -172,14 +171,14 @@ impl<'a> Running<'a> {
     }
 }
 
-fn is_of_tool(call: &Call<'_>, agent: Agent<'_>, tool: Tool<'_>, pid: Pid) -> bool {
+fn is_of_tool(call: &Call<'_>, agent: AgentKey<'_>, tool: ToolKey<'_>, pid: ProcessKey) -> bool {
     call.agent_id == agent && call.tool == tool && is_of(call.pid, pid)
 }
 
 /// Finds the oldest call of this tool in this thread.
 fn oldest<'a>(
-    set: &BTreeSet<(Agent<'a>, Tool<'a>, Pid, usize)>,
-    (agent, tool, pid): (Agent<'a>, Tool<'a>, Pid),
+    set: &BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
+    (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
 ) -> Option<usize> {
     let of = |pid| {
         let mut same = set.range((agent, tool, pid, 0)..=(agent, tool, pid, usize::MAX));
@@ -236,9 +235,9 @@ impl<'a> LastingCalls<'a> {
 
     fn oldest_unasked_of(
         &self,
-        agent: Agent<'a>,
-        tool: Tool<'a>,
-        pid: Pid,
+        agent: AgentKey<'a>,
+        tool: ToolKey<'a>,
+        pid: ProcessKey,
         size: u64,
     ) -> Option<usize> {
         let set = &self.unasked_by_size;

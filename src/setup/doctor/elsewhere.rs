@@ -50,7 +50,7 @@ fn found_in(
         config: None,
     };
     let state = StateDir::open(&places, Decompressor::BUILT_IN).ok()??;
-    let evidence::Last { at, id } = evidence::last(&state).filter(|it| Some(it.at) > last)?;
+    let evidence::LastEvent { at, id } = evidence::last(&state).filter(|it| Some(it.at) > last)?;
     let ago = std::time::Duration::from_secs(at.age(now).as_secs());
     let ago = humantime::format_duration(ago);
     let here = own.map_or_else(

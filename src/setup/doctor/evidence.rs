@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Finding;
-use crate::claude::settings::{Reading, Source};
-use crate::claude::transcript::{self, AgentFile, line::Line};
+use crate::claude::settings::{LoadedSettings, SettingsSource};
+use crate::claude::transcript::{self, AgentFile, line::TranscriptLine};
 use crate::claude::versions::Version;
 use crate::history::coverage::{self, Coverage, is_of_hook};
 use crate::model::{SessionId, Timestamp};
@@ -26,7 +26,7 @@ const LEAST_SHARE: f64 = 0.9;
 const OPENING: usize = 100;
 
 /// The last event that a hook recorded.
-pub(super) struct Last {
+pub(super) struct LastEvent {
     /// The time of the event.
     pub(super) at: Timestamp,
     /// The session of the event.
@@ -49,10 +49,10 @@ fn recorded(state: &StateDir) -> Vec<(Timestamp, SessionId)> {
 
 /// Returns the last event that a hook recorded. Imported events and those of this program do not
 /// count.
-pub(super) fn last(state: &StateDir) -> Option<Last> {
+pub(super) fn last(state: &StateDir) -> Option<LastEvent> {
     let mut sessions = recorded(state).into_iter();
     let (at, id) = sessions.find(|(_, id)| has_hook_event(state, id))?;
-    Some(Last { at, id })
+    Some(LastEvent { at, id })
 }
 
 fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
@@ -64,7 +64,7 @@ fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
 pub(super) fn examine(
     env: &Environment,
     state: &StateDir,
-    last: Option<&Last>,
+    last: Option<&LastEvent>,
     version: Option<Version>,
 ) -> Option<Finding> {
     // Before the first registration nothing could be recorded.
@@ -117,12 +117,14 @@ fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
 /// explain it.
 fn reason(env: &Environment, path: &Path, version: Option<Version>) -> Option<String> {
     let start = started_in(path)?;
-    let reading = Reading::of(env, &start, version);
+    let reading = LoadedSettings::of(env, &start, version);
     let ignored = || {
         let (read, why) = reading.ignored().next()?;
         Some(format!("Claude Code ignores {}: {why}", shown(&read.path)))
     };
-    let disarmed = reading.disarmed(Source::User).map(|why| why.to_string());
+    let disarmed = reading
+        .disarmed(SettingsSource::User)
+        .map(|why| why.to_string());
     disarmed.or_else(ignored)
 }
 
@@ -131,7 +133,7 @@ fn started_in(path: &Path) -> Option<PathBuf> {
     for _ in 0..OPENING {
         if let NextLine::Line(bytes) = lines.next_of_beginning().ok()??
             && let Ok(text) = std::str::from_utf8(bytes)
-            && let Some(cwd) = Line::decode(text).and_then(|line| line.cwd.owned())
+            && let Some(cwd) = TranscriptLine::decode(text).and_then(|line| line.cwd.owned())
         {
             return Some(PathBuf::from(cwd));
         }

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use super::{Finding, TOLERANT};
 use crate::claude::dirs::claude_dir;
 use crate::claude::retention::{self, USUAL_DAYS, here};
-use crate::claude::settings::{Disarmed, Document, Ignored, Read, Reading, Source};
+use crate::claude::settings::{
+    Document, HooksOff, IgnoreReason, LoadedSettings, SettingsFile, SettingsSource,
+};
 use crate::claude::versions::{Version, events_for};
 use crate::identity::ladder::project_here;
 use crate::model::Project;
 use crate::model::text::escaped;
-use crate::setup::ours::{Ours, Runs};
-use crate::setup::settings::{self, Install, Scope};
+use crate::setup::ours::{HookProgram, OurPrograms};
+use crate::setup::settings::{self, Install, SettingsScope};
 use crate::setup::{edit, programs};
 use crate::store::{Environment, StateDir, file, shown};
 
@@ -21,7 +23,7 @@ use crate::store::{Environment, StateDir, file, shown};
 #[derive(Default)]
 struct Recorders {
     /// The settings files that register the executables, and for how many events.
-    registered: Vec<(Source, usize)>,
+    registered: Vec<(SettingsSource, usize)>,
     /// The commands registered at each event.
     commands: BTreeMap<String, BTreeSet<String>>,
     /// Other programs that do the same, each with how to remove it.
@@ -37,8 +39,8 @@ struct Handler {
 }
 
 /// What the checks of one file need.
-struct Examined<'a> {
-    ours: &'a Ours,
+struct ExaminedFile<'a> {
+    ours: &'a OurPrograms,
     hooks_dir: &'a Path,
     version: Option<Version>,
 }
@@ -61,13 +63,13 @@ pub(super) fn examine(
     let installs = state.and_then(|state| settings::installs(state).ok());
     let installs = installs.unwrap_or_default();
     let earlier = installs.iter().map(|install| install.hooks_dir.clone());
-    let ours = Ours::new(env, &hooks_dir, earlier.collect());
-    let examined = Examined {
+    let ours = OurPrograms::new(env, &hooks_dir, earlier.collect());
+    let examined = ExaminedFile {
         ours: &ours,
         hooks_dir: &hooks_dir,
         version,
     };
-    let reading = Reading::of(env, &start, version);
+    let reading = LoadedSettings::of(env, &start, version);
     let mut recorders = Recorders::default();
     let mut findings = Vec::new();
     for read in &reading.files {
@@ -78,29 +80,29 @@ pub(super) fn examine(
     }
     let project = project_here(env, None).unwrap_or_else(|_| Project::at("/".into()));
     findings.extend(examined.not_read(&claude_dir, &project, &start, &reading, &mut recorders));
-    findings.extend(reading.disarmed(Source::User).map(disarmed));
+    findings.extend(reading.disarmed(SettingsSource::User).map(disarmed));
     findings.push(armed(&recorders));
     findings.extend(twice(&recorders));
     findings.extend(examined.elsewhere_on_record(&installs, &reading));
     findings
 }
 
-fn disarmed(why: Disarmed) -> Finding {
+fn disarmed(why: HooksOff) -> Finding {
     let remedy = match why {
-        Disarmed::Disabled(_) => "take disableAllHooks out of that file",
-        Disarmed::ManagedOnly(..) => {
+        HooksOff::Disabled(_) => "take disableAllHooks out of that file",
+        HooksOff::ManagedOnly(..) => {
             "ask the machine's administrator: hooks in managed settings run"
         }
-        Disarmed::NoStart(_) => "ask the machine's administrator to correct that file",
+        HooksOff::NoStart(_) => "ask the machine's administrator to correct that file",
     };
     Finding::fault("armed", why.to_string(), remedy)
 }
 
-impl Examined<'_> {
+impl ExaminedFile<'_> {
     /// Examines one settings file that Claude Code uses.
     fn file(
         &self,
-        read: &Read,
+        read: &SettingsFile,
         document: &Document,
         recorders: &mut Recorders,
         findings: &mut Vec<Finding>,
@@ -133,7 +135,7 @@ impl Examined<'_> {
         let mut other = None;
         for command in document.commands() {
             match (ours.only(&command.text), ours.any(&command.text)) {
-                (Some(Runs::Executable(executable)), _) if command.for_all => {
+                (Some(HookProgram::Executable(executable)), _) if command.for_all => {
                     handlers.push(Handler {
                         event: command.event.clone(),
                         executable,
@@ -161,12 +163,21 @@ impl Examined<'_> {
         findings.extend(self.not_editable(read));
     }
 
-    fn ours_in<'c>(&self, path: &Path, commands: impl Iterator<Item = (&'c str, &'c str)>) -> Ours {
+    fn ours_in<'c>(
+        &self,
+        path: &Path,
+        commands: impl Iterator<Item = (&'c str, &'c str)>,
+    ) -> OurPrograms {
         self.ours.in_file(path).with_gone(commands)
     }
 
     /// Reports a file that Claude Code ignores as a whole.
-    fn ignored(&self, read: &Read, why: &Ignored, recorders: &mut Recorders) -> Finding {
+    fn ignored(
+        &self,
+        read: &SettingsFile,
+        why: &IgnoreReason,
+        recorders: &mut Recorders,
+    ) -> Finding {
         let path = shown(&read.path);
         recorders.unheeded += usize::from(self.registers(&read.path));
         // The refusal names the place of the error.
@@ -175,7 +186,7 @@ impl Examined<'_> {
             edit::all_commands(&text).err()
         };
         match why {
-            Ignored::NotJson | Ignored::NotAnObject => match refusal() {
+            IgnoreReason::NotJson | IgnoreReason::NotAnObject => match refusal() {
                 Some(refusal) => {
                     Finding::fault("settings", format!("{path}: {refusal}"), refusal.remedy())
                 }
@@ -185,10 +196,10 @@ impl Examined<'_> {
                     "correct the file",
                 ),
             },
-            Ignored::Unreadable(why) => {
+            IgnoreReason::Unreadable(why) => {
                 Finding::fault("settings", why.as_str(), "fix the file by hand")
             }
-            Ignored::Value { .. } | Ignored::TooLarge => Finding::fault(
+            IgnoreReason::Value { .. } | IgnoreReason::TooLarge => Finding::fault(
                 "settings",
                 format!("Claude Code ignores {path}: {why}"),
                 "correct it; until then Claude Code ignores the whole file, hooks included",
@@ -216,10 +227,10 @@ impl Examined<'_> {
         claude_dir: &Path,
         project: &Project,
         start: &Path,
-        reading: &Reading,
+        reading: &LoadedSettings,
         recorders: &mut Recorders,
     ) -> Option<Finding> {
-        let path = Scope::Project.path(claude_dir, project);
+        let path = SettingsScope::Project.path(claude_dir, project);
         let is_read = reading.files.iter().any(|read| same(&read.path, &path));
         if is_read || !self.registers(&path) {
             return None;
@@ -239,7 +250,7 @@ impl Examined<'_> {
 
     /// Reports a registered executable that is not part of this installation, or whose path the
     /// next update removes.
-    fn elsewhere(&self, read: &Read, handlers: &[Handler]) -> Option<Finding> {
+    fn elsewhere(&self, read: &SettingsFile, handlers: &[Handler]) -> Option<Finding> {
         let dir = |handler: &Handler| handler.executable.parent().map(Path::to_owned);
         let other = handlers
             .iter()
@@ -262,7 +273,7 @@ impl Examined<'_> {
     }
 
     /// Reports events that this version knows and the file does not register, and the reverse.
-    fn not_as_wanted(&self, read: &Read, handlers: &[Handler]) -> Vec<Finding> {
+    fn not_as_wanted(&self, read: &SettingsFile, handlers: &[Handler]) -> Vec<Finding> {
         let path = shown(&read.path);
         let remedy = install_again(read.source);
         let wanted: Vec<&str> = events_for(self.version)
@@ -302,7 +313,7 @@ impl Examined<'_> {
     }
 
     /// Reports a file with our hooks that could not be edited: an uninstall would leave them.
-    fn not_editable(&self, read: &Read) -> Option<Finding> {
+    fn not_editable(&self, read: &SettingsFile) -> Option<Finding> {
         let (found, remedy) = match settings::read(&read.path) {
             Err(err) => (err.to_string(), "fix the file by hand"),
             Ok(text) => {
@@ -315,7 +326,7 @@ impl Examined<'_> {
 
     /// Reports settings files with a recorded install that a Claude Code started here does not
     /// read.
-    fn elsewhere_on_record(&self, installs: &[Install], reading: &Reading) -> Vec<Finding> {
+    fn elsewhere_on_record(&self, installs: &[Install], reading: &LoadedSettings) -> Vec<Finding> {
         let is_read = |path: &Path| reading.files.iter().any(|read| same(&read.path, path));
         let others = installs
             .iter()
@@ -344,13 +355,15 @@ fn same(one: &Path, other: &Path) -> bool {
 }
 
 /// Returns how to register the hooks again in the file of this source.
-fn install_again(source: Source) -> String {
+fn install_again(source: SettingsSource) -> String {
     match source {
-        Source::User => "run `ccsession install` again".to_owned(),
-        Source::Project | Source::Local => {
+        SettingsSource::User => "run `ccsession install` again".to_owned(),
+        SettingsSource::Project | SettingsSource::Local => {
             format!("run `ccsession install --scope {}` again", source.name())
         }
-        Source::Managed => "ask the machine's administrator to correct that file".to_owned(),
+        SettingsSource::Managed => {
+            "ask the machine's administrator to correct that file".to_owned()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Finding;
 use crate::setup::timer::{self, TIMER};
-use crate::setup::{programs, timer::Failure};
+use crate::setup::{programs, timer::TimerError};
 use crate::store::{Environment, file, shown};
 
 /// Returns whether there is a timer, or a line for cron.
@@ -40,7 +40,7 @@ enum Timer {
     Fails { found: String, remedy: String },
 }
 
-fn by_timer(env: &Environment) -> Result<Option<Timer>, Failure> {
+fn by_timer(env: &Environment) -> Result<Option<Timer>, TimerError> {
     let path = timer::unit_dir(env).map(|dir| dir.join(TIMER));
     let Some(path) = path.filter(|path| matches!(file::look(path), Ok(Some(_)))) else {
         return Ok(None);

@@ -1,8 +1,8 @@
 //! Reports how soon Claude Code deletes transcripts that are not archived in full.
 
 use super::Finding;
-use crate::archive::expiring::{Expiring, expiring};
-use crate::claude::retention::Keeping;
+use crate::archive::expiring::{ExpiringTranscript, expiring};
+use crate::claude::retention::Retention;
 use crate::identity::liveness::Judge;
 use crate::model::Config;
 use crate::store::{Environment, shown};
@@ -15,7 +15,7 @@ pub(super) fn examine(
     env: &Environment,
     judge: &Judge<'_>,
     config: &Config,
-    keeping: &Keeping,
+    keeping: &Retention,
 ) -> Finding {
     match expiring(env, judge, config, keeping.days) {
         Ok(all) => finding(&all, keeping),
@@ -23,7 +23,7 @@ pub(super) fn examine(
     }
 }
 
-fn finding(all: &[Expiring], keeping: &Keeping) -> Finding {
+fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
     let Some(first) = all.first() else {
         let by = keeping
             .elsewhere()
@@ -55,7 +55,7 @@ fn when(days: f64) -> String {
     }
 }
 
-fn remedy(all: &[Expiring]) -> String {
+fn remedy(all: &[ExpiringTranscript]) -> String {
     const CLEAN_UP: &str = "run `ccsession cleanup`";
     let mut rest = all.iter().filter(|one| !one.by_cleanup).map(|one| &one.id);
     let Some(first) = rest.next() else {
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn a_remedy_names_only_what_it_helps() {
-        let all = |which: &str| -> Vec<Expiring> {
-            let one = |(number, by): (usize, char)| Expiring {
+        let all = |which: &str| -> Vec<ExpiringTranscript> {
+            let one = |(number, by): (usize, char)| ExpiringTranscript {
                 id: format!("s-{number}").parse().unwrap(),
                 days: 1.0,
                 by_cleanup: by == 'c',

@@ -4,16 +4,16 @@ use jsonc_parser::common::{Range, Ranged};
 use serde_json::Value;
 
 use super::cut::{Splice, spliced};
-use super::read::{HOOKS, Hooks, List, Settings, Style, indentation};
-use super::{Before, Position, Refusal, Undo, Wanted};
+use super::read::{HOOKS, Hooks, List, ParsedSettings, Style, indentation};
+use super::{Before, EditRefusal, HookEntry, TextPosition, Undo};
 
 /// Appends the wanted handlers to a text without ours. Returns the new text, and how to undo that.
 pub(super) fn with_wanted(
     base: Option<&str>,
-    wanted: &[Wanted<'_>],
+    wanted: &[HookEntry<'_>],
     previous: Option<&Undo>,
-) -> Result<(String, Undo), Refusal> {
-    let settings = base.map(Settings::read).transpose()?.flatten();
+) -> Result<(String, Undo), EditRefusal> {
+    let settings = base.map(ParsedSettings::read).transpose()?.flatten();
     let events = groups_by_event(wanted);
     let mut undo = Undo::new();
     let text = match &settings {
@@ -30,26 +30,30 @@ pub(super) fn with_wanted(
     Ok((text, undo))
 }
 
-fn new_file(base: Option<&str>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> String {
+fn new_file(base: Option<&str>, events: Vec<(&str, Vec<NewJson>)>, undo: &mut Undo) -> String {
     undo.file = Some(base.map_or(Before::Missing, |blank| Before::Blank(blank.to_owned())));
     let style = Style::of_new(base.unwrap_or_default());
-    let root = New::Object(vec![created_hooks(events, undo)]);
+    let root = NewJson::Object(vec![created_hooks(events, undo)]);
     root.rendered(&style, Some("")) + style.newline
 }
 
-fn add_hooks(settings: &Settings<'_>, events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> String {
+fn add_hooks(
+    settings: &ParsedSettings<'_>,
+    events: Vec<(&str, Vec<NewJson>)>,
+    undo: &mut Undo,
+) -> String {
     undo.file = emptiness(settings, &settings.root);
-    let members = New::Object(vec![created_hooks(events, undo)]);
+    let members = NewJson::Object(vec![created_hooks(events, undo)]);
     let splice = appended(settings, &settings.root, &members);
     spliced(settings.text, vec![splice])
 }
 
 fn add_events(
-    settings: &Settings<'_>,
+    settings: &ParsedSettings<'_>,
     hooks: &Hooks,
-    events: Vec<(&str, Vec<New>)>,
+    events: Vec<(&str, Vec<NewJson>)>,
     undo: &mut Undo,
-) -> Result<String, Refusal> {
+) -> Result<String, EditRefusal> {
     let mut splices = Vec::new();
     let mut created = Vec::new();
     for (name, groups) in events {
@@ -58,8 +62,8 @@ fn add_events(
             continue;
         };
         if event.is_null {
-            return Err(Refusal::WrongShape {
-                at: Position::of(settings.text, event.list.range.start),
+            return Err(EditRefusal::WrongShape {
+                at: TextPosition::of(settings.text, event.list.range.start),
                 path: format!("{HOOKS}.{name}"),
                 expected: "an array",
             });
@@ -67,31 +71,31 @@ fn add_events(
         if let Some(before) = emptiness(settings, &event.list) {
             undo.events.insert(name.to_owned(), before);
         }
-        splices.push(appended(settings, &event.list, &New::Array(groups)));
+        splices.push(appended(settings, &event.list, &NewJson::Array(groups)));
     }
     if !created.is_empty() {
         undo.hooks = emptiness(settings, &hooks.list);
-        splices.push(appended(settings, &hooks.list, &New::Object(created)));
+        splices.push(appended(settings, &hooks.list, &NewJson::Object(created)));
     }
     Ok(spliced(settings.text, splices))
 }
 
-fn created_hooks(events: Vec<(&str, Vec<New>)>, undo: &mut Undo) -> New {
+fn created_hooks(events: Vec<(&str, Vec<NewJson>)>, undo: &mut Undo) -> NewJson {
     undo.hooks = Some(Before::Missing);
     let created = |(name, groups)| created_event(name, groups, undo);
-    New::member(
+    NewJson::member(
         HOOKS,
-        New::Object(events.into_iter().map(created).collect()),
+        NewJson::Object(events.into_iter().map(created).collect()),
     )
 }
 
-fn created_event(name: &str, groups: Vec<New>, undo: &mut Undo) -> New {
+fn created_event(name: &str, groups: Vec<NewJson>, undo: &mut Undo) -> NewJson {
     undo.events.insert(name.to_owned(), Before::Missing);
-    New::member(name, New::Array(groups))
+    NewJson::member(name, NewJson::Array(groups))
 }
 
 /// Returns what to remember about a list that gets its first item from us.
-fn emptiness(settings: &Settings<'_>, list: &List) -> Option<Before> {
+fn emptiness(settings: &ParsedSettings<'_>, list: &List) -> Option<Before> {
     let space = list.interior().text(settings.text).to_owned();
     list.items.is_empty().then_some(Before::Empty(space))
 }
@@ -99,7 +103,7 @@ fn emptiness(settings: &Settings<'_>, list: &List) -> Option<Before> {
 /// Returns the change that appends the items of `more` to a list, in the style of its last item.
 ///
 /// An empty list has no style: it is spread over lines if it begins on a line of its own.
-fn appended(settings: &Settings<'_>, list: &List, more: &New) -> Splice {
+fn appended(settings: &ParsedSettings<'_>, list: &List, more: &NewJson) -> Splice {
     let style = &settings.style;
     let Some(last) = list.items.last() else {
         return Splice {
@@ -112,18 +116,18 @@ fn appended(settings: &Settings<'_>, list: &List, more: &New) -> Splice {
         Some(line) => format!("{}{line}", style.newline),
         None => style.space.to_owned(),
     };
-    let appended = |item: &New| format!(",{gap}{}", item.rendered(style, line.as_deref()));
+    let appended = |item: &NewJson| format!(",{gap}{}", item.rendered(style, line.as_deref()));
     Splice {
         range: Range::from_byte_index(last.end),
         with: more.items().iter().map(appended).collect(),
     }
 }
 
-fn groups_by_event<'a>(wanted: &[Wanted<'a>]) -> Vec<(&'a str, Vec<New>)> {
-    let mut events: Vec<(&str, Vec<New>)> = Vec::new();
+fn groups_by_event<'a>(wanted: &[HookEntry<'a>]) -> Vec<(&'a str, Vec<NewJson>)> {
+    let mut events: Vec<(&str, Vec<NewJson>)> = Vec::new();
     for wanted in wanted {
-        let handlers = New::Array(vec![wanted.handler()]);
-        let group = New::Object(vec![New::member(HOOKS, handlers)]);
+        let handlers = NewJson::Array(vec![wanted.handler()]);
+        let group = NewJson::Object(vec![NewJson::member(HOOKS, handlers)]);
         match events.iter_mut().find(|(event, _)| *event == wanted.event) {
             Some((_, groups)) => groups.push(group),
             None => events.push((wanted.event, vec![group])),
@@ -132,39 +136,39 @@ fn groups_by_event<'a>(wanted: &[Wanted<'a>]) -> Vec<(&'a str, Vec<New>)> {
     events
 }
 
-impl Wanted<'_> {
-    pub(super) fn handler(&self) -> New {
-        let timeout = New::Scalar(self.timeout.to_string());
+impl HookEntry<'_> {
+    pub(super) fn handler(&self) -> NewJson {
+        let timeout = NewJson::Scalar(self.timeout.to_string());
         let mut members = vec![
-            New::member("type", New::string("command")),
-            New::member("command", New::string(&self.command)),
-            New::member("timeout", timeout),
+            NewJson::member("type", NewJson::string("command")),
+            NewJson::member("command", NewJson::string(&self.command)),
+            NewJson::member("timeout", timeout),
         ];
         if self.exec_form {
-            members.insert(2, New::member("args", New::Array(Vec::new())));
+            members.insert(2, NewJson::member("args", NewJson::Array(Vec::new())));
         }
-        New::Object(members)
+        NewJson::Object(members)
     }
 }
 
 /// JSON to be written, with members in the order in which people read them.
-pub(super) enum New {
+pub(super) enum NewJson {
     Scalar(String),
-    Member(String, Box<New>),
-    Array(Vec<New>),
-    Object(Vec<New>),
+    Member(String, Box<NewJson>),
+    Array(Vec<NewJson>),
+    Object(Vec<NewJson>),
 }
 
-impl New {
+impl NewJson {
     fn string(text: &str) -> Self {
         Self::Scalar(Value::from(text).to_string())
     }
 
-    fn member(key: &str, value: New) -> Self {
+    fn member(key: &str, value: NewJson) -> Self {
         Self::Member(Value::from(key).to_string(), Box::new(value))
     }
 
-    fn items(&self) -> &[New] {
+    fn items(&self) -> &[NewJson] {
         match self {
             Self::Array(items) | Self::Object(items) => items,
             Self::Scalar(_) | Self::Member(..) => &[],

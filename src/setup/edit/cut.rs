@@ -2,7 +2,7 @@
 
 use jsonc_parser::common::Range;
 
-use super::read::{Event, Hooks, List, Settings, is_ours};
+use super::read::{EventArray, Hooks, List, ParsedSettings, is_ours};
 use super::{Before, Undo};
 
 /// A change of a text that replaces the range with `with`.
@@ -27,7 +27,7 @@ pub(super) fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
 /// Returns the text without our handlers and without the containers created for them. Returns
 /// `None` if the file itself was created for them.
 pub(super) fn without_ours(
-    settings: &Settings<'_>,
+    settings: &ParsedSettings<'_>,
     undo: Option<&Undo>,
     owned: &impl Fn(&str) -> bool,
 ) -> Option<String> {
@@ -70,7 +70,7 @@ fn cut_hooks(
 
 /// Returns what to cut out of an event's array, or `None` to remove the event as a whole.
 fn cut_event(
-    event: &Event,
+    event: &EventArray,
     undo: Option<&Undo>,
     owned: &impl Fn(&str) -> bool,
 ) -> Option<Vec<Splice>> {

@@ -10,7 +10,7 @@ use jsonc_parser::errors::{ParseError, ParseErrorKind};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::refusal::{MAX_BYTES, MAX_DEPTH, Position, Refusal};
+use super::refusal::{EditRefusal, MAX_BYTES, MAX_DEPTH, TextPosition};
 use crate::claude::commands::quoted;
 
 /// The key of the member that contains all hooks, and of a group's member that contains its
@@ -18,7 +18,7 @@ use crate::claude::commands::quoted;
 pub(super) const HOOKS: &str = "hooks";
 
 /// A settings file: its values, and where each part of its hooks is.
-pub(super) struct Settings<'t> {
+pub(super) struct ParsedSettings<'t> {
     pub(super) text: &'t str,
     pub(super) json: Value,
     pub(super) style: Style,
@@ -31,11 +31,11 @@ pub(super) struct Hooks {
     /// The index of its member in the root.
     pub(super) index: usize,
     pub(super) list: List,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<EventArray>,
 }
 
 /// The array of one event. `groups` has one entry for each item of `list`.
-pub(super) struct Event {
+pub(super) struct EventArray {
     pub(super) name: String,
     /// True if the value is `null`, which Claude Code ignores.
     pub(super) is_null: bool,
@@ -125,11 +125,11 @@ pub(super) fn indentation(text: &str, offset: usize) -> Option<String> {
 /// The only characters that JSON allows between its tokens.
 pub(super) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-impl<'t> Settings<'t> {
+impl<'t> ParsedSettings<'t> {
     /// Reads a file. Returns `None` if it contains only white space.
-    pub(super) fn read(text: &'t str) -> Result<Option<Self>, Refusal> {
+    pub(super) fn read(text: &'t str) -> Result<Option<Self>, EditRefusal> {
         if text.len() > MAX_BYTES {
-            return Err(Refusal::TooLarge { bytes: text.len() });
+            return Err(EditRefusal::TooLarge { bytes: text.len() });
         }
         if text.trim_matches(JSON_SPACE).is_empty() {
             return Ok(None);
@@ -145,18 +145,18 @@ impl<'t> Settings<'t> {
         }))
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+    pub(super) fn events(&self) -> impl Iterator<Item = &EventArray> {
         self.hooks.iter().flat_map(|hooks| &hooks.events)
     }
 }
 
 /// Parses twice. jsonc-parser returns positions but accepts what JSON forbids: control characters
 /// in strings, other white space. serde_json decides what is JSON.
-fn parse(text: &str) -> Result<(Node<'_>, Value), Refusal> {
+fn parse(text: &str) -> Result<(Node<'_>, Value), EditRefusal> {
     let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
         .map_err(|error| not_parsed(text, &error))?;
-    let node = parsed.value.ok_or_else(|| Refusal::NotJson {
-        at: Position::of(text, 0),
+    let node = parsed.value.ok_or_else(|| EditRefusal::NotJson {
+        at: TextPosition::of(text, 0),
         why: "no value".to_owned(),
     })?;
     check_nesting(text, &node, 1)?;
@@ -179,28 +179,28 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-fn not_parsed(text: &str, error: &ParseError) -> Refusal {
-    let at = Position::of(text, error.range().start);
+fn not_parsed(text: &str, error: &ParseError) -> EditRefusal {
+    let at = TextPosition::of(text, error.range().start);
     match error.kind() {
-        ParseErrorKind::CommentsNotAllowed => Refusal::Comment(at),
-        ParseErrorKind::TrailingCommasNotAllowed => Refusal::TrailingComma(at),
-        ParseErrorKind::NestingDepthExceeded => Refusal::TooDeep(at),
+        ParseErrorKind::CommentsNotAllowed => EditRefusal::Comment(at),
+        ParseErrorKind::TrailingCommasNotAllowed => EditRefusal::TrailingComma(at),
+        ParseErrorKind::NestingDepthExceeded => EditRefusal::TooDeep(at),
         kind => {
             let why = kind.to_string().to_lowercase();
-            Refusal::NotJson { at, why }
+            EditRefusal::NotJson { at, why }
         }
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Refusal {
+fn not_json(error: &serde_json::Error) -> EditRefusal {
     // The message ends with the position. A line break in a string is reported in column 0 of the
     // next line.
     let message = error.to_string();
     let why = message
         .rsplit_once(" at line ")
         .map_or(&*message, |(why, _)| why);
-    Refusal::NotJson {
-        at: Position {
+    EditRefusal::NotJson {
+        at: TextPosition {
             line: error.line(),
             column: error.column().max(1),
         },
@@ -208,9 +208,9 @@ fn not_json(error: &serde_json::Error) -> Refusal {
     }
 }
 
-fn check_nesting(text: &str, node: &Node<'_>, depth: usize) -> Result<(), Refusal> {
+fn check_nesting(text: &str, node: &Node<'_>, depth: usize) -> Result<(), EditRefusal> {
     if matches!(node, Node::Object(_) | Node::Array(_)) && depth > MAX_DEPTH {
-        return Err(Refusal::TooDeep(Position::of(text, node.start())));
+        return Err(EditRefusal::TooDeep(TextPosition::of(text, node.start())));
     }
     parts(node).try_for_each(|part| check_nesting(text, part, depth + 1))
 }
@@ -226,7 +226,7 @@ fn parts<'n, 't>(node: &'n Node<'t>) -> Box<dyn Iterator<Item = &'n Node<'t>> + 
 
 /// Checks that the hooks contain no duplicate key. Elsewhere duplicates do not concern us: Claude
 /// Code uses the last one.
-fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
+fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), EditRefusal> {
     let Node::Object(root) = node else {
         return Ok(());
     };
@@ -241,14 +241,14 @@ fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn check_keys_below(text: &str, node: &Node<'_>) -> Result<(), Refusal> {
+fn check_keys_below(text: &str, node: &Node<'_>) -> Result<(), EditRefusal> {
     if let Node::Object(object) = node {
         check_keys(text, object)?;
     }
     parts(node).try_for_each(|part| check_keys_below(text, part))
 }
 
-fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
+fn check_keys(text: &str, object: &Object<'_>) -> Result<(), EditRefusal> {
     let mut seen = HashSet::new();
     let mut members = object.properties.iter();
     match members.find(|member| !seen.insert(member.name.as_str())) {
@@ -257,14 +257,14 @@ fn check_keys(text: &str, object: &Object<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn duplicate(text: &str, second: &ObjectProp<'_>) -> Refusal {
-    Refusal::DuplicateKey {
-        at: Position::of(text, second.start()),
+fn duplicate(text: &str, second: &ObjectProp<'_>) -> EditRefusal {
+    EditRefusal::DuplicateKey {
+        at: TextPosition::of(text, second.start()),
         key: second.name.as_str().to_owned(),
     }
 }
 
-fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
+fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, EditRefusal> {
     let mut members = root.properties.iter().enumerate();
     let Some((index, member)) = members.find(|(_, member)| member.name.as_str() == HOOKS) else {
         return Ok(None);
@@ -279,11 +279,11 @@ fn read_hooks(text: &str, root: &Object<'_>) -> Result<Option<Hooks>, Refusal> {
     }))
 }
 
-fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
+fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<EventArray, EditRefusal> {
     let name = member.name.as_str();
     let path = format!("{HOOKS}.{name}");
     if matches!(member.value, Node::NullKeyword(_)) {
-        return Ok(Event {
+        return Ok(EventArray {
             name: name.to_owned(),
             is_null: true,
             list: List {
@@ -297,7 +297,7 @@ fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
     let array = expect_array(text, &member.value, &path)?;
     let groups = array.elements.iter().enumerate();
     let groups = groups.map(|(index, node)| read_group(text, node, &format!("{path}[{index}]")));
-    Ok(Event {
+    Ok(EventArray {
         name: name.to_owned(),
         is_null: false,
         list: List::of_elements(array, indentation(text, member.start())),
@@ -305,7 +305,7 @@ fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<Event, Refusal> {
     })
 }
 
-fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, Refusal> {
+fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, EditRefusal> {
     let object = expect_object(text, node, path)?;
     let path = format!("{path}.{HOOKS}");
     let Some(member) = object.get(HOOKS) else {
@@ -325,7 +325,7 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, Refusal>
 
 /// Reads a handler. Claude Code may know a `type` that is unknown here. Every version drops the
 /// file if a handler has no type, or a command hook has no command.
-fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, Refusal> {
+fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, EditRefusal> {
     let object = expect_object(text, node, path)?;
     let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");
     let kind = object
@@ -342,7 +342,7 @@ fn expect_object<'n, 't>(
     text: &str,
     node: &'n Node<'t>,
     path: &str,
-) -> Result<&'n Object<'t>, Refusal> {
+) -> Result<&'n Object<'t>, EditRefusal> {
     let object = node.as_object();
     object.ok_or_else(|| wrong_shape(text, node, path, "an object"))
 }
@@ -351,14 +351,14 @@ fn expect_array<'n, 't>(
     text: &str,
     node: &'n Node<'t>,
     path: &str,
-) -> Result<&'n Array<'t>, Refusal> {
+) -> Result<&'n Array<'t>, EditRefusal> {
     let array = node.as_array();
     array.ok_or_else(|| wrong_shape(text, node, path, "an array"))
 }
 
-fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) -> Refusal {
-    Refusal::WrongShape {
-        at: Position::of(text, node.start()),
+fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) -> EditRefusal {
+    EditRefusal::WrongShape {
+        at: TextPosition::of(text, node.start()),
         path: path.to_owned(),
         expected,
     }
@@ -366,9 +366,9 @@ fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) 
 
 /// Returns every handler of a file, with its event and its group.
 pub(super) fn handlers<'s>(
-    settings: Option<&'s Settings<'_>>,
-) -> impl Iterator<Item = (&'s Event, &'s Group, &'s Value)> {
-    let events = settings.into_iter().flat_map(Settings::events);
+    settings: Option<&'s ParsedSettings<'_>>,
+) -> impl Iterator<Item = (&'s EventArray, &'s Group, &'s Value)> {
+    let events = settings.into_iter().flat_map(ParsedSettings::events);
     let groups = events.flat_map(|event| event.groups.iter().map(move |group| (event, group)));
     groups.flat_map(|(event, group)| {
         let handlers = group.handlers.iter();

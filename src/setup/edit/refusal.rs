@@ -15,36 +15,36 @@ pub const MAX_DEPTH: usize = 127;
 /// Why a settings file is not edited. Displayed as the `why` of `could not edit `path`: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum EditRefusal {
     /// It has, or would have, more than [`MAX_BYTES`].
     TooLarge {
         /// The size.
         bytes: usize,
     },
     /// It contains a comment.
-    Comment(Position),
+    Comment(TextPosition),
     /// It has a comma after the last member or element.
-    TrailingComma(Position),
+    TrailingComma(TextPosition),
     /// It is not JSON for another reason.
     NotJson {
         /// Where the parser stopped.
-        at: Position,
+        at: TextPosition,
         /// The parser's message.
         why: String,
     },
     /// It is nested deeper than [`MAX_DEPTH`].
-    TooDeep(Position),
+    TooDeep(TextPosition),
     /// The hooks, or a part of them, exist twice, so it is unclear which one to edit.
     DuplicateKey {
         /// Where the second one is.
-        at: Position,
+        at: TextPosition,
         /// The repeated key.
         key: String,
     },
     /// A part of `hooks` has not the type that Claude Code expects; it would ignore the whole file.
     WrongShape {
         /// Where the part is, or what should contain it.
-        at: Position,
+        at: TextPosition,
         /// Its path, such as `hooks.Stop[0]`.
         path: String,
         /// What it should be, with its article.
@@ -57,7 +57,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl EditRefusal {
     /// Returns what the user can do about it, in the imperative and without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for EditRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than {MAX_BYTES}"),
@@ -93,21 +93,21 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for EditRefusal {}
 
 /// How much of a key or a path a message shows, in characters.
 const SHOWN: usize = 80;
 
 /// A position in a text. Both numbers begin at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub struct TextPosition {
     /// The line.
     pub line: usize,
     /// The character within the line.
     pub column: usize,
 }
 
-impl Position {
+impl TextPosition {
     pub(super) fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let (line, column) = match before.rsplit_once('\n') {
@@ -119,7 +119,7 @@ impl Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for TextPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }

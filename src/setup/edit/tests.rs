@@ -17,8 +17,8 @@ fn owned(command: &str) -> bool {
     command.starts_with(OURS)
 }
 
-fn wanted(events: &[&'static str]) -> Vec<Wanted<'static>> {
-    let handler = |event: &&'static str| Wanted {
+fn wanted(events: &[&'static str]) -> Vec<HookEntry<'static>> {
+    let handler = |event: &&'static str| HookEntry {
         event,
         command: format!("{OURS}session-event"),
         exec_form: true,
@@ -362,7 +362,7 @@ fn wanting_nothing_removes_ours() {
 fn an_edit_that_went_wrong_is_found() {
     let before = r#"{"a":1}"#;
     let check = |after: Option<&str>| {
-        let settings = Settings::read(before).unwrap();
+        let settings = ParsedSettings::read(before).unwrap();
         verify(settings.as_ref(), after, &wanted(&["Stop"]), &owned)
             .unwrap_err()
             .to_string()
@@ -380,7 +380,7 @@ fn an_edit_that_went_wrong_is_found() {
 fn a_wanted_command_that_would_not_be_recognised_is_refused() {
     let refused = install(Some("{}"), &wanted(&["Stop"]), None, |_| false);
     assert!(
-        matches!(refused, Err(Refusal::Unverified { .. })),
+        matches!(refused, Err(EditRefusal::Unverified { .. })),
         "{refused:?}"
     );
 }
@@ -449,7 +449,7 @@ fn an_undo_that_would_spoil_the_file_is_refused() {
         let undo = serde_json::from_value(undo).unwrap();
         let refused = uninstall(&text, Some(&undo), owned);
         assert!(
-            matches!(refused, Err(Refusal::Unverified { .. })),
+            matches!(refused, Err(EditRefusal::Unverified { .. })),
             "{refused:?}"
         );
     }
@@ -500,12 +500,12 @@ fn a_setting_is_read_from_the_top_level_only() {
 fn size_and_depth_are_bounded_and_the_bounds_are_inside() {
     let sized = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
     assert!(setting(&sized(MAX_BYTES), "a").is_ok());
-    let refused = Err(Refusal::TooLarge {
+    let refused = Err(EditRefusal::TooLarge {
         bytes: MAX_BYTES + 1,
     });
     assert_eq!(setting(&sized(MAX_BYTES + 1), "a"), refused);
     let grown = install(Some(&sized(MAX_BYTES)), &wanted(&["Stop"]), None, owned);
-    assert!(matches!(grown, Err(Refusal::TooLarge { .. })));
+    assert!(matches!(grown, Err(EditRefusal::TooLarge { .. })));
 
     let nested = |depth: usize| {
         format!(
@@ -515,13 +515,13 @@ fn size_and_depth_are_bounded_and_the_bounds_are_inside() {
         )
     };
     assert!(setting(&nested(MAX_DEPTH), "a").is_ok());
-    let at = Position {
+    let at = TextPosition {
         line: 1,
         column: MAX_DEPTH + 5,
     };
     assert_eq!(
         setting(&nested(MAX_DEPTH + 1), "a"),
-        Err(Refusal::TooDeep(at))
+        Err(EditRefusal::TooDeep(at))
     );
     assert!(setting(&nested(100_000), "a").is_err());
 }
@@ -680,7 +680,7 @@ fn what_the_client_passes_over_is_no_reason_to_refuse() {
     );
 }
 
-fn some_wanted() -> impl Strategy<Value = Vec<Wanted<'static>>> {
+fn some_wanted() -> impl Strategy<Value = Vec<HookEntry<'static>>> {
     let events = [
         "SessionStart",
         "Stop",
@@ -692,7 +692,7 @@ fn some_wanted() -> impl Strategy<Value = Vec<Wanted<'static>>> {
     (prop::sample::subsequence(events.to_vec(), 1..=5), handlers).prop_map(|(events, handler)| {
         let (exec_form, timeout, file) = handler;
         let command = format!("{OURS}{file}");
-        let handler = |event| Wanted {
+        let handler = |event| HookEntry {
             event,
             command: command.clone(),
             exec_form,

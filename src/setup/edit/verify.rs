@@ -3,22 +3,22 @@
 
 use serde_json::Value;
 
-use super::read::{Group, HOOKS, Settings, handlers, is_ours};
-use super::{Refusal, Wanted};
+use super::read::{Group, HOOKS, ParsedSettings, handlers, is_ours};
+use super::{EditRefusal, HookEntry};
 
 /// Checks that everything that is not ours is unchanged, and that what is ours is as wanted.
 pub(super) fn verify(
-    before: Option<&Settings<'_>>,
+    before: Option<&ParsedSettings<'_>>,
     after: Option<&str>,
-    wanted: &[Wanted<'_>],
+    wanted: &[HookEntry<'_>],
     owned: &impl Fn(&str) -> bool,
-) -> Result<(), Refusal> {
-    let wrong = |why: &str| Refusal::Unverified {
+) -> Result<(), EditRefusal> {
+    let wrong = |why: &str| EditRefusal::Unverified {
         why: why.to_owned(),
     };
-    let after = after.map(Settings::read).transpose();
+    let after = after.map(ParsedSettings::read).transpose();
     let after = after.map_err(|refusal| match refusal {
-        Refusal::TooLarge { .. } => refusal,
+        EditRefusal::TooLarge { .. } => refusal,
         other => wrong(&other.to_string()),
     })?;
     let after = after.flatten();
@@ -34,13 +34,13 @@ pub(super) fn verify(
 /// Returns whether our handlers are exactly the wanted ones, each as we would write it and for
 /// every matcher.
 pub(super) fn is_exactly(
-    settings: Option<&Settings<'_>>,
-    wanted: &[Wanted<'_>],
+    settings: Option<&ParsedSettings<'_>>,
+    wanted: &[HookEntry<'_>],
     owned: &impl Fn(&str) -> bool,
 ) -> bool {
     let ours = handlers(settings).filter(|(_, _, handler)| is_ours(handler, owned));
     let ours: Vec<_> = ours.collect();
-    let stands = |wanted: &Wanted<'_>| {
+    let stands = |wanted: &HookEntry<'_>| {
         let written = wanted.handler().to_value();
         ours.iter().any(|(event, group, handler)| {
             event.name == wanted.event && group.matches_all() && **handler == written
@@ -57,7 +57,7 @@ impl Group {
 
 /// Returns what the file means without our handlers, and without empty containers that could have
 /// contained ours.
-fn foreign(settings: Option<&Settings<'_>>, owned: &impl Fn(&str) -> bool) -> Value {
+fn foreign(settings: Option<&ParsedSettings<'_>>, owned: &impl Fn(&str) -> bool) -> Value {
     let mut json = match settings {
         Some(settings) => settings.json.clone(),
         None => Value::Object(serde_json::Map::new()),

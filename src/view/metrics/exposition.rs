@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use super::{Durations, Summary, ToolSummary};
+use super::{Durations, MetricsSummary, ToolMetrics};
 use crate::model::text::escaped;
 
 /// Returns the metrics, each with its help, its type and its samples.
-pub(super) fn of(summary: &Summary) -> String {
+pub(super) fn of(summary: &MetricsSummary) -> String {
     let mut text = Exposition::default();
     let sessions = &summary.sessions;
     text.gauge("sessions", "Sessions on record, by what they are now.");
@@ -97,7 +97,7 @@ pub(super) fn of(summary: &Summary) -> String {
 }
 
 /// The values of one tool's series.
-struct Tool {
+struct ToolSeries {
     calls: u64,
     failed: u64,
     durations: Durations,
@@ -105,8 +105,8 @@ struct Tool {
 
 /// Groups the tools by label, and adds up those with the same label. A repeated series would
 /// invalidate the whole file.
-fn by_label(tools: &[ToolSummary]) -> BTreeMap<String, Tool> {
-    let mut by_label: BTreeMap<String, Tool> = BTreeMap::new();
+fn by_label(tools: &[ToolMetrics]) -> BTreeMap<String, ToolSeries> {
+    let mut by_label: BTreeMap<String, ToolSeries> = BTreeMap::new();
     for tool in tools {
         let durations = &tool.durations;
         by_label
@@ -116,7 +116,7 @@ fn by_label(tools: &[ToolSummary]) -> BTreeMap<String, Tool> {
                 present.failed += tool.failed;
                 present.durations += durations;
             })
-            .or_insert_with(|| Tool {
+            .or_insert_with(|| ToolSeries {
                 calls: tool.calls,
                 failed: tool.failed,
                 durations: durations.clone(),
@@ -167,7 +167,7 @@ impl Exposition {
         let _ = writeln!(self.0, "ccsession_{name}{labels} {value}");
     }
 
-    fn tools(&mut self, tools: &BTreeMap<String, Tool>) {
+    fn tools(&mut self, tools: &BTreeMap<String, ToolSeries>) {
         let name = "tool_calls_total";
         self.heading(name, "Tool calls that began.", "counter");
         for (label, tool) in tools {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveDateTime};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::Entry;
+use super::TimelineEntry;
 use crate::model::activity::{Activity, Prompt, TurnEnd};
 use crate::model::call::{CallState, Moment};
 use crate::model::text::escaped;
@@ -28,7 +28,7 @@ const SHOWN_WAIT: Duration = Duration::from_millis(100);
 const OFFSET: usize = 8;
 
 /// The layout of a timeline.
-pub struct Layout<'l> {
+pub struct TimelineLayout<'l> {
     /// The columns of the terminal; `None` if rows may have any length.
     pub width: Option<usize>,
     /// Colours the rows by state.
@@ -39,7 +39,7 @@ pub struct Layout<'l> {
     pub local: &'l dyn Fn(Timestamp) -> NaiveDateTime,
 }
 
-impl std::fmt::Debug for Layout<'_> {
+impl std::fmt::Debug for TimelineLayout<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Layout")
             .field("width", &self.width)
@@ -57,12 +57,17 @@ struct Scale {
 }
 
 /// Formats the rows of a timeline as text, a line each.
-pub fn rows(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &Layout<'_>) -> String {
-    let mut writer = Writer::new(activity, entries, layout);
+pub fn rows(
+    activity: &Activity<'_>,
+    entries: &[TimelineEntry<'_, '_>],
+    layout: &TimelineLayout<'_>,
+) -> String {
+    let mut writer = RowWriter::new(activity, entries, layout);
     let mut turn = entries;
     while let Some((heading, rest)) = turn.split_first() {
-        let is_heading =
-            |entry: &Entry<'_, '_>| matches!(entry, Entry::Opening | Entry::Turn { .. });
+        let is_heading = |entry: &TimelineEntry<'_, '_>| {
+            matches!(entry, TimelineEntry::Opening | TimelineEntry::Turn { .. })
+        };
         let length = rest.iter().position(is_heading).unwrap_or(rest.len());
         let (rows, next) = rest.split_at_checked(length).unwrap_or_default();
         writer.heading(heading, rows);
@@ -74,8 +79,8 @@ pub fn rows(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &Layout<
     writer.text
 }
 
-struct Writer<'w> {
-    layout: &'w Layout<'w>,
+struct RowWriter<'w> {
+    layout: &'w TimelineLayout<'w>,
     text: String,
     scale: Scale,
     tool_width: usize,
@@ -87,14 +92,18 @@ struct Writer<'w> {
     end: i64,
 }
 
-impl<'w> Writer<'w> {
-    fn new(activity: &Activity<'_>, entries: &[Entry<'_, '_>], layout: &'w Layout<'w>) -> Self {
+impl<'w> RowWriter<'w> {
+    fn new(
+        activity: &Activity<'_>,
+        entries: &[TimelineEntry<'_, '_>],
+        layout: &'w TimelineLayout<'w>,
+    ) -> Self {
         let names = match layout.width {
             Some(_) => short_names(entries),
             None => HashMap::new(),
         };
-        let tool = |entry: &Entry<'_, '_>| match entry {
-            Entry::Call(depth, call) => {
+        let tool = |entry: &TimelineEntry<'_, '_>| match entry {
+            TimelineEntry::Call(depth, call) => {
                 let name = call.tool.unwrap_or(NO_TOOL);
                 let name = names.get(name).map_or(name, String::as_str);
                 indent(*depth) + name.width()
@@ -126,10 +135,10 @@ impl<'w> Writer<'w> {
         }
     }
 
-    fn heading(&mut self, heading: &Entry<'_, '_>, rows: &[Entry<'_, '_>]) {
+    fn heading(&mut self, heading: &TimelineEntry<'_, '_>, rows: &[TimelineEntry<'_, '_>]) {
         let calls = || {
             rows.iter().filter_map(|row| match row {
-                Entry::Call(_, call) => Some(*call),
+                TimelineEntry::Call(_, call) => Some(*call),
                 _ => None,
             })
         };
@@ -146,7 +155,9 @@ impl<'w> Writer<'w> {
             self.text.push('\n');
         }
         let (at, title) = match heading {
-            Entry::Turn { number, prompt } => (Some(prompt.at), turn_title(*number, prompt)),
+            TimelineEntry::Turn { number, prompt } => {
+                (Some(prompt.at), turn_title(*number, prompt))
+            }
             _ => (
                 calls().next().map(|call| call.began),
                 "before the first prompt".to_owned(),
@@ -158,7 +169,7 @@ impl<'w> Writer<'w> {
             .min()
             .unwrap_or(0);
         let turn_end = match heading {
-            Entry::Turn { prompt, .. } => prompt.ended.map(|ended| ended.at),
+            TimelineEntry::Turn { prompt, .. } => prompt.ended.map(|ended| ended.at),
             _ => None,
         };
         self.scale.to = ended.max(turn_end).unwrap_or(self.end).max(self.scale.from);
@@ -168,20 +179,20 @@ impl<'w> Writer<'w> {
         self.line(&format!("{day}{time}  {title}{count}"), None);
     }
 
-    fn row(&mut self, row: &Entry<'_, '_>) {
+    fn row(&mut self, row: &TimelineEntry<'_, '_>) {
         match row {
-            Entry::Call(depth, call) => self.call(*depth, call),
-            Entry::Agent(agent, run) => {
+            TimelineEntry::Call(depth, call) => self.call(*depth, call),
+            TimelineEntry::Agent(agent, run) => {
                 let kind = agent.agent_type.unwrap_or("of unknown type");
                 let text = format!("subagent {} ({})", escaped(kind), escaped(agent.agent_id));
                 self.note(run.began, run.ended, &text);
             }
-            Entry::Compaction(compaction) => {
+            TimelineEntry::Compaction(compaction) => {
                 let trigger = escaped(compaction.trigger.unwrap_or("unknown"));
                 let text = format!("context compacted ({trigger})");
                 self.note(compaction.began, compaction.ended, &text);
             }
-            Entry::Segment(segment) => {
+            TimelineEntry::Segment(segment) => {
                 let how = escaped(segment.source.unwrap_or("first heard of here"));
                 let process = segment
                     .pid
@@ -193,7 +204,7 @@ impl<'w> Writer<'w> {
                     &format!("session taken up ({how}{process})"),
                 );
             }
-            Entry::Opening | Entry::Turn { .. } => {}
+            TimelineEntry::Opening | TimelineEntry::Turn { .. } => {}
         }
     }
 
@@ -266,9 +277,9 @@ impl<'w> Writer<'w> {
 const NO_TOOL: &str = "?";
 
 /// Returns the tools' names that are too long, each with a shorter, unique one.
-fn short_names(entries: &[Entry<'_, '_>]) -> HashMap<String, String> {
-    let tool = |entry: &Entry<'_, '_>| match entry {
-        Entry::Call(_, call) => call.tool.map(str::to_owned),
+fn short_names(entries: &[TimelineEntry<'_, '_>]) -> HashMap<String, String> {
+    let tool = |entry: &TimelineEntry<'_, '_>| match entry {
+        TimelineEntry::Call(_, call) => call.tool.map(str::to_owned),
         _ => None,
     };
     let names: BTreeSet<String> = entries.iter().filter_map(tool).collect();

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use ccsession::claude::transcript::line::{Message, blocks, text_of};
 use ccsession::claude::transcript::records;
-use ccsession::claude::transcript::said::Told;
+use ccsession::claude::transcript::said::SpokenRecord;
 use ccsession::model::activity::OpenActivity;
 use ccsession::model::archive::{Manifest, Stem};
 use ccsession::model::config::{ConfigKey, duration};
@@ -22,7 +22,7 @@ use ccsession::model::redact::{Redactor, redact};
 use ccsession::model::text::{escaped, one_line, without_last_word, without_lone_surrogates};
 use ccsession::model::trace::TraceBuilder;
 use ccsession::model::{Config, Event, Owner, ProjectName, Record, SessionId};
-use ccsession::setup::edit::{self, Uninstalled, Wanted};
+use ccsession::setup::edit::{self, HookEntry, Uninstalled};
 use ccsession::store::{Places, config as stored};
 use serde_json::Value;
 
@@ -141,13 +141,13 @@ pub(crate) fn transcript_line(data: &[u8]) {
     let whole: String = parts
         .iter()
         .map(|part| match part {
-            records::Part::Record(text) | records::Part::Rest(text) => *text,
+            records::RecordPart::Record(text) | records::RecordPart::Rest(text) => *text,
         })
         .collect();
     assert_eq!(whole, text);
     assert!(damaged <= parts.len() as u64 + 1);
     let _ = records::read_as(data, |json| {
-        if let Ok(record) = serde_json::from_str::<Told<'_>>(json) {
+        if let Ok(record) = serde_json::from_str::<SpokenRecord<'_>>(json) {
             let _ = (record.said().len(), record.queued(), record.parent());
         }
         let mended = without_lone_surrogates(json);
@@ -164,9 +164,9 @@ pub(crate) fn settings(data: &[u8]) {
         return;
     };
     let owned = |command: &str| command.starts_with(OURS);
-    let wanted: Vec<Wanted<'_>> = ["SessionStart", "PreToolUse", "Stop"]
+    let wanted: Vec<HookEntry<'_>> = ["SessionStart", "PreToolUse", "Stop"]
         .into_iter()
-        .map(|event| Wanted {
+        .map(|event| HookEntry {
             event,
             command: format!("{OURS}session-event"),
             exec_form: true,

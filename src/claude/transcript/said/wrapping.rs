@@ -6,7 +6,7 @@
 
 /// A piece of a text, by its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum TextPiece {
     /// Text that a person typed.
     Typed(String),
     /// The output of a command that a person started.
@@ -97,23 +97,23 @@ pub fn is_plain(text: &str) -> bool {
 }
 
 /// Splits a text into its pieces.
-pub fn pieces(text: &str) -> Vec<Piece> {
+pub fn pieces(text: &str) -> Vec<TextPiece> {
     let trimmed = text.trim();
     if is_plain(text) {
-        return vec![Piece::Typed(text.to_owned())];
+        return vec![TextPiece::Typed(text.to_owned())];
     }
     if trimmed.starts_with(CAVEAT) {
         return Vec::new();
     }
     if trimmed.starts_with(SUMMARY) {
-        return vec![Piece::Summary(trimmed.to_owned())];
+        return vec![TextPiece::Summary(trimmed.to_owned())];
     }
     if INTERRUPTED.contains(&trimmed) {
         let words = trimmed.trim_matches(['[', ']']);
-        return vec![Piece::Notice(words.to_owned())];
+        return vec![TextPiece::Notice(words.to_owned())];
     }
     if NOTICES.iter().any(|notice| trimmed.starts_with(notice)) {
-        return vec![Piece::Notice(trimmed.to_owned())];
+        return vec![TextPiece::Notice(trimmed.to_owned())];
     }
     let (elements, rest) = leading(trimmed);
     let rest = without_hidden_end(rest);
@@ -129,8 +129,8 @@ pub fn pieces(text: &str) -> Vec<Piece> {
     match rest.is_empty() {
         true => of_elements(&elements),
         // Claude Code puts nothing else before what a person typed.
-        false if elements.iter().all(is_hidden) => vec![Piece::Typed(rest.to_owned())],
-        false => vec![Piece::Typed(text.to_owned())],
+        false if elements.iter().all(is_hidden) => vec![TextPiece::Typed(rest.to_owned())],
+        false => vec![TextPiece::Typed(text.to_owned())],
     }
 }
 
@@ -180,7 +180,7 @@ fn without_hidden_end(mut text: &str) -> &str {
     text
 }
 
-fn of_elements(elements: &[(Element, &str)]) -> Vec<Piece> {
+fn of_elements(elements: &[(Element, &str)]) -> Vec<TextPiece> {
     let text_of = |wanted| {
         let found = elements.iter().find(|(element, _)| *element == wanted);
         found.map(|(_, text)| text.trim())
@@ -190,19 +190,19 @@ fn of_elements(elements: &[(Element, &str)]) -> Vec<Piece> {
     match (name, text_of(Element::Arguments).unwrap_or_default()) {
         (Some(name), arguments) if name.starts_with('/') => {
             let command = format!("{name} {arguments}");
-            pieces.push(Piece::Typed(command.trim_end().to_owned()));
+            pieces.push(TextPiece::Typed(command.trim_end().to_owned()));
         }
         // The model called this command.
-        (Some(name), _) => pieces.push(Piece::Notice(message.unwrap_or(name).to_owned())),
+        (Some(name), _) => pieces.push(TextPiece::Notice(message.unwrap_or(name).to_owned())),
         (None, _) => {}
     }
     for (element, text) in elements {
         let text = text.trim();
         pieces.extend(match element {
-            Element::Output => Some(Piece::Output(text.to_owned())),
-            Element::Notice => Some(Piece::Notice(notice(text))),
-            Element::Bash => Some(Piece::Typed(format!("! {text}"))),
-            Element::Memory => Some(Piece::Typed(format!("# {text}"))),
+            Element::Output => Some(TextPiece::Output(text.to_owned())),
+            Element::Notice => Some(TextPiece::Notice(notice(text))),
+            Element::Bash => Some(TextPiece::Typed(format!("! {text}"))),
+            Element::Memory => Some(TextPiece::Typed(format!("# {text}"))),
             Element::Hidden | Element::Name | Element::Arguments | Element::Message => None,
         });
     }
@@ -225,12 +225,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: &[Piece]) {
+    fn check(text: &str, expected: &[TextPiece]) {
         assert_eq!(pieces(text), expected, "{text:?}");
     }
 
-    fn typed(text: &str) -> Piece {
-        Piece::Typed(text.to_owned())
+    fn typed(text: &str) -> TextPiece {
+        TextPiece::Typed(text.to_owned())
     }
 
     #[test]
@@ -257,18 +257,18 @@ mod tests {
             "<command-name>/cost</command-name>\n<local-command-stdout>$1</local-command-stdout>";
         check(
             with_output,
-            &[typed("/cost"), Piece::Output("$1".to_owned())],
+            &[typed("/cost"), TextPiece::Output("$1".to_owned())],
         );
         let of_model = "<command-message>The \"pdf\" skill is loading</command-message>\n<command-name>pdf</command-name>";
         check(
             of_model,
-            &[Piece::Notice("The \"pdf\" skill is loading".to_owned())],
+            &[TextPiece::Notice("The \"pdf\" skill is loading".to_owned())],
         );
     }
 
     #[test]
     fn what_the_client_writes_is_not_typed() {
-        let notice = |text: &str| [Piece::Notice(text.to_owned())];
+        let notice = |text: &str| [TextPiece::Notice(text.to_owned())];
         check(
             "[Request interrupted by user]",
             &notice("Request interrupted by user"),
@@ -289,13 +289,16 @@ mod tests {
         );
         check(
             "<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>",
-            &[Piece::Output("a".to_owned()), Piece::Output(String::new())],
+            &[
+                TextPiece::Output("a".to_owned()),
+                TextPiece::Output(String::new()),
+            ],
         );
         check("<system-reminder>\nbe brief\n</system-reminder>", &[]);
         check("<local-command-caveat>Caveat</local-command-caveat>", &[]);
         check(&format!("{CAVEAT} DO NOT respond"), &[]);
         let summary = format!("{SUMMARY} The conversation is summarized below:");
-        check(&summary, &[Piece::Summary(summary.clone())]);
+        check(&summary, &[TextPiece::Summary(summary.clone())]);
     }
 
     #[test]
