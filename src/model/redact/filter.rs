@@ -5,11 +5,11 @@
 //! found here is no secret yet, but where nothing is found, none is announced. A test holds the pass with the filter against the
 //! one without.
 
-use super::commands;
 use super::names::{self, Telling};
 use super::scan::is_word;
 use super::shapes::{self, Alphabet};
 use super::urls;
+use super::{commands, find};
 
 /// A key may begin here if a word does.
 pub(super) const AT_START: u8 = 1;
@@ -759,7 +759,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(4..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
-    memchr::memchr(b'@', near).is_some_and(|sign| {
+    find::first(b'@', near).is_some_and(|sign| {
         let mut user = near.iter().take(sign);
         !user.any(|byte| {
             byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>')

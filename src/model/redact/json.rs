@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::names::{self, Telling};
 use super::scan::{self, Scan};
 use super::values;
-use super::{Redactor, is_mark, pem, shapes};
+use super::{Redactor, find, is_mark, pem, shapes};
 use crate::model::text::without_lone_surrogates;
 
 /// What is known of the strings that come next.
@@ -262,7 +262,7 @@ fn is_long_number(number: &str) -> bool {
 
 /// How many bytes stand before the first quote or backslash.
 fn plain(bytes: &[u8]) -> usize {
-    memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len())
+    find::first_of([b'"', b'\\'], bytes).unwrap_or(bytes.len())
 }
 
 fn is_followed_by_colon(text: &str, at: usize) -> bool {

@@ -9,6 +9,7 @@
 
 mod commands;
 mod filter;
+mod find;
 mod json;
 mod names;
 mod pem;

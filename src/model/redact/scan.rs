@@ -16,7 +16,7 @@ use super::filter;
 use super::names::{self, Telling};
 use super::tables::{Separator, Tables};
 use super::values::{self, Form, Value, quote_at, skip_blanks};
-use super::{Secret, View, mark_at, pem, shapes, urls};
+use super::{Secret, View, find, mark_at, pem, shapes, urls};
 
 pub(super) const NAMED: &str = "named-secret";
 pub(super) const AUTHORIZATION: &str = "authorization";
@@ -286,7 +286,7 @@ impl<'t> Scan<'t> {
             return;
         }
         let unknown = bytes.get(self.known..to).unwrap_or_default();
-        if let Some(at) = memchr::memrchr(b'\n', unknown) {
+        if let Some(at) = find::last(b'\n', unknown) {
             self.begin_line(self.known + at + 1);
         }
         let mut at = self.known;
@@ -346,7 +346,7 @@ impl<'t> Scan<'t> {
     fn find_mark(&mut self, from: usize) {
         let bytes = self.text.as_bytes();
         let rest = bytes.get(from..).unwrap_or_default();
-        let mut signs = memchr::memchr_iter(b'[', rest).map(|at| from + at);
+        let mut signs = find::all(b'[', rest).map(|at| from + at);
         self.mark = signs.find_map(|start| {
             let length = mark_at(bytes, start)?;
             Some(Secret {
@@ -792,7 +792,7 @@ impl<'t> Scan<'t> {
         // What an `echo` before this one has looked at is not looked at again.
         let most = bytes.len().min(end + LONGEST);
         let from = self.without_pipe.clamp(end, most);
-        let found = memchr::memchr2(b'|', b'\n', bytes.get(from..most)?);
+        let found = find::first_of([b'|', b'\n'], bytes.get(from..most)?);
         self.without_pipe = from + found.unwrap_or(most - from);
         let pipe = self.without_pipe;
         (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;
@@ -1188,8 +1188,7 @@ impl<'t> Scan<'t> {
                 matches!(near.get(*at..), Some([b'\n', ..] | [b':' | b'=', b' ', ..]))
             })?;
             let asked = near.get(..colon)?;
-            (near.get(colon) != Some(&b'\n') && memchr::memchr(b'[', asked).is_none())
-                .then_some(())?;
+            (near.get(colon) != Some(&b'\n') && find::first(b'[', asked).is_none()).then_some(())?;
             let value = Value::read(view, skip_blanks(bytes, at + colon + 1), Form::Loose)?;
             return self.judged(view, value, telling);
         }

@@ -5,7 +5,7 @@
 //! lists the providers; a test holds the page against the table.
 
 use super::filter::{self, ANYWHERE, AT_START};
-use super::{Secret, View};
+use super::{Secret, View, find};
 
 /// What a key is made of after its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -793,7 +793,7 @@ pub(super) fn is_no_word(body: &[u8]) -> bool {
 fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     if *point < at || *point == 0 {
         let rest = bytes.get(at..end).unwrap_or_default();
-        *point = memchr::memchr(b'.', rest).map_or(end, |offset| at + offset);
+        *point = find::first(b'.', rest).map_or(end, |offset| at + offset);
     }
     (*point).min(end)
 }

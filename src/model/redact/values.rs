@@ -4,7 +4,7 @@
 //! bounded. A value that reaches the end of a text that goes on with a mark is refused; see the module above for why.
 
 use super::names::{self, Signs, Telling};
-use super::{Secret, View, mark_at};
+use super::{Secret, View, find, mark_at};
 
 /// How much of a value is looked at to tell whether it is a secret.
 const JUDGED: usize = 96;
@@ -501,7 +501,7 @@ pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
 }
 
 fn holds_mark(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
+    find::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
 /// Whether a value in quotes is something that is not secret, whatever it is called.
@@ -557,7 +557,7 @@ pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();
     let mut line = rest.get(..PROSE).unwrap_or(rest);
-    if view.is_cut && line.len() == rest.len() && memchr::memchr(b'\n', line).is_none() {
+    if view.is_cut && line.len() == rest.len() && find::first(b'\n', line).is_none() {
         return true;
     }
     for number in 0..WORDS {
