@@ -519,6 +519,9 @@ pub(super) struct RunArgs {
 pub(super) struct BecomeArgs {
     pub(super) id: String,
     pub(super) holder: String,
+    pub(super) gate: String,
+    #[arg(long)]
+    pub(super) blocked: Vec<i32>,
     #[arg(last = true, required = true)]
     pub(super) command: Vec<OsString>,
 }

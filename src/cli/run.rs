@@ -8,7 +8,7 @@ use super::current::valid;
 use super::output;
 use super::status::{self, Status};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Surroundings};
+use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Start, Surroundings};
 use crate::store::{Error, shown};
 
 /// Runs the command and passes its status on.
@@ -66,7 +66,12 @@ pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
         output::complain("could not run the command: the state directory can no longer be used");
         return Status::Failed as u8;
     };
-    let (err, status) = run::become_command(&state, &id, &args.holder, &args.command);
+    let start = Start {
+        holder: args.holder,
+        gate: args.gate,
+        blocked: args.blocked,
+    };
+    let (err, status) = run::become_command(&state, &id, &start, &args.command);
     let program = args.command.first().map(Path::new).map(shown);
     output::complain(&format!(
         "could not run `{}`: {err}",

@@ -12,7 +12,9 @@
 mod system;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -189,6 +191,17 @@ pub fn process(pid: u32) -> Option<Process> {
 /// Returns whether this process ignores the signal, as under `nohup`; false if unknown.
 pub fn ignores(signal: i32) -> bool {
     system::ignores(signal)
+}
+
+/// Returns those of `signals` that process `pid` has received and not acted on, because it blocks
+/// them; none if unknown.
+pub fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
+    system::pending_signals(pid, signals)
+}
+
+/// Opens the file that process `pid` has open under this number, if it can be seen.
+pub fn open_file_of(pid: u32, number: &str) -> Option<File> {
+    system::open_file_of(pid, number)
 }
 
 /// Returns whether orphaned processes are reaped when they end; true if unknown.

@@ -6,10 +6,11 @@
 
 mod bystander;
 mod child;
+mod gate;
 mod program;
 
 pub use bystander::{VERB as LISTEN, listen};
-pub use child::{VERB, become_command};
+pub use child::{Start, VERB, become_command};
 pub use program::Obstacle;
 
 use std::ffi::OsString;

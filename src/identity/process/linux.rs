@@ -1,6 +1,8 @@
 //! Processes on Linux, from `/proc`.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -83,6 +85,22 @@ pub(super) fn started_by(start: u64) -> u64 {
 pub(super) fn ignores(signal: i32) -> bool {
     let status = file::read_kernel("/proc/self/status");
     status.is_some_and(|status| has_signal(&status, "SigIgn:", signal))
+}
+
+/// Returns those of `signals` that are pending for process `pid`.
+pub(super) fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
+    let status = file::read_kernel(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_pending = |signal: &&i32| {
+        let masks = ["ShdPnd:", "SigPnd:"];
+        masks.iter().any(|mask| has_signal(&status, mask, **signal))
+    };
+    signals.iter().filter(is_pending).copied().collect()
+}
+
+/// Opens the file that process `pid` has open under this number.
+pub(super) fn open_file_of(pid: u32, number: &str) -> Option<File> {
+    let path = format!("/proc/{pid}/fd/{number}");
+    file::open(Path::new(&path), OFlags::RDONLY).ok()?
 }
 
 /// Returns whether the first process handles, blocks or ignores SIGCHLD, as one that reaps orphans

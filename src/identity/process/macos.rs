@@ -3,7 +3,9 @@
 //! For another user's process, the system reports no start time. Such a process counts on the way
 //! up, but never as a client.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsString, c_char};
+use std::fs::File;
 use std::path::PathBuf;
 
 use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
@@ -80,6 +82,16 @@ pub(super) fn program(_pid: u32) -> Option<String> {
 
 /// Returns `None`; not implemented.
 pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
+    None
+}
+
+/// Returns none, because it cannot be known.
+pub(super) fn pending_signals(_pid: u32, _signals: &[i32]) -> BTreeSet<i32> {
+    BTreeSet::new()
+}
+
+/// Returns `None`; not implemented.
+pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<File> {
     None
 }
 

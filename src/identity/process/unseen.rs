@@ -1,6 +1,8 @@
 //! Systems on which processes cannot be seen. Decisions that need a process fall back to activity.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 
 use super::Process;
@@ -34,6 +36,14 @@ pub(super) fn program(_pid: u32) -> Option<String> {
 }
 
 pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
+    None
+}
+
+pub(super) fn pending_signals(_pid: u32, _signals: &[i32]) -> BTreeSet<i32> {
+    BTreeSet::new()
+}
+
+pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<File> {
     None
 }
 

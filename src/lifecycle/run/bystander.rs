@@ -13,7 +13,7 @@ use rustix::process::Pid;
 use signal_hook::consts::{SIGTSTP, SIGTTIN, SIGTTOU};
 use signal_hook::iterator::Signals;
 
-use super::child::{FORWARDED, own_program};
+use super::child::{FORWARDED, BlockedSignals, own_program};
 use crate::identity::process;
 
 /// The hidden verb that starts this program as a bystander.
@@ -46,6 +46,8 @@ impl Bystander {
             reason = "the command's group needs a second process that listens"
         )]
         let mut this = Command::new(own_program()?);
+        // It inherits the block, so no signal ends it before it listens.
+        let _kept = BlockedSignals::forwarded()?;
         let mut process = this
             .arg(VERB)
             .env_clear()
@@ -66,10 +68,12 @@ impl Bystander {
         })
     }
 
-    /// Forgets the signals received so far: the command did not exist yet.
-    pub(super) fn forget(&mut self) {
-        let _ = self.ask();
-        self.ahead.clear();
+    /// Forgets the signals that came before the command existed. Those that came later wait for the
+    /// command, too; `waiting` returns them.
+    pub(super) fn forget_all_but(&mut self, waiting: impl FnOnce() -> BTreeSet<i32>) {
+        let heard: BTreeSet<i32> = self.ask().into_iter().flatten().collect();
+        // In this order: a signal that comes between the two is in the next answer.
+        self.ahead = waiting().intersection(&heard).copied().collect();
     }
 
     /// Notes that a child was reaped. If it was this one, another process may have its pid now.
@@ -133,6 +137,7 @@ pub fn listen() -> io::Result<()> {
     // A bystander must not be stopped with its group: the launcher waits for its answer.
     let unstoppable = [SIGTSTP, SIGTTIN, SIGTTOU];
     let mut signals = Signals::new(heard.chain(unstoppable))?;
+    drop(BlockedSignals::inherited(&FORWARDED)?);
     let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
     let mut say = |bits: u8| stdout.write_all(&[bits]).and_then(|()| stdout.flush());
     say(0)?;

@@ -17,6 +17,7 @@ use signal_hook::iterator::Signals;
 
 use super::RunOutcome;
 use super::bystander::Bystander;
+use super::gate::{self, Gate};
 use crate::claude::arguments;
 use crate::identity::process::{self, Viewpoint};
 use crate::identity::roster;
@@ -66,18 +67,36 @@ pub(super) fn listen() -> io::Result<Signals> {
 }
 
 /// Blocks the forwarded signals. Dropping it delivers those that came.
-struct BlockedSignals {
+pub(super) struct BlockedSignals {
     mask: SigSet,
 }
 
 impl BlockedSignals {
-    fn forwarded() -> io::Result<Self> {
+    pub(super) fn forwarded() -> io::Result<Self> {
         let mut set = SigSet::empty();
         for signal in FORWARDED {
             set.add(signal.try_into()?);
         }
         let mask = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         Ok(Self { mask })
+    }
+
+    /// Takes over signals that the process which started this one had blocked for it.
+    pub(super) fn inherited(blocked: &[i32]) -> io::Result<Self> {
+        let mut mask = SigSet::thread_get_mask()?;
+        for signal in blocked {
+            mask.remove((*signal).try_into()?);
+        }
+        Ok(Self { mask })
+    }
+
+    /// Returns the signals that are blocked for this reason alone.
+    fn signals(&self) -> Vec<i32> {
+        let is_new = |signal: &i32| {
+            let signal = nix::sys::signal::Signal::try_from(*signal);
+            signal.is_ok_and(|signal| !self.mask.contains(signal))
+        };
+        FORWARDED.into_iter().filter(is_new).collect()
     }
 }
 
@@ -107,15 +126,51 @@ pub(super) fn run(
         reason = "what a launcher is for is to start a command"
     )]
     let mut this = Command::new(own_program()?);
-    this.args([VERB, id.as_str(), &holder.file_name(), "--"])
-        .args(command)
-        .env("CCSESSION_ID", id.as_str());
     for variable in OF_THE_CALLER {
         this.env_remove(variable);
     }
-    let child = Pid::from_child(&this.spawn()?);
-    bystander.forget();
+    let mut gate = Gate::closed()?;
+    // The process inherits the block, so every signal that reaches it waits.
+    let kept = BlockedSignals::forwarded()?;
+    let start = Start {
+        holder: holder.file_name(),
+        gate: gate.name(),
+        blocked: kept.signals(),
+    };
+    this.arg(VERB)
+        .args(start.words(id))
+        .arg("--")
+        .args(command)
+        .env("CCSESSION_ID", id.as_str());
+    let child = this.spawn();
+    drop(kept);
+    let child = Pid::from_child(&child?);
+    bystander.forget_all_but(|| process::pending_signals(pid_of(child), &FORWARDED));
+    gate.open();
     attend(child, signals, &mut bystander)
+}
+
+/// What a launcher tells the process that becomes the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The holder of the lease, which the process must find there.
+    pub holder: String,
+    /// The launcher's gate.
+    pub gate: String,
+    /// The signals that the launcher has blocked for the process.
+    pub blocked: Vec<i32>,
+}
+
+impl Start {
+    /// Returns the arguments of the hidden verb, before the command.
+    fn words(&self, id: &SessionId) -> Vec<String> {
+        let blocked = self
+            .blocked
+            .iter()
+            .map(|signal| format!("--blocked={signal}"));
+        let named = [id.to_string(), self.holder.clone(), self.gate.clone()];
+        named.into_iter().chain(blocked).collect()
+    }
 }
 
 /// Returns this program's file. On Linux it names the running process, so an upgrade meanwhile does
@@ -155,9 +210,12 @@ fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Re
     }
 }
 
-fn group_of(pid: Pid) -> Option<u32> {
-    let pid = pid.as_raw_nonzero().get().unsigned_abs();
-    process::process(pid).map(|process| process.group)
+fn pid_of(process: Pid) -> u32 {
+    process.as_raw_nonzero().get().unsigned_abs()
+}
+
+fn group_of(process: Pid) -> Option<u32> {
+    process::process(pid_of(process)).map(|process| process.group)
 }
 
 /// Reaps every child that has ended, and returns how the command ended, if it did. Other children
@@ -202,20 +260,28 @@ fn outcome(status: WaitStatus) -> RunOutcome {
     }
 }
 
-/// Enters this process into the lease of `id`, if `holder` still holds it, and becomes the command.
-/// Returns only on failure: the error, and the status that a shell would end with.
+/// Enters this process into the lease of `id`, if the launcher still holds it, and becomes the
+/// command once the launcher lets it. Returns only on failure: the error, and the status that a
+/// shell would end with.
 pub fn become_command(
     state: &StateDir,
     id: &SessionId,
-    holder: &str,
+    start: &Start,
     command: &[OsString],
 ) -> (io::Error, i32) {
     const NOT_FOUND: i32 = 127;
     const NOT_STARTED: i32 = 126;
     let is_client = arguments::is_client(command);
-    if let Err(err) = enter(state, id, holder, is_client) {
+    // Neither must a signal end this process between creating a temporary file and renaming it.
+    let kept = match BlockedSignals::inherited(&start.blocked) {
+        Ok(kept) => kept,
+        Err(err) => return (err, NOT_STARTED),
+    };
+    if let Err(err) = enter(state, id, &start.holder, is_client) {
         return (err, NOT_STARTED);
     }
+    gate::wait(&start.gate);
+    drop(kept);
     let Some((program, arguments)) = command.split_first() else {
         return (io::ErrorKind::InvalidInput.into(), NOT_STARTED);
     };
@@ -233,8 +299,6 @@ pub fn become_command(
 /// Makes the command a holder of the id beside its launcher; it stays one if the launcher is
 /// killed. Claude Code is not made an owner here, because its hooks do that.
 fn enter(state: &StateDir, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
-    // A signal must not end this process between creating a temporary file and renaming it.
-    let _kept = BlockedSignals::forwarded()?;
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());
     let this = this.and_then(|process| Some(Viewpoint::here()?.recorded(process)));

@@ -9,7 +9,9 @@ use ccsession::identity::process::ignores;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
-use super::{OTHER, assert_put_back, command_in, kill, lease, leases, started, with_id};
+use super::{
+    OTHER, assert_put_back, command_in, kill, lease, lease_path, leases, started, with_id,
+};
 use crate::support::torture::is_torture;
 use crate::support::{CCSESSION, ID, Sandbox, text, wait_until};
 
@@ -142,6 +144,84 @@ fn a_sender_within_the_group_is_heard_once_too() {
     kill(command_in(&lease(&sandbox, ID)), Signal::ALARM);
     assert_eq!(child.wait().unwrap().code(), Some(7));
     assert_put_back(&sandbox);
+}
+
+/// What a command says that counts a signal: it ends some time after the first, so that a second
+/// one would be said, too.
+const COUNTS: &str = "n=0; i=0; trap 'echo USR1; n=1; i=0' USR1; echo ready
+    while [ $i -lt 300 ]; do [ $n = 1 ] && [ $i -ge 15 ] && exit 7; i=$((i + 1)); sleep 0.01; done";
+
+#[test]
+fn a_signal_to_the_whole_group_while_the_command_starts_reaches_it_once() {
+    let sandbox = Sandbox::just_swept();
+    let rounds = if is_torture() { 300 } else { 24 };
+    let mut heard = 0;
+    for round in 0..rounds {
+        let mut run = with_id(&sandbox, &format!("s-{round}"), COUNTS);
+        let command = run.command.process_group(0).stdin(Stdio::null());
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // Spread over the time from the first instruction to the loop in the script.
+        std::thread::sleep(Duration::from_micros(round * 40_000 / rounds));
+        kill_process_group(Pid::from_child(&child), Signal::USR1).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = text(&ended.stdout);
+        match ended.status.code() {
+            // It came to the command before the trap was set, or to the launcher before it listened.
+            None | Some(138) => assert!(!said.contains("USR1"), "{round}: {said}"),
+            code => {
+                heard += 1;
+                assert_eq!(
+                    (code, said.matches("USR1").count()),
+                    (Some(7), 1),
+                    "{round}"
+                );
+            }
+        }
+    }
+    println!("{heard} of {rounds} came to the script");
+}
+
+/// The launcher is held up where the system has started the command's process and the launcher
+/// does not know of it yet.
+#[test]
+fn a_signal_to_the_whole_group_before_the_launcher_knows_of_the_command_reaches_it_once() {
+    if !crate::support::tracing::can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let mut traced = sandbox.run("strace");
+    // In a group of its own, or the signal would end it.
+    traced.command.args(["-DD", "-qq", "-o", "/dev/null"]);
+    traced.command.args(["-e", "trace=clone,clone3,vfork"]);
+    let delay = "inject=clone,clone3,vfork:delay_exit=1000000";
+    traced.command.args(["-e", delay, CCSESSION, "run"]);
+    traced
+        .command
+        .args(["--session-id", ID, "--", "/bin/sh", "-c", COUNTS]);
+    let command = traced.command.process_group(0).stdin(Stdio::null());
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mask = |status: &str, name: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(name));
+        u64::from_str_radix(mask.unwrap_or("0").trim(), 16).unwrap()
+    };
+    let usr1 = 1 << (Signal::USR1.as_raw() - 1);
+    wait_until(|| {
+        if !lease_path(&sandbox, ID).is_file() || lease(&sandbox, ID)["child"].is_null() {
+            return false;
+        }
+        let command = command_in(&lease(&sandbox, ID));
+        let status = fs::read_to_string(format!("/proc/{command}/status")).unwrap_or_default();
+        let is_idle = status.contains("(sleeping)");
+        is_idle && (mask(&status, "SigBlk:") | mask(&status, "SigCgt:")) & usr1 != 0
+    });
+    kill_process_group(Pid::from_child(&child), Signal::USR1).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    // The command was held back, so the signal ended it before its script could say anything.
+    assert_eq!(
+        (ended.status.code(), text(&ended.stdout)),
+        (Some(138), String::new())
+    );
+    assert_eq!(sandbox.record(ID)["exit_status"], 138);
 }
 
 /// The command's orphans come to a launcher that is the first process of a pid namespace.
