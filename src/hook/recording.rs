@@ -218,8 +218,8 @@ impl Recording<'_> {
 
     /// The hot path: appends one line to the journal, and does more only if the session is new.
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
-        let event = self.event(id);
-        let heard = self.hear(state, id, &event);
+        let mut event = self.event(id);
+        let heard = self.hear(state, id, &mut event);
         if heard != PriorRecord::Before {
             let place = self.place(Some(state), id);
             self.enter(state, id, &place, event, "late", heard);
@@ -227,16 +227,17 @@ impl Recording<'_> {
         }
     }
 
-    /// Appends the event to the session's journal, if there is one.
-    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &Event) -> PriorRecord {
+    /// Appends the event to the session's journal, if there is one. The event stays whole, for a
+    /// session that has none.
+    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
-        let known = scope.as_ref();
-        let event = event.clone();
-        let appended = session.journal().append(&without_known(
-            event,
-            known.unwrap_or(&EventDefaults::default()),
-        ));
+        let known = scope.as_ref().map(|known| take_known(event, known));
+        let appended = session.journal().append(event);
+        if let Some(known) = known {
+            event.cwd = known.cwd.or(event.cwd.take());
+            event.transcript_path = known.transcript_path.or(event.transcript_path.take());
+        }
         match self.appended(state, &session, appended) {
             Some(AppendOutcome::Missing) => PriorRecord::First,
             Some(AppendOutcome::Done { .. }) if scope.is_none() => PriorRecord::WithoutRecord,
@@ -335,8 +336,8 @@ impl Recording<'_> {
         place: &EventContext,
         source: &str,
     ) -> PriorRecord {
-        let event = self.event(id);
-        let heard = self.hear(state, id, &event);
+        let mut event = self.event(id);
+        let heard = self.hear(state, id, &mut event);
         self.enter(state, id, place, event, source, heard);
         heard
     }
@@ -377,7 +378,7 @@ impl Recording<'_> {
         state: &StateDir,
         id: &SessionId,
         place: &EventContext,
-        event: Event,
+        mut event: Event,
         source: &str,
     ) {
         let Some(project) = &place.project else {
@@ -385,7 +386,7 @@ impl Recording<'_> {
         };
         let session = state.session(id);
         let record = self.new_record(id, project, place.client.as_ref(), source);
-        let event = without_known(event, &record.scope());
+        take_known(&mut event, &record.scope());
         let durability = self.durability();
         let opened = roster::open_or_create(&session, &record, &event, durability, || Ok(()));
         if self.done(opened) == Some(OpenOutcome::Created) {
@@ -745,13 +746,15 @@ fn session_before(state: &StateDir, client: &SessionProcess, id: &SessionId) -> 
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
-/// Returns the event without the values that the session's record already has.
-fn without_known(mut event: Event, known: &EventDefaults) -> Event {
-    event.cwd = event.cwd.filter(|cwd| Some(cwd) != known.cwd.as_ref());
-    event.transcript_path = event
-        .transcript_path
-        .filter(|path| Some(path) != known.transcript_path.as_ref());
-    event
+/// Takes the values that the session's record already has out of the event, and returns them.
+fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
+    let is = |known: &Option<String>, value: &mut String| known.as_ref() == Some(value);
+    EventDefaults {
+        cwd: event.cwd.take_if(|cwd| is(&known.cwd, cwd)),
+        transcript_path: event
+            .transcript_path
+            .take_if(|path| is(&known.transcript_path, path)),
+    }
 }
 
 /// Returns why the pointer at `path` was not believed, if there was one.

@@ -119,11 +119,21 @@ impl ConfigKey {
     }
 
     /// Returns the environment variable that overrides the file: `CCSESSION_` and the key.
-    pub fn variable(self) -> String {
-        format!(
-            "CCSESSION_{}",
-            self.name().to_ascii_uppercase().replace('.', "_")
-        )
+    pub fn variable(self) -> &'static str {
+        // Written out: each hook asks for all of them.
+        match self {
+            Self::Ttl => "CCSESSION_TTL",
+            Self::SessionTimeout => "CCSESSION_SESSION_TIMEOUT",
+            Self::MaxConcurrentSessions => "CCSESSION_MAX_CONCURRENT_SESSIONS",
+            Self::CleanupInterval => "CCSESSION_CLEANUP_INTERVAL",
+            Self::Capture => "CCSESSION_CAPTURE",
+            Self::JournalLimit => "CCSESSION_JOURNAL_LIMIT",
+            Self::ArchiveAuto => "CCSESSION_ARCHIVE_AUTO",
+            Self::RetentionSessions => "CCSESSION_RETENTION_SESSIONS",
+            Self::RetentionArchive => "CCSESSION_RETENTION_ARCHIVE",
+            Self::ContextLine => "CCSESSION_CONTEXT_LINE",
+            Self::LimitWarning => "CCSESSION_LIMIT_WARNING",
+        }
     }
 
     /// Returns the variable of an older session manager, which counts if no setting of ours is set.
@@ -437,9 +447,9 @@ mod tests {
 
     #[test]
     fn variables_follow_from_the_keys() {
-        assert_eq!(
-            ConfigKey::SessionTimeout.variable(),
-            "CCSESSION_SESSION_TIMEOUT"
-        );
+        for key in ConfigKey::ALL {
+            let name = key.name().to_ascii_uppercase().replace('.', "_");
+            assert_eq!(key.variable(), format!("CCSESSION_{name}"));
+        }
     }
 }

@@ -125,9 +125,11 @@ impl From<&OsStr> for ProjectName {
 }
 
 fn hex(bytes: &[u8], digits: usize) -> String {
-    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    text.truncate(digits);
-    text
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    let pairs = bytes
+        .iter()
+        .map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+    pairs.flatten().take(digits).collect()
 }
 
 /// Returns a hash that recognises `text` without revealing it, in 16 hex digits. Each `purpose` has

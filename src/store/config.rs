@@ -149,7 +149,7 @@ pub fn load(places: &Places) -> LoadedConfig {
         }));
     }
     let mut config = Config::default();
-    let mut sources = Vec::new();
+    let mut sources = Vec::with_capacity(ConfigKey::ALL.len());
     for key in ConfigKey::ALL {
         let source = match resolve(&mut config, key, table.as_ref().zip(path)) {
             Ok(source) => source,

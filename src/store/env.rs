@@ -149,12 +149,15 @@ pub fn setting(key: ConfigKey) -> Option<EnvSetting> {
 
 /// Returns the older session manager's variable for `key`, if it is set.
 pub fn inherited_setting(key: ConfigKey) -> Option<EnvSetting> {
-    named(key.inherited_variable()?.to_owned())
+    named(key.inherited_variable()?)
 }
 
-fn named(variable: String) -> Option<EnvSetting> {
-    let value = self::variable(&variable)?.to_string_lossy().into_owned();
-    Some(EnvSetting { variable, value })
+fn named(variable: &str) -> Option<EnvSetting> {
+    let value = self::variable(variable)?;
+    Some(EnvSetting {
+        variable: variable.to_owned(),
+        value: value.to_string_lossy().into_owned(),
+    })
 }
 
 fn variable(name: &str) -> Option<OsString> {

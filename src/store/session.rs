@@ -123,8 +123,11 @@ impl SessionDir {
     pub fn scope(&self) -> Option<EventDefaults> {
         match file::read_own(&self.record_path(), MAX_RECORD) {
             Ok(None) => None,
-            Ok(Some(content)) if file::is_lost(&content.bytes) => None,
-            Ok(Some(content)) => Some(serde_json::from_slice(&content.bytes).unwrap_or_default()),
+            Ok(Some(content)) => match serde_json::from_slice(&content.bytes) {
+                Ok(scope) => Some(scope),
+                Err(_) if file::is_lost(&content.bytes) => None,
+                Err(_) => Some(EventDefaults::default()),
+            },
             Err(_) => Some(EventDefaults::default()),
         }
     }

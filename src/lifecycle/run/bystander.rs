@@ -13,7 +13,7 @@ use rustix::process::Pid;
 use signal_hook::consts::{SIGTSTP, SIGTTIN, SIGTTOU};
 use signal_hook::iterator::Signals;
 
-use super::child::{FORWARDED, BlockedSignals, own_program};
+use super::child::{BlockedSignals, FORWARDED, own_program};
 use crate::identity::process;
 
 /// The hidden verb that starts this program as a bystander.
