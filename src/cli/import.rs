@@ -1,6 +1,7 @@
 //! `ccsession import`: imports history from Claude Code's own transcripts.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +16,7 @@ use crate::claude::dirs::projects_dir;
 use crate::history::import::sources::{self, ExcludedFile, ImportSources};
 use crate::history::import::{self, ImportOptions, ImportReport};
 use crate::store::env::Screen;
-use crate::store::{Decompressor, StateDir, project, shown};
+use crate::store::{Decompressor, Error, StateDir, project, shown};
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     let options = ImportOptions {
@@ -33,11 +34,19 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
         dry_run: args.dry_run,
     };
     let path = path(context, args.path.clone())?;
-    let sources = sources::find(&path)?;
+    let sources = sources::find(&path).map_err(|err| match err {
+        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            no_folder(&path, args.path.is_some())
+        }
+        err => err.into(),
+    })?;
     if sources.sessions.is_empty() && sources.left_out.is_empty() {
         return Err(refusal(
             Status::NotFound,
-            format!("could not find a transcript in `{}`", shown(&path)),
+            format!(
+                "could not find a transcript in `{}`; if they are elsewhere, give the PATH of a transcript or of a folder of them",
+                shown(&path)
+            ),
         ));
     }
     let state = if args.dry_run {
@@ -63,6 +72,20 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
         Some(path) => Ok(path),
         None => projects_dir(&context.env).ok_or_else(no_home),
     }
+}
+
+/// Returns the error for a `path` that does not exist.
+fn no_folder(path: &Path, is_given: bool) -> anyhow::Error {
+    let path = shown(path);
+    let text = match is_given {
+        true => {
+            format!("could not find `{path}`; give the PATH of a transcript or of a folder of them")
+        }
+        false => format!(
+            "could not find a transcript: there is no folder `{path}`, which Claude Code creates with its first session; if its transcripts are elsewhere, give their PATH"
+        ),
+    };
+    refusal(Status::NotFound, text)
 }
 
 /// Returns a progress bar on stderr, hidden unless a person sees it.

@@ -263,14 +263,28 @@ fn sessions_are_chosen_by_project_and_by_time() {
 fn a_path_without_transcripts_is_refused() {
     let sandbox = Sandbox::new();
     let missing = sandbox.path("missing");
-    let said = sandbox.ccsession(["import"]).arg(&missing).refused(1);
-    assert!(said.starts_with("ccsession: could not find `"), "{said}");
+    let said = sandbox.ccsession(["import"]).arg(&missing).refused(3);
+    assert_eq!(
+        said,
+        format!(
+            "ccsession: could not find `{}`; give the PATH of a transcript or of a folder of them",
+            missing.display()
+        )
+    );
+    let said = sandbox.ccsession(["import"]).refused(3);
+    assert_eq!(
+        said,
+        format!(
+            "ccsession: could not find a transcript: there is no folder `{}`, which Claude Code creates with its first session; if its transcripts are elsewhere, give their PATH",
+            sandbox.home().join(".claude/projects").display()
+        )
+    );
     let empty = sandbox.project();
     let said = sandbox.ccsession(["import"]).arg(&empty).refused(3);
     assert_eq!(
         said,
         format!(
-            "ccsession: could not find a transcript in `{}`",
+            "ccsession: could not find a transcript in `{}`; if they are elsewhere, give the PATH of a transcript or of a folder of them",
             empty.display()
         )
     );
