@@ -108,10 +108,7 @@ fn safe_focus(focus: &str) -> String {
 
 /// The manifest: the contents of an archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are described in ARCHITECTURE.md, as the file's format"
-)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct Manifest {
     pub v: u64,
     pub session_id: SessionId,

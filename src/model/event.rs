@@ -55,10 +55,7 @@ pub mod name {
 /// One event. A field that does not apply is not written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "the fields are described in ARCHITECTURE.md, as the line's format"
-)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct Event {
     pub v: u64,
     pub ts: Option<Timestamp>,

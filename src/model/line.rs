@@ -68,10 +68,7 @@ impl From<&str> for EventKind {
 
 /// The members of an [`Event`] that views need.
 #[derive(Debug, Clone, Default, PartialEq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are described in ARCHITECTURE.md, as the line's format"
-)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct JournalLine<'a> {
     pub kind: EventKind,
     pub event: &'a str,

@@ -25,10 +25,7 @@ pub const ABANDONED: &str = "abandoned";
 
 /// A session's record. An absent value is null, never a guess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are described in ARCHITECTURE.md, as the file's format"
-)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct Record {
     pub v: u64,
     pub session_id: SessionId,

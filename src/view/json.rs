@@ -11,10 +11,7 @@ use crate::model::{Activity, Call};
 
 /// A call.
 #[derive(Debug, Serialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are described in README.md, as the output's format"
-)]
+#[allow(missing_docs, reason = "docs/json.md describes the fields")]
 pub struct CallView<'a> {
     pub tool_use_id: Option<&'a str>,
     pub tool: Option<&'a str>,
