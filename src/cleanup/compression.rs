@@ -1,5 +1,5 @@
-//! Compressing journals: of sessions that are gone, once nothing was added for a week. What is read of them stays the same, and
-//! so does when they were last heard of.
+//! Compresses the journals of sessions that are over, a week after their last event. Readers see the
+//! same events as before, and the same time of the last one.
 
 use std::path::PathBuf;
 use std::thread;
@@ -11,14 +11,15 @@ use crate::store::archive::Archives;
 use crate::store::journal::Rotation;
 use crate::store::journal::compressed::Compression;
 use crate::store::lock::CLI_PATIENCE;
-use crate::store::{Result, SessionDir, StateDir};
+use crate::store::{Error, Result, SessionDir, StateDir};
 
-/// For how long nothing was added to a journal that is compressed.
+/// How long a journal must be unchanged before it is compressed.
 const QUIET: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// The least size of a file that is compressed, in bytes: a smaller one takes up as much of the disk all the same.
+/// The smallest file that is compressed, in bytes. A smaller one takes up one block of the disk in
+/// any case.
 const LEAST: u64 = 4096;
-/// How long a process may go on writing to the journal that it opened before that was put aside: twice as long as a hook
-/// lives.
+/// How long a process may still write to a journal that it opened before the rotation: twice the
+/// longest life of a hook.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A session whose journal is to be compressed.
@@ -26,13 +27,14 @@ const LATE: Duration = Duration::from_secs(2);
 pub struct QuietSession {
     /// The session.
     pub id: SessionId,
-    /// How it is gone.
+    /// How it ended.
     pub how: Departure,
-    /// For how long nothing has been added.
+    /// The time since its last event.
     pub quiet: Duration,
 }
 
-/// The session, if it is gone, and its journal is to be compressed. What cannot be looked at is left alone.
+/// Returns the session if it is over and its journal is due. A journal that cannot be examined is
+/// not due.
 pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<QuietSession> {
     let dir = judge.state.session(id);
     let quiet = dir.last_activity()?.age(judge.now);
@@ -51,45 +53,39 @@ fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
         .compressible(LEAST, |modified| modified.age(now) >= QUIET)
 }
 
-/// Compresses the journals of these sessions. Those of which it could are the answer; why it could not is told to `failed`, and
-/// the next day's cleanup goes on.
-pub(super) fn compress(
+/// Continues the journals of these sessions in new files, so that no hook writes to those that are
+/// to be compressed. Returns the sessions for which it could; `failed` gets the other errors.
+pub(super) fn set_aside(
     state: &StateDir,
     due: Vec<QuietSession>,
     now: Timestamp,
-    mut failed: impl FnMut(String),
+    mut failed: impl FnMut(&Error),
 ) -> Vec<QuietSession> {
-    let mut aside = Vec::new();
     let mut is_new = false;
-    for quiet in due {
-        match put_aside(state, &quiet.id, now) {
-            Ok(rotation) => {
-                is_new |= rotation == Rotation::Done;
-                aside.push(quiet);
-            }
-            Err(err) => failed(err.to_string()),
+    let mut set_aside = |quiet: &QuietSession| match put_aside(state, &quiet.id, now) {
+        Ok(rotation) => {
+            is_new |= rotation == Rotation::Done;
+            true
         }
-    }
+        Err(err) => {
+            failed(&err);
+            false
+        }
+    };
+    let aside = due.into_iter().filter(|quiet| set_aside(quiet)).collect();
     if is_new {
         thread::sleep(LATE);
     }
-    aside.retain(|quiet| match compress_parts(state, &quiet.id, now) {
-        Ok(is_compressed) => is_compressed,
-        Err(err) => {
-            failed(err.to_string());
-            false
-        }
-    });
     aside
 }
 
-/// Lets a journal that is worth it go on in a new file.
+/// Continues a journal in a new file if the present one is worth compressing.
 fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
-    // Who archives the session reads its files one after the other.
+    // ArchiveDecision the session reads its files one after the other.
     let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
     let _lock = state.lock(CLI_PATIENCE)?;
-    // It may have gone on since.
+    // The session may have continued since.
     let journal = dir.journal();
     if files(&dir, now)?.iter().any(|path| path == journal.path()) {
         journal.put_aside()
@@ -98,8 +94,12 @@ fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotatio
     }
 }
 
-/// Compresses the parts of a journal to which nothing was added meanwhile either. Returns whether there were any.
-fn compress_parts(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<bool> {
+/// Compresses the parts of a journal that are still unchanged. Returns whether there were any.
+///
+/// # Errors
+/// If a part cannot be read or its compressed form not be written; the next day's cleanup tries
+/// again.
+pub(super) fn compress(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<bool> {
     let dir = state.session(id);
     let mut is_any = false;
     for part in files(&dir, now)? {

@@ -1,8 +1,9 @@
-//! Cleaning up: removing stale pointers and what killed processes left behind, archiving sessions that ended, and once a day
-//! compressing and pruning. Safe at any moment beside everything else.
+//! Cleans up: removes stale pointers and what killed processes left behind, archives sessions that
+//! ended, and once a day compresses and prunes. It may run at any moment beside everything else.
 //!
-//! A cleanup is a list of tasks ([`task`]); a dry run is the list, not performed. What a due cleanup looks at does not grow with
-//! the number of ended sessions; the daily part looks at every session on record.
+//! A cleanup is a list of tasks ([`task`]). A dry run prints the list and performs nothing. The cost
+//! of a due cleanup does not grow with the number of ended sessions; only its daily part looks at
+//! every session on record.
 
 pub mod compression;
 pub mod plan;
@@ -22,22 +23,22 @@ use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::{Pointers, SweepReason};
 use crate::store::{Decompressor, Environment, Error, Places, Result, StateDir, archive_queue};
 
-/// How a cleanup is made.
+/// Why a cleanup runs, which decides what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanupMode {
-    /// A person asked for it: postponed sessions are tried, too.
+    /// Somebody asked for it: postponed sessions are tried, too.
     Asked,
     /// It was due: postponed sessions wait.
     Due,
-    /// Nothing is changed; the report says what would be.
+    /// It changes nothing, and reports what it would do.
     DryRun,
 }
 
 /// Cleans up. Claude Code keeps transcripts for `keeps` days.
 ///
 /// # Errors
-/// If the pointer directory is not safe or cannot be listed. What fails after that is in the report, and left to the next
-/// cleanup.
+/// If the pointer directory is not safe or cannot be listed. The report names what fails after that,
+/// and the next cleanup tries it again.
 pub fn run(
     env: &Environment,
     places: &Places,
@@ -73,23 +74,24 @@ pub fn run(
     Ok(report)
 }
 
-/// What of a cleanup is due.
+/// The part of a cleanup that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueWork {
-    /// All of it, and this process is the one that does it.
+    /// All of it, and this process has claimed it.
     All,
-    /// Sessions that have ended are to be archived.
+    /// Only archiving sessions that have ended.
     Archiving,
     /// Nothing.
     Nothing,
 }
 
-/// What is due: all once in an interval, or where a client is gone that said nothing.
+/// Returns what is due, and claims it. Everything is due once in an interval, or if a client died
+/// without reporting its end.
 ///
 /// # Errors
-/// Where the state directory is not safe or the stamp cannot be written.
+/// If the state directory is not safe or the stamp cannot be written.
 pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<DueWork> {
-    // Without a state directory there is no stamp, and little to look at: that is always due.
+    // Without a state directory there is no stamp, and little to do: a cleanup is always due.
     let Ok(Some(state)) = StateDir::open(places, Decompressor::BUILT_IN) else {
         return Ok(DueWork::All);
     };
@@ -104,16 +106,16 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<DueWork
     }
     match state.claim_sweep(state.last_sweep()) {
         Ok(true) => Ok(DueWork::All),
-        // Whoever has the lock is likely to sweep.
+        // The process that holds the lock likely cleans up.
         Ok(false) | Err(Error::Locked { .. }) => Ok(rest),
         Err(err) => Err(err),
     }
 }
 
-/// Archives the sessions that have ended and are not put off, and nothing else.
+/// Archives the queued sessions that are due, and does nothing else.
 ///
 /// # Errors
-/// Where the state directory is not safe.
+/// If the state directory is not safe.
 pub fn archive_ended(
     env: &Environment,
     places: &Places,
@@ -123,17 +125,17 @@ pub fn archive_ended(
     let mut report = CleanupReport::default();
     if let Some(state) = StateDir::open(places, Decompressor::BUILT_IN)? {
         let sweep = Sweep::new(env, config, &state, now, CleanupMode::Due);
-        sweep.put_away_ended(&mut report);
+        sweep.archive_queued(&mut report);
     }
     Ok(report)
 }
 
-/// What a line of the log says of a cleanup that could not do something.
+/// The log's words for a failure of a cleanup.
 pub const FAILED: &str = "cleanup failed";
 /// The most failures of one cleanup that are logged.
 const MAX_LOGGED: usize = 20;
 
-/// Logs what a cleanup could not do, each once a day. That it could not be logged is nothing that could be said.
+/// Logs the failures of a cleanup, each once a day. A failure to log has no place to go.
 pub fn log_failures(state: &StateDir, failed: &[String], now: Timestamp) {
     if failed.is_empty() {
         return;
@@ -146,7 +148,7 @@ pub fn log_failures(state: &StateDir, failed: &[String], now: Timestamp) {
     }
 }
 
-/// What cleanups that a hook has left behind could not do within a day, the last last.
+/// Returns the failures of the last day that cleanups logged, the latest last.
 pub fn failures_of_a_day(state: &StateDir, now: Timestamp) -> Vec<String> {
     let failure = |line: Map<String, Value>| {
         let text = |name: &str| line.get(name).and_then(Value::as_str);

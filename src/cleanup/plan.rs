@@ -1,4 +1,5 @@
-//! What processes that were killed left behind. A cleanup removes it, and the doctor reports it, by the same judgement.
+//! Finds what killed processes left behind. A cleanup removes it and the doctor reports it, by the
+//! same judgement.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +7,7 @@ use crate::identity::liveness::{Judge, LOST, SessionState};
 use crate::identity::process::Life;
 use crate::model::{Owner, Record, SessionId, Timestamp};
 use crate::store::write::{ORPHANED, TEMPORARY};
-use crate::store::{Result, file, index};
+use crate::store::{Error, Result, file, index};
 
 /// Finds the processes in the index that have exited.
 ///
@@ -22,13 +23,41 @@ pub fn dead_processes(judge: &Judge<'_>) -> Result<Vec<Owner>> {
     Ok(dead.map(|entry| entry.owner).collect())
 }
 
-/// Finds the temporary files in a folder that are old enough for their process to be dead: files of ours, named as such,
-/// unchanged for [`ORPHANED`].
+/// The result of a search through a folder. An entry that cannot be examined hides no other.
+#[derive(Debug)]
+pub struct Walk<T> {
+    /// What was found.
+    pub found: Vec<T>,
+    /// Why entries could not be examined.
+    pub failed: Vec<Error>,
+}
+
+impl<T> Default for Walk<T> {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+}
+
+impl<T> Walk<T> {
+    /// Adds an entry that was found, or the reason why it could not be examined.
+    fn add(&mut self, entry: Result<Option<T>>) {
+        match entry {
+            Ok(found) => self.found.extend(found),
+            Err(err) => self.failed.push(err),
+        }
+    }
+}
+
+/// Finds the temporary files in a folder that are old enough for their process to be dead: files of
+/// ours, named as such, unchanged for [`ORPHANED`].
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] if the folder cannot be listed.
-pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Walk<PathBuf>> {
+    let mut walk = Walk::default();
     for name in file::names(dir)? {
         if !name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
             continue;
@@ -38,17 +67,17 @@ pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>> {
             let is_ours = file.is_file() && file.owner == file::me();
             is_ours && file.meta.modified.age(now) > ORPHANED
         };
-        if file::look(&path)?.is_some_and(is_orphaned) {
-            found.push(path);
-        }
+        let looked = file::look(&path);
+        walk.add(looked.map(|found| found.is_some_and(is_orphaned).then_some(path)));
     }
-    Ok(found)
+    Ok(walk)
 }
 
 /// Finds the owners of a session that have exited and are not needed as evidence.
 ///
-/// Of a session that ended long ago, none is. Of one that goes on or was abandoned, the last to start stays: it shows that its
-/// client is dead, so that no process below another client is taken for part of the session.
+/// A session that ended long ago needs none. A session that is live or abandoned keeps the last that
+/// started: it proves that its client is dead, so no process below another client is taken for part
+/// of the session.
 pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
     let dir = judge.state.session(id);
     let mut dead = dir.owner_list(|_, _| false);
@@ -61,7 +90,7 @@ pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> V
         || judge.find(id, record).state != SessionState::Ended
     {
         dead.sort_by_key(|owner| (owner.launcher, owner.start));
-        // A client's is evidence of more than a launcher's.
+        // A client proves more than a launcher.
         let first_launcher = dead.iter().position(|owner| owner.launcher);
         let kept = first_launcher.filter(|at| *at > 0).unwrap_or(dead.len()) - 1;
         dead.remove(kept);

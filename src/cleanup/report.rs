@@ -1,4 +1,4 @@
-//! What a cleanup did, or would do: the tasks, and what failed.
+//! The report of a cleanup: its tasks, and what failed.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,21 @@ use super::task::{Task, TaskKind};
 use crate::model::SessionId;
 use crate::store::{Error, Result};
 
-/// What a cleanup did or, on a dry run, would do.
+/// The tasks that a cleanup performed or, on a dry run, would perform.
 #[derive(Debug, Default)]
 pub struct CleanupReport {
     tasks: Vec<Task>,
-    /// What each task does: no two do the same.
+    /// The effect of each task. No two tasks have the same.
     known: BTreeSet<String>,
-    /// What failed, each reason once. The next cleanup tries again.
+    /// The failures, each once. The next cleanup tries again.
     pub failed: Vec<String>,
-    /// Why the state directory was not cleaned up, if it was not.
+    /// The reason if the state directory was not cleaned up.
     pub state_left_alone: Option<Error>,
 }
 
 impl CleanupReport {
-    /// Returns the tasks of a kind, in the order of their sessions where they are about sessions, else as they were done.
+    /// Returns the tasks of a kind: those about sessions in the order of the ids, others in the order
+    /// of execution.
     pub fn of(&self, kind: TaskKind) -> Vec<&Task> {
         let mut tasks: Vec<&Task> = self
             .tasks
@@ -62,13 +63,13 @@ impl CleanupReport {
         tasks.filter_map(Task::session).cloned().collect()
     }
 
-    /// Returns whether a task that does the same is in the report: a session is retired and archived once, even if it was
-    /// listed under several projects.
+    /// Returns whether the report has a task with the same effect. A session is retired and archived
+    /// once, even if several projects list it.
     pub(super) fn contains(&self, task: &Task) -> bool {
         self.known.contains(&task.what())
     }
 
-    /// Adds a task that was performed, or would be.
+    /// Adds a task that was performed or, on a dry run, is due.
     pub(super) fn add(&mut self, task: Task) {
         if self.known.insert(task.what()) {
             self.tasks.push(task);
@@ -76,18 +77,16 @@ impl CleanupReport {
     }
 
     /// Adds a failure.
+    ///
+    /// It is added once: a session that is both queued and about to expire is tried twice.
     pub(super) fn fail(&mut self, err: &Error) {
-        self.fail_text(err.to_string());
-    }
-
-    /// Adds a failure: once, since a session that is both queued and about to expire is tried twice.
-    pub(super) fn fail_text(&mut self, why: String) {
+        let why = err.to_string();
         if !self.failed.contains(&why) {
             self.failed.push(why);
         }
     }
 
-    /// Returns the value of a step that worked; a step that failed is noted, and stops no other.
+    /// Returns the value of a successful step. Notes a failed one, which stops no other.
     pub(super) fn done<T>(&mut self, step: Result<T>) -> Option<T> {
         step.map_err(|err| self.fail(&err)).ok()
     }

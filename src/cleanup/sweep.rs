@@ -1,4 +1,7 @@
-//! Cleaning up the state directory, step by step: each plans tasks and carries them out.
+//! Cleans up the state directory, step by step. Each step plans tasks and carries them out.
+
+mod archiving;
+mod pruning;
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -12,52 +15,40 @@ use super::compression::{self, QuietSession};
 use super::report::CleanupReport;
 use super::task::{Task, TaskKind};
 use super::{CleanupMode, plan};
-use crate::archive::expiring::expiring;
-use crate::archive::{self, ArchiveError, ArchiveRequest, archive};
 use crate::claude::dirs::claude_dir;
 use crate::claude::transcript::{self, Search};
 use crate::history::usage;
-use crate::identity::liveness::{Assessment, Departure, Judge, LOST};
+use crate::identity::liveness::{Assessment, Departure, Judge};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome};
-use crate::lifecycle::{ending, lease, limits};
+use crate::lifecycle::{lease, limits};
 use crate::model::{Config, Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
-use crate::store::archive_queue::{self, QueueEntry};
-use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
-use crate::store::{
-    Environment, Error, Result, SessionDir, StateDir, env_file, file, index, tombstones, write,
-};
+use crate::store::{Environment, Result, SessionDir, StateDir, env_file, file, index, write};
 
-/// How long after its last event to look everywhere for a transcript that is not where it began: some daily cleanups.
+/// For this long after its last event, every folder is searched for a transcript that is not where it
+/// began.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// How long after its end a session's transcript may grow. Claude Code was seen to write its last line 170 ms after the hook of
-/// the end; a busy machine takes longer.
-const GROWS: Duration = Duration::from_secs(10);
-
-/// How old an event must be to be sure that a wrong clock has been corrected since.
-const SETTLED: Duration = Duration::from_secs(10 * 60);
-
-/// A cleanup of the state directory under way.
+/// A running cleanup of the state directory.
 pub(super) struct Sweep<'a> {
     env: &'a Environment,
     config: &'a Config,
     judge: Judge<'a>,
     mode: CleanupMode,
-    /// All transcripts by name, once one had to be looked for.
+    /// All transcripts by name, filled when one has to be searched for.
     transcripts: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
     search: Search<'a>,
 }
 
-/// What became of a task.
+/// The outcome of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaskOutcome {
-    /// It was performed or, on a dry run, is due.
+    /// The task was performed or, on a dry run, is due.
     Yes,
-    /// Nothing was left to do: another process did it, or the session was resumed.
+    /// Nothing was left to do: another process did it, or somebody resumed the session.
     NotNeeded,
 }
 
@@ -92,7 +83,8 @@ impl<'a> Sweep<'a> {
         self.mode == CleanupMode::DryRun
     }
 
-    /// Performs a task by `act` and reports it; on a dry run, only reports it. A failure is reported, and stops no other task.
+    /// Performs a task by `act` and reports it. On a dry run, only reports it. A failure is reported,
+    /// and stops no other task.
     fn carry_out(
         &self,
         task: Task,
@@ -128,11 +120,8 @@ impl<'a> Sweep<'a> {
                 self.remove_forgotten_owners(&id, &record, report);
             }
         }
-        self.put_away_ended(report);
-        let (released, failed) = lease::sweep(judge, pointers, dry_run);
-        let released = released.into_iter().map(Task::ReturnLease);
-        released.for_each(|task| report.add(task));
-        failed.iter().for_each(|err| report.fail(err));
+        self.archive_queued(report);
+        self.return_leases(pointers, report);
         if !dry_run {
             report.done(limits::warn(judge, self.config));
         }
@@ -163,7 +152,22 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The day's long work. That it is done is stamped at its end: where this process is killed, a later cleanup goes on.
+    /// Returns the leases of dead holders.
+    fn return_leases(&self, pointers: &Pointers<'_>, report: &mut CleanupReport) {
+        let judge = &self.judge;
+        if !self.is_dry_run() {
+            let failed = lease::remove_lost(judge.state);
+            failed.iter().for_each(|err| report.fail(err));
+        }
+        for lease in report.done(lease::of_dead(judge)).unwrap_or_default() {
+            let task = Task::ReturnLease(lease.session_id.clone());
+            let give_back = || lease::give_back(judge, pointers, &lease).map(TaskOutcome::of);
+            self.carry_out(task, report, give_back);
+        }
+    }
+
+    /// Does the daily work. The stamp is written at the end, so if this process is killed, a later
+    /// cleanup does the rest.
     fn daily(&self, keeps: f64, report: &mut CleanupReport) {
         let state = self.judge.state;
         if !self.is_dry_run() {
@@ -174,16 +178,17 @@ impl<'a> Sweep<'a> {
         self.sweep_clients_folders(report);
         let looked = self.look_at_each(report);
         report.done(looked);
-        self.keep_up(report);
-        let saved = self.save_expiring(keeps, report);
-        report.done(saved);
+        self.archive_live(report);
+        let archived = self.archive_expiring(keeps, report);
+        report.done(archived);
         self.prune(report);
         if !self.is_dry_run() {
             report.done(state.end_daily());
         }
     }
 
-    /// Removes the temporary files that an install, a restore or a hook has left in other programs' folders when it was killed.
+    /// Removes temporary files from other programs' folders, where a killed install, restore or hook
+    /// left them.
     fn sweep_clients_folders(&self, report: &mut CleanupReport) {
         let claude = claude_dir(self.env);
         let below = |name: &str| {
@@ -202,16 +207,16 @@ impl<'a> Sweep<'a> {
         let config = config.or_else(|| Some(self.env.home.as_ref()?.join(".config")));
         folders.extend(config.map(|config| config.join("systemd/user")));
         for folder in folders {
-            // What cannot be listed is the client's.
+            // A folder that cannot be listed is Claude Code's to repair.
             if file::names(&folder).is_ok() {
                 self.remove_temporary(&folder, report);
             }
         }
     }
 
-    /// What is done for every session ever recorded, so once a day: what was left behind in its folder goes, and the owners that
-    /// tell nothing any more; its tokens are counted; its journal is compressed; and if it is live, it is on the indexes again, where an entry that was
-    /// lost would hide it.
+    /// Looks at every session on record, which is why it runs once a day. Removes temporary files and
+    /// owners that are no longer needed, counts tokens, compresses journals, and puts a live session
+    /// back on an index that has lost it.
     fn look_at_each(&self, report: &mut CleanupReport) -> Result<()> {
         let (judge, state) = (&self.judge, self.judge.state);
         let (mut live, mut quiet) = (Vec::new(), Vec::new());
@@ -226,7 +231,7 @@ impl<'a> Sweep<'a> {
                 }
                 _ => continue,
             };
-            // A session that ended is on no list of live ones any more.
+            // For sessions that have ended, no other step counts.
             if !self.is_dry_run() {
                 self.count_tokens(&record);
             }
@@ -259,34 +264,42 @@ impl<'a> Sweep<'a> {
     }
 
     fn remove_temporary(&self, dir: &Path, report: &mut CleanupReport) {
-        let paths = report.done(plan::temporary_files(dir, self.judge.now));
-        for path in paths.unwrap_or_default() {
+        let walk = report.done(plan::temporary_files(dir, self.judge.now));
+        let walk = walk.unwrap_or_default();
+        walk.failed.iter().for_each(|err| report.fail(err));
+        for path in walk.found {
             let task = Task::RemoveTemporary(path.clone());
             self.carry_out(task, report, || write::remove(&path).map(TaskOutcome::of));
         }
     }
 
-    /// Compresses the journals that are due, all at once: hooks that still write to any of them are waited for once.
-    fn compress(&self, quiet: Vec<QuietSession>, report: &mut CleanupReport) {
+    /// Compresses the journals that are due. All are set aside first, so that the wait for hooks
+    /// that still write happens once.
+    fn compress(&self, due: Vec<QuietSession>, report: &mut CleanupReport) {
         let (state, now) = (self.judge.state, self.judge.now);
-        let compressed = match self.is_dry_run() || quiet.is_empty() {
-            true => quiet,
-            false => {
-                let failed = |why| report.fail_text(why);
-                let compressed = compression::compress(state, quiet, now, failed);
-                let line = LogLine::new("journals compressed").detail("count", compressed.len());
-                report.done(log::append(state, Log::Operations, &line));
-                compressed
-            }
+        if due.is_empty() {
+            return;
+        }
+        let due = match self.is_dry_run() {
+            true => due,
+            false => compression::set_aside(state, due, now, |err| report.fail(err)),
         };
-        let tasks = compressed.into_iter().map(Task::Compress);
-        tasks.for_each(|task| report.add(task));
+        for quiet in due {
+            let task = Task::Compress(quiet.clone());
+            let compress = || compression::compress(state, &quiet.id, now).map(TaskOutcome::of);
+            self.carry_out(task, report, compress);
+        }
+        if !self.is_dry_run() {
+            let count = report.count(TaskKind::Compressed);
+            let line = LogLine::new("journals compressed").detail("count", count);
+            report.done(log::append(state, Log::Operations, &line));
+        }
     }
 
-    /// Takes a session that is over off the live index, and queues it for archiving.
+    /// Takes a session off the live index once it is over, and queues it for archiving.
     fn retire(&self, id: &SessionId, key: &str, how: Departure) -> Result<TaskOutcome> {
         let state = self.judge.state;
-        let archiving = ArchiveDecision::by(self.is_kept(how));
+        let archiving = ArchiveDecision::by(self.archives_after(how));
         if roster::leave(&self.judge, id, [key.to_owned()], archiving)? == LeaveOutcome::Resumed {
             return Ok(TaskOutcome::NotNeeded);
         }
@@ -300,8 +313,25 @@ impl<'a> Sweep<'a> {
         Ok(TaskOutcome::Yes)
     }
 
-    /// Puts live sessions back on the indexes. The most recently active session of a process comes first, and the first entry
-    /// stays.
+    /// Counts the tokens of a session while its transcript exists; Claude Code deletes it some day.
+    /// Whoever asks for the tokens tries again what fails here.
+    fn count_tokens(&self, record: &Record) {
+        let (id, now) = (&record.session_id, self.judge.now);
+        let dir = self.judge.state.session(id);
+        let search = || {
+            let is_long_ago = |last: Timestamp| last.age(now) >= SEARCHED;
+            if dir.last_activity().is_none_or(is_long_ago) {
+                return Vec::new();
+            }
+            let all = || transcript::by_name(self.env);
+            let paths = self.transcripts.get_or_init(all).get(id);
+            paths.cloned().unwrap_or_default()
+        };
+        let _ = usage::count_due(self.env, &dir, record, search);
+    }
+
+    /// Puts live sessions back on the indexes. If a process has several, the most recently active one
+    /// comes first and keeps the entry.
     fn list_live(
         &self,
         mut live: Vec<(Record, Assessment)>,
@@ -326,398 +356,13 @@ impl<'a> Sweep<'a> {
         }
         Ok(())
     }
-
-    /// Whether a session that is gone like this is marked to be put away.
-    fn is_kept(&self, how: Departure) -> bool {
-        how != Departure::Unrecorded && self.config.archive_auto
-    }
-
-    /// Puts away the sessions that are marked as ended. One that could not be put away waits, and is tried again later.
-    pub(super) fn put_away_ended(&self, report: &mut CleanupReport) {
-        let state = self.judge.state;
-        let marks = report
-            .done(archive_queue::entries(state))
-            .unwrap_or_default();
-        let mut marked: BTreeMap<SessionId, Option<QueueEntry>> = marks
-            .into_iter()
-            .filter(|mark| self.mode != CleanupMode::Due || mark.is_due(self.judge.now))
-            .map(|mark| (mark.id.clone(), Some(mark)))
-            .collect();
-        if self.is_dry_run() {
-            for task in report.of(TaskKind::Retired) {
-                if let Task::Retire { id, how, .. } = task
-                    && self.is_kept(*how)
-                {
-                    marked.entry(id.clone()).or_insert(None);
-                }
-            }
-        }
-        for (id, mark) in marked {
-            let put = match state.session(&id).record() {
-                // Once the record can be read, it is to be archived.
-                Err(err) => ArchivingOutcome::Failed(err.to_string()),
-                Ok(_) => match self.judge.departure(&id) {
-                    // It was resumed, and will be marked again.
-                    None | Some(Departure::Unrecorded) => ArchivingOutcome::Done,
-                    Some(how) => match self.put_away(&id, how, report) {
-                        ArchivingOutcome::Done if self.may_grow(&id, how) => {
-                            ArchivingOutcome::Later
-                        }
-                        put => put,
-                    },
-                },
-            };
-            let Some(mark) = mark.filter(|_| !self.is_dry_run()) else {
-                continue;
-            };
-            match put {
-                ArchivingOutcome::Done => report.done(archive_queue::dequeue(state, &mark)),
-                ArchivingOutcome::Failed(why) => {
-                    report.done(archive_queue::postpone(state, &mark, &why, self.judge.now))
-                }
-                ArchivingOutcome::Later => None,
-            };
-        }
-    }
-
-    /// Whether the client may still write to the transcript of a session that has ended: then the next cleanup looks again.
-    /// A clock that was set back lets none wait for longer.
-    fn may_grow(&self, id: &SessionId, how: Departure) -> bool {
-        let is_new =
-            |last: Timestamp| last.age(self.judge.now).max(last.ahead(self.judge.now)) < GROWS;
-        let last = self.judge.state.session(id).last_activity();
-        self.is_kept(how) && how == Departure::Ended && last.is_some_and(is_new)
-    }
-
-    /// Archives what has been said since in sessions that go on: the client deletes transcripts that were not written to for
-    /// long, live sessions' too. One that has no transcript yet has said nothing.
-    fn keep_up(&self, report: &mut CleanupReport) {
-        if self.config.archive_auto {
-            let state = self.judge.state;
-            let candidates = report.done(index::live_candidates(state));
-            let candidates = candidates.unwrap_or_default().into_iter();
-            let mut ids: BTreeSet<SessionId> = candidates.map(|(_, id)| id).collect();
-            ids.extend(report.sessions(TaskKind::Listed));
-            let retired = report.sessions(TaskKind::Retired);
-            ids.retain(|id| !retired.contains(id));
-            for id in ids {
-                let dir = state.session(&id);
-                if transcript::find(self.env, &dir, &id).is_none() {
-                    continue;
-                }
-                if let Ok(Some(_)) = dir.record() {
-                    self.archive(&id, None, report);
-                }
-            }
-        }
-    }
-
-    /// Archives what the client deletes soon and no mark tells of: sessions that were imported, or ended while nothing was
-    /// archived, and what was said since one was archived.
-    fn save_expiring(&self, keeps: f64, report: &mut CleanupReport) -> Result<()> {
-        if self.config.archive_auto {
-            let soon = expiring(self.env, &self.judge, self.config, keeps)?;
-            for id in soon.iter().map(|expiring| &expiring.id) {
-                match self.judge.departure(id) {
-                    Some(how) => self.put_away(id, how, report),
-                    None => self.archive(id, None, report),
-                };
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what was kept for long enough: of sessions only those that are archived.
-    fn prune(&self, report: &mut CleanupReport) {
-        let age = self.age(report);
-        // On a dry run: those whose archive would be a new one.
-        let mut anew = report.sessions(TaskKind::Archived);
-        if let Some(keep) = self.config.retention_sessions {
-            let pruned = self.prune_sessions(keep, &age, &mut anew, report);
-            report.done(pruned);
-        }
-        if let Some(keep) = self.config.retention_archive {
-            let pruned = self.prune_archives(keep, &age, &anew, report);
-            report.done(pruned);
-        }
-    }
-
-    /// How long something is kept already: by a clock that is not more than a day after the newest event on record that is older
-    /// than a few minutes. One that is wrong for one cleanup makes nothing old; whoever was away for long keeps everything for
-    /// a day longer.
-    fn age(&self, report: &mut CleanupReport) -> impl Fn(Timestamp) -> Duration + use<> {
-        let (state, now) = (self.judge.state, self.judge.now);
-        let ids = report.done(state.session_ids()).into_iter().flatten();
-        let last_of = |id: SessionId| {
-            let session = state.session(&id);
-            let record = session.record().ok().flatten();
-            session.last_activity().max(record?.ended_at)
-        };
-        let is_settled = move |at: &Timestamp| at.age(now) >= SETTLED;
-        let last = ids.filter_map(last_of).filter(is_settled).max();
-        let settled = last.map_or(now, |last| now.min(last.after(LOST)));
-        move |at| match is_settled(&at) {
-            true => at.age(settled),
-            false => at.age(now),
-        }
-    }
-
-    fn prune_sessions(
-        &self,
-        keep: Duration,
-        age: &impl Fn(Timestamp) -> Duration,
-        anew: &mut BTreeSet<SessionId>,
-        report: &mut CleanupReport,
-    ) -> Result<()> {
-        let state = self.judge.state;
-        let archives = Archives::of(state);
-        for id in state.session_ids()? {
-            let is_archived = self.is_dry_run() && anew.contains(&id);
-            let is_old = |record: &Record| {
-                let end = record.ended_at;
-                end.is_some_and(|end| age(end) > keep)
-                    && (is_archived || is_whole(&archives, record))
-            };
-            // One that cannot be read is kept.
-            let record = self.record_then(&id, report).ok().flatten();
-            let record = record.filter(is_old);
-            let Some(record) = record.filter(|_| self.judge.departure(&id).is_some()) else {
-                continue;
-            };
-            let is_removed = if self.is_dry_run() {
-                match archive::is_due(&self.search, state, &record) {
-                    Ok(true) => anew.insert(id.clone()),
-                    Ok(false) => false,
-                    Err(_) => continue,
-                };
-                true
-            } else {
-                // It may have gone on since it was archived. What cannot be archived stays.
-                match archive(
-                    &self.search,
-                    state,
-                    &id,
-                    &ArchiveRequest::default(),
-                    CLI_PATIENCE,
-                ) {
-                    Ok(_) => report.done(self.remove_session(&id, is_old)) == Some(true),
-                    Err(ArchiveError::Store(err)) if !matches!(err, Error::Locked { .. }) => {
-                        report.fail(&err);
-                        false
-                    }
-                    Err(_) => false,
-                }
-            };
-            if is_removed {
-                report.add(Task::PruneSession(id));
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes a session that was kept for long enough, if that is still so: archiving it may have taken long, and it may have
-    /// been resumed. Returns whether it was removed. Hooks know no lock, so it is set aside first and looked at once more.
-    fn remove_session(&self, id: &SessionId, is_old: impl Fn(&Record) -> bool) -> Result<bool> {
-        let state = self.judge.state;
-        let mark = archive_queue::entries(state)?
-            .into_iter()
-            .find(|mark| mark.id == *id);
-        let _lock = state.lock(CLI_PATIENCE)?;
-        let judge = self.judge.again();
-        let session = state.session(id);
-        let is_still_old = session.record()?.is_some_and(|record| is_old(&record));
-        let seen = session.trace_of_hooks();
-        if !is_still_old || judge.departure(id).is_none() {
-            return Ok(false);
-        }
-        let aside = session.set_aside()?;
-        if aside.trace_of_hooks() != seen {
-            aside.put_back()?;
-            return Ok(false);
-        }
-        if let Err(err) = tombstones::add(state, id, "session pruned") {
-            aside.put_back()?;
-            return Err(err);
-        }
-        aside.remove()?;
-        mark.map_or(Ok(()), |mark| archive_queue::dequeue(state, &mark))?;
-        Ok(true)
-    }
-
-    /// Ends what a cleanup began that was killed while it removed sessions: what was only set aside comes back.
-    fn put_back_set_aside(&self, report: &mut CleanupReport) {
-        let state = self.judge.state;
-        let found = |report: &mut CleanupReport| report.done(state.set_aside()).unwrap_or_default();
-        if found(report).is_empty() {
-            return;
-        }
-        // Who holds the lock may be the one that set it aside.
-        let Some(_lock) = report.done(state.lock(CLI_PATIENCE)) else {
-            return;
-        };
-        for aside in found(report) {
-            report.done(aside.settle());
-        }
-    }
-
-    fn prune_archives(
-        &self,
-        keep: Duration,
-        age: &impl Fn(Timestamp) -> Duration,
-        anew: &BTreeSet<SessionId>,
-        report: &mut CleanupReport,
-    ) -> Result<()> {
-        let state = self.judge.state;
-        let archives = Archives::of(state);
-        let listing = archives.all()?;
-        listing.failed.iter().for_each(|err| report.fail(err));
-        for archive in listing.archives {
-            let Ok(Some(manifest)) = archive.manifest() else {
-                continue;
-            };
-            let is_anew = self.is_dry_run() && anew.contains(&manifest.session_id);
-            if is_anew || age(manifest.archived_at) <= keep {
-                continue;
-            }
-            let remove = || {
-                let _lock = archives.lock(CLI_PATIENCE)?;
-                tombstones::add(state, &manifest.session_id, "archive pruned")?;
-                archive.remove(&manifest)
-            };
-            if self.is_dry_run() || report.done(remove()).is_some() {
-                report.add(Task::PruneArchive(manifest.session_id));
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes a session's end and archives it.
-    fn put_away(
-        &self,
-        id: &SessionId,
-        how: Departure,
-        report: &mut CleanupReport,
-    ) -> ArchivingOutcome {
-        let task = Task::NoteEnd(id.clone());
-        let noted = match self.is_dry_run() {
-            true => ending::foreseen(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
-            false => ending::note(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
-        };
-        match noted {
-            Ok(TaskOutcome::Yes) => report.add(task),
-            Ok(TaskOutcome::NotNeeded) => {}
-            Err(err) => {
-                report.fail(&err);
-                return ArchivingOutcome::Failed(err.to_string());
-            }
-        }
-        match self.config.archive_auto {
-            true => self.archive(id, Some(how), report),
-            false => ArchivingOutcome::Done,
-        }
-    }
-
-    /// Counts the tokens of a session while its transcript is there: the client deletes it some day. What fails is left to
-    /// whoever asks for them.
-    fn count_tokens(&self, record: &Record) {
-        let (id, now) = (&record.session_id, self.judge.now);
-        let dir = self.judge.state.session(id);
-        let search = || {
-            let is_long_ago = |last: Timestamp| last.age(now) >= SEARCHED;
-            if dir.last_activity().is_none_or(is_long_ago) {
-                return Vec::new();
-            }
-            let all = || transcript::by_name(self.env);
-            let paths = self.transcripts.get_or_init(all).get(id);
-            paths.cloned().unwrap_or_default()
-        };
-        let _ = usage::count_due(self.env, &dir, record, search);
-    }
-
-    /// Returns the record of a session as it is once the tasks so far are performed: on a dry run, an end may still have to be
-    /// noted.
-    fn record_then(&self, id: &SessionId, report: &CleanupReport) -> Result<Option<Record>> {
-        match self.is_dry_run() && report.contains(&Task::NoteEnd(id.clone())) {
-            true => ending::foreseen(&self.judge, id),
-            false => self.judge.state.session(id).record(),
-        }
-    }
-
-    /// Returns, on a dry run, whether archiving the session would change its archive.
-    fn is_due(
-        &self,
-        id: &SessionId,
-        report: &CleanupReport,
-    ) -> std::result::Result<bool, ArchiveError> {
-        let state = self.judge.state;
-        let record = self.record_then(id, report)?;
-        record.map_or(Ok(false), |record| {
-            archive::is_due(&self.search, state, &record)
-        })
-    }
-
-    /// Archives a session, which is gone like this or goes on.
-    fn archive(
-        &self,
-        id: &SessionId,
-        how: Option<Departure>,
-        report: &mut CleanupReport,
-    ) -> ArchivingOutcome {
-        let state = self.judge.state;
-        let is_new = match self.is_dry_run() {
-            true => self.is_due(id, report),
-            false => archive(
-                &self.search,
-                state,
-                id,
-                &ArchiveRequest::default(),
-                Duration::ZERO,
-            )
-            .map(|archived| !archived.was_there),
-        };
-        match is_new {
-            Ok(is_new) => {
-                if is_new {
-                    let id = id.clone();
-                    report.add(Task::Archive { id, how });
-                }
-                ArchivingOutcome::Done
-            }
-            // Whoever archives now is likely a cleanup, too.
-            Err(ArchiveError::Store(Error::Locked { .. })) => ArchivingOutcome::Later,
-            Err(ArchiveError::Store(err)) => {
-                report.fail(&err);
-                ArchivingOutcome::Failed(err.to_string())
-            }
-            Err(ArchiveError::Unknown(_)) if self.is_dry_run() => ArchivingOutcome::Done,
-            Err(err @ ArchiveError::Unknown(_)) => {
-                let line = LogLine::new("session not archived").session(id);
-                let why = err.to_string();
-                let line = line.detail("why", why.as_str());
-                match report.done(log::append(state, Log::Operations, &line)) {
-                    Some(()) => ArchivingOutcome::Done,
-                    None => ArchivingOutcome::Failed(why),
-                }
-            }
-        }
-    }
 }
 
-/// What became of a session that was to be put away.
-enum ArchivingOutcome {
-    /// All that could be done is.
-    Done,
-    /// Another process archives now, or the client may still write: the next cleanup looks again.
-    Later,
-    /// Something was in the way: what.
-    Failed(String),
-}
-
-/// Ends what killed processes began in archives, and enters archives that `archive-ids/` lacks. A process that archives now
-/// does so, too.
+/// Finishes what killed processes began in archives, and enters archives that `archive-ids/` lacks.
+/// If another process is archiving, it does so.
 fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     let archives = Archives::of(state);
-    // Where the folder is not safe, whoever archives says so.
+    // If the folder is not safe, archiving reports it.
     if matches!(archives.are_there(), Ok(true))
         && let Ok(_lock) = archives.lock(Duration::ZERO)
     {
@@ -728,8 +373,8 @@ fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     Ok(())
 }
 
-/// Removes the empty folder of a session whose removal was killed. One that has just been made is a hook's, which is about
-/// to put the record there.
+/// Removes the empty folder that a killed removal left. A new one is a hook's, which is about to
+/// write the record.
 fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
     let is_old = |found: file::Inspection| found.meta.modified.age(judge.now) > ORPHANED;
     if file::look(dir.path())?.is_some_and(is_old) {
@@ -738,15 +383,7 @@ fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
     Ok(())
 }
 
-/// Whether the session's archive is there, with every part as it was written.
-fn is_whole(archives: &Archives, record: &Record) -> bool {
-    let Ok(Some(archived)) = archive::recorded(archives, record) else {
-        return false;
-    };
-    archived.archive.verify(&archived.manifest).is_empty()
-}
-
-/// The folders of the settings files that hooks were registered in.
+/// Returns the folders of the settings files in which hooks were registered.
 fn folders_of_installs(state: &StateDir) -> Vec<PathBuf> {
     const MAX_RECORD: usize = 1 << 20;
     let dir = state.root().join("installs");

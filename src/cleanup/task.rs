@@ -1,4 +1,4 @@
-//! The tasks of a cleanup: what each does to which thing, and why. A dry run is a list of them that nobody performs.
+//! The tasks of a cleanup: the effect of each, its object and its reason. A dry run only lists them.
 
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ pub enum Task {
     PruneArchive(SessionId),
 }
 
-/// What a task is counted as. The order is that of reports.
+/// The kinds of tasks, which reports count. The order is that of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskKind {
     /// Pointers removed.
@@ -85,7 +85,7 @@ pub enum TaskKind {
 }
 
 impl Task {
-    /// Returns what the task is counted as.
+    /// Returns the kind of the task.
     pub fn kind(&self) -> TaskKind {
         match self {
             Self::RemovePointer(_) => TaskKind::Pointers,
@@ -103,7 +103,7 @@ impl Task {
         }
     }
 
-    /// Returns the session that the task is about, if it is about one.
+    /// Returns the session that the task changes, if it changes one.
     pub fn session(&self) -> Option<&SessionId> {
         match self {
             Self::RemovePointer(_) | Self::RemoveTemporary(_) | Self::ForgetProcess(_) => None,

@@ -204,39 +204,30 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Gives back the ids whose holders are dead. Returns those ids, and the errors for leases that
-/// could not be given back. With `dry_run`, changes nothing. A lease that cannot be read stays.
-pub fn sweep(
-    judge: &Judge<'_>,
-    pointers: &Pointers<'_>,
-    dry_run: bool,
-) -> (Vec<SessionId>, Vec<Error>) {
+/// Returns the leases of dead holders. A lease that cannot be read stays.
+///
+/// # Errors
+/// [`crate::store::Error::Io`] if the folder cannot be listed.
+pub fn of_dead(judge: &Judge<'_>) -> Result<Vec<Lease>> {
     let state = judge.state;
-    let held = match lease::held(state) {
-        Ok(held) => held,
-        Err(err) => return (Vec::new(), vec![err]),
-    };
-    let left = held
-        .iter()
-        .filter_map(|id| lease::read(state, id).ok()?)
-        .filter(|present| !is_held(judge, present));
-    if dry_run {
-        return (left.map(|lease| lease.session_id).collect(), Vec::new());
-    }
-    let (mut released, mut failed) = (Vec::new(), Vec::new());
-    failed.extend(held.iter().filter_map(|id| remove_lost(state, id).err()));
-    for dead in left {
-        match give_back(judge, pointers, &dead) {
-            Ok(true) => released.push(dead.session_id),
-            Ok(false) => {}
-            Err(err) => failed.push(err),
-        }
-    }
-    (released, failed)
+    let held = lease::held(state)?.into_iter();
+    let leases = held.filter_map(|id| lease::read(state, &id).ok()?);
+    Ok(leases.filter(|lease| !is_held(judge, lease)).collect())
 }
 
-/// Removes a lease file that a power failure left empty.
-fn remove_lost(state: &StateDir, id: &SessionId) -> Result<()> {
+/// Removes the lease files that a power failure left empty. Returns why it could not.
+pub fn remove_lost(state: &StateDir) -> Vec<Error> {
+    match lease::held(state) {
+        Ok(held) => {
+            let removed = held.iter().map(|id| remove_if_lost(state, id));
+            removed.filter_map(Result::err).collect()
+        }
+        Err(err) => vec![err],
+    }
+}
+
+/// Removes a lease file if a power failure left it empty.
+fn remove_if_lost(state: &StateDir, id: &SessionId) -> Result<()> {
     let is_lost = || matches!(lease::read(state, id), Ok(None));
     if is_lost() {
         let _lock = state.lock(CLI_PATIENCE)?;
@@ -248,8 +239,12 @@ fn remove_lost(state: &StateDir, id: &SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Gives back an id whose holder is dead. Returns whether it did.
-fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<bool> {
+/// Gives back an id whose holder is dead. Returns false if another process did, or if the command
+/// holds the id by now.
+///
+/// # Errors
+/// [`crate::store::Error`]; the next cleanup tries again.
+pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<bool> {
     let (state, id) = (judge.state, &dead.session_id);
     {
         // The command may have entered itself since. It holds the id after its launcher.

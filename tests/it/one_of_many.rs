@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::support::archives::{a_day_later, clock_out, files, said, write};
-use crate::support::{ID, Sandbox, event, text};
+use crate::support::tracing::{age_leftovers, can_inject};
+use crate::support::{CCSESSION, ID, Sandbox, event, text};
 
 const OTHER: &str = "6c58472b-1111-4222-8333-444455556666";
 
@@ -276,6 +277,34 @@ fn whichever_folder_cannot_be_listed_the_others_are_cleaned_up() {
         assert!(text(&run.stderr).contains(name), "{name}: {run:?}");
         assert!(archived(&sandbox, ID, ".manifest.json").exists(), "{name}");
     }
+}
+
+#[test]
+fn a_temporary_file_that_cannot_be_looked_at_keeps_no_other_from_being_removed() {
+    if !can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::just_swept();
+    let names = ["a", "b", "c"].map(|end| format!(".ccsession-tmp-{end}"));
+    let paths = names.map(|name| sandbox.state().join(name));
+    for path in &paths {
+        write(path, "half");
+    }
+    age_leftovers(&sandbox);
+    let [_, refused, _] = &paths;
+    let calls = "newfstatat,statx,lstat";
+    let mut run = sandbox.run("strace");
+    run.command.args(["-qq", "-o", "/dev/null"]);
+    run.command.arg("-P").arg(refused);
+    run.command.arg("-e").arg(format!("trace={calls}"));
+    run.command
+        .arg("-e")
+        .arg(format!("inject={calls}:error=EIO"));
+    let run = run.arg(CCSESSION).arg("cleanup").output();
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let why = format!("could not inspect `{}`: ", refused.display());
+    assert!(text(&run.stderr).contains(&why), "{run:?}");
+    assert_eq!(paths.map(|path| path.exists()), [false, true, false]);
 }
 
 /// What a mark says of a session that waits.

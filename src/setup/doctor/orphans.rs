@@ -139,7 +139,10 @@ impl Orphans {
     }
 
     fn look_for_temporary_in(&mut self, dir: &Path, now: Timestamp) -> Result<()> {
-        self.temporary.extend(plan::temporary_files(dir, now)?);
+        let walk = plan::temporary_files(dir, now)?;
+        self.temporary.extend(walk.found);
+        let failed = walk.failed.iter().map(ToString::to_string);
+        self.unreadable.extend(failed);
         Ok(())
     }
 

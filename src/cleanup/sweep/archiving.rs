@@ -1,0 +1,235 @@
+//! Archives sessions: those that ended, those that go on, and those that Claude Code deletes soon.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Sweep, TaskOutcome};
+use crate::archive::expiring::expiring;
+use crate::archive::{self, ArchiveError, ArchiveRequest, archive};
+use crate::claude::transcript;
+use crate::cleanup::CleanupMode;
+use crate::cleanup::report::CleanupReport;
+use crate::cleanup::task::{Task, TaskKind};
+use crate::identity::liveness::Departure;
+use crate::lifecycle::ending;
+use crate::model::{Record, SessionId, Timestamp};
+use crate::store::archive_queue::{self, QueueEntry};
+use crate::store::log::{self, Log, LogLine};
+use crate::store::{Error, Result, index};
+
+/// How long a transcript may grow after the end of its session. Claude Code wrote its last line
+/// 170 ms after the hook of the end; a busy machine takes longer.
+const GROWS: Duration = Duration::from_secs(10);
+
+/// The outcome of an attempt to archive a session.
+enum ArchivingOutcome {
+    /// Everything that could be done is done.
+    Done,
+    /// Another process is archiving, or Claude Code may still write: the next cleanup tries again.
+    Later,
+    /// The reason why it failed.
+    Failed(String),
+}
+
+impl Sweep<'_> {
+    /// Archives the queued sessions. One that fails stays in the queue, and is tried again later.
+    pub(in crate::cleanup) fn archive_queued(&self, report: &mut CleanupReport) {
+        let state = self.judge.state;
+        let entries = report.done(archive_queue::entries(state));
+        let mut queued: BTreeMap<SessionId, Option<QueueEntry>> = entries
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|entry| self.mode != CleanupMode::Due || entry.is_due(self.judge.now))
+            .map(|entry| (entry.id.clone(), Some(entry)))
+            .collect();
+        if self.is_dry_run() {
+            // A real run would have queued these.
+            for task in report.of(TaskKind::Retired) {
+                if let Task::Retire { id, how, .. } = task
+                    && self.archives_after(*how)
+                {
+                    queued.entry(id.clone()).or_insert(None);
+                }
+            }
+        }
+        for (id, entry) in queued {
+            let attempt = self.archive_ended(&id, report);
+            let Some(entry) = entry.filter(|_| !self.is_dry_run()) else {
+                continue;
+            };
+            match attempt {
+                ArchivingOutcome::Done => report.done(archive_queue::dequeue(state, &entry)),
+                ArchivingOutcome::Failed(why) => {
+                    report.done(archive_queue::postpone(state, &entry, &why, self.judge.now))
+                }
+                ArchivingOutcome::Later => None,
+            };
+        }
+    }
+
+    /// Archives a queued session if it is still over.
+    fn archive_ended(&self, id: &SessionId, report: &mut CleanupReport) -> ArchivingOutcome {
+        // A record that cannot be read now may be readable later.
+        if let Err(err) = self.judge.state.session(id).record() {
+            return ArchivingOutcome::Failed(err.to_string());
+        }
+        match self.judge.departure(id) {
+            // It was resumed, and its next end queues it again.
+            None | Some(Departure::Unrecorded) => ArchivingOutcome::Done,
+            Some(how) => match self.end_and_archive(id, how, report) {
+                ArchivingOutcome::Done if self.may_grow(id, how) => ArchivingOutcome::Later,
+                attempt => attempt,
+            },
+        }
+    }
+
+    /// Returns whether Claude Code may still write to the transcript of a session that has ended.
+    /// If the clock was set back, no session waits longer.
+    fn may_grow(&self, id: &SessionId, how: Departure) -> bool {
+        let now = self.judge.now;
+        let is_new = |last: Timestamp| last.age(now).max(last.ahead(now)) < GROWS;
+        let last = self.judge.state.session(id).last_activity();
+        self.archives_after(how) && how == Departure::Ended && last.is_some_and(is_new)
+    }
+
+    /// Archives what was added to live sessions. Claude Code deletes every transcript that has not
+    /// changed for long, those of live sessions, too.
+    pub(super) fn archive_live(&self, report: &mut CleanupReport) {
+        if !self.config.archive_auto {
+            return;
+        }
+        let state = self.judge.state;
+        let candidates = report.done(index::live_candidates(state));
+        let candidates = candidates.unwrap_or_default().into_iter();
+        let mut ids: BTreeSet<SessionId> = candidates.map(|(_, id)| id).collect();
+        ids.extend(report.sessions(TaskKind::Listed));
+        let retired = report.sessions(TaskKind::Retired);
+        ids.retain(|id| !retired.contains(id));
+        for id in ids {
+            let dir = state.session(&id);
+            // A session without a transcript has said nothing yet.
+            if transcript::find(self.env, &dir, &id).is_none() {
+                continue;
+            }
+            if let Ok(Some(_)) = dir.record() {
+                self.archive(&id, None, report);
+            }
+        }
+    }
+
+    /// Archives sessions that Claude Code deletes soon and that are not queued: imported sessions,
+    /// those that ended while archiving was off, and those with messages since they were archived.
+    pub(super) fn archive_expiring(&self, keeps: f64, report: &mut CleanupReport) -> Result<()> {
+        if self.config.archive_auto {
+            let soon = expiring(self.env, &self.judge, self.config, keeps)?;
+            for id in soon.iter().map(|expiring| &expiring.id) {
+                match self.judge.departure(id) {
+                    Some(how) => self.end_and_archive(id, how, report),
+                    None => self.archive(id, None, report),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a session's end in its record, and archives it if archiving is on.
+    fn end_and_archive(
+        &self,
+        id: &SessionId,
+        how: Departure,
+        report: &mut CleanupReport,
+    ) -> ArchivingOutcome {
+        let noted = match self.is_dry_run() {
+            true => ending::foreseen(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
+            false => ending::note(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
+        };
+        match noted {
+            Ok(TaskOutcome::Yes) => report.add(Task::NoteEnd(id.clone())),
+            Ok(TaskOutcome::NotNeeded) => {}
+            Err(err) => {
+                report.fail(&err);
+                return ArchivingOutcome::Failed(err.to_string());
+            }
+        }
+        match self.config.archive_auto {
+            true => self.archive(id, Some(how), report),
+            false => ArchivingOutcome::Done,
+        }
+    }
+
+    /// Archives a session that ended like this, or a live one.
+    fn archive(
+        &self,
+        id: &SessionId,
+        how: Option<Departure>,
+        report: &mut CleanupReport,
+    ) -> ArchivingOutcome {
+        let state = self.judge.state;
+        let is_new = match self.is_dry_run() {
+            true => self.has_news(id, report),
+            false => archive(
+                &self.search,
+                state,
+                id,
+                &ArchiveRequest::default(),
+                Duration::ZERO,
+            )
+            .map(|archived| !archived.was_there),
+        };
+        match is_new {
+            Ok(is_new) => {
+                if is_new {
+                    let id = id.clone();
+                    report.add(Task::Archive { id, how });
+                }
+                ArchivingOutcome::Done
+            }
+            // The process that is archiving is likely a cleanup, too.
+            Err(ArchiveError::Store(Error::Locked { .. })) => ArchivingOutcome::Later,
+            Err(ArchiveError::Store(err)) => {
+                report.fail(&err);
+                ArchivingOutcome::Failed(err.to_string())
+            }
+            Err(ArchiveError::Unknown(_)) if self.is_dry_run() => ArchivingOutcome::Done,
+            Err(err @ ArchiveError::Unknown(_)) => {
+                let line = LogLine::new("session not archived").session(id);
+                let why = err.to_string();
+                let line = line.detail("why", why.as_str());
+                match report.done(log::append(state, Log::Operations, &line)) {
+                    Some(()) => ArchivingOutcome::Done,
+                    None => ArchivingOutcome::Failed(why),
+                }
+            }
+        }
+    }
+
+    /// Returns, on a dry run, whether archiving the session would change its archive.
+    fn has_news(
+        &self,
+        id: &SessionId,
+        report: &CleanupReport,
+    ) -> std::result::Result<bool, ArchiveError> {
+        let record = self.foreseen_record(id, report)?;
+        record.map_or(Ok(false), |record| {
+            archive::is_due(&self.search, self.judge.state, &record)
+        })
+    }
+
+    /// Returns the record as it is once the tasks so far are performed. On a dry run, an end may
+    /// still have to be noted.
+    pub(super) fn foreseen_record(
+        &self,
+        id: &SessionId,
+        report: &CleanupReport,
+    ) -> Result<Option<Record>> {
+        match self.is_dry_run() && report.contains(&Task::NoteEnd(id.clone())) {
+            true => ending::foreseen(&self.judge, id),
+            false => self.judge.state.session(id).record(),
+        }
+    }
+
+    /// Returns whether a session that ended like this is archived without being asked for.
+    pub(super) fn archives_after(&self, how: Departure) -> bool {
+        how != Departure::Unrecorded && self.config.archive_auto
+    }
+}
