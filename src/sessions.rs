@@ -59,7 +59,7 @@ impl Sessions {
     /// environment nor the transcripts of an installed Claude Code.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the state directory is not this user's alone, [`Error::Io`] if it
+    /// [`Error::Untrusted`] if the state directory is not this user's alone, [`Error::Io`] if it
     /// cannot be created.
     pub fn at(state: &Path, pointers: &Path) -> Result<Self> {
         let places = Places {
@@ -126,7 +126,7 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the pointers' directory is not safe or the present file is another
+    /// [`Error::Untrusted`] if the pointers' directory is not safe or the present file is another
     /// user's; [`Error::Io`]. The old pointer stays then.
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
@@ -160,7 +160,7 @@ impl Sessions {
     /// # let sessions = ccsession::sessions::Sessions::at(&dir.path().join("state"), dir.path())?;
     /// sessions.store_session_id(dir.path(), &"s-1".parse()?)?;
     /// let report = sessions.cleanup_stale_sessions()?;
-    /// assert_eq!(report.count(ccsession::cleanup::task::Kind::Pointers), 0);
+    /// assert_eq!(report.count(ccsession::cleanup::task::TaskKind::Pointers), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -686,7 +686,7 @@ impl<'a> PartIndex<'a> {
 /// read: another user may own it, for example after a tool ran under `sudo`.
 fn opened(path: &Path) -> store::Result<Option<LineReader>> {
     match LineReader::open(path) {
-        Err(Error::Unsafe { .. }) => Ok(None),
+        Err(Error::Untrusted { .. }) => Ok(None),
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(None),
         opened => opened,
     }

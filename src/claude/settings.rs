@@ -334,7 +334,7 @@ fn content(
     match file::read_any(path, MAX_BYTES + 1) {
         Ok(None) => None,
         Ok(Some(content)) => Some(Document::read(&content.bytes, source, manner)),
-        Err(crate::store::Error::Unsafe {
+        Err(crate::store::Error::Untrusted {
             why: crate::store::Untrusted::TooLarge(_),
             ..
         }) => Some(Err(IgnoreReason::TooLarge)),

@@ -110,7 +110,7 @@ fn around(state: &StateDir) -> Result<StoreCounts, Error> {
 /// Prometheus' node exporter.
 fn publish(path: &Path, text: &str) -> Result<()> {
     write::publish(path, text.as_bytes()).map_err(|err| match err {
-        Error::Unsafe { path, why } => {
+        Error::Untrusted { path, why } => {
             let path = shown(&path);
             let text = format!("could not write `{path}`: {why}; name a regular file of yours");
             refusal(Status::Failed, text)

@@ -760,7 +760,7 @@ fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
 /// Returns why the pointer at `path` was not believed, if there was one.
 fn disbelief(reading: &PointerReading, path: &Path) -> Option<String> {
     match reading {
-        PointerReading::Refused(err @ Error::Unsafe { path: refused, .. }) if refused == path => {
+        PointerReading::Refused(err @ Error::Untrusted { path: refused, .. }) if refused == path => {
             Some(err.to_string())
         }
         PointerReading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),

@@ -520,7 +520,7 @@ pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     };
     let target = file::canonical(path)?;
     if let Some(found) = file::look(&target)?.filter(|found| found.owner != file::me()) {
-        return Err(Error::Unsafe {
+        return Err(Error::Untrusted {
             path: target,
             why: Untrusted::ForeignOwner(found.owner),
         }

@@ -288,7 +288,7 @@ fn read(path: &Path) -> Result<UnitOrigin, TimerError> {
         Ok(content) => content,
         // A link (made for example by `systemctl mask`), a folder or another user's file is not
         // ours.
-        Err(Error::Unsafe { .. }) => return Ok(UnitOrigin::Others),
+        Err(Error::Untrusted { .. }) => return Ok(UnitOrigin::Others),
         Err(err) => return Err(err.into()),
     };
     let Some(content) = content else {

@@ -115,7 +115,7 @@ impl Archives {
     /// Returns whether the archive folder exists, after checking it.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the folder is a link, or not ours alone.
+    /// [`Error::Untrusted`] if the folder is a link, or not ours alone.
     pub fn are_there(&self) -> Result<bool> {
         file::check_private_dir(&self.root())
     }
@@ -123,7 +123,7 @@ impl Archives {
     /// Acquires the archive lock, waiting at most `patience`.
     ///
     /// # Errors
-    /// [`Error::Locked`]; [`Error::Unsafe`] if the folder is not ours alone.
+    /// [`Error::Locked`]; [`Error::Untrusted`] if the folder is not ours alone.
     pub fn lock(&self, patience: Duration) -> Result<Lock> {
         write::make_private_dir(&self.root())?;
         lock::acquire(&self.state.join("archive.lock"), patience)
@@ -154,7 +154,7 @@ impl Archives {
     /// Lists all complete archives. A folder that cannot be listed hides no other.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] or [`Error::Io`] if the archive folder itself cannot be listed.
+    /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn all(&self) -> Result<Listing> {
         let mut listing = Listing::default();
         for (folder, names) in self.folders(&mut listing.failed)? {
@@ -247,7 +247,7 @@ impl Archives {
     /// Returns whether a process, running or killed, has left something to finish.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] or [`Error::Io`] if the archive folder itself cannot be listed.
+    /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn is_interrupted(&self) -> Result<bool> {
         let is_left = |name: &String| name.ends_with(WAITING) || name.ends_with(GOING);
         let folders = self.folders(&mut Vec::new())?;
@@ -356,7 +356,7 @@ impl Archive {
     /// Reads the manifest; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`]; [`Error::Content`] if this version cannot understand it.
+    /// [`Error::Untrusted`], [`Error::Io`]; [`Error::Content`] if this version cannot understand it.
     pub fn manifest(&self) -> Result<Option<Manifest>> {
         read_manifest(&self.manifest_path())
     }
@@ -399,7 +399,7 @@ impl Archive {
     /// Begins to create or replace the archive. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if a folder is not ours alone.
+    /// [`Error::Untrusted`] if a folder is not ours alone.
     pub fn draft(&self) -> Result<Draft> {
         if !file::check_private_dir(&self.folder)? {
             write::make_private_dir(&self.folder)?;
@@ -451,7 +451,7 @@ impl Archive {
     /// Opens a part for reading; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Content`] if its name cannot belong to this archive; [`Error::Unsafe`];
+    /// [`Error::Content`] if its name cannot belong to this archive; [`Error::Untrusted`];
     /// [`Error::Io`].
     pub fn open(&self, part: &ArchivePart) -> Result<Option<File>> {
         if !self.stem.is_of(&part.name) {

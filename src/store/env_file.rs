@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 64 << 10;
 /// is removed. Every other line stays, because a script around the hook may have written it.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if Claude Code would not have put it there, or the existing file is not a
+/// [`Error::Untrusted`] if Claude Code would not have put it there, or the existing file is not a
 /// small file of ours with one hard link; [`Error::Io`]. Then nothing changes.
 ///
 /// # Security
@@ -32,7 +32,7 @@ const MAX_BYTES: u64 = 64 << 10;
 /// between.
 pub fn provide(path: &Path, line: &str) -> Result<()> {
     if let Some(why) = objection_to(path)? {
-        return Err(Error::Unsafe {
+        return Err(Error::Untrusted {
             path: path.to_owned(),
             why,
         });

@@ -18,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file or directory exists but must not be trusted.
-    Unsafe {
+    Untrusted {
         /// The file or directory.
         path: PathBuf,
         /// Why it must not be trusted.
@@ -118,7 +118,7 @@ impl Error {
     pub fn path(&self) -> &Path {
         match self {
             Self::Io { path, .. }
-            | Self::Unsafe { path, .. }
+            | Self::Untrusted { path, .. }
             | Self::Content { path, .. }
             | Self::Locked { path } => path,
             Self::NoStateDir => Path::new(""),
@@ -130,7 +130,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { action, path, source } => write!(f, "could not {action} `{}`: {source}", shown(path)),
-            Self::Unsafe { path, why } => write!(f, "could not trust `{}`: {why}", shown(path)),
+            Self::Untrusted { path, why } => write!(f, "could not trust `{}`: {why}", shown(path)),
             Self::Content { path, why } => write!(f, "could not read `{}`: {why}", shown(path)),
             Self::NoStateDir => f.write_str(
                 "could not find a state directory: HOME is not an absolute path; set HOME or CCSESSION_STATE_DIR",

@@ -119,7 +119,7 @@ pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Untrusted> {
 /// `None` if it does not exist.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if the file is not regular, not ours, writable by others or larger than
+/// [`Error::Untrusted`] if the file is not regular, not ours, writable by others or larger than
 /// `limit` bytes; [`Error::Io`] if the system refused.
 ///
 /// # Security
@@ -133,7 +133,7 @@ pub fn read_own(path: &Path, limit: usize) -> Result<Option<FileContent>> {
 /// Acts as [`read_own`], in a directory that others may write to.
 ///
 /// # Errors
-/// As [`read_own`], and [`Error::Unsafe`] if the file has several hard links.
+/// As [`read_own`], and [`Error::Untrusted`] if the file has several hard links.
 ///
 /// # Security
 /// Safe in `/tmp`: another user's hard link to one of our files is rejected.
@@ -147,7 +147,7 @@ pub fn read_shared(path: &Path, limit: usize) -> Result<Option<FileContent>> {
 /// exist.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
+/// [`Error::Untrusted`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
 /// refused.
 pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |_| None)
@@ -157,7 +157,7 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
 /// must not be world-writable.
 ///
 /// # Errors
-/// As [`read_any`], and [`Error::Unsafe`] if it is another user's, as under `sudo -E`, or
+/// As [`read_any`], and [`Error::Untrusted`] if it is another user's, as under `sudo -E`, or
 /// world-writable.
 pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |stat| {
@@ -184,7 +184,7 @@ fn read_followed(
         _ => Some(Untrusted::NotRegular),
     };
     match why {
-        Some(why) => Err(Error::Unsafe {
+        Some(why) => Err(Error::Untrusted {
             path: path.to_owned(),
             why,
         }),
@@ -224,7 +224,7 @@ fn opened(
         return Ok(None);
     };
     let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-    judge(&stat).map_err(|why| Error::Unsafe {
+    judge(&stat).map_err(|why| Error::Untrusted {
         path: path.to_owned(),
         why,
     })?;
@@ -235,7 +235,7 @@ fn opened(
 pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let refused = |why| {
-        Err(Error::Unsafe {
+        Err(Error::Untrusted {
             path: path.to_owned(),
             why,
         })
@@ -253,7 +253,7 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
 
 fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result<FileContent> {
     let meta = Meta::from(stat);
-    let too_large = |size| Error::Unsafe {
+    let too_large = |size| Error::Untrusted {
         path: path.to_owned(),
         why: Untrusted::TooLarge(size),
     };
@@ -357,7 +357,7 @@ impl Inspection {
 /// Checks that `path` is a directory of ours that nobody else can enter. Returns whether it exists.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if it is a link, not a directory, not ours or open to others.
+/// [`Error::Untrusted`] if it is a link, not a directory, not ours or open to others.
 ///
 /// # Security
 /// tmux and sudo require the same of their directories. After this check, names inside can be
@@ -373,7 +373,7 @@ pub fn check_private_dir(path: &Path) -> Result<bool> {
         FileType::Symlink => Untrusted::Symlink,
         _ => Untrusted::NotDirectory,
     };
-    Err(Error::Unsafe {
+    Err(Error::Untrusted {
         path: path.to_owned(),
         why,
     })
@@ -384,7 +384,7 @@ pub fn check_private_dir(path: &Path) -> Result<bool> {
 /// on macOS).
 ///
 /// # Errors
-/// [`Error::Unsafe`] if the check fails; [`Error::Io`] if the directory cannot be inspected.
+/// [`Error::Untrusted`] if the check fails; [`Error::Io`] if the directory cannot be inspected.
 pub fn check_shared_dir(path: &Path) -> Result<()> {
     let stat = rustix::fs::stat(path).map_err(Error::io("inspect", path))?;
     let mode = permissions(&stat);
@@ -397,7 +397,7 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::Unsafe {
+    Err(Error::Untrusted {
         path: path.to_owned(),
         why,
     })
@@ -407,7 +407,7 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
 /// link. `base` itself may be a link. With `is_given`, a person chose `base` and it is not checked.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if a directory fails the check; [`Error::Io`] if the system refused.
+/// [`Error::Untrusted`] if a directory fails the check; [`Error::Io`] if the system refused.
 ///
 /// # Security
 /// Nobody else can put a link into our directories between this check and the later use.
@@ -418,7 +418,7 @@ pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
         _ => (owner != me()).then_some(Untrusted::ForeignOwner(owner)),
     };
     let judged = |path: &Path, why: Option<Untrusted>| match why {
-        Some(why) => Err(Error::Unsafe {
+        Some(why) => Err(Error::Untrusted {
             path: path.to_owned(),
             why,
         }),

@@ -32,7 +32,7 @@ impl History {
     /// it is read. That is not always the order of the events.
     ///
     /// # Errors
-    /// [`Error::Unsafe`](super::Error::Unsafe), [`Error::Io`](super::Error::Io).
+    /// [`Error::Untrusted`](super::Error::Untrusted), [`Error::Io`](super::Error::Io).
     pub fn read(
         dir: &SessionDir,
         mut trace: TraceBuilder,

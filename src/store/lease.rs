@@ -80,7 +80,7 @@ pub struct LeaseFailures {
 /// Reads the lease of a session; returns `None` if nobody holds its id.
 ///
 /// # Errors
-/// [`Error::Content`] if it is invalid; [`Error::Unsafe`]; [`Error::Io`].
+/// [`Error::Content`] if it is invalid; [`Error::Untrusted`]; [`Error::Io`].
 pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
     let path = path(state, id);
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {

@@ -206,7 +206,7 @@ impl Pointers<'_> {
     /// Makes `id` the current session of projects with this name.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the directory is not safe or the existing file is another user's;
+    /// [`Error::Untrusted`] if the directory is not safe or the existing file is another user's;
     /// [`Error::Io`]. The old pointer then stays, unless only a check or sync after the rename
     /// failed.
     ///
@@ -313,7 +313,7 @@ impl Pointers<'_> {
             PointerReading::Malformed(_, meta) => (SweepReason::Unreadable, meta),
             // A regular file of ours that is refused for its mode, size or links is judged by age
             // alone.
-            PointerReading::Refused(Error::Unsafe { .. }) => match file::look(path)? {
+            PointerReading::Refused(Error::Untrusted { .. }) => match file::look(path)? {
                 Some(found) if is_file_of_ours(&found) => (SweepReason::Unreadable, found.meta),
                 _ => return Ok(None),
             },
@@ -359,7 +359,7 @@ impl Pointers<'_> {
     /// the next sweep.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the directory is not safe; [`Error::Io`] if it cannot be listed.
+    /// [`Error::Untrusted`] if the directory is not safe; [`Error::Io`] if it cannot be listed.
     pub fn sweep(&self, dry_run: bool) -> Result<SweepReport> {
         file::check_shared_dir(self.dir)?;
         let mut sweeping = SweepReport::default();
@@ -473,7 +473,7 @@ fn is_file_of_ours(found: &Inspection) -> bool {
 /// Returns an error if the file at `path` is another user's. Otherwise returns whether it exists.
 fn refuse_foreign(path: &Path) -> Result<bool> {
     match file::look(path)? {
-        Some(found) if found.owner != file::me() => Err(Error::Unsafe {
+        Some(found) if found.owner != file::me() => Err(Error::Untrusted {
             path: path.to_owned(),
             why: Untrusted::ForeignOwner(found.owner),
         }),

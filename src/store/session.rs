@@ -89,7 +89,7 @@ impl SessionDir {
     ///
     /// # Errors
     /// [`Error::Content`] if it is corrupt, from a newer version or another session's;
-    /// [`Error::Unsafe`]; [`Error::Io`].
+    /// [`Error::Untrusted`]; [`Error::Io`].
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.record_path();
         let Some(content) = file::read_own(&path, MAX_RECORD)? else {
@@ -284,7 +284,7 @@ impl SessionDir {
     /// Reads the imported events as lines, for views.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn imported_lines(&self) -> Result<JournalLines> {
         journal::of_file(&self.imported())
     }
@@ -293,7 +293,7 @@ impl SessionDir {
     /// damage are omitted.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut damaged = self.journal.damage_by_file()?;
         let mut damage = self.imported_lines()?.for_each(|_| {});
@@ -351,10 +351,10 @@ impl SessionDir {
     ///
     /// # Errors
     /// [`Error::Content`] if the file is too large, so that the caller counts again;
-    /// [`Error::Unsafe`]; [`Error::Io`].
+    /// [`Error::Untrusted`]; [`Error::Io`].
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
         match file::read_own(&self.usage_path(), MAX_USAGE) {
-            Err(Error::Unsafe {
+            Err(Error::Untrusted {
                 path,
                 why: why @ Untrusted::TooLarge(_),
             }) => Err(Error::Content {
@@ -386,7 +386,7 @@ impl SessionDir {
     /// Without lines, the file is removed. Identical lines leave it unchanged.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`]; the old events stay.
+    /// [`Error::Untrusted`], [`Error::Io`]; the old events stay.
     pub fn replace_imported(&self, lines: &[u8], last: Timestamp) -> Result<bool> {
         let path = self.imported();
         if lines.is_empty() {
@@ -402,7 +402,7 @@ impl SessionDir {
     /// Returns whether the imported events equal `lines`.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn has_imported(&self, lines: &[u8]) -> Result<bool> {
         let path = self.imported();
         let size = file::look(&path)?.map_or(0, |found| found.meta.size);
@@ -416,7 +416,7 @@ impl SessionDir {
     /// Reads the imported events.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn imported_events(&self) -> Result<Events> {
         self.imported_lines().map(Events::of)
     }

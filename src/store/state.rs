@@ -39,7 +39,7 @@ impl StateDir {
     /// recorded. `decompressor` reads compressed parts of journals.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Unsafe`] if it is not ours alone,
+    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Untrusted`] if it is not ours alone,
     /// or would have to be created in an unsafe directory. [`Error::Io`] if it could not be
     /// created. In these cases it is unknown what was recorded.
     pub fn open(places: &Places, decompressor: Decompressor) -> Result<Option<Self>> {

@@ -188,7 +188,7 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
 /// is for files that other users' programs read. An existing file must be regular and ours.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if `path` is a link, another user's, or not a regular file; otherwise as
+/// [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file; otherwise as
 /// [`replace`].
 ///
 /// # Security
@@ -211,7 +211,7 @@ fn refuse_others(path: &Path) -> Result<()> {
         _ => Some(Untrusted::NotRegular),
     });
     match why {
-        Some(why) => Err(Error::Unsafe {
+        Some(why) => Err(Error::Untrusted {
             path: path.to_owned(),
             why,
         }),
@@ -595,7 +595,7 @@ pub enum AppendOutcome {
 /// interleave.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if the file is not ours alone. [`Error::Io`] if the system refused, or wrote
+/// [`Error::Untrusted`] if the file is not ours alone. [`Error::Io`] if the system refused, or wrote
 /// only a part twice. That part stays, because truncating could cut off another process's record.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<AppendOutcome> {
     match AppendFile::open(path)? {
@@ -616,14 +616,14 @@ impl<'a> AppendFile<'a> {
     /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Unsafe`] if the file is not ours alone; [`Error::Io`] if the system refused.
+    /// [`Error::Untrusted`] if the file is not ours alone; [`Error::Io`] if the system refused.
     pub(super) fn open(path: &'a Path) -> Result<Option<Self>> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW;
         let Some(file) = file::open(path, flags)? else {
             return Ok(None);
         };
         let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
-        file::judge_own(&stat).map_err(|why| Error::Unsafe {
+        file::judge_own(&stat).map_err(|why| Error::Untrusted {
             path: path.to_owned(),
             why,
         })?;
@@ -839,7 +839,7 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
 /// Creates the private directory `path` and its missing parents, each mode 0700, and checks it.
 ///
 /// # Errors
-/// As [`make_missing_dirs`], and [`Error::Unsafe`] if `path` is not a directory of ours alone.
+/// As [`make_missing_dirs`], and [`Error::Untrusted`] if `path` is not a directory of ours alone.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     if file::check_private_dir(path)? {
         return Ok(());
@@ -852,7 +852,7 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
 /// left unchanged. Returns the created ones, topmost first.
 ///
 /// # Errors
-/// [`Error::Unsafe`] if the nearest existing directory belongs to another user, as under `sudo -E`:
+/// [`Error::Untrusted`] if the nearest existing directory belongs to another user, as under `sudo -E`:
 /// nothing is created in another user's home. [`Error::Io`] if the system refused.
 pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     let (mut missing, _) = missing_dirs(path)?;
@@ -875,7 +875,7 @@ fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
             Ok(stat) if stat.st_uid == file::me() || stat.st_uid == 0 => return Ok((missing, dir)),
             Ok(stat) => {
                 let why = Untrusted::ForeignOwner(stat.st_uid);
-                return Err(Error::Unsafe {
+                return Err(Error::Untrusted {
                     path: dir.to_owned(),
                     why,
                 });
@@ -895,7 +895,7 @@ pub fn check_could_make(path: &Path) -> Result<()> {
     let highest = missing.last().map_or(path, PathBuf::as_path);
     let stat = rustix::fs::stat(above).map_err(Error::io("inspect", above))?;
     if !FileType::from_raw_mode(stat.st_mode).is_dir() {
-        return Err(Error::Unsafe {
+        return Err(Error::Untrusted {
             path: above.to_owned(),
             why: Untrusted::NotDirectory,
         });

@@ -217,7 +217,7 @@ mod with_zstd {
     /// removed only after the other one has been synced, decompressed and compared byte by byte.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], or [`Error::Content`] if the compressed file reads
+    /// [`Error::Untrusted`], [`Error::Io`], or [`Error::Content`] if the compressed file reads
     /// differently. `plain` is then unchanged and no temporary file remains.
     pub(in crate::store) fn compress(plain: &Path, compressed: &Path) -> Result<Compression> {
         let Some((file, stat)) = file::opened_own(plain)? else {

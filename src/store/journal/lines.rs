@@ -18,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 /// Reads one file of lines from its start. A file that does not exist has none.
 ///
 /// # Errors
-/// [`Error::Unsafe`](crate::store::Error::Unsafe) if the file is not ours alone,
+/// [`Error::Untrusted`](crate::store::Error::Untrusted) if the file is not ours alone,
 /// [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
 pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
     let file = file::open_own(path)?.map(PartReader::Plain);

@@ -86,7 +86,7 @@ impl Journal {
     /// backup stays unchanged.
     ///
     /// # Errors
-    /// As [`write::append`]: [`Error::Unsafe`], or [`Error::Io`], after which a fragment may be in
+    /// As [`write::append`]: [`Error::Untrusted`], or [`Error::Io`], after which a fragment may be in
     /// the file.
     ///
     /// # Durability
@@ -190,7 +190,7 @@ impl Journal {
     /// Reads the journal for views: only what they need of each event.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn lines(&self) -> Result<JournalLines> {
         let (files, numbers) = self.parts.open(self.decompressor, JournalParts::numbers)?;
         Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
@@ -199,7 +199,7 @@ impl Journal {
     /// Reads the journal with all members of each event.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn events(&self) -> Result<Events> {
         self.lines().map(Events::of)
     }
@@ -207,7 +207,7 @@ impl Journal {
     /// Reads the last lines, at most `bytes` bytes of them.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn last_lines(&self, bytes: u64) -> Result<JournalLines> {
         let (files, _) = self
             .parts
@@ -222,7 +222,7 @@ impl Journal {
     /// Returns `None` if that position does not exist, or a part is missing or damaged.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub(crate) fn lines_from(&self, position: u64) -> Result<Option<(JournalLines, u64)>> {
         let (files, numbers) = self
             .parts
@@ -236,7 +236,7 @@ impl Journal {
     /// Counts the damage in each of its files. Files without damage are omitted.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`].
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut files = Vec::new();
         for number in self.parts.numbers()? {
@@ -262,7 +262,7 @@ impl Journal {
     /// Neither changes the recorded events.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], [`Error::Content`] if a compressed part is damaged.
+    /// [`Error::Untrusted`], [`Error::Io`], [`Error::Content`] if a compressed part is damaged.
     #[cfg(feature = "cli")]
     pub fn pieces(&self) -> Result<Vec<JournalFile>> {
         let mut pieces = Vec::new();
@@ -322,7 +322,7 @@ impl Journal {
     /// is read twice.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], for example if the disk is full. The part is then
+    /// [`Error::Untrusted`], [`Error::Io`], for example if the disk is full. The part is then
     /// unchanged.
     #[cfg(feature = "cli")]
     pub fn compress(&self, part: &Path) -> Result<Compression> {

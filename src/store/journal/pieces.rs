@@ -24,7 +24,7 @@ impl JournalFile {
     /// Counts its lines, including blank ones. A file that no longer exists has none.
     ///
     /// # Errors
-    /// [`Error::Unsafe`], [`Error::Io`], also if it is compressed and damaged.
+    /// [`Error::Untrusted`], [`Error::Io`], also if it is compressed and damaged.
     pub fn count_lines(&self) -> Result<u64> {
         let Some(mut source) = PartReader::open(&self.path, Decompressor::BUILT_IN)? else {
             return Ok(0);

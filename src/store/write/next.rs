@@ -152,7 +152,7 @@ fn says(path: &Path, expected: &[u8]) -> Result<bool> {
     match content {
         Ok(content) => Ok(content.is_some_and(|content| content.bytes == expected)),
         // For example, it is longer.
-        Err(Error::Unsafe { .. }) => Ok(false),
+        Err(Error::Untrusted { .. }) => Ok(false),
         Err(err) => Err(err),
     }
 }
