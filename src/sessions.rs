@@ -18,12 +18,11 @@ use std::path::Path;
 use crate::claude::retention::{self, Retention};
 #[cfg(feature = "cli")]
 use crate::cleanup;
-use crate::identity::ladder::{self, Answer, LiveSessions, Question, Sight};
+use crate::identity::ladder::{self, Answer, LiveSessions, Question};
 use crate::model::{Config, SessionId};
-use crate::store::pointer::Pointers;
 use crate::store::write::Durability;
 use crate::store::{
-    Decompressor, Environment, Error, Places, Result, StateDir, clock, config, project,
+    Decompressor, Environment, Error, Host, Places, Result, StateDir, clock, config, project,
 };
 
 /// The sessions of this user on this machine.
@@ -97,7 +96,7 @@ impl Sessions {
     /// ```
     pub fn resolve(&self, question: &Question) -> Answer {
         let (state, fault) = self.state();
-        ladder::resolve(&self.sight(state.as_ref(), fault.as_ref()), question)
+        ladder::resolve(&self.host(state.as_ref(), fault.as_ref()), question)
     }
 
     /// Returns the live sessions of the project that the directory `dir` belongs to, the most
@@ -109,8 +108,8 @@ impl Sessions {
     pub fn live(&self, dir: &Path) -> Result<LiveSessions> {
         let project = project::existing(dir)?;
         let state = StateDir::open(&self.places, Decompressor::BUILT_IN)?;
-        let sight = self.sight(state.as_ref(), None);
-        Ok(ladder::live_in_project(&sight, &project))
+        let host = self.host(state.as_ref(), None);
+        Ok(ladder::live_in_project(&host, &project))
     }
 
     /// Makes `id` the current session of the project that the directory `dir` belongs to. Replaces
@@ -131,7 +130,8 @@ impl Sessions {
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();
-        self.pointers(state.as_ref())
+        self.host(state.as_ref(), None)
+            .pointers()
             .store(&project.name(), id, Durability::Synced)
     }
 
@@ -144,7 +144,7 @@ impl Sessions {
     pub fn stored_session_id(&self, dir: &Path) -> Result<Option<SessionId>> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();
-        let pointers = self.pointers(state.as_ref());
+        let pointers = self.host(state.as_ref(), None).pointers();
         Ok(pointers.read(&project.name()).fresh().cloned())
     }
 
@@ -168,11 +168,10 @@ impl Sessions {
     /// As [`cleanup::run`].
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::CleanupReport> {
-        let (state, _) = self.state();
-        let keeps = Retention::of_all(&self.env, None, state.as_ref()).days;
-        let now = clock::now();
-        let mode = cleanup::CleanupMode::Asked;
-        cleanup::run(&self.env, &self.places, &self.config, keeps, now, mode)
+        let (state, fault) = self.state();
+        let host = self.host(state.as_ref(), fault.as_ref());
+        let keeps = Retention::of_all(&self.env, None, host.state).days;
+        cleanup::run(&host, keeps, cleanup::CleanupMode::Asked)
     }
 
     /// Returns the state directory as it is now, or why it cannot be used.
@@ -183,17 +182,8 @@ impl Sessions {
         }
     }
 
-    fn pointers<'s>(&'s self, state: Option<&'s StateDir>) -> Pointers<'s> {
-        Pointers {
-            dir: &self.places.pointers,
-            state,
-            ttl: self.config.ttl,
-            now: clock::now(),
-        }
-    }
-
-    fn sight<'s>(&'s self, state: Option<&'s StateDir>, fault: Option<&'s Error>) -> Sight<'s> {
-        Sight {
+    fn host<'s>(&'s self, state: Option<&'s StateDir>, fault: Option<&'s Error>) -> Host<'s> {
+        Host {
             env: &self.env,
             places: &self.places,
             config: &self.config,

@@ -9,7 +9,7 @@ use crate::claude::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Record, SessionId};
 use crate::store::archive::Archives;
-use crate::store::{Environment, Result, archive_queue, index, tombstones};
+use crate::store::{Host, Result, archive_queue, index, tombstones};
 
 /// How many days before its deletion a transcript is reported and archived.
 const SOON: f64 = 7.0;
@@ -32,23 +32,18 @@ pub struct ExpiringTranscript {
 /// # Errors
 /// [`crate::store::Error`] if the sessions cannot be listed. A session that cannot be read is
 /// skipped.
-pub fn expiring(
-    env: &Environment,
-    judge: &Judge<'_>,
-    config: &Config,
-    keeps: f64,
-) -> Result<Vec<ExpiringTranscript>> {
+pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<ExpiringTranscript>> {
     let state = judge.state;
     let archives = Archives::of(state);
     let by_name = OnceCell::new();
-    let cleanup = CleanupForecast::of(judge, config)?;
+    let cleanup = CleanupForecast::of(judge, host.config)?;
     let mut found = Vec::new();
     for id in state.session_ids()? {
         let Ok(Some(record)) = state.session(&id).record() else {
             continue;
         };
-        let all = by_name.get_or_init(|| transcript::by_name(env));
-        let paths: Vec<PathBuf> = transcript::believed(env, &record, std::iter::empty())
+        let all = by_name.get_or_init(|| transcript::by_name(host.env));
+        let paths: Vec<PathBuf> = transcript::believed(host.env, &record, std::iter::empty())
             .chain(all.get(&id).cloned().unwrap_or_default())
             .collect();
         let files = SessionFiles::of(&id, paths, &[]);

@@ -195,7 +195,7 @@ pub fn archive(
     search: &Search<'_>,
     state: &StateDir,
     id: &SessionId,
-    order: &ArchiveRequest,
+    request: &ArchiveRequest,
     patience: Duration,
 ) -> Result<SessionArchive, ArchiveError> {
     let archives = Archives::of(state);
@@ -208,15 +208,15 @@ pub fn archive(
         .record()?
         .ok_or_else(|| ArchiveError::Unknown(id.clone()))?;
     let known = known(&archives, &record)?;
-    let sources = ArchiveSources::find(search, &session, &record, order)?;
+    let sources = ArchiveSources::find(search, &session, &record, request)?;
     let mains = choose(&sources.files.mains, known.as_ref())?;
     if let Some(known) = &known
-        && sources.are_in(known, &mains, &record, order)?
+        && sources.are_in(known, &mains, &record, request)?
     {
         note(
             state,
             &record,
-            order,
+            request,
             &known.archive,
             known.manifest.archived_at,
         )?;
@@ -236,9 +236,9 @@ pub fn archive(
         mains: &mains,
     };
     let now = clock::now();
-    let (draft, manifest) = sources.draft(&base, &session, &record, order, now)?;
+    let (draft, manifest) = sources.draft(&base, &session, &record, request, now)?;
     let archive = draft.complete(&manifest)?;
-    note(state, &record, order, &archive, now)?;
+    note(state, &record, request, &archive, now)?;
     drop(lock);
     let line = LogLine::new("session archived").session(id);
     log::append(
@@ -262,13 +262,14 @@ pub fn is_due(
     state: &StateDir,
     record: &Record,
 ) -> Result<bool, ArchiveError> {
-    let order = ArchiveRequest::default();
+    let request = ArchiveRequest::default();
     let known = known(&Archives::of(state), record)?;
-    let sources = ArchiveSources::find(search, &state.session(&record.session_id), record, &order)?;
+    let sources =
+        ArchiveSources::find(search, &state.session(&record.session_id), record, &request)?;
     match known {
         Some(known) => {
             let mains = choose(&sources.files.mains, Some(&known))?;
-            Ok(!sources.are_in(&known, &mains, record, &order)?)
+            Ok(!sources.are_in(&known, &mains, record, &request)?)
         }
         None => Ok(true),
     }
@@ -326,12 +327,12 @@ fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
 fn note(
     state: &StateDir,
     record: &Record,
-    order: &ArchiveRequest,
+    request: &ArchiveRequest,
     archive: &Archive,
     at: Timestamp,
 ) -> store::Result<()> {
     let said = Some(json!({"place": archive.place(), "at": at}));
-    let description = order
+    let description = request
         .description
         .as_deref()
         .map(|said| redact(said).into_owned());
@@ -387,9 +388,9 @@ impl ArchiveSources {
         search: &Search<'_>,
         session: &SessionDir,
         record: &Record,
-        order: &ArchiveRequest,
+        request: &ArchiveRequest,
     ) -> Result<Self, ArchiveError> {
-        let given = order
+        let given = request
             .transcript
             .as_deref()
             .map(file::canonical)
@@ -452,7 +453,7 @@ impl ArchiveSources {
         known: &SessionArchive,
         mains: &MainTranscripts<'_>,
         record: &Record,
-        order: &ArchiveRequest,
+        request: &ArchiveRequest,
     ) -> store::Result<bool> {
         let manifest = &known.manifest;
         if mains.are_gone()
@@ -460,10 +461,10 @@ impl ArchiveSources {
         {
             return Ok(true);
         }
-        let described = order.description.as_deref().map(redact);
+        let described = request.description.as_deref().map(redact);
         let is_same = manifest.transcript.fingerprint == self.fingerprint
             && (described.is_none() || described.as_deref() == manifest.description.as_deref())
-            && (manifest.tools || !order.tools)
+            && (manifest.tools || !request.tools)
             && manifest.focus == record.focus
             && manifest.role == record.role
             && manifest.ended_at == record.ended_at;
@@ -496,17 +497,17 @@ impl ArchiveSources {
         base: &ArchiveBase<'_>,
         session: &SessionDir,
         record: &Record,
-        order: &ArchiveRequest,
+        request: &ArchiveRequest,
         now: Timestamp,
     ) -> store::Result<(Draft, Manifest)> {
-        let said = order.description.as_ref().or(record.description.as_ref());
+        let said = request.description.as_ref().or(record.description.as_ref());
         let description = said.map(|said| redact(said).into_owned());
         let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
         // Count the tokens in parallel, because that reads the transcripts separately.
         let (parts, usage) = thread::scope(|scope| {
             let count = || usage::of_files(&self.files, session, record).ok();
             let usage = thread::Builder::new().spawn_scoped(scope, count);
-            let parts = self.parts(base, session, order, &head)?;
+            let parts = self.parts(base, session, request, &head)?;
             let usage = match usage {
                 Ok(usage) => usage.join().ok().flatten(),
                 // The system allows no more threads.
@@ -525,7 +526,7 @@ impl ArchiveSources {
             ended_at: record.ended_at,
             archived_at: now,
             messages: parts.messages,
-            tools: order.tools,
+            tools: request.tools,
             transcript: Original {
                 path: base.path(),
                 bytes: self.bytes,
@@ -547,7 +548,7 @@ impl ArchiveSources {
         &self,
         base: &ArchiveBase<'_>,
         session: &SessionDir,
-        order: &ArchiveRequest,
+        request: &ArchiveRequest,
         head: &str,
     ) -> store::Result<ArchiveParts> {
         let ArchiveBase {
@@ -564,7 +565,7 @@ impl ArchiveSources {
         };
         let mut text = parts.draft.part(PartKind::Text, ".txt")?;
         text::add(&mut text, head)?;
-        let wanted = if order.tools {
+        let wanted = if request.tools {
             TextScope::Tools
         } else {
             TextScope::Messages

@@ -16,12 +16,12 @@ use serde_json::{Map, Value};
 pub use self::report::CleanupReport;
 use self::sweep::Sweep;
 use self::task::Task;
-use crate::identity::liveness::{LOST, has_gone_process};
-use crate::model::{Config, Timestamp};
+use crate::identity::liveness::{Judge, LOST, has_gone_process};
+use crate::model::Timestamp;
 use crate::store::index::ProcessNames;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::pointer::{Pointers, SweepReason};
-use crate::store::{Decompressor, Environment, Error, Places, Result, StateDir, archive_queue};
+use crate::store::pointer::SweepReason;
+use crate::store::{Error, Host, Result, StateDir, archive_queue};
 
 /// Why a cleanup runs, which decides what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,27 +39,11 @@ pub enum CleanupMode {
 /// # Errors
 /// If the pointer directory is not safe or cannot be listed. The report names what fails after that,
 /// and the next cleanup tries it again.
-pub fn run(
-    env: &Environment,
-    places: &Places,
-    config: &Config,
-    keeps: f64,
-    now: Timestamp,
-    mode: CleanupMode,
-) -> Result<CleanupReport> {
-    let (state, broken) = match StateDir::open(places, Decompressor::BUILT_IN) {
-        Ok(state) => (state, None),
-        Err(err) => (None, Some(err)),
-    };
-    let pointers = Pointers {
-        dir: &places.pointers,
-        state: state.as_ref(),
-        ttl: config.ttl,
-        now,
-    };
+pub fn run(host: &Host<'_>, keeps: f64, mode: CleanupMode) -> Result<CleanupReport> {
+    let pointers = host.pointers();
     let sweeping = pointers.sweep(mode == CleanupMode::DryRun)?;
     let mut report = CleanupReport::default();
-    report.state_left_alone = broken;
+    report.state_left_alone = host.state_fault.map(ToString::to_string);
     for swept in sweeping.swept {
         report.add(match swept.why {
             SweepReason::Orphaned => Task::RemoveTemporary(swept.path),
@@ -67,8 +51,8 @@ pub fn run(
         });
     }
     sweeping.failed.iter().for_each(|err| report.fail(err));
-    if let Some(state) = &state {
-        let sweep = Sweep::new(env, config, state, now, mode);
+    if let Some(judge) = Judge::of(host) {
+        let sweep = Sweep::new(host, judge, mode);
         sweep.state(&pointers, keeps, &mut report);
     }
     Ok(report)
@@ -90,18 +74,18 @@ pub enum DueWork {
 ///
 /// # Errors
 /// If the state directory is not safe or the stamp cannot be written.
-pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<DueWork> {
+pub fn claim(host: &Host<'_>) -> Result<DueWork> {
     // Without a state directory there is no stamp, and little to do: a cleanup is always due.
-    let Ok(Some(state)) = StateDir::open(places, Decompressor::BUILT_IN) else {
+    let Some(state) = host.state else {
         return Ok(DueWork::All);
     };
-    let auto = config.archive_auto;
-    let rest = match auto && archive_queue::is_any_due(&state, now) {
+    let (auto, now) = (host.config.archive_auto, host.now);
+    let rest = match auto && archive_queue::is_any_due(state, now) {
         true => DueWork::Archiving,
         false => DueWork::Nothing,
     };
-    let is_lost = || auto && has_gone_process(&state, &ProcessNames::default());
-    if !state.sweep_is_due(config.cleanup_interval, now) && !is_lost() {
+    let is_lost = || auto && has_gone_process(state, &ProcessNames::default());
+    if !state.sweep_is_due(host.config.cleanup_interval, now) && !is_lost() {
         return Ok(rest);
     }
     match state.claim_sweep(state.last_sweep()) {
@@ -113,21 +97,12 @@ pub fn claim(places: &Places, config: &Config, now: Timestamp) -> Result<DueWork
 }
 
 /// Archives the queued sessions that are due, and does nothing else.
-///
-/// # Errors
-/// If the state directory is not safe.
-pub fn archive_ended(
-    env: &Environment,
-    places: &Places,
-    config: &Config,
-    now: Timestamp,
-) -> Result<CleanupReport> {
+pub fn archive_ended(host: &Host<'_>) -> CleanupReport {
     let mut report = CleanupReport::default();
-    if let Some(state) = StateDir::open(places, Decompressor::BUILT_IN)? {
-        let sweep = Sweep::new(env, config, &state, now, CleanupMode::Due);
-        sweep.archive_queued(&mut report);
+    if let Some(judge) = Judge::of(host) {
+        Sweep::new(host, judge, CleanupMode::Due).archive_queued(&mut report);
     }
-    Ok(report)
+    report
 }
 
 /// The log's words for a failure of a cleanup.

@@ -15,7 +15,7 @@ pub struct CleanupReport {
     /// The failures, each once. The next cleanup tries again.
     pub failed: Vec<String>,
     /// The reason if the state directory was not cleaned up.
-    pub state_left_alone: Option<Error>,
+    pub state_left_alone: Option<String>,
 }
 
 impl CleanupReport {

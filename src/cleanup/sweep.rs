@@ -21,12 +21,12 @@ use crate::history::usage;
 use crate::identity::liveness::{Assessment, Departure, Judge};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome};
 use crate::lifecycle::{lease, limits};
-use crate::model::{Config, Project, Record, SessionId, Timestamp};
+use crate::model::{Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
-use crate::store::{Environment, Result, SessionDir, StateDir, env_file, file, index, write};
+use crate::store::{Host, Result, SessionDir, StateDir, env_file, file, index, write};
 
 /// For this long after its last event, every folder is searched for a transcript that is not where it
 /// began.
@@ -34,8 +34,7 @@ const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A running cleanup of the state directory.
 pub(super) struct Sweep<'a> {
-    env: &'a Environment,
-    config: &'a Config,
+    host: &'a Host<'a>,
     judge: Judge<'a>,
     mode: CleanupMode,
     /// All transcripts by name, filled when one has to be searched for.
@@ -62,20 +61,13 @@ impl TaskOutcome {
 }
 
 impl<'a> Sweep<'a> {
-    pub(super) fn new(
-        env: &'a Environment,
-        config: &'a Config,
-        state: &'a StateDir,
-        now: Timestamp,
-        mode: CleanupMode,
-    ) -> Self {
+    pub(super) fn new(host: &'a Host<'a>, judge: Judge<'a>, mode: CleanupMode) -> Self {
         Self {
-            env,
-            config,
-            judge: Judge::new(state, config, now),
+            host,
+            judge,
             mode,
             transcripts: OnceCell::new(),
-            search: Search::new(env),
+            search: Search::new(host.env),
         }
     }
 
@@ -123,7 +115,7 @@ impl<'a> Sweep<'a> {
         self.archive_queued(report);
         self.return_leases(pointers, report);
         if !dry_run {
-            report.done(limits::warn(judge, self.config));
+            report.done(limits::warn(judge, self.host.config));
         }
         for dir in report.done(state.folders()).unwrap_or_default() {
             self.remove_temporary(&dir, report);
@@ -190,7 +182,7 @@ impl<'a> Sweep<'a> {
     /// Removes temporary files from other programs' folders, where a killed install, restore or hook
     /// left them.
     fn sweep_clients_folders(&self, report: &mut CleanupReport) {
-        let claude = claude_dir(self.env);
+        let claude = claude_dir(self.host.env);
         let below = |name: &str| {
             let folder = claude.as_ref().map(|claude| claude.join(name));
             let names = folder.iter().flat_map(|folder| file::names(folder));
@@ -201,10 +193,10 @@ impl<'a> Sweep<'a> {
         };
         let mut folders: BTreeSet<PathBuf> = claude.iter().cloned().collect();
         folders.extend(below(env_file::FOLDER));
-        folders.extend(transcript::folders(self.env));
+        folders.extend(transcript::folders(self.host.env));
         folders.extend(folders_of_installs(self.judge.state));
-        let config = self.env.xdg_config_home.clone();
-        let config = config.or_else(|| Some(self.env.home.as_ref()?.join(".config")));
+        let config = self.host.env.xdg_config_home.clone();
+        let config = config.or_else(|| Some(self.host.env.home.as_ref()?.join(".config")));
         folders.extend(config.map(|config| config.join("systemd/user")));
         for folder in folders {
             // A folder that cannot be listed is Claude Code's to repair.
@@ -323,11 +315,11 @@ impl<'a> Sweep<'a> {
             if dir.last_activity().is_none_or(is_long_ago) {
                 return Vec::new();
             }
-            let all = || transcript::by_name(self.env);
+            let all = || transcript::by_name(self.host.env);
             let paths = self.transcripts.get_or_init(all).get(id);
             paths.cloned().unwrap_or_default()
         };
-        let _ = usage::count_due(self.env, &dir, record, search);
+        let _ = usage::count_due(self.host.env, &dir, record, search);
     }
 
     /// Puts live sessions back on the indexes. If a process has several, the most recently active one

@@ -12,6 +12,7 @@ use crate::claude::retention::{self, Retention, here};
 use crate::cleanup::task::TaskKind;
 use crate::cleanup::{self, CleanupMode, CleanupReport, DueWork};
 use crate::model::config::duration;
+use crate::store::{Host, StateDir};
 
 /// So many stale pointers at once show that some program does not clean up after itself.
 const MANY: usize = 10;
@@ -42,35 +43,34 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<CleanupReport> {
     }
     // Use the same settings as the hook that started this cleanup. What the hook marked is due
     // then, whether it is archived or only noted. Otherwise each start would start another cleanup.
+    let (state, fault) = context.state_or_fault();
     let due = match args.if_due && !args.dry_run {
-        true => cleanup::claim(&context.places, &loaded.config, context.now)?,
+        true => cleanup::claim(&context.host(&loaded.config, state.as_ref()))?,
         false => DueWork::All,
     };
     let keeping = match due {
         DueWork::Nothing => Retention::default(),
-        DueWork::All if does_daily_work(context) => {
-            let state = context.state()?;
+        DueWork::All if does_daily_work(context, state.as_ref()) => {
             Retention::of_all(&context.env, here(&context.env).as_deref(), state.as_ref())
         }
         DueWork::All | DueWork::Archiving => Retention::of_client(&context.env),
     };
     let config = &retention::settled(loaded, &keeping).config;
+    let host = Host {
+        state_fault: fault.as_ref(),
+        ..context.host(config, state.as_ref())
+    };
     let report = match due {
         DueWork::All => cleanup::run(
-            &context.env,
-            &context.places,
-            config,
+            &host,
             keeping.days,
-            context.now,
             match (args.dry_run, args.if_due) {
                 (true, _) => CleanupMode::DryRun,
                 (false, true) => CleanupMode::Due,
                 (false, false) => CleanupMode::Asked,
             },
         )?,
-        DueWork::Archiving => {
-            cleanup::archive_ended(&context.env, &context.places, config, context.now)?
-        }
+        DueWork::Archiving => cleanup::archive_ended(&host),
         DueWork::Nothing => CleanupReport::default(),
     };
     Ok(report)
@@ -91,8 +91,7 @@ fn done(args: &CleanupArgs, report: &CleanupReport) -> Status {
 }
 
 /// Returns whether this cleanup examines all transcripts, and so all settings for their retention.
-fn does_daily_work(context: &Context) -> bool {
-    let state = context.state().ok().flatten();
+fn does_daily_work(context: &Context, state: Option<&StateDir>) -> bool {
     state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
 }
 

@@ -11,13 +11,12 @@ use super::status::{Status, refusal};
 use super::table::TextTable;
 use crate::lifecycle::clock_in::{self, ClockIn, ClockInError, ClockInRequest};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::Surroundings;
 use crate::model::purpose::notes;
 use crate::store::clock;
 
 pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status> {
     let config = context.config()?;
-    let order = ClockInRequest {
+    let request = ClockInRequest {
         id: args.session.as_deref().map(valid).transpose()?,
         purpose: Purpose {
             name: None,
@@ -27,12 +26,8 @@ pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status
         notes: args.note,
         exclusive: args.exclusive,
     };
-    let surroundings = Surroundings {
-        env: &context.env,
-        places: &context.places,
-        config: &config,
-    };
-    let done = clock_in::clock_in(&surroundings, &order, &output::complain)
+    let host = context.host(&config, None);
+    let done = clock_in::clock_in(&host, &request, &output::complain)
         .map_err(|err| refusal(status_of(&err), err.to_string()))?;
     for conflict in &done.conflicts {
         output::complain(&format!(

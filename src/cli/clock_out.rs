@@ -38,13 +38,13 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Se
     let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
     // If no cleanup has run since, the record lacks the end, and the archive would lack it, too.
     ending::note(&context.judge(&context.config()?, &state), id)?;
-    let order = ArchiveRequest {
+    let request = ArchiveRequest {
         description: args.description.clone(),
         tools: args.tools,
         transcript: args.transcript.clone(),
     };
     let search = Search::new(&context.env);
-    archive(&search, &state, id, &order, PATIENCE).map_err(|err| match err {
+    archive(&search, &state, id, &request, PATIENCE).map_err(|err| match err {
         ArchiveError::Unknown(_) => refusal(Status::NotFound, err.to_string()),
         ArchiveError::Store(_) => err.into(),
     })

@@ -14,7 +14,8 @@ use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuil
 use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::journal::Damage;
 use crate::store::{
-    Decompressor, Environment, Error, History, Places, SessionDir, StateDir, clock, project, shown,
+    Decompressor, Environment, Error, History, Host, Places, SessionDir, StateDir, clock, project,
+    shown,
 };
 
 /// The surroundings of a command.
@@ -65,6 +66,18 @@ impl Context {
         match self.state() {
             Ok(state) => (state, None),
             Err(err) => (None, Some(err)),
+        }
+    }
+
+    /// Returns the host with these settings and this state directory.
+    pub(super) fn host<'a>(&'a self, config: &'a Config, state: Option<&'a StateDir>) -> Host<'a> {
+        Host {
+            env: &self.env,
+            places: &self.places,
+            config,
+            state,
+            state_fault: None,
+            now: self.now,
         }
     }
 

@@ -11,40 +11,37 @@ use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
 use crate::identity::ladder::{
-    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Sight, Trust,
-    last_of_project, live_in_project, project_here, resolve,
+    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Trust, last_of_project,
+    live_in_project, project_here, resolve,
 };
+use crate::identity::liveness::Judge;
 use crate::identity::present::now_at;
 use crate::identity::process;
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
 use crate::model::{Project, ProjectName, Record, SessionId};
-use crate::store::{Error, project};
+use crate::store::{Error, Host, project};
 
 pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     let format = args.format.as_deref().map(format).transpose()?;
     let config = context.config()?;
     let (state, fault) = context.state_or_fault();
-    let sight = Sight {
-        env: &context.env,
-        places: &context.places,
-        config: &config,
-        state: state.as_ref(),
+    let host = Host {
         state_fault: fault.as_ref(),
-        now: context.now,
+        ..context.host(&config, state.as_ref())
     };
     // These questions need the records.
-    if let Some(fault) = sight.state_fault.filter(|_| args.all || args.last) {
+    if let Some(fault) = host.state_fault.filter(|_| args.all || args.last) {
         return Err(refusal(Status::Failed, fault.to_string()));
     }
     if args.all {
-        return all(&sight, &args, format.as_ref());
+        return all(&host, &args, format.as_ref());
     }
     let mut answer = if args.last {
-        let project = project_asked(&sight, &args)?;
-        last(last_of_project(&sight, &project), project)
+        let project = project_asked(&host, &args)?;
+        last(last_of_project(&host, &project), project)
     } else {
-        resolve(&sight, &question(&sight, &args)?)
+        resolve(&host, &question(&host, &args)?)
     };
     warn(&answer.warnings);
     if args.guess && answer.trust == Trust::Ambiguous {
@@ -59,11 +56,11 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         answer.id.is_none()
             && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
     };
-    if let Some(fault) = sight.state_fault.filter(is_said) {
+    if let Some(fault) = host.state_fault.filter(is_said) {
         output::complain(&format!("{fault}; recorded sessions are unknown"));
     }
     match &format {
-        Some(format) => output::line(&fill(format, &sight, &answer)),
+        Some(format) => output::line(&fill(format, &host, &answer)),
         None => print(&args, &answer),
     }
     Ok(if args.strict {
@@ -74,9 +71,9 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 }
 
 /// Lists every live session of the project, one a line.
-fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
-    let project = project_asked(sight, args)?;
-    let LiveSessions { sessions, warnings } = live_in_project(sight, &project);
+fn all(host: &Host<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
+    let project = project_asked(host, args)?;
+    let LiveSessions { sessions, warnings } = live_in_project(host, &project);
     warn(&warnings);
     if args.json {
         let project = printed(&project);
@@ -95,7 +92,7 @@ fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result
                     steps: Vec::new(),
                     warnings: Vec::new(),
                 };
-                fill(format, sight, &answer)
+                fill(format, host, &answer)
             },
         );
         output::line(&line);
@@ -106,9 +103,9 @@ fn all(sight: &Sight<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result
     })
 }
 
-fn project_asked(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Project> {
+fn project_asked(host: &Host<'_>, args: &CurrentArgs) -> Result<Project> {
     Ok(match (&args.project, args.pid) {
-        (Some(path), _) => context::project_asked(sight.state, path)?,
+        (Some(path), _) => context::project_asked(host.state, path)?,
         (None, Some(pid)) => {
             let dir = process::working_dir(existing_process(pid)?);
             let unseen = || {
@@ -118,7 +115,7 @@ fn project_asked(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Project> {
             };
             project::discover(&dir.ok_or_else(unseen)?)
         }
-        (None, None) => project_here(sight.env, sight.state)?,
+        (None, None) => project_here(host.env, host.state)?,
     })
 }
 
@@ -133,10 +130,10 @@ fn existing_process(pid: u32) -> Result<u32> {
         .ok_or_else(gone)
 }
 
-fn question(sight: &Sight<'_>, args: &CurrentArgs) -> Result<Question> {
+fn question(host: &Host<'_>, args: &CurrentArgs) -> Result<Question> {
     let about = match (&args.name, &args.project, args.pid) {
         (Some(name), _, _) => About::Name(ProjectName::new(name.clone())),
-        (_, Some(path), _) => About::Project(context::project_asked(sight.state, path)?),
+        (_, Some(path), _) => About::Project(context::project_asked(host.state, path)?),
         (_, _, Some(pid)) => About::Process(existing_process(pid)?),
         (None, None, None) => About::Here,
     };
@@ -205,10 +202,10 @@ fn format(text: &str) -> Result<Format> {
 }
 
 /// Fills the format with the answer's fields. Unknown fields are empty.
-fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
+fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
     let known = || {
         let id = answer.id.as_ref()?;
-        let record = sight.state?.session(id).record().ok()??;
+        let record = host.state?.session(id).record().ok()??;
         Some((id, record))
     };
     let known = known();
@@ -224,7 +221,7 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
             "rung" => answer.rung.as_str().to_owned(),
             "trust" => answer.trust.as_str().to_owned(),
             "state" => known.as_ref().map_or_else(String::new, |(id, record)| {
-                sight.judge().map_or_else(String::new, |judge| {
+                Judge::of(host).map_or_else(String::new, |judge| {
                     let judge = judge.telling_idle();
                     judge.find(id, record).state.as_str().to_owned()
                 })
@@ -232,7 +229,7 @@ fn fill(format: &Format, sight: &Sight<'_>, answer: &Answer) -> String {
             "project" => of_project(|project| project.name().display()),
             "root" => of_project(|project| project.root().to_string_lossy().into_owned()),
             "branch" => known.as_ref().map_or_else(String::new, |(id, record)| {
-                let judge = sight.judge();
+                let judge = Judge::of(host);
                 let now = judge.map(|judge| {
                     let is_live = judge.find(id, record).state.is_live();
                     now_at(&judge.state.session(id), record.clone(), is_live)

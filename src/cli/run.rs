@@ -8,7 +8,7 @@ use super::current::valid;
 use super::output;
 use super::status::{self, Status};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Start, Surroundings};
+use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Start};
 use crate::store::{Error, shown};
 
 /// Runs the command and passes its status on.
@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
 fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<RunOutcome> {
     let config = context.config()?;
     let given = args.session_id.as_ref().or(args.resume.as_ref());
-    let order = RunRequest {
+    let request = RunRequest {
         id: given.map(|id| valid(id)).transpose()?,
         resume: args.resume.is_some(),
         purpose: Purpose {
@@ -38,13 +38,9 @@ fn attempt(context: &Context, args: RunArgs) -> anyhow::Result<RunOutcome> {
         },
         command: args.command,
     };
-    let surroundings = Surroundings {
-        env: &context.env,
-        places: &context.places,
-        config: &config,
-    };
+    let host = context.host(&config, None);
     let complain = |err: &Error| output::complain(&err.to_string());
-    let outcome = run::run(&surroundings, &order, &complain)?;
+    let outcome = run::run(&host, &request, &complain)?;
     Ok(outcome)
 }
 

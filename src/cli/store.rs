@@ -8,7 +8,6 @@ use super::current::valid;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::pointer::Pointers;
 use crate::store::project;
 use crate::store::write::Durability;
 
@@ -20,12 +19,7 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
         Some(path) => project::existing(path)?,
         None => project_here(&context.env, state.as_ref())?,
     };
-    let pointers = Pointers {
-        dir: &context.places.pointers,
-        state: state.as_ref(),
-        ttl: config.ttl,
-        now: context.now,
-    };
+    let pointers = context.host(&config, state.as_ref()).pointers();
     pointers.store(&project.name(), &id, Durability::Synced)?;
     if let Some(state) = &state {
         let line = LogLine::new("pointer stored")

@@ -7,7 +7,7 @@ use super::args::TimelineArgs;
 use super::context::{Context, find_session, history, since};
 use super::status::{Status, refusal};
 use super::{follow, output};
-use crate::identity::ladder::{Question, Sight, Trust, last_of_project, project_here, resolve};
+use crate::identity::ladder::{Question, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
 use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
@@ -98,15 +98,8 @@ struct TimelineOutput<'a> {
 /// Returns the session of this shell, or else the last one of the project here.
 pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
     let config = context.config()?;
-    let sight = Sight {
-        env: &context.env,
-        places: &context.places,
-        config: &config,
-        state,
-        state_fault: None,
-        now: context.now,
-    };
-    let answer = resolve(&sight, &Question::default());
+    let host = context.host(&config, state);
+    let answer = resolve(&host, &Question::default());
     if let Some(id) = answer.id {
         return Ok(id);
     }
@@ -123,8 +116,8 @@ pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId
         );
         return Err(refusal(Status::Ambiguous, text));
     }
-    let project = project_here(&context.env, sight.state)?;
-    last_of_project(&sight, &project).ok_or_else(|| {
+    let project = project_here(&context.env, host.state)?;
+    last_of_project(&host, &project).ok_or_else(|| {
         let text = "could not find a session of this project; see `ccsession list --all`";
         refusal(Status::NotFound, text.to_owned())
     })

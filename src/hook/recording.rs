@@ -14,7 +14,7 @@ use super::wire::{Payload, SessionClaim};
 use super::{Problem, detached};
 use crate::claude::words::{EndReason, StartSource};
 use crate::identity::client::{self, EventHints};
-use crate::identity::ladder::{Question, Rung, Sight, Trust, project_of_hook, resolve};
+use crate::identity::ladder::{Question, Rung, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process};
 use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
@@ -26,11 +26,11 @@ use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Ti
 use crate::store::config::{Complaint, LoadedConfig};
 use crate::store::index::ProcessNames;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::pointer::{PointerReading, Pointers};
+use crate::store::pointer::PointerReading;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
-    Decompressor, Environment, Error, Places, Result, SessionDir, StateDir, archive_queue, clock,
-    env_file, index, project,
+    Decompressor, Environment, Error, Host, Places, Result, SessionDir, StateDir, archive_queue,
+    clock, env_file, index, project,
 };
 
 /// A pointer is written again at this age, so that a long session does not go stale while it works.
@@ -160,15 +160,8 @@ impl Recording<'_> {
         let state = StateDir::open(self.places, Decompressor::NONE)
             .ok()
             .flatten();
-        let sight = Sight {
-            env: self.env,
-            places: self.places,
-            config: &self.config,
-            state: state.as_ref(),
-            state_fault: None,
-            now: self.now,
-        };
-        let answer = resolve(&sight, &Question::default());
+        let host = self.host(state.as_ref());
+        let answer = resolve(&host, &Question::default());
         match (answer.trust, answer.id) {
             (Trust::Exact, Some(id)) => {
                 self.rung = Some(answer.rung);
@@ -322,7 +315,10 @@ impl Recording<'_> {
             }
         }
         if let Some(project) = &place.project {
-            let removed = self.pointers(state).remove_if_names(&project.name(), id);
+            let removed = self
+                .host(state)
+                .pointers()
+                .remove_if_names(&project.name(), id);
             self.done(removed);
         }
     }
@@ -539,11 +535,13 @@ impl Recording<'_> {
         left
     }
 
-    fn pointers<'s>(&'s self, state: Option<&'s StateDir>) -> Pointers<'s> {
-        Pointers {
-            dir: &self.places.pointers,
+    fn host<'s>(&'s self, state: Option<&'s StateDir>) -> Host<'s> {
+        Host {
+            env: self.env,
+            places: self.places,
+            config: &self.config,
             state,
-            ttl: self.config.ttl,
+            state_fault: None,
             now: self.now,
         }
     }
@@ -561,7 +559,7 @@ impl Recording<'_> {
         let Some(project) = &place.project else {
             return;
         };
-        let pointers = self.pointers(state);
+        let pointers = self.host(state).pointers();
         let reading = pointers.read(&project.name());
         let kept = match reading.fresh() {
             Some(current) if current == id => {
@@ -600,7 +598,7 @@ impl Recording<'_> {
         let Some(project) = &place.project else {
             return;
         };
-        let pointers = self.pointers(state);
+        let pointers = self.host(state).pointers();
         let reading = pointers.read(&project.name());
         let ours = matches!(&reading, PointerReading::Pointer { id: named, .. } if named == id);
         let disbelief = disbelief(&reading, &pointers.path(&project.name()));
@@ -760,7 +758,9 @@ fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
 /// Returns why the pointer at `path` was not believed, if there was one.
 fn disbelief(reading: &PointerReading, path: &Path) -> Option<String> {
     match reading {
-        PointerReading::Refused(err @ Error::Untrusted { path: refused, .. }) if refused == path => {
+        PointerReading::Refused(err @ Error::Untrusted { path: refused, .. })
+            if refused == path =>
+        {
             Some(err.to_string())
         }
         PointerReading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),

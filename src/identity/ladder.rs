@@ -12,10 +12,9 @@ use serde::Serialize;
 
 use self::climb::Climb;
 use super::above::Ancestry;
-use super::liveness::Judge;
 use super::process::Viewpoint;
-use crate::model::{Config, Project, ProjectName, SessionId, Timestamp};
-use crate::store::{Environment, Places, StateDir, project};
+use crate::model::{Project, ProjectName, SessionId, Timestamp};
+use crate::store::{Environment, Host, StateDir, project};
 
 /// The source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -160,48 +159,23 @@ pub struct Question {
     pub about: About,
 }
 
-/// Everything that the ladder looks at.
-#[derive(Debug)]
-pub struct Sight<'a> {
-    /// The environment of this process.
-    pub env: &'a Environment,
-    /// The paths of this user's files.
-    pub places: &'a Places,
-    /// The resolved settings.
-    pub config: &'a Config,
-    /// The state directory, if it exists and can be used.
-    pub state: Option<&'a StateDir>,
-    /// Why an existing state directory cannot be used.
-    pub state_fault: Option<&'a crate::store::Error>,
-    /// The current time.
-    pub now: Timestamp,
-}
-
-impl<'a> Sight<'a> {
-    /// Returns a judge for sessions, or `None` without a state directory.
-    pub fn judge(&self) -> Option<Judge<'a>> {
-        self.state
-            .map(|state| Judge::new(state, self.config, self.now))
-    }
-}
-
 /// Asks the rungs from the top until one answers.
-pub fn resolve(sight: &Sight<'_>, question: &Question) -> Answer {
-    Climb::new(sight, question).answer()
+pub fn resolve(host: &Host<'_>, question: &Question) -> Answer {
+    Climb::new(host, question).answer()
 }
 
 /// Returns the live sessions of a project.
-pub fn live_in_project(sight: &Sight<'_>, project: &Project) -> LiveSessions {
+pub fn live_in_project(host: &Host<'_>, project: &Project) -> LiveSessions {
     let question = Question {
         about: About::Project(project.clone()),
         ..Question::default()
     };
-    Climb::new(sight, &question).live_sessions(project)
+    Climb::new(host, &question).live_sessions(project)
 }
 
 /// Returns the session of a project with the latest event, whether it has ended or not.
-pub fn last_of_project(sight: &Sight<'_>, project: &Project) -> Option<SessionId> {
-    let state = sight.state?;
+pub fn last_of_project(host: &Host<'_>, project: &Project) -> Option<SessionId> {
+    let state = host.state?;
     let ids = state.session_ids().ok()?;
     let of_project = ids.filter_map(|id| {
         let dir = state.session(&id);

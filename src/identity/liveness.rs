@@ -13,7 +13,7 @@ use crate::model::line::{EventKind, JournalLine};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
-use crate::store::{SessionDir, StateDir, clock, index};
+use crate::store::{Host, SessionDir, StateDir, clock, index};
 
 /// Bytes at the end of a journal that are searched for the session's end. The first size nearly
 /// always suffices. The second covers thousands of events, and some even where each contains what
@@ -140,6 +140,12 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
+    /// Returns a judge of the host's sessions, or `None` if it has no usable state directory.
+    pub fn of(host: &Host<'a>) -> Option<Self> {
+        let state = host.state?;
+        Some(Self::new(state, host.config, host.now))
+    }
+
     /// Creates a judge at `now` that sees what this process sees.
     pub fn new(state: &'a StateDir, config: &Config, now: Timestamp) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::roster::{self, OpenOutcome};
 use crate::lifecycle::limits::{self, IDLE, LimitReached};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::{Surroundings, caller, new_id, new_record};
+use crate::lifecycle::run::{caller, new_id, new_record};
 use crate::model::event::{self, name};
 use crate::model::purpose::{FocusSource, with_notes};
 use crate::model::text::{escaped, one_line};
@@ -20,7 +20,7 @@ use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::write::Durability;
-use crate::store::{self, Decompressor, Error, SessionDir, StateDir, clock, index, project};
+use crate::store::{self, Decompressor, Error, Host, SessionDir, StateDir, clock, index, project};
 
 /// The `source` in the record of a session that a clock-in created.
 const SOURCE: &str = "clock-in";
@@ -126,20 +126,24 @@ impl std::error::Error for ClockInError {}
 /// # Errors
 /// [`ClockInError`]. No session was created then, and no session's purpose has changed.
 pub fn clock_in(
-    surroundings: &Surroundings<'_>,
-    order: &ClockInRequest,
+    host: &Host<'_>,
+    request: &ClockInRequest,
     warn: &dyn Fn(&str),
 ) -> Result<ClockIn, ClockInError> {
-    let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
-    let wanted = ClockInTarget::new(surroundings, &state, order)?;
+    let state = StateDir::create(host.places, Decompressor::BUILT_IN)?;
+    let host = &Host {
+        state: Some(&state),
+        ..*host
+    };
+    let wanted = ClockInTarget::new(host, request)?;
     // Hundreds may clock in at once, and none may fail because of that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
-    let judge = Judge::new(&state, surroundings.config, clock::now());
+    let judge = Judge::new(&state, host.config, clock::now());
     let session = state.session(&wanted.id);
     let present = session.record()?;
-    let mut entry = wanted.entry(&judge, present, order);
+    let mut entry = wanted.entry(&judge, present, request);
     let mut conflicts = Vec::new();
-    if order.exclusive {
+    if request.exclusive {
         // Check this first: a request that is refused must not retire other sessions.
         conflicts = others(&judge, &entry.record, warn)?;
         if !conflicts.is_empty() {
@@ -147,18 +151,17 @@ pub fn clock_in(
         }
     }
     if entry.becomes_live {
-        limits::make_room(&judge, surroundings.config, &wanted.id, &lock)?
-            .map_err(ClockInError::Full)?;
+        limits::make_room(&judge, host.config, &wanted.id, &lock)?.map_err(ClockInError::Full)?;
     }
-    if !order.exclusive {
+    if !request.exclusive {
         conflicts = others(&judge, &entry.record, warn)?;
     }
-    let event = wanted.event(&judge, surroundings.config.capture, &entry.record);
+    let event = wanted.event(&judge, host.config.capture, &entry.record);
     let fresh = entry.record.clone();
     let merge = || {
         // A hook may have created it just now.
         let merged = state.update_record_locked(&lock, &wanted.id, |present| {
-            entry = wanted.entry(&judge, Some(present.clone()), order);
+            entry = wanted.entry(&judge, Some(present.clone()), request);
             Some(entry.record.clone())
         });
         merged.map(drop)
@@ -209,15 +212,11 @@ struct RecordDraft {
 }
 
 impl ClockInTarget {
-    fn new(
-        surroundings: &Surroundings<'_>,
-        state: &StateDir,
-        order: &ClockInRequest,
-    ) -> store::Result<Self> {
-        let caller = caller(surroundings, state);
-        let (id, parent) = match (&order.id, caller) {
+    fn new(host: &Host<'_>, request: &ClockInRequest) -> store::Result<Self> {
+        let caller = caller(host);
+        let (id, parent) = match (&request.id, caller) {
             (None, Some(own)) => {
-                let project = project_here(surroundings.env, Some(state))?;
+                let project = project_here(host.env, host.state)?;
                 return Ok(Self {
                     id: own,
                     project,
@@ -241,7 +240,7 @@ impl ClockInTarget {
         &self,
         judge: &Judge<'_>,
         present: Option<Record>,
-        order: &ClockInRequest,
+        request: &ClockInRequest,
     ) -> RecordDraft {
         let mut becomes_live = true;
         let mut record = match present {
@@ -264,8 +263,8 @@ impl ClockInTarget {
                 fresh
             }
         };
-        let focus_source = order.purpose.enter(&mut record);
-        let (notes, other_notes) = with_notes(record.notes.take(), &order.notes, judge.now);
+        let focus_source = request.purpose.enter(&mut record);
+        let (notes, other_notes) = with_notes(record.notes.take(), &request.notes, judge.now);
         record.notes = notes;
         RecordDraft {
             record,

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use self::bystander::Bystander;
 use crate::claude::{arguments, transcript};
-use crate::identity::ladder::{Question, Rung, Sight, resolve};
+use crate::identity::ladder::{Question, Rung, resolve};
 use crate::identity::liveness::Judge;
 use crate::identity::process::{self, Viewpoint};
 use crate::identity::roster::{self, ArchiveDecision};
@@ -30,15 +30,13 @@ use crate::lifecycle::purpose::Purpose;
 use crate::model::event::{self, name};
 use crate::model::purpose::MAX_TEXT;
 use crate::model::text::one_line;
-use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::model::{Capture, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::lease::Lease;
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::{AppendOutcome, Durability};
-use crate::store::{
-    self, Decompressor, Environment, Error, Places, StateDir, clock, index, project,
-};
+use crate::store::{self, Decompressor, Error, Host, StateDir, clock, index, project};
 
 /// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
 const NOT_STARTED: &str = "not started";
@@ -165,58 +163,50 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// The environment, places and settings that a run uses.
-#[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
-    /// The variables of this process.
-    pub env: &'a Environment,
-    /// The directories and files to use.
-    pub places: &'a Places,
-    /// The resolved settings.
-    pub config: &'a Config,
-}
-
 /// Runs a command as a session, and returns when it has ended. Reports to `complain` what could not
 /// be noted or restored.
 ///
 /// # Errors
 /// [`RunError`]. Nothing was run then, and everything is as it was.
 pub fn run(
-    surroundings: &Surroundings<'_>,
-    order: &RunRequest,
+    host: &Host<'_>,
+    request: &RunRequest,
     complain: &dyn Fn(&Error),
 ) -> Result<RunOutcome, RunError> {
-    let is_client = arguments::is_client(&order.command);
-    if let Some(option) = arguments::own_choice(&order.command).filter(|_| is_client) {
+    let is_client = arguments::is_client(&request.command);
+    if let Some(option) = arguments::own_choice(&request.command).filter(|_| is_client) {
         return Err(RunError::OwnChoice(option));
     }
     // Listen before creating anything that a signal could leave behind.
     let signals = child::listen().map_err(RunError::System)?;
     let bystander = Bystander::start().map_err(RunError::System)?;
-    let state = StateDir::create(surroundings.places, Decompressor::BUILT_IN)?;
+    let state = StateDir::create(host.places, Decompressor::BUILT_IN)?;
+    let host = Host {
+        state: Some(&state),
+        ..*host
+    };
     // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
     let project = project::discover(&project::current_dir()?);
-    let id = order.id.clone().unwrap_or_else(new_id);
+    let id = request.id.clone().unwrap_or_else(new_id);
     if is_client && !arguments::is_acceptable(&id) {
         return Err(RunError::NoUuid(id));
     }
-    let mut held = HeldSession::take(surroundings, &state, &project, id.clone(), order, complain)?;
+    let mut held = HeldSession::take(host, &state, &project, id.clone(), request, complain)?;
     // From here on nobody else uses the id, so what we read about it stays true.
     let session = state.session(&id);
-    let is_unknown = order.resume && session.record()?.is_none();
+    let is_unknown = request.resume && session.record()?.is_none();
     // Only Claude Code continues a transcript, so no other command pays for the search.
-    let is_used =
-        (is_client || is_unknown) && transcript::find(surroundings.env, &session, &id).is_some();
+    let is_used = (is_client || is_unknown) && transcript::find(host.env, &session, &id).is_some();
     if is_unknown && !is_used {
         return Err(RunError::Unknown(id));
     }
     held.refuse_second_client(is_client)?;
-    held.refuse_what_cannot_start(&order.command)?;
-    held.begin(order)?;
+    held.refuse_what_cannot_start(&request.command)?;
+    held.begin(request)?;
     let command = if is_client {
-        arguments::with_id(&order.command, &id, is_used)
+        arguments::with_id(&request.command, &id, is_used)
     } else {
-        order.command.clone()
+        request.command.clone()
     };
     let outcome = child::run(&command, &id, &held.lease.holder, signals, bystander)
         .map_err(RunError::System)?;
@@ -311,7 +301,7 @@ impl SessionEnd {
 
 /// A held session id. Dropping it gives the id back.
 struct HeldSession<'a> {
-    surroundings: &'a Surroundings<'a>,
+    host: Host<'a>,
     state: &'a StateDir,
     project: &'a Project,
     complain: &'a dyn Fn(&Error),
@@ -326,21 +316,21 @@ struct HeldSession<'a> {
 
 impl<'a> HeldSession<'a> {
     fn take(
-        surroundings: &'a Surroundings<'a>,
+        host: Host<'a>,
         state: &'a StateDir,
         project: &'a Project,
         id: SessionId,
-        order: &RunRequest,
+        request: &RunRequest,
         complain: &'a dyn Fn(&Error),
     ) -> Result<Self, RunError> {
         let now = clock::now();
-        let judge = Judge::new(state, surroundings.config, now);
-        let wanted = Lease::new(id, own(project)?, name_of(&order.command), now);
+        let judge = Judge::new(state, host.config, now);
+        let wanted = Lease::new(id, own(project)?, name_of(&request.command), now);
         match lease::take(&judge, wanted)? {
             LeaseAttempt::Refused(other) => Err(RunError::Held(Box::new(other))),
             LeaseAttempt::Taken(lease) => Ok(Self {
-                parent: caller(surroundings, state).filter(|parent| *parent != lease.session_id),
-                surroundings,
+                parent: caller(&host).filter(|parent| *parent != lease.session_id),
+                host,
                 state,
                 project,
                 complain,
@@ -384,8 +374,8 @@ impl<'a> HeldSession<'a> {
     }
 
     /// Makes the session exist, live and current, before its command starts.
-    fn begin(&mut self, order: &RunRequest) -> Result<(), RunError> {
-        self.enter(order)?;
+    fn begin(&mut self, request: &RunRequest) -> Result<(), RunError> {
+        self.enter(request)?;
         // The log and the pointer are not essential: a failure does not prevent the run.
         self.told(self.log("run started", |line| line));
         self.told(self.become_current());
@@ -394,31 +384,30 @@ impl<'a> HeldSession<'a> {
 
     /// Enters the session and its launcher into the record and the indexes, if the limit allows one
     /// more.
-    fn enter(&mut self, order: &RunRequest) -> Result<(), RunError> {
+    fn enter(&mut self, request: &RunRequest) -> Result<(), RunError> {
         let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
         let lock = self.state.lock(LAUNCHER_PATIENCE)?;
         let (judge, now) = (self.judge(), clock::now());
         if !is_live(&judge, id)? {
-            limits::make_room(&judge, self.surroundings.config, id, &lock)?
-                .map_err(RunError::Full)?;
+            limits::make_room(&judge, self.host.config, id, &lock)?.map_err(RunError::Full)?;
         }
         let event = Event {
             source: Some("run".to_owned()),
-            what: (self.surroundings.config.capture != Capture::Metadata)
+            what: (self.host.config.capture != Capture::Metadata)
                 .then(|| self.lease.command.clone()),
             ..self.event(name::RUN_START, now)
         };
         let mut fresh = new_record(id.clone(), self.project, "run", now);
         fresh.parent.clone_from(&self.parent);
-        order.purpose.enter(&mut fresh);
+        request.purpose.enter(&mut fresh);
         let ended_before = &mut self.ended_before;
         let state = self.state;
         let reopen = || {
             let reopened = state.update_record_locked(&lock, id, |record| {
                 let mut record = record.clone();
                 *ended_before = Some(SessionEnd::take(&mut record));
-                order.purpose.enter(&mut record);
+                request.purpose.enter(&mut record);
                 Some(record)
             });
             reopened.map(drop)
@@ -471,7 +460,7 @@ impl<'a> HeldSession<'a> {
                 self.state
                     .update_record(id, patience, |record| Some(end.put(record))),
             );
-            let archiving = ArchiveDecision::by(self.surroundings.config.archive_auto);
+            let archiving = ArchiveDecision::by(self.host.config.archive_auto);
             let key = self.project.key();
             self.told(roster::leave(&self.judge(), id, [key], archiving));
         }
@@ -503,16 +492,11 @@ impl<'a> HeldSession<'a> {
     }
 
     fn judge(&self) -> Judge<'a> {
-        Judge::new(self.state, self.surroundings.config, clock::now())
+        Judge::new(self.state, self.host.config, clock::now())
     }
 
     fn pointers(&self, now: Timestamp) -> Pointers<'a> {
-        Pointers {
-            dir: &self.surroundings.places.pointers,
-            state: Some(self.state),
-            ttl: self.surroundings.config.ttl,
-            now,
-        }
+        Host { now, ..self.host }.pointers()
     }
 
     fn event(&self, event: &str, now: Timestamp) -> Event {
@@ -572,16 +556,12 @@ fn own(project: &Project) -> Result<Owner, RunError> {
 
 /// Returns the session that called this command, if that is certain. The only live session of the
 /// project is not certain: it may be another's.
-pub(super) fn caller(surroundings: &Surroundings<'_>, state: &StateDir) -> Option<SessionId> {
-    let sight = Sight {
-        env: surroundings.env,
-        places: surroundings.places,
-        config: surroundings.config,
-        state: Some(state),
-        state_fault: None,
+pub(super) fn caller(host: &Host<'_>) -> Option<SessionId> {
+    let host = Host {
         now: clock::now(),
+        ..*host
     };
-    let answer = resolve(&sight, &Question::default());
+    let answer = resolve(&host, &Question::default());
     answer
         .id
         .filter(|_| matches!(answer.rung, Rung::Environment | Rung::Process))

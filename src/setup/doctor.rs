@@ -19,13 +19,12 @@ use super::settings::installs;
 use crate::claude::retention::{self, Retention, here};
 use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
+use crate::model::Timestamp;
 use crate::model::config::ConfigKey;
 use crate::model::text::escaped;
-use crate::model::{Config, Timestamp};
 use crate::store::config::{self, Complaint, LoadedConfig};
 use crate::store::log::{self, Log};
-use crate::store::pointer::Pointers;
-use crate::store::{Decompressor, Environment, Places, StateDir, file, lease, shown};
+use crate::store::{Decompressor, Environment, Host, Places, StateDir, file, lease, shown};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
@@ -94,15 +93,24 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
     // The check of the state directory reports what is wrong with it.
-    let on_record = StateDir::open(places, Decompressor::BUILT_IN)
-        .ok()
-        .flatten();
+    let (on_record, fault) = match StateDir::open(places, Decompressor::BUILT_IN) {
+        Ok(state) => (state, None),
+        Err(err) => (None, Some(err)),
+    };
     let installs = on_record.as_ref().and_then(|state| installs(state).ok());
     findings.extend(access::examine(env, &installs.unwrap_or_default()));
     findings.extend(registered::examine(env, on_record.as_ref(), version));
     let keeping = Retention::of_all(env, here(env).as_deref(), on_record.as_ref());
     let loaded = retention::settled(config::load(places), &keeping);
-    findings.extend(state(env, places, &loaded.config, &keeping, version, now));
+    let host = Host {
+        env,
+        places,
+        config: &loaded.config,
+        state: on_record.as_ref(),
+        state_fault: fault.as_ref(),
+        now,
+    };
+    findings.extend(state(&host, &keeping, version));
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
@@ -173,17 +181,11 @@ fn executables(env: &Environment) -> Vec<Finding> {
     defects.into_iter().map(finding).collect()
 }
 
-fn state(
-    env: &Environment,
-    places: &Places,
-    config: &Config,
-    keeping: &Retention,
-    version: Option<Version>,
-    now: Timestamp,
-) -> Vec<Finding> {
-    let state = match StateDir::open(places, Decompressor::BUILT_IN) {
-        Ok(Some(state)) => state,
-        Ok(None) => {
+fn state(host: &Host<'_>, keeping: &Retention, version: Option<Version>) -> Vec<Finding> {
+    let (env, places, now) = (host.env, host.places, host.now);
+    let (state, judge) = match (host.state.zip(Judge::of(host)), host.state_fault) {
+        (Some(usable), _) => usable,
+        (None, None) => {
             let none = Finding::note(
                 "state",
                 "there is no state directory yet: no event was ever recorded",
@@ -192,7 +194,7 @@ fn state(
             let elsewhere = elsewhere::examine(env, places, None, now);
             return std::iter::once(none).chain(elsewhere).collect();
         }
-        Err(err) => {
+        (None, Some(err)) => {
             return vec![Finding::fault(
                 "state",
                 err.to_string(),
@@ -200,14 +202,14 @@ fn state(
             )];
         }
     };
-    let last = evidence::last(&state);
+    let last = evidence::last(state);
     let last_at = last.as_ref().map(|last| last.at);
-    let mut findings = vec![space(&state), last_event(last.as_ref(), now)];
-    findings.extend(evidence::examine(env, &state, last.as_ref(), version));
+    let mut findings = vec![space(state), last_event(last.as_ref(), now)];
+    findings.extend(evidence::examine(env, state, last.as_ref(), version));
     findings.extend(elsewhere::examine(env, places, last_at, now));
     findings.extend(evidence::coverage(env, &state));
-    findings.extend(journals(&state));
-    let errors = log::read(&state, Log::HookErrors);
+    findings.extend(journals(state));
+    let errors = log::read(state, Log::HookErrors);
     let of_today = |line: &&serde_json::Map<String, Value>| {
         let time = line
             .get("ts")
@@ -225,23 +227,16 @@ fn state(
             "fix what the error names; it stays listed for a day",
         ));
     }
-    let unattributed = log::read(&state, Log::Unattributed).len();
+    let unattributed = log::read(state, Log::Unattributed).len();
     if unattributed > 0 {
         let found = format!("events without a valid session id: {unattributed}");
         let remedy = format!("see {}", shown(&state.root().join("unattributed.jsonl")));
         findings.push(Finding::note("unattributed", found, &remedy));
     }
-    findings.extend(leases(&state));
-    let pointers = Pointers {
-        dir: &places.pointers,
-        state: Some(&state),
-        ttl: config.ttl,
-        now,
-    };
-    let judge = Judge::new(&state, config, now);
-    findings.extend(orphans::examine(&judge, &pointers));
-    findings.extend(waiting::examine(&judge, config.archive_auto));
-    findings.push(transcripts::examine(env, &judge, config, keeping));
+    findings.extend(leases(state));
+    findings.extend(orphans::examine(&judge, &host.pointers()));
+    findings.extend(waiting::examine(&judge, host.config.archive_auto));
+    findings.push(transcripts::examine(host, &judge, keeping));
     findings
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ccsession::cleanup::task::TaskKind;
 use ccsession::cleanup::{self, CleanupMode};
 use ccsession::model::Config;
-use ccsession::store::{Environment, Places, clock};
+use ccsession::store::{Decompressor, Environment, Host, Places, StateDir, clock};
 use serde_json::json;
 
 use crate::support::archives::{begun, clock_out, ended, said, write};
@@ -111,7 +111,16 @@ fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
     config.retention_archive = Some(day * 60);
     config.archive_auto = false;
     let ahead = clock::now().after(day * 400);
-    let report = cleanup::run(&env, &places, &config, 30.0, ahead, CleanupMode::Asked).unwrap();
+    let state = StateDir::open(&places, Decompressor::BUILT_IN).unwrap();
+    let host = Host {
+        env: &env,
+        places: &places,
+        config: &config,
+        state: state.as_ref(),
+        state_fault: None,
+        now: ahead,
+    };
+    let report = cleanup::run(&host, 30.0, CleanupMode::Asked).unwrap();
     assert_eq!(
         report.count(TaskKind::PrunedSessions) + report.count(TaskKind::PrunedArchives),
         0

@@ -95,7 +95,7 @@ impl Sweep<'_> {
     /// Archives what was added to live sessions. Claude Code deletes every transcript that has not
     /// changed for long, those of live sessions, too.
     pub(super) fn archive_live(&self, report: &mut CleanupReport) {
-        if !self.config.archive_auto {
+        if !self.host.config.archive_auto {
             return;
         }
         let state = self.judge.state;
@@ -108,7 +108,7 @@ impl Sweep<'_> {
         for id in ids {
             let dir = state.session(&id);
             // A session without a transcript has said nothing yet.
-            if transcript::find(self.env, &dir, &id).is_none() {
+            if transcript::find(self.host.env, &dir, &id).is_none() {
                 continue;
             }
             if let Ok(Some(_)) = dir.record() {
@@ -120,8 +120,8 @@ impl Sweep<'_> {
     /// Archives sessions that Claude Code deletes soon and that are not queued: imported sessions,
     /// those that ended while archiving was off, and those with messages since they were archived.
     pub(super) fn archive_expiring(&self, keeps: f64, report: &mut CleanupReport) -> Result<()> {
-        if self.config.archive_auto {
-            let soon = expiring(self.env, &self.judge, self.config, keeps)?;
+        if self.host.config.archive_auto {
+            let soon = expiring(self.host, &self.judge, keeps)?;
             for id in soon.iter().map(|expiring| &expiring.id) {
                 match self.judge.departure(id) {
                     Some(how) => self.end_and_archive(id, how, report),
@@ -151,7 +151,7 @@ impl Sweep<'_> {
                 return ArchivingOutcome::Failed(err.to_string());
             }
         }
-        match self.config.archive_auto {
+        match self.host.config.archive_auto {
             true => self.archive(id, Some(how), report),
             false => ArchivingOutcome::Done,
         }
@@ -230,6 +230,6 @@ impl Sweep<'_> {
 
     /// Returns whether a session that ended like this is archived without being asked for.
     pub(super) fn archives_after(&self, how: Departure) -> bool {
-        how != Departure::Unrecorded && self.config.archive_auto
+        how != Departure::Unrecorded && self.host.config.archive_auto
     }
 }

@@ -22,11 +22,11 @@ impl Sweep<'_> {
         let age = self.age(report);
         // On a dry run: the sessions that would have a new archive.
         let mut newly_archived = report.sessions(TaskKind::Archived);
-        if let Some(keep) = self.config.retention_sessions {
+        if let Some(keep) = self.host.config.retention_sessions {
             let pruned = self.prune_sessions(keep, &age, &mut newly_archived, report);
             report.done(pruned);
         }
-        if let Some(keep) = self.config.retention_archive {
+        if let Some(keep) = self.host.config.retention_archive {
             let pruned = self.prune_archives(keep, &age, &newly_archived, report);
             report.done(pruned);
         }

@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::{
-    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Sight, Trust,
-    project_below, project_here,
+    About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Trust, project_below,
+    project_here,
 };
 use crate::identity::above::{Ancestry, Setter};
 use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::process;
 use crate::model::{Owner, Project, Record, SessionId};
-use crate::store::pointer::{Freshness, PointerReading, Pointers};
-use crate::store::{Environment, file, index, project, tombstones};
+use crate::store::pointer::{Freshness, PointerReading};
+use crate::store::{Environment, Host, file, index, project, tombstones};
 
 enum ProjectMatch {
     One(SessionId, Rung),
@@ -54,7 +54,7 @@ type JudgedSession = Rc<(Record, Assessment)>;
 
 /// One pass down the ladder, and what it has seen so far.
 pub(super) struct Climb<'a> {
-    sight: &'a Sight<'a>,
+    host: &'a Host<'a>,
     question: &'a Question,
     judge: Option<Judge<'a>>,
     judged: RefCell<HashMap<SessionId, Option<JudgedSession>>>,
@@ -68,28 +68,28 @@ pub(super) struct Climb<'a> {
 }
 
 impl<'a> Climb<'a> {
-    pub(super) fn new(sight: &'a Sight<'a>, question: &'a Question) -> Self {
-        let judge = sight.judge();
+    pub(super) fn new(host: &'a Host<'a>, question: &'a Question) -> Self {
+        let judge = Judge::of(host);
         let above = {
             let seen = judge
                 .as_ref()
                 .and_then(|judge| Some((judge.state, judge.viewpoint.as_ref()?)));
             match &question.about {
                 About::Process(pid) => Ancestry::of(*pid, None, seen),
-                _ => Ancestry::of(std::process::id(), sight.env.claude_pid, seen),
+                _ => Ancestry::of(std::process::id(), host.env.claude_pid, seen),
             }
         };
         let project = match &question.about {
-            About::Here => match &sight.env.claude_project_dir {
-                Some(dir) => project_below(sight.env, dir, &above).ok(),
-                None => project_here(sight.env, sight.state).ok(),
+            About::Here => match &host.env.claude_project_dir {
+                Some(dir) => project_below(host.env, dir, &above).ok(),
+                None => project_here(host.env, host.state).ok(),
             },
             About::Process(pid) => process::working_dir(*pid).map(|dir| project::discover(&dir)),
             About::Project(project) => Some(project.clone()),
             About::Name(_) => None,
         };
         Self {
-            sight,
+            host,
             question,
             judge,
             judged: RefCell::default(),
@@ -205,7 +205,7 @@ impl<'a> Climb<'a> {
             );
             return None;
         }
-        let env = self.sight.env;
+        let env = self.host.env;
         let set = [
             ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
             ("CCSESSION_ID", &env.ccsession_id),
@@ -247,7 +247,7 @@ impl<'a> Climb<'a> {
         let Some(known) = self.known(id) else {
             let is_pruned = || {
                 let pruned = |state| tombstones::of(state, id.as_str());
-                let pruned = self.sight.state.map(pruned).unwrap_or_default();
+                let pruned = self.host.state.map(pruned).unwrap_or_default();
                 pruned.iter().any(|(pruned, _)| pruned == id)
             };
             let stray = || self.is_of_another_client(variable, id).then_some(NOT_ABOVE);
@@ -285,7 +285,7 @@ impl<'a> Climb<'a> {
     /// Returns whether `CLAUDE_PID` names a running client that is not above this process. Such a
     /// client is on no record, and the variables are its own.
     fn is_of_another_client(&self, variable: &str, id: &SessionId) -> bool {
-        let Some(pid) = self.sight.env.claude_pid else {
+        let Some(pid) = self.host.env.claude_pid else {
             return false;
         };
         let is_above = self
@@ -410,7 +410,7 @@ impl<'a> Climb<'a> {
         let mut strays = self.strays.clone();
         let theirs;
         let env = match self.question.about {
-            About::Here => self.sight.env,
+            About::Here => self.host.env,
             About::Process(pid) => {
                 theirs = variables_of(pid);
                 strays.extend(session_strays(&theirs));
@@ -472,7 +472,7 @@ impl<'a> Climb<'a> {
             self.note(Rung::Project, "no project was asked about");
             return None;
         };
-        if let Some(err) = self.sight.state_fault {
+        if let Some(err) = self.host.state_fault {
             self.note(Rung::Project, format!("passed over: {err}"));
             return None;
         }
@@ -556,12 +556,7 @@ impl<'a> Climb<'a> {
             self.note(Rung::Pointer, why);
             return None;
         }
-        let pointers = Pointers {
-            dir: &self.sight.places.pointers,
-            state: self.sight.state,
-            ttl: self.sight.config.ttl,
-            now: self.sight.now,
-        };
+        let pointers = self.host.pointers();
         let shown = crate::store::shown(&pointers.path(&name));
         let reading = pointers.read(&name);
         let (id, saw) = self.judge_pointer(&reading);

@@ -4,20 +4,14 @@ use super::Finding;
 use crate::archive::expiring::{ExpiringTranscript, expiring};
 use crate::claude::retention::Retention;
 use crate::identity::liveness::Judge;
-use crate::model::Config;
-use crate::store::{Environment, shown};
+use crate::store::{Host, shown};
 
 /// How many sessions are named.
 const MAX_NAMED: usize = 3;
 
 /// Returns whether everything that expires soon is archived.
-pub(super) fn examine(
-    env: &Environment,
-    judge: &Judge<'_>,
-    config: &Config,
-    keeping: &Retention,
-) -> Finding {
-    match expiring(env, judge, config, keeping.days) {
+pub(super) fn examine(host: &Host<'_>, judge: &Judge<'_>, keeping: &Retention) -> Finding {
+    match expiring(host, judge, keeping.days) {
         Ok(all) => finding(&all, keeping),
         Err(err) => Finding::note("transcripts", err.to_string(), "fix what the error names"),
     }

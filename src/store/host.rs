@@ -1,0 +1,35 @@
+//! What a question about this machine is answered by, gathered once: the environment, the places,
+//! the settings, the state directory and the time.
+
+use super::pointer::Pointers;
+use super::{Environment, Error, Places, StateDir};
+use crate::model::{Config, Timestamp};
+
+/// This user on this machine, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<'a> {
+    /// The environment of this process.
+    pub env: &'a Environment,
+    /// The paths of this user's files.
+    pub places: &'a Places,
+    /// The resolved settings.
+    pub config: &'a Config,
+    /// The state directory, if it exists and can be used.
+    pub state: Option<&'a StateDir>,
+    /// Why an existing state directory cannot be used.
+    pub state_fault: Option<&'a Error>,
+    /// The current time.
+    pub now: Timestamp,
+}
+
+impl<'a> Host<'a> {
+    /// Returns the pointer directory, with the settings by which a pointer is judged.
+    pub fn pointers(&self) -> Pointers<'a> {
+        Pointers {
+            dir: &self.places.pointers,
+            state: self.state,
+            ttl: self.config.ttl,
+            now: self.now,
+        }
+    }
+}
