@@ -78,7 +78,7 @@ pub fn restore(
         file::check_own_way(&folder, &path, is_given)?;
         if file::look(&path)?.is_some() {
             restored.kept.push(path);
-        } else if put_back(&archived.archive, part, &path)? {
+        } else if restore_part(&archived.archive, part, &path)? {
             restored.written.push(path);
         } else {
             restored.kept.push(path);
@@ -106,7 +106,8 @@ fn place(part: &ArchivePart) -> Option<&Path> {
     (is_below && place.components().next().is_some()).then_some(place)
 }
 
-fn put_back(archive: &Archive, part: &ArchivePart, path: &Path) -> Result<bool> {
+/// Decompresses a part into a new file at `path`. Returns whether the path was still free.
+fn restore_part(archive: &Archive, part: &ArchivePart, path: &Path) -> Result<bool> {
     let source = archive.part_path(&part.name);
     let failed = |action| move |err| Error::io::<std::io::Error>(action, &source)(err);
     let gone = std::io::Error::from(std::io::ErrorKind::NotFound);

@@ -20,7 +20,8 @@ use crate::claude::transcript::{self, Search};
 use crate::history::usage;
 use crate::identity::liveness::{Assessment, Departure, Judge};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome};
-use crate::lifecycle::{lease, limits};
+use crate::lifecycle::lease::{self, LeaseReturn};
+use crate::lifecycle::limits;
 use crate::model::{Project, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::log::{self, Log, LogLine};
@@ -153,8 +154,10 @@ impl<'a> Sweep<'a> {
         }
         for lease in report.done(lease::of_dead(judge)).unwrap_or_default() {
             let task = Task::ReturnLease(lease.session_id.clone());
-            let give_back = || lease::give_back(judge, pointers, &lease).map(TaskOutcome::of);
-            self.carry_out(task, report, give_back);
+            self.carry_out(task, report, || {
+                let returned = lease::give_back(judge, pointers, &lease)?;
+                Ok(TaskOutcome::of(returned == LeaseReturn::Done))
+            });
         }
     }
 

@@ -109,7 +109,8 @@ pub fn run(
             dir,
             record,
         };
-        if session.import(state, options, &ids, &mut claims, &settled, &mut report)? {
+        let outcome = session.import(state, options, &ids, &mut claims, &settled, &mut report)?;
+        if outcome == SessionOutcome::Imported {
             settled.insert(place);
         }
         progress(source.size);
@@ -133,6 +134,24 @@ fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
     })
 }
 
+/// What became of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+enum SessionOutcome {
+    /// Everything in its transcripts is on record now or, in a dry run, would be.
+    Imported,
+    /// It was read only because another session may have copied its lines.
+    NotRequested,
+    /// No line of its own becomes an event.
+    Empty,
+    /// Its last event is older than requested.
+    TooOld,
+    /// No line gives its directory as an absolute path, so it gets no record.
+    WithoutDirectory,
+    /// It belongs to another project than the requested one.
+    OtherProject,
+}
+
 /// One session that is being imported.
 struct SessionImport<'a> {
     source: &'a ImportSource,
@@ -144,8 +163,7 @@ struct SessionImport<'a> {
 }
 
 impl SessionImport<'_> {
-    /// Imports the session. Returns whether it was requested and everything in its transcripts is
-    /// on record now.
+    /// Imports the session, and reports why if it cannot.
     fn import(
         &self,
         state: Option<&StateDir>,
@@ -154,18 +172,18 @@ impl SessionImport<'_> {
         claims: &mut Claims,
         settled: &HashSet<SourceIndex>,
         report: &mut ImportReport,
-    ) -> Result<bool> {
+    ) -> Result<SessionOutcome> {
         let read = self.read(options.capture, claims, report)?;
         if !self.source.is_wanted {
-            return Ok(false);
+            return Ok(SessionOutcome::NotRequested);
         }
         report.skipped.add(&read.skipped);
         let Some(last) = read.made.iter().map(|made| made.at).max() else {
             self.leave_out(report, &nothing_in(&read.facts));
-            return Ok(false);
+            return Ok(SessionOutcome::Empty);
         };
         if options.since.is_some_and(|since| last < since) {
-            return Ok(false);
+            return Ok(SessionOutcome::TooOld);
         }
         let record = match &self.record {
             Some(record) => record.clone(),
@@ -177,7 +195,7 @@ impl SessionImport<'_> {
                         None => "no line says where the session was".to_owned(),
                     };
                     self.leave_out(report, &why);
-                    return Ok(false);
+                    return Ok(SessionOutcome::WithoutDirectory);
                 }
             },
         };
@@ -186,7 +204,7 @@ impl SessionImport<'_> {
             .as_deref()
             .is_some_and(|root| !record.is_in(root))
         {
-            return Ok(false);
+            return Ok(SessionOutcome::OtherProject);
         }
         report.sessions += 1;
         self.settle(
@@ -199,7 +217,7 @@ impl SessionImport<'_> {
         if !options.dry_run {
             self.count_tokens(&record, report);
         }
-        Ok(true)
+        Ok(SessionOutcome::Imported)
     }
 
     /// Reads all transcripts of the session.

@@ -17,6 +17,7 @@ use crate::store::{Error, Result, StateDir};
 
 /// The result of [`take`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub enum LeaseAttempt {
     /// The caller holds the id by this lease.
     Taken(Lease),
@@ -239,29 +240,42 @@ fn remove_if_lost(state: &StateDir, id: &SessionId) -> Result<()> {
     Ok(())
 }
 
+/// The outcome of [`give_back`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum LeaseReturn {
+    /// The id is free.
+    Done,
+    /// The command has the id now.
+    Held,
+    /// Another cleanup or the next holder freed the id first, and counted it.
+    DoneByAnother,
+}
+
 /// Gives back an id whose holder is dead. Returns false if another process did, or if the command
 /// holds the id by now.
 ///
 /// # Errors
 /// [`crate::store::Error`]; the next cleanup tries again.
-pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<bool> {
+pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<LeaseReturn> {
     let (state, id) = (judge.state, &dead.session_id);
     {
         // The command may have entered itself since. It holds the id after its launcher.
         let _lock = state.lock(CLI_PATIENCE)?;
-        if lease::read(state, id)?.is_none_or(|now| is_held(judge, &now)) {
-            return Ok(false);
+        match lease::read(state, id)? {
+            Some(now) if is_held(judge, &now) => return Ok(LeaseReturn::Held),
+            Some(_) => {}
+            None => return Ok(LeaseReturn::DoneByAnother),
         }
     }
     let root = dead.holder.root.as_deref().unwrap_or("/");
     let name = Project::at(Path::new(root).to_owned()).name();
-    // False if another cleanup or the id's next holder released it first. That one has counted it.
-    let is_released = release(judge, pointers, &name, id, &dead.holder)?;
-    if is_released {
-        let _lock = state.lock(CLI_PATIENCE)?;
-        lease::count(state, |counts| counts.crashed += 1)?;
+    if !release(judge, pointers, &name, id, &dead.holder)? {
+        return Ok(LeaseReturn::DoneByAnother);
     }
-    Ok(is_released)
+    let _lock = state.lock(CLI_PATIENCE)?;
+    lease::count(state, |counts| counts.crashed += 1)?;
+    Ok(LeaseReturn::Done)
 }
 
 /// Returns whether the launcher or its command still runs. A process that cannot be seen from here

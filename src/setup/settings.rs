@@ -18,7 +18,7 @@ use crate::claude::settings::SettingsSource;
 use crate::claude::versions::{Registration, Version, events_for};
 use crate::model::{Project, Timestamp};
 use crate::store::lock::{CLI_PATIENCE, Lock};
-use crate::store::write::next::{NextContent, remove_or_empty};
+use crate::store::write::next::{GuardedChange, NextContent, remove_or_empty};
 use crate::store::{Environment, Error, StateDir, Untrusted, clock, file, shown, write};
 
 /// The seconds that Claude Code waits for our hooks. They need a few milliseconds; Claude Code's
@@ -365,7 +365,7 @@ impl SettingsEditor {
             };
             let put = self.put(state, &mut change)?;
             made_dir = change.made_dir;
-            if put && read(&path)? == change.after {
+            if put == GuardedChange::Done && read(&path)? == change.after {
                 if let ChangeMode::Real(state) = run {
                     prune_backups(state, &path);
                 }
@@ -375,9 +375,8 @@ impl SettingsEditor {
         Err(SettingsError::Contended(path))
     }
 
-    /// Replaces the text before with the text after. Returns false if another program changed the
-    /// file meanwhile.
-    fn put(&self, state: &StateDir, change: &mut Change) -> Result<bool, SettingsError> {
+    /// Replaces the text before with the text after.
+    fn put(&self, state: &StateDir, change: &mut Change) -> Result<GuardedChange, SettingsError> {
         let Some(after) = &change.after else {
             // A file that is deleted contains only what an install wrote.
             let before = change.before.as_deref().unwrap_or_default();
@@ -388,14 +387,18 @@ impl SettingsEditor {
         }
         let next = NextContent::of(&change.path, after.as_bytes(), self.scope.mode())?;
         let Some(before) = &change.before else {
-            return Ok(read(&change.path)?.is_none() && next.create()?);
+            let is_created = read(&change.path)?.is_none() && next.create()?;
+            return Ok(match is_created {
+                true => GuardedChange::Done,
+                false => GuardedChange::Overtaken,
+            });
         };
         let backup = backup_path(state, &change.path);
         write::make_dir(backup.parent().unwrap_or(state.root()))?;
         write::create(&backup, before.as_bytes(), write::Durability::Synced)?;
         let put = next.put(before.as_bytes());
         match put {
-            Ok(true) => change.backup = Some(backup),
+            Ok(GuardedChange::Done) => change.backup = Some(backup),
             _ => drop(write::remove(&backup)),
         }
         Ok(put?)

@@ -176,7 +176,8 @@ fn reads(path: &Path) -> Option<(String, Meta)> {
     Some((String::from_utf8(content.bytes).ok()?, content.meta))
 }
 
-/// Removes the turn file of a dead holder. Returns whether it is removed.
+/// Removes the turn file if its holder is dead. Returns whether the next process may try to create
+/// it: if not, somebody has the turn.
 fn leave_to_nobody(path: &Path) -> Result<bool> {
     let Some((said, judged)) = reads(path) else {
         return Ok(file::look(path)?.is_none());

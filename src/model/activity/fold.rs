@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::by_process::ByProcess;
 use super::copies::{SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, is_start_again};
 use super::parts::{Activity, Agent, AgentRun, Compaction, Notification, Prompt, TurnEnd};
-use super::running::{CallScope, Running};
+use super::running::{CallScope, Running, ToolUse};
 use super::segments::Segments;
 use crate::claude::words::is_clients_own_agent;
 use crate::model::call::{Call, CallState, ClosingEvent, Moment};
@@ -241,13 +241,15 @@ impl<'a> Fold<'a> {
     /// calls of one tool are assumed to end in the order in which they began.
     fn find_unnamed(&self, step: &Step) -> Option<usize> {
         self.open
-            .oldest_unnamed(&self.activity.calls, self.tool_of(step))
+            .oldest_unnamed(&self.activity.calls, self.tool_use(step))
     }
 
-    /// Returns the thread, the tool and the process of an event.
-    fn tool_of(&self, step: &Step) -> (Option<&'a str>, Option<&'a str>, Option<u32>) {
-        let text = |span| self.trace.text(span);
-        (text(step.agent_id), text(step.tool), step.pid)
+    fn tool_use(&self, step: &Step) -> ToolUse<'a> {
+        ToolUse {
+            agent: self.trace.text(step.agent_id),
+            tool: self.trace.text(step.tool),
+            pid: step.pid,
+        }
     }
 
     fn add(&mut self, call: Call<'a>, id: Span, agent: Span) {
@@ -302,8 +304,7 @@ impl<'a> Fold<'a> {
     /// its tool without a question, if possible one whose input has the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
         let calls = &self.activity.calls;
-        let of_tool = self.tool_of(step);
-        let place = self.open.ask(calls, of_tool, step.input_bytes);
+        let place = self.open.ask(calls, self.tool_use(step), step.input_bytes);
         if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(place)) {
             call.asked = Some(now);
         }

@@ -15,6 +15,14 @@ type CallIdKey<'a> = Option<&'a str>;
 type AgentKey<'a> = Option<&'a str>;
 type ToolKey<'a> = Option<&'a str>;
 
+/// The thread, the tool and the process of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToolUse<'a> {
+    pub(super) agent: AgentKey<'a>,
+    pub(super) tool: ToolKey<'a>,
+    pub(super) pid: ProcessKey,
+}
+
 /// The calls that an event ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallScope<'k> {
@@ -99,16 +107,12 @@ impl<'a> Running<'a> {
     }
 
     /// Finds the oldest call without an id, of this tool in this thread.
-    pub(super) fn oldest_unnamed(
-        &self,
-        calls: &[Call<'a>],
-        (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
-    ) -> Option<usize> {
-        oldest(&self.lasting.unnamed, (agent, tool, pid)).or_else(|| {
+    pub(super) fn oldest_unnamed(&self, calls: &[Call<'a>], of: ToolUse<'a>) -> Option<usize> {
+        oldest(&self.lasting.unnamed, of).or_else(|| {
             self.recent.iter().copied().find(|place| {
-                calls.get(*place).is_some_and(|call| {
-                    call.tool_use_id.is_none() && is_of_tool(call, agent, tool, pid)
-                })
+                calls
+                    .get(*place)
+                    .is_some_and(|call| call.tool_use_id.is_none() && is_of_tool(call, of))
             })
         })
     }
@@ -118,13 +122,13 @@ impl<'a> Running<'a> {
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],
-        (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
+        of: ToolUse<'a>,
         size: Option<u64>,
     ) -> Option<usize> {
         let could_be = |place: &usize| {
             calls
                 .get(*place)
-                .is_some_and(|call| call.asked.is_none() && is_of_tool(call, agent, tool, pid))
+                .is_some_and(|call| call.asked.is_none() && is_of_tool(call, of))
         };
         let is_as_long = |place: &usize| {
             let call = calls.get(*place);
@@ -133,9 +137,9 @@ impl<'a> Running<'a> {
         let recent = || self.recent.iter().copied().filter(could_be);
         let lasting = &self.lasting;
         let place = size
-            .and_then(|size| lasting.oldest_unasked_of(agent, tool, pid, size))
+            .and_then(|size| lasting.oldest_unasked_of(of.agent, of.tool, of.pid, size))
             .or_else(|| recent().find(is_as_long))
-            .or_else(|| oldest(&lasting.unasked, (agent, tool, pid)))
+            .or_else(|| oldest(&lasting.unasked, of))
             .or_else(|| recent().next())?;
         if let Some(call) = calls.get(place).filter(|_| !self.lasting.is_empty()) {
             self.lasting.asked(place, call);
@@ -171,14 +175,14 @@ impl<'a> Running<'a> {
     }
 }
 
-fn is_of_tool(call: &Call<'_>, agent: AgentKey<'_>, tool: ToolKey<'_>, pid: ProcessKey) -> bool {
-    call.agent_id == agent && call.tool == tool && is_of(call.pid, pid)
+fn is_of_tool(call: &Call<'_>, of: ToolUse<'_>) -> bool {
+    call.agent_id == of.agent && call.tool == of.tool && is_of(call.pid, of.pid)
 }
 
 /// Finds the oldest call of this tool in this thread.
 fn oldest<'a>(
     set: &BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
-    (agent, tool, pid): (AgentKey<'a>, ToolKey<'a>, ProcessKey),
+    ToolUse { agent, tool, pid }: ToolUse<'a>,
 ) -> Option<usize> {
     let of = |pid| {
         let mut same = set.range((agent, tool, pid, 0)..=(agent, tool, pid, usize::MAX));

@@ -24,6 +24,16 @@ use crate::store::{clock, file};
 /// Largest extended attribute, and largest list of their names, in bytes: the kernel's own limits.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
+/// The outcome of a change to a file that must still have the expected content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the file may be as another program left it"]
+pub enum GuardedChange {
+    /// The file was changed.
+    Done,
+    /// Another program wrote, removed or replaced the file meanwhile. What it did stays.
+    Overtaken,
+}
+
 /// The next content of a file.
 #[derive(Debug)]
 pub struct NextContent<'b> {
@@ -74,8 +84,7 @@ impl<'b> NextContent<'b> {
         Ok(created == RenameOutcome::Done)
     }
 
-    /// Replaces the existing file if its content is `expected`. Returns whether it did: what
-    /// another program wrote meanwhile stays.
+    /// Replaces the existing file if its content is `expected`.
     ///
     /// The two files swap names, and then the old one is checked. Before the swap, another program
     /// could still write to it.
@@ -83,17 +92,17 @@ impl<'b> NextContent<'b> {
     /// # Errors
     /// [`Error::Io`], about the file itself. A part of the content can remain only if it had to be
     /// written into the existing file.
-    pub fn put(self, expected: &[u8]) -> Result<bool> {
+    pub fn put(self, expected: &[u8]) -> Result<GuardedChange> {
         if !says(&self.path, expected)? {
-            return Ok(false);
+            return Ok(GuardedChange::Overtaken);
         }
         if !self.is_alike {
-            return overwrite(&self.path, self.bytes).map(|()| true);
+            return overwrite(&self.path, self.bytes).map(|()| GuardedChange::Done);
         }
         let ours = self.temporary.path();
         match super::exchange(ours, &self.path) {
             Ok(Exchange::Done) if says(ours, expected)? => self.keep_name(),
-            Ok(Exchange::Done) => self.take_back().map(|()| false),
+            Ok(Exchange::Done) => self.take_back().map(|()| GuardedChange::Overtaken),
             Ok(Exchange::Unsupported) => match rustix::fs::rename(ours, &self.path) {
                 Ok(()) => {
                     let kept = self.keep_name();
@@ -110,9 +119,9 @@ impl<'b> NextContent<'b> {
         }
     }
 
-    /// Waits until the file's new name is on disk.
-    fn keep_name(&self) -> Result<bool> {
-        keep_name(&self.path, Durability::Synced).map(|()| true)
+    /// Waits until the file's new name is on disk. The change is done then.
+    fn keep_name(&self) -> Result<GuardedChange> {
+        keep_name(&self.path, Durability::Synced).map(|()| GuardedChange::Done)
     }
 
     /// Restores the name of the file under the temporary name. If a newer file has that name, the
@@ -135,9 +144,11 @@ impl<'b> NextContent<'b> {
 
     /// Writes into the existing file if it is its own mount, as in a container, and cannot be
     /// replaced.
-    fn put_into(&self, errno: Errno) -> Result<bool> {
+    fn put_into(&self, errno: Errno) -> Result<GuardedChange> {
         match errno {
-            Errno::BUSY | Errno::XDEV => overwrite(&self.path, self.bytes).map(|()| true),
+            Errno::BUSY | Errno::XDEV => {
+                overwrite(&self.path, self.bytes).map(|()| GuardedChange::Done)
+            }
             errno => Err(Error::io("replace", &self.path)(errno)),
         }
     }
@@ -226,32 +237,34 @@ fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     write(file).map_err(Error::io("write", path))
 }
 
-/// Removes the file at `path` if its content is `expected`. Returns whether it did: what another
-/// program wrote meanwhile stays. A file that is a mount point is emptied instead.
+/// Removes the file at `path` if its content is `expected`. A file that is a mount point is emptied
+/// instead.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<bool> {
+pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<GuardedChange> {
     if !says(path, expected)? {
-        return Ok(false);
+        return Ok(GuardedChange::Overtaken);
     }
     // The file is checked again once nobody can write to it.
     let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
     let aside = path.with_file_name(name);
     match rename_to_free(path, &aside) {
-        Ok(RenameOutcome::Done) if says(&aside, expected)? => remove(&aside),
+        Ok(RenameOutcome::Done) if says(&aside, expected)? => {
+            remove(&aside).map(|_| GuardedChange::Done)
+        }
         Ok(RenameOutcome::Done) => {
             if rename_to_free(&aside, path)? != RenameOutcome::Done {
                 // An even newer file has arrived.
                 remove(&aside)?;
             }
-            Ok(false)
+            Ok(GuardedChange::Overtaken)
         }
-        Ok(RenameOutcome::Taken | RenameOutcome::Missing) => Ok(false),
+        Ok(RenameOutcome::Taken | RenameOutcome::Missing) => Ok(GuardedChange::Overtaken),
         Err(Error::Io { source, .. })
             if source.raw_os_error() == Some(Errno::BUSY.raw_os_error()) =>
         {
-            overwrite(path, b"").map(|()| true)
+            overwrite(path, b"").map(|()| GuardedChange::Done)
         }
         Err(err) => Err(self::named("remove", path, err)),
     }
@@ -282,7 +295,7 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let before = fs::metadata(&path).unwrap();
         let next = NextContent::of(&path, b"new", 0o600).unwrap();
-        assert!(next.put(b"old").unwrap());
+        assert_eq!(next.put(b"old").unwrap(), GuardedChange::Done);
         let after = fs::metadata(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(after.mode(), before.mode());
@@ -297,7 +310,7 @@ mod tests {
         fs::write(&path, "a long old text").unwrap();
         fs::hard_link(&path, &other).unwrap();
         let next = NextContent::of(&path, b"new", 0o600).unwrap();
-        assert!(next.put(b"a long old text").unwrap());
+        assert_eq!(next.put(b"a long old text").unwrap(), GuardedChange::Done);
         assert_eq!(fs::read(&other).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
         assert_eq!(names(&dir), 2);
@@ -313,7 +326,7 @@ mod tests {
             return; // A file system without them.
         }
         let next = NextContent::of(&path, b"new", 0o600).unwrap();
-        assert!(next.put(b"old").unwrap());
+        assert_eq!(next.put(b"old").unwrap(), GuardedChange::Done);
         let found = attributes(&path).unwrap();
         assert!(found.contains(&(b"user.test".to_vec(), b"value".to_vec())));
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -328,7 +341,7 @@ mod tests {
             return; // Only root may give a file to any group.
         }
         let next = NextContent::of(&path, b"new", 0o600).unwrap();
-        assert!(next.put(b"old").unwrap());
+        assert_eq!(next.put(b"old").unwrap(), GuardedChange::Done);
         assert_eq!(fs::metadata(&path).unwrap().gid(), 20_001);
     }
 
@@ -365,9 +378,12 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let next = NextContent::of(&path, b"new", 0o600).unwrap();
         others_put(&dir, "theirs");
-        assert!(!next.put(b"old").unwrap());
+        assert_eq!(next.put(b"old").unwrap(), GuardedChange::Overtaken);
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
-        assert!(!remove_or_empty(&path, b"old").unwrap());
+        assert_eq!(
+            remove_or_empty(&path, b"old").unwrap(),
+            GuardedChange::Overtaken
+        );
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(names(&dir), 1);
     }
@@ -401,10 +417,19 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
-        assert!(!remove_or_empty(&path, b"ol").unwrap());
-        assert!(!remove_or_empty(&path, b"older").unwrap());
-        assert!(remove_or_empty(&path, b"old").unwrap());
-        assert!(!remove_or_empty(&path, b"old").unwrap());
+        assert_eq!(
+            remove_or_empty(&path, b"ol").unwrap(),
+            GuardedChange::Overtaken
+        );
+        assert_eq!(
+            remove_or_empty(&path, b"older").unwrap(),
+            GuardedChange::Overtaken
+        );
+        assert_eq!(remove_or_empty(&path, b"old").unwrap(), GuardedChange::Done);
+        assert_eq!(
+            remove_or_empty(&path, b"old").unwrap(),
+            GuardedChange::Overtaken
+        );
         assert_eq!(names(&dir), 0);
     }
 

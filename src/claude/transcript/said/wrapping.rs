@@ -137,7 +137,12 @@ pub fn pieces(text: &str) -> Vec<TextPiece> {
 /// Returns the elements with which a text begins, and the text after them.
 fn leading(text: &str) -> (Vec<(Element, &str)>, &str) {
     let (mut elements, mut rest) = (Vec::new(), text);
-    while let Some((element, inner, behind)) = first(rest) {
+    while let Some(FirstElement {
+        element,
+        inner,
+        behind,
+    }) = first(rest)
+    {
         let goes_on = behind.trim_start_matches([' ', '\t', '\r']);
         if !goes_on.is_empty() && !goes_on.starts_with(['\n', '<']) {
             break;
@@ -148,8 +153,16 @@ fn leading(text: &str) -> (Vec<(Element, &str)>, &str) {
     (elements, rest)
 }
 
-/// Returns the element with which a text begins, its content, and the text after it.
-fn first(text: &str) -> Option<(Element, &str, &str)> {
+/// An element at the beginning of a text.
+struct FirstElement<'t> {
+    element: Element,
+    inner: &'t str,
+    /// The text after the element.
+    behind: &'t str,
+}
+
+/// Returns the element with which a text begins.
+fn first(text: &str) -> Option<FirstElement<'_>> {
     let inside = text.strip_prefix('<')?;
     let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))?;
     let name = inside.get(..end)?;
@@ -159,7 +172,11 @@ fn first(text: &str) -> Option<(Element, &str, &str)> {
         return None;
     }
     let (inner, behind) = inner.split_once(&format!("</{name}>"))?;
-    Some((*element, inner, behind))
+    Some(FirstElement {
+        element: *element,
+        inner,
+        behind,
+    })
 }
 
 /// Removes the text for the model that Claude Code added at the end, after an empty line.
