@@ -206,13 +206,13 @@ impl Record {
 
 pub(super) fn check_version(bytes: &[u8]) -> Result<(), InvalidRecord> {
     #[derive(Deserialize)]
-    struct VersionedRecord {
+    struct Versioned {
         v: u64,
     }
     match serde_json::from_slice(bytes) {
-        Ok(VersionedRecord { v: VERSION }) => Ok(()),
-        Ok(VersionedRecord { v }) if v > VERSION => Err(InvalidRecord::Newer(v)),
-        Ok(VersionedRecord { v }) => Err(InvalidRecord::Malformed(format!(
+        Ok(Versioned { v: VERSION }) => Ok(()),
+        Ok(Versioned { v }) if v > VERSION => Err(InvalidRecord::Newer(v)),
+        Ok(Versioned { v }) => Err(InvalidRecord::Malformed(format!(
             "there is no format version {v}"
         ))),
         Err(err) => Err(InvalidRecord::Malformed(err.to_string())),
