@@ -7,8 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use super::SessionArchive;
+use super::copy::each_record;
 use super::talk::hash;
-use super::{SessionArchive, each_record};
 use crate::claude::transcript::ClientFile;
 use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::redact::Redactor;

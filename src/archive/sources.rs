@@ -1,0 +1,421 @@
+//! The files that an archive is made from, and whether an existing archive contains them already.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::thread;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::mains::{MainTranscript, MainTranscripts};
+use super::text::TextScope;
+use crate::archive::{has_all, has_rest, text};
+use crate::claude::transcript::{AgentFile, ClientFile, Search, SessionFiles};
+use crate::history::usage;
+use crate::model::archive::{ArchivePart, CopiedTranscript, Manifest, Original, PartKind, VERSION};
+use crate::model::project::to_hex;
+use crate::model::redact::{Counts, Redactor, redact};
+use crate::model::{OpenActivity, Record, Timestamp, TraceBuilder};
+use crate::store::archive::Draft;
+use crate::store::file::Inspection;
+use crate::store::journal::JournalFile;
+use crate::store::lines::LineReader;
+use crate::store::{self, Error, History, SessionDir, file};
+
+use super::parts::ArchiveParts;
+use super::{
+    AGENT, ArchiveBase, ArchiveError, ArchiveRequest, ENDINGS, FILE, MAX_NAME, SessionArchive,
+};
+
+/// The files that an archive is made from.
+pub(super) struct ArchiveSources {
+    /// Claude Code's files.
+    pub(super) files: SessionFiles,
+    /// The journal's files.
+    journal: Vec<JournalFile>,
+    /// The total size of the transcripts, in bytes.
+    bytes: u64,
+    fingerprint: String,
+}
+
+impl ArchiveSources {
+    pub(super) fn find(
+        search: &Search<'_>,
+        session: &SessionDir,
+        record: &Record,
+        request: &ArchiveRequest,
+    ) -> Result<Self, ArchiveError> {
+        let given = request
+            .transcript
+            .as_deref()
+            .map(file::canonical)
+            .transpose()?;
+        let files = search.files(session, record, given.as_deref());
+        let mut sources = Self {
+            bytes: files.bytes(),
+            files,
+            journal: session.pieces()?,
+            fingerprint: String::new(),
+        };
+        sources.fingerprint = sources.digest()?;
+        Ok(sources)
+    }
+
+    fn digest(&self) -> store::Result<String> {
+        let add = |digest: &mut Sha256, name: &[u8], size: u64, modified: Timestamp| {
+            digest.update(name);
+            digest.update(format!("\0{size}\0{}\0", modified.micros()));
+        };
+        let name = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
+        let mut digest = Sha256::new();
+        // Several transcripts differ only in their places, because each is named after the session.
+        let by_place = self.files.mains.len() > 1;
+        for main in &self.files.mains {
+            let name = match by_place {
+                true => main.place.clone().into_bytes(),
+                false => name(&main.path),
+            };
+            add(&mut digest, &name, main.size, main.modified);
+        }
+        for (agent, file) in &self.files.agents {
+            add(&mut digest, &name(&agent.path), file.size, file.modified);
+        }
+        // Use the size and time before compression: compressing a journal must not change the
+        // fingerprint.
+        for piece in &self.journal {
+            add(&mut digest, &name(&piece.name), piece.size, piece.modified);
+        }
+        for path in self.files.agents.iter().map(|(agent, _)| agent.meta()) {
+            if let Some(Inspection { meta, .. }) = file::look(&path)?.filter(Inspection::is_file) {
+                add(&mut digest, &name(&path), meta.size, meta.modified);
+            }
+        }
+        for file in &self.files.others {
+            add(&mut digest, file.place.as_bytes(), file.size, file.modified);
+        }
+        let mut fingerprint = to_hex(&digest.finalize());
+        fingerprint.truncate(32);
+        Ok(fingerprint)
+    }
+
+    /// Returns whether the existing archive contains all sources and satisfies the request.
+    ///
+    /// An archive with a transcript is never replaced by one with less of it, because Claude Code
+    /// deletes its own copy. Nor is it replaced by one with the same transcript and a shorter
+    /// journal, which is what an interrupted removal leaves behind.
+    pub(super) fn are_in(
+        &self,
+        known: &SessionArchive,
+        mains: &MainTranscripts<'_>,
+        record: &Record,
+        request: &ArchiveRequest,
+    ) -> store::Result<bool> {
+        let manifest = &known.manifest;
+        if mains.are_gone()
+            || manifest.transcript.bytes > self.bytes && self.all_in(manifest, mains)
+        {
+            return Ok(true);
+        }
+        let described = request.description.as_deref().map(redact);
+        let is_same = manifest.transcript.fingerprint == self.fingerprint
+            && (described.is_none() || described.as_deref() == manifest.description.as_deref())
+            && (manifest.tools || !request.tools)
+            && manifest.focus == record.focus
+            && manifest.role == record.role
+            && manifest.ended_at == record.ended_at;
+        if is_same {
+            return Ok(true);
+        }
+        let has_no_more = self.bytes == manifest.transcript.bytes && !mains.has_news;
+        Ok(has_no_more && self.has_less_of_the_journal(known)?)
+    }
+
+    fn has_less_of_the_journal(&self, known: &SessionArchive) -> store::Result<bool> {
+        let part = known.manifest.part(PartKind::Journal);
+        part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
+    }
+
+    /// Returns whether the archive contains everything that the files contain.
+    fn all_in(&self, manifest: &Manifest, mains: &MainTranscripts<'_>) -> bool {
+        let tells_sizes =
+            |part: &ArchivePart| part.kind != PartKind::Subagent || part.original_bytes.is_some();
+        match manifest.parts.iter().all(tells_sizes) {
+            true => !mains.has_news && has_rest(manifest, &self.files),
+            false => has_all(manifest, &self.files),
+        }
+    }
+
+    /// Writes everything but the manifest. Copies from the previous archive what Claude Code no
+    /// longer has of subagents.
+    pub(super) fn draft(
+        &self,
+        base: &ArchiveBase<'_>,
+        session: &SessionDir,
+        record: &Record,
+        request: &ArchiveRequest,
+        now: Timestamp,
+    ) -> store::Result<(Draft, Manifest)> {
+        let said = request.description.as_ref().or(record.description.as_ref());
+        let description = said.map(|said| redact(said).into_owned());
+        let head = redact(&text::head(record, description.as_deref(), now)).into_owned();
+        // Count the tokens in parallel, because that reads the transcripts separately.
+        let (parts, usage) = thread::scope(|scope| {
+            let count = || usage::of_files(&self.files, session, record).ok();
+            let usage = thread::Builder::new().spawn_scoped(scope, count);
+            let parts = self.parts(base, session, request, &head)?;
+            let usage = match usage {
+                Ok(usage) => usage.join().ok().flatten(),
+                // The system allows no more threads.
+                Err(_) => count(),
+            };
+            store::Result::Ok((parts, usage))
+        })?;
+        let manifest = Manifest {
+            v: VERSION,
+            session_id: record.session_id.clone(),
+            project: record.project.clone(),
+            role: record.role.clone(),
+            focus: record.focus.clone(),
+            description,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+            archived_at: now,
+            messages: parts.messages,
+            tools: request.tools,
+            transcript: Original {
+                path: base.path(),
+                bytes: self.bytes,
+                fingerprint: self.fingerprint.clone(),
+                left_out: parts.left_out,
+                copies: base.mains.copies.iter().map(|file| copied(file)).collect(),
+            },
+            parts: parts.in_order(),
+            redacted: parts.redacted,
+            usage: usage.filter(|usage| !usage.by.is_empty()),
+            record: as_map(record),
+            extra: Map::new(),
+        };
+        Ok((parts.draft, manifest))
+    }
+
+    /// Writes the parts. The text begins with `head`.
+    fn parts(
+        &self,
+        base: &ArchiveBase<'_>,
+        session: &SessionDir,
+        request: &ArchiveRequest,
+        head: &str,
+    ) -> store::Result<ArchiveParts> {
+        let ArchiveBase {
+            archive,
+            before,
+            mains,
+        } = *base;
+        let mut parts = ArchiveParts {
+            draft: archive.draft()?,
+            redacted: Counts::new(),
+            messages: 0,
+            left_out: 0,
+            main: None,
+        };
+        let mut text = parts.draft.part(PartKind::Text, ".txt")?;
+        text::add(&mut text, head)?;
+        let wanted = if request.tools {
+            TextScope::Tools
+        } else {
+            TextScope::Messages
+        };
+        if mains.kept.is_empty() {
+            let history = History::read(session, TraceBuilder::with_labels(), |_, _| {})?;
+            let activity = OpenActivity::of(&history.trace).close(|_| false);
+            text::add(&mut text, &text::of_activity(&activity))?;
+        } else {
+            parts.copy_mains(mains, before, &mut text, wanted)?;
+        }
+        text::add(&mut text, &text::end(parts.messages))?;
+        parts.draft.add(text)?;
+        let known =
+            before.map_or_else(PartIndex::default, |before| PartIndex::of(&before.manifest));
+        for (ending, (agent, file)) in self.agents_by_ending(&known) {
+            let mut copies = known.agent(agent);
+            if !copies.any(|part| part.original_bytes > Some(file.size)) {
+                if opened(&agent.path)?.is_none() {
+                    parts.left_out += 1;
+                    continue;
+                }
+                let mut writer = parts.draft.part(PartKind::Subagent, &ending)?;
+                writer.set_original(file.place.clone(), Some(file.size));
+                parts.copy_transcript(&agent.path, writer, None)?;
+            }
+            parts.copy_meta(agent, file, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        }
+        for (ending, file) in self.others_by_ending(&known) {
+            parts.copy_other(file, &ending)?;
+        }
+        if let Some(before) = before {
+            parts.take_over(before)?;
+        }
+        match before.and_then(|before| before.manifest.part(PartKind::Journal)) {
+            Some(part) if has_fewer(&self.journal, part)? => parts.draft.carry_over(part)?,
+            _ => parts.copy_journal(&self.journal)?,
+        }
+        Ok(parts)
+    }
+
+    /// Returns the subagents by the ending of their copy's name. No other part has that ending, in
+    /// the archive `before` either.
+    fn agents_by_ending(
+        &self,
+        before: &PartIndex<'_>,
+    ) -> BTreeMap<String, &(AgentFile, ClientFile)> {
+        let mut by_ending = BTreeMap::new();
+        for agent in &self.files.agents {
+            let is_its = |part: &ArchivePart| name_of(part) == agent.0.path.file_name();
+            let name = (AGENT, agent.0.agent_id.as_str(), ".jsonl.zst");
+            let ending = free_ending(name, before, is_its, &by_ending);
+            by_ending.insert(ending, agent);
+        }
+        by_ending
+    }
+
+    /// Returns the other files in the same way.
+    fn others_by_ending(&self, before: &PartIndex<'_>) -> BTreeMap<String, &ClientFile> {
+        let mut by_ending = BTreeMap::new();
+        for file in &self.files.others {
+            let is_its = |part: &ArchivePart| part.original.as_deref() == Some(&file.place);
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            let ending = free_ending((FILE, &name, ".zst"), before, is_its, &by_ending);
+            by_ending.insert(ending, file);
+        }
+        by_ending
+    }
+}
+
+/// The parts of an archive, by their original and by the ending of their name. Indexed, because a
+/// session may have ten thousand.
+#[derive(Default)]
+pub(super) struct PartIndex<'a> {
+    agents: HashMap<&'a OsStr, Vec<&'a ArchivePart>>,
+    files: HashMap<&'a str, Vec<&'a ArchivePart>>,
+    endings: HashMap<&'a str, Vec<&'a ArchivePart>>,
+}
+
+impl<'a> PartIndex<'a> {
+    pub(super) fn of(manifest: &'a Manifest) -> Self {
+        let mut known = Self::default();
+        for part in &manifest.parts {
+            let name = part.name.as_str();
+            let endings = ENDINGS.into_iter();
+            for ending in endings.filter_map(|begin| name.get(name.rfind(begin)?..)) {
+                known.endings.entry(ending).or_default().push(part);
+            }
+            match (part.kind, name_of(part), part.original.as_deref()) {
+                (PartKind::Subagent, Some(name), _) => {
+                    known.agents.entry(name).or_default().push(part)
+                }
+                (PartKind::File, _, Some(place)) => {
+                    known.files.entry(place).or_default().push(part)
+                }
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// Returns the copies of a subagent's transcript.
+    pub(super) fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a ArchivePart> {
+        let found = agent
+            .path
+            .file_name()
+            .and_then(|name| self.agents.get(name));
+        found.into_iter().flatten().copied()
+    }
+
+    /// Returns the copies of another of Claude Code's files.
+    pub(super) fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a ArchivePart> {
+        let found = self.files.get(file.place.as_str());
+        found.into_iter().flatten().copied()
+    }
+}
+
+/// Opens a file beside a session's transcript. Returns `None` if it does not exist or can never be
+/// read: another user may own it, for example after a tool ran under `sudo`.
+pub(super) fn opened(path: &Path) -> store::Result<Option<LineReader>> {
+    match LineReader::open(path) {
+        Err(Error::Untrusted { .. }) => Ok(None),
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(None),
+        opened => opened,
+    }
+}
+
+/// Returns an ending for a copy that no other part has, in the archive `before` either.
+fn free_ending<T>(
+    (kind, name, ending): (&str, &str, &str),
+    before: &PartIndex<'_>,
+    is_its: impl Fn(&ArchivePart) -> bool,
+    taken: &BTreeMap<String, T>,
+) -> String {
+    let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let name: String = name.chars().filter(is_safe).take(MAX_NAME).collect();
+    let mut free = format!("{kind}{name}{ending}");
+    for number in 2.. {
+        let mut named = before.endings.get(free.as_str()).into_iter().flatten();
+        if !named.any(|part| !is_its(part)) && !taken.contains_key(&free) {
+            break;
+        }
+        free = format!("{kind}{name}.{number}{ending}");
+    }
+    free
+}
+
+fn copied(file: &ClientFile) -> CopiedTranscript {
+    CopiedTranscript {
+        original: file.place.clone(),
+        bytes: file.size,
+    }
+}
+
+/// Returns whether the files together have fewer lines than the part that was made from them.
+fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> {
+    let mut count = 0;
+    for piece in pieces {
+        count += piece.count_lines()?;
+    }
+    Ok(count < part.lines)
+}
+
+/// Returns where a transcript will be restored: its original place, or a name beside that if
+/// another part takes it.
+pub(super) fn place_among(main: &MainTranscript<'_>, taken: &BTreeSet<(String, usize)>) -> String {
+    let place = match main {
+        MainTranscript::There(file) => file.place.clone(),
+        MainTranscript::Archived(part) => part.original.clone().unwrap_or_default(),
+    };
+    let is_taken = |place: &String| taken.iter().any(|(other, _)| other == place);
+    let mut free = place.clone();
+    for number in 2.. {
+        if !is_taken(&free) {
+            break;
+        }
+        free = format!("{place}.{number}");
+    }
+    free
+}
+
+/// Returns the name of the file that a part is a copy of.
+pub(super) fn name_of(part: &ArchivePart) -> Option<&OsStr> {
+    Path::new(part.original.as_deref()?).file_name()
+}
+
+/// Returns the record as JSON, without the secrets that someone wrote into its notes.
+fn as_map(record: &Record) -> Map<String, Value> {
+    let mut value = serde_json::to_value(record).unwrap_or_default();
+    Redactor::default().value(&mut value);
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
