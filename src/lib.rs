@@ -1,16 +1,17 @@
 //! ccsession: which Claude Code session is this, and what did it do.
 //!
-//! Programs that embed it start at [`sessions::Sessions`].
+//! Programs that embed it start at [`sessions::Sessions`]. The documentation shows that door and the
+//! types that it hands out; everything else may change with any version.
 //!
 //! The rooms, in reading order; arrows point one way, from the bottom up:
 //!
 //! | room | what is in it | may know |
 //! |---|---|---|
 //! | [`model`] | what things are: ids, times, projects, events, records. Pure | nothing |
-//! | [`store`] | where they live: the only room that opens files, reads the clock and the environment | `model` |
-//! | [`claude`] | what is known of Claude Code itself: its words, versions, settings, transcripts | `store` |
+//! | `store` | where they live: the only room that opens files, reads the clock and the environment | `model` |
+//! | `claude` | what is known of Claude Code itself: its words, versions, settings, transcripts | `store` |
 //! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `claude` |
-//! | [`hook`] | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
+//! | `hook` | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
 //! | `history` | what Claude Code's transcripts add to what hooks recorded: events, tokens, coverage | `identity` |
 //! | `archive` | keeping a session's transcripts and journal, and giving them back | `history` |
 //! | `lifecycle` | beginning and ending sessions from outside: clock-in, `run`, leases, limits | `identity` |
@@ -23,24 +24,36 @@
 
 #![forbid(unsafe_code)]
 
-pub mod claude;
-pub mod hook;
+#[cfg(feature = "cli")]
+pub mod cleanup;
 pub mod identity;
 pub mod model;
 pub mod sessions;
-pub mod store;
 
+pub use store::{Error, Result, Untrusted};
+
+// The programs, tests and benches of this package use these rooms. No other program should.
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod archive;
+#[doc(hidden)]
+pub mod claude;
 #[cfg(feature = "cli")]
-pub mod cleanup;
-#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod history;
+#[doc(hidden)]
+pub mod hook;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod lifecycle;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod setup;
+#[doc(hidden)]
+pub mod store;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod view;

@@ -3,11 +3,18 @@
 //! nor how an answer is printed.
 
 mod above;
+#[doc(hidden)]
 pub mod client;
 pub mod ladder;
+#[doc(hidden)]
 pub mod lineage;
+#[doc(hidden)]
 pub mod liveness;
+#[doc(hidden)]
 pub mod open_calls;
+#[doc(hidden)]
 pub mod present;
+#[doc(hidden)]
 pub mod process;
+#[doc(hidden)]
 pub mod roster;

@@ -221,7 +221,6 @@ fn defect(path: &Path) -> Option<Defect> {
 /// An installed Claude Code that reported its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledClient {
-    /// Its version.
     pub version: Version,
     /// Its path, if it is not the `claude` on the PATH.
     pub elsewhere: Option<PathBuf>,

@@ -52,7 +52,6 @@ pub enum Complaint {
     },
     /// A key that this version does not know.
     UnknownKey {
-        /// The key.
         key: String,
         /// The configuration file that contains it.
         path: PathBuf,
@@ -83,7 +82,6 @@ impl fmt::Display for Complaint {
 /// The resolved configuration, with the source of each value and what was rejected.
 #[derive(Debug)]
 pub struct LoadedConfig {
-    /// The settings.
     pub config: Config,
     /// The source of each value, in the order of [`ConfigKey::ALL`].
     pub sources: Vec<(ConfigKey, ConfigSource)>,

@@ -12,13 +12,11 @@ pub struct Host<'a> {
     pub env: &'a Environment,
     /// The paths of this user's files.
     pub places: &'a Places,
-    /// The resolved settings.
     pub config: &'a Config,
     /// The state directory, if it exists and can be used.
     pub state: Option<&'a StateDir>,
     /// Why an existing state directory cannot be used.
     pub state_fault: Option<&'a Error>,
-    /// The current time.
     pub now: Timestamp,
 }
 

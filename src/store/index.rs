@@ -28,7 +28,6 @@ const MAX_STAYS: usize = 16;
 /// An entry of `procs/`: the session that a client process is in now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEntry {
-    /// The current session.
     pub session_id: SessionId,
     /// The process, with everything that distinguishes it from another with the same pid.
     #[serde(flatten)]
@@ -44,7 +43,6 @@ pub struct ProcessEntry {
 /// A session that a process was in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stay {
-    /// The session.
     pub session_id: SessionId,
     /// When the process left it, in microseconds on the clock of process start times
     /// ([`clock::of_processes`]).

@@ -43,7 +43,6 @@ pub struct Pointers<'a> {
     pub state: Option<&'a StateDir>,
     /// How long a pointer stays fresh.
     pub ttl: Duration,
-    /// The current time.
     pub now: Timestamp,
 }
 

@@ -101,7 +101,6 @@ const SHOWN: usize = 80;
 /// A position in a text. Both numbers begin at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextPosition {
-    /// The line.
     pub line: usize,
     /// The character within the line.
     pub column: usize,
