@@ -252,8 +252,7 @@ pub enum LeaseReturn {
     DoneByAnother,
 }
 
-/// Gives back an id whose holder is dead. Returns false if another process did, or if the command
-/// holds the id by now.
+/// Gives back an id whose holder is dead.
 ///
 /// # Errors
 /// [`crate::store::Error`]; the next cleanup tries again.
