@@ -207,7 +207,7 @@ fn state(host: &Host<'_>, keeping: &Retention, version: Option<Version>) -> Vec<
     let mut findings = vec![space(state), last_event(last.as_ref(), now)];
     findings.extend(evidence::examine(env, state, last.as_ref(), version));
     findings.extend(elsewhere::examine(env, places, last_at, now));
-    findings.extend(evidence::coverage(env, &state));
+    findings.extend(evidence::coverage(env, state));
     findings.extend(journals(state));
     let errors = log::read(state, Log::HookErrors);
     let of_today = |line: &&serde_json::Map<String, Value>| {
