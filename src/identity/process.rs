@@ -14,8 +14,7 @@ mod system;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -200,7 +199,7 @@ pub fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
 }
 
 /// Opens the file that process `pid` has open under this number, if it can be seen.
-pub fn open_file_of(pid: u32, number: &str) -> Option<File> {
+pub fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     system::open_file_of(pid, number)
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -98,9 +98,10 @@ pub(super) fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
 }
 
 /// Opens the file that process `pid` has open under this number.
-pub(super) fn open_file_of(pid: u32, number: &str) -> Option<File> {
+pub(super) fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     let path = format!("/proc/{pid}/fd/{number}");
-    file::open(Path::new(&path), OFlags::RDONLY).ok()?
+    let file = file::open(Path::new(&path), OFlags::RDONLY).ok()?;
+    file.map(OwnedFd::from)
 }
 
 /// Returns whether the first process handles, blocks or ignores SIGCHLD, as one that reaps orphans

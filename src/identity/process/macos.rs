@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsString, c_char};
-use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use proc_pidinfo::{Pid, ProcBSDInfo, ProcBSDShortInfo, proc_pidinfo};
@@ -91,7 +91,7 @@ pub(super) fn pending_signals(_pid: u32, _signals: &[i32]) -> BTreeSet<i32> {
 }
 
 /// Returns `None`; not implemented.
-pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<File> {
+pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<OwnedFd> {
     None
 }
 

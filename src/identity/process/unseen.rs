@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::Process;
@@ -43,7 +43,7 @@ pub(super) fn pending_signals(_pid: u32, _signals: &[i32]) -> BTreeSet<i32> {
     BTreeSet::new()
 }
 
-pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<File> {
+pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<OwnedFd> {
     None
 }
 
