@@ -55,6 +55,13 @@ pub struct LineReader {
     offset: u64,
 }
 
+/// Returns the digest of the bytes before a position.
+fn mark_of(bytes: &[u8]) -> String {
+    let mut mark = to_hex(&Sha256::digest(bytes));
+    mark.truncate(16);
+    mark
+}
+
 /// Returns the start of the line that ends `bytes`.
 fn after_last_break(bytes: &[u8]) -> usize {
     memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
@@ -169,13 +176,46 @@ impl LineReader {
     }
 
     fn mark(&self, offset: u64) -> Result<String> {
+        Ok(mark_of(&self.before(offset)?))
+    }
+
+    /// Reads the bytes before `offset` that a mark is made of.
+    fn before(&self, offset: u64) -> Result<Vec<u8>> {
         let start = offset.saturating_sub(MARKED);
         let mut bytes = vec![0; usize::try_from(offset - start).unwrap_or_default()];
         let read = self.reader.get_ref().read_exact_at(&mut bytes, start);
         read.map_err(Error::io("read", &self.path))?;
-        let mut mark = to_hex(&Sha256::digest(&bytes));
-        mark.truncate(16);
-        Ok(mark)
+        Ok(bytes)
+    }
+
+    /// Passes every whole line that the file had when it was opened to `reader`, from the current
+    /// position on. Returns how far the file was read.
+    ///
+    /// Unlike [`Self::position`] afterwards, this is right even if the file is rewritten in place
+    /// as soon as `reader` has seen a line: the mark is of the bytes that were read.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn read_rest(&mut self, mut reader: impl FnMut(&[u8])) -> Result<ReadPosition> {
+        let mut last = self.before(self.offset)?;
+        // What comes beyond may already be another file's content.
+        while self.offset < self.meta.size {
+            match self.next_line()? {
+                Some(NextLine::Line(line)) => {
+                    last.extend_from_slice(line);
+                    last.push(b'\n');
+                    let surplus = last.len().saturating_sub(MARKED as usize);
+                    last.drain(..surplus);
+                    reader(line);
+                }
+                Some(NextLine::TooLong) => last = self.before(self.offset)?,
+                Some(NextLine::Unfinished(_)) | None => break,
+            }
+        }
+        Ok(ReadPosition {
+            offset: self.offset,
+            mark: mark_of(&last),
+        })
     }
 
     /// Reads whole lines of about `size` bytes in total. Also returns how many too-long lines were
@@ -302,5 +342,23 @@ mod tests {
         check("one\n\n\nanother one\nunfinished");
         check("unfinished");
         check("é\nü\n");
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test lays the file down")]
+    fn a_file_that_is_rewritten_while_it_is_read_is_read_again_from_its_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        std::fs::write(&path, "one\n").unwrap();
+        let mut lines = LineReader::open(&path).unwrap().unwrap();
+        let rewrite = |_: &[u8]| std::fs::write(&path, "a\nb\nc\n").unwrap();
+        let position = lines.read_rest(rewrite).unwrap();
+        assert_eq!(position.offset, 4);
+        let mut again = LineReader::open(&path).unwrap().unwrap();
+        assert!(!again.go_on(&position).unwrap());
+        let position = again.read_rest(|_| ()).unwrap();
+        let mut again = LineReader::open(&path).unwrap().unwrap();
+        assert!(again.go_on(&position).unwrap());
+        assert_eq!(position, again.position().unwrap());
     }
 }

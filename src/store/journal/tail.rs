@@ -10,7 +10,7 @@ use super::Journal;
 use super::compressed::{Decompressor, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
-use crate::store::lines::{LineReader, NextLine, ReadPosition};
+use crate::store::lines::{LineReader, ReadPosition};
 
 /// Number of a journal's files that are followed. A process that opened one before its rotation may
 /// write to it once more, a moment later.
@@ -178,15 +178,8 @@ impl TailFile {
             TailPosition::After(position) => drop(lines.go_on(position)?),
             TailPosition::BeforeEnd(_) => {}
         }
-        loop {
-            match lines.next_line()? {
-                Some(NextLine::Line(line)) => reader(line),
-                Some(NextLine::TooLong) => {}
-                Some(NextLine::Unfinished(_)) | None => break,
-            }
-        }
+        self.place = TailPosition::After(lines.read_rest(reader)?);
         self.read = Some(lines.meta());
-        self.place = TailPosition::After(lines.position()?);
         Ok(())
     }
 
