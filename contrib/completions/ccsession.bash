@@ -433,7 +433,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__list)
-            opts="-h --project --all --state --json --help"
+            opts="-w -h --project --all --state --waiting --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -565,12 +565,16 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__timeline)
-            opts="-f -h --follow --since --tool --failed --agent --color --bars --json --jsonl --help"
+            opts="-f -h --follow --notify --since --tool --failed --agent --color --bars --json --jsonl --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --notify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

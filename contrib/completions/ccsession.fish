@@ -65,10 +65,12 @@ idle\t'Live, with no event within the idle timeout'
 ended\t'Its last process reported the end'
 abandoned\t'Its processes are gone, and none reported an end'"
 complete -c ccsession -n "__fish_ccsession_using_subcommand list" -l all -d 'Include ended and abandoned sessions'
+complete -c ccsession -n "__fish_ccsession_using_subcommand list" -s w -l waiting -d 'List only sessions that wait for a person: for permission, an answer, or the next prompt'
 complete -c ccsession -n "__fish_ccsession_using_subcommand list" -l json -d 'Print one JSON object'
 complete -c ccsession -n "__fish_ccsession_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ccsession -n "__fish_ccsession_using_subcommand show" -l json -d 'Print one JSON object'
 complete -c ccsession -n "__fish_ccsession_using_subcommand show" -s h -l help -d 'Print help'
+complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l notify -d 'With --follow, run this shell command once for each session that begins to wait for a person' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l since -d 'Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l tool -d 'Show only calls of this tool; repeatable' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l agent -d 'Show only calls of this subagent, by id prefix or type; `main` is the main thread' -r

@@ -62,6 +62,71 @@ impl EndReason {
     }
 }
 
+/// What a tool call asks a person, apart from permission to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// To answer a question.
+    Question,
+    /// To approve a plan.
+    Plan,
+}
+
+impl Asks {
+    /// Returns what a call of `tool` asks; `None` for a tool that needs permission at most.
+    pub fn of(tool: &str) -> Option<Self> {
+        match tool {
+            "AskUserQuestion" => Some(Self::Question),
+            "ExitPlanMode" => Some(Self::Plan),
+            _ => None,
+        }
+    }
+}
+
+/// The `notification_type` of a notice that a dialog has been waiting for some seconds.
+pub const PERMISSION_NOTICE: &str = "permission_prompt";
+
+/// The `status` of a running Claude Code, as it writes it for others to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientStatus {
+    /// A turn, a compaction or a subagent runs.
+    Busy,
+    /// A dialog is on the screen.
+    Waiting(Dialog),
+    /// The prompt is empty.
+    Idle,
+    /// The prompt is empty, and a command still runs in the background.
+    Shell,
+}
+
+/// The dialog on Claude Code's screen: its `waitingFor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialog {
+    /// Claude Code asks for permission, or for the approval of a plan.
+    Permission,
+    /// A question of the model.
+    Question,
+    /// A menu that the person opened.
+    Menu,
+}
+
+impl ClientStatus {
+    /// Parses `status` and `waitingFor`. Returns `None` for a status of an unknown version.
+    pub fn of(status: &str, waiting_for: Option<&str>) -> Option<Self> {
+        Some(match status {
+            "busy" => Self::Busy,
+            "idle" => Self::Idle,
+            "shell" => Self::Shell,
+            "waiting" => Self::Waiting(match waiting_for {
+                Some("input needed") => Dialog::Question,
+                Some("dialog open") => Dialog::Menu,
+                // `permission prompt`, `sandbox request`, and others to come: all ask.
+                _ => Dialog::Permission,
+            }),
+            _ => return None,
+        })
+    }
+}
+
 /// Returns true if Claude Code runs this subagent for its own purposes. Claude Code names such an
 /// agent `a`, a label, a dash and a hexadecimal number.
 pub fn is_clients_own_agent(id: &str) -> bool {

@@ -168,7 +168,7 @@ pub(super) enum StateArg {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ccsession list --all                    # ended ones, too\n  ccsession list --project . --json"
+    after_help = "Examples:\n  ccsession list --waiting                # which one needs me?\n  ccsession list --all                    # ended ones, too\n  ccsession list --project . --json"
 )]
 pub(super) struct ListArgs {
     /// List only the sessions of this directory's project
@@ -180,6 +180,9 @@ pub(super) struct ListArgs {
     /// List only sessions in this state; repeatable
     #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
     pub(super) state: Vec<StateArg>,
+    /// List only sessions that wait for a person: for permission, an answer, or the next prompt
+    #[arg(long, short, conflicts_with_all = ["all", "state"])]
+    pub(super) waiting: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -229,6 +232,9 @@ pub(super) struct TimelineArgs {
     /// Print events as they come: of this session or, without ID, of all
     #[arg(long, short, conflicts_with_all = ["since", "json"])]
     pub(super) follow: bool,
+    /// With --follow, run this shell command once for each session that begins to wait for a person
+    #[arg(long, value_name = "COMMAND", requires = "follow")]
+    pub(super) notify: Option<String>,
     /// Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,

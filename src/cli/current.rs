@@ -1,5 +1,7 @@
 //! `ccsession current`: shows which session this is.
 
+use std::cell::LazyCell;
+
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,9 +9,11 @@ use serde_json::{Value, json};
 use super::args::CurrentArgs;
 use super::context::{self, Context};
 use super::format::Format;
+use super::list::span;
 use super::output;
 use super::status::{Status, refusal};
 use crate::hook;
+use crate::identity::attention::present;
 use crate::identity::ladder::{
     About, Answer, Candidate, LiveSessions, Question, Rung, RungReport, Trust, last_of_project,
     live_in_project, project_here, resolve,
@@ -17,6 +21,7 @@ use crate::identity::ladder::{
 use crate::identity::liveness::Judge;
 use crate::identity::present::now_at;
 use crate::identity::process;
+use crate::model::attention::{Attention, Need};
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
 use crate::model::{Project, ProjectName, Record, SessionId};
@@ -61,7 +66,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     }
     match &format {
         Some(format) => output::line(&fill(format, &host, &answer)),
-        None => print(&args, &answer),
+        None => print(&args, &host, &answer),
     }
     Ok(if args.strict {
         strict(&answer)
@@ -214,6 +219,10 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
     let of_project =
         |get: fn(&Project) -> String| answer.project.as_ref().map(get).unwrap_or_default();
     let shown = answer.id.as_ref().map_or(UNKNOWN, SessionId::as_str);
+    let attention = LazyCell::new(|| {
+        let id = answer.id.as_ref();
+        id.map(|id| attention(host, id)).unwrap_or_default()
+    });
     format.fill(|field| {
         let value = match field {
             "id" => shown.to_owned(),
@@ -226,6 +235,13 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
                     judge.find(id, record).state.as_str().to_owned()
                 })
             }),
+            "attention" => match attention.state {
+                Need::None => String::new(),
+                need => need.as_str().to_owned(),
+            },
+            "since" => attention
+                .since
+                .map_or_else(String::new, |since| span(since, host.now)),
             "project" => of_project(|project| project.name().display()),
             "root" => of_project(|project| project.root().to_string_lossy().into_owned()),
             "branch" => known.as_ref().map_or_else(String::new, |(id, record)| {
@@ -247,14 +263,26 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
     })
 }
 
+/// Returns whether session `id` waits for a person. A session without a record waits for nobody.
+fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
+    let found = || {
+        let judge = Judge::of(host)?.telling_idle();
+        let dir = judge.state.session(id);
+        let record = dir.record().ok()??;
+        let finding = judge.find(id, &record);
+        Some(present(host.env, &dir, &record, &finding, host.now).attention)
+    };
+    found().unwrap_or_default()
+}
+
 fn warn(warnings: &[String]) {
     warnings.iter().for_each(|text| output::complain(text));
 }
 
-fn print(args: &CurrentArgs, answer: &Answer) {
+fn print(args: &CurrentArgs, host: &Host<'_>, answer: &Answer) {
     let shown = answer.id.as_ref().map_or(UNKNOWN, SessionId::as_str);
     if args.json {
-        return output::json(&as_json(answer, args.explain));
+        return output::json(&as_json(host, answer, args.explain));
     }
     if args.explain {
         let steps = answer
@@ -287,6 +315,8 @@ struct CurrentOutput<'a> {
     trust: Trust,
     project: Option<CurrentProject>,
     candidates: &'a [Candidate],
+    /// What the session waits for; null if the answer names none.
+    attention: Option<Attention>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<&'a [RungReport]>,
 }
@@ -304,7 +334,7 @@ fn printed(project: &Project) -> CurrentProject {
     }
 }
 
-fn as_json(answer: &Answer, explain: bool) -> Value {
+fn as_json(host: &Host<'_>, answer: &Answer, explain: bool) -> Value {
     json!(CurrentOutput {
         v: 1,
         session_id: answer.id.as_ref(),
@@ -312,6 +342,7 @@ fn as_json(answer: &Answer, explain: bool) -> Value {
         trust: answer.trust,
         project: answer.project.as_ref().map(printed),
         candidates: &answer.candidates,
+        attention: answer.id.as_ref().map(|id| attention(host, id)),
         steps: explain.then_some(answer.steps.as_slice()),
     })
 }

@@ -11,21 +11,30 @@ use anyhow::Result;
 
 use super::args::TimelineArgs;
 use super::context::{Context, find_session};
+use super::list::needs;
+use super::notify::Notifier;
 use super::output;
 use super::status::Status;
-use crate::model::{Event, SessionId};
+use crate::identity::attention::{Change, Watch};
+use crate::identity::liveness::Judge;
+use crate::model::attention::Need;
+use crate::model::{Config, Event, SessionId, Timestamp};
 use crate::store::env::Screen;
 use crate::store::follow::Follower;
-use crate::store::{StateDir, clock};
+use crate::store::{Environment, StateDir, clock};
 use crate::view::event::{EventFilter, Rows};
 use crate::view::timeline::text::TimelineLayout;
 
+/// The name of the row that says that a session waits for a person.
+const WAITS: &str = "waits";
 /// How many earlier events of an existing session are shown, as `tail` does.
 const LAST: usize = 10;
 /// The shortest and the longest pause between two looks. The longest is how late an event may be
 /// shown.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How often sessions without a new event are asked whether they wait for a person.
+const BETWEEN_WAITS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let id = match &args.id {
@@ -36,6 +45,8 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         return Ok(Status::Done);
     };
     let mut printer = Printer::new(&state, &args, id.is_none());
+    let config = context.config()?;
+    let mut waits = Waits::new(context, &state, &config, &args, id.as_ref())?;
     if id.is_some() {
         printer.last(&mut follower)?;
     }
@@ -51,6 +62,9 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         for err in failed {
             output::complain(&err.to_string());
         }
+        for change in waits.look(came)? {
+            came |= printer.wait(&change);
+        }
         pause = if came {
             SHORTEST_PAUSE
         } else {
@@ -58,6 +72,56 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         };
     }
     Ok(Status::Done)
+}
+
+/// Notices which of the followed sessions begin to wait for a person.
+struct Waits<'a> {
+    env: &'a Environment,
+    judge: Judge<'a>,
+    id: Option<&'a SessionId>,
+    watch: Watch,
+    next: Timestamp,
+    notifier: Option<Notifier>,
+}
+
+impl<'a> Waits<'a> {
+    /// Begins to watch. Sessions that wait already are no news.
+    fn new(
+        context: &'a Context,
+        state: &'a StateDir,
+        config: &Config,
+        args: &TimelineArgs,
+        id: Option<&'a SessionId>,
+    ) -> Result<Self> {
+        let mut waits = Self {
+            env: &context.env,
+            judge: context.judge(config, state),
+            id,
+            watch: Watch::default(),
+            next: clock::now(),
+            notifier: None,
+        };
+        waits.look(true)?;
+        waits.notifier = args.notify.clone().map(Notifier::new);
+        Ok(waits)
+    }
+
+    /// Returns the sessions that began to wait since the last look, and has the user notified of
+    /// them. Looks at once if events `came`, otherwise once a second.
+    fn look(&mut self, came: bool) -> Result<Vec<Change>> {
+        let now = clock::now();
+        if !came && self.next > now {
+            return Ok(Vec::new());
+        }
+        self.next = now.after(BETWEEN_WAITS);
+        let is_followed = |id: &SessionId| self.id.is_none_or(|wanted| wanted == id);
+        let mut changes = self.watch.look(self.env, &self.judge, is_followed)?;
+        changes.retain(|change| change.attention.state != Need::None);
+        if let Some(notifier) = &mut self.notifier {
+            changes.iter().for_each(|change| notifier.notify(change));
+        }
+        Ok(changes)
+    }
 }
 
 /// Begins to follow. Returns `None` if stdout is closed before anything was ever recorded.
@@ -138,6 +202,27 @@ impl<'a> Printer<'a> {
             self.row(id, &event)
         };
         self.filter.shows(&event).then_some(row)
+    }
+
+    /// Prints that a session waits for a person. Returns whether it did: recorded lines stay as they
+    /// are recorded, and a filter shows only what was asked for.
+    fn wait(&mut self, change: &Change) -> bool {
+        if self.as_recorded || self.filter != EventFilter::default() {
+            return false;
+        }
+        let Change { record, attention } = change;
+        let event = Event {
+            ts: attention.since,
+            event: WAITS.to_owned(),
+            source: Some(needs(attention)),
+            tool: attention.tool.clone(),
+            what: attention.what.clone(),
+            agent_id: attention.agent_id.clone(),
+            ..Event::default()
+        };
+        let row = self.row(&record.session_id, &event);
+        self.print(&row);
+        true
     }
 
     fn print(&self, shown: &str) {

@@ -1,8 +1,20 @@
 //! Formats for prompts and status bars: text with `{fields}` to fill in.
 
 /// The fields that can be used.
-const FIELDS: [&str; 12] = [
-    "id", "short", "rung", "trust", "state", "project", "root", "branch", "name", "role", "focus",
+const FIELDS: [&str; 14] = [
+    "id",
+    "short",
+    "rung",
+    "trust",
+    "state",
+    "attention",
+    "since",
+    "project",
+    "root",
+    "branch",
+    "name",
+    "role",
+    "focus",
     "count",
 ];
 
@@ -10,7 +22,8 @@ const FIELDS: [&str; 12] = [
 pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
     Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
-    that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended or abandoned; {project} the project's \
+    that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended or abandoned; \
+    {attention} what the session waits for: permission, question, plan, error, prompt, or nothing; {since} how long it has waited; {project} the project's \
     name; {root} its directory; {branch} the branch it started on; {name}, {role} and {focus} from the record; {count} how many \
     sessions match. Write {{ for a brace";
 

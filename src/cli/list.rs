@@ -1,5 +1,7 @@
 //! `ccsession list`: lists the live sessions, or all of them.
 
+use std::cmp::Ordering;
+
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
@@ -9,9 +11,11 @@ use super::context::{Context, project_asked, unrecorded};
 use super::output;
 use super::status::Status;
 use super::table::TextTable;
+use crate::identity::attention::{Present, present};
 use crate::identity::liveness::{Assessment, SessionState};
-use crate::identity::open_calls::{OpenCall, open_calls, recent_open_calls};
+use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
+use crate::model::attention::{Attention, Need};
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
@@ -29,6 +33,7 @@ struct ListedSession {
     last_activity: Timestamp,
     owners: Vec<Owner>,
     open_calls: Vec<OpenCall>,
+    attention: Attention,
 }
 
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
@@ -66,31 +71,59 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
             let finding = judge.find(&id, &record);
             let is_here = |project: &Project| finding.is_in(&record, project.root());
             if wanted(finding.state) && root.as_ref().is_none_or(is_here) {
-                sessions.push(listed(state, record, finding));
+                let listed = listed(context, state, record, finding);
+                if !args.waiting || listed.attention.state != Need::None {
+                    sessions.push(listed);
+                }
             }
         }
     }
-    sessions.sort_by_key(|listed| std::cmp::Reverse(listed.last_activity));
+    sessions.sort_by(by_urgency);
     print(context, &args, &sessions);
     Ok(Status::Done)
 }
 
-fn listed(state: &StateDir, record: Record, finding: Assessment) -> ListedSession {
+fn listed(
+    context: &Context,
+    state: &StateDir,
+    record: Record,
+    finding: Assessment,
+) -> ListedSession {
     let dir = state.session(&record.session_id);
-    let open_calls = match finding.state {
-        // The open calls were computed a moment ago, so they are cached in a note.
-        SessionState::Active if finding.is_quiet => open_calls(&dir),
-        SessionState::Active => recent_open_calls(&dir),
-        SessionState::Idle | SessionState::Ended | SessionState::Abandoned => Vec::new(),
-    };
+    let Present {
+        attention,
+        open_calls,
+        ..
+    } = present(&context.env, &dir, &record, &finding, context.now);
     let record = now_at(&dir, record, finding.state.is_live());
     ListedSession {
         state: finding.state,
         last_activity: finding.last_activity.unwrap_or(record.started_at),
         owners: finding.owners,
         open_calls,
+        attention,
         record,
     }
+}
+
+/// Sorts sessions whose work stands still first, the one that has waited longest at the top. The
+/// others follow, the most recently active first.
+fn by_urgency(one: &ListedSession, other: &ListedSession) -> Ordering {
+    let group = |listed: &ListedSession| match listed.attention.state {
+        Need::Permission | Need::Question | Need::Plan => 0,
+        Need::Error => 1,
+        Need::Prompt => 2,
+        Need::None => 3,
+    };
+    let waited = |listed: &ListedSession| match group(listed) {
+        0 | 1 => listed.attention.since,
+        _ => None,
+    };
+    let recent = || other.last_activity.cmp(&one.last_activity);
+    group(one)
+        .cmp(&group(other))
+        .then_with(|| waited(one).cmp(&waited(other)))
+        .then_with(recent)
 }
 
 impl From<StateArg> for SessionState {
@@ -123,7 +156,9 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
     }
     if sessions.is_empty() {
         if output::is_for_people() {
-            output::line(if !args.state.is_empty() {
+            output::line(if args.waiting {
+                "no session waits for you"
+            } else if !args.state.is_empty() {
                 "no session is in this state"
             } else if args.all {
                 "no session is on record"
@@ -134,8 +169,8 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
         return;
     }
     let mut table = TextTable::new(&[
-        "STATE", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS", "PID", "NOW",
-        "ROOT",
+        "STATE", "WAITS", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS", "PID",
+        "NOW", "ROOT",
     ]);
     for listed in sessions {
         let record = &listed.record;
@@ -147,6 +182,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
             .collect();
         table.row([
             listed.state.as_str().to_owned(),
+            waits(&listed.attention, context.now),
             record.session_id.to_string(),
             span(record.started_at, context.now),
             span(listed.last_activity, context.now),
@@ -159,8 +195,35 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
             record.project.root.clone(),
         ]);
     }
-    table.drop_empty(&["ROLE", "FOCUS", "PID", "NOW"]);
+    table.drop_empty(&["WAITS", "ROLE", "FOCUS", "PID", "NOW"]);
     output::print_drawn(&table.to_string(), !Screen::read().is_plain);
+}
+
+/// Describes what a session waits for, and how long it has waited: `permission 3m 20s`.
+pub(super) fn waits(attention: &Attention, now: Timestamp) -> String {
+    if attention.state == Need::None {
+        return String::new();
+    }
+    let what = needs(attention);
+    let since = attention.since.map(|since| span(since, now));
+    let mut text = [Some(what), since]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if attention.background > 0 {
+        text += &format!(", {} in background", attention.background);
+    }
+    text
+}
+
+/// Describes what a session waits for.
+pub(super) fn needs(attention: &Attention) -> String {
+    match (attention.state, &attention.what) {
+        (Need::Error, Some(class)) => format!("error {class}"),
+        (Need::Prompt, _) => "your turn".to_owned(),
+        (need, _) => need.as_str().to_owned(),
+    }
 }
 
 /// Describes what a session does now: the call that began last, and how many more are open.

@@ -13,11 +13,12 @@ use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gath
 use super::output;
 use super::status::{Status, refusal};
 use super::table::TableLayout;
+use crate::identity::attention::of_events;
 use crate::identity::liveness::SessionState;
 use crate::model::Timestamp;
 use crate::store::env::Screen;
 use crate::store::log::{self, Log};
-use crate::store::{Error, StateDir, lease, shown, tree, write};
+use crate::store::{Environment, Error, StateDir, lease, shown, tree, write};
 use crate::view::metrics::{
     ArchiveTotals, Leases, Metrics, MetricsSummary, SessionStanding, StoreCounts,
 };
@@ -29,6 +30,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let counting = || MetricsCounter {
+        env: &context.env,
         now: context.now,
         metrics: Metrics::default(),
     };
@@ -62,21 +64,26 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
 }
 
 /// The counts of one thread.
-struct MetricsCounter {
+struct MetricsCounter<'a> {
+    env: &'a Environment,
     now: Timestamp,
     metrics: Metrics,
 }
 
-impl Count for MetricsCounter {
+impl Count for MetricsCounter<'_> {
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
         let age = session.record.started_at.age(self.now);
-        let standing = match session.finding().state {
+        let finding = session.finding();
+        let standing = match finding.state {
             SessionState::Active => SessionStanding::Active(age),
             SessionState::Idle => SessionStanding::Idle(age),
             SessionState::Ended => SessionStanding::Ended,
             SessionState::Abandoned => SessionStanding::Abandoned,
         };
-        self.metrics.add(standing, &session.activity);
+        let events = (session.trace, &session.activity);
+        let attention = of_events(self.env, session.record, &finding, events, self.now);
+        self.metrics
+            .add(standing, attention.state, &session.activity);
         Ok(())
     }
 

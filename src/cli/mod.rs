@@ -18,6 +18,7 @@ mod import;
 mod install;
 mod list;
 mod metrics;
+mod notify;
 mod output;
 mod run;
 mod show;

@@ -8,15 +8,17 @@ use serde_json::{Map, Value, json};
 
 use super::args::ShowArgs;
 use super::context::{Context, find_session, history, no_record};
-use super::list::{doing, span};
+use super::list::{doing, span, waits};
 use super::output;
 use super::status::Status;
 use super::table::TextTable;
 use crate::history::coverage::{self, Coverage};
+use crate::identity::attention::present;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
+use crate::model::attention::Attention;
 use crate::model::purpose::{Note, notes};
 use crate::model::{OpenActivity, Record, Timestamp};
 use crate::store::env::Screen;
@@ -42,7 +44,9 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let judge = context.judge(&config, state).telling_idle();
     let finding = judge.find(&id, &record);
     let is_live = finding.state.is_live();
+    let present = present(&context.env, &dir, &record, &finding, context.now);
     let shown = SessionDetails {
+        attention: present.attention,
         counted: count(&dir, &finding)?,
         finding,
         lineage: lineage(&judge, &id)?,
@@ -63,6 +67,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
 struct SessionDetails {
     record: Record,
     finding: Assessment,
+    attention: Attention,
     counted: JournalCounts,
     lineage: Lineage,
     /// `None` if there is no transcript.
@@ -101,6 +106,7 @@ impl SessionDetails {
             "v": 1,
             "session": self.record,
             "state": self.finding.state,
+            "attention": self.attention,
             "last_activity": self.finding.last_activity,
             "owners": self.finding.owners,
             "open_calls": self.counted.open_calls,
@@ -157,6 +163,7 @@ impl SessionDetails {
             .map(|owner| owner.pid.to_string())
             .collect();
         fact("state", Some(finding.state.as_str().to_owned()));
+        fact("waits for", Some(waited_for(&self.attention, context.now)));
         fact("name", record.name.clone());
         fact("role", record.role.clone());
         fact("focus", record.focus.clone());
@@ -227,6 +234,24 @@ fn coverage(context: &Context, dir: &SessionDir, record: &Record) -> Option<Cove
         output::complain(&err.to_string());
         None
     })
+}
+
+/// Describes what the session waits for, with the call that asks.
+fn waited_for(attention: &Attention, now: Timestamp) -> String {
+    let waits = waits(attention, now);
+    let call = attention.tool.as_deref().map(|tool| match &attention.what {
+        Some(what) => format!("{tool}: {what}"),
+        None => tool.to_owned(),
+    });
+    let agent = attention
+        .agent_id
+        .as_deref()
+        .map(|id| format!("by subagent {id}"));
+    let parts = [Some(waits), call, agent].into_iter().flatten();
+    parts
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn covered(coverage: Coverage) -> String {

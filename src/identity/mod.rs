@@ -4,6 +4,9 @@
 
 mod above;
 #[doc(hidden)]
+#[cfg(feature = "cli")]
+pub mod attention;
+#[doc(hidden)]
 pub mod client;
 pub mod ladder;
 #[doc(hidden)]

@@ -13,7 +13,7 @@ use crate::store::journal::JournalLines;
 use crate::store::{History, SessionDir};
 
 /// The format version of the note.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes at a journal's end that are read to say what happens now.
 const TAIL: u64 = 256 << 10;
 /// Bytes that are read instead if the lines are so long that the tail contains too few.
@@ -46,6 +46,9 @@ pub struct OpenCall {
     pub what: Option<String>,
     /// When the call began.
     pub since: Option<Timestamp>,
+    /// When Claude Code asked a person whether it may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
     /// The subagent that made the call; `None` for the main thread.
     pub agent_id: Option<String>,
     /// The call's id.
@@ -58,6 +61,7 @@ impl From<&Call<'_>> for OpenCall {
             tool: call.tool.map(str::to_owned),
             what: call.what.map(str::to_owned),
             since: Some(call.began.ts),
+            asked: call.asked.map(|asked| asked.ts),
             agent_id: call.agent_id.map(str::to_owned),
             tool_use_id: call.tool_use_id.unwrap_or_default().to_owned(),
         }
@@ -76,6 +80,12 @@ fn measured(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
 
 /// Acts as [`open_calls`] from the journal's end alone. Calls that began long ago may be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
+    recent(dir).map_or_else(Vec::new, |trace| open_in(&trace))
+}
+
+/// Returns the events at the journal's end: usually the last thousand, and at least 200 if they are
+/// not very long.
+pub(super) fn recent(dir: &SessionDir) -> Option<Trace> {
     let read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
         let mut trace = TraceBuilder::with_labels();
@@ -85,7 +95,7 @@ pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     let trace = read(TAIL);
     let is_enough = trace.as_ref().is_some_and(|it| it.len() >= FEW_LINES);
     let trace = trace.filter(|_| is_enough).or_else(|| read(LONG_TAIL));
-    trace.map_or_else(Vec::new, |trace| open_in(&trace.finish()))
+    trace.map(TraceBuilder::finish)
 }
 
 fn open_in(trace: &Trace) -> Vec<OpenCall> {
@@ -134,7 +144,7 @@ struct OpenCallsNote {
     cut: u64,
     /// The time in that line, which shows that it is still the same line.
     mark: Option<Timestamp>,
-    /// The start events of the calls that were open at `cut`.
+    /// The start events of the calls that were open at `cut`, and the questions about them.
     begun: Vec<Event>,
     /// Size and modification time of the imported events that were read with the journal.
     imported: Option<(u64, Timestamp)>,
@@ -339,12 +349,14 @@ mod tests {
             "Stop",
             "SessionEnd",
             "Notification",
+            "PermissionRequest",
+            "PermissionRequest",
         ]);
         let ids = prop::option::weighted(0.8, prop::sample::select(vec!["t1", "t2", "t3", "t4"]));
         let agents = prop::option::of(prop::sample::select(vec!["a1", "a2"]));
         let pids = prop::option::weighted(0.9, 7..9u32);
         (kinds, ids, agents, pids).prop_map(|(kind, id, agent, pid)| Event {
-            tool: kind.contains("Tool").then(|| "Bash".to_owned()),
+            tool: (kind.contains("Tool") || kind == "PermissionRequest").then(|| "Bash".to_owned()),
             tool_use_id: id.filter(|_| kind.contains("Tool")).map(str::to_owned),
             agent_id: agent.map(str::to_owned),
             pid,

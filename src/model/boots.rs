@@ -407,7 +407,13 @@ pub(super) fn role(kind: EventKind, source: Option<&str>) -> ProcessEvidence {
         ) => ProcessEvidence::Birth,
         (EventKind::SessionStart, Some(StartSource::Compact)) => ProcessEvidence::GoesOn,
         (EventKind::SessionStart | EventKind::RunStart, _) => ProcessEvidence::Start,
-        (EventKind::Other, _) => ProcessEvidence::Any,
+        (
+            EventKind::Other
+            | EventKind::Notification
+            | EventKind::Elicitation
+            | EventKind::ElicitationResult,
+            _,
+        ) => ProcessEvidence::Any,
         _ => ProcessEvidence::GoesOn,
     }
 }

@@ -40,6 +40,9 @@ pub mod name {
     pub const PRE_COMPACT: &str = "PreCompact";
     pub const POST_COMPACT: &str = "PostCompact";
     pub const CWD_CHANGED: &str = "CwdChanged";
+    pub const NOTIFICATION: &str = "Notification";
+    pub const ELICITATION: &str = "Elicitation";
+    pub const ELICITATION_RESULT: &str = "ElicitationResult";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
     /// Written by an import: in the middle of a turn, a transcript reports that a background task
     /// has ended.

@@ -34,6 +34,9 @@ pub enum EventKind {
     Stop,
     SessionEnd,
     RunEnd,
+    Notification,
+    Elicitation,
+    ElicitationResult,
     /// An event that does not affect calls and turns.
     #[default]
     Other,
@@ -58,6 +61,9 @@ impl From<&str> for EventKind {
             name::PRE_COMPACT => Self::PreCompact,
             name::POST_COMPACT => Self::PostCompact,
             name::CWD_CHANGED => Self::CwdChanged,
+            name::NOTIFICATION => Self::Notification,
+            name::ELICITATION => Self::Elicitation,
+            name::ELICITATION_RESULT => Self::ElicitationResult,
             name::RUN_START => Self::RunStart,
             name::RUN_END => Self::RunEnd,
             name::CLOCK_IN => Self::ClockIn,
@@ -89,6 +95,7 @@ pub struct JournalLine<'a> {
     pub reason: Option<&'a str>,
     pub trigger: Option<&'a str>,
     pub model: Option<&'a str>,
+    pub notification_type: Option<&'a str>,
     pub calls: Cow<'a, [BatchCall]>,
     pub background: Option<&'a str>,
     pub spawned_agent: Option<&'a str>,
@@ -189,6 +196,7 @@ impl<'a> JournalLine<'a> {
             LineMember::Reason => self.reason = Some(cursor.string()?),
             LineMember::Trigger => self.trigger = Some(cursor.string()?),
             LineMember::Model => self.model = Some(cursor.string()?),
+            LineMember::NotificationType => self.notification_type = Some(cursor.string()?),
             LineMember::Calls => {
                 self.calls = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?)
             }
@@ -227,6 +235,7 @@ enum LineMember {
     Reason,
     Trigger,
     Model,
+    NotificationType,
     Calls,
     Background,
     SpawnedAgent,
@@ -271,7 +280,7 @@ const MEMBERS: [(LineMember, MemberName); 32] = [
     (LineMember::Model, MemberName::of("\"model\":")),
     (LineMember::Calls, MemberName::of("\"calls\":")),
     (
-        LineMember::OtherText,
+        LineMember::NotificationType,
         MemberName::of("\"notification_type\":"),
     ),
     (LineMember::Background, MemberName::of("\"background\":")),
@@ -360,6 +369,7 @@ impl<'a> From<&'a Event> for JournalLine<'a> {
             reason: event.reason.as_deref(),
             trigger: event.trigger.as_deref(),
             model: event.model.as_deref(),
+            notification_type: event.notification_type.as_deref(),
             calls: Cow::Borrowed(&event.calls),
             background: event.background.as_deref(),
             spawned_agent: event.spawned_agent.as_deref(),

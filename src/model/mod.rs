@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod archive;
+pub mod attention;
 mod boots;
 pub mod call;
 pub mod config;

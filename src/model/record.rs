@@ -206,6 +206,7 @@ impl Record {
 
 pub(super) fn check_version(bytes: &[u8]) -> Result<(), InvalidRecord> {
     #[derive(Deserialize)]
+    #[serde(expecting = "a record")]
     struct Versioned {
         v: u64,
     }

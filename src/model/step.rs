@@ -32,7 +32,8 @@ pub struct Step {
     pub(super) agent_type: Span,
     pub(super) prompt_id: Span,
     pub(super) what: Span,
-    /// `error`, `source`, `reason` or `trigger`, the first that the event has.
+    /// `error`, `source`, `reason`, `trigger` or `notification_type`, the first that the event
+    /// has.
     pub(super) word: Span,
     /// `background`, or the task or agent that the event is about.
     pub(super) task: Span,

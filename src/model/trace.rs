@@ -10,7 +10,7 @@ use super::line::JournalLine;
 use super::step::{BatchedCall, Span, Step};
 
 /// The events of one session, in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Trace {
     collected: TraceBuilder,
 }
@@ -41,7 +41,8 @@ impl TraceBuilder {
     /// Adds an event.
     pub fn push(&mut self, line: &JournalLine<'_>) {
         let ts = line.ts.or_else(|| Some(self.steps.last()?.ts));
-        let word = line.error.or(line.source).or(line.reason).or(line.trigger);
+        let word = line.error.or(line.source).or(line.reason);
+        let word = word.or(line.trigger).or(line.notification_type);
         let names_no_call = line.tool_use_id.is_none();
         let label = line.what.filter(|_| self.has_labels || names_no_call);
         let step = Step {

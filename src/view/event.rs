@@ -20,7 +20,7 @@ const MAX_PROJECT: usize = 16;
 const MAX_BEGUN: usize = 10_000;
 
 /// Selects the events to show.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
     /// The tools whose calls are shown, in any case of letters; empty means all.
     pub tools: Vec<String>,

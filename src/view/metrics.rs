@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::model::attention::Need;
 use crate::model::call::CallState;
 use crate::model::{Activity, Call};
 pub use histogram::{Bucket, Durations};
@@ -52,8 +53,49 @@ pub struct SessionCounts {
     pub ended: u64,
     /// Without a process, and without a reported end.
     pub abandoned: u64,
+    /// The live sessions that wait for a person, by what they wait for.
+    pub waiting: Waiting,
     /// Reported ends of sessions. A resumed session ends again.
     pub ends: u64,
+}
+
+/// The number of live sessions that wait for a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// For permission to run a tool.
+    pub permission: u64,
+    /// For an answer to a question.
+    pub question: u64,
+    /// For the approval of a plan.
+    pub plan: u64,
+    /// For a prompt, after the turn failed.
+    pub error: u64,
+    /// For a prompt, after the turn is over.
+    pub prompt: u64,
+}
+
+impl Waiting {
+    fn add(&mut self, need: Need) {
+        match need {
+            Need::Permission => self.permission += 1,
+            Need::Question => self.question += 1,
+            Need::Plan => self.plan += 1,
+            Need::Error => self.error += 1,
+            Need::Prompt => self.prompt += 1,
+            Need::None => {}
+        }
+    }
+
+    /// Returns the counts with their names, the most urgent first.
+    pub fn named(self) -> [(&'static str, u64); 5] {
+        [
+            (Need::Permission.as_str(), self.permission),
+            (Need::Question.as_str(), self.question),
+            (Need::Plan.as_str(), self.plan),
+            (Need::Error.as_str(), self.error),
+            (Need::Prompt.as_str(), self.prompt),
+        ]
+    }
 }
 
 /// The ages of live sessions.
@@ -143,9 +185,10 @@ pub struct ToolMetrics {
 
 impl Metrics {
     /// Counts a session.
-    pub fn add(&mut self, standing: SessionStanding, activity: &Activity<'_>) {
+    pub fn add(&mut self, standing: SessionStanding, need: Need, activity: &Activity<'_>) {
         let sessions = &mut self.sessions;
         sessions.started += 1;
+        sessions.waiting.add(need);
         match standing {
             SessionStanding::Active(age) => {
                 sessions.active += 1;
@@ -226,7 +269,18 @@ impl AddAssign for SessionCounts {
         self.idle += other.idle;
         self.ended += other.ended;
         self.abandoned += other.abandoned;
+        self.waiting += other.waiting;
         self.ends += other.ends;
+    }
+}
+
+impl AddAssign for Waiting {
+    fn add_assign(&mut self, other: Self) {
+        self.permission += other.permission;
+        self.question += other.question;
+        self.plan += other.plan;
+        self.error += other.error;
+        self.prompt += other.prompt;
     }
 }
 
@@ -269,7 +323,7 @@ mod tests {
     fn counted(standings: &[SessionStanding]) -> Metrics {
         let mut metrics = Metrics::default();
         for standing in standings {
-            metrics.add(*standing, &Activity::default());
+            metrics.add(*standing, Need::None, &Activity::default());
         }
         metrics
     }
@@ -328,9 +382,9 @@ mod tests {
         let mut together = Metrics::default();
         let mut apart = Metrics::default();
         for standing in [live, SessionStanding::Ended] {
-            together.add(standing, &activity);
+            together.add(standing, Need::Plan, &activity);
             let mut other = Metrics::default();
-            other.add(standing, &activity);
+            other.add(standing, Need::Plan, &activity);
             apart += other;
         }
         let together = together.summary(StoreCounts::default());

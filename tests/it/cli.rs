@@ -143,17 +143,23 @@ fn only_live_sessions_are_listed_unless_all_are_asked_for() {
         format!("{:<1$}", "-", pid.len().max(3)),
     );
     let live = format!(
-        "STATE  SESSION  AGE    IDLE   PROJECT  BRANCH  {head}  ROOT\n\
-         idle   s-live   2h 5m  1h 2m  shop     -       {pid}  {root}\n"
+        "STATE  WAITS         SESSION  AGE    IDLE   PROJECT  BRANCH  {head}  ROOT\n\
+         idle   your turn 0s  s-live   2h 5m  1h 2m  shop     -       {pid}  {root}\n"
     );
-    sandbox.ccsession(["list"]).expect(0, &live, "");
+    // The event itself is as old as this test.
+    let shown = |arguments: &[&str]| {
+        let text = sandbox.ccsession(arguments).stdout();
+        let (before, after) = text.split_once("turn ").unwrap();
+        format!("{before}turn 0{}", after.get(1..).unwrap())
+    };
+    assert_eq!(shown(&["list"]), live);
     let all = format!(
-        "STATE      SESSION      AGE       IDLE      PROJECT  BRANCH  {head}  ROOT\n\
-         idle       s-live       2h 5m     1h 2m     shop     -       {pid}  {root}\n\
-         ended      s-ended      5h 9m     3h 5m     shop     -       {none}  {root}\n\
-         abandoned  s-abandoned  2days 2h  2days 1h  shop     -       {none}  {root}\n"
+        "STATE      WAITS         SESSION      AGE       IDLE      PROJECT  BRANCH  {head}  ROOT\n\
+         idle       your turn 0s  s-live       2h 5m     1h 2m     shop     -       {pid}  {root}\n\
+         ended      -             s-ended      5h 9m     3h 5m     shop     -       {none}  {root}\n\
+         abandoned  -             s-abandoned  2days 2h  2days 1h  shop     -       {none}  {root}\n"
     );
-    sandbox.ccsession(["list", "--all"]).expect(0, &all, "");
+    assert_eq!(shown(&["list", "--all"]), all);
 }
 
 #[test]
@@ -174,6 +180,8 @@ fn a_listed_session_is_its_record_its_state_and_its_last_activity() {
     assert_eq!(ago, 3 * 60 + 5);
     assert_eq!(session.remove("owners"), Some(json!([])));
     assert_eq!(session.remove("open_calls"), Some(json!([])));
+    let attention = session.remove("attention").unwrap();
+    assert_eq!(attention["state"], "none");
     let mut record = sandbox.record("s-ended");
     record["started_at"] = session["started_at"].clone();
     assert_eq!(json!(session), record);
@@ -565,7 +573,7 @@ fn a_branch_is_listed_where_there_is_one() {
     start(&sandbox, ID);
     let list = sandbox.ccsession(["list"]).stdout();
     let row: Vec<&str> = list.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!((row[0], row[1], row[5]), ("active", ID, "topic/x"));
+    assert_eq!((row[0], row[4], row[8]), ("active", ID, "topic/x"));
 }
 
 #[test]
@@ -642,6 +650,7 @@ fn a_shown_session_is_one_object() {
     let shown = sandbox.ccsession(["show", "s-ended", "--json"]).json();
     let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
     let expected = [
+        "attention",
         "coverage",
         "events",
         "foreign",

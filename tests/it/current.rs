@@ -208,7 +208,7 @@ fn a_record_that_cannot_be_read_is_named_and_not_in_the_way() {
     );
     check_unreadable(
         "[]",
-        "invalid length 0, expected struct Versioned with 1 element at line 1 column 2",
+        "invalid length 0, expected a record at line 1 column 2",
     );
 }
 

@@ -17,6 +17,7 @@ mod archive;
 mod archive_agents;
 mod archive_files;
 mod archive_text;
+mod attention;
 mod backup;
 mod bad_input;
 mod calls;

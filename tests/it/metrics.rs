@@ -228,7 +228,7 @@ fn where_nothing_is_recorded_everything_is_zero() {
         "oldest_session_age": 0.0,
         "newest_session_age": 0.0,
         "avg_session_age": 0.0,
-        "sessions": {"started": 0, "active": 0, "idle": 0, "ended": 0, "abandoned": 0, "ends": 0},
+        "sessions": {"started": 0, "active": 0, "idle": 0, "ended": 0, "abandoned": 0, "ends": 0, "waiting": nobody()},
         "tools": [],
         "hook_errors": 0,
         "damaged_lines": 0,
@@ -238,6 +238,11 @@ fn where_nothing_is_recorded_everything_is_zero() {
     assert_eq!(metrics, expected);
     assert!(sandbox.series().values().all(|value| *value == 0.0));
     assert!(!sandbox.state().exists(), "looking creates nothing");
+}
+
+/// The counts where no session waits for a person.
+fn nobody() -> Value {
+    json!({"permission": 0, "question": 0, "plan": 0, "error": 0, "prompt": 0})
 }
 
 #[test]
@@ -289,7 +294,7 @@ fn metrics_after_cleanup() {
     let metrics = sandbox.metrics();
     assert_eq!(
         metrics["sessions"],
-        json!({"started": 3, "active": 0, "idle": 0, "ended": 0, "abandoned": 3, "ends": 0})
+        json!({"started": 3, "active": 0, "idle": 0, "ended": 0, "abandoned": 3, "ends": 0, "waiting": nobody()})
     );
     assert_eq!(metrics["oldest_session_age"], 0.0);
 }

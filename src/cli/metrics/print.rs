@@ -46,6 +46,14 @@ fn sessions(summary: &MetricsSummary) -> String {
         grouped(counts.abandoned),
     ]);
     let mut text = table.to_string();
+    let waiting = counts.waiting.named().into_iter();
+    let waiting: Vec<String> = waiting
+        .filter(|(_, count)| *count > 0)
+        .map(|(need, count)| format!("{need} {}", grouped(count)))
+        .collect();
+    if !waiting.is_empty() {
+        text += &format!("waiting for you: {}\n", waiting.join(", "));
+    }
     if counts.active + counts.idle > 0 {
         let age = |seconds| duration(Duration::from_secs_f64(seconds));
         text += &format!(

@@ -126,7 +126,10 @@ impl<'a> Fold<'a> {
             | EventKind::RunStart
             | EventKind::RunEnd
             | EventKind::ClockIn
-            | EventKind::CwdChanged => {}
+            | EventKind::CwdChanged
+            | EventKind::Notification
+            | EventKind::Elicitation
+            | EventKind::ElicitationResult => {}
         }
     }
 

@@ -11,6 +11,7 @@ use super::running::FEW;
 use crate::model::call::{Call, CallState, ClosingEvent};
 use crate::model::event::{Event, VERSION, name};
 use crate::model::line::EventKind;
+use crate::model::step::Step;
 use crate::model::trace::Trace;
 
 /// The activity that the events of a trace report. The calls, turns and segments of dead processes
@@ -84,39 +85,57 @@ impl<'a> OpenActivity<'a> {
         self.activity.open_calls()
     }
 
-    /// Returns the events with which the open calls began.
+    /// Returns the events with which the open calls began, and the questions for permission to run
+    /// them, in order.
     pub fn beginnings(&self) -> Vec<Event> {
         let key = |call: &Call<'_>| {
             let id = call.tool_use_id.unwrap_or_default().to_owned();
             (call.began.at, id)
         };
         let mut running: HashSet<(i64, String)> = self.open_calls().map(key).collect();
-        let owned = |span| self.trace.text(span).map(str::to_owned);
+        let asked = |call: &Call<'_>| call.asked.map(|asked| asked.at);
+        let mut asked: HashSet<i64> = self.open_calls().filter_map(asked).collect();
         let mut beginnings = Vec::new();
-        let steps = self.trace.steps().iter();
-        for step in steps.filter(|step| step.kind == EventKind::PreToolUse) {
-            if running.is_empty() {
+        for step in self.trace.steps() {
+            if running.is_empty() && asked.is_empty() {
                 break;
             }
-            let id = owned(step.tool_use_id).unwrap_or_default();
-            if running.remove(&(step.at, id)) {
-                beginnings.push(Event {
-                    v: VERSION,
-                    ts: Some(step.ts),
-                    mono: step.mono,
-                    event: name::PRE_TOOL_USE.to_owned(),
-                    pid: step.pid,
-                    tool: owned(step.tool),
-                    tool_use_id: owned(step.tool_use_id),
-                    agent_id: owned(step.agent_id),
-                    agent_type: owned(step.agent_type),
-                    prompt_id: owned(step.prompt_id),
-                    input_bytes: step.input_bytes,
-                    what: owned(step.what),
-                    ..Event::default()
-                });
+            let is_kept = match step.kind {
+                EventKind::PreToolUse => {
+                    let id = self.trace.text(step.tool_use_id).unwrap_or_default();
+                    running.remove(&(step.at, id.to_owned()))
+                }
+                EventKind::PermissionRequest => asked.remove(&step.at),
+                _ => false,
+            };
+            if is_kept {
+                beginnings.push(self.event(step));
             }
         }
         beginnings
+    }
+
+    /// Returns a step of a call as the event that it was.
+    fn event(&self, step: &Step) -> Event {
+        let owned = |span| self.trace.text(span).map(str::to_owned);
+        let name = match step.kind {
+            EventKind::PermissionRequest => name::PERMISSION_REQUEST,
+            _ => name::PRE_TOOL_USE,
+        };
+        Event {
+            v: VERSION,
+            ts: Some(step.ts),
+            mono: step.mono,
+            event: name.to_owned(),
+            pid: step.pid,
+            tool: owned(step.tool),
+            tool_use_id: owned(step.tool_use_id),
+            agent_id: owned(step.agent_id),
+            agent_type: owned(step.agent_type),
+            prompt_id: owned(step.prompt_id),
+            input_bytes: step.input_bytes,
+            what: owned(step.what),
+            ..Event::default()
+        }
     }
 }

@@ -21,6 +21,13 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
     ] {
         text.sample("sessions", &[("state", state)], count);
     }
+    text.gauge(
+        "sessions_waiting",
+        "Live sessions that wait for a person, by what they wait for.",
+    );
+    for (need, count) in sessions.waiting.named() {
+        text.sample("sessions_waiting", &[("attention", need)], count);
+    }
     text.counter(
         "sessions_started_total",
         "Sessions on record, each counted once.",

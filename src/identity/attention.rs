@@ -1,0 +1,204 @@
+//! Finds out what a session does now, and whether it waits for a person: from its events, and from
+//! what its running processes say about themselves.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::liveness::{Assessment, Judge, SessionState};
+use super::open_calls::{OpenCall, open_calls, recent};
+use crate::claude::registry::{self, Entry};
+use crate::model::attention::{Attention, Need, SETTLING, Witness, need_of};
+use crate::model::{Activity, OpenActivity, Record, SessionId, Timestamp, Trace};
+use crate::store::{Environment, Result, SessionDir, clock, index};
+
+/// How often [`Watch`] looks at a session that seems unchanged: its process may have been killed,
+/// which leaves no trace.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What a session does now.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    /// Whether it waits for a person.
+    pub attention: Attention,
+    /// The calls that have begun and not ended, oldest first.
+    pub open_calls: Vec<OpenCall>,
+    /// What Claude Code calls the session at the moment.
+    pub name: Option<String>,
+}
+
+/// Returns what a session does now, at `now`, by the end of its journal. One that is over does
+/// nothing.
+pub fn present(
+    env: &Environment,
+    dir: &SessionDir,
+    record: &Record,
+    finding: &Assessment,
+    now: Timestamp,
+) -> Present {
+    if !finding.state.is_live() {
+        return Present::default();
+    }
+    let entries = entries(env, record, finding);
+    let trace = recent(dir).unwrap_or_default();
+    let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
+    let mut open: Vec<OpenCall> = activity.open_calls().map(OpenCall::from).collect();
+    let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
+    let is_asking = entries.iter().any(|entry| entry.status.shows_dialog());
+    let is_long_call = finding.is_quiet && finding.state == SessionState::Active;
+    // A call that began before the events that were read may still run, or ask. The note knows.
+    if is_long_call || is_asking && !witness.has_dialog() {
+        open = open_calls(dir);
+        let asked = open.iter().find(|call| call.asked.is_some());
+        if let Some(call) = asked.filter(|_| !witness.has_dialog()) {
+            witness = witness.with_dialog(question(call));
+        }
+    }
+    Present {
+        attention: attention(witness, &entries, now),
+        open_calls: open,
+        name: entries.into_iter().find_map(|entry| entry.name),
+    }
+}
+
+/// Returns whether a session waits for a person, for a caller that has read all of its events.
+/// `activity` is `trace`, folded and closed.
+pub fn of_events(
+    env: &Environment,
+    record: &Record,
+    finding: &Assessment,
+    (trace, activity): (&Trace, &Activity<'_>),
+    now: Timestamp,
+) -> Attention {
+    if !finding.state.is_live() {
+        return Attention::default();
+    }
+    let witness = Witness::of(trace, activity, |pid| finding.has(pid));
+    attention(witness, &entries(env, record, finding), now)
+}
+
+fn attention(witness: Witness, entries: &[Entry], now: Timestamp) -> Attention {
+    let statuses: Vec<_> = entries.iter().map(|entry| entry.status).collect();
+    witness.attention(&statuses, now)
+}
+
+/// Returns what the session's running processes say about themselves.
+fn entries(env: &Environment, record: &Record, finding: &Assessment) -> Vec<Entry> {
+    let Some(folder) = registry::folder(env, record.transcript_path.as_deref()) else {
+        return Vec::new();
+    };
+    let clients = finding.owners.iter().filter(|owner| !owner.launcher);
+    clients
+        .filter_map(|owner| registry::read(&folder, owner, &record.session_id))
+        .collect()
+}
+
+fn question(call: &OpenCall) -> Attention {
+    Attention {
+        state: need_of(call.tool.as_deref()),
+        since: call.asked,
+        tool: call.tool.clone(),
+        what: call.what.clone(),
+        agent_id: call.agent_id.clone(),
+        background: 0,
+    }
+}
+
+/// Notices when live sessions begin to wait for a person, and when they go on. A look at a session
+/// in which nothing happened takes a few system calls.
+#[derive(Debug, Default)]
+pub struct Watch {
+    seen: HashMap<SessionId, Seen>,
+}
+
+/// What the last look at a session found.
+#[derive(Debug)]
+struct Seen {
+    at: Timestamp,
+    stamp: Stamp,
+    /// Where its processes write about themselves, and which they are.
+    registry: Option<(PathBuf, Vec<u32>)>,
+    attention: Attention,
+}
+
+/// When anything about a session last changed.
+type Stamp = (Option<Timestamp>, Vec<Option<Timestamp>>);
+
+/// A session that has begun to wait, or has stopped waiting.
+#[derive(Debug)]
+pub struct Change {
+    /// The session's record.
+    pub record: Record,
+    /// What it waits for now.
+    pub attention: Attention,
+}
+
+impl Watch {
+    /// Looks at the live sessions that `is_wanted` accepts, and returns those that began to wait
+    /// for something, or stopped, since the last look. A session that no look has seen before is
+    /// returned if it waits for more than its first prompt.
+    ///
+    /// # Errors
+    /// Those of [`index::live_candidates`].
+    pub fn look(
+        &mut self,
+        env: &Environment,
+        judge: &Judge<'_>,
+        is_wanted: impl Fn(&SessionId) -> bool,
+    ) -> Result<Vec<Change>> {
+        let ids: HashSet<SessionId> = index::live_candidates(judge.state)?
+            .into_iter()
+            .map(|(_, id)| id)
+            .filter(|id| is_wanted(id))
+            .collect();
+        self.seen.retain(|id, _| ids.contains(id));
+        Ok(ids
+            .into_iter()
+            .filter_map(|id| self.look_at(env, judge, id))
+            .collect())
+    }
+
+    fn look_at(&mut self, env: &Environment, judge: &Judge<'_>, id: SessionId) -> Option<Change> {
+        let dir = judge.state.session(&id);
+        let now = clock::now();
+        let before = self.seen.get(&id);
+        let stamp = stamp(&dir, before.and_then(|seen| seen.registry.as_ref()));
+        let is_same = |seen: &Seen| seen.stamp == stamp && seen.at.age(now) < AGAIN;
+        // Shortly after an event, the status may not be written yet.
+        let was_settled = |seen: &Seen| seen.stamp.0.is_none_or(|at| at.age(seen.at) > SETTLING);
+        if before.is_some_and(|seen| is_same(seen) && was_settled(seen)) {
+            return None;
+        }
+        let record = dir.record().ok()??;
+        let finding = judge.again().find(&id, &record);
+        let attention = present(env, &dir, &record, &finding, now).attention;
+        let is_news = match before {
+            Some(seen) => {
+                let was = &seen.attention;
+                (was.state, was.since) != (attention.state, attention.since)
+            }
+            // The person who has just started a session knows that it wants a prompt.
+            None => !matches!(attention.state, Need::None | Need::Prompt),
+        };
+        let clients = finding.owners.iter().filter(|owner| !owner.launcher);
+        let registry = registry::folder(env, record.transcript_path.as_deref())
+            .map(|folder| (folder, clients.map(|owner| owner.pid).collect()));
+        // The stamp is older than what was read, so a change meanwhile is noticed at the next look.
+        let seen = Seen {
+            at: now,
+            stamp,
+            registry,
+            attention: attention.clone(),
+        };
+        self.seen.insert(id, seen);
+        is_news.then_some(Change { record, attention })
+    }
+}
+
+fn stamp(dir: &SessionDir, registry: Option<&(PathBuf, Vec<u32>)>) -> Stamp {
+    let written = registry.map(|(folder, pids)| {
+        let changed = pids.iter().map(|pid| registry::changed(folder, *pid));
+        changed.collect()
+    });
+    (dir.last_activity(), written.unwrap_or_default())
+}

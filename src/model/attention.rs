@@ -1,0 +1,557 @@
+//! Whether a session waits for a person, for what, and since when. Pure.
+//!
+//! Two witnesses are heard. Events say *what* a session waits for: they name the tool, the call and
+//! the error. Claude Code's own status says *whether it still does*: no event reports that a person
+//! answered No, or pressed Esc. So the status decides where the two differ, unless the event is so
+//! recent that the status may not be written yet.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::activity::Activity;
+use super::call::{Call, CallState, Moment};
+use super::line::EventKind;
+use super::step::Step;
+use super::time::Timestamp;
+use super::trace::Trace;
+use crate::claude::words::{Asks, ClientStatus, Dialog, PERMISSION_NOTICE, StartSource};
+
+/// How long after an event Claude Code's status may still be the one before it. The status is
+/// usually written within 130 ms, on either side of the event.
+pub const SETTLING: Duration = Duration::from_millis(500);
+
+/// What a session waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// Permission to run a tool.
+    Permission,
+    /// An answer to a question.
+    Question,
+    /// The approval of a plan.
+    Plan,
+    /// A prompt, after the turn failed.
+    Error,
+    /// A prompt: the turn is over.
+    Prompt,
+    /// Nothing: it works, or it is over.
+    #[default]
+    None,
+}
+
+impl Need {
+    /// All needs, the most urgent first.
+    pub const ALL: [Self; 6] = [
+        Self::Permission,
+        Self::Question,
+        Self::Plan,
+        Self::Error,
+        Self::Prompt,
+        Self::None,
+    ];
+
+    /// Returns the need as one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Permission => "permission",
+            Self::Question => "question",
+            Self::Plan => "plan",
+            Self::Error => "error",
+            Self::Prompt => "prompt",
+            Self::None => "none",
+        }
+    }
+
+    /// Returns true if a dialog is on the screen: the work stands still in the middle of a turn.
+    pub fn is_dialog(self) -> bool {
+        matches!(self, Self::Permission | Self::Question | Self::Plan)
+    }
+}
+
+/// Whether a session waits for a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Attention {
+    /// What it waits for.
+    pub state: Need,
+    /// When it began to wait.
+    pub since: Option<Timestamp>,
+    /// The tool that may not run yet, or that asks.
+    pub tool: Option<String>,
+    /// The label of that tool's call, or the class of the error.
+    pub what: Option<String>,
+    /// The subagent that asks; `None` for the main thread.
+    pub agent_id: Option<String>,
+    /// How many background commands and subagents still run. For a session that waits for a prompt,
+    /// one of them may start the next turn.
+    pub background: usize,
+}
+
+/// Claude Code's own status of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// The status; `None` if it is not written yet, or is that of an unknown version.
+    pub status: Option<ClientStatus>,
+    /// When it last changed.
+    pub since: Option<Timestamp>,
+    /// True if nobody is asked, because Claude Code runs without a terminal.
+    pub is_headless: bool,
+}
+
+impl Status {
+    /// Returns true if a question of Claude Code's is on the screen.
+    pub fn shows_dialog(self) -> bool {
+        matches!(
+            self.status,
+            Some(ClientStatus::Waiting(Dialog::Permission | Dialog::Question))
+        )
+    }
+}
+
+/// What the events of a session say about whom it waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Witness {
+    /// The oldest question that no event answers.
+    dialog: Option<Attention>,
+    turn: Turn,
+    background: usize,
+    /// The last event that changed any of these.
+    changed: Option<Timestamp>,
+    /// True if a turn's beginning or end is among the events.
+    pub has_turn: bool,
+}
+
+/// The turn of the main thread.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Turn {
+    /// Nothing is known of one, as of a session that is no Claude Code's.
+    #[default]
+    Unknown,
+    /// It runs.
+    Open,
+    /// It is over, or none has begun.
+    Over(Timestamp),
+    /// It failed, for this reason.
+    Failed(Timestamp, Option<String>),
+}
+
+/// The turn of one process, while the events are read.
+struct Standing {
+    pid: Option<u32>,
+    turn: Turn,
+    /// A notice that a dialog waits, and no event since that shows an answer.
+    notice: Option<Moment>,
+    /// An MCP server's question, and no answer since.
+    elicitation: Option<Moment>,
+}
+
+impl Witness {
+    /// Reads the events in `trace`. `activity` is the same trace, folded and closed; `has_it`
+    /// returns true if the process of this pid still owns the session.
+    pub fn of(
+        trace: &Trace,
+        activity: &Activity<'_>,
+        has_it: impl Fn(Option<u32>) -> bool,
+    ) -> Self {
+        let mut clients: Vec<Standing> = Vec::new();
+        let mut changed = None;
+        for step in trace.steps() {
+            let place = clients.iter().position(|client| client.pid == step.pid);
+            let client = match place {
+                Some(place) => clients.get_mut(place),
+                None => {
+                    clients.push(Standing::new(step.pid));
+                    clients.last_mut()
+                }
+            };
+            if client.is_some_and(|client| client.read(trace, step)) {
+                changed = Some(step.ts);
+            }
+        }
+        clients.retain(|client| has_it(client.pid));
+        let notice = clients.iter().find_map(|client| client.notice);
+        let elicitation = clients.iter().find_map(|client| client.elicitation);
+        let turns = || clients.iter().map(|client| &client.turn);
+        let has_turn = turns().any(|turn| *turn != Turn::Unknown);
+        // The session works as long as one of its processes does. A compaction is work, too.
+        let compacts = activity
+            .compactions
+            .last()
+            .is_some_and(|it| it.ended.is_none());
+        let turn = if compacts || turns().any(|turn| *turn == Turn::Open) {
+            Turn::Open
+        } else {
+            let known = turns().filter(|turn| **turn != Turn::Unknown);
+            known
+                .max_by_key(|turn| turn.ended())
+                .cloned()
+                .unwrap_or_default()
+        };
+        Self {
+            dialog: dialog(activity, notice, elicitation),
+            turn,
+            background: background(activity),
+            changed,
+            has_turn,
+        }
+    }
+
+    /// Returns whether the session waits, as `statuses` confirm or correct what the events say. Each
+    /// is of one running process of the session; there is none for a version that writes none.
+    pub fn attention(self, statuses: &[Status], now: Timestamp) -> Attention {
+        let background = self.background;
+        let decided = statuses
+            .iter()
+            .filter_map(|status| Some((self.confirmed(status, now)?, status)));
+        let most_urgent = decided.min_by_key(|(attention, _)| {
+            // A process that works speaks for the session before one that has nothing to do.
+            let is_working = attention.state == Need::None;
+            (!attention.state.is_dialog(), !is_working, attention.state)
+        });
+        match most_urgent {
+            Some((attention, status)) => {
+                let runs = status.status == Some(ClientStatus::Shell);
+                Attention {
+                    background: background.max(usize::from(runs)),
+                    ..attention
+                }
+            }
+            None => {
+                let is_headless = statuses.iter().any(|status| status.is_headless);
+                Attention {
+                    background,
+                    ..self.by_events(is_headless)
+                }
+            }
+        }
+    }
+
+    /// Returns what the events alone say.
+    fn by_events(&self, is_headless: bool) -> Attention {
+        match &self.dialog {
+            Some(dialog) if !is_headless => dialog.clone(),
+            _ => self.between_turns(None),
+        }
+    }
+
+    /// Returns what the events say of the turn. `idle_since` is given if Claude Code says that none
+    /// runs.
+    fn between_turns(&self, idle_since: Option<Timestamp>) -> Attention {
+        let (state, since, what) = match &self.turn {
+            Turn::Failed(at, why) => (Need::Error, Some(*at), why.clone()),
+            Turn::Over(at) => (Need::Prompt, Some(*at), None),
+            // It was interrupted, which no event reports.
+            Turn::Open | Turn::Unknown => match idle_since {
+                Some(at) => (Need::Prompt, Some(at), None),
+                None => (Need::None, None, None),
+            },
+        };
+        Attention {
+            state,
+            since,
+            what,
+            ..Attention::default()
+        }
+    }
+
+    /// Returns what Claude Code's status makes of the events, or `None` if it says nothing.
+    fn confirmed(&self, status: &Status, now: Timestamp) -> Option<Attention> {
+        let is_newer = |changed: Timestamp| status.since.is_none_or(|since| changed > since);
+        let is_settling = |changed: Timestamp| is_newer(changed) && changed.age(now) < SETTLING;
+        if self.changed.is_some_and(is_settling) {
+            return Some(self.by_events(status.is_headless));
+        }
+        let since = status.since.unwrap_or(now);
+        Some(match status.status? {
+            ClientStatus::Busy => Attention::default(),
+            ClientStatus::Idle | ClientStatus::Shell => self.between_turns(Some(since)),
+            ClientStatus::Waiting(Dialog::Menu) => self.between_turns(Some(since)),
+            ClientStatus::Waiting(asked) => self.dialog_as(asked).unwrap_or(Attention {
+                state: match asked {
+                    Dialog::Question => Need::Question,
+                    Dialog::Permission | Dialog::Menu => Need::Permission,
+                },
+                since: Some(since),
+                ..Attention::default()
+            }),
+        })
+    }
+
+    /// Returns the open question of the events, if it is of the kind that is on the screen.
+    fn dialog_as(&self, asked: Dialog) -> Option<Attention> {
+        let is_question = asked == Dialog::Question;
+        let dialog = self.dialog.as_ref()?;
+        ((dialog.state == Need::Question) == is_question).then(|| dialog.clone())
+    }
+
+    /// Returns the witness with the question of `call`, which began before the events that were
+    /// read.
+    pub fn with_dialog(self, asked: Attention) -> Self {
+        Self {
+            dialog: self.dialog.or(Some(asked)),
+            ..self
+        }
+    }
+
+    /// Returns true if the events name an open question.
+    pub fn has_dialog(&self) -> bool {
+        self.dialog.is_some()
+    }
+}
+
+impl Turn {
+    /// Returns when it ended.
+    fn ended(&self) -> Option<Timestamp> {
+        match self {
+            Self::Over(at) | Self::Failed(at, _) => Some(*at),
+            Self::Open | Self::Unknown => None,
+        }
+    }
+}
+
+impl Standing {
+    fn new(pid: Option<u32>) -> Self {
+        Self {
+            pid,
+            turn: Turn::Unknown,
+            notice: None,
+            elicitation: None,
+        }
+    }
+
+    /// Takes one event into account. Returns true if it may have changed what the session waits for.
+    fn read(&mut self, trace: &Trace, step: &Step) -> bool {
+        let word = trace.text(step.word);
+        let is_main = trace.text(step.agent_id).is_none();
+        let is_mcp = || {
+            trace
+                .text(step.tool)
+                .is_some_and(|it| it.starts_with("mcp__"))
+        };
+        match step.kind {
+            EventKind::SessionStart if word.map(StartSource::of) == Some(StartSource::Compact) => {}
+            EventKind::SessionStart => *self = Self::new(self.pid).in_turn(Turn::Over(step.ts)),
+            EventKind::SessionEnd => *self = Self::new(self.pid),
+            EventKind::UserPromptSubmit | EventKind::PreToolUse if is_main => {
+                // A tool that is to run shows that the question before it was answered.
+                *self = Self::new(self.pid).in_turn(Turn::Open);
+            }
+            EventKind::Stop if is_main => *self = Self::new(self.pid).in_turn(Turn::Over(step.ts)),
+            EventKind::StopFailure if is_main => {
+                let why = word.map(str::to_owned);
+                *self = Self::new(self.pid).in_turn(Turn::Failed(step.ts, why));
+            }
+            EventKind::PostToolUse
+            | EventKind::PostToolUseFailure
+            | EventKind::PermissionDenied => {
+                self.notice = None;
+                if is_mcp() {
+                    self.elicitation = None;
+                }
+            }
+            EventKind::PostToolBatch | EventKind::SubagentStop => self.notice = None,
+            EventKind::PermissionRequest
+            | EventKind::PreToolUse
+            | EventKind::PreCompact
+            | EventKind::PostCompact => {}
+            EventKind::Notification if word == Some(PERMISSION_NOTICE) => {
+                self.notice = Some(step.moment());
+            }
+            EventKind::Elicitation => self.elicitation = Some(step.moment()),
+            EventKind::ElicitationResult => self.elicitation = None,
+            _ => return false,
+        }
+        true
+    }
+
+    fn in_turn(self, turn: Turn) -> Self {
+        Self { turn, ..self }
+    }
+}
+
+/// Returns the oldest open question: of a call that asked for permission, of an MCP server, or of
+/// the call that a notice is about.
+fn dialog(
+    activity: &Activity<'_>,
+    notice: Option<Moment>,
+    elicitation: Option<Moment>,
+) -> Option<Attention> {
+    let running = || activity.open_calls();
+    let asked = running().filter_map(|call| Some((call.asked?, call)));
+    if let Some((at, call)) = asked.min_by_key(|(at, _)| at.at) {
+        return Some(question_of(call, at.ts));
+    }
+    if let Some(at) = elicitation {
+        let mut servers =
+            running().filter(|call| call.tool.is_some_and(|it| it.starts_with("mcp__")));
+        return Some(Attention {
+            state: Need::Question,
+            ..match (servers.next(), servers.next()) {
+                (Some(call), None) => question_of(call, at.ts),
+                _ => since(at.ts),
+            }
+        });
+    }
+    let at = notice?;
+    let mut calls = running();
+    Some(match (calls.next(), calls.next()) {
+        (Some(call), None) => question_of(call, at.ts),
+        _ => since(at.ts),
+    })
+}
+
+/// Returns the question of a call that may not run yet.
+fn question_of(call: &Call<'_>, at: Timestamp) -> Attention {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    Attention {
+        state: need_of(call.tool),
+        tool: owned(call.tool),
+        what: owned(call.what),
+        agent_id: owned(call.agent_id),
+        ..since(at)
+    }
+}
+
+/// Returns a question of which nothing but its time is known.
+fn since(at: Timestamp) -> Attention {
+    Attention {
+        state: Need::Permission,
+        since: Some(at),
+        ..Attention::default()
+    }
+}
+
+/// Returns what a call of `tool` needs before it can go on.
+pub fn need_of(tool: Option<&str>) -> Need {
+    match tool.and_then(Asks::of) {
+        Some(Asks::Question) => Need::Question,
+        Some(Asks::Plan) => Need::Plan,
+        None => Need::Permission,
+    }
+}
+
+/// Counts the background commands and the subagents that still run.
+fn background(activity: &Activity<'_>) -> usize {
+    let commands = activity.calls.iter().filter(|call| {
+        let is_command = call.spawned_agent.is_none();
+        call.state == CallState::Backgrounded && is_command && call.background_ended.is_none()
+    });
+    let agents = activity.agents.iter().filter(|agent| agent.ended.is_none());
+    commands.count() + agents.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Event, JournalLine, OpenActivity, TraceBuilder};
+
+    fn event(name: &str, at: u32) -> Event {
+        let micros = 1_800_000_000_000_000 + i64::from(at) * 1_000_000;
+        Event {
+            v: 1,
+            ts: Some(Timestamp::from_micros(micros)),
+            mono: Some(u64::from(at) * 1_000_000),
+            event: name.to_owned(),
+            pid: Some(7),
+            ..Event::default()
+        }
+    }
+
+    fn call(name: &str, id: &str, at: u32) -> Event {
+        Event {
+            tool: Some("Bash".to_owned()),
+            tool_use_id: Some(id.to_owned()).filter(|id| !id.is_empty()),
+            ..event(name, at)
+        }
+    }
+
+    fn witness(events: &[Event]) -> Witness {
+        let mut trace = TraceBuilder::with_labels();
+        events
+            .iter()
+            .for_each(|event| trace.push(&JournalLine::from(event)));
+        let trace = trace.finish();
+        let activity = OpenActivity::of(&trace).leave_open();
+        Witness::of(&trace, &activity, |_| true)
+    }
+
+    fn turn() -> Vec<Event> {
+        vec![
+            event("SessionStart", 1),
+            event("UserPromptSubmit", 2),
+            call("PreToolUse", "t1", 3),
+            call("PermissionRequest", "", 4),
+            call("PostToolUse", "t1", 5),
+            call("PreToolUse", "t2", 6),
+            call("PermissionRequest", "", 7),
+            call("PostToolUse", "t2", 8),
+            event("Stop", 9),
+            event("Notification", 10),
+        ]
+    }
+
+    #[test]
+    fn each_moment_of_a_turn_has_its_need() {
+        let needs: Vec<&str> = (1..=turn().len())
+            .map(|count| {
+                let now = Timestamp::from_micros(1_900_000_000_000_000);
+                let first = turn().into_iter().take(count).collect::<Vec<_>>();
+                witness(&first).attention(&[], now).state.as_str()
+            })
+            .collect();
+        let (ask, work) = ("permission", "none");
+        assert_eq!(
+            needs,
+            [
+                "prompt", work, work, ask, work, work, ask, work, "prompt", "prompt"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_arrival_does_not_matter(
+            (count, events) in (1..=10usize).prop_flat_map(|count| {
+                let first: Vec<Event> = turn().into_iter().take(count).collect();
+                (Just(count), Just(first).prop_shuffle())
+            }),
+        ) {
+            let first: Vec<Event> = turn().into_iter().take(count).collect();
+            prop_assert_eq!(witness(&events), witness(&first));
+        }
+    }
+
+    #[test]
+    fn two_processes_of_one_session_wait_only_if_neither_works() {
+        let other = |name: &str, at| Event {
+            pid: Some(8),
+            ..event(name, at)
+        };
+        let mut events = turn();
+        events.push(other("SessionStart", 11));
+        events.push(other("UserPromptSubmit", 12));
+        let now = Timestamp::from_micros(1_900_000_000_000_000);
+        assert_eq!(witness(&events).attention(&[], now).state, Need::None);
+        let status = |status, since| Status {
+            status: Some(status),
+            since: Some(Timestamp::from_micros(since)),
+            is_headless: false,
+        };
+        let statuses = [
+            status(ClientStatus::Idle, 1_850_000_000_000_000),
+            status(ClientStatus::Busy, 1_850_000_000_000_000),
+        ];
+        assert_eq!(witness(&events).attention(&statuses, now).state, Need::None);
+        let statuses = [
+            status(ClientStatus::Busy, 1_850_000_000_000_000),
+            status(
+                ClientStatus::Waiting(Dialog::Question),
+                1_850_000_000_000_000,
+            ),
+        ];
+        let waits = witness(&events).attention(&statuses, now);
+        assert_eq!((waits.state, waits.tool), (Need::Question, None));
+    }
+}
