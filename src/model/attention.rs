@@ -114,7 +114,10 @@ pub struct Witness {
     /// The oldest question that no event answers.
     dialog: Option<Attention>,
     turn: Turn,
-    background: usize,
+    /// The background commands that still run.
+    commands: usize,
+    /// The subagents that still run.
+    agents: usize,
     /// The last event that changed any of these.
     changed: Option<Timestamp>,
     /// True if a turn's beginning or end is among the events.
@@ -190,7 +193,12 @@ impl Witness {
         Self {
             dialog: dialog(activity, notice, elicitation),
             turn,
-            background: background(activity),
+            commands: commands(activity),
+            agents: activity
+                .agents
+                .iter()
+                .filter(|agent| agent.ended.is_none())
+                .count(),
             changed,
             has_turn,
         }
@@ -199,7 +207,7 @@ impl Witness {
     /// Returns whether the session waits, as `statuses` confirm or correct what the events say. Each
     /// is of one running process of the session; there is none for a version that writes none.
     pub fn attention(self, statuses: &[Status], now: Timestamp) -> Attention {
-        let background = self.background;
+        let background = self.commands + self.agents;
         let decided = statuses
             .iter()
             .filter_map(|status| Some((self.confirmed(status, now)?, status)));
@@ -263,6 +271,8 @@ impl Witness {
         }
         let since = status.since.unwrap_or(now);
         Some(match status.status? {
+            // A subagent works in the background, and the prompt is free.
+            ClientStatus::Busy if self.agents > 0 => self.between_turns(None),
             ClientStatus::Busy => Attention::default(),
             ClientStatus::Idle | ClientStatus::Shell => self.between_turns(Some(since)),
             ClientStatus::Waiting(Dialog::Menu) => self.between_turns(Some(since)),
@@ -430,14 +440,14 @@ pub fn need_of(tool: Option<&str>) -> Need {
     }
 }
 
-/// Counts the background commands and the subagents that still run.
-fn background(activity: &Activity<'_>) -> usize {
-    let commands = activity.calls.iter().filter(|call| {
-        let is_command = call.spawned_agent.is_none();
-        call.state == CallState::Backgrounded && is_command && call.background_ended.is_none()
-    });
-    let agents = activity.agents.iter().filter(|agent| agent.ended.is_none());
-    commands.count() + agents.count()
+/// Counts the background commands that still run.
+fn commands(activity: &Activity<'_>) -> usize {
+    let is_command = |call: &&Call<'_>| {
+        call.state == CallState::Backgrounded
+            && call.spawned_agent.is_none()
+            && call.background_ended.is_none()
+    };
+    activity.calls.iter().filter(is_command).count()
 }
 
 #[cfg(test)]

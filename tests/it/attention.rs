@@ -356,3 +356,24 @@ impl Drop for Follower {
         let _ = self.0.wait();
     }
 }
+
+#[test]
+fn the_prompt_is_free_while_a_subagent_works_in_the_background() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let agent = json!({"agent_id": "a1", "agent_type": "general-purpose"});
+    hook(&sandbox, "SubagentStart", agent.clone());
+    says(&sandbox, json!({"status": "busy"}));
+    needs(&sandbox, "none");
+    hook(&sandbox, "Stop", json!({}));
+    says(&sandbox, json!({"status": "busy"}));
+    assert_eq!(needs(&sandbox, "prompt")["background"], 1);
+    hook(
+        &sandbox,
+        "UserPromptSubmit",
+        json!({"prompt": "<task-notification>x"}),
+    );
+    says(&sandbox, json!({"status": "busy"}));
+    needs(&sandbox, "none");
+}
