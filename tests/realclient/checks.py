@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import archive_checks
+import attention_checks
 import calls_checks
 import identity_checks
 import recording
@@ -36,6 +37,7 @@ def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> li
             *identity_checks.all_of(scenario, layout),
             *calls_checks.all_of(scenario, layout),
             *archive_checks.all_of(scenario, layout),
+            *attention_checks.all_of(scenario, layout),
             nothing_was_left(layout),
             client_saw_silent_hooks(layout),
         ]

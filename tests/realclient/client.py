@@ -10,8 +10,10 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -409,6 +411,51 @@ class Terminal:
         self.wait(lambda: self.status_file.read_text().strip(), "the client's exit status")
         self.client.note_end(self.label, self.command, int(self.status_file.read_text()),
                              time.monotonic() - self.started)
+
+    def attention(self) -> dict:
+        """What `ccsession list` says of whom the only live session waits for; nothing where there is none."""
+        sessions = json.loads(self.client.ccsession("list", "--json"))["sessions"]
+        return sessions[0]["attention"] if len(sessions) == 1 else {"state": "no session"}
+
+    def needs(self, state: str, **where: object) -> None:
+        """Waits until `ccsession list` says that the session waits for `state`, with these fields, and says so while
+        the screen is at rest."""
+        wanted = {"state": state, **where}
+
+        def says() -> bool:
+            before = self.screen()
+            is_said = wanted.items() <= self.attention().items()
+            if is_said and state != "none":
+                time.sleep(1)
+                is_said = wanted.items() <= self.attention().items() and self.screen() == before
+            return is_said
+        try:
+            self.wait(says, f"session that needs {wanted}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it says {self.attention()}") from None
+        self.shot(f"needs-{state}")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Records, ten times a second, what `ccsession list` says and what is on the screen."""
+        is_over = threading.Event()
+
+        def watch() -> None:
+            with open(self.layout.attention_log, "a") as log:
+                while not is_over.wait(0.1) and not self.status_file.exists():
+                    screen = self.screen()
+                    state = self.attention()["state"]
+                    # A look in which the screen changed is of two moments.
+                    if state != "no session" and self.screen() == screen:
+                        entry = {"at": round(time.monotonic() - self.started, 2), "state": state, "screen": screen}
+                        log.write(json.dumps(entry) + "\n")
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watcher.join()
 
     def fired_count(self) -> int:
         return len(self.layout.fired())

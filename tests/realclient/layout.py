@@ -46,6 +46,8 @@ class Layout:
         # A copy of the state after one more cleanup, and what its archives were restored to.
         self.kept = root / "kept"
         self.restored = root / "restored"
+        # What `ccsession list` said of whom the session waits for, beside the screen.
+        self.attention_log = root / "attention.jsonl"
         # What was archived while the scenario ran.
         self.archives_log = root / "archives.jsonl"
 
