@@ -24,11 +24,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, getrlimit};
 
-use crate::model::SessionId;
 use crate::model::event::name;
 use crate::model::text::escaped;
+use crate::model::{SessionId, Timestamp};
+use crate::store::config::{self, LoadedConfig};
 use crate::store::log::{self, Log, LogLine};
-use crate::store::{Decompressor, Environment, Places, StateDir, config, write};
+use crate::store::{Decompressor, Environment, Places, StateDir, clock, write};
 
 /// Marks every hook executable with its version, so that the doctor can read it without running the
 /// hook.
@@ -75,23 +76,58 @@ pub fn run(fallback: Option<&str>) {
     let stderr = be_silent();
     let env = Environment::read();
     let places = Places::new(&env);
-    let mut settings = config::load(&places);
+    let settings = cautious(&env, config::load(&places));
+    let mut scan = scan::Scanner::new(wire::plan_for(settings.config.capture));
+    stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
+    let fallback = fallback.unwrap_or_else(|| named_for());
+    let problems = record(&env, &places, settings, scan, fallback, clock::now());
+    report(&env, &places, &problems, stderr);
+}
+
+/// Records one payload as a hook does, at the time `now`, but in this process.
+///
+/// A hook executable adds what only a process has: stdin with its deadline, closed streams and resource limits. Its
+/// processes are those above this one. `fallback` names the event if the payload does not.
+pub fn record_payload(
+    env: &Environment,
+    settings: LoadedConfig,
+    payload: &[u8],
+    fallback: &str,
+    now: Timestamp,
+) {
+    let places = Places::new(env);
+    let settings = cautious(env, settings);
+    let mut scan = scan::Scanner::new(wire::plan_for(settings.config.capture));
+    scan.feed(payload);
+    let problems = record(env, &places, settings, scan, fallback, now);
+    report(env, &places, &problems, None);
+}
+
+/// Captures the least if the place of the configuration file is unknown.
+fn cautious(env: &Environment, mut settings: LoadedConfig) -> LoadedConfig {
     if env.relative.contains(&"CCSESSION_CONFIG") {
         settings.capture_least();
     }
-    let mut scan = scan::Scanner::new(wire::plan_for(settings.config.capture));
-    stdin::read(started + stdin::PATIENCE, |piece| scan.feed(piece));
+    settings
+}
+
+/// Records the scanned payload and returns what went wrong.
+fn record(
+    env: &Environment,
+    places: &Places,
+    settings: LoadedConfig,
+    scan: scan::Scanner,
+    fallback: &str,
+    now: Timestamp,
+) -> Vec<Problem> {
     let payload = wire::Payload::new(scan);
-    let event = payload
-        .event_name()
-        .or_else(|| fallback.map(str::to_owned))
-        .unwrap_or_else(|| named_for().to_owned());
-    let mut problems = recording::record(&env, &places, settings, &payload, event);
+    let event = payload.event_name().unwrap_or_else(|| fallback.to_owned());
+    let mut problems = recording::record(env, places, settings, &payload, event, now);
     problems.extend(env.relative.iter().map(|variable| Problem {
         session: None,
         text: format!("could not use {variable}: it is not an absolute path"),
     }));
-    report(&env, &places, &problems, stderr);
+    problems
 }
 
 /// Reads the session id from stdin as a hook would, for scripts that are hooks themselves. Returns

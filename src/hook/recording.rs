@@ -38,13 +38,14 @@ const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 
 const NO_ID: &str = "the payload has no session_id";
 
-/// Records the event of `payload` and returns what went wrong.
+/// Records the event of `payload` at the time `now`, and returns what went wrong.
 pub(super) fn record(
     env: &Environment,
     places: &Places,
     settings: LoadedConfig,
     payload: &Payload,
     event_name: String,
+    now: Timestamp,
 ) -> Vec<Problem> {
     if event_name == name::MESSAGE_DISPLAY {
         return Vec::new();
@@ -55,7 +56,7 @@ pub(super) fn record(
         config: settings.config,
         payload,
         event_name,
-        now: clock::now(),
+        now,
         session: None,
         rung: None,
         previous: None,

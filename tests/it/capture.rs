@@ -1,20 +1,22 @@
 //! How much of an event is recorded, and that no secret is: known keys in every text of every recorded payload, at every
-//! level, through the real hooks.
+//! level.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use ccsession::model::Capture;
 use ccsession::model::redact::{Redactor, redact};
 use serde_json::{Value, json};
 
 use crate::support::canaries::{canaries, fill};
 use crate::support::torture::ATTEMPTS;
 use crate::support::transcripts::copy_tree;
+use crate::support::within::Within;
 use crate::support::{ID, Sandbox, data, event, json_lines, payload, walk};
 
-const LEVELS: [&str; 3] = ["metadata", "summary", "full"];
+const LEVELS: [Capture; 3] = [Capture::Metadata, Capture::Summary, Capture::Full];
 
 /// Puts `text` into every member of `value` that holds what somebody said.
 fn plant(value: &mut Value, name: &str, text: &str) {
@@ -85,18 +87,20 @@ fn no_secret_in_any_text_of_any_payload_is_recorded_at_any_level() {
         let payload = planted(payload(name), &text);
         for level in LEVELS {
             let sandbox = Sandbox::just_swept();
-            sandbox
-                .hook(&payload)
-                .env("CCSESSION_CAPTURE", level)
-                .silent();
+            if level == Capture::Full {
+                let hook = sandbox.hook(&payload);
+                hook.env("CCSESSION_CAPTURE", "full").silent();
+            } else {
+                Within::new(&sandbox).capture(level).feed(&payload);
+            }
             let recorded = recorded(&sandbox);
             for (text, secret) in &canaries {
-                assert!(!recorded.contains(secret), "{name} at {level}: {text}");
+                assert!(!recorded.contains(secret), "{name} at {level:?}: {text}");
             }
             assert_eq!(
                 recorded.contains("[redacted:jwt]"),
-                level == "full" && has_bodies(&payload),
-                "{name} at {level}"
+                level == Capture::Full && has_bodies(&payload),
+                "{name} at {level:?}"
             );
             events += 1;
         }
@@ -167,18 +171,16 @@ fn no_secret_in_any_word_of_any_payload_is_recorded_at_any_level() {
         let payload = payload(name.strip_suffix(".json").unwrap());
         for (at, level) in LEVELS.into_iter().enumerate() {
             let sandbox = Sandbox::just_swept();
+            let hook = Within::new(&sandbox).capture(level);
             for turn in 0..8 {
                 let first = seed * 5 + at + turn * canaries.len() / 8;
                 let mut payload = full_of_canaries(&payload, &canaries, first, turn % 4 != 3);
                 payload["session_id"] = format!("s-{turn}").into();
-                sandbox
-                    .hook(&payload)
-                    .env("CCSESSION_CAPTURE", level)
-                    .silent();
+                hook.feed(&payload);
             }
             let recorded = recorded(&sandbox);
             for (text, secret) in &canaries {
-                assert!(!recorded.contains(secret), "{name} at {level}: {text}");
+                assert!(!recorded.contains(secret), "{name} at {level:?}: {text}");
             }
         }
     }
@@ -273,27 +275,22 @@ fn no_secret_in_any_word_of_a_transcript_is_imported() {
 fn each_secret_alone_is_recorded_nowhere() {
     let sandbox = Sandbox::just_swept();
     let canaries = canaries();
+    let hook = Within::new(&sandbox).capture(Capture::Full);
     for (text, _) in &canaries {
         let call = event(
             "PostToolUse",
             ID,
             json!({"tool_name": "Bash", "tool_input": {"command": text, "description": text}, "tool_response": text}),
         );
-        sandbox
-            .hook(&call)
-            .env("CCSESSION_CAPTURE", "full")
-            .silent();
+        hook.feed(&call);
         let prompt = event(
             "UserPromptSubmit",
             ID,
             json!({"prompt": text, "session_title": text}),
         );
-        sandbox
-            .hook(&prompt)
-            .env("CCSESSION_CAPTURE", "full")
-            .silent();
+        hook.feed(&prompt);
         let failure = event("StopFailure", ID, json!({"error": text}));
-        sandbox.hook(&failure).silent();
+        hook.feed(&failure);
     }
     let recorded = recorded(&sandbox);
     for (text, secret) in &canaries {

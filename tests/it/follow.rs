@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -13,7 +14,9 @@ use ccsession::identity::process::ignores;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::support::journals::{WORKER, Worker};
 use crate::support::torture::in_parallel;
+use crate::support::within::Within;
 use crate::support::{ID, PATIENCE, Sandbox, event};
 
 const OTHER: &str = "7824bc9f-8371-4784-aa1c-5143effdf51c";
@@ -344,21 +347,42 @@ fn a_journal_that_is_replaced_is_read_from_its_start() {
     follow.assert_quiet();
 }
 
+/// How many of a writer's events are real hooks in [`rotation_loses_nothing_and_repeats_nothing`].
+const REAL: usize = 30;
+const EVENTS: usize = 150;
+
+/// A process of that test, and no test of its own: it records the other events as hooks do, one after the other.
+#[test]
+fn hook_worker() {
+    let Some(task) = std::env::var_os(WORKER) else {
+        return;
+    };
+    let task = task.into_string().unwrap();
+    let (dir, writer) = task.split_once('\n').unwrap();
+    let hook = Within::at(Path::new(dir)).journal_limit(64 * 1024);
+    for number in REAL..EVENTS {
+        hook.feed(&call(ID, format!("{writer}-{number}")));
+    }
+}
+
 #[test]
 fn rotation_loses_nothing_and_repeats_nothing() {
-    let (writers, events) = (8, 150);
+    let (writers, events) = (8, EVENTS);
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     let all = Follow::start(&sandbox, &["--jsonl"]);
     let one = Follow::start(&sandbox, &[ID, "--jsonl"]);
     assert_eq!(one.event(), "SessionStart ");
     in_parallel(writers, writers, |writer| {
-        for number in 0..events {
+        let (place, name) = (sandbox.path(""), writer.to_string());
+        let worker = Worker::start("follow::hook_worker", &place, &name);
+        for number in 0..REAL {
             sandbox
                 .hook(&call(ID, format!("{writer}-{number}")))
                 .env("CCSESSION_JOURNAL_LIMIT", "64KiB")
                 .silent();
         }
+        worker.finish();
     });
     let rotated = sandbox.session(ID).join("events.2.jsonl");
     assert!(rotated.exists(), "the test rotates too little");

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::transcripts::{copy_tree, put, put_lines};
-use crate::support::{ID, SESSION_START, Sandbox, as_client, data, event, json_lines};
+use crate::support::within::Within;
+use crate::support::{ID, SESSION_START, Sandbox, data, event, json_lines};
 
 const RUN_A: &str = "2f09356b-a939-40a2-8915-584394440829";
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
@@ -72,10 +73,7 @@ impl Sandbox {
     }
 
     fn play_payload(&self, payload: &Value) {
-        self.hook(payload)
-            .env("CLAUDE_PROJECT_DIR", self.project())
-            .env("CLAUDE_PID", as_client())
-            .silent();
+        Within::new(self).feed(payload);
     }
 }
 

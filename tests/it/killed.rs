@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::archives::{
     NONE, a_day_later, begun, clock_out, decompressed, files, manifest, said, write,
 };
-use crate::support::files::write_private;
+use crate::support::files::{copy_as_it_is, write_private};
 use crate::support::states::age_file;
 use crate::support::torture::is_torture;
 use crate::support::tracing::{age_leftovers, can_inject};
@@ -165,8 +165,7 @@ impl Place {
         for dir in ["state", "pointers"] {
             let [from, to] = [from, to].map(|ending| self.sandbox.path(&format!("{dir}{ending}")));
             let _ = fs::remove_dir_all(&to);
-            let copied = Command::new("cp").arg("-Rp").args([from, to]).status();
-            assert!(copied.unwrap().success());
+            copy_as_it_is(&from, &to);
         }
     }
 
@@ -299,7 +298,8 @@ type Point = (String, usize);
 /// The CLI under strace.
 fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Run {
     let mut run = sandbox.run("strace");
-    run.command.args(["-f", "-qq"]).args(options);
+    run.command.args(["-f", "-qq", "--seccomp-bpf"]);
+    run.command.args(options);
     run.command.arg(CCSESSION).args(arguments);
     run
 }

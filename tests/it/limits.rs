@@ -549,7 +549,7 @@ fn race(runs: impl Iterator<Item = Run>) -> (usize, Vec<String>) {
 /// The older tools had tests of races at the limit, which were skipped.
 #[test]
 fn of_two_hundred_at_once_exactly_a_hundred_begin() {
-    let rounds = if is_torture() { 100 } else { 2 };
+    let rounds = if is_torture() { 100 } else { 1 };
     for round in 0..rounds {
         let sandbox = Sandbox::just_swept();
         let runs = (0..200).map(|number| {

@@ -21,6 +21,7 @@ use crate::support::journals::{WORKER, Worker, acknowledge, record};
 use crate::support::states::assert_sound;
 use crate::support::torture::{in_parallel, is_torture};
 use crate::support::tracing::{can_inject, traced};
+use crate::support::within::Within;
 use crate::support::{ID, PRE_TOOL_USE, Run, SESSION_EVENT, Sandbox, event, json_lines};
 
 /// The least limit that can be set.
@@ -120,9 +121,28 @@ fn counts(events: impl Iterator<Item = Event>) -> BTreeMap<String, usize> {
     counts
 }
 
+/// How many of a writer's events are real hooks in [`many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream`]; the
+/// others are those of [`hook_worker`].
+const REAL: usize = 25;
+const EVENTS: usize = 200;
+
+/// A process of that test, and no test of its own: it records events as hooks do, one after the other.
+#[test]
+fn hook_worker() {
+    let Some(task) = std::env::var_os(WORKER) else {
+        return;
+    };
+    let task = task.into_string().unwrap();
+    let (dir, writer) = task.split_once('\n').unwrap();
+    let hook = Within::at(Path::new(dir)).journal_limit(LIMIT);
+    for number in REAL..EVENTS {
+        hook.feed(&call(format!("{writer}-{number}")));
+    }
+}
+
 #[test]
 fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
-    let (writers, events) = (16, 200);
+    let (writers, events) = (16, EVENTS);
     let sandbox = begun();
     let done = AtomicBool::new(false);
     let reads = AtomicUsize::new(0);
@@ -154,9 +174,12 @@ fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
         scope.spawn(|| until_done(&by_library));
         scope.spawn(|| until_done(&by_command));
         in_parallel(writers, writers, |writer| {
-            for number in 0..events {
+            let name = format!("w{writer}");
+            let worker = Worker::start("rotation::hook_worker", &sandbox.path(""), &name);
+            for number in 0..REAL {
                 hook(&sandbox, format!("{writer}-{number}")).silent();
             }
+            worker.finish();
         });
         done.store(true, Ordering::Relaxed);
     });
@@ -178,7 +201,12 @@ fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
     }
     assert!(size(newest) <= LIMIT + 16 * 1024, "{}", size(newest));
     let all: BTreeMap<String, usize> = (0..writers)
-        .map(|writer| (format!("t-{writer}"), events))
+        .flat_map(|writer| {
+            [
+                (format!("t-{writer}"), REAL),
+                (format!("t-w{writer}"), EVENTS - REAL),
+            ]
+        })
         .collect();
     assert_eq!(by_library(), all);
     assert!(!sandbox.state().join("hook-errors.jsonl").exists());
@@ -371,7 +399,7 @@ fn a_rotation_that_fails_leaves_the_journal_and_no_file_behind() {
             let mut run = sandbox
                 .run("strace")
                 .env("CCSESSION_JOURNAL_LIMIT", "64KiB");
-            let options = ["-f", "-qq", "-o", "/dev/null", "-e"];
+            let options = ["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e"];
             let trace = "trace=renameat2,rename,renameat";
             let also = others.replace("rename:", "rename,renameat:");
             let injected = [fault.to_owned(), also].map(|fault| format!("inject={fault}"));

@@ -6,13 +6,15 @@ mod pointer;
 mod signals;
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{CCSESSION, ID, Run, Sandbox, text, wait_until};
+use crate::support::{CCSESSION, ID, PATIENCE, Run, Sandbox, text, wait_until};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -36,9 +38,21 @@ fn started(run: Run) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut first = [0];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(said_by(&mut child, &mut [0]), 1);
     child
+}
+
+/// Reads what the child says next, and fails where it says nothing within [`PATIENCE`].
+#[track_caller]
+fn said_by(child: &mut Child, bytes: &mut [u8]) -> usize {
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut polled = [PollFd::new(stdout, PollFlags::IN)];
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    if poll(&mut polled, Some(&patience)).unwrap() == 0 {
+        let _ = child.kill();
+        panic!("it says nothing");
+    }
+    child.stdout.as_mut().unwrap().read(bytes).unwrap()
 }
 
 fn kill(pid: u32, signal: Signal) {

@@ -10,22 +10,25 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use super::{
-    OTHER, assert_put_back, command_in, kill, lease, lease_path, leases, started, with_id,
+    OTHER, assert_put_back, command_in, kill, lease, lease_path, leases, said_by, started, with_id,
 };
 use crate::support::torture::is_torture;
 use crate::support::{CCSESSION, ID, Sandbox, text, wait_until};
 
+/// The signals that a launcher passes on.
+const NAMED: [(Signal, &str); 6] = [
+    (Signal::HUP, "HUP"),
+    (Signal::INT, "INT"),
+    (Signal::QUIT, "QUIT"),
+    (Signal::TERM, "TERM"),
+    (Signal::USR1, "USR1"),
+    (Signal::USR2, "USR2"),
+];
+
 #[test]
 fn signals_are_passed_on_once() {
     let sandbox = Sandbox::just_swept();
-    for (signal, name) in [
-        (Signal::HUP, "HUP"),
-        (Signal::INT, "INT"),
-        (Signal::QUIT, "QUIT"),
-        (Signal::TERM, "TERM"),
-        (Signal::USR1, "USR1"),
-        (Signal::USR2, "USR2"),
-    ] {
+    for (signal, name) in NAMED {
         if ignores(signal.as_raw()) {
             println!(
                 "skipped: whatever is started from here ignores {name}, as a shell's background jobs do"
@@ -38,7 +41,7 @@ fn signals_are_passed_on_once() {
         let mut child = started(with_id(&sandbox, ID, &script));
         kill(child.id(), signal);
         let mut said = [0; 32];
-        let read = std::io::Read::read(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+        let read = said_by(&mut child, &mut said);
         assert_eq!(text(&said[..read]), format!("{name}\n"));
         kill(command_in(&lease(&sandbox, ID)), Signal::ALARM);
         let ended = child.wait_with_output().unwrap();
@@ -53,11 +56,8 @@ fn signals_are_passed_on_once() {
 
 /// A run in a process group of its own, whose command says the name of each signal that it gets.
 fn in_own_group(sandbox: &Sandbox, launcher: &[&str]) -> Option<Child> {
-    if [Signal::HUP, Signal::INT, Signal::TERM]
-        .iter()
-        .any(|signal| ignores(signal.as_raw()))
-    {
-        println!("skipped: whatever is started from here ignores signals, as under nohup");
+    if NAMED.iter().any(|(signal, _)| ignores(signal.as_raw())) {
+        println!("skipped: whatever is started from here ignores signals, as under nohup or perf");
         return None;
     }
     let script = "for name in HUP INT QUIT TERM USR1 USR2; do trap \"echo $name\" $name; done
@@ -90,7 +90,7 @@ fn next_line(child: &mut Child) -> String {
     let mut said = Vec::new();
     while said.last() != Some(&b'\n') {
         let mut byte = [0];
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+        assert_eq!(said_by(child, &mut byte), 1, "it ends");
         said.extend(byte);
     }
     text(&said).trim_end().to_owned()
@@ -103,20 +103,12 @@ fn a_signal_to_the_whole_group_reaches_the_command_once() {
         return;
     };
     let group = Pid::from_child(&child);
-    let named = [
-        (Signal::HUP, "HUP"),
-        (Signal::INT, "INT"),
-        (Signal::QUIT, "QUIT"),
-        (Signal::TERM, "TERM"),
-        (Signal::USR1, "USR1"),
-        (Signal::USR2, "USR2"),
-    ];
-    for (place, (signal, name)) in named.into_iter().enumerate() {
+    for (place, (signal, name)) in NAMED.into_iter().enumerate() {
         kill_process_group(group, signal).unwrap();
         assert_eq!(next_line(&mut child), name);
         // What comes to the launcher alone is passed on after what came before it.
         for step in [1, 2] {
-            let (marker, name) = named[(place + step) % named.len()];
+            let (marker, name) = NAMED[(place + step) % NAMED.len()];
             kill(child.id(), marker);
             assert_eq!(next_line(&mut child), name);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{Sandbox, mode};
@@ -11,6 +11,35 @@ use super::{Sandbox, mode};
 pub(crate) fn write_private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Copies a folder with the permissions and the times of what is in it, as `cp -Rp` does, but without a process.
+pub(crate) fn copy_as_it_is(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        let meta = fs::symlink_metadata(&from).unwrap();
+        if meta.is_dir() {
+            copy_as_it_is(&from, &to);
+        } else if meta.is_symlink() {
+            symlink(fs::read_link(&from).unwrap(), &to).unwrap();
+        } else {
+            fs::write(&to, fs::read(&from).unwrap()).unwrap();
+            fs::set_permissions(&to, meta.permissions()).unwrap();
+            keep_time(&meta, &to);
+        }
+    }
+    let meta = fs::metadata(from).unwrap();
+    fs::set_permissions(to, meta.permissions()).unwrap();
+    keep_time(&meta, to);
+}
+
+fn keep_time(meta: &fs::Metadata, to: &Path) {
+    let times = fs::FileTimes::new();
+    let times = times.set_accessed(meta.accessed().unwrap());
+    let times = times.set_modified(meta.modified().unwrap());
+    fs::File::open(to).unwrap().set_times(times).unwrap();
 }
 
 pub(crate) type Snapshot = BTreeMap<String, Vec<u8>>;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ccsession::model::Event;
 
-/// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path.
+/// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path, for a worker
+/// that runs hooks the sandbox.
 pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
 
 /// The record `number` of the worker `name`: of any size up to some pages, and told from every other by its text.
@@ -44,6 +45,15 @@ impl Worker {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         Self(command.spawn().unwrap())
+    }
+
+    /// Waits until the worker has done its task.
+    #[track_caller]
+    pub(crate) fn finish(mut self) {
+        let mut said = String::new();
+        let mut stderr = self.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert!(self.0.wait().unwrap().success(), "{said}");
     }
 
     /// Kills the worker `after` its first acknowledgement, and returns the numbers of all records it acknowledged.

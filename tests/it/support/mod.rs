@@ -13,6 +13,7 @@ pub(crate) mod time;
 pub(crate) mod torture;
 pub(crate) mod tracing;
 pub(crate) mod transcripts;
+pub(crate) mod within;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 
-use super::{Sandbox, as_client, data, json_lines};
+use super::within::Within;
+use super::{Sandbox, data, json_lines};
 
 /// A sandbox in which a recorded run was played. Its journals are as if the hooks had run at their time.
 ///
@@ -76,14 +77,11 @@ impl Copies {
 
 pub(crate) fn play_anew(name: &str) -> Sandbox {
     let sandbox = Sandbox::just_swept();
+    let hook = Within::new(&sandbox);
     let mut told: HashMap<String, Vec<(i64, Value)>> = HashMap::new();
     for call in json_lines(&data("payloads/sessions").join(format!("{name}.jsonl"))) {
         let payload = &call["stdin"];
-        sandbox
-            .hook(payload)
-            .env("CLAUDE_PROJECT_DIR", sandbox.project())
-            .env("CLAUDE_PID", as_client())
-            .silent();
+        hook.feed(payload);
         if payload["hook_event_name"] != "MessageDisplay" {
             let pid = call["env"]["CLAUDE_PID"].as_str().unwrap().parse().unwrap();
             let id = payload["session_id"].as_str().unwrap().to_owned();

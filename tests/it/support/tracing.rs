@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Run, Sandbox, as_client};
 
-/// Whether strace is there and may trace.
+/// Whether strace is there and may trace. With `--seccomp-bpf` only the calls that are traced stop a program.
 pub(crate) fn can_inject() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     let can = *CAN.get_or_init(|| {
@@ -17,8 +17,11 @@ pub(crate) fn can_inject() -> bool {
             .args([
                 "-f",
                 "-qq",
+                "--seccomp-bpf",
                 "-o",
                 "/dev/null",
+                "-e",
+                "trace=uname",
                 "-e",
                 "inject=uname:error=EIO",
                 "true",
@@ -40,6 +43,7 @@ pub(crate) fn traced(sandbox: &Sandbox, program: &str, fault: &str, payload: &Va
         .args([
             "-f",
             "-qq",
+            "--seccomp-bpf",
             "-o",
             "/dev/null",
             "-e",
