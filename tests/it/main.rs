@@ -1,4 +1,5 @@
-//! The tests that drive the real executables. A topic is a file; [`support`] is the sandbox that all of them use.
+//! The tests that drive the real executables. A topic is a file, a large one a folder besides; [`support`] is the sandbox that
+//! all of them use.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,0 +1,265 @@
+//! What stands in odd places: background tasks, links, other systems, long lines, subagents of old clients.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{
+    Ending, RUN_C, Script, all, answered, asked, called, calls, came_back, old_line, on_the_side,
+    text,
+};
+use crate::support::transcripts::{copy_tree, put, put_lines};
+use crate::support::{ID, Sandbox, data};
+
+/// The end of a turn may have the time of what comes after it.
+#[test]
+fn what_happened_at_one_moment_stays_in_its_order() {
+    let lines: Vec<Value> = [
+        asked("go"),
+        called("toolu_1", "Bash", json!({})),
+        came_back("toolu_1", "done"),
+        asked("[Request interrupted by user]"),
+        called("toolu_2", "Bash", json!({})),
+        came_back("toolu_2", "done"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(place, line)| old_line(&format!("u{place}"), None, 1, line))
+    .collect();
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    sandbox.import_again();
+}
+
+#[test]
+fn the_end_of_a_background_task_is_taken_from_where_it_stands() {
+    let notice = |task: &str, status: &str| {
+        format!(
+            "<task-notification>\n<task-id>{task}</task-id>\n<status>{status}</status>\n</task-notification>"
+        )
+    };
+    let mut lines = vec![old_line("u0", None, 0, asked("go"))];
+    for task in ["b1", "b2", "b3", "b4"] {
+        let id = format!("toolu_{task}");
+        lines.push(old_line(
+            &format!("c{task}"),
+            None,
+            1,
+            called(&id, "Bash", json!({})),
+        ));
+        let mut result = old_line(
+            &format!("r{task}"),
+            None,
+            2,
+            came_back(&id, "in the background"),
+        );
+        result["toolUseResult"] = json!({"backgroundTaskId": task});
+        lines.push(result);
+    }
+    let queued = |uuid: &str, seconds, prompt: Value| {
+        let attachment =
+            json!({"type": "queued_command", "commandMode": "task-notification", "prompt": prompt});
+        old_line(
+            uuid,
+            None,
+            seconds,
+            json!({"type": "attachment", "attachment": attachment}),
+        )
+    };
+    let both = notice("b1", "completed") + &notice("b2", "failed");
+    lines.push(queued("q1", 30, json!([{"type": "text", "text": both}])));
+    // It goes on.
+    lines.push(queued("q2", 40, notice("b3", "running").into()));
+    // The client heard of it, and the model never did.
+    lines.push(
+        json!({"type": "queue-operation", "operation": "enqueue", "sessionId": ID,
+        "timestamp": "2026-03-01T12:00:50.000Z", "content": notice("b4", "killed")}),
+    );
+    lines.push(old_line("u99", None, 60, answered("done")));
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let end = |call: &Value| {
+        text(call, "background_ended_at")
+            .get(17..19)
+            .map(str::to_owned)
+    };
+    let ends: Vec<_> = timeline["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(end)
+        .collect();
+    let at = |seconds: &str| Some(seconds.to_owned());
+    assert_eq!(ends, [at("30"), at("30"), None, at("50")]);
+    assert_eq!(timeline["prompts"].as_array().unwrap().len(), 1);
+    sandbox.import_again();
+}
+
+#[test]
+fn what_the_client_runs_for_itself_is_no_subagent() {
+    let sandbox = Sandbox::new();
+    let task = json!({"prompt": "Warmup", "subagent_type": "general-purpose"});
+    sandbox.put_session(&[
+        old_line("u0", None, 0, asked("go")),
+        old_line("u1", Some("u0"), 1, called("toolu_T", "Task", task)),
+        old_line("u2", Some("u1"), 9, came_back("toolu_T", "warm")),
+    ]);
+    let agents = [
+        ("acompact-1f2e3d", "anything", 2),
+        (
+            "aprompt_suggestion-1f2e3d",
+            "[SUGGESTION MODE: suggest what the user might type]",
+            2,
+        ),
+        ("a0000001", "Warmup", 20),
+        // These two the model has started.
+        ("a0000002", "Warmup", 3),
+        ("acompact-report", "write a report", 2),
+    ];
+    for (id, prompt, seconds) in agents {
+        let line = |uuid: String, seconds, more| {
+            let mut line = on_the_side(old_line(&uuid, None, seconds, more));
+            line["agentId"] = id.into();
+            line
+        };
+        let lines = [
+            line(format!("{id}-1"), seconds, asked(prompt)),
+            line(format!("{id}-2"), seconds + 1, answered("yes")),
+        ];
+        let path = format!("shop/{ID}/subagents/agent-{id}.jsonl");
+        put_lines(&sandbox.projects().join(path), &lines);
+    }
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let agents = timeline["agents"].as_array().unwrap().iter();
+    let agents: BTreeSet<String> = agents.map(|agent| text(agent, "agent_id")).collect();
+    let expected = ["a0000002", "acompact-report"].map(str::to_owned);
+    assert_eq!(agents, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_folder_that_is_a_link_is_followed_once_and_named_where_it_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    let sandbox = Sandbox::new();
+    let disk = sandbox.path("disk");
+    copy_tree(&data("transcripts/a"), &disk.join("projects"));
+    copy_tree(&data("transcripts/c"), &disk.join("shared"));
+    let projects = disk.join("projects");
+    symlink(disk.join("shared/-home-dev-shop"), projects.join("linked")).unwrap();
+    symlink(projects.join("-home-dev-shop"), projects.join("again")).unwrap();
+    symlink(&projects, projects.join("loop")).unwrap();
+    symlink(projects.join("circle"), projects.join("circle")).unwrap();
+    symlink(disk.join("gone"), projects.join("nowhere")).unwrap();
+    fs::create_dir_all(sandbox.home().join(".claude")).unwrap();
+    symlink(&projects, sandbox.projects()).unwrap();
+    let told = sandbox.ccsession(["import", "--json"]).output();
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(report["sessions"], 2);
+    let left_out = report["left_out"].as_array().unwrap().iter();
+    let names: Vec<String> = left_out
+        .map(|left| text(left, "path").rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["circle", "nowhere"]);
+}
+
+#[test]
+fn a_session_on_windows_has_a_place_and_a_project() {
+    let sandbox = Sandbox::new();
+    for (id, cwd, name) in [
+        ("s-1", "C:\\Users\\dev\\My Shop", "My Shop"),
+        ("s-2", "d:/work/shop/", "shop"),
+        ("s-3", "\\\\server\\share\\shop", "shop"),
+    ] {
+        let line = json!({"type": "user", "uuid": id, "sessionId": id, "cwd": cwd, "promptId": "p",
+            "timestamp": "2026-03-01T12:00:00Z", "message": {"content": "hello"}});
+        put_lines(
+            &sandbox.projects().join("p").join(format!("{id}.jsonl")),
+            &[line],
+        );
+        sandbox.import();
+        let record = sandbox.record(id);
+        assert_eq!(
+            (&record["project"]["name"], &record["project"]["root"]),
+            (&json!(name), &json!(cwd))
+        );
+    }
+}
+
+#[test]
+fn a_line_too_long_to_be_held_is_passed_over() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
+    let mut session = Script::new(ID, "p");
+    session.prompt();
+    let mut text: Vec<u8> = session.text();
+    text.extend(br#"{"type":"user","x":""#);
+    text.resize(text.len() + (65 << 20), b'x');
+    text.extend(b"\"}\n");
+    session.lines.clear();
+    session.prompt();
+    text.extend(session.text());
+    put(&path, text);
+    sandbox.ccsession(["import"]).expect(
+        0,
+        "imported 1 session, 3 events\n",
+        "ccsession: passed over 1 line longer than 64 MiB\n",
+    );
+    let archived = sandbox.ccsession(["clock-out", ID]).output();
+    let said = crate::support::text(&archived.stderr);
+    assert!(archived.status.success());
+    let expected = format!("ccsession: left out 1 line of session {ID}: longer than 64 MiB");
+    assert!(said.starts_with(&expected), "{said}");
+}
+
+#[test]
+fn subagents_of_old_clients_are_found_beside_and_within() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.projects().join("p");
+    let mut session = Script::new(ID, "p");
+    session.prompt();
+    let main = session.call(None, "Task", Ending::Ok);
+    let within = session.sidechain("chain-one");
+    put(&folder.join(format!("{ID}.jsonl")), session.text());
+    session.lines.clear();
+    let beside = session.call(Some("a1"), "Bash", Ending::Ok);
+    put(&folder.join("agent-a1.jsonl"), session.text());
+    sandbox.import();
+    let events = sandbox.imported(ID);
+    assert_eq!(
+        all(&events, "SubagentStart", "agent_id"),
+        ["a1", "side-chain-on"]
+    );
+    let found: Vec<_> = calls(&events).into_keys().collect();
+    let key = |agent: &str, id: String, tool: &str| (agent.to_owned(), id, tool.to_owned());
+    assert_eq!(
+        found,
+        [
+            key("", main, "Task"),
+            key("a1", beside, "Bash"),
+            key("side-chain-on", within, "Bash")
+        ]
+    );
+}
+
+#[test]
+fn a_subagent_whose_transcript_was_deleted_stays() {
+    let sandbox = Sandbox::new();
+    copy_tree(&data("transcripts/c"), &sandbox.projects());
+    sandbox.import();
+    let imported = sandbox.imported(RUN_C);
+    let agents = sandbox
+        .projects()
+        .join("-home-dev-shop")
+        .join(RUN_C)
+        .join("subagents");
+    fs::remove_dir_all(agents).unwrap();
+    assert_eq!(
+        sandbox.import(),
+        "imported 0 sessions, 0 events; 1 was complete already\n"
+    );
+    assert_eq!(sandbox.imported(RUN_C), imported);
+}
