@@ -756,8 +756,7 @@ fn killed_at_each_call_that_changes_something_it_is_completed_the_next_day() {
 fn injected(sandbox: &Sandbox, call: &str, fault: &str) -> Run {
     let _ = fs::remove_file(sandbox.state().join("daily"));
     let mut run = sandbox.run("strace");
-    let command = &mut run.command;
-    command.args(["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"]);
+    let command = run.command.args(["-f", "-qq", "-o", "/dev/null"]);
     command.args(["-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={fault}"), CCSESSION]);
     run.arg("cleanup").arg("--json")

@@ -29,11 +29,8 @@ fn killed_at_fsync(sandbox: &Sandbox, arguments: &[&str]) {
         .args([
             "-f",
             "-qq",
-            "--seccomp-bpf",
             "-o",
             "/dev/null",
-            "-e",
-            "trace=fsync",
             "-e",
             "inject=fsync:signal=SIGKILL:when=1",
         ])

@@ -298,8 +298,7 @@ type Point = (String, usize);
 /// The CLI under strace.
 fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Run {
     let mut run = sandbox.run("strace");
-    run.command.args(["-f", "-qq", "--seccomp-bpf"]);
-    run.command.args(options);
+    run.command.args(["-f", "-qq"]).args(options);
     run.command.arg(CCSESSION).args(arguments);
     run
 }

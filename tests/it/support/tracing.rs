@@ -39,16 +39,13 @@ pub(crate) fn can_inject() -> bool {
 pub(crate) fn traced(sandbox: &Sandbox, program: &str, fault: &str, payload: &Value) -> Run {
     let (call, _) = fault.split_once(':').unwrap();
     let mut run = sandbox.run("strace").env("CLAUDE_PID", as_client());
+    // With a filter no other call stops the program, but strace sends no signal either.
+    if !fault.contains("signal=") {
+        run.command.arg("--seccomp-bpf");
+    }
     run.command
-        .args([
-            "-f",
-            "-qq",
-            "--seccomp-bpf",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("trace={call}"),
-        ])
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", &format!("trace={call}")])
         .args(["-e", &format!("inject={fault}"), program]);
     run.stdin(payload.to_string())
 }
