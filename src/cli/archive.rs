@@ -1,5 +1,7 @@
 //! `ccsession archive`: inspects, verifies, restores and prunes archives.
 
+pub(super) mod args;
+
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,10 +11,6 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::amount::plural;
-use super::args::{
-    ArchiveFilter, ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs,
-    ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
-};
 use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
@@ -27,6 +25,10 @@ use crate::store::env::{self, Screen};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Error, StateDir, clock, project, shown, tombstones};
+use args::{
+    ArchiveFilter, ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs,
+    ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
+};
 
 /// The most bytes of a line that are read at once.
 const MAX_PIECE: u64 = 1 << 20;

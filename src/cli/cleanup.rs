@@ -1,10 +1,10 @@
 //! `ccsession cleanup`: removes stale files and reports how many.
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
 use super::amount::plural;
-use super::args::CleanupArgs;
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
@@ -13,6 +13,31 @@ use crate::cleanup::task::TaskKind;
 use crate::cleanup::{self, CleanupMode, CleanupReport, DueWork};
 use crate::model::config::duration;
 use crate::store::{Host, StateDir};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession cleanup --dry-run\n  ccsession cleanup --if-due --quiet      # for cron"
+)]
+pub(super) struct CleanupArgs {
+    /// Treat pointers older than this as stale, instead of the `ttl` setting
+    #[arg(long, value_name = "DURATION")]
+    pub(super) ttl: Option<String>,
+    /// Print to stderr what would be done, and why; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do nothing if a cleanup ran within `cleanup_interval`
+    #[arg(long)]
+    pub(super) if_due: bool,
+    /// Print only warnings
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+    /// Leave the session of the process that started this
+    #[arg(long, hide = true)]
+    pub(super) detach: bool,
+}
 
 /// So many stale pointers at once show that some program does not clean up after itself.
 const MANY: usize = 10;

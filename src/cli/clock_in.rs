@@ -1,8 +1,8 @@
 //! `ccsession clock-in`: sets what a session is for.
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::ClockInArgs;
 use super::context::Context;
 use super::current::valid;
 use super::list::span;
@@ -13,6 +13,36 @@ use crate::lifecycle::clock_in::{self, ClockIn, ClockInError, ClockInRequest};
 use crate::lifecycle::purpose::Purpose;
 use crate::model::purpose::notes;
 use crate::store::clock;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --focus, a session keeps its focus. A new one gets it from the branch (`issue-12` from 12-fix-it, #12 or issue/12; \
+    `feat: login` from feat/login), or `general`. Pass a new id to `claude --session-id ID`.\n\n\
+    Examples:\n  ccsession clock-in --role reviewer --focus login\n  ccsession clock-in --focus deploy --exclusive"
+)]
+pub(super) struct ClockInArgs {
+    /// The session's role, such as `reviewer`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) role: Option<String>,
+    /// What the session works on
+    #[arg(long, value_name = "TEXT")]
+    pub(super) focus: Option<String>,
+    /// The session, known or new; without it this shell's, else a new one
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Add a note to the session's record; repeatable
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Vec<String>,
+    /// Exit with 75, changing nothing, if another live session of the project has this focus
+    #[arg(long)]
+    pub(super) exclusive: bool,
+    /// Print only the session id
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status> {
     let config = context.config()?;

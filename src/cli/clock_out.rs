@@ -1,11 +1,13 @@
 //! `ccsession clock-out`: archives a session.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
 use super::amount::plural;
 use super::archive::{bytes, find};
-use super::args::ClockOutArgs;
 use super::context::{Context, find_session};
 use super::output;
 use super::status::{self, Status, refusal};
@@ -17,6 +19,28 @@ use crate::model::SessionId;
 use crate::model::archive::PartKind;
 use crate::store::archive::Archives;
 use crate::store::{Decompressor, StateDir, shown, tombstones};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Prints the path of the archived text. Running it again adds what was said since. A live session keeps running.\n\n\
+    Examples:\n  ccsession clock-out\n  ccsession clock-out 3f2a --description login-fixed"
+)]
+pub(super) struct ClockOutArgs {
+    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    pub(super) id: Option<String>,
+    /// Describe the session in a sentence
+    #[arg(long, value_name = "TEXT")]
+    pub(super) description: Option<String>,
+    /// Include tool calls and their results in the text
+    #[arg(long)]
+    pub(super) tools: bool,
+    /// Also archive this transcript, whatever its name
+    #[arg(long, value_name = "FILE")]
+    pub(super) transcript: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
     let state = context.state()?;

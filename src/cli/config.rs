@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
-use super::args::ConfigArgs;
 use super::context::Context;
 use super::output;
 use super::status::Status;
@@ -17,6 +17,17 @@ use crate::model::config::ConfigKey;
 use crate::setup::programs;
 use crate::store::config::{Complaint, load};
 use crate::store::shown;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession config\n  ccsession config --example > config.toml")]
+pub(super) struct ConfigArgs {
+    /// Print a commented configuration file
+    #[arg(long, conflicts_with = "json")]
+    pub(super) example: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
     if args.example {

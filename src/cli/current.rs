@@ -1,12 +1,14 @@
 //! `ccsession current`: shows which session this is.
 
 use std::cell::LazyCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::CurrentArgs;
 use super::context::{self, Context};
 use super::format::Format;
 use super::list::span;
@@ -26,6 +28,47 @@ use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
 use crate::model::{Project, ProjectName, Record, SessionId};
 use crate::store::{Error, Host, project};
+
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::format::HELP)]
+pub(super) struct CurrentArgs {
+    /// Use the project of this directory
+    #[arg(long, value_name = "PATH", conflicts_with = "name")]
+    pub(super) project: Option<PathBuf>,
+    /// Use the pointer of projects with this name
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<OsString>,
+    /// Use this session id
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Read a hook's JSON on stdin and use its session id
+    #[arg(long)]
+    pub(super) hook_input: bool,
+    /// If several sessions match, print the most recently active one
+    #[arg(long)]
+    pub(super) guess: bool,
+    /// Print the project's last session, even if it has ended
+    #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
+    pub(super) last: bool,
+    /// Print every live session of the project, most recently active first
+    #[arg(long, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
+    pub(super) all: bool,
+    /// Print the session of this process
+    #[arg(long, value_name = "PID", conflicts_with_all = ["project", "name", "session", "hook_input"])]
+    pub(super) pid: Option<u32>,
+    /// Exit with 3 if unknown, 4 if ambiguous, 6 if only the last known
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Print each source that was asked, what it knew, and why it did not answer
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Print TEXT with fields such as {short} filled in, for prompts and status bars
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["explain", "json"])]
+    pub(super) format: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     let format = args.format.as_deref().map(format).transpose()?;

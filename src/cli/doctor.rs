@@ -1,13 +1,21 @@
 //! `ccsession doctor`: prints what was found, and how to fix it.
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
-use super::args::DoctorArgs;
 use super::context::Context;
 use super::output;
 use super::status::Status;
 use crate::setup::doctor::{Finding, Grade, examine};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession doctor")]
+pub(super) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: DoctorArgs) -> Result<Status> {
     let findings = examine(&context.env, &context.places, context.now);

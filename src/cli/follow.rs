@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::args::TimelineArgs;
 use super::context::{Context, find_session};
 use super::list::needs;
 use super::notify::Notifier;
 use super::output;
 use super::status::Status;
+use super::timeline::TimelineArgs;
 use crate::identity::attention::{Change, Watch};
 use crate::identity::liveness::Judge;
 use crate::model::attention::Need;

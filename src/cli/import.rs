@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::amount::{grouped, plural};
-use super::args::ImportArgs;
 use super::context::{Context, since};
 use super::output;
 use super::status::{Status, refusal};
@@ -17,6 +17,25 @@ use crate::history::import::sources::{self, ExcludedFile, ImportSources};
 use crate::history::import::{self, ImportOptions, ImportReport};
 use crate::store::env::Screen;
 use crate::store::{Decompressor, Error, StateDir, project, shown};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d")]
+pub(super) struct ImportArgs {
+    /// A transcript, a folder of them, or the folder of all projects; Claude Code's own if omitted
+    pub(super) path: Option<PathBuf>,
+    /// Import only sessions of this directory's project
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Import only sessions active since then: a duration (`30d`) or a date (`2026-11-01`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Print what would be imported; import nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     let options = ImportOptions {

@@ -5,8 +5,8 @@ mod timer;
 use std::path::Path;
 
 use anyhow::Result;
+use clap::{Args, ValueEnum};
 
-use super::args::{InstallArgs, ScopeArg, UninstallArgs};
 use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
@@ -22,6 +22,50 @@ use crate::setup::settings::{
 };
 use crate::store::config::load;
 use crate::store::{Decompressor, StateDir, shown};
+
+/// Which of Claude Code's settings files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScopeArg {
+    /// `~/.claude/settings.json`: every project of yours
+    User,
+    /// `.claude/settings.json`: everyone in this project
+    Project,
+    /// `.claude/settings.local.json`: you in this project
+    Local,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession install --dry-run\n  ccsession install --scope project"
+)]
+pub(super) struct InstallArgs {
+    /// Which settings file
+    #[arg(long, value_enum, default_value = "user")]
+    pub(super) scope: ScopeArg,
+    /// Also add a systemd user timer that cleans up every five minutes
+    #[arg(long)]
+    pub(super) timer: bool,
+    /// Print the change as a diff; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession uninstall\n  ccsession uninstall --all --dry-run")]
+pub(super) struct UninstallArgs {
+    /// Which settings file; `user` also removes the timer
+    #[arg(long, value_enum, default_value = "user")]
+    pub(super) scope: ScopeArg,
+    /// Remove only the timer, not the hooks
+    #[arg(long, conflicts_with = "scope")]
+    pub(super) timer: bool,
+    /// Remove the hooks from every settings file with a recorded install
+    #[arg(long, conflicts_with_all = ["scope", "timer"])]
+    pub(super) all: bool,
+    /// Print the change as a diff; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
 
 pub(super) fn install(context: &Context, args: InstallArgs) -> Result<Status> {
     let planned = args.timer.then(|| timer::planned(context)).transpose()?;

@@ -1,12 +1,13 @@
 //! `ccsession list`: lists the live sessions, or all of them.
 
 use std::cmp::Ordering;
+use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{ListArgs, StateArg};
 use super::context::{Context, project_asked, unrecorded};
 use super::output;
 use super::status::Status;
@@ -20,6 +21,41 @@ use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
 use crate::store::{StateDir, index};
+
+/// A session's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateArg {
+    /// Live, with an event within the idle timeout or an open call
+    Active,
+    /// Live, with no event within the idle timeout
+    Idle,
+    /// Its last process reported the end
+    Ended,
+    /// Its processes are gone, and none reported an end
+    Abandoned,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession list --waiting                # which one needs me?\n  ccsession list --all                    # ended ones, too\n  ccsession list --project . --json"
+)]
+pub(super) struct ListArgs {
+    /// List only the sessions of this directory's project
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Include ended and abandoned sessions
+    #[arg(long)]
+    pub(super) all: bool,
+    /// List only sessions in this state; repeatable
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
+    pub(super) state: Vec<StateArg>,
+    /// List only sessions that wait for a person: for permission, an answer, or the next prompt
+    #[arg(long, short, conflicts_with_all = ["all", "state"])]
+    pub(super) waiting: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;

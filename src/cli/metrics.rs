@@ -3,11 +3,12 @@
 
 mod print;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::Args;
 
-use super::args::{BarsArg, MetricsArgs};
+use super::args::BarsArg;
 use super::context::Context;
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
 use super::output;
@@ -22,6 +23,22 @@ use crate::store::{Environment, Error, StateDir, lease, shown, tree, write};
 use crate::view::metrics::{
     ArchiveTotals, Leases, Metrics, MetricsSummary, SessionStanding, StoreCounts,
 };
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession metrics --json\n  ccsession metrics --prometheus --output /tmp/ccsession.prom"
+)]
+pub(super) struct MetricsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print in the Prometheus text format
+    #[arg(long, conflicts_with = "json")]
+    pub(super) prometheus: bool,
+    /// Write atomically to this file, readable by everyone
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
 
 /// The ending of a manifest's name. The manifest is written last, and makes the archive complete.
 const MANIFEST: &str = ".manifest.json";

@@ -1,8 +1,10 @@
 //! `ccsession run`: runs a command as a session.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use super::args::{BecomeArgs, RunArgs};
+use clap::Args;
+
 use super::context::Context;
 use super::current::valid;
 use super::output;
@@ -10,6 +12,42 @@ use super::status::{self, Status};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Start};
 use crate::store::{Error, shown};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession run --focus nightly -- claude -p hello\n  ccsession run --resume 3f2a9c1e -- claude"
+)]
+pub(super) struct RunArgs {
+    /// Use this id instead of a new one
+    #[arg(long, value_name = "ID", conflicts_with = "resume")]
+    pub(super) session_id: Option<String>,
+    /// Resume this session
+    #[arg(long, value_name = "ID")]
+    pub(super) resume: Option<String>,
+    /// The session's name
+    #[arg(long, value_name = "TEXT")]
+    pub(super) name: Option<String>,
+    /// The session's role, such as `reviewer`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) role: Option<String>,
+    /// What the session works on; taken from the branch if omitted
+    #[arg(long, value_name = "TEXT")]
+    pub(super) focus: Option<String>,
+    /// The command and its arguments; `claude` receives the id as `--session-id` or `--resume`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BecomeArgs {
+    pub(super) id: String,
+    pub(super) holder: String,
+    pub(super) gate: String,
+    #[arg(long)]
+    pub(super) blocked: Vec<i32>,
+    #[arg(last = true, required = true)]
+    pub(super) command: Vec<OsString>,
+}
 
 /// Runs the command and passes its status on.
 pub(super) fn run(context: &Context, args: RunArgs) -> u8 {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::args::ShowArgs;
 use super::context::{Context, find_session, history, no_record};
 use super::list::{doing, span, waits};
 use super::output;
@@ -25,6 +25,16 @@ use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, StateDir, clock, shown};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession show 3f2a")]
+pub(super) struct ShowArgs {
+    /// The session's id or a unique prefix
+    pub(super) id: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// The contents of the journal.
 struct JournalCounts {

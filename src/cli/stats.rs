@@ -3,9 +3,12 @@
 mod counting;
 mod print;
 
-use anyhow::Result;
+use std::path::PathBuf;
 
-use super::args::StatsArgs;
+use anyhow::Result;
+use clap::Args;
+
+use super::args::BarsArg;
 use super::context::{Context, find_session, no_record, project_asked, since};
 use super::gather::{GatherResult, SessionSelection, gather};
 use super::output;
@@ -17,6 +20,33 @@ use crate::store::StateDir;
 use crate::store::env::Screen;
 use counting::StatsCounter;
 use print::{StatsReport, StatsSubject};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession stats                         # this project\n  ccsession stats --all --since 7d\n  ccsession stats --csv"
+)]
+pub(super) struct StatsArgs {
+    /// Count only this session; a unique prefix of its id is enough
+    pub(super) id: Option<String>,
+    /// Count the sessions of this directory's project
+    #[arg(long, value_name = "PATH", conflicts_with = "id")]
+    pub(super) project: Option<PathBuf>,
+    /// Count every session on record
+    #[arg(long, conflicts_with_all = ["id", "project"])]
+    pub(super) all: bool,
+    /// Count only what began since then: a duration (`7d`) or a date (`2026-11-01`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// When to draw bars
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) bars: BarsArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print a line of comma-separated values for each tool
+    #[arg(long, conflicts_with = "json")]
+    pub(super) csv: bool,
+}
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let since = args

@@ -1,8 +1,10 @@
 //! `ccsession store`: makes a session the current one of a project, as its own start would.
 
-use anyhow::Result;
+use std::path::PathBuf;
 
-use super::args::StoreArgs;
+use anyhow::Result;
+use clap::Args;
+
 use super::context::Context;
 use super::current::valid;
 use super::status::Status;
@@ -10,6 +12,16 @@ use crate::identity::ladder::project_here;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::project;
 use crate::store::write::Durability;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ccsession store 3f2a9c1e-8b7d-4f6a-9e21-5c0d7a4b8e13")]
+pub(super) struct StoreArgs {
+    /// The session's id
+    pub(super) id: String,
+    /// Store the id for the project of this directory
+    #[arg(long, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+}
 
 pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
     let id = valid(&args.id)?;

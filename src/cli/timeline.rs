@@ -1,9 +1,10 @@
 //! `ccsession timeline`: shows what one session did, in order.
 
 use anyhow::Result;
+use clap::Args;
 use serde::Serialize;
 
-use super::args::TimelineArgs;
+use super::args::{BarsArg, ColorArg};
 use super::context::{Context, find_session, history, since};
 use super::status::{Status, refusal};
 use super::{follow, output};
@@ -19,6 +20,47 @@ use crate::store::{History, StateDir as Store, clock};
 use crate::view::json::{ActivityView, CallView};
 use crate::view::timeline::text::{TimelineLayout, cut, duration, rows};
 use crate::view::timeline::{CallFilter, TimelineEntry, entries};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each row is a call: its start, its part of the turn (░ waiting, █ running, ┄ running in the background), its \
+    duration, its outcome, the tool, its label. Calls of a subagent are indented under the call that started it.\n\n\
+    Examples:\n  ccsession timeline                      # this session, or the project's last\n  ccsession timeline --failed --since 2h  # what went wrong lately\n  ccsession timeline --follow             # events as they come"
+)]
+pub(super) struct TimelineArgs {
+    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    pub(super) id: Option<String>,
+    /// Print events as they come: of this session or, without ID, of all
+    #[arg(long, short, conflicts_with_all = ["since", "json"])]
+    pub(super) follow: bool,
+    /// With --follow, run this shell command once for each session that begins to wait for a person
+    #[arg(long, value_name = "COMMAND", requires = "follow")]
+    pub(super) notify: Option<String>,
+    /// Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Show only calls of this tool; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) tool: Vec<String>,
+    /// Show only calls that failed, were denied or never returned
+    #[arg(long)]
+    pub(super) failed: bool,
+    /// Show only calls of this subagent, by id prefix or type; `main` is the main thread
+    #[arg(long, value_name = "AGENT")]
+    pub(super) agent: Option<String>,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorArg,
+    /// When to draw bars and lines
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) bars: BarsArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print a JSON line for each call; with --follow, for each event as recorded
+    #[arg(long, conflicts_with = "json")]
+    pub(super) jsonl: bool,
+}
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     if args.follow {
