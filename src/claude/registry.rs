@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::dirs::claude_dir;
 use super::words::ClientStatus;
-use crate::model::attention::Status;
+use crate::model::attention::AttentionStatus;
 use crate::model::{Owner, SessionId, Timestamp};
 use crate::store::{Environment, file};
 
@@ -23,7 +23,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// What is on its screen.
-    pub status: Status,
+    pub status: AttentionStatus,
     /// What the session is called, unless Claude Code made the name of the folder's.
     pub name: Option<String>,
 }
@@ -88,7 +88,7 @@ pub fn read(folder: &Path, owner: &Owner, id: &SessionId) -> Option<Entry> {
         .status_updated_at
         .and_then(|millis| millis.checked_mul(1000));
     Some(Entry {
-        status: Status {
+        status: AttentionStatus {
             status: status.and_then(|it| ClientStatus::of(it, written.waiting_for.as_deref())),
             since: since.map(Timestamp::from_micros),
             is_headless: written.entrypoint.as_deref() == Some("sdk-cli"),

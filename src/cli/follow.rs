@@ -15,7 +15,7 @@ use super::notify::Notifier;
 use super::output;
 use super::status::Status;
 use super::timeline::TimelineArgs;
-use crate::identity::attention::{Change, Watch};
+use crate::identity::attention::{AttentionChange, Watch};
 use crate::identity::liveness::Judge;
 use crate::model::attention::Need;
 use crate::model::{Config, Event, SessionId, Timestamp};
@@ -108,7 +108,7 @@ impl<'a> Waits<'a> {
 
     /// Returns the sessions that began to wait since the last look, and has the user notified of
     /// them. Looks at once if events `came`, otherwise once a second.
-    fn look(&mut self, came: bool) -> Result<Vec<Change>> {
+    fn look(&mut self, came: bool) -> Result<Vec<AttentionChange>> {
         let now = clock::now();
         if !came && self.next > now {
             return Ok(Vec::new());
@@ -206,11 +206,11 @@ impl<'a> Printer<'a> {
 
     /// Prints that a session waits for a person. Returns whether it did: recorded lines stay as they
     /// are recorded, and a filter shows only what was asked for.
-    fn wait(&mut self, change: &Change) -> bool {
+    fn wait(&mut self, change: &AttentionChange) -> bool {
         if self.as_recorded || self.filter != EventFilter::default() {
             return false;
         }
-        let Change { record, attention } = change;
+        let AttentionChange { record, attention } = change;
         let event = Event {
             ts: attention.since,
             event: WAITS.to_owned(),

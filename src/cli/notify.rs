@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::list::needs;
 use super::output;
-use crate::identity::attention::Change;
+use crate::identity::attention::AttentionChange;
 use crate::model::text::escaped;
 
 /// Most commands of which the end is awaited. More are not started until some have ended, so that a
@@ -28,7 +28,7 @@ impl Notifier {
     }
 
     /// Starts the command for a session. It is not waited for.
-    pub(super) fn notify(&mut self, change: &Change) {
+    pub(super) fn notify(&mut self, change: &AttentionChange) {
         self.running
             .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         if self.running.len() >= MOST {
@@ -37,7 +37,7 @@ impl Notifier {
             ));
             return;
         }
-        let Change { record, attention } = change;
+        let AttentionChange { record, attention } = change;
         let since = attention.since.map(|since| since.to_string());
         // A zero byte cannot be in the environment.
         let text = |text: &Option<String>| escaped(text.as_deref().unwrap_or_default());

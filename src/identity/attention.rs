@@ -126,7 +126,7 @@ type Stamp = (Option<Timestamp>, Vec<Option<Timestamp>>);
 
 /// A session that has begun to wait, or has stopped waiting.
 #[derive(Debug)]
-pub struct Change {
+pub struct AttentionChange {
     /// The session's record.
     pub record: Record,
     /// What it waits for now.
@@ -145,7 +145,7 @@ impl Watch {
         env: &Environment,
         judge: &Judge<'_>,
         is_wanted: impl Fn(&SessionId) -> bool,
-    ) -> Result<Vec<Change>> {
+    ) -> Result<Vec<AttentionChange>> {
         let ids: HashSet<SessionId> = index::live_candidates(judge.state)?
             .into_iter()
             .map(|(_, id)| id)
@@ -158,7 +158,12 @@ impl Watch {
             .collect())
     }
 
-    fn look_at(&mut self, env: &Environment, judge: &Judge<'_>, id: SessionId) -> Option<Change> {
+    fn look_at(
+        &mut self,
+        env: &Environment,
+        judge: &Judge<'_>,
+        id: SessionId,
+    ) -> Option<AttentionChange> {
         let dir = judge.state.session(&id);
         let now = clock::now();
         let before = self.seen.get(&id);
@@ -191,7 +196,7 @@ impl Watch {
             attention: attention.clone(),
         };
         self.seen.insert(id, seen);
-        is_news.then_some(Change { record, attention })
+        is_news.then_some(AttentionChange { record, attention })
     }
 }
 

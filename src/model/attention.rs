@@ -89,7 +89,7 @@ pub struct Attention {
 
 /// Claude Code's own status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
+pub struct AttentionStatus {
     /// The status; `None` if it is not written yet, or is that of an unknown version.
     pub status: Option<ClientStatus>,
     /// When it last changed.
@@ -98,7 +98,7 @@ pub struct Status {
     pub is_headless: bool,
 }
 
-impl Status {
+impl AttentionStatus {
     /// Returns true if a question of Claude Code's is on the screen.
     pub fn shows_dialog(self) -> bool {
         matches!(
@@ -206,7 +206,7 @@ impl Witness {
 
     /// Returns whether the session waits, as `statuses` confirm or correct what the events say. Each
     /// is of one running process of the session; there is none for a version that writes none.
-    pub fn attention(self, statuses: &[Status], now: Timestamp) -> Attention {
+    pub fn attention(self, statuses: &[AttentionStatus], now: Timestamp) -> Attention {
         let background = self.commands + self.agents;
         let decided = statuses
             .iter()
@@ -263,7 +263,7 @@ impl Witness {
     }
 
     /// Returns what Claude Code's status makes of the events, or `None` if it says nothing.
-    fn confirmed(&self, status: &Status, now: Timestamp) -> Option<Attention> {
+    fn confirmed(&self, status: &AttentionStatus, now: Timestamp) -> Option<Attention> {
         let is_newer = |changed: Timestamp| status.since.is_none_or(|since| changed > since);
         let is_settling = |changed: Timestamp| is_newer(changed) && changed.age(now) < SETTLING;
         if self.changed.is_some_and(is_settling) {
@@ -544,7 +544,7 @@ mod tests {
         events.push(other("UserPromptSubmit", 12));
         let now = Timestamp::from_micros(1_900_000_000_000_000);
         assert_eq!(witness(&events).attention(&[], now).state, Need::None);
-        let status = |status, since| Status {
+        let status = |status, since| AttentionStatus {
             status: Some(status),
             since: Some(Timestamp::from_micros(since)),
             is_headless: false,
