@@ -6,6 +6,7 @@
 //! one without.
 
 use super::names::{self, Telling};
+use super::pem;
 use super::scan::is_word;
 use super::shapes::{self, Alphabet};
 use super::urls;
@@ -17,20 +18,20 @@ pub(super) const AT_START: u8 = 1;
 pub(super) const ANYWHERE: u8 = 2;
 /// The short name of a program may begin here, if a word does.
 const PROGRAM: u8 = 4;
-/// The longer name of one may end with these.
-const PROGRAM_END: u8 = 64;
+/// The longer name of one may have these.
+const PROGRAM_PART: u8 = 64;
 /// A sign or a part of a word may begin with these.
 const PART: u8 = 128;
 /// Something else may begin here, if a word does.
 const WORD: u8 = 8;
 /// A name in letters that are not those of ASCII may begin here.
 const FOREIGN: u8 = 16;
-/// The beginning of a key may end with these, wherever in a word it stands.
-const TAIL: u8 = 32;
+/// They may belong to something that begins before them.
+const WITHIN: u8 = 32;
 
 /// For each hash of four bytes what can begin with them.
 static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
-const HASH_BITS: u32 = 14;
+const HASH_BITS: u32 = 13;
 const MULTIPLIER: u32 = 0xfb49_5555;
 
 /// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
@@ -56,8 +57,8 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
     while let Some((prefix, anywhere)) = shapes::prefix(at) {
         let mark = if anywhere { ANYWHERE } else { AT_START };
         mark_key(&mut marks, prefix, mark);
-        if anywhere {
-            mark_key(&mut marks, tail(prefix), TAIL);
+        if let Some(offset) = shapes::window(prefix, anywhere) {
+            mark_key(&mut marks, from(prefix, offset), WITHIN);
         }
         at += 1;
     }
@@ -67,8 +68,8 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
         at += 1;
     }
     mark_key(&mut marks, b".atlasv1.", ANYWHERE | PART);
-    mark_key(&mut marks, b"u00", PART);
     mark_key(&mut marks, b"msh", PART);
+    mark_key(&mut marks, b"u002", PART);
     at = 0;
     while at < LITERALS.len() {
         mark_key(&mut marks, LITERALS[at], PART);
@@ -80,24 +81,109 @@ const fn beginnings() -> [u8; 1 << HASH_BITS] {
         at += 1;
     }
     at = 0;
+    while at < RARE.len() {
+        mark_key(&mut marks, from(RARE[at], RARE_AT[at]), WITHIN);
+        at += 1;
+    }
+    at = 0;
     while let Some(name) = commands::name(at) {
-        match name.len() {
-            ..4 => mark_key(&mut marks, name, PROGRAM),
-            length => mark_key(&mut marks, name.split_at(length - 3).1, PROGRAM_END),
+        match is_told_by_start(name) {
+            true => mark_key(&mut marks, name, PROGRAM),
+            false => mark_key(&mut marks, from(name, rarest(name, true)), PROGRAM_PART),
         }
         at += 1;
     }
     at = 0;
     while at < names::FOREIGN.len() {
-        mark_key(&mut marks, names::FOREIGN[at].as_bytes(), FOREIGN);
+        let name = names::FOREIGN[at].as_bytes();
+        if let Some(offset) = names::foreign_window(name) {
+            mark_key(&mut marks, from(name, offset), FOREIGN);
+        }
         at += 1;
     }
     marks
 }
 
-/// The last four bytes of a key's beginning: of many beginnings the first four are those of words.
-const fn tail(prefix: &[u8]) -> &[u8] {
-    prefix.split_at(prefix.len() - 4).1
+/// `bytes` from an offset on.
+const fn from(bytes: &[u8], offset: usize) -> &[u8] {
+    bytes.split_at(offset).1
+}
+
+/// Where in `bytes` the four begin that the fewest words have, by how rare their letters are. The last three may stand before a sign:
+/// the four then ends with that.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn rarest(bytes: &[u8], may_end: bool) -> usize {
+    const SIGN_BEHIND: u32 = 2;
+    let end = if may_end { 3 } else { 4 };
+    let (mut best, mut most) = (0, 0);
+    let mut at = 0;
+    while at + end <= bytes.len() {
+        let mut rarity = 0;
+        let mut of = at;
+        while of < at + 4 {
+            rarity += if of < bytes.len() {
+                rarity_of(bytes[of])
+            } else {
+                SIGN_BEHIND
+            };
+            of += 1;
+        }
+        if rarity > most && !is_common(bytes, at) {
+            (best, most) = (at, rarity);
+        }
+        at += 1;
+    }
+    best
+}
+
+/// Whether four letters are those of words that are common although their letters are not.
+#[rustfmt::skip]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn is_common(bytes: &[u8], at: usize) -> bool {
+    const COMMON: &[[u8; 4]] = &[
+        *b"acka", *b"back", *b"buil", *b"ckag", *b"code", *b"comp", *b"cond", *b"etry", *b"gate", *b"hook", *b"http", *b"kagi", *b"keys", *b"lace", *b"link",
+        *b"mini", *b"node", *b"none", *b"open", *b"pack", *b"patc", *b"perm", *b"plac", *b"ring", *b"role", *b"shot", *b"sign",
+        *b"snap", *b"ttps", *b"uild", *b"util",
+    ];
+    let mut of = 0;
+    while at + 4 <= bytes.len() && of < COMMON.len() {
+        let [first, second, third, fourth] = COMMON[of];
+        let is_begun = bytes[at] == first && bytes[at + 1] == second;
+        if is_begun && bytes[at + 2] == third && bytes[at + 3] == fourth {
+            return true;
+        }
+        of += 1;
+    }
+    false
+}
+
+/// How rare a byte is in texts: the logarithm of one in so many.
+const fn rarity_of(byte: u8) -> u32 {
+    match byte {
+        b'M' | b'N' | b'O' => 7,
+        _ => match byte.to_ascii_lowercase() {
+            b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 2,
+            b'h' | b'l' | b'd' | b'c' | b'u' => 3,
+            b'0'..=b'9' => 1,
+            b'm' | b'p' | b'f' | b'g' => 4,
+            b'w' | b'y' | b'b' | b'v' => 5,
+            b'k' => 6,
+            b'x' => 7,
+            b'q' | b'j' | b'z' => 8,
+            _ => 4,
+        },
+    }
+}
+
+/// Whether a program's name is found by its beginning: a short one, and those with which many words end.
+const fn is_told_by_start(name: &[u8]) -> bool {
+    matches!(name, [_, _] | b"age" | b"now" | b"hub")
 }
 
 /// Marks all that four bytes can be of which the first are `prefix`.
@@ -113,11 +199,15 @@ const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
             2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
             _ => prefix[2] == third,
         };
+        // Behind what is shorter any character of ASCII may stand, or a tab.
         let mut kind = 0u8;
         while fits && kind < 16 {
-            let fourth = kind << 4;
-            if prefix.len() < 4 || prefix[3] & 0xf0 == fourth {
-                let window = u32::from_le_bytes([prefix[0], prefix[1], third, fourth]);
+            let is_kind = match prefix.len() {
+                4.. => prefix[3] >> 4 == kind,
+                _ => kind == 0 || kind > 1 && kind < 8,
+            };
+            if is_kind {
+                let window = u32::from_le_bytes([prefix[0], prefix[1], third, kind << 4]);
                 marks[hash(window)] |= mark;
             }
             kind += 1;
@@ -132,10 +222,50 @@ const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
 /// What else begins something where a word does.
 #[rustfmt::skip]
 const WORDS: &[&[u8]] = &[
-    b"by ", b"by\t", b"BY ", b"BY\t", b"By ", b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines",
+    b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
     // Keys that are told by their parts.
-    b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"oauth:", b"AAAAA", b"b3BlbnNz",
+    b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA",
 ];
+
+/// The same, found by the four of their bytes that the fewest words have.
+#[rustfmt::skip]
+const RARE: &[&[u8]] = &[
+    b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
+];
+
+/// Where in each of [`RARE`] those four stand, and which they are.
+const RARE_AT: [usize; RARE.len()] = rare_at();
+const RARE_FOURS: [u32; RARE.len()] = rare_fours();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn rare_at() -> [usize; RARE.len()] {
+    let mut places = [0; RARE.len()];
+    let mut at = 0;
+    while at < RARE.len() {
+        places[at] = rarest(RARE[at], false);
+        at += 1;
+    }
+    places
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn rare_fours() -> [u32; RARE.len()] {
+    let mut fours = [0; RARE.len()];
+    let mut at = 0;
+    while at < RARE.len() {
+        let (word, from) = (RARE[at], RARE_AT[at]);
+        fours[at] =
+            u32::from_le_bytes([word[from], word[from + 1], word[from + 2], word[from + 3]]);
+        at += 1;
+    }
+    fours
+}
 
 /// Parts of keys and blocks, wherever they stand.
 const LITERALS: [&[u8]; 9] = [
@@ -147,6 +277,7 @@ const LITERALS: [&[u8]; 9] = [
 const PARTS: &[&[u8]] = &[
     // Names whose last letters many words end with, by what stands before those.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
+    b"skode", b"swort", b"nwort", b"_wort", b" wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
 ];
 
@@ -158,7 +289,25 @@ const JOINT: u8 = 29;
 const MARK: u8 = 30;
 const ODD: u8 = 31;
 
-static KINDS: [u8; 256] = kinds();
+/// The kind of each byte.
+const KINDS: [u8; 256] = kinds();
+
+/// The same, multiplied for [`four_hash`].
+static PRODUCTS: [u32; 256] = products();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn products() -> [u32; 256] {
+    let mut products = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        products[at] = four_product(KINDS[at] as u32);
+        at += 1;
+    }
+    products
+}
 
 #[allow(
     clippy::indexing_slicing,
@@ -171,13 +320,13 @@ const fn kinds() -> [u8; 256] {
         let byte = at as u8;
         kinds[at] = match byte {
             b'a'..=b'z' => byte - b'a',
-            // A capital with which the tokens of some bots begin.
+            // A capital with which the tokens of some bots begin, and keys in base64.
             b'M' | b'N' | b'O' => INITIAL,
             b'A'..=b'Z' => byte - b'A',
             b'0'..=b'9' => DIGIT,
             b'_' | b'-' => JOINT,
-            b':' | b'/' | b'?' | b'&' | b';' | b'[' | b'$' => MARK,
-            b'\\' | b'%' | b'~' | 0x1b | 128.. => ODD,
+            b':' | b'/' | b'[' | b'$' => MARK,
+            b'\\' | b'%' | b'~' | b'?' | b'&' | b';' | 0x1b | 128.. => ODD,
             _ => SIGN,
         };
         at += 1;
@@ -194,7 +343,7 @@ const ALNUM: u32 = (1 << SIGN) - 1;
 /// The kind of `byte`.
 #[allow(clippy::indexing_slicing, reason = "there is one for each byte")]
 const fn one(byte: u8) -> u32 {
-    1 << kinds()[byte as usize]
+    1 << KINDS[byte as usize]
 }
 
 /// The kinds of a letter in both cases.
@@ -204,12 +353,18 @@ const fn both(byte: u8) -> u32 {
 
 /// For each hash of four kinds whether to look closer.
 static FOURS: [u32; 1 << (FOUR_BITS - 5)] = fours();
-const FOUR_BITS: u32 = 18;
+const FOUR_BITS: u32 = 17;
 /// Of a number that holds kinds of five bits each the last four count.
-const FOUR_MULTIPLIER: u32 = 0x4_30f9 << 12;
+const FOUR_MULTIPLIER: u32 = 0x2_d9b9 << 12;
 
-const fn four_hash(kinds: u32) -> u32 {
-    kinds.wrapping_mul(FOUR_MULTIPLIER) >> (u32::BITS - FOUR_BITS)
+/// A number that holds kinds of five bits each, multiplied. Another kind is appended by a shift and an addition of its own product,
+/// and the fifth from the end is gone then.
+const fn four_product(kinds: u32) -> u32 {
+    kinds.wrapping_mul(FOUR_MULTIPLIER)
+}
+
+const fn four_hash(product: u32) -> u32 {
+    product >> (u32::BITS - FOUR_BITS)
 }
 
 /// Marks all fours of these kinds.
@@ -229,7 +384,7 @@ const fn mark(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 4]) {
                 while fourths != 0 {
                     let pair = firsts.trailing_zeros() << 15 | seconds.trailing_zeros() << 10;
                     let four = pair | thirds.trailing_zeros() << 5 | fourths.trailing_zeros();
-                    let hash = four_hash(four);
+                    let hash = four_hash(four_product(four));
                     fours[(hash >> 5) as usize] |= 1 << (hash & 31);
                     fourths &= fourths - 1;
                 }
@@ -239,6 +394,21 @@ const fn mark(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 4]) {
         }
         firsts &= firsts - 1;
     }
+}
+
+/// Marks the first four of `bytes`.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &[u8]) {
+    // Where there are but three, a sign stands behind them.
+    let last = if bytes.len() > 3 {
+        one(bytes[3])
+    } else {
+        1 << SIGN
+    };
+    mark(fours, [one(bytes[0]), one(bytes[1]), one(bytes[2]), last]);
 }
 
 /// Marks what a word may begin with, behind a sign or an escape.
@@ -265,7 +435,9 @@ const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 const fn is_told_by_end(name: &[u8]) -> bool {
-    const MANY: [&[u8]; 5] = [b"code", b"tion", b"ture", b"data", b"ogin"];
+    const MANY: [&[u8]; 9] = [
+        b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort", b"rase", b"iave",
+    ];
     let length = name.len();
     let mut at = 0;
     while length > 3 && at < MANY.len() {
@@ -304,14 +476,9 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     let mut fours = [0; 1 << (FOUR_BITS - 5)];
     let mut at = 0;
     while let Some((prefix, anywhere)) = shapes::prefix(at) {
-        if anywhere {
-            let four = tail(prefix);
-            mark(
-                &mut fours,
-                [one(four[0]), one(four[1]), one(four[2]), one(four[3])],
-            );
-        } else {
-            mark_start(&mut fours, start_of(prefix, HEX));
+        match shapes::window(prefix, anywhere) {
+            Some(offset) => mark_bytes(&mut fours, from(prefix, offset)),
+            None => mark_start(&mut fours, start_of(prefix, HEX)),
         }
         at += 1;
     }
@@ -326,17 +493,15 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         at += 1;
     }
     at = 0;
+    while at < RARE.len() {
+        mark_bytes(&mut fours, from(RARE[at], RARE_AT[at]));
+        at += 1;
+    }
+    at = 0;
     while let Some(name) = commands::name(at) {
-        match name.len() {
-            ..4 => mark_start(&mut fours, start_of(name, 1 << SIGN)),
-            // Of most names more words have the beginning than the end.
-            length => {
-                let end = name.split_at(length - 3).1;
-                mark(
-                    &mut fours,
-                    [one(end[0]), one(end[1]), one(end[2]), 1 << SIGN],
-                );
-            }
+        match is_told_by_start(name) {
+            true => mark_start(&mut fours, start_of(name, 1 << SIGN)),
+            false => mark_bytes(&mut fours, from(name, rarest(name, true))),
         }
         at += 1;
     }
@@ -352,19 +517,22 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     }
     at = 0;
     while at < LITERALS.len() {
-        let literal = LITERALS[at];
-        mark(
-            &mut fours,
-            [
-                one(literal[0]),
-                one(literal[1]),
-                one(literal[2]),
-                one(literal[3]),
-            ],
-        );
+        mark_bytes(&mut fours, LITERALS[at]);
         at += 1;
     }
-    mark_start(&mut fours, [1 << INITIAL, ALNUM, ALNUM]);
+    // A bot's number in base64: of two digits the second character has few forms. Private keys in base64, the long ones and the
+    // short ones.
+    const SECOND_OF_ID: u32 = one(b'd') | one(b't') | one(b'j') | one(b'z');
+    const LETTERS: u32 = (1 << INITIAL) - 1;
+    mark_start(&mut fours, [1 << INITIAL, SECOND_OF_ID, ALNUM]);
+    mark_start(
+        &mut fours,
+        [1 << INITIAL, one(b'i'), LETTERS & 0b1111_1111_0000],
+    );
+    mark(
+        &mut fours,
+        [1 << INITIAL, LETTERS & 0b1111_1100, ALNUM, one(b'c')],
+    );
     mark(&mut fours, [one(b'.'), one(b'a'), one(b't'), one(b'l')]);
     // `by '`, and the numbers of a JSON Web Key.
     mark_start(&mut fours, [one(b'b'), one(b'y'), 1 << SIGN]);
@@ -394,14 +562,22 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     mark(&mut fours, [HEX, one(b'-'), HEX, HEX]);
     mark(
         &mut fours,
-        [ALNUM | 1 << JOINT, one(b':'), one(b'/'), one(b'/')],
+        [
+            ALNUM | 1 << JOINT | 1 << SIGN,
+            one(b':'),
+            one(b'/'),
+            one(b'/'),
+        ],
     );
     // Escapes, and colours.
-    mark(&mut fours, [one(b'u'), 1 << DIGIT, 1 << DIGIT, ANY]);
+    mark(&mut fours, [one(b'u'), 1 << DIGIT, 1 << DIGIT, 1 << DIGIT]);
     mark(&mut fours, [1 << ODD, one(b'u'), 1 << DIGIT, ANY]);
     mark(&mut fours, [1 << ODD, one(b'x'), HEX, HEX]);
     mark(&mut fours, [1 << ODD, 1 << DIGIT, HEX, ANY]);
-    mark(&mut fours, [1 << ODD, one(b'['), ANY, ANY]);
+    mark(
+        &mut fours,
+        [1 << ODD, one(b'['), 1 << DIGIT | 1 << ODD, ANY],
+    );
     // Names, and what may stand behind one: any sign, a number, or which one of several it is.
     let mut behind = SIGNS | 1 << DIGIT;
     at = 0;
@@ -436,21 +612,21 @@ const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     at = 0;
     while at < names::FOREIGN.len() {
         let name = names::FOREIGN[at].as_bytes();
-        mark(
-            &mut fours,
-            [one(name[0]), one(name[1]), one(name[2]), one(name[3])],
-        );
+        if let Some(offset) = names::foreign_window(name) {
+            mark_bytes(&mut fours, from(name, offset));
+        }
         at += 1;
     }
     // Of four blanks texts are full.
-    let blanks =
-        four_hash((SIGN as u32) << 15 | (SIGN as u32) << 10 | (SIGN as u32) << 5 | SIGN as u32);
+    let blanks = four_hash(four_product(
+        (SIGN as u32) << 15 | (SIGN as u32) << 10 | (SIGN as u32) << 5 | SIGN as u32,
+    ));
     assert!(fours[(blanks >> 5) as usize] >> (blanks & 31) & 1 == 0);
     fours
 }
 
 /// So many bytes are looked at at once.
-const CHUNK: usize = 16;
+const CHUNK: usize = 8;
 
 /// A place that is worth a closer look.
 #[derive(Debug, Clone, Copy)]
@@ -473,14 +649,14 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
     let known = bytes.get(..until + 3).unwrap_or(bytes);
     let rest = known.get(from..)?;
     // At `from` a word may begin.
-    let mut kinds = u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN);
+    let mut product = four_product(u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN));
     let (chunks, tail) = rest.as_chunks::<CHUNK>();
     let mut at = from;
     for chunk in chunks {
         // One branch for all of them: most have none.
         let mut marked = 0;
         for (offset, byte) in chunk.iter().enumerate() {
-            marked |= marked_by(&mut kinds, *byte) << offset;
+            marked |= marked_by(&mut product, *byte) << offset;
         }
         while marked != 0 {
             let hit = look(bytes, barrier, from, at + marked.trailing_zeros() as usize);
@@ -492,7 +668,7 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
         at += CHUNK;
     }
     for (offset, byte) in tail.iter().enumerate() {
-        if marked_by(&mut kinds, *byte) != 0 {
+        if marked_by(&mut product, *byte) != 0 {
             let hit = look(bytes, barrier, from, at + offset);
             if hit.is_some() {
                 return hit;
@@ -504,10 +680,10 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
 
 /// Whether the four is marked that `byte` is the last of: a bit.
 #[inline(always)]
-fn marked_by(kinds: &mut u32, byte: u8) -> u32 {
-    let kind = KINDS.get(usize::from(byte)).copied().unwrap_or_default();
-    *kinds = *kinds << 5 | u32::from(kind);
-    let hash = four_hash(*kinds);
+fn marked_by(product: &mut u32, byte: u8) -> u32 {
+    let of = PRODUCTS.get(usize::from(byte)).copied().unwrap_or_default();
+    *product = (*product << 5).wrapping_add(of);
+    let hash = four_hash(*product);
     let bits = FOURS.get((hash >> 5) as usize).copied();
     bits.unwrap_or_default() >> (hash & 31) & 1
 }
@@ -519,6 +695,8 @@ const SIGN_SECOND: u8 = 2;
 const LETTER: u8 = 4;
 /// A quote, and a letter that names a number of a JSON Web Key.
 const NUMBER: u8 = 8;
+/// A sign between hexadecimal numbers, the next of which is eight characters long.
+const DASH: u8 = 16;
 
 static LOOKS: [u8; 256] = looks();
 
@@ -532,7 +710,8 @@ const fn looks() -> [u8; 256] {
     while at < 256 {
         looks[at] = match at as u8 {
             b'\\' | 0x1b | b'%' | b'?' | b'&' | b';' => SIGN_FIRST,
-            b':' | b'-' | b'Q' => SIGN_SECOND,
+            b':' | b'Q' => SIGN_SECOND,
+            b'-' => DASH,
             b'M' | b'N' | b'O' | b'0' | b'1' | b'2' => LETTER,
             b'"' | b'\'' | b'd' | b'p' | b'q' | b'k' => NUMBER,
             _ => 0,
@@ -566,8 +745,10 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
         true => what_word & (AT_START | ANYWHERE | PROGRAM | WORD) | of_second & LETTER,
         false => 0,
     };
-    let part = what & (FOREIGN | TAIL | PROGRAM_END | PART);
-    let sign = of_first & SIGN_FIRST | of_second & SIGN_SECOND | of_first & of_second & NUMBER;
+    let part = what & (FOREIGN | WITHIN | PROGRAM_PART | PART);
+    let of_number = u8::from(bytes.get(at + 10) == Some(&b'-')) * (of_second & DASH);
+    let sign =
+        of_first & SIGN_FIRST | of_second & SIGN_SECOND | of_first & of_second & NUMBER | of_number;
     if word | part | sign == 0 && !is_end([first, letters[0], letters[1]]) {
         return None;
     }
@@ -582,16 +763,40 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
     if is_part(bytes, at, four) {
         return Hit::at(at);
     }
-    if what & PROGRAM_END != 0 && is_program_before(bytes, from, last) {
+    if what & PROGRAM_PART != 0 && is_program_around(bytes, from, last - 1) {
         return Hit::at(last - 1);
     }
-    if what & TAIL != 0
-        && let Some(length) = shapes::ends(bytes.get(..=last)?)
+    if what & WITHIN != 0 {
+        let key = shapes::around(bytes, from, last);
+        if let Some(start) = key.or_else(|| rare_around(bytes, from, last)) {
+            return Hit::at(from.max(start));
+        }
+    }
+    if what & FOREIGN != 0
+        && let Some(start) = names::foreign_around(bytes, at)
     {
-        return Hit::at(from.max(last + 1 - length));
+        return Hit::at(from.max(start));
     }
     let [letters @ .., _] = four;
     name_end(bytes, barrier, letters, last)
+}
+
+/// Where the word of [`RARE`] begins whose four end with the byte at `last`.
+fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
+    let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
+    let of = RARE_FOURS.iter().position(|of| *of == four)?;
+    let start = last.checked_sub(3 + RARE_AT.get(of)?)?;
+    let is_there = bytes.get(start..)?.starts_with(RARE.get(of)?);
+    (is_there && begins_word(bytes, from, start)).then_some(start)
+}
+
+/// Whether a word begins at `at`, perhaps behind an escape. What stands before `from` is not looked at.
+pub(super) fn begins_word(bytes: &[u8], from: usize, at: usize) -> bool {
+    match bytes.get(from..at) {
+        None => false,
+        Some([.., b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'0']) => true,
+        Some(before) => !before.last().is_some_and(u8::is_ascii_alphanumeric),
+    }
 }
 
 /// Whether something begins with the sign at `at`.
@@ -626,18 +831,25 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     let rest = || bytes.get(at..).unwrap_or_default();
     match four {
         [before, b':', b'/', b'/'] => before != b'.' && has_user(rest()),
-        [_, b':', b'A', b'P'] | [_, b':', b'f', b'x'] | [b'u', b'0', b'0', _] => true,
+        [_, b':', b'A', b'P'] | [_, b':', b'f', b'x'] => true,
+        [b'u', b'0', b'0', b'2'] => true,
         [b'0'..=b'9', b'Q', b'~', _] | [b'0'..=b'9', b':', b'A', b'A'] => true,
         [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] => true,
         [b'A', b'z', b'S', b'e'] | [b'A', b'z', b'F', b'u'] | [b'A', b'z', b'C', b'a'] => true,
         [b'm', b's', b'h', _] => rest().get(25..28) == Some(b"jsn"),
+        [b'M', b'C'..=b'H', _, b'C'] => is_base64_line(rest()),
         [_, b'-', ..] => {
             let before = at.checked_sub(31).and_then(|from| bytes.get(from..=at));
             let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
             rest().get(10) == Some(&b'-') && before.is_some_and(is_hex)
         }
-        _ => beginning(four) & FOREIGN != 0 && names::foreign_at(rest()) > 0,
+        _ => false,
     }
+}
+
+/// Whether a line of base64 begins `rest`, as that of a private key without armour.
+fn is_base64_line(rest: &[u8]) -> bool {
+    shapes::run(rest, Alphabet::Base64, pem::LEAST_LINE) == pem::LEAST_LINE
 }
 
 /// The longest word that is looked at whole.
@@ -720,11 +932,8 @@ fn begins(rest: &[u8]) -> bool {
 #[inline]
 fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     let is_long = |least: usize| {
-        rest.iter()
-            .take(least)
-            .filter(|byte| is_word(**byte))
-            .count()
-            == least
+        rest.get(..least)
+            .is_some_and(|word| word.iter().all(|byte| is_word(*byte)))
     };
     match window {
         [b'b' | b'B', b'y' | b'Y', b' ' | b'\t', _] => {
@@ -742,7 +951,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
             let is_id = point
                 .is_some_and(|point| point >= shapes::LEAST_ID && id.get(point) == Some(&b'.'));
             // The first bytes of a private key in base64.
-            is_id || window[0] == b'M' && shapes::run(rest, Alphabet::Base64, 40) == 40
+            is_id || window[0] == b'M' && is_base64_line(rest)
         }
         _ if what & WORD == 0 => false,
         [b'e', b'y', b'J', _] => is_long(14),
@@ -755,7 +964,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     }
 }
 
-/// Whether a user may stand before the host of the URL whose scheme ends with the first byte of `rest`.
+/// Whether a user may stand before the host of the URL, behind the scheme of which `rest` begins.
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(4..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
@@ -767,9 +976,12 @@ fn has_user(rest: &[u8]) -> bool {
     })
 }
 
-/// Whether the word that ends at `end` is the name of a program, and an argument stands behind it.
-fn is_program_before(bytes: &[u8], from: usize, end: usize) -> bool {
+/// Whether the word with the byte at `at` is the name of a program, and an argument stands behind it.
+fn is_program_around(bytes: &[u8], from: usize, at: usize) -> bool {
     const LONGEST: usize = 20;
+    let rest = bytes.get(at..).unwrap_or_default();
+    let ahead = rest.iter().take(LONGEST + 1);
+    let end = at + ahead.take_while(|byte| is_word(**byte)).count();
     if !matches!(bytes.get(end), Some(b' ' | b'\t' | b'"' | b'\'')) {
         return false;
     }

@@ -80,16 +80,18 @@ impl<'t> View<'t> {
     }
 }
 
+/// The beginning of a mark.
+const MARK: &[u8] = b"[redacted";
+
 /// How long the mark is that begins at `at`, if one does.
 fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
-    const BEGIN: &[u8] = b"[redacted";
     const LONGEST: usize = 64;
-    let rest = bytes.get(at..)?.strip_prefix(BEGIN)?;
+    let rest = bytes.get(at..)?.strip_prefix(MARK)?;
     let rule = rest.iter().take(LONGEST);
     let is_part =
         |b: &&u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(**b, b':' | b'-');
     let length = rule.take_while(is_part).count();
-    (rest.get(length) == Some(&b']')).then_some(BEGIN.len() + length + 1)
+    (rest.get(length) == Some(&b']')).then_some(MARK.len() + length + 1)
 }
 
 /// `text` without the secrets that could be recognised in it.

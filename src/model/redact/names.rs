@@ -353,9 +353,10 @@ fn ending(name: &[u8]) -> Option<(&'static str, Telling)> {
     if let Some(found) = found.and_then(|of| ENDINGS.get(usize::from(of.ending))) {
         return Some(*found);
     }
-    let last = letters.first().copied();
+    let [last, second, ..] = letters;
     let word = WORDS.iter().find(|(word, _)| {
-        if word.as_bytes().last().copied() != last {
+        if !matches!(word.as_bytes(), [.., of_second, of_last] if (*of_second, *of_last) == (second, last))
+        {
             return false;
         }
         let ends = name
@@ -547,25 +548,46 @@ const fn is_joint(byte: u8) -> bool {
 
 /// The foreign name that `text` ends with: its length.
 pub(super) fn foreign(text: &[u8]) -> Option<usize> {
-    let last = text.last()?;
-    let ends =
-        |name: &&&str| name.as_bytes().last() == Some(last) && text.ends_with(name.as_bytes());
-    FOREIGN.iter().find(ends).map(|name| name.len())
+    let last = u32::from_le_bytes(*text.last_chunk()?);
+    foreign_of(&FOREIGN_FOURS.last, last)
+        .find(|name| text.ends_with(name))
+        .map(<[u8]>::len)
 }
 
 /// How long the foreign name is that `text` begins with; 0 where it begins with none.
 pub(super) fn foreign_at(text: &[u8]) -> usize {
-    if !may_be_foreign(text) {
+    let Some(first) = text.first_chunk().filter(|first| may_be_foreign(first[0])) else {
         return 0;
-    }
-    let begins =
-        |name: &&&str| name.as_bytes().first() == text.first() && text.starts_with(name.as_bytes());
-    FOREIGN.iter().find(begins).map_or(0, |name| name.len())
+    };
+    foreign_of(&FOREIGN_FOURS.first, u32::from_le_bytes(*first))
+        .find(|name| text.starts_with(name))
+        .map_or(0, <[u8]>::len)
 }
 
-/// Whether `text` may begin with one of [`FOREIGN`]: few letters begin one.
-fn may_be_foreign(text: &[u8]) -> bool {
-    let first = text.first().copied().unwrap_or_default();
+/// Where the foreign name begins whose window begins at `at`.
+pub(super) fn foreign_around(bytes: &[u8], at: usize) -> Option<usize> {
+    let window = u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    foreign_of(&FOREIGN_FOURS.window, window).find_map(|name| {
+        let start = at.checked_sub(foreign_window(name)?)?;
+        bytes.get(start..)?.starts_with(name).then_some(start)
+    })
+}
+
+/// Where in one of [`FOREIGN`] the four bytes stand by which the filter finds it: they end with the first that is not of ASCII.
+#[allow(clippy::indexing_slicing, reason = "it is looked at before")]
+pub(super) const fn foreign_window(name: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < name.len() {
+        if !name[at].is_ascii() {
+            return Some(if at < 3 { 0 } else { at - 3 });
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether one of [`FOREIGN`] may begin with `first`: few letters begin one.
+fn may_be_foreign(first: u8) -> bool {
     let firsts = FOREIGN_FIRST.get(usize::from(first >> 5)).copied();
     firsts.unwrap_or_default() >> (first & 31) & 1 != 0
 }
@@ -588,6 +610,53 @@ const fn foreign_first() -> [u32; 8] {
     first
 }
 
+/// The names of which `four` are the four bytes in their place in `fours`.
+fn foreign_of(
+    fours: &'static [u32; FOREIGN.len()],
+    four: u32,
+) -> impl Iterator<Item = &'static [u8]> {
+    let alike = fours
+        .iter()
+        .zip(FOREIGN)
+        .filter(move |(of, _)| **of == four);
+    alike.map(|(_, name)| name.as_bytes())
+}
+
+/// Four bytes of each of [`FOREIGN`]: the first ones, the last ones, those of its window.
+struct ForeignFours {
+    first: [u32; FOREIGN.len()],
+    last: [u32; FOREIGN.len()],
+    window: [u32; FOREIGN.len()],
+}
+
+static FOREIGN_FOURS: ForeignFours = foreign_fours();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn foreign_fours() -> ForeignFours {
+    const fn four(name: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]])
+    }
+    let mut fours = ForeignFours {
+        first: [0; FOREIGN.len()],
+        last: [0; FOREIGN.len()],
+        window: [0; FOREIGN.len()],
+    };
+    let mut at = 0;
+    while at < FOREIGN.len() {
+        let name = FOREIGN[at].as_bytes();
+        fours.first[at] = four(name, 0);
+        fours.last[at] = four(name, name.len() - 4);
+        if let Some(window) = foreign_window(name) {
+            fours.window[at] = four(name, window);
+        }
+        at += 1;
+    }
+    fours
+}
+
 /// Whether `name` in a URL's query can have a secret behind it.
 pub(super) fn is_of_query(name: &[u8]) -> bool {
     QUERY
@@ -600,6 +669,20 @@ pub(super) fn is_of_query(name: &[u8]) -> bool {
 pub(super) struct Signs {
     seen: u128,
     is_ascii: bool,
+}
+
+/// The bits of some characters.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn signs_of(characters: &[u8]) -> u128 {
+    let (mut signs, mut at) = (0, 0);
+    while at < characters.len() {
+        signs |= 1 << characters[at];
+        at += 1;
+    }
+    signs
 }
 
 const DIGITS: u128 = 0x3ff << b'0';
@@ -645,8 +728,9 @@ impl Signs {
         self.seen & (SMALL | CAPITALS) != 0
     }
 
-    pub(super) fn has_any(self, signs: &[u8]) -> bool {
-        signs.iter().any(|sign| self.has(*sign))
+    /// Returns whether it has one of the `signs`, which [`signs_of`] has gathered.
+    pub(super) fn has_any(self, signs: u128) -> bool {
+        self.seen & signs != 0
     }
 
     /// How many different characters there are.
@@ -671,8 +755,8 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
     let word = value.get(..value.len() - stops.count()).unwrap_or(value);
     is_reference(value, signs)
         || is_one_character(value, signs)
-        || is_plain(word)
-        || is_name(word)
+        || is_plain(word.as_bytes())
+        || is_name(word, signs)
         || is_placeholder(value, signs)
         || is_about_secrets(value, signs)
 }
@@ -740,11 +824,9 @@ fn is_one_of(words: &[u128], lengths: &[u32; 32], word: &[u8]) -> bool {
 }
 
 /// Whether it is one of [`PLAIN`], or several of them.
-fn is_plain(word: &str) -> bool {
-    let singular = word.strip_suffix(['s', 'S']).unwrap_or(word);
-    is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word.as_bytes())
-        || singular.len() < word.len()
-            && is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, singular.as_bytes())
+fn is_plain(word: &[u8]) -> bool {
+    let is_one = |word: &[u8]| is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word);
+    is_one(word) || matches!(word, [singular @ .., b's' | b'S'] if is_one(singular))
 }
 
 /// Whether it says that a secret is to be put here: of words one of which says so, as `your-api-key-here`.
@@ -759,16 +841,20 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         word.len() >= 3 && is_one_of(&PLACEHOLDER_NUMBERS, &PLACEHOLDER_LENGTHS, word)
     };
     // `change-me`.
-    if signs.has_any(b"-_ ") && value.len() <= LONGEST_PLAIN + 2 {
-        let mut joined = [0; LONGEST_PLAIN + 2];
-        let letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
-        let mut length = 0;
-        for (place, byte) in joined.iter_mut().zip(letters) {
-            *place = byte;
-            length += 1;
-        }
-        if joined.get(..length).is_some_and(is_one) {
-            return true;
+    if signs.has_any(const { signs_of(b"-_ ") }) && value.len() <= LONGEST_PLAIN + 2 {
+        let is_letter = |b: &u8| !matches!(b, b'-' | b'_' | b' ');
+        let first = value.bytes().find(is_letter).unwrap_or_default();
+        let length = value.bytes().filter(is_letter).count();
+        // Of most values none of the words has the first letter and the length.
+        let lengths = PLACEHOLDER_LENGTHS.get(usize::from(first & 31)).copied();
+        if lengths.unwrap_or_default() >> length & 1 != 0 {
+            let mut joined = [0; LONGEST_PLAIN + 2];
+            for (place, byte) in joined.iter_mut().zip(value.bytes().filter(is_letter)) {
+                *place = byte;
+            }
+            if joined.get(..length).is_some_and(is_one) {
+                return true;
+            }
         }
     }
     value
@@ -789,7 +875,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
     is_sentence
         && value.split_ascii_whitespace().any(|word| {
             let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-            is_plain(word)
+            is_plain(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
                 || foreign(word.as_bytes()).is_some()
                 || word == "passe"
@@ -797,9 +883,9 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
 }
 
 /// Whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
-fn is_name(word: &str) -> bool {
+fn is_name(word: &str, signs: Signs) -> bool {
     let bytes = word.as_bytes();
-    if may_be_foreign(bytes) && FOREIGN.contains(&word) {
+    if !signs.is_ascii && foreign_at(bytes) == bytes.len() {
         return true;
     }
     let (digits, one) = match bytes {
@@ -819,7 +905,7 @@ fn is_name(word: &str) -> bool {
     }
     match ending(bytes) {
         Some((ending, _)) => bytes.iter().any(joined) || is_whole(bytes, ending),
-        None => telling(bytes).is_some() && bytes.iter().any(joined),
+        None => bytes.iter().any(joined) && telling(bytes).is_some(),
     }
 }
 
@@ -886,7 +972,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
             "env(",
         ]
         .iter()
-        .any(|begin| value.starts_with(begin)),
+        .any(|begin| begin.as_bytes().first() == Some(first) && value.starts_with(begin)),
         _ => false,
     };
     begins
@@ -897,9 +983,11 @@ fn is_reference(value: &str, signs: Signs) -> bool {
 
 /// One character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.
 fn is_one_character(value: &str, signs: Signs) -> bool {
-    let joints = u32::from(signs.has(b'-')) + u32::from(signs.has(b'_'));
     match signs.is_ascii {
-        true => signs.count() <= joints + 1,
+        true => {
+            let others = signs.seen & !const { signs_of(b"-_") };
+            others & others.wrapping_sub(1) == 0
+        }
         false => {
             let mut characters = value.chars();
             let first = characters.next();
@@ -1110,7 +1198,7 @@ pub(super) fn is_surely_random(value: &str) -> bool {
     value.len() >= LEAST
         && signs.has_capital()
         && signs.has_small()
-        && !signs.has_any(b" /:(.${")
+        && !signs.has_any(const { signs_of(b" /:(.${") })
         && looks_random_of(value, signs)
 }
 

@@ -14,7 +14,7 @@ const MAX_LABEL: usize = 64;
 /// The least that a block must hold: a mention of its first line is no key.
 const LEAST: usize = 16;
 /// The least length of a line within a block that has lost its first line.
-const LEAST_LINE: usize = 40;
+pub(super) const LEAST_LINE: usize = 40;
 
 /// The block that begins in the word which ends at `end`.
 pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {

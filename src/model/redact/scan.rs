@@ -16,7 +16,7 @@ use super::filter;
 use super::names::{self, Telling};
 use super::tables::{Separator, Tables};
 use super::values::{self, Form, Value, quote_at, skip_blanks};
-use super::{Secret, View, find, mark_at, pem, shapes, urls};
+use super::{MARK, Secret, View, mark_at, pem, shapes, urls};
 
 pub(super) const NAMED: &str = "named-secret";
 pub(super) const AUTHORIZATION: &str = "authorization";
@@ -285,8 +285,11 @@ impl<'t> Scan<'t> {
         if to <= self.known {
             return;
         }
+        // Of many lines only the last one counts.
         let unknown = bytes.get(self.known..to).unwrap_or_default();
-        if let Some(at) = find::last(b'\n', unknown) {
+        if unknown.len() > GAP
+            && let Some(at) = memchr::memrchr(b'\n', unknown)
+        {
             self.begin_line(self.known + at + 1);
         }
         let mut at = self.known;
@@ -321,6 +324,7 @@ impl<'t> Scan<'t> {
                         self.tables.separator(separator);
                     }
                 }
+                Class::Line => self.begin_line(at + 1),
                 _ => {}
             }
             at += 1;
@@ -345,16 +349,26 @@ impl<'t> Scan<'t> {
     /// Looks for the next mark, from `from` on.
     fn find_mark(&mut self, from: usize) {
         let bytes = self.text.as_bytes();
-        let rest = bytes.get(from..).unwrap_or_default();
-        let mut signs = find::all(b'[', rest).map(|at| from + at);
-        self.mark = signs.find_map(|start| {
-            let length = mark_at(bytes, start)?;
-            Some(Secret {
-                start,
-                end: start + length,
-                rule: NAMED,
-            })
-        });
+        self.mark = None;
+        let mut from = from;
+        // Most texts have no such sign, and it costs least to look for that.
+        let sign = memchr::memchr(b'[', bytes.get(from..).unwrap_or_default());
+        let Some(sign) = sign else {
+            return;
+        };
+        from += sign;
+        while let Some(at) = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), MARK) {
+            let start = from + at;
+            if let Some(length) = mark_at(bytes, start) {
+                self.mark = Some(Secret {
+                    start,
+                    end: start + length,
+                    rule: NAMED,
+                });
+                return;
+            }
+            from = start + 1;
+        }
     }
 
     fn pass_over(&mut self, secret: Secret) {
@@ -900,6 +914,9 @@ impl<'t> Scan<'t> {
         let is_curl = program.names.first() == Some(&"curl");
         for (option, takes) in program.options {
             let option = option.as_bytes();
+            if option.get(1) != word.get(1) && !is_curl {
+                continue;
+            }
             if program.only_after.is_some() && !self.has_word && !option.starts_with(b"--") {
                 continue;
             }
@@ -1150,7 +1167,10 @@ impl<'t> Scan<'t> {
             || word == b"requirepass"
             || word == b"masterauth";
         let rest = bytes.get(at..)?;
-        let verb = VERBS.iter().find(|verb| rest.starts_with(verb));
+        let may_be_verb = matches!(rest.first(), Some(b'i' | b'w' | b'e' | b't' | b's'));
+        let verb = VERBS
+            .iter()
+            .find(|verb| may_be_verb && rest.starts_with(verb));
         // A short name is a word like others.
         let is_short = word.len() >= 2
             && [&b"pass"[..], b"psk", b"pw"].iter().any(|short| {
@@ -1250,6 +1270,7 @@ impl<'t> Scan<'t> {
             b".unwrap_or(",
             b".unwrap_or_else(|_| ",
         ];
+        matches!(rest.first(), Some(b'|' | b'?' | b'o' | b'.')).then_some(())?;
         let default = DEFAULTS.iter().find(|default| rest.starts_with(default))?;
         self.default(view, at + default.len(), telling)
     }

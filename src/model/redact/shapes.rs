@@ -125,6 +125,14 @@ impl Shape {
             ..self
         }
     }
+
+    /// Whether `text` may begin with such a key: by its prefix and the first bytes behind it.
+    fn begins(&self, text: &[u8]) -> bool {
+        const LOOKED_AT: usize = 10;
+        let body = text.strip_prefix(self.prefix.as_bytes());
+        let body = body.and_then(|body| body.get(..self.least.min(LOOKED_AT)));
+        body.is_some_and(|body| body.iter().all(|byte| self.alphabet.has(*byte)))
+    }
 }
 
 const fn shape(
@@ -512,8 +520,8 @@ pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
 struct Order {
     /// Which shapes.
     shapes: [u16; SHAPES.len()],
-    /// The first three bytes of each one's prefix; no third where it has but two.
-    heads: [[u8; 3]; SHAPES.len()],
+    /// The first four bytes of each one's prefix; nulls where it has fewer.
+    heads: [u32; SHAPES.len()],
     /// Where each bucket begins.
     starts: [u16; HEADS + 1],
 }
@@ -534,7 +542,7 @@ static ORDER: Order = order();
 const fn order() -> Order {
     let mut order = Order {
         shapes: [0; SHAPES.len()],
-        heads: [[0; 3]; SHAPES.len()],
+        heads: [0; SHAPES.len()],
         starts: [0; HEADS + 1],
     };
     // How many are in each bucket, then where each ends, then where each begins.
@@ -557,100 +565,129 @@ const fn order() -> Order {
         let bucket = head(prefix[0], prefix[1]);
         order.starts[bucket] -= 1;
         let place = order.starts[bucket] as usize;
-        let third = if prefix.len() > 2 { prefix[2] } else { 0 };
         order.shapes[place] = at as u16;
-        order.heads[place] = [prefix[0], prefix[1], third];
+        let mut byte = 0;
+        while byte < prefix.len() && byte < 4 {
+            order.heads[place] |= (prefix[byte] as u32) << (8 * byte);
+            byte += 1;
+        }
     }
     order
 }
 
-/// The shapes whose prefix begins as `text` does, in three bytes.
+/// The shapes whose prefix begins as `text` does, in four bytes.
 fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static Shape> {
-    let [first, second, third] = text.first_chunk().copied().unwrap_or_default();
-    let bucket = head(first, second);
+    let four: [u8; 4] = text.first_chunk().copied().unwrap_or_default();
+    let bucket = head(four[0], four[1]);
+    let four = u32::from_le_bytes(four);
     let start = |bucket: usize| ORDER.starts.get(bucket).copied().map(usize::from);
     let start_end = start(bucket).zip(start(bucket + 1));
     let range = start_end.map_or(0..0, |(start, end)| start..end);
     let heads = ORDER.heads.get(range.clone()).unwrap_or_default();
-    let alike = heads
-        .iter()
-        .zip(range)
-        .filter(move |(head, _)| **head == [first, second, third] || **head == [first, second, 0]);
+    let alike = heads.iter().zip(range).filter(move |(head, _)| {
+        // The bytes that a short prefix has not are not compared.
+        let compared = u32::MAX >> (head.leading_zeros() & 0b1_1000);
+        four & compared == **head
+    });
     alike.filter_map(|(_, at)| SHAPES.get(usize::from(*ORDER.shapes.get(at)?)))
 }
 
-/// Whether `text` may begin with a key, for the filter: by its beginning and the first bytes behind it.
+/// Whether `text` may begin with a key, for the filter.
 pub(super) fn begins(text: &[u8]) -> bool {
-    const LOOKED_AT: usize = 10;
-    shapes_of(text).any(|shape| {
-        let body = text.strip_prefix(shape.prefix.as_bytes());
-        let body = body.and_then(|body| body.get(..shape.least.min(LOOKED_AT)));
-        body.is_some_and(|body| body.iter().all(|byte| shape.alphabet.has(*byte)))
-    })
+    shapes_of(text).any(|shape| shape.begins(text))
 }
 
-/// How many shapes count within a word.
-const WITHIN: usize = within();
-
+/// Where in a prefix the four bytes stand by which the filter finds it; nothing where it is found by the sign before it, because it
+/// is short, or because a short one begins it.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn within() -> usize {
+pub(super) const fn window(prefix: &[u8], anywhere: bool) -> Option<usize> {
+    let mut letters = 0;
+    while letters < prefix.len() && prefix[letters].is_ascii_alphanumeric() {
+        letters += 1;
+    }
+    match anywhere || letters >= 3 && prefix.len() >= 4 {
+        true => Some(filter::rarest(prefix, false)),
+        false => None,
+    }
+}
+
+/// How many shapes have such a window.
+const WINDOWED: usize = windowed();
+
+const fn windowed() -> usize {
     let (mut at, mut count) = (0, 0);
-    while at < SHAPES.len() {
-        count += SHAPES[at].anywhere as usize;
+    while let Some((prefix, anywhere)) = prefix(at) {
+        count += window(prefix, anywhere).is_some() as usize;
         at += 1;
     }
     count
 }
 
-/// The last four bytes of the prefixes that count within a word, in order, and which shapes those are.
-static TAILS: ([u32; WITHIN], [u16; WITHIN]) = tails();
+/// The windows of the prefixes, in order; the shapes they are of; where in the prefix they end.
+struct Windows {
+    fours: [u32; WINDOWED],
+    shapes: [u16; WINDOWED],
+    ends: [u8; WINDOWED],
+}
+
+static WINDOWS: Windows = windows();
 
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn tails() -> ([u32; WITHIN], [u16; WITHIN]) {
-    let (mut tails, mut shapes) = ([0; WITHIN], [0; WITHIN]);
+const fn windows() -> Windows {
+    let mut windows = Windows {
+        fours: [0; WINDOWED],
+        shapes: [0; WINDOWED],
+        ends: [0; WINDOWED],
+    };
     let (mut at, mut placed) = (0, 0);
-    while at < SHAPES.len() {
-        if SHAPES[at].anywhere {
-            let prefix = SHAPES[at].prefix.as_bytes();
-            let end = prefix.len();
-            let last = [
-                prefix[end - 4],
-                prefix[end - 3],
-                prefix[end - 2],
-                prefix[end - 1],
+    while let Some((prefix, anywhere)) = prefix(at) {
+        if let Some(start) = window(prefix, anywhere) {
+            let four = [
+                prefix[start],
+                prefix[start + 1],
+                prefix[start + 2],
+                prefix[start + 3],
             ];
-            let tail = u32::from_le_bytes(last);
+            let four = u32::from_le_bytes(four);
             let mut place = placed;
-            while place > 0 && tails[place - 1] > tail {
-                tails[place] = tails[place - 1];
-                shapes[place] = shapes[place - 1];
+            while place > 0 && windows.fours[place - 1] > four {
+                windows.fours[place] = windows.fours[place - 1];
+                windows.shapes[place] = windows.shapes[place - 1];
+                windows.ends[place] = windows.ends[place - 1];
                 place -= 1;
             }
-            tails[place] = tail;
-            shapes[place] = at as u16;
+            windows.fours[place] = four;
+            windows.shapes[place] = at as u16;
+            windows.ends[place] = start as u8 + 4;
             placed += 1;
         }
         at += 1;
     }
-    (tails, shapes)
+    windows
 }
 
-/// How long the beginning of a key is that counts within a word and that `text` ends with, for the filter.
-pub(super) fn ends(text: &[u8]) -> Option<usize> {
-    let (tails, shapes) = &TAILS;
-    let tail = u32::from_le_bytes(*text.last_chunk()?);
-    let first = tails.partition_point(|of| *of < tail);
-    let alike = tails.iter().zip(shapes).skip(first);
-    let alike = alike.take_while(|(of, _)| **of == tail);
-    let mut prefixes = alike.filter_map(|(_, at)| Some(SHAPES.get(usize::from(*at))?.prefix));
-    let prefix = prefixes.find(|prefix| text.ends_with(prefix.as_bytes()))?;
-    Some(prefix.len())
+/// Where the key may begin whose prefix has the window that ends with the byte at `last`, for the filter.
+pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
+    let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
+    let first = WINDOWS.fours.partition_point(|of| *of < four);
+    let alike = WINDOWS.fours.iter().skip(first);
+    let alike = alike.take_while(|of| **of == four).count();
+    (first..first + alike).find_map(|at| {
+        let shape = SHAPES.get(usize::from(*WINDOWS.shapes.get(at)?))?;
+        let start = (last + 1).checked_sub(usize::from(*WINDOWS.ends.get(at)?))?;
+        let rest = bytes.get(start..)?;
+        let begins = match shape.anywhere {
+            true => rest.starts_with(shape.prefix.as_bytes()),
+            false => filter::begins_word(bytes, from, start) && shape.begins(rest),
+        };
+        begins.then_some(start)
+    })
 }
 
 /// The first key that begins in the word from `start` to `end`. Before `start` no word goes on.
@@ -817,6 +854,8 @@ pub(super) const MOST_ID: usize = 28;
 
 /// A bot's token: its id in base64, a time, a signature, with points between them.
 fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
+    // Of the base64 of two digits the second character.
+    matches!(bytes.get(at + 1), Some(b'D' | b'T' | b'j' | b'z')).then_some(())?;
     let first = next_point(bytes, at, point, end);
     (LEAST_ID..=MOST_ID).contains(&(first - at)).then_some(())?;
     let id = run(bytes.get(at..)?, Alnum, MOST_ID);

@@ -3,13 +3,15 @@
 //! A value is judged by its first bytes, and only one that is a secret is read to its end: so what is read of a text is
 //! bounded. A value that reaches the end of a text that goes on with a mark is refused; see the module above for why.
 
-use super::names::{self, Signs, Telling};
-use super::{Secret, View, find, mark_at};
+use super::names::{self, Signs, Telling, signs_of};
+use super::{Secret, View, mark_at};
 
 /// How much of a value is looked at to tell whether it is a secret.
 const JUDGED: usize = 96;
 /// How much of a line is looked at to tell whether prose goes on.
 const PROSE: usize = 64;
+/// The signs that no word has.
+const NO_WORD: u128 = signs_of(b"!#$%^*+~@");
 /// The least length of a secret behind a name.
 pub(super) const LEAST: usize = 3;
 
@@ -307,9 +309,16 @@ impl<'t> Value<'t> {
         let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
         let is_code = is_bare
             && telling != Telling::Phrase
-            && value.starts_with(['(', '[', '{', '<', '&', '|', '!', '`', '\\']);
-        let is_option = !self.is_quoted() && value.starts_with("--");
-        if value.len() < LEAST || value.starts_with('=') || is_option || is_code {
+            && matches!(
+                value.as_bytes(),
+                [
+                    b'(' | b'[' | b'{' | b'<' | b'&' | b'|' | b'!' | b'`' | b'\\',
+                    ..
+                ]
+            );
+        let is_option = !self.is_quoted() && matches!(value.as_bytes(), [b'-', b'-', ..]);
+        let is_equation = value.as_bytes().first() == Some(&b'=');
+        if value.len() < LEAST || is_equation || is_option || is_code {
             return false;
         }
         let signs = Signs::of(value);
@@ -323,7 +332,7 @@ impl<'t> Value<'t> {
     fn may_be_secret(&self, telling: Telling, signs: Signs) -> bool {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
-        let word = !digit && !signs.has_any(b"!#$%^*+~@");
+        let word = !digit && !signs.has_any(NO_WORD);
         match (self.form, telling) {
             (_, Telling::Perhaps) => digit && letter && length >= 16,
             (_, Telling::Hardly) => digit && letter && length >= 20,
@@ -342,7 +351,7 @@ impl<'t> Value<'t> {
                     && (letter || !digit)
                     && length >= 6
                     && !is_argument(self.next)
-                    && !signs.has_any(b"(=")
+                    && !signs.has_any(const { signs_of(b"(=") })
             }
             (Form::Prose, _) => digit && letter && length >= 12,
             (Form::Loose, Telling::Password) => !word,
@@ -386,8 +395,11 @@ impl<'t> Value<'t> {
             }
             _ => {}
         }
+        if (self.form, telling) == (Form::Quoted, Telling::Password) && !signs.has(b':') {
+            return true;
+        }
         let number = names::is_number(value);
-        let word = !signs.has_digit() && !signs.has_any(b"!#$%^*+~@");
+        let word = !signs.has_digit() && !signs.has_any(NO_WORD);
         match (self.form, telling) {
             (Form::Quoted | Form::Variable, Telling::Password) => !number || !signs.has(b':'),
             (Form::Quoted, _) => {
@@ -509,7 +521,7 @@ fn is_thing(value: &str, signs: Signs) -> bool {
     signs.has(b'/') && names::is_place(value)
         || signs.has(b'_') && names::is_constant(value)
         || signs.has(b'#') && names::is_colour(value)
-        || signs.has_any(b"\\[(") && names::is_pattern(value)
+        || signs.has_any(const { signs_of(b"\\[(") }) && names::is_pattern(value)
 }
 
 /// Whether it is an expression: a call, a path of names, a type with parameters, a reference.
