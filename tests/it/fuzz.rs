@@ -5,10 +5,6 @@ use std::fs;
 use crate::support::torture::is_torture;
 use crate::support::{data, walk};
 
-#[allow(
-    dead_code,
-    reason = "the redactor's grammar is held against its own properties in src/model/redact"
-)]
 mod checks;
 
 /// A stream of numbers.
@@ -158,4 +154,12 @@ fn any_bytes_are_a_configuration_or_complained_of() {
             "2h 30m",
         ]),
     );
+}
+
+#[test]
+fn any_text_is_redacted_once_and_json_stays_json() {
+    // Each byte is a piece of the target's grammar.
+    let pieces: Vec<u8> = (0..=u8::MAX).collect();
+    let seeds: Vec<Vec<u8>> = pieces.chunks(16).map(<[u8]>::to_vec).collect();
+    check(checks::redactor, &seeds);
 }

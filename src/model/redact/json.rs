@@ -183,16 +183,21 @@ impl Redactor {
         if around.is_hardly && names::is_surely_random(string) {
             return self.replaced(whole_key(string).unwrap_or(scan::NAMED));
         }
-        let is_secret = match telling {
+        let is_doubtful = around.is_doubtful;
+        let is_secret = |string: &str| match telling {
             Some(Telling::Cookie) => false,
             Some(telling @ (Telling::Perhaps | Telling::Code | Telling::Phrase)) => {
                 values::is_string_secret(string, telling)
             }
-            Some(_) if around.is_doubtful => !names::is_stand_in(string),
+            Some(_) if is_doubtful => !names::is_stand_in(string),
             Some(Telling::Authorization) => true,
             Some(telling) => !values::is_label(string, telling),
             None => false,
         };
+        // Without the secrets in it, a label may be none any more.
+        let is_rest_secret =
+            || matches!(super::redact(string), Cow::Owned(rest) if is_secret(&rest));
+        let is_secret = is_secret(string) || telling.is_some() && is_rest_secret();
         if is_secret && !is_mark(string) {
             let shaped = whole_key(string);
             return self.replaced(shaped.unwrap_or(scan::NAMED));
