@@ -760,6 +760,12 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
             return Hit::at(at);
         }
     }
+    if let [last, b':', b'/', b'/'] = four
+        && (is_word(last) || last == b'+')
+        && has_user(rest)
+    {
+        return Hit::at(from.max(urls::last_word_end(bytes, at)));
+    }
     if is_part(bytes, at, four) {
         return Hit::at(at);
     }
@@ -830,7 +836,6 @@ fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
 fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     let rest = || bytes.get(at..).unwrap_or_default();
     match four {
-        [before, b':', b'/', b'/'] => before != b'.' && has_user(rest()),
         [_, b':', b'A', b'P'] | [_, b':', b'f', b'x'] => true,
         [b'u', b'0', b'0', b'2'] => true,
         [b'0'..=b'9', b'Q', b'~', _] | [b'0'..=b'9', b':', b'A', b'A'] => true,
@@ -966,7 +971,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
 
 /// Whether a user may stand before the host of the URL, behind the scheme of which `rest` begins.
 fn has_user(rest: &[u8]) -> bool {
-    let near = rest.get(4..).unwrap_or_default();
+    let near = rest.get(3..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
     find::first(b'@', near).is_some_and(|sign| {
         let mut user = near.iter().take(sign);

@@ -591,8 +591,11 @@ impl<'t> Scan<'t> {
             }
         }
         match next {
-            Some(b':') if bytes.get(end + 1..end + 3) == Some(b"//") && !word.ends_with(b".") => {
-                return urls::userinfo(view, end).map(|secret| by_shape(view, secret));
+            Some(b':' | b'+')
+                if let Some(colon) = urls::scheme_end(bytes, end)
+                    && urls::ends_scheme(word) =>
+            {
+                return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
             }
             Some(b'~' | b':' | b'!' | b'%' | b'/') => {
                 if let Some(key) = shapes::beside_word(view, start, end) {

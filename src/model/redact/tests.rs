@@ -287,6 +287,20 @@ fn a_telling_name_may_go_on_with_a_number_or_a_suffix() {
 }
 
 #[test]
+fn a_scheme_may_end_with_any_sign_that_a_scheme_has() {
+    for scheme in ["SG.", "x-.", "svn+", "a.+", "git+ssh", "my_h2.", "h2-"] {
+        check(
+            &format!("see {scheme}://bob:hunter2@example.com/x"),
+            &format!("see {scheme}://bob:[redacted:url-password]@example.com/x"),
+        );
+    }
+    // Without a letter it is none.
+    for text in ["see .://bob:hunter2@a.org", "see my_.://bob:hunter2@a.org"] {
+        check(text, text);
+    }
+}
+
+#[test]
 fn credentials_in_headers_and_urls_are_found() {
     for (text, expected) in [
         (

@@ -7,6 +7,38 @@ const RULE: &str = "url-password";
 /// How far the end of a password may be from the beginning of the host.
 pub(super) const LONGEST: usize = 256;
 
+/// The most signs of addition that a scheme may end with.
+const MOST_SIGNS: usize = 8;
+
+/// Returns where the scheme ends whose last word ends at `end`. Behind that, `://` stands.
+pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
+    let rest = bytes.get(end..)?;
+    let signs = rest.iter().take(MOST_SIGNS).take_while(|b| **b == b'+');
+    let signs = signs.count();
+    rest.get(signs..)?
+        .starts_with(b"://")
+        .then_some(end + signs)
+}
+
+/// Returns whether a scheme may end with `word`: RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.
+///
+/// A joint that no scheme has may stand before it.
+pub(super) fn ends_scheme(word: &[u8]) -> bool {
+    let is_letter = |b: &u8| b.is_ascii_alphabetic();
+    !word.ends_with(b".")
+        || word
+            .rsplit(|b| *b == b'_')
+            .next()
+            .is_some_and(|word| word.iter().any(is_letter))
+}
+
+/// Returns where the last word of the scheme ends that ends with the byte at `last`, for the filter.
+pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
+    let before = bytes.get(..=last).unwrap_or_default();
+    let signs = before.iter().rev().take(MOST_SIGNS);
+    last - signs.take_while(|b| **b == b'+').count()
+}
+
 /// The `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
 ///
 /// A password may have any sign in it; one with a slash is told from a host with a port by what the port is.
