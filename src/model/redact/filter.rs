@@ -277,7 +277,7 @@ const LITERALS: [&[u8]; 9] = [
 const PARTS: &[&[u8]] = &[
     // Names whose last letters many words end with, by what stands before those.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
-    b"skode", b"swort", b"nwort", b"_wort", b" wort", b"hrase", b"hiave",
+    b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
 ];
 

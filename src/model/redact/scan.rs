@@ -124,6 +124,8 @@ pub(super) struct Scan<'t> {
     known: usize,
     /// Up to where every word is looked at.
     slow: usize,
+    /// Up to where the filter has found nothing: but for a command's options no word before is looked at.
+    quiet: usize,
     /// Where the name ends at which the filter stopped, and what it says.
     told: Option<(usize, Telling)>,
     /// The program whose arguments these are.
@@ -158,6 +160,7 @@ impl<'t> Scan<'t> {
             point: 0,
             known: 0,
             slow: 0,
+            quiet: 0,
             told: None,
             command: None,
             reads_secret: false,
@@ -197,24 +200,11 @@ impl<'t> Scan<'t> {
         loop {
             let limit = self.limit();
             if self.at >= self.slow && self.at < limit && self.is_calm() {
+                self.look_ahead(limit);
+            }
+            if self.at < self.quiet && self.is_calm() && !self.is_in_command() {
                 // Nothing is to be kept but what can be found out later.
-                let Some(hit) = filter::next(bytes, self.barrier, self.at, limit) else {
-                    self.at = limit;
-                    continue;
-                };
-                self.told = hit.telling.map(|telling| (hit.at, telling));
-                let hit = hit.at;
-                let before = bytes.get(self.at..hit).unwrap_or_default();
-                let word = before.iter().rev().take_while(|byte| is_word(**byte));
-                self.at = hit - word.count();
-                let behind = bytes.get(hit..).unwrap_or_default().iter().take(GAP);
-                let gap = match bytes.get(hit) {
-                    // The colour of a terminal.
-                    Some(0x1b) => behind.take_while(|byte| **byte != b'm').count() + 1,
-                    _ => behind.take_while(|byte| !is_word(**byte)).count(),
-                };
-                let rest = bytes.get(hit..).unwrap_or_default();
-                self.slow = hit + gap.max(names::foreign_at(rest)) + 1;
+                self.at = self.quiet;
             }
             // Between words.
             while let Some(&byte) = bytes.get(self.at) {
@@ -249,6 +239,11 @@ impl<'t> Scan<'t> {
             if end == start {
                 continue;
             }
+            if self.is_quiet(start, end) {
+                self.take_in(start, end);
+                self.at = end;
+                continue;
+            }
             let view = self.view(limit);
             let found = self.word(view, start, end);
             let found = found
@@ -269,14 +264,49 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Whether nothing that was found says how to take in what comes next.
+    /// Whether nothing but a command that runs says how to take in what comes next.
     fn is_calm(&self) -> bool {
-        self.command.is_none()
-            && !self.reads_secret
-            && self.cookie.is_none()
+        self.cookie.is_none()
             && self.given.is_none()
             && self.pending.is_empty()
             && !self.tables.is_active()
+    }
+
+    fn is_in_command(&self) -> bool {
+        self.command.is_some() || self.reads_secret
+    }
+
+    /// Asks the filter where to look next, before `limit`.
+    fn look_ahead(&mut self, limit: usize) {
+        let bytes = self.text.as_bytes();
+        let Some(hit) = filter::next(bytes, self.barrier, self.at, limit) else {
+            self.quiet = limit;
+            self.slow = limit;
+            return;
+        };
+        self.told = hit.telling.map(|telling| (hit.at, telling));
+        let hit = hit.at;
+        let before = bytes.get(self.at..hit).unwrap_or_default();
+        let word = before.iter().rev().take_while(|byte| is_word(**byte));
+        self.quiet = hit - word.count();
+        let behind = bytes.get(hit..).unwrap_or_default().iter().take(GAP);
+        let gap = match bytes.get(hit) {
+            // The colour of a terminal.
+            Some(0x1b) => behind.take_while(|byte| **byte != b'm').count() + 1,
+            _ => behind.take_while(|byte| !is_word(**byte)).count(),
+        };
+        let rest = bytes.get(hit..).unwrap_or_default();
+        self.slow = hit + gap.max(names::foreign_at(rest)) + 1;
+    }
+
+    /// Whether nothing can be in the word from `start` to `end`: the filter has found nothing there, and it is no option.
+    fn is_quiet(&self, start: usize, end: usize) -> bool {
+        end <= self.quiet
+            && self.is_calm()
+            && match self.text.as_bytes().get(start..end) {
+                Some([b'-', ..] | [b'p']) => false,
+                _ => self.before(start, 1) != b"\\",
+            }
     }
 
     /// Takes in the quotes, the separators and the words of the line up to `to`.
@@ -376,6 +406,11 @@ impl<'t> Scan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
+        if self.quiet > secret.end {
+            // A word may begin there that the filter has seen as a part of another.
+            self.quiet = secret.end;
+            self.slow = secret.end + names::LONGEST_FOREIGN;
+        }
         self.tables.secret();
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
             self.find_mark(secret.end);
@@ -915,9 +950,10 @@ impl<'t> Scan<'t> {
         };
         let word = bytes.get(start..end)?;
         let is_curl = program.names.first() == Some(&"curl");
+        let cluster = if is_curl { clustered(word) } else { None };
         for (option, takes) in program.options {
             let option = option.as_bytes();
-            if option.get(1) != word.get(1) && !is_curl {
+            if option.get(1) != word.get(1) && cluster.is_none() {
                 continue;
             }
             if program.only_after.is_some() && !self.has_word && !option.starts_with(b"--") {
@@ -925,13 +961,12 @@ impl<'t> Scan<'t> {
             }
             let rest = match word.strip_prefix(option) {
                 Some(rest) => rest,
-                None if is_curl && option.len() == 2 => {
-                    let Some(rest) = clustered(word, option) else {
-                        continue;
-                    };
-                    rest
-                }
-                None => continue,
+                None => match cluster {
+                    Some((letter, rest)) if option.len() == 2 && option.ends_with(&[letter]) => {
+                        rest
+                    }
+                    _ => continue,
+                },
             };
             let secret = self.taken(view, end, rest, option, *takes);
             if secret.is_some() {
@@ -1484,16 +1519,16 @@ pub(super) fn is_web_number(text: &str) -> bool {
         && shapes::is_no_word(text.as_bytes())
 }
 
-/// What stands behind the letter of an option of curl's in a word of several.
-fn clustered<'w>(word: &'w [u8], option: &[u8]) -> Option<&'w [u8]> {
+/// The letters of [`commands::CURL_FLAGS`], a bit for each.
+const CURL_FLAGS: u128 = names::signs_of(commands::CURL_FLAGS);
+
+/// The letter of an option of curl's that ends a word of several, and what stands behind it.
+fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     let letters = word.strip_prefix(b"-")?;
-    let letter = *option.get(1)?;
-    let flags = letters
-        .iter()
-        .take_while(|b| **b != letter && commands::CURL_FLAGS.contains(b))
-        .count();
-    let rest = letters.get(flags..)?.strip_prefix(&[letter])?;
-    (flags > 0).then_some(rest)
+    let is_flag = |b: &&u8| b.is_ascii() && CURL_FLAGS >> **b & 1 != 0;
+    let flags = letters.iter().take_while(is_flag).count();
+    let (letter, rest) = letters.get(flags..)?.split_first()?;
+    (flags > 0).then_some((*letter, rest))
 }
 
 /// The secret in its place among the arguments that begin at `at`.
