@@ -1,10 +1,10 @@
-//! Programs that take a secret as an argument or from their standard input: which, behind what, in which form.
+//! Programs that take a secret as an argument or from their standard input: which ones, behind what, in which form.
 //!
-//! `docs/redaction.md` lists the same; a test holds the page against the tables.
+//! `docs/redaction.md` lists the same, and a test compares the page with the tables. How arguments are read, `scan` knows.
 
 /// In which form an argument has the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum OptionForm {
     /// A word of its own, or behind `=`.
     Apart,
     /// Right behind the option's letter.
@@ -25,7 +25,7 @@ pub(super) enum Takes {
     Cookie,
 }
 
-use Takes::{Apart, Assignment, Attached, Comma, Cookie, Either, Pair, Pass, Percent};
+use OptionForm::{Apart, Assignment, Attached, Comma, Cookie, Either, Pair, Pass, Percent};
 
 /// Programs, and which of their options take a secret.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ pub(super) struct Program {
     pub(super) names: &'static [&'static str],
     /// The word that must stand before the option, where it means another thing elsewhere.
     pub(super) only_after: Option<&'static str>,
-    pub(super) options: &'static [(&'static str, Takes)],
+    pub(super) options: &'static [(&'static str, OptionForm)],
     /// Whether `NAME value` in its arguments sets a name to a value.
     pub(super) sets: bool,
 }
 
 const fn program(
     names: &'static [&'static str],
-    options: &'static [(&'static str, Takes)],
+    options: &'static [(&'static str, OptionForm)],
 ) -> Program {
     Program {
         names,
@@ -53,7 +53,7 @@ const fn program(
 const fn after(
     names: &'static [&'static str],
     word: &'static str,
-    options: &'static [(&'static str, Takes)],
+    options: &'static [(&'static str, OptionForm)],
 ) -> Program {
     Program {
         names,
@@ -66,7 +66,7 @@ const fn after(
 const fn sets(
     names: &'static [&'static str],
     word: Option<&'static str>,
-    options: &'static [(&'static str, Takes)],
+    options: &'static [(&'static str, OptionForm)],
 ) -> Program {
     Program {
         names,
@@ -213,7 +213,7 @@ pub(super) const STDIN: &[(&str, &str)] = &[
 
 /// What is known of a program's name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct ProgramEntry {
     name: &'static str,
     /// Its options.
     pub(super) program: Option<&'static Program>,
@@ -223,7 +223,7 @@ pub(super) struct Known {
     places: u64,
 }
 
-impl Known {
+impl ProgramEntry {
     /// Those of [`PLACES`] that are of it.
     pub(super) fn places(&self) -> impl Iterator<Item = &'static &'static [&'static str]> + use<> {
         let mut left = self.places;
@@ -237,7 +237,7 @@ impl Known {
 
 /// The names in all tables, each once, in buckets.
 struct Index {
-    known: [Known; NAMES],
+    known: [ProgramEntry; NAMES],
     starts: [u16; BUCKETS + 1],
 }
 
@@ -261,7 +261,7 @@ const fn count() -> usize {
 static INDEX: Index = INDEX_OF;
 const INDEX_OF: Index = index();
 
-/// In which bucket a name is, by its first letter and its length.
+/// Returns in which bucket a name is, by its first letter and its length.
 const fn bucket(name: &[u8]) -> usize {
     match name {
         [first, ..] => (*first as usize & 31) << 4 | name.len() & 15,
@@ -287,26 +287,26 @@ const fn is_equal(one: &[u8], other: &[u8]) -> bool {
     true
 }
 
-const NONE: Known = Known {
+const NONE: ProgramEntry = ProgramEntry {
     name: "",
     program: None,
     reads_secret: false,
     places: 0,
 };
 
-/// The names in all tables, each once, in the order of the tables; how many those are.
+/// Returns the names in all tables, each once, in the order of the tables; how many those are.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn listed() -> ([Known; NAMES], usize) {
+const fn listed() -> ([ProgramEntry; NAMES], usize) {
     let (mut known, mut count) = ([NONE; NAMES], 0);
     let mut at = 0;
     while at < PROGRAMS.len() {
         let names = PROGRAMS[at].names;
         let mut name = 0;
         while name < names.len() {
-            known[count] = Known {
+            known[count] = ProgramEntry {
                 name: names[name],
                 program: Some(&PROGRAMS[at]),
                 ..NONE
@@ -329,7 +329,7 @@ const fn listed() -> ([Known; NAMES], usize) {
             place += 1;
         }
         if place == count {
-            known[count] = Known { name, ..NONE };
+            known[count] = ProgramEntry { name, ..NONE };
             count += 1;
         }
         if is_place {
@@ -371,7 +371,7 @@ const fn index() -> Index {
     Index { known, starts }
 }
 
-/// The name at `at`, for the filter.
+/// Returns the name at `at`, for the filter.
 #[allow(clippy::indexing_slicing, reason = "it is looked at before")]
 pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
     if at >= INDEX_OF.starts[BUCKETS] as usize {
@@ -380,9 +380,9 @@ pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
     Some(INDEX_OF.known[at].name.as_bytes())
 }
 
-/// What is known of the program called `name`.
+/// Returns what is known of the program called `name`.
 #[inline]
-pub(super) fn known(name: &[u8]) -> Option<&'static Known> {
+pub(super) fn known(name: &[u8]) -> Option<&'static ProgramEntry> {
     let bucket = bucket(name);
     let start = |bucket: usize| INDEX.starts.get(bucket).copied().map(usize::from);
     let known = INDEX.known.get(start(bucket)?..start(bucket + 1)?)?;

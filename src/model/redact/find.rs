@@ -29,6 +29,15 @@ pub(super) fn first_of(wanted: [u8; 2], text: &[u8]) -> Option<usize> {
     }
 }
 
+/// Returns where all of `part` occurs first.
+pub(super) fn part(part: &[u8], text: &[u8]) -> Option<usize> {
+    if text.len() > SMALL {
+        return memchr::memmem::find(text, part);
+    }
+    let is_there = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(part));
+    all(*part.first()?, text).find(is_there)
+}
+
 /// Returns where `wanted` occurs last.
 pub(super) fn last(wanted: u8, text: &[u8]) -> Option<usize> {
     if text.len() > SMALL {
@@ -93,6 +102,8 @@ mod tests {
                 let is = |byte: &u8| *byte == wanted;
                 prop_assert_eq!(first(wanted, &text), text.iter().position(is));
                 prop_assert_eq!(last(wanted, &text), text.iter().rposition(is));
+                let pair = [wanted, b'Z'];
+                prop_assert_eq!(part(&pair, &text), text.windows(2).position(|two| two == pair));
                 let places: Vec<usize> = (0..text.len()).filter(|at| is(&text[*at])).collect();
                 prop_assert_eq!(all(wanted, &text).collect::<Vec<_>>(), places);
                 let is_either = |byte: &u8| is(byte) || *byte == b'"';
@@ -110,6 +121,7 @@ mod tests {
             text[length - 2] = b'[';
             assert_eq!(first(b'[', &text), Some(7));
             assert_eq!(first_of([b'"', b'['], &text), Some(7));
+            assert_eq!(part(b"..[", &text), Some(5));
             assert_eq!(last(b'[', &text), Some(length - 2));
             assert_eq!(all(b'[', &text).collect::<Vec<_>>(), [7, length - 2]);
         }

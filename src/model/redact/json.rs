@@ -1,32 +1,31 @@
 //! The strings of a JSON text, redacted where they stand.
 //!
-//! Nothing but a string that holds a secret is written anew: the order of members, white space and numbers stay, and so
-//! does the client's way to escape. A value of `serde_json` would lose all of that.
+//! Only a string that holds a secret is written again. The order of members, white space, numbers and the client's way to
+//! escape stay; a value of `serde_json` would lose all of that. What is secret in a string, the other modules say.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-use super::names::{self, Telling};
-use super::scan::{self, Scan};
-use super::values;
-use super::{Redactor, find, is_mark, pem, shapes};
+use super::names::{self, SecretKind};
+use super::scan::{self, SecretScan};
+use super::{Redactor, find, is_mark, keys, looks, pem, stand_ins, values};
 use crate::model::text::without_lone_surrogates;
 
 /// What is known of the strings that come next.
 #[derive(Debug, Clone, Copy, Default)]
-struct Around {
+struct StringContext {
     is_array: bool,
     /// What the member's name says; in an array, that of the member which the array is.
-    telling: Option<Telling>,
+    telling: Option<SecretKind>,
     /// What its name says of the strings in it, if it is an array.
-    telling_each: Option<Telling>,
+    telling_each: Option<SecretKind>,
     /// Whether that is believed only of what is no stand-in.
     is_doubtful: bool,
     /// Whether the member's value is the name of what comes next: `"name": "DB_PASSWORD", "value": "…"`.
     names_value: bool,
     /// What that name says.
-    telling_value: Option<Telling>,
+    telling_value: Option<SecretKind>,
     /// Whether the member's name is one of those that hold ids.
     is_id: bool,
     /// Whether the member's name is that of a number of a JSON Web Key.
@@ -36,7 +35,7 @@ struct Around {
     /// In an array of lines: whether a private key is open.
     in_block: bool,
     /// In an array of arguments: what the option before says.
-    option: Option<Telling>,
+    option: Option<SecretKind>,
 }
 
 /// Redacts the strings of `text`, but not the ids behind names for which `is_id`.
@@ -62,7 +61,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
     let bytes = text.as_bytes();
     let mut clean = String::new();
     let mut copied = 0;
-    let mut open = vec![Around::default()];
+    let mut open = vec![StringContext::default()];
     // Whether the text has a JSON Web Key, once that was asked for.
     let mut has_web_key = None;
     let mut at = 0;
@@ -71,14 +70,14 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
             break;
         };
         match byte {
-            b'{' => open.push(Around::default()),
+            b'{' => open.push(StringContext::default()),
             b'[' => {
-                let array = Around {
+                let array = StringContext {
                     is_array: true,
                     telling: around.telling.or(around.telling_each),
                     is_doubtful: around.is_doubtful || around.telling.is_none(),
                     is_id: around.is_id,
-                    ..Around::default()
+                    ..StringContext::default()
                 };
                 open.push(array);
             }
@@ -116,7 +115,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
             b'0'..=b'9' | b'-' => {
                 let end = number_end(bytes, at);
                 let number = text.get(at..end).unwrap_or_default();
-                if around.telling == Some(Telling::Password) && is_long_number(number) {
+                if around.telling == Some(SecretKind::Password) && is_long_number(number) {
                     clean.push_str(text.get(copied..at).unwrap_or_default());
                     let mark = redactor.replaced(scan::NAMED).into_owned();
                     clean.push_str(&serde_json::Value::String(mark).to_string());
@@ -136,12 +135,12 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
     Some(clean)
 }
 
-impl Around {
+impl StringContext {
     /// A member begins that is named so.
     fn member(&mut self, name: &str) {
         let named = self.telling_value.take();
         self.telling = telling(name.as_bytes());
-        self.is_hardly = names::telling(name.as_bytes()) == Some(Telling::Hardly);
+        self.is_hardly = names::telling(name.as_bytes()) == Some(SecretKind::Hardly);
         self.is_number = matches!(name, "d" | "p" | "q" | "dp" | "dq" | "qi" | "k");
         self.is_doubtful = false;
         if matches!(name, "value" | "Value") && self.telling.is_none() {
@@ -152,21 +151,21 @@ impl Around {
         let one = name.strip_suffix(['s', 'S']);
         let telling_one = one.and_then(|one| telling(one.as_bytes()));
         self.telling_each = telling_one.map(|telling| match telling {
-            Telling::Password => Telling::Password,
+            SecretKind::Password => SecretKind::Password,
             // There are many kinds of tokens.
-            _ => Telling::Perhaps,
+            _ => SecretKind::Perhaps,
         });
     }
 }
 
-/// What a member's name says.
-fn telling(name: &[u8]) -> Option<Telling> {
-    names::telling(name).filter(|telling| *telling != Telling::Hardly)
+/// Returns what a member's name says.
+fn telling(name: &[u8]) -> Option<SecretKind> {
+    names::telling(name).filter(|telling| *telling != SecretKind::Hardly)
 }
 
 impl Redactor {
     /// A string that is a value.
-    fn string<'t>(&mut self, string: &'t str, around: &mut Around) -> Cow<'t, str> {
+    fn string<'t>(&mut self, string: &'t str, around: &mut StringContext) -> Cow<'t, str> {
         if around.is_id {
             return self.id(string);
         }
@@ -174,23 +173,23 @@ impl Redactor {
         let telling = around
             .telling
             .or(option.filter(|_| !string.starts_with('-')));
-        if telling == Some(Telling::Cookie) {
-            return self.scanned(string, Scan::of_cookie(string));
+        if telling == Some(SecretKind::Cookie) {
+            return self.scanned(string, SecretScan::of_cookie(string));
         }
         if around.is_number && scan::is_web_number(string) {
             return self.replaced(pem::RULE);
         }
-        if around.is_hardly && names::is_surely_random(string) {
+        if around.is_hardly && looks::is_surely_random(string) {
             return self.replaced(whole_key(string).unwrap_or(scan::NAMED));
         }
         let is_doubtful = around.is_doubtful;
         let is_secret = |string: &str| match telling {
-            Some(Telling::Cookie) => false,
-            Some(telling @ (Telling::Perhaps | Telling::Code | Telling::Phrase)) => {
+            Some(SecretKind::Cookie) => false,
+            Some(telling @ (SecretKind::Perhaps | SecretKind::Code | SecretKind::Phrase)) => {
                 values::is_string_secret(string, telling)
             }
-            Some(_) if is_doubtful => !names::is_stand_in(string),
-            Some(Telling::Authorization) => true,
+            Some(_) if is_doubtful => !stand_ins::is_stand_in(string),
+            Some(SecretKind::Authorization) => true,
             Some(telling) => !values::is_label(string, telling),
             None => false,
         };
@@ -226,20 +225,20 @@ impl Redactor {
     }
 }
 
-/// Whether a string in an array is a line within a private key of which each line is a string.
-fn is_line_of_a_block(string: &str, around: &mut Around) -> bool {
+/// Returns whether a string in an array is a line within a private key of which each line is a string.
+fn is_line_of_a_block(string: &str, around: &mut StringContext) -> bool {
     around.in_block &= !pem::ends(string) && (is_mark(string) || pem::is_line(string));
     let is_within = around.in_block;
     around.in_block |= pem::is_open(string);
     is_within
 }
 
-/// The rule of the key that all of `string` is.
+/// Returns the rule of the key that all of `string` is.
 fn whole_key(string: &str) -> Option<&'static str> {
-    shapes::whole(string).map(|key| key.rule)
+    keys::whole(string).map(|key| key.rule)
 }
 
-/// Where the string that begins at `at` ends, in valid JSON.
+/// Returns where the string that begins at `at` ends, in valid JSON.
 fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     loop {
@@ -253,19 +252,19 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Where the number that begins at `at` ends.
+/// Returns where the number that begins at `at` ends.
 fn number_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let is_part = |b: &&u8| matches!(**b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     at + rest.iter().take_while(is_part).count()
 }
 
-/// Whether it can be a person's secret: other numbers behind such a name are short.
+/// Returns whether it can be a person's secret: other numbers behind such a name are short.
 fn is_long_number(number: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// How many bytes stand before the first quote or backslash.
+/// Returns how many bytes stand before the first quote or backslash.
 fn plain(bytes: &[u8]) -> usize {
     find::first_of([b'"', b'\\'], bytes).unwrap_or(bytes.len())
 }
@@ -275,7 +274,7 @@ fn is_followed_by_colon(text: &str, at: usize) -> bool {
     rest.trim_ascii_start().starts_with(':')
 }
 
-/// The text of a JSON string. Half a character, as a client that cuts texts can write, becomes U+FFFD.
+/// Returns the text of a JSON string. Half a character, as a client that cuts texts can write, becomes U+FFFD.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if !inside.contains('\\') {

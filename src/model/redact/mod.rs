@@ -4,29 +4,39 @@
 //! [`Redactor::json`] and [`Redactor::value`] for JSON, whose members' names tell more, [`Redactor::transcript_line`] for
 //! a line of the client's transcript. In the place of a secret stands `[redacted:rule]`.
 //!
-//! One pass over the text (`scan`) takes in each byte once, after a small filter (`filter`) has said where to look: at a word for a
-//! key (`shapes`), a name (`names`, `values`) or a program (`commands`), at a dash for a block (`pem`), at a scheme for a URL (`urls`). It is plain code without a library, because a hook does it while a tool call waits.
+//! One pass over the text (`scan`) takes in each byte once. A small filter (`filter`, with its tables in `fours` and `beginnings`) says where to
+//! look. The pass then asks for a key (`shapes`, `keys`), a name (`names`, `foreign`), a program (`commands`), a block (`pem`)
+//! or a URL (`urls`). `values`, `looks` and `stand_ins` decide if a value is a secret.
+//!
+//! It is plain code without a library, because a hook runs it while a tool call waits. It knows no file and no event.
 
+mod beginnings;
 mod commands;
 mod filter;
 mod find;
+mod foreign;
+mod fours;
 mod json;
+mod keys;
+mod looks;
 mod names;
 mod pem;
 mod scan;
 mod shapes;
+mod stand_ins;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod urls;
 mod values;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use scan::Scan;
+use scan::SecretScan;
 
 /// How often each rule found a secret.
 pub type Counts = BTreeMap<String, u64>;
@@ -68,13 +78,13 @@ impl<'t> View<'t> {
         self.text.as_bytes()
     }
 
-    /// The byte at `at`, as it will be.
+    /// Returns the byte at `at`, as it will be.
     fn byte(self, at: usize) -> Option<u8> {
         let byte = self.bytes().get(at).copied();
         byte.or_else(|| (self.is_cut && at == self.text.len()).then_some(b'['))
     }
 
-    /// Whether a mark stands at `at`, or will stand there.
+    /// Returns whether a mark stands at `at`, or will stand there.
     fn touches(self, at: usize) -> bool {
         self.is_cut && at >= self.text.len()
     }
@@ -83,7 +93,7 @@ impl<'t> View<'t> {
 /// The beginning of a mark.
 const MARK: &[u8] = b"[redacted";
 
-/// How long the mark is that begins at `at`, if one does.
+/// Returns how long the mark is that begins at `at`, if one does.
 fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
     const LONGEST: usize = 64;
     let rest = bytes.get(at..)?.strip_prefix(MARK)?;
@@ -100,22 +110,22 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 }
 
 impl Redactor {
-    /// How often each rule has found a secret so far.
+    /// Returns how often each rule has found a secret so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// How often each rule has found a secret.
+    /// Returns how often each rule has found a secret.
     pub fn into_counts(self) -> Counts {
         self.counts
     }
 
     /// `text` without the secrets that could be recognised in it. What it returns, it would return unchanged.
     pub fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
-        self.scanned(text, Scan::new(text))
+        self.scanned(text, SecretScan::new(text))
     }
 
-    fn scanned<'t>(&mut self, text: &'t str, mut scan: Scan<'t>) -> Cow<'t, str> {
+    fn scanned<'t>(&mut self, text: &'t str, mut scan: SecretScan<'t>) -> Cow<'t, str> {
         let Some(first) = scan.next_secret() else {
             return Cow::Borrowed(text);
         };
@@ -138,7 +148,7 @@ impl Redactor {
         json::redact(self, text, |_| false)
     }
 
-    /// Takes the secrets out of a value, as [`Self::json`] does.
+    /// OptionForm the secrets out of a value, as [`Self::json`] does.
     pub fn value(&mut self, value: &mut Value) {
         let text = value.to_string();
         let clean = match self.json(&text) {
@@ -174,16 +184,16 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
-    /// Takes a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
+    /// OptionForm a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
     /// judged, so that no part of it is taken for what it is not.
     pub fn word(&mut self, word: &mut String) {
         // Hardly a name is as long as a key.
         if word.len() < shapes::SHORTEST {
             return;
         }
-        let clean = match names::is_identifier(word) {
+        let clean = match looks::is_identifier(word) {
             false => self.text(word),
-            true => match shapes::whole(word) {
+            true => match keys::whole(word) {
                 Some(key) => self.replaced(key.rule),
                 None => return,
             },
@@ -213,7 +223,7 @@ impl Redactor {
     }
 }
 
-/// Whether nothing but a mark stands in the place of a secret.
+/// Returns whether nothing but a mark stands in the place of a secret.
 fn is_mark(text: &str) -> bool {
     mark_at(text.as_bytes(), 0) == Some(text.len())
 }

@@ -1,7 +1,9 @@
-//! Private keys: in PEM armour, however its lines are joined, also one that breaks off before its end or lacks its first
-//! line; the same in base64 once more, and the bare base64 of one.
+//! Private keys: in PEM armour, in base64 once more, and as bare base64.
+//!
+//! The lines may be joined in any way, and a key may lack its first line or its end. Other keys are in `keys`.
 
-use super::shapes::{Alphabet, run};
+use super::keys::run;
+use super::shapes::Alphabet;
 use super::{Secret, View};
 
 const BEGIN: &[u8] = b"-----BEGIN";
@@ -16,7 +18,7 @@ const LEAST: usize = 16;
 /// The least length of a line within a block that has lost its first line.
 pub(super) const LEAST_LINE: usize = 40;
 
-/// The block that begins in the word which ends at `end`.
+/// Returns the block that begins in the word which ends at `end`.
 pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     bytes.get(start..end).filter(|word| word.ends_with(BEGIN))?;
@@ -41,7 +43,7 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
 /// What stands before the lines of a private key in PuTTY's form.
 pub(super) const LINES: &[u8] = b"Private-Lines";
 
-/// The lines of a private key in PuTTY's form, where their number stands at `at`.
+/// Returns the lines of a private key in PuTTY's form, where their number stands at `at`.
 pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     const MOST_DIGITS: usize = 4;
     let body = view.bytes().get(at..)?;
@@ -61,7 +63,7 @@ pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// The private key that begins with the base64 at `at`, where a word begins: its first bytes say what it is.
+/// Returns the private key that begins with the base64 at `at`, where a word begins: its first bytes say what it is.
 pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjE";
     let text = view.bytes().get(at..)?;
@@ -91,7 +93,7 @@ fn is_private(der: &[u8]) -> bool {
     matches!(inside, [2, 1, 0 | 1 | 3, ..])
 }
 
-/// The armour of a private key in base64 once more, which begins at `at`.
+/// Returns the armour of a private key in base64 once more, which begins at `at`.
 pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
     let text = view.bytes().get(at..)?;
     text.starts_with(b"LS0tLS1C").then_some(())?;
@@ -104,7 +106,7 @@ pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// The first bytes of what is in base64.
+/// Returns the first bytes of what is in base64.
 pub(super) fn decoded<const SIZE: usize>(text: &[u8]) -> Option<[u8; SIZE]> {
     let mut bytes = [0; SIZE];
     let groups = text.as_chunks::<4>().0;
@@ -123,7 +125,7 @@ pub(super) fn decoded<const SIZE: usize>(text: &[u8]) -> Option<[u8; SIZE]> {
     Some(bytes)
 }
 
-/// The value of a digit of base64.
+/// Returns the value of a digit of base64.
 pub(super) fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
@@ -135,7 +137,7 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// The lines of a block that has lost its first one, where the word which ends at `end` begins the last. They are looked for from
+/// Returns the lines of a block that has lost its first one, where the word which ends at `end` begins the last. They are looked for from
 /// there back, not beyond `barrier`.
 pub(super) fn rest_before(
     view: View<'_>,
@@ -207,7 +209,7 @@ fn without_gap(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether a block begins in `text` and does not end there, as where each line is a text of its own.
+/// Returns whether a block begins in `text` and does not end there, as where each line is a text of its own.
 pub(super) fn is_open(text: &str) -> bool {
     let last = memchr::memmem::rfind(text.as_bytes(), BEGIN);
     let block = last.and_then(|at| text.as_bytes().get(at..));
@@ -216,17 +218,17 @@ pub(super) fn is_open(text: &str) -> bool {
     })
 }
 
-/// Whether a block ends in `text`.
+/// Returns whether a block ends in `text`.
 pub(super) fn ends(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), END).is_some()
 }
 
-/// Whether `text` can be a line within a block, perhaps marked as added or removed.
+/// Returns whether `text` can be a line within a block, perhaps marked as added or removed.
 pub(super) fn is_line(text: &str) -> bool {
     armour(text.as_bytes(), false) == text.len()
 }
 
-/// What follows the first line of a block that `text` begins with.
+/// Returns what follows the first line of a block that `text` begins with.
 fn header(text: &[u8]) -> Option<&[u8]> {
     let label = text.strip_prefix(BEGIN)?;
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
@@ -236,7 +238,7 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(DASHES)
 }
 
-/// How long the line is that closes a block.
+/// Returns how long the line is that closes a block.
 fn closing_line(text: &[u8]) -> usize {
     let label = text.get(END.len()..).unwrap_or_default();
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
@@ -244,7 +246,7 @@ fn closing_line(text: &[u8]) -> usize {
     end.map_or(END.len(), |at| END.len() + at + DASHES.len())
 }
 
-/// How much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line
+/// Returns how much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line
 /// breaks and escaped line breaks between them. What follows a key that breaks off stays; so does a word before a mark, of which
 /// it is not known where it ended.
 fn armour(text: &[u8], is_cut: bool) -> usize {
@@ -282,7 +284,7 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
     }
 }
 
-/// How long the part of the lines is that stand before the base64 of an encrypted key.
+/// Returns how long the part of the lines is that stand before the base64 of an encrypted key.
 fn header_word(rest: &[u8], is_cut: bool) -> Option<usize> {
     const WORDS: [&[u8]; 6] = [
         b"Proc-Type:",
@@ -307,7 +309,7 @@ fn gap_or_end(text: &[u8], is_cut: bool) -> bool {
     text.is_empty() && !is_cut || gap_of_one(text) > 0
 }
 
-/// How much white space, arrows and escaped white space `text` begins with.
+/// Returns how much white space, arrows and escaped white space `text` begins with.
 fn gap(text: &[u8]) -> usize {
     let mut at = 0;
     loop {

@@ -1,7 +1,9 @@
-//! Columns under a telling heading, in the rows of a table or a file of separated values.
+//! Columns under a telling heading, in the rows of a table or of a file of separated values.
+//!
+//! It counts separators and words as the pass reports them. It never reads a cell to judge it.
 
 use super::View;
-use super::names::Telling;
+use super::names::SecretKind;
 
 /// What stands between the cells of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Separator {
         }
     }
 
-    /// Where the cell ends that begins at `start`; nothing where it has no end.
+    /// Returns where the cell ends that begins at `start`; nothing where it has no end.
     pub(super) fn cell_end(self, view: View<'_>, start: usize) -> Option<usize> {
         let bytes = view.bytes();
         let rest = bytes.get(start..)?;
@@ -63,7 +65,7 @@ impl Separator {
 struct Heading {
     separator: Separator,
     /// What stands in the columns, the first ones.
-    tellings: [Option<Telling>; COLUMNS],
+    tellings: [Option<SecretKind>; COLUMNS],
 }
 
 /// How many columns are looked at.
@@ -71,7 +73,7 @@ const COLUMNS: usize = 32;
 
 /// The table whose rows follow.
 #[derive(Debug, Clone, Copy)]
-struct Table {
+struct ColumnTable {
     heading: Heading,
     columns: u16,
     /// Whether the line that divides the heading from the rows has come, where there must be one.
@@ -86,7 +88,7 @@ pub(super) struct Tables {
     /// Whether anything stands in the line that no heading has.
     is_other: bool,
     heading: Option<Heading>,
-    table: Option<Table>,
+    table: Option<ColumnTable>,
 }
 
 impl Tables {
@@ -99,7 +101,7 @@ impl Tables {
         self.words = self.words.saturating_add(1);
     }
 
-    /// Whether a table's rows may follow, or are here.
+    /// Returns whether a table's rows may follow, or are here.
     pub(super) fn is_active(&self) -> bool {
         self.heading.is_some() || self.table.is_some()
     }
@@ -110,7 +112,7 @@ impl Tables {
         }
     }
 
-    /// The separator behind or before the telling name that ends at `end`, if it is all of a cell. `before` are the bytes before it.
+    /// Returns the separator behind or before the telling name that ends at `end`, if it is all of a cell. `before` are the bytes before it.
     fn separator_of(view: View<'_>, before: &[u8], end: usize) -> Option<(Separator, Option<u8>)> {
         let is_gap = |b: &u8| matches!(b, b' ' | b'"' | b'\'');
         let left = before.iter().rev().copied().find(|b| !is_gap(b));
@@ -130,22 +132,28 @@ impl Tables {
         begins.then_some((separator, left))
     }
 
-    /// Whether a telling name that ends at `end` may be a heading.
+    /// Returns whether a telling name that ends at `end` may be a heading.
     pub(super) fn may_be_heading(
         &self,
         view: View<'_>,
         before: &[u8],
         end: usize,
-        telling: Telling,
+        telling: SecretKind,
     ) -> bool {
         !matches!(
             telling,
-            Telling::Authorization | Telling::Cookie | Telling::Hardly
+            SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
         ) && Self::separator_of(view, before, end).is_some()
     }
 
     /// Notes a telling name that is all of a cell.
-    pub(super) fn telling(&mut self, view: View<'_>, before: &[u8], end: usize, telling: Telling) {
+    pub(super) fn telling(
+        &mut self,
+        view: View<'_>,
+        before: &[u8],
+        end: usize,
+        telling: SecretKind,
+    ) {
         let Some((separator, left)) = Self::separator_of(view, before, end) else {
             return;
         };
@@ -169,9 +177,9 @@ impl Tables {
         }
     }
 
-    /// What the cell is said to be that begins here.
+    /// Returns what the cell is said to be that begins here.
     #[inline]
-    pub(super) fn cell(&self) -> Option<(Telling, Separator)> {
+    pub(super) fn cell(&self) -> Option<(SecretKind, Separator)> {
         let table = self.table.as_ref().filter(|table| table.is_divided)?;
         let separator = table.heading.separator;
         let column = self.counts.get(separator as usize)?;
@@ -224,7 +232,7 @@ impl Tables {
                 && line.len() <= LONGEST_HEADING
                 && line.iter().all(is_cell)
             {
-                self.table = Some(Table {
+                self.table = Some(ColumnTable {
                     heading,
                     columns,
                     is_divided: separator != b'|',

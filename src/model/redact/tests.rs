@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::scan::Scan;
-use super::{Redactor, commands, names, redact, shapes};
+use super::scan::SecretScan;
+use super::{Redactor, commands, foreign, names, redact, shapes};
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -850,7 +850,7 @@ fn the_page_lists_what_the_tables_have() {
         .map(|(name, _)| *name);
     assert_eq!(
         listed("names"),
-        owned(endings.chain(names::FOREIGN.iter().copied()).collect())
+        owned(endings.chain(foreign::NAMES.iter().copied()).collect())
     );
     assert_eq!(listed("query"), owned(names::QUERY.to_vec()));
     let options = commands::PROGRAMS.iter().flat_map(|program| {
@@ -1013,7 +1013,7 @@ proptest! {
 
     #[test]
     fn the_filter_passes_nothing_over(text in prop_oneof![any::<String>(), texts(), tokens()]) {
-        let thorough = Redactor::default().scanned(&text, Scan::thorough(&text)).into_owned();
+        let thorough = Redactor::default().scanned(&text, SecretScan::thorough(&text)).into_owned();
         prop_assert_eq!(redact(&text), thorough, "{}", text);
     }
 

@@ -1,7 +1,8 @@
 //! The user and the password that stand before a URL's host.
+//!
+//! It reads from the scheme on. Names in a URL's query are not its business.
 
-use super::names;
-use super::{Secret, View};
+use super::{Secret, View, looks, stand_ins};
 
 const RULE: &str = "url-password";
 /// How far the end of a password may be from the beginning of the host.
@@ -39,7 +40,7 @@ pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
     last - signs.take_while(|b| **b == b'+').count()
 }
 
-/// The `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
+/// Returns the `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
 ///
 /// A password may have any sign in it; one with a slash is told from a host with a port by what the port is.
 pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
@@ -83,7 +84,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let userinfo = view.text.get(begin..begin + length)?;
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     // A token in the place of a user.
-    if matches!(password, "" | "x-oauth-basic") && names::looks_random(user) {
+    if matches!(password, "" | "x-oauth-basic") && looks::looks_random(user) {
         return Some(Secret {
             start: begin,
             end: begin + userinfo.len(),
@@ -91,7 +92,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
         });
     }
     // Two letters stand for nothing.
-    let is_stand_in = password.len() > 2 && names::is_stand_in(password);
+    let is_stand_in = password.len() > 2 && stand_ins::is_stand_in(password);
     let is_path = was_slash && user.contains(['/', '?', '#']);
     let is_secret = !(password.is_empty() || is_stand_in || is_path);
     let start = begin + user.len() + 1;

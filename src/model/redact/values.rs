@@ -1,10 +1,11 @@
-//! Values: where one ends that begins at a place, and whether it is a secret by what stands before it.
+//! Values: where a value ends that begins at a place, and whether it is a secret by what stands before it.
 //!
-//! A value is judged by its first bytes, and only one that is a secret is read to its end: so what is read of a text is
-//! bounded. A value that reaches the end of a text that goes on with a mark is refused; see the module above for why.
+//! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches the end
+//! of a text that goes on with a mark is refused; `scan` says why. It does not know where a value is to be looked for.
 
-use super::names::{self, Signs, Telling, signs_of};
-use super::{Secret, View, mark_at};
+use super::looks::{self, Signs, signs_of};
+use super::names::SecretKind;
+use super::{Secret, View, find, mark_at, stand_ins};
 
 /// How much of a value is looked at to tell whether it is a secret.
 const JUDGED: usize = 96;
@@ -75,7 +76,7 @@ fn matters_at(byte: u8) -> bool {
     MATTERS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// What ends a value without quotes.
+/// Returns what ends a value without quotes.
 fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     let bytes = view.bytes();
     match byte {
@@ -92,7 +93,7 @@ fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     }
 }
 
-/// Whether the sign at `at` ends a variable's value, which may hold any sign: where the text or another name follows.
+/// Returns whether the sign at `at` ends a variable's value, which may hold any sign: where the text or another name follows.
 fn ends_variable(view: View<'_>, at: usize) -> bool {
     const LONGEST: usize = 24;
     let rest = view.bytes().get(at + 1..).unwrap_or_default();
@@ -113,7 +114,7 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 }
 
 impl<'t> Value<'t> {
-    /// The value that begins at `at`, in quotes or not; nothing where a mark is within reach.
+    /// Returns the value that begins at `at`, in quotes or not; nothing where a mark is within reach.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
         match Self::quoted(view, at) {
             Some(quoted) => quoted,
@@ -121,7 +122,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The value in the quotes at `at`, if there are any. One that is not closed in its line ends with the line: it may have
+    /// Returns the value in the quotes at `at`, if there are any. One that is not closed in its line ends with the line: it may have
     /// been cut off.
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
         let bytes = view.bytes();
@@ -134,9 +135,9 @@ impl<'t> Value<'t> {
         let quote = quote_at(bytes, at)?;
         let start = at + quote.1 + 1;
         let (seen, is_whole) = match quoted_end(view, start, quote, JUDGED) {
-            End::Cut(_) => return Some(None),
-            End::At(end) => (end, true),
-            End::Beyond(end) => (end, false),
+            ValueEnd::Cut(_) => return Some(None),
+            ValueEnd::At(end) => (end, true),
+            ValueEnd::Beyond(end) => (end, false),
         };
         let seen = view.text.floor_char_boundary(seen).max(start);
         let value = view.text.get(start..seen).map(|text| Self {
@@ -151,7 +152,7 @@ impl<'t> Value<'t> {
         Some(value)
     }
 
-    /// The value without quotes that begins at `start`. Behind its second separator nothing is judged.
+    /// Returns the value without quotes that begins at `start`. Behind its second separator nothing is judged.
     pub(super) fn bare(view: View<'t>, start: usize, form: Form) -> Option<Self> {
         let bytes = view.bytes();
         let mut separators = 0;
@@ -202,7 +203,7 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// The value from `start` to `end`, which is delimited by what stands around.
+    /// Returns the value from `start` to `end`, which is delimited by what stands around.
     pub(super) fn between(view: View<'t>, start: usize, end: usize) -> Option<Self> {
         let seen = view
             .text
@@ -228,7 +229,7 @@ impl<'t> Value<'t> {
         self.start
     }
 
-    /// Whether it ends within what is judged of a value.
+    /// Returns whether it ends within what is judged of a value.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -254,7 +255,7 @@ impl<'t> Value<'t> {
         self.quote.is_some()
     }
 
-    /// What stands right behind what is judged.
+    /// Returns what stands right behind what is judged.
     pub(super) fn next(&self) -> Option<u8> {
         self.next
     }
@@ -263,7 +264,7 @@ impl<'t> Value<'t> {
         Self { form, ..self }
     }
 
-    /// The rest of the value from `offset` on.
+    /// Returns the rest of the value from `offset` on.
     pub(super) fn from(self, offset: usize) -> Option<Self> {
         Some(Self {
             text: self.text.get(offset..)?,
@@ -281,14 +282,14 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Where it ends.
+    /// Returns where it ends.
     pub(super) fn end(&self, view: View<'_>) -> usize {
         if self.is_whole {
             return self.seen;
         }
         let bytes = view.bytes();
         if let Some(quote) = self.quote {
-            let (End::At(end) | End::Beyond(end) | End::Cut(end)) =
+            let (ValueEnd::At(end) | ValueEnd::Beyond(end) | ValueEnd::Cut(end)) =
                 quoted_end(view, self.seen.max(self.start), quote, usize::MAX);
             return end;
         }
@@ -302,13 +303,13 @@ impl<'t> Value<'t> {
         at
     }
 
-    /// Whether it is a secret behind a name that says so much.
-    pub(super) fn is_secret(&self, telling: Telling) -> bool {
+    /// Returns whether it is a secret behind a name that says so much.
+    pub(super) fn is_secret(&self, telling: SecretKind) -> bool {
         let value = self.text;
         // What an expression begins with.
         let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
         let is_code = is_bare
-            && telling != Telling::Phrase
+            && telling != SecretKind::Phrase
             && matches!(
                 value.as_bytes(),
                 [
@@ -324,29 +325,29 @@ impl<'t> Value<'t> {
         let signs = Signs::of(value);
         // What costs least is asked first.
         self.may_be_secret(telling, signs)
-            && !names::is_stand_in_of(value, signs)
+            && !stand_ins::is_stand_in_of(value, signs)
             && self.is_no_code(telling, signs)
     }
 
-    /// Whether it has the signs that a secret has.
-    fn may_be_secret(&self, telling: Telling, signs: Signs) -> bool {
+    /// Returns whether it has the signs that a secret has.
+    fn may_be_secret(&self, telling: SecretKind, signs: Signs) -> bool {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
         let word = !digit && !signs.has_any(NO_WORD);
         match (self.form, telling) {
-            (_, Telling::Perhaps) => digit && letter && length >= 16,
-            (_, Telling::Hardly) => digit && letter && length >= 20,
-            (_, Telling::Code) => digit,
-            (_, Telling::Phrase) => length >= 16,
+            (_, SecretKind::Perhaps) => digit && letter && length >= 16,
+            (_, SecretKind::Hardly) => digit && letter && length >= 20,
+            (_, SecretKind::Code) => digit,
+            (_, SecretKind::Phrase) => length >= 16,
             (Form::Quoted | Form::Variable, _) => true,
-            (Form::Beside, Telling::Password) => !word && !signs.has(b' '),
+            (Form::Beside, SecretKind::Password) => !word && !signs.has(b' '),
             (Form::Beside, _) => digit && letter && length >= 8 && !signs.has(b' '),
-            (Form::Tight, Telling::Password) => !word || !is_argument(self.next),
-            (Form::Line | Form::Option, Telling::Password) => {
+            (Form::Tight, SecretKind::Password) => !word || !is_argument(self.next),
+            (Form::Line | Form::Option, SecretKind::Password) => {
                 !word || !signs.has_capital() && !signs.has(b'.')
             }
             (Form::Tight | Form::Option, _) => digit || length >= 16 && !is_argument(self.next),
-            (Form::Prose, Telling::Password) => {
+            (Form::Prose, SecretKind::Password) => {
                 !word
                     && (letter || !digit)
                     && length >= 6
@@ -354,112 +355,112 @@ impl<'t> Value<'t> {
                     && !signs.has_any(const { signs_of(b"(=") })
             }
             (Form::Prose, _) => digit && letter && length >= 12,
-            (Form::Loose, Telling::Password) => !word,
+            (Form::Loose, SecretKind::Password) => !word,
             _ => digit && letter && length >= 8,
         }
     }
 
-    /// Whether it is neither an expression nor the name, the place or the number of something.
-    fn is_no_code(&self, telling: Telling, signs: Signs) -> bool {
+    /// Returns whether it is neither an expression nor the name, the place or the number of something.
+    fn is_no_code(&self, telling: SecretKind, signs: Signs) -> bool {
         let value = self.text;
         let next = self.next.filter(|_| !self.is_quoted());
         match telling {
-            Telling::Perhaps => {
-                let is_place = signs.has(b'/') && names::is_place(value);
-                let is_encoded = signs.has(b'%') && names::has_part(value.as_bytes(), b"%3A");
-                return names::looks_random_of(value, signs)
-                    && !names::is_uuid(value)
+            SecretKind::Perhaps => {
+                let is_place = signs.has(b'/') && looks::is_place(value);
+                let is_encoded = signs.has(b'%') && looks::has_part(value.as_bytes(), b"%3A");
+                return looks::looks_random_of(value, signs)
+                    && !looks::is_uuid(value)
                     && !is_code(value, signs, next)
                     && !is_place
                     && !is_encoded;
             }
-            Telling::Hardly => {
+            SecretKind::Hardly => {
                 let is_hex = || {
                     value.len() >= 32
                         && value.bytes().all(|b| b.is_ascii_hexdigit())
-                        && names::looks_random_of(value, signs)
+                        && looks::looks_random_of(value, signs)
                 };
-                return names::is_surely_random(value) && !is_code(value, signs, next)
+                return looks::is_surely_random(value) && !is_code(value, signs, next)
                     || self.form == Form::Variable && is_hex();
             }
-            Telling::Code => {
+            SecretKind::Code => {
                 return matches!(value.len(), 4..=10)
                     && value.bytes().all(|b| b.is_ascii_digit())
                     && (value.len() >= 6 || self.is_quoted())
-                    || names::looks_random_of(value, signs) && !is_code(value, signs, next);
+                    || looks::looks_random_of(value, signs) && !is_code(value, signs, next);
             }
-            Telling::Phrase => {
+            SecretKind::Phrase => {
                 const LEAST_WORDS: usize = 6;
                 let words = value.split_ascii_whitespace();
-                return words.count() >= LEAST_WORDS || names::looks_random_of(value, signs);
+                return words.count() >= LEAST_WORDS || looks::looks_random_of(value, signs);
             }
             _ => {}
         }
-        if (self.form, telling) == (Form::Quoted, Telling::Password) && !signs.has(b':') {
+        if (self.form, telling) == (Form::Quoted, SecretKind::Password) && !signs.has(b':') {
             return true;
         }
-        let number = names::is_number(value);
+        let number = looks::is_number(value);
         let word = !signs.has_digit() && !signs.has_any(NO_WORD);
         match (self.form, telling) {
-            (Form::Quoted | Form::Variable, Telling::Password) => !number || !signs.has(b':'),
+            (Form::Quoted | Form::Variable, SecretKind::Password) => !number || !signs.has(b':'),
             (Form::Quoted, _) => {
-                let is_named = telling == Telling::Key && names::is_words(value);
+                let is_named = telling == SecretKind::Key && looks::is_words(value);
                 !is_named && !number && !is_thing(value, signs)
             }
-            (Form::Beside, Telling::Password) => !number && !is_thing(value, signs),
-            (Form::Beside, _) => !is_thing(value, signs) && !names::is_numbered_name(value),
+            (Form::Beside, SecretKind::Password) => !number && !is_thing(value, signs),
+            (Form::Beside, _) => !is_thing(value, signs) && !looks::is_numbered_name(value),
             (Form::Variable, _) => !number && !is_thing(value, signs),
             _ if number
                 || is_code(value, signs, next)
-                || signs.has(b'/') && names::is_place(value) =>
+                || signs.has(b'/') && looks::is_place(value) =>
             {
                 false
             }
-            (Form::Tight, Telling::Password) => !word || !names::is_part_of_name(value),
-            (Form::Tight | Form::Option, Telling::Key | Telling::Secret) => {
-                signs.has_digit() || !names::is_identifier(value)
+            (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
+            (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
+                signs.has_digit() || !looks::is_identifier(value)
             }
-            (Form::Prose, Telling::Password) => {
-                !signs.has(b'/') || names::looks_random_of(value, signs)
+            (Form::Prose, SecretKind::Password) => {
+                !signs.has(b'/') || looks::looks_random_of(value, signs)
             }
-            (Form::Prose, Telling::Key | Telling::Secret) => {
-                names::looks_random_of(value, signs) && !names::is_uuid(value)
+            (Form::Prose, SecretKind::Key | SecretKind::Secret) => {
+                looks::looks_random_of(value, signs) && !looks::is_uuid(value)
             }
-            (Form::Loose, Telling::Key) => !names::is_numbered_name(value),
+            (Form::Loose, SecretKind::Key) => !looks::is_numbered_name(value),
             _ => true,
         }
     }
 
-    /// Whether it stands alone on its line.
+    /// Returns whether it stands alone on its line.
     pub(super) fn ends_line(&self, view: View<'_>) -> bool {
         let at = skip_blanks(view.bytes(), self.seen);
         matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
     }
 
-    /// Whether it is a type or a name that is itself given a value: `name: Type = value`, `a.name = b.name = value`.
+    /// Returns whether it is a type or a name that is itself given a value: `name: Type = value`, `a.name = b.name = value`.
     pub(super) fn is_assigned(&self, view: View<'_>) -> bool {
         view.byte(skip_blanks(view.bytes(), self.seen)) == Some(b'=')
-            && names::is_identifier(self.text)
+            && looks::is_identifier(self.text)
     }
 }
 
-/// Whether a string that stands alone behind a name is a secret which only looks say.
-pub(super) fn is_string_secret(string: &str, telling: Telling) -> bool {
+/// Returns whether a string that stands alone behind a name is a secret which only looks say.
+pub(super) fn is_string_secret(string: &str, telling: SecretKind) -> bool {
     !holds_mark(string.as_bytes())
         && Value::between(View::whole(string), 0, string.len())
             .is_some_and(|value| value.is_secret(telling))
 }
 
-/// Whether a string behind a telling name is none of its secrets: a reference, a place for one, a label in some language, a time, a
+/// Returns whether a string behind a telling name is none of its secrets: a reference, a place for one, a label in some language, a time, a
 /// type. All else is secret there, prose too.
-pub(super) fn is_label(string: &str, telling: Telling) -> bool {
-    let is_time = names::is_number(string) && string.contains(':');
-    let is_place = telling == Telling::Key && names::is_place(string);
-    is_time || is_place || names::is_stand_in(string) && !names::is_one_letter(string)
+pub(super) fn is_label(string: &str, telling: SecretKind) -> bool {
+    let is_time = looks::is_number(string) && string.contains(':');
+    let is_place = telling == SecretKind::Key && looks::is_place(string);
+    is_time || is_place || stand_ins::is_stand_in(string) && !stand_ins::is_one_letter(string)
 }
 
 /// Where a value in quotes ends.
-enum End {
+enum ValueEnd {
     At(usize),
     /// Not before that.
     Beyond(usize),
@@ -467,25 +468,25 @@ enum End {
     Cut(usize),
 }
 
-fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: usize) -> End {
+fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: usize) -> ValueEnd {
     let bytes = view.bytes();
     let rest = bytes.get(start..).unwrap_or_default();
     let mut backslashes = 0;
     for (offset, &byte) in rest.iter().enumerate() {
         let at = start + offset;
         if offset >= most {
-            return End::Beyond(at);
+            return ValueEnd::Beyond(at);
         }
         match byte {
             b'\\' => {
                 backslashes += 1;
                 continue;
             }
-            b'\n' => return End::At(at),
+            b'\n' => return ValueEnd::At(at),
             _ if byte == quote => {
                 let closes = backslashes == depth || depth == 0 && backslashes % 2 == 0;
                 if closes {
-                    return End::At(at - if depth == 0 { 0 } else { backslashes });
+                    return ValueEnd::At(at - if depth == 0 { 0 } else { backslashes });
                 }
             }
             _ => {}
@@ -493,12 +494,12 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         backslashes = 0;
     }
     match view.is_cut {
-        true => End::Cut(bytes.len()),
-        false => End::At(bytes.len()),
+        true => ValueEnd::Cut(bytes.len()),
+        false => ValueEnd::At(bytes.len()),
     }
 }
 
-/// The quote at `at`, and the number of backslashes before it.
+/// Returns the quote at `at`, and the number of backslashes before it.
 pub(super) fn quote_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let rest = bytes.get(at..)?;
     let depth = rest.iter().take(8).take_while(|b| **b == b'\\').count();
@@ -516,15 +517,15 @@ fn holds_mark(bytes: &[u8]) -> bool {
     find::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
-/// Whether a value in quotes is something that is not secret, whatever it is called.
+/// Returns whether a value in quotes is something that is not secret, whatever it is called.
 fn is_thing(value: &str, signs: Signs) -> bool {
-    signs.has(b'/') && names::is_place(value)
-        || signs.has(b'_') && names::is_constant(value)
-        || signs.has(b'#') && names::is_colour(value)
-        || signs.has_any(const { signs_of(b"\\[(") }) && names::is_pattern(value)
+    signs.has(b'/') && looks::is_place(value)
+        || signs.has(b'_') && looks::is_constant(value)
+        || signs.has(b'#') && looks::is_colour(value)
+        || signs.has_any(const { signs_of(b"\\[(") }) && looks::is_pattern(value)
 }
 
-/// Whether it is an expression: a call, a path of names, a type with parameters, a reference.
+/// Returns whether it is an expression: a call, a path of names, a type with parameters, a reference.
 pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
     let bytes = value.as_bytes();
     let dotted = || {
@@ -535,18 +536,18 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
     let is_pointer = || {
         value.strip_prefix('*').is_some_and(|rest| {
             let plain = !rest.bytes().any(|b| b.is_ascii_digit());
-            names::is_identifier(rest) && (plain || is_argument(next))
+            looks::is_identifier(rest) && (plain || is_argument(next))
         })
     };
-    let has = |part: &[u8]| names::has_part(bytes, part);
+    let has = |part: &[u8]| looks::has_part(bytes, part);
     matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
         || signs.has(b'(')
         || signs.has(b'[')
         || value.starts_with(['{', '<', '&', '|', '!', '=', '`', '\\'])
         || value.starts_with("--")
         || signs.has(b'*') && (is_pointer() || value.starts_with('*') && value.ends_with('*'))
-        || value.len() <= 12 && names::is_type_of_number(value)
-        || signs.has(b'_') && names::is_constant(value)
+        || value.len() <= 12 && looks::is_type_of_number(value)
+        || signs.has(b'_') && looks::is_constant(value)
         || signs.has(b'.') && dotted()
         || signs.has(b':') && has(b"::")
         || signs.has(b'>') && (has(b"->") || has(b"=>"))
@@ -554,17 +555,17 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || signs.has(b'+') && is_increment(value)
 }
 
-/// Whether it is `name++`; in base64 more stands behind.
+/// Returns whether it is `name++`; in base64 more stands behind.
 fn is_increment(value: &str) -> bool {
-    value.strip_suffix("++").is_some_and(names::is_identifier)
+    value.strip_suffix("++").is_some_and(looks::is_identifier)
 }
 
-/// Whether what follows says that the value was an argument of a call or a part of an expression.
+/// Returns whether what follows says that the value was an argument of a call or a part of an expression.
 fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-/// Whether prose goes on at `at`: a small word, and two more words behind it; or the text goes on with a mark.
+/// Returns whether prose goes on at `at`: a small word, and two more words behind it; or the text goes on with a mark.
 pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();

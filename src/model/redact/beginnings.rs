@@ -1,0 +1,267 @@
+//! Beginnings, byte by byte: what can begin with four given bytes, or have them in it. The filter and the keys ask here.
+//!
+//! The table is made when the program is built, from the rules' own tables. What is done with an answer, it does not know.
+
+use super::commands;
+use super::foreign;
+use super::shapes;
+
+/// A key may begin here if a word does.
+pub(super) const AT_START: u8 = 1;
+/// A key may begin here, whatever stands before it.
+pub(super) const ANYWHERE: u8 = 2;
+/// The short name of a program may begin here, if a word does.
+pub(super) const PROGRAM: u8 = 4;
+/// The longer name of one may have these.
+pub(super) const PROGRAM_PART: u8 = 64;
+/// A sign or a part of a word may begin with these.
+pub(super) const PART: u8 = 128;
+/// Something else may begin here, if a word does.
+pub(super) const WORD: u8 = 8;
+/// A name in letters that are not those of ASCII may begin here.
+pub(super) const FOREIGN: u8 = 16;
+/// They may belong to something that begins before them.
+pub(super) const WITHIN: u8 = 32;
+
+/// For each hash of four bytes what can begin with them.
+pub(super) static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
+pub(super) const HASH_BITS: u32 = 13;
+pub(super) const MULTIPLIER: u32 = 0xfb49_5555;
+
+/// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
+pub(super) const fn hash(bytes: u32) -> usize {
+    let bytes = bytes & 0xf0ff_ffff;
+    (bytes.wrapping_mul(MULTIPLIER) >> (u32::BITS - HASH_BITS)) as usize
+}
+
+/// Returns whether a key may begin with these bytes: [`AT_START`] of a word, [`ANYWHERE`], or not.
+#[inline(always)]
+pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
+    let at = hash(u32::from_le_bytes(bytes));
+    BEGINNINGS.get(at).copied().unwrap_or_default()
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn beginnings() -> [u8; 1 << HASH_BITS] {
+    let mut marks = [0; 1 << HASH_BITS];
+    let mut at = 0;
+    while let Some((prefix, anywhere)) = shapes::prefix(at) {
+        let mark = if anywhere { ANYWHERE } else { AT_START };
+        mark_key(&mut marks, prefix, mark);
+        if let Some(offset) = shapes::window(prefix, anywhere) {
+            mark_key(&mut marks, from(prefix, offset), WITHIN);
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < KEYS.len() {
+        mark_key(&mut marks, KEYS[at], AT_START | WORD);
+        at += 1;
+    }
+    mark_key(&mut marks, b".atlasv1.", ANYWHERE | PART);
+    mark_key(&mut marks, b"msh", PART);
+    mark_key(&mut marks, b"u002", PART);
+    at = 0;
+    while at < LITERALS.len() {
+        mark_key(&mut marks, LITERALS[at], PART);
+        at += 1;
+    }
+    at = 0;
+    while at < WORDS.len() {
+        mark_key(&mut marks, WORDS[at], WORD);
+        at += 1;
+    }
+    at = 0;
+    while at < RARE.len() {
+        mark_key(&mut marks, from(RARE[at], RARE_AT[at]), WITHIN);
+        at += 1;
+    }
+    at = 0;
+    while let Some(name) = commands::name(at) {
+        match is_told_by_start(name) {
+            true => mark_key(&mut marks, name, PROGRAM),
+            false => mark_key(&mut marks, from(name, rarest(name, true)), PROGRAM_PART),
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < foreign::NAMES.len() {
+        let name = foreign::NAMES[at].as_bytes();
+        if let Some(offset) = foreign::window(name) {
+            mark_key(&mut marks, from(name, offset), FOREIGN);
+        }
+        at += 1;
+    }
+    marks
+}
+
+/// `bytes` from an offset on.
+pub(super) const fn from(bytes: &[u8], offset: usize) -> &[u8] {
+    bytes.split_at(offset).1
+}
+
+/// Returns where in `bytes` the four begin that the fewest words have, by how rare their letters are. The last three may stand before a sign:
+/// the four then ends with that.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn rarest(bytes: &[u8], may_end: bool) -> usize {
+    const SIGN_BEHIND: u32 = 2;
+    let end = if may_end { 3 } else { 4 };
+    let (mut best, mut most) = (0, 0);
+    let mut at = 0;
+    while at + end <= bytes.len() {
+        let mut rarity = 0;
+        let mut of = at;
+        while of < at + 4 {
+            rarity += if of < bytes.len() {
+                rarity_of(bytes[of])
+            } else {
+                SIGN_BEHIND
+            };
+            of += 1;
+        }
+        if rarity > most && !is_common(bytes, at) {
+            (best, most) = (at, rarity);
+        }
+        at += 1;
+    }
+    best
+}
+
+/// Returns whether four letters are those of words that are common although their letters are not.
+#[rustfmt::skip]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn is_common(bytes: &[u8], at: usize) -> bool {
+    const COMMON: &[[u8; 4]] = &[
+        *b"acka", *b"back", *b"buil", *b"ckag", *b"code", *b"comp", *b"cond", *b"etry", *b"gate", *b"hook", *b"http", *b"kagi", *b"keys", *b"lace", *b"link",
+        *b"mini", *b"node", *b"none", *b"open", *b"pack", *b"patc", *b"perm", *b"plac", *b"ring", *b"role", *b"shot", *b"sign",
+        *b"snap", *b"ttps", *b"uild", *b"util",
+    ];
+    let mut of = 0;
+    while at + 4 <= bytes.len() && of < COMMON.len() {
+        let [first, second, third, fourth] = COMMON[of];
+        let is_begun = bytes[at] == first && bytes[at + 1] == second;
+        if is_begun && bytes[at + 2] == third && bytes[at + 3] == fourth {
+            return true;
+        }
+        of += 1;
+    }
+    false
+}
+
+/// Returns how rare a byte is in texts: the logarithm of one in so many.
+pub(super) const fn rarity_of(byte: u8) -> u32 {
+    match byte {
+        b'M' | b'N' | b'O' => 7,
+        _ => match byte.to_ascii_lowercase() {
+            b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 2,
+            b'h' | b'l' | b'd' | b'c' | b'u' => 3,
+            b'0'..=b'9' => 1,
+            b'm' | b'p' | b'f' | b'g' => 4,
+            b'w' | b'y' | b'b' | b'v' => 5,
+            b'k' => 6,
+            b'x' => 7,
+            b'q' | b'j' | b'z' => 8,
+            _ => 4,
+        },
+    }
+}
+
+/// Returns whether a program's name is found by its beginning: a short one, and those with which many words end.
+pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
+    matches!(name, [_, _] | b"age" | b"now" | b"hub")
+}
+
+/// Marks all that four bytes can be of which the first are `prefix`.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
+    let mut third = 0u8;
+    while third < u8::MAX {
+        // What is as short stands before hexadecimal digits, or an argument.
+        let fits = match prefix.len() {
+            2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
+            _ => prefix[2] == third,
+        };
+        // Behind what is shorter any character of ASCII may stand, or a tab.
+        let mut kind = 0u8;
+        while fits && kind < 16 {
+            let is_kind = match prefix.len() {
+                4.. => prefix[3] >> 4 == kind,
+                _ => kind == 0 || kind > 1 && kind < 8,
+            };
+            if is_kind {
+                let window = u32::from_le_bytes([prefix[0], prefix[1], third, kind << 4]);
+                marks[hash(window)] |= mark;
+            }
+            kind += 1;
+        }
+        third += 1;
+    }
+}
+
+/// What keys begin with that have more than a beginning, and are looked for wherever in a word a part begins.
+pub(super) const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
+
+/// What else begins something where a word does.
+#[rustfmt::skip]
+pub(super) const WORDS: &[&[u8]] = &[
+    b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
+    // Keys that are told by their parts.
+    b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA",
+];
+
+/// The same, found by the four of their bytes that the fewest words have.
+#[rustfmt::skip]
+pub(super) const RARE: &[&[u8]] = &[
+    b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
+];
+
+/// Where in each of [`RARE`] those four stand, and which they are.
+pub(super) const RARE_AT: [usize; RARE.len()] = rare_at();
+pub(super) const RARE_FOURS: [u32; RARE.len()] = rare_fours();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn rare_at() -> [usize; RARE.len()] {
+    let mut places = [0; RARE.len()];
+    let mut at = 0;
+    while at < RARE.len() {
+        places[at] = rarest(RARE[at], false);
+        at += 1;
+    }
+    places
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn rare_fours() -> [u32; RARE.len()] {
+    let mut fours = [0; RARE.len()];
+    let mut at = 0;
+    while at < RARE.len() {
+        let (word, from) = (RARE[at], RARE_AT[at]);
+        fours[at] =
+            u32::from_le_bytes([word[from], word[from + 1], word[from + 2], word[from + 3]]);
+        at += 1;
+    }
+    fours
+}
+
+/// Parts of keys and blocks, wherever they stand.
+pub(super) const LITERALS: [&[u8]; 9] = [
+    b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
+];

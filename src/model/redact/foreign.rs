@@ -1,0 +1,149 @@
+//! SecretKind names in letters that are not those of ASCII.
+//!
+//! What such a name announces is always a password; which values are secrets, others know.
+
+/// Names in letters that are not those of ASCII.
+pub(super) const NAMES: &[&str] = &[
+    "contraseña",
+    "Contraseña",
+    "CONTRASEÑA",
+    "lösenord",
+    "Lösenord",
+    "hasło",
+    "Hasło",
+    "şifre",
+    "Şifre",
+    "jelszó",
+    "Jelszó",
+    "heslo",
+    "пароль",
+    "Пароль",
+    "ПАРОЛЬ",
+    "лозинка",
+    "парола",
+    "κωδικός",
+    "Κωδικός",
+    "סיסמה",
+    "סיסמא",
+    "كلمة المرور",
+    "密码",
+    "密碼",
+    "口令",
+    "パスワード",
+    "暗証番号",
+    "암호",
+    "비밀번호",
+    "รหัสผ่าน",
+    "पासवर्ड",
+    "mật khẩu",
+    "Mật khẩu",
+    "salasanä",
+];
+
+/// The length of the longest of [`NAMES`].
+pub(super) const LONGEST: usize = 24;
+
+/// Returns the name that `text` ends with: its length.
+pub(super) fn length_before(text: &[u8]) -> Option<usize> {
+    let last = u32::from_le_bytes(*text.last_chunk()?);
+    alike(&FOURS.last, last)
+        .find(|name| text.ends_with(name))
+        .map(<[u8]>::len)
+}
+
+/// Returns how long the name is that `text` begins with; 0 where it begins with none.
+pub(super) fn length_at(text: &[u8]) -> usize {
+    let Some(first) = text.first_chunk().filter(|first| may_begin(first[0])) else {
+        return 0;
+    };
+    alike(&FOURS.first, u32::from_le_bytes(*first))
+        .find(|name| text.starts_with(name))
+        .map_or(0, <[u8]>::len)
+}
+
+/// Returns where the name begins whose window begins at `at`.
+pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
+    let four = u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    alike(&FOURS.window, four).find_map(|name| {
+        let start = at.checked_sub(window(name)?)?;
+        bytes.get(start..)?.starts_with(name).then_some(start)
+    })
+}
+
+/// Returns where in one of [`NAMES`] the four bytes stand by which the filter finds it: they end with the first that is not of ASCII.
+#[allow(clippy::indexing_slicing, reason = "it is looked at before")]
+pub(super) const fn window(name: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < name.len() {
+        if !name[at].is_ascii() {
+            return Some(at.saturating_sub(3));
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Returns whether one of [`NAMES`] may begin with `first`: few letters begin one.
+fn may_begin(first: u8) -> bool {
+    let firsts = FIRSTS.get(usize::from(first >> 5)).copied();
+    firsts.unwrap_or_default() >> (first & 31) & 1 != 0
+}
+
+/// The first bytes of [`NAMES`], a bit for each.
+static FIRSTS: [u32; 8] = firsts();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn firsts() -> [u32; 8] {
+    let mut first = [0; 8];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let byte = NAMES[at].as_bytes()[0];
+        first[(byte >> 5) as usize] |= 1 << (byte & 31);
+        at += 1;
+    }
+    first
+}
+
+/// Returns the names of which `four` are the four bytes in their place in `fours`.
+fn alike(fours: &'static [u32; NAMES.len()], four: u32) -> impl Iterator<Item = &'static [u8]> {
+    let alike = fours.iter().zip(NAMES).filter(move |(of, _)| **of == four);
+    alike.map(|(_, name)| name.as_bytes())
+}
+
+/// Four bytes of each of [`NAMES`]: the first ones, the last ones, those of its window.
+struct NameFours {
+    first: [u32; NAMES.len()],
+    last: [u32; NAMES.len()],
+    window: [u32; NAMES.len()],
+}
+
+static FOURS: NameFours = fours();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn fours() -> NameFours {
+    const fn four(name: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]])
+    }
+    let mut fours = NameFours {
+        first: [0; NAMES.len()],
+        last: [0; NAMES.len()],
+        window: [0; NAMES.len()],
+    };
+    let mut at = 0;
+    while at < NAMES.len() {
+        let name = NAMES[at].as_bytes();
+        fours.first[at] = four(name, 0);
+        fours.last[at] = four(name, name.len() - 4);
+        if let Some(window) = window(name) {
+            fours.window[at] = four(name, window);
+        }
+        at += 1;
+    }
+    fours
+}

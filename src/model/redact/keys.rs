@@ -1,0 +1,370 @@
+//! Keys where they stand: in a word, beside one, or as all of a text.
+//!
+//! The shapes that begin with a prefix are in `shapes`; those that are told by their parts are here.
+
+use super::beginnings::{ANYWHERE, AT_START, beginning};
+use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
+use super::shapes::{SHORTEST, shapes_of};
+use super::{Secret, View, find};
+
+/// A word as long as this is looked at for keys within it. A shorter one can only be the beginning of a key.
+const LEAST_WORD: usize = 14;
+
+/// Returns the first key that begins in the word from `start` to `end`. Before `start` no word goes on.
+///
+/// `point` is where the next point of the word is, as far as that is known.
+pub(super) fn in_word(
+    view: View<'_>,
+    start: usize,
+    end: usize,
+    point: &mut usize,
+) -> Option<Secret> {
+    let bytes = view.bytes();
+    let next = bytes.get(end).copied();
+    if end - start < LEAST_WORD {
+        return match next {
+            Some(b'/' | b'+' | b'=' | b'~' | b'$') => {
+                let window = *bytes.get(start..)?.first_chunk()?;
+                (beginning(window) != 0).then_some(())?;
+                prefixed(view, start, true)
+            }
+            _ => None,
+        };
+    }
+    let rest = bytes.get(start..)?;
+    let mut before = b' ';
+    let windows = rest.array_windows::<4>().take(end - start - 3).enumerate();
+    for (offset, window) in windows {
+        let begins = !before.is_ascii_alphanumeric();
+        before = window[0];
+        let matters = if begins {
+            AT_START | ANYWHERE
+        } else {
+            ANYWHERE
+        };
+        if beginning(*window) & matters == 0 {
+            if begins && matches!(window[0], b'M' | b'N' | b'O') {
+                let at = start + offset;
+                if let Some(key) = discord(bytes, at, point, end) {
+                    return Some(key);
+                }
+            }
+            continue;
+        }
+        let at = start + offset;
+        let key = prefixed(view, at, begins).or_else(|| match window[0] {
+            b'e' if begins => json_web_token(bytes, at, point, end),
+            b'M' | b'N' | b'O' if begins => discord(bytes, at, point, end),
+            b'.' => terraform(bytes, start, at),
+            b'L' if begins => super::pem::in_base64(view, at),
+            _ => None,
+        });
+        if key.is_some() {
+            return key;
+        }
+    }
+    // Its length counts.
+    if view.touches(end) {
+        return None;
+    }
+    by_parts(bytes, start, end)
+}
+
+/// Returns the key that all of `word` is.
+pub(super) fn whole(word: &str) -> Option<Secret> {
+    // Most values are shorter than a key.
+    (word.len() >= SHORTEST).then_some(())?;
+    let view = View::whole(word);
+    let end = word_end(word);
+    let key = in_word(view, 0, end, &mut 0).or_else(|| beside_word(view, 0, end))?;
+    (key.start == 0 && key.end == word.len()).then_some(key)
+}
+
+fn word_end(text: &str) -> usize {
+    let end = text.bytes().position(|byte| !super::scan::is_word(byte));
+    end.unwrap_or(text.len())
+}
+
+/// Returns whether no character of `alphabet` stands at `at`, nor a mark, behind which one may have stood.
+fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
+    !view.touches(at) && view.byte(at).is_none_or(|byte| !alphabet.has(byte))
+}
+
+/// Returns whether a sign of base64 stands before `at`, and base64 before that.
+fn is_in_base64(view: View<'_>, at: usize) -> bool {
+    matches!(
+        view.bytes().get(view.barrier.min(at)..at),
+        Some([.., first, second, b'+' | b'/']) if Base64.has(*first) && Base64.has(*second)
+    )
+}
+
+fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
+    let bytes = view.bytes();
+    let rest = bytes.get(at..)?;
+    let mut alike = shapes_of(rest);
+    let (shape, body) = alike.find_map(|shape| {
+        let body = rest.strip_prefix(shape.prefix.as_bytes())?;
+        let least = body.get(..shape.least)?;
+        let is_key = (shape.anywhere || begins)
+            && !(shape.alone && is_in_base64(view, at))
+            && least.iter().all(|byte| shape.alphabet.has(*byte))
+            && (matches!(shape.alphabet, Upper) || is_no_word(least))
+            && (!shape.exact
+                || ends_at(view, at + shape.prefix.len() + shape.least, shape.alphabet));
+        is_key.then_some((shape, body))
+    })?;
+    let prefix = shape.prefix.len();
+    Some(Secret {
+        start: at + if shape.keeps_prefix { prefix } else { 0 },
+        end: at + prefix + run(body, shape.alphabet, usize::MAX),
+        rule: shape.rule,
+    })
+}
+
+/// Returns how many characters of `alphabet` `bytes` begins with, at most so many.
+pub(super) fn run(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
+    let bytes = bytes.get(..most).unwrap_or(bytes);
+    let end = bytes.iter().position(|byte| !alphabet.has(*byte));
+    end.unwrap_or(bytes.len())
+}
+
+/// Returns the characters of `alphabet` that `bytes` ends with, at most so many.
+fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
+    let back = bytes.iter().rev().take(most);
+    back.take_while(|byte| alphabet.has(**byte)).count()
+}
+
+/// Digits, or letters of both cases: neither prose nor an identifier of one case.
+pub(super) fn is_no_word(body: &[u8]) -> bool {
+    // Without a branch, so that many are looked at at once.
+    let (mut digit, mut small, mut capital) = (false, false, false);
+    for byte in body {
+        digit |= byte.is_ascii_digit();
+        small |= byte.is_ascii_lowercase();
+        capital |= byte.is_ascii_uppercase();
+    }
+    digit || small && capital
+}
+
+/// Returns where the first point of the word is from `at` on; its end where there is none. Each is looked for once.
+fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
+    if *point < at || *point == 0 {
+        let rest = bytes.get(at..end).unwrap_or_default();
+        *point = find::first(b'.', rest).map_or(end, |offset| at + offset);
+    }
+    (*point).min(end)
+}
+
+/// `eyJ….….…`: a header, a payload, and mostly a signature.
+fn json_web_token(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
+    bytes.get(at..).filter(|rest| rest.starts_with(b"eyJ"))?;
+    let header = next_point(bytes, at, point, end);
+    let payload = bytes.get(header..)?.strip_prefix(b".")?;
+    let is_token = header - at >= 12 && run(payload, Word, 8) == 8;
+    is_token.then(|| Secret {
+        start: at,
+        end: header + run(bytes.get(header..).unwrap_or_default(), Parts, usize::MAX),
+        rule: "jwt",
+    })
+}
+
+/// The least and the greatest length of a bot's id in base64.
+pub(super) const LEAST_ID: usize = 23;
+pub(super) const MOST_ID: usize = 28;
+
+/// A bot's token: its id in base64, a time, a signature, with points between them.
+fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
+    // Of the base64 of two digits the second character.
+    matches!(bytes.get(at + 1), Some(b'D' | b'T' | b'j' | b'z')).then_some(())?;
+    let first = next_point(bytes, at, point, end);
+    (LEAST_ID..=MOST_ID).contains(&(first - at)).then_some(())?;
+    let id = run(bytes.get(at..)?, Alnum, MOST_ID);
+    let time = bytes.get(at + id..)?.strip_prefix(b".")?;
+    let length = run(time, Word, 8);
+    let signature = time.get(length..)?.strip_prefix(b".")?;
+    let is_token = (6..=7).contains(&length) && run(signature, Word, 27) == 27;
+    is_token.then(|| Secret {
+        start: at,
+        end: at + id + 1 + length + 1 + run(signature, Word, usize::MAX),
+        rule: "discord",
+    })
+}
+
+/// A token of HCP Terraform: `.atlasv1.` in its middle, at `at`.
+fn terraform(bytes: &[u8], start: usize, at: usize) -> Option<Secret> {
+    let tail = bytes.get(at..)?.strip_prefix(b".atlasv1.")?;
+    let lead = run_back(bytes.get(start..at)?, Alnum, 20);
+    (lead >= 10 && run(tail, Parts, 30) == 30).then(|| Secret {
+        start: at - lead,
+        end: at + b".atlasv1.".len() + run(tail, Parts, usize::MAX),
+        rule: "terraform",
+    })
+}
+
+/// Returns the key in a word whose characters stand in fixed places.
+fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
+    let word = bytes.get(start..end)?;
+    let all = |rule| Some(Secret { start, end, rule });
+    let is = |part: Option<&[u8]>, alphabet: Alphabet| {
+        part.is_some_and(|part| part.iter().all(|byte| alphabet.has(*byte)))
+    };
+    let length = word.len();
+    let hex = || run(word, Hex, 33);
+    match word.first()? {
+        _ if matches!(length, 80..=90)
+            && word.get(length - 8..length - 4) == Some(b"AZDO")
+            && is(Some(word), Alnum) =>
+        {
+            return all("azure");
+        }
+        _ if matches!(length, 52..=56) && is(Some(word), Word) => {
+            let part =
+                |at: usize| matches!(word.get(at..at + 4), Some(b"AzSe" | b"AzFu" | b"AzCa"));
+            if (38..=46).any(part) {
+                return all("azure");
+            }
+        }
+        _ if length == 40 && word.ends_with(b"NRAL") && is(word.get(..32), Hex) => {
+            return all("newrelic");
+        }
+        _ if length == 40 && word.ends_with(b"_mmk") && is_no_word(word) => return all("maxmind"),
+        _ if length == 50
+            && word.get(10..13) == Some(b"msh")
+            && word.get(35..38) == Some(b"jsn")
+            && is(Some(word), Alnum) =>
+        {
+            return all("rapidapi");
+        }
+        b'p' if word.starts_with(b"pat")
+            && word.get(17) == Some(&b'.')
+            && is(word.get(3..17), Alnum)
+            && length >= 50
+            && is(word.get(18..), Hex) =>
+        {
+            return all("airtable");
+        }
+        b'p' if word.starts_with(b"pk_") => {
+            let digits = word.iter().skip(3).take_while(|b| b.is_ascii_digit());
+            let digits = digits.count();
+            let rest = word.get(3 + digits..)?.strip_prefix(b"_")?;
+            if (5..=12).contains(&digits) && rest.len() >= 30 && is(Some(rest), Upper) {
+                return all("clickup");
+            }
+        }
+        b'r' if word.starts_with(b"re_") => {
+            let rest = word.get(3..)?;
+            let at = rest.iter().position(|b| *b == b'_')?;
+            if (7..=9).contains(&at)
+                && (20..=30).contains(&(rest.len() - at - 1))
+                && is(rest.get(at + 1..), Alnum)
+                && rest.get(at + 1..).is_some_and(is_no_word)
+                && rest.iter().any(u8::is_ascii_uppercase)
+            {
+                return all("resend");
+            }
+        }
+        b'a' if word.starts_with(b"at_")
+            && word.get(13) == Some(&b'_')
+            && is(word.get(3..13), Alnum)
+            && length >= 60 =>
+        {
+            return all("boundary");
+        }
+        b'A' if word.starts_with(b"A3-")
+            && (36..=44).contains(&length)
+            && word.iter().filter(|b| **b == b'-').count() >= 6
+            && word.iter().all(|b| Upper.has(*b) || *b == b'-')
+            && word.iter().any(u8::is_ascii_digit) =>
+        {
+            return all("1password");
+        }
+        _ => {}
+    }
+    // Of those that begin with 32 hexadecimal digits most are hashes.
+    let tail = word.get(32..)?;
+    if hex() != 32 || tail.first() != Some(&b'-') {
+        return None;
+    }
+    let centre = tail.strip_prefix(b"-us");
+    if centre.is_some_and(|rest| matches!(rest.len(), 1..=2) && rest.iter().all(u8::is_ascii_digit))
+    {
+        return all("mailchimp");
+    }
+    let is_mailgun = tail.len() == 18
+        && tail.get(9) == Some(&b'-')
+        && is(tail.get(1..9), Hex)
+        && is(tail.get(10..), Hex);
+    if is_mailgun { all("mailgun") } else { None }
+}
+
+/// Returns the key that the word from `start` to `end` begins and what stands behind it goes on with.
+pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
+    let bytes = view.bytes();
+    let word = bytes.get(start..end)?;
+    let rest = bytes.get(end..)?;
+    let tail = |alphabet: Alphabet, from: usize, least: usize| {
+        let tail = rest.get(from..)?;
+        let body = tail.get(..least)?;
+        let is_key = body.iter().all(|byte| alphabet.has(*byte)) && is_no_word(body);
+        is_key.then(|| end + from + run(tail, alphabet, usize::MAX))
+    };
+    let (start, end, rule) = match rest.first()? {
+        // Three characters, a digit, `Q~`.
+        b'~' if word.len() >= 5 && word.ends_with(b"Q") => {
+            let [.., digit, _] = word else { return None };
+            digit.is_ascii_digit().then_some(())?;
+            (end - 5, tail(Parts, 1, 20)?, "azure")
+        }
+        // A bot's number, `:AA`, and its token.
+        b':' if (8..=11).contains(&word.len())
+            && rest.starts_with(b":AA")
+            && word.iter().all(u8::is_ascii_digit) =>
+        {
+            (start, tail(Word, 1, 30)?, "telegram")
+        }
+        b':' if rest.starts_with(b":APA91b") && (8..=30).contains(&word.len()) => {
+            (start, tail(Word, 1, 60)?, "firebase")
+        }
+        b':' if word == b"oauth" => {
+            let token = rest.get(1..31)?;
+            let is_token = token
+                .iter()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && token.iter().any(u8::is_ascii_digit)
+                && ends_at(view, end + 31, Word);
+            is_token.then_some((start, end + 31, "twitch"))?
+        }
+        b':' if rest.starts_with(b":fx")
+            && word.len() == 36
+            && word.iter().all(|b| Uuid.has(*b))
+            && ends_at(view, end + 3, Alnum) =>
+        {
+            (start, end + 3, "deepl")
+        }
+        b'!' if word.starts_with(b"00D") && matches!(word.len(), 15 | 18) => {
+            (start, tail(Parts, 1, 60)?, "salesforce")
+        }
+        b'%' if word.len() >= 40 && word.iter().take(19).all(|b| *b == b'A') => {
+            let rest = rest.iter().take(256);
+            let length = rest.take_while(|b| Word.has(**b) || **b == b'%').count();
+            (start, end + length, "twitter")
+        }
+        // `1/number:hex` and `2/number/number:hex`.
+        b'/' if matches!(word, b"0" | b"1" | b"2") => {
+            let digits = |from: usize| {
+                let rest = rest.get(from..).unwrap_or_default();
+                let digits = rest.iter().take(24).take_while(|b| b.is_ascii_digit());
+                from + digits.count()
+            };
+            let mut at = digits(1);
+            (at >= 11).then_some(())?;
+            if rest.get(at) == Some(&b'/') {
+                at = digits(at + 1);
+            }
+            (rest.get(at) == Some(&b':')).then_some(())?;
+            (start, tail(Hex, at + 1, 32)?, "asana")
+        }
+        _ => return None,
+    };
+    Some(Secret { start, end, rule })
+}

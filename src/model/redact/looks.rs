@@ -1,0 +1,287 @@
+//! How a value looks: as a word, a number, a path, an identifier, a constant, or at random.
+//!
+//! Nothing here knows of names or secrets.
+
+/// The longest word that is taken for one; longer runs of letters are those of keys.
+const LONGEST_WORD: usize = 15;
+
+/// Which characters a text has: so that most questions about it cost nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signs {
+    pub(super) seen: u128,
+    pub(super) is_ascii: bool,
+}
+
+/// Returns the bits of some characters.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn signs_of(characters: &[u8]) -> u128 {
+    let (mut signs, mut at) = (0, 0);
+    while at < characters.len() {
+        signs |= 1 << characters[at];
+        at += 1;
+    }
+    signs
+}
+
+const DIGITS: u128 = 0x3ff << b'0';
+const CAPITALS: u128 = 0x3ff_ffff << b'A';
+const SMALL: u128 = 0x3ff_ffff << b'a';
+
+impl Signs {
+    pub(super) fn of(text: &str) -> Self {
+        let (mut seen, mut all) = (0u128, 0);
+        for byte in text.bytes() {
+            seen |= 1 << (byte & 127);
+            all |= byte;
+        }
+        Self {
+            seen: if all < 128 {
+                seen
+            } else {
+                text.bytes()
+                    .filter(u8::is_ascii)
+                    .fold(0, |seen, byte| seen | 1 << byte)
+            },
+            is_ascii: all < 128,
+        }
+    }
+
+    pub(super) fn has(self, sign: u8) -> bool {
+        self.seen >> (sign & 127) & 1 != 0
+    }
+
+    pub(super) fn has_digit(self) -> bool {
+        self.seen & DIGITS != 0
+    }
+
+    pub(super) fn has_capital(self) -> bool {
+        self.seen & CAPITALS != 0
+    }
+
+    pub(super) fn has_small(self) -> bool {
+        self.seen & SMALL != 0
+    }
+
+    pub(super) fn has_letter(self) -> bool {
+        self.seen & (SMALL | CAPITALS) != 0
+    }
+
+    /// Returns whether it has one of the `signs`, which [`signs_of`] has gathered.
+    pub(super) fn has_any(self, signs: u128) -> bool {
+        self.seen & signs != 0
+    }
+
+    /// Returns how many different characters there are.
+    fn count(self) -> u32 {
+        self.seen.count_ones()
+    }
+}
+
+/// Returns whether `text` has `part`. For texts as short as a value this is faster than what looks for its rarest byte first.
+pub(super) fn has_part(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+pub(super) fn is_identifier(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+/// Returns whether it is made of words, as prose and the names of things are: `EngineDefaults.Marker`, `not fully specified`. Letters of a
+/// random key are no words: they change their case at every turn, or never.
+pub(super) fn is_words(value: &str) -> bool {
+    let is_mark = |b: u8| {
+        matches!(
+            b,
+            b' ' | b'.' | b'_' | b'-' | b':' | b'/' | b',' | b';' | b'\'' | b'(' | b')'
+        )
+    };
+    value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
+}
+
+/// Returns whether it is a name with a number in it: of a type, a constant, an algorithm.
+pub(super) fn is_numbered_name(value: &str) -> bool {
+    const MOST_DIGITS: usize = 3;
+    const MOST_NUMBERS: usize = 2;
+    let numbers = || {
+        value
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|run| !run.is_empty())
+    };
+    // Of a long one without joints the words are whole.
+    let is_long = value.len() >= 24 && !value.contains(['_', '-', '.']);
+    is_identifier(value)
+        && numbers().count() <= MOST_NUMBERS
+        && numbers().all(|run| run.len() <= MOST_DIGITS)
+        && has_words_of(value, if is_long { 5 } else { MEAN })
+}
+
+/// Returns whether the letters of `value` are in runs as words are, each in capitals or with none but a leading one.
+pub(super) fn has_words(value: &str) -> bool {
+    has_words_of(value, MEAN)
+}
+
+/// The least mean length of words.
+const MEAN: usize = 3;
+
+fn has_words_of(value: &str, mean: usize) -> bool {
+    let (mut letters, mut words) = (0, 0);
+    each_word(value.as_bytes(), |length| {
+        letters += length;
+        words += 1;
+        length <= LONGEST_WORD
+    }) && letters > 0
+        && letters >= mean * words
+}
+
+/// Tells the lengths of the words in a name: `HTTPServer` is two. Stops at the first that `is_word` refuses.
+fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
+    let mut length = 0;
+    for (at, &byte) in name.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| name.get(at));
+        let begins = byte.is_ascii_uppercase()
+            && (before.is_some_and(u8::is_ascii_lowercase)
+                || name.get(at + 1).is_some_and(u8::is_ascii_lowercase));
+        if length > 0 && (begins || !byte.is_ascii_alphabetic()) {
+            if !is_word(length) {
+                return false;
+            }
+            length = 0;
+        }
+        length += usize::from(byte.is_ascii_alphabetic());
+    }
+    length == 0 || is_word(length)
+}
+
+/// `NAME_OF_A_CONSTANT`, as constants and the types of C are called.
+pub(super) fn is_constant(value: &str) -> bool {
+    let is_word = |part: &&str| {
+        let word = part.trim_matches(|c: char| c.is_ascii_digit());
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        word.len() >= 3 && digits <= 1
+    };
+    value.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && value.split('_').filter(is_word).count() >= 2
+}
+
+/// A number's type, as `u32`, `__u64`, `int16_t`, `float32`.
+pub(super) fn is_type_of_number(value: &str) -> bool {
+    let name = value.trim_start_matches('_');
+    let name = name.strip_suffix("_t").unwrap_or(name);
+    let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let kind = name.get(..name.len() - digits.len()).unwrap_or_default();
+    matches!(
+        kind,
+        "u" | "i" | "s" | "f" | "c" | "int" | "uint" | "sint" | "float" | "complex"
+    ) && matches!(digits, "8" | "16" | "32" | "64" | "128" | "256")
+}
+
+/// `0x04`, `12`, `3.30`, `12:30`: a number, a version or a time, perhaps with what ends an expression.
+pub(super) fn is_number(value: &str) -> bool {
+    let value = value.trim_end_matches([',', ';', ')']);
+    let hexadecimal = value
+        .strip_prefix("0x")
+        .is_some_and(|digits| digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let digits = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let is_date = || {
+        matches!(
+            value.as_bytes(),
+            [_, _, _, _, b'-' | b'/', _, _, b'-' | b'/', _, _, ..]
+        )
+    };
+    let is_time = !digits
+        && (value.contains(':') || is_date())
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b'/' | b'T' | b'Z'));
+    hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
+}
+
+/// `#ffffff`.
+pub(super) fn is_colour(value: &str) -> bool {
+    value.strip_prefix('#').is_some_and(|digits| {
+        matches!(digits.len(), 3 | 6 | 8) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+/// Returns whether it is a regular expression.
+pub(super) fn is_pattern(value: &str) -> bool {
+    ["(?:", "[^", "\\w", "\\d", "\\s", "\\W", "\\S", "\\b"]
+        .iter()
+        .any(|part| value.contains(part))
+}
+
+/// Returns whether it says where something is: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
+pub(super) fn is_place(value: &str) -> bool {
+    // A step is a number, a version or of words; base64 has steps, too, but single letters in them.
+    let is_step = |step: &str| {
+        let number = step.strip_prefix('v').unwrap_or(step);
+        number.bytes().all(|b| b.is_ascii_digit())
+            || is_numbered_name(step) && each_word(step.as_bytes(), |length| length > 1)
+    };
+    // Base64 may begin with a slash, too.
+    let is_base64 = value.len() >= 32
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'='))
+        && Signs::of(value).has_capital()
+        && Signs::of(value).has_digit();
+    if is_base64 && !value.trim_matches('/').split('/').all(is_step) {
+        return false;
+    }
+    let place = value.split(['#', '?']).next().unwrap_or_default();
+    let steps = value.split('/').count();
+    ["/", "./", "../", "~/", "file:", "http://", "https://"]
+        .iter()
+        .any(|start| value.starts_with(start))
+        && !looks_random(place.rsplit('/').next().unwrap_or_default())
+        || steps >= 3 && value.split('/').all(is_step)
+}
+
+/// Long, of letters and digits, and of many different ones.
+pub(super) fn looks_random(value: &str) -> bool {
+    looks_random_of(value, Signs::of(value))
+}
+
+pub(super) fn looks_random_of(value: &str, signs: Signs) -> bool {
+    let is_alphabet =
+        || has_part(value.as_bytes(), b"abcdefghij") || has_part(value.as_bytes(), b"ABCDEFGHIJ");
+    value.len() >= 16
+        && signs.count() >= 8
+        && signs.has_digit()
+        && signs.has_letter()
+        && !signs.has(b' ')
+        && !is_numbered_name(value)
+        && !is_alphabet()
+}
+
+/// Returns whether `value` has the form of a UUID.
+pub(super) fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value
+            .bytes()
+            .enumerate()
+            .all(|(at, b)| match matches!(at, 8 | 13 | 18 | 23) {
+                true => b == b'-',
+                false => b.is_ascii_hexdigit(),
+            })
+}
+
+/// Returns whether nothing but a secret looks so: long, of letters in both cases and digits.
+pub(super) fn is_surely_random(value: &str) -> bool {
+    const LEAST: usize = 20;
+    let signs = Signs::of(value);
+    value.len() >= LEAST
+        && signs.has_capital()
+        && signs.has_small()
+        && !signs.has_any(const { signs_of(b" /:(.${") })
+        && looks_random_of(value, signs)
+}

@@ -1,0 +1,421 @@
+//! What a telling name announces: where the value stands, behind which sign, in which form.
+//!
+//! `values`, `looks` and `stand_ins` decide if the value is a secret.
+
+use super::headers::{authorization, element};
+use super::{MAX_NAME, NAMED, NEAR, Pairs, SecretScan, by_shape};
+use crate::model::redact::looks;
+use crate::model::redact::names::SecretKind;
+use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
+use crate::model::redact::{Secret, View, find};
+
+impl<'t> SecretScan<'t> {
+    /// Returns what a telling name from `start` to `end` announces.
+    pub(super) fn named(
+        &mut self,
+        view: View<'t>,
+        start: usize,
+        end: usize,
+        telling: SecretKind,
+    ) -> Option<Secret> {
+        let bytes = view.bytes();
+        if self
+            .tables
+            .may_be_heading(view, self.before(start, 3), end, telling)
+        {
+            self.know(start);
+            self.tables
+                .telling(view, self.before(start, 3), end, telling);
+        }
+        let (closed, quotes) = closed_name(bytes, end);
+        let at = skip_blanks(bytes, closed);
+        let blanks = at - closed;
+        let rest = bytes.get(at..)?;
+        let pair = |length: usize| Some((at + length, rest.first().copied()));
+        let separator = match rest {
+            [b'=', b'=' | b'~', ..] | [b':', b':', ..] => None,
+            [b'=', b'>', ..] => Some((at + 2, Some(b'>'))),
+            [b'=', ..] => pair(1),
+            [b':', b'/', b'/', ..] => None,
+            [b':', b'=', ..] => pair(2),
+            [b':', ..] => pair(1),
+            [b'?', b'=' | b':', ..] | [b'+', b'=', ..] if rest.get(1) != Some(&b'?') => {
+                match rest {
+                    [b'?', b':', b' ', b'\'' | b'"', ..] if quotes > 0 => {
+                        return self.default(view, at + 2, telling);
+                    }
+                    _ => pair(2),
+                }
+            }
+            [b'\\', b'u', b'0', b'0', b'3', b'd' | b'D', ..] => Some((at + 6, Some(b'='))),
+            [b'%', b'3', b'd' | b'D' | b'a' | b'A', ..] => Some((at + 3, Some(b'='))),
+            [0xef, 0xbc, 0x9a | 0x9d, ..] => Some((at + 3, Some(b':'))),
+            [b'>', ..] if self.before(start, 1) == b"<" => return element(view, at, telling),
+            [b',', ..] if quotes > 0 => {
+                let second = self.second(view, start, at + 1, telling);
+                if second.is_none() {
+                    self.give(start, telling);
+                }
+                return second;
+            }
+            [b'|', b'|', ..] | [b'?', b'?', ..] => return self.default(view, at + 2, telling),
+            [b'o', b'r', b' ', ..] if quotes > 0 => return self.default(view, at + 2, telling),
+            [b')', ..] | [b'.', ..] => return self.after_call(view, at, telling),
+            _ => None,
+        };
+        let Some((after, separator)) = separator else {
+            if quotes > 0 || blanks == 0 {
+                self.give(start, telling);
+            }
+            if blanks > 0 {
+                return self.apart(view, start, end, at, telling);
+            }
+            return None;
+        };
+        let value = skip_blanks(bytes, after);
+        let is_tight = separator == Some(b'=') && value == after && blanks == 0;
+        match telling {
+            SecretKind::Authorization => return authorization(view, value),
+            SecretKind::Cookie => {
+                self.cookie = Some(Pairs::at(bytes, value));
+                return None;
+            }
+            _ => {}
+        }
+        // The quote that closes a string of which the name is the end, as in `print("Token: " + token)`.
+        if let Some((quote, depth)) = quote_at(bytes, value)
+            && quotes == 0
+            && self.closes(end, quote, depth)
+            && closes_code(view.byte(value + depth + 1))
+        {
+            return None;
+        }
+        let form = match separator {
+            Some(b'=') if is_tight => {
+                let name = bytes.get(start..end)?;
+                let is_pair = self.before(start, 1) == b";";
+                match name.iter().any(u8::is_ascii_lowercase) {
+                    true if is_pair => Form::Option,
+                    true => Form::Tight,
+                    false => Form::Variable,
+                }
+            }
+            Some(b':') if value > after && self.begins_line(start) => Form::Line,
+            _ => Form::Loose,
+        };
+        let value = Value::read(view, value, form)?;
+        if !value.is_quoted() && separator == Some(b'>') {
+            return None; // an arrow function
+        }
+        self.judged(view, value, telling)
+    }
+
+    /// `value` if it is a secret.
+    pub(super) fn judged(
+        &self,
+        view: View<'t>,
+        value: Value<'t>,
+        telling: SecretKind,
+    ) -> Option<Secret> {
+        let value = match value.is_quoted() {
+            true => value,
+            false => {
+                let form = match value.form() {
+                    Form::Line if !value.ends_line(view) => Form::Loose,
+                    form => form,
+                };
+                if form == Form::Loose && value.is_assigned(view) {
+                    return None;
+                }
+                value.with(form)
+            }
+        };
+        value
+            .is_secret(telling)
+            .then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// Returns what stands behind a telling name without any sign between them: an option's argument, SQL, prose, a setting.
+    pub(super) fn apart(
+        &mut self,
+        view: View<'t>,
+        start: usize,
+        end: usize,
+        at: usize,
+        telling: SecretKind,
+    ) -> Option<Secret> {
+        const VERBS: [&[u8]; 8] = [
+            b"is ", b"was ", b"ist ", b"es ", b"est ", b"to ", b"equals ", b"set to ",
+        ];
+        let bytes = view.bytes();
+        let word = bytes.get(start..end)?;
+        if word.starts_with(b"-") {
+            let is_option = word.len() > 2;
+            return match telling {
+                SecretKind::Cookie if is_option => {
+                    self.cookie = Some(Pairs::at(bytes, at));
+                    None
+                }
+                SecretKind::Authorization => None,
+                _ if !is_option => None,
+                _ => match Value::quoted(view, at) {
+                    Some(value) => self.judged(view, value?, telling),
+                    None if values::is_prose(view, at) => None,
+                    None => self.judged(view, Value::bare(view, at, Form::Option)?, telling),
+                },
+            };
+        }
+        let is_set = self.command.is_some_and(|command| command.sets)
+            || word == b"requirepass"
+            || word == b"masterauth";
+        let rest = bytes.get(at..)?;
+        let may_be_verb = matches!(rest.first(), Some(b'i' | b'w' | b'e' | b't' | b's'));
+        let verb = VERBS
+            .iter()
+            .find(|verb| may_be_verb && rest.starts_with(verb));
+        // A short name is a word like others.
+        let is_short = word.len() >= 2
+            && [&b"pass"[..], b"psk", b"pw"].iter().any(|short| {
+                word.get(word.len().saturating_sub(short.len())..)
+                    .is_some_and(|end| end.eq_ignore_ascii_case(short))
+            });
+        if matches!(telling, SecretKind::Authorization | SecretKind::Cookie)
+            || is_short && !is_set && verb.is_none()
+        {
+            return None;
+        }
+        if let Some(value) = Value::quoted(view, at) {
+            let value = value?;
+            let is_sql = bytes.get(at) == Some(&b'\'') && !word.iter().any(u8::is_ascii_lowercase)
+                || [b"with ", b"pted ", b"user ", b"role "]
+                    .iter()
+                    .any(|before| self.before(start, 5).eq_ignore_ascii_case(*before));
+            let form = if is_sql { Form::Quoted } else { Form::Beside };
+            return self.judged(view, value.with(form), telling);
+        }
+        // A number, as of a share of a key, and what is asked for: `Unseal Key 1:`, `password for bob:`.
+        let digits = rest
+            .iter()
+            .take(3)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        if digits > 0 && rest.get(digits) == Some(&b':') {
+            let value = Value::read(view, skip_blanks(bytes, at + digits + 1), Form::Loose)?;
+            return self.judged(view, value, telling);
+        }
+        if matches!(rest, [b'f' | b'F', b'o' | b'O', b'r' | b'R', b' ', ..]) {
+            let near = rest.get(..NEAR).unwrap_or(rest);
+            let mut signs = memchr::memchr3_iter(b':', b'=', b'\n', near);
+            let colon = signs.find(|at| {
+                matches!(near.get(*at..), Some([b'\n', ..] | [b':' | b'=', b' ', ..]))
+            })?;
+            let asked = near.get(..colon)?;
+            (near.get(colon) != Some(&b'\n') && find::first(b'[', asked).is_none()).then_some(())?;
+            let value = Value::read(view, skip_blanks(bytes, at + colon + 1), Form::Loose)?;
+            return self.judged(view, value, telling);
+        }
+        let form = match (is_set, verb) {
+            (true, None) => Form::Option,
+            _ => Form::Prose,
+        };
+        let at = verb.map_or(at, |verb| {
+            let at = skip_blanks(bytes, at + verb.len());
+            // `is now`, `is: `.
+            at + match bytes.get(at..).unwrap_or_default() {
+                [b'n', b'o', b'w', b' ', ..] => 4,
+                _ => 0,
+            }
+        });
+        if form == Form::Option && values::is_prose(view, at) {
+            return None;
+        }
+        let value = match Value::quoted(view, at) {
+            Some(value) => value?.with(Form::Beside),
+            None => Value::bare(view, at, form)?,
+        };
+        let value = match verb {
+            Some(_) => value.without_stop(),
+            None => value,
+        };
+        if !value.is_quoted() && telling == SecretKind::Hardly {
+            return None;
+        }
+        // Of `set PSK identity` a word follows, of `config user.password letmein` a value.
+        if form == Form::Option
+            && looks::is_words(value.text())
+            && !word.iter().any(|b| matches!(b, b'.' | b'_'))
+        {
+            return None;
+        }
+        if verb.is_none()
+            && form == Form::Prose
+            && telling == SecretKind::Password
+            && looks::is_numbered_name(value.text())
+        {
+            return None;
+        }
+        value
+            .is_secret(telling)
+            .then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// Returns the value of `name` where a call closes behind it, as in `env::var("NAME").unwrap_or("…")`.
+    pub(super) fn after_call(
+        &self,
+        view: View<'t>,
+        at: usize,
+        telling: SecretKind,
+    ) -> Option<Secret> {
+        let bytes = view.bytes();
+        let at = skip_blanks(bytes, at + usize::from(view.byte(at) == Some(b')')));
+        let rest = bytes.get(at..)?;
+        const DEFAULTS: [&[u8]; 6] = [
+            b"||",
+            b"??",
+            b"?:",
+            b"or ",
+            b".unwrap_or(",
+            b".unwrap_or_else(|_| ",
+        ];
+        matches!(rest.first(), Some(b'|' | b'?' | b'o' | b'.')).then_some(())?;
+        let default = DEFAULTS.iter().find(|default| rest.starts_with(default))?;
+        self.default(view, at + default.len(), telling)
+    }
+
+    /// Returns what a value is where a variable has none.
+    pub(super) fn default(&self, view: View<'t>, at: usize, telling: SecretKind) -> Option<Secret> {
+        let value = Value::quoted(view, skip_blanks(view.bytes(), at))??;
+        let form = match telling {
+            SecretKind::Password => Form::Quoted,
+            _ => Form::Beside,
+        };
+        self.judged(view, value.with(form), telling)
+    }
+
+    /// Returns the second of two arguments, or of a pair, of which the first is a telling name.
+    pub(super) fn second(
+        &self,
+        view: View<'t>,
+        start: usize,
+        at: usize,
+        telling: SecretKind,
+    ) -> Option<Secret> {
+        const CALLS: [&str; 14] = [
+            "define", "putenv", "setenv", "getenv", "env", "get", "fetch", "property", "default",
+            "set", "header", "var", "config", "insert",
+        ];
+        let value = Value::quoted(view, skip_blanks(view.bytes(), at))??;
+        let before = self.before(start, 24);
+        let quotes = before
+            .iter()
+            .rev()
+            .take_while(|b| matches!(b, b'"' | b'\'' | b'\\' | b'`' | b' '));
+        let call = before.get(..before.len() - quotes.count())?;
+        let is_option = view.bytes().get(start) == Some(&b'-');
+        if is_option {
+            return (!value.text().starts_with('-')).then(|| self.judged(view, value, telling))?;
+        }
+        let is_call = call.strip_suffix(b"(").is_some_and(|call| {
+            CALLS.iter().any(|of| {
+                let end = call.get(call.len().saturating_sub(of.len())..);
+                end.is_some_and(|end| end.eq_ignore_ascii_case(of.as_bytes()))
+            })
+        });
+        match telling {
+            SecretKind::Authorization => {
+                return authorization(view, skip_blanks(view.bytes(), at)).filter(|_| is_call);
+            }
+            SecretKind::Cookie => return None,
+            _ => {}
+        }
+        let form = if is_call && telling == SecretKind::Password {
+            Form::Quoted
+        } else {
+            Form::Beside
+        };
+        self.judged(view, value.with(form), telling)
+    }
+
+    /// Notes a telling name that is itself a value: `name: DB_PASSWORD`, so that what is behind `value:` is its secret.
+    pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
+        const WORDS: u8 = 4;
+        let before = self.before(start, 16);
+        let gap = before
+            .iter()
+            .rev()
+            .take_while(|b| matches!(b, b' ' | b'"' | b'\'' | b'\\' | b':' | b'='))
+            .count();
+        let before_gap = before.get(..before.len() - gap).unwrap_or_default();
+        let is_given = gap > 0
+            && ["name", "Name", "key", "Key"]
+                .iter()
+                .any(|word| before_gap.ends_with(word.as_bytes()));
+        if is_given
+            && !matches!(
+                telling,
+                SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
+            )
+        {
+            self.given = Some((telling, WORDS));
+        }
+    }
+
+    /// Returns whether a quote of this kind that comes next closes a string.
+    pub(super) fn closes(&mut self, at: usize, quote: u8, depth: usize) -> bool {
+        self.know(at);
+        let kind = usize::from(quote == b'\'') + 2 * usize::from(depth > 0);
+        quote != b'`' && self.open.get(kind).is_some_and(|open| *open)
+    }
+
+    /// Returns whether only blanks, a list's `-` or quotes stand before `at` in its line.
+    pub(super) fn begins_line(&self, at: usize) -> bool {
+        let before = self.before(at, MAX_NAME);
+        let is_gap = |b: &&u8| matches!(**b, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'\\');
+        let gap = before.iter().rev().take_while(is_gap).count();
+        match before.get(..before.len() - gap) {
+            Some([.., b'\n']) => true,
+            Some([]) => self.barrier == 0 && before.len() < MAX_NAME,
+            // An escaped line break.
+            Some([.., b'\\', b'n']) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Returns where the name ends behind its quotes and brackets, and how many those are.
+fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
+    const MOST: usize = 8;
+    let rest = bytes.get(end..).unwrap_or_default().iter().take(MOST);
+    let mut length = rest
+        .take_while(|b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b']'))
+        .count();
+    let tail = bytes
+        .get(end + length.saturating_sub(1)..)
+        .unwrap_or_default();
+    if matches!(tail, [b'\\', b'u' | b'n' | b'r' | b't', ..]) {
+        length -= 1;
+    }
+    (end + length, length)
+}
+
+fn closes_code(first: Option<u8>) -> bool {
+    first.is_none_or(|first| {
+        matches!(
+            first,
+            b' ' | b','
+                | b')'
+                | b';'
+                | b'.'
+                | b'+'
+                | b'\''
+                | b'"'
+                | b']'
+                | b'}'
+                | b':'
+                | b'\\'
+                | b'\n'
+                | b'%'
+                | b'<'
+        )
+    })
+}

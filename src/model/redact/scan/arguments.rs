@@ -1,0 +1,292 @@
+//! Programs: the secrets among their arguments, in their options and on their standard input.
+//!
+//! Which programs and options there are, `commands` knows.
+
+use super::{NAMED, NEAR, Pairs, SecretScan, by_shape};
+use crate::model::redact::commands::{self, OptionForm};
+use crate::model::redact::looks;
+use crate::model::redact::names::SecretKind;
+use crate::model::redact::values::{self, Form, Value, skip_blanks};
+use crate::model::redact::{Secret, View, find};
+
+impl<'t> SecretScan<'t> {
+    /// Returns the secret that an `echo` which ends at `end` writes into a program's standard input.
+    pub(super) fn piped(&mut self, view: View<'t>, end: usize) -> Option<Secret> {
+        const LONGEST: usize = 256;
+        let bytes = view.bytes();
+        matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
+        // What an `echo` before this one has looked at is not looked at again.
+        let most = bytes.len().min(end + LONGEST);
+        let from = self.without_pipe.clamp(end, most);
+        let found = find::first_of([b'|', b'\n'], bytes.get(from..most)?);
+        self.without_pipe = from + found.unwrap_or(most - from);
+        let pipe = self.without_pipe;
+        (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;
+        let after = bytes.get(pipe + 1..)?;
+        let after = after.get(..LONGEST).unwrap_or(after);
+        let command = after
+            .split(|b| matches!(b, b'\n' | b'|' | b';' | b'['))
+            .next()?;
+        // Of a word that goes on with a mark it is not known which it was.
+        let after = match view.byte(pipe + 1 + command.len()) {
+            Some(b'[') => {
+                let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
+                command.get(..blank?)?
+            }
+            _ => command,
+        };
+        let words = || {
+            after
+                .split(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'\\'))
+                .filter(|word| !word.is_empty())
+                .take(12)
+        };
+        let reads = words().enumerate().any(|(at, word)| {
+            at < 4
+                && commands::known(word).is_some_and(|known| known.reads_secret)
+                && commands::STDIN.iter().any(|(program, needed)| {
+                    program.as_bytes() == word
+                        && (needed.is_empty()
+                            || words()
+                                .skip(at + 1)
+                                .any(|word| contains(word, needed.as_bytes())))
+                })
+        });
+        reads.then_some(())?;
+        let mut at = skip_blanks(bytes, end);
+        // Options, and the form of `printf`.
+        for _ in 0..3 {
+            let word = bytes.get(at..pipe)?;
+            let is_form = matches!(word, [b'\'' | b'"', b'%', ..] | [b'%', ..]);
+            if matches!(word, [b'-', ..]) || is_form {
+                at = skip_blanks(bytes, at + word.iter().position(|b| *b == b' ')?);
+            }
+        }
+        let value = Value::read(view, at, Form::Variable)?;
+        (value.start() < pipe).then_some(())?;
+        let is_pair = contains(after, b"chpasswd");
+        let value = match value.text().find(':') {
+            Some(colon) if is_pair => value.from(colon + 1)?,
+            _ => value,
+        };
+        let secret = value.secret(view, NAMED);
+        (secret.end <= pipe && value.is_secret(SecretKind::Password))
+            .then(|| by_shape(view, secret))
+    }
+
+    /// OptionForm in a program's name, where a command may begin.
+    pub(super) fn program(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let word = bytes.get(start..end)?;
+        let is_listed = matches!(view.byte(end), Some(b'"' | b'\''));
+        if !(matches!(view.byte(end), Some(b' ' | b'\t')) || is_listed)
+            || self
+                .before(start, 1)
+                .first()
+                .is_some_and(|b| matches!(b, b'=' | b':' | b'@' | b'$' | b'#'))
+        {
+            return None;
+        }
+        let known = commands::known(word)?;
+        // What only sets a name to a value may be another's word: `az keyvault secret set`.
+        if let Some(program) = known.program
+            && !(program.options.is_empty() && self.command.is_some())
+        {
+            self.command = Some(program);
+            self.has_word = false;
+        }
+        self.reads_secret |= known.reads_secret;
+        if is_listed {
+            return None;
+        }
+        known.places().find_map(|place| at_place(view, end, place))
+    }
+
+    /// Returns the secret behind or in the option from `start` to `end`.
+    pub(super) fn argument(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let program = self.command?;
+        let start = match self.before(start, 1) {
+            b"/" if view.byte(end) == Some(b':') => start - 1,
+            _ => start,
+        };
+        let word = bytes.get(start..end)?;
+        let is_curl = program.names.first() == Some(&"curl");
+        let cluster = if is_curl { clustered(word) } else { None };
+        for (option, takes) in program.options {
+            let option = option.as_bytes();
+            if option.get(1) != word.get(1) && cluster.is_none() {
+                continue;
+            }
+            if program.only_after.is_some() && !self.has_word && !option.starts_with(b"--") {
+                continue;
+            }
+            let rest = match word.strip_prefix(option) {
+                Some(rest) => rest,
+                None => match cluster {
+                    Some((letter, rest)) if option.len() == 2 && option.ends_with(&[letter]) => {
+                        rest
+                    }
+                    _ => continue,
+                },
+            };
+            let secret = self.taken(view, end, rest, option, *takes);
+            if secret.is_some() {
+                return secret;
+            }
+        }
+        None
+    }
+
+    /// Returns the secret of an option that takes it in one form: `rest` stands behind the option in the word that ends at `end`.
+    pub(super) fn taken(
+        &mut self,
+        view: View<'t>,
+        end: usize,
+        rest: &[u8],
+        option: &[u8],
+        takes: OptionForm,
+    ) -> Option<Secret> {
+        let bytes = view.bytes();
+        let is_long = option.len() > 2 || takes == OptionForm::Pass;
+        let inside = end - rest.len();
+        let (at, is_attached) = match view.byte(end) {
+            _ if !rest.is_empty() => (inside, true),
+            Some(b' ' | b'\t') => (skip_blanks(bytes, end), false),
+            Some(b'=') if is_long => (end + 1, false),
+            Some(b':') if option.starts_with(b"/") => (end, false),
+            Some(b'"' | b'\'') if bytes.get(end + 1) == Some(&b',') => {
+                (skip_blanks(bytes, end + 2), false)
+            }
+            _ => (end, true),
+        };
+        let fits = match takes {
+            OptionForm::Apart | OptionForm::Pass | OptionForm::Assignment => !is_attached,
+            OptionForm::Attached => is_attached,
+            _ => !(is_attached && is_long),
+        };
+        if !fits {
+            return None;
+        }
+        if takes == OptionForm::Cookie {
+            self.cookie = Some(Pairs::at(bytes, at));
+            // Right behind the letter its first name stands.
+            return None;
+        }
+        let value = Value::read(view, at, Form::Variable)?;
+        let text = value.text();
+        if text.starts_with('-') && !is_attached {
+            return None;
+        }
+        let secret = match takes {
+            OptionForm::Apart | OptionForm::Attached | OptionForm::Either => value,
+            OptionForm::Pair => value.from(text.find(':')? + 1)?,
+            OptionForm::Percent => value.from(text.find('%')? + 1)?,
+            OptionForm::Comma => value.from(text.find(',')? + 1)?,
+            OptionForm::Assignment => value.from(text.find('=')? + 1)?,
+            OptionForm::Pass => value.from(text.strip_prefix("pass:").map(|_| 5)?)?,
+            OptionForm::Cookie => return None,
+        };
+        let word = secret.text();
+        let is_number = looks::is_number(word) && word.len() < 6;
+        // Letters that mean another thing with other words.
+        let is_doubtful = matches!(
+            option,
+            b"-v"
+                | b"-b"
+                | b"-t"
+                | b"-r"
+                | b"-s"
+                | b"-a"
+                | b"-k"
+                | b"-c"
+                | b"--value"
+                | b"--secret"
+        );
+        let is_secret = word != "pass"
+            && !is_number
+            && !is_port(word)
+            && (takes != OptionForm::Apart
+                || !is_doubtful
+                || word.bytes().any(|b| b.is_ascii_digit()) && word.len() >= 6)
+            && secret.is_secret(SecretKind::Password);
+        is_secret.then(|| by_shape(view, secret.secret(view, NAMED)))
+    }
+}
+
+/// The letters of [`commands::CURL_FLAGS`], a bit for each.
+const CURL_FLAGS: u128 = looks::signs_of(commands::CURL_FLAGS);
+
+/// Returns the letter of an option of curl's that ends a word of several, and what stands behind it.
+fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
+    let letters = word.strip_prefix(b"-")?;
+    let is_flag = |b: &&u8| b.is_ascii() && CURL_FLAGS >> **b & 1 != 0;
+    let flags = letters.iter().take_while(is_flag).count();
+    let (letter, rest) = letters.get(flags..)?.split_first()?;
+    (flags > 0).then_some((*letter, rest))
+}
+
+/// Returns the secret in its place among the arguments that begin at `at`.
+fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
+    let bytes = view.bytes();
+    let mut at = at;
+    for wanted in place.get(1..)? {
+        at = skip_blanks(bytes, at);
+        // Options stand anywhere.
+        for _ in 0..2 {
+            let rest = bytes.get(at..)?;
+            if rest.first() == Some(&b'-') && !wanted.starts_with('-') {
+                let length = rest.iter().take(NEAR).position(|b| *b == b' ')?;
+                at = skip_blanks(bytes, at + length);
+            }
+        }
+        let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
+        match *wanted {
+            "*" => {
+                let text = value.text();
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                let is_token =
+                    text.len() >= 8 && digits > 0 && !text.contains('=') && !looks::is_place(text)
+                        || text.len() >= 16 && looks::looks_random(text);
+                return (is_token && value.is_secret(SecretKind::Password))
+                    .then(|| by_shape(view, value.secret(view, NAMED)));
+            }
+            "**" => {
+                let text = value.text();
+                let is_word = text.starts_with(['/', '-']) || values::is_prose(view, at);
+                return (!is_word && value.is_secret(SecretKind::Password))
+                    .then(|| by_shape(view, value.secret(view, NAMED)));
+            }
+            "_" => {}
+            wanted => {
+                let text = value.text();
+                let is_begun = wanted.ends_with('.') && text.starts_with(wanted);
+                let is_flags = wanted.len() > 2
+                    && wanted.starts_with('-')
+                    && text.starts_with('-')
+                    && wanted.bytes().all(|b| text.as_bytes().contains(&b));
+                let is_flag = wanted.len() == 2
+                    && wanted.starts_with('-')
+                    && text.starts_with('-')
+                    && wanted.bytes().all(|b| text.as_bytes().contains(&b))
+                    && !text.contains('n');
+                (text == wanted || is_begun || is_flags || is_flag).then_some(())?;
+            }
+        }
+        at = value.end(view) + usize::from(value.is_quoted());
+        if value.text().is_empty() {
+            return None;
+        }
+    }
+    None
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Returns whether it maps ports or addresses, as `8080:80`.
+fn is_port(word: &str) -> bool {
+    word.bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'/' | b'-'))
+}

@@ -1,0 +1,159 @@
+//! What stands between two words: ends of lines and commands, quotes, cells of tables, letters that are not those of ASCII.
+//!
+//! It keeps what the words that follow need, and knows no rule for a word.
+
+use super::{Class, GAP, MAX_NAME, NAMED, Pairs, SecretScan, by_shape, without_announcement};
+use crate::model::redact::foreign;
+use crate::model::redact::names::SecretKind;
+use crate::model::redact::tables::{Separator, Tables};
+use crate::model::redact::values::{Form, Value, skip_blanks};
+
+impl<'t> SecretScan<'t> {
+    /// OptionForm in a byte between words that can matter.
+    pub(super) fn between(&mut self, byte: u8, class: Class, limit: usize) {
+        let bytes = self.text.as_bytes();
+        let at = self.at;
+        self.at += 1;
+        match class {
+            Class::Line => {
+                let goes_on = self.before(at, 1) == b"\\";
+                self.end_line(goes_on);
+                self.cell(limit);
+            }
+            Class::Quote => {
+                self.cookie = match self.cookie {
+                    Some(Pairs::Before(quote, opens)) if at >= opens => Some(Pairs::Within(quote)),
+                    Some(Pairs::Before(..)) => self.cookie,
+                    Some(Pairs::Within(quote)) if quote != byte => self.cookie,
+                    _ => None,
+                };
+            }
+            Class::Less => {
+                self.cookie = None;
+                let is_string = byte == b'<'
+                    && self.view(limit).byte(at + 1) != Some(b'<')
+                    && matches!(
+                        self.before(at, 3),
+                        b"<<" | [b' ' | b'\t' | b')', b'<', b'<']
+                    );
+                if is_string && self.reads_secret {
+                    let view = self.view(limit);
+                    let value =
+                        Value::read(view, skip_blanks(view.bytes(), self.at), Form::Variable);
+                    let value = value.filter(|value| value.is_secret(SecretKind::Password));
+                    self.propose(value.map(|value| by_shape(view, value.secret(view, NAMED))));
+                }
+            }
+            Class::Separator => self.cell(limit),
+            Class::Stop => {
+                let next = self.view(limit).byte(at + 1);
+                let ends = match byte {
+                    b'|' => true,
+                    b'&' => next == Some(b'&'),
+                    _ => next.is_none_or(|next| next.is_ascii_whitespace()),
+                };
+                if ends && (self.command.is_some() || self.reads_secret) && !self.is_quoted(at) {
+                    self.end_command();
+                }
+                self.cell(limit);
+            }
+            Class::High => {
+                let rest = bytes.get(at..limit).unwrap_or_default();
+                let length = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
+                self.at = at + length.max(1);
+                let view = self.view(limit);
+                let name = foreign::length_at(bytes.get(at..).unwrap_or_default());
+                self.slow = self.slow.max(at + name + 1);
+                // A colon of that width is one, too.
+                let run = bytes.get(at..self.at).unwrap_or_default();
+                let colon = matches!(run, [.., 0xef, 0xbc, 0x9a | 0x9d]);
+                let end = self.at - if colon { 3 } else { 0 };
+                let from = self.barrier.max(end.saturating_sub(MAX_NAME));
+                let name = bytes.get(from..end).and_then(foreign::length_before);
+                if let Some(name) = name {
+                    let found = self.named(view, end - name, end, SecretKind::Password);
+                    self.propose(found.map(|secret| without_announcement(view, secret)));
+                }
+            }
+            // What the colour of a terminal ends with is glued to a word.
+            Class::Escape => {
+                let rest = bytes.get(at..).unwrap_or_default().iter().take(GAP);
+                let length = rest.take_while(|byte| **byte != b'm').count();
+                self.slow = self.slow.max(at + length + 2);
+            }
+            Class::Word | Class::Plain => {}
+        }
+    }
+
+    /// Looks whether a cell begins here under a telling heading.
+    pub(super) fn cell(&mut self, limit: usize) {
+        if !self.tables.is_active() {
+            return;
+        }
+        self.know(self.at);
+        let Some((telling, separator)) = self.tables.cell() else {
+            return;
+        };
+        let view = self.view(limit);
+        let bytes = view.bytes();
+        let start = match separator {
+            Separator::Tab => self.at,
+            _ => skip_blanks(bytes, self.at),
+        };
+        let value = match Value::quoted(view, start) {
+            Some(value) => value,
+            None => separator
+                .cell_end(view, start)
+                .and_then(|end| Value::between(view, start, end)),
+        };
+        let value = value.filter(|value| value.is_secret(telling));
+        self.propose(value.map(|value| by_shape(view, value.secret(view, NAMED))));
+    }
+
+    pub(super) fn end_line(&mut self, goes_on: bool) {
+        self.cookie = None;
+        if !goes_on {
+            self.end_command();
+        }
+        if self.tables.is_active() {
+            self.know(self.at - 1);
+            let line = self
+                .text
+                .as_bytes()
+                .get(self.line..self.at)
+                .unwrap_or_default();
+            self.tables.end_line(line);
+            self.begin_line(self.at);
+        }
+    }
+
+    /// A line ends by an escape, behind which `at` is.
+    pub(super) fn end_escaped_line(&mut self, at: usize) {
+        self.cookie = None;
+        self.end_command();
+        if self.tables.is_active() {
+            self.know(at - 2);
+            let line = self
+                .text
+                .as_bytes()
+                .get(self.line..at - 2)
+                .unwrap_or_default();
+            self.tables.end_line(line);
+            self.begin_line(at);
+        }
+    }
+
+    /// Forgets all that was kept: what stands behind a private key has nothing to do with what stands before it.
+    pub(super) fn reset(&mut self) {
+        self.end_command();
+        self.cookie = None;
+        self.given = None;
+        self.tables = Tables::default();
+    }
+
+    pub(super) fn end_command(&mut self) {
+        self.command = None;
+        self.reads_secret = false;
+        self.has_word = false;
+    }
+}

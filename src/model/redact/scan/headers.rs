@@ -1,0 +1,194 @@
+//! Forms of their own: headers, `.netrc`, elements of XML, SQL.
+//!
+//! Each function reads from a place on, and knows nothing of the pass.
+
+use super::{AUTHORIZATION, MAX_NAME, NAMED, SecretScan, by_shape};
+use crate::model::redact::keys;
+use crate::model::redact::looks;
+use crate::model::redact::names::SecretKind;
+use crate::model::redact::pem;
+use crate::model::redact::shapes;
+use crate::model::redact::stand_ins;
+use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
+use crate::model::redact::{Secret, View};
+
+impl<'t> SecretScan<'t> {
+    /// Returns the password of SQL's `IDENTIFIED BY 'password'`, where `by` ends at `end`.
+    pub(super) fn identified(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let mut at = skip_blanks(bytes, end);
+        if bytes
+            .get(at..at + 9)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"password "))
+        {
+            at = skip_blanks(bytes, at + 9);
+        }
+        (at > end).then_some(())?;
+        let value = Value::quoted(view, at)??;
+        let value = match bytes.get(at) {
+            Some(b'\'') => value,
+            // In prose a name may stand there.
+            Some(b'"') => value.with(Form::Beside),
+            _ => return None,
+        };
+        let before = self.before(start, MAX_NAME);
+        let is_identified = |f: usize| {
+            let word = f.checked_sub(6).and_then(|at| before.get(at..at + 10));
+            word.is_some_and(|word| word.eq_ignore_ascii_case(b"identified"))
+        };
+        memchr::memchr2_iter(b'f', b'F', before)
+            .any(is_identified)
+            .then_some(())?;
+        value
+            .is_secret(SecretKind::Password)
+            .then(|| value.secret(view, NAMED))
+    }
+}
+
+/// Returns the text of `<name>text</…`, where the first tag ends at `at`.
+pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<Secret> {
+    const LONGEST: usize = 512;
+    let bytes = view.bytes();
+    if matches!(telling, SecretKind::Cookie | SecretKind::Authorization) {
+        return None;
+    }
+    let rest = bytes.get(at + 1..)?;
+    let near = rest.get(..LONGEST).unwrap_or(rest);
+    let length = near.iter().position(|b| matches!(b, b'<' | b'\n'))?;
+    let end = at + 1 + length;
+    matches!(
+        bytes.get(end..)?,
+        [b'<', b'/', ..] | [b'<', b'\\', b'/', ..]
+    )
+    .then_some(())?;
+    let value = Value::between(view, at + 1, end)?;
+    value
+        .is_secret(telling)
+        .then(|| by_shape(view, value.secret(view, NAMED)))
+}
+
+/// Returns the token behind `Bearer`.
+pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
+    const LEAST: usize = 16;
+    (view.byte(end) == Some(b' ')).then_some(())?;
+    let rest = view.bytes().get(end + 1..)?;
+    let token = rest.get(..LEAST)?;
+    let is_token = token.iter().all(|b| shapes::Alphabet::Parts.has(*b)) && keys::is_no_word(token);
+    is_token.then(|| Secret {
+        start: end + 1,
+        end: end + 1 + keys::run(rest, shapes::Alphabet::Parts, usize::MAX),
+        rule: AUTHORIZATION,
+    })
+}
+
+/// Returns the credentials behind `Basic`: a name and a password in base64.
+pub(super) fn basic(view: View<'_>, end: usize) -> Option<Secret> {
+    const LONGEST: usize = 64;
+    (view.byte(end) == Some(b' ')).then_some(())?;
+    let rest = view.bytes().get(end + 1..)?;
+    let length = keys::run(rest, shapes::Alphabet::Base64, usize::MAX);
+    let near = rest.get(..length.min(LONGEST))?;
+    let mut word = 0u32;
+    let (mut has_colon, mut is_text) = (false, true);
+    for (at, byte) in near.iter().take_while(|b| **b != b'=').enumerate() {
+        word = word << 6 | u32::from(pem::digit(*byte)?);
+        if at % 4 == 3 {
+            let [_, bytes @ ..] = word.to_be_bytes();
+            has_colon |= bytes.contains(&b':');
+            is_text &= bytes.iter().all(|b| matches!(b, b' '..=b'~'));
+            word = 0;
+        }
+    }
+    let is_whole = !view.touches(end + 1 + length);
+    (length >= 8 && has_colon && is_text && is_whole).then_some(Secret {
+        start: end + 1,
+        end: end + 1 + length,
+        rule: AUTHORIZATION,
+    })
+}
+
+/// Returns the password in a line of a `.netrc`, where `machine` ends at `end`: `machine host login user password word`.
+pub(super) fn netrc(view: View<'_>, end: usize) -> Option<Secret> {
+    const MOST_PAIRS: usize = 3;
+    let bytes = view.bytes();
+    (view.byte(end) == Some(b' ')).then_some(())?;
+    let mut at = end;
+    let mut word = || {
+        let rest = bytes.get(at..)?;
+        let gap = rest
+            .iter()
+            .take(MAX_NAME)
+            .take_while(|b| b.is_ascii_whitespace() || **b == b'\\' || **b == b'"')
+            .count();
+        let escaped = matches!(
+            rest.get(gap.saturating_sub(1)..),
+            Some([b'\\', b'n' | b't', ..])
+        );
+        at += gap + usize::from(escaped);
+        let value = Value::bare(view, at, Form::Variable).filter(Value::is_whole)?;
+        at = value.end(view);
+        Some(value)
+    };
+    word()?;
+    let mut has_login = false;
+    for _ in 0..MOST_PAIRS {
+        let name = word()?;
+        let value = word()?;
+        match name.text() {
+            "login" => has_login = true,
+            "account" => {}
+            "password" if has_login => {
+                let is_secret = value.text() != "pass" && value.is_secret(SecretKind::Password);
+                return is_secret.then(|| by_shape(view, value.secret(view, NAMED)));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Returns the credentials of a header, behind its scheme if it has one.
+pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
+    let bytes = view.bytes();
+    let quote = quote_at(bytes, at);
+    let start = quote.map_or(at, |(_, depth)| at + depth + 1);
+    let rest = bytes.get(start..)?;
+    // The name of the header, as in a setting of it.
+    let rest = match rest
+        .get(..15)
+        .is_some_and(|name| name.eq_ignore_ascii_case(b"authorization: "))
+    {
+        true => rest.get(15..)?,
+        false => rest,
+    };
+    let start = bytes.len() - rest.len();
+    let is_scheme = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'-';
+    let scheme = rest.iter().take(20).take_while(is_scheme).count();
+    let has_scheme = scheme > 0 && rest.get(scheme) == Some(&b' ');
+    let start = match has_scheme {
+        true => skip_blanks(bytes, start + scheme),
+        false => start,
+    };
+    let credentials = Value::bare(view, start, Form::Variable)?;
+    let value = credentials.text();
+    let next = credentials.next();
+    // In prose a word of the sentence stands there, in code an expression.
+    let is_word = looks::is_words(value);
+    let is_closed =
+        matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\')) && !value.ends_with('.');
+    // Of `OAuth realm="…"`: what follows has a name of its own.
+    let is_parameter = value.strip_suffix('=').is_some_and(looks::is_identifier)
+        && matches!(next, Some(b'"' | b'\'' | b'\\'));
+    let is_secret = match (quote, has_scheme) {
+        _ if is_parameter || value.starts_with("--") || looks::is_place(value) => false,
+        (Some(_), true) => true,
+        (Some(_), false) => !(looks::is_words(value) && value.contains(['_', '.'])),
+        (None, true) => !is_word || is_closed,
+        (None, false) => {
+            value.bytes().any(|b| b.is_ascii_digit())
+                && !values::is_code(value, looks::Signs::of(value), next)
+        }
+    };
+    (is_secret && value.len() >= values::LEAST && !stand_ins::is_stand_in(value))
+        .then(|| credentials.secret(view, AUTHORIZATION))
+}

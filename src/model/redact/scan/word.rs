@@ -1,0 +1,258 @@
+//! A word: which of the rules looks at it.
+//!
+//! It tells words apart and asks the rule in question. What stands between words it does not see.
+
+use super::headers::{basic, bearer, netrc};
+use super::{COOKIE, NAMED, SecretScan, by_shape};
+use crate::model::redact::foreign;
+use crate::model::redact::keys;
+use crate::model::redact::looks;
+use crate::model::redact::names::{self, SecretKind};
+use crate::model::redact::pem;
+use crate::model::redact::stand_ins;
+use crate::model::redact::urls;
+use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
+use crate::model::redact::{Secret, View};
+
+impl<'t> SecretScan<'t> {
+    /// Returns the secret that a word has in it or announces.
+    pub(super) fn word(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let start = self.without_escape(view, start, end);
+        let word = bytes.get(start..end).filter(|word| !word.is_empty())?;
+        let next = view.byte(end);
+        // A key in it.
+        if word.len() >= 14 || matches!(next, Some(b'/' | b'+' | b'=' | b'~' | b'$')) {
+            // The first one counts.
+            if let Some(key) = pem::bare_at(view, start) {
+                return Some(key);
+            }
+            if let Some(key) = keys::in_word(view, start, end, &mut self.point) {
+                return Some(key);
+            }
+        }
+        match next {
+            Some(b':' | b'+')
+                if let Some(colon) = urls::scheme_end(bytes, end)
+                    && urls::ends_scheme(word) =>
+            {
+                return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
+            }
+            Some(b'~' | b':' | b'!' | b'%' | b'/') => {
+                if let Some(key) = keys::beside_word(view, start, end) {
+                    return Some(key);
+                }
+            }
+            _ => {}
+        }
+        let first = *word.first()?;
+        if first == b'-' && word.len() > 1 || word == b"p" {
+            if word.ends_with(b"-BEGIN")
+                && let Some(block) = pem::block_before(view, start, end)
+            {
+                return Some(block);
+            }
+            if word.ends_with(b"-END")
+                && let Some(rest) = pem::rest_before(view, self.barrier, start, end)
+            {
+                return Some(rest);
+            }
+            if let Some(secret) = self.argument(view, start, end) {
+                return Some(secret);
+            }
+        }
+        if (1..=20).contains(&word.len())
+            && matches!(next, Some(b' ' | b'\t' | b'"' | b'\''))
+            && let Some(secret) = self.program(view, start, end)
+        {
+            return Some(secret);
+        }
+        if self.cookie.is_some() && next == Some(b'=') {
+            return self.pair_of_cookie(view, start, end);
+        }
+        if matches!(word, b"Bearer" | b"bearer") {
+            self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
+            return bearer(view, end);
+        }
+        let from = self.barrier.max(end.saturating_sub(names::LONGEST));
+        let name = bytes.get(from..end)?;
+        // It may be the beginning of a name.
+        if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
+            self.slow = self.slow.max(end + foreign::LONGEST);
+        }
+        let is_foreign = self
+            .before(start, 1)
+            .first()
+            .is_some_and(|byte| !byte.is_ascii())
+            && foreign::length_before(name).is_some();
+        if is_foreign {
+            return self.named(view, start, end, SecretKind::Password);
+        }
+        // A number is a part of the name before it, and looked at there.
+        if word.iter().all(u8::is_ascii_digit) {
+            return self.other(view, start, end);
+        }
+        let told = self.told.take().filter(|(at, _)| *at == end);
+        match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
+            Some(telling) => {
+                // The name may go on behind blanks.
+                self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
+                self.named(view, start, end, telling)
+            }
+            None => self.other(view, start, end),
+        }
+    }
+
+    /// Returns where the word begins, behind the rest of an escape that it is glued to.
+    pub(super) fn without_escape(&mut self, view: View<'_>, start: usize, end: usize) -> usize {
+        let bytes = view.bytes();
+        let before = self.before(start, 1);
+        let word = bytes.get(start..end).unwrap_or_default();
+        let is_hex = |from: usize, to: usize| {
+            word.get(from..to)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
+        let length = match (before, word) {
+            (b"\\", [b'n' | b'r', ..]) => {
+                self.end_escaped_line(start + 1);
+                1
+            }
+            (b"\\", [b't' | b'b' | b'f' | b'v' | b'0', ..]) => 1,
+            (b"\\", [b'x', ..]) if is_hex(1, 3) => 3,
+            (b"\\", [b'u', ..]) if is_hex(1, 5) => 5,
+            (b"%", _) if is_hex(0, 2) => 2,
+            (b"[" | b";", [b'0'..=b'9', ..]) => {
+                // The colour of a terminal.
+                let digits = word.iter().take_while(|b| b.is_ascii_digit()).count();
+                let before = self.before(start, 16);
+                let codes = before
+                    .iter()
+                    .rev()
+                    .take_while(|b| b.is_ascii_digit() || **b == b';');
+                let escape = before
+                    .get(..before.len() - codes.count())
+                    .unwrap_or_default();
+                match word.get(digits) == Some(&b'm') && escape.ends_with(b"\x1b[") {
+                    true => digits + 1,
+                    false => 0,
+                }
+            }
+            _ => 0,
+        };
+        start + length
+    }
+
+    /// A word that is neither telling nor an option.
+    pub(super) fn other(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let word = bytes.get(start..end)?;
+        match *word {
+            [b'B', b'a', b's', b'i', b'c'] => basic(view, end),
+            [b'b' | b'B', b'y' | b'Y'] => self.identified(view, start, end),
+            [b'v' | b'V', b'a', b'l', b'u', b'e'] if self.given.is_some() => {
+                let (telling, _) = self.given.take()?;
+                self.named(view, start, end, telling)
+            }
+            [b'e', b'c', b'h', b'o'] | [b'p', b'r', b'i', b'n', b't', b'f'] => {
+                self.piped(view, end)
+            }
+            [b'm', b'a', b'c', b'h', b'i', b'n', b'e'] => netrc(view, end),
+            [b'd' | b'p' | b'q' | b'k'] | [b'd', b'p' | b'q'] | [b'q', b'i'] => {
+                self.web_key(view, start, end)
+            }
+            _ if word == pem::LINES => {
+                let at = end + usize::from(view.byte(end) == Some(b':'));
+                pem::lines_at(view, skip_blanks(bytes, at))
+            }
+            _ if view.byte(end) == Some(b'=') => self.query(view, start, end),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a name in a URL's query.
+    pub(super) fn query(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        const LEAST: usize = 8;
+        let before = self.before(start, 6);
+        let is_query = matches!(before, [.., b'?' | b'&'])
+            || before.ends_with(b"&amp;")
+            || before.ends_with(b"u0026");
+        let word = view.bytes().get(start..end)?;
+        let word = word.strip_prefix(b"u0026").unwrap_or(word);
+        if !is_query || !names::is_of_query(word) {
+            return None;
+        }
+        let value = Value::bare(view, end + 1, Form::Tight)?;
+        let text = value.text();
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        let is_secret = text.len() >= LEAST
+            && digits > 0
+            && (digits >= 2 || text.len() >= 16)
+            && text.bytes().any(|b| b.is_ascii_alphabetic())
+            && !stand_ins::is_stand_in(text)
+            && !looks::is_numbered_name(text)
+            && !values::is_code(text, looks::Signs::of(text), value.next());
+        is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// A private number of a JSON Web Key.
+    pub(super) fn web_key(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        let bytes = view.bytes();
+        let quote = quote_at(bytes, end)?;
+        let colon = skip_blanks(bytes, end + quote.1 + 1);
+        (self.before(start, 1) == [quote.0] && view.byte(colon) == Some(b':')).then_some(())?;
+        let value = Value::quoted(view, skip_blanks(bytes, colon + 1))??;
+        let is_number = is_web_number(value.text());
+        let text = self.text.as_bytes();
+        let has_web_key = || {
+            memchr::memmem::find(text, b"\"kty").is_some()
+                || memchr::memmem::find(text, b"\"kty\\").is_some()
+        };
+        (is_number && *self.has_web_key.get_or_insert_with(has_web_key))
+            .then(|| value.secret(view, pem::RULE))
+    }
+
+    /// A secret in the pairs of a cookie.
+    pub(super) fn pair_of_cookie(
+        &self,
+        view: View<'t>,
+        start: usize,
+        end: usize,
+    ) -> Option<Secret> {
+        const ATTRIBUTES: [&str; 4] = ["domain", "path", "expires", "max-age"];
+        let name = view.text.get(start..end)?;
+        let value = Value::bare(view, end + 1, Form::Loose)?;
+        let text = value.text();
+        let is_secret = !ATTRIBUTES.iter().any(|of| name.eq_ignore_ascii_case(of))
+            && (looks::looks_random(text) || text.len() >= values::LEAST && is_session(name))
+            && !stand_ins::is_stand_in(text)
+            && !looks::is_constant(text);
+        is_secret.then(|| by_shape(view, value.secret(view, COOKIE)))
+    }
+}
+
+/// Returns whether a cookie of this name is that of a session.
+fn is_session(name: &str) -> bool {
+    [
+        "sid",
+        "sessionid",
+        "session",
+        "session_id",
+        "connect.sid",
+        "phpsessid",
+        "jsessionid",
+        "auth",
+        "token",
+    ]
+    .iter()
+    .any(|of| name.eq_ignore_ascii_case(of))
+}
+
+/// Returns whether it can be a number of a JSON Web Key: long, in base64 for URLs.
+pub(in crate::model::redact) fn is_web_number(text: &str) -> bool {
+    const LEAST: usize = 20;
+    text.len() >= LEAST
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'='))
+        && keys::is_no_word(text.as_bytes())
+}

@@ -1,0 +1,257 @@
+//! What stands for a secret without being one: a word of prose, a placeholder, a variable, a name, asterisks.
+//!
+//! A value is judged alone: of the name before it and of its form nothing is known here.
+
+use super::foreign;
+use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
+use super::names::SecretKind::{Hardly, Password, Phrase};
+use super::names::{ending, hint, telling};
+use super::words::{LONGEST_PLAIN, is_one_of, lengths, numbers};
+
+/// Words that stand behind a telling name without being its secret: types, literals, and what prose goes on with. In order.
+#[rustfmt::skip]
+const PLAIN: &[&str] = &[
+    "aes256", "and", "anonymous", "any", "are", "arg", "argon2", "argon2id", "argument", "async", "auth", "await", "base64",
+    "basic", "bcrypt", "bearer", "bigint", "blob", "bool", "boolean", "byte", "bytea", "bytes", "can", "cancel", "changed",
+    "char", "configmap", "confirm", "const", "copy", "correct", "count", "default", "disabled", "ed25519", "email", "empty",
+    "enabled", "encrypted", "enter", "env", "es256", "example", "expired", "external", "false", "field", "fieldref", "file",
+    "flag", "float", "for", "forgot", "format", "from", "function", "generator", "get", "given", "has", "hashed", "header",
+    "here", "hidden", "hide", "hs256", "http", "https", "id", "impl", "incorrect", "index", "input", "int", "int32", "int64",
+    "integer", "internal", "invalid", "invalid_token", "is", "jsonb", "key", "keychain", "keyring", "keys", "len", "length",
+    "limit", "list", "localhost", "login", "logout", "manager", "masked", "match", "md5", "mismatch", "missing", "must", "mut",
+    "name", "never", "new", "nil", "none", "not", "nothing", "null", "nullable", "nullptr", "number", "oauth2", "object", "off",
+    "ok", "omitted", "on", "option", "optional", "parameter", "pbkdf2", "pkcs12", "pkcs8", "plaintext", "policy", "private",
+    "prompt", "protected", "provided", "public", "query", "read", "readonly", "redacted", "removed", "required", "reset",
+    "return", "rotated", "rotation", "rs256", "save", "scrypt", "secretref", "self", "set", "sha1", "sha256", "sha512", "should",
+    "show", "size", "smallint", "static", "stdin", "store", "str", "strength", "string", "stripped", "strong", "submit", "text",
+    "that", "the", "this", "todo", "true", "type", "uint32", "uint64", "undef", "undefined", "unknown", "unset", "user",
+    "username", "utf16", "utf8", "uuid", "valid", "value", "var", "varchar", "vault", "void", "was", "weak", "will", "with",
+    "write", "wrong", "x509", "yes", "yield",
+];
+
+/// Words of what stands where a secret is to be put. In order.
+#[rustfmt::skip]
+const PLACEHOLDERS: &[&str] = &[
+    "changeit", "changeme", "dummy", "example", "fill", "fixme", "goes", "here", "insert", "placeholder", "put", "redacted",
+    "replace", "replaceme", "sample", "tbd", "todo", "xxx", "xxxx", "xxxxx", "xxxxxx", "xxxxxxx", "xxxxxxxx", "your",
+    "yourapikey", "yourpassword", "yours", "yoursecret", "yourtoken",
+];
+
+/// Returns whether `value` stands for a secret without being one: a variable, a placeholder, asterisks, a name, a word.
+pub(super) fn is_stand_in(value: &str) -> bool {
+    is_stand_in_of(value, Signs::of(value))
+}
+
+pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
+    let stops = value.bytes().rev();
+    let stops = stops.take_while(|b| matches!(b, b'.' | b',' | b';' | b'!' | b'?' | b':'));
+    let word = value.get(..value.len() - stops.count()).unwrap_or(value);
+    is_reference(value, signs)
+        || is_one_character(value, signs)
+        || is_plain(word.as_bytes())
+        || is_name(word, signs)
+        || is_placeholder(value, signs)
+        || is_about_secrets(value, signs)
+}
+
+static PLAIN_NUMBERS: [u128; PLAIN.len()] = numbers(PLAIN);
+static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
+static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
+static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
+
+/// Returns whether it is one of [`PLAIN`], or several of them.
+fn is_plain(word: &[u8]) -> bool {
+    let is_one = |word: &[u8]| is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word);
+    is_one(word) || matches!(word, [singular @ .., b's' | b'S'] if is_one(singular))
+}
+
+/// Returns whether it says that a secret is to be put here: of words one of which says so, as `your-api-key-here`.
+fn is_placeholder(value: &str, signs: Signs) -> bool {
+    const MOST_DIGITS: usize = 3;
+    if signs.has(b'.') && has_part(value.as_bytes(), b"...")
+        || !signs.is_ascii && value.contains('…')
+    {
+        return true;
+    }
+    let is_one = |word: &[u8]| {
+        word.len() >= 3 && is_one_of(&PLACEHOLDER_NUMBERS, &PLACEHOLDER_LENGTHS, word)
+    };
+    // `change-me`.
+    if signs.has_any(const { signs_of(b"-_ ") }) && value.len() <= LONGEST_PLAIN + 2 {
+        let is_letter = |b: &u8| !matches!(b, b'-' | b'_' | b' ');
+        let first = value.bytes().find(is_letter).unwrap_or_default();
+        let length = value.bytes().filter(is_letter).count();
+        // Of most values none of the words has the first letter and the length.
+        let lengths = PLACEHOLDER_LENGTHS.get(usize::from(first & 31)).copied();
+        if lengths.unwrap_or_default() >> length & 1 != 0 {
+            let mut joined = [0; LONGEST_PLAIN + 2];
+            for (place, byte) in joined.iter_mut().zip(value.bytes().filter(is_letter)) {
+                *place = byte;
+            }
+            if joined.get(..length).is_some_and(is_one) {
+                return true;
+            }
+        }
+    }
+    value
+        .as_bytes()
+        .split(|b| !b.is_ascii_alphanumeric())
+        .any(is_one)
+        && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
+        && has_words(value)
+}
+
+/// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.
+fn is_about_secrets(value: &str, signs: Signs) -> bool {
+    if !signs.has(b' ') || signs.has_digit() {
+        return false;
+    }
+    let is_sentence =
+        value.starts_with(|c: char| c.is_uppercase()) || value.ends_with(['.', '?', '…']);
+    is_sentence
+        && value.split_ascii_whitespace().any(|word| {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            is_plain(word.as_bytes())
+                || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
+                || foreign::length_before(word.as_bytes()).is_some()
+                || word == "passe"
+        })
+}
+
+/// Returns whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
+fn is_name(word: &str, signs: Signs) -> bool {
+    let bytes = word.as_bytes();
+    if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
+        return true;
+    }
+    let (digits, one) = match bytes {
+        [one @ .., last] if last.is_ascii_digit() => (true, one),
+        _ => (false, bytes),
+    };
+    if hint(bytes) == 0 && hint(one) == 0 || !is_identifier(word) {
+        return false;
+    }
+    let joined = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
+    let is_whole = |name: &[u8], ending: &str| name.eq_ignore_ascii_case(ending.as_bytes());
+    if digits {
+        // `Password1` is somebody's.
+        return ending(one).is_some_and(|(ending, telling)| {
+            one == ending.as_bytes() && !matches!(telling, Password | Phrase)
+        }) || ending(bytes).is_some();
+    }
+    match ending(bytes) {
+        Some((ending, _)) => bytes.iter().any(joined) || is_whole(bytes, ending),
+        None => bytes.iter().any(joined) && telling(bytes).is_some(),
+    }
+}
+
+/// Returns whether it is the name of something that belongs to a secret: `password_bytes`.
+pub(super) fn is_part_of_name(word: &str) -> bool {
+    let mut parts = word.split(['_', '.']);
+    is_identifier(word)
+        && word.contains(['_', '.'])
+        && !word.bytes().any(|b| b.is_ascii_digit())
+        && parts.any(|part| ending(part.as_bytes()).is_some_and(|(ending, _)| ending == part))
+}
+
+/// `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, `process.env.NAME`, and what is masked.
+fn is_reference(value: &str, signs: Signs) -> bool {
+    let bytes = value.as_bytes();
+    let Some(first) = bytes.first() else {
+        return false;
+    };
+    let closed = |close: u8| bytes.last() == Some(&close);
+    let begins = match first {
+        b'$' => {
+            let rest = value.trim_start_matches('$');
+            let name = rest.strip_prefix("env:").unwrap_or(rest);
+            let name = name.trim_end_matches([';', ',', ')', '"']);
+            is_identifier(name) || rest.starts_with(['{', '(', '[']) || rest.is_empty()
+        }
+        b'[' => value
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|rest| {
+                rest.bytes()
+                    .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b' ' | b'.'))
+            }),
+        // `<your` of `<your password>`, too.
+        b'<' => {
+            closed(b'>')
+                || value
+                    .strip_prefix('<')
+                    .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')))
+        }
+        b'{' => {
+            closed(b'}')
+                || value.starts_with("{{")
+                || value.strip_prefix('{').is_some_and(is_identifier)
+        }
+        b'%' => {
+            closed(b'%')
+                || ["%(", "%{", "%s", "%v", "%d"]
+                    .iter()
+                    .any(|begin| value.starts_with(begin))
+        }
+        b'&' => value.starts_with("&lt;"),
+        b'@' | b'#' => value.starts_with("@{") || value.starts_with("#{"),
+        b'*' => bytes.iter().all(|b| *b == b'*'),
+        b'p' | b'o' | b'i' | b's' | b'E' | b'v' | b'e' => [
+            "process.env",
+            "os.environ",
+            "import.meta.env",
+            "secrets.",
+            "ENV[",
+            "env.",
+            "vault:",
+            "op://",
+            "env(",
+        ]
+        .iter()
+        .any(|begin| begin.as_bytes().first() == Some(first) && value.starts_with(begin)),
+        _ => false,
+    };
+    begins
+        || signs.has(b'*') && has_part(bytes, b"***")
+        || signs.has(b'{') && has_part(bytes, b"{{")
+        || !signs.is_ascii && value.contains("•••")
+}
+
+/// One character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.
+fn is_one_character(value: &str, signs: Signs) -> bool {
+    match signs.is_ascii {
+        true => {
+            let others = signs.seen & !const { signs_of(b"-_") };
+            others & others.wrapping_sub(1) == 0
+        }
+        false => {
+            let mut characters = value.chars();
+            let first = characters.next();
+            characters.all(|c| Some(c) == first)
+        }
+    }
+}
+
+/// A single letter, as in an example that is to be short.
+pub(super) fn is_one_letter(value: &str) -> bool {
+    value.len() == 1 && value.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::foreign;
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_order() {
+        assert!(
+            foreign::NAMES
+                .iter()
+                .all(|name| name.len() <= foreign::LONGEST)
+        );
+        for list in [PLAIN, PLACEHOLDERS] {
+            assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
+            assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));
+        }
+    }
+}

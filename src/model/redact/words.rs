@@ -1,0 +1,58 @@
+//! Lists of words, in which a word is found by few comparisons.
+//!
+//! What the words mean, their owners know.
+
+/// The longest of [`PLAIN`] and [`PLACEHOLDERS`].
+pub(super) const LONGEST_PLAIN: usize = 16;
+
+/// A word as one number, in the order of the words.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn numbers<const COUNT: usize>(words: &[&str]) -> [u128; COUNT] {
+    let mut numbers = [0; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let word = words[at].as_bytes();
+        let mut byte = 0;
+        while byte < word.len() {
+            numbers[at] |= (word[byte] as u128) << (120 - 8 * byte);
+            byte += 1;
+        }
+        at += 1;
+    }
+    numbers
+}
+
+/// For each first letter how long the words are that begin with it, a bit for each length.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+pub(super) const fn lengths(words: &[&str]) -> [u32; 32] {
+    let mut lengths = [0; 32];
+    let mut at = 0;
+    while at < words.len() {
+        let word = words[at].as_bytes();
+        lengths[(word[0] & 31) as usize] |= 1 << word.len();
+        at += 1;
+    }
+    lengths
+}
+
+pub(super) fn is_one_of(words: &[u128], lengths: &[u32; 32], word: &[u8]) -> bool {
+    let Some(first) = word.first() else {
+        return false;
+    };
+    let lengths = lengths.get(usize::from(first & 31)).copied();
+    if word.len() > LONGEST_PLAIN || lengths.unwrap_or_default() >> word.len() & 1 == 0 {
+        return false;
+    }
+    let mut number = 0u128;
+    for byte in word {
+        number = number << 8 | u128::from(byte.to_ascii_lowercase());
+    }
+    let number = number << (8 * (LONGEST_PLAIN - word.len()));
+    words.binary_search(&number).is_ok()
+}
