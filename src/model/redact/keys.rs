@@ -90,11 +90,13 @@ fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
     !view.touches(at) && view.byte(at).is_none_or(|byte| !alphabet.has(byte))
 }
 
-/// Returns whether a sign of base64 stands before `at`, and base64 before that.
+/// Returns whether a sign of base64 stands before `at`, and base64 before that. Two slashes in a row
+/// are those of a URL or a path.
 fn is_in_base64(view: View<'_>, at: usize) -> bool {
+    let is_base64 = |byte: &u8| *byte != b'/' && Base64.has(*byte);
     matches!(
         view.bytes().get(view.barrier.min(at)..at),
-        Some([.., first, second, b'+' | b'/']) if Base64.has(*first) && Base64.has(*second)
+        Some([.., first, second, b'+' | b'/']) if is_base64(first) && is_base64(second)
     )
 }
 

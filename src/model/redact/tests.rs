@@ -1002,6 +1002,19 @@ fn tokens() -> impl Strategy<Value = String> {
     proptest::collection::vec(part, 0..16).prop_map(|parts| parts.concat())
 }
 
+#[test]
+fn a_key_behind_the_slashes_of_a_url_is_no_base64() {
+    let (_, key) = shapes::examples()
+        .find(|(rule, _)| *rule == "facebook")
+        .unwrap();
+    for before in ["https://", "file:///", ":///", "x//", "/"] {
+        let text = format!("{before}{key}");
+        assert!(!redact(&text).contains(&*key), "{text}");
+    }
+    let within = format!("AAAA/{key}");
+    assert_eq!(redact(&within), within);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4 * ProptestConfig::default().cases, max_global_rejects: 1 << 20, ..ProptestConfig::default() })]
 
