@@ -17,7 +17,7 @@ mod scan;
 mod wire;
 
 use model::{Capture, Event};
-use scan::{Progress, Scan};
+use scan::{Progress, Scanner};
 
 /// The most bytes of a journal line: bodies have 128 KiB, and each of what else is kept is bounded.
 const MAX_LINE: usize = 1 << 20;
@@ -42,7 +42,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     };
     for capture in [Capture::Metadata, Capture::Summary, Capture::Full] {
         let scanned = |piece: usize| {
-            let mut scan = Scan::new(wire::plan_for(capture));
+            let mut scan = Scanner::new(wire::plan_for(capture));
             text.chunks(piece).for_each(|piece| scan.feed(piece));
             scan
         };
@@ -55,7 +55,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let payload = wire::Payload::new(pieces);
         let members = whole.into_members();
         assert_eq!(members, {
-            let mut scan = Scan::new(wire::plan_for(capture));
+            let mut scan = Scanner::new(wire::plan_for(capture));
             text.chunks(7).for_each(|piece| scan.feed(piece));
             scan.into_members()
         });
