@@ -118,6 +118,7 @@ fn redactor() -> Vec<Promise> {
         "Cookie:",
         "Cookie:a=a1B2c3D4e5F6g7H8;",
         "curl -u ",
+        "curl -u 12:34Private-Lines",
         "machine ",
         "machine a login ",
         "IDENTIFIED BY '",

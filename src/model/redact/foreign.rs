@@ -53,6 +53,10 @@ pub(super) fn length_before(text: &[u8]) -> Option<usize> {
 
 /// Returns how long the name is that `text` begins with; 0 where it begins with none.
 pub(super) fn length_at(text: &[u8]) -> usize {
+    // Of the first nine bytes of each name one is not of ASCII, but for `heslo`, which `names` has, too.
+    if text.get(..9).unwrap_or(text).is_ascii() {
+        return 0;
+    }
     let Some(first) = text.first_chunk().filter(|first| may_begin(first[0])) else {
         return 0;
     };

@@ -163,13 +163,20 @@ const AS_SUFFIX: u8 = 2;
 /// Returns what the last three characters of a name let it be. Most names are told apart by them.
 #[inline]
 pub(super) fn hint(name: &[u8]) -> u8 {
-    // The last letters, whatever joins them.
-    let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
-    let (last, third) = (letters.next(), letters.next());
-    let (Some(last), Some(third)) = (last, third) else {
-        return 0;
+    let (second, third, last) = match *name {
+        // Most names have no joints there.
+        [.., second, third, last] if !(is_joint(second) || is_joint(third) || is_joint(last)) => {
+            (second, third, last)
+        }
+        _ => {
+            let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
+            let (last, third) = (letters.next(), letters.next());
+            let (Some(last), Some(third)) = (last, third) else {
+                return 0;
+            };
+            (letters.next().copied().unwrap_or_default(), *third, *last)
+        }
     };
-    let second = letters.next().copied().unwrap_or_default();
     let row = HINTS.get(usize::from(third & 31));
     let [as_ending, as_suffix] = row
         .and_then(|row| row.get(usize::from(last & 31)))
@@ -264,11 +271,11 @@ const COMPARED: usize = 16;
 
 /// Returns what `name` says by its end, and by which.
 pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
-    if name.ends_with(ACCESS_TOKEN.as_bytes()) {
+    if matches!(name, [.., b'_', b'P', b'A', b'T']) {
         return Some((ACCESS_TOKEN, Perhaps));
     }
     // The shell's own.
-    if let Some(before) = name.strip_suffix(b"PWD")
+    if let [before @ .., b'P', b'W', b'D'] = name
         && (before.ends_with(b"OLD")
             || !before
                 .last()

@@ -110,12 +110,28 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
         value.starts_with(|c: char| c.is_uppercase()) || value.ends_with(['.', '?', '…']);
     is_sentence
         && value.split_ascii_whitespace().any(|word| {
-            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            let word = match signs.is_ascii {
+                true => trimmed(word),
+                false => word.trim_matches(|c: char| !c.is_alphanumeric()),
+            };
             is_plain(word.as_bytes())
-                || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
+                || hint(word.as_bytes()) != 0
+                    && ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
                 || foreign::length_before(word.as_bytes()).is_some()
                 || word == "passe"
         })
+}
+
+/// The signs of ASCII that no identifier has, but those that may end a sentence.
+const NO_IDENTIFIER: u128 = signs_of(b" \t\n\r\"#$%&'()*+/<=>@[\\]^`{|}~");
+
+/// Returns a word of ASCII without the signs around it.
+fn trimmed(word: &str) -> &str {
+    let is_alnum = |byte: &u8| byte.is_ascii_alphanumeric();
+    let start = word.as_bytes().iter().position(is_alnum);
+    let end = word.as_bytes().iter().rposition(is_alnum);
+    let range = start.zip(end).map_or(0..0, |(start, end)| start..end + 1);
+    word.get(range).unwrap_or_default()
 }
 
 /// Returns whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
@@ -123,6 +139,10 @@ fn is_name(word: &str, signs: Signs) -> bool {
     let bytes = word.as_bytes();
     if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
         return true;
+    }
+    // Of most values some sign says so.
+    if signs.has_any(NO_IDENTIFIER) {
+        return false;
     }
     let (digits, one) = match bytes {
         [one @ .., last] if last.is_ascii_digit() => (true, one),

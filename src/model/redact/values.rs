@@ -116,7 +116,14 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 impl<'t> Value<'t> {
     /// Returns the value that begins at `at`, in quotes or not; nothing where a mark is within reach.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
-        match Self::quoted(view, at) {
+        // Most values have no quote, and no letter that a quote may stand behind.
+        let may_be_quoted = matches!(
+            view.bytes().get(at),
+            Some(
+                b'"' | b'\'' | b'`' | b'\\' | b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U'
+            )
+        );
+        match may_be_quoted.then(|| Self::quoted(view, at)).flatten() {
             Some(quoted) => quoted,
             None => Self::bare(view, at, form),
         }
@@ -157,7 +164,12 @@ impl<'t> Value<'t> {
         let bytes = view.bytes();
         let mut separators = 0;
         let mut at = start;
+        let most = bytes.len().min(start + JUDGED);
         let is_whole = loop {
+            // Most bytes end nothing.
+            let near = bytes.get(at..most).unwrap_or_default();
+            let plain = near.iter().position(|byte| matters_at(*byte));
+            at += plain.unwrap_or(near.len());
             let Some(&byte) = bytes.get(at) else {
                 if view.is_cut {
                     return None;

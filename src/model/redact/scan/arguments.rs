@@ -115,20 +115,22 @@ impl<'t> SecretScan<'t> {
         let cluster = if is_curl { clustered(word) } else { None };
         for (option, takes) in program.options {
             let option = option.as_bytes();
-            if option.get(1) != word.get(1) && cluster.is_none() {
-                continue;
-            }
             if program.only_after.is_some() && !self.has_word && !option.starts_with(b"--") {
                 continue;
             }
-            let rest = match word.strip_prefix(option) {
-                Some(rest) => rest,
-                None => match cluster {
-                    Some((letter, rest)) if option.len() == 2 && option.ends_with(&[letter]) => {
-                        rest
-                    }
-                    _ => continue,
-                },
+            let letter = option.get(1);
+            let rest = match cluster {
+                Some((of, rest)) if option.len() == 2 && letter == Some(&of) => Some(rest),
+                _ => None,
+            };
+            // Of most options the letter is another.
+            let is_alike = letter == word.get(1);
+            let rest = is_alike
+                .then(|| word.strip_prefix(option))
+                .flatten()
+                .or(rest);
+            let Some(rest) = rest else {
+                continue;
             };
             let secret = self.taken(view, end, rest, option, *takes);
             if secret.is_some() {
@@ -260,17 +262,14 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             "_" => {}
             wanted => {
                 let text = value.text();
-                let is_begun = wanted.ends_with('.') && text.starts_with(wanted);
-                let is_flags = wanted.len() > 2
-                    && wanted.starts_with('-')
-                    && text.starts_with('-')
-                    && wanted.bytes().all(|b| text.as_bytes().contains(&b));
-                let is_flag = wanted.len() == 2
-                    && wanted.starts_with('-')
-                    && text.starts_with('-')
-                    && wanted.bytes().all(|b| text.as_bytes().contains(&b))
-                    && !text.contains('n');
-                (text == wanted || is_begun || is_flags || is_flag).then_some(())?;
+                let has_letters = || wanted.bytes().all(|b| text.as_bytes().contains(&b));
+                let is_option = wanted.starts_with('-') && text.starts_with('-');
+                let fits = text == wanted
+                    || wanted.ends_with('.') && text.starts_with(wanted)
+                    || is_option
+                        && (wanted.len() > 2 || wanted.len() == 2 && !text.contains('n'))
+                        && has_letters();
+                fits.then_some(())?;
             }
         }
         at = value.end(view) + usize::from(value.is_quoted());

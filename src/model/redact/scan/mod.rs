@@ -135,6 +135,8 @@ pub(super) struct SecretScan<'t> {
     slow: usize,
     /// Up to where the filter has found nothing: but for a command's options no word before is looked at.
     quiet: usize,
+    /// Up to where every word is looked at all the same, because a secret was found before it.
+    loud: usize,
     /// Where the name ends at which the filter stopped, and what it says.
     told: Option<(usize, SecretKind)>,
     /// The program whose arguments these are.
@@ -170,6 +172,7 @@ impl<'t> SecretScan<'t> {
             known: 0,
             slow: 0,
             quiet: 0,
+            loud: 0,
             told: None,
             command: None,
             reads_secret: false,
@@ -211,7 +214,8 @@ impl<'t> SecretScan<'t> {
             if self.at >= self.slow && self.at < limit && self.is_calm() {
                 self.look_ahead(limit);
             }
-            if self.at < self.quiet && self.is_calm() && !self.is_in_command() {
+            if (self.loud..self.quiet).contains(&self.at) && self.is_calm() && !self.is_in_command()
+            {
                 // Nothing is to be kept but what can be found out later.
                 self.at = self.quiet;
             }
@@ -310,7 +314,8 @@ impl<'t> SecretScan<'t> {
 
     /// Returns whether nothing can be in the word from `start` to `end`: the filter has found nothing there, and it is no option.
     fn is_quiet(&self, start: usize, end: usize) -> bool {
-        end <= self.quiet
+        start >= self.loud
+            && end <= self.quiet
             && self.is_calm()
             && match self.text.as_bytes().get(start..end) {
                 Some([b'-', ..] | [b'p']) => false,
@@ -409,11 +414,8 @@ impl<'t> SecretScan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
-        if self.quiet > secret.end {
-            // A word may begin there that the filter has seen as a part of another.
-            self.quiet = secret.end;
-            self.slow = secret.end + foreign::LONGEST;
-        }
+        // A word may begin there that the filter has seen as a part of another.
+        self.loud = secret.end + foreign::LONGEST;
         self.tables.secret();
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
             self.find_mark(secret.end);
