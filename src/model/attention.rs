@@ -534,6 +534,27 @@ mod tests {
     }
 
     #[test]
+    fn a_new_event_counts_more_than_a_status_that_may_not_be_written_yet() {
+        let asked: Vec<Event> = turn().into_iter().take(4).collect();
+        let at = asked[3].ts.unwrap();
+        let before = Timestamp::from_micros(at.micros() - 1_000_000);
+        let later = |millis: i64| Timestamp::from_micros(at.micros() + millis * 1000);
+        let need = |now, since| {
+            let busy = AttentionStatus {
+                status: Some(ClientStatus::Busy),
+                since: Some(since),
+                is_headless: false,
+            };
+            witness(&asked).attention(&[busy], now).state
+        };
+        assert_eq!(need(later(400), before), Need::Permission);
+        // A permission that a hook granted: Claude Code never shows a dialog.
+        assert_eq!(need(later(600), before), Need::None);
+        // A status that is newer than the event.
+        assert_eq!(need(later(400), later(100)), Need::None);
+    }
+
+    #[test]
     fn two_processes_of_one_session_wait_only_if_neither_works() {
         let other = |name: &str, at| Event {
             pid: Some(8),

@@ -165,18 +165,6 @@ fn the_client_corrects_what_no_event_reports() {
 }
 
 #[test]
-fn a_new_event_counts_more_than_a_status_that_may_not_be_written_yet() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
-    says(&sandbox, json!({"status": "busy"}));
-    ask(&sandbox, "Bash", json!({}));
-    needs(&sandbox, "permission");
-    // A permission that a hook granted: the client never shows a dialog.
-    wait_until(|| attention(&sandbox)["state"] == "none");
-}
-
-#[test]
 fn what_another_process_says_is_not_believed() {
     let sandbox = Sandbox::new();
     start(&sandbox, ID);
