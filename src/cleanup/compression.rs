@@ -82,7 +82,7 @@ pub(super) fn set_aside(
 /// Continues a journal in a new file if the present one is worth compressing.
 fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
-    // ArchiveDecision the session reads its files one after the other.
+    // Archiving the session reads its files one after the other.
     let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
     let _lock = state.lock(CLI_PATIENCE)?;
     // The session may have continued since.

@@ -309,7 +309,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Counts the tokens of a session while its transcript exists; Claude Code deletes it some day.
-    /// Whoever asks for the tokens tries again what fails here.
+    /// A failure is ignored: the next command that shows tokens counts them again.
     fn count_tokens(&self, record: &Record) {
         let (id, now) = (&record.session_id, self.judge.now);
         let dir = self.judge.state.session(id);

@@ -715,7 +715,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_or_cut_off_stays_counted_and_what_was_rewritten_is_counted_anew() {
+    fn what_is_gone_or_cut_off_stays_counted_and_what_was_rewritten_is_counted_again() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
         assert_eq!(session.usage().total().output, 12);
@@ -742,7 +742,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_count_is_an_error_where_it_cannot_be_made_anew() {
+    fn a_damaged_count_is_an_error_where_it_cannot_be_made_again() {
         let session = Session::new("startup");
         let path = session.session.path().join("usage.json");
         for damaged in [&b"{bad"[..], b"", b"{\"v\":7,\"files\":{}}"] {
@@ -861,9 +861,9 @@ mod tests {
         let session = Session::new("startup");
         for cut in (0..whole.len()).step_by(97) {
             put(&session.transcript(), &whole[..cut]);
-            let mut anew = UsageFile::default();
-            anew.read_on(&session.files(), None);
-            assert_eq!(session.usage(), anew.usage(), "{cut}");
+            let mut fresh = UsageFile::default();
+            fresh.read_on(&session.files(), None);
+            assert_eq!(session.usage(), fresh.usage(), "{cut}");
         }
     }
 
@@ -887,9 +887,9 @@ mod tests {
                 session.usage();
             }
             put(&session.transcript(), text.as_bytes());
-            let mut anew = UsageFile::default();
-            anew.read_on(&session.files(), None);
-            prop_assert_eq!(session.usage(), anew.usage());
+            let mut fresh = UsageFile::default();
+            fresh.read_on(&session.files(), None);
+            prop_assert_eq!(session.usage(), fresh.usage());
         }
 
         #[test]

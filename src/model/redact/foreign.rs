@@ -1,4 +1,4 @@
-//! SecretKind names in letters that are not those of ASCII.
+//! Telling names in letters that are not those of ASCII.
 //!
 //! What such a name announces is always a password; which values are secrets, others know.
 

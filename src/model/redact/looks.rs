@@ -92,8 +92,8 @@ pub(super) fn is_identifier(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// Returns whether it is made of words, as prose and the names of things are: `EngineDefaults.Marker`, `not fully specified`. Letters of a
-/// random key are no words: they change their case at every turn, or never.
+/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not fully specified`. The letters of a random
+/// key do not: their case changes everywhere, or nowhere.
 pub(super) fn is_words(value: &str) -> bool {
     let is_mark = |b: u8| {
         matches!(
@@ -104,7 +104,7 @@ pub(super) fn is_words(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
 }
 
-/// Returns whether it is a name with a number in it: of a type, a constant, an algorithm.
+/// Returns true if `value` is a name with a number, as types, constants and algorithms have.
 pub(super) fn is_numbered_name(value: &str) -> bool {
     const MOST_DIGITS: usize = 3;
     const MOST_NUMBERS: usize = 2;
@@ -212,7 +212,7 @@ pub(super) fn is_colour(value: &str) -> bool {
     })
 }
 
-/// Returns whether it is a regular expression.
+/// Returns true if `value` contains an escape or a group of a regular expression.
 pub(super) fn is_pattern(value: &str) -> bool {
     ["(?:", "[^", "\\w", "\\d", "\\s", "\\W", "\\S", "\\b"]
         .iter()

@@ -148,7 +148,7 @@ impl Redactor {
         json::redact(self, text, |_| false)
     }
 
-    /// OptionForm the secrets out of a value, as [`Self::json`] does.
+    /// Takes the secrets out of a value, as [`Self::json`] does.
     pub fn value(&mut self, value: &mut Value) {
         let text = value.to_string();
         let clean = match self.json(&text) {
@@ -184,7 +184,7 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
-    /// OptionForm a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
+    /// Takes a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
     /// judged, so that no part of it is taken for what it is not.
     pub fn word(&mut self, word: &mut String) {
         // Hardly a name is as long as a key.

@@ -59,7 +59,7 @@ static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
 static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
 static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
 
-/// Returns whether it is one of [`PLAIN`], or several of them.
+/// Returns true if `word` is in [`PLAIN`], also in the plural.
 fn is_plain(word: &[u8]) -> bool {
     let is_one = |word: &[u8]| is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word);
     is_one(word) || matches!(word, [singular @ .., b's' | b'S'] if is_one(singular))
@@ -134,7 +134,7 @@ fn trimmed(word: &str) -> &str {
     word.get(range).unwrap_or_default()
 }
 
-/// Returns whether it is itself a telling name, such as `user.api_key`. `mysecretpassword` may be somebody's.
+/// Returns true if `word` is itself a telling name, such as `user.api_key`. `mysecretpassword` is not: it may be a password.
 fn is_name(word: &str, signs: Signs) -> bool {
     let bytes = word.as_bytes();
     if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
@@ -165,7 +165,7 @@ fn is_name(word: &str, signs: Signs) -> bool {
     }
 }
 
-/// Returns whether it is the name of something that belongs to a secret: `password_bytes`.
+/// Returns true if `word` names a property of a secret, such as `password_bytes`.
 pub(super) fn is_part_of_name(word: &str) -> bool {
     let mut parts = word.split(['_', '.']);
     is_identifier(word)

@@ -315,7 +315,7 @@ impl<'t> Value<'t> {
         at
     }
 
-    /// Returns whether it is a secret behind a name that says so much.
+    /// Returns true if the value is a secret, given the kind of name that announces it.
     pub(super) fn is_secret(&self, telling: SecretKind) -> bool {
         let value = self.text;
         // What an expression begins with.
@@ -372,7 +372,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether it is neither an expression nor the name, the place or the number of something.
+    /// Returns true if the value is not an expression, and not a name, a path or a number.
     fn is_no_code(&self, telling: SecretKind, signs: Signs) -> bool {
         let value = self.text;
         let next = self.next.filter(|_| !self.is_quoted());
@@ -449,7 +449,7 @@ impl<'t> Value<'t> {
         matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
     }
 
-    /// Returns whether it is a type or a name that is itself given a value: `name: Type = value`, `a.name = b.name = value`.
+    /// Returns true if a value is assigned to it in turn: `name: Type = value`, `a.name = b.name = value`.
     pub(super) fn is_assigned(&self, view: View<'_>) -> bool {
         view.byte(skip_blanks(view.bytes(), self.seen)) == Some(b'=')
             && looks::is_identifier(self.text)
@@ -537,7 +537,7 @@ fn is_thing(value: &str, signs: Signs) -> bool {
         || signs.has_any(const { signs_of(b"\\[(") }) && looks::is_pattern(value)
 }
 
-/// Returns whether it is an expression: a call, a path of names, a type with parameters, a reference.
+/// Returns true if `value` is an expression: a call, a path of names, a type with parameters, a reference.
 pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
     let bytes = value.as_bytes();
     let dotted = || {
@@ -567,7 +567,7 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || signs.has(b'+') && is_increment(value)
 }
 
-/// Returns whether it is `name++`; in base64 more stands behind.
+/// Returns true if `value` is `name++`. Base64 would continue behind the signs.
 fn is_increment(value: &str) -> bool {
     value.strip_suffix("++").is_some_and(looks::is_identifier)
 }

@@ -74,7 +74,7 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, secret))
     }
 
-    /// OptionForm in a program's name, where a command may begin.
+    /// Takes in a program's name, where a command may begin.
     pub(super) fn program(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;

@@ -9,7 +9,7 @@ use crate::model::redact::tables::{Separator, Tables};
 use crate::model::redact::values::{Form, Value, skip_blanks};
 
 impl<'t> SecretScan<'t> {
-    /// OptionForm in a byte between words that can matter.
+    /// Takes in a byte between words that can matter.
     pub(super) fn between(&mut self, byte: u8, class: Class, limit: usize) {
         let bytes = self.text.as_bytes();
         let at = self.at;

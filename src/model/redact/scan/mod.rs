@@ -323,7 +323,7 @@ impl<'t> SecretScan<'t> {
             }
     }
 
-    /// OptionForm in the quotes, the separators and the words of the line up to `to`.
+    /// Takes in the quotes, the separators and the words of the line up to `to`.
     fn know(&mut self, to: usize) {
         let bytes = self.text.as_bytes();
         if to <= self.known {
