@@ -1,6 +1,6 @@
 //! The file that each running Claude Code writes about itself, `sessions/{pid}.json`: what is on
-//! its screen, and what the session is called. Not documented by Claude Code, so everything that is
-//! missing or unknown here counts as not said.
+//! its screen, and since when. Claude Code does not document the file, so whatever is missing or
+//! unknown counts as not said.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::dirs::claude_dir;
+use super::transcript;
 use super::words::ClientStatus;
 use crate::model::attention::AttentionStatus;
-use crate::model::{Owner, SessionId, Timestamp};
+use crate::model::{Owner, Record, SessionId, Timestamp};
 use crate::store::{Environment, file};
 
 /// The largest file that is read, in bytes. Usual ones have less than 2 KiB.
@@ -18,15 +19,6 @@ const LIMIT: usize = 64 * 1024;
 /// Claude Code rewrites the file in place, so a reader may see half of it. A moment later it is
 /// whole.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
-
-/// What a running Claude Code says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What is on its screen.
-    pub status: AttentionStatus,
-    /// What the session is called, unless Claude Code made the name of the folder's.
-    pub name: Option<String>,
-}
 
 /// The members that are read.
 #[derive(Deserialize)]
@@ -43,22 +35,21 @@ struct Written {
     waiting_for: Option<String>,
     #[serde(default)]
     status_updated_at: Option<i64>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    name_source: Option<String>,
 }
 
-/// Returns the folder in which the Claude Code of a session with this transcript writes, or that of
-/// this user's Claude Code.
-pub fn folder(env: &Environment, transcript: Option<&str>) -> Option<PathBuf> {
+/// Returns the folder in which the Claude Code of this session writes: beside its transcripts, or
+/// else beside those of this user's Claude Code.
+///
+/// # Security
+/// A payload's path counts only as far as [`transcript::believed`] accepts it.
+pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
     // {config}/projects/{slug}/{id}.jsonl
-    let config = transcript.map(Path::new).and_then(|path| {
-        let projects = path.parent()?.parent()?;
-        (projects.file_name()? == "projects").then(|| projects.parent())?
+    let beside = transcript::believed(env, record, std::iter::empty()).find_map(|path| {
+        let projects = path.ancestors().nth(2)?;
+        let is_clients = projects.file_name()? == "projects";
+        is_clients.then(|| projects.parent().map(Path::to_owned))?
     });
-    let config = config.map(Path::to_owned).or_else(|| claude_dir(env))?;
-    Some(config.join("sessions"))
+    Some(beside.or_else(|| claude_dir(env))?.join("sessions"))
 }
 
 /// Reads what the running process `owner` says, if it says it about session `id`.
@@ -67,7 +58,7 @@ pub fn folder(env: &Environment, transcript: Option<&str>) -> Option<PathBuf> {
 ///
 /// # Security
 /// Only this user's own file is read, and only up to 64 KiB of it.
-pub fn read(folder: &Path, owner: &Owner, id: &SessionId) -> Option<Entry> {
+pub fn read(folder: &Path, owner: &Owner, id: &SessionId) -> Option<AttentionStatus> {
     let path = folder.join(format!("{}.json", owner.pid));
     let written = parse(&path).or_else(|| {
         file::look(&path).ok()??;
@@ -87,15 +78,10 @@ pub fn read(folder: &Path, owner: &Owner, id: &SessionId) -> Option<Entry> {
     let since = written
         .status_updated_at
         .and_then(|millis| millis.checked_mul(1000));
-    Some(Entry {
-        status: AttentionStatus {
-            status: status.and_then(|it| ClientStatus::of(it, written.waiting_for.as_deref())),
-            since: since.map(Timestamp::from_micros),
-            is_headless: written.entrypoint.as_deref() == Some("sdk-cli"),
-        },
-        name: written
-            .name
-            .filter(|_| written.name_source.as_deref() != Some("derived")),
+    Some(AttentionStatus {
+        status: status.and_then(|it| ClientStatus::of(it, written.waiting_for.as_deref())),
+        since: since.map(Timestamp::from_micros),
+        is_headless: written.entrypoint.as_deref() == Some("sdk-cli"),
     })
 }
 

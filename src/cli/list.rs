@@ -129,7 +129,6 @@ fn listed(
     let Present {
         attention,
         open_calls,
-        ..
     } = present(&context.env, &dir, &record, &finding, context.now);
     let record = now_at(&dir, record, finding.state.is_live());
     ListedSession {
@@ -145,15 +144,14 @@ fn listed(
 /// Sorts sessions whose work stands still first, the one that has waited longest at the top. The
 /// others follow, the most recently active first.
 fn by_urgency(one: &ListedSession, other: &ListedSession) -> Ordering {
+    // The dialogs are one group; the others are as urgent as their order says.
     let group = |listed: &ListedSession| match listed.attention.state {
-        Need::Permission | Need::Question | Need::Plan => 0,
-        Need::Error => 1,
-        Need::Prompt => 2,
-        Need::None => 3,
+        need if need.is_dialog() => Need::Permission,
+        need => need,
     };
     let waited = |listed: &ListedSession| match group(listed) {
-        0 | 1 => listed.attention.since,
-        _ => None,
+        Need::Prompt | Need::None => None,
+        _ => listed.attention.since,
     };
     let recent = || other.last_activity.cmp(&one.last_activity);
     group(one)

@@ -1,14 +1,14 @@
 //! Finds out what a session does now, and whether it waits for a person: from its events, and from
 //! what its running processes say about themselves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::liveness::{Assessment, Judge, SessionState};
 use super::open_calls::{OpenCall, open_calls, recent};
-use crate::claude::registry::{self, Entry};
-use crate::model::attention::{Attention, Need, SETTLING, Witness, need_of};
+use crate::claude::registry;
+use crate::model::attention::{Attention, AttentionStatus, Need, SETTLING, Witness, need_of};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Timestamp, Trace};
 use crate::store::{Environment, Result, SessionDir, clock, index};
 
@@ -23,8 +23,6 @@ pub struct Present {
     pub attention: Attention,
     /// The calls that have begun and not ended, oldest first.
     pub open_calls: Vec<OpenCall>,
-    /// What Claude Code calls the session at the moment.
-    pub name: Option<String>,
 }
 
 /// Returns what a session does now, at `now`, by the end of its journal. One that is over does
@@ -39,25 +37,22 @@ pub fn present(
     if !finding.state.is_live() {
         return Present::default();
     }
-    let entries = entries(env, record, finding);
+    let statuses = statuses(env, record, finding);
     let trace = recent(dir).unwrap_or_default();
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let mut open: Vec<OpenCall> = activity.open_calls().map(OpenCall::from).collect();
     let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
-    let is_asking = entries.iter().any(|entry| entry.status.shows_dialog());
+    let is_asking = statuses.iter().any(|status| status.shows_dialog());
     let is_long_call = finding.is_quiet && finding.state == SessionState::Active;
     // A call that began before the events that were read may still run, or ask. The note knows.
     if is_long_call || is_asking && !witness.has_dialog() {
         open = open_calls(dir);
         let asked = open.iter().find(|call| call.asked.is_some());
-        if let Some(call) = asked.filter(|_| !witness.has_dialog()) {
-            witness = witness.with_dialog(question(call));
-        }
+        witness = witness.or_dialog(asked.map(question));
     }
     Present {
-        attention: attention(witness, &entries, now),
+        attention: witness.attention(&statuses, now),
         open_calls: open,
-        name: entries.into_iter().find_map(|entry| entry.name),
     }
 }
 
@@ -74,17 +69,12 @@ pub fn of_events(
         return Attention::default();
     }
     let witness = Witness::of(trace, activity, |pid| finding.has(pid));
-    attention(witness, &entries(env, record, finding), now)
-}
-
-fn attention(witness: Witness, entries: &[Entry], now: Timestamp) -> Attention {
-    let statuses: Vec<_> = entries.iter().map(|entry| entry.status).collect();
-    witness.attention(&statuses, now)
+    witness.attention(&statuses(env, record, finding), now)
 }
 
 /// Returns what the session's running processes say about themselves.
-fn entries(env: &Environment, record: &Record, finding: &Assessment) -> Vec<Entry> {
-    let Some(folder) = registry::folder(env, record.transcript_path.as_deref()) else {
+fn statuses(env: &Environment, record: &Record, finding: &Assessment) -> Vec<AttentionStatus> {
+    let Some(folder) = registry::folder(env, record) else {
         return Vec::new();
     };
     let clients = finding.owners.iter().filter(|owner| !owner.launcher);
@@ -146,7 +136,7 @@ impl Watch {
         judge: &Judge<'_>,
         is_wanted: impl Fn(&SessionId) -> bool,
     ) -> Result<Vec<AttentionChange>> {
-        let ids: HashSet<SessionId> = index::live_candidates(judge.state)?
+        let ids: BTreeSet<SessionId> = index::live_candidates(judge.state)?
             .into_iter()
             .map(|(_, id)| id)
             .filter(|id| is_wanted(id))
@@ -186,7 +176,7 @@ impl Watch {
             None => !matches!(attention.state, Need::None | Need::Prompt),
         };
         let clients = finding.owners.iter().filter(|owner| !owner.launcher);
-        let registry = registry::folder(env, record.transcript_path.as_deref())
+        let registry = registry::folder(env, &record)
             .map(|folder| (folder, clients.map(|owner| owner.pid).collect()));
         // The stamp is older than what was read, so a change meanwhile is noticed at the next look.
         let seen = Seen {

@@ -5,6 +5,7 @@
 //! answered No, or pressed Esc. So the status decides where the two differ, unless the event is so
 //! recent that the status may not be written yet.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -120,8 +121,6 @@ pub struct Witness {
     agents: usize,
     /// The last event that changed any of these.
     changed: Option<Timestamp>,
-    /// True if a turn's beginning or end is among the events.
-    pub has_turn: bool,
 }
 
 /// The turn of the main thread.
@@ -138,9 +137,9 @@ enum Turn {
     Failed(Timestamp, Option<String>),
 }
 
-/// The turn of one process, while the events are read.
+/// The state of one process, while the events are read.
+#[derive(Default)]
 struct Standing {
-    pid: Option<u32>,
     turn: Turn,
     /// A notice that a dialog waits, and no event since that shows an answer.
     notice: Option<Moment>,
@@ -156,26 +155,17 @@ impl Witness {
         activity: &Activity<'_>,
         has_it: impl Fn(Option<u32>) -> bool,
     ) -> Self {
-        let mut clients: Vec<Standing> = Vec::new();
+        let mut clients: BTreeMap<Option<u32>, Standing> = BTreeMap::new();
         let mut changed = None;
         for step in trace.steps() {
-            let place = clients.iter().position(|client| client.pid == step.pid);
-            let client = match place {
-                Some(place) => clients.get_mut(place),
-                None => {
-                    clients.push(Standing::new(step.pid));
-                    clients.last_mut()
-                }
-            };
-            if client.is_some_and(|client| client.read(trace, step)) {
+            if clients.entry(step.pid).or_default().read(trace, step) {
                 changed = Some(step.ts);
             }
         }
-        clients.retain(|client| has_it(client.pid));
-        let notice = clients.iter().find_map(|client| client.notice);
-        let elicitation = clients.iter().find_map(|client| client.elicitation);
-        let turns = || clients.iter().map(|client| &client.turn);
-        let has_turn = turns().any(|turn| *turn != Turn::Unknown);
+        clients.retain(|pid, _| has_it(*pid));
+        let notice = clients.values().find_map(|client| client.notice);
+        let elicitation = clients.values().find_map(|client| client.elicitation);
+        let turns = || clients.values().map(|client| &client.turn);
         // The session works as long as one of its processes does. A compaction is work, too.
         let compacts = activity
             .compactions
@@ -200,7 +190,6 @@ impl Witness {
                 .filter(|agent| agent.ended.is_none())
                 .count(),
             changed,
-            has_turn,
         }
     }
 
@@ -294,11 +283,10 @@ impl Witness {
         ((dialog.state == Need::Question) == is_question).then(|| dialog.clone())
     }
 
-    /// Returns the witness with the question of `call`, which began before the events that were
-    /// read.
-    pub fn with_dialog(self, asked: Attention) -> Self {
+    /// Adds a question that was asked before the events that were read, unless these name one.
+    pub fn or_dialog(self, asked: Option<Attention>) -> Self {
         Self {
-            dialog: self.dialog.or(Some(asked)),
+            dialog: self.dialog.or(asked),
             ..self
         }
     }
@@ -320,12 +308,11 @@ impl Turn {
 }
 
 impl Standing {
-    fn new(pid: Option<u32>) -> Self {
+    /// Returns the state in this turn, with every question answered.
+    fn in_turn(turn: Turn) -> Self {
         Self {
-            pid,
-            turn: Turn::Unknown,
-            notice: None,
-            elicitation: None,
+            turn,
+            ..Self::default()
         }
     }
 
@@ -340,16 +327,16 @@ impl Standing {
         };
         match step.kind {
             EventKind::SessionStart if word.map(StartSource::of) == Some(StartSource::Compact) => {}
-            EventKind::SessionStart => *self = Self::new(self.pid).in_turn(Turn::Over(step.ts)),
-            EventKind::SessionEnd => *self = Self::new(self.pid),
+            EventKind::SessionStart => *self = Self::in_turn(Turn::Over(step.ts)),
+            EventKind::SessionEnd => *self = Self::default(),
             EventKind::UserPromptSubmit | EventKind::PreToolUse if is_main => {
                 // A tool that is to run shows that the question before it was answered.
-                *self = Self::new(self.pid).in_turn(Turn::Open);
+                *self = Self::in_turn(Turn::Open);
             }
-            EventKind::Stop if is_main => *self = Self::new(self.pid).in_turn(Turn::Over(step.ts)),
+            EventKind::Stop if is_main => *self = Self::in_turn(Turn::Over(step.ts)),
             EventKind::StopFailure if is_main => {
                 let why = word.map(str::to_owned);
-                *self = Self::new(self.pid).in_turn(Turn::Failed(step.ts, why));
+                *self = Self::in_turn(Turn::Failed(step.ts, why));
             }
             EventKind::PostToolUse
             | EventKind::PostToolUseFailure
@@ -372,10 +359,6 @@ impl Standing {
             _ => return false,
         }
         true
-    }
-
-    fn in_turn(self, turn: Turn) -> Self {
-        Self { turn, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 //! itself. This process is the client.
 
 use std::fs;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -18,6 +19,14 @@ const ID: &str = "s-1";
 fn hook(sandbox: &Sandbox, name: &str, more: Value) {
     let run = sandbox.hook(&event(name, ID, more));
     run.env("CLAUDE_PID", as_client()).silent();
+}
+
+/// A session that works on a prompt.
+fn at_work() -> Sandbox {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    sandbox
 }
 
 fn bash(id: &str) -> Value {
@@ -53,9 +62,14 @@ fn needs(sandbox: &Sandbox, state: &str) -> Value {
 
 /// Writes what this process, as Claude Code, says about itself.
 fn says(sandbox: &Sandbox, status: Value) {
+    says_in(&sandbox.home().join(".claude"), status);
+}
+
+/// Writes it into this directory of Claude Code.
+fn says_in(config: &Path, status: Value) {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let start = stat.rsplit(')').next().unwrap().split_whitespace().nth(19);
-    let folder = sandbox.home().join(".claude/sessions");
+    let folder = config.join("sessions");
     fs::create_dir_all(&folder).unwrap();
     let mut entry = json!({
         "pid": std::process::id(), "sessionId": ID, "procStart": start, "entrypoint": "cli",
@@ -113,9 +127,7 @@ fn the_events_of_a_turn_tell_what_a_session_waits_for() {
 
 #[test]
 fn a_subagent_that_asks_is_not_silenced_by_the_end_of_the_turn() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     let agent = json!({"agent_id": "a1", "agent_type": "general-purpose"});
     hook(&sandbox, "SubagentStart", agent.clone());
     ask(&sandbox, "Bash", agent.clone());
@@ -135,9 +147,7 @@ fn a_subagent_that_asks_is_not_silenced_by_the_end_of_the_turn() {
 
 #[test]
 fn the_client_corrects_what_no_event_reports() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     ask(&sandbox, "Bash", json!({}));
     let asked = needs(&sandbox, "permission");
     says(
@@ -166,9 +176,7 @@ fn the_client_corrects_what_no_event_reports() {
 
 #[test]
 fn what_another_process_says_is_not_believed() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     for other in [
         json!({"status": "idle", "sessionId": "s-2"}),
         json!({"status": "idle", "procStart": "1"}),
@@ -187,9 +195,7 @@ fn what_another_process_says_is_not_believed() {
 
 #[test]
 fn nobody_is_asked_where_claude_code_runs_without_a_terminal() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     says(&sandbox, json!({"status": "busy", "entrypoint": "sdk-cli"}));
     ask(&sandbox, "Bash", json!({}));
     needs(&sandbox, "none");
@@ -197,9 +203,7 @@ fn nobody_is_asked_where_claude_code_runs_without_a_terminal() {
 
 #[test]
 fn with_few_hooks_the_notice_tells_that_a_dialog_waits() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     hook(&sandbox, "PreToolUse", bash("t1"));
     needs(&sandbox, "none");
     hook(
@@ -226,9 +230,7 @@ fn with_few_hooks_the_notice_tells_that_a_dialog_waits() {
 
 #[test]
 fn who_waits_comes_first_and_can_be_listed_alone() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     ask(&sandbox, "Bash", json!({}));
     // The shell is the client of a second session, which works.
     let payload = |name: &str, more: Value| {
@@ -255,9 +257,7 @@ fn who_waits_comes_first_and_can_be_listed_alone() {
 
 #[test]
 fn a_status_bar_can_show_what_the_session_waits_for() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     let shown = || {
         let format = ["current", "--format", "[{attention}] {since}"];
         sandbox
@@ -347,9 +347,7 @@ impl Drop for Follower {
 
 #[test]
 fn the_prompt_is_free_while_a_subagent_works_in_the_background() {
-    let sandbox = Sandbox::new();
-    start(&sandbox, ID);
-    hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+    let sandbox = at_work();
     let agent = json!({"agent_id": "a1", "agent_type": "general-purpose"});
     hook(&sandbox, "SubagentStart", agent.clone());
     says(&sandbox, json!({"status": "busy"}));
@@ -364,4 +362,22 @@ fn the_prompt_is_free_while_a_subagent_works_in_the_background() {
     );
     says(&sandbox, json!({"status": "busy"}));
     needs(&sandbox, "none");
+}
+
+#[test]
+fn the_status_is_read_beside_the_transcripts_where_these_are_the_clients() {
+    for (config, state) in [("work", "prompt"), ("home/../work", "none")] {
+        let sandbox = Sandbox::new();
+        let config = sandbox.path(config);
+        let transcript = config.join(format!("projects/shop/{ID}.jsonl"));
+        let run = sandbox.hook(&event(
+            "SessionStart",
+            ID,
+            json!({"source": "startup", "transcript_path": transcript}),
+        ));
+        run.env("CLAUDE_PID", as_client()).silent();
+        hook(&sandbox, "UserPromptSubmit", json!({"prompt": "go"}));
+        says_in(&config, json!({"status": "idle"}));
+        needs(&sandbox, state);
+    }
 }
