@@ -71,7 +71,7 @@ complete -c ccsession -n "__fish_ccsession_using_subcommand list" -s h -l help -
 complete -c ccsession -n "__fish_ccsession_using_subcommand show" -l json -d 'Print one JSON object'
 complete -c ccsession -n "__fish_ccsession_using_subcommand show" -s h -l help -d 'Print help'
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l notify -d 'With --follow, run this shell command once for each session that begins to wait for a person' -r
-complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l since -d 'Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)' -r
+complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l since -d 'Show only calls since then: `today`, `monday`, `2h`, `14:30`, `2026-11-01`' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l tool -d 'Show only calls of this tool; repeatable' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l agent -d 'Show only calls of this subagent, by id prefix or type; `main` is the main thread' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -86,7 +86,7 @@ complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l json -d
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -l jsonl -d 'Print a JSON line for each call; with --follow, for each event as recorded'
 complete -c ccsession -n "__fish_ccsession_using_subcommand timeline" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ccsession -n "__fish_ccsession_using_subcommand stats" -l project -d 'Count the sessions of this directory\'s project' -r -F
-complete -c ccsession -n "__fish_ccsession_using_subcommand stats" -l since -d 'Count only what began since then: a duration (`7d`) or a date (`2026-11-01`)' -r
+complete -c ccsession -n "__fish_ccsession_using_subcommand stats" -l since -d 'Count only what began since then: `today`, `monday`, `7d`, `2026-11`' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand stats" -l bars -d 'When to draw bars' -r -f -a "auto\t'Unless a screen reader, the locale or the terminal calls for plain text'
 always\t'Always'
 never\t'Never: plain text'"
@@ -109,7 +109,7 @@ complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and not __f
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l project -d 'Only archives of this directory\'s project, or of projects with this name' -r -F
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l role -d 'Only archives of sessions with this role' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l focus -d 'Only archives of sessions with this focus' -r
-complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l since -d 'Only archives of sessions that began since then: a duration (`30d`) or a date (`2026-11-01`)' -r
+complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l since -d 'Only archives of sessions that began since then: `today`, `monday`, `30d`, `2026-11`' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object'
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from show" -l transcript -d 'Print the transcript, as JSON lines'
@@ -120,7 +120,7 @@ complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l project -d 'Only archives of this directory\'s project, or of projects with this name' -r -F
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l role -d 'Only archives of sessions with this role' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l focus -d 'Only archives of sessions with this focus' -r
-complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l since -d 'Only archives of sessions that began since then: a duration (`30d`) or a date (`2026-11-01`)' -r
+complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l since -d 'Only archives of sessions that began since then: `today`, `monday`, `30d`, `2026-11`' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -l ids -d 'Print only session ids'
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help'
 complete -c ccsession -n "__fish_ccsession_using_subcommand archive; and __fish_seen_subcommand_from verify" -l json -d 'Print one JSON object'
@@ -160,7 +160,7 @@ complete -c ccsession -n "__fish_ccsession_using_subcommand run" -l role -d 'The
 complete -c ccsession -n "__fish_ccsession_using_subcommand run" -l focus -d 'What the session works on; taken from the branch if omitted' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand run" -s h -l help -d 'Print help'
 complete -c ccsession -n "__fish_ccsession_using_subcommand import" -l project -d 'Import only sessions of this directory\'s project' -r -F
-complete -c ccsession -n "__fish_ccsession_using_subcommand import" -l since -d 'Import only sessions active since then: a duration (`30d`) or a date (`2026-11-01`)' -r
+complete -c ccsession -n "__fish_ccsession_using_subcommand import" -l since -d 'Import only sessions active since then: `today`, `monday`, `30d`, `2026-11`' -r
 complete -c ccsession -n "__fish_ccsession_using_subcommand import" -l dry-run -d 'Print what would be imported; import nothing'
 complete -c ccsession -n "__fish_ccsession_using_subcommand import" -l json -d 'Print one JSON object'
 complete -c ccsession -n "__fish_ccsession_using_subcommand import" -s h -l help -d 'Print help'

@@ -4,13 +4,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::NaiveDate;
 
 use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
-use crate::model::config::duration;
-use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, id};
+use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, id, when};
 use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::journal::Damage;
 use crate::store::{
@@ -193,42 +191,11 @@ pub(super) fn no_record(id: &SessionId) -> anyhow::Error {
     refusal(Status::NotFound, text)
 }
 
-/// Parses a point in time as a user writes it: an age, a local date, or a time in RFC 3339.
-pub(super) fn since(when: &str, now: Timestamp) -> Result<Timestamp> {
-    if let Ok(age) = duration(when) {
-        let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-        return Ok(Timestamp::from_micros(now.micros().saturating_sub(age)));
-    }
-    let midnight = || {
-        let date: NaiveDate = when.parse().ok()?;
-        Some(clock::from_civil(
-            date.and_time(chrono::NaiveTime::MIN),
-            now,
-        ))
-    };
-    Timestamp::parse(when)
-        .ok()
-        .or_else(midnight)
-        .ok_or_else(|| {
-            let when = crate::model::text::escaped(when);
-            let text = format!(
-                "invalid --since `{when}`: expected a duration (`2h`, `30d`) or a date (`2026-11-01`)"
-            );
-            refusal(Status::Usage, text)
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn since_is_how_long_ago_or_a_date() {
-        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
-        let day_before = Timestamp::parse("2026-11-19T12:00:00Z").unwrap();
-        assert_eq!(since("1d", now).unwrap(), day_before);
-        assert_eq!(since("2026-11-19T13:00:00+01:00", now).unwrap(), day_before);
-        assert!(since("2026-11-19", now).unwrap() < now);
-        assert!(since("yesterday", now).is_err());
-    }
+/// Parses a point in time as a person names it: see [`when::FORMS`].
+pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp> {
+    clock::moment(text, now).ok_or_else(|| {
+        let text = crate::model::text::escaped(text);
+        let expected = format!("invalid --since `{text}`: expected {}", when::FORMS);
+        refusal(Status::Usage, expected)
+    })
 }

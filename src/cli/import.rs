@@ -26,7 +26,7 @@ pub(super) struct ImportArgs {
     /// Import only sessions of this directory's project
     #[arg(long, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
-    /// Import only sessions active since then: a duration (`30d`) or a date (`2026-11-01`)
+    /// Import only sessions active since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// Print what would be imported; import nothing

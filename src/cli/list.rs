@@ -17,6 +17,7 @@ use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
 use crate::model::attention::{Attention, Need};
+use crate::model::duration;
 use crate::model::text::one_line;
 use crate::model::{Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
@@ -278,9 +279,7 @@ pub(super) fn doing(calls: &[OpenCall]) -> String {
     }
 }
 
-/// Formats how long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4days 2h`.
+/// Formats how long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4d 2h`.
 pub(super) fn span(from: Timestamp, now: Timestamp) -> String {
-    let seconds = std::time::Duration::from_secs(from.age(now).as_secs());
-    let text = humantime::format_duration(seconds).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    duration::brief(from.age(now))
 }

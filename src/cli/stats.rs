@@ -34,7 +34,7 @@ pub(super) struct StatsArgs {
     /// Count every session on record
     #[arg(long, conflicts_with_all = ["id", "project"])]
     pub(super) all: bool,
-    /// Count only what began since then: a duration (`7d`) or a date (`2026-11-01`)
+    /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// When to draw bars

@@ -36,7 +36,7 @@ pub(super) struct TimelineArgs {
     /// With --follow, run this shell command once for each session that begins to wait for a person
     #[arg(long, value_name = "COMMAND", requires = "follow")]
     pub(super) notify: Option<String>,
-    /// Show only calls since then: a duration (`2h`), a date, or a time (`2026-11-20T14:00:00Z`)
+    /// Show only calls since then: `today`, `monday`, `2h`, `14:30`, `2026-11-01`
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// Show only calls of this tool; repeatable

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::duration;
+
 /// Every setting, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -248,14 +250,10 @@ impl Config {
     /// Returns the value of `key` in the form that [`Self::set`] reads.
     pub fn get(&self, key: ConfigKey) -> String {
         match key {
-            ConfigKey::Ttl => humantime::format_duration(self.ttl).to_string(),
-            ConfigKey::SessionTimeout => {
-                humantime::format_duration(self.session_timeout).to_string()
-            }
+            ConfigKey::Ttl => duration::text(self.ttl),
+            ConfigKey::SessionTimeout => duration::text(self.session_timeout),
             ConfigKey::MaxConcurrentSessions => self.max_concurrent_sessions.to_string(),
-            ConfigKey::CleanupInterval => {
-                humantime::format_duration(self.cleanup_interval).to_string()
-            }
+            ConfigKey::CleanupInterval => duration::text(self.cleanup_interval),
             ConfigKey::Capture => match self.capture {
                 Capture::Metadata => "metadata".to_owned(),
                 Capture::Summary => "summary".to_owned(),
@@ -300,10 +298,7 @@ fn retention(text: &str) -> Result<Option<Duration>, BadValue> {
 }
 
 fn written_retention(keep: Option<Duration>) -> String {
-    keep.map_or_else(
-        || NEVER.to_owned(),
-        |keep| humantime::format_duration(keep).to_string(),
-    )
+    keep.map_or_else(|| NEVER.to_owned(), duration::text)
 }
 
 fn count(text: &str) -> Result<u32, BadValue> {

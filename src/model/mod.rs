@@ -7,6 +7,7 @@ pub mod attention;
 mod boots;
 pub mod call;
 pub mod config;
+pub mod duration;
 pub mod event;
 pub mod id;
 pub mod label;
@@ -21,6 +22,7 @@ pub mod text;
 pub mod time;
 pub mod trace;
 pub mod usage;
+pub mod when;
 
 pub use activity::{Activity, OpenActivity};
 pub use call::Call;

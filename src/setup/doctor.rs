@@ -21,6 +21,7 @@ use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
 use crate::model::Timestamp;
 use crate::model::config::ConfigKey;
+use crate::model::duration;
 use crate::model::text::escaped;
 use crate::store::config::{self, Complaint, LoadedConfig};
 use crate::store::log::{self, Log};
@@ -291,8 +292,7 @@ fn space(state: &StateDir) -> Finding {
 fn last_event(last: Option<&LastEvent>, now: Timestamp) -> Finding {
     match last {
         Some(LastEvent { at, id }) => {
-            let ago =
-                humantime::format_duration(std::time::Duration::from_secs(at.age(now).as_secs()));
+            let ago = duration::brief(at.age(now));
             Finding::ok("last event", format!("{ago} ago, in session {id}"))
         }
         None => Finding::note(

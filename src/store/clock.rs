@@ -1,10 +1,10 @@
 //! The only clock: the current time, the boot clock, and conversion between UTC and local civil
 //! time.
 
-use chrono::{DateTime, Local, MappedLocalTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{Local, NaiveDateTime};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, when};
 
 /// Returns the current time.
 pub fn now() -> Timestamp {
@@ -43,23 +43,13 @@ pub fn to_civil(time: Timestamp) -> NaiveDateTime {
 /// Converts `civil` from local civil time. In a repeated hour, it returns the reading nearest to
 /// `hint`. In a skipped hour, it returns the one an hour later.
 pub fn from_civil(civil: NaiveDateTime, hint: Timestamp) -> Timestamp {
-    let utc = |time: DateTime<Local>| Timestamp::from(time.with_timezone(&Utc));
-    match Local.from_local_datetime(&civil) {
-        MappedLocalTime::Single(time) => utc(time),
-        MappedLocalTime::Ambiguous(first, second) => {
-            let distance = |time: Timestamp| time.micros().abs_diff(hint.micros());
-            let (first, second) = (utc(first), utc(second));
-            if distance(first) <= distance(second) {
-                first
-            } else {
-                second
-            }
-        }
-        MappedLocalTime::None => {
-            let later = civil + chrono::TimeDelta::hours(1);
-            Local.from_local_datetime(&later).latest().map_or(hint, utc)
-        }
-    }
+    when::from_civil(&Local, civil, hint)
+}
+
+/// Returns the point in time that a person names at `now`, in the process's `TZ`. See
+/// [`when::moment`].
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    when::moment(text, now, &Local)
 }
 
 /// Formats `time` for humans: local, to the second.

@@ -4,6 +4,7 @@ mod listed;
 mod settings;
 mod shown;
 mod streams;
+mod times;
 mod usage;
 
 use std::fs;
@@ -16,11 +17,14 @@ use serde_json::{Value, json};
 use crate::support::states::{no_sweep, start, start_and_die};
 use crate::support::{Sandbox, as_client, event};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 17] = [
     "current",
     "store",
     "list",
     "show",
+    "timeline",
+    "stats",
+    "import",
     "metrics",
     "clock-in",
     "clock-out",

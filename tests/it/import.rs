@@ -25,7 +25,7 @@ const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
 
 impl Sandbox {
     /// The client's folder of projects.
-    fn projects(&self) -> PathBuf {
+    pub(crate) fn projects(&self) -> PathBuf {
         self.home().join(".claude/projects")
     }
 

@@ -23,7 +23,7 @@ impl Sandbox {
     }
 
     /// A session of the project at `dir`, whose journal has these lines after its start.
-    fn session_with(&self, id: &str, dir: &str, lines: &[Value]) {
+    pub(crate) fn session_with(&self, id: &str, dir: &str, lines: &[Value]) {
         fs::create_dir_all(self.path(dir)).unwrap();
         self.hook(&event("SessionStart", id, json!({"source": "startup"})))
             .env("CLAUDE_PROJECT_DIR", self.path(dir))

@@ -32,7 +32,7 @@ pub(in crate::cli) struct ArchiveFilter {
     /// Only archives of sessions with this focus
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) focus: Option<String>,
-    /// Only archives of sessions that began since then: a duration (`30d`) or a date (`2026-11-01`)
+    /// Only archives of sessions that began since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, value_name = "WHEN")]
     pub(in crate::cli) since: Option<String>,
 }

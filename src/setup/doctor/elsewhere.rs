@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, evidence};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, duration};
 use crate::store::{Decompressor, Environment, Places, StateDir, shown};
 
 /// Reports what hooks recorded in other places after `last`, the time of the last event here.
@@ -51,8 +51,7 @@ fn found_in(
     };
     let state = StateDir::open(&places, Decompressor::BUILT_IN).ok()??;
     let evidence::LastEvent { at, id } = evidence::last(&state).filter(|it| Some(it.at) > last)?;
-    let ago = std::time::Duration::from_secs(at.age(now).as_secs());
-    let ago = humantime::format_duration(ago);
+    let ago = duration::brief(at.age(now));
     let here = own.map_or_else(
         || "nowhere".to_owned(),
         |own| format!("in `{}`", shown(own)),

@@ -42,10 +42,10 @@ fn only_live_sessions_are_listed_unless_all_are_asked_for() {
     };
     assert_eq!(shown(&["list"]), live);
     let all = format!(
-        "STATE      WAITS         SESSION      AGE       IDLE      PROJECT  BRANCH  {head}  ROOT\n\
-         idle       your turn 0s  s-live       2h 5m     1h 2m     shop     -       {pid}  {root}\n\
-         ended      -             s-ended      5h 9m     3h 5m     shop     -       {none}  {root}\n\
-         abandoned  -             s-abandoned  2days 2h  2days 1h  shop     -       {none}  {root}\n"
+        "STATE      WAITS         SESSION      AGE    IDLE   PROJECT  BRANCH  {head}  ROOT\n\
+         idle       your turn 0s  s-live       2h 5m  1h 2m  shop     -       {pid}  {root}\n\
+         ended      -             s-ended      5h 9m  3h 5m  shop     -       {none}  {root}\n\
+         abandoned  -             s-abandoned  2d 2h  2d 1h  shop     -       {none}  {root}\n"
     );
     assert_eq!(shown(&["list", "--all"]), all);
 }

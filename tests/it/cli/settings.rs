@@ -88,7 +88,7 @@ fn each_setting_is_shown_with_its_source() {
     let run = || sandbox.ccsession(["config", "--json"]);
     let is = |value: &str, source: &str| (value.to_owned(), source.to_owned());
 
-    assert_eq!(shown(run(), "ttl"), is("1day", "default"));
+    assert_eq!(shown(run(), "ttl"), is("24h", "default"));
     assert_eq!(shown(run(), "capture"), is("summary", "default"));
     let old = || run().env("SESSION_TIMEOUT_SECS", "90  # Session timeout");
     assert_eq!(
@@ -156,7 +156,7 @@ fn every_place_is_shown() {
     let place = |name: &str| places[name].as_str().unwrap();
     let settings = [
         ["SETTING", "VALUE", "FROM"],
-        ["ttl", "1day", "default"],
+        ["ttl", "24h", "default"],
         ["session_timeout", "1h", "default"],
         ["max_concurrent_sessions", "100", "default"],
         ["cleanup_interval", "5m", "default"],
@@ -212,7 +212,7 @@ fn check_bad_setting(file: &str, variable: Option<(&str, &str)>, said: &str) {
         (Some(1), said.clone())
     );
     assert!(
-        text(&output.stdout).contains("\nttl  ") && text(&output.stdout).contains("  1day  "),
+        text(&output.stdout).contains("\nttl  ") && text(&output.stdout).contains("  24h  "),
         "the default is shown"
     );
     for verb in ["list", "current", "cleanup"] {

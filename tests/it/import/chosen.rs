@@ -61,7 +61,9 @@ fn sessions_are_chosen_by_project_and_by_time() {
     let refused = sandbox.ccsession(["import", "--since", "soon"]).refused(64);
     assert_eq!(
         refused,
-        "ccsession: invalid --since `soon`: expected a duration (`2h`, `30d`) or a date (`2026-11-01`)"
+        "ccsession: invalid --since `soon`: expected `today`, `yesterday`, a weekday (`monday`), a time (`14:30`), \
+         how long ago (`3h`, `2w`), a date (`2026-11-01`), a month (`2026-11`), a year (`2026`), or a time of RFC 3339 \
+         (`2026-11-20T14:00:00Z`)"
     );
 }
 
