@@ -37,8 +37,17 @@ _ccsession() {
             ccsession,doctor)
                 cmd="ccsession__subcmd__doctor"
                 ;;
+            ccsession,gc)
+                cmd="ccsession__subcmd__cleanup"
+                ;;
+            ccsession,help)
+                cmd="ccsession__subcmd__help"
+                ;;
             ccsession,hook)
                 cmd="ccsession__subcmd__hook"
+                ;;
+            ccsession,id)
+                cmd="ccsession__subcmd__current"
                 ;;
             ccsession,import)
                 cmd="ccsession__subcmd__import"
@@ -49,8 +58,17 @@ _ccsession() {
             ccsession,list)
                 cmd="ccsession__subcmd__list"
                 ;;
+            ccsession,log)
+                cmd="ccsession__subcmd__timeline"
+                ;;
+            ccsession,ls)
+                cmd="ccsession__subcmd__list"
+                ;;
             ccsession,metrics)
                 cmd="ccsession__subcmd__metrics"
+                ;;
+            ccsession,ps)
+                cmd="ccsession__subcmd__list"
                 ;;
             ccsession,run)
                 cmd="ccsession__subcmd__run"
@@ -70,7 +88,16 @@ _ccsession() {
             ccsession,uninstall)
                 cmd="ccsession__subcmd__uninstall"
                 ;;
+            ccsession,version)
+                cmd="ccsession__subcmd__version"
+                ;;
+            ccsession,whoami)
+                cmd="ccsession__subcmd__current"
+                ;;
             ccsession__subcmd__archive,list)
+                cmd="ccsession__subcmd__archive__subcmd__list"
+                ;;
+            ccsession__subcmd__archive,ls)
                 cmd="ccsession__subcmd__archive__subcmd__list"
                 ;;
             ccsession__subcmd__archive,prune)
@@ -95,7 +122,7 @@ _ccsession() {
 
     case "${cmd}" in
         ccsession)
-            opts="-h -V --help --version current store list show timeline stats clock-out archive metrics cleanup config clock-in run import install uninstall doctor hook"
+            opts="-h -V --help --version current id whoami store list ls ps show timeline log stats clock-out archive metrics cleanup gc config clock-in run import install uninstall doctor hook help version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -109,7 +136,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__archive)
-            opts="-h --help list show search verify restore prune"
+            opts="-h --help list ls show search verify restore prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -378,6 +405,20 @@ _ccsession() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ccsession__subcmd__help)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ccsession__subcmd__hook)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -613,6 +654,20 @@ _ccsession() {
                     COMPREPLY=($(compgen -W "user project local" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ccsession__subcmd__version)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

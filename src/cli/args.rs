@@ -32,7 +32,8 @@ use super::timeline::TimelineArgs;
 #[command(
     after_help = "Exit status: 0 success, including the answer `unknown`; 1 failure; 3 nothing found; 4 several sessions match; \
     5 the doctor found a fault; 6 with --strict, only the last known session; 7 pruned; 64 wrong usage; 75 held by another process. \
-    Never 2. `run` passes on the status of its command.\n\nSee `ccsession VERB --help` for options and examples."
+    Never 2. `run` passes on the status of its command.\n\n`ls` and `ps` mean `list`; `log` means `timeline`, and `tail` and `watch` its `--follow`; `gc` means `cleanup`; \
+    `id` and `whoami` mean `current`.\n\nSee `ccsession help VERB` for options and examples."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -44,11 +45,11 @@ impl Arguments {
     ///
     /// The parser of all verbs takes most of the time that `current` needs. So the verbs that prompts and timers call have one of their
     /// own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
-    pub(super) fn parse_from_words(words: Vec<OsString>) -> Result<Self, clap::Error> {
+    pub(super) fn parse_from_words(words: &[OsString]) -> Result<Self, clap::Error> {
         let is_frequent = words
             .get(1)
             .is_some_and(|verb| verb == "current" || verb == "cleanup");
-        if is_frequent && let Ok(frequent) = FrequentArguments::try_parse_from(&words) {
+        if is_frequent && let Ok(frequent) = FrequentArguments::try_parse_from(words) {
             let verb = match frequent.verb {
                 FrequentVerb::Current(args) => Verb::Current(args),
                 FrequentVerb::Cleanup(args) => Verb::Cleanup(args),
@@ -74,14 +75,17 @@ enum FrequentVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Print the session id of this shell, script or project
+    #[command(visible_aliases = ["id", "whoami"])]
     Current(CurrentArgs),
     /// Make a session the current one of a project
     Store(StoreArgs),
     /// List live sessions
+    #[command(visible_aliases = ["ls", "ps"])]
     List(ListArgs),
     /// Show everything known about one session
     Show(ShowArgs),
     /// Show a session's calls in order, under the prompts they serve
+    #[command(visible_alias = "log", alias = "logs")]
     Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens
     Stats(StatsArgs),
@@ -93,6 +97,7 @@ pub(super) enum Verb {
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
     /// Remove stale state and print the number of pointers removed
+    #[command(visible_alias = "gc")]
     Cleanup(CleanupArgs),
     /// Show every path and setting, and where each comes from
     Config(ConfigArgs),
@@ -116,6 +121,15 @@ pub(super) enum Verb {
         /// The event's name, if stdin does not contain it
         event: Option<OsString>,
     },
+    /// Print this help, or the help of a verb
+    #[command(after_help = "Examples:\n  ccsession help archive search")]
+    Help {
+        /// The verb
+        verb: Vec<OsString>,
+    },
+    /// Print the version
+    #[command(after_help = "Examples:\n  ccsession version")]
+    Version,
 }
 
 /// When to draw bars and lines.
@@ -171,7 +185,7 @@ mod tests {
                 Err(err) => err.to_string(),
             };
             let (few, all) = (
-                Arguments::parse_from_words(words.clone()),
+                Arguments::parse_from_words(&words),
                 Arguments::try_parse_from(words),
             );
             assert_eq!(answer(few), answer(all), "{line}");

@@ -28,6 +28,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "config",
             "cleanup",
             "hook",
+            "help",
+            "version",
         ],
     ),
 ];
@@ -38,9 +40,17 @@ pub(super) fn is_front(arguments: &[OsString]) -> bool {
     first.is_none_or(|first| first == "--help" || first == "-h")
 }
 
-/// Returns whether a verb has a page of help.
-pub(super) fn has_page(verb: &str) -> bool {
-    GROUPS.iter().any(|(_, verbs)| verbs.contains(&verb))
+/// Returns the verbs with which a command line begins: the path to the page of help about it.
+pub(super) fn verbs_of<'a>(command: &'a Command, arguments: &[OsString]) -> Vec<&'a str> {
+    let mut at = command;
+    let words = arguments.iter().skip(1);
+    let verbs = words.map_while(|word| {
+        at = at
+            .find_subcommand(word)
+            .filter(|verb| !verb.is_hide_set())?;
+        Some(at.get_name())
+    });
+    verbs.collect()
 }
 
 /// Returns the command with the front page as its help.

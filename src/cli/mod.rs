@@ -27,12 +27,13 @@ mod status;
 mod store;
 mod table;
 mod timeline;
+mod words;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Verb};
@@ -74,7 +75,7 @@ pub fn main() -> u8 {
 fn run(arguments: Vec<OsString>) -> u8 {
     // A hook line in Claude Code's settings must never cause a parser error: that would veto a tool
     // call.
-    if arguments.get(1).is_some_and(|verb| verb == "hook") {
+    if arguments.get(1).is_some_and(|verb| verb == "hook") && !is_question(&arguments) {
         let event = arguments
             .get(2)
             .and_then(|event| event.to_str())
@@ -90,17 +91,22 @@ fn run(arguments: Vec<OsString>) -> u8 {
     }
     crate::hook::survive_file_limit();
     report_panics_as_failures();
-    let verb = arguments.get(1).cloned();
+    let arguments = words::written_out(arguments);
     let parsed = match help::is_front(&arguments) {
         true => help::front()
-            .try_get_matches_from(arguments)
+            .try_get_matches_from(&arguments)
             .and_then(|matches| Arguments::from_arg_matches(&matches)),
-        false => Arguments::parse_from_words(arguments),
+        false => Arguments::parse_from_words(&arguments),
     };
     match parsed {
         Ok(arguments) => run_verb(arguments.verb),
-        Err(err) => refuse(&err, verb.as_deref()) as u8,
+        Err(err) => refuse(&err, &arguments) as u8,
     }
+}
+
+/// Returns whether a person asks for the help of a verb. No hook is registered with that.
+fn is_question(arguments: &[OsString]) -> bool {
+    matches!(arguments, [_, _, word] if word == "--help" || word == "-h")
 }
 
 fn run_verb(verb: Verb) -> u8 {
@@ -138,7 +144,8 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
-        Verb::Hook { .. } => Ok(Status::Done),
+        // These are done before the command line is parsed.
+        Verb::Hook { .. } | Verb::Help { .. } | Verb::Version => Ok(Status::Done),
     };
     say_operations(&context);
     let status = done.unwrap_or_else(|err| {
@@ -188,7 +195,7 @@ fn say_operations(context: &Context) {
 
 /// Prints the parser's answer: help and version on stdout, anything else as one line on stderr.
 /// Never returns status 2.
-fn refuse(err: &clap::Error, verb: Option<&OsStr>) -> Status {
+fn refuse(err: &clap::Error, arguments: &[OsString]) -> Status {
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::print(&err.render().to_string());
@@ -199,27 +206,56 @@ fn refuse(err: &clap::Error, verb: Option<&OsStr>) -> Status {
             Status::Usage
         }
         _ => {
-            let text = err.render().to_string();
-            let lines = text
-                .lines()
-                .map(str::trim)
-                .take_while(|line| !line.starts_with("Usage:"));
-            let words: Vec<&str> = lines
-                .filter(|line| !line.is_empty() && !line.starts_with("For more"))
-                .collect();
-            let said = words.join(" ").replace(" tip: ", "; ");
-            let said = escaped(said.trim_start_matches("error: "));
-            let page = match verb
-                .and_then(OsStr::to_str)
-                .filter(|verb| help::has_page(verb))
-            {
-                Some(verb) => format!("ccsession {verb} --help"),
-                None => "ccsession --help".to_owned(),
+            let command = Arguments::command();
+            let verbs = help::verbs_of(&command, arguments);
+            let text = match unknown_verb(err, &command, &verbs) {
+                Some(text) => text,
+                None => wrong_usage(err, &verbs),
             };
-            output::complain(&format!("{said}; see `{page}`"));
+            output::complain(&text);
             Status::Usage
         }
     }
+}
+
+/// Describes an unknown verb, with the one that was probably meant.
+fn unknown_verb(err: &clap::Error, command: &clap::Command, below: &[&str]) -> Option<String> {
+    let Some(ContextValue::String(word)) = err.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let nearest = match err.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(nearest)) => nearest.as_slice(),
+        _ => &[],
+    };
+    let suggested = words::suggested(command, below, word, nearest);
+    let place: String = below.iter().map(|verb| format!("{verb} ")).collect();
+    let text = format!("there is no verb `{place}{}`", escaped(word));
+    Some(match suggested.as_slice() {
+        [] => format!(
+            "{text}; see `{}`",
+            [&["ccsession help"], below].concat().join(" ")
+        ),
+        verbs => format!("{text}; did you mean `{}`?", verbs.join("` or `")),
+    })
+}
+
+/// Describes a wrong option or argument in one line, with the usage of its verb.
+fn wrong_usage(err: &clap::Error, verbs: &[&str]) -> String {
+    let text = err.render().to_string();
+    let (why, usage) = text.split_once("Usage:").unwrap_or((&text, ""));
+    let one_line = |text: &str| {
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more"));
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    let why = one_line(why).replace(" tip: ", "; ");
+    let why = escaped(why.trim_start_matches("error: "));
+    let usage = match one_line(usage) {
+        usage if usage.is_empty() => String::new(),
+        usage => format!("; usage: {}", escaped(&usage)),
+    };
+    let page = [&["ccsession"], verbs].concat().join(" ");
+    format!("{why}{usage}; see `{page} --help`")
 }
 
 fn report_panics_as_failures() {

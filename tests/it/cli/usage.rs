@@ -1,68 +1,174 @@
 //! Wrong usage, help and versions.
 
 use super::VERBS;
-use crate::support::Sandbox;
+use crate::support::{Sandbox, text};
 
 #[test]
 fn wrong_usage_is_one_line_and_never_status_2() {
-    let table: [(&[&str], &str); 14] = [
-        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+    let table: [(&[&str], &str, &str); 11] = [
         (
-            &["lst"],
-            "unrecognized subcommand 'lst'; a similar subcommand exists: 'list'",
+            &["--nope"],
+            "unexpected argument '--nope' found",
+            "ccsession <COMMAND>",
         ),
-        (&["--nope"], "unexpected argument '--nope' found"),
-        (&["help"], "unrecognized subcommand 'help'"),
-        (&["list", "--nope"], "unexpected argument '--nope' found"),
-        (&["list", "extra"], "unexpected argument 'extra' found"),
+        (
+            &["list", "--nope"],
+            "unexpected argument '--nope' found",
+            "ccsession list [OPTIONS]",
+        ),
+        (
+            &["ls", "extra"],
+            "unexpected argument 'extra' found",
+            "ccsession list [OPTIONS]",
+        ),
         (
             &["show"],
             "the following required arguments were not provided: <ID>",
+            "ccsession show <ID>",
         ),
-        (&["store", "a", "b"], "unexpected argument 'b' found"),
+        (
+            &["archive", "show"],
+            "the following required arguments were not provided: <ID>",
+            "ccsession archive show <ID>",
+        ),
+        (
+            &["store", "a", "b"],
+            "unexpected argument 'b' found",
+            "ccsession store [OPTIONS] <ID>",
+        ),
         (
             &["current", "--session"],
             "a value is required for '--session <ID>' but none was supplied",
+            "",
         ),
         (
             &["current", "--name", "a", "--project", "b"],
             "the argument '--name <NAME>' cannot be used with '--project <PATH>'",
+            "ccsession current --name <NAME>",
         ),
         (
             &["config", "--example", "--json"],
             "the argument '--example' cannot be used with '--json'",
+            "ccsession config --example",
         ),
         (
             &["install", "--scope", "x"],
             "invalid value 'x' for '--scope <SCOPE>' [possible values: user, project, local]",
+            "",
         ),
         (
             &["cleanup", "--json=1"],
             "unexpected value '1' for '--json' found; no more were expected",
-        ),
-        (
-            &["fr\u{202e}ob\n\u{9b}x"],
-            "unrecognized subcommand 'fr\\u{202e}ob \\u{9b}x'",
+            "ccsession cleanup --json",
         ),
     ];
     let sandbox = Sandbox::new();
-    for (arguments, why) in table {
+    for (arguments, why, usage) in table {
         let said = sandbox.ccsession(arguments).refused(64);
-        let page = match arguments[0] {
-            verb if VERBS.contains(&verb) => format!("ccsession {verb} --help"),
-            _ => "ccsession --help".to_owned(),
+        let page = match arguments {
+            ["--nope"] => "ccsession",
+            ["ls", ..] => "ccsession list",
+            ["archive", verb, ..] => &format!("ccsession archive {verb}"),
+            [verb, ..] => &format!("ccsession {verb}"),
+            [] => unreachable!(),
         };
-        assert_eq!(
-            said,
-            format!("ccsession: {why}; see `{page}`"),
-            "{arguments:?}"
-        );
+        let usage = match usage {
+            "" => String::new(),
+            usage => format!("; usage: {usage}"),
+        };
+        let expected = format!("ccsession: {why}{usage}; see `{page} --help`");
+        assert_eq!(said, expected, "{arguments:?}");
     }
     let wrong = sandbox.ccsession(["cleanup", "--ttl", "soon"]).refused(64);
     assert_eq!(
         wrong,
         "ccsession: could not use --ttl: `soon` is not a duration above zero, such as `90s`, `5m` or `24h`"
     );
+}
+
+#[test]
+fn an_unknown_verb_names_what_was_probably_meant() {
+    let table: [(&[&str], &str); 13] = [
+        (&["frobnicate"], "`frobnicate`; see `ccsession help`"),
+        (&["lst"], "`lst`; did you mean `list`?"),
+        (&["timelin", "--all"], "`timelin`; did you mean `timeline`?"),
+        (&["Status"], "`Status`; did you mean `list` or `doctor`?"),
+        (&["export"], "`export`; did you mean `clock-out`?"),
+        (&["tag", "x"], "`tag`; did you mean `clock-in`?"),
+        (&["help", "lst"], "`lst`; did you mean `list`?"),
+        (
+            &["archive", "grep"],
+            "`archive grep`; did you mean `archive search`?",
+        ),
+        (
+            &["archive", "lits"],
+            "`archive lits`; did you mean `archive list`?",
+        ),
+        (
+            &["archive", "rm"],
+            "`archive rm`; did you mean `archive prune`?",
+        ),
+        (
+            &["archive", "x"],
+            "`archive x`; see `ccsession help archive`",
+        ),
+        (
+            &["archive", "3f2a"],
+            "`archive 3f2a`; did you mean `archive show 3f2a` or `clock-out 3f2a`?",
+        ),
+        (
+            &["fr\u{202e}ob\n\u{9b}x"],
+            "`fr\\u{202e}ob\\u{a}\\u{9b}x`; see `ccsession help`",
+        ),
+    ];
+    let sandbox = Sandbox::new();
+    for (arguments, why) in table {
+        let said = sandbox.ccsession(arguments).refused(64);
+        let expected = format!("ccsession: there is no verb {why}");
+        assert_eq!(said, expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn words_that_mean_a_verb_are_understood() {
+    let sandbox = Sandbox::just_swept();
+    let same = |typed: &[&str], verb: &[&str]| {
+        let run = |words: &[&str]| {
+            let output = sandbox.ccsession(words).output();
+            let (out, err) = (text(&output.stdout), text(&output.stderr));
+            (output.status.code(), out.to_owned(), err.to_owned())
+        };
+        assert_eq!(run(typed), run(verb), "{typed:?}");
+    };
+    for (word, verb) in [
+        ("ls", "list"),
+        ("ps", "list"),
+        ("log", "timeline"),
+        ("logs", "timeline"),
+        ("gc", "cleanup"),
+        ("id", "current"),
+        ("whoami", "current"),
+    ] {
+        same(&[word, "--json"], &[verb, "--json"]);
+        same(&[word, "--help"], &[verb, "--help"]);
+        same(&["help", word], &[verb, "--help"]);
+    }
+    for word in ["tail", "watch"] {
+        same(&[word, "nosuch"], &["timeline", "--follow", "nosuch"]);
+        same(&[word, "-f", "nosuch"], &["timeline", "--follow", "nosuch"]);
+    }
+    same(&["archive", "ls"], &["archive", "list"]);
+    same(&["help"], &["--help"]);
+    same(
+        &["help", "archive", "search"],
+        &["archive", "search", "--help"],
+    );
+    same(&["version"], &["--version"]);
+    let front = sandbox.ccsession(["help"]).stdout();
+    let meanings = front.split_once("\nExit status: ").unwrap().1;
+    for word in ["ls", "ps", "log", "tail", "watch", "gc", "id", "whoami"] {
+        assert!(meanings.contains(&format!("`{word}`")), "{word}");
+    }
 }
 
 #[test]
@@ -132,9 +238,23 @@ fn help_is_on_stdout_and_reads_well() {
 #[test]
 fn the_verb_hook_answers_no_question_because_its_stdout_is_the_models() {
     let sandbox = Sandbox::new();
-    for argument in ["--help", "--version", "--nope", "-h"] {
+    for argument in ["--version", "--nope", "help", "-hx"] {
         sandbox.ccsession(["hook", argument]).stdin("{}").silent();
     }
+    sandbox
+        .ccsession(["hook", "SessionStart", "--help"])
+        .stdin("{}")
+        .silent();
+}
+
+#[test]
+fn the_help_of_hook_is_printed_and_nothing_is_recorded() {
+    let sandbox = Sandbox::new();
+    for words in [["hook", "--help"], ["hook", "-h"], ["help", "hook"]] {
+        let help = sandbox.ccsession(words).stdin("{}").stdout();
+        assert!(help.contains("\nUsage: ccsession hook [EVENT]\n"), "{help}");
+    }
+    assert!(!sandbox.state().exists());
 }
 
 #[test]

@@ -1,0 +1,217 @@
+//! The words that people type instead of a verb: those that mean the same are understood, for others
+//! the right verb is named.
+
+use std::ffi::OsString;
+
+use clap::Command;
+
+use crate::model::id;
+
+/// Words for a verb with an option. Words that mean just a verb are its aliases in `args`.
+const PHRASES: [(&str, [&str; 2]); 2] = [
+    ("tail", ["timeline", "--follow"]),
+    ("watch", ["timeline", "--follow"]),
+];
+
+/// Words that mean something else, or not quite a verb: what a person who types one may want. A verb
+/// that does not exist is not named.
+const SUGGESTIONS: &[(&[&str], &[&str])] = &[
+    (&["status", "state"], &["list", "doctor"]),
+    (
+        &["top", "htop", "monitor", "dashboard"],
+        &["top", "list", "timeline --follow"],
+    ),
+    (&["search", "grep", "find"], &["search", "archive search"]),
+    (
+        &["rm", "remove", "delete", "forget", "purge"],
+        &["delete", "archive prune"],
+    ),
+    (&["prune", "clean"], &["cleanup", "archive prune"]),
+    (
+        &["resume", "continue", "restore"],
+        &["resume", "archive restore"],
+    ),
+    (
+        &["open", "cat", "read", "print", "view"],
+        &["archive show", "show"],
+    ),
+    (&["export", "save", "backup"], &["clock-out"]),
+    (&["archives", "history"], &["archive list", "list --all"]),
+    (&["info", "inspect", "describe", "get"], &["show"]),
+    (
+        &["tag", "name", "rename", "label", "note", "join"],
+        &["clock-in"],
+    ),
+    (&["start", "new", "exec", "begin"], &["run"]),
+    (&["use", "set", "switch"], &["store"]),
+    (
+        &["usage", "tokens", "cost", "summary", "report"],
+        &["stats"],
+    ),
+    (&["prometheus", "counters"], &["metrics"]),
+    (&["events", "journal", "calls", "trace"], &["timeline"]),
+    (
+        &["init", "setup", "enable", "register", "hooks"],
+        &["install"],
+    ),
+    (&["disable", "unregister", "off"], &["uninstall"]),
+    (&["check", "health", "diagnose", "debug"], &["doctor"]),
+    (
+        &["settings", "configure", "configuration", "env", "options"],
+        &["config"],
+    ),
+    (&["completion", "complete"], &["completions"]),
+    (&["man", "manual"], &["help"]),
+];
+
+/// The same below `archive`.
+const ARCHIVE_SUGGESTIONS: &[(&[&str], &[&str])] = &[
+    (
+        &["cat", "read", "open", "print", "view", "get"],
+        &["archive show"],
+    ),
+    (&["grep", "find"], &["archive search"]),
+    (
+        &["rm", "remove", "delete", "clean", "gc"],
+        &["archive prune"],
+    ),
+    (&["check", "test"], &["archive verify"]),
+    (
+        &["resume", "extract", "unpack", "import"],
+        &["archive restore"],
+    ),
+    (&["add", "create", "new", "save", "make"], &["clock-out"]),
+];
+
+/// Returns the command line with the phrases written out: `help list` as `list --help`, `tail` as
+/// `timeline --follow`.
+pub(super) fn written_out(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+    let is_first = |words: &[OsString], verb: &str| words.get(1).is_some_and(|word| word == verb);
+    if is_first(&words, "version") && words.len() == 2 {
+        words.truncate(1);
+        words.push("--version".into());
+    }
+    if is_first(&words, "help") && !words.get(2).is_some_and(is_option) {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    let phrase = PHRASES.iter().find(|(word, _)| is_first(&words, word));
+    if let Some((_, phrase)) = phrase {
+        // `tail -f` asks for it twice.
+        let mut rest = words.split_off(2);
+        rest.retain(|word| word != "-f" && word != "--follow");
+        words.truncate(1);
+        words.extend(phrase.iter().map(OsString::from));
+        words.extend(rest);
+    }
+    words
+}
+
+/// Returns the verbs that are suggested for an unknown word below these verbs. `nearest` are the
+/// existing ones that are written alike.
+pub(super) fn suggested(
+    command: &Command,
+    below: &[&str],
+    word: &str,
+    nearest: &[String],
+) -> Vec<String> {
+    let table = match below {
+        [] => SUGGESTIONS,
+        ["archive"] => ARCHIVE_SUGGESTIONS,
+        _ => &[],
+    };
+    let lower = word.to_lowercase();
+    let is_verb = |phrase: &&str| {
+        let verb = phrase.split(' ').next().unwrap_or_default();
+        command.find_subcommand(verb).is_some()
+    };
+    let known = table
+        .iter()
+        .find(|(words, _)| words.contains(&lower.as_str()));
+    let known = known.map(|(_, verbs)| verbs.iter().copied().filter(is_verb));
+    let known: Vec<String> = known.into_iter().flatten().map(str::to_owned).collect();
+    // `archive ID` means one of two things.
+    let is_id =
+        word.len() >= 4 && id::is_prefix(word) && word.contains(|c: char| c.is_ascii_digit());
+    if below == ["archive"] && is_id {
+        return vec![format!("archive show {word}"), format!("clock-out {word}")];
+    }
+    if known.is_empty() {
+        let whole = |verb: &String| [below, &[verb.as_str()]].concat().join(" ");
+        return nearest.iter().rev().take(1).map(whole).collect();
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::args::Arguments;
+    use super::*;
+
+    #[track_caller]
+    fn check(typed: &str, expected: &str) {
+        let words = format!("ccsession {typed}");
+        let words = words.split_whitespace().map(OsString::from).collect();
+        let expected = format!("ccsession {expected}");
+        let expected: Vec<&str> = expected.split_whitespace().collect();
+        assert_eq!(written_out(words), expected, "{typed}");
+    }
+
+    #[test]
+    fn phrases_are_written_out() {
+        check("", "");
+        check("list --all", "list --all");
+        check("help", "--help");
+        check("help list", "list --help");
+        check("help archive search", "archive search --help");
+        check("help --help", "help --help");
+        check("help help", "help --help");
+        check("help tail", "timeline --follow --help");
+        check("version", "--version");
+        check("version extra", "version extra");
+        check("tail", "timeline --follow");
+        check("tail -f 3f2a", "timeline --follow 3f2a");
+        check("watch --jsonl", "timeline --follow --jsonl");
+        check("hook", "hook");
+        check("show help", "show help");
+    }
+
+    #[test]
+    fn no_word_of_the_tables_stands_twice() {
+        for table in [SUGGESTIONS, ARCHIVE_SUGGESTIONS] {
+            let words = table.iter().flat_map(|(words, _)| *words);
+            let mut words: Vec<&str> = words.copied().collect();
+            words.sort_unstable();
+            let count = words.len();
+            words.dedup();
+            assert_eq!(words.len(), count, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_suggested_is_a_command_line() {
+        let command = Arguments::command();
+        for (below, table) in [
+            (&[] as &[&str], SUGGESTIONS),
+            (&["archive"], ARCHIVE_SUGGESTIONS),
+        ] {
+            let words = table.iter().flat_map(|(words, _)| *words);
+            for phrase in words.flat_map(|word| suggested(&command, below, word, &[])) {
+                let mut page = &command;
+                for word in phrase.split(' ') {
+                    let is_option = page.get_arguments().any(|arg| {
+                        arg.get_long()
+                            .is_some_and(|long| format!("--{long}") == word)
+                    });
+                    if !is_option {
+                        page = page.find_subcommand(word).expect(&phrase);
+                    }
+                }
+            }
+        }
+        assert_eq!(suggested(&command, &[], "export", &[]), ["clock-out"]);
+    }
+}
