@@ -150,13 +150,17 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__archive__subcmd__list)
-            opts="-h --project --role --focus --since --json --help"
+            opts="-p -s -n -j -h --project --role --focus --since --limit --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --project)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -172,6 +176,18 @@ _ccsession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -180,7 +196,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__archive__subcmd__prune)
-            opts="-h --older-than --yes --json --help"
+            opts="-j -h --older-than --yes --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,13 +232,17 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__archive__subcmd__search)
-            opts="-h --project --role --focus --since --ids --help"
+            opts="-p -s -h --project --role --focus --since --ids --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --project)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -235,6 +255,10 @@ _ccsession() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -260,7 +284,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__archive__subcmd__verify)
-            opts="-h --json --help"
+            opts="-j -h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -274,7 +298,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__cleanup)
-            opts="-h --ttl --dry-run --if-due --quiet --json --detach --help"
+            opts="-q -j -h --ttl --dry-run --if-due --quiet --json --detach --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,7 +316,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__clock__subcmd__in)
-            opts="-h --role --focus --session --note --exclusive --quiet --json --help"
+            opts="-q -j -h --role --focus --session --note --exclusive --quiet --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,7 +346,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__clock__subcmd__out)
-            opts="-h --description --tools --transcript --json --help"
+            opts="-j -h --description --tools --transcript --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,7 +368,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__config)
-            opts="-h --example --json --help"
+            opts="-j -h --example --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,13 +382,17 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__current)
-            opts="-h --project --name --session --hook-input --guess --last --all --pid --strict --explain --format --json --help"
+            opts="-p -a -j -h --project --name --session --hook-input --guess --last --all --pid --strict --explain --format --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --project)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -392,7 +420,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__doctor)
-            opts="-h --json --help"
+            opts="-j -h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -434,7 +462,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__import)
-            opts="-h --project --since --dry-run --json --help"
+            opts="-p -s -j -h --project --since --dry-run --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,7 +472,15 @@ _ccsession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -474,7 +510,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__list)
-            opts="-w -h --project --all --state --waiting --json --help"
+            opts="-p -a -w -n -j -h --project --all --state --waiting --limit --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,8 +520,20 @@ _ccsession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --state)
                     COMPREPLY=($(compgen -W "active idle ended abandoned" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -496,7 +544,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__metrics)
-            opts="-h --json --prometheus --output --help"
+            opts="-j -h --json --prometheus --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -548,7 +596,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__show)
-            opts="-h --json --help"
+            opts="-j -h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -562,7 +610,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__stats)
-            opts="-h --project --all --since --bars --json --csv --help"
+            opts="-p -a -s -j -h --project --all --since --bars --json --csv --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,7 +620,15 @@ _ccsession() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -588,13 +644,17 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__store)
-            opts="-h --project --help"
+            opts="-p -h --project --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --project)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -606,7 +666,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__timeline)
-            opts="-f -h --follow --notify --since --tool --failed --agent --color --bars --json --jsonl --help"
+            opts="-f -s -j -h --follow --notify --since --tool --failed --agent --color --bars --json --jsonl --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -617,6 +677,10 @@ _ccsession() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -644,7 +708,7 @@ _ccsession() {
             return 0
             ;;
         ccsession__subcmd__uninstall)
-            opts="-h --scope --timer --all --dry-run --help"
+            opts="-a -h --scope --timer --all --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

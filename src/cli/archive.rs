@@ -4,6 +4,7 @@ pub(super) mod args;
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -202,7 +203,8 @@ fn retain_project(found: &mut Vec<SessionArchive>, path: &Path) -> Result<()> {
 }
 
 fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> Result<Status> {
-    let found = chosen(context, state, &args.chosen)?.readable();
+    let mut found = chosen(context, state, &args.chosen)?.readable();
+    found.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     if args.json {
         let entry = |archived: &SessionArchive| {
             json!({

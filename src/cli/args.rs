@@ -156,7 +156,67 @@ pub(super) enum ColorArg {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::{Command, CommandFactory};
+
     use super::*;
+
+    /// Returns the long name of each option, below the verb and its letter.
+    fn letters<'a>(command: &'a Command, found: &mut Vec<(&'a str, char, &'a str)>) {
+        for arg in command.get_arguments() {
+            if let (Some(letter), Some(long)) = (arg.get_short(), arg.get_long()) {
+                found.push((command.get_name(), letter, long));
+            }
+        }
+        for verb in command.get_subcommands() {
+            letters(verb, found);
+        }
+    }
+
+    #[test]
+    fn a_letter_means_the_same_for_every_verb() {
+        let command = Arguments::command();
+        let mut found = Vec::new();
+        letters(&command, &mut found);
+        let mut meanings: BTreeMap<char, &str> = BTreeMap::new();
+        for (verb, letter, long) in found {
+            let meaning = meanings.entry(letter).or_insert(long);
+            assert_eq!(*meaning, long, "-{letter} of {verb}");
+        }
+        for (letter, long) in [
+            ('a', "all"),
+            ('f', "follow"),
+            ('j', "json"),
+            ('n', "limit"),
+            ('p', "project"),
+            ('s', "since"),
+        ] {
+            assert_eq!(meanings.get(&letter), Some(&long), "-{letter}");
+        }
+    }
+
+    /// Asserts that an option has its letter wherever it is.
+    fn check_options(command: &Command) {
+        for long in [
+            "all", "json", "limit", "project", "since", "follow", "quiet",
+        ] {
+            let option = command
+                .get_arguments()
+                .find(|arg| arg.get_long() == Some(long));
+            assert!(
+                option.is_none_or(|option| option.get_short().is_some()),
+                "--{long} of {}",
+                command.get_name()
+            );
+        }
+        command.get_subcommands().for_each(check_options);
+    }
+
+    #[test]
+    fn an_option_has_its_letter_for_every_verb() {
+        check_options(&Arguments::command());
+    }
 
     #[test]
     fn a_parser_of_a_few_verbs_answers_as_that_of_all() {

@@ -29,10 +29,10 @@ pub(super) struct CleanupArgs {
     #[arg(long)]
     pub(super) if_due: bool,
     /// Print only warnings
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) quiet: bool,
     /// Print one JSON object
-    #[arg(long, conflicts_with = "quiet")]
+    #[arg(long, short, conflicts_with = "quiet")]
     pub(super) json: bool,
     /// Leave the session of the process that started this
     #[arg(long, hide = true)]

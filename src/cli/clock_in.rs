@@ -37,10 +37,10 @@ pub(super) struct ClockInArgs {
     #[arg(long)]
     pub(super) exclusive: bool,
     /// Print only the session id
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) quiet: bool,
     /// Print one JSON object
-    #[arg(long, conflicts_with = "quiet")]
+    #[arg(long, short, conflicts_with = "quiet")]
     pub(super) json: bool,
 }
 

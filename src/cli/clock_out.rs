@@ -38,7 +38,7 @@ pub(super) struct ClockOutArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) transcript: Option<PathBuf>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct ConfigArgs {
     #[arg(long, conflicts_with = "json")]
     pub(super) example: bool,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

@@ -33,7 +33,7 @@ use crate::store::{Error, Host, project};
 #[command(after_help = crate::cli::format::HELP)]
 pub(super) struct CurrentArgs {
     /// Use the project of this directory
-    #[arg(long, value_name = "PATH", conflicts_with = "name")]
+    #[arg(long, short, value_name = "PATH", conflicts_with = "name")]
     pub(super) project: Option<PathBuf>,
     /// Use the pointer of projects with this name
     #[arg(long, value_name = "NAME")]
@@ -51,7 +51,7 @@ pub(super) struct CurrentArgs {
     #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
     pub(super) last: bool,
     /// Print every live session of the project, most recently active first
-    #[arg(long, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
+    #[arg(long, short, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
     pub(super) all: bool,
     /// Print the session of this process
     #[arg(long, value_name = "PID", conflicts_with_all = ["project", "name", "session", "hook_input"])]
@@ -66,7 +66,7 @@ pub(super) struct CurrentArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["explain", "json"])]
     pub(super) format: Option<String>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

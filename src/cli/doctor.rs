@@ -13,7 +13,7 @@ use crate::setup::doctor::{Finding, Grade, examine};
 #[command(after_help = "Examples:\n  ccsession doctor")]
 pub(super) struct DoctorArgs {
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

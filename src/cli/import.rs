@@ -24,16 +24,16 @@ pub(super) struct ImportArgs {
     /// A transcript, a folder of them, or the folder of all projects; Claude Code's own if omitted
     pub(super) path: Option<PathBuf>,
     /// Import only sessions of this directory's project
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
     /// Import only sessions active since then: `today`, `monday`, `30d`, `2026-11`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// Print what would be imported; import nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

@@ -60,7 +60,7 @@ pub(super) struct UninstallArgs {
     #[arg(long, conflicts_with = "scope")]
     pub(super) timer: bool,
     /// Remove the hooks from every settings file with a recorded install
-    #[arg(long, conflicts_with_all = ["scope", "timer"])]
+    #[arg(long, short, conflicts_with_all = ["scope", "timer"])]
     pub(super) all: bool,
     /// Print the change as a diff; change nothing
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `ccsession list`: lists the live sessions, or all of them.
 
 use std::cmp::Ordering;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -42,10 +43,10 @@ pub(super) enum StateArg {
 )]
 pub(super) struct ListArgs {
     /// List only the sessions of this directory's project
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
     /// Include ended and abandoned sessions
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) all: bool,
     /// List only sessions in this state; repeatable
     #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
@@ -53,8 +54,11 @@ pub(super) struct ListArgs {
     /// List only sessions that wait for a person: for permission, an answer, or the next prompt
     #[arg(long, short, conflicts_with_all = ["all", "state"])]
     pub(super) waiting: bool,
+    /// List at most so many sessions
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(super) limit: Option<NonZeroUsize>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 
@@ -116,6 +120,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
         }
     }
     sessions.sort_by(by_urgency);
+    sessions.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     print(context, &args, &sessions);
     Ok(Status::Done)
 }

@@ -30,7 +30,7 @@ use crate::view::metrics::{
 )]
 pub(super) struct MetricsArgs {
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
     /// Print in the Prometheus text format
     #[arg(long, conflicts_with = "json")]

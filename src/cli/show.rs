@@ -32,7 +32,7 @@ pub(super) struct ShowArgs {
     /// The session's id or a unique prefix
     pub(super) id: String,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
 }
 

@@ -29,19 +29,19 @@ pub(super) struct StatsArgs {
     /// Count only this session; a unique prefix of its id is enough
     pub(super) id: Option<String>,
     /// Count the sessions of this directory's project
-    #[arg(long, value_name = "PATH", conflicts_with = "id")]
+    #[arg(long, short, value_name = "PATH", conflicts_with = "id")]
     pub(super) project: Option<PathBuf>,
     /// Count every session on record
-    #[arg(long, conflicts_with_all = ["id", "project"])]
+    #[arg(long, short, conflicts_with_all = ["id", "project"])]
     pub(super) all: bool,
     /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// When to draw bars
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
     /// Print a line of comma-separated values for each tool
     #[arg(long, conflicts_with = "json")]

@@ -19,7 +19,7 @@ pub(super) struct StoreArgs {
     /// The session's id
     pub(super) id: String,
     /// Store the id for the project of this directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
 }
 

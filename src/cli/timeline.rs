@@ -37,7 +37,7 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_name = "COMMAND", requires = "follow")]
     pub(super) notify: Option<String>,
     /// Show only calls since then: `today`, `monday`, `2h`, `14:30`, `2026-11-01`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
     /// Show only calls of this tool; repeatable
     #[arg(long, value_name = "NAME")]
@@ -55,7 +55,7 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) json: bool,
     /// Print a JSON line for each call; with --follow, for each event as recorded
     #[arg(long, conflicts_with = "json")]

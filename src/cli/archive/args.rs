@@ -1,5 +1,6 @@
 //! What `ccsession archive` takes.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -25,7 +26,7 @@ pub(in crate::cli) enum ArchiveVerb {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ArchiveFilter {
     /// Only archives of this directory's project, or of projects with this name
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH")]
     pub(in crate::cli) project: Option<PathBuf>,
     /// Only archives of sessions with this role
     #[arg(long, value_name = "TEXT")]
@@ -34,7 +35,7 @@ pub(in crate::cli) struct ArchiveFilter {
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) focus: Option<String>,
     /// Only archives of sessions that began since then: `today`, `monday`, `30d`, `2026-11`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, short, value_name = "WHEN")]
     pub(in crate::cli) since: Option<String>,
 }
 
@@ -43,8 +44,11 @@ pub(in crate::cli) struct ArchiveFilter {
 pub(in crate::cli) struct ArchiveListArgs {
     #[command(flatten)]
     pub(in crate::cli) chosen: ArchiveFilter,
+    /// List at most so many archives
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(in crate::cli) limit: Option<NonZeroUsize>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(in crate::cli) json: bool,
 }
 
@@ -87,7 +91,7 @@ pub(in crate::cli) struct ArchiveVerifyArgs {
     /// Session ids or unique prefixes; all archives if none is given
     pub(in crate::cli) ids: Vec<String>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(in crate::cli) json: bool,
 }
 
@@ -116,6 +120,6 @@ pub(in crate::cli) struct ArchivePruneArgs {
     #[arg(long)]
     pub(in crate::cli) yes: bool,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, short)]
     pub(in crate::cli) json: bool,
 }

@@ -201,6 +201,8 @@ fn archives_are_listed_shown_and_searched() {
         ("--project", "/home/dev/shop", 2),
         ("--project", "shop", 2),
         ("--project", "/", 0),
+        ("-p", "shop", 2),
+        ("-n", "1", 1),
     ] {
         let found = sandbox
             .ccsession(["archive", "list", "--json", option, value])

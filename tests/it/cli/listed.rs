@@ -51,6 +51,21 @@ fn only_live_sessions_are_listed_unless_all_are_asked_for() {
 }
 
 #[test]
+fn a_limit_keeps_the_first_ones() {
+    let sandbox = three();
+    let listed = |words: &[&str]| {
+        let sessions = sandbox.ccsession(words).json();
+        ids(&sessions).join(" ")
+    };
+    assert_eq!(listed(&["ls", "-ajn2"]), "s-live s-ended");
+    assert_eq!(
+        listed(&["list", "--all", "--json", "--limit", "9"]),
+        "s-live s-ended s-abandoned"
+    );
+    sandbox.ccsession(["list", "-n", "0"]).refused(64);
+}
+
+#[test]
 fn a_listed_session_is_its_record_its_state_and_its_last_activity() {
     let sandbox = three();
     let live = sandbox.ccsession(["list", "--json"]).json();
