@@ -8,6 +8,7 @@ use super::archive::args::ArchiveVerb;
 use super::cleanup::CleanupArgs;
 use super::clock_in::ClockInArgs;
 use super::clock_out::ClockOutArgs;
+use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::current::CurrentArgs;
 use super::doctor::DoctorArgs;
@@ -75,17 +76,17 @@ enum FrequentVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Print the session id of this shell, script or project
-    #[command(visible_aliases = ["id", "whoami"])]
+    #[command(aliases = ["id", "whoami"])]
     Current(CurrentArgs),
     /// Make a session the current one of a project
     Store(StoreArgs),
     /// List live sessions
-    #[command(visible_aliases = ["ls", "ps"])]
+    #[command(aliases = ["ls", "ps"])]
     List(ListArgs),
     /// Show everything known about one session
     Show(ShowArgs),
     /// Show a session's calls in order, under the prompts they serve
-    #[command(visible_alias = "log", alias = "logs")]
+    #[command(aliases = ["log", "logs"])]
     Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens
     Stats(StatsArgs),
@@ -97,7 +98,7 @@ pub(super) enum Verb {
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
     /// Remove stale state and print the number of pointers removed
-    #[command(visible_alias = "gc")]
+    #[command(alias = "gc")]
     Cleanup(CleanupArgs),
     /// Show every path and setting, and where each comes from
     Config(ConfigArgs),
@@ -116,6 +117,8 @@ pub(super) enum Verb {
     Uninstall(UninstallArgs),
     /// Check the installation and say how to fix what is wrong
     Doctor(DoctorArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
     /// Handle any hook event (JSON on stdin); prints nothing
     Hook {
         /// The event's name, if stdin does not contain it

@@ -27,6 +27,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "doctor",
             "config",
             "cleanup",
+            "completions",
             "hook",
             "help",
             "version",
@@ -69,7 +70,7 @@ fn verbs(command: &Command) -> String {
         for verb in verbs {
             let about = command.find_subcommand(verb).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(text, "  {verb:<11}{about}");
+            let _ = writeln!(text, "  {verb:<11} {about}");
         }
     }
     text

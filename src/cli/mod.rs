@@ -6,6 +6,7 @@ mod args;
 mod cleanup;
 mod clock_in;
 mod clock_out;
+mod completions;
 mod config;
 mod context;
 mod current;
@@ -47,9 +48,11 @@ use crate::lifecycle::run::LISTEN;
 use crate::model::Timestamp;
 use crate::model::text::escaped;
 use crate::store::log::{self, Log};
-use crate::store::write;
+use crate::store::{env, write};
 
-/// Returns the command line without the internal verbs, to generate completions and manual pages.
+pub use completions::{Shell, script as completion_script};
+
+/// Returns the command line without the internal verbs, to generate manual pages.
 pub fn command() -> clap::Command {
     let all = Arguments::command();
     let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
@@ -88,6 +91,12 @@ fn run(arguments: Vec<OsString>) -> u8 {
         // It ends when its stdin is closed, and nobody needs to know of a failure then.
         let _ = crate::lifecycle::run::listen();
         return Status::Done as u8;
+    }
+    // So the script of a shell asks what a word may become.
+    if arguments.get(1).is_some_and(|word| word == "--")
+        && let Some(shell) = env::completing_shell()
+    {
+        return completions::answer(&shell, arguments.into_iter().skip(2).collect()) as u8;
     }
     crate::hook::survive_file_limit();
     report_panics_as_failures();
@@ -129,6 +138,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::ClockOut(args) => clock_out::run(&context, args),
         Verb::Archive(verb) => archive::run(&context, verb),
         Verb::Cleanup(args) => cleanup::run(&context, args),
+        Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),

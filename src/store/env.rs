@@ -122,6 +122,19 @@ fn is_plain(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     is_read_out || has_other_letters || is_simple
 }
 
+/// The variable in which the script of a shell says for which shell it asks for completions.
+pub const COMPLETE: &str = "CCSESSION_COMPLETE";
+
+/// Returns the shell that asks for completions, if one does.
+pub fn completing_shell() -> Option<OsString> {
+    variable(COMPLETE)
+}
+
+/// Returns which word is to be completed, as clap_complete's scripts say it.
+pub fn completed_word() -> Option<usize> {
+    variable("_CLAP_COMPLETE_INDEX")?.to_str()?.parse().ok()
+}
+
 /// Returns `PAGER`: the program that shows long texts.
 pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap_complete::{Shell, generate};
+use ccsession::cli::{Shell, completion_script};
 
 /// The files below `contrib/`, as the command line has them.
 fn generated() -> BTreeMap<PathBuf, Vec<u8>> {
@@ -15,13 +15,7 @@ fn generated() -> BTreeMap<PathBuf, Vec<u8>> {
         (Shell::Zsh, "_ccsession"),
         (Shell::Fish, "ccsession.fish"),
     ] {
-        let mut script = Vec::new();
-        generate(
-            shell,
-            &mut ccsession::cli::command(),
-            "ccsession",
-            &mut script,
-        );
+        let script = completion_script(shell).into_bytes();
         files.insert(Path::new("completions").join(name), script);
     }
     let pages = tempfile::tempdir().unwrap();

@@ -27,6 +27,7 @@ mod cleanup;
 mod cli;
 mod clock_in;
 mod clock_out;
+mod completions;
 mod compression;
 mod corpus;
 mod current;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ArchiveVerb {
     /// List archives, newest first
-    #[command(visible_alias = "ls")]
+    #[command(alias = "ls")]
     List(ArchiveListArgs),
     /// Print the text of an archive
     Show(ArchiveShowArgs),

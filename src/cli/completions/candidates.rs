@@ -1,0 +1,162 @@
+//! What the values of an option may be, from what is on record.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
+use clap::CommandFactory;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
+
+use super::super::args::Arguments;
+use super::super::context::Context;
+use super::super::list::span;
+use crate::model::{Record, SessionId};
+use crate::store::StateDir;
+use crate::store::archive::Archives;
+
+/// How many sessions are offered at once, the last ones.
+const MANY: usize = 100;
+/// How many of the last sessions are asked for their projects and roles.
+const RECENT: usize = 500;
+
+/// The times that are offered. [`crate::model::when`] reads many more.
+const TIMES: [&str; 14] = [
+    "today",
+    "yesterday",
+    "1h",
+    "3h",
+    "24h",
+    "7d",
+    "30d",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+type Completer = fn(&OsStr) -> Vec<CompletionCandidate>;
+
+/// Returns what finds the values of an option or argument of this verb, if its name says what they
+/// are.
+pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
+    Some(match (verb, arg) {
+        ("archive show" | "archive restore" | "archive verify", "id" | "ids") => archived,
+        // A new id is the user's own.
+        ("run", "session_id") => return None,
+        (_, "id" | "ids" | "session" | "session_id" | "resume") => sessions,
+        (_, "project") => projects,
+        (_, "role") => |typed| texts(typed, |record| record.role),
+        (_, "focus") => |typed| texts(typed, |record| record.focus),
+        (_, "since") => |typed| plain(typed, &TIMES),
+        ("help", "verb") => verbs,
+        _ => return None,
+    })
+}
+
+fn state() -> Option<(Context, StateDir)> {
+    let context = Context::new();
+    let state = context.state().ok()??;
+    Some((context, state))
+}
+
+/// Returns the last sessions whose ids begin so, at most so many, the last one first.
+fn last(state: &StateDir, begin: &str, most: usize) -> Vec<SessionId> {
+    let ids = state.session_ids().into_iter().flatten();
+    let ids = ids.filter(|id| id.as_str().starts_with(begin));
+    let mut ids: Vec<SessionId> = ids.collect();
+    ids.sort_by_cached_key(|id| Reverse(state.session(id).last_activity()));
+    ids.truncate(most);
+    ids
+}
+
+fn record(state: &StateDir, id: &SessionId) -> Option<Record> {
+    state.session(id).record().ok()?
+}
+
+fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
+        return Vec::new();
+    };
+    let candidate = |id: &SessionId| {
+        let record = record(&state, id)?;
+        let called = [&record.name, &record.focus, &record.role];
+        let called = called.into_iter().flatten().next();
+        let last = state.session(id).last_activity();
+        let age = last.map(|last| format!("{} ago", span(last, context.now)));
+        Some(session(
+            id,
+            [called.cloned(), Some(record.project.name), age],
+        ))
+    };
+    let ids = last(&state, typed, MANY);
+    in_order(ids.iter().filter_map(candidate).collect())
+}
+
+fn archived(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
+        return Vec::new();
+    };
+    let archives = Archives::of(&state).all().unwrap_or_default().archives;
+    let archives = archives.iter().filter(|archive| archive.may_be_of(typed));
+    let manifests = archives.filter_map(|archive| archive.manifest().ok()?);
+    let mut manifests: Vec<_> = manifests
+        .filter(|manifest| manifest.session_id.as_str().starts_with(typed))
+        .collect();
+    manifests.sort_by_key(|manifest| Reverse(manifest.started_at));
+    let candidates = manifests.into_iter().take(MANY).map(|manifest| {
+        let age = format!("{} ago", span(manifest.started_at, context.now));
+        let about = [manifest.description, Some(manifest.project.name), Some(age)];
+        session(&manifest.session_id, about)
+    });
+    in_order(candidates.collect())
+}
+
+/// Returns a session as a candidate: what it is called, its project, and how old it is.
+fn session(id: &SessionId, about: [Option<String>; 3]) -> CompletionCandidate {
+    let about: Vec<String> = about.into_iter().flatten().collect();
+    CompletionCandidate::new(id.as_str()).help(Some(about.join(", ").into()))
+}
+
+/// Returns the candidates with their order as what counts: shells sort them otherwise.
+fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
+    let candidates = candidates.into_iter().enumerate();
+    candidates
+        .map(|(place, candidate)| candidate.display_order(Some(place)))
+        .collect()
+}
+
+/// Returns the roots of the last sessions' projects, and the folders here.
+fn projects(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut found = texts(typed, |record| Some(record.project.root));
+    found.extend(PathCompleter::dir().complete(typed));
+    found
+}
+
+/// Returns the texts that these fields of the last sessions' records have.
+fn texts(typed: &OsStr, field: impl Fn(Record) -> Option<String>) -> Vec<CompletionCandidate> {
+    let Some((_, state)) = state() else {
+        return Vec::new();
+    };
+    let ids = last(&state, "", RECENT);
+    let mut seen = HashSet::new();
+    let found = ids.iter().filter_map(|id| field(record(&state, id)?));
+    let found: Vec<String> = found.filter(|text| seen.insert(text.clone())).collect();
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    plain(typed, &found)
+}
+
+fn plain(typed: &OsStr, texts: &[&str]) -> Vec<CompletionCandidate> {
+    let typed = typed.to_str().unwrap_or_default();
+    let found = texts.iter().filter(|text| text.starts_with(typed));
+    in_order(found.map(|text| CompletionCandidate::new(*text)).collect())
+}
+
+fn verbs(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let command = Arguments::command();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let names: Vec<&str> = verbs.map(clap::Command::get_name).collect();
+    plain(typed, &names)
+}
