@@ -402,7 +402,8 @@ refuse_folders
 build
 install_programs
 if [ "$register" = yes ]; then
-    speak "$bin/ccsession" install
+    # Whoever built for minutes may be away: nobody is asked, and what to type is said at the end.
+    speak "$bin/ccsession" install </dev/null
     # What else would let others in is not this script's to change.
     "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :
 fi

@@ -12,8 +12,9 @@ use crate::store::archive::Archives;
 use crate::store::{Host, Result, archive_queue, index, tombstones};
 
 /// How many days before its deletion a transcript is reported and archived.
-const SOON: f64 = 7.0;
-const DAY: f64 = 24.0 * 60.0 * 60.0;
+pub const SOON: f64 = 7.0;
+/// Seconds in a day.
+pub const DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// A transcript that Claude Code deletes before it is archived, unless someone archives it.
 #[derive(Debug, Clone, PartialEq)]

@@ -155,6 +155,13 @@ fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
         None => None,
     };
     found.ok_or_else(|| {
+        let pruned = state.map(|state| tombstones::of(state, given));
+        if let Some((id, at)) = pruned.unwrap_or_default().first() {
+            let when = clock::local_text(*at);
+            let text =
+                format!("could not find an archive of session {id}: it was pruned on {when}");
+            return refusal(Status::Pruned, text);
+        }
         let given = escaped(given);
         let text =
             format!("could not find an archive of session `{given}`; see `ccsession archive list`");

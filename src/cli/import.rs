@@ -18,7 +18,7 @@ use crate::history::import::{self, ImportOptions, ImportReport};
 use crate::store::env::Screen;
 use crate::store::{Decompressor, Error, StateDir, project, shown};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d")]
 pub(super) struct ImportArgs {
     /// A transcript, a folder of them, or the folder of all projects; Claude Code's own if omitted

@@ -7,14 +7,18 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::amount::plural;
 use super::context::Context;
+use super::import::{self, ImportArgs};
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::dirs::claude_dir;
 use crate::claude::retention::{self, Retention, here};
 use crate::claude::settings::LoadedSettings;
 use crate::claude::versions::{OLDEST_TESTED, Version, events_for};
+use crate::history::past::UnrecordedPast;
 use crate::identity::ladder::project_here;
+use crate::model::duration;
 use crate::setup::diff::unified;
 use crate::setup::programs::{self, Defect, InstalledClient};
 use crate::setup::settings::{
@@ -134,10 +138,53 @@ fn install_hooks(context: &Context, args: &InstallArgs) -> Result<Status> {
             "sessions that start from now on are recorded; `ccsession doctor` says when the first event came",
         );
     }
-    hindrance.inspect(|text| output::line(text));
+    if let Some(text) = &hindrance {
+        output::line(text);
+    }
     say_who_shares_it(&settings);
     say_what_is_not_archived(context);
+    if hindrance.is_none() && change.is_one() {
+        say_what_is_kept(context);
+        offer_the_past(context)?;
+        output::line(
+            "next: start `claude`, then type `ccsession list`, `ccsession timeline` or `ccsession stats`",
+        );
+    }
     Ok(Status::Done)
+}
+
+/// Says that ended sessions are archived, and how to turn that off.
+fn say_what_is_kept(context: &Context) {
+    let loaded = retention::settled(load(&context.places), &Retention::of_client(&context.env));
+    let (true, Some(state)) = (loaded.config.archive_auto, &context.places.state) else {
+        return;
+    };
+    let config = context.places.config.as_deref();
+    let config = config.map_or_else(|| "the configuration file".to_owned(), shown);
+    let keep = match loaded.config.retention_archive {
+        Some(keep) => format!("for {}", duration::text(keep)),
+        None => "until you remove it".to_owned(),
+    };
+    output::line(&format!(
+        "after its end, a redacted copy of each conversation is kept in {}, {keep}; to turn that off, set `archive.auto = false` in {config}",
+        shown(&state.join("archive"))
+    ));
+}
+
+/// Names the sessions that an import would bring in. On a terminal, it offers to do so.
+fn offer_the_past(context: &Context) -> Result<()> {
+    let state = context.state()?;
+    let Some(past) = UnrecordedPast::of(&context.env, state.as_ref()) else {
+        return Ok(());
+    };
+    let found = plural(past.sessions, "past session");
+    output::line(&format!(
+        "{found} found: `ccsession import` puts them on record"
+    ));
+    if output::ask("Import them now?") {
+        import::run(context, ImportArgs::default())?;
+    }
+    Ok(())
 }
 
 /// Returns why Claude Code does not run these hooks all the same, according to its settings.

@@ -162,6 +162,19 @@ pub(super) fn warn(text: &str) {
     let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 
+/// Asks a person a question on a terminal, and returns whether the answer is yes. Where nobody can
+/// answer, it asks nothing, and the answer is no.
+pub(super) fn ask(question: &str) -> bool {
+    if !is_for_people() || !std::io::stdin().is_terminal() {
+        return false;
+    }
+    print(&format!("{question} [Y/n] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let answer = answer.trim().to_lowercase();
+    read.is_ok_and(|bytes| bytes > 0) && matches!(answer.as_str(), "" | "y" | "yes")
+}
+
 /// Returns whether stdout is a terminal.
 pub(super) fn is_for_people() -> bool {
     std::io::stdout().is_terminal()

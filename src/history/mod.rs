@@ -3,4 +3,5 @@
 
 pub mod coverage;
 pub mod import;
+pub mod past;
 pub mod usage;

@@ -112,6 +112,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
         now,
     };
     findings.extend(state(&host, &keeping, version));
+    findings.extend(transcripts::past(&host, &keeping));
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));

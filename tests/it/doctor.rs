@@ -60,7 +60,7 @@ fn where_all_is_well_every_line_says_so() {
         [
             "ok    orphans: none",
             "ok    waiting: there is nothing that cleanups could not do",
-            "ok    transcripts: Claude Code keeps them for 30 days; all that go within a week are archived",
+            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, all that go within a week are archived",
             "ok    cleanup: by the hooks, when a session starts",
             "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers

@@ -4,6 +4,7 @@ mod client;
 mod files;
 mod links;
 mod others;
+mod past;
 mod programs;
 
 use std::collections::BTreeMap;
@@ -50,7 +51,8 @@ const EVENTS: [(&str, &[&str]); 7] = [
 ];
 
 /// What a new session sees of an install, and what says so.
-const RECORDED: &str = "sessions that start from now on are recorded; `ccsession doctor` says when the first event came\n";
+const RECORDED: &str = "sessions that start from now on are recorded; `ccsession doctor` says when the first event came\n\
+    next: start `claude`, then type `ccsession list`, `ccsession timeline` or `ccsession stats`\n";
 
 fn events_up_to(version: &str) -> Vec<&'static str> {
     let last = EVENTS.iter().position(|(since, _)| *since == version);

@@ -1,8 +1,9 @@
 //! Reports how soon Claude Code deletes transcripts that are not archived in full.
 
 use super::Finding;
-use crate::archive::expiring::{ExpiringTranscript, expiring};
+use crate::archive::expiring::{DAY, ExpiringTranscript, SOON, expiring};
 use crate::claude::retention::Retention;
+use crate::history::past::UnrecordedPast;
 use crate::identity::liveness::Judge;
 use crate::store::{Host, shown};
 
@@ -17,6 +18,23 @@ pub(super) fn examine(host: &Host<'_>, judge: &Judge<'_>, keeping: &Retention) -
     }
 }
 
+/// Names the sessions that are not on record but have a transcript, and how long the first of these
+/// remains.
+pub(super) fn past(host: &Host<'_>, keeping: &Retention) -> Option<Finding> {
+    let past = UnrecordedPast::of(host.env, host.state)?;
+    let days = keeping.days - past.oldest.age(host.now).as_secs_f64() / DAY;
+    let found = match past.sessions {
+        1 => "1 session has a transcript and is not on record".to_owned(),
+        count => format!("{count} sessions have a transcript and are not on record"),
+    };
+    let soon = match days <= SOON {
+        true => format!("; Claude Code deletes the oldest transcript {}", when(days)),
+        false => String::new(),
+    };
+    let found = found + &soon;
+    Some(Finding::note("past", found, "run `ccsession import`"))
+}
+
 fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
     let Some(first) = all.first() else {
         let by = keeping
@@ -24,7 +42,7 @@ fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
             .map(|path| format!(", by {}", shown(path)));
         let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days{by}; all that go within a week are archived"
+            "Claude Code keeps them for {keeping} days{by}; of those on record, all that go within a week are archived"
         );
         return Finding::ok("transcripts", found);
     };

@@ -84,8 +84,15 @@ fn never_recorded_pruned_and_archived_before_are_three_answers() {
     assert_eq!(files(&sandbox).len(), 4, "it only says so");
     prune(&["--yes"]).stdout();
     assert_eq!(files(&sandbox), NONE);
-    let refused = sandbox.ccsession(["clock-out", ID]).refused(7);
-    assert!(refused.contains("it was pruned on"), "{refused}");
+    for verb in [
+        &["clock-out"][..],
+        &["archive", "show"],
+        &["archive", "restore"],
+    ] {
+        let refused = sandbox.ccsession(verb).arg(ID).refused(7);
+        assert!(refused.contains("it was pruned on"), "{refused}");
+    }
+    sandbox.ccsession(["archive", "show", "ffff"]).refused(3);
 }
 
 #[test]

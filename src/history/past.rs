@@ -1,0 +1,51 @@
+//! The past that is not on record: sessions of which Claude Code has a transcript, from before the
+//! install or from a week without hooks.
+
+use std::collections::HashSet;
+
+use crate::claude::transcript::{self, AgentFile};
+use crate::model::{SessionId, Timestamp};
+use crate::store::{Environment, StateDir, file};
+
+/// The past that an import would bring in. Reads no transcript: names and sizes decide, so an import
+/// may find that a file contains nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnrecordedPast {
+    /// How many sessions have a transcript and are not on record. Never 0.
+    pub sessions: u64,
+    /// When the oldest of these transcripts was last written.
+    pub oldest: Timestamp,
+}
+
+impl UnrecordedPast {
+    /// Returns the past that is not on record, or `None` if there is none.
+    pub fn of(env: &Environment, state: Option<&StateDir>) -> Option<Self> {
+        let ids = state.and_then(|state| state.session_ids().ok());
+        let on_record: HashSet<SessionId> = ids.into_iter().flatten().collect();
+        let mut past: Option<Self> = None;
+        for (id, paths) in transcript::by_name(env) {
+            if on_record.contains(&id) {
+                continue;
+            }
+            let mains = paths
+                .into_iter()
+                .filter(|path| AgentFile::at(path.clone()).is_none());
+            let looks = mains.filter_map(|path| file::look(&path).ok()?);
+            let written = looks.filter(|look| look.meta.size > 0 && !look.is_dir());
+            let Some(oldest) = written.map(|look| look.meta.modified).min() else {
+                continue;
+            };
+            past = Some(past.map_or(
+                Self {
+                    sessions: 1,
+                    oldest,
+                },
+                |past| Self {
+                    sessions: past.sessions + 1,
+                    oldest: past.oldest.min(oldest),
+                },
+            ));
+        }
+        past
+    }
+}
