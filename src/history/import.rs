@@ -387,7 +387,7 @@ impl SessionImport<'_> {
         });
         let title = facts.title.as_deref();
         let title = title.filter(|_| capture != Capture::Metadata);
-        record.name = title.map(session_name);
+        record.name = title.and_then(session_name);
         let copied_from = || ids.get(facts.copied_from?).cloned();
         record.previous = facts.forked_from.clone().or_else(copied_from);
         record.redact_words();

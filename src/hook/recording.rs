@@ -451,7 +451,7 @@ impl Recording<'_> {
             .payload
             .text("session_title")
             .filter(|_| self.config.capture != Capture::Metadata);
-        record.name = title.as_deref().map(session_name);
+        record.name = title.as_deref().and_then(session_name);
         record.head = project::head(project.root());
         record.machine = client
             .and_then(|client| client.owner.machine.clone())

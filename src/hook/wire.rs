@@ -12,9 +12,8 @@ use crate::claude::messages::{
     error_class, is_task_notification, is_word, notified_task, outcome_in,
 };
 use crate::model::event::{self, BatchCall};
-use crate::model::label::{self, label};
+use crate::model::label::{self, beginning, label, prompt_label};
 use crate::model::redact::Redactor;
-use crate::model::text::without_last_word;
 use crate::model::{Capture, Event, SessionId};
 
 /// The longest id or name that is kept, in bytes of JSON text.
@@ -25,8 +24,6 @@ const CALL_NAME: usize = 192;
 const PATH: usize = 16 * 1024;
 /// How much is kept of a text that is only classified, in bytes.
 const OPENING: usize = 256;
-/// How much of a text a label is made from, in bytes.
-const LABEL: usize = 4 * label::MAX_CHARS;
 
 /// The kept members of a payload.
 #[derive(Debug)]
@@ -70,7 +67,8 @@ fn plan_with_bodies(parent: &str, key: &str) -> MemberAction {
 pub(super) fn plan(parent: &str, key: &str) -> MemberAction {
     match (parent, key) {
         ("", "tool_input" | "tool_response" | "tool_calls") => MemberAction::Enter,
-        ("", "prompt" | "error") => MemberAction::Keep(OPENING),
+        ("", "prompt") => MemberAction::Keep(label::PART),
+        ("", "error") => MemberAction::Keep(OPENING),
         ("", "cwd" | "transcript_path" | "old_cwd" | "new_cwd" | "session_title") => {
             MemberAction::Keep(PATH)
         }
@@ -80,7 +78,7 @@ pub(super) fn plan(parent: &str, key: &str) -> MemberAction {
             | "tool_name" | "tool_use_id" | "duration_ms" | "is_interrupt" | "source" | "reason"
             | "trigger" | "model" | "from_model" | "to_model" | "notification_type" | "task_id",
         ) => MemberAction::Keep(NAME),
-        ("tool_input", key) if label::INPUTS.contains(&key) => MemberAction::Keep(LABEL),
+        ("tool_input", key) if label::INPUTS.contains(&key) => MemberAction::Keep(label::PART),
         ("tool_response", "backgroundTaskId" | "agentId" | "isAsync") => MemberAction::Keep(NAME),
         ("tool_calls", "tool_name" | "tool_use_id") => MemberAction::Keep(CALL_NAME),
         ("tool_calls", "tool_response") => MemberAction::Keep(OPENING),
@@ -154,7 +152,12 @@ impl Payload {
     pub(super) fn event(&self, event: &str, capture: Capture) -> Event {
         let notification = self.is_task_notification();
         let mut redactor = Redactor::default();
-        let what = self.what(capture, &mut redactor);
+        let what = match event {
+            event::name::USER_PROMPT_SUBMIT if !notification => {
+                self.prompt_label(capture, &mut redactor)
+            }
+            _ => self.what(capture, &mut redactor),
+        };
         let event = Event {
             v: event::VERSION,
             event: event.to_owned(),
@@ -238,6 +241,15 @@ impl Payload {
         label(input, redactor)
     }
 
+    fn prompt_label(&self, capture: Capture, redactor: &mut Redactor) -> Option<String> {
+        if capture == Capture::Metadata {
+            return None;
+        }
+        let member = self.member("", "prompt")?;
+        let prompt = opening(member)?;
+        prompt_label(&prompt, member.is_whole(), redactor)
+    }
+
     fn error(&self, event: &str) -> Option<String> {
         match event {
             event::name::POST_TOOL_USE_FAILURE if self.get("", "is_interrupt") == Some(true) => {
@@ -312,15 +324,10 @@ fn whole<T: DeserializeOwned>(member: &ScannedMember) -> Option<T> {
         .flatten()
 }
 
-/// Returns the part of a text that may be shown. A text that was cut loses its last word, which may
-/// be half of a secret.
+/// Returns the part of a text that a label is made from.
 fn shown(member: &ScannedMember) -> Option<String> {
     let text = opening(member)?;
-    Some(if member.is_whole() {
-        text
-    } else {
-        without_last_word(&text).to_owned()
-    })
+    Some(beginning(&text, member.is_whole()).to_owned())
 }
 
 /// Decodes a text that may have been cut. The cut may be inside a character or an escape, so the

@@ -1,10 +1,14 @@
-//! `what`: a short label of a tool call for people, from inputs that are safe to show.
+//! `what`: a short label for people: of a tool call, from inputs that are safe to show, and of a
+//! prompt.
 
-use super::redact::{Redactor, redact};
-use super::text::one_line;
+use super::redact::Redactor;
+use super::text::{one_line, without_last_word};
 
 /// The longest label, in characters.
 pub const MAX_CHARS: usize = 160;
+
+/// How much of a text a label is made from, in bytes.
+pub const PART: usize = 4 * MAX_CHARS;
 
 /// The longest session name, in characters.
 const MAX_NAME: usize = 120;
@@ -35,9 +39,43 @@ pub fn label<'a>(
     (!line.is_empty()).then_some(line)
 }
 
-/// Returns a session's name from the title that the user gave it.
-pub fn session_name(title: &str) -> String {
-    one_line(&redact(title), MAX_NAME)
+/// Returns the part of a text that a label is made from. `is_whole` says whether `text` is all of
+/// it. A text that was cut loses its last word, which may be half of a secret.
+pub fn beginning(text: &str, is_whole: bool) -> &str {
+    let kept = text
+        .get(..text.floor_char_boundary(PART))
+        .unwrap_or_default();
+    match is_whole && kept.len() == text.len() {
+        true => kept,
+        false => without_last_word(kept),
+    }
+}
+
+/// Returns the label of a prompt: its beginning on one line, without secrets, or `None` if it has no
+/// text. `is_whole` says whether `prompt` is all of it.
+pub fn prompt_label(prompt: &str, is_whole: bool, redactor: &mut Redactor) -> Option<String> {
+    bounded(prompt, is_whole, MAX_CHARS, redactor)
+}
+
+/// Returns a session's name from a title that somebody gave it, without secrets, or `None` if it has
+/// no text.
+pub fn session_name(title: &str) -> Option<String> {
+    bounded(title, true, MAX_NAME, &mut Redactor::default())
+}
+
+/// Returns at most `max` characters of a text on one line. A text that was cut ends in `…`.
+fn bounded(text: &str, is_whole: bool, max: usize, redactor: &mut Redactor) -> Option<String> {
+    let kept = beginning(text, is_whole);
+    let is_cut = !is_whole || kept.len() < text.len();
+    let line = one_line(&redactor.text(kept), max);
+    if line.is_empty() {
+        return None;
+    }
+    if !is_cut || line.ends_with('…') {
+        return Some(line);
+    }
+    let room: String = line.chars().take(max.saturating_sub(1)).collect();
+    Some(format!("{}…", room.trim_end()))
 }
 
 /// Returns the host of a URL. The path and the query may contain anything, so they are dropped.

@@ -380,7 +380,11 @@ fn at_level_full_what_was_said_is_in_the_journal() {
         prompt["prompt"],
         "Use PASSWORD=[redacted:named-secret] and \u{1f600}"
     );
-    assert_eq!(prompt["redacted"], json!({"named-secret": 1}));
+    assert_eq!(
+        prompt["what"],
+        "Use PASSWORD=[redacted:named-secret] and \u{1f600}"
+    );
+    assert_eq!(prompt["redacted"], json!({"named-secret": 2}));
     let stop = payload("Stop");
     assert_eq!(hook(&stop)["message"], stop["last_assistant_message"]);
 

@@ -434,6 +434,7 @@ impl<'a> Fold<'a> {
     fn new_prompt(&self, step: &Step) -> Prompt<'a> {
         Prompt {
             prompt_id: self.trace.text(step.prompt_id),
+            what: self.trace.text(step.what),
             at: step.moment(),
             notifies: self.notifies(step),
             ended: None,

@@ -29,6 +29,8 @@ pub struct Activity<'a> {
 pub struct Prompt<'a> {
     /// The prompt's id; `None` from versions of Claude Code that send none.
     pub prompt_id: Option<&'a str>,
+    /// The beginning of what the person wrote, on one line.
+    pub what: Option<&'a str>,
     /// The time at which it was given.
     pub at: Moment,
     /// The background task that has ended; `None` for a person's prompt.

@@ -154,13 +154,14 @@ impl<'w> RowWriter<'w> {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        let (at, title) = match heading {
+        let (at, title, what) = match heading {
             TimelineEntry::Turn { number, prompt } => {
-                (Some(prompt.at), turn_title(*number, prompt))
+                (Some(prompt.at), turn_title(*number, prompt), prompt.what)
             }
             _ => (
                 calls().next().map(|call| call.began),
                 "before the first prompt".to_owned(),
+                None,
             ),
         };
         self.scale.from = began
@@ -176,7 +177,9 @@ impl<'w> RowWriter<'w> {
         let day = at.and_then(|at| self.other_day(at.ts));
         let day = day.map(|day| format!("{day} ")).unwrap_or_default();
         let time = at.map_or_else(|| " ".repeat(8), |at| self.time(at.ts));
-        self.line(&format!("{day}{time}  {title}{count}"), None);
+        let what = what.map(|what| format!("  {}", escaped(what)));
+        let what = what.unwrap_or_default();
+        self.line(&format!("{day}{time}  {title}{count}{what}"), None);
     }
 
     fn row(&mut self, row: &TimelineEntry<'_, '_>) {

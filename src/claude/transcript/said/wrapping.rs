@@ -4,6 +4,8 @@
 //! Only complete text counts as Claude Code's: an element must be closed, with nothing after it on
 //! its line. A text that merely mentions an element, or begins to quote it, is a person's.
 
+use std::borrow::Cow;
+
 /// A piece of a text, by its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextPiece {
@@ -94,6 +96,18 @@ pub fn is_plain(text: &str) -> bool {
     let is_marked = begin.starts_with(['<', '[']) || text.trim_end().ends_with('>');
     let is_sentence = begin.starts_with(CAVEAT) || begin.starts_with(SUMMARY);
     !is_marked && !is_sentence && !NOTICES.iter().any(|notice| begin.starts_with(notice))
+}
+
+/// Returns what a person typed of a text.
+pub fn typed(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let typed = pieces(text).into_iter().filter_map(|piece| match piece {
+        TextPiece::Typed(text) => Some(text),
+        _ => None,
+    });
+    typed.collect::<Vec<_>>().join("\n").into()
 }
 
 /// Splits a text into its pieces.
