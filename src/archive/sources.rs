@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use super::text::TextScope;
 use crate::archive::{has_all, has_rest, text};
 use crate::claude::transcript::{AgentFile, ClientFile, Search, SessionFiles};
 use crate::history::usage;
+use crate::identity::title::title_for_copy;
 use crate::model::archive::{ArchivePart, CopiedTranscript, Manifest, Original, PartKind, VERSION};
 use crate::model::project::to_hex;
 use crate::model::redact::{Counts, Redactor, redact};
@@ -173,10 +174,13 @@ impl ArchiveSources {
             };
             store::Result::Ok((parts, usage))
         })?;
+        let main = base.path().map(PathBuf::from);
+        let title = title_for_copy(main.as_deref(), session, record);
         let manifest = Manifest {
             v: VERSION,
             session_id: record.session_id.clone(),
             project: record.project.clone(),
+            title: title.map(|title| title.text),
             role: record.role.clone(),
             focus: record.focus.clone(),
             description,

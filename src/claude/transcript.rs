@@ -4,6 +4,7 @@
 pub mod line;
 pub mod records;
 pub mod said;
+pub mod titles;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,14 +13,15 @@ use serde_json::json;
 
 use super::amount::plural;
 use super::context::{Context, since};
+use super::list::titled;
 use super::output;
 use super::status::{Status, refusal};
 use super::table::TextTable;
 use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
-use crate::model::Timestamp;
-use crate::model::archive::{ArchivePart, PartKind};
+use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
+use crate::model::{Capture, Timestamp};
 use crate::store::archive::{Archives, Fault};
 use crate::store::env::{self, Screen};
 use crate::store::lock::Lock;
@@ -112,13 +113,14 @@ impl ArchiveSelection {
     }
 }
 
-/// Returns the archive of the only session whose id begins with `given`, if there is one.
+/// Returns the archive of the only session whose id begins with `given`, or whose title is `given`,
+/// if there is one.
 pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArchive>> {
     let mut found = Vec::new();
     let mut damaged = None;
     for archive in archives.all()?.archives {
         match archive.manifest() {
-            Ok(Some(manifest)) if manifest.session_id.as_str().starts_with(given) => {
+            Ok(Some(manifest)) if is_meant(&manifest, given) => {
                 found.push(SessionArchive {
                     archive,
                     manifest,
@@ -147,6 +149,11 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArc
             ),
         )),
     }
+}
+
+fn is_meant(manifest: &Manifest, given: &str) -> bool {
+    let is_title = |title: &String| title.to_lowercase() == given.to_lowercase();
+    manifest.session_id.as_str().starts_with(given) || manifest.title.as_ref().is_some_and(is_title)
 }
 
 fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
@@ -233,6 +240,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
     let mut table = TextTable::new(&[
         "DAY",
         "SESSION",
+        "TITLE",
         "PROJECT",
         "ROLE",
         "FOCUS",
@@ -240,11 +248,13 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         "SIZE",
         "DESCRIPTION",
     ]);
+    let shows_titles = context.config()?.capture != Capture::Metadata;
     for SessionArchive { manifest, .. } in &found {
         let day = clock::to_civil(manifest.started_at).date();
         table.row([
             day.to_string(),
             manifest.session_id.to_string(),
+            titled(manifest.title.as_deref().filter(|_| shows_titles)),
             manifest.project.name.clone(),
             manifest.role.clone().unwrap_or_default(),
             manifest.focus.clone().unwrap_or_default(),
@@ -253,7 +263,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
             manifest.description.clone().unwrap_or_default(),
         ]);
     }
-    table.drop_empty(&["ROLE", "FOCUS", "DESCRIPTION"]);
+    table.drop_empty(&["TITLE", "ROLE", "FOCUS", "DESCRIPTION"]);
     let screen = Screen::read();
     if let Some(width) = output::width(screen) {
         table.fit("DESCRIPTION", width);

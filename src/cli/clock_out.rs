@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::amount::plural;
 use super::archive::{bytes, find};
-use super::context::{Context, find_session};
+use super::choose::find_session;
+use super::context::Context;
 use super::output;
 use super::status::{self, Status, refusal};
 use super::timeline::here;
@@ -46,7 +47,7 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
     let state = context.state()?;
     let archived = match &args.id {
         None => archived(context, &here(context, state.as_ref())?, &args)?,
-        Some(given) => match find_session(state.as_ref(), given) {
+        Some(given) => match find_session(context, state.as_ref(), given) {
             Ok(id) => archived(context, &id, &args)?,
             Err(err) if status::of(&err) == Status::NotFound => {
                 gone(state.as_ref(), given)?.ok_or(err)?

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
-use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, id, when};
+use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, when};
 use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::journal::Damage;
 use crate::store::{
@@ -81,48 +81,6 @@ impl Context {
 
     pub(super) fn judge<'a>(&self, config: &Config, state: &'a StateDir) -> Judge<'a> {
         Judge::new(state, config, self.now)
-    }
-}
-
-/// Returns the session whose id is `given`, or the only one whose id begins with it.
-pub(super) fn find_session(state: Option<&StateDir>, given: &str) -> Result<SessionId> {
-    if !id::is_prefix(given) {
-        let shown = crate::model::text::escaped(given);
-        return Err(refusal(
-            Status::Usage,
-            format!("could not use `{shown}`: it is neither a session id nor a prefix of one"),
-        ));
-    }
-    let not_found = || {
-        let text = format!(
-            "could not find session `{given}`: no recorded session starts with it; see `ccsession list --all`"
-        );
-        refusal(Status::NotFound, text)
-    };
-    let Some(state) = state else {
-        return Err(not_found());
-    };
-    let mut matches: Vec<SessionId> = state
-        .session_ids()?
-        .filter(|id| id.as_str().starts_with(given))
-        .collect();
-    if let Some(exact) = matches.iter().position(|id| id.as_str() == given) {
-        return Ok(matches.swap_remove(exact));
-    }
-    matches.sort();
-    match matches.as_slice() {
-        [] => Err(not_found()),
-        [only] => Ok(only.clone()),
-        several => {
-            if output::are_warnings_for_people() {
-                several.iter().for_each(|id| output::warn(id.as_str()));
-            }
-            let text = format!(
-                "could not choose a session: `{given}` matches {}; use a longer prefix",
-                several.len()
-            );
-            Err(refusal(Status::Ambiguous, text))
-        }
     }
 }
 

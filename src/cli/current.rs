@@ -23,6 +23,7 @@ use crate::identity::ladder::{
 use crate::identity::liveness::Judge;
 use crate::identity::present::now_at;
 use crate::identity::process;
+use crate::identity::title::{Title, title};
 use crate::model::attention::{Attention, Need};
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
@@ -297,6 +298,10 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
                 head.and_then(|head| head.branch).unwrap_or_default()
             }),
             "name" => of_record(|record| record.name.clone()),
+            "title" => known.as_ref().map_or_else(String::new, |(id, record)| {
+                let title = title_of(host, id, record);
+                title.map(|title| title.text).unwrap_or_default()
+            }),
             "role" => of_record(|record| record.role.clone()),
             "focus" => of_record(|record| record.focus.clone()),
             "count" => answer.candidates.len().to_string(),
@@ -304,6 +309,12 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
         };
         escaped(&value)
     })
+}
+
+/// Returns what session `id` is called.
+fn title_of(host: &Host<'_>, id: &SessionId, record: &Record) -> Option<Title> {
+    let dir = host.state?.session(id);
+    title(host.env, &dir, record, host.config.capture)
 }
 
 /// Returns whether session `id` waits for a person. A session without a record waits for nobody.
@@ -358,6 +369,8 @@ struct CurrentOutput<'a> {
     trust: Trust,
     project: Option<CurrentProject>,
     candidates: &'a [Candidate],
+    /// What the session is called; null if that is unknown.
+    title: Option<Title>,
     /// What the session waits for; null if the answer names none.
     attention: Option<Attention>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -385,6 +398,10 @@ fn as_json(host: &Host<'_>, answer: &Answer, explain: bool) -> Value {
         trust: answer.trust,
         project: answer.project.as_ref().map(printed),
         candidates: &answer.candidates,
+        title: answer.id.as_ref().and_then(|id| {
+            let record = host.state?.session(id).record().ok()??;
+            title_of(host, id, &record)
+        }),
         attention: answer.id.as_ref().map(|id| attention(host, id)),
         steps: explain.then_some(answer.steps.as_slice()),
     })

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::context::{Context, find_session};
+use super::choose::find_session;
+use super::context::Context;
 use super::list::needs;
 use super::notify::Notifier;
 use super::output;
@@ -38,7 +39,7 @@ const BETWEEN_WAITS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let id = match &args.id {
-        Some(given) => Some(find_session(context.state()?.as_ref(), given)?),
+        Some(given) => Some(find_session(context, context.state()?.as_ref(), given)?),
         None => None,
     };
     let Some((state, mut follower)) = begin(context, id.as_ref())? else {

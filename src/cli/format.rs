@@ -1,7 +1,7 @@
 //! Formats for prompts and status bars: text with `{fields}` to fill in.
 
 /// The fields that can be used.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "id",
     "short",
     "rung",
@@ -12,6 +12,7 @@ const FIELDS: [&str; 14] = [
     "project",
     "root",
     "branch",
+    "title",
     "name",
     "role",
     "focus",
@@ -24,7 +25,7 @@ pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)    
     Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
     that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended or abandoned; \
     {attention} what the session waits for: permission, question, plan, error, prompt, or nothing; {since} how long it has waited; {project} the project's \
-    name; {root} its directory; {branch} the branch it started on; {name}, {role} and {focus} from the record; {count} how many \
+    name; {root} its directory; {branch} the branch it started on; {title} what it is called; {name}, {role} and {focus} from the record; {count} how many \
     sessions match. Write {{ for a brace";
 
 /// A parsed format.

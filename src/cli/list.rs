@@ -17,10 +17,11 @@ use crate::identity::attention::{Present, present};
 use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
+use crate::identity::title::{Title, title};
 use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::one_line;
-use crate::model::{Owner, Project, Record, SessionId, Timestamp};
+use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::env::Screen;
 use crate::store::{StateDir, index};
 
@@ -35,6 +36,8 @@ pub(super) enum StateArg {
     Ended,
     /// Its processes are gone, and none reported an end
     Abandoned,
+    /// From before hooks recorded anything: only its transcript is known
+    Imported,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +67,8 @@ pub(super) struct ListArgs {
 
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;
+/// The longest title in a table, in characters.
+const MAX_TITLE: usize = 40;
 
 /// A session in the list. Its JSON is the record with the derived fields.
 #[derive(Serialize)]
@@ -75,6 +80,7 @@ struct ListedSession {
     owners: Vec<Owner>,
     open_calls: Vec<OpenCall>,
     attention: Attention,
+    title: Option<Title>,
 }
 
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
@@ -112,7 +118,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
             let finding = judge.find(&id, &record);
             let is_here = |project: &Project| finding.is_in(&record, project.root());
             if wanted(finding.state) && root.as_ref().is_none_or(is_here) {
-                let listed = listed(context, state, record, finding);
+                let listed = listed(context, state, record, finding, config.capture);
                 if !args.waiting || listed.attention.state != Need::None {
                     sessions.push(listed);
                 }
@@ -130,6 +136,7 @@ fn listed(
     state: &StateDir,
     record: Record,
     finding: Assessment,
+    capture: Capture,
 ) -> ListedSession {
     let dir = state.session(&record.session_id);
     let Present {
@@ -143,6 +150,7 @@ fn listed(
         owners: finding.owners,
         open_calls,
         attention,
+        title: title(&context.env, &dir, &record, capture),
         record,
     }
 }
@@ -173,6 +181,7 @@ impl From<StateArg> for SessionState {
             StateArg::Idle => Self::Idle,
             StateArg::Ended => Self::Ended,
             StateArg::Abandoned => Self::Abandoned,
+            StateArg::Imported => Self::Imported,
         }
     }
 }
@@ -209,8 +218,8 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
         return;
     }
     let mut table = TextTable::new(&[
-        "STATE", "WAITS", "SESSION", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS", "PID",
-        "NOW", "ROOT",
+        "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
+        "PID", "NOW", "ROOT",
     ]);
     for listed in sessions {
         let record = &listed.record;
@@ -224,6 +233,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
             listed.state.as_str().to_owned(),
             waits(&listed.attention, context.now),
             record.session_id.to_string(),
+            titled(listed.title.as_ref().map(|title| title.text.as_str())),
             span(record.started_at, context.now),
             span(listed.last_activity, context.now),
             record.project.name.clone(),
@@ -235,8 +245,13 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
             record.project.root.clone(),
         ]);
     }
-    table.drop_empty(&["WAITS", "ROLE", "FOCUS", "PID", "NOW"]);
+    table.drop_empty(&["WAITS", "TITLE", "ROLE", "FOCUS", "PID", "NOW"]);
     output::print_drawn(&table.to_string(), !Screen::read().is_plain);
+}
+
+/// Returns a title for a column of a table.
+pub(super) fn titled(title: Option<&str>) -> String {
+    title.map_or_else(String::new, |title| one_line(title, MAX_TITLE))
 }
 
 /// Describes what a session waits for, and how long it has waited: `permission 3m 20s`.

@@ -96,6 +96,7 @@ impl Count for MetricsCounter<'_> {
             SessionState::Idle => SessionStanding::Idle(age),
             SessionState::Ended => SessionStanding::Ended,
             SessionState::Abandoned => SessionStanding::Abandoned,
+            SessionState::Imported => SessionStanding::Imported,
         };
         let events = (session.trace, &session.activity);
         let attention = of_events(self.env, session.record, &finding, events, self.now);

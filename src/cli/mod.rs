@@ -3,6 +3,7 @@
 mod amount;
 mod archive;
 mod args;
+mod choose;
 mod cleanup;
 mod clock_in;
 mod clock_out;

@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::context::{Context, find_session, history, no_record};
+use super::choose::find_session;
+use super::context::{Context, history, no_record};
 use super::list::{doing, span, waits};
 use super::output;
 use super::status::Status;
@@ -18,6 +19,7 @@ use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
+use crate::identity::title::{Title, title};
 use crate::model::attention::Attention;
 use crate::model::purpose::{Note, notes};
 use crate::model::{OpenActivity, Record, Timestamp};
@@ -46,7 +48,7 @@ struct JournalCounts {
 pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let id = find_session(state.as_ref(), &args.id)?;
+    let id = find_session(context, state.as_ref(), &args.id)?;
     let gone = || no_record(&id);
     let state = state.as_ref().ok_or_else(gone)?;
     let dir = state.session(&id);
@@ -55,7 +57,9 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let finding = judge.find(&id, &record);
     let is_live = finding.state.is_live();
     let present = present(&context.env, &dir, &record, &finding, context.now);
+    let record = now_at(&dir, record, is_live);
     let shown = SessionDetails {
+        title: title(&context.env, &dir, &record, config.capture),
         attention: present.attention,
         counted: count(&dir, &finding)?,
         finding,
@@ -63,7 +67,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
         coverage: coverage(context, &dir, &record),
         log: operations(state, &record),
         journal: dir.journal().path().to_owned(),
-        record: now_at(&dir, record, is_live),
+        record,
     };
     if args.json {
         output::json(&shown.as_json());
@@ -76,6 +80,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
 /// Everything that is shown of a session.
 struct SessionDetails {
     record: Record,
+    title: Option<Title>,
     finding: Assessment,
     attention: Attention,
     counted: JournalCounts,
@@ -115,6 +120,7 @@ impl SessionDetails {
         json!({
             "v": 1,
             "session": self.record,
+            "title": self.title,
             "state": self.finding.state,
             "attention": self.attention,
             "last_activity": self.finding.last_activity,
@@ -174,7 +180,9 @@ impl SessionDetails {
             .collect();
         fact("state", Some(finding.state.as_str().to_owned()));
         fact("waits for", Some(waited_for(&self.attention, context.now)));
-        fact("name", record.name.clone());
+        fact("title", self.title.as_ref().map(|title| title.text.clone()));
+        let is_other = |name: &String| self.title.as_ref().is_none_or(|title| title.text != *name);
+        fact("name", record.name.clone().filter(is_other));
         fact("role", record.role.clone());
         fact("focus", record.focus.clone());
         for note in notes(record.notes.as_ref()) {

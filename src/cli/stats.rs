@@ -9,7 +9,8 @@ use anyhow::Result;
 use clap::Args;
 
 use super::args::BarsArg;
-use super::context::{Context, find_session, no_record, project_asked, since};
+use super::choose::find_session;
+use super::context::{Context, no_record, project_asked, since};
 use super::gather::{GatherResult, SessionSelection, gather};
 use super::output;
 use super::status::Status;
@@ -95,7 +96,7 @@ fn which(
     args: &StatsArgs,
 ) -> Result<SessionSelection> {
     Ok(match (&args.id, &args.project) {
-        (Some(id), _) => SessionSelection::One(one(state, id)?),
+        (Some(id), _) => SessionSelection::One(one(context, state, id)?),
         (None, Some(path)) => {
             SessionSelection::Project(project_asked(state, path)?.root().to_owned())
         }
@@ -108,8 +109,8 @@ fn which(
 
 /// Returns the session that the user named. If it cannot be read, that is an error instead of an
 /// omission.
-fn one(state: Option<&StateDir>, given: &str) -> Result<SessionId> {
-    let id = find_session(state, given)?;
+fn one(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionId> {
+    let id = find_session(context, state, given)?;
     let record = state.map(|state| state.session(&id).record()).transpose()?;
     record.flatten().ok_or_else(|| no_record(&id))?;
     Ok(id)

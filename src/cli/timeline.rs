@@ -5,11 +5,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::{BarsArg, ColorArg};
-use super::context::{Context, find_session, history, since};
+use super::choose::find_session;
+use super::context::{Context, history, since};
 use super::status::{Status, refusal};
 use super::{follow, output};
 use crate::identity::ladder::{Question, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
+use crate::identity::title::{Title, title};
 use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
@@ -69,7 +71,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let id = match &args.id {
-        Some(given) => find_session(state.as_ref(), given)?,
+        Some(given) => find_session(context, state.as_ref(), given)?,
         None => here(context, state.as_ref())?,
     };
     let gone = || {
@@ -96,6 +98,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         agent: args.agent.clone(),
     };
     let entries = entries(&activity, &filter);
+    let title = title(&context.env, &dir, &record, config.capture);
     if args.jsonl {
         print_lines(&entries);
         complain(&id, &activity, damage);
@@ -103,6 +106,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         output::json_of(&TimelineOutput {
             v: 1,
             session_id: &id,
+            title: title.as_ref(),
             project: &record.project,
             state: finding.state,
             activity: ActivityView::new(&activity, calls(&entries).collect()),
@@ -116,7 +120,8 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
             bars: output::wants_bars(args.bars, screen),
             local: &clock::to_civil,
         };
-        let heading = heading(&record, &activity, finding.state.as_str(), &layout);
+        let titled = title.as_ref().map(|title| title.text.as_str());
+        let heading = heading(&record, titled, &activity, finding.state.as_str(), &layout);
         let rows = rows(&activity, &entries, &layout);
         let gap = if rows.is_empty() { "" } else { "\n" };
         output::print_drawn(&format!("{heading}{gap}{rows}"), layout.bars);
@@ -130,6 +135,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
 struct TimelineOutput<'a> {
     v: u32,
     session_id: &'a SessionId,
+    title: Option<&'a Title>,
     project: &'a ProjectRef,
     state: SessionState,
     #[serde(flatten)]
@@ -186,13 +192,17 @@ fn print_lines(entries: &[TimelineEntry<'_, '_>]) {
 /// in total.
 fn heading(
     record: &Record,
+    title: Option<&str>,
     activity: &Activity<'_>,
     state: &str,
     layout: &TimelineLayout<'_>,
 ) -> String {
     let project = escaped(&record.project.name);
-    let name = record.name.as_deref().map(escaped).unwrap_or_default();
-    let mut lines = vec![format!("{}  {project}  {state}  {name}", record.session_id)];
+    let title = title.map(escaped).unwrap_or_default();
+    let mut lines = vec![format!(
+        "{}  {project}  {state}  {title}",
+        record.session_id
+    )];
     if let Some((first, last)) = activity.span {
         let when = clock::local_text(first.ts);
         let took = duration(first.until(last));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::open_calls::open_calls;
 use super::process::{self, Life, Viewpoint};
 use crate::claude::words::EndReason;
+use crate::model::event::TRANSCRIPT;
 use crate::model::line::{EventKind, JournalLine};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
@@ -40,12 +41,19 @@ pub enum SessionState {
     Ended,
     /// No process owns it, and none reported the end.
     Abandoned,
+    /// As abandoned, and no hook recorded anything of it: only an import did.
+    Imported,
 }
 
 impl SessionState {
     /// Returns whether the session is active or idle.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Active | Self::Idle)
+    }
+
+    /// Returns whether no process owns the session, and none reported the end.
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Abandoned | Self::Imported)
     }
 
     /// Returns the state as one word.
@@ -55,6 +63,7 @@ impl SessionState {
             Self::Idle => "idle",
             Self::Ended => "ended",
             Self::Abandoned => "abandoned",
+            Self::Imported => "imported",
         }
     }
 }
@@ -220,7 +229,8 @@ impl<'a> Judge<'a> {
             // continue.
             SessionState::Active
         } else {
-            match (last_word().end, owners.launchers.is_empty()) {
+            let word = last_word();
+            match (word.end, owners.launchers.is_empty()) {
                 (Some(LastExit::MovedOn), _) => {
                     owners.launchers.clear();
                     SessionState::Ended
@@ -228,6 +238,7 @@ impl<'a> Judge<'a> {
                 (_, false) => live(),
                 (Some(LastExit::Over), true) => SessionState::Ended,
                 (None, true) if owners.known == 0 && !quiet => SessionState::Active,
+                (None, true) if word.is_imported => SessionState::Imported,
                 (None, true) => SessionState::Abandoned,
             }
         };
@@ -254,8 +265,10 @@ impl<'a> Judge<'a> {
         match finding.state {
             SessionState::Active | SessionState::Idle => None,
             SessionState::Ended => Some(Departure::Ended),
-            SessionState::Abandoned if finding.may_go_on(self) => None,
-            SessionState::Abandoned => Some(Departure::Abandoned(finding.last_activity)),
+            state if state.is_silent() && finding.may_go_on(self) => None,
+            SessionState::Abandoned | SessionState::Imported => {
+                Some(Departure::Abandoned(finding.last_activity))
+            }
         }
     }
 
@@ -382,6 +395,8 @@ pub struct LastWord {
     closed: Option<Timestamp>,
     /// Whether a journal line decided it, so that earlier lines do not matter.
     is_said: bool,
+    /// Whether an import made the record and the journal has no line.
+    is_imported: bool,
 }
 
 impl LastWord {
@@ -392,11 +407,13 @@ impl LastWord {
             end: (record.ended_at.is_some() && is_said).then_some(LastExit::Over),
             closed: record.ended_at,
             is_said: false,
+            is_imported: record.source.as_deref() == Some(TRANSCRIPT),
         }
     }
 
     /// Takes in the journal's next line. Imported events say nothing about a session's life.
     pub fn hear(&mut self, line: &JournalLine<'_>) {
+        self.is_imported = false;
         match line.kind {
             EventKind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
                 self.end = Some(LastExit::MovedOn)

@@ -21,3 +21,6 @@ pub mod present;
 pub mod process;
 #[doc(hidden)]
 pub mod roster;
+#[doc(hidden)]
+#[cfg(feature = "cli")]
+pub mod title;

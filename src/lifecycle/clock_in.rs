@@ -254,7 +254,7 @@ impl ClockInTarget {
                 // one whose Claude Code died.
                 let finding = judge.find(&self.id, &present);
                 let is_dead = finding.known > 0 && finding.unseen == 0;
-                becomes_live = finding.state == SessionState::Abandoned && !is_dead;
+                becomes_live = finding.state.is_silent() && !is_dead;
                 present
             }
             None => {

@@ -82,9 +82,7 @@ fn with(mut record: Record, end: EndNote) -> Record {
 /// Returns when and why a session ended, or `None` if it is live.
 fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<EndNote> {
     let finding = judge.find(&record.session_id, record);
-    if finding.state.is_live()
-        || finding.state == SessionState::Abandoned && finding.may_go_on(judge)
-    {
+    if finding.state.is_live() || finding.state.is_silent() && finding.may_go_on(judge) {
         return None;
     }
     let (mut said, mut last) = (None, None);
@@ -117,7 +115,7 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
         }
     };
     match finding.state {
-        SessionState::Abandoned => Some(silent()),
+        SessionState::Abandoned | SessionState::Imported => Some(silent()),
         _ => said
             .or_else(|| record.ended_at.is_none().then(silent))
             .or_else(|| {

@@ -146,11 +146,11 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Occupancy {
     match finding.state {
         SessionState::Active | SessionState::Idle => Occupancy::Taken,
         SessionState::Ended => Occupancy::Free,
-        SessionState::Abandoned if !finding.may_go_on(judge) => Occupancy::Free,
-        SessionState::Abandoned if !open_calls(&dir).is_empty() => Occupancy::Taken,
+        state if state.is_silent() && !finding.may_go_on(judge) => Occupancy::Free,
+        state if state.is_silent() && !open_calls(&dir).is_empty() => Occupancy::Taken,
         // A process that cannot be seen from here may own it.
-        SessionState::Abandoned if finding.unseen > 0 => Occupancy::Free,
-        SessionState::Abandoned => Occupancy::Idle(Box::new(finding)),
+        state if state.is_silent() && finding.unseen > 0 => Occupancy::Free,
+        SessionState::Abandoned | SessionState::Imported => Occupancy::Idle(Box::new(finding)),
     }
 }
 

@@ -113,6 +113,9 @@ pub struct Manifest {
     pub v: u64,
     pub session_id: SessionId,
     pub project: ProjectRef,
+    /// What the session was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     pub role: Option<String>,
     pub focus: Option<String>,
     pub description: Option<String>,

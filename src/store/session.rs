@@ -26,6 +26,8 @@ const LOST: &str = "it is empty or torn, as a power failure leaves it; the sessi
 const MAX_USAGE: usize = 256 << 20;
 /// Largest note on open calls that is read, in bytes.
 const MAX_OPEN_NOTE: usize = 1 << 20;
+/// Largest note on a title that is read, in bytes.
+const MAX_TITLE_NOTE: usize = 1 << 16;
 /// Most owners that are read. A session that was resumed more often is live if one of these is.
 const MAX_OWNERS: usize = 256;
 
@@ -75,6 +77,10 @@ impl SessionDir {
 
     fn open_note_path(&self) -> PathBuf {
         self.path.join("open.json")
+    }
+
+    fn title_note_path(&self) -> PathBuf {
+        self.path.join("title.json")
     }
 
     fn record_path(&self) -> PathBuf {
@@ -344,6 +350,21 @@ impl SessionDir {
     /// [`Error::Io`]; the old note stays.
     pub(crate) fn replace_open_note(&self, bytes: &[u8]) -> Result<()> {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
+    }
+
+    /// Reads the note on what the session is called. Returns `None` if it does not exist or cannot
+    /// be read: it is derived from the transcript.
+    pub fn title_note(&self) -> Option<Vec<u8>> {
+        let content = file::read_own(&self.title_note_path(), MAX_TITLE_NOTE).ok()??;
+        Some(content.bytes)
+    }
+
+    /// Replaces the note on what the session is called.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old note stays.
+    pub fn replace_title_note(&self, bytes: &[u8]) -> Result<()> {
+        write::replace(&self.title_note_path(), bytes, Durability::Cached)
     }
 
     /// Reads the tokens counted from the session's transcript. Returns `None` if they were never

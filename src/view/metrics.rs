@@ -30,6 +30,8 @@ pub enum SessionStanding {
     Ended,
     /// No process owns it any more, and none reported the end.
     Abandoned,
+    /// As abandoned, and only an import knows of it.
+    Imported,
 }
 
 /// Counts sessions. Several threads count separately, and their counts are added up.
@@ -53,6 +55,8 @@ pub struct SessionCounts {
     pub ended: u64,
     /// Without a process, and without a reported end.
     pub abandoned: u64,
+    /// Sessions of which only an import knows.
+    pub imported: u64,
     /// The live sessions that wait for a person, by what they wait for.
     pub waiting: Waiting,
     /// Reported ends of sessions. A resumed session ends again.
@@ -200,6 +204,7 @@ impl Metrics {
             }
             SessionStanding::Ended => sessions.ended += 1,
             SessionStanding::Abandoned => sessions.abandoned += 1,
+            SessionStanding::Imported => sessions.imported += 1,
         }
         let is_told = activity.segments.iter().filter(|it| it.reason.is_some());
         sessions.ends += is_told.count() as u64;
@@ -269,6 +274,7 @@ impl AddAssign for SessionCounts {
         self.idle += other.idle;
         self.ended += other.ended;
         self.abandoned += other.abandoned;
+        self.imported += other.imported;
         self.waiting += other.waiting;
         self.ends += other.ends;
     }

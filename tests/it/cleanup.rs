@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::files::{everything, write_private};
 use crate::support::settings::put;
 use crate::support::states::age_file;
+use crate::support::terminal::with_stderr_on_a_terminal;
 use crate::support::{ID, Run, SESSION_START, Sandbox, as_client, event, text};
 
 /// The name under which tests choose whether anything is archived.
@@ -326,17 +327,8 @@ fn a_person_is_told_the_rest_in_one_line() {
 }
 
 /// Runs with stderr on a terminal. What was said on stdout, and there.
-fn on_a_terminal(mut run: Run) -> (String, String) {
-    let terminal = nix::pty::openpty(None, None).unwrap();
-    run.command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::from(terminal.slave));
-    let output = run.command.output().unwrap();
-    drop(run);
-    assert_eq!(output.status.code(), Some(0));
-    let mut told = Vec::new();
-    // Once nobody has the other end, the system says so with an error.
-    let _ = fs::File::from(terminal.master).read_to_end(&mut told);
-    (text(&output.stdout), text(&told))
+fn on_a_terminal(run: Run) -> (String, String) {
+    let told = with_stderr_on_a_terminal(run);
+    assert_eq!(told.status, Some(0));
+    (told.stdout, told.terminal)
 }

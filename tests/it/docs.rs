@@ -160,7 +160,11 @@ fn machine() -> Sandbox {
     copy.arg("-R").arg(data("transcripts/c")).arg(&projects);
     assert!(copy.status().unwrap().success(), "{copy:?}");
     shell(&sandbox).arg("ccsession install").stdout();
-    let start = event("SessionStart", LIVE, json!({"source": "startup"}));
+    let start = event(
+        "SessionStart",
+        LIVE,
+        json!({"source": "startup", "session_title": "webhook hunt"}),
+    );
     as_hook(&sandbox, &start).silent();
     sandbox
 }

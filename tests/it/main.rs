@@ -70,6 +70,7 @@ mod stats;
 mod support;
 mod timeline;
 mod timer;
+mod titles;
 mod walls;
 
 /// The directory that sandboxes are made in.

@@ -228,7 +228,7 @@ fn where_nothing_is_recorded_everything_is_zero() {
         "oldest_session_age": 0.0,
         "newest_session_age": 0.0,
         "avg_session_age": 0.0,
-        "sessions": {"started": 0, "active": 0, "idle": 0, "ended": 0, "abandoned": 0, "ends": 0, "waiting": nobody()},
+        "sessions": {"started": 0, "active": 0, "idle": 0, "ended": 0, "abandoned": 0, "imported": 0, "ends": 0, "waiting": nobody()},
         "tools": [],
         "hook_errors": 0,
         "damaged_lines": 0,
@@ -294,7 +294,7 @@ fn metrics_after_cleanup() {
     let metrics = sandbox.metrics();
     assert_eq!(
         metrics["sessions"],
-        json!({"started": 3, "active": 0, "idle": 0, "ended": 0, "abandoned": 3, "ends": 0, "waiting": nobody()})
+        json!({"started": 3, "active": 0, "idle": 0, "ended": 0, "abandoned": 3, "imported": 0, "ends": 0, "waiting": nobody()})
     );
     assert_eq!(metrics["oldest_session_age"], 0.0);
 }
@@ -638,8 +638,8 @@ fn what_cannot_be_read_is_named_left_out_or_counted() {
 // How it is printed.
 
 const RUN_C_PRINTED: &str = "\
-SESSIONS  ACTIVE  IDLE  ENDED  ABANDONED
-1         0       0     1      0
+SESSIONS  ACTIVE  IDLE  ENDED  ABANDONED  IMPORTED
+1         0       0     1      0          0
 
 TOOL   CALLS  FAILED
 Bash   7      1

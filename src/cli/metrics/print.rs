@@ -37,13 +37,21 @@ pub(super) fn as_text(summary: &MetricsSummary, layout: TableLayout) -> String {
 
 fn sessions(summary: &MetricsSummary) -> String {
     let counts = &summary.sessions;
-    let mut table = TextTable::new(&["SESSIONS", "ACTIVE", "IDLE", "ENDED", "ABANDONED"]);
+    let mut table = TextTable::new(&[
+        "SESSIONS",
+        "ACTIVE",
+        "IDLE",
+        "ENDED",
+        "ABANDONED",
+        "IMPORTED",
+    ]);
     table.row([
         grouped(summary.total_sessions),
         grouped(counts.active),
         grouped(counts.idle),
         grouped(counts.ended),
         grouped(counts.abandoned),
+        grouped(counts.imported),
     ]);
     let mut text = table.to_string();
     let waiting = counts.waiting.named().into_iter();

@@ -615,6 +615,7 @@ impl<'a> Climb<'a> {
         match finding.state {
             SessionState::Ended => Some("which has ended"),
             SessionState::Abandoned => Some("which is abandoned"),
+            SessionState::Imported => Some("which was imported"),
             SessionState::Active | SessionState::Idle => None,
         }
     }

@@ -18,6 +18,7 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
         ("idle", sessions.idle),
         ("ended", sessions.ended),
         ("abandoned", sessions.abandoned),
+        ("imported", sessions.imported),
     ] {
         text.sample("sessions", &[("state", state)], count);
     }

@@ -85,6 +85,7 @@ fn a_listed_session_is_its_record_its_state_and_its_last_activity() {
     assert_eq!(session.remove("open_calls"), Some(json!([])));
     let attention = session.remove("attention").unwrap();
     assert_eq!(attention["state"], "none");
+    assert_eq!(session.remove("title"), Some(Value::Null));
     let mut record = sandbox.record("s-ended");
     record["started_at"] = session["started_at"].clone();
     assert_eq!(json!(session), record);

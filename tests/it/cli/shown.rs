@@ -201,6 +201,7 @@ fn a_shown_session_is_one_object() {
         "owners",
         "session",
         "state",
+        "title",
         "torn",
         "v",
     ];
@@ -261,27 +262,27 @@ fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
         (
             "x",
             3,
-            "could not find session `x`: no recorded session starts with it; see `ccsession list --all`",
+            "could not find session `x`: no session on record has this id or title; see `ccsession list --all`",
         ),
         (
             "unknown",
             3,
-            "could not find session `unknown`: no recorded session starts with it; see `ccsession list --all`",
+            "could not find session `unknown`: no session on record has this id or title; see `ccsession list --all`",
         ),
         (
             "../x",
             64,
-            "could not use `../x`: it is neither a session id nor a prefix of one",
+            "could not use `../x`: it is neither a session id nor a title on record; see `ccsession list --all`",
         ),
         (
             "",
             64,
-            "could not use ``: it is neither a session id nor a prefix of one",
+            "could not use ``: it is neither a session id nor a title on record; see `ccsession list --all`",
         ),
         (
             "a\u{1b}[2J\n",
             64,
-            "could not use `a\\u{1b}[2J\\u{a}`: it is neither a session id nor a prefix of one",
+            "could not use `a\\u{1b}[2J\\u{a}`: it is neither a session id nor a title on record; see `ccsession list --all`",
         ),
     ] {
         let said = sandbox.ccsession(["show", prefix]).refused(status);
@@ -296,7 +297,7 @@ fn where_nothing_was_ever_recorded_no_session_is_found() {
     assert_eq!(
         said,
         format!(
-            "ccsession: could not find session `{ID}`: no recorded session starts with it; see `ccsession list --all`"
+            "ccsession: could not find session `{ID}`: no session on record has this id or title; see `ccsession list --all`"
         )
     );
     let sandbox = swept();

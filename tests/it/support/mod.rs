@@ -9,6 +9,7 @@ pub(crate) mod pointers;
 pub(crate) mod recordings;
 pub(crate) mod settings;
 pub(crate) mod states;
+pub(crate) mod terminal;
 pub(crate) mod time;
 pub(crate) mod torture;
 pub(crate) mod tracing;

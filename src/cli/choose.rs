@@ -1,0 +1,166 @@
+//! Which session a user means: by its id, by the beginning of it, or by its title.
+
+use anyhow::Result;
+
+use super::context::Context;
+use super::list::span;
+use super::output;
+use super::status::{Status, refusal};
+use crate::identity::title::title;
+use crate::model::label::session_name;
+use crate::model::text::escaped;
+use crate::model::{Capture, Record, SessionId, Timestamp, id};
+use crate::store::StateDir;
+
+/// The most candidates that are listed.
+const MAX_LISTED: usize = 10;
+/// The fewest characters that may stand for a longer title.
+const MIN_BEGINNING: usize = 3;
+
+/// Returns the session whose id or title is `given`, or the only one whose id or title begins with
+/// it. An id comes before a title, and a whole title before the beginning of one.
+pub(super) fn find_session(
+    context: &Context,
+    state: Option<&StateDir>,
+    given: &str,
+) -> Result<SessionId> {
+    let is_id = id::is_prefix(given);
+    let Some(state) = state else {
+        return Err(not_found(given, is_id));
+    };
+    let mut by_id: Vec<SessionId> = Vec::new();
+    if is_id {
+        let ids = state.session_ids()?;
+        by_id.extend(ids.filter(|id| id.as_str().starts_with(given)));
+        if let Some(exact) = by_id.iter().position(|id| id.as_str() == given) {
+            return Ok(by_id.swap_remove(exact));
+        }
+        if by_id.len() == 1 {
+            return by_id.pop().ok_or_else(|| not_found(given, is_id));
+        }
+    }
+    let capture = context.config()?.capture;
+    let titled = by_title(context, state, given, capture)?;
+    match (titled.as_slice(), by_id.is_empty()) {
+        ([], true) => Err(not_found(given, is_id)),
+        ([], false) => Err(ambiguous(context, state, given, by_id, "longer prefix")),
+        ([only], _) => Ok(only.clone()),
+        _ => Err(ambiguous(context, state, given, titled, "session id")),
+    }
+}
+
+/// Returns the sessions with this title, or else those whose title begins with it.
+fn by_title(
+    context: &Context,
+    state: &StateDir,
+    given: &str,
+    capture: Capture,
+) -> Result<Vec<SessionId>> {
+    let (mut whole, mut beginning) = (Vec::new(), Vec::new());
+    let Some(wanted) = session_name(given).map(|name| name.to_lowercase()) else {
+        return Ok(whole);
+    };
+    let may_be_beginning = wanted.chars().count() >= MIN_BEGINNING;
+    for id in state.session_ids()? {
+        let dir = state.session(&id);
+        let Ok(Some(record)) = dir.record() else {
+            continue;
+        };
+        let Some(title) = title(&context.env, &dir, &record, capture) else {
+            continue;
+        };
+        let title = title.text.to_lowercase();
+        if title == wanted {
+            whole.push(id);
+        } else if may_be_beginning && title.starts_with(&wanted) {
+            beginning.push(id);
+        }
+    }
+    Ok(if whole.is_empty() { beginning } else { whole })
+}
+
+fn not_found(given: &str, is_id: bool) -> anyhow::Error {
+    let given = escaped(given);
+    let see = "see `ccsession list --all`";
+    match is_id {
+        true => refusal(
+            Status::NotFound,
+            format!(
+                "could not find session `{given}`: no session on record has this id or title; {see}"
+            ),
+        ),
+        false => refusal(
+            Status::Usage,
+            format!(
+                "could not use `{given}`: it is neither a session id nor a title on record; {see}"
+            ),
+        ),
+    }
+}
+
+/// A session that may have been meant.
+struct SessionCandidate {
+    record: Record,
+    last: Timestamp,
+    title: String,
+}
+
+impl SessionCandidate {
+    fn read(context: &Context, state: &StateDir, id: &SessionId, capture: Capture) -> Option<Self> {
+        let dir = state.session(id);
+        let record = dir.record().ok()??;
+        let title = title(&context.env, &dir, &record, capture);
+        Some(Self {
+            last: dir.last_activity().unwrap_or(record.started_at),
+            title: title.map(|title| title.text).unwrap_or_default(),
+            record,
+        })
+    }
+
+    /// Returns the beginning of its id, its project, its age and its title.
+    fn line(&self, now: Timestamp) -> String {
+        let Record {
+            session_id,
+            project,
+            ..
+        } = &self.record;
+        let last = span(self.last, now);
+        format!(
+            "  {session_id}  {}  {last} ago  {}",
+            project.name, self.title
+        )
+        .trim_end()
+        .to_owned()
+    }
+}
+
+/// Refuses to choose among several sessions, and lists them, the most recently active first.
+fn ambiguous(
+    context: &Context,
+    state: &StateDir,
+    given: &str,
+    ids: Vec<SessionId>,
+    use_instead: &str,
+) -> anyhow::Error {
+    let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
+    let mut candidates: Vec<SessionCandidate> = ids
+        .iter()
+        .filter_map(|id| SessionCandidate::read(context, state, id, capture))
+        .collect();
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.last));
+    let more = candidates.len().saturating_sub(MAX_LISTED);
+    if output::are_warnings_for_people() {
+        for candidate in candidates.iter().take(MAX_LISTED) {
+            output::warn(&candidate.line(context.now));
+        }
+        if more > 0 {
+            output::warn(&format!("  … and {more} more"));
+        }
+    }
+    let text = format!(
+        "could not choose a session: `{}` matches {}; use a {use_instead}",
+        escaped(given),
+        ids.len()
+    );
+    refusal(Status::Ambiguous, text)
+}
