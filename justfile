@@ -68,10 +68,11 @@ deny:
 docs:
     docs/site/build
 
-# Draw the README's picture again, from what the program prints
+# Draw the pictures again, from what the program prints
 [group('check')]
 picture:
-    CCSESSION_DRAW=1 cargo test --locked --test it docs::the_picture_in_the_readme_is_what_the_program_prints
+    CCSESSION_DRAW=1 cargo test --locked --lib cli::top::tests
+    CCSESSION_DRAW=1 cargo test --locked --test it docs::the_picture
 
 # What CI runs
 [group('check')]

@@ -21,6 +21,7 @@ use super::show::ShowArgs;
 use super::stats::StatsArgs;
 use super::store::StoreArgs;
 use super::timeline::TimelineArgs;
+use super::top::TopArgs;
 
 /// Find out which Claude Code session this is, and what each session did
 #[derive(Debug, Parser)]
@@ -83,6 +84,8 @@ pub(super) enum Verb {
     /// List live sessions
     #[command(aliases = ["ls", "ps"])]
     List(ListArgs),
+    /// Show all live sessions on a board that stays up to date
+    Top(TopArgs),
     /// Show everything known about one session
     Show(ShowArgs),
     /// Show a session's calls in order, under the prompts they serve

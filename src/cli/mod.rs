@@ -29,6 +29,7 @@ mod status;
 mod store;
 mod table;
 mod timeline;
+mod top;
 mod words;
 
 use std::ffi::OsString;
@@ -142,6 +143,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
+        Verb::Top(args) => top::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
         Verb::ClockIn(args) => clock_in::run(&context, args),

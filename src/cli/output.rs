@@ -46,6 +46,14 @@ fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()>
     Ok(())
 }
 
+/// Writes the bytes that draw on a terminal to stdout.
+///
+/// # Errors
+/// Those of the terminal, for example after it was closed.
+pub(super) fn draw(bytes: &[u8]) -> rustix::io::Result<()> {
+    write_all(rustix::stdio::stdout(), bytes)
+}
+
 /// Prints one line on stdout.
 pub(super) fn line(text: &str) {
     print(&format!("{text}\n"));

@@ -190,7 +190,7 @@ fn print_lines(entries: &[TimelineEntry<'_, '_>]) {
 
 /// Describes the session for people, a line each: its names and state, when it was, and what it did
 /// in total.
-fn heading(
+pub(super) fn heading(
     record: &Record,
     title: Option<&str>,
     activity: &Activity<'_>,

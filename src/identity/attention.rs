@@ -108,7 +108,22 @@ struct Seen {
     stamp: Stamp,
     /// Where its processes write about themselves, and which they are.
     registry: Option<(PathBuf, Vec<u32>)>,
-    attention: Attention,
+    record: Record,
+    finding: Assessment,
+    present: Present,
+}
+
+/// What a look at one session found.
+#[derive(Debug)]
+pub struct SessionLook {
+    /// The session's record.
+    pub record: Record,
+    /// Its state and owners.
+    pub finding: Assessment,
+    /// What it does now.
+    pub present: Present,
+    /// Whether it began to wait for something, or stopped, since the look before.
+    is_news: bool,
 }
 
 /// When anything about a session last changed.
@@ -136,6 +151,22 @@ impl Watch {
         judge: &Judge<'_>,
         is_wanted: impl Fn(&SessionId) -> bool,
     ) -> Result<Vec<AttentionChange>> {
+        let looks = self.examine(env, judge, is_wanted)?;
+        let news = looks.into_iter().filter(|look| look.is_news);
+        Ok(news.map(AttentionChange::from).collect())
+    }
+
+    /// Looks at the live sessions that `is_wanted` accepts, and returns those of which anything may
+    /// have changed since the last look. Of one that is over, a last look is returned.
+    ///
+    /// # Errors
+    /// Those of [`index::live_candidates`].
+    pub fn examine(
+        &mut self,
+        env: &Environment,
+        judge: &Judge<'_>,
+        is_wanted: impl Fn(&SessionId) -> bool,
+    ) -> Result<Vec<SessionLook>> {
         let ids: BTreeSet<SessionId> = index::live_candidates(judge.state)?
             .into_iter()
             .map(|(_, id)| id)
@@ -148,32 +179,56 @@ impl Watch {
             .collect())
     }
 
+    /// Returns the sessions that the last look found live.
+    pub fn live(&self) -> impl Iterator<Item = &SessionId> {
+        let live = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.finding.state.is_live());
+        live.map(|(id, _)| id)
+    }
+
     fn look_at(
         &mut self,
         env: &Environment,
         judge: &Judge<'_>,
         id: SessionId,
-    ) -> Option<AttentionChange> {
+    ) -> Option<SessionLook> {
         let dir = judge.state.session(&id);
         let now = clock::now();
-        let before = self.seen.get(&id);
-        let stamp = stamp(&dir, before.and_then(|seen| seen.registry.as_ref()));
-        let is_same = |seen: &Seen| seen.stamp == stamp && seen.at.age(now) < AGAIN;
-        // Shortly after an event, the status may not be written yet.
-        let was_settled = |seen: &Seen| seen.stamp.0.is_none_or(|at| at.age(seen.at) > SETTLING);
-        if before.is_some_and(|seen| is_same(seen) && was_settled(seen)) {
+        let before = self.seen.get_mut(&id);
+        let stamp = stamp(
+            &dir,
+            before.as_ref().and_then(|seen| seen.registry.as_ref()),
+        );
+        let is_settled = before.as_ref().is_some_and(|seen| seen.is_settled(&stamp));
+        if is_settled && before.as_ref().is_some_and(|seen| seen.at.age(now) < AGAIN) {
             return None;
         }
         let record = dir.record().ok()??;
-        let finding = judge.again().find(&id, &record);
-        let attention = present(env, &dir, &record, &finding, now).attention;
-        let is_news = match before {
+        let judge = judge.again();
+        // Nothing was recorded, so the same calls are open. Only a process may be gone.
+        if is_settled
+            && let Some(seen) = before
+            && seen.record == record
+            && seen.finding.is_as(&judge.find_with(
+                &id,
+                &record,
+                !seen.present.open_calls.is_empty(),
+            ))
+        {
+            seen.at = now;
+            return None;
+        }
+        let finding = judge.find(&id, &record);
+        let present = present(env, &dir, &record, &finding, now);
+        let is_news = match self.seen.get(&id) {
             Some(seen) => {
-                let was = &seen.attention;
-                (was.state, was.since) != (attention.state, attention.since)
+                let (was, is) = (&seen.present.attention, &present.attention);
+                (was.state, was.since) != (is.state, is.since)
             }
             // The person who has just started a session knows that it wants a prompt.
-            None => !matches!(attention.state, Need::None | Need::Prompt),
+            None => !matches!(present.attention.state, Need::None | Need::Prompt),
         };
         let clients = finding.owners.iter().filter(|owner| !owner.launcher);
         let registry = registry::folder(env, &record)
@@ -183,10 +238,35 @@ impl Watch {
             at: now,
             stamp,
             registry,
-            attention: attention.clone(),
+            record: record.clone(),
+            finding: finding.clone(),
+            present: present.clone(),
         };
         self.seen.insert(id, seen);
-        is_news.then_some(AttentionChange { record, attention })
+        Some(SessionLook {
+            record,
+            finding,
+            present,
+            is_news,
+        })
+    }
+}
+
+impl Seen {
+    /// Returns whether nothing has been written since, and what was written is complete: shortly
+    /// after an event, the status may not be written yet.
+    fn is_settled(&self, stamp: &Stamp) -> bool {
+        let is_complete = |at: Timestamp| at.age(self.at) > SETTLING;
+        self.stamp == *stamp && stamp.0.is_none_or(is_complete)
+    }
+}
+
+impl From<SessionLook> for AttentionChange {
+    fn from(look: SessionLook) -> Self {
+        Self {
+            record: look.record,
+            attention: look.present.attention,
+        }
     }
 }
 

@@ -117,6 +117,12 @@ impl Assessment {
         self.state.is_live() && (!is_known || clients.any(|owner| Some(owner.pid) == pid))
     }
 
+    /// Returns whether both say the same of a session in which nothing was recorded meanwhile.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let known = |it: &Self| (it.state, it.is_quiet, it.unseen);
+        known(self) == known(other) && self.owners == other.owners
+    }
+
     /// Returns whether the session is in the project rooted at `root`: where its running owners
     /// started, or else where its record says.
     pub fn is_in(&self, record: &Record, root: &Path) -> bool {
@@ -194,6 +200,16 @@ impl<'a> Judge<'a> {
         self.find_by(
             id,
             || !self.tells_idle || !open_calls(&dir).is_empty(),
+            || last_word(&dir, record),
+        )
+    }
+
+    /// Acts as [`Self::find`] for a caller that knows whether calls are open.
+    pub fn find_with(&self, id: &SessionId, record: &Record, has_open_calls: bool) -> Assessment {
+        let dir = self.state.session(id);
+        self.find_by(
+            id,
+            || !self.tells_idle || has_open_calls,
             || last_word(&dir, record),
         )
     }

@@ -91,6 +91,10 @@ pub struct Screen {
     /// locale without them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on a terminal without them (`TERM` is
     /// `dumb` or `linux`).
     pub is_plain: bool,
+    /// Whether the locale has no letters but those of ASCII.
+    pub is_ascii: bool,
+    /// Whether the terminal can place text anywhere: `TERM` is set, and not `dumb`.
+    pub has_cursor: bool,
 }
 
 impl Screen {
@@ -101,6 +105,8 @@ impl Screen {
             columns: columns.filter(|columns| *columns > 0),
             no_color: variable("NO_COLOR").is_some(),
             is_plain: is_plain(variable),
+            is_ascii: is_ascii(variable),
+            has_cursor: variable("TERM").is_some_and(|terminal| terminal != "dumb"),
         }
     }
 }
@@ -110,16 +116,19 @@ fn is_plain(variable: impl Fn(&str) -> Option<OsString>) -> bool {
         let value = value.to_string_lossy().to_lowercase();
         !matches!(value.trim(), "0" | "false" | "no" | "off")
     });
-    // The first variable that is set decides. If none is, as in many containers, UTF-8 is assumed.
-    let mut locales = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-    let locale = locales.find_map(&variable);
-    let has_other_letters = locale.is_some_and(|locale| {
-        let locale = locale.to_string_lossy().to_lowercase();
-        !locale.contains("utf-8") && !locale.contains("utf8")
-    });
     let terminal = variable("TERM").unwrap_or_default();
     let is_simple = terminal == "dumb" || terminal == "linux";
-    is_read_out || has_other_letters || is_simple
+    is_read_out || is_ascii(&variable) || is_simple
+}
+
+fn is_ascii(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    // The first variable that is set decides. If none is, as in many containers, UTF-8 is assumed.
+    let mut locales = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = locales.find_map(variable);
+    locale.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    })
 }
 
 /// The variable in which the script of a shell says for which shell it asks for completions.

@@ -11,6 +11,7 @@ use ccsession::claude::versions::{Version, events_for};
 use ccsession::model::Config;
 use ccsession::model::config::ConfigKey;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use crate::support::recordings::play;
 use crate::support::{
@@ -195,7 +196,9 @@ fn run_block(sandbox: &Sandbox, page: &str, block: &str) {
     let message = sandbox.path("message");
     fs::write(&message, "Add a parser\n").unwrap();
     let mut script = "set -u\n".to_owned();
-    for line in block.lines().filter(|line| !line.contains("--follow")) {
+    // What does not end by itself is run elsewhere; the board needs a terminal.
+    let is_run = |line: &&str| !line.contains("--follow") && !line.starts_with("ccsession top");
+    for line in block.lines().filter(is_run) {
         if line.contains("archive restore") {
             // As Claude Code does after 30 days.
             script += "rm -r ~/.claude/projects\n";
@@ -363,7 +366,7 @@ fn picture(command: &str, printed: &str) -> String {
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |text, part| text + part.split_once('m').unwrap().1)
     };
-    let columns = lines.iter().map(|line| plain(line).chars().count()).max();
+    let columns = lines.iter().map(|line| plain(line).width()).max();
     let (width, height) = (columns.unwrap() * 8 + 32, lines.len() * 18 + 30);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
@@ -377,21 +380,37 @@ fn picture(command: &str, printed: &str) -> String {
                 0 => ("", part),
                 _ => part.split_once('m').unwrap(),
             };
-            let fill = match code {
-                "" | "0" => "#e6edf3",
+            // Colours, in bold or underlined; in reverse, the whole line has another ground.
+            let codes: Vec<&str> = code.split(';').collect();
+            let colour = codes.last().copied().unwrap_or_default();
+            if codes.contains(&"7") && column == 0 {
+                let top = y - 13;
+                svg += &format!(
+                    "<rect x=\"16\" y=\"{top}\" width=\"{}\" height=\"18\" fill=\"#30363d\"/>\n",
+                    width - 32
+                );
+            }
+            let fill = match colour {
+                "" | "0" | "1" | "4" | "7" => "#e6edf3",
                 "31" => "#ff7b72",
+                "32" => "#56d364",
                 "33" => "#d29922",
                 "34" => "#79c0ff",
                 "35" => "#d2a8ff",
                 "36" => "#56d4dd",
+                "90" => "#8b949e",
                 other => panic!("the picture has no colour for {other}: {line:?}"),
             };
-            let count = text.chars().count();
+            let count = text.width();
             if !text.trim().is_empty() {
                 let text = text.replace('&', "&amp;").replace('<', "&lt;");
                 let (x, length) = (column * 8 + 16, count * 8);
+                let how = match codes.contains(&"1") {
+                    true => " font-weight=\"bold\"",
+                    false => "",
+                };
                 svg += &format!(
-                    "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" fill=\"{fill}\">{text}</text>\n"
+                    "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" fill=\"{fill}\"{how}>{text}</text>\n"
                 );
             }
             column += count;
@@ -407,12 +426,25 @@ fn the_picture_in_the_readme_is_what_the_program_prints() {
     let run = sandbox.ccsession(["timeline", "65dd", "--color", "always"]);
     let run = run.env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
     let now = picture(command, &run.env("COLUMNS", "100").stdout());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/timeline.svg");
+    check_picture("docs/timeline.svg", &now);
+}
+
+/// The board as the unit tests of its view have it: they compare it with what the program draws.
+#[test]
+fn the_picture_of_the_board_is_what_the_program_draws() {
+    let board = document("tests/data/top/80x24.ansi");
+    check_picture("docs/top.svg", &picture("ccsession top", &board));
+}
+
+#[track_caller]
+fn check_picture(name: &str, now: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     // `just picture` draws it again.
     if std::env::var_os("CCSESSION_DRAW").is_some() {
-        fs::write(&path, &now).unwrap();
+        fs::write(&path, now).unwrap();
     }
-    assert_eq!(fs::read_to_string(path).unwrap(), now, "see `just picture`");
+    let drawn = fs::read_to_string(path).unwrap();
+    assert_eq!(drawn, now, "see `just picture`");
 }
 
 #[test]

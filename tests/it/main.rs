@@ -71,6 +71,7 @@ mod support;
 mod timeline;
 mod timer;
 mod titles;
+mod top;
 mod walls;
 
 /// The directory that sandboxes are made in.

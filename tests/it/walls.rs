@@ -240,11 +240,13 @@ fn the_hooks_link_neither_parser_nor_network() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     for heavy in [
         "anyhow",
+        "base64",
         "clap",
         "dirs",
         "indicatif",
         "jsonc-parser",
         "nix",
+        "ratatui",
         "similar",
         "unicode-width",
         "uuid",

@@ -11,6 +11,7 @@ pub(crate) mod settings;
 pub(crate) mod states;
 pub(crate) mod terminal;
 pub(crate) mod time;
+pub(crate) mod tmux;
 pub(crate) mod torture;
 pub(crate) mod tracing;
 pub(crate) mod transcripts;

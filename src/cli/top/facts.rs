@@ -1,0 +1,106 @@
+//! What is known of one session on the board. Pure.
+
+use crate::claude::commands::quoted;
+use crate::identity::open_calls::OpenCall;
+use crate::model::attention::Attention;
+use crate::model::text::one_line;
+use crate::model::{Record, SessionId, Timestamp};
+
+/// The longest text of which a part is ever shown, in characters.
+const LONGEST: usize = 400;
+
+/// What a look found out about a session. All texts are safe for one line of a terminal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SessionFacts {
+    pub(super) id: SessionId,
+    pub(super) title: String,
+    pub(super) project: String,
+    /// The directory of the project.
+    pub(super) root: String,
+    pub(super) branch: Option<String>,
+    pub(super) pids: Vec<u32>,
+    pub(super) started: Timestamp,
+    pub(super) last_activity: Timestamp,
+    /// Whether no event happened for the idle timeout, and no call is open.
+    pub(super) is_idle: bool,
+    pub(super) attention: Attention,
+    /// The calls that have begun and not ended, oldest first.
+    pub(super) open_calls: Vec<OpenCall>,
+    /// The command that resumes it.
+    pub(super) resume: String,
+}
+
+/// How many calls a session has made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CallCounts {
+    pub(super) calls: u64,
+    pub(super) failed: u64,
+}
+
+impl SessionFacts {
+    /// Gathers them from the record, as it is now, and from what a look found.
+    pub(super) fn new(
+        record: &Record,
+        title: Option<&str>,
+        pids: Vec<u32>,
+        last_activity: Option<Timestamp>,
+    ) -> Self {
+        let branch = record.head.as_ref().and_then(|head| head.branch.as_deref());
+        Self {
+            id: record.session_id.clone(),
+            title: title.map_or_else(|| short(&record.session_id), safe),
+            project: safe(&record.project.name),
+            root: safe(&record.project.root),
+            branch: branch.map(safe),
+            pids,
+            started: record.started_at,
+            last_activity: last_activity.unwrap_or(record.started_at),
+            is_idle: false,
+            attention: Attention::default(),
+            open_calls: Vec::new(),
+            resume: resume_command(record),
+        }
+    }
+
+    /// Adds what the session does now.
+    pub(super) fn doing(
+        self,
+        is_idle: bool,
+        attention: Attention,
+        open_calls: Vec<OpenCall>,
+    ) -> Self {
+        let safe_too = |text: Option<String>| text.as_deref().map(safe);
+        let attention = Attention {
+            tool: safe_too(attention.tool),
+            what: safe_too(attention.what),
+            ..attention
+        };
+        let call = |call: OpenCall| OpenCall {
+            tool: safe_too(call.tool),
+            what: safe_too(call.what),
+            ..call
+        };
+        Self {
+            is_idle,
+            attention,
+            open_calls: open_calls.into_iter().map(call).collect(),
+            ..self
+        }
+    }
+}
+
+/// Returns the beginning of the id, for a session without a title.
+fn short(id: &SessionId) -> String {
+    id.as_str().chars().take(8).collect()
+}
+
+/// Returns the command that resumes the session, for any POSIX shell.
+fn resume_command(record: &Record) -> String {
+    let dir = record.cwd.as_deref().unwrap_or(&record.project.root);
+    let id = quoted(record.session_id.as_str());
+    format!("cd {} && claude --resume {id}", quoted(dir))
+}
+
+fn safe(text: &str) -> String {
+    one_line(text, LONGEST)
+}

@@ -1,0 +1,169 @@
+//! Observes the live sessions for the board. A session in which nothing happened costs a few system
+//! calls at each look; what happened in the others is read from where the last look ended.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::counts::CallCounter;
+use super::facts::SessionFacts;
+use super::model::Board;
+use crate::history::usage;
+use crate::identity::attention::{SessionLook, Watch};
+use crate::identity::liveness::{Judge, SessionState};
+use crate::identity::present::now_at;
+use crate::identity::title::title;
+use crate::model::config::Capture;
+use crate::model::usage::Usage;
+use crate::model::{Record, SessionId};
+use crate::store::{Environment, Result, clock};
+
+/// How often the tokens of a session are counted at most, while it works.
+const BETWEEN_TOKENS: Duration = Duration::from_secs(15);
+
+/// Observes the live sessions.
+#[derive(Debug)]
+pub(super) struct Observer<'a> {
+    env: &'a Environment,
+    judge: Judge<'a>,
+    capture: Capture,
+    watch: Watch,
+    sessions: HashMap<SessionId, ObservedSession>,
+    /// The sessions whose calls are to be counted.
+    calls: VecDeque<SessionId>,
+    /// The sessions whose tokens are to be counted, and when.
+    tokens: HashMap<SessionId, Instant>,
+}
+
+#[derive(Debug)]
+struct ObservedSession {
+    record: Record,
+    counter: CallCounter,
+    tokens_counted: Option<Instant>,
+}
+
+impl ObservedSession {
+    fn new(record: Record) -> Self {
+        Self {
+            record,
+            counter: CallCounter::default(),
+            tokens_counted: None,
+        }
+    }
+}
+
+impl<'a> Observer<'a> {
+    /// Observes with the eyes of `judge`. `capture` decides what may be read for a title.
+    pub(super) fn new(env: &'a Environment, judge: Judge<'a>, capture: Capture) -> Self {
+        Self {
+            env,
+            judge,
+            capture,
+            watch: Watch::default(),
+            sessions: HashMap::new(),
+            calls: VecDeque::new(),
+            tokens: HashMap::new(),
+        }
+    }
+
+    /// Looks at the sessions, and returns those of which anything changed on the board.
+    ///
+    /// # Errors
+    /// Those of [`Watch::examine`].
+    pub(super) fn look(&mut self, board: &mut Board) -> Result<Vec<SessionId>> {
+        let looks = self.watch.examine(self.env, &self.judge, |_| true)?;
+        let changed = looks.iter().map(|look| look.record.session_id.clone());
+        let changed = changed.collect();
+        let live = looks
+            .into_iter()
+            .filter(|look| look.finding.state.is_live());
+        let facts = live.map(|look| self.take(look)).collect();
+        board.observe(facts, clock::now());
+        let live: HashSet<SessionId> = self.watch.live().cloned().collect();
+        self.sessions.retain(|id, _| live.contains(id));
+        self.tokens.retain(|id, _| live.contains(id));
+        board.keep(&live);
+        Ok(changed)
+    }
+
+    /// Notes what is to be counted of a session, and returns what is known of it.
+    fn take(&mut self, look: SessionLook) -> SessionFacts {
+        let SessionLook {
+            record,
+            finding,
+            present,
+            ..
+        } = look;
+        let id = record.session_id.clone();
+        let dir = self.judge.state.session(&id);
+        let record = now_at(&dir, record, true);
+        let pids = finding.owners.iter().map(|owner| owner.pid).collect();
+        let title = title(self.env, &dir, &record, self.capture);
+        let title = title.as_ref().map(|title| title.text.as_str());
+        let facts = SessionFacts::new(&record, title, pids, finding.last_activity).doing(
+            finding.state == SessionState::Idle,
+            present.attention,
+            present.open_calls,
+        );
+        if !self.calls.contains(&id) {
+            self.calls.push_back(id.clone());
+        }
+        let now = Instant::now();
+        let known = self.sessions.entry(id.clone());
+        let known = known.or_insert_with(|| ObservedSession::new(record.clone()));
+        known.record = record;
+        let earliest = known.tokens_counted.map_or(now, |at| at + BETWEEN_TOKENS);
+        self.tokens.entry(id).or_insert(earliest);
+        facts
+    }
+
+    /// Returns whether calls are to be counted.
+    pub(super) fn has_calls_to_count(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// Counts the calls of one session.
+    pub(super) fn count_calls(&mut self, board: &mut Board) {
+        let Some(id) = self.calls.pop_front() else {
+            return;
+        };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let dir = self.judge.state.session(&id);
+            board.set_counts(&id, session.counter.read(&dir));
+            // Until the tokens are counted again, the last count is shown.
+            if session.tokens_counted.is_none()
+                && let Some(count) = usage::known(&dir).as_ref().and_then(tokens)
+            {
+                board.set_tokens(&id, count);
+            }
+        }
+    }
+
+    /// Counts the tokens of one session, if any are to be counted now. Returns whether it did.
+    pub(super) fn count_tokens(&mut self, board: &mut Board) -> bool {
+        let now = Instant::now();
+        let due = self.tokens.iter().filter(|(_, at)| **at <= now);
+        let Some(id) = due.min_by_key(|(_, at)| **at).map(|(id, _)| id.clone()) else {
+            return false;
+        };
+        self.tokens.remove(&id);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
+        let dir = self.judge.state.session(&id);
+        // Without a transcript, the session keeps the last count.
+        let usage = usage::of_session(self.env, &dir, &session.record).ok();
+        if let Some(count) = usage.as_ref().and_then(tokens) {
+            board.set_tokens(&id, count);
+        }
+        session.tokens_counted = Some(now);
+        true
+    }
+}
+
+/// Returns the tokens that were sent, written to the cache, and answered; `None` if there is no
+/// message.
+fn tokens(usage: &Usage) -> Option<u64> {
+    let total = usage.total();
+    let sent = total.input.saturating_add(total.cache_creation);
+    (total.messages > 0).then(|| sent.saturating_add(total.output))
+}

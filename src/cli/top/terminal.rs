@@ -1,0 +1,268 @@
+//! The terminal of the board: entering and leaving the full screen, and the signals that end or
+//! interrupt it. Whatever ends the board, the terminal is as it was.
+
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TermionBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{
+    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+    SIGVTALRM, SIGWINCH, SIGXCPU,
+};
+use signal_hook::flag;
+use signal_hook::low_level::{emulate_default_handler, pipe};
+
+use crate::cli::output;
+use crate::identity::process::ignores;
+
+/// Switches to the alternate screen, clears it and hides the cursor.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l";
+/// Undoes [`ENTER`].
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
+
+/// The signals that end a program which does not expect them.
+const ENDING: [c_int; 10] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU,
+];
+
+/// The modes of the terminal before the board, while the board is on the screen. A panic restores
+/// them, too.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// The full screen. Dropping it restores the terminal.
+pub(super) struct FullScreen {
+    terminal: Terminal<TermionBackend<FrameWriter>>,
+    frame: FrameWriter,
+}
+
+impl FullScreen {
+    /// Takes over the terminal.
+    ///
+    /// # Errors
+    /// Those of the terminal.
+    pub(super) fn enter() -> io::Result<Self> {
+        let frame = FrameWriter::default();
+        let terminal = Terminal::new(TermionBackend::new(frame.clone()))?;
+        let screen = Self { terminal, frame };
+        take_over()?;
+        Ok(screen)
+    }
+
+    /// Takes over the terminal again, after another program may have used it.
+    ///
+    /// # Errors
+    /// Those of the terminal.
+    pub(super) fn enter_again(&mut self) -> io::Result<()> {
+        take_over()?;
+        self.redraw()
+    }
+
+    /// Has the next frame draw everything.
+    ///
+    /// # Errors
+    /// Those of the terminal.
+    pub(super) fn redraw(&mut self) -> io::Result<()> {
+        // `Terminal::clear` would ask the terminal for the cursor's place.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
+    }
+
+    /// Returns the size in columns and lines.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let size = self.terminal.size().unwrap_or_default();
+        (usize::from(size.width), usize::from(size.height))
+    }
+
+    /// Draws a frame: only what differs from the last one, in one write.
+    ///
+    /// # Errors
+    /// Those of the terminal, for example after it was closed.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        self.terminal.draw(|frame| render(frame.buffer_mut()))?;
+        Ok(output::draw(&self.frame.bytes.take())?)
+    }
+}
+
+impl Drop for FullScreen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Collects a frame.
+#[derive(Debug, Clone, Default)]
+struct FrameWriter {
+    bytes: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Write for FrameWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Switches the terminal to the full screen and to single keys. Keys such as Ctrl-C and Ctrl-Z
+/// still send their signals.
+fn take_over() -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let now = tcgetattr(stdin)?;
+    let mut raw = now.clone();
+    raw.make_raw();
+    raw.local_modes |= LocalModes::ISIG;
+    if let Ok(mut before) = BEFORE.lock() {
+        before.get_or_insert(now);
+    }
+    tcsetattr(stdin, OptionalActions::Drain, &raw)?;
+    Ok(output::draw(ENTER)?)
+}
+
+/// Restores the terminal, if the board is on its screen.
+pub(super) fn restore() {
+    let before = BEFORE.try_lock().ok().and_then(|mut before| before.take());
+    if let Some(before) = before {
+        // If the terminal is gone, there is nothing to restore.
+        let _ = output::draw(LEAVE);
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &before);
+    }
+}
+
+/// Restores the terminal before a panic is reported.
+pub(super) fn restore_before_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        report(panic);
+    }));
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignalKind {
+    /// To end.
+    End(c_int),
+    /// To stop until it is continued.
+    Stop,
+    /// It was stopped, and is continued.
+    Continue,
+    /// The terminal has another size.
+    Resize,
+}
+
+/// The signals that have come.
+#[derive(Debug)]
+pub(super) struct Signals {
+    came: Vec<(c_int, Arc<AtomicBool>)>,
+    wake: UnixStream,
+}
+
+impl Signals {
+    /// Begins to listen. A second signal to end ends the process at once, in case the first one
+    /// comes while a terminal takes no output.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn listen() -> io::Result<Self> {
+        let (wake, waker) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let mut came = Vec::new();
+        let signals = ENDING.into_iter().chain([SIGTSTP, SIGCONT, SIGWINCH]);
+        for signal in signals.filter(|signal| !ignores(*signal)) {
+            let is_here = Arc::new(AtomicBool::new(false));
+            if ENDING.contains(&signal) {
+                flag::register_conditional_default(signal, Arc::clone(&is_here))?;
+            }
+            flag::register(signal, Arc::clone(&is_here))?;
+            pipe::register(signal, waker.try_clone()?)?;
+            came.push((signal, is_here));
+        }
+        Ok(Self { came, wake })
+    }
+
+    /// Returns the next signal that has come.
+    pub(super) fn next(&mut self) -> Option<SignalKind> {
+        while self.wake.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
+        let mut came = self.came.iter();
+        let (signal, _) = came.find(|(_, is_here)| is_here.swap(false, Ordering::SeqCst))?;
+        Some(match *signal {
+            SIGTSTP => SignalKind::Stop,
+            SIGCONT => SignalKind::Continue,
+            SIGWINCH => SignalKind::Resize,
+            signal => SignalKind::End(signal),
+        })
+    }
+
+    /// Forgets a signal that came.
+    fn forget(&self, signal: c_int) {
+        let mut came = self.came.iter();
+        if let Some((_, is_here)) = came.find(|(known, _)| *known == signal) {
+            is_here.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Stops this process as the signal would have, and returns when it is continued.
+    pub(super) fn stop(&self) {
+        restore();
+        let _ = emulate_default_handler(SIGTSTP);
+        self.forget(SIGCONT);
+    }
+}
+
+/// Ends this process as the signal would have.
+pub(super) fn end_by(signal: c_int) {
+    restore();
+    let _ = emulate_default_handler(signal);
+}
+
+/// What [`wait`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Neither a key nor a signal, or only a signal.
+    Nothing,
+    Keys(Vec<u8>),
+    /// The terminal is gone.
+    Closed,
+}
+
+/// Waits for keys, a signal or the end of `time`.
+pub(super) fn wait(signals: &Signals, time: Duration) -> Input {
+    let stdin = rustix::stdio::stdin();
+    let mut polled = [
+        PollFd::new(&stdin, PollFlags::IN),
+        PollFd::new(&signals.wake, PollFlags::IN),
+    ];
+    let timeout = Timespec::try_from(time).ok();
+    match rustix::event::poll(&mut polled, timeout.as_ref()) {
+        Ok(0) | Err(Errno::INTR) => return Input::Nothing,
+        Ok(_) => {}
+        Err(_) => return Input::Closed,
+    }
+    let [of_stdin, _] = polled;
+    if of_stdin.revents().is_empty() {
+        return Input::Nothing;
+    }
+    let mut bytes = [0; 1024];
+    match rustix::io::read(stdin, &mut bytes) {
+        Ok(0) => Input::Closed,
+        Ok(read) => Input::Keys(bytes.get(..read).unwrap_or_default().to_vec()),
+        Err(Errno::INTR | Errno::AGAIN) => Input::Nothing,
+        Err(_) => Input::Closed,
+    }
+}
