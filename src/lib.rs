@@ -14,13 +14,14 @@
 //! | `hook` | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
 //! | `history` | what Claude Code's transcripts add to what hooks recorded: events, tokens, coverage | `identity` |
 //! | `archive` | keeping a session's transcripts and journal, and giving them back | `history` |
+//! | `search` | words and patterns in all of that | `archive` |
 //! | `lifecycle` | beginning and ending sessions from outside: clock-in, `run`, leases, limits | `identity` |
 //! | `cleanup` | removing what is stale, and archiving what has ended | `archive`, `lifecycle` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup` |
 //! | `cli` | a verb is a file | everything |
 //!
-//! The last eight are behind the feature `cli`: a hook executable links none of them.
+//! The last nine are behind the feature `cli`: a hook executable links none of them.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +50,9 @@ pub mod hook;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod lifecycle;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod search;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod setup;

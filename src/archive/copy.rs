@@ -13,8 +13,7 @@ use std::thread;
 
 use super::talk::{self, RecordNote, RecordText};
 use super::text;
-use crate::claude::transcript::records;
-use crate::claude::transcript::said::SpokenRecord;
+use crate::claude::transcript::said::each_record;
 use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::LineReader;
@@ -144,19 +143,6 @@ pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -
         }
         Ok(())
     })
-}
-
-pub(super) fn each_record(line: &[u8], mut record: impl FnMut(&SpokenRecord<'_>)) {
-    if line.is_empty() {
-        return;
-    }
-    records::read_as(line, |json| match serde_json::from_str(json) {
-        Ok(told) => {
-            record(&told);
-            true
-        }
-        Err(_) => false,
-    });
 }
 
 /// The result for a stretch of lines.

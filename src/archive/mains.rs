@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::SessionArchive;
-use super::copy::each_record;
 use super::talk::hash;
 use crate::claude::transcript::ClientFile;
+use crate::claude::transcript::said::each_record;
 use crate::model::archive::{ArchivePart, PartKind};
 use crate::model::redact::Redactor;
 use crate::store::journal::compressed::DecompressedFile;

@@ -1,6 +1,7 @@
 //! Finds the transcripts that Claude Code keeps of a session, and the other files that belong to
 //! it.
 
+pub mod everywhere;
 pub mod line;
 pub mod records;
 pub mod said;

@@ -3,10 +3,9 @@
 pub(super) mod args;
 
 use std::cmp::Reverse;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use anyhow::Result;
 use serde_json::json;
@@ -15,6 +14,7 @@ use super::amount::plural;
 use super::context::{Context, since};
 use super::list::titled;
 use super::output;
+use super::pager::Pager;
 use super::status::{Status, refusal};
 use super::table::TextTable;
 use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
@@ -23,7 +23,7 @@ use crate::model::config::duration;
 use crate::model::text::escaped;
 use crate::model::{Capture, Timestamp};
 use crate::store::archive::{Archives, Fault};
-use crate::store::env::{self, Screen};
+use crate::store::env::Screen;
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Error, StateDir, clock, project, shown, tombstones};
@@ -58,14 +58,28 @@ fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
         verb,
         ArchiveVerb::Verify(_) | ArchiveVerb::Restore(_) | ArchiveVerb::Prune(_)
     );
-    if !archives.are_there()? || !reads_all && !archives.is_interrupted()? {
-        return Ok(None);
+    if reads_all && archives.are_there()? {
+        return completed(archives).map(Some);
     }
+    finish_interrupted(archives)?;
+    Ok(None)
+}
+
+/// Completes what a killed process began, if there is anything.
+pub(super) fn finish_interrupted(archives: &Archives) -> Result<()> {
+    if archives.are_there()? && archives.is_interrupted()? {
+        completed(archives)?;
+    }
+    Ok(())
+}
+
+/// Completes what a killed process began. Returns the lock under which it did.
+fn completed(archives: &Archives) -> Result<Lock> {
     let lock = archives.lock(PATIENCE)?;
     for err in archives.finish_interrupted()? {
         output::complain(&format!("{err}; it waits, and the others are whole"));
     }
-    Ok(reads_all.then_some(lock))
+    Ok(lock)
 }
 
 /// The archives that were asked for.
@@ -289,23 +303,9 @@ fn show(state: Option<&StateDir>, args: &ArchiveShowArgs) -> Result<Status> {
         copy(&mut text, output::print_recorded)?;
         return Ok(Status::Done);
     }
-    let mut pager = match output::is_for_people() && !args.no_pager {
-        true => start_pager(),
-        false => None,
-    };
-    let mut is_read = true;
-    copy(&mut text, |line| {
-        let safe = escaped_line(line);
-        match pager.as_mut().and_then(|pager| pager.stdin.as_mut()) {
-            Some(stdin) => is_read &= stdin.write_all(safe.as_bytes()).is_ok(),
-            None => output::print(&safe),
-        }
-    })?;
-    if let Some(mut pager) = pager {
-        drop(pager.stdin.take());
-        // Ignore how the pager ended: its user has read enough.
-        let _ = pager.wait();
-    }
+    let mut pager = Pager::start(!args.no_pager);
+    copy(&mut text, |line| pager.print(&escaped_line(line)))?;
+    let is_read = pager.end();
     output::print(if is_read && !output::is_for_people() {
         "\n"
     } else {
@@ -322,18 +322,6 @@ fn escaped_line(line: &str) -> String {
     };
     let safe: Vec<String> = text.split('\t').map(escaped).collect();
     safe.join("\t") + end
-}
-
-/// Starts the program that `PAGER` names, or else `less`. Returns `None` if it cannot be started.
-fn start_pager() -> Option<Child> {
-    let given = env::pager().unwrap_or_else(|| "less -F -R -X".to_owned());
-    let mut words = given.split_whitespace();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what a person reads long texts with is theirs to choose"
-    )]
-    let mut command = Command::new(words.next()?);
-    command.args(words).stdin(Stdio::piped()).spawn().ok()
 }
 
 fn part(archived: &SessionArchive, kind: PartKind) -> Result<Box<dyn Read>> {

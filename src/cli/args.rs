@@ -17,6 +17,7 @@ use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
 use super::metrics::MetricsArgs;
 use super::run::{BecomeArgs, RunArgs};
+use super::search::SearchArgs;
 use super::show::ShowArgs;
 use super::stats::StatsArgs;
 use super::store::StoreArgs;
@@ -98,6 +99,9 @@ pub(super) enum Verb {
     /// List, read, search, verify, restore or prune archives
     #[command(subcommand)]
     Archive(ArchiveVerb),
+    /// Find what was said and done, in all sessions
+    #[command(aliases = ["grep", "find"])]
+    Search(SearchArgs),
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
     /// Remove stale state and print the number of pointers removed

@@ -17,7 +17,14 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ),
     (
         "Begin, name, keep and find sessions",
-        &["run", "clock-in", "clock-out", "archive", "import"],
+        &[
+            "run",
+            "clock-in",
+            "clock-out",
+            "search",
+            "archive",
+            "import",
+        ],
     ),
     (
         "Set up and maintain",

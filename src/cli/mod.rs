@@ -22,7 +22,9 @@ mod list;
 mod metrics;
 mod notify;
 mod output;
+mod pager;
 mod run;
+mod search;
 mod show;
 mod stats;
 mod status;
@@ -139,6 +141,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Show(args) => show::run(&context, args),
         Verb::ClockOut(args) => clock_out::run(&context, args),
         Verb::Archive(verb) => archive::run(&context, verb),
+        Verb::Search(args) => search::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(&context, args),

@@ -21,7 +21,6 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["top", "htop", "monitor", "dashboard"],
         &["top", "list", "timeline --follow"],
     ),
-    (&["search", "grep", "find"], &["search", "archive search"]),
     (
         &["rm", "remove", "delete", "forget", "purge"],
         &["delete", "archive prune"],

@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod archive_queue;
+pub mod blocks;
 pub mod clock;
 pub mod config;
 pub mod env;

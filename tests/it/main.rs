@@ -66,6 +66,7 @@ mod roster;
 mod rotation;
 mod run;
 mod scarce;
+mod search;
 mod stats;
 mod support;
 mod timeline;

@@ -532,6 +532,8 @@ fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
         "archive show ID --journal",
         "archive show ID --transcript",
         "archive search a",
+        "search a --no-pager --color never --hits all",
+        "search a --json",
         "archive prune --older 1d --json",
     ] {
         let printed = on_a_terminal(&sandbox, &with_id(command));

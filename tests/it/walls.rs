@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START, walk};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("model", &[WORDS]),
     ("store", &["model"]),
     ("claude", &["model", "store"]),
@@ -16,6 +16,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     (
         "archive",
         &["model", "store", "claude", "identity", "history"],
+    ),
+    (
+        "search",
+        &["model", "store", "claude", "identity", "history", "archive"],
     ),
     ("lifecycle", &["model", "store", "claude", "identity"]),
     (
@@ -55,6 +59,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "hook",
             "history",
             "archive",
+            "search",
             "lifecycle",
             "cleanup",
             "view",
@@ -243,10 +248,13 @@ fn the_hooks_link_neither_parser_nor_network() {
         "base64",
         "clap",
         "dirs",
+        "grep-matcher",
+        "grep-regex",
         "indicatif",
         "jsonc-parser",
         "nix",
         "ratatui",
+        "regex-syntax",
         "similar",
         "unicode-width",
         "uuid",

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::line::{Block, LazyMember, MADE_UP, Message, blocks};
+use super::records;
 use wrapping::TextPiece;
 
 /// How the result of a call begins if the user refused it.
@@ -97,6 +98,8 @@ pub struct SpokenRecord<'a> {
     pub logical_parent_uuid: LazyMember<'a>,
     #[serde(borrow)]
     pub timestamp: LazyMember<'a>,
+    #[serde(borrow)]
+    pub cwd: LazyMember<'a>,
     #[serde(borrow)]
     pub is_meta: LazyMember<'a>,
     #[serde(borrow)]
@@ -370,6 +373,20 @@ impl<'a> SpokenRecord<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Passes each record of a line to `record`, whatever surrounds it.
+pub fn each_record(line: &[u8], mut record: impl FnMut(&SpokenRecord<'_>)) {
+    if line.is_empty() {
+        return;
+    }
+    records::read_as(line, |json| match serde_json::from_str(json) {
+        Ok(told) => {
+            record(&told);
+            true
+        }
+        Err(_) => false,
+    });
 }
 
 fn is(block: &Block<'_>, kind: &str) -> bool {

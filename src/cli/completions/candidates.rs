@@ -46,6 +46,8 @@ pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
         ("archive show" | "archive restore" | "archive verify", "id" | "ids") => archived,
         // A new id is the user's own.
         ("run", "session_id") => return None,
+        // Whose messages: the parser knows them.
+        ("search", "role") => return None,
         (_, "id" | "ids" | "session" | "session_id" | "resume") => sessions,
         (_, "project") => projects,
         (_, "role") => |typed| texts(typed, |record| record.role),

@@ -1,0 +1,311 @@
+//! `ccsession search`: finds what was said and done, in all sessions on this machine.
+
+mod print;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::amount::plural;
+use super::archive;
+use super::args::ColorArg;
+use super::context::{Context, since};
+use super::output;
+use super::pager::Pager;
+use super::status::{Status, refusal};
+use crate::model::text::{escaped, one_line};
+use crate::model::{SessionId, id};
+use crate::search::{
+    FoundSession, PlaceCounts, SearchFilter, SearchPlaces, SearchQuery, SearchRole, SessionHeading,
+    search,
+};
+use crate::store::archive::Archives;
+use crate::store::env::Screen;
+use crate::store::project;
+use print::{SearchLayout, SearchOutput};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Searches Claude Code's transcripts (of subagents, too), the archives, and the labels of recorded calls. All words must be in \
+    one message; words in quotes must follow each other. Case matters for a word with an upper-case letter. A word between slashes is a \
+    regular expression. The session with the latest hit comes first, with its first hits. Secrets are redacted, and are not found.\n\n\
+    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids"
+)]
+pub(super) struct SearchArgs {
+    /// The words to find, or regular expressions between slashes
+    #[arg(required = true, value_name = "WORDS")]
+    words: Vec<String>,
+    /// Only what a person, the model, a tool or Claude Code wrote
+    #[arg(long, value_enum, value_name = "ROLE")]
+    role: Option<RoleArg>,
+    /// Only calls of this tool, and their results; repeatable
+    #[arg(long, value_name = "NAME")]
+    tool: Vec<String>,
+    /// Only calls that failed or were denied, and their results
+    #[arg(long)]
+    failed: bool,
+    /// Only sessions of this directory's project, or of projects with this name
+    #[arg(long, short, value_name = "PATH")]
+    project: Option<PathBuf>,
+    /// Only messages since then: `today`, `monday`, `30d`, `2026-11`
+    #[arg(long, short, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only the session with this id or unique prefix
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Show at most so many sessions
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<NonZeroUsize>,
+    /// How many hits of each session to show: a number, or `all`
+    #[arg(long, value_name = "COUNT", default_value = "5", value_parser = hits)]
+    hits: usize,
+    /// Print only session ids
+    #[arg(long, conflicts_with = "json")]
+    ids: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: ColorArg,
+    /// Do not use a pager
+    #[arg(long)]
+    no_pager: bool,
+    /// Print one JSON object
+    #[arg(long, short)]
+    json: bool,
+}
+
+/// Whose messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleArg {
+    /// A person
+    User,
+    /// The model
+    Assistant,
+    /// Tools: what they were asked, and what they answered
+    Tool,
+    /// Claude Code
+    Notice,
+}
+
+impl From<RoleArg> for SearchRole {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::User => Self::User,
+            RoleArg::Assistant => Self::Assistant,
+            RoleArg::Tool => Self::Tool,
+            RoleArg::Notice => Self::Notice,
+        }
+    }
+}
+
+fn hits(text: &str) -> Result<usize, String> {
+    match text {
+        "all" => Ok(usize::MAX),
+        _ => text
+            .parse()
+            .ok()
+            .filter(|count| *count > 0)
+            .ok_or_else(|| "expected a number above 0, or `all`".to_owned()),
+    }
+}
+
+pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
+    let query = SearchQuery::parse(&args.words);
+    let query = query.map_err(|err| refusal(Status::Usage, err.to_string()))?;
+    if (args.failed || !args.tool.is_empty()) && args.role.is_some_and(|role| role != RoleArg::Tool)
+    {
+        let text = "could not search: --tool and --failed are about tools; leave out --role";
+        return Err(refusal(Status::Usage, text));
+    }
+    let since = args.since.as_deref().map(|when| since(when, context.now));
+    let since = since.transpose()?;
+    let state = context.state()?;
+    if let Some(state) = &state {
+        archive::finish_interrupted(&Archives::of(state))?;
+    }
+    let mut places = SearchPlaces::find(&context.env, state.as_ref())?;
+    if let Some(given) = &args.session {
+        let id = session(&places, given)?;
+        places.retain_session(&id);
+    }
+    if let Some(since) = since {
+        places.retain_since(since);
+    }
+    if let Some(path) = &args.project {
+        retain_project(&mut places, path)?;
+    }
+    let filter = SearchFilter {
+        role: args.role.map(SearchRole::from),
+        tools: args.tool.clone(),
+        failed: args.failed,
+        since,
+        keep: if args.ids { 1 } else { args.hits },
+    };
+    let result = search(&places, &query, &filter);
+    for text in places.notes.iter().chain(&result.notes) {
+        output::complain(text);
+    }
+    let mut left_out = places.left_out.clone();
+    left_out.extend(result.left_out);
+    for text in &left_out {
+        output::complain(text);
+    }
+    let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
+    let others = result.sessions.len().saturating_sub(limit);
+    let found: Vec<(SessionHeading, FoundSession)> = result
+        .sessions
+        .into_iter()
+        .take(limit)
+        .map(|found| (places.heading(&found.id), found))
+        .collect();
+    print(&args, &query, &found, others, &left_out)?;
+    Ok(match (left_out.is_empty(), found.is_empty()) {
+        (false, _) => Status::Failed,
+        (true, false) => Status::Done,
+        (true, true) => {
+            output::complain(&nothing(&args, places.counts()));
+            Status::NotFound
+        }
+    })
+}
+
+fn print(
+    args: &SearchArgs,
+    query: &SearchQuery,
+    found: &[(SessionHeading, FoundSession)],
+    others: usize,
+    left_out: &[String],
+) -> Result<()> {
+    if args.json {
+        return output::json_of(&SearchOutput::new(query, found, others, left_out));
+    }
+    if args.ids {
+        found
+            .iter()
+            .for_each(|(_, found)| output::line(found.id.as_str()));
+        return Ok(());
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let screen = Screen::read();
+    let layout = SearchLayout {
+        width: output::width(screen),
+        colour: output::wants_colour(args.color, screen),
+        drawn: !screen.is_plain,
+    };
+    let mut pager = Pager::start(!args.no_pager);
+    for (number, (heading, found)) in found.iter().enumerate() {
+        let gap = if number > 0 { "\n" } else { "" };
+        pager.print(&format!("{gap}{}", layout.session(query, heading, found)));
+    }
+    if others > 0 {
+        pager.print(&layout.more_sessions(others));
+    }
+    pager.end();
+    Ok(())
+}
+
+/// Returns the session whose id is `given`, or the only one whose id begins with it.
+fn session(places: &SearchPlaces<'_>, given: &str) -> Result<SessionId> {
+    let shown = escaped(given);
+    if !id::is_prefix(given) {
+        let text =
+            format!("could not use `{shown}`: it is neither a session id nor a prefix of one");
+        return Err(refusal(Status::Usage, text));
+    }
+    let mut found = places.sessions(given);
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => {
+            let text =
+                format!("could not find a session `{shown}` to search; see `ccsession list --all`");
+            Err(refusal(Status::NotFound, text))
+        }
+        (Some(_), others) => {
+            let text = format!(
+                "could not choose a session: `{shown}` matches {}; use a longer prefix",
+                others + 1
+            );
+            Err(refusal(Status::Ambiguous, text))
+        }
+    }
+}
+
+/// Keeps only the sessions of the project at `path`, which may no longer exist. If it is not a
+/// path, it may be a project's name.
+fn retain_project(places: &mut SearchPlaces<'_>, path: &Path) -> Result<()> {
+    let (asked, why) = match project::existing(path) {
+        Ok(asked) => (asked, None),
+        Err(why) => (project::existing_or_gone(path)?, Some(why)),
+    };
+    places.retain_headings(|heading| {
+        heading.project.as_ref().is_some_and(|project| {
+            project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
+        })
+    });
+    match why {
+        Some(why) if places.counts() == PlaceCounts::default() => Err(why.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says that nothing was found: where, and how to search wider.
+fn nothing(args: &SearchArgs, counts: PlaceCounts) -> String {
+    let words: Vec<String> = args.words.iter().map(|word| one_line(word, 40)).collect();
+    let words = one_line(&words.join(" "), 80);
+    let filters = [
+        ("--role", args.role.is_some()),
+        ("--tool", !args.tool.is_empty()),
+        ("--failed", args.failed),
+        ("--project", args.project.is_some()),
+        ("--since", args.since.is_some()),
+        ("--session", args.session.is_some()),
+    ];
+    let given: Vec<&str> = filters
+        .iter()
+        .filter(|(_, is_given)| *is_given)
+        .map(|(name, _)| *name)
+        .collect();
+    let mut wider = Vec::new();
+    if !given.is_empty() {
+        wider.push(format!("leave out {}", given.join(", ")));
+    }
+    if args.words.len() > 1 {
+        wider.push("use fewer words".to_owned());
+    }
+    if args
+        .words
+        .iter()
+        .any(|word| word.chars().any(char::is_uppercase))
+    {
+        wider.push("use lower case, which ignores case".to_owned());
+    }
+    if wider.is_empty() {
+        wider.push("use a part of the word".to_owned());
+    }
+    let wider = wider.join(", or ");
+    if counts == PlaceCounts::default() {
+        let hint = match given.is_empty() {
+            true => "Claude Code has no transcripts here, and nothing is on record".to_owned(),
+            false => format!("to search more, {wider}"),
+        };
+        return format!("found nothing for `{words}`: there was nothing to search; {hint}");
+    }
+    let places = [
+        (counts.files, "file"),
+        (counts.archives, "archive"),
+        (counts.journals, "journal"),
+    ];
+    let places: Vec<String> = places
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| plural(*count, noun))
+        .collect();
+    format!(
+        "found nothing for `{words}` in {} ({}); to find more, {wider}",
+        plural(counts.sessions, "session"),
+        places.join(", "),
+    )
+}

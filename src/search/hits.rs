@@ -1,0 +1,192 @@
+//! What was found, by session: each text once, in the order of time, and no more than is shown.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::model::{SessionId, Timestamp};
+
+/// Who a message is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchRole {
+    /// A person.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool: what it was asked, and what it answered.
+    Tool,
+    /// Claude Code.
+    Notice,
+}
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HitKind {
+    /// Words of a person, the model or Claude Code.
+    Message,
+    /// The summary that replaces messages before a compaction.
+    Summary,
+    /// The output of a command that a person started.
+    Output,
+    /// What a tool was asked.
+    Call,
+    /// What a tool answered.
+    Result,
+    /// A file beside a transcript: an output that was too long for it, or a note.
+    File,
+    /// The label of a call, from a journal.
+    Label,
+}
+
+/// Where a text was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HitSource {
+    /// Claude Code's files.
+    Transcript,
+    /// An archive.
+    Archive,
+    /// A journal.
+    Journal,
+}
+
+/// A message that contains what was searched.
+#[derive(Debug, Clone, Serialize)]
+pub struct SearchHit {
+    /// When the message was written.
+    pub at: Option<Timestamp>,
+    /// Who it is from.
+    pub role: SearchRole,
+    /// What it is.
+    pub kind: HitKind,
+    /// The tool, if the message is a call or its result and the tool is known.
+    pub tool: Option<String>,
+    /// True if the call failed or was denied. Of what a tool was asked, that is only known if only
+    /// failed calls are searched.
+    pub failed: bool,
+    /// The subagent in whose transcript it is.
+    pub agent_id: Option<String>,
+    /// The id of the call.
+    pub tool_use_id: Option<String>,
+    /// The line with the match, redacted and safe to show.
+    pub text: String,
+    /// Where it was found.
+    pub source: HitSource,
+    /// The file that it was found in.
+    pub path: PathBuf,
+}
+
+/// The hits of one session.
+#[derive(Debug)]
+pub struct FoundSession {
+    /// The session.
+    pub id: SessionId,
+    /// How many messages match.
+    pub count: u64,
+    /// The time of the last one.
+    pub last: Option<Timestamp>,
+    /// The first ones, in the order of time.
+    pub hits: Vec<SearchHit>,
+}
+
+/// A hit and what tells it from others.
+#[derive(Debug)]
+pub(super) struct KeptHit {
+    /// The hash of what identifies the message: the id of its record, and its place in it.
+    pub(super) key: u64,
+    /// Orders hits of the same time: the number of the file, and of the hit in it.
+    pub(super) order: (usize, u64),
+    pub(super) hit: SearchHit,
+}
+
+/// Collects the hits of one session.
+#[derive(Debug, Default)]
+pub(super) struct SessionHits {
+    /// The first hits; sorted and shortened once in a while.
+    kept: Vec<KeptHit>,
+    /// The keys of all hits.
+    keys: HashSet<u64>,
+    /// The hashes of what persons said in records of their own.
+    said: HashSet<u64>,
+    /// Hits in messages that waited, by the hash of their text. They may be in another record, too.
+    queued: HashMap<u64, KeptHit>,
+    last: Option<Timestamp>,
+}
+
+impl SessionHits {
+    /// Adds a hit, unless it is a copy of another. `text` is the hash of the whole message. At least
+    /// `keep` hits are kept, and all are counted.
+    pub(super) fn add(&mut self, kept: KeptHit, text: u64, keep: usize) {
+        if !self.keys.insert(kept.key) {
+            return;
+        }
+        if kept.hit.role == SearchRole::User {
+            self.said.insert(text);
+        }
+        self.last = self.last.max(kept.hit.at);
+        self.kept.push(kept);
+        // Sorting each time would take long.
+        if self.kept.len() / 4 > keep.saturating_add(16) {
+            self.trim(keep);
+        }
+    }
+
+    /// Adds a hit in a message that waited while the model worked.
+    pub(super) fn add_queued(&mut self, kept: KeptHit, text: u64) {
+        self.queued.entry(text).or_insert(kept);
+    }
+
+    /// Returns true if nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.queued.is_empty()
+    }
+
+    /// Returns how many hits there are so far.
+    pub(super) fn count(&self) -> u64 {
+        self.keys.len() as u64
+    }
+
+    /// Returns the hits that are kept so far.
+    pub(super) fn kept_mut(&mut self) -> impl Iterator<Item = &mut SearchHit> {
+        self.kept.iter_mut().map(|kept| &mut kept.hit)
+    }
+
+    /// Adds the hits of the same session that were found elsewhere.
+    pub(super) fn merge(&mut self, other: Self, keep: usize) {
+        self.keys.extend(other.keys);
+        self.said.extend(other.said);
+        self.queued.extend(other.queued);
+        self.last = self.last.max(other.last);
+        self.kept.extend(other.kept);
+        self.kept.sort_by_key(|kept| (kept.key, kept.order));
+        self.kept.dedup_by_key(|kept| kept.key);
+        self.trim(keep);
+    }
+
+    /// Keeps only the first hits.
+    pub(super) fn trim(&mut self, keep: usize) {
+        let time = |kept: &KeptHit| (kept.hit.at.is_none(), kept.hit.at, kept.order);
+        self.kept.sort_by_key(time);
+        self.kept.truncate(keep);
+    }
+
+    /// Returns the session with its hits, or `None` without any.
+    pub(super) fn finish(mut self, id: SessionId, keep: usize) -> Option<FoundSession> {
+        let queued = std::mem::take(&mut self.queued);
+        for (text, kept) in queued {
+            if !self.said.contains(&text) {
+                self.add(kept, text, keep);
+            }
+        }
+        self.trim(keep);
+        (!self.keys.is_empty()).then(|| FoundSession {
+            id,
+            count: self.count(),
+            last: self.last,
+            hits: self.kept.into_iter().map(|kept| kept.hit).collect(),
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! Decides from its bytes whether a line of JSON can contain a match, for lines that nobody wants
+//! to decode.
+//!
+//! The filter may let a line pass that has no match, but never holds one back that has. So it knows
+//! how a text can be written in JSON. A quote and a backslash always are escaped, a slash may be,
+//! and any character may be written as `\u` and four digits.
+
+use std::collections::BTreeSet;
+
+use grep_matcher::Matcher;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use memchr::memmem::Finder;
+use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, Hir, HirKind};
+
+/// The most literals of a pattern that are searched for. With more, the search is slower than
+/// decoding.
+const MAX_LITERALS: usize = 64;
+
+/// Texts of which each match of a term contains at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequiredTexts {
+    pub(super) texts: Vec<String>,
+    pub(super) ignores_case: bool,
+}
+
+impl RequiredTexts {
+    /// Returns what each match of the regular expression contains, or `None` if that is unknown.
+    pub(super) fn of_regex(hir: &Hir) -> Option<Self> {
+        let literals = required(hir)?;
+        let text = |literal: Vec<u8>| String::from_utf8(literal).ok();
+        Some(Self {
+            texts: literals.into_iter().map(text).collect::<Option<_>>()?,
+            ignores_case: false,
+        })
+    }
+
+    /// Returns how many characters the shortest of the texts has.
+    pub(super) fn shortest(&self) -> usize {
+        let lengths = self.texts.iter().map(|text| text.chars().count());
+        lengths.min().unwrap_or_default()
+    }
+
+    /// Returns a filter for the lines of JSON that can contain one of the texts. Returns `None` if
+    /// every line can.
+    pub(super) fn in_json(&self) -> Option<LineFilter> {
+        let mut plain = Vec::new();
+        let mut units = BTreeSet::new();
+        for text in &self.texts {
+            let piece = longest_piece(text);
+            if piece.is_empty() {
+                return None;
+            }
+            plain.push(regex_syntax::escape(&encoded(piece)));
+            for c in piece.chars() {
+                units.extend(first_units(c, self.ignores_case)?);
+            }
+        }
+        let mut builder = RegexMatcherBuilder::new();
+        builder
+            .case_insensitive(self.ignores_case)
+            .line_terminator(Some(b'\n'));
+        Some(LineFilter {
+            plain: builder.build(&plain.join("|")).ok()?,
+            units: units.iter().copied().collect(),
+            escape: Finder::new(b"\\u"),
+            slash: units
+                .contains(&u16::from(b'/'))
+                .then(|| Finder::new(b"\\/")),
+        })
+    }
+}
+
+/// Finds lines of JSON that can contain a text.
+#[derive(Debug)]
+pub(super) struct LineFilter {
+    /// Finds the text as JSON writes it with the fewest escapes.
+    plain: RegexMatcher,
+    /// The UTF-16 units with which an escape of one of the text's characters begins.
+    units: Vec<u16>,
+    escape: Finder<'static>,
+    /// Finds an escaped slash, if the text has a slash.
+    slash: Option<Finder<'static>>,
+}
+
+impl LineFilter {
+    /// Returns true if the line may contain the text.
+    pub(super) fn may_be_in(&self, line: &[u8]) -> bool {
+        let mut places = LinePlaces::new(self, line);
+        places.next_from(0).is_some()
+    }
+
+    fn plain_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        // What it cannot decide, the decoded text does.
+        let found = self.plain.find_at(bytes, from);
+        found.map_or(Some(from), |found| found.map(|found| found.start()))
+    }
+
+    fn slash_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..)?;
+        Some(from + self.slash.as_ref()?.find(rest)?)
+    }
+
+    fn escape_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            at += self.escape.find(bytes.get(at..)?)?;
+            let digits = bytes.get(at + 2..at + 6).unwrap_or_default();
+            let digits = std::str::from_utf8(digits).unwrap_or_default();
+            let unit = u16::from_str_radix(digits, 16);
+            if unit.is_ok_and(|unit| self.units.contains(&unit)) {
+                return Some(at);
+            }
+            at += 2;
+        }
+    }
+}
+
+/// The places in a block at which a text may be. Each kind of place is only searched for once the
+/// last one found was passed.
+#[derive(Debug)]
+pub(super) struct LinePlaces<'a> {
+    filter: &'a LineFilter,
+    bytes: &'a [u8],
+    plain: Option<usize>,
+    slash: Option<usize>,
+    escape: Option<usize>,
+}
+
+impl<'a> LinePlaces<'a> {
+    pub(super) fn new(filter: &'a LineFilter, bytes: &'a [u8]) -> Self {
+        Self {
+            filter,
+            bytes,
+            plain: filter.plain_from(bytes, 0),
+            slash: filter.slash_from(bytes, 0),
+            escape: filter.escape_from(bytes, 0),
+        }
+    }
+
+    /// Returns the first place at or after `from`, which never is before an earlier `from`.
+    pub(super) fn next_from(&mut self, from: usize) -> Option<usize> {
+        let is_passed = |place: Option<usize>| place.is_some_and(|place| place < from);
+        if is_passed(self.plain) {
+            self.plain = self.filter.plain_from(self.bytes, from);
+        }
+        if is_passed(self.slash) {
+            self.slash = self.filter.slash_from(self.bytes, from);
+        }
+        if is_passed(self.escape) {
+            self.escape = self.filter.escape_from(self.bytes, from);
+        }
+        [self.plain, self.slash, self.escape]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// Returns the longest part of a text without control characters, which have several escapes.
+fn longest_piece(text: &str) -> &str {
+    let pieces = text.split(char::is_control);
+    pieces.max_by_key(|piece| piece.len()).unwrap_or_default()
+}
+
+/// Returns a text as JSON writes it with the fewest escapes.
+fn encoded(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Returns the UTF-16 units with which an escape of the character may begin, in any case if
+/// `ignores_case`. Returns `None` if they cannot be known.
+fn first_units(c: char, ignores_case: bool) -> Option<Vec<u16>> {
+    let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+    if ignores_case {
+        class.try_case_fold_simple().ok()?;
+    }
+    let variants = class.iter().flat_map(|range| range.start()..=range.end());
+    let first = |variant: char| variant.encode_utf16(&mut [0; 2]).first().copied();
+    Some(variants.filter_map(first).collect())
+}
+
+/// Returns literals of which each match contains at least one, or `None` if there are none.
+fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let inner = match hir.kind() {
+        HirKind::Capture(capture) => required(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub),
+        HirKind::Alternation(branches) => {
+            let each: Option<Vec<_>> = branches.iter().map(required).collect();
+            each.map(|each| each.concat())
+        }
+        HirKind::Concat(parts) => {
+            let starts = (1..parts.len())
+                .take(MAX_LITERALS)
+                .filter_map(|start| parts.get(start..));
+            let within = starts.filter_map(|rest| beginnings(&Hir::concat(rest.to_vec())));
+            let each = parts.iter().filter_map(required);
+            each.chain(within).max_by_key(|of| quality(of))
+        }
+        _ => None,
+    };
+    let beginning = beginnings(hir);
+    let both = [inner, beginning].into_iter().flatten();
+    both.filter(|literals| literals.len() <= MAX_LITERALS)
+        .max_by_key(|of| quality(of))
+}
+
+/// Returns the literals with which a match begins.
+fn beginnings(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let mut extractor = Extractor::new();
+    extractor.limit_total(MAX_LITERALS);
+    let found = extractor.extract(hir);
+    let literals = found.literals()?;
+    let is_empty = literals.iter().any(|literal| literal.as_bytes().is_empty());
+    let bytes = literals.iter().map(|literal| literal.as_bytes().to_vec());
+    (!literals.is_empty() && !is_empty).then(|| bytes.collect())
+}
+
+/// Rates literals to search for: the shortest decides how rarely lines have one.
+fn quality(literals: &[Vec<u8>]) -> usize {
+    literals.iter().map(Vec::len).min().unwrap_or_default()
+}

@@ -1,0 +1,21 @@
+//! Searches what was said and done in all sessions on this machine: Claude Code's transcripts, the
+//! archives, and the labels of calls in the journals.
+//!
+//! A line of a transcript is JSON, so a match in its bytes proves nothing, and text in it may be
+//! escaped. The bytes are only filtered: a line that cannot have a match is never decoded
+//! ([`literals`]). The words are then searched in the messages, as a person sees them.
+
+mod calls;
+mod heading;
+mod hits;
+mod literals;
+mod messages;
+mod places;
+mod query;
+mod scan;
+
+pub use heading::SessionHeading;
+pub use hits::{FoundSession, HitKind, HitSource, SearchHit, SearchRole};
+pub use places::{PlaceCounts, SearchPlaces};
+pub use query::{InvalidQuery, SearchQuery};
+pub use scan::{SearchFilter, SearchResult, search};

@@ -1,0 +1,540 @@
+//! What to search for: words that must all be in one message, or regular expressions.
+
+use std::fmt;
+use std::ops::Range;
+
+use grep_matcher::Matcher;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use regex_syntax::ast::{self, Ast, ClassSetItem};
+
+use super::literals::{LineFilter, LinePlaces, RequiredTexts};
+use crate::model::text::{escaped, one_line};
+
+/// The largest regular expression, in bytes of memory once compiled. The time of a search grows
+/// with it, so it also bounds the time.
+const MAX_COMPILED: usize = 1 << 20;
+/// How deep groups of a regular expression may be nested.
+const MAX_NESTING: u32 = 50;
+/// The most characters of a line that are kept around a match.
+const MAX_EXCERPT: usize = 240;
+/// How many of them are before the match.
+const BEFORE: usize = 80;
+
+/// Why words cannot be searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvalidQuery {
+    /// There is nothing to search for.
+    Empty,
+    /// This is not a regular expression, for this reason.
+    Malformed(String, String),
+    /// This regular expression is too large.
+    TooLarge(String),
+}
+
+impl fmt::Display for InvalidQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |pattern: &str| one_line(&escaped(pattern), 60);
+        match self {
+            Self::Empty => {
+                f.write_str("could not search: a word is empty; give at least one character")
+            }
+            Self::Malformed(pattern, why) => {
+                write!(
+                    f,
+                    "could not use the regular expression `{}`: {why}",
+                    shown(pattern)
+                )
+            }
+            Self::TooLarge(pattern) => write!(
+                f,
+                "could not use the regular expression `{}`: it is too large; use fewer or smaller repetitions",
+                shown(pattern)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for InvalidQuery {}
+
+/// Words and regular expressions that must all match in one message.
+#[derive(Debug)]
+pub struct SearchQuery {
+    /// The term that is searched for in the bytes of lines comes first.
+    terms: Vec<Term>,
+}
+
+#[derive(Debug)]
+struct Term {
+    /// Matches in decoded text.
+    text: RegexMatcher,
+    /// Matches in each line of JSON that can contain the term; `None` if every line can.
+    json: Option<LineFilter>,
+    /// How many characters the filter for lines looks for.
+    strength: usize,
+}
+
+impl SearchQuery {
+    /// Parses the words of a command line. Each is a text of its own, and white space in it stands
+    /// for any white space. A word between two slashes is a regular expression. Case matters for a
+    /// word that has an upper-case letter.
+    ///
+    /// # Errors
+    /// [`InvalidQuery`].
+    pub fn parse(words: &[String]) -> Result<Self, InvalidQuery> {
+        let mut terms: Vec<Term> = words
+            .iter()
+            .map(|word| Term::parse(word))
+            .collect::<Result<_, _>>()?;
+        if terms.is_empty() {
+            return Err(InvalidQuery::Empty);
+        }
+        terms.sort_by_key(|term| std::cmp::Reverse(term.strength));
+        Ok(Self { terms })
+    }
+
+    /// Returns true if every term is in the text.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.terms.iter().all(|term| term.first_in(text).is_some())
+    }
+
+    /// Returns where terms are in the text, in order and without overlaps.
+    pub fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for term in &self.terms {
+            let mut at = 0;
+            while let Some(place) = term.first_from(text, at) {
+                at = place.end;
+                places.push(place);
+            }
+        }
+        places.sort_by_key(|place| (place.start, place.end));
+        let mut apart: Vec<Range<usize>> = Vec::new();
+        for place in places {
+            match apart.last_mut().filter(|last| place.start <= last.end) {
+                Some(last) => last.end = last.end.max(place.end),
+                None => apart.push(place),
+            }
+        }
+        apart
+    }
+
+    /// Returns the line of the text that has most terms, safe to show. Of a long line, it returns
+    /// what is around the first match.
+    pub fn excerpt(&self, text: &str) -> String {
+        let line_at = |place: usize| {
+            let start = text.get(..place).and_then(|before| before.rfind('\n'));
+            let start = start.map_or(0, |end| end + 1);
+            let rest = text.get(start..).unwrap_or_default();
+            rest.split('\n').next().unwrap_or_default()
+        };
+        let places = self.terms.iter().filter_map(|term| term.first_in(text));
+        let lines: Vec<&str> = places.map(|place| line_at(place.start)).collect();
+        let count = |line: &str| {
+            self.terms
+                .iter()
+                .filter(|term| term.first_in(line).is_some())
+                .count()
+        };
+        let mut best = lines.first().copied().unwrap_or_default();
+        for line in lines {
+            if count(line) > count(best) {
+                best = line;
+            }
+        }
+        around(
+            best,
+            self.places(best).first().map_or(0, |place| place.start),
+        )
+    }
+
+    /// Passes each line of a block that can contain a message with all terms to `line`, without its
+    /// line break. The block consists of whole lines of JSON.
+    pub(super) fn candidates<'b>(&self, block: &'b [u8], mut line: impl FnMut(&'b [u8])) {
+        let Some((first, others)) = self.terms.split_first() else {
+            return;
+        };
+        let mut places = first.json.as_ref().map(|json| LinePlaces::new(json, block));
+        let mut at = 0;
+        while at < block.len() {
+            let found = match &mut places {
+                Some(places) => places.next_from(at),
+                None => Some(at),
+            };
+            let Some((before, behind)) = found.and_then(|found| block.split_at_checked(found))
+            else {
+                return;
+            };
+            let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+            let end = memchr::memchr(b'\n', behind);
+            let end = end.map_or(block.len(), |end| before.len() + end);
+            let whole = block.get(start..end).unwrap_or_default();
+            if others.iter().all(|term| term.may_be_in(whole)) {
+                line(whole);
+            }
+            at = end + 1;
+        }
+    }
+}
+
+/// Returns what is around a place of a line, safe to show and at most [`MAX_EXCERPT`] characters
+/// long. `…` stands for what is left out.
+fn around(line: &str, place: usize) -> String {
+    let before = line.get(..place).unwrap_or_default();
+    let start = match before.char_indices().nth_back(BEFORE) {
+        // A whole word is easier to read.
+        Some((start, _)) => {
+            let kept = before.get(start..).unwrap_or_default();
+            start + kept.find(char::is_whitespace).unwrap_or_default()
+        }
+        None => 0,
+    };
+    let rest = line.get(start..).unwrap_or_default();
+    let bounded = rest
+        .char_indices()
+        .nth(MAX_EXCERPT * 4)
+        .map_or(rest.len(), |(end, _)| end);
+    let shown = one_line(rest.get(..bounded).unwrap_or_default(), MAX_EXCERPT);
+    match start {
+        0 => shown,
+        _ => format!("…{shown}"),
+    }
+}
+
+impl Term {
+    fn parse(word: &str) -> Result<Self, InvalidQuery> {
+        if word.trim().is_empty() {
+            return Err(InvalidQuery::Empty);
+        }
+        let regex = word
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_suffix('/'));
+        match regex {
+            Some("") => Err(InvalidQuery::Empty),
+            Some(regex) => Self::of_regex(regex),
+            None => Self::of_text(word),
+        }
+    }
+
+    fn of_text(word: &str) -> Result<Self, InvalidQuery> {
+        let ignores_case = !word.chars().any(char::is_uppercase);
+        let pieces: Vec<&str> = word.split_whitespace().collect();
+        let longest = pieces
+            .iter()
+            .max_by_key(|piece| piece.len())
+            .copied()
+            .unwrap_or_default();
+        let pattern: Vec<String> = pieces
+            .iter()
+            .map(|piece| regex_syntax::escape(piece))
+            .collect();
+        let required = RequiredTexts {
+            texts: vec![longest.to_owned()],
+            ignores_case,
+        };
+        Self::build(word, &pattern.join(r"\s+"), ignores_case, Some(&required))
+    }
+
+    fn of_regex(regex: &str) -> Result<Self, InvalidQuery> {
+        let malformed = |why: &dyn fmt::Display| {
+            InvalidQuery::Malformed(regex.to_owned(), one_line(&why.to_string(), 200))
+        };
+        let mut parser = ast::parse::ParserBuilder::new();
+        let parsed = parser.nest_limit(MAX_NESTING).build().parse(regex);
+        let parsed = parsed.map_err(|err| match err.kind() {
+            ast::ErrorKind::NestLimitExceeded(_) => InvalidQuery::TooLarge(regex.to_owned()),
+            kind => malformed(kind),
+        })?;
+        let ignores_case = !has_upper_case(&parsed);
+        let mut translator = regex_syntax::hir::translate::TranslatorBuilder::new();
+        let translator = translator.case_insensitive(ignores_case).multi_line(true);
+        let hir = translator.build().translate(regex, &parsed);
+        let hir = hir.map_err(|err| malformed(err.kind()))?;
+        Self::build(
+            regex,
+            regex,
+            ignores_case,
+            RequiredTexts::of_regex(&hir).as_ref(),
+        )
+    }
+
+    fn build(
+        asked: &str,
+        pattern: &str,
+        ignores_case: bool,
+        required: Option<&RequiredTexts>,
+    ) -> Result<Self, InvalidQuery> {
+        let mut builder = RegexMatcherBuilder::new();
+        builder.case_insensitive(ignores_case).multi_line(true);
+        builder
+            .nest_limit(MAX_NESTING)
+            .size_limit(MAX_COMPILED)
+            .dfa_size_limit(4 * MAX_COMPILED);
+        let text = builder.build(pattern);
+        Ok(Self {
+            text: text.map_err(|_| InvalidQuery::TooLarge(asked.to_owned()))?,
+            json: required.and_then(RequiredTexts::in_json),
+            strength: required.map_or(0, RequiredTexts::shortest),
+        })
+    }
+
+    fn first_in(&self, text: &str) -> Option<Range<usize>> {
+        self.first_from(text, 0)
+    }
+
+    /// Returns the first match from `at` on that is not empty.
+    fn first_from(&self, text: &str, mut at: usize) -> Option<Range<usize>> {
+        while at <= text.len() {
+            let found = self.text.find_at(text.as_bytes(), at).ok()??;
+            if !found.is_empty() {
+                return Some(found.start()..found.end());
+            }
+            at = text.ceil_char_boundary(found.end() + 1);
+            if found.end() == text.len() {
+                break;
+            }
+        }
+        None
+    }
+
+    fn may_be_in(&self, line: &[u8]) -> bool {
+        self.json.as_ref().is_none_or(|json| json.may_be_in(line))
+    }
+}
+
+/// Returns true if the pattern contains an upper-case letter. Classes such as `\S` do not count.
+fn has_upper_case(pattern: &Ast) -> bool {
+    struct UpperCase(bool);
+    impl ast::Visitor for UpperCase {
+        type Output = bool;
+        type Err = ();
+
+        fn finish(self) -> Result<bool, ()> {
+            Ok(self.0)
+        }
+
+        fn visit_pre(&mut self, part: &Ast) -> Result<(), ()> {
+            if let Ast::Literal(literal) = part {
+                self.0 |= literal.c.is_uppercase();
+            }
+            Ok(())
+        }
+
+        fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), ()> {
+            self.0 |= match item {
+                ClassSetItem::Literal(literal) => literal.c.is_uppercase(),
+                ClassSetItem::Range(range) => {
+                    range.start.c.is_uppercase() || range.end.c.is_uppercase()
+                }
+                _ => false,
+            };
+            Ok(())
+        }
+    }
+    ast::visit(pattern, UpperCase(false)).unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn query(words: &[&str]) -> SearchQuery {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        SearchQuery::parse(&words).unwrap()
+    }
+
+    #[track_caller]
+    fn check(words: &[&str], text: &str, is_in: bool) {
+        assert_eq!(query(words).is_in(text), is_in, "{words:?} in {text:?}");
+    }
+
+    #[test]
+    fn all_words_must_be_there_and_case_matters_with_an_upper_case_letter() {
+        check(&["retry", "webhook"], "The Webhook\nhas no RETRY", true);
+        check(&["retry", "webhook"], "the webhook", false);
+        check(&["Webhook"], "the webhook", false);
+        check(&["ÉTÉ"], "été", false);
+        check(&["été"], "ÉTÉ", true);
+        check(&["rate limit"], "rate\n  limit", true);
+        check(&["rate limit"], "limit rate", false);
+        check(&["a.c"], "abc", false);
+    }
+
+    #[test]
+    fn a_word_between_slashes_is_a_regular_expression() {
+        check(&["/E0[0-9]{3}/"], "error[E0502]", true);
+        check(&["/E0[0-9]{3}/"], "error[e0502]", false);
+        check(&[r"/e\S+2/"], "E0502", true);
+        check(&["/^b$/"], "a\nb\nc", true);
+        check(&["/x*/"], "aaa", false);
+        check(&["/x*/"], "aax", true);
+        check(&["/"], "a/b", true);
+    }
+
+    #[test]
+    fn what_cannot_be_searched_says_why() {
+        let parse = |word: &str| {
+            SearchQuery::parse(&[word.to_owned()])
+                .unwrap_err()
+                .to_string()
+        };
+        for empty in ["", "  ", "//"] {
+            assert!(parse(empty).contains("a word is empty"), "{empty:?}");
+        }
+        assert!(SearchQuery::parse(&[]).is_err());
+        assert_eq!(
+            parse("/a(b/"),
+            "could not use the regular expression `a(b`: unclosed group"
+        );
+        for large in ["/((a{1000}){1000}){1000}/", r"/(\w{100}){100}/"] {
+            assert!(parse(large).contains("it is too large"), "{large}");
+        }
+        let nested = format!("/{}a{}/", "(".repeat(10_000), ")".repeat(10_000));
+        assert!(parse(&nested).contains("it is too large"));
+    }
+
+    #[test]
+    fn the_line_with_most_words_is_shown_around_the_match() {
+        let both = query(&["retry", "webhook"]);
+        assert_eq!(
+            both.excerpt("a webhook\nretry the\twebhook\u{1b}[2J\n"),
+            "retry the webhook [2J"
+        );
+        let long = format!("{} needle {}", "word ".repeat(1000), "more ".repeat(1000));
+        let shown = query(&["needle"]).excerpt(&long);
+        assert!(shown.starts_with("…word"), "{shown}");
+        assert!(
+            shown.ends_with('…') && shown.contains(" needle more"),
+            "{shown}"
+        );
+        assert!(shown.chars().count() <= MAX_EXCERPT + 1);
+    }
+
+    #[test]
+    fn places_are_in_order_and_apart() {
+        assert_eq!(query(&["ab", "bc", "x"]).places("abc xab"), [0..3, 4..7]);
+        assert_eq!(query(&["é"]).places("aéé"), [1..5]);
+        assert_eq!(query(&["/x*/"]).places("axxbx"), [1..3, 4..5]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_have_a_match_is_no_candidate() {
+        let candidates = |words: &[&str], block: &str| {
+            let mut found = Vec::new();
+            query(words).candidates(block.as_bytes(), |line| {
+                found.push(String::from_utf8_lossy(line).into_owned());
+            });
+            found
+        };
+        let block = "{\"a\":\"one\"}\n{\"a\":\"two\"}\n\n{\"a\":\"three two\"}";
+        assert_eq!(
+            candidates(&["two"], block),
+            ["{\"a\":\"two\"}", "{\"a\":\"three two\"}"]
+        );
+        assert_eq!(
+            candidates(&["two", "three"], block),
+            ["{\"a\":\"three two\"}"]
+        );
+        assert_eq!(candidates(&["/t(wo|hree)/"], block).len(), 2);
+        assert_eq!(candidates(&[r"/\w+hree/"], block).len(), 1);
+        assert_eq!(candidates(&["/x*/"], block).len(), 4);
+        assert_eq!(candidates(&["two"], ""), [""; 0]);
+    }
+
+    /// Writes a text as JSON, each character with an escape or without, as `choices` say.
+    fn encoded(text: &str, choices: &[u8]) -> String {
+        let mut json = String::from("{\"text\":\"");
+        for (c, choice) in text.chars().zip(choices.iter().cycle()) {
+            let digits = |json: &mut String| {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    json.push_str(&match choice % 2 {
+                        0 => format!("\\u{unit:04x}"),
+                        _ => format!("\\u{unit:04X}"),
+                    });
+                }
+            };
+            let short = match c {
+                '"' => Some("\\\""),
+                '\\' => Some("\\\\"),
+                '/' => Some("\\/"),
+                '\n' => Some("\\n"),
+                '\t' => Some("\\t"),
+                _ => None,
+            };
+            match (choice % 5, short) {
+                (0, _) => digits(&mut json),
+                (1, Some(short)) => json.push_str(short),
+                _ if c.is_control() => digits(&mut json),
+                (_, Some(short)) if c != '/' => json.push_str(short),
+                _ => json.push(c),
+            }
+        }
+        json + "\"}"
+    }
+
+    #[test]
+    fn every_character_is_found_in_every_form() {
+        for word in [
+            "foo\"bar",
+            "a\\b",
+            "src/cli",
+            "été",
+            "ÉTÉ",
+            "naïve \u{1f600}",
+            "KISS",
+            "kiss",
+        ] {
+            for choice in 0..10 {
+                let json = encoded(word, &[choice]);
+                let query = query(&[word]);
+                let mut count = 0;
+                query.candidates(json.as_bytes(), |_| count += 1);
+                assert_eq!(count, 1, "{word} in {json}");
+            }
+        }
+        // Some letters have a third case, far away in Unicode.
+        for (word, json) in [("kiss", "\\u212ai\\u017fs"), ("kiss", "\u{212a}i\u{17f}s")] {
+            let mut count = 0;
+            query(&[word]).candidates(json.as_bytes(), |_| count += 1);
+            assert_eq!(count, 1, "{word} in {json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_with_a_match_is_held_back(
+            word in "[a-cA-CKksé\"\\\\/\u{1f600}\u{e000} ]{1,5}",
+            before in "[a-cé\"\\\\/\n ]{0,5}",
+            behind in "[a-cé\"\\\\/\n ]{0,5}",
+            choices in proptest::collection::vec(any::<u8>(), 1..12),
+            pattern in 0..6,
+        ) {
+            prop_assume!(!word.trim().is_empty());
+            let escaped = regex_syntax::escape(&word);
+            let asked = match pattern {
+                0 => format!("/{escaped}/"),
+                1 => format!("/[a-c]*{escaped}/"),
+                2 => format!("/(?i:{escaped})|bb/"),
+                3 => format!("/^.*{escaped}[^x]?/"),
+                4 => format!("/(?:{escaped}|cc)+a?/"),
+                _ => word.clone(),
+            };
+            let text = format!("{before}{word}{behind}");
+            let query = query(&[&asked]);
+            let json = encoded(&text, &choices);
+            let mut count = 0;
+            query.candidates(json.as_bytes(), |_| count += 1);
+            prop_assert!(!query.is_in(&text) || count == 1, "{asked} in {json}");
+            prop_assert!(pattern != 5 || query.is_in(&text), "{asked} in {text}");
+        }
+
+        #[test]
+        fn no_query_and_no_text_stop_it(word in ".{0,20}", text in ".{0,200}") {
+            if let Ok(query) = SearchQuery::parse(&[word]) {
+                prop_assert_eq!(query.is_in(&text), !query.places(&text).is_empty());
+                query.excerpt(&text);
+            }
+        }
+    }
+}
