@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::amount::plural;
 use super::archive;
 use super::args::ColorArg;
+use super::choose::find_session;
 use super::context::{Context, since};
 use super::output;
 use super::pager::Pager;
@@ -21,6 +22,7 @@ use crate::search::{
     FoundSession, PlaceCounts, SearchFilter, SearchPlaces, SearchQuery, SearchRole, SessionHeading,
     search,
 };
+use crate::store::StateDir;
 use crate::store::archive::Archives;
 use crate::store::env::Screen;
 use crate::store::project;
@@ -52,7 +54,7 @@ pub(super) struct SearchArgs {
     /// Only messages since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
-    /// Only the session with this id or unique prefix
+    /// Only this session: its id, title, or the beginning of either
     #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// Show at most so many sessions
@@ -120,13 +122,14 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     }
     let since = args.since.as_deref().map(|when| since(when, context.now));
     let since = since.transpose()?;
+    let capture = context.config()?.capture;
     let state = context.state()?;
     if let Some(state) = &state {
         archive::finish_interrupted(&Archives::of(state))?;
     }
-    let mut places = SearchPlaces::find(&context.env, state.as_ref())?;
+    let mut places = SearchPlaces::find(&context.env, state.as_ref(), capture)?;
     if let Some(given) = &args.session {
-        let id = session(&places, given)?;
+        let id = session(context, state.as_ref(), &places, given)?;
         places.retain_session(&id);
     }
     if let Some(since) = since {
@@ -207,29 +210,28 @@ fn print(
     Ok(())
 }
 
-/// Returns the session whose id is `given`, or the only one whose id begins with it.
-fn session(places: &SearchPlaces<'_>, given: &str) -> Result<SessionId> {
-    let shown = escaped(given);
-    if !id::is_prefix(given) {
-        let text =
-            format!("could not use `{shown}`: it is neither a session id nor a prefix of one");
-        return Err(refusal(Status::Usage, text));
-    }
-    let mut found = places.sessions(given);
-    match (found.pop(), found.len()) {
-        (Some(only), 0) => Ok(only),
-        (None, _) => {
-            let text =
-                format!("could not find a session `{shown}` to search; see `ccsession list --all`");
-            Err(refusal(Status::NotFound, text))
-        }
-        (Some(_), others) => {
+/// Returns the session whose id is `given`, or the only one whose id begins with it. A session on
+/// record may also be given by its title.
+fn session(
+    context: &Context,
+    state: Option<&StateDir>,
+    places: &SearchPlaces<'_>,
+    given: &str,
+) -> Result<SessionId> {
+    let mut found = match id::is_prefix(given) {
+        true => places.sessions(given),
+        false => Vec::new(),
+    };
+    match (found.len(), found.pop()) {
+        (1, Some(only)) => Ok(only),
+        (0, _) => find_session(context, state, given),
+        (several, _) => find_session(context, state, given).map_err(|_| {
+            let given = escaped(given);
             let text = format!(
-                "could not choose a session: `{shown}` matches {}; use a longer prefix",
-                others + 1
+                "could not choose a session: `{given}` matches {several}; use a longer prefix"
             );
-            Err(refusal(Status::Ambiguous, text))
-        }
+            refusal(Status::Ambiguous, text)
+        }),
     }
 }
 

@@ -4,62 +4,87 @@ use std::path::PathBuf;
 
 use super::places::TextPlace;
 use crate::claude::transcript::said::{Speaker, SpokenRecord, each_record};
+use crate::identity::title::{TitleSource, title};
 use crate::model::archive::Manifest;
+use crate::model::label::prompt_label;
 use crate::model::record::ProjectRef;
-use crate::model::redact::redact;
-use crate::model::text::one_line;
-use crate::model::{Record, Timestamp};
+use crate::model::redact::Redactor;
+use crate::model::{Capture, Record, Timestamp};
 use crate::store::blocks::{BlockBuffer, LineBlocks};
-use crate::store::project;
+use crate::store::{Environment, SessionDir, project};
 
 /// How many bytes of a transcript are searched for its first prompt.
 const OPENING: usize = 1 << 16;
-/// The longest title, in characters.
-const MAX_TITLE: usize = 80;
-
 /// What a person knows a session by.
 #[derive(Debug, Clone, Default)]
 pub struct SessionHeading {
-    /// The session's name, else its first prompt.
+    /// What it is called.
     pub title: Option<String>,
+    /// Who gave it this title, if that is known.
+    pub title_source: Option<TitleSource>,
     /// The project that it began in.
     pub project: Option<ProjectRef>,
     /// When it began.
     pub started_at: Option<Timestamp>,
 }
 
-/// Returns what is known of the session with this record, this manifest and these transcripts of
-/// its own.
+/// What is on record of a session.
+#[derive(Debug)]
+pub(super) struct RecordedSession<'a> {
+    pub(super) env: &'a Environment,
+    pub(super) capture: Capture,
+    /// The session's folder and its record.
+    pub(super) record: Option<(SessionDir, Record)>,
+    pub(super) manifest: Option<&'a Manifest>,
+}
+
+/// Returns what is known of the session with these transcripts of its own.
 pub(super) fn of<'a>(
-    record: Option<&Record>,
-    manifest: Option<&Manifest>,
+    recorded: &RecordedSession<'_>,
     mains: impl Iterator<Item = &'a TextPlace>,
 ) -> SessionHeading {
     let openings = mains.filter_map(Opening::of);
     let opening = openings.min_by_key(|opening| (opening.at.is_none(), opening.at));
     let opening = opening.unwrap_or_default();
-    let recorded = record.map(|record| record.project.clone());
+    let record = recorded.record.as_ref().map(|(_, record)| record);
+    let manifest = recorded.manifest;
     let archived = || manifest.map(|manifest| manifest.project.clone());
     let began_in = || {
         let dir = opening.cwd.as_deref().map(PathBuf::from)?;
         let found = project::existing_or_gone(&dir).ok()?;
         Some(ProjectRef::from(&found))
     };
+    let project = record.map(|record| record.project.clone());
     let started = record.map(|record| record.started_at);
     let started = started.or_else(|| manifest.map(|manifest| manifest.started_at));
+    let (title, title_source) = recorded.title(&opening).unzip();
     SessionHeading {
-        title: title(record, &opening),
-        project: recorded.or_else(archived).or_else(began_in),
+        title,
+        title_source: title_source.flatten(),
+        project: project.or_else(archived).or_else(began_in),
         started_at: started.or(opening.at),
     }
 }
 
-/// Returns the title of a session, on one safe line without secrets.
-fn title(record: Option<&Record>, opening: &Opening) -> Option<String> {
-    let name = record.and_then(|record| record.name.as_deref());
-    let title = name.or(opening.prompt.as_deref())?;
-    let title = one_line(&redact(title), MAX_TITLE);
-    Some(title).filter(|title| !title.is_empty())
+impl RecordedSession<'_> {
+    /// Returns what the session is called. Of a session that is not on record, only the first
+    /// prompt is known.
+    fn title(&self, opening: &Opening) -> Option<(String, Option<TitleSource>)> {
+        let recorded = self.record.as_ref();
+        let recorded =
+            recorded.and_then(|(dir, record)| title(self.env, dir, record, self.capture));
+        if let Some(title) = recorded {
+            return Some((title.text, Some(title.source)));
+        }
+        if self.capture == Capture::Metadata {
+            return None;
+        }
+        if let Some(title) = self.manifest.and_then(|manifest| manifest.title.clone()) {
+            return Some((title, None));
+        }
+        let prompt = prompt_label(opening.prompt.as_deref()?, true, &mut Redactor::default());
+        Some((prompt?, Some(TitleSource::Prompt)))
+    }
 }
 
 /// The beginning of a transcript.

@@ -77,7 +77,7 @@ pub(super) struct LineFilter {
     /// Finds the text as JSON writes it with the fewest escapes.
     plain: RegexMatcher,
     /// The UTF-16 units with which an escape of one of the text's characters begins.
-    units: Vec<u16>,
+    units: EscapeUnits,
     escape: Finder<'static>,
     /// Finds an escaped slash, if the text has a slash.
     slash: Option<Finder<'static>>,
@@ -106,13 +106,60 @@ impl LineFilter {
         loop {
             at += self.escape.find(bytes.get(at..)?)?;
             let digits = bytes.get(at + 2..at + 6).unwrap_or_default();
-            let digits = std::str::from_utf8(digits).unwrap_or_default();
-            let unit = u16::from_str_radix(digits, 16);
-            if unit.is_ok_and(|unit| self.units.contains(&unit)) {
+            if unit_of(digits).is_some_and(|unit| self.units.contains(unit)) {
                 return Some(at);
             }
             at += 2;
         }
+    }
+}
+
+/// Returns the UTF-16 unit that four hexadecimal digits stand for. Terminal output is full of them.
+fn unit_of(digits: &[u8]) -> Option<u16> {
+    let digits: &[u8; 4] = digits.try_into().ok()?;
+    let mut unit = 0;
+    for digit in digits {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return None,
+        };
+        unit = unit << 4 | u16::from(value);
+    }
+    Some(unit)
+}
+
+/// The UTF-16 units with which an escape may begin.
+#[derive(Debug)]
+struct EscapeUnits {
+    /// A bit for each ASCII character.
+    ascii: u128,
+    others: Vec<u16>,
+}
+
+impl EscapeUnits {
+    fn contains(&self, unit: u16) -> bool {
+        match unit {
+            0..128 => self.ascii & (1 << unit) != 0,
+            _ => self.others.contains(&unit),
+        }
+    }
+}
+
+impl FromIterator<u16> for EscapeUnits {
+    fn from_iter<I: IntoIterator<Item = u16>>(units: I) -> Self {
+        let mut all = Self {
+            ascii: 0,
+            others: Vec::new(),
+        };
+        for unit in units {
+            match unit {
+                0..128 => all.ascii |= 1 << unit,
+                _ => all.others.push(unit),
+            }
+        }
+        all
     }
 }
 

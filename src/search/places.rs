@@ -5,13 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::heading::{self, SessionHeading};
+use super::heading::{self, RecordedSession, SessionHeading};
 use crate::archive::open_part;
 use crate::claude::dirs::projects_dir;
 use crate::claude::transcript::everywhere::{ClientFileKind, ClientFiles, OwnedFile};
 use crate::claude::transcript::{SessionFiles, find_named};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
-use crate::model::{SessionId, Timestamp};
+use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::archive::{Archive, Archives};
 use crate::store::lines::LineReader;
 use crate::store::{Environment, Error, Result, SessionDir, StateDir, blocks, shown};
@@ -22,6 +22,8 @@ const COMPRESSION: u64 = 6;
 /// Everything that can be searched.
 #[derive(Debug)]
 pub struct SearchPlaces<'a> {
+    env: &'a Environment,
+    capture: Capture,
     state: Option<&'a StateDir>,
     /// The files, sorted by session.
     texts: Vec<SearchText>,
@@ -108,7 +110,11 @@ impl<'a> SearchPlaces<'a> {
     ///
     /// # Errors
     /// If the sessions or archives on record cannot be listed.
-    pub fn find(env: &Environment, state: Option<&'a StateDir>) -> Result<Self> {
+    pub fn find(
+        env: &'a Environment,
+        state: Option<&'a StateDir>,
+        capture: Capture,
+    ) -> Result<Self> {
         let client = projects_dir(env).map(|projects| ClientFiles::below(&projects));
         let ClientFiles {
             files,
@@ -116,6 +122,8 @@ impl<'a> SearchPlaces<'a> {
             failed,
         } = client.unwrap_or_default();
         let mut places = Self {
+            env,
+            capture,
             state,
             texts: Vec::new(),
             left_out: failed.iter().map(left_out).collect(),
@@ -301,8 +309,7 @@ impl<'a> SearchPlaces<'a> {
 
     /// Returns what is known of a session: from its record, its archive, or its first records.
     pub fn heading(&self, id: &SessionId) -> SessionHeading {
-        let record = self.state.map(|state| state.session(id).record());
-        let record = record.and_then(|record| record.ok().flatten());
+        let dir = self.state.map(|state| state.session(id));
         let start = self.texts.partition_point(|text| text.session < *id);
         let rest = self.texts.get(start..).unwrap_or_default();
         let texts = || rest.iter().take_while(|text| text.session == *id);
@@ -311,7 +318,16 @@ impl<'a> SearchPlaces<'a> {
             TextPlace::Client(..) | TextPlace::Journal(_) => None,
         });
         let mains = texts().filter(|text| text.kind == ClientFileKind::Main);
-        heading::of(record.as_ref(), manifest, mains.map(|text| &text.place))
+        let recorded = RecordedSession {
+            env: self.env,
+            capture: self.capture,
+            record: dir.and_then(|dir| {
+                let record = dir.record().ok()??;
+                Some((dir, record))
+            }),
+            manifest,
+        };
+        heading::of(&recorded, mains.map(|text| &text.place))
     }
 }
 

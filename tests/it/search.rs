@@ -298,8 +298,8 @@ fn filters_leave_only_what_fits() {
     );
     assert!(none.contains("there was nothing to search"), "{none}");
     for (arguments, status, why) in [
-        (["--session", "/"], 64, "neither a session id nor a prefix"),
-        (["--session", "zz"], 3, "could not find a session `zz`"),
+        (["--session", "/"], 64, "neither a session id nor a title"),
+        (["--session", "zz"], 3, "could not find session `zz`"),
         (["--since", "soon"], 64, "since"),
         (["--hits", "0"], 64, "a number above 0, or `all`"),
         (
@@ -465,7 +465,7 @@ fn a_text_that_is_in_a_transcript_and_in_an_archive_is_found_once() {
     assert_eq!(sources(&gone), ["archive"; 6]);
     assert_eq!(
         gone["sessions"][0]["title"],
-        "Why does the webhook retry twice?"
+        json!({"text": "Why does the webhook retry twice?", "source": "prompt"})
     );
     check(
         &sandbox,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::amount::{grouped, plural};
+use crate::identity::title::TitleSource;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{SessionId, Timestamp};
@@ -190,11 +191,17 @@ pub(super) struct SearchOutput<'a> {
 #[derive(Serialize)]
 struct FoundSessionView<'a> {
     session_id: &'a SessionId,
-    title: Option<&'a str>,
+    title: Option<TitleView<'a>>,
     project: Option<&'a ProjectRef>,
     started_at: Option<Timestamp>,
     count: u64,
     hits: Vec<HitView<'a>>,
+}
+
+#[derive(Serialize)]
+struct TitleView<'a> {
+    text: &'a str,
+    source: Option<TitleSource>,
 }
 
 #[derive(Serialize)]
@@ -213,7 +220,10 @@ impl<'a> SearchOutput<'a> {
     ) -> Self {
         let sessions = found.iter().map(|(heading, found)| FoundSessionView {
             session_id: &found.id,
-            title: heading.title.as_deref(),
+            title: heading.title.as_deref().map(|text| TitleView {
+                text,
+                source: heading.title_source,
+            }),
             project: heading.project.as_ref(),
             started_at: heading.started_at,
             count: found.count,
