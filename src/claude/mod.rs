@@ -15,6 +15,8 @@ pub mod dirs;
 #[cfg(feature = "cli")]
 pub mod registry;
 #[cfg(feature = "cli")]
+pub mod resuming;
+#[cfg(feature = "cli")]
 pub mod retention;
 #[cfg(feature = "cli")]
 pub mod settings;

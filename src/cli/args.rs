@@ -16,6 +16,7 @@ use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
 use super::metrics::MetricsArgs;
+use super::resume::ResumeArgs;
 use super::run::{BecomeArgs, RunArgs};
 use super::search::SearchArgs;
 use super::show::ShowArgs;
@@ -116,6 +117,8 @@ pub(super) enum Verb {
     /// Become the command of a run
     #[command(name = crate::lifecycle::run::VERB, hide = true)]
     Become(BecomeArgs),
+    /// Take up a past session again
+    Resume(ResumeArgs),
     /// Import past sessions from Claude Code's transcripts
     Import(ImportArgs),
     /// Register the hooks in Claude Code's settings

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::list::span;
 use super::output;
 use super::status::{Status, refusal};
-use crate::identity::title::title;
+use super::title::title;
 use crate::model::label::session_name;
 use crate::model::text::escaped;
 use crate::model::{Capture, Record, SessionId, Timestamp, id};
@@ -18,7 +18,7 @@ const MAX_LISTED: usize = 10;
 const MIN_BEGINNING: usize = 3;
 
 /// Returns the session whose id or title is `given`, or the only one whose id or title begins with
-/// it. An id comes before a title, and a whole title before the beginning of one.
+/// it.
 pub(super) fn find_session(
     context: &Context,
     state: Option<&StateDir>,
@@ -28,25 +28,34 @@ pub(super) fn find_session(
     let Some(state) = state else {
         return Err(not_found(given, is_id));
     };
+    let mut found = matching(context, state, given)?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(not_found(given, is_id)),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            found.push(last);
+            Err(ambiguous(context, state, given, &found))
+        }
+    }
+}
+
+/// Returns the sessions that `given` may mean. An id comes before a title, and a whole id or title
+/// before the beginning of one.
+pub(super) fn matching(context: &Context, state: &StateDir, given: &str) -> Result<Vec<SessionId>> {
     let mut by_id: Vec<SessionId> = Vec::new();
-    if is_id {
+    if id::is_prefix(given) {
         let ids = state.session_ids()?;
         by_id.extend(ids.filter(|id| id.as_str().starts_with(given)));
         if let Some(exact) = by_id.iter().position(|id| id.as_str() == given) {
-            return Ok(by_id.swap_remove(exact));
+            return Ok(vec![by_id.swap_remove(exact)]);
         }
         if by_id.len() == 1 {
-            return by_id.pop().ok_or_else(|| not_found(given, is_id));
+            return Ok(by_id);
         }
     }
     let capture = context.config()?.capture;
     let titled = by_title(context, state, given, capture)?;
-    match (titled.as_slice(), by_id.is_empty()) {
-        ([], true) => Err(not_found(given, is_id)),
-        ([], false) => Err(ambiguous(context, state, given, by_id, "longer prefix")),
-        ([only], _) => Ok(only.clone()),
-        _ => Err(ambiguous(context, state, given, titled, "session id")),
-    }
+    Ok(if titled.is_empty() { by_id } else { titled })
 }
 
 /// Returns the sessions with this title, or else those whose title begins with it.
@@ -62,11 +71,10 @@ fn by_title(
     };
     let may_be_beginning = wanted.chars().count() >= MIN_BEGINNING;
     for id in state.session_ids()? {
-        let dir = state.session(&id);
-        let Ok(Some(record)) = dir.record() else {
+        let Ok(Some(record)) = state.session(&id).record() else {
             continue;
         };
-        let Some(title) = title(&context.env, &dir, &record, capture) else {
+        let Some(title) = title(&context.env, state, &record, capture) else {
             continue;
         };
         let title = title.text.to_lowercase();
@@ -109,7 +117,7 @@ impl SessionCandidate {
     fn read(context: &Context, state: &StateDir, id: &SessionId, capture: Capture) -> Option<Self> {
         let dir = state.session(id);
         let record = dir.record().ok()??;
-        let title = title(&context.env, &dir, &record, capture);
+        let title = title(&context.env, state, &record, capture);
         Some(Self {
             last: dir.last_activity().unwrap_or(record.started_at),
             title: title.map(|title| title.text).unwrap_or_default(),
@@ -135,13 +143,7 @@ impl SessionCandidate {
 }
 
 /// Refuses to choose among several sessions, and lists them, the most recently active first.
-fn ambiguous(
-    context: &Context,
-    state: &StateDir,
-    given: &str,
-    ids: Vec<SessionId>,
-    use_instead: &str,
-) -> anyhow::Error {
+fn ambiguous(context: &Context, state: &StateDir, given: &str, ids: &[SessionId]) -> anyhow::Error {
     let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
     let mut candidates: Vec<SessionCandidate> = ids
         .iter()
@@ -157,8 +159,13 @@ fn ambiguous(
             output::warn(&format!("  … and {more} more"));
         }
     }
+    let is_beginning = ids.iter().all(|id| id.as_str().starts_with(given));
+    let instead = match is_beginning {
+        true => "a longer prefix",
+        false => "a session id",
+    };
     let text = format!(
-        "could not choose a session: `{}` matches {}; use a {use_instead}",
+        "could not choose a session: `{}` matches {}; use {instead}",
         escaped(given),
         ids.len()
     );

@@ -14,6 +14,7 @@ use super::format::Format;
 use super::list::span;
 use super::output;
 use super::status::{Status, refusal};
+use super::title::title;
 use crate::hook;
 use crate::identity::attention::present;
 use crate::identity::ladder::{
@@ -23,7 +24,7 @@ use crate::identity::ladder::{
 use crate::identity::liveness::Judge;
 use crate::identity::present::now_at;
 use crate::identity::process;
-use crate::identity::title::{Title, title};
+use crate::identity::title::Title;
 use crate::model::attention::{Attention, Need};
 use crate::model::id::UNKNOWN;
 use crate::model::text::escaped;
@@ -298,8 +299,8 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
                 head.and_then(|head| head.branch).unwrap_or_default()
             }),
             "name" => of_record(|record| record.name.clone()),
-            "title" => known.as_ref().map_or_else(String::new, |(id, record)| {
-                let title = title_of(host, id, record);
+            "title" => known.as_ref().map_or_else(String::new, |(_, record)| {
+                let title = title_of(host, record);
                 title.map(|title| title.text).unwrap_or_default()
             }),
             "role" => of_record(|record| record.role.clone()),
@@ -311,10 +312,9 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
     })
 }
 
-/// Returns what session `id` is called.
-fn title_of(host: &Host<'_>, id: &SessionId, record: &Record) -> Option<Title> {
-    let dir = host.state?.session(id);
-    title(host.env, &dir, record, host.config.capture)
+/// Returns what the session is called.
+fn title_of(host: &Host<'_>, record: &Record) -> Option<Title> {
+    title(host.env, host.state?, record, host.config.capture)
 }
 
 /// Returns whether session `id` waits for a person. A session without a record waits for nobody.
@@ -400,7 +400,7 @@ fn as_json(host: &Host<'_>, answer: &Answer, explain: bool) -> Value {
         candidates: &answer.candidates,
         title: answer.id.as_ref().and_then(|id| {
             let record = host.state?.session(id).record().ok()??;
-            title_of(host, id, &record)
+            title_of(host, &record)
         }),
         attention: answer.id.as_ref().map(|id| attention(host, id)),
         steps: explain.then_some(answer.steps.as_slice()),

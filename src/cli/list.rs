@@ -13,11 +13,12 @@ use super::context::{Context, project_asked, unrecorded};
 use super::output;
 use super::status::Status;
 use super::table::TextTable;
+use super::title::title;
 use crate::identity::attention::{Present, present};
 use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
-use crate::identity::title::{Title, title};
+use crate::identity::title::Title;
 use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::one_line;
@@ -150,7 +151,7 @@ fn listed(
         owners: finding.owners,
         open_calls,
         attention,
-        title: title(&context.env, &dir, &record, capture),
+        title: title(&context.env, state, &record, capture),
         record,
     }
 }

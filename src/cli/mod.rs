@@ -23,6 +23,8 @@ mod metrics;
 mod notify;
 mod output;
 mod pager;
+mod pick;
+mod resume;
 mod run;
 mod search;
 mod show;
@@ -31,6 +33,7 @@ mod status;
 mod store;
 mod table;
 mod timeline;
+mod title;
 mod top;
 mod words;
 
@@ -156,6 +159,7 @@ fn run_verb(verb: Verb) -> u8 {
             return status;
         }
         Verb::Become(args) => return run::become_command(&context, args),
+        Verb::Resume(args) => resume::run(&context, args),
         Verb::Import(args) => import::run(&context, args),
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),

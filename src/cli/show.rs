@@ -13,13 +13,14 @@ use super::list::{doing, span, waits};
 use super::output;
 use super::status::Status;
 use super::table::TextTable;
+use super::title::title;
 use crate::history::coverage::{self, Coverage};
 use crate::identity::attention::present;
 use crate::identity::lineage::{Lineage, Relation, lineage};
 use crate::identity::liveness::{Assessment, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
-use crate::identity::title::{Title, title};
+use crate::identity::title::Title;
 use crate::model::attention::Attention;
 use crate::model::purpose::{Note, notes};
 use crate::model::{OpenActivity, Record, Timestamp};
@@ -59,7 +60,7 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let present = present(&context.env, &dir, &record, &finding, context.now);
     let record = now_at(&dir, record, is_live);
     let shown = SessionDetails {
-        title: title(&context.env, &dir, &record, config.capture),
+        title: title(&context.env, state, &record, config.capture),
         attention: present.attention,
         counted: count(&dir, &finding)?,
         finding,

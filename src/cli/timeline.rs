@@ -8,10 +8,11 @@ use super::args::{BarsArg, ColorArg};
 use super::choose::find_session;
 use super::context::{Context, history, since};
 use super::status::{Status, refusal};
+use super::title::title;
 use super::{follow, output};
 use crate::identity::ladder::{Question, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
-use crate::identity::title::{Title, title};
+use crate::identity::title::Title;
 use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
@@ -98,7 +99,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         agent: args.agent.clone(),
     };
     let entries = entries(&activity, &filter);
-    let title = title(&context.env, &dir, &record, config.capture);
+    let title = title(&context.env, state, &record, config.capture);
     if args.jsonl {
         print_lines(&entries);
         complain(&id, &activity, damage);

@@ -26,10 +26,8 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["delete", "archive prune"],
     ),
     (&["prune", "clean"], &["cleanup", "archive prune"]),
-    (
-        &["resume", "continue", "restore"],
-        &["resume", "archive restore"],
-    ),
+    (&["continue", "lost", "reopen"], &["resume"]),
+    (&["restore"], &["archive restore", "resume"]),
     (
         &["open", "cat", "read", "print", "view"],
         &["archive show", "show"],

@@ -14,6 +14,9 @@ pub mod lineage;
 #[doc(hidden)]
 pub mod liveness;
 #[doc(hidden)]
+#[cfg(feature = "cli")]
+pub mod lost;
+#[doc(hidden)]
 pub mod open_calls;
 #[doc(hidden)]
 pub mod present;

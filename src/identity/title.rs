@@ -31,6 +31,8 @@ pub enum TitleSource {
     Client,
     /// Nobody; it is the beginning of the first prompt.
     Prompt,
+    /// Any of these; only the archive still knows.
+    Archive,
 }
 
 /// What a session is called, on one safe line.

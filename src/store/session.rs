@@ -275,6 +275,20 @@ impl SessionDir {
         names.filter_map(read).collect()
     }
 
+    /// Returns the owner that was recorded last.
+    pub fn last_owner(&self) -> Option<Owner> {
+        let names = file::names(&self.owners()).ok()?;
+        let paths = names.map(|name| self.owners().join(name));
+        let dated = paths.filter_map(|path| Some((file::look(&path).ok()??.meta.modified, path)));
+        let (_, path) = dated.max()?;
+        Owner::decode(&file::read_own(&path, MAX_OWNER).ok()??.bytes)
+    }
+
+    /// Returns when the record was last written.
+    pub fn record_changed(&self) -> Option<Timestamp> {
+        Some(file::look(&self.record_path()).ok()??.meta.modified)
+    }
+
     /// Returns whether any owner is on record.
     pub fn has_owners(&self) -> bool {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())

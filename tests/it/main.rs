@@ -61,6 +61,7 @@ mod quarantine;
 mod races;
 mod registration;
 mod registry;
+mod resume;
 mod retention;
 mod roster;
 mod rotation;

@@ -1,0 +1,410 @@
+//! `ccsession resume`: takes up a session again, in its directory, from its archive if need be.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::choose::matching;
+use super::context::{Context, project_asked};
+use super::list::span;
+use super::output;
+use super::pick::{self, pick};
+use super::status::{Status, refusal};
+use super::title::title;
+use crate::archive::{known, restore};
+use crate::claude::resuming::{CONFIG_DIR, ResumeCommand};
+use crate::claude::transcript;
+use crate::identity::ladder::project_here;
+use crate::identity::lost::lost;
+use crate::identity::present::now_at;
+use crate::model::text::{escaped, one_line};
+use crate::model::{Config, Project, Record, SessionId, Timestamp};
+use crate::store::archive::Archives;
+use crate::store::{StateDir, shown};
+
+/// The longest title after a printed command, in characters.
+const MAX_TITLE: usize = 60;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ccsession resume                        # pick one\n  ccsession resume webhook                # the one with this word in its title\n  \
+    ccsession resume --lost                 # what was open when the machine went down\n  ccsession resume 3f2a -- --model opus"
+)]
+pub(super) struct ResumeArgs {
+    /// The session's id or title, or words in its title, project or branch
+    pub(super) words: Vec<String>,
+    /// Choose among the sessions of this directory's project
+    #[arg(long, short, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Print the commands instead of running one
+    #[arg(long)]
+    pub(super) print: bool,
+    /// Print the commands of the sessions that were open when the machine went down
+    #[arg(long, conflicts_with = "words")]
+    pub(super) lost: bool,
+    /// With --lost, include earlier times at which the machine went down
+    #[arg(long, short, requires = "lost")]
+    pub(super) all: bool,
+    /// Print one JSON object instead of running a command
+    #[arg(long, short)]
+    pub(super) json: bool,
+    /// Further arguments for `claude`
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub(super) more: Vec<OsString>,
+}
+
+/// What is left of a session's conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conversation {
+    /// Claude Code has its transcript.
+    Present,
+    /// Claude Code has deleted it, and an archive has it.
+    Archived,
+    /// Nothing is left of it.
+    Gone,
+}
+
+/// A session that may be taken up again.
+struct ResumableSession {
+    record: Record,
+    title: String,
+    last: Timestamp,
+    is_live: bool,
+    conversation: Conversation,
+    command: ResumeCommand,
+}
+
+pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
+    let config = context.config()?;
+    let Some(state) = context.state()? else {
+        return Err(if args.lost { none_lost() } else { nothing() });
+    };
+    let look = Look {
+        context,
+        config: &config,
+        state: &state,
+        args: &args,
+        by_name: OnceCell::new(),
+    };
+    if args.lost {
+        return look.print_lost();
+    }
+    let found = look.find()?;
+    if args.print || args.json {
+        print(&args, context.now, &found);
+        return Ok(Status::Done);
+    }
+    let session = match found.len() {
+        0 => return Err(nothing()),
+        1 if !args.words.is_empty() => found.into_iter().next(),
+        several if !pick::is_possible() => {
+            let why = match args.words.is_empty() {
+                true => "name one, or use --print".to_owned(),
+                false => format!("the words match {several}; use more of them, or --print"),
+            };
+            let text = format!("could not choose a session: {why}");
+            return Err(refusal(Status::Ambiguous, text));
+        }
+        _ => {
+            let lines: Vec<String> = found.iter().map(|it| it.line(context.now)).collect();
+            let place = pick("resume", &lines, "")?;
+            place.and_then(|place| found.into_iter().nth(place))
+        }
+    };
+    match session {
+        Some(session) => look.take_up(&session),
+        None => Ok(Status::NotFound),
+    }
+}
+
+fn nothing() -> anyhow::Error {
+    let text = "could not find a session to resume; `ccsession import` adds past ones";
+    refusal(Status::NotFound, text)
+}
+
+fn none_lost() -> anyhow::Error {
+    let text = "could not find a session that was open when the machine went down";
+    refusal(Status::NotFound, text)
+}
+
+/// What a search for sessions needs.
+struct Look<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    state: &'a StateDir,
+    args: &'a ResumeArgs,
+    /// Claude Code's transcripts, for sessions whose records name none.
+    by_name: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
+}
+
+impl Look<'_> {
+    /// Returns the sessions that may be meant. First come those of the project here, and in each
+    /// group the most recently active.
+    fn find(&self) -> Result<Vec<ResumableSession>> {
+        if !self.args.words.is_empty() {
+            let given = self.args.words.join(" ");
+            if let [only] = matching(self.context, self.state, &given)?.as_slice() {
+                return Ok(vec![self.named(only)?]);
+            }
+        }
+        let asked = self.args.project.as_deref();
+        let asked = asked.map(|path| project_asked(Some(self.state), path));
+        let only = asked.transpose()?;
+        let here = match &only {
+            Some(project) => Some(project.clone()),
+            None => project_here(&self.context.env, Some(self.state)).ok(),
+        };
+        let is_in = |record: &Record, project: &Option<Project>| {
+            let root = project.as_ref().map(Project::root);
+            root.is_some_and(|root| record.is_in(root))
+        };
+        let mut found = Vec::new();
+        for id in self.state.session_ids()? {
+            let Ok(Some(record)) = self.state.session(&id).record() else {
+                continue;
+            };
+            if only.is_some() && !is_in(&record, &only) {
+                continue;
+            }
+            let session = self.session(record);
+            let may_be = |it: &ResumableSession| {
+                !it.is_live && it.conversation != Conversation::Gone && it.has(&self.args.words)
+            };
+            found.extend(session.filter(may_be));
+        }
+        found.sort_by_key(|it| (!is_in(&it.record, &here), std::cmp::Reverse(it.last)));
+        Ok(found)
+    }
+
+    /// Returns the session that the user named. It must be one that can be taken up.
+    fn named(&self, id: &SessionId) -> Result<ResumableSession> {
+        let record = self.state.session(id).record()?;
+        let session = record.and_then(|record| self.session(record));
+        let session = session.ok_or_else(nothing)?;
+        if session.is_live && !self.args.print && !self.args.json {
+            let text = format!(
+                "could not resume session {id}: it is live already; see `ccsession show {id}`"
+            );
+            return Err(refusal(Status::Held, text));
+        }
+        if session.conversation == Conversation::Gone {
+            let text = format!(
+                "could not resume session {id}: Claude Code has no transcript of it, and no archive has one"
+            );
+            return Err(refusal(Status::NotFound, text));
+        }
+        Ok(session)
+    }
+
+    /// Returns what is known of a session, or `None` if no directory is.
+    fn session(&self, record: Record) -> Option<ResumableSession> {
+        let Context { env, .. } = self.context;
+        let id = record.session_id.clone();
+        let dir = self.state.session(&id);
+        let finding = self
+            .context
+            .judge(self.config, self.state)
+            .find(&id, &record);
+        let began = record.cwd.clone();
+        let record = now_at(&dir, record, false);
+        let there = transcript::find_named(env, &record, None).or_else(|| {
+            let by_name = self.by_name.get_or_init(|| transcript::by_name(env));
+            by_name.get(&id)?.first().cloned()
+        });
+        let conversation = match &there {
+            Some(_) => Conversation::Present,
+            None => match known(&Archives::of(self.state), &record) {
+                Ok(Some(_)) => Conversation::Archived,
+                _ => Conversation::Gone,
+            },
+        };
+        let was_at = record.transcript_path.as_ref().map(PathBuf::from);
+        let dirs: Vec<PathBuf> = [record.cwd.clone(), began]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from)
+            .chain([record.project.root()])
+            .collect();
+        let place = there.or(was_at);
+        let command = ResumeCommand::new(env, &id, place.as_deref(), &dirs, &self.args.more)?;
+        let title = title(env, self.state, &record, self.config.capture);
+        Some(ResumableSession {
+            title: title.map(|title| title.text).unwrap_or_default(),
+            last: finding.last_activity.unwrap_or(record.started_at),
+            is_live: finding.state.is_live(),
+            conversation,
+            command,
+            record,
+        })
+    }
+
+    /// Becomes Claude Code in this session.
+    fn take_up(&self, session: &ResumableSession) -> Result<Status> {
+        let command = &session.command;
+        let id = &session.record.session_id;
+        if !command.dir.is_dir() {
+            let text = format!(
+                "could not resume session {id}: its directory `{}` is gone; make it again, then `{}`",
+                shown(&command.dir),
+                escaped(&command.line())
+            );
+            return Err(refusal(Status::Failed, text));
+        }
+        if session.conversation == Conversation::Archived {
+            self.restore(session)?;
+        }
+        output::warn(&session.command.line());
+        let err = start(command);
+        let why = match err.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no `claude` on the PATH; install it, or add its directory".to_owned()
+            }
+            _ => err.to_string(),
+        };
+        let text = format!("could not resume session {id}: {why}");
+        Err(refusal(Status::Failed, text))
+    }
+
+    /// Puts the transcript back where Claude Code had it.
+    fn restore(&self, session: &ResumableSession) -> Result<()> {
+        let archives = Archives::of(self.state);
+        let archived = known(&archives, &session.record)?.ok_or_else(nothing)?;
+        let restored = restore(&self.context.env, &archived, None)?;
+        for path in &restored.written {
+            output::warn(&format!("restored {}", shown(path)));
+        }
+        Ok(())
+    }
+
+    fn print_lost(&self) -> Result<Status> {
+        let found = lost(&self.context.judge(self.config, self.state))?;
+        let earlier = found.earlier.len();
+        let more = found.earlier.into_iter().filter(|_| self.args.all);
+        let sessions: Vec<ResumableSession> = found
+            .last
+            .into_iter()
+            .chain(more)
+            .filter_map(|lost| self.session(lost.record))
+            .filter(|session| session.conversation != Conversation::Gone)
+            .collect();
+        print(self.args, self.context.now, &sessions);
+        if sessions.is_empty() {
+            return Err(none_lost());
+        }
+        if earlier > 0 && !self.args.all && output::are_warnings_for_people() {
+            output::warn(&format!("{earlier} more from earlier times: --all"));
+        }
+        Ok(Status::Done)
+    }
+}
+
+/// Replaces this program by the command. Returns only if that fails.
+fn start(command: &ResumeCommand) -> std::io::Error {
+    let Some((program, arguments)) = command.words.split_first() else {
+        return std::io::ErrorKind::InvalidInput.into();
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this verb is there to start Claude Code"
+    )]
+    let mut started = Command::new(program);
+    started.args(arguments).current_dir(&command.dir);
+    if let Some(dir) = &command.config_dir {
+        started.env(CONFIG_DIR, dir);
+    }
+    started.exec()
+}
+
+fn print(args: &ResumeArgs, now: Timestamp, sessions: &[ResumableSession]) {
+    if args.json {
+        let sessions: Vec<Value> = sessions.iter().map(ResumableSession::as_json).collect();
+        return output::json(&json!({"v": 1, "sessions": sessions}));
+    }
+    for session in sessions {
+        output::line(&session.command_line(now));
+    }
+}
+
+impl ResumableSession {
+    /// Returns whether each of the words is in its id, title, project or branch.
+    fn has(&self, words: &[String]) -> bool {
+        let head = self.record.head.as_ref();
+        let branch = head.and_then(|head| head.branch.as_deref());
+        let text = [
+            self.title.as_str(),
+            &self.record.project.name,
+            branch.unwrap_or_default(),
+            self.record.session_id.as_str(),
+        ];
+        let text = text.join("\n").to_lowercase();
+        words.iter().all(|word| text.contains(&word.to_lowercase()))
+    }
+
+    /// Returns the line that a person picks: title, project, branch, age and the beginning of the
+    /// id.
+    fn line(&self, now: Timestamp) -> String {
+        let Record {
+            session_id,
+            project,
+            head,
+            ..
+        } = &self.record;
+        let title = match self.title.as_str() {
+            "" => "(no title)",
+            title => title,
+        };
+        let branch = head.as_ref().and_then(|head| head.branch.as_deref());
+        let short: String = session_id.as_str().chars().take(8).collect();
+        let parts = [
+            one_line(title, MAX_TITLE),
+            project.name.clone(),
+            branch.unwrap_or_default().to_owned(),
+            format!("{} ago", span(self.last, now)),
+            short,
+        ];
+        let parts = parts.iter().filter(|part| !part.is_empty());
+        escaped(&parts.cloned().collect::<Vec<_>>().join("  "))
+    }
+
+    /// Returns the command for a shell, with a comment that says which session it is.
+    fn command_line(&self, now: Timestamp) -> String {
+        let id = &self.record.session_id;
+        let restore = match self.conversation {
+            Conversation::Archived => format!("ccsession archive restore {id} && "),
+            Conversation::Present | Conversation::Gone => String::new(),
+        };
+        let title = one_line(&self.title, MAX_TITLE);
+        let title = format!("{title}, {} ago", span(self.last, now));
+        let title = title.trim_start_matches(", ");
+        format!("{restore}{}  # {title}", self.command.line())
+    }
+
+    fn as_json(&self) -> Value {
+        let words = self.command.words.iter();
+        let words: Vec<String> = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        json!({
+            "session_id": self.record.session_id,
+            "title": self.title,
+            "project": self.record.project,
+            "last_activity": self.last,
+            "live": self.is_live,
+            "transcript": match self.conversation {
+                Conversation::Present => "present",
+                Conversation::Archived => "archived",
+                Conversation::Gone => "gone",
+            },
+            "directory": self.command.dir.to_string_lossy(),
+            "config_directory": self.command.config_dir.as_ref().map(|dir| dir.to_string_lossy()),
+            "command": words,
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! What a session is called, also if only its archive still knows.
+
+use crate::archive::recorded;
+use crate::identity::title::{self, Title, TitleSource};
+use crate::model::{Capture, Record};
+use crate::store::archive::Archives;
+use crate::store::{Environment, StateDir};
+
+/// Returns what a session is called, as [`title::title`] does. If nothing else knows, its archive
+/// does.
+pub(super) fn title(
+    env: &Environment,
+    state: &StateDir,
+    record: &Record,
+    capture: Capture,
+) -> Option<Title> {
+    let dir = state.session(&record.session_id);
+    title::title(env, &dir, record, capture).or_else(|| {
+        if capture == Capture::Metadata {
+            return None;
+        }
+        let archived = recorded(&Archives::of(state), record).ok()??;
+        Some(Title {
+            text: archived.manifest.title?,
+            source: TitleSource::Archive,
+        })
+    })
+}
