@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
@@ -138,6 +139,22 @@ fn the_board_follows_what_sessions_do() {
     // The idle timeout is over, and no call is open.
     age(&sandbox, "s-work", 100_000);
     terminal.wait_for_text("IDLE (1)");
+}
+
+#[test]
+fn a_session_whose_process_was_killed_leaves_the_board() {
+    let sandbox = Sandbox::new();
+    let client = Client::at_work(&sandbox, "s-1", "Run the tests");
+    // Nothing is written any more, so only a look at the process can tell.
+    age(&sandbox, "s-1", 100);
+    let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
+        return;
+    };
+    terminal.wait_for_text("WORKING (1)");
+    // After a few looks the session is at rest. If there were fewer, the test would prove less.
+    std::thread::sleep(Duration::from_millis(1500));
+    drop(client);
+    terminal.wait_for_text("no session is live");
 }
 
 #[test]

@@ -10,8 +10,9 @@ use crate::store::{History, SessionDir};
 const MANY: usize = 500;
 
 /// The calls of a session, counted as far as its journal was read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct CallCounter {
+    many: usize,
     /// Those of the turns whose events were dropped.
     before: CallCounts,
     trace: TraceBuilder,
@@ -21,17 +22,33 @@ pub(super) struct CallCounter {
     imported: Option<(u64, Timestamp)>,
 }
 
+impl Default for CallCounter {
+    fn default() -> Self {
+        Self::dropping_from(MANY)
+    }
+}
+
 impl CallCounter {
+    fn dropping_from(many: usize) -> Self {
+        Self {
+            many,
+            before: CallCounts::default(),
+            trace: TraceBuilder::default(),
+            last: None,
+            imported: None,
+        }
+    }
+
     /// Reads what was added to the journal, and returns the counts.
     pub(super) fn read(&mut self, dir: &SessionDir) -> CallCounts {
         let imported = dir.imported_stamp();
         if imported != self.imported {
-            *self = Self::default();
+            *self = Self::dropping_from(self.many);
         }
         self.imported = imported;
         if self.go_on(dir).is_none() {
             // The journal is not the same, or a part is missing. So everything is read.
-            *self = Self::default();
+            *self = Self::dropping_from(self.many);
             self.imported = imported;
             if self.go_on(dir).is_none() {
                 return counted_in_all(dir);
@@ -72,7 +89,7 @@ impl CallCounter {
     fn push(&mut self, line: &JournalLine<'_>) {
         self.trace.push(line);
         let is_prompt = line.kind == EventKind::UserPromptSubmit && line.agent_id.is_none();
-        if !is_prompt || self.trace.len() < MANY {
+        if !is_prompt || self.trace.len() < self.many {
             return;
         }
         let trace = std::mem::take(&mut self.trace).finish();
@@ -108,4 +125,107 @@ fn counted(trace: &Trace) -> CallCounts {
 fn counted_in_all(dir: &SessionDir) -> CallCounts {
     let history = History::read(dir, TraceBuilder::default(), |_, _| {});
     history.map_or_else(|_| CallCounts::default(), |history| counted(&history.trace))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Event, Project, Record};
+    use crate::store::write::Durability;
+    use crate::store::{Decompressor, Places, StateDir};
+
+    fn event(kind: &str, at: u64) -> Event {
+        let micros = 1_800_000_000_000_000 + i64::try_from(at).unwrap() * 1000;
+        Event {
+            v: 1,
+            ts: Some(Timestamp::from_micros(micros)),
+            mono: Some(5_000_000_000 + at * 1000),
+            event: kind.to_owned(),
+            pid: Some(7),
+            ..Event::default()
+        }
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let kinds = prop::sample::select(vec![
+            "PreToolUse",
+            "PreToolUse",
+            "PreToolUse",
+            "PostToolUse",
+            "PostToolUse",
+            "PostToolUseFailure",
+            "PermissionRequest",
+            "UserPromptSubmit",
+            "UserPromptSubmit",
+            "Stop",
+            "SubagentStart",
+            "SubagentStop",
+        ]);
+        let agents = prop::option::weighted(0.4, Just("a1"));
+        (kinds, 0..6u32, agents).prop_map(|(kind, call, agent)| {
+            let is_call = kind.contains("Tool");
+            let is_of_agent = kind.starts_with("Subagent");
+            let agent = agent.filter(|_| is_call).or(is_of_agent.then_some("a1"));
+            Event {
+                tool: is_call.then(|| "Bash".to_owned()),
+                tool_use_id: is_call.then(|| format!("t{call}")),
+                agent_id: agent.map(str::to_owned),
+                ..event(kind, 0)
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_is_counted_as_it_comes_is_what_the_whole_journal_says(
+            pieces in prop::collection::vec((prop::collection::vec(any_event(), 0..40), any::<bool>()), 1..8),
+        ) {
+            let root = tempfile::tempdir().unwrap();
+            let places = Places {
+                state: Some(root.path().join("state")),
+                pointers: root.path().to_owned(),
+                config: None,
+            };
+            let id: crate::model::SessionId = "s-1".parse().unwrap();
+            let now = Timestamp::from_micros(1_800_000_000_000_000);
+            let dir = StateDir::create(&places, Decompressor::BUILT_IN).unwrap().session(&id);
+            let record = Record::new(id, &Project::at(root.path().to_owned()), now);
+            dir.create(&record, &event("SessionStart", 0), Durability::Cached).unwrap();
+            let mut counter = CallCounter::dropping_from(10);
+            let (mut at, mut turn) = (0, 0);
+            // A subagent's calls outlast turns, but not the subagent.
+            let mut of_agent = Vec::new();
+            for (events, is_rotated) in pieces {
+                for event in events {
+                    at += 20_000;
+                    turn += u32::from(event.event == "UserPromptSubmit");
+                    if event.event == "SubagentStop" {
+                        of_agent.clear();
+                    }
+                    let tool_use_id = match (&event.tool_use_id, event.agent_id.is_some()) {
+                        (None, _) => None,
+                        (Some(call), false) => Some(format!("{turn}-{call}")),
+                        (Some(_), true) if event.event == "PreToolUse" => {
+                            of_agent.push(format!("a-{at}"));
+                            of_agent.last().cloned()
+                        }
+                        (Some(_), true) => match of_agent.pop() {
+                            Some(open) => Some(open),
+                            None => continue,
+                        },
+                    };
+                    let clocks = self::event("", at);
+                    let event = Event { ts: clocks.ts, mono: clocks.mono, tool_use_id, ..event };
+                    dir.journal().append(&event).unwrap();
+                }
+                if is_rotated {
+                    let _ = dir.journal().rotate(0).unwrap();
+                }
+                prop_assert_eq!(counter.read(&dir), counted_in_all(&dir));
+            }
+        }
+    }
 }

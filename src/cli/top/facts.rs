@@ -3,7 +3,7 @@
 use crate::claude::commands::quoted;
 use crate::identity::open_calls::OpenCall;
 use crate::model::attention::Attention;
-use crate::model::text::one_line;
+use crate::model::text::{escaped, one_line};
 use crate::model::{Record, SessionId, Timestamp};
 
 /// The longest text of which a part is ever shown, in characters.
@@ -94,11 +94,16 @@ fn short(id: &SessionId) -> String {
     id.as_str().chars().take(8).collect()
 }
 
-/// Returns the command that resumes the session, for any POSIX shell.
+/// Returns the command that resumes the session, for any POSIX shell. A directory whose name could
+/// act on a terminal is left out: a pasted control character is not text, not even in quotes.
 fn resume_command(record: &Record) -> String {
     let dir = record.cwd.as_deref().unwrap_or(&record.project.root);
     let id = quoted(record.session_id.as_str());
-    format!("cd {} && claude --resume {id}", quoted(dir))
+    let resume = format!("claude --resume {id}");
+    match escaped(dir) == dir {
+        true => format!("cd {} && {resume}", quoted(dir)),
+        false => resume,
+    }
 }
 
 fn safe(text: &str) -> String {

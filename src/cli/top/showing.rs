@@ -56,6 +56,8 @@ pub(super) struct Showing {
     pending: Vec<u8>,
     /// Whether anything but an age has changed since the last frame.
     has_changed: bool,
+    /// Whether a text was laid out for another size.
+    has_resized: bool,
 }
 
 impl Showing {
@@ -73,6 +75,7 @@ impl Showing {
             skin,
             pending: Vec::new(),
             has_changed: true,
+            has_resized: false,
         })
     }
 
@@ -126,6 +129,7 @@ impl Showing {
                 let took = started.elapsed();
                 next_look = Instant::now() + BETWEEN_LOOKS.max(took * SHARE);
             }
+            is_timeline_old |= std::mem::take(&mut self.has_resized);
             if is_timeline_old && Instant::now() >= next_timeline {
                 let began = Instant::now();
                 self.refresh_timeline(sight);
@@ -171,7 +175,10 @@ impl Showing {
                     self.screen.enter_again()
                 }
                 SignalKind::Continue => self.screen.enter_again(),
-                SignalKind::Resize => Ok(()),
+                SignalKind::Resize => {
+                    self.has_resized = true;
+                    Ok(())
+                }
             };
             if done.is_err() {
                 return Some(Departed::Closed);
@@ -234,7 +241,7 @@ impl Showing {
 
     fn timeline(&self, sight: &Sight<'_>, id: &SessionId) -> String {
         let (width, _) = self.screen.size();
-        let text = timeline_text::of(sight, id, width, !self.skin.is_plain);
+        let text = timeline_text::of(sight, id, width, self.skin);
         text.unwrap_or_else(|err| err.to_string())
     }
 

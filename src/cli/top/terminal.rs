@@ -266,3 +266,55 @@ pub(super) fn wait(signals: &Signals, time: Duration) -> Input {
         Err(_) => Input::Closed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Tells the test below that it is the program that panics.
+    const CHILD: &str = "CCSESSION_TEST_PANICS";
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts itself again, with a terminal"
+    )]
+    fn a_panic_on_the_board_leaves_the_terminal_as_it_was() {
+        if std::env::var_os(CHILD).is_some() {
+            // As in the program, where a panic exits without dropping anything.
+            crate::cli::report_panics_as_failures();
+            restore_before_panics();
+            let _screen = FullScreen::enter().unwrap();
+            panic!("on the board");
+        }
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let modes = || format!("{:?}", tcgetattr(&terminal.slave).unwrap());
+        let before = modes();
+        let side = || Stdio::from(terminal.slave.try_clone().unwrap());
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let name = "cli::top::terminal::tests::a_panic_on_the_board_leaves_the_terminal_as_it_was";
+        // What the board writes goes past the harness; its report must not.
+        child.args(["--exact", name, "--nocapture", "--test-threads", "1"]);
+        child.env(CHILD, "1").stdin(side()).stdout(side());
+        let output = child.stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && said.contains("please report it"),
+            "{said}"
+        );
+        assert_eq!(modes(), before);
+        // The command holds the other side of the terminal.
+        drop(child);
+        drop(terminal.slave);
+        let mut written = Vec::new();
+        // Once nobody has the other side, the system says so with an error.
+        let _ = File::from(terminal.master).read_to_end(&mut written);
+        let find = |bytes: &[u8]| memchr::memmem::rfind(&written, bytes);
+        let (entered, left) = (find(ENTER).unwrap(), find(LEAVE).unwrap());
+        assert!(entered < left);
+    }
+}

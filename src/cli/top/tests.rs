@@ -158,13 +158,40 @@ fn other_pages_look_as_recorded() {
     let screen = text(&drawn(&mut board, 40, 24, NONE));
     assert_eq!(screen.lines().skip(2).take(2).collect::<String>(), command);
     board.press(Key::Char('x'));
-    let page = TextPage::at_end("one\ntwo\n");
+    let page = TextPage::at_end("one\n\x1b[31mtwo\x1b[0m\n");
     board.page = Page::Timeline(id(2), page);
+    let screen = ansi(&drawn(&mut board, 80, 24, COLOUR));
+    assert!(screen.contains("\none\n\x1b[31mtwo\x1b[0m\n"), "{screen}");
     let screen = text(&drawn(&mut board, 80, 24, NONE));
+    assert!(screen.contains("\none\ntwo\n"), "{screen}");
     assert!(
         screen.starts_with("timeline: Which database do we want"),
         "{screen}"
     );
+}
+
+#[test]
+fn a_directory_that_would_act_on_a_terminal_is_not_copied() {
+    let mut board = Board::default();
+    let resume = "--resume 00000001-1111-4222-8333-444455556666";
+    for (project, command) in [
+        (
+            "a b'c",
+            format!("cd '/home/dev/a b'\\''c' && claude {resume}"),
+        ),
+        ("a\u{3}rm -r x", format!("claude {resume}")),
+        ("a\nrm -r x", format!("claude {resume}")),
+    ] {
+        board.observe(vec![facts(1, "", project, "")], now());
+        assert_eq!(
+            board.press(Key::Char('c')),
+            KeyEffect::Copy(command.clone())
+        );
+        let screen = text(&drawn(&mut board, 80, 24, NONE));
+        let is_named = screen.contains("cannot be copied safely");
+        assert_eq!(is_named, !command.starts_with("cd"), "{screen}");
+        board.press(Key::Escape);
+    }
 }
 
 fn type_filter(board: &mut Board, words: &str) {

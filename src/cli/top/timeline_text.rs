@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::canvas::Skin;
 use super::showing::Sight;
 use crate::cli::context::no_record;
 use crate::cli::timeline::heading;
@@ -15,7 +16,7 @@ use crate::view::timeline::{CallFilter, entries};
 ///
 /// # Errors
 /// If the record or the journal cannot be read.
-pub(super) fn of(sight: &Sight<'_>, id: &SessionId, width: usize, bars: bool) -> Result<String> {
+pub(super) fn of(sight: &Sight<'_>, id: &SessionId, width: usize, skin: Skin) -> Result<String> {
     let dir = sight.state.session(id);
     let record = dir.record()?.ok_or_else(|| no_record(id))?;
     let judge = sight.context.judge(sight.config, sight.state);
@@ -24,8 +25,8 @@ pub(super) fn of(sight: &Sight<'_>, id: &SessionId, width: usize, bars: bool) ->
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let layout = TimelineLayout {
         width: Some(width),
-        colour: false,
-        bars,
+        colour: skin.colour,
+        bars: !skin.is_plain,
         local: &clock::to_civil,
     };
     let entries = entries(&activity, &CallFilter::default());

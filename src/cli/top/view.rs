@@ -265,7 +265,9 @@ fn text(board: &Board, heading: &str, canvas: &mut Canvas<'_>) {
     let body = body_height(&board.page, canvas.height);
     if let Some((page, top)) = board.text_page() {
         for (place, line) in page.lines.iter().skip(top).take(body).enumerate() {
-            canvas.text(0, place + 1, line, Style::default());
+            let (colour, line) = coloured(line);
+            let style = canvas.style(colour, Modifier::empty());
+            canvas.text(0, place + 1, line, style);
         }
         let last = (top + body).min(page.lines.len());
         let shown = format!(
@@ -278,6 +280,24 @@ fn text(board: &Board, heading: &str, canvas: &mut Canvas<'_>) {
             canvas.text(0, canvas.height - 1, &shown, style);
         }
     }
+}
+
+/// Splits a line of a timeline into its colour and its text.
+fn coloured(line: &str) -> (Color, &str) {
+    let styled = line.strip_prefix("\x1b[").and_then(|rest| {
+        let (code, text) = rest.strip_suffix("\x1b[0m")?.split_once('m')?;
+        let colour = match code {
+            "31" => Color::Red,
+            "32" => Color::Green,
+            "33" => Color::Yellow,
+            "34" => Color::Blue,
+            "35" => Color::Magenta,
+            "36" => Color::Cyan,
+            _ => Color::Reset,
+        };
+        Some((colour, text))
+    });
+    styled.unwrap_or((Color::Reset, line))
 }
 
 /// Shows the command that resumes a session: from the left edge on, and nothing beside it, so that
@@ -298,12 +318,12 @@ fn resume(command: &str, canvas: &mut Canvas<'_>) {
         }
     }
     canvas.text(0, line, &rest, Style::default());
-    canvas.text(
-        0,
-        line + 2,
-        "The terminal was asked to copy it; not every terminal does.",
-        Style::default(),
-    );
+    let asked = "The terminal was asked to copy it; not every terminal does.";
+    canvas.text(0, line + 2, asked, Style::default());
+    if !command.starts_with("cd ") {
+        let where_to = "Change to its directory first: its name cannot be copied safely.";
+        canvas.text(0, line + 3, where_to, Style::default());
+    }
     if canvas.height > 1 {
         let style = canvas.style(Color::DarkGray, Modifier::empty());
         canvas.text(0, canvas.height - 1, "any key returns", style);
