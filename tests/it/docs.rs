@@ -401,19 +401,24 @@ fn picture(command: &str, printed: &str) -> String {
                 "90" => "#8b949e",
                 other => panic!("the picture has no colour for {other}: {line:?}"),
             };
-            let count = text.width();
-            if !text.trim().is_empty() {
-                let text = text.replace('&', "&amp;").replace('<', "&lt;");
-                let (x, length) = (column * 8 + 16, count * 8);
-                let how = match codes.contains(&"1") {
-                    true => " font-weight=\"bold\"",
-                    false => "",
-                };
+            let how = match codes.contains(&"1") {
+                true => " font-weight=\"bold\"",
+                false => "",
+            };
+            // Each column begins at its place, whatever the width of the letters before it.
+            let mut rest = text;
+            while !rest.trim_start().is_empty() {
+                let piece = rest.trim_start();
+                let before = text.width() - piece.width();
+                let (piece, after) = piece.split_at(piece.find("  ").unwrap_or(piece.len()));
+                let (x, length) = ((column + before) * 8 + 16, piece.width() * 8);
+                let piece = piece.replace('&', "&amp;").replace('<', "&lt;");
                 svg += &format!(
-                    "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" fill=\"{fill}\"{how}>{text}</text>\n"
+                    "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" fill=\"{fill}\"{how}>{piece}</text>\n"
                 );
+                rest = after;
             }
-            column += count;
+            column += text.width();
         }
     }
     svg + "</g>\n</svg>\n"

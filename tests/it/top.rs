@@ -1,16 +1,19 @@
-//! The board, in a real terminal: what it shows, what keys do, and that the terminal is as it was, however the board ends.
+//! The board, in a real terminal: what it shows, and what keys do. Below it: `leaving`, `screens`.
+
+mod leaving;
+mod screens;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
-use super::support::states::age;
-use super::support::tmux::Tmux;
-use super::support::{CCSESSION, Sandbox, event, hook_for, text, wait_until};
+use crate::support::states::age;
+use crate::support::tmux::Tmux;
+use crate::support::transcripts::put_lines;
+use crate::support::{CCSESSION, Sandbox, event, hook_for, text, wait_until};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -76,11 +79,6 @@ fn script(arguments: &str) -> String {
          sh -c 'echo $$ > pid; exec {CCSESSION} top {arguments}'\n\
          echo \"status $?\"\nstty -a > after.new\nmv after.new after\nexec sleep 600\n"
     )
-}
-
-fn pid(sandbox: &Sandbox) -> Pid {
-    let text = fs::read_to_string(sandbox.path("pid")).unwrap();
-    Pid::from_raw(text.trim().parse().unwrap()).unwrap()
 }
 
 /// Asserts that the terminal is as it was before the board.
@@ -155,6 +153,52 @@ fn a_session_whose_process_was_killed_leaves_the_board() {
     std::thread::sleep(Duration::from_millis(1500));
     drop(client);
     terminal.wait_for_text("no session is live");
+}
+
+#[test]
+fn what_a_session_says_moves_nothing_on_the_board() {
+    let sandbox = Sandbox::new();
+    let mut client = Client::start(&sandbox, "s-1");
+    let prompt = "one\u{1b}[2J\u{1b}[31mtwo\u{7}\u{9b}5A\u{202e}three\r\nfour";
+    client.hook(
+        &sandbox,
+        "s-1",
+        "UserPromptSubmit",
+        json!({"prompt": prompt}),
+    );
+    let what = "\u{1b}]0;title\u{7}\u{1b}[Hmake";
+    client.hook(&sandbox, "s-1", "PreToolUse", bash("t1", what));
+    let Some(terminal) = Tmux::start(&sandbox, (200, 24), &script("")) else {
+        return;
+    };
+    let screen = terminal.wait_for_text("WORKING (1)");
+    assert!(screen.starts_with("ccsession top"), "{screen}");
+    let row = line(&screen, "> working");
+    assert!(row.contains("one") && row.contains("three"), "{row}");
+    assert!(row.contains("Bash: ") && row.contains("make"), "{row}");
+    assert_ne!(terminal.value("pane_title"), "title");
+    terminal.press(&["Enter"]);
+    let screen = terminal.wait_for_text("timeline: ");
+    assert!(screen.starts_with("timeline: one"), "{screen}");
+}
+
+#[test]
+fn tokens_are_those_of_the_transcript() {
+    let sandbox = Sandbox::new();
+    let transcript = sandbox.home().join(".claude/projects/shop/s-1.jsonl");
+    let usage = json!({"input_tokens": 1000, "output_tokens": 200, "cache_creation_input_tokens": 34,
+        "cache_read_input_tokens": 5_000_000});
+    let message = json!({"id": "m1", "role": "assistant", "model": "opus", "usage": usage});
+    let line = json!({"type": "assistant", "uuid": "u1", "sessionId": "s-1",
+        "timestamp": "2026-11-20T12:00:00Z", "message": message});
+    put_lines(&transcript, &[line]);
+    let mut client = Client::new(&sandbox);
+    let started = json!({"source": "startup", "transcript_path": transcript});
+    client.hook(&sandbox, "s-1", "SessionStart", started);
+    let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
+        return;
+    };
+    terminal.wait_for_text("1,234 tokens");
 }
 
 #[test]
@@ -244,179 +288,6 @@ fn keys_open_the_timeline_filter_and_copy() {
     terminal.press(&["q"]);
     terminal.wait_for_text("status 0");
     assert_restored(&sandbox, &terminal);
-}
-
-#[test]
-fn esc_and_control_c_leave_the_board() {
-    for (key, status) in [("Escape", "status 0"), ("C-c", "")] {
-        let sandbox = Sandbox::new();
-        let _client = Client::start(&sandbox, "s-1");
-        let script = script("").replace("stty -a > before", "trap : INT; stty -a > before");
-        let Some(terminal) = Tmux::start(&sandbox, SIZE, &script) else {
-            return;
-        };
-        terminal.wait_for_text("DONE (1)");
-        terminal.press(&[key]);
-        terminal.wait_for_text(if status.is_empty() {
-            "status 130"
-        } else {
-            status
-        });
-        assert_restored(&sandbox, &terminal);
-    }
-}
-
-#[test]
-fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
-    let sandbox = Sandbox::new();
-    let _client = Client::start(&sandbox, "s-1");
-    for signal in [
-        Signal::TERM,
-        Signal::INT,
-        Signal::HUP,
-        Signal::QUIT,
-        Signal::USR1,
-        Signal::ALARM,
-    ] {
-        let _ = fs::remove_file(sandbox.path("after"));
-        let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
-            return;
-        };
-        terminal.wait_for_text("DONE (1)");
-        assert_eq!(terminal.value("alternate_on"), "1");
-        kill_process(pid(&sandbox), signal).unwrap();
-        terminal.wait_for_text(&format!("status {}", 128 + signal.as_raw()));
-        assert_restored(&sandbox, &terminal);
-    }
-}
-
-#[test]
-fn it_can_be_stopped_and_continued() {
-    let sandbox = Sandbox::new();
-    let _client = Client::start(&sandbox, "s-1");
-    let shell = "cd \"$HOME/..\"; PS1='ready> ' exec bash --norc --noprofile -i\n";
-    let Some(terminal) = Tmux::start(&sandbox, SIZE, shell) else {
-        return;
-    };
-    terminal.wait_for_text("ready>");
-    terminal.press(&["-l", &format!("stty -a > before; {CCSESSION} top")]);
-    terminal.press(&["Enter"]);
-    terminal.wait_for_text("DONE (1)");
-    for _ in 0..2 {
-        terminal.press(&["C-z"]);
-        terminal.wait_for_text("Stopped");
-        assert_eq!(terminal.value("alternate_on"), "0");
-        assert_eq!(terminal.value("cursor_flag"), "1");
-        terminal.press(&["-l", "clear; fg"]);
-        terminal.press(&["Enter"]);
-        terminal.wait_for_text("DONE (1)");
-        assert_eq!(terminal.value("alternate_on"), "1");
-    }
-    terminal.press(&["q"]);
-    terminal.wait_for(|screen| !screen.contains("DONE"));
-    terminal.press(&["-l", "stty -a > after.new; mv after.new after"]);
-    terminal.press(&["Enter"]);
-    assert_restored(&sandbox, &terminal);
-}
-
-#[test]
-fn it_fits_the_terminal_after_each_resize() {
-    let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Run the tests");
-    let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
-        return;
-    };
-    for (width, height) in [(120, 40), (40, 12), (200, 60), (12, 2), (80, 24)] {
-        let size = [width.to_string(), height.to_string()];
-        terminal.tmux(&["resize-window", "-x", &size[0], "-y", &size[1]]);
-        // The last line is the board's, and nothing of another size is left.
-        let rules = if height >= 14 { vec![width] } else { vec![] };
-        terminal.wait_for(|screen| {
-            let last = screen.lines().last().unwrap_or_default();
-            let is_whole = screen.lines().count() == height && last.starts_with("Enter");
-            let of_screen = screen.lines().filter(|line| line.starts_with('─'));
-            let of_screen: Vec<usize> = of_screen.map(|line| line.chars().count()).collect();
-            is_whole && of_screen == rules && screen.contains("BRANCH") == (width >= 116)
-        });
-    }
-}
-
-#[test]
-fn a_terminal_that_is_closed_ends_it() {
-    for ignored in ["", "trap '' HUP\n"] {
-        let sandbox = Sandbox::new();
-        let _client = Client::start(&sandbox, "s-1");
-        let Some(terminal) = Tmux::start(&sandbox, SIZE, &format!("{ignored}{}", script("")))
-        else {
-            return;
-        };
-        terminal.wait_for_text("DONE (1)");
-        let board = pid(&sandbox);
-        drop(terminal);
-        wait_until(|| test_kill_process(board).is_err());
-    }
-}
-
-#[test]
-fn without_colours_there_are_none_and_with_them_there_are() {
-    let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Run the tests");
-    let has_colour = |script: &str| {
-        let terminal = Tmux::start(&sandbox, SIZE, script)?;
-        terminal.wait_for_text("q quit");
-        let screen = terminal.coloured();
-        let mut codes = screen
-            .split("\x1b[")
-            .filter_map(|part| part.split_once('m'));
-        let is_colour = |code: &str| matches!(code.parse(), Ok(30..=38 | 90..=97));
-        Some(codes.any(|(codes, _)| codes.split(';').any(is_colour)))
-    };
-    let Some(by_default) = has_colour(&script("")) else {
-        return;
-    };
-    assert!(by_default);
-    assert_eq!(has_colour(&script("--color never")), Some(false));
-    assert_eq!(
-        has_colour(&format!("export NO_COLOR=1\n{}", script(""))),
-        Some(false)
-    );
-}
-
-#[test]
-fn in_a_locale_without_other_letters_it_draws_with_ascii() {
-    let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Prüfe das 日本語");
-    let script = format!("export LC_ALL=C\n{}", script(""));
-    let Some(terminal) = Tmux::start(&sandbox, SIZE, &script) else {
-        return;
-    };
-    let screen = terminal.wait_for_text("WORKING (1)");
-    assert!(screen.is_ascii(), "{screen}");
-    assert!(screen.contains("----------") && screen.contains("Bash: Pr?fe das ???"));
-}
-
-#[test]
-fn where_no_board_can_be_shown_it_says_what_to_do() {
-    let sandbox = Sandbox::new();
-    let _client = Client::start(&sandbox, "s-1");
-    let said = sandbox.ccsession(["top"]).refused(1);
-    assert_eq!(
-        said,
-        "ccsession: could not show the board: it needs a terminal for input and output; use `ccsession list`"
-    );
-    for (term, is_shown) in [("dumb", false), ("", false), ("vt100", true)] {
-        let script = format!("export TERM={term}\n{}", script(""));
-        let Some(terminal) = Tmux::start(&sandbox, SIZE, &script) else {
-            return;
-        };
-        if is_shown {
-            terminal.wait_for_text("DONE (1)");
-        } else {
-            let screen = terminal.wait_for_text("status 1");
-            let screen: String = screen.lines().collect();
-            assert!(screen.contains("use `ccsession list`"), "{screen}");
-        }
-    }
 }
 
 #[test]
