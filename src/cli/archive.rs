@@ -12,18 +12,18 @@ use serde_json::json;
 
 use super::amount::plural;
 use super::context::{Context, since};
+use super::hints::say_nothing;
 use super::list::titled;
 use super::output;
 use super::pager::Pager;
 use super::status::{Status, refusal};
-use super::table::TextTable;
+use super::table::{Squeeze, TextTable};
 use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
 use crate::model::{Capture, Timestamp};
 use crate::store::archive::{Archives, Fault};
-use crate::store::env::Screen;
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Error, StateDir, clock, project, shown, tombstones};
@@ -32,6 +32,21 @@ use args::{
     ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
 };
 
+/// How the list gets narrower: what a person needs least goes first.
+const NARROWER: [Squeeze; 12] = [
+    Squeeze::Cut("DESCRIPTION", 16),
+    Squeeze::Cut("FOCUS", 12),
+    Squeeze::Ids("SESSION"),
+    Squeeze::Cut("TITLE", 24),
+    Squeeze::Cut("ROLE", 8),
+    Squeeze::Drop("MESSAGES"),
+    Squeeze::Drop("SIZE"),
+    Squeeze::Drop("ROLE"),
+    Squeeze::Drop("FOCUS"),
+    Squeeze::Cut("DESCRIPTION", 8),
+    Squeeze::Cut("TITLE", 8),
+    Squeeze::Drop("PROJECT"),
+];
 /// The most bytes of a line that are read at once.
 const MAX_PIECE: u64 = 1 << 20;
 
@@ -246,9 +261,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         return Ok(Status::Done);
     }
     if found.is_empty() {
-        if output::is_for_people() {
-            output::line("no session is archived");
-        }
+        print_nothing(context, state)?;
         return Ok(Status::Done);
     }
     let mut table = TextTable::new(&[
@@ -278,13 +291,49 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         ]);
     }
     table.drop_empty(&["TITLE", "ROLE", "FOCUS", "DESCRIPTION"]);
-    let screen = Screen::read();
-    if let Some(width) = output::width(screen) {
-        table.fit("DESCRIPTION", width);
-        table.fit("FOCUS", width);
-    }
-    output::print_drawn(&table.to_string(), !screen.is_plain);
+    let screen = args.screen.screen();
+    let text = match output::width(screen) {
+        Some(width) => table.squeeze(width, &NARROWER),
+        None => table.to_string(),
+    };
+    args.screen.print(&text, !screen.is_plain);
     Ok(Status::Done)
+}
+
+/// Says on a terminal that no archive is listed, and what would fill the list.
+fn print_nothing(context: &Context, state: Option<&StateDir>) -> Result<()> {
+    let archives = ArchiveSelection::all(state)?.archives.len() as u64;
+    if archives > 0 && output::is_for_people() {
+        let all = plural(archives, "archive");
+        output::line(&format!(
+            "no archive matches: `ccsession archive list` lists {all}"
+        ));
+    } else {
+        say_nothing("no session is archived", context, state, |sessions| {
+            Some(format!(
+                "`ccsession clock-out ID` archives one of the {sessions} on record"
+            ))
+        });
+    }
+    Ok(())
+}
+
+/// Says on a terminal that a text is in no archive, and where else it may be.
+fn say_not_found(state: Option<&StateDir>, searched: usize) {
+    if !output::is_for_people() {
+        return;
+    }
+    let ids = state.and_then(|state| state.session_ids().ok());
+    let all = ids.map_or(0, Iterator::count);
+    let missing = match all.saturating_sub(searched) as u64 {
+        0 => String::new(),
+        missing => format!(
+            "; {} on record not searched: not archived, or left out by an option",
+            plural(missing, "session")
+        ),
+    };
+    let searched = plural(searched as u64, "archive");
+    output::line(&format!("nothing found in {searched}{missing}"));
 }
 
 fn show(state: Option<&StateDir>, args: &ArchiveShowArgs) -> Result<Status> {
@@ -373,7 +422,9 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
     let found = chosen(context, state, &args.chosen)?;
     let mut is_whole = found.unreadable.is_empty();
     let mut is_found = false;
-    for archived in found.readable() {
+    let archives = found.readable();
+    let searched = archives.len();
+    for archived in archives {
         let id = &archived.manifest.session_id;
         let mut is_named = false;
         let mut look_through = |text: Result<Box<dyn Read>>, place: Option<&str>| {
@@ -412,6 +463,9 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
             look_through(opened(&archived, part), name);
         }
         is_found |= is_named;
+    }
+    if !is_found {
+        say_not_found(state, searched);
     }
     Ok(match (is_whole, is_found) {
         (false, _) => Status::Failed,

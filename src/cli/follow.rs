@@ -159,7 +159,7 @@ struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     fn new(state: &'a StateDir, args: &TimelineArgs, is_of_all: bool) -> Self {
-        let screen = Screen::read();
+        let screen = args.screen.screen();
         Self {
             state,
             filter: EventFilter {

@@ -10,9 +10,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::context::{Context, project_asked, unrecorded};
+use super::hints::say_nothing;
 use super::output;
+use super::pager::ScreenArgs;
 use super::status::Status;
-use super::table::TextTable;
+use super::table::{Squeeze, TextTable};
 use super::title::title;
 use crate::identity::attention::{Present, present};
 use crate::identity::liveness::{Assessment, SessionState};
@@ -23,7 +25,6 @@ use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::one_line;
 use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
-use crate::store::env::Screen;
 use crate::store::{StateDir, index};
 
 /// A session's state.
@@ -61,6 +62,8 @@ pub(super) struct ListArgs {
     /// List at most so many sessions
     #[arg(long, short = 'n', value_name = "N")]
     pub(super) limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
@@ -70,6 +73,28 @@ pub(super) struct ListArgs {
 const MAX_DOING: usize = 40;
 /// The longest title in a table, in characters.
 const MAX_TITLE: usize = 40;
+
+/// How the table gets narrower: what a person needs least goes first.
+const NARROWER: [Squeeze; 18] = [
+    Squeeze::Cut("ROOT", 16),
+    Squeeze::Ids("SESSION"),
+    Squeeze::Drop("ROOT"),
+    Squeeze::Cut("NOW", 20),
+    Squeeze::Cut("FOCUS", 12),
+    Squeeze::Cut("TITLE", 24),
+    Squeeze::Drop("PID"),
+    Squeeze::Drop("AGE"),
+    Squeeze::Drop("ROLE"),
+    Squeeze::Drop("BRANCH"),
+    Squeeze::Drop("FOCUS"),
+    Squeeze::Cut("TITLE", 14),
+    Squeeze::Cut("NOW", 12),
+    Squeeze::Drop("IDLE"),
+    Squeeze::Cut("PROJECT", 10),
+    Squeeze::Cut("TITLE", 8),
+    Squeeze::Drop("NOW"),
+    Squeeze::Drop("PROJECT"),
+];
 
 /// A session in the list. Its JSON is the record with the derived fields.
 #[derive(Serialize)]
@@ -128,7 +153,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     }
     sessions.sort_by(by_urgency);
     sessions.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
-    print(context, &args, &sessions);
+    print(context, &args, &sessions, state.as_ref());
     Ok(Status::Done)
 }
 
@@ -200,23 +225,12 @@ fn ids(state: &StateDir, all: bool) -> Result<Vec<SessionId>> {
     Ok(ids)
 }
 
-fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
+fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession], state: Option<&StateDir>) {
     if args.json {
         return output::json(&json!({"v": 1, "sessions": sessions}));
     }
     if sessions.is_empty() {
-        if output::is_for_people() {
-            output::line(if args.waiting {
-                "no session waits for you"
-            } else if !args.state.is_empty() {
-                "no session is in this state"
-            } else if args.all {
-                "no session is on record"
-            } else {
-                "no session is live"
-            });
-        }
-        return;
+        return print_nothing(context, args, state);
     }
     let mut table = TextTable::new(&[
         "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
@@ -247,7 +261,33 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession]) {
         ]);
     }
     table.drop_empty(&["WAITS", "TITLE", "ROLE", "FOCUS", "PID", "NOW"]);
-    output::print_drawn(&table.to_string(), !Screen::read().is_plain);
+    let screen = args.screen.screen();
+    let text = match output::width(screen) {
+        Some(width) => table.squeeze(width, &NARROWER),
+        None => table.to_string(),
+    };
+    args.screen.print(&text, !screen.is_plain);
+}
+
+/// Says on a terminal that the list is empty, and what would fill it.
+fn print_nothing(context: &Context, args: &ListArgs, state: Option<&StateDir>) {
+    let (nothing, remedy) = if args.waiting {
+        ("no session waits for you", None)
+    } else if !args.state.is_empty() {
+        ("no session is in this state", None)
+    } else if args.all {
+        ("no session is on record", None)
+    } else {
+        ("no session is live", Some("`ccsession list --all` shows"))
+    };
+    let here = args.project.is_some();
+    say_nothing(nothing, context, state, |sessions| match remedy {
+        Some(shows) => Some(format!("{shows} the {sessions} on record")),
+        None if here && args.all => Some(format!(
+            "there are {sessions} of other projects, which are listed without --project"
+        )),
+        None => None,
+    });
 }
 
 /// Returns a title for a column of a table.

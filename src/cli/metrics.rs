@@ -11,13 +11,14 @@ use clap::Args;
 use super::args::BarsArg;
 use super::context::Context;
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
+use super::hints::say_nothing;
 use super::output;
+use super::pager::ScreenArgs;
 use super::status::{Status, refusal};
 use super::table::TableLayout;
 use crate::identity::attention::of_events;
 use crate::identity::liveness::SessionState;
 use crate::model::Timestamp;
-use crate::store::env::Screen;
 use crate::store::log::{self, Log};
 use crate::store::{Environment, Error, StateDir, lease, shown, tree, write};
 use crate::view::metrics::{
@@ -29,6 +30,8 @@ use crate::view::metrics::{
     after_help = "Examples:\n  ccsession metrics --json\n  ccsession metrics --prometheus --output /tmp/ccsession.prom"
 )]
 pub(super) struct MetricsArgs {
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
@@ -70,12 +73,22 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     } else if args.json {
         print::as_json(&summary)?
     } else {
-        print::as_text(&summary, TableLayout::of(BarsArg::Auto, Screen::read()))
+        print::as_text(
+            &summary,
+            TableLayout::of(BarsArg::Auto, args.screen.screen()),
+        )
     };
     match &args.output {
         Some(path) => publish(path, &text)?,
         None if args.json => output::print_json(&text),
-        None => output::print(&text),
+        None if args.prometheus => output::print(&text),
+        None => {
+            args.screen.print(&text, true);
+            let ids = state.as_ref().and_then(|state| state.session_ids().ok());
+            if ids.is_none_or(|mut ids| ids.next().is_none()) {
+                say_nothing("no session is on record", context, state.as_ref(), |_| None);
+            }
+        }
     }
     Ok(Status::Done)
 }

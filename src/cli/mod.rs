@@ -16,6 +16,7 @@ mod follow;
 mod format;
 mod gather;
 mod help;
+mod hints;
 mod import;
 mod install;
 mod list;

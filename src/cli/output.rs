@@ -96,6 +96,12 @@ pub(super) fn width(screen: Screen) -> Option<usize> {
     screen.columns.or_else(terminal)
 }
 
+/// Returns how many lines the terminal on stdout has. Returns `None` if the output goes elsewhere.
+pub(super) fn height() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
+}
+
 /// Returns whether to write in colour.
 pub(super) fn wants_colour(wanted: ColorArg, screen: Screen) -> bool {
     match wanted {
@@ -125,7 +131,7 @@ pub(super) fn print_drawn(text: &str, drawn: bool) {
 }
 
 /// Returns the text with a plain character for each drawn one, so that columns stay in place.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '└' | '·' => '-',

@@ -1,10 +1,54 @@
-//! Shows long texts to people with the program of their choice.
+//! Shows long texts to people with the program of their choice, and says how a verb uses the screen.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use clap::Args;
+use signal_hook::consts::SIGINT;
 
 use super::output;
-use crate::store::env;
+use crate::store::env::{self, Screen};
+
+/// How a verb uses the screen.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct ScreenArgs {
+    /// Print plain text: words and numbers, no bars, lines or colour, no pager
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Do not use a pager
+    #[arg(long)]
+    pub(super) no_pager: bool,
+}
+
+impl ScreenArgs {
+    /// Returns what the environment says about the screen, with the user's choice.
+    pub(super) fn screen(self) -> Screen {
+        let screen = Screen::read();
+        Screen {
+            no_color: screen.no_color || self.plain,
+            is_plain: screen.is_plain || self.plain,
+            ..screen
+        }
+    }
+
+    /// Prints `text` for people: as it is if `drawn`, or with plain characters. If it is longer than
+    /// the terminal, a pager shows it.
+    pub(super) fn print(self, text: &str, drawn: bool) {
+        let text = match drawn {
+            true => text.to_owned(),
+            false => output::plain(text),
+        };
+        let is_long = || {
+            let lines = text.lines().count();
+            output::height().is_some_and(|height| lines > height)
+        };
+        let is_wanted = !self.no_pager && !self.screen().is_plain && is_long();
+        let mut pager = Pager::start(is_wanted);
+        pager.print(&text);
+        pager.end();
+    }
+}
 
 /// Prints text with a pager, or without one.
 #[derive(Debug)]
@@ -17,8 +61,13 @@ impl Pager {
     /// Starts the pager if it is wanted and people read the output.
     pub(super) fn start(is_wanted: bool) -> Self {
         let is_needed = is_wanted && output::is_for_people();
+        let child = is_needed.then(start_program).flatten();
+        if child.is_some() {
+            // An interrupt is the pager's: it ends a search in the text, not the reading.
+            let _ = signal_hook::flag::register(SIGINT, Arc::default());
+        }
         Self {
-            child: is_needed.then(start_program).flatten(),
+            child,
             is_read: true,
         }
     }
@@ -44,12 +93,16 @@ impl Pager {
 
 /// Starts the program that `PAGER` names, or else `less`. Returns `None` if it cannot be started.
 fn start_program() -> Option<Child> {
-    let given = env::pager().unwrap_or_else(|| "less -F -R -X".to_owned());
+    let given = env::pager().unwrap_or_else(|| "less".to_owned());
     let mut words = given.split_whitespace();
     #[expect(
         clippy::disallowed_methods,
         reason = "what a person reads long texts with is theirs to choose"
     )]
     let mut command = Command::new(words.next()?);
+    if !env::has_less_options() {
+        // A short text stays on the screen, colours are colours, and nothing is cleared.
+        command.env("LESS", "FRX");
+    }
     command.args(words).stdin(Stdio::piped()).spawn().ok()
 }

@@ -11,6 +11,7 @@ use super::choose::find_session;
 use super::context::{Context, history, no_record};
 use super::list::{doing, span, waits};
 use super::output;
+use super::pager::ScreenArgs;
 use super::status::Status;
 use super::table::TextTable;
 use super::title::title;
@@ -24,7 +25,6 @@ use crate::identity::title::Title;
 use crate::model::attention::Attention;
 use crate::model::purpose::{Note, notes};
 use crate::model::{OpenActivity, Record, Timestamp};
-use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, StateDir, clock, shown};
@@ -34,6 +34,8 @@ use crate::store::{SessionDir, StateDir, clock, shown};
 pub(super) struct ShowArgs {
     /// The session's id or a unique prefix
     pub(super) id: String,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
@@ -73,7 +75,8 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     if args.json {
         output::json(&shown.as_json());
     } else {
-        output::print_drawn(&shown.as_text(context), !Screen::read().is_plain);
+        let drawn = !args.screen.screen().is_plain;
+        args.screen.print(&shown.as_text(context), drawn);
     }
     Ok(Status::Done)
 }

@@ -12,13 +12,14 @@ use super::args::BarsArg;
 use super::choose::find_session;
 use super::context::{Context, no_record, project_asked, since};
 use super::gather::{GatherResult, SessionSelection, gather};
+use super::hints::say_nothing;
 use super::output;
+use super::pager::ScreenArgs;
 use super::status::Status;
 use super::table::TableLayout;
 use crate::identity::ladder::project_here;
 use crate::model::SessionId;
 use crate::store::StateDir;
-use crate::store::env::Screen;
 use counting::StatsCounter;
 use print::{StatsReport, StatsSubject};
 
@@ -41,6 +42,8 @@ pub(super) struct StatsArgs {
     /// When to draw bars
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
@@ -80,14 +83,28 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     }
     if args.csv {
         output::print(&report.as_csv());
+    } else if report.is_empty() && !is_one && output::is_for_people() {
+        print_nothing(context, state.as_ref(), &args);
     } else {
-        let layout = TableLayout::of(args.bars, Screen::read());
-        output::print_drawn(&report.as_text(asked, layout), layout.bars);
+        let layout = TableLayout::of(args.bars, args.screen.screen());
+        args.screen
+            .print(&report.as_text(asked, layout), layout.bars);
     }
     for damaged in report.damage.sentences() {
         output::complain(&damaged);
     }
     Ok(Status::Done)
+}
+
+/// Says that there is no session to count, and what would fill the answer.
+fn print_nothing(context: &Context, state: Option<&StateDir>, args: &StatsArgs) {
+    say_nothing("no session to count", context, state, |sessions| {
+        Some(match (&args.since, args.all) {
+            (Some(_), _) => format!("an earlier --since, or --all, counts more of the {sessions}"),
+            (None, false) => format!("`ccsession stats --all` counts the {sessions} on record"),
+            (None, true) => return None,
+        })
+    });
 }
 
 fn which(

@@ -1,6 +1,7 @@
 //! Plain tables: columns as wide as their widest cell, two spaces between, no lines, so that `awk`
 //! reads them, too.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
@@ -10,7 +11,7 @@ use super::args::BarsArg;
 use super::output;
 use crate::model::text::escaped;
 use crate::store::env::Screen;
-use crate::view::timeline::text::cut_apart;
+use crate::view::timeline::text::{cut, cut_apart};
 
 /// The text of an empty cell.
 const EMPTY: &str = "-";
@@ -18,6 +19,8 @@ const EMPTY: &str = "-";
 const GAP: usize = 2;
 /// The smallest width that a column is cut to.
 const MIN_CUT: usize = 8;
+/// The shortest beginning that stands for a session id.
+const SHORT_ID: usize = 8;
 
 /// The layout of tables.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,17 @@ impl TableLayout {
             table.fit(column, width);
         }
     }
+}
+
+/// A step in making a table narrower.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Squeeze {
+    /// Shortens a column, to no less than this width.
+    Cut(&'static str, usize),
+    /// Shortens the session ids in a column to their beginnings.
+    Ids(&'static str),
+    /// Leaves a column out.
+    Drop(&'static str),
 }
 
 /// A table with a heading.
@@ -107,7 +121,7 @@ impl TextTable {
             return;
         };
         let widths = self.widths();
-        let line = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let line = Self::line(&widths);
         let too_much = line.saturating_sub(width);
         let most = widths
             .get(place)
@@ -117,6 +131,78 @@ impl TextTable {
         let cells = self.rows.iter_mut().filter_map(|row| row.get_mut(place));
         for (cell, short) in cells.zip(short) {
             *cell = short;
+        }
+    }
+
+    /// Shortens the columns step by step until no line is wider than `width`. If the last step is not
+    /// enough, the lines are cut.
+    pub(super) fn squeeze(&mut self, width: usize, steps: &[Squeeze]) -> String {
+        for step in steps {
+            let widths = self.widths();
+            let too_much = Self::line(&widths).saturating_sub(width);
+            if too_much == 0 {
+                break;
+            }
+            match *step {
+                Squeeze::Cut(column, least) => self.cut(column, too_much, least),
+                Squeeze::Ids(column) => self.shorten_ids(column),
+                Squeeze::Drop(column) => self.drop(column),
+            }
+        }
+        let lines = self.to_string();
+        let lines = lines.lines().map(|line| cut(line, width) + "\n");
+        lines.collect()
+    }
+
+    /// Returns how wide a line is.
+    fn line(widths: &[usize]) -> usize {
+        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+    }
+
+    fn place(&self, column: &str) -> Option<usize> {
+        let names = self.rows.first()?;
+        names.iter().position(|name| name == column)
+    }
+
+    /// Shortens a column by `too_much`, but not below `least`.
+    fn cut(&mut self, column: &str, too_much: usize, least: usize) {
+        let Some(place) = self.place(column) else {
+            return;
+        };
+        let now = self.widths().get(place).copied().unwrap_or(0);
+        let most = now.saturating_sub(too_much).max(least).min(now);
+        for cell in self.rows.iter_mut().filter_map(|row| row.get_mut(place)) {
+            *cell = cut(cell, most);
+        }
+    }
+
+    /// Shortens the ids in a column to beginnings that still differ.
+    fn shorten_ids(&mut self, column: &str) {
+        let Some(place) = self.place(column) else {
+            return;
+        };
+        let ids = self.rows.iter().skip(1);
+        let ids: Vec<String> = ids.filter_map(|row| row.get(place).cloned()).collect();
+        let begins = |id: &str, length: usize| id.chars().take(length).collect::<String>();
+        let all: BTreeSet<&String> = ids.iter().collect();
+        let longest = ids.iter().map(|id| id.chars().count()).max().unwrap_or(0);
+        let differ = |length: &usize| {
+            let short: BTreeSet<String> = ids.iter().map(|id| begins(id, *length)).collect();
+            short.len() == all.len()
+        };
+        let length = (SHORT_ID..longest).find(differ).unwrap_or(longest);
+        let cells = self.rows.iter_mut().skip(1);
+        for cell in cells.filter_map(|row| row.get_mut(place)) {
+            *cell = begins(cell, length);
+        }
+    }
+
+    fn drop(&mut self, column: &str) {
+        let Some(place) = self.place(column) else {
+            return;
+        };
+        for row in self.rows.iter_mut().filter(|row| place < row.len()) {
+            row.remove(place);
         }
     }
 
@@ -201,6 +287,41 @@ mod tests {
                 .collect();
             assert_eq!(shown.len(), names.len() + 1, "{text}");
             assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_gets_narrower_step_by_step() {
+        let steps = [
+            Squeeze::Cut("ROOT", 8),
+            Squeeze::Ids("SESSION"),
+            Squeeze::Drop("ROOT"),
+            Squeeze::Cut("TITLE", 4),
+        ];
+        let squeezed = |width| {
+            let mut table = TextTable::new(&["SESSION", "TITLE", "ROOT"]);
+            let row = |id: &str, title: &str| [id, title, "/home/dev/shop"].map(str::to_owned);
+            table.row(row("65dd02b6-7134", "webhook hunt"));
+            table.row(row("65dd02b6-9999", "日本語日本語"));
+            table.squeeze(width, &steps)
+        };
+        assert_eq!(
+            squeezed(43),
+            "SESSION        TITLE         ROOT\n\
+             65dd02b6-7134  webhook hunt  /home/dev/shop\n\
+             65dd02b6-9999  日本語日本語  /home/dev/shop\n"
+        );
+        assert!(squeezed(42).contains("  /home/dev/sh…\n"));
+        assert!(squeezed(37).contains("65dd02b6-7134  webhook hunt  /home/d…\n"));
+        assert!(squeezed(36).contains("65dd02b6-7  webhook hunt  /home/d…\n"));
+        assert!(squeezed(33).contains("65dd02b6-7  webhook hunt\n"));
+        assert!(squeezed(20).contains("65dd02b6-7  webhook…\n65dd02b6-9  日本語…\n"));
+        for width in 1..60 {
+            let text = squeezed(width);
+            assert!(
+                text.lines().all(|line| line.width() <= width),
+                "{width}: {text}"
+            );
         }
     }
 

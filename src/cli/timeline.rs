@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::args::{BarsArg, ColorArg};
 use super::choose::find_session;
 use super::context::{Context, history, since};
+use super::hints::filled;
+use super::pager::ScreenArgs;
 use super::status::{Status, refusal};
 use super::title::title;
 use super::{follow, output};
@@ -17,7 +19,6 @@ use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
 use crate::model::{Activity, OpenActivity, Record, SessionId};
-use crate::store::env::Screen;
 use crate::store::journal::Damage;
 use crate::store::{History, StateDir as Store, clock};
 use crate::view::json::{ActivityView, CallView};
@@ -57,6 +58,8 @@ pub(super) struct TimelineArgs {
     /// When to draw bars and lines
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
@@ -100,6 +103,8 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     };
     let entries = entries(&activity, &filter);
     let title = title(&context.env, state, &record, config.capture);
+    let absent = filter.absent(&activity);
+    absent.iter().for_each(|text| output::complain(text));
     if args.jsonl {
         print_lines(&entries);
         complain(&id, &activity, damage);
@@ -114,7 +119,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
             damage,
         })?;
     } else {
-        let screen = Screen::read();
+        let screen = args.screen.screen();
         let layout = TimelineLayout {
             width: output::width(screen),
             colour: output::wants_colour(args.color, screen),
@@ -125,7 +130,8 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         let heading = heading(&record, titled, &activity, finding.state.as_str(), &layout);
         let rows = rows(&activity, &entries, &layout);
         let gap = if rows.is_empty() { "" } else { "\n" };
-        output::print_drawn(&format!("{heading}{gap}{rows}"), layout.bars);
+        let text = format!("{heading}{gap}{rows}");
+        args.screen.print(&text, layout.bars);
         complain(&id, &activity, damage);
     }
     Ok(Status::Done)
@@ -167,8 +173,17 @@ pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId
     }
     let project = project_here(&context.env, host.state)?;
     last_of_project(&host, &project).ok_or_else(|| {
-        let text = "could not find a session of this project; see `ccsession list --all`";
-        refusal(Status::NotFound, text.to_owned())
+        let text = filled(
+            "could not find a session of this project",
+            context,
+            state,
+            |sessions| {
+                Some(format!(
+                    "`ccsession list --all` lists the {sessions} of others"
+                ))
+            },
+        );
+        refusal(Status::NotFound, text)
     })
 }
 

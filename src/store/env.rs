@@ -149,6 +149,11 @@ pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
+/// Returns whether `LESS` is set: the user's options for `less`.
+pub fn has_less_options() -> bool {
+    variable("LESS").is_some()
+}
+
 /// Returns `PATH`: where programs are searched for.
 pub fn program_path() -> Option<OsString> {
     variable("PATH")

@@ -1,6 +1,7 @@
 //! Orders a session for display: turns as headings, the calls below each, and a subagent's calls
 //! below the call that started it.
 
+mod absent;
 pub mod text;
 
 use std::collections::{HashMap, HashSet};

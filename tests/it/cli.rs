@@ -1,6 +1,8 @@
 //! The command line as scripts and people meet it: `list`, `show`, `store`, `config`, help, wrong usage, and broken streams.
 
+mod empty;
 mod listed;
+mod screen;
 mod settings;
 mod shown;
 mod streams;

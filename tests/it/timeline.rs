@@ -219,6 +219,32 @@ fn shown(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn a_tool_and_a_subagent_that_are_not_there_are_named_with_those_that_are() {
+    let sandbox = Sandbox::new();
+    varied(&sandbox);
+    let said = |words: &[&str]| {
+        let run = sandbox.ccsession([&["timeline", ID], words].concat());
+        let output = run.output();
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stderr)
+    };
+    let tools = "there are `Agent`, `Bash`, `Read`, `WebFetch`\n";
+    let no = |tool: &str| format!("ccsession: no tool `{tool}` in this session; {tools}");
+    assert_eq!(said(&["--tool", "Bsh"]), no("Bsh"));
+    assert_eq!(
+        said(&["--tool", "bash", "--tool", "x\u{1b}", "--json"]),
+        no("x")
+    );
+    assert_eq!(
+        said(&["--agent", "foo", "--jsonl"]),
+        "ccsession: no subagent `foo` in this session; there are `main`, `explorer`\n"
+    );
+    for there in ["main", "a1", "explorer"] {
+        assert_eq!(said(&["--agent", there]), "");
+    }
+}
+
+#[test]
 fn calls_are_chosen_by_time_tool_outcome_and_subagent() {
     let sandbox = Sandbox::new();
     varied(&sandbox);
@@ -574,7 +600,7 @@ fn which_session_is_meant() {
     let none = sandbox.ccsession(["timeline"]).refused(3);
     assert_eq!(
         none,
-        "ccsession: could not find a session of this project; see `ccsession list --all`"
+        "ccsession: could not find a session of this project: start `claude`; if nothing is recorded then, `ccsession doctor` says why"
     );
     session(&sandbox, "abc-1", &[]);
     session(&sandbox, "abc-2", &[]);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::pager::ScreenArgs;
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ArchiveVerb {
     /// List archives, newest first
@@ -47,6 +49,8 @@ pub(in crate::cli) struct ArchiveListArgs {
     /// List at most so many archives
     #[arg(long, short = 'n', value_name = "N")]
     pub(in crate::cli) limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(in crate::cli) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(in crate::cli) json: bool,

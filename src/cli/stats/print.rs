@@ -108,6 +108,11 @@ impl StatsReport {
         text
     }
 
+    /// Returns whether no session was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.summary.counts.sessions == 0
+    }
+
     pub(super) fn as_text(&self, asked: StatsSubject, layout: TableLayout) -> String {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {

@@ -12,8 +12,8 @@ fn wrong_usage_is_one_line_and_never_status_2() {
             "ccsession <COMMAND>",
         ),
         (
-            &["list", "--nope"],
-            "unexpected argument '--nope' found",
+            &["list", "--xyz"],
+            "unexpected argument '--xyz' found",
             "ccsession list [OPTIONS]",
         ),
         (

@@ -1,4 +1,4 @@
-//! Programs whose stderr is a terminal.
+//! Programs on a terminal.
 
 use std::fs::File;
 use std::io::Read;
@@ -30,5 +30,36 @@ pub(crate) fn with_stderr_on_a_terminal(mut run: Run) -> Told {
         status: output.status.code(),
         stdout: text(&output.stdout),
         terminal: text(&told),
+    }
+}
+
+/// Runs on a terminal of this size, with no keyboard. Returns what the terminal got.
+pub(crate) fn on_a_terminal(mut run: Run, rows: u16, columns: u16) -> Told {
+    let size = nix::pty::Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let terminal = nix::pty::openpty(Some(&size), None).unwrap();
+    let stderr = terminal.slave.try_clone().unwrap();
+    // `less` would wait for a key.
+    if !run.command.get_envs().any(|(name, _)| name == "PAGER") {
+        run.command.env("PAGER", "cat");
+    }
+    run.command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(terminal.slave))
+        .stderr(Stdio::from(stderr));
+    let mut child = run.command.spawn().unwrap();
+    // Its ends of the terminal go with it: what is read ends then.
+    drop(run);
+    let mut told = Vec::new();
+    let _ = File::from(terminal.master).read_to_end(&mut told);
+    let status = child.wait().unwrap();
+    Told {
+        status: status.code(),
+        stdout: String::new(),
+        terminal: text(&told).replace("\r\n", "\n"),
     }
 }

@@ -1,0 +1,48 @@
+//! An empty answer on a terminal says what would fill it: other sessions on record, a past that can
+//! be imported, or a first session.
+
+use super::amount::plural;
+use super::context::Context;
+use super::output;
+use crate::history::past::UnrecordedPast;
+use crate::store::StateDir;
+
+/// Returns `nothing`, which says that an answer is empty, with what would fill it. If sessions are on
+/// record, `elsewhere` says where they can be seen: it is given how many they are.
+pub(super) fn filled(
+    nothing: &str,
+    context: &Context,
+    state: Option<&StateDir>,
+    elsewhere: impl FnOnce(&str) -> Option<String>,
+) -> String {
+    let ids = state.and_then(|state| state.session_ids().ok());
+    let on_record = ids.map_or(0, Iterator::count) as u64;
+    let past = UnrecordedPast::of(&context.env, state);
+    let see = (on_record > 0).then(|| elsewhere(&plural(on_record, "session")));
+    let import = past.map(|past| {
+        let past = plural(past.sessions, "past session");
+        format!("`ccsession import` brings in {past}")
+    });
+    let is_new = on_record == 0 && import.is_none();
+    let start = is_new.then(|| {
+        "start `claude`; if nothing is recorded then, `ccsession doctor` says why".to_owned()
+    });
+    let remedies = [see.flatten(), import, start];
+    let remedies: Vec<String> = remedies.into_iter().flatten().collect();
+    match remedies.is_empty() {
+        true => nothing.to_owned(),
+        false => format!("{nothing}: {}", remedies.join("; ")),
+    }
+}
+
+/// Prints [`filled`] on a terminal, and nothing elsewhere.
+pub(super) fn say_nothing(
+    nothing: &str,
+    context: &Context,
+    state: Option<&StateDir>,
+    elsewhere: impl FnOnce(&str) -> Option<String>,
+) {
+    if output::is_for_people() {
+        output::line(&filled(nothing, context, state, elsewhere));
+    }
+}
