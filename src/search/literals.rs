@@ -56,14 +56,15 @@ impl RequiredTexts {
                 units.extend(first_units(c, self.ignores_case)?);
             }
         }
+        let case = if self.ignores_case { "i" } else { "-i" };
+        let plain = plain.join("|");
+        // One pass for both is hardly slower than one for the text. The backslash of an escape is
+        // left out: with it, each escape in the output of a terminal would look alike for long.
+        let pattern = format!("(?{case}:{plain})|{}", escapes(&units));
         let mut builder = RegexMatcherBuilder::new();
-        builder
-            .case_insensitive(self.ignores_case)
-            .line_terminator(Some(b'\n'));
+        builder.line_terminator(Some(b'\n'));
         Some(LineFilter {
-            plain: builder.build(&plain.join("|")).ok()?,
-            units: units.iter().copied().collect(),
-            escape: Finder::new(b"\\u"),
+            texts: builder.build(&pattern).ok()?,
             slash: units
                 .contains(&u16::from(b'/'))
                 .then(|| Finder::new(b"\\/")),
@@ -74,11 +75,9 @@ impl RequiredTexts {
 /// Finds lines of JSON that can contain a text.
 #[derive(Debug)]
 pub(super) struct LineFilter {
-    /// Finds the text as JSON writes it with the fewest escapes.
-    plain: RegexMatcher,
-    /// The UTF-16 units with which an escape of one of the text's characters begins.
-    units: EscapeUnits,
-    escape: Finder<'static>,
+    /// Finds the text as JSON writes it with the fewest escapes, and what an escape of one of its
+    /// characters has behind the backslash.
+    texts: RegexMatcher,
     /// Finds an escaped slash, if the text has a slash.
     slash: Option<Finder<'static>>,
 }
@@ -86,13 +85,12 @@ pub(super) struct LineFilter {
 impl LineFilter {
     /// Returns true if the line may contain the text.
     pub(super) fn may_be_in(&self, line: &[u8]) -> bool {
-        let mut places = LinePlaces::new(self, line);
-        places.next_from(0).is_some()
+        LinePlaces::new(self, line).next_from(0).is_some()
     }
 
-    fn plain_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
+    fn text_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
         // What it cannot decide, the decoded text does.
-        let found = self.plain.find_at(bytes, from);
+        let found = self.texts.find_at(bytes, from);
         found.map_or(Some(from), |found| found.map(|found| found.start()))
     }
 
@@ -100,67 +98,17 @@ impl LineFilter {
         let rest = bytes.get(from..)?;
         Some(from + self.slash.as_ref()?.find(rest)?)
     }
-
-    fn escape_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        let mut at = from;
-        loop {
-            at += self.escape.find(bytes.get(at..)?)?;
-            let digits = bytes.get(at + 2..at + 6).unwrap_or_default();
-            if unit_of(digits).is_some_and(|unit| self.units.contains(unit)) {
-                return Some(at);
-            }
-            at += 2;
-        }
-    }
 }
 
-/// Returns the UTF-16 unit that four hexadecimal digits stand for. Terminal output is full of them.
-fn unit_of(digits: &[u8]) -> Option<u16> {
-    let digits: &[u8; 4] = digits.try_into().ok()?;
-    let mut unit = 0;
-    for digit in digits {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            b'A'..=b'F' => digit - b'A' + 10,
-            _ => return None,
-        };
-        unit = unit << 4 | u16::from(value);
-    }
-    Some(unit)
-}
-
-/// The UTF-16 units with which an escape may begin.
-#[derive(Debug)]
-struct EscapeUnits {
-    /// A bit for each ASCII character.
-    ascii: u128,
-    others: Vec<u16>,
-}
-
-impl EscapeUnits {
-    fn contains(&self, unit: u16) -> bool {
-        match unit {
-            0..128 => self.ascii & (1 << unit) != 0,
-            _ => self.others.contains(&unit),
-        }
-    }
-}
-
-impl FromIterator<u16> for EscapeUnits {
-    fn from_iter<I: IntoIterator<Item = u16>>(units: I) -> Self {
-        let mut all = Self {
-            ascii: 0,
-            others: Vec::new(),
-        };
-        for unit in units {
-            match unit {
-                0..128 => all.ascii |= 1 << unit,
-                _ => all.others.push(unit),
-            }
-        }
-        all
-    }
+/// Returns a pattern for what is behind the backslash of an escape of one of the units.
+fn escapes(units: &BTreeSet<u16>) -> String {
+    let escape = |unit: &u16| match unit {
+        // Without the last digit, one literal is enough for many characters.
+        0..128 => format!("u00{:x}", unit >> 4),
+        unit => format!("u(?i:{unit:04x})"),
+    };
+    let escapes: BTreeSet<String> = units.iter().map(escape).collect();
+    escapes.into_iter().collect::<Vec<_>>().join("|")
 }
 
 /// The places in a block at which a text may be. Each kind of place is only searched for once the
@@ -169,9 +117,8 @@ impl FromIterator<u16> for EscapeUnits {
 pub(super) struct LinePlaces<'a> {
     filter: &'a LineFilter,
     bytes: &'a [u8],
-    plain: Option<usize>,
+    text: Option<usize>,
     slash: Option<usize>,
-    escape: Option<usize>,
 }
 
 impl<'a> LinePlaces<'a> {
@@ -179,28 +126,21 @@ impl<'a> LinePlaces<'a> {
         Self {
             filter,
             bytes,
-            plain: filter.plain_from(bytes, 0),
+            text: filter.text_from(bytes, 0),
             slash: filter.slash_from(bytes, 0),
-            escape: filter.escape_from(bytes, 0),
         }
     }
 
     /// Returns the first place at or after `from`, which never is before an earlier `from`.
     pub(super) fn next_from(&mut self, from: usize) -> Option<usize> {
         let is_passed = |place: Option<usize>| place.is_some_and(|place| place < from);
-        if is_passed(self.plain) {
-            self.plain = self.filter.plain_from(self.bytes, from);
+        if is_passed(self.text) {
+            self.text = self.filter.text_from(self.bytes, from);
         }
         if is_passed(self.slash) {
             self.slash = self.filter.slash_from(self.bytes, from);
         }
-        if is_passed(self.escape) {
-            self.escape = self.filter.escape_from(self.bytes, from);
-        }
-        [self.plain, self.slash, self.escape]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.text, self.slash].into_iter().flatten().min()
     }
 }
 

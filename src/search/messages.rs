@@ -53,6 +53,24 @@ impl SearchedMessage<'_> {
     }
 }
 
+/// Returns the members of a record that messages are made from, as JSON. Every line has words that
+/// are in no message, such as `sessionId`.
+pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    let SpokenRecord {
+        message,
+        attachment,
+        content,
+        tool_use_result,
+        ..
+    } = *record;
+    // Only the answers of a person are taken from it. The rest is large and often the same.
+    let answers = tool_use_result
+        .json()
+        .filter(|details| memchr::memmem::find(details.as_bytes(), b"\"answers\"").is_some());
+    let members = [message, attachment, content].into_iter();
+    members.filter_map(LazyMember::json).chain(answers)
+}
+
 /// Returns the messages in a record. In a subagent's transcript, the model speaks in the place of a
 /// person.
 pub(super) fn messages<'a>(

@@ -6,6 +6,7 @@
 //! ([`literals`]). The words are then searched in the messages, as a person sees them.
 
 mod calls;
+mod file;
 mod heading;
 mod hits;
 mod literals;

@@ -1,33 +1,25 @@
 //! Searches all places on all processors. Each thread takes the next file, the largest first.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::calls::{self, CallFacts};
-use super::hits::{FoundSession, HitKind, HitSource, KeptHit, SearchHit, SearchRole, SessionHits};
-use super::messages::{SearchedMessage, messages};
+use super::file::SearchedFile;
+use super::hits::{FoundSession, SearchRole, SessionHits};
 use super::places::{SearchPlaces, SearchText, TextPlace};
 use super::query::SearchQuery;
 use crate::claude::transcript::everywhere::ClientFileKind;
-use crate::claude::transcript::said::{SpokenRecord, each_record};
-use crate::model::call::CallState;
-use crate::model::redact::Redactor;
-use crate::model::text::one_line;
-use crate::model::{OpenActivity, SessionId, Timestamp, Trace, TraceBuilder};
+use crate::claude::transcript::said::each_record;
+use crate::model::{SessionId, Timestamp, TraceBuilder};
 use crate::store::blocks::{BlockBuffer, LineBlocks};
 use crate::store::lines::MAX_LINE;
 use crate::store::{History, Result, SessionDir, shown};
 
 /// How many bytes of a transcript are read at once. They stay in the processor's cache.
-const LINES: usize = 1 << 18;
+pub(super) const LINES: usize = 1 << 17;
 /// How many bytes of another file are read at once. All words must be in them.
 const TEXT: usize = 4 << 20;
-/// The longest name of a tool that is shown, in characters.
-const MAX_TOOL: usize = 120;
 
 /// Which messages count.
 #[derive(Debug, Clone, Default)]
@@ -45,20 +37,20 @@ pub struct SearchFilter {
 }
 
 impl SearchFilter {
-    fn is_of_calls(&self) -> bool {
+    pub(super) fn is_of_calls(&self) -> bool {
         self.failed || !self.tools.is_empty()
     }
 
-    fn has_tool(&self, tool: Option<&str>) -> bool {
+    pub(super) fn has_tool(&self, tool: Option<&str>) -> bool {
         let is_it = |wanted: &String| tool.is_some_and(|tool| tool.eq_ignore_ascii_case(wanted));
         self.tools.is_empty() || self.tools.iter().any(is_it)
     }
 
-    fn has_role(&self, role: SearchRole) -> bool {
+    pub(super) fn has_role(&self, role: SearchRole) -> bool {
         self.role.is_none_or(|wanted| wanted == role)
     }
 
-    fn has_time(&self, at: Option<Timestamp>) -> bool {
+    pub(super) fn has_time(&self, at: Option<Timestamp>) -> bool {
         self.since
             .is_none_or(|since| at.is_some_and(|at| at >= since))
     }
@@ -242,257 +234,4 @@ impl<'a> Worker<'a> {
             ));
         }
     }
-}
-
-/// A file that is being searched.
-struct SearchedFile<'a> {
-    query: &'a SearchQuery,
-    filter: &'a SearchFilter,
-    text: &'a SearchText,
-    path: PathBuf,
-    /// The number of the file, and of the next hit in it.
-    order: (usize, u64),
-    source: HitSource,
-    agent: Option<&'a str>,
-    redactor: Redactor,
-    /// The calls of the file, read when the first one is asked for.
-    calls: Option<HashMap<String, CallFacts>>,
-    found: SessionHits,
-    left_out: Vec<String>,
-}
-
-impl<'a> SearchedFile<'a> {
-    fn new(
-        query: &'a SearchQuery,
-        filter: &'a SearchFilter,
-        number: usize,
-        text: &'a SearchText,
-    ) -> Self {
-        Self {
-            query,
-            filter,
-            text,
-            path: text.place.path(),
-            order: (number, 0),
-            source: match &text.place {
-                TextPlace::Client(..) => HitSource::Transcript,
-                TextPlace::Part(..) => HitSource::Archive,
-                TextPlace::Journal(_) => HitSource::Journal,
-            },
-            agent: match &text.kind {
-                ClientFileKind::Agent(agent) => Some(agent),
-                ClientFileKind::Main | ClientFileKind::Other => None,
-            },
-            redactor: Redactor::default(),
-            calls: None,
-            found: SessionHits::default(),
-            left_out: Vec::new(),
-        }
-    }
-
-    fn record(&mut self, record: &SpokenRecord<'_>) {
-        let at = record.timestamp.text();
-        let at = at.and_then(|at| Timestamp::parse(&at).ok());
-        if !self.filter.has_time(at) {
-            return;
-        }
-        for (place, message) in messages(record, self.agent.is_some()).iter().enumerate() {
-            self.message(record, at, place, message);
-        }
-    }
-
-    fn message(
-        &mut self,
-        record: &SpokenRecord<'_>,
-        at: Option<Timestamp>,
-        place: usize,
-        message: &SearchedMessage<'_>,
-    ) {
-        let is_of_call = matches!(message.kind, HitKind::Call | HitKind::Result);
-        if !self.filter.has_role(message.role) || self.filter.is_of_calls() && !is_of_call {
-            return;
-        }
-        let text = message.text();
-        if !self.query.is_in(&text) {
-            return;
-        }
-        let text = match self.source {
-            // Archives are without secrets already.
-            HitSource::Archive => text.into_owned(),
-            HitSource::Transcript | HitSource::Journal => {
-                let redacted = message.redacted(&mut self.redactor);
-                // What is only in a secret is not found.
-                if redacted != *text && !self.query.is_in(&redacted) {
-                    return;
-                }
-                redacted
-            }
-        };
-        let mut tool = message.tool.as_deref().map(str::to_owned);
-        let mut is_failed = message.is_failed;
-        if self.filter.is_of_calls() {
-            let facts = self.call(message.call.as_deref());
-            tool = tool.or(facts.tool);
-            is_failed |= facts.is_failed;
-            if !self.filter.has_tool(tool.as_deref()) || self.filter.failed && !is_failed {
-                return;
-            }
-        }
-        let key = match record.uuid.text() {
-            Some(uuid) => hash((&*uuid, place)),
-            None => hash((at, &*text)),
-        };
-        let hit = SearchHit {
-            at,
-            role: message.role,
-            kind: message.kind,
-            tool: tool.map(|tool| one_line(&tool, MAX_TOOL)),
-            failed: is_failed,
-            agent_id: self.agent.map(|agent| one_line(agent, MAX_TOOL)),
-            tool_use_id: message.call.as_deref().map(|id| one_line(id, MAX_TOOL)),
-            text: self.query.excerpt(&text),
-            source: self.source,
-            path: self.path.clone(),
-        };
-        let same = hash(text.trim());
-        let kept = self.kept(key, hit);
-        match message.is_queued {
-            true => self.found.add_queued(kept, same),
-            false => self.found.add(kept, same, self.filter.keep),
-        }
-    }
-
-    /// Searches a block of a file that is not a transcript.
-    fn block(&mut self, number: u64, block: &[u8]) {
-        let text = String::from_utf8_lossy(block);
-        let at = self
-            .text
-            .modified
-            .filter(|_| self.source == HitSource::Transcript);
-        if !self.filter.has_time(at) || !self.query.is_in(&text) {
-            return;
-        }
-        let text = match self.source {
-            HitSource::Archive => text,
-            HitSource::Transcript | HitSource::Journal => {
-                self.redactor.text(&text).into_owned().into()
-            }
-        };
-        if !self.query.is_in(&text) {
-            return;
-        }
-        let name = self.text.place.name();
-        let key = hash((&name, number));
-        let hit = SearchHit {
-            text: self.query.excerpt(&text),
-            at,
-            ..self.hit_of_tool(HitKind::File)
-        };
-        let kept = self.kept(key, hit);
-        self.found.add(kept, key, self.filter.keep);
-    }
-
-    /// Searches the labels of calls.
-    fn activity(&mut self, trace: &Trace) {
-        let activity = OpenActivity::of(trace).leave_open();
-        for call in &activity.calls {
-            let Some(label) = call.what.filter(|label| self.query.is_in(label)) else {
-                continue;
-            };
-            let failed = matches!(
-                call.state,
-                CallState::Failed | CallState::Denied | CallState::Abandoned
-            );
-            let at = Some(call.began.ts);
-            let is_wanted = self.filter.has_tool(call.tool) && (failed || !self.filter.failed);
-            if !is_wanted || !self.filter.has_time(at) {
-                continue;
-            }
-            let hit = SearchHit {
-                at,
-                tool: call.tool.map(|tool| one_line(tool, MAX_TOOL)),
-                failed,
-                agent_id: call.agent_id.map(|agent| one_line(agent, MAX_TOOL)),
-                tool_use_id: call.tool_use_id.map(|id| one_line(id, MAX_TOOL)),
-                text: self.query.excerpt(label),
-                ..self.hit_of_tool(HitKind::Label)
-            };
-            let key = hash((call.tool_use_id, at, label));
-            let kept = self.kept(key, hit);
-            self.found.add(kept, key, self.filter.keep);
-        }
-    }
-
-    fn hit_of_tool(&self, kind: HitKind) -> SearchHit {
-        SearchHit {
-            at: None,
-            role: SearchRole::Tool,
-            kind,
-            tool: None,
-            failed: false,
-            agent_id: None,
-            tool_use_id: None,
-            text: String::new(),
-            source: self.source,
-            path: self.path.clone(),
-        }
-    }
-
-    fn kept(&mut self, key: u64, hit: SearchHit) -> KeptHit {
-        self.order.1 += 1;
-        KeptHit {
-            key,
-            order: self.order,
-            hit,
-        }
-    }
-
-    /// Returns what the file knows of a call.
-    fn call(&mut self, id: Option<&str>) -> CallFacts {
-        if self.calls.is_none() {
-            let read = self.read_calls(None);
-            self.calls = Some(read.unwrap_or_else(|err| {
-                self.left_out
-                    .push(format!("{err}; its calls were left out"));
-                HashMap::new()
-            }));
-        }
-        let facts = self.calls.as_ref().and_then(|calls| calls.get(id?));
-        facts.cloned().unwrap_or_default()
-    }
-
-    fn read_calls(&self, ids: Option<&[String]>) -> Result<HashMap<String, CallFacts>> {
-        let Some(source) = self.text.place.open()? else {
-            return Ok(HashMap::new());
-        };
-        let mut lines = LineBlocks::of(source, &self.path, LINES, BlockBuffer::default());
-        calls::read(&mut lines, ids)
-    }
-
-    /// Names the tools of the results that are kept.
-    fn name_tools(&mut self) -> Result<()> {
-        self.found.trim(self.filter.keep);
-        let ids: Vec<String> = self
-            .found
-            .kept_mut()
-            .filter(|hit| hit.tool.is_none())
-            .filter_map(|hit| hit.tool_use_id.clone())
-            .collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let calls = self.read_calls(Some(&ids))?;
-        for hit in self.found.kept_mut().filter(|hit| hit.tool.is_none()) {
-            let facts = hit.tool_use_id.as_ref().and_then(|id| calls.get(id));
-            let tool = facts.and_then(|facts| facts.tool.as_deref());
-            hit.tool = tool.map(|tool| one_line(tool, MAX_TOOL));
-        }
-        Ok(())
-    }
-}
-
-fn hash(what: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }
