@@ -1,6 +1,7 @@
 //! Observes the live sessions for the board. A session in which nothing happened costs a few system
 //! calls at each look; what happened in the others is read from where the last look ended.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,9 @@ pub(super) struct Observer<'a> {
     sessions: HashMap<SessionId, ObservedSession>,
     /// The sessions whose calls are to be counted.
     calls: VecDeque<SessionId>,
-    /// The sessions whose tokens are to be counted, and when.
+    /// The sessions whose tokens were never counted.
+    first_tokens: VecDeque<SessionId>,
+    /// The sessions whose tokens are to be counted again, and when.
     tokens: HashMap<SessionId, Instant>,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Observer<'a> {
             watch: Watch::default(),
             sessions: HashMap::new(),
             calls: VecDeque::new(),
+            first_tokens: VecDeque::new(),
             tokens: HashMap::new(),
         }
     }
@@ -107,56 +111,74 @@ impl<'a> Observer<'a> {
         if !self.calls.contains(&id) {
             self.calls.push_back(id.clone());
         }
-        let now = Instant::now();
-        let known = self.sessions.entry(id.clone());
-        let known = known.or_insert_with(|| ObservedSession::new(record.clone()));
-        known.record = record;
-        let earliest = known.tokens_counted.map_or(now, |at| at + BETWEEN_TOKENS);
-        self.tokens.entry(id).or_insert(earliest);
+        match self.sessions.entry(id.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(ObservedSession::new(record));
+                self.first_tokens.push_back(id);
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                known.record = record;
+                if let Some(counted) = known.tokens_counted {
+                    let due = self.tokens.entry(id);
+                    due.or_insert(counted + BETWEEN_TOKENS);
+                }
+            }
+        }
         facts
     }
 
-    /// Returns whether calls are to be counted.
-    pub(super) fn has_calls_to_count(&self) -> bool {
-        !self.calls.is_empty()
+    /// Counts the calls of one session in which something happened, or the tokens of one whose
+    /// tokens were never counted. Returns whether there was one.
+    pub(super) fn count_next(&mut self, board: &mut Board) -> bool {
+        if let Some(id) = self.calls.pop_front() {
+            self.count_calls(&id, board);
+            return true;
+        }
+        match self.first_tokens.pop_front() {
+            Some(id) => {
+                self.count_tokens(&id, board);
+                true
+            }
+            None => false,
+        }
     }
 
-    /// Counts the calls of one session.
-    pub(super) fn count_calls(&mut self, board: &mut Board) {
-        let Some(id) = self.calls.pop_front() else {
-            return;
-        };
-        if let Some(session) = self.sessions.get_mut(&id) {
-            let dir = self.judge.state.session(&id);
-            board.set_counts(&id, session.counter.read(&dir));
+    fn count_calls(&mut self, id: &SessionId, board: &mut Board) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            let dir = self.judge.state.session(id);
+            board.set_counts(id, session.counter.read(&dir));
             // Until the tokens are counted again, the last count is shown.
             if session.tokens_counted.is_none()
                 && let Some(count) = usage::known(&dir).as_ref().and_then(tokens)
             {
-                board.set_tokens(&id, count);
+                board.set_tokens(id, count);
             }
         }
     }
 
-    /// Counts the tokens of one session, if any are to be counted now. Returns whether it did.
-    pub(super) fn count_tokens(&mut self, board: &mut Board) -> bool {
+    /// Counts the tokens of one session again, if that is due. Returns whether it did.
+    pub(super) fn count_due_tokens(&mut self, board: &mut Board) -> bool {
         let now = Instant::now();
         let due = self.tokens.iter().filter(|(_, at)| **at <= now);
         let Some(id) = due.min_by_key(|(_, at)| **at).map(|(id, _)| id.clone()) else {
             return false;
         };
         self.tokens.remove(&id);
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return false;
-        };
-        let dir = self.judge.state.session(&id);
-        // Without a transcript, the session keeps the last count.
-        let usage = usage::of_session(self.env, &dir, &session.record).ok();
-        if let Some(count) = usage.as_ref().and_then(tokens) {
-            board.set_tokens(&id, count);
-        }
-        session.tokens_counted = Some(now);
+        self.count_tokens(&id, board);
         true
+    }
+
+    fn count_tokens(&mut self, id: &SessionId, board: &mut Board) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            let dir = self.judge.state.session(id);
+            // Without a transcript, the session keeps the last count.
+            let usage = usage::of_session(self.env, &dir, &session.record).ok();
+            if let Some(count) = usage.as_ref().and_then(tokens) {
+                board.set_tokens(id, count);
+            }
+            session.tokens_counted = Some(Instant::now());
+        }
     }
 }
 

@@ -125,7 +125,7 @@ impl Showing {
                 let fault = looked.err().map(|err| err.to_string());
                 self.has_changed |= fault != self.board.fault;
                 self.board.fault = fault;
-                self.has_changed |= observer.count_tokens(&mut self.board);
+                self.has_changed |= observer.count_due_tokens(&mut self.board);
                 let took = started.elapsed();
                 next_look = Instant::now() + BETWEEN_LOOKS.max(took * SHARE);
             }
@@ -145,8 +145,7 @@ impl Showing {
             }
             let until = next_look.min(next_tick);
             let mut pause = until.saturating_duration_since(Instant::now());
-            if observer.has_calls_to_count() {
-                observer.count_calls(&mut self.board);
+            if observer.count_next(&mut self.board) {
                 self.has_changed = true;
                 pause = Duration::ZERO;
             }

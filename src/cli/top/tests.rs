@@ -122,6 +122,8 @@ fn the_board_looks_as_recorded_in_every_size() {
         let buffer = drawn(&mut day(), width, height, NONE);
         check(&format!("{width}x{height}.txt"), &text(&buffer));
     }
+    let buffer = drawn(&mut day(), 80, 24, NONE);
+    check("80x24-plain.ansi", &ansi(&buffer));
     let buffer = drawn(&mut day(), 80, 24, ASCII);
     assert!(text(&buffer).is_ascii());
     check("80x24-ascii.txt", &text(&buffer));
