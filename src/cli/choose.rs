@@ -26,11 +26,14 @@ pub(super) fn find_session(
 ) -> Result<SessionId> {
     let is_id = id::is_prefix(given);
     let Some(state) = state else {
-        return Err(not_found(given, is_id));
+        return Err(not_found(given, is_id, None));
     };
     let mut found = matching(context, state, given)?;
     match (found.pop(), found.is_empty()) {
-        (None, _) => Err(not_found(given, is_id)),
+        (None, _) => {
+            let near = nearest(context, state, given);
+            Err(not_found(given, is_id, near.as_ref()))
+        }
         (Some(only), true) => Ok(only),
         (Some(last), false) => {
             found.push(last);
@@ -87,9 +90,12 @@ fn by_title(
     Ok(if whole.is_empty() { beginning } else { whole })
 }
 
-fn not_found(given: &str, is_id: bool) -> anyhow::Error {
+fn not_found(given: &str, is_id: bool, near: Option<&SessionCandidate>) -> anyhow::Error {
     let given = escaped(given);
-    let see = "see `ccsession list --all`";
+    let see = match near {
+        Some(near) => near.guess(),
+        None => "see `ccsession list --all`".to_owned(),
+    };
     match is_id {
         true => refusal(
             Status::NotFound,
@@ -104,6 +110,26 @@ fn not_found(given: &str, is_id: bool) -> anyhow::Error {
             ),
         ),
     }
+}
+
+/// Returns the session that was probably meant: the last one whose title contains what was given, or
+/// else the one whose id begins most like it.
+fn nearest(context: &Context, state: &StateDir, given: &str) -> Option<SessionCandidate> {
+    let capture = context.config().ok()?.capture;
+    let wanted = session_name(given)?.to_lowercase();
+    let alike = |id: &SessionId| {
+        let both = id.as_str().chars().zip(given.chars());
+        both.take_while(|(one, other)| one == other).count()
+    };
+    let is_long = wanted.chars().count() >= MIN_BEGINNING;
+    let near = state.session_ids().ok()?.filter_map(|id| {
+        let candidate = SessionCandidate::read(context, state, &id, capture)?;
+        let is_named = is_long && candidate.title.to_lowercase().contains(&wanted);
+        let rank = (is_named, alike(&id), candidate.last);
+        (is_named || rank.1 >= MIN_BEGINNING).then_some((rank, candidate))
+    });
+    let (_, nearest) = near.max_by_key(|(rank, _)| *rank)?;
+    Some(nearest)
 }
 
 /// A session that may have been meant.
@@ -123,6 +149,17 @@ impl SessionCandidate {
             title: title.map(|title| title.text).unwrap_or_default(),
             record,
         })
+    }
+
+    /// Asks whether this session was meant.
+    fn guess(&self) -> String {
+        let project = escaped(&self.record.project.name);
+        let title = match self.title.as_str() {
+            "" => String::new(),
+            title => format!(", {title}"),
+        };
+        let id = &self.record.session_id;
+        format!("did you mean `{id}` ({project}{title})?")
     }
 
     /// Returns the beginning of its id, its project, its age and its title.

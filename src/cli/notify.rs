@@ -6,6 +6,7 @@ use super::list::needs;
 use super::output;
 use crate::identity::attention::AttentionChange;
 use crate::model::text::escaped;
+use crate::store::reason;
 
 /// Most commands of which the end is awaited. More are not started until some have ended, so that a
 /// command that hangs does not fill the machine.
@@ -59,7 +60,7 @@ impl Notifier {
             .env("CCSESSION_WHAT", text(&attention.what));
         match command.spawn() {
             Ok(child) => self.running.push(child),
-            Err(err) => output::complain(&format!("could not run --notify: {err}")),
+            Err(err) => output::complain(&format!("could not run --notify: {}", reason(&err))),
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::args::{BarsArg, ColorArg};
 use crate::model::text::{escaped_json, escaped_lines};
 use crate::store::env::Screen;
+use crate::store::reason;
 
 /// Prints `text` on stdout as it is.
 pub(super) fn print(text: &str) {
@@ -21,7 +22,7 @@ pub(super) fn print(text: &str) {
         Err(Errno::PIPE) => std::process::exit(0),
         Err(errno) => {
             let err = std::io::Error::from(errno);
-            complain(&format!("could not write the output: {err}"));
+            complain(&format!("could not write the output: {}", reason(&err)));
             std::process::exit(1);
         }
     }

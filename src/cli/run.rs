@@ -11,7 +11,7 @@ use super::output;
 use super::status::{self, Status};
 use crate::lifecycle::purpose::Purpose;
 use crate::lifecycle::run::{self, RunError, RunOutcome, RunRequest, Start};
-use crate::store::{Error, shown};
+use crate::store::{Error, reason, shown};
 
 #[derive(Debug, Args)]
 #[command(
@@ -108,8 +108,9 @@ pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (err, status) = run::become_command(&state, &id, &start, &args.command);
     let program = args.command.first().map(Path::new).map(shown);
     output::complain(&format!(
-        "could not run `{}`: {err}",
-        program.unwrap_or_default()
+        "could not run `{}`: {}",
+        program.unwrap_or_default(),
+        reason(&err)
     ));
     u8::try_from(status).unwrap_or(u8::MAX)
 }

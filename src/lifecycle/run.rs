@@ -36,7 +36,7 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::{AppendOutcome, Durability};
-use crate::store::{self, Decompressor, Error, Host, StateDir, clock, index, project};
+use crate::store::{self, Decompressor, Error, Host, StateDir, clock, index, project, reason};
 
 /// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
 const NOT_STARTED: &str = "not started";
@@ -156,7 +156,7 @@ impl fmt::Display for RunError {
                 write!(f, "could not run `{program}`: {}", obstacle.as_str())
             }
             Self::Store(err) => err.fmt(f),
-            Self::System(err) => write!(f, "could not run the command: {err}"),
+            Self::System(err) => write!(f, "could not run the command: {}", reason(err)),
         }
     }
 }

@@ -129,7 +129,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { action, path, source } => write!(f, "could not {action} `{}`: {source}", shown(path)),
+            Self::Io { action, path, source } => write!(f, "could not {action} `{}`: {}", shown(path), reason(source)),
             Self::Untrusted { path, why } => write!(f, "could not trust `{}`: {why}", shown(path)),
             Self::Content { path, why } => write!(f, "could not read `{}`: {why}", shown(path)),
             Self::NoStateDir => f.write_str(
@@ -148,6 +148,16 @@ impl std::error::Error for Error {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+/// Returns why the system refused, in its words: without the number of the error, and without the
+/// name of a temporary file that nobody knows.
+pub(crate) fn reason(err: &io::Error) -> String {
+    let text = err.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }
 

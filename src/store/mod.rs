@@ -37,6 +37,8 @@ pub mod tree;
 pub mod write;
 
 pub use env::Environment;
+#[cfg(feature = "cli")]
+pub(crate) use error::reason;
 pub(crate) use error::shown;
 pub use error::{Error, Result, Untrusted};
 pub use history::History;

@@ -565,7 +565,7 @@ fn a_pointer_directory_in_which_anybody_may_replace_files_is_a_fault() {
     check(doctor(&sandbox), &[]);
     let gone = sandbox.path("gone");
     let found = format!(
-        "could not inspect `{}`: No such file or directory (os error 2)",
+        "could not inspect `{}`: No such file or directory",
         gone.display()
     );
     check(

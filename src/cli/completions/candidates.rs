@@ -10,7 +10,8 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use super::super::args::Arguments;
 use super::super::context::Context;
 use super::super::list::span;
-use crate::model::{Record, SessionId};
+use super::super::title::title;
+use crate::model::{Capture, Record, SessionId};
 use crate::store::StateDir;
 use crate::store::archive::Archives;
 
@@ -82,10 +83,14 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
         return Vec::new();
     };
+    // Where the settings cannot be read, no text of a session is shown.
+    let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
     let candidate = |id: &SessionId| {
         let record = record(&state, id)?;
-        let called = [&record.name, &record.focus, &record.role];
-        let called = called.into_iter().flatten().next();
+        let title = title(&context.env, &state, &record, capture);
+        let title = title.map(|title| title.text);
+        let called = title.as_ref().or(record.focus.as_ref());
+        let called = called.or(record.role.as_ref());
         let last = state.session(id).last_activity();
         let age = last.map(|last| format!("{} ago", span(last, context.now)));
         Some(session(
@@ -101,6 +106,8 @@ fn archived(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
         return Vec::new();
     };
+    let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
+    let shows_titles = capture != Capture::Metadata;
     let archives = Archives::of(&state).all().unwrap_or_default().archives;
     let archives = archives.iter().filter(|archive| archive.may_be_of(typed));
     let manifests = archives.filter_map(|archive| archive.manifest().ok()?);
@@ -110,7 +117,12 @@ fn archived(typed: &OsStr) -> Vec<CompletionCandidate> {
     manifests.sort_by_key(|manifest| Reverse(manifest.started_at));
     let candidates = manifests.into_iter().take(MANY).map(|manifest| {
         let age = format!("{} ago", span(manifest.started_at, context.now));
-        let about = [manifest.description, Some(manifest.project.name), Some(age)];
+        let called = manifest.description.or(manifest.title);
+        let about = [
+            called.filter(|_| shows_titles),
+            Some(manifest.project.name),
+            Some(age),
+        ];
         session(&manifest.session_id, about)
     });
     in_order(candidates.collect())

@@ -31,7 +31,7 @@ impl Obstacle {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "there is no such command",
-            Self::NotExecutable => "Permission denied (os error 13)",
+            Self::NotExecutable => "Permission denied",
         }
     }
 }

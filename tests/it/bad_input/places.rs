@@ -249,7 +249,7 @@ fn check_unusable_pointers(prepare: impl Fn(&Sandbox) -> PathBuf, why: &str) {
 fn a_pointer_directory_that_is_unsafe_or_missing_is_not_used() {
     check_unusable_pointers(
         |s| s.path("gone"),
-        "could not inspect `@`: No such file or directory (os error 2)",
+        "could not inspect `@`: No such file or directory",
     );
     let file = |sandbox: &Sandbox| {
         fs::write(sandbox.path("file"), "").unwrap();
@@ -309,7 +309,7 @@ fn a_working_directory_that_is_gone_stops_nothing() {
         .assert_silent_and_fed(&case);
         assert_sound(&sandbox, &case);
         let errors = errors(&sandbox);
-        let why = "could not find `.`: No such file or directory (os error 2)";
+        let why = "could not find `.`: No such file or directory";
         assert!(
             errors.iter().any(|error| error == why),
             "{case}: {errors:?}"
@@ -372,7 +372,7 @@ fn read_only_directories_are_left_alone_and_said() {
                 assert_eq!(
                     errors
                         .iter()
-                        .filter(|error| error.contains("Read-only file system (os error 30)"))
+                        .filter(|error| error.contains("Read-only file system"))
                         .count(),
                     usize::from(fails),
                     "{case}: {errors:?}"

@@ -115,3 +115,29 @@ fn sessions_that_an_answer_leaves_out_are_named() {
     run.expect(3, "", "");
     assert!(fs::exists(sandbox.state()).unwrap());
 }
+
+#[test]
+fn a_session_that_is_missing_names_the_nearest() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.session_with(ID, "other", &[]);
+    sandbox.session_with(OTHER, "other", &[]);
+    let mut record = sandbox.record(OTHER);
+    record["name"] = json!("the webhook hunt");
+    let path = sandbox.session(OTHER).join("session.json");
+    fs::write(path, record.to_string()).unwrap();
+    for (given, nearest) in [
+        ("5b4x", format!("did you mean `{ID}` (other)?")),
+        (
+            "7824ff",
+            format!("did you mean `{OTHER}` (other, the webhook hunt)?"),
+        ),
+        (
+            "webhook",
+            format!("did you mean `{OTHER}` (other, the webhook hunt)?"),
+        ),
+        ("zzz", "see `ccsession list --all`".to_owned()),
+    ] {
+        let said = sandbox.ccsession(["show", given]).refused(3);
+        assert!(said.ends_with(&format!("; {nearest}")), "{given}: {said}");
+    }
+}

@@ -310,7 +310,7 @@ fn of_a_project_only_its_own_sessions_are_listed() {
     assert_eq!(listed(&sandbox.home()), "");
     let nowhere = sandbox.path("nowhere");
     let said = format!(
-        "ccsession: could not find `{}`: No such file or directory (os error 2)",
+        "ccsession: could not find `{}`: No such file or directory",
         nowhere.display()
     );
     assert_eq!(

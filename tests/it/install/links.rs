@@ -103,10 +103,7 @@ fn a_link_that_leads_nowhere_is_refused_and_stays() {
     fs::remove_file(&path).unwrap();
     symlink("../a/b/c/settings.json", &path).unwrap();
     let said = ccsession(&sandbox, ["install"]).refused(1);
-    assert!(
-        said.ends_with(": No such file or directory (os error 2)"),
-        "{said}"
-    );
+    assert!(said.ends_with(": No such file or directory"), "{said}");
     fs::remove_file(&path).unwrap();
     symlink("settings.json", &path).unwrap();
     assert_eq!(everything(&sandbox.home()), before);
@@ -253,7 +250,7 @@ fn a_read_only_folder_is_left_as_it_is() {
     };
     let said = run.refused(1);
     let expected = format!(
-        "ccsession: could not create a temporary file in `{}`: Permission denied (os error 13)",
+        "ccsession: could not create a temporary file in `{}`: Permission denied",
         dir.display()
     );
     let names = everything(&sandbox.home());
@@ -273,7 +270,7 @@ fn an_unreadable_file_is_left_as_it_is() {
         return;
     };
     let said = format!(
-        "ccsession: could not open `{}`: Permission denied (os error 13)",
+        "ccsession: could not open `{}`: Permission denied",
         path.display()
     );
     assert_eq!(run.refused(1), said);
