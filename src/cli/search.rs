@@ -242,10 +242,8 @@ fn retain_project(places: &mut SearchPlaces<'_>, path: &Path) -> Result<()> {
         Ok(asked) => (asked, None),
         Err(why) => (project::existing_or_gone(path)?, Some(why)),
     };
-    places.retain_headings(|heading| {
-        heading.project.as_ref().is_some_and(|project| {
-            project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
-        })
+    places.retain_projects(|project| {
+        project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
     });
     match why {
         Some(why) if places.counts() == PlaceCounts::default() => Err(why.into()),

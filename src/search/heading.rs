@@ -43,30 +43,35 @@ pub(super) fn of<'a>(
     recorded: &RecordedSession<'_>,
     mains: impl Iterator<Item = &'a TextPlace>,
 ) -> SessionHeading {
-    let openings = mains.filter_map(Opening::of);
-    let opening = openings.min_by_key(|opening| (opening.at.is_none(), opening.at));
-    let opening = opening.unwrap_or_default();
+    let opening = Opening::first(mains);
     let record = recorded.record.as_ref().map(|(_, record)| record);
-    let manifest = recorded.manifest;
-    let archived = || manifest.map(|manifest| manifest.project.clone());
-    let began_in = || {
-        let dir = opening.cwd.as_deref().map(PathBuf::from)?;
-        let found = project::existing_or_gone(&dir).ok()?;
-        Some(ProjectRef::from(&found))
-    };
-    let project = record.map(|record| record.project.clone());
     let started = record.map(|record| record.started_at);
-    let started = started.or_else(|| manifest.map(|manifest| manifest.started_at));
+    let started = started.or_else(|| Some(recorded.manifest?.started_at));
     let (title, title_source) = recorded.title(&opening).unzip();
     SessionHeading {
         title,
         title_source: title_source.flatten(),
-        project: project.or_else(archived).or_else(began_in),
+        project: recorded.project().or_else(|| opening.project()),
         started_at: started.or(opening.at),
     }
 }
 
+/// Returns the project of the session, without looking for its title.
+pub(super) fn project<'a>(
+    recorded: &RecordedSession<'_>,
+    mains: impl Iterator<Item = &'a TextPlace>,
+) -> Option<ProjectRef> {
+    let began_in = || Opening::first(mains).project();
+    recorded.project().or_else(began_in)
+}
+
 impl RecordedSession<'_> {
+    fn project(&self) -> Option<ProjectRef> {
+        let recorded = self.record.as_ref();
+        let recorded = recorded.map(|(_, record)| record.project.clone());
+        recorded.or_else(|| Some(self.manifest?.project.clone()))
+    }
+
     /// Returns what the session is called. Of a session that is not on record, only the first
     /// prompt is known.
     fn title(&self, opening: &Opening) -> Option<(String, Option<TitleSource>)> {
@@ -96,6 +101,19 @@ struct Opening {
 }
 
 impl Opening {
+    /// Returns the earliest of several.
+    fn first<'a>(mains: impl Iterator<Item = &'a TextPlace>) -> Self {
+        let openings = mains.filter_map(Self::of);
+        let first = openings.min_by_key(|opening| (opening.at.is_none(), opening.at));
+        first.unwrap_or_default()
+    }
+
+    fn project(&self) -> Option<ProjectRef> {
+        let dir = PathBuf::from(self.cwd.as_deref()?);
+        let found = project::existing_or_gone(&dir).ok()?;
+        Some(ProjectRef::from(&found))
+    }
+
     fn of(place: &TextPlace) -> Option<Self> {
         let source = place.open().ok()??;
         let mut lines = LineBlocks::of(source, &place.path(), OPENING, BlockBuffer::default());

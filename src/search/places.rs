@@ -11,6 +11,7 @@ use crate::claude::dirs::projects_dir;
 use crate::claude::transcript::everywhere::{ClientFileKind, ClientFiles, OwnedFile};
 use crate::claude::transcript::{SessionFiles, find_named};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
+use crate::model::record::ProjectRef;
 use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::archive::{Archive, Archives};
 use crate::store::lines::LineReader;
@@ -278,12 +279,13 @@ impl<'a> SearchPlaces<'a> {
             .retain(|text| text.modified.is_none_or(|modified| modified >= since));
     }
 
-    /// Keeps only the files of sessions whose heading fits.
-    pub fn retain_headings(&mut self, fits: impl Fn(&SessionHeading) -> bool) {
+    /// Keeps only the files of sessions whose project fits.
+    pub fn retain_projects(&mut self, fits: impl Fn(&ProjectRef) -> bool) {
         let ids: BTreeSet<SessionId> = self.texts.iter().map(|text| text.session.clone()).collect();
+        let is_in = |id: &SessionId| self.asked_of(id, |it, mains| heading::project(it, mains));
         let fitting: BTreeSet<SessionId> = ids
             .into_iter()
-            .filter(|id| fits(&self.heading(id)))
+            .filter(|id| is_in(id).is_some_and(|project| fits(&project)))
             .collect();
         self.texts.retain(|text| fitting.contains(&text.session));
     }
@@ -309,6 +311,15 @@ impl<'a> SearchPlaces<'a> {
 
     /// Returns what is known of a session: from its record, its archive, or its first records.
     pub fn heading(&self, id: &SessionId) -> SessionHeading {
+        self.asked_of(id, |recorded, mains| heading::of(recorded, mains))
+    }
+
+    /// Asks what is on record of a session, and its own transcripts.
+    fn asked_of<T>(
+        &self,
+        id: &SessionId,
+        ask: impl FnOnce(&RecordedSession<'_>, &mut dyn Iterator<Item = &TextPlace>) -> T,
+    ) -> T {
         let dir = self.state.map(|state| state.session(id));
         let start = self.texts.partition_point(|text| text.session < *id);
         let rest = self.texts.get(start..).unwrap_or_default();
@@ -317,7 +328,6 @@ impl<'a> SearchPlaces<'a> {
             TextPlace::Part(archive, _) => Some(&archive.1),
             TextPlace::Client(..) | TextPlace::Journal(_) => None,
         });
-        let mains = texts().filter(|text| text.kind == ClientFileKind::Main);
         let recorded = RecordedSession {
             env: self.env,
             capture: self.capture,
@@ -327,7 +337,8 @@ impl<'a> SearchPlaces<'a> {
             }),
             manifest,
         };
-        heading::of(&recorded, mains.map(|text| &text.place))
+        let mains = texts().filter(|text| text.kind == ClientFileKind::Main);
+        ask(&recorded, &mut mains.map(|text| &text.place))
     }
 }
 
