@@ -90,6 +90,10 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         args.screen
             .print(&report.as_text(asked, layout), layout.bars);
     }
+    let is_by_default = args.id.is_none() && args.project.is_none() && !args.all;
+    if is_by_default && !report.is_empty() && output::is_for_people() {
+        output::warn("these are the sessions of this project; --all counts those of every project");
+    }
     for damaged in report.damage.sentences() {
         output::complain(&damaged);
     }

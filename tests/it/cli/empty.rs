@@ -117,6 +117,25 @@ fn sessions_that_an_answer_leaves_out_are_named() {
 }
 
 #[test]
+fn the_numbers_of_one_project_say_on_a_terminal_that_there_may_be_more() {
+    let sandbox = Sandbox::just_swept();
+    let line = json!({"v": 1, "ts": "2026-11-20T09:00:00Z", "event": "SessionEnd"});
+    sandbox.session_with(ID, "shop", &[line]);
+    let note = "these are the sessions of this project; --all counts those of every project\n";
+    assert!(told(&sandbox, &["stats"]).ends_with(note));
+    for more in [
+        &["stats", "--all"][..],
+        &["stats", "-p", "."],
+        &["stats", ID],
+        &["stats", "-j"],
+    ] {
+        assert!(!told(&sandbox, more).contains(note), "{more:?}");
+    }
+    // `stdout` fails where something is on stderr.
+    sandbox.ccsession(["stats"]).stdout();
+}
+
+#[test]
 fn a_session_that_is_missing_names_the_nearest() {
     let sandbox = Sandbox::just_swept();
     sandbox.session_with(ID, "other", &[]);
