@@ -1,5 +1,6 @@
 //! `ccsession stats`: what sessions did, in numbers.
 
+mod by;
 mod counting;
 mod print;
 
@@ -18,8 +19,11 @@ use super::pager::ScreenArgs;
 use super::status::Status;
 use super::table::TableLayout;
 use crate::identity::ladder::project_here;
-use crate::model::SessionId;
+use crate::model::{SessionId, Timestamp};
 use crate::store::StateDir;
+use crate::store::config::prices;
+use crate::view::stats::groups::GroupBy;
+use by::{GroupByArg, GroupCounter, GroupReport, GroupRequest};
 use counting::StatsCounter;
 use print::{StatsReport, StatsSubject};
 
@@ -39,6 +43,9 @@ pub(super) struct StatsArgs {
     /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Sum by day, project, branch and so on
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(super) by: Option<GroupByArg>,
     /// When to draw bars
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
@@ -68,6 +75,9 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         },
         SessionSelection::Project(_) | SessionSelection::All => StatsSubject::Several,
     };
+    if let Some(by) = args.by {
+        return run_by(context, &args, by.into(), which, since);
+    }
     let counting = || StatsCounter::new(&context.env, is_one, since);
     let gathered = match &state {
         Some(state) => gather(&context.judge(&config, state), &which, counting)?,
@@ -109,6 +119,55 @@ fn print_nothing(context: &Context, state: Option<&StateDir>, args: &StatsArgs) 
             (None, true) => return None,
         })
     });
+}
+
+/// Prints the sums by what was asked for.
+fn run_by(
+    context: &Context,
+    args: &StatsArgs,
+    by: GroupBy,
+    which: SessionSelection,
+    since: Option<Timestamp>,
+) -> Result<Status> {
+    let config = context.config()?;
+    let prices = prices(&context.places)?;
+    let Some(state) = context.state()? else {
+        print_none(context, None, args);
+        return Ok(Status::Done);
+    };
+    let request = GroupRequest {
+        env: &context.env,
+        state: &state,
+        by,
+        since,
+        prices: &prices,
+        capture: config.capture,
+        is_one: matches!(which, SessionSelection::One(_)),
+    };
+    let judge = context.judge(&config, &state);
+    let gathered = gather(&judge, &which, || GroupCounter::new(request))?;
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let report = GroupReport::new(by, gathered.counts);
+    if args.json {
+        output::json_of(&report.as_json())?;
+    } else if args.csv {
+        output::print(&report.as_csv());
+    } else if report.is_empty() {
+        print_none(context, Some(&state), args);
+    } else {
+        let layout = TableLayout::of(args.bars, args.screen.screen());
+        args.screen.print(&report.as_text(layout), layout.bars);
+    }
+    Ok(Status::Done)
+}
+
+fn print_none(context: &Context, state: Option<&StateDir>, args: &StatsArgs) {
+    match output::is_for_people() {
+        true => print_nothing(context, state, args),
+        false => output::line("no session to count"),
+    }
 }
 
 fn which(

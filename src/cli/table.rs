@@ -93,6 +93,17 @@ impl TextTable {
         self.rows.push(cells.map(cell).into());
     }
 
+    /// Removes the column with this heading.
+    pub(super) fn drop_column(&mut self, column: &str) {
+        let heading = self.rows.first();
+        let place = heading.and_then(|heading| heading.iter().position(|name| name == column));
+        for row in &mut self.rows {
+            if let Some(place) = place.filter(|place| *place < row.len()) {
+                row.remove(place);
+            }
+        }
+    }
+
     /// Removes those of these columns that are empty in all rows.
     pub(super) fn drop_empty(&mut self, columns: &[&str]) {
         let Some((heading, rows)) = self.rows.split_first() else {

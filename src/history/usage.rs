@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::claude::transcript::line::{LazyMember, MADE_UP, Message, TranscriptLine};
 use crate::claude::transcript::{self, AgentFile, Search, SessionFiles, records};
 use crate::model::redact::Redactor;
-use crate::model::usage::{ModelUsage, Usage};
+use crate::model::usage::{ModelUsage, Usage, UsageByMessage, UsedMessage};
 use crate::model::{Record, Timestamp};
 use crate::store::lines::{LineReader, ReadPosition};
 use crate::store::{Environment, Error, Result, SessionDir, file};
@@ -50,6 +50,48 @@ pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) ->
 /// # Errors
 /// As [`of_session`].
 pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Usage> {
+    Ok(counted(files, dir, record)?.summary.usage)
+}
+
+/// Returns what the session used, message by message. Otherwise as [`of_session`].
+///
+/// # Errors
+/// As [`of_session`].
+pub fn messages_of_session(
+    env: &Environment,
+    dir: &SessionDir,
+    record: &Record,
+) -> Result<UsageByMessage> {
+    messages(&Search::new(env).files(dir, record, None), dir, record)
+}
+
+/// Returns what the session used, message by message. Otherwise as [`of_transcripts`].
+///
+/// # Errors
+/// As [`of_session`].
+pub fn messages_of_transcripts(
+    paths: Vec<PathBuf>,
+    dir: &SessionDir,
+    record: &Record,
+) -> Result<UsageByMessage> {
+    let files = SessionFiles::of(&record.session_id, paths, &[]);
+    messages(&files, dir, record)
+}
+
+fn messages(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<UsageByMessage> {
+    let mut counted = counted(files, dir, record)?;
+    counted.since = transcript::own_since(dir, record)?;
+    let usage = counted.usage();
+    let own = counted.messages.values().filter(|it| counted.is_own(it));
+    let mut messages: Vec<UsedMessage> = own.map(UsedMessage::from).collect();
+    messages.sort_by_key(|message| message.at);
+    Ok(UsageByMessage {
+        messages,
+        cost_usd: usage.cost_usd,
+    })
+}
+
+fn counted(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<UsageFile> {
     let (mut counted, damage) = match UsageFile::read(dir) {
         Err(damage @ Error::Content { .. }) => (UsageFile::default(), Some(damage)),
         read => (read?, None),
@@ -62,7 +104,7 @@ pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Resu
     }
     match damage {
         Some(damage) if !counted.summary.has_counted() => Err(damage),
-        _ => Ok(counted.summary.usage),
+        _ => Ok(counted),
     }
 }
 
@@ -368,13 +410,35 @@ impl UsageFile {
         messages.filter(|it| it.file == Some(number)).count()
     }
 
+    /// Returns whether a message is the session's own, and not a copy of another session's.
+    fn is_own(&self, message: &PartialMessage) -> bool {
+        message.at.is_none() || message.at >= self.since
+    }
+
     fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         let mut summed_cost = None;
-        let is_own = |it: &&PartialMessage| it.at.is_none() || it.at >= self.since;
-        for message in self.messages.values().filter(is_own) {
-            let [input, output, cache_read, cache_creation] = message.tokens;
-            usage.add(&ModelUsage {
+        for message in self.messages.values().filter(|it| self.is_own(it)) {
+            usage.add(&UsedMessage::from(message).used);
+            if let Some(cost) = message.cost_usd {
+                *summed_cost.get_or_insert(0.0) += cost;
+            }
+        }
+        // The cost that Claude Code states may include that of a fork's origin.
+        let has_copies = !self.messages.values().all(|it| self.is_own(it));
+        let files = self.summary.files.values().filter(|_| !has_copies);
+        let stated = files.filter_map(|file| file.stated_cost);
+        usage.cost_usd = stated.reduce(f64::max).or(summed_cost);
+        usage
+    }
+}
+
+impl From<&PartialMessage> for UsedMessage {
+    fn from(message: &PartialMessage) -> Self {
+        let [input, output, cache_read, cache_creation] = message.tokens;
+        Self {
+            at: message.at,
+            used: ModelUsage {
                 model: message.writer.model.clone(),
                 agent_id: message.writer.agent_id.clone(),
                 messages: 1,
@@ -382,17 +446,9 @@ impl UsageFile {
                 output,
                 cache_read,
                 cache_creation,
-            });
-            if let Some(cost) = message.cost_usd {
-                *summed_cost.get_or_insert(0.0) += cost;
-            }
+            },
+            cost_usd: message.cost_usd,
         }
-        // The cost that Claude Code states may include that of a fork's origin.
-        let has_copies = !self.messages.values().all(|it| is_own(&it));
-        let files = self.summary.files.values().filter(|_| !has_copies);
-        let stated = files.filter_map(|file| file.stated_cost);
-        usage.cost_usd = stated.reduce(f64::max).or(summed_cost);
-        usage
     }
 }
 

@@ -20,8 +20,8 @@ use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
-use crate::model::record::EventDefaults;
-use crate::model::redact::redact;
+use crate::model::record::{EventDefaults, Head};
+use crate::model::redact::{Redactor, redact};
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::config::{Complaint, LoadedConfig};
 use crate::store::index::ProcessNames;
@@ -334,9 +334,30 @@ impl Recording<'_> {
         source: &str,
     ) -> PriorRecord {
         let mut event = self.event(id);
+        if let Some(head) = self.head(place) {
+            let mut branch = head.branch;
+            branch
+                .iter_mut()
+                .for_each(|branch| Redactor::default().word(branch));
+            (event.branch, event.revision) = (branch, head.revision);
+        }
         let heard = self.hear(state, id, &mut event);
         self.enter(state, id, place, event, source, heard);
         heard
+    }
+
+    /// Returns what is checked out where the session works now, for the events that say so.
+    fn head(&self, place: &EventContext) -> Option<Head> {
+        let is_told = [name::USER_PROMPT_SUBMIT, name::STOP, name::SESSION_END];
+        if !is_told.contains(&self.event_name.as_str()) {
+            return None;
+        }
+        let here = self
+            .payload
+            .cwd()
+            .map(|cwd| project::discover(Path::new(&cwd)));
+        let here = here.as_ref().or(place.project.as_ref())?;
+        project::head(here.root())
     }
 
     /// Notes a failed append, and rotates a full journal. While another process holds the lock, the

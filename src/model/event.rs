@@ -87,6 +87,12 @@ pub struct Event {
     pub cwd: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript_path: Option<String>,
+    /// The branch that is checked out, at a prompt, at the end of a turn and at the end of the
+    /// session; with the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,6 +233,7 @@ impl Event {
             &mut self.agent_id,
             &mut self.agent_type,
             &mut self.prompt_id,
+            &mut self.branch,
             &mut self.error,
             &mut self.source,
             &mut self.reason,

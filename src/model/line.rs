@@ -103,6 +103,8 @@ pub struct JournalLine<'a> {
     pub cwd: Option<&'a str>,
     pub new_cwd: Option<&'a str>,
     pub transcript_path: Option<&'a str>,
+    pub branch: Option<&'a str>,
+    pub revision: Option<&'a str>,
 }
 
 /// A label as it is written in a line. Few readers need it, and only labels are often written with
@@ -144,7 +146,7 @@ impl<'a> JournalLine<'a> {
     fn fill(&mut self, line: &'a [u8]) -> Option<()> {
         let text = std::str::from_utf8(line).ok()?;
         let mut cursor = Cursor { text, at: 0 };
-        let mut seen = 0_u32;
+        let mut seen = 0_u64;
         let mut next = 0;
         cursor.expect(b'{')?;
         loop {
@@ -205,6 +207,8 @@ impl<'a> JournalLine<'a> {
             LineMember::TaskId => self.task_id = Some(cursor.string()?),
             LineMember::Cwd => self.cwd = Some(cursor.string()?),
             LineMember::TranscriptPath => self.transcript_path = Some(cursor.string()?),
+            LineMember::Branch => self.branch = Some(cursor.string()?),
+            LineMember::Revision => self.revision = Some(cursor.string()?),
             LineMember::OtherFlag => cursor.boolean()?,
             LineMember::OtherText => cursor.other_text()?,
         }
@@ -242,6 +246,8 @@ enum LineMember {
     TaskId,
     Cwd,
     TranscriptPath,
+    Branch,
+    Revision,
     /// True or false, which no view needs.
     OtherFlag,
     /// A text that no view needs.
@@ -249,7 +255,7 @@ enum LineMember {
 }
 
 /// The members of a line in the order in which they are written, each with its exact text.
-const MEMBERS: [(LineMember, MemberName); 32] = [
+const MEMBERS: [(LineMember, MemberName); 34] = [
     (LineMember::V, MemberName::of("\"v\":")),
     (LineMember::Ts, MemberName::of("\"ts\":")),
     (LineMember::Mono, MemberName::of("\"mono\":")),
@@ -267,6 +273,8 @@ const MEMBERS: [(LineMember, MemberName); 32] = [
         LineMember::TranscriptPath,
         MemberName::of("\"transcript_path\":"),
     ),
+    (LineMember::Branch, MemberName::of("\"branch\":")),
+    (LineMember::Revision, MemberName::of("\"revision\":")),
     (LineMember::OtherFlag, MemberName::of("\"ok\":")),
     (LineMember::Error, MemberName::of("\"error\":")),
     (LineMember::DurationMs, MemberName::of("\"duration_ms\":")),
@@ -377,6 +385,8 @@ impl<'a> From<&'a Event> for JournalLine<'a> {
             cwd: event.cwd.as_deref(),
             new_cwd: event.new_cwd.as_deref(),
             transcript_path: event.transcript_path.as_deref(),
+            branch: event.branch.as_deref(),
+            revision: event.revision.as_deref(),
         }
     }
 }
@@ -564,6 +574,7 @@ mod tests {
             micros in any::<i64>(), mono in any::<Option<u64>>(), pid in any::<Option<u32>>(),
             event in "[A-Za-z]{1,20}|PreToolUse|PostToolUse|Stop", tool in text(), tool_use_id in text(), agent_id in text(),
             (prompt_id, cwd, what, error, source) in (text(), text(), text(), text(), text()),
+            (branch, revision) in (text(), text()),
             (duration_ms, ok, incomplete) in (any::<Option<u64>>(), any::<Option<bool>>(), any::<bool>()),
             calls in proptest::collection::vec((text(), text(), any::<bool>()), 0..3),
             extra in proptest::collection::btree_map("x[a-z]{0,4}", any::<(u8, String)>(), 0..3),
@@ -574,7 +585,7 @@ mod tests {
             Event {
                 v: VERSION,
                 ts: Some(Timestamp::from_micros(micros)),
-                mono, pid, event, tool, tool_use_id, agent_id, prompt_id, cwd, what, error, source, duration_ms, ok, incomplete,
+                mono, pid, event, tool, tool_use_id, agent_id, prompt_id, cwd, branch, revision, what, error, source, duration_ms, ok, incomplete,
                 session_id: Some("s-1".parse().unwrap()),
                 calls: calls.into_iter().map(call).collect(),
                 extra: extra.into_iter().map(|(key, value)| (key, serde_json::json!(value))).collect(),
@@ -671,6 +682,8 @@ mod tests {
             prompt_id: text("prompt_id"),
             cwd: text("cwd"),
             transcript_path: text("transcript_path"),
+            branch: text("branch"),
+            revision: text("revision"),
             ok: Some(true),
             error: text("error"),
             duration_ms: Some(3),

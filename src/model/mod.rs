@@ -13,6 +13,7 @@ pub mod id;
 pub mod label;
 pub mod line;
 pub mod pointer;
+pub mod prices;
 pub mod project;
 pub mod purpose;
 pub mod record;

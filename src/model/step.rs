@@ -32,6 +32,8 @@ pub struct Step {
     pub(super) agent_type: Span,
     pub(super) prompt_id: Span,
     pub(super) what: Span,
+    /// The branch at a prompt or at the end of a turn.
+    pub(super) branch: Span,
     /// `error`, `source`, `reason`, `trigger` or `notification_type`, the first that the event
     /// has.
     pub(super) word: Span,

@@ -59,6 +59,7 @@ impl TraceBuilder {
             agent_id: self.keep(line.agent_id),
             agent_type: self.keep(line.agent_type),
             prompt_id: self.keep(line.prompt_id),
+            branch: self.keep(line.branch),
             what: label.map_or(Span::default(), |label| self.add(&label.text())),
             word: self.keep(word),
             task: self.keep(line.background.or(line.task_id)),

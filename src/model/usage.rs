@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::time::Timestamp;
+
 /// The tokens and cost of a session, by agent and model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -28,6 +30,42 @@ pub struct ModelUsage {
     pub cache_read: u64,
     /// Input tokens that were written to the cache.
     pub cache_creation: u64,
+}
+
+/// What a session used, message by message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsageByMessage {
+    /// The messages, the earliest first.
+    pub messages: Vec<UsedMessage>,
+    /// The session's cost in US dollars, if Claude Code itself reports it.
+    pub cost_usd: Option<f64>,
+}
+
+impl UsageByMessage {
+    /// Returns the sum of what began at `since` or later. A cost that Claude Code states for the
+    /// whole session is none of it.
+    pub fn since(&self, since: Timestamp) -> Usage {
+        let mut sum = Usage::default();
+        let later = self.messages.iter().filter(|it| it.at >= Some(since));
+        for message in later {
+            sum.add(&message.used);
+            if let Some(cost) = message.cost_usd {
+                *sum.cost_usd.get_or_insert(0.0) += cost;
+            }
+        }
+        sum
+    }
+}
+
+/// The tokens of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsedMessage {
+    /// When it began; `None` if its line does not say.
+    pub at: Option<Timestamp>,
+    /// Its tokens.
+    pub used: ModelUsage,
+    /// Its cost in US dollars, if Claude Code reports it.
+    pub cost_usd: Option<f64>,
 }
 
 impl Usage {
@@ -61,7 +99,7 @@ impl Usage {
 
 impl ModelUsage {
     /// Adds the numbers of `more`. They come from a file that others write, so the sums saturate.
-    fn add(&mut self, more: &Self) {
+    pub fn add(&mut self, more: &Self) {
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);
         sum(&mut self.messages, more.messages);
         sum(&mut self.input, more.input);

@@ -8,6 +8,7 @@ use super::error::{Error, Result};
 use super::places::Places;
 use super::{env, file};
 use crate::model::config::{BadValue, Capture, Config, ConfigKey};
+use crate::model::prices::{ModelPrice, Prices};
 
 const MAX_BYTES: usize = 1 << 20;
 
@@ -139,7 +140,9 @@ pub fn load(places: &Places) -> LoadedConfig {
         read(path).unwrap_or_else(|err| note(&mut complaints, Complaint::File(err)))
     });
     if let (Some(table), Some(path)) = (&table, path) {
-        let known = |key: &str| ConfigKey::ALL.iter().any(|known| known.name() == key);
+        let known = |key: &str| {
+            key.starts_with(PRICES) || ConfigKey::ALL.iter().any(|known| known.name() == key)
+        };
         let unknown = table.keys().filter(|key| !known(key));
         complaints.extend(unknown.map(|key| Complaint::UnknownKey {
             key: key.clone(),
@@ -171,6 +174,47 @@ pub fn load(places: &Places) -> LoadedConfig {
         loaded.capture_least();
     }
     loaded
+}
+
+/// Reads the price table: `[prices."MODEL"]` with four prices each.
+///
+/// # Errors
+/// [`Error::Content`] names the price that is missing or is not a number; also what [`load`]
+/// complains of.
+pub fn prices(places: &Places) -> Result<Prices> {
+    let Some(path) = places.config.as_deref() else {
+        return Ok(Prices::default());
+    };
+    let Some(table) = read(path)? else {
+        return Ok(Prices::default());
+    };
+    let of_model = |(key, value): (&String, &toml::Value)| {
+        let model = key.strip_prefix(PRICES)?;
+        let price = |name: &str| {
+            let number = value.get(name);
+            let number =
+                number.and_then(|it| it.as_float().or(it.as_integer().map(|it| it as f64)));
+            let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+            number.ok_or_else(|| Error::Content {
+                path: path.to_owned(),
+                why: format!(
+                    "prices.{}.{name} must be a number: US dollars for a million tokens",
+                    crate::model::text::escaped(model)
+                ),
+            })
+        };
+        let [input, output, cache_read, cache_write] = ModelPrice::NAMES.map(price);
+        Some((|| {
+            let price = ModelPrice {
+                input: input?,
+                output: output?,
+                cache_read: cache_read?,
+                cache_write: cache_write?,
+            };
+            Ok((model.to_owned(), price))
+        })())
+    };
+    table.iter().filter_map(of_model).collect()
 }
 
 fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
@@ -235,6 +279,9 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
         .map(|table| Some(flat(table)))
         .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
 }
+
+/// How the keys of the price table begin.
+const PRICES: &str = "prices.";
 
 /// Flattens nested tables to dotted names, such as `archive.auto`. A table in place of a value is
 /// kept.

@@ -69,6 +69,7 @@ impl<'a> From<&Call<'a>> for CallView<'a> {
 pub struct PromptView<'a> {
     pub prompt_id: Option<&'a str>,
     pub what: Option<&'a str>,
+    pub branch: Option<&'a str>,
     pub at: Moment,
     /// True if the prompt is not a person's, but reports the end of a background task.
     pub notification: bool,
@@ -91,6 +92,7 @@ impl<'a> From<&Prompt<'a>> for PromptView<'a> {
         Self {
             prompt_id: prompt.prompt_id,
             what: prompt.what,
+            branch: prompt.branch,
             at: prompt.at,
             notification: prompt.notifies.is_some(),
             task_id: prompt.notifies.and_then(|notified| notified.task_id),

@@ -1,6 +1,7 @@
 //! Statistics over the calls of one session or many: their number, duration, failures, waits and
 //! times of day.
 
+pub mod groups;
 mod percentile;
 mod wall_clock;
 

@@ -69,6 +69,7 @@ mod run;
 mod scarce;
 mod search;
 mod stats;
+mod stats_by;
 mod support;
 mod timeline;
 mod timer;

@@ -7,7 +7,7 @@ use crate::claude::transcript;
 use crate::cli::gather::{Count, GatheredSession};
 use crate::history::usage;
 use crate::model::activity::Agent;
-use crate::model::usage::ModelUsage;
+use crate::model::usage::{ModelUsage, UsageByMessage};
 use crate::model::{SessionId, Timestamp, Usage};
 use crate::store::{Environment, clock};
 use crate::view::stats::{Stats, WallClock};
@@ -73,6 +73,13 @@ impl<'a> StatsCounter<'a> {
     }
 
     fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
+        match self.since {
+            Some(since) => Ok(messages(self.env, self.is_one, session)?.since(since)),
+            None => self.usage_of_all(session),
+        }
+    }
+
+    fn usage_of_all(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
         let (dir, record) = (session.dir, session.record);
         let used = if self.is_one {
             usage::of_session(self.env, dir, record)
@@ -83,6 +90,24 @@ impl<'a> StatsCounter<'a> {
         let id = session.id;
         used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
     }
+}
+
+/// Returns what a session used, message by message. If it `is_one` of one, its transcript is
+/// searched for in all places.
+pub(super) fn messages(
+    env: &Environment,
+    is_one: bool,
+    session: &GatheredSession<'_>,
+) -> Result<UsageByMessage, String> {
+    let (dir, record) = (session.dir, session.record);
+    let used = if is_one {
+        usage::messages_of_session(env, dir, record)
+    } else {
+        let named = transcript::believed(env, record, session.moved.into_iter());
+        usage::messages_of_transcripts(named.collect(), dir, record)
+    };
+    let id = session.id;
+    used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
 }
 
 impl Count for StatsCounter<'_> {

@@ -381,7 +381,7 @@ impl DamageReport {
 /// Returns a cell of RFC 4180 on one line. A spreadsheet takes a text that begins with one of four
 /// characters for a formula. A tool's name comes from outside, so an apostrophe before it makes it
 /// text.
-fn csv_cell(text: &str) -> String {
+pub(super) fn csv_cell(text: &str) -> String {
     let mut cell = escaped(text);
     if cell.starts_with(['=', '+', '-', '@']) {
         cell.insert(0, '\'');

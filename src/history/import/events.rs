@@ -222,6 +222,8 @@ impl SessionReader<'_> {
         self.end_turn(thread);
         thread.begin_turn(line.prompt_id.owned());
         let mut event = self.event(name::USER_PROMPT_SUBMIT, at, thread, line);
+        // Claude Code writes this word where no branch is checked out.
+        event.branch = line.git_branch.owned().filter(|branch| branch != "HEAD");
         if is_task_notification(text) {
             event.source = Some(TASK_NOTIFICATION.to_owned());
             event.task_id = notified_task(text);

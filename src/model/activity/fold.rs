@@ -435,6 +435,7 @@ impl<'a> Fold<'a> {
         Prompt {
             prompt_id: self.trace.text(step.prompt_id),
             what: self.trace.text(step.what),
+            branch: self.trace.text(step.branch),
             at: step.moment(),
             notifies: self.notifies(step),
             ended: None,

@@ -31,6 +31,8 @@ pub struct Prompt<'a> {
     pub prompt_id: Option<&'a str>,
     /// The beginning of what the person wrote, on one line.
     pub what: Option<&'a str>,
+    /// The branch that was checked out.
+    pub branch: Option<&'a str>,
     /// The time at which it was given.
     pub at: Moment,
     /// The background task that has ended; `None` for a person's prompt.

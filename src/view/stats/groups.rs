@@ -1,0 +1,435 @@
+//! Sums by what people ask for: by day, project, branch, model and so on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use chrono::{Datelike, NaiveDateTime};
+use serde::Serialize;
+
+use super::{NO_TOOL, WallClock, millis};
+use crate::model::activity::Activity;
+use crate::model::call::CallState;
+use crate::model::prices::Prices;
+use crate::model::usage::{ModelUsage, UsageByMessage, UsedMessage};
+use crate::model::{Call, Record, SessionId, Timestamp};
+
+/// The agent of the main thread.
+const MAIN: &str = "main";
+/// What is not known.
+const UNKNOWN: &str = "unknown";
+
+/// What sums are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is what its name says")]
+pub enum GroupBy {
+    Day,
+    Week,
+    Month,
+    Project,
+    Branch,
+    Model,
+    Session,
+    Tool,
+    Agent,
+}
+
+impl GroupBy {
+    /// Returns the name of the grouping.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Project => "project",
+            Self::Branch => "branch",
+            Self::Model => "model",
+            Self::Session => "session",
+            Self::Tool => "tool",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// Returns whether groups follow one another in time.
+    pub fn is_of_time(self) -> bool {
+        matches!(self, Self::Day | Self::Week | Self::Month)
+    }
+}
+
+/// What a group is the sum of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct GroupKey {
+    /// The day, project, branch, model, tool or agent; of a session, its title.
+    pub name: String,
+    /// The project, of a branch or a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The root of a project: two may have one name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// The session, of a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+}
+
+/// The sums of one group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupSums {
+    /// Sessions that did something in it.
+    pub sessions: u64,
+    /// Prompts from people.
+    pub prompts: u64,
+    /// Calls.
+    pub calls: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// The wait for permission.
+    pub permission: Duration,
+    /// The time in which Claude Code worked: of its turns or, of a subagent, of its runs.
+    pub work: Duration,
+    /// The durations of all calls.
+    pub in_calls: Duration,
+    /// Tokens.
+    pub used: ModelUsage,
+    /// What Claude Code says that it cost, in US dollars.
+    pub stated_usd: Option<f64>,
+    /// What it cost by the user's own prices, where Claude Code says nothing.
+    pub estimated_usd: Option<f64>,
+}
+
+/// What is known of a session whose parts are added to groups.
+#[derive(Debug)]
+pub struct GroupedSession<'a> {
+    /// The session's record.
+    pub record: &'a Record,
+    /// What it is called.
+    pub title: Option<String>,
+    /// What it did.
+    pub activity: &'a Activity<'a>,
+    /// What it used.
+    pub usage: &'a UsageByMessage,
+}
+
+/// Sums by group. Several threads sum separately, and their sums are added up.
+#[derive(Debug, Default)]
+pub struct Groups {
+    by: BTreeMap<GroupKey, GroupSums>,
+}
+
+impl Groups {
+    /// Adds the parts of a session that began at `since` or later to their groups.
+    pub fn add<F: Fn(Timestamp) -> NaiveDateTime>(
+        &mut self,
+        by: GroupBy,
+        session: &GroupedSession<'_>,
+        prices: &Prices,
+        since: Option<Timestamp>,
+        clock: &WallClock<F>,
+    ) {
+        let keys = Keys {
+            by,
+            session,
+            clock,
+            messages: MessagesByAgent::of(session.usage),
+        };
+        let is_counted = |at: Timestamp| since.is_none_or(|since| at >= since);
+        let mut of_session = Self::default();
+        let activity = session.activity;
+        for prompt in activity.prompts.iter().filter(|it| is_counted(it.at.ts)) {
+            let Some(key) = keys.of_turn(prompt.at.ts) else {
+                continue;
+            };
+            let sums = of_session.sums(key);
+            sums.prompts += u64::from(prompt.notifies.is_none());
+            let worked = prompt.ended.map(|ended| prompt.at.until(ended));
+            sums.work = sums.work.saturating_add(worked.unwrap_or_default());
+        }
+        if by == GroupBy::Agent {
+            for agent in &activity.agents {
+                let runs = agent.runs.iter().filter(|run| is_counted(run.began.ts));
+                for run in runs {
+                    let worked = run.ended.map(|ended| run.began.until(ended));
+                    let sums = of_session.sums(keys.of_agent(Some(agent.agent_id)));
+                    sums.work = sums.work.saturating_add(worked.unwrap_or_default());
+                }
+            }
+        }
+        for call in activity.calls.iter().filter(|it| is_counted(it.began.ts)) {
+            of_session.sums(keys.of_call(call)).add_call(call);
+        }
+        let is_whole = since.is_none();
+        let states_all = session.usage.cost_usd.is_some() && is_whole;
+        let has_stated = matches!(by, GroupBy::Session | GroupBy::Project) && states_all;
+        let messages = session.usage.messages.iter();
+        for message in messages.filter(|it| it.at.map_or(is_whole, is_counted)) {
+            let Some(key) = keys.of_message(message) else {
+                continue;
+            };
+            let sums = of_session.sums(key);
+            sums.used.add(&message.used);
+            if has_stated {
+                continue;
+            }
+            match message.cost_usd {
+                Some(cost) => *sums.stated_usd.get_or_insert(0.0) += cost,
+                None => add_some(&mut sums.estimated_usd, prices.cost(&message.used)),
+            }
+        }
+        if has_stated && let Some(key) = keys.of_turn(session.record.started_at) {
+            add_some(&mut of_session.sums(key).stated_usd, session.usage.cost_usd);
+        }
+        of_session
+            .by
+            .values_mut()
+            .for_each(|sums| sums.sessions = 1);
+        *self += of_session;
+    }
+
+    fn sums(&mut self, key: GroupKey) -> &mut GroupSums {
+        self.by.entry(key).or_default()
+    }
+
+    /// Returns the groups: those of time in its order, others by what they used, most first.
+    pub fn in_order(self, by: GroupBy) -> Vec<(GroupKey, GroupSums)> {
+        let mut groups: Vec<(GroupKey, GroupSums)> = self.by.into_iter().collect();
+        if !by.is_of_time() {
+            let weight = |sums: &GroupSums| (sums.tokens(), sums.calls, sums.prompts);
+            groups.sort_by_key(|(_, sums)| std::cmp::Reverse(weight(sums)));
+        }
+        groups
+    }
+}
+
+impl AddAssign for Groups {
+    fn add_assign(&mut self, other: Self) {
+        for (key, more) in other.by {
+            *self.sums(key) += more;
+        }
+    }
+}
+
+impl GroupSums {
+    /// Returns all tokens together.
+    pub fn tokens(&self) -> u64 {
+        let used = &self.used;
+        [
+            used.input,
+            used.output,
+            used.cache_read,
+            used.cache_creation,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+
+    fn add_call(&mut self, call: &Call<'_>) {
+        self.calls += 1;
+        self.failed += u64::from(call.state == CallState::Failed);
+        let permission = call.permission().unwrap_or_default();
+        self.permission = self.permission.saturating_add(permission);
+        let took = call.duration().unwrap_or_default();
+        self.in_calls = self.in_calls.saturating_add(took);
+    }
+}
+
+impl AddAssign for GroupSums {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.prompts += other.prompts;
+        self.calls += other.calls;
+        self.failed += other.failed;
+        self.permission = self.permission.saturating_add(other.permission);
+        self.work = self.work.saturating_add(other.work);
+        self.in_calls = self.in_calls.saturating_add(other.in_calls);
+        self.used.add(&other.used);
+        add_some(&mut self.stated_usd, other.stated_usd);
+        add_some(&mut self.estimated_usd, other.estimated_usd);
+    }
+}
+
+fn add_some(sum: &mut Option<f64>, more: Option<f64>) {
+    if let Some(more) = more {
+        *sum.get_or_insert(0.0) += more;
+    }
+}
+
+/// The group of each part of a session.
+struct Keys<'a, F> {
+    by: GroupBy,
+    session: &'a GroupedSession<'a>,
+    clock: &'a WallClock<F>,
+    messages: MessagesByAgent<'a>,
+}
+
+impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
+    /// Returns the group of what the whole session did at `at`. Returns `None` if that depends on
+    /// more than the time.
+    fn at(&self, at: Timestamp) -> Option<GroupKey> {
+        let record = self.session.record;
+        let project = || Some(record.project.name.clone());
+        Some(match self.by {
+            GroupBy::Day => named(&self.clock.day(at).to_string()),
+            GroupBy::Week => {
+                let week = self.clock.day(at).iso_week();
+                named(&format!("{}-W{:02}", week.year(), week.week()))
+            }
+            GroupBy::Month => named(&self.clock.day(at).format("%Y-%m").to_string()),
+            GroupBy::Project => GroupKey {
+                root: Some(record.project.root.clone()),
+                ..named(&record.project.name)
+            },
+            GroupBy::Branch => GroupKey {
+                project: project(),
+                ..named(&self.branch(at))
+            },
+            GroupBy::Session => GroupKey {
+                name: self.session.title.clone().unwrap_or_default(),
+                project: project(),
+                session_id: Some(record.session_id.clone()),
+                root: None,
+            },
+            GroupBy::Model | GroupBy::Tool | GroupBy::Agent => return None,
+        })
+    }
+
+    /// Returns the branch at `at`: that of the last prompt before, or else of the first one that
+    /// has a branch, or else of the start.
+    fn branch(&self, at: Timestamp) -> String {
+        let prompts = &self.session.activity.prompts;
+        let before = prompts.partition_point(|prompt| prompt.at.ts <= at);
+        let (before, after) = prompts.split_at_checked(before).unwrap_or_default();
+        let head = self.session.record.head.as_ref();
+        before
+            .iter()
+            .rev()
+            .chain(after)
+            .find_map(|prompt| prompt.branch)
+            .or_else(|| head.and_then(|head| head.branch.as_deref()))
+            .unwrap_or(UNKNOWN)
+            .to_owned()
+    }
+
+    fn of_turn(&self, at: Timestamp) -> Option<GroupKey> {
+        match self.by {
+            GroupBy::Agent => Some(self.of_agent(None)),
+            _ => self.at(at),
+        }
+    }
+
+    fn of_agent(&self, agent: Option<&str>) -> GroupKey {
+        let agents = &self.session.activity.agents;
+        let kind = |id: &str| {
+            let agent = agents.iter().find(|agent| agent.agent_id == id);
+            agent.and_then(|agent| agent.agent_type).unwrap_or(UNKNOWN)
+        };
+        named(agent.map_or(MAIN, kind))
+    }
+
+    fn of_call(&self, call: &Call<'_>) -> GroupKey {
+        match self.by {
+            GroupBy::Tool => named(call.tool.unwrap_or(NO_TOOL)),
+            GroupBy::Agent => self.of_agent(call.agent_id),
+            GroupBy::Model => named(self.messages.model_of(call)),
+            _ => self.at(call.began.ts).unwrap_or_else(|| named(UNKNOWN)),
+        }
+    }
+
+    /// Returns `None` if tokens are not counted by this grouping.
+    fn of_message(&self, message: &UsedMessage) -> Option<GroupKey> {
+        match self.by {
+            GroupBy::Tool => None,
+            GroupBy::Agent => Some(self.of_agent(message.used.agent_id.as_deref())),
+            GroupBy::Model => Some(named(&message.used.model)),
+            _ => self.at(message.at.unwrap_or(self.session.record.started_at)),
+        }
+    }
+}
+
+fn named(name: &str) -> GroupKey {
+    GroupKey {
+        name: name.to_owned(),
+        project: None,
+        root: None,
+        session_id: None,
+    }
+}
+
+/// The messages of each agent, the earliest first.
+struct MessagesByAgent<'a> {
+    by: BTreeMap<Option<&'a str>, Vec<(Timestamp, &'a str)>>,
+    models: BTreeSet<&'a str>,
+}
+
+impl<'a> MessagesByAgent<'a> {
+    fn of(usage: &'a UsageByMessage) -> Self {
+        let mut all = Self {
+            by: BTreeMap::new(),
+            models: BTreeSet::new(),
+        };
+        for UsedMessage { at, used, .. } in &usage.messages {
+            all.models.insert(&used.model);
+            if let Some(at) = at {
+                let agent = used.agent_id.as_deref();
+                all.by.entry(agent).or_default().push((*at, &used.model));
+            }
+        }
+        all
+    }
+
+    /// Returns the model that made a call: that of its agent's last message before. A message
+    /// contains its calls, so it began before them.
+    fn model_of(&self, call: &Call<'_>) -> &str {
+        let messages = self.by.get(&call.agent_id).map(Vec::as_slice);
+        let messages = messages.unwrap_or_default();
+        let before = messages.partition_point(|(at, _)| *at <= call.began.ts);
+        let nearest = messages.get(before.saturating_sub(1));
+        let only = || self.models.first().filter(|_| self.models.len() == 1);
+        let model = nearest.map(|(_, model)| *model);
+        model.or_else(|| only().copied()).unwrap_or(UNKNOWN)
+    }
+}
+
+/// A group as it is printed for programs.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "docs/json.md describes the fields")]
+pub struct GroupView {
+    #[serde(flatten)]
+    pub key: GroupKey,
+    pub sessions: u64,
+    pub prompts: u64,
+    pub calls: u64,
+    pub failed: u64,
+    pub permission_ms: u64,
+    pub work_ms: u64,
+    pub calls_ms: u64,
+    pub messages: u64,
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_creation: u64,
+    pub cost_usd: Option<f64>,
+    pub estimated_cost_usd: Option<f64>,
+}
+
+impl From<(GroupKey, &GroupSums)> for GroupView {
+    fn from((key, sums): (GroupKey, &GroupSums)) -> Self {
+        let used = &sums.used;
+        Self {
+            key,
+            sessions: sums.sessions,
+            prompts: sums.prompts,
+            calls: sums.calls,
+            failed: sums.failed,
+            permission_ms: millis(sums.permission),
+            work_ms: millis(sums.work),
+            calls_ms: millis(sums.in_calls),
+            messages: used.messages,
+            input: used.input,
+            output: used.output,
+            cache_read: used.cache_read,
+            cache_creation: used.cache_creation,
+            cost_usd: sums.stated_usd,
+            estimated_cost_usd: sums.estimated_usd,
+        }
+    }
+}
