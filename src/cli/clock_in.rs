@@ -88,7 +88,9 @@ pub(super) fn run(context: &Context, args: ClockInArgs) -> anyhow::Result<Status
 fn status_of(err: &ClockInError) -> Status {
     match err {
         ClockInError::Shared(_) => Status::Held,
-        ClockInError::Full(_) | ClockInError::Store(_) => Status::Failed,
+        ClockInError::Full(_) | ClockInError::Excluded(_) | ClockInError::Store(_) => {
+            Status::Failed
+        }
     }
 }
 

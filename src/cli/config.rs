@@ -104,7 +104,9 @@ fn example() -> String {
     );
     for key in ConfigKey::ALL {
         let value = defaults.get(key);
-        let quoted = if value.parse::<bool>().is_ok() || value.parse::<u64>().is_ok() {
+        let quoted = if key == ConfigKey::Exclude {
+            "[]".to_owned()
+        } else if value.parse::<bool>().is_ok() || value.parse::<u64>().is_ok() {
             value
         } else {
             format!("\"{value}\"")

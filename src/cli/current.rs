@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::context::{self, Context};
 use super::format::Format;
+use super::hints::not_recorded;
 use super::list::span;
 use super::output;
 use super::status::{Status, refusal};
@@ -108,6 +109,11 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     };
     if let Some(fault) = host.state_fault.filter(is_said) {
         output::complain(&format!("{fault}; recorded sessions are unknown"));
+    }
+    // A prompt asks again and again, and nobody reads its warnings.
+    if answer.id.is_none() && (args.explain || output::are_warnings_for_people()) {
+        let said = not_recorded(&host, answer.project.as_ref());
+        said.iter().for_each(|said| output::complain(said));
     }
     match &format {
         Some(format) => output::line(&fill(format, &host, &answer)),

@@ -5,7 +5,10 @@ use super::amount::plural;
 use super::context::Context;
 use super::output;
 use crate::history::past::UnrecordedPast;
-use crate::store::StateDir;
+use crate::identity::ladder::project_here;
+use crate::model::Project;
+use crate::store::project::current_dir;
+use crate::store::{Host, StateDir, exclusion};
 
 /// Returns `nothing`, which says that an answer is empty, with what would fill it. If sessions are on
 /// record, `elsewhere` says where they can be seen: it is given how many they are.
@@ -32,6 +35,28 @@ pub(super) fn filled(
     match remedies.is_empty() {
         true => nothing.to_owned(),
         false => format!("{nothing}: {}", remedies.join("; ")),
+    }
+}
+
+/// Returns that sessions of the project here are not recorded, and why. `None` if they are.
+pub(super) fn not_recorded(host: &Host<'_>, project: Option<&Project>) -> Option<String> {
+    let here = match project {
+        Some(project) => project.clone(),
+        None => project_here(host.env, host.state).ok()?,
+    };
+    let start = current_dir()
+        .ok()
+        .filter(|dir| dir.starts_with(here.root()));
+    let why = exclusion::of(host.env, &host.config.exclude, start.as_deref(), &here)?;
+    Some(format!("this project is not recorded: {why}"))
+}
+
+/// Says on a terminal that sessions of the project here are not recorded, and why.
+pub(super) fn say_not_recorded(host: &Host<'_>, project: Option<&Project>) {
+    if output::are_warnings_for_people()
+        && let Some(said) = not_recorded(host, project)
+    {
+        output::complain(&said);
     }
 }
 

@@ -10,13 +10,14 @@ use serde_json::json;
 
 use super::amount::{grouped, plural};
 use super::context::{Context, since};
+use super::current::valid;
 use super::output;
 use super::status::{Status, refusal};
 use crate::claude::dirs::projects_dir;
 use crate::history::import::sources::{self, ExcludedFile, ImportSources};
 use crate::history::import::{self, ImportOptions, ImportReport};
 use crate::store::env::Screen;
-use crate::store::{Decompressor, Error, StateDir, project, shown};
+use crate::store::{Decompressor, Error, StateDir, project, shown, unrecorded};
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d")]
@@ -29,6 +30,9 @@ pub(super) struct ImportArgs {
     /// Import only sessions active since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Import this session although it was deleted here; repeatable
+    #[arg(long, value_name = "ID")]
+    pub(super) again: Vec<String>,
     /// Print what would be imported; import nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -38,6 +42,7 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
+    let config = context.config()?;
     let options = ImportOptions {
         since: args
             .since
@@ -49,8 +54,10 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
             .as_deref()
             .map(|path| project::existing_or_gone(path).map(|project| project.root().to_owned()))
             .transpose()?,
-        capture: context.config()?.capture,
+        capture: config.capture,
         dry_run: args.dry_run,
+        env: context.env.clone(),
+        exclude: config.exclude,
     };
     let path = path(context, args.path.clone())?;
     let sources = sources::find(&path).map_err(|err| match err {
@@ -73,6 +80,11 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
     } else {
         Some(StateDir::create(&context.places, Decompressor::BUILT_IN)?)
     };
+    if let Some(state) = state.as_ref().filter(|_| !args.dry_run) {
+        for id in &args.again {
+            unrecorded::forget(state, &valid(id)?)?;
+        }
+    }
     let bar = progress_bar(&sources);
     let report = import::run(state.as_ref(), sources, &options, &mut |bytes| {
         bar.inc(bytes)
@@ -151,6 +163,8 @@ fn print(args: &ImportArgs, report: &ImportReport) {
             "sessions": report.sessions,
             "imported": report.imported,
             "events": report.events,
+            "excluded": report.excluded,
+            "deleted": report.deleted,
             "left_out": left_out,
             "lines_passed_over": report.skipped,
             "dry_run": args.dry_run,
@@ -183,6 +197,14 @@ fn summary(args: &ImportArgs, report: &ImportReport) -> String {
     let left_out = report.left_out.len() as u64;
     if left_out > 0 {
         text += &format!("; {} {} left out", plural(left_out, "file"), were(left_out));
+    }
+    for (count, what) in [
+        (report.excluded, "of excluded projects"),
+        (report.deleted, "deleted before"),
+    ] {
+        if count > 0 {
+            text += &format!("; passed over {} {what}", plural(count, "session"));
+        }
     }
     text
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::context::{Context, project_asked, unrecorded};
-use super::hints::say_nothing;
+use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
 use super::status::Status;
@@ -154,6 +154,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     sessions.sort_by(by_urgency);
     sessions.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     print(context, &args, &sessions, state.as_ref());
+    say_not_recorded(&context.host(&config, state.as_ref()), root.as_ref());
     Ok(Status::Done)
 }
 

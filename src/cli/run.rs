@@ -88,7 +88,11 @@ fn status_of(err: &anyhow::Error) -> Status {
         Some(RunError::Unknown(_)) => Status::NotFound,
         Some(RunError::NoUuid(_) | RunError::OwnChoice(_)) => Status::Usage,
         Some(
-            RunError::Full(_) | RunError::NotStarted(..) | RunError::Store(_) | RunError::System(_),
+            RunError::Full(_)
+            | RunError::Excluded(_)
+            | RunError::NotStarted(..)
+            | RunError::Store(_)
+            | RunError::System(_),
         ) => Status::Failed,
         None => status::of(err),
     }

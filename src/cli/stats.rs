@@ -14,7 +14,7 @@ use super::args::BarsArg;
 use super::choose::find_session;
 use super::context::{Context, no_record, project_asked, since};
 use super::gather::{GatherResult, SessionSelection, gather};
-use super::hints::say_nothing;
+use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
 use super::status::Status;
@@ -107,6 +107,9 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     }
     for damaged in report.damage.sentences() {
         output::complain(&damaged);
+    }
+    if !is_one {
+        say_not_recorded(&context.host(&config, state.as_ref()), None);
     }
     Ok(Status::Done)
 }

@@ -32,11 +32,12 @@ use crate::history::usage;
 use crate::model::event::TRANSCRIPT;
 use crate::model::label::session_name;
 use crate::model::record::Head;
-use crate::model::{Capture, Project, Record, SessionId, Timestamp};
+use crate::model::{Capture, Exclusions, Project, Record, SessionId, Timestamp};
 use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
+use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::write::Durability;
-use crate::store::{Result, SessionDir, StateDir, file, project};
+use crate::store::{Environment, Result, SessionDir, StateDir, exclusion, file, project};
 
 /// What to import, and how.
 #[derive(Debug)]
@@ -49,6 +50,10 @@ pub struct ImportOptions {
     pub capture: Capture,
     /// Only reports what would be imported.
     pub dry_run: bool,
+    /// Where patterns of [`Self::exclude`] begin.
+    pub env: Environment,
+    /// Leaves out the sessions of these projects, and of those with a marker.
+    pub exclude: Exclusions,
 }
 
 /// What was imported, or would be in a dry run.
@@ -60,6 +65,10 @@ pub struct ImportReport {
     pub imported: u64,
     /// The events that were new.
     pub events: u64,
+    /// The sessions that were left out because their project is excluded.
+    pub excluded: u64,
+    /// The sessions that were left out because somebody deleted them.
+    pub deleted: u64,
     /// The files that were left out, with reasons.
     pub left_out: Vec<ExcludedFile>,
     /// The lines that were skipped, by reason.
@@ -150,6 +159,10 @@ enum SessionOutcome {
     WithoutDirectory,
     /// It belongs to another project than the requested one.
     OtherProject,
+    /// Its project is excluded.
+    Excluded,
+    /// Somebody deleted it.
+    Deleted,
 }
 
 /// One session that is being imported.
@@ -176,6 +189,12 @@ impl SessionImport<'_> {
         let read = self.read(options.capture, claims, report)?;
         if !self.source.is_wanted {
             return Ok(SessionOutcome::NotRequested);
+        }
+        if state.and_then(|state| unrecorded::of(state, &self.source.id))
+            == Some(Unrecorded::Deleted)
+        {
+            report.deleted += 1;
+            return Ok(SessionOutcome::Deleted);
         }
         report.skipped.add(&read.skipped);
         let Some(last) = read.made.iter().map(|made| made.at).max() else {
@@ -205,6 +224,10 @@ impl SessionImport<'_> {
             .is_some_and(|root| !record.is_in(root))
         {
             return Ok(SessionOutcome::OtherProject);
+        }
+        if exclusion::of_record(&options.env, &options.exclude, &record).is_some() {
+            report.excluded += 1;
+            return Ok(SessionOutcome::Excluded);
         }
         report.sessions += 1;
         self.settle(

@@ -3,6 +3,9 @@
 //!
 //! Each step stands alone. A failure is noted, and the other steps still run.
 
+mod excluded;
+
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -24,13 +27,14 @@ use crate::model::record::{EventDefaults, Head};
 use crate::model::redact::{Redactor, redact};
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::config::{Complaint, LoadedConfig};
+use crate::store::exclusion::Exclusion;
 use crate::store::index::ProcessNames;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::PointerReading;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
     Decompressor, Environment, Error, Host, Places, Result, SessionDir, StateDir, archive_queue,
-    clock, env_file, index, project,
+    clock, env_file, index, project, unrecorded,
 };
 
 /// A pointer is written again at this age, so that a long session does not go stale while it works.
@@ -61,6 +65,7 @@ pub(super) fn record(
         rung: None,
         previous: None,
         above: Chain::default(),
+        exclusion: OnceCell::new(),
         problems: Vec::new(),
     };
     for complaint in &settings.complaints {
@@ -94,6 +99,8 @@ struct Recording<'a> {
     previous: Option<SessionId>,
     /// The processes above this one.
     above: Chain,
+    /// Why the project is not recorded, once that was asked.
+    exclusion: OnceCell<Option<Exclusion>>,
     problems: Vec<Problem>,
 }
 
@@ -136,6 +143,8 @@ enum PriorRecord {
     First,
     /// It has a journal, but its record is lost.
     WithoutRecord,
+    /// It is not recorded: its project is excluded, or somebody deleted it.
+    Stopped,
 }
 
 impl Recording<'_> {
@@ -202,6 +211,9 @@ impl Recording<'_> {
             return;
         }
         let place = self.place(state, id);
+        if self.is_stopped(state, id, &place) {
+            return;
+        }
         match self.event_name.as_str() {
             name::SESSION_START => self.session_start(state, id, &place),
             name::SESSION_END => self.session_end(state, id, &place),
@@ -214,8 +226,16 @@ impl Recording<'_> {
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let mut event = self.event(id);
         let heard = self.hear(state, id, &mut event);
-        if heard != PriorRecord::Before {
+        if matches!(heard, PriorRecord::First | PriorRecord::WithoutRecord) {
+            // Usually the note on an excluded session spares the search for its place.
+            if heard == PriorRecord::First && unrecorded::of(state, id).is_some() {
+                self.session = None;
+                return;
+            }
             let place = self.place(Some(state), id);
+            if heard == PriorRecord::First && !self.may_begin(state, id, &place) {
+                return;
+            }
             self.enter(state, id, &place, event, "late", heard);
             self.join(state, id, &place);
         }
@@ -226,6 +246,13 @@ impl Recording<'_> {
     fn hear(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
+        if scope
+            .as_ref()
+            .is_some_and(|known| known.stopped_at.is_some())
+            && !self.goes_on(state, id)
+        {
+            return PriorRecord::Stopped;
+        }
         let known = scope.as_ref().map(|known| take_known(event, known));
         let appended = session.journal().append(event);
         if let Some(known) = known {
@@ -251,7 +278,7 @@ impl Recording<'_> {
         heard: PriorRecord,
     ) {
         match heard {
-            PriorRecord::Before => {}
+            PriorRecord::Before | PriorRecord::Stopped => {}
             PriorRecord::First => self.begin(state, id, place, event, source),
             PriorRecord::WithoutRecord => self.make_record_again(state, id, place, source),
         }
@@ -268,7 +295,9 @@ impl Recording<'_> {
             {
                 self.previous = session_before(state, client, id);
             }
-            self.journal(state, id, place, &source);
+            if !self.journal(state, id, place, &source).is_recorded() {
+                return;
+            }
             self.join(state, id, place);
         }
         if StartSource::of(&source) == StartSource::Compact {
@@ -285,7 +314,9 @@ impl Recording<'_> {
 
     fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state {
-            self.journal(state, id, place, "late");
+            if !self.journal(state, id, place, "late").is_recorded() {
+                return;
+            }
             self.join(state, id, place);
         }
         if self.payload.is_task_notification() {
@@ -296,10 +327,12 @@ impl Recording<'_> {
     }
 
     fn other(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
-        if let Some(state) = state
-            && self.journal(state, id, place, "late") != PriorRecord::Before
-        {
-            self.join(state, id, place);
+        if let Some(state) = state {
+            match self.journal(state, id, place, "late") {
+                PriorRecord::Before => {}
+                PriorRecord::First | PriorRecord::WithoutRecord => self.join(state, id, place),
+                PriorRecord::Stopped => return,
+            }
         }
         self.refresh_pointer(state, id, place);
     }
@@ -307,7 +340,9 @@ impl Recording<'_> {
     /// Takes one process off the session. The session has ended when no other process owns it.
     fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state {
-            self.journal(state, id, place, "late");
+            if !self.journal(state, id, place, "late").is_recorded() {
+                return;
+            }
             if self.is_still_had_by_others(state, id, place) {
                 return;
             }
@@ -342,6 +377,9 @@ impl Recording<'_> {
             (event.branch, event.revision) = (branch, head.revision);
         }
         let heard = self.hear(state, id, &mut event);
+        if heard == PriorRecord::First && !self.may_begin(state, id, place) {
+            return PriorRecord::Stopped;
+        }
         self.enter(state, id, place, event, source, heard);
         heard
     }
@@ -774,6 +812,7 @@ fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
         transcript_path: event
             .transcript_path
             .take_if(|path| is(&known.transcript_path, path)),
+        stopped_at: None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::event::{self, name};
 use crate::model::purpose::{FocusSource, with_notes};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Event, Project, Record, SessionId, Timestamp};
+use crate::store::exclusion::{self, Exclusion};
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::write::Durability;
@@ -92,6 +93,8 @@ pub enum ClockInError {
     Shared(Vec<Conflict>),
     /// The limit of live sessions is reached.
     Full(LimitReached),
+    /// The project is excluded from recording.
+    Excluded(Exclusion),
     /// Something could not be read or written.
     Store(Error),
 }
@@ -114,6 +117,10 @@ impl fmt::Display for ClockInError {
                 f.write_str("; omit --exclusive, or choose another focus")
             }
             Self::Full(full) => full.fmt(f),
+            Self::Excluded(why) => write!(
+                f,
+                "could not clock in: this project is not recorded, because {why}; use another directory, or remove that"
+            ),
             Self::Store(err) => err.fmt(f),
         }
     }
@@ -136,6 +143,13 @@ pub fn clock_in(
         ..*host
     };
     let wanted = ClockInTarget::new(host, request)?;
+    let here = project::current_dir().ok();
+    let here = here
+        .as_deref()
+        .filter(|here| here.starts_with(wanted.project.root()));
+    if let Some(why) = exclusion::of(host.env, &host.config.exclude, here, &wanted.project) {
+        return Err(ClockInError::Excluded(why));
+    }
     // Hundreds may clock in at once, and none may fail because of that.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, host.config, clock::now());

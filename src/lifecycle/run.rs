@@ -31,6 +31,7 @@ use crate::model::event::{self, name};
 use crate::model::purpose::MAX_TEXT;
 use crate::model::text::one_line;
 use crate::model::{Capture, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::store::exclusion::{self, Exclusion};
 use crate::store::lease::Lease;
 use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
@@ -108,6 +109,8 @@ pub enum RunError {
     Full(LimitReached),
     /// The command chooses its session itself, by this option.
     OwnChoice(&'static str),
+    /// The project is excluded from recording.
+    Excluded(Exclusion),
     /// The command cannot be started.
     NotStarted(OsString, Obstacle),
     /// Something could not be read or written.
@@ -151,6 +154,10 @@ impl fmt::Display for RunError {
                 "could not choose the session: the command has its own `{option}`; give the id as `ccsession run --session-id ID` or `--resume ID`"
             ),
             Self::Full(full) => full.fmt(f),
+            Self::Excluded(why) => write!(
+                f,
+                "could not run the command as a session: this project is not recorded, because {why}; run the command itself, or remove that"
+            ),
             Self::NotStarted(program, obstacle) => {
                 let program = store::shown(Path::new(program));
                 write!(f, "could not run `{program}`: {}", obstacle.as_str())
@@ -186,7 +193,11 @@ pub fn run(
         ..*host
     };
     // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
-    let project = project::discover(&project::current_dir()?);
+    let here = project::current_dir()?;
+    let project = project::discover(&here);
+    if let Some(why) = exclusion::of(host.env, &host.config.exclude, Some(&here), &project) {
+        return Err(RunError::Excluded(why));
+    }
     let id = request.id.clone().unwrap_or_else(new_id);
     if is_client && !arguments::is_acceptable(&id) {
         return Err(RunError::NoUuid(id));

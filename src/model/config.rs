@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::duration;
+use super::exclude::Exclusions;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub context_line: bool,
     /// Makes a cleanup log that more sessions are live than allowed.
     pub limit_warning: bool,
+    /// The directories whose sessions are never recorded.
+    pub exclude: Exclusions,
 }
 
 /// How much of an event the journal keeps.
@@ -63,6 +66,7 @@ impl Default for Config {
             retention_archive: None,
             context_line: false,
             limit_warning: false,
+            exclude: Exclusions::default(),
         }
     }
 }
@@ -85,11 +89,12 @@ pub enum ConfigKey {
     RetentionArchive,
     ContextLine,
     LimitWarning,
+    Exclude,
 }
 
 impl ConfigKey {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ttl,
         Self::SessionTimeout,
         Self::MaxConcurrentSessions,
@@ -101,6 +106,7 @@ impl ConfigKey {
         Self::RetentionArchive,
         Self::ContextLine,
         Self::LimitWarning,
+        Self::Exclude,
     ];
 
     /// Returns the key as it is written in the configuration file.
@@ -117,6 +123,7 @@ impl ConfigKey {
             Self::RetentionArchive => "retention.archive",
             Self::ContextLine => "context_line",
             Self::LimitWarning => "limit_warning",
+            Self::Exclude => "exclude",
         }
     }
 
@@ -135,6 +142,7 @@ impl ConfigKey {
             Self::RetentionArchive => "CCSESSION_RETENTION_ARCHIVE",
             Self::ContextLine => "CCSESSION_CONTEXT_LINE",
             Self::LimitWarning => "CCSESSION_LIMIT_WARNING",
+            Self::Exclude => "CCSESSION_EXCLUDE",
         }
     }
 
@@ -172,6 +180,9 @@ impl ConfigKey {
             Self::ContextLine => "whether session-start tells the model the session id",
             Self::LimitWarning => {
                 "whether a cleanup logs that more sessions are live than max_concurrent_sessions"
+            }
+            Self::Exclude => {
+                "directories whose sessions are never recorded, such as [\"~/clients/**\"]; in the environment, separated by `:`"
             }
         }
     }
@@ -222,6 +233,7 @@ impl Config {
             ConfigKey::RetentionArchive => self.retention_archive = retention(text)?,
             ConfigKey::ContextLine => self.context_line = switch(text)?,
             ConfigKey::LimitWarning => self.limit_warning = switch(text)?,
+            ConfigKey::Exclude => self.exclude = Exclusions::parse(text)?,
         }
         Ok(())
     }
@@ -265,6 +277,7 @@ impl Config {
             ConfigKey::RetentionArchive => written_retention(self.retention_archive),
             ConfigKey::ContextLine => self.context_line.to_string(),
             ConfigKey::LimitWarning => self.limit_warning.to_string(),
+            ConfigKey::Exclude => self.exclude.text(),
         }
     }
 }
@@ -377,6 +390,7 @@ mod tests {
             context_line: true,
             limit_warning: true,
             max_concurrent_sessions: 7,
+            exclude: Exclusions::of(["~/clients/**", "/srv/x"]).unwrap(),
             ..Config::default()
         };
         let mut copy = Config::default();

@@ -1,6 +1,7 @@
 //! The record of one session, as it is stored in `session.json`, and the owner files beside it.
 //!
-//! A hook writes a record once and never again; only the CLI rewrites it. So values that change
+//! A hook writes a record once; only the CLI rewrites it, and a hook that stops the recording or
+//! resumes it. So values that change
 //! during a session (activity, owners, its end as a hook saw it) are not in the record. They are in
 //! the journal and in the owner files.
 
@@ -50,6 +51,9 @@ pub struct Record {
     pub description: Option<String>,
     pub machine: Option<String>,
     pub archive: Option<Value>,
+    /// When the recording stopped because the project was excluded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
     /// Members of another version that this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -152,6 +156,7 @@ impl Record {
             description: None,
             machine: None,
             archive: None,
+            stopped_at: None,
             extra: Map::new(),
         }
     }
@@ -195,6 +200,7 @@ impl Record {
         EventDefaults {
             cwd: self.cwd.clone(),
             transcript_path: self.transcript_path.clone(),
+            stopped_at: self.stopped_at.map(|at| at.to_string()),
         }
     }
 
@@ -227,6 +233,9 @@ pub struct EventDefaults {
     pub cwd: Option<String>,
     /// The path of the transcript, as Claude Code reported it.
     pub transcript_path: Option<String>,
+    /// When the recording stopped; its events are not recorded since.
+    #[serde(default)]
+    pub stopped_at: Option<String>,
 }
 
 /// A process that owns, or owned, a session: Claude Code, or a launcher (`ccsession run`).

@@ -25,7 +25,9 @@ use crate::model::duration;
 use crate::model::text::escaped;
 use crate::store::config::{self, Complaint, LoadedConfig};
 use crate::store::log::{self, Log};
-use crate::store::{Decompressor, Environment, Host, Places, StateDir, file, lease, shown};
+use crate::store::{
+    Decompressor, Environment, Host, Places, StateDir, exclusion, file, lease, project, shown,
+};
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
@@ -116,6 +118,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.push(sweepers::examine(env));
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
+    findings.extend(exclusions(&host));
     findings.extend(configuration(loaded.complaints));
     findings
 }
@@ -350,6 +353,34 @@ fn archiving(loaded: &LoadedConfig, keeping: &Retention, places: &Places) -> Fin
         ),
     };
     Finding::ok("archive", found)
+}
+
+/// Reports whether sessions of this project are recorded, if anything is excluded.
+fn exclusions(host: &Host<'_>) -> Option<Finding> {
+    let exclude = &host.config.exclude;
+    let here = project::current_dir().ok();
+    let why = here
+        .as_deref()
+        .and_then(|here| exclusion::of(host.env, exclude, Some(here), &project::discover(here)));
+    if let Some(why) = why {
+        return Some(Finding::note(
+            "exclude",
+            format!("this project is not recorded: {why}"),
+            "nothing, if that is what you want",
+        ));
+    }
+    let patterns: Vec<String> = exclude
+        .patterns()
+        .iter()
+        .map(|pattern| format!("`{}`", escaped(pattern.text())))
+        .collect();
+    let found = || {
+        format!(
+            "this project is recorded; not recorded: {}",
+            patterns.join(", ")
+        )
+    };
+    (!patterns.is_empty()).then(|| Finding::ok("exclude", found()))
 }
 
 fn configuration(complaints: Vec<Complaint>) -> Vec<Finding> {

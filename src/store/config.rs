@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::places::Places;
 use super::{env, file};
+use crate::model::Exclusions;
 use crate::model::config::{BadValue, Capture, Config, ConfigKey};
 use crate::model::prices::{ModelPrice, Prices};
 
@@ -113,6 +114,17 @@ impl LoadedConfig {
         }
     }
 
+    /// Begins no session, unless a variable says what to exclude: what the user wants to exclude could
+    /// not be read.
+    fn exclude_most(&mut self) {
+        for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
+            *key == ConfigKey::Exclude && !matches!(source, ConfigSource::Variable(_))
+        }) {
+            *source = ConfigSource::Caution;
+            self.config.exclude = Exclusions::unknown();
+        }
+    }
+
     /// Disables automatic archiving unless the user set it, because Claude Code's settings at
     /// `path` ask for short retention.
     pub fn archive_nothing_unasked(&mut self, path: &Path) {
@@ -173,7 +185,22 @@ pub fn load(places: &Places) -> LoadedConfig {
     if loaded.complaints.iter().any(Complaint::is_about_capture) {
         loaded.capture_least();
     }
+    let is_unknown = |complaint: &Complaint| match complaint {
+        Complaint::Value { key, .. } => *key == ConfigKey::Exclude.name(),
+        Complaint::File(_) => path.is_some_and(mentions_exclude),
+        Complaint::UnknownKey { .. } => false,
+    };
+    if loaded.complaints.iter().any(is_unknown) {
+        loaded.exclude_most();
+    }
     loaded
+}
+
+/// Returns whether a configuration file that was rejected contains the name of the setting.
+fn mentions_exclude(path: &Path) -> bool {
+    let name = ConfigKey::Exclude.name().as_bytes();
+    let content = file::read_any(path, MAX_BYTES).ok().flatten();
+    content.is_some_and(|content| content.bytes.windows(name.len()).any(|at| at == name))
 }
 
 /// Reads the price table: `[prices."MODEL"]` with four prices each.
@@ -238,7 +265,11 @@ fn resolve(
     if let Some((value, path)) = file.and_then(|(table, path)| Some((table.get(key.name())?, path)))
     {
         let source = ConfigSource::File(path.to_owned());
-        return match config.set(key, &as_text(value)) {
+        let set = match key {
+            ConfigKey::Exclude => exclusions(value).map(|exclude| config.exclude = exclude),
+            _ => config.set(key, &as_text(value)),
+        };
+        return match set {
             Ok(()) => Ok(source),
             Err(why) => Err((source, why)),
         };
@@ -251,6 +282,13 @@ fn resolve(
         };
     }
     Ok(ConfigSource::Default)
+}
+
+fn exclusions(value: &toml::Value) -> std::result::Result<Exclusions, BadValue> {
+    let not_a_list = || Exclusions::not_a_list(&as_text(value));
+    let list = value.as_array().ok_or_else(not_a_list)?;
+    let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
+    Exclusions::of(texts.ok_or_else(not_a_list)?)
 }
 
 fn as_text(value: &toml::Value) -> String {

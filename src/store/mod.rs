@@ -17,6 +17,7 @@ pub mod config;
 pub mod env;
 pub mod env_file;
 mod error;
+pub mod exclusion;
 pub mod file;
 pub mod follow;
 pub mod history;
@@ -34,6 +35,7 @@ pub mod session;
 pub mod state;
 pub mod tombstones;
 pub mod tree;
+pub mod unrecorded;
 pub mod write;
 
 pub use env::Environment;

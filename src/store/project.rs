@@ -74,7 +74,7 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
 }
 
 /// Removes `.` and `..` from `path`, which is absolute, and resolves links as far as it exists.
-fn without_links(path: &Path) -> PathBuf {
+pub(super) fn without_links(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|dir| {
         let rest = path.strip_prefix(dir).ok()?;
         Some((file::canonical(dir).ok()?, rest))

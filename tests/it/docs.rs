@@ -96,6 +96,7 @@ fn the_page_lists_every_setting_with_its_default_as_the_file_has_it() {
             toml::Value::String(text) => text.clone(),
             toml::Value::Boolean(switch) => switch.to_string(),
             toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Array(list) if list.is_empty() => "none".to_owned(),
             other => panic!("{row}: {other:?}"),
         };
         let before = defaults.get(key);

@@ -34,6 +34,7 @@ mod current;
 mod docs;
 mod doctor;
 mod due;
+mod exclude;
 mod faults;
 mod follow;
 mod full_disk;

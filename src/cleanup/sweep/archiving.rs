@@ -15,7 +15,7 @@ use crate::lifecycle::ending;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::archive_queue::{self, QueueEntry};
 use crate::store::log::{self, Log, LogLine};
-use crate::store::{Error, Result, index};
+use crate::store::{Error, Result, exclusion, index};
 
 /// How long a transcript may grow after the end of its session. Claude Code wrote its last line
 /// 170 ms after the hook of the end; a busy machine takes longer.
@@ -165,6 +165,12 @@ impl Sweep<'_> {
         report: &mut CleanupReport,
     ) -> ArchivingOutcome {
         let state = self.judge.state;
+        // Whoever wants the archive of an excluded project can ask for it.
+        if let Ok(Some(record)) = state.session(id).record()
+            && exclusion::of_record(self.host.env, &self.host.config.exclude, &record).is_some()
+        {
+            return ArchivingOutcome::Done;
+        }
         let is_new = match self.is_dry_run() {
             true => self.has_news(id, report),
             false => archive(

@@ -167,6 +167,7 @@ fn every_place_is_shown() {
         ["retention.archive", "never", "default"],
         ["context_line", "false", "default"],
         ["limit_warning", "false", "default"],
+        ["exclude", "none", "default"],
     ];
     let widest = settings.iter().map(|row| row[0].len()).max().unwrap() + 2;
     let settings: String = settings
@@ -312,7 +313,7 @@ fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
             key.to_uppercase().replace('.', "_")
         )));
     }
-    assert_eq!(bare.len(), 11);
+    assert_eq!(bare.len(), 12);
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! Sessions that are not recorded: those of excluded projects, and those that somebody deleted.
+//!
+//! A start and a prompt look for the reason. The hook of a tool call does not: the journal of such a
+//! session does not exist or its record says that the recording stopped, and then a note tells why.
+
+use std::path::Path;
+
+use super::{EventContext, PriorRecord, Recording};
+use crate::identity::liveness::Judge;
+use crate::identity::roster::{self, ArchiveDecision};
+use crate::model::event::name;
+use crate::model::{Event, Record, SessionId, event};
+use crate::store::exclusion::{self, Exclusion};
+use crate::store::lock::HOOK_PATIENCE;
+use crate::store::unrecorded::{self, Unrecorded};
+use crate::store::{StateDir, clock, index};
+
+/// The reason of the last event of a session whose project was excluded while it was recorded.
+const REASON: &str = "excluded";
+
+impl Recording<'_> {
+    /// Returns true if the event is one that looks for the reason anew.
+    fn looks_anew(&self) -> bool {
+        matches!(
+            self.event_name.as_str(),
+            name::SESSION_START | name::USER_PROMPT_SUBMIT
+        )
+    }
+
+    /// Stops the recording of a session if its project is excluded. Returns true if it is.
+    pub(super) fn is_stopped(
+        &mut self,
+        state: Option<&StateDir>,
+        id: &SessionId,
+        place: &EventContext,
+    ) -> bool {
+        if !self.looks_anew() {
+            return false;
+        }
+        match self.exclusion(place) {
+            // What began before is on record already.
+            None | Some(Exclusion::Unknown) => false,
+            Some(_) => {
+                self.stop(state, id, place);
+                true
+            }
+        }
+    }
+
+    /// Returns whether a session without a journal may begin.
+    pub(super) fn may_begin(
+        &mut self,
+        state: &StateDir,
+        id: &SessionId,
+        place: &EventContext,
+    ) -> bool {
+        let noted = unrecorded::of(state, id);
+        match noted {
+            Some(Unrecorded::Deleted) => return self.is_unnamed(),
+            Some(Unrecorded::Excluded) if !self.looks_anew() => return self.is_unnamed(),
+            Some(Unrecorded::Excluded) | None => {}
+        }
+        match self.exclusion(place) {
+            Some(Exclusion::Unknown) => self.is_unnamed(),
+            Some(_) => {
+                self.stop(Some(state), id, place);
+                false
+            }
+            None => {
+                if noted.is_some() {
+                    let forgotten = unrecorded::forget(state, id);
+                    self.done(forgotten);
+                }
+                true
+            }
+        }
+    }
+
+    /// Keeps the session out of the log of errors. Returns false, as the answer to whether it may
+    /// begin.
+    fn is_unnamed(&mut self) -> bool {
+        self.session = None;
+        false
+    }
+
+    /// Goes on recording a session whose recording had stopped, if this event looked anew and found
+    /// that its project is no longer excluded. Returns true if it goes on.
+    pub(super) fn goes_on(&mut self, state: &StateDir, id: &SessionId) -> bool {
+        if !self.looks_anew() {
+            return self.is_unnamed();
+        }
+        self.set_stopped(state, id, false)
+    }
+
+    fn exclusion(&self, place: &EventContext) -> Option<Exclusion> {
+        let found = || {
+            let cwd = self.payload.cwd();
+            let start = self.env.claude_project_dir.as_deref();
+            let start = start.or(cwd.as_deref().map(Path::new));
+            exclusion::of(
+                self.env,
+                &self.config.exclude,
+                start,
+                place.project.as_ref()?,
+            )
+        };
+        self.exclusion.get_or_init(found).clone()
+    }
+
+    /// Ends the recording, and removes what would lead to the session: owner, indexes and pointer.
+    fn stop(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
+        if let Some(state) = state {
+            let scope = state.session(id).scope();
+            match scope.map(|known| known.stopped_at.is_some()) {
+                None => {
+                    let noted = unrecorded::note(state, id, Unrecorded::Excluded);
+                    self.done(noted);
+                }
+                Some(true) => {}
+                Some(false) => self.end(state, id, place),
+            }
+        }
+        if let Some(project) = &place.project {
+            let pointers = self.host(state).pointers();
+            let removed = pointers.remove_if_names(&project.name(), id);
+            self.done(removed);
+        }
+        self.is_unnamed();
+    }
+
+    /// Ends the recording of a session that was recorded until now.
+    fn end(&mut self, state: &StateDir, id: &SessionId, place: &EventContext) {
+        let last = Event {
+            v: event::VERSION,
+            ts: Some(self.now),
+            mono: Some(clock::since_boot()),
+            event: name::SESSION_END.to_owned(),
+            session_id: Some(id.clone()),
+            reason: Some(REASON.to_owned()),
+            ..Event::default()
+        };
+        let session = state.session(id);
+        let appended = session.journal().append(&last);
+        self.done(appended);
+        if let Some(client) = &place.client {
+            let removed = session.remove_owner(&client.owner);
+            self.done(removed);
+            if index::session_of_process(state, &client.owner).as_ref() == Some(id) {
+                let forgotten = index::forget_process(state, &client.owner);
+                self.done(forgotten);
+            }
+        }
+        if let Some(project) = &place.project {
+            let judge = Judge::new(state, &self.config, self.now);
+            let left = roster::leave(&judge, id, [project.key()], ArchiveDecision::Off);
+            self.done(left);
+        }
+        self.set_stopped(state, id, true);
+    }
+
+    /// Notes in the record whether the recording has stopped. Returns true if it could.
+    fn set_stopped(&mut self, state: &StateDir, id: &SessionId, has_stopped: bool) -> bool {
+        let stopped_at = has_stopped.then_some(self.now);
+        let updated = state.update_record(id, HOOK_PATIENCE, |record| {
+            Some(Record {
+                stopped_at,
+                ..record.clone()
+            })
+        });
+        self.done(updated).is_some()
+    }
+}
+
+impl PriorRecord {
+    /// Returns true if the session is recorded from this event on.
+    pub(super) fn is_recorded(self) -> bool {
+        self != Self::Stopped
+    }
+}

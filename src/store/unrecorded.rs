@@ -1,0 +1,94 @@
+//! Notes on sessions that are not recorded: `unrecorded/{hash of the id}`. They spare the hooks of a
+//! tool call the search for the reason, and keep a deleted session from coming back.
+//!
+//! A note names no session: only somebody who knows the id can find it. It contains one word.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::Result;
+use super::file;
+use super::state::StateDir;
+use super::write::{self, Durability};
+use crate::model::project::fingerprint;
+use crate::model::{SessionId, Timestamp};
+
+const FOLDER: &str = "unrecorded";
+const MAX_NOTE: usize = 64;
+const EXCLUDED: &[u8] = b"excluded\n";
+const DELETED: &[u8] = b"deleted\n";
+/// How long a note on an excluded session is kept. The session's next event writes it again.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Why a session is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// Its project is excluded. A start or a prompt looks again.
+    Excluded,
+    /// Somebody deleted it. It stays so until an import is told to bring it back.
+    Deleted,
+}
+
+/// Returns why the session is not recorded, if there is a note on it. A note that cannot be read
+/// counts as one of a deletion.
+pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
+    match file::read_own(&path(state, id), MAX_NOTE) {
+        Ok(None) => None,
+        Ok(Some(content)) if content.bytes == EXCLUDED => Some(Unrecorded::Excluded),
+        Ok(Some(_)) | Err(_) => Some(Unrecorded::Deleted),
+    }
+}
+
+/// Notes why a session is not recorded. The note of a deletion stays one.
+///
+/// # Errors
+/// [`super::Error::Io`]; [`super::Error::Untrusted`].
+pub fn note(state: &StateDir, id: &SessionId, why: Unrecorded) -> Result<()> {
+    let path = path(state, id);
+    match why {
+        Unrecorded::Excluded => {
+            if write::create_small(&path, EXCLUDED).is_err() {
+                write::make_dir(&state.path(FOLDER))?;
+                write::create_small(&path, EXCLUDED)?;
+            }
+            Ok(())
+        }
+        Unrecorded::Deleted => {
+            write::make_dir(&state.path(FOLDER))?;
+            write::replace(&path, DELETED, Durability::Synced)
+        }
+    }
+}
+
+/// Removes the note on a session. Returns whether there was one.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn forget(state: &StateDir, id: &SessionId) -> Result<bool> {
+    write::remove(&path(state, id))
+}
+
+/// Removes the notes on excluded sessions that are old.
+///
+/// # Errors
+/// [`super::Error::Io`] if the folder cannot be listed or a note cannot be removed.
+pub fn remove_old(state: &StateDir, now: Timestamp) -> Result<()> {
+    let dir = state.path(FOLDER);
+    for path in file::names(&dir)?.map(|name| dir.join(name)) {
+        let is_old = file::look(&path)?.is_some_and(|found| found.meta.modified.age(now) > KEPT);
+        let is_excluded = || {
+            let content = file::read_own(&path, MAX_NOTE);
+            matches!(content, Ok(Some(content)) if content.bytes == EXCLUDED)
+        };
+        if is_old && is_excluded() {
+            write::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn path(state: &StateDir, id: &SessionId) -> PathBuf {
+    state
+        .path(FOLDER)
+        .join(fingerprint("unrecorded", id.as_str()))
+}
