@@ -6,6 +6,7 @@
 //! `hook-errors.jsonl` otherwise.
 
 mod body;
+mod commits;
 mod detached;
 mod recording;
 mod scan;

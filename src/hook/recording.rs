@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::commits::new_commits;
 use super::wire::{Payload, SessionClaim};
 use super::{Problem, detached};
 use crate::claude::words::{EndReason, StartSource};
@@ -369,12 +370,17 @@ impl Recording<'_> {
         source: &str,
     ) -> PriorRecord {
         let mut event = self.event(id);
-        if let Some(head) = self.head(place) {
-            let mut branch = head.branch;
+        if let Some(here) = self.told_place(place)
+            && let Some(Head {
+                mut branch,
+                revision,
+            }) = project::head(here.root())
+        {
             branch
                 .iter_mut()
                 .for_each(|branch| Redactor::default().word(branch));
-            (event.branch, event.revision) = (branch, head.revision);
+            (event.branch, event.revision) = (branch, revision);
+            event.commits = new_commits(&state.session(id), here.root());
         }
         let heard = self.hear(state, id, &mut event);
         if heard == PriorRecord::First && !self.may_begin(state, id, place) {
@@ -384,8 +390,8 @@ impl Recording<'_> {
         heard
     }
 
-    /// Returns what is checked out where the session works now, for the events that say so.
-    fn head(&self, place: &EventContext) -> Option<Head> {
+    /// Returns where the session works now, for the events that say what is checked out there.
+    fn told_place(&self, place: &EventContext) -> Option<Project> {
         let is_told = [name::USER_PROMPT_SUBMIT, name::STOP, name::SESSION_END];
         if !is_told.contains(&self.event_name.as_str()) {
             return None;
@@ -394,8 +400,7 @@ impl Recording<'_> {
             .payload
             .cwd()
             .map(|cwd| project::discover(Path::new(&cwd)));
-        let here = here.as_ref().or(place.project.as_ref())?;
-        project::head(here.root())
+        here.or_else(|| place.project.clone())
     }
 
     /// Notes a failed append, and rotates a full journal. While another process holds the lock, the

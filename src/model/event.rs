@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::commit::CommitNote;
 use super::id::SessionId;
 use super::redact::{Counts, Redactor};
 use super::time::Timestamp;
@@ -93,6 +94,10 @@ pub struct Event {
     pub branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The commits that were made in the working tree since the session's last event of these
+    /// kinds, by anybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<CommitNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::commit::CommitNote;
 use super::event::{BadLine, BatchCall, Event, VERSION, name};
 use super::id;
 use super::time::Timestamp;
@@ -105,6 +106,7 @@ pub struct JournalLine<'a> {
     pub transcript_path: Option<&'a str>,
     pub branch: Option<&'a str>,
     pub revision: Option<&'a str>,
+    pub commits: Cow<'a, [CommitNote]>,
 }
 
 /// A label as it is written in a line. Few readers need it, and only labels are often written with
@@ -202,6 +204,9 @@ impl<'a> JournalLine<'a> {
             LineMember::Calls => {
                 self.calls = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?)
             }
+            LineMember::Commits => {
+                self.commits = Cow::Owned(serde_json::from_str(cursor.any_value()?).ok()?)
+            }
             LineMember::Background => self.background = Some(cursor.string()?),
             LineMember::SpawnedAgent => self.spawned_agent = Some(cursor.string()?),
             LineMember::TaskId => self.task_id = Some(cursor.string()?),
@@ -248,6 +253,7 @@ enum LineMember {
     TranscriptPath,
     Branch,
     Revision,
+    Commits,
     /// True or false, which no view needs.
     OtherFlag,
     /// A text that no view needs.
@@ -255,7 +261,7 @@ enum LineMember {
 }
 
 /// The members of a line in the order in which they are written, each with its exact text.
-const MEMBERS: [(LineMember, MemberName); 34] = [
+const MEMBERS: [(LineMember, MemberName); 35] = [
     (LineMember::V, MemberName::of("\"v\":")),
     (LineMember::Ts, MemberName::of("\"ts\":")),
     (LineMember::Mono, MemberName::of("\"mono\":")),
@@ -275,6 +281,7 @@ const MEMBERS: [(LineMember, MemberName); 34] = [
     ),
     (LineMember::Branch, MemberName::of("\"branch\":")),
     (LineMember::Revision, MemberName::of("\"revision\":")),
+    (LineMember::Commits, MemberName::of("\"commits\":")),
     (LineMember::OtherFlag, MemberName::of("\"ok\":")),
     (LineMember::Error, MemberName::of("\"error\":")),
     (LineMember::DurationMs, MemberName::of("\"duration_ms\":")),
@@ -387,6 +394,7 @@ impl<'a> From<&'a Event> for JournalLine<'a> {
             transcript_path: event.transcript_path.as_deref(),
             branch: event.branch.as_deref(),
             revision: event.revision.as_deref(),
+            commits: Cow::Borrowed(&event.commits),
         }
     }
 }
@@ -577,12 +585,17 @@ mod tests {
             (branch, revision) in (text(), text()),
             (duration_ms, ok, incomplete) in (any::<Option<u64>>(), any::<Option<bool>>(), any::<bool>()),
             calls in proptest::collection::vec((text(), text(), any::<bool>()), 0..3),
+            commits in proptest::collection::vec((any::<String>(), any::<i32>(), "[a-z-]{0,9}", text()), 0..3),
             extra in proptest::collection::btree_map("x[a-z]{0,4}", any::<(u8, String)>(), 0..3),
         ) -> Event {
             let call = |(tool_use_id, tool, is_failed): (Option<String>, Option<String>, bool)| BatchCall {
                 tool_use_id, tool, outcome: is_failed.then_some(CallOutcome::Failed),
             };
+            let commit = |(id, seconds, how, replaces): (String, i32, String, Option<String>)| CommitNote {
+                id, ts: Timestamp::from_unix(seconds.into(), 0), how: how.into(), replaces,
+            };
             Event {
+                commits: commits.into_iter().map(commit).collect(),
                 v: VERSION,
                 ts: Some(Timestamp::from_micros(micros)),
                 mono, pid, event, tool, tool_use_id, agent_id, prompt_id, cwd, branch, revision, what, error, source, duration_ms, ok, incomplete,
@@ -651,6 +664,7 @@ mod tests {
             let event = event.as_ref().map(JournalLine::from);
             let mut read = read.clone();
             read.calls = Cow::Owned(read.calls.into_owned());
+            read.commits = Cow::Owned(read.commits.into_owned());
             let label = read.what.take().map(|what| what.text().into_owned());
             let expected = event.map(|line| {
                 (
@@ -684,6 +698,7 @@ mod tests {
             transcript_path: text("transcript_path"),
             branch: text("branch"),
             revision: text("revision"),
+            commits: vec![CommitNote::default()],
             ok: Some(true),
             error: text("error"),
             duration_ms: Some(3),

@@ -6,6 +6,7 @@ pub mod archive;
 pub mod attention;
 mod boots;
 pub mod call;
+pub mod commit;
 pub mod config;
 pub mod duration;
 pub mod event;

@@ -50,6 +50,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Returns the beginning of the second that this time is in.
+    pub fn whole_second(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(1_000_000))
+    }
+
     /// Returns how long before `now` this time was, or zero for a time after `now`.
     pub fn age(self, now: Self) -> Duration {
         Duration::from_micros(u64::try_from(now.0 - self.0).unwrap_or(0))

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -160,14 +160,35 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
 /// As [`read_any`], and [`Error::Untrusted`] if it is another user's, as under `sudo -E`, or
 /// world-writable.
 pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<FileContent>> {
-    read_followed(path, limit, |stat| {
-        let mode = permissions(stat);
-        if ![0, me()].contains(&stat.st_uid) {
-            Some(Untrusted::ForeignOwner(stat.st_uid))
-        } else {
-            (mode & 0o002 != 0).then_some(Untrusted::WritableByOthers(mode))
-        }
-    })
+    read_followed(path, limit, foreign)
+}
+
+/// Returns why a file is not trusted: it is neither ours nor root's, or it is world-writable.
+fn foreign(stat: &Stat) -> Option<Untrusted> {
+    let mode = permissions(stat);
+    if ![0, me()].contains(&stat.st_uid) {
+        Some(Untrusted::ForeignOwner(stat.st_uid))
+    } else {
+        (mode & 0o002 != 0).then_some(Untrusted::WritableByOthers(mode))
+    }
+}
+
+/// Reads the end of a file that [`read_trusted`] would read, at most `limit` bytes of it. Returns
+/// `None` if it does not exist.
+///
+/// # Errors
+/// As [`read_trusted`], but the file may have any size.
+pub fn read_trusted_end(path: &Path, limit: usize) -> Result<Option<FileContent>> {
+    let Some((mut file, stat)) = opened_followed(path, foreign)? else {
+        return Ok(None);
+    };
+    let meta = Meta::from(&stat);
+    let start = meta.size.saturating_sub(limit as u64);
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))
+        .and_then(|_| file.take(limit as u64).read_to_end(&mut bytes))
+        .map_err(Error::io("read", path))?;
+    Ok(Some(FileContent { bytes, meta }))
 }
 
 fn read_followed(
@@ -175,6 +196,15 @@ fn read_followed(
     limit: usize,
     objection: impl FnOnce(&Stat) -> Option<Untrusted>,
 ) -> Result<Option<FileContent>> {
+    opened_followed(path, objection)?
+        .map(|(file, stat)| read_judged(file, &stat, path, limit))
+        .transpose()
+}
+
+fn opened_followed(
+    path: &Path,
+    objection: impl FnOnce(&Stat) -> Option<Untrusted>,
+) -> Result<Option<(File, Stat)>> {
     let Some(file) = open(path, OFlags::RDONLY)? else {
         return Ok(None);
     };
@@ -188,7 +218,7 @@ fn read_followed(
             path: path.to_owned(),
             why,
         }),
-        None => read_judged(file, &stat, path, limit).map(Some),
+        None => Ok(Some((file, stat))),
     }
 }
 

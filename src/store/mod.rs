@@ -31,6 +31,7 @@ pub mod log;
 pub mod places;
 pub mod pointer;
 pub mod project;
+pub mod reflog;
 pub mod session;
 pub mod state;
 pub mod tombstones;

@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use super::error::{Error, Result};
 use super::file::{self, Inspection};
 use crate::model::Project;
+use crate::model::commit::is_hash;
 use crate::model::record::Head;
 
 const MAX_HEAD: usize = 4096;
@@ -73,6 +74,24 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
     }
 }
 
+/// Returns `path` from the root: with links resolved as far as it exists, and as it was written if
+/// that differs.
+///
+/// # Errors
+/// [`Error::Io`] if the working directory was removed.
+pub fn whole_paths(path: &Path) -> Result<Vec<PathBuf>> {
+    let whole = current_dir()?.join(path);
+    let written: PathBuf = whole.components().collect();
+    let mut paths = vec![without_links(&whole), written];
+    paths.dedup();
+    Ok(paths)
+}
+
+/// Returns whether something exists at `path`.
+pub fn exists(path: &Path) -> bool {
+    file::look(path).is_ok_and(|found| found.is_some())
+}
+
 /// Removes `.` and `..` from `path`, which is absolute, and resolves links as far as it exists.
 pub(super) fn without_links(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|dir| {
@@ -129,19 +148,10 @@ pub fn head(root: &Path) -> Option<Head> {
             revision: revision(&head),
         });
     };
-    if reference
-        .split('/')
-        .any(|part| matches!(part, "" | "." | ".."))
-    {
+    if !is_reference(reference) {
         return None;
     }
-    let common =
-        line(&git.join("commondir")).map_or_else(|| git.clone(), |dir| git.join(dir.trim()));
-    let elsewhere = Some(&common).filter(|common| **common != git);
-    let loose = std::iter::once(&git)
-        .chain(elsewhere)
-        .find_map(|dir| revision(&line(&dir.join(reference))?));
-    let found = loose.or_else(|| packed(&common, reference));
+    let found = resolved(&git, reference);
     // A repository that keeps its references elsewhere has `refs/heads/.invalid` here.
     let branch = reference
         .strip_prefix("refs/heads/")
@@ -150,6 +160,38 @@ pub fn head(root: &Path) -> Option<Head> {
         branch: Some(branch.to_owned()),
         revision: found,
     })
+}
+
+/// Returns the commit that `name` means in the repository at `root`: `HEAD`, or a branch, also of a
+/// remote. Returns `None` if it has no such name.
+pub fn named_commit(root: &Path, name: &str) -> Option<String> {
+    if matches!(name, "HEAD" | "@") {
+        return head(root)?.revision;
+    }
+    let (git, _) = git_dir_and_head(root)?;
+    let references = ["refs/heads", "refs/remotes"].map(|folder| format!("{folder}/{name}"));
+    let mut references = references.iter().filter(|it| is_reference(it));
+    references.find_map(|reference| resolved(&git, reference))
+}
+
+fn is_reference(reference: &str) -> bool {
+    let mut parts = reference.split('/');
+    !parts.any(|part| matches!(part, "" | "." | ".."))
+}
+
+/// Returns the commit that a reference names.
+fn resolved(git: &Path, reference: &str) -> Option<String> {
+    let common = common_dir(git);
+    let elsewhere = Some(common.as_path()).filter(|common| *common != git);
+    let loose = std::iter::once(git)
+        .chain(elsewhere)
+        .find_map(|dir| revision(&line(&dir.join(reference))?));
+    loose.or_else(|| packed(&common, reference))
+}
+
+/// Returns the directory that all working trees of a repository share.
+pub(super) fn common_dir(git: &Path) -> PathBuf {
+    line(&git.join("commondir")).map_or_else(|| git.to_owned(), |dir| git.join(dir.trim()))
 }
 
 /// Returns the main working tree of the repository at `root`, which may be a worktree; else `root`
@@ -166,7 +208,7 @@ pub fn main_root(root: &Path) -> PathBuf {
 
 /// Returns the repository's own directory (`.git`, or the target of a worktree's `.git` file) and
 /// the first line of its `HEAD`.
-fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
+pub(super) fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
     let git = root.join(".git");
     if let Some(head) = line(&git.join("HEAD")) {
         return Some((git, head));
@@ -176,7 +218,7 @@ fn git_dir_and_head(root: &Path) -> Option<(PathBuf, String)> {
     Some((elsewhere, head))
 }
 
-fn line(path: &Path) -> Option<String> {
+pub(super) fn line(path: &Path) -> Option<String> {
     let content = file::read_any(path, MAX_HEAD).ok()??;
     let text = String::from_utf8(content.bytes).ok()?;
     text.lines().next().map(str::to_owned)
@@ -184,8 +226,7 @@ fn line(path: &Path) -> Option<String> {
 
 fn revision(text: &str) -> Option<String> {
     let text = text.trim();
-    let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    hex.then(|| text.to_owned())
+    is_hash(text).then(|| text.to_owned())
 }
 
 fn packed(common: &Path, reference: &str) -> Option<String> {

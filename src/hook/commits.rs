@@ -1,0 +1,53 @@
+//! Notes the commits that were made where a session works, for the events that say what is checked
+//! out. It does not ask who made them: only all journals together can tell.
+
+use std::path::Path;
+
+use crate::model::Timestamp;
+use crate::model::commit::CommitNote;
+use crate::model::line::EventKind;
+use crate::store::{SessionDir, reflog};
+
+/// How much of the reflog's end is read, in bytes.
+const REFLOG: usize = 64 << 10;
+/// How much of the journal's end is searched for the last event that noted commits, in bytes.
+const JOURNAL: u64 = 64 << 10;
+/// The most commits that one event notes, the last ones.
+const MOST: usize = 64;
+
+/// Returns the commits that were made in the working tree at `root` since the session's last event
+/// that could note them.
+pub(super) fn new_commits(session: &SessionDir, root: &Path) -> Vec<CommitNote> {
+    let moves = reflog::last_moves(root, REFLOG);
+    let mut commits: Vec<CommitNote> = moves.iter().filter_map(|it| it.commit()).collect();
+    let Some(last) = commits.iter().map(|commit| commit.ts).max() else {
+        return commits;
+    };
+    let Some(since) = last_noted(session) else {
+        return Vec::new();
+    };
+    if last < since {
+        return Vec::new();
+    }
+    commits.retain(|commit| commit.ts >= since);
+    commits.drain(..commits.len().saturating_sub(MOST));
+    commits
+}
+
+/// Returns the second of the last event that could note commits. In a long turn that may be further
+/// back than is searched; then the session's beginning counts.
+fn last_noted(session: &SessionDir) -> Option<Timestamp> {
+    let mut last = None;
+    let lines = session.journal().last_lines(JOURNAL).ok()?;
+    lines.for_each(|line| {
+        let is_told = matches!(
+            line.kind,
+            EventKind::UserPromptSubmit | EventKind::Stop | EventKind::SessionEnd
+        );
+        if is_told && line.agent_id.is_none() {
+            last = line.ts.or(last);
+        }
+    });
+    let last = last.or_else(|| Some(session.record().ok()??.started_at))?;
+    Some(last.whole_second())
+}

@@ -1,0 +1,71 @@
+//! The reflogs of a repository: which commits were made in its working trees, and when. It reads
+//! files and runs no git.
+
+use std::path::{Path, PathBuf};
+
+use super::file;
+use super::project::{common_dir, git_dir_and_head, line};
+use crate::model::commit::ReflogEntry;
+
+/// How much a question reads of a reflog's end, in bytes.
+const MOST: usize = 32 << 20;
+/// The most working trees of a repository that are looked at.
+const MAX_TREES: usize = 1000;
+
+/// Returns the last moves of `HEAD` in the working tree at `root`, from at most `bytes` bytes, in
+/// the order of writing. Returns nothing if there is no reflog.
+///
+/// # Security
+/// A reflog of another user, other than root, is not read, nor one that everybody may write to.
+pub fn last_moves(root: &Path, bytes: usize) -> Vec<ReflogEntry> {
+    git_dir_and_head(root).map_or_else(Vec::new, |(git, _)| moves_in(&git, bytes))
+}
+
+/// Returns the moves of `HEAD` in each working tree of the repository at `root`, with the root of
+/// that tree. The one at `root` comes first.
+///
+/// # Security
+/// As [`last_moves`].
+pub fn moves_everywhere(root: &Path) -> Vec<(PathBuf, Vec<ReflogEntry>)> {
+    let Some((git, _)) = git_dir_and_head(root) else {
+        return Vec::new();
+    };
+    let mut all = vec![(root.to_owned(), moves_in(&git, MOST))];
+    let common = common_dir(&git);
+    let canonical = |path: &Path| file::canonical(path).unwrap_or_else(|_| path.to_owned());
+    let here = canonical(&git);
+    let common = canonical(&common);
+    if here != common
+        && common.ends_with(".git")
+        && let Some(main) = common.parent()
+    {
+        all.push((main.to_owned(), moves_in(&common, MOST)));
+    }
+    let trees = common.join("worktrees");
+    for name in file::first_names(&trees, MAX_TREES).unwrap_or_default() {
+        let tree = trees.join(name);
+        if canonical(&tree) == here {
+            continue;
+        }
+        let file = line(&tree.join("gitdir")).unwrap_or_default();
+        let file = tree.join(file.trim());
+        if let Some(root) = file.parent() {
+            all.push((canonical(root), moves_in(&tree, MOST)));
+        }
+    }
+    all
+}
+
+fn moves_in(git: &Path, bytes: usize) -> Vec<ReflogEntry> {
+    let content = file::read_trusted_end(&git.join("logs/HEAD"), bytes);
+    let Ok(Some(content)) = content else {
+        return Vec::new();
+    };
+    let lines = content.bytes.split(|byte| *byte == b'\n');
+    // The first line may have lost its beginning, and may then look like another one.
+    let is_cut = content.meta.size > content.bytes.len() as u64;
+    lines
+        .skip(usize::from(is_cut))
+        .filter_map(ReflogEntry::parse)
+        .collect()
+}
