@@ -24,6 +24,7 @@ use super::stats::StatsArgs;
 use super::store::StoreArgs;
 use super::timeline::TimelineArgs;
 use super::top::TopArgs;
+use super::who::WhoArgs;
 
 /// Find out which Claude Code session this is, and what each session did
 #[derive(Debug, Parser)]
@@ -103,6 +104,8 @@ pub(super) enum Verb {
     /// Find what was said and done, in all sessions
     #[command(aliases = ["grep", "find"])]
     Search(SearchArgs),
+    /// Say which session made a commit or edited a file
+    Who(WhoArgs),
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
     /// Remove stale state and print the number of pointers removed

@@ -10,7 +10,8 @@ use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
 use crate::identity::liveness::{Assessment, Judge, LastWord};
-use crate::model::{Activity, OpenActivity, Record, SessionId, Trace, TraceBuilder};
+use crate::model::commit::CommitNote;
+use crate::model::{Activity, JournalLine, OpenActivity, Record, SessionId, Trace, TraceBuilder};
 use crate::store::history::LineOrigin;
 use crate::store::journal::Damage;
 use crate::store::{Error, History, SessionDir, index};
@@ -24,10 +25,15 @@ pub(super) enum SessionSelection {
     Project(PathBuf),
     /// Every recorded session.
     All,
+    /// These sessions.
+    These(Vec<SessionId>),
 }
 
 /// Counts sessions. Each thread has its own counter, and the counters are added up.
 pub(super) trait Count: Send {
+    /// True if the calls must have their labels.
+    const WITH_LABELS: bool = false;
+
     /// Counts a session. The error says, in words for people, what could not be counted.
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String>;
 
@@ -45,9 +51,38 @@ pub(super) struct GatheredSession<'a> {
     pub(super) activity: Activity<'a>,
     /// The path of Claude Code's transcript, by the last event that names it.
     pub(super) moved: Option<&'a str>,
+    /// What the session's hooks noted of commits.
+    pub(super) noted: &'a NotedCommits,
     judge: &'a Judge<'a>,
     last_word: LastWord,
     has_open_calls: bool,
+}
+
+/// The commits that events of a session note, and where the session was.
+#[derive(Debug, Default)]
+pub(super) struct NotedCommits {
+    /// Each commit with the directory of its event. `None` is the directory on record.
+    pub(super) commits: Vec<(CommitNote, Option<String>)>,
+    /// The directories that events name besides the one on record.
+    pub(super) dirs: Vec<String>,
+}
+
+impl NotedCommits {
+    /// The most directories that are kept.
+    const MAX_DIRS: usize = 100;
+
+    /// Adds what an event says.
+    pub(super) fn hear(&mut self, line: &JournalLine<'_>) {
+        let commits = line.commits.iter().cloned();
+        let cwd = || line.cwd.map(str::to_owned);
+        self.commits.extend(commits.map(|it| (it, cwd())));
+        if let Some(cwd) = line.cwd
+            && self.dirs.len() < Self::MAX_DIRS
+            && !self.dirs.iter().any(|dir| dir == cwd)
+        {
+            self.dirs.push(cwd.to_owned());
+        }
+    }
 }
 
 impl GatheredSession<'_> {
@@ -83,6 +118,7 @@ pub(super) fn gather<C: Count>(
     let state = judge.state;
     let ids: Vec<SessionId> = match which {
         SessionSelection::One(id) => vec![id.clone()],
+        SessionSelection::These(ids) => ids.clone(),
         SessionSelection::Project(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     let live: HashSet<SessionId> = match which {
@@ -90,7 +126,9 @@ pub(super) fn gather<C: Count>(
             .into_iter()
             .map(|(_, id)| id)
             .collect(),
-        SessionSelection::One(_) | SessionSelection::All => HashSet::new(),
+        SessionSelection::One(_) | SessionSelection::All | SessionSelection::These(_) => {
+            HashSet::new()
+        }
     };
     let next = AtomicUsize::new(0);
     let work = || {
@@ -99,7 +137,10 @@ pub(super) fn gather<C: Count>(
             which,
             live: &live,
             gathered: GatherResult::new(counts()),
-            memory: TraceBuilder::default(),
+            memory: match C::WITH_LABELS {
+                true => TraceBuilder::with_labels(),
+                false => TraceBuilder::default(),
+            },
         };
         while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
             worker.session(id);
@@ -186,7 +227,7 @@ impl<C: Count> Worker<'_, C> {
         match (counted, self.which) {
             (Ok(()), _) => {}
             (Err(err), SessionSelection::One(_)) => self.gathered.unread = Some(err),
-            (Err(err), SessionSelection::Project(_) | SessionSelection::All) => {
+            (Err(err), _) => {
                 let why = format!("{err}; it was left out");
                 self.gathered.left_out.push(why);
             }
@@ -197,7 +238,7 @@ impl<C: Count> Worker<'_, C> {
     /// so ended sessions need no judgement.
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
-            SessionSelection::One(_) | SessionSelection::All => true,
+            SessionSelection::One(_) | SessionSelection::All | SessionSelection::These(_) => true,
             SessionSelection::Project(root) if self.live.contains(id) => {
                 self.judge.find(id, record).is_in(record, root)
             }
@@ -209,7 +250,9 @@ impl<C: Count> Worker<'_, C> {
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
         let memory = std::mem::take(&mut self.memory);
+        let mut noted = NotedCommits::default();
         let history = History::read(dir, memory, |origin, line| {
+            noted.hear(line);
             if origin != LineOrigin::Journal {
                 return;
             }
@@ -242,6 +285,7 @@ impl<C: Count> Worker<'_, C> {
             trace: &trace,
             activity,
             moved: moved.as_deref(),
+            noted: &noted,
             judge: self.judge,
             last_word,
             has_open_calls,

@@ -20,6 +20,7 @@ mod hints;
 mod import;
 mod install;
 mod list;
+mod makers;
 mod metrics;
 mod notify;
 mod output;
@@ -36,6 +37,7 @@ mod table;
 mod timeline;
 mod title;
 mod top;
+mod who;
 mod words;
 
 use std::ffi::OsString;
@@ -145,6 +147,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Show(args) => show::run(&context, args),
         Verb::ClockOut(args) => clock_out::run(&context, args),
         Verb::Archive(verb) => archive::run(&context, verb),
+        Verb::Who(args) => who::run(&context, args),
         Verb::Search(args) => search::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Completions(args) => completions::run(args),

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::choose::find_session;
 use super::context::{Context, history, no_record};
+use super::gather::NotedCommits;
 use super::list::{doing, span, waits};
+use super::makers::{MadeCommit, made_by, short_hash};
 use super::output;
 use super::pager::ScreenArgs;
 use super::status::Status;
@@ -18,7 +20,7 @@ use super::title::title;
 use crate::history::coverage::{self, Coverage};
 use crate::identity::attention::present;
 use crate::identity::lineage::{Lineage, Relation, lineage};
-use crate::identity::liveness::{Assessment, SessionState};
+use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::now_at;
 use crate::identity::title::Title;
@@ -45,6 +47,7 @@ pub(super) struct ShowArgs {
 struct JournalCounts {
     by_event: BTreeMap<String, u64>,
     open_calls: Vec<OpenCall>,
+    commits: Vec<MadeCommit>,
     damage: Damage,
 }
 
@@ -60,11 +63,12 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
     let finding = judge.find(&id, &record);
     let is_live = finding.state.is_live();
     let present = present(&context.env, &dir, &record, &finding, context.now);
+    let began = record.clone();
     let record = now_at(&dir, record, is_live);
     let shown = SessionDetails {
         title: title(&context.env, state, &record, config.capture),
         attention: present.attention,
-        counted: count(&dir, &finding)?,
+        counted: count(&judge, &dir, &began, &finding)?,
         finding,
         lineage: lineage(&judge, &id)?,
         coverage: coverage(context, &dir, &record),
@@ -95,15 +99,26 @@ struct SessionDetails {
     journal: PathBuf,
 }
 
-fn count(dir: &SessionDir, finding: &Assessment) -> Result<JournalCounts> {
+/// Reads the journal. `record` is the one on file.
+fn count(
+    judge: &Judge<'_>,
+    dir: &SessionDir,
+    record: &Record,
+    finding: &Assessment,
+) -> Result<JournalCounts> {
     let mut by_event: BTreeMap<String, u64> = BTreeMap::new();
-    let history = history(dir, |line| match by_event.get_mut(line.event) {
-        Some(count) => *count += 1,
-        None => drop(by_event.insert(line.event.to_owned(), 1)),
+    let mut noted = NotedCommits::default();
+    let history = history(dir, |line| {
+        noted.hear(line);
+        match by_event.get_mut(line.event) {
+            Some(count) => *count += 1,
+            None => drop(by_event.insert(line.event.to_owned(), 1)),
+        }
     })?;
     let activity = OpenActivity::of(&history.trace).close(|pid| finding.has(pid));
     Ok(JournalCounts {
         open_calls: activity.open_calls().map(OpenCall::from).collect(),
+        commits: made_by(judge, record, &activity, &noted)?,
         by_event,
         damage: history.damage,
     })
@@ -130,6 +145,7 @@ impl SessionDetails {
             "last_activity": self.finding.last_activity,
             "owners": self.finding.owners,
             "open_calls": self.counted.open_calls,
+            "commits": self.counted.commits,
             "lineage": self.lineage.kin,
             "lineage_more": self.lineage.more,
             "coverage": self.coverage,
@@ -156,7 +172,8 @@ impl SessionDetails {
         }
         let facts = self.facts(context);
         let lineage = self.relatives();
-        format!("{facts}\n{lineage}{events}\n{operations}")
+        let commits = self.commits();
+        format!("{facts}\n{commits}{lineage}{events}\n{operations}")
     }
 
     fn facts(&self, context: &Context) -> TextTable {
@@ -211,6 +228,27 @@ impl SessionDetails {
             fact("lines left out", Some(format!("{count} {what}")));
         }
         facts
+    }
+
+    /// Returns the commits that the session made, as a table. Returns an empty text if it made none.
+    fn commits(&self) -> String {
+        if self.counted.commits.is_empty() {
+            return String::new();
+        }
+        let mut table = TextTable::new(&["COMMIT", "MADE", "HOW", "CERTAINTY", "REPLACED BY"]);
+        for made in &self.counted.commits {
+            let commit = &made.commit;
+            let replaced_by = commit.replaced_by.as_deref().map(short_hash);
+            table.row([
+                short_hash(&commit.id),
+                clock::local_text(commit.at),
+                commit.how.as_str().to_owned(),
+                made.certainty.as_str().to_owned(),
+                replaced_by.unwrap_or_default(),
+            ]);
+        }
+        table.drop_empty(&["REPLACED BY"]);
+        format!("{table}\n")
     }
 
     /// Returns the sessions that this one came from and that came from it, as a tree. Returns an

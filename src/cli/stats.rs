@@ -1,7 +1,6 @@
 //! `ccsession stats`: what sessions did, in numbers.
 
 mod by;
-mod calendar;
 mod counting;
 mod print;
 
@@ -74,7 +73,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         SessionSelection::One(_) => StatsSubject::One {
             since: since.is_some(),
         },
-        SessionSelection::Project(_) | SessionSelection::All => StatsSubject::Several,
+        _ => StatsSubject::Several,
     };
     if let Some(by) = args.by {
         return run_by(context, &args, by.into(), which, since);

@@ -1,9 +1,9 @@
 //! The output for people and programs: timelines and statistics, made from `model` alone. Pure: no
 //! files, no clock, no time zone; the caller passes them in.
 
+pub mod commits;
 pub mod event;
 pub mod json;
 pub mod metrics;
 pub mod stats;
-pub mod subtree;
 pub mod timeline;

@@ -168,7 +168,30 @@ fn machine() -> Sandbox {
         json!({"source": "startup", "session_title": "webhook hunt"}),
     );
     as_hook(&sandbox, &start).silent();
+    work(&sandbox);
     sandbox
+}
+
+/// What the live session did: it edited a file and made a commit.
+fn work(sandbox: &Sandbox) {
+    let file = sandbox.project().join("src/main.rs");
+    for (tool, input) in [
+        ("Edit", json!({"file_path": file})),
+        ("Bash", json!({"description": "Commit the fix"})),
+    ] {
+        let call = json!({"tool_name": tool, "tool_use_id": tool, "tool_input": input});
+        as_hook(sandbox, &event("PreToolUse", LIVE, call.clone())).silent();
+        if tool == "Bash" {
+            let (none, id) = ("0".repeat(40), "1a2b3c4d".repeat(5));
+            let git = sandbox.project().join(".git");
+            fs::create_dir_all(git.join("logs")).unwrap();
+            fs::write(git.join("HEAD"), format!("{id}\n")).unwrap();
+            let now = chrono::Utc::now().timestamp();
+            let made = format!("{none} {id} A <a@b> {now} +0000\tcommit (initial): Fix it\n");
+            fs::write(git.join("logs/HEAD"), made).unwrap();
+        }
+        as_hook(sandbox, &event("PostToolUse", LIVE, call)).silent();
+    }
 }
 
 /// The session that goes on.

@@ -77,6 +77,7 @@ mod timer;
 mod titles;
 mod top;
 mod walls;
+mod who;
 
 /// The directory that sandboxes are made in.
 fn scratch() -> &'static std::path::Path {

@@ -188,6 +188,7 @@ fn a_shown_session_is_one_object() {
     let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
     let expected = [
         "attention",
+        "commits",
         "coverage",
         "events",
         "foreign",

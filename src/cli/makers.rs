@@ -1,0 +1,382 @@
+//! Which sessions may have made a commit, by all journals: shared by `who` and `show`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::gather::{Count, GatheredSession, NotedCommits, SessionSelection, gather};
+use super::output;
+use crate::identity::liveness::Judge;
+use crate::model::commit::{CommitKind, CommitNote, ReflogEntry};
+use crate::model::{Activity, Call, Record, SessionId, Timestamp};
+use crate::store::{index, project, reflog};
+use crate::view::commits::{Certainty, CommitEvidence, decide, evidence, prompt, was_under_way};
+
+/// How much of a reflog's end is read for one session, in bytes.
+const REFLOG: usize = 4 << 20;
+/// The most commits of one session that are shown, the last ones.
+const MOST: usize = 500;
+/// How many digits of a hash people need.
+const SHORT: usize = 12;
+
+/// A commit, and the working tree where it was made.
+#[derive(Debug, Clone)]
+pub(super) struct SoughtCommit {
+    pub(super) note: CommitNote,
+    pub(super) root: PathBuf,
+}
+
+/// A commit as JSON.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct CommitView {
+    pub(super) id: String,
+    pub(super) at: Timestamp,
+    pub(super) how: CommitKind,
+    /// The commit that it amends.
+    pub(super) replaces: Option<String>,
+    /// The commit that amends it.
+    pub(super) replaced_by: Option<String>,
+    /// The working tree where it was made.
+    pub(super) root: String,
+}
+
+impl CommitView {
+    /// Returns the view of a commit. `others` are those that may replace it.
+    pub(super) fn new<'a>(
+        sought: &SoughtCommit,
+        others: impl IntoIterator<Item = &'a CommitNote>,
+    ) -> Self {
+        let id = Some(sought.note.id.as_str());
+        let mut others = others.into_iter();
+        let after = others.find(|other| other.replaces.as_deref() == id);
+        Self {
+            id: sought.note.id.clone(),
+            at: sought.note.ts,
+            how: sought.note.how,
+            replaces: sought.note.replaces.clone(),
+            replaced_by: after.map(|other| other.id.clone()),
+            root: sought.root.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// A session that may have made a commit.
+#[derive(Debug)]
+pub(super) struct Maker {
+    pub(super) record: Record,
+    pub(super) certainty: Certainty,
+    pub(super) call: CallWords,
+    pub(super) prompt: Option<PromptWords>,
+    evidence: CommitEvidence,
+    /// True if the session was in the working tree of the commit, not in another one of the
+    /// repository.
+    is_here: bool,
+}
+
+/// A call, as far as these answers show it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct CallWords {
+    pub(super) tool_use_id: Option<String>,
+    pub(super) tool: Option<String>,
+    pub(super) what: Option<String>,
+    pub(super) agent_id: Option<String>,
+    pub(super) started_at: Timestamp,
+}
+
+impl From<&Call<'_>> for CallWords {
+    fn from(call: &Call<'_>) -> Self {
+        Self {
+            tool_use_id: call.tool_use_id.map(str::to_owned),
+            tool: call.tool.map(str::to_owned),
+            what: call.what.map(str::to_owned),
+            agent_id: call.agent_id.map(str::to_owned),
+            started_at: call.began.ts,
+        }
+    }
+}
+
+/// The prompt of a turn.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct PromptWords {
+    pub(super) prompt_id: Option<String>,
+    pub(super) what: Option<String>,
+    pub(super) at: Timestamp,
+}
+
+impl PromptWords {
+    /// Returns the prompt of the turn in which a call was made.
+    pub(super) fn of(activity: &Activity<'_>, call: &Call<'_>, at: Timestamp) -> Option<Self> {
+        let prompt = prompt(activity, call, at)?;
+        Some(Self {
+            prompt_id: prompt.prompt_id.map(str::to_owned),
+            what: prompt.what.map(str::to_owned),
+            at: prompt.at.ts,
+        })
+    }
+}
+
+/// A commit, and the sessions that may have made it.
+#[derive(Debug)]
+pub(super) struct JudgedCommit {
+    pub(super) sought: SoughtCommit,
+    pub(super) makers: Vec<Maker>,
+    /// The sessions that were under way there, but ran no call that can make commits.
+    pub(super) beside: Vec<SessionId>,
+}
+
+/// Returns the commits among these moves, each with its working tree.
+pub(super) fn made(root: &Path, moves: &[ReflogEntry]) -> Vec<SoughtCommit> {
+    let commits = moves.iter().filter_map(ReflogEntry::commit);
+    let sought = commits.map(|note| SoughtCommit {
+        note,
+        root: root.to_owned(),
+    });
+    sought.collect()
+}
+
+/// Returns the commits that a session's events note, each with the working tree of its event.
+pub(super) fn noted(record: &Record, noted: &NotedCommits) -> Vec<SoughtCommit> {
+    let commits = noted.commits.iter().map(|(note, dir)| SoughtCommit {
+        note: note.clone(),
+        root: match dir {
+            Some(dir) => project::discover(Path::new(dir)).root().to_owned(),
+            None => project_of(record),
+        },
+    });
+    commits.collect()
+}
+
+/// Returns where a session works by its record: it may have begun below its project's root, or in a
+/// worktree of it.
+fn project_of(record: &Record) -> PathBuf {
+    match record.cwd.as_deref() {
+        Some(cwd) if Path::new(cwd).is_dir() => project::discover(Path::new(cwd)).root().to_owned(),
+        _ => record.project.root(),
+    }
+}
+
+/// Keeps each commit once: the first time that it was made.
+pub(super) fn once(commits: &mut Vec<SoughtCommit>) {
+    commits.sort_by_key(|commit| commit.note.ts);
+    let mut seen = HashSet::new();
+    commits.retain(|commit| seen.insert(commit.note.id.clone()));
+}
+
+/// Finds the sessions that may have made each of these commits. A session that cannot be read is
+/// left out and named.
+pub(super) fn judge(judge: &Judge<'_>, sought: Vec<SoughtCommit>) -> Result<Vec<JudgedCommit>> {
+    let which = SessionSelection::These(around(judge, &sought)?);
+    let counting = || MakerCounter {
+        sought: &sought,
+        found: Vec::new(),
+        beside: Vec::new(),
+    };
+    let gathered = gather(judge, &which, counting)?;
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let MakerCounter { found, beside, .. } = gathered.counts;
+    let mut judged: Vec<JudgedCommit> = Vec::new();
+    for commit in &sought {
+        judged.push(JudgedCommit {
+            sought: commit.clone(),
+            makers: Vec::new(),
+            beside: Vec::new(),
+        });
+    }
+    for (at, maker) in found {
+        if let Some(judged) = judged.get_mut(at) {
+            judged.makers.push(maker);
+        }
+    }
+    for (at, id) in beside {
+        if let Some(judged) = judged.get_mut(at) {
+            judged.beside.push(id);
+        }
+    }
+    judged.iter_mut().for_each(JudgedCommit::decide);
+    Ok(judged)
+}
+
+/// Returns the sessions that were under way when one of these commits was made, and perhaps more.
+fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> {
+    let times = || sought.iter().map(|commit| commit.note.ts);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else {
+        return Ok(Vec::new());
+    };
+    let state = judge.state;
+    let live: HashSet<SessionId> = index::live_candidates(state)?
+        .into_iter()
+        .map(|(_, id)| id)
+        .collect();
+    let was_there = |id: &SessionId| {
+        let dir = state.session(id);
+        // A live session may be in a call that began before.
+        if !live.contains(id) && dir.last_activity().is_some_and(|at| at < first) {
+            return false;
+        }
+        // Without a readable record, the reader says so.
+        dir.record()
+            .ok()
+            .flatten()
+            .is_none_or(|record| record.started_at.whole_second() <= last)
+    };
+    Ok(state.session_ids()?.filter(was_there).collect())
+}
+
+impl JudgedCommit {
+    fn decide(&mut self) {
+        if self.makers.iter().any(|maker| maker.is_here) {
+            self.makers.retain(|maker| maker.is_here);
+        }
+        let all: Vec<CommitEvidence> = self.makers.iter().map(|it| it.evidence).collect();
+        let mut decided = decide(&all).into_iter();
+        self.makers.retain_mut(|maker| match decided.next() {
+            Some(Some(certainty)) => {
+                maker.certainty = match maker.is_here {
+                    true => certainty,
+                    false => certainty.lower(),
+                };
+                true
+            }
+            _ => false,
+        });
+        self.makers.sort_by(|one, other| {
+            let key = |it: &Maker| (it.call.started_at, it.record.session_id.clone());
+            key(one).cmp(&key(other))
+        });
+        self.beside.sort();
+    }
+}
+
+struct MakerCounter<'a> {
+    sought: &'a [SoughtCommit],
+    /// Each with the index of its commit.
+    found: Vec<(usize, Maker)>,
+    beside: Vec<(usize, SessionId)>,
+}
+
+impl Count for MakerCounter<'_> {
+    const WITH_LABELS: bool = true;
+
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
+        let mut places = None;
+        for (at, commit) in self.sought.iter().enumerate() {
+            let second = commit.note.ts;
+            let evidence = evidence(&session.activity, second);
+            if evidence.is_none() && !was_under_way(&session.activity, second) {
+                continue;
+            }
+            let places = places.get_or_insert_with(|| SessionPlaces::of(session));
+            let is_here = places.contain(commit);
+            if let Some((evidence, call)) = evidence
+                && (is_here || places.are_beside(&commit.root))
+            {
+                let maker = Maker {
+                    record: session.record.clone(),
+                    certainty: Certainty::Possible,
+                    call: CallWords::from(call),
+                    prompt: PromptWords::of(&session.activity, call, second),
+                    evidence,
+                    is_here,
+                };
+                self.found.push((at, maker));
+            } else if is_here {
+                self.beside.push((at, session.id.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.beside.extend(other.beside);
+    }
+}
+
+/// A commit that a session made, or may have made.
+#[derive(Debug, Serialize)]
+pub(super) struct MadeCommit {
+    #[serde(flatten)]
+    pub(super) commit: CommitView,
+    pub(super) certainty: Certainty,
+    tool_use_id: Option<String>,
+    /// The other sessions that may have made it.
+    others: Vec<SessionId>,
+}
+
+/// Returns the commits that the session with this record made, or may have made, in their order:
+/// those that its events note, and those in the reflogs of the working trees where it was.
+pub(super) fn made_by(
+    judging: &Judge<'_>,
+    record: &Record,
+    activity: &Activity<'_>,
+    heard: &NotedCommits,
+) -> Result<Vec<MadeCommit>> {
+    let mut known = noted(record, heard);
+    for root in SessionPlaces::new(record, heard).roots {
+        known.extend(made(&root, &reflog::last_moves(&root, REFLOG)));
+    }
+    once(&mut known);
+    let notes: Vec<CommitNote> = known.iter().map(|commit| commit.note.clone()).collect();
+    known.retain(|commit| evidence(activity, commit.note.ts).is_some());
+    known.drain(..known.len().saturating_sub(MOST));
+    let judged = judge(judging, known)?;
+    let made = judged.into_iter().filter_map(|judged| {
+        let is_this = |maker: &Maker| maker.record.session_id == record.session_id;
+        let (own, others): (Vec<Maker>, Vec<Maker>) = judged.makers.into_iter().partition(is_this);
+        let own = own.into_iter().next()?;
+        let others = others.into_iter().map(|maker| maker.record.session_id);
+        Some(MadeCommit {
+            commit: CommitView::new(&judged.sought, &notes),
+            certainty: own.certainty,
+            tool_use_id: own.call.tool_use_id,
+            others: others.collect(),
+        })
+    });
+    Ok(made.collect())
+}
+
+/// Returns the beginning of a hash, which is enough for people.
+pub(super) fn short_hash(id: &str) -> String {
+    id.get(..SHORT).unwrap_or(id).to_owned()
+}
+
+/// The working trees that a session was in.
+#[derive(Debug)]
+pub(super) struct SessionPlaces {
+    pub(super) roots: Vec<PathBuf>,
+    noted: HashSet<String>,
+}
+
+impl SessionPlaces {
+    fn of(session: &GatheredSession<'_>) -> Self {
+        Self::new(session.record, session.noted)
+    }
+
+    pub(super) fn new(record: &Record, noted: &NotedCommits) -> Self {
+        let mut roots = vec![record.project.root(), project_of(record)];
+        for dir in &noted.dirs {
+            roots.push(project::discover(Path::new(dir)).root().to_owned());
+        }
+        roots.sort();
+        roots.dedup();
+        let ids = noted.commits.iter().map(|(note, _)| note.id.clone());
+        Self {
+            roots,
+            noted: ids.collect(),
+        }
+    }
+
+    fn contain(&self, commit: &SoughtCommit) -> bool {
+        self.noted.contains(&commit.note.id) || self.roots.contains(&commit.root)
+    }
+
+    /// Returns whether one of them belongs to the repository of the working tree at `root`.
+    fn are_beside(&self, root: &Path) -> bool {
+        let main = project::main_root(root);
+        self.roots.iter().any(|it| project::main_root(it) == main)
+    }
+}
