@@ -2,6 +2,7 @@
 //! it.
 
 pub mod everywhere;
+pub mod hook_runs;
 pub mod line;
 pub mod records;
 pub mod said;

@@ -2,6 +2,7 @@
 
 mod by;
 mod counting;
+mod hooks;
 mod print;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::store::config::prices;
 use crate::view::stats::groups::GroupBy;
 use by::{GroupByArg, GroupCounter, GroupReport, GroupRequest};
 use counting::StatsCounter;
+use hooks::{HookCounter, HookReport};
 use print::{StatsReport, StatsSubject};
 
 #[derive(Debug, Args)]
@@ -46,6 +48,9 @@ pub(super) struct StatsArgs {
     /// Sum by day, project, branch and so on
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) by: Option<GroupByArg>,
+    /// Show what each registered hook costs, as far as Claude Code notes it: at the end of turns
+    #[arg(long, conflicts_with = "by")]
+    pub(super) hooks: bool,
     /// When to draw bars
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
@@ -75,6 +80,9 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         },
         _ => StatsSubject::Several,
     };
+    if args.hooks {
+        return run_hooks(context, &args, &which, since);
+    }
     if let Some(by) = args.by {
         return run_by(context, &args, by.into(), which, since);
     }
@@ -122,6 +130,40 @@ fn print_nothing(context: &Context, state: Option<&StateDir>, args: &StatsArgs) 
             (None, true) => return None,
         })
     });
+}
+
+/// Prints what each hook costs.
+fn run_hooks(
+    context: &Context,
+    args: &StatsArgs,
+    which: &SessionSelection,
+    since: Option<Timestamp>,
+) -> Result<Status> {
+    let config = context.config()?;
+    let is_one = matches!(which, SessionSelection::One(_));
+    let counting = || HookCounter::new(&context.env, since, is_one);
+    let counter = match &context.state()? {
+        Some(state) => {
+            let gathered = gather(&context.judge(&config, state), which, counting)?;
+            for left_out in &gathered.left_out {
+                output::complain(left_out);
+            }
+            gathered.counts
+        }
+        None => counting(),
+    };
+    let report = HookReport::new(counter);
+    if args.json {
+        output::json_of(&report)?;
+    } else if args.csv {
+        output::print(&report.as_csv());
+    } else if report.is_empty() {
+        output::line("Claude Code has noted no run of a hook in these transcripts");
+    } else {
+        let layout = TableLayout::of(args.bars, args.screen.screen());
+        args.screen.print(&report.as_text(layout), false);
+    }
+    Ok(Status::Done)
 }
 
 /// Prints the sums by what was asked for.

@@ -2,6 +2,7 @@
 //! times of day.
 
 pub mod groups;
+pub mod hooks;
 mod percentile;
 mod wall_clock;
 

@@ -447,3 +447,52 @@ fn groups_are_printed_as_a_table_and_as_values() {
     none.ccsession(["stats", "--all", "--by", "day"])
         .expect(0, "no session to count\n", "");
 }
+
+#[test]
+fn what_hooks_cost_is_what_claude_code_noted() {
+    let (sandbox, _) = imported();
+    let none = sandbox.ccsession(["stats", "--all", "--hooks"]);
+    none.expect(
+        0,
+        "Claude Code has noted no run of a hook in these transcripts\n",
+        "",
+    );
+    let folder = sandbox.home().join(".claude/projects/-p");
+    let mut all: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (id, first) in [(ID, 1), (OTHER, 50)] {
+        let path = folder.join(format!("{id}.jsonl"));
+        let mut text = fs::read_to_string(&path).unwrap();
+        for number in first..first + 30 {
+            let infos = ["lint", "notify \u{1b}[2J"].map(|command| {
+                let took = number * command.len() as u64;
+                all.entry(command).or_default().push(took);
+                json!({"command": command, "durationMs": took})
+            });
+            let line = json!({
+                "type": "system", "subtype": "stop_hook_summary", "sessionId": id, "uuid": format!("h-{number}"),
+                "timestamp": time(i64::try_from(number).unwrap()), "hookCount": 2, "hookInfos": infos,
+            });
+            text += &format!("{line}\n");
+        }
+        put(&path, text);
+    }
+    let printed = sandbox
+        .ccsession(["stats", "--all", "--hooks", "--json"])
+        .json();
+    for (command, shown) in [("lint", "lint"), ("notify \u{1b}[2J", "notify [2J")] {
+        let mut durations = all[command].clone();
+        durations.sort_unstable();
+        let hooks = printed["hooks"].as_array().unwrap().iter();
+        let hook = hooks.clone().find(|hook| hook["command"] == shown).unwrap();
+        assert_eq!(hook["event"], "Stop");
+        assert_eq!(hook["runs"], durations.len());
+        assert_eq!(hook["p50_ms"], durations[durations.len() / 2 - 1]);
+        assert_eq!(hook["max_ms"], *durations.last().unwrap());
+        assert_eq!(hook["total_ms"], durations.iter().sum::<u64>());
+    }
+    let text = sandbox.ccsession(["stats", ID, "--hooks"]).stdout();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let later = ["stats", "--all", "--hooks", "--csv", "--since", &time(60)];
+    let csv = sandbox.ccsession(later).stdout();
+    assert!(csv.contains("Stop,lint,20,"), "{csv}");
+}
