@@ -1,6 +1,7 @@
 //! `ccsession stats`: what sessions did, in numbers.
 
 mod by;
+mod calendar;
 mod counting;
 mod hooks;
 mod print;

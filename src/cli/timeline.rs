@@ -12,16 +12,18 @@ use super::pager::ScreenArgs;
 use super::status::{Status, refusal};
 use super::title::title;
 use super::{follow, output};
+use crate::history::usage;
 use crate::identity::ladder::{Question, Trust, last_of_project, project_here, resolve};
 use crate::identity::liveness::SessionState;
 use crate::identity::title::Title;
 use crate::model::call::CallState;
 use crate::model::record::ProjectRef;
 use crate::model::text::escaped;
-use crate::model::{Activity, OpenActivity, Record, SessionId};
+use crate::model::{Activity, OpenActivity, Record, SessionId, Usage};
 use crate::store::journal::Damage;
 use crate::store::{History, StateDir as Store, clock};
 use crate::view::json::{ActivityView, CallView};
+use crate::view::subtree::Subtrees;
 use crate::view::timeline::text::{TimelineLayout, cut, duration, rows};
 use crate::view::timeline::{CallFilter, TimelineEntry, entries};
 
@@ -102,6 +104,12 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         agent: args.agent.clone(),
     };
     let entries = entries(&activity, &filter);
+    let used = match activity.agents.is_empty() {
+        true => Usage::default(),
+        // The calls are shown even if their tokens cannot be counted.
+        false => usage::of_session(&context.env, &dir, &record).unwrap_or_default(),
+    };
+    let subtrees = Subtrees::of(&activity, &used);
     let title = title(&context.env, state, &record, config.capture);
     let absent = filter.absent(&activity);
     absent.iter().for_each(|text| output::complain(text));
@@ -115,7 +123,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
             title: title.as_ref(),
             project: &record.project,
             state: finding.state,
-            activity: ActivityView::new(&activity, calls(&entries).collect()),
+            activity: ActivityView::new(&activity, calls(&entries).collect(), &subtrees),
             damage,
         })?;
     } else {
@@ -128,7 +136,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         };
         let titled = title.as_ref().map(|title| title.text.as_str());
         let heading = heading(&record, titled, &activity, finding.state.as_str(), &layout);
-        let rows = rows(&activity, &entries, &layout);
+        let rows = rows(&activity, &entries, &layout, &subtrees);
         let gap = if rows.is_empty() { "" } else { "\n" };
         let text = format!("{heading}{gap}{rows}");
         args.screen.print(&text, layout.bars);

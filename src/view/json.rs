@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::subtree::{SubtreeSums, Subtrees};
 use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment, TurnEnd};
 use crate::model::call::{CallState, ClosingEvent, Moment};
 use crate::model::{Activity, Call};
@@ -118,6 +119,8 @@ pub struct AgentView<'a> {
     pub parent: Option<&'a str>,
     /// True if the call itself named the subagent; otherwise it was found by the order of events.
     pub linked: bool,
+    /// What it did together with all subagents below it.
+    pub subtree: SubtreeSums,
     pub runs: Vec<RunView<'a>>,
 }
 
@@ -132,7 +135,7 @@ pub struct RunView<'a> {
 }
 
 impl<'a> AgentView<'a> {
-    fn of(activity: &Activity<'a>, agent: &Agent<'a>) -> Self {
+    fn of(activity: &Activity<'a>, agent: &Agent<'a>, subtrees: &Subtrees<'_>) -> Self {
         let call = |run: &AgentRun| activity.calls.get(run.call?);
         let run = |run: &AgentRun| RunView {
             started_at: run.began,
@@ -149,6 +152,7 @@ impl<'a> AgentView<'a> {
             tool_use_id: starter.and_then(|call| call.tool_use_id),
             parent: starter.and_then(|call| call.agent_id),
             linked: first.is_some_and(|run| run.is_linked),
+            subtree: subtrees.of_agent(agent.agent_id),
             runs: agent.runs.iter().map(run).collect(),
         }
     }
@@ -211,8 +215,8 @@ pub struct ActivityView<'a> {
 
 impl<'a> ActivityView<'a> {
     /// Creates the view of `activity` with `calls`.
-    pub fn new(activity: &Activity<'a>, calls: Vec<CallView<'a>>) -> Self {
-        let agent = |agent| AgentView::of(activity, agent);
+    pub fn new(activity: &Activity<'a>, calls: Vec<CallView<'a>>, subtrees: &Subtrees<'_>) -> Self {
+        let agent = |agent| AgentView::of(activity, agent, subtrees);
         Self {
             calls,
             prompts: activity.prompts.iter().map(PromptView::from).collect(),
@@ -229,6 +233,6 @@ impl<'a> ActivityView<'a> {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

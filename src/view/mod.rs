@@ -6,4 +6,5 @@ pub mod event;
 pub mod json;
 pub mod metrics;
 pub mod stats;
+pub mod subtree;
 pub mod timeline;

@@ -7,7 +7,9 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{ID, Sandbox, text};
+use crate::support::recordings::play;
+use crate::support::transcripts::copy_tree;
+use crate::support::{ID, Sandbox, data, text};
 
 /// A session with this journal, ended; each event at so many milliseconds after 14:00 UTC.
 fn session(sandbox: &Sandbox, id: &str, events: &[(i64, &str, Value)]) {
@@ -420,7 +422,7 @@ const RESUMED: &str = "\
 2 prompts, 5 calls (1 failed), 2 subagents
 
 14:00:01  prompt 1: 3.00s, 2 calls
-14:00:02       ███████        1.10s  ok          Agent   Look
+14:00:02       ███████        1.10s  ok          Agent   Look · 2 calls, 1 fail…
 14:00:02        █             100ms  ok          └ Read  one
 
 2026-11-21 14:00:00  prompt 2: 10h 00m, 3 calls
@@ -452,9 +454,15 @@ fn a_filter_leaves_only_what_it_asks_for() {
     let sandbox = Sandbox::new();
     resumed(&sandbox);
     for (filter, rows) in [
-        (&["--tool", "Agent"][..], &["Look", "Look again"][..]),
+        (
+            &["--tool", "Agent"][..],
+            &["Look · 2 calls, 1 failed", "Look again"][..],
+        ),
         (&["--failed"], &["other · two"]),
-        (&["--agent", "main"], &["Look", "Look again"]),
+        (
+            &["--agent", "main"],
+            &["Look · 2 calls, 1 failed", "Look again"],
+        ),
         (&["--agent", "a1"], &["one", "other · two"]),
         (&["--agent", "b1"], &["subagent explorer (b1)", "three"]),
         (
@@ -633,4 +641,74 @@ fn which_session_is_meant() {
         .env("CLAUDE_CODE_SESSION_ID", "abc-2")
         .stdout();
     assert!(own.starts_with("abc-2  shop"), "{own}");
+}
+
+/// A subagent's sums are those of its own calls and tokens, and of all subagents below it.
+#[test]
+fn a_subagent_has_the_sums_of_all_that_is_below_it() {
+    let sandbox = play("c");
+    let projects = sandbox.home().join(".claude/projects");
+    copy_tree(&data("transcripts/c"), &projects);
+    sandbox.ccsession(["import"]).stdout();
+    let list = sandbox.ccsession(["list", "--all", "--json"]).json();
+    let id = list["sessions"][0]["session_id"].as_str().unwrap();
+    let timeline = sandbox.ccsession(["timeline", id, "--json"]).json();
+    let agents = timeline["agents"].as_array().unwrap();
+    assert!(agents.iter().any(|agent| agent["parent"].is_string()));
+    let stats = sandbox.ccsession(["stats", id, "--json"]).json();
+    let tokens = |agent: &str| -> u64 {
+        let used = stats["tokens"].as_array().unwrap().iter();
+        let used = used.filter(|used| used["agent_id"] == agent);
+        let kinds = ["input", "output", "cache_read", "cache_creation"];
+        used.map(|used| {
+            kinds
+                .iter()
+                .map(|kind| used[kind].as_u64().unwrap())
+                .sum::<u64>()
+        })
+        .sum()
+    };
+    let is_below = |agent: &str, above: &str| {
+        let mut at = Some(agent);
+        while let Some(agent) = at {
+            if agent == above {
+                return true;
+            }
+            let found = agents.iter().find(|it| it["agent_id"] == agent).unwrap();
+            at = found["parent"].as_str();
+        }
+        false
+    };
+    for agent in agents {
+        let above = agent["agent_id"].as_str().unwrap();
+        let below = agents.iter().map(|it| it["agent_id"].as_str().unwrap());
+        let below: Vec<&str> = below.filter(|agent| is_below(agent, above)).collect();
+        let calls = timeline["calls"].as_array().unwrap().iter();
+        let calls: Vec<&Value> = calls
+            .filter(|call| {
+                call["agent_id"]
+                    .as_str()
+                    .is_some_and(|it| below.contains(&it))
+            })
+            .collect();
+        let failed = calls
+            .iter()
+            .filter(|call| call["state"] == "failed")
+            .count();
+        let sums = &agent["subtree"];
+        assert_eq!(sums["agents"], below.len() - 1, "{agent}");
+        assert_eq!(sums["calls"], calls.len(), "{agent}");
+        assert_eq!(sums["failed"], failed, "{agent}");
+        assert_eq!(
+            sums["tokens"],
+            below.iter().map(|it| tokens(it)).sum::<u64>(),
+            "{agent}"
+        );
+        assert!(sums["tokens"].as_u64().unwrap() > 0);
+    }
+    let text = sandbox.ccsession(["timeline", id]).stdout();
+    assert!(
+        text.contains("fg helper · 4 calls, 1 failed, 6300 tokens\n"),
+        "{text}"
+    );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::calendar::{LEAST_WIDTH, calendar, clock};
 use super::counting::{AgentTokens, StatsCounter};
 use crate::cli::amount::{brief, grouped, plural};
 use crate::cli::gather::GatherResult;
@@ -22,6 +23,12 @@ use crate::view::timeline::text::duration;
 const BAR: u64 = 20;
 /// The most days that are shown to people.
 const MAX_DAYS: usize = 14;
+
+/// Returns the width of a screen that is wide enough to draw on.
+fn drawing_width(layout: TableLayout) -> Option<usize> {
+    let is_enough = |width: &usize| *width >= LEAST_WIDTH;
+    layout.width.filter(|_| layout.bars).filter(is_enough)
+}
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -241,6 +248,9 @@ impl StatsReport {
 
     fn hours(&self, layout: TableLayout) -> String {
         let hours = &self.summary.hours;
+        if drawing_width(layout).is_some() {
+            return clock(hours);
+        }
         let most = hours.iter().copied().max().unwrap_or_default();
         let mut table = TextTable::new(&["HOUR", "CALLS", ""]);
         for (hour, calls) in hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
@@ -257,6 +267,9 @@ impl StatsReport {
     /// Returns a table of the last days on which sessions began.
     fn days(&self, layout: TableLayout) -> String {
         let days = &self.summary.days;
+        if let Some(width) = drawing_width(layout) {
+            return calendar(days, width);
+        }
         let earlier = days.len().saturating_sub(MAX_DAYS);
         let shown = days.iter().skip(earlier);
         let most = shown.clone().map(|day| day.sessions).max();

@@ -6,9 +6,11 @@ use super::canvas::Skin;
 use super::showing::Sight;
 use crate::cli::context::no_record;
 use crate::cli::timeline::heading;
+use crate::history::usage;
 use crate::identity::title::title;
 use crate::model::{OpenActivity, SessionId, TraceBuilder};
 use crate::store::{History, clock};
+use crate::view::subtree::Subtrees;
 use crate::view::timeline::text::{TimelineLayout, rows};
 use crate::view::timeline::{CallFilter, entries};
 
@@ -33,6 +35,12 @@ pub(super) fn of(sight: &Sight<'_>, id: &SessionId, width: usize, skin: Skin) ->
     let title = title(&sight.context.env, &dir, &record, sight.config.capture);
     let title = title.as_ref().map(|title| title.text.as_str());
     let heading = heading(&record, title, &activity, finding.state.as_str(), &layout);
-    let rows = rows(&activity, &entries, &layout);
+    let used = usage::known(&dir).unwrap_or_default();
+    let rows = rows(
+        &activity,
+        &entries,
+        &layout,
+        &Subtrees::of(&activity, &used),
+    );
     Ok(format!("{heading}\n{rows}"))
 }

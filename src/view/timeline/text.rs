@@ -13,6 +13,7 @@ use crate::model::activity::{Activity, Prompt, TurnEnd};
 use crate::model::call::{CallState, Moment};
 use crate::model::text::escaped;
 use crate::model::{Call, Timestamp};
+use crate::view::subtree::{SubtreeSums, Subtrees};
 
 /// The longest name of a tool that is shown whole on a terminal, in columns.
 const MAX_TOOL: usize = 20;
@@ -61,8 +62,9 @@ pub fn rows(
     activity: &Activity<'_>,
     entries: &[TimelineEntry<'_, '_>],
     layout: &TimelineLayout<'_>,
+    subtrees: &Subtrees<'_>,
 ) -> String {
-    let mut writer = RowWriter::new(activity, entries, layout);
+    let mut writer = RowWriter::new(activity, entries, layout, subtrees);
     let mut turn = entries;
     while let Some((heading, rest)) = turn.split_first() {
         let is_heading = |entry: &TimelineEntry<'_, '_>| {
@@ -81,6 +83,7 @@ pub fn rows(
 
 struct RowWriter<'w> {
     layout: &'w TimelineLayout<'w>,
+    subtrees: &'w Subtrees<'w>,
     text: String,
     scale: Scale,
     tool_width: usize,
@@ -97,6 +100,7 @@ impl<'w> RowWriter<'w> {
         activity: &Activity<'_>,
         entries: &[TimelineEntry<'_, '_>],
         layout: &'w TimelineLayout<'w>,
+        subtrees: &'w Subtrees<'w>,
     ) -> Self {
         let names = match layout.width {
             Some(_) => short_names(entries),
@@ -116,6 +120,7 @@ impl<'w> RowWriter<'w> {
         let is_wide = layout.width.is_some_and(|width| width >= WIDE);
         Self {
             layout,
+            subtrees,
             text: String::new(),
             scale: Scale {
                 from: 0,
@@ -252,7 +257,8 @@ impl<'w> RowWriter<'w> {
             "{time}  {bar}  {took:>7}  {:<10}  {tool}  ",
             short(call.state)
         );
-        let line = format!("{head}{}", label(call, self.layout.bars));
+        let below = call.tool_use_id.and_then(|id| self.subtrees.of_call(id));
+        let line = format!("{head}{}", label(call, below, self.layout.bars));
         self.line(&line, colour(call.state));
     }
 
@@ -319,9 +325,10 @@ fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
     format!("{what}: {end}")
 }
 
-/// Returns the details of a call: why it failed, its label, and a long wait. Without bars it also
+/// Returns the details of a call: why it failed, its label, a long wait, and what the subagent that
+/// it started did together with those below it. Without bars it also
 /// has shorter waits, and how long the call's background work ran on.
-fn label(call: &Call<'_>, bars: bool) -> String {
+fn label(call: &Call<'_>, below: Option<SubtreeSums>, bars: bool) -> String {
     let error = call.error.map(escaped);
     let waited = call
         .permission()
@@ -336,9 +343,32 @@ fn label(call: &Call<'_>, bars: bool) -> String {
     let ran_on = ran_on
         .filter(|_| !bars)
         .map(|(gone, ended)| format!("ran on for {}", duration(ended.until(gone))));
-    let parts = [error, what, waited, other, ran_on].into_iter().flatten();
+    // Of a single call, the row below says it all.
+    let below = below.filter(|sums| sums.calls > 1 || sums.tokens > 0);
+    let below = below.map(subtree);
+    let parts = [error, what, below, waited, other, ran_on]
+        .into_iter()
+        .flatten();
     let parts: Vec<String> = parts.collect();
     parts.join(" · ")
+}
+
+/// Describes what a subagent did together with those below it: `7 calls, 1 failed, 12k tokens`.
+pub(in crate::view) fn subtree(sums: SubtreeSums) -> String {
+    let calls = match sums.calls {
+        0 => None,
+        1 => Some("1 call".to_owned()),
+        many => Some(format!("{many} calls")),
+    };
+    let failed = (sums.failed > 0).then(|| format!("{} failed", sums.failed));
+    let tokens = match sums.tokens {
+        0 => None,
+        few @ 1..10_000 => Some(format!("{few} tokens")),
+        thousands @ 10_000..10_000_000 => Some(format!("{}k tokens", thousands / 1000)),
+        millions => Some(format!("{}M tokens", millions / 1_000_000)),
+    };
+    let parts = [calls, failed, tokens].into_iter().flatten();
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 pub(in crate::view) fn short(state: CallState) -> &'static str {
