@@ -13,6 +13,8 @@ pub mod commands;
 #[cfg(feature = "cli")]
 pub mod dirs;
 #[cfg(feature = "cli")]
+pub mod leftovers;
+#[cfg(feature = "cli")]
 pub mod registry;
 #[cfg(feature = "cli")]
 pub mod resuming;

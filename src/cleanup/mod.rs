@@ -6,6 +6,7 @@
 //! every session on record.
 
 pub mod compression;
+pub mod deletion;
 pub mod plan;
 pub mod report;
 mod sweep;

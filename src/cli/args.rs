@@ -11,6 +11,7 @@ use super::clock_out::ClockOutArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::current::CurrentArgs;
+use super::delete::DeleteArgs;
 use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
@@ -111,6 +112,9 @@ pub(super) enum Verb {
     /// Remove stale state and print the number of pointers removed
     #[command(alias = "gc")]
     Cleanup(CleanupArgs),
+    /// Remove everything that is kept of a session
+    #[command(alias = "rm")]
+    Delete(DeleteArgs),
     /// Show every path and setting, and where each comes from
     Config(ConfigArgs),
     /// Give a session a role and a focus; list others with the same focus

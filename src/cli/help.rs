@@ -35,6 +35,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "doctor",
             "config",
             "cleanup",
+            "delete",
             "completions",
             "hook",
             "help",

@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod context;
 mod current;
+mod delete;
 mod doctor;
 mod follow;
 mod format;
@@ -149,6 +150,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Archive(verb) => archive::run(&context, verb),
         Verb::Who(args) => who::run(&context, args),
         Verb::Search(args) => search::run(&context, args),
+        Verb::Delete(args) => delete::run(&context, args),
         Verb::Cleanup(args) => cleanup::run(&context, args),
         Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(&context, args),

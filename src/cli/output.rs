@@ -190,6 +190,17 @@ pub(super) fn ask(question: &str) -> bool {
     read.is_ok_and(|bytes| bytes > 0) && matches!(answer.as_str(), "" | "y" | "yes")
 }
 
+/// Asks a person on a terminal to confirm what cannot be undone. Without an answer it is no.
+pub(super) fn confirm(question: &str) -> bool {
+    if !is_for_people() || !std::io::stdin().is_terminal() {
+        return false;
+    }
+    print(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
 /// Returns whether stdout is a terminal.
 pub(super) fn is_for_people() -> bool {
     std::io::stdout().is_terminal()

@@ -22,7 +22,7 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["top", "list", "timeline --follow"],
     ),
     (
-        &["rm", "remove", "delete", "forget", "purge"],
+        &["remove", "forget", "purge", "erase"],
         &["delete", "archive prune"],
     ),
     (&["prune", "clean"], &["cleanup", "archive prune"]),

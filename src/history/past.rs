@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::claude::transcript::{self, AgentFile};
 use crate::model::{SessionId, Timestamp};
+use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::{Environment, StateDir, file};
 
 /// The past that an import would bring in. Reads no transcript: names and sizes decide, so an import
@@ -24,7 +25,11 @@ impl UnrecordedPast {
         let on_record: HashSet<SessionId> = ids.into_iter().flatten().collect();
         let mut past: Option<Self> = None;
         for (id, paths) in transcript::by_name(env) {
-            if on_record.contains(&id) {
+            let is_deleted = || {
+                let noted = state.and_then(|state| unrecorded::of(state, &id));
+                noted == Some(Unrecorded::Deleted)
+            };
+            if on_record.contains(&id) || is_deleted() {
                 continue;
             }
             let mains = paths

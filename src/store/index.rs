@@ -164,6 +164,30 @@ pub fn forget_process(state: &StateDir, owner: &Owner) -> Result<bool> {
     write::remove(&state.path("procs").join(owner.file_name()))
 }
 
+/// Removes the session from the entries of all processes.
+///
+/// # Errors
+/// [`super::Error::Io`].
+pub fn forget_session(state: &StateDir, id: &SessionId) -> Result<()> {
+    for mut entry in processes(state)? {
+        let path = state.path("procs").join(entry.owner.file_name());
+        if entry.session_id == *id {
+            write::remove(&path)?;
+            continue;
+        }
+        let stays = entry.before.iter().filter(|stay| stay.session_id == *id);
+        let Some(last) = stays.map(|stay| stay.until).max() else {
+            continue;
+        };
+        // Where the process was until then is no longer known.
+        entry.before.retain(|stay| stay.until > last);
+        entry.forgotten_until = entry.forgotten_until.max(Some(last));
+        let bytes = serde_json::to_vec(&entry).unwrap_or_default();
+        write::replace_until_boot(&path, &bytes)?;
+    }
+    Ok(())
+}
+
 /// Records that the session `id` of the project with this key may be live.
 ///
 /// # Errors

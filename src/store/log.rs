@@ -165,7 +165,38 @@ pub fn count(state: &StateDir, log: Log) -> u64 {
     count
 }
 
-fn for_each(state: &StateDir, log: Log, mut visit: impl FnMut(&[u8])) {
+/// Keeps only some lines of a log. What other processes append meanwhile stays.
+///
+/// # Errors
+/// [`Error::Untrusted`], [`Error::Io`]; the file stays as it was.
+pub(super) fn retain(state: &StateDir, log: Log, keep: impl Fn(&[u8]) -> bool) -> Result<()> {
+    let stem = log.stem();
+    for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {
+        let path = state.path(&name);
+        let Some(mut file) = file::open_own(&path)? else {
+            continue;
+        };
+        let mut read = || {
+            let mut bytes = Vec::new();
+            let read = file.read_to_end(&mut bytes).map(|_| bytes);
+            read.map_err(Error::io("read", &path))
+        };
+        let before = read()?;
+        let lines = before.split(|&byte| byte == b'\n');
+        if lines.clone().all(&keep) {
+            continue;
+        }
+        let kept: Vec<&[u8]> = lines.filter(|line| keep(line)).collect();
+        write::replace(&path, &kept.join(&b'\n'), Durability::Synced)?;
+        let rest = read()?;
+        if !rest.is_empty() {
+            write::append(&path, &rest)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn for_each(state: &StateDir, log: Log, mut visit: impl FnMut(&[u8])) {
     let stem = log.stem();
     for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {
         let content = file::read_own(&state.path(&name), 4 * LIMIT as usize);

@@ -35,6 +35,7 @@ pub mod reflog;
 pub mod session;
 pub mod state;
 pub mod tombstones;
+pub mod traces;
 pub mod tree;
 pub mod unrecorded;
 pub mod write;

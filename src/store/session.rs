@@ -512,6 +512,11 @@ impl SetAside {
         Some(Self { place, is_going })
     }
 
+    /// Returns the id of the session.
+    pub fn session(&self) -> std::borrow::Cow<'_, str> {
+        self.place.file_name().unwrap_or_default().to_string_lossy()
+    }
+
     /// Returns the current path of the folder.
     pub fn path(&self) -> PathBuf {
         let prefix = if self.is_going { GOING } else { LEAVING };

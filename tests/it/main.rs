@@ -31,6 +31,7 @@ mod completions;
 mod compression;
 mod corpus;
 mod current;
+mod delete;
 mod docs;
 mod doctor;
 mod due;

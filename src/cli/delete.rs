@@ -1,0 +1,206 @@
+//! `ccsession delete`: removes everything that ccsession keeps of sessions.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::amount::plural;
+use super::choose::find_session;
+use super::context::{Context, project_asked};
+use super::output;
+use super::status::{Status, refusal};
+use crate::claude::commands::quoted;
+use crate::claude::leftovers;
+use crate::cleanup::deletion::{self, DeletionStep, Obstruction};
+use crate::model::SessionId;
+use crate::store::{StateDir, shown};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A deleted session does not come back: hooks and `import` pass over it. `ccsession import --again ID` brings it back.\n\n\
+    Examples:\n  ccsession delete 5b48 --dry-run\n  ccsession delete --project ~/clients/acme --yes"
+)]
+pub(super) struct DeleteArgs {
+    /// The sessions: unique prefixes of their ids, or titles
+    #[arg(required_unless_present = "project")]
+    pub(super) id: Vec<String>,
+    /// Delete all sessions of this directory's project
+    #[arg(long, short, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Print what would be removed; remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Ask nothing
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Remove what Claude Code itself keeps of the sessions, too
+    #[arg(long)]
+    pub(super) transcripts: bool,
+    /// Print one JSON object
+    #[arg(long, short)]
+    pub(super) json: bool,
+}
+
+/// What is deleted of one session.
+struct PlannedDeletion {
+    id: SessionId,
+    steps: Vec<DeletionStep>,
+    /// What Claude Code keeps of it.
+    remains: Vec<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
+    let config = context.config()?;
+    let state = context.state()?;
+    let ids = ids(context, state.as_ref(), &args)?;
+    let Some(state) = &state else {
+        return Err(refusal(
+            Status::NotFound,
+            "could not find a session: nothing is on record",
+        ));
+    };
+    let host = context.host(&config, Some(state));
+    let judge = context.judge(&config, state);
+    let mut planned = Vec::new();
+    for id in ids {
+        if let Some(why) = deletion::obstruction(&judge, &id)? {
+            return Err(obstructed(&id, &why));
+        }
+        planned.push(PlannedDeletion {
+            steps: deletion::plan(&host, state, &id)?,
+            remains: leftovers::of(&context.env, &id),
+            id,
+        });
+    }
+    let is_asked = !args.yes && !args.dry_run;
+    if (args.dry_run || is_asked) && !args.json {
+        planned.iter().for_each(|one| say_plan(&args, one));
+    }
+    let sessions = plural(planned.len() as u64, "session");
+    if is_asked && !output::confirm(&format!("delete {sessions}?")) {
+        let text = format!(
+            "did not delete {sessions}: nobody confirmed it; add --yes, or --dry-run to see what would be removed"
+        );
+        return Err(refusal(Status::Usage, text));
+    }
+    let mut status = Status::Done;
+    for one in &planned {
+        if args.dry_run {
+            continue;
+        }
+        match deletion::delete(&host, &judge, &one.id, &one.steps)? {
+            Some(why) => return Err(obstructed(&one.id, &why)),
+            None if args.transcripts => {
+                for path in &one.remains {
+                    if let Err(err) = leftovers::remove(path) {
+                        output::complain(&err.to_string());
+                        status = Status::Failed;
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+    report(&args, &planned, &sessions);
+    Ok(status)
+}
+
+fn ids(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &DeleteArgs,
+) -> Result<BTreeSet<SessionId>> {
+    let mut ids = BTreeSet::new();
+    for given in &args.id {
+        let found = match find_session(context, state, given) {
+            // A deletion that was killed may have left only traces of it.
+            Err(why) => match (given.parse::<SessionId>(), state) {
+                (Ok(id), Some(state)) if has_traces(context, state, &id)? => id,
+                _ => return Err(why),
+            },
+            Ok(found) => found,
+        };
+        ids.insert(found);
+    }
+    if let (Some(path), Some(state)) = (&args.project, state) {
+        let project = project_asked(Some(state), path)?;
+        let of_project = state
+            .session_ids()?
+            .filter(|id| state.session(id).is_in(project.root()));
+        ids.extend(of_project);
+        if ids.is_empty() {
+            let text = format!("could not find a session of {}", shown(project.root()));
+            return Err(refusal(Status::NotFound, text));
+        }
+    }
+    Ok(ids)
+}
+
+fn has_traces(context: &Context, state: &StateDir, id: &SessionId) -> Result<bool> {
+    let config = context.config()?;
+    let steps = deletion::plan(&context.host(&config, Some(state)), state, id)?;
+    Ok(!steps.is_empty())
+}
+
+fn obstructed(id: &SessionId, why: &Obstruction) -> anyhow::Error {
+    let why = match why {
+        Obstruction::Live => {
+            "it is live; end it first, or wait until a cleanup finds that it is over"
+        }
+        Obstruction::Held => "`ccsession run` holds its id; end that command first",
+    };
+    refusal(
+        Status::Held,
+        format!("could not delete session {id}: {why}"),
+    )
+}
+
+fn say_plan(args: &DeleteArgs, one: &PlannedDeletion) {
+    output::warn(&format!("session {}:", one.id));
+    for step in &one.steps {
+        output::warn(&format!("  would {step}"));
+    }
+    for path in one.remains.iter().filter(|_| args.transcripts) {
+        output::warn(&format!(
+            "  would remove {}, which is Claude Code's",
+            shown(path)
+        ));
+    }
+}
+
+fn report(args: &DeleteArgs, planned: &[PlannedDeletion], sessions: &str) {
+    let remains = || {
+        let of_one = |one: &PlannedDeletion| one.remains.clone();
+        let all = planned.iter().flat_map(of_one);
+        all.filter(|_| !args.transcripts)
+    };
+    if args.json {
+        let one = |one: &PlannedDeletion| {
+            let steps: Vec<String> = one.steps.iter().map(ToString::to_string).collect();
+            json!({"session_id": one.id, "removed": steps, "claude_code": one.remains})
+        };
+        let all: Vec<_> = planned.iter().map(one).collect();
+        output::json(
+            &json!({"v": 1, "sessions": all, "transcripts": args.transcripts, "dry_run": args.dry_run}),
+        );
+        return;
+    }
+    let did = if args.dry_run {
+        "would delete"
+    } else {
+        "deleted"
+    };
+    output::line(&format!("{did} {sessions}"));
+    let paths: Vec<String> = remains()
+        .map(|path| quoted(&path.to_string_lossy()))
+        .collect();
+    if !paths.is_empty() {
+        output::warn(&format!(
+            "Claude Code itself keeps this of it, and its prompts in history.jsonl; to remove it:\nrm -r -- {}",
+            paths.join(" ")
+        ));
+    }
+}
