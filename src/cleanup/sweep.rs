@@ -27,7 +27,7 @@ use crate::store::archive::Archives;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
-use crate::store::{Host, Result, SessionDir, StateDir, env_file, file, index, write};
+use crate::store::{Host, Result, SessionDir, StateDir, env_file, file, index, unrecorded, write};
 
 /// For this long after its last event, every folder is searched for a transcript that is not where it
 /// began.
@@ -178,6 +178,7 @@ impl<'a> Sweep<'a> {
         report.done(archived);
         self.prune(report);
         if !self.is_dry_run() {
+            report.done(unrecorded::remove_old(state, self.judge.now));
             report.done(state.end_daily());
         }
     }

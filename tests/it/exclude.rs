@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::files::snapshot;
+use crate::support::states::age_file;
 use crate::support::terminal::with_stderr_on_a_terminal;
 use crate::support::tracing::can_inject;
 use crate::support::transcripts::put_lines;
@@ -379,4 +380,35 @@ fn a_marker_of_another_user_stops_no_recording() {
     }
     live(&sandbox, ID, &|run| run);
     assert_eq!(names(&sandbox, ID).len(), 6);
+}
+
+#[test]
+fn a_cleanup_removes_old_notes_on_excluded_sessions_and_keeps_those_on_deleted_ones() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.hook(&start(OTHER)).silent();
+    sandbox.hook(&end(OTHER)).silent();
+    sandbox.ccsession(["delete", OTHER, "--yes"]).stdout();
+    mark(&sandbox.project());
+    sandbox.hook(&start(ID)).silent();
+    let notes = || {
+        let mut notes = Vec::new();
+        walk(&sandbox.state().join("unrecorded"), &mut |path| {
+            notes.push(path.to_owned());
+        });
+        notes
+    };
+    assert_eq!(notes().len(), 2);
+    for note in notes() {
+        age_file(&note, 31 * 24 * 60 * 60);
+    }
+    sandbox.ccsession(["cleanup"]).output();
+    let left: Vec<String> = notes()
+        .iter()
+        .map(|note| fs::read_to_string(note).unwrap())
+        .collect();
+    assert_eq!(left, ["deleted\n"]);
+    // The next call finds the reason anew.
+    sandbox.hook(&call("PreToolUse", ID)).silent();
+    assert!(!sandbox.session(ID).exists());
+    assert_eq!(notes().len(), 2);
 }
