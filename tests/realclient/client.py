@@ -417,6 +417,18 @@ class Terminal:
         sessions = json.loads(self.client.ccsession("list", "--json"))["sessions"]
         return sessions[0]["attention"] if len(sessions) == 1 else {"state": "no session"}
 
+    def titled(self, text: str, source: str) -> None:
+        """Waits until `ccsession list` calls the only live session so, and from where it has that."""
+        wanted = {"text": text, "source": source}
+
+        def title() -> object:
+            sessions = json.loads(self.client.ccsession("list", "--json"))["sessions"]
+            return sessions[0]["title"] if len(sessions) == 1 else None
+        try:
+            self.wait(lambda: title() == wanted, f"session that is called {text!r}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it is called {title()}") from None
+
     def needs(self, state: str, **where: object) -> None:
         """Waits until `ccsession list` says that the session waits for `state`, with these fields, and says so while
         the screen is at rest."""

@@ -71,7 +71,7 @@ def needs(client: Client) -> None:
 
 
 @scenario(
-    "interactive: a plan that is approved, and one that is not",
+    "interactive: a plan that is approved, and one that is not; /rename",
     provokes=SESSION | TOOLS | {"PermissionRequest"},
     compared=False,
     needs_terminal=True,
@@ -83,8 +83,11 @@ def plan(client: Client) -> None:
     with client.terminal("plan", "--permission-mode", "plan") as terminal, terminal.watched():
         terminal.send("RUN:first")
         terminal.needs("plan", tool="ExitPlanMode")
+        terminal.titled("RUN:first", "prompt")
         terminal.keys("Escape")
         terminal.needs("prompt")
+        terminal.send("/rename webhook hunt")
+        terminal.titled("webhook hunt", "rename")
         terminal.send("RUN:second")
         terminal.needs("plan", tool="ExitPlanMode")
         terminal.keys("Enter")
