@@ -311,7 +311,11 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
             }),
             "role" => of_record(|record| record.role.clone()),
             "focus" => of_record(|record| record.focus.clone()),
-            "count" => answer.candidates.len().to_string(),
+            // An answer that is certain has no other candidates, and still means one session.
+            "count" => {
+                let certain = usize::from(answer.trust == Trust::Exact);
+                answer.candidates.len().max(certain).to_string()
+            }
             _ => String::new(),
         };
         escaped(&value)

@@ -371,7 +371,7 @@ fn a_format_is_filled_in_and_what_is_unknown_is_empty() {
     start(&sandbox, ID);
     formatted("{{{short}}} {id} {trust} by {rung}: {project} {state}{branch}{count}").expect(
         0,
-        &format!("{{5b48472b}} {ID} exact by process: shop active0\n"),
+        &format!("{{5b48472b}} {ID} exact by process: shop active1\n"),
         "",
     );
     let said = formatted("{colour}").refused(64);
