@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::choose::matching;
 use super::context::{Context, project_asked};
+use super::hints::filled;
 use super::list::span;
 use super::output;
 use super::pick::{self, pick};
@@ -84,7 +85,10 @@ struct ResumableSession {
 pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     let config = context.config()?;
     let Some(state) = context.state()? else {
-        return Err(if args.lost { none_lost() } else { nothing() });
+        return Err(match args.lost {
+            true => none_lost(),
+            false => nothing(context, None),
+        });
     };
     let look = Look {
         context,
@@ -102,7 +106,7 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
         return Ok(Status::Done);
     }
     let session = match found.len() {
-        0 => return Err(nothing()),
+        0 => return Err(nothing(context, Some(&state))),
         1 if !args.words.is_empty() => found.into_iter().next(),
         several if !pick::is_possible() => {
             let why = match args.words.is_empty() {
@@ -124,8 +128,17 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     }
 }
 
-fn nothing() -> anyhow::Error {
-    let text = "could not find a session to resume; `ccsession import` adds past ones";
+fn nothing(context: &Context, state: Option<&StateDir>) -> anyhow::Error {
+    let text = filled(
+        "could not find a session to resume",
+        context,
+        state,
+        |sessions| {
+            Some(format!(
+                "`ccsession list --all` shows the {sessions} on record"
+            ))
+        },
+    );
     refusal(Status::NotFound, text)
 }
 
@@ -187,7 +200,7 @@ impl Look<'_> {
     fn named(&self, id: &SessionId) -> Result<ResumableSession> {
         let record = self.state.session(id).record()?;
         let session = record.and_then(|record| self.session(record));
-        let session = session.ok_or_else(nothing)?;
+        let session = session.ok_or_else(|| nothing(self.context, Some(self.state)))?;
         if session.is_live && !self.args.print && !self.args.json {
             let text = format!(
                 "could not resume session {id}: it is live already; see `ccsession show {id}`"
@@ -275,7 +288,8 @@ impl Look<'_> {
     /// Puts the transcript back where Claude Code had it.
     fn restore(&self, session: &ResumableSession) -> Result<()> {
         let archives = Archives::of(self.state);
-        let archived = known(&archives, &session.record)?.ok_or_else(nothing)?;
+        let archived = known(&archives, &session.record)?
+            .ok_or_else(|| nothing(self.context, Some(self.state)))?;
         let restored = restore(&self.context.env, &archived, None)?;
         for path in &restored.written {
             output::warn(&format!("restored {}", shown(path)));

@@ -139,7 +139,10 @@ fn a_transcript_that_claude_code_has_deleted_comes_back_from_its_archive() {
 fn what_cannot_be_resumed_is_said_with_what_to_do() {
     let sandbox = Sandbox::new();
     let none = sandbox.ccsession(["resume"]).refused(3);
-    assert!(none.contains("`ccsession import`"), "{none}");
+    assert!(
+        none.contains("could not find a session to resume: start `claude`"),
+        "{none}"
+    );
     let dir = sandbox.path("shop-1");
     past(&sandbox, ID, &dir, "one");
     past(&sandbox, OTHER, &sandbox.path("shop-2"), "two");

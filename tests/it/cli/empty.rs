@@ -22,7 +22,7 @@ fn past(sandbox: &Sandbox) {
 }
 
 /// The verbs with what each says first.
-const VERBS: [(&[&str], &str); 6] = [
+const VERBS: [(&[&str], &str); 7] = [
     (&["list"], "no session is live"),
     (&["list", "--all"], "no session is on record"),
     (&["list", "--waiting"], "no session waits for you"),
@@ -32,6 +32,7 @@ const VERBS: [(&[&str], &str); 6] = [
         "ccsession: could not find a session of this project",
     ),
     (&["archive", "list"], "no session is archived"),
+    (&["resume"], "ccsession: could not find a session to resume"),
 ];
 
 #[test]
