@@ -11,6 +11,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::amount::plural;
+use super::choose::list_candidates;
 use super::context::{Context, since};
 use super::hints::say_nothing;
 use super::list::titled;
@@ -170,19 +171,41 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArc
     match (found.len(), damaged) {
         (0, Some(err)) => Err(err.into()),
         (0 | 1, _) => Ok(found.pop()),
-        (several, _) => Err(refusal(
-            Status::Ambiguous,
-            format!(
-                "could not choose an archive: `{}` matches {several} sessions; use a longer prefix",
-                escaped(given)
-            ),
-        )),
+        (several, _) => {
+            found.sort_by_key(|it| std::cmp::Reverse(it.manifest.started_at));
+            list_candidates(&found.iter().map(candidate).collect::<Vec<_>>());
+            let is_beginning = found.iter().all(|it| begins(&it.manifest, given));
+            let instead = match is_beginning {
+                true => "a longer prefix",
+                false => "a session id",
+            };
+            Err(refusal(
+                Status::Ambiguous,
+                format!(
+                    "could not choose an archive: `{}` matches {several} sessions; use {instead}",
+                    escaped(given)
+                ),
+            ))
+        }
     }
+}
+
+/// Returns the id of an archive's session, its project, when it began, and its title.
+fn candidate(SessionArchive { manifest, .. }: &SessionArchive) -> String {
+    let project = &manifest.project.name;
+    let began = clock::local_text(manifest.started_at);
+    let title = manifest.title.as_deref().unwrap_or_default();
+    let line = format!("  {}  {project}  {began}  {title}", manifest.session_id);
+    line.trim_end().to_owned()
+}
+
+fn begins(manifest: &Manifest, given: &str) -> bool {
+    manifest.session_id.as_str().starts_with(given)
 }
 
 fn is_meant(manifest: &Manifest, given: &str) -> bool {
     let is_title = |title: &String| title.to_lowercase() == given.to_lowercase();
-    manifest.session_id.as_str().starts_with(given) || manifest.title.as_ref().is_some_and(is_title)
+    begins(manifest, given) || manifest.title.as_ref().is_some_and(is_title)
 }
 
 fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {

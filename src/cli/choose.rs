@@ -179,6 +179,20 @@ impl SessionCandidate {
     }
 }
 
+/// Shows people the candidates, a line each.
+pub(super) fn list_candidates(lines: &[String]) {
+    if !output::are_warnings_for_people() {
+        return;
+    }
+    for line in lines.iter().take(MAX_LISTED) {
+        output::warn(line);
+    }
+    let more = lines.len().saturating_sub(MAX_LISTED);
+    if more > 0 {
+        output::warn(&format!("  … and {more} more"));
+    }
+}
+
 /// Refuses to choose among several sessions, and lists them, the most recently active first.
 fn ambiguous(context: &Context, state: &StateDir, given: &str, ids: &[SessionId]) -> anyhow::Error {
     let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
@@ -187,15 +201,10 @@ fn ambiguous(context: &Context, state: &StateDir, given: &str, ids: &[SessionId]
         .filter_map(|id| SessionCandidate::read(context, state, id, capture))
         .collect();
     candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.last));
-    let more = candidates.len().saturating_sub(MAX_LISTED);
-    if output::are_warnings_for_people() {
-        for candidate in candidates.iter().take(MAX_LISTED) {
-            output::warn(&candidate.line(context.now));
-        }
-        if more > 0 {
-            output::warn(&format!("  … and {more} more"));
-        }
-    }
+    let lines = candidates
+        .iter()
+        .map(|candidate| candidate.line(context.now));
+    list_candidates(&lines.collect::<Vec<_>>());
     let is_beginning = ids.iter().all(|id| id.as_str().starts_with(given));
     let instead = match is_beginning {
         true => "a longer prefix",

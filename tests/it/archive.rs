@@ -6,6 +6,7 @@ mod ends;
 mod kept;
 mod removal;
 
+use crate::support::terminal::with_stderr_on_a_terminal;
 use crate::support::transcripts::copy_tree;
 use crate::support::{Sandbox, data};
 
@@ -32,4 +33,36 @@ fn check_golden(text: &str, golden: &str) {
     let at = exported.strip_prefix("Exported: ").unwrap();
     chrono::NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M:%S%.6f").unwrap();
     assert_eq!(text, golden.replace("Exported: {now}", exported));
+}
+
+#[test]
+fn where_several_archives_may_be_meant_people_see_which() {
+    let sandbox = recorded("a");
+    copy_tree(
+        &data("transcripts/c"),
+        &sandbox.home().join(".claude/projects"),
+    );
+    sandbox.ccsession(["import"]).stdout();
+    for id in [RUN_A, RUN_C] {
+        sandbox.ccsession(["clock-out", id]).output();
+    }
+    // Both begin with nothing.
+    for verb in ["show", "restore"] {
+        let run = sandbox.ccsession(["archive", verb, ""]);
+        let said = with_stderr_on_a_terminal(run);
+        let lines: Vec<&str> = said.terminal.lines().map(str::trim).collect();
+        assert_eq!(said.status, Some(4), "{lines:?}");
+        for id in [RUN_A, RUN_C] {
+            let is_its = |line: &&str| line.starts_with(&format!("{id}  shop  2026-11-20 "));
+            assert_eq!(
+                lines.iter().take(2).filter(|line| is_its(line)).count(),
+                1,
+                "{lines:?}"
+            );
+        }
+        assert_eq!(
+            lines[2],
+            "ccsession: could not choose an archive: `` matches 2 sessions; use a longer prefix"
+        );
+    }
 }
