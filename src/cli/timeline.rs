@@ -1,5 +1,7 @@
 //! `ccsession timeline`: shows what one session did, in order.
 
+use std::num::NonZeroUsize;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -31,7 +33,7 @@ use crate::view::timeline::{CallFilter, TimelineEntry, entries};
 #[command(
     after_help = "Each row is a call: its start, its part of the turn (░ waiting, █ running, ┄ running in the background), its \
     duration, its outcome, the tool, its label. Calls of a subagent are indented under the call that started it.\n\n\
-    Examples:\n  ccsession timeline                      # this session, or the project's last\n  ccsession timeline --failed --since 2h  # what went wrong lately\n  ccsession timeline --follow             # events as they come"
+    Examples:\n  ccsession timeline                      # this session, or the project's last\n  ccsession timeline --failed --since 2h  # what went wrong lately\n  ccsession timeline --slowest 5          # what took longest\n  ccsession timeline --follow             # events as they come"
 )]
 pub(super) struct TimelineArgs {
     /// The session's id or a unique prefix; without it, this shell's session or the project's last
@@ -54,6 +56,9 @@ pub(super) struct TimelineArgs {
     /// Show only calls of this subagent, by id prefix or type; `main` is the main thread
     #[arg(long, value_name = "AGENT")]
     pub(super) agent: Option<String>,
+    /// Show only the N calls that took longest
+    #[arg(long, value_name = "N", conflicts_with = "follow")]
+    pub(super) slowest: Option<NonZeroUsize>,
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorArg,
@@ -102,6 +107,11 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         tools: args.tool.clone(),
         failed: args.failed,
         agent: args.agent.clone(),
+        at_least: None,
+    };
+    let filter = match args.slowest {
+        Some(count) => filter.slowest(&activity, count),
+        None => filter,
     };
     let entries = entries(&activity, &filter);
     let used = match activity.agents.is_empty() {

@@ -5,6 +5,8 @@ mod absent;
 pub mod text;
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment};
 use crate::model::call::{CallState, Moment};
@@ -48,18 +50,48 @@ pub struct CallFilter {
     /// The subagents whose calls are shown, by the beginning of the id or by the type; `main` means
     /// the main thread.
     pub agent: Option<String>,
+    /// Shows only calls that took as long as this or longer.
+    pub at_least: Option<Duration>,
 }
 
 impl CallFilter {
     /// Returns true if everything is shown.
     pub fn is_open(&self) -> bool {
-        self.since.is_none() && self.tools.is_empty() && !self.failed && self.agent.is_none()
+        self.since.is_none() && self.shows_all_calls()
+    }
+
+    fn shows_all_calls(&self) -> bool {
+        self.tools.is_empty() && !self.failed && self.agent.is_none() && self.at_least.is_none()
+    }
+
+    /// Of the calls that are shown, keeps the `count` that took longest. Calls of the same duration
+    /// stay together. A call without a duration is not shown.
+    #[must_use]
+    pub fn slowest(self, activity: &Activity<'_>, count: NonZeroUsize) -> Self {
+        let of_type = self.agents_of_type(activity);
+        let shown = activity
+            .calls
+            .iter()
+            .filter(|call| self.shows(call, &of_type));
+        let mut durations: Vec<Duration> = shown.filter_map(Call::duration).collect();
+        durations.sort_unstable_by(|one, other| other.cmp(one));
+        let last = durations.get(count.get() - 1).or(durations.last());
+        let at_least = Some(last.copied().unwrap_or(Duration::ZERO));
+        Self { at_least, ..self }
     }
 
     /// Returns true if an entry that began then and is not a call is shown, even without calls.
     fn shows_events_of(&self, began: Moment) -> bool {
         let is_late = self.since.is_none_or(|since| began.ts >= since);
-        is_late && self.tools.is_empty() && !self.failed && self.agent.is_none()
+        is_late && self.shows_all_calls()
+    }
+
+    /// Returns the subagents of the type in the filter.
+    fn agents_of_type<'a>(&self, activity: &Activity<'a>) -> HashSet<&'a str> {
+        let is_wanted =
+            |agent: &&Agent<'a>| self.agent.is_some() && agent.agent_type == self.agent.as_deref();
+        let of_type = activity.agents.iter().filter(is_wanted);
+        of_type.map(|agent| agent.agent_id).collect()
     }
 
     /// Returns true if this call is shown. `of_type` contains the subagents of the type in the
@@ -80,7 +112,10 @@ impl CallFilter {
             .agent
             .as_deref()
             .is_none_or(|wanted| is_of_agent(call, wanted, of_type));
-        is_late && is_tool && (!self.failed || has_failed) && is_agents
+        let is_slow = self
+            .at_least
+            .is_none_or(|least| call.duration().is_some_and(|took| took >= least));
+        is_late && is_tool && (!self.failed || has_failed) && is_agents && is_slow
     }
 }
 
@@ -211,14 +246,10 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
                 made.push(place);
             }
         }
-        let is_wanted = |agent: &&Agent<'a>| {
-            filter.agent.is_some() && agent.agent_type == filter.agent.as_deref()
-        };
-        let of_type = activity.agents.iter().filter(is_wanted);
         Self {
             activity,
             filter,
-            of_type: of_type.map(|agent| agent.agent_id).collect(),
+            of_type: filter.agents_of_type(activity),
             runs,
             started,
             made,

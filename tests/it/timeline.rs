@@ -259,6 +259,10 @@ fn calls_are_chosen_by_time_tool_outcome_and_subagent() {
         shown(&sandbox, &["--tool", "read", "--tool", "Agent"]),
         ["Agent", "Read"]
     );
+    assert_eq!(shown(&sandbox, &["--slowest", "1"]), ["Bash"]);
+    assert_eq!(shown(&sandbox, &["--slowest", "2"]), ["Bash", "Agent"]);
+    let slowest_read = ["--tool", "Read", "--slowest", "1"];
+    assert_eq!(shown(&sandbox, &slowest_read), ["Read"]);
     assert_eq!(shown(&sandbox, &["--agent", "explorer"]), ["Read"]);
     assert_eq!(shown(&sandbox, &["--agent", "a1", "--failed"]), [""; 0]);
     assert_eq!(
