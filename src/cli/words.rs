@@ -51,7 +51,18 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["init", "setup", "enable", "register", "hooks"],
         &["install"],
     ),
-    (&["disable", "unregister", "off"], &["uninstall"]),
+    (&["unregister"], &["uninstall"]),
+    (
+        &["disable", "off", "exclude", "ignore"],
+        &["config", "uninstall"],
+    ),
+    (&["failed", "failures"], &["search", "timeline --failed"]),
+    (&["csv"], &["stats --csv"]),
+    (&["slow", "slowest"], &["stats", "timeline --slowest 5"]),
+    (
+        &["waiting", "permission", "permissions"],
+        &["list --waiting", "stats"],
+    ),
     (&["check", "health", "diagnose", "debug"], &["doctor"]),
     (
         &["settings", "configure", "configuration", "env", "options"],
