@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
+use super::args::ColorArg;
 use super::context::{Context, project_asked, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
@@ -23,7 +24,7 @@ use crate::identity::present::now_at;
 use crate::identity::title::Title;
 use crate::model::attention::{Attention, Need};
 use crate::model::duration;
-use crate::model::text::one_line;
+use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::{StateDir, index};
 
@@ -50,7 +51,7 @@ pub(super) struct ListArgs {
     /// List only the sessions of this directory's project
     #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
-    /// Include ended and abandoned sessions
+    /// Include sessions that are no longer live
     #[arg(long, short)]
     pub(super) all: bool,
     /// List only sessions in this state; repeatable
@@ -62,6 +63,9 @@ pub(super) struct ListArgs {
     /// List at most so many sessions
     #[arg(long, short = 'n', value_name = "N")]
     pub(super) limit: Option<NonZeroUsize>,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
+    pub(super) color: ColorArg,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object
@@ -267,7 +271,37 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession], state: 
         Some(width) => table.squeeze(width, &NARROWER),
         None => table.to_string(),
     };
+    let text = match output::wants_colour(args.color, screen) {
+        true => coloured(&text, sessions, context.now),
+        false => text,
+    };
     args.screen.print(&text, !screen.is_plain);
+}
+
+/// Colours what each session waits for. A row without that stays as it is.
+fn coloured(table: &str, sessions: &[ListedSession], now: Timestamp) -> String {
+    let mut lines = table.lines();
+    let heading = lines.next().into_iter().map(|line| format!("{line}\n"));
+    let rows = lines.zip(sessions).map(|(line, listed)| {
+        let waits = escaped(&waits(&listed.attention, now));
+        match (colour(listed.attention.state), line.split_once(&waits)) {
+            (Some(colour), Some((before, after))) => {
+                format!("{before}\u{1b}[{colour}m{waits}\u{1b}[0m{after}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    });
+    heading.chain(rows).collect()
+}
+
+/// Returns the terminal's colour for what a session waits for: the board's.
+fn colour(need: Need) -> Option<&'static str> {
+    match need {
+        Need::Error => Some("31"),
+        Need::Prompt => Some("36"),
+        need if need.is_dialog() => Some("33"),
+        _ => None,
+    }
 }
 
 /// Says on a terminal that the list is empty, and what would fill it.

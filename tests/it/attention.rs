@@ -16,6 +16,24 @@ use super::support::{
 
 const ID: &str = "s-1";
 
+#[test]
+fn a_list_colours_what_a_session_waits_for() {
+    let sandbox = at_work();
+    let listed = |more: &[&str]| {
+        let words = [&["list", "--color", "always"], more].concat();
+        sandbox.ccsession(words).stdout()
+    };
+    assert!(!listed(&[]).contains('\u{1b}'), "it works");
+    ask(&sandbox, "Bash", json!({}));
+    let text = listed(&[]);
+    assert!(text.contains("active  \u{1b}[33mpermission "), "{text}");
+    assert_eq!(text.matches("\u{1b}[0m  s-1 ").count(), 1, "{text}");
+    assert!(!sandbox.ccsession(["list"]).stdout().contains('\u{1b}'));
+    hook(&sandbox, "Stop", json!({}));
+    let text = listed(&[]);
+    assert!(text.contains("\u{1b}[36myour turn "), "{text}");
+}
+
 fn hook(sandbox: &Sandbox, name: &str, more: Value) {
     let run = sandbox.hook(&event(name, ID, more));
     run.env("CLAUDE_PID", as_client()).silent();

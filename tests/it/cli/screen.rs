@@ -69,6 +69,7 @@ fn a_list_fits_a_terminal_of_any_width() {
     for columns in [10, 20, 40, 60, 80, 100, 120, 160, 200] {
         for verb in verbs() {
             let run = sandbox.ccsession(verb).env("PAGER", "cat");
+            let run = run.env("NO_COLOR", "1");
             let told = on_a_terminal(run, 24, columns);
             let widest = told
                 .terminal
