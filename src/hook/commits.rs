@@ -2,36 +2,40 @@
 //! out. It does not ask who made them: only all journals together can tell.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::model::Timestamp;
 use crate::model::commit::CommitNote;
 use crate::model::line::EventKind;
+use crate::model::record::Head;
 use crate::store::{SessionDir, reflog};
 
 /// How much of the reflog's end is read, in bytes.
 const REFLOG: usize = 64 << 10;
 /// How much of the journal's end is searched for the last event that noted commits, in bytes.
-const JOURNAL: u64 = 64 << 10;
+const JOURNAL: u64 = 32 << 10;
 /// The most commits that one event notes, the last ones.
 const MOST: usize = 64;
+/// A commit that is older than this is not noted. Most repositories have only such ones, and the
+/// journal need not be searched then. The reflog still has them when somebody asks.
+const OLD: Duration = Duration::from_secs(24 * 3600);
 
-/// Returns the commits that were made in the working tree at `root` since the session's last event
-/// that could note them.
-pub(super) fn new_commits(session: &SessionDir, root: &Path) -> Vec<CommitNote> {
-    let moves = reflog::last_moves(root, REFLOG);
+/// Returns what is checked out in the working tree at `root`, and the commits that were made there
+/// since the session's last event that could note them.
+pub(super) fn head_and_commits(
+    session: &SessionDir,
+    root: &Path,
+    now: Timestamp,
+) -> Option<(Head, Vec<CommitNote>)> {
+    let (head, moves) = reflog::head_and_last_moves(root, REFLOG)?;
     let mut commits: Vec<CommitNote> = moves.iter().filter_map(|it| it.commit()).collect();
-    let Some(last) = commits.iter().map(|commit| commit.ts).max() else {
-        return commits;
-    };
-    let Some(since) = last_noted(session) else {
-        return Vec::new();
-    };
-    if last < since {
-        return Vec::new();
+    commits.retain(|commit| commit.ts.age(now) < OLD);
+    if !commits.is_empty() {
+        let since = last_noted(session).unwrap_or(Timestamp::MAX);
+        commits.retain(|commit| commit.ts >= since);
+        commits.drain(..commits.len().saturating_sub(MOST));
     }
-    commits.retain(|commit| commit.ts >= since);
-    commits.drain(..commits.len().saturating_sub(MOST));
-    commits
+    Some((head, commits))
 }
 
 /// Returns the second of the last event that could note commits. In a long turn that may be further

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::commits::new_commits;
+use super::commits::head_and_commits;
 use super::wire::{Payload, SessionClaim};
 use super::{Problem, detached};
 use crate::claude::words::{EndReason, StartSource};
@@ -24,7 +24,7 @@ use crate::identity::process::{self, Chain, Process, Viewpoint};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
-use crate::model::record::{EventDefaults, Head};
+use crate::model::record::EventDefaults;
 use crate::model::redact::{Redactor, redact};
 use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
 use crate::store::config::{Complaint, LoadedConfig};
@@ -370,17 +370,17 @@ impl Recording<'_> {
         source: &str,
     ) -> PriorRecord {
         let mut event = self.event(id);
-        if let Some(here) = self.told_place(place)
-            && let Some(Head {
-                mut branch,
-                revision,
-            }) = project::head(here.root())
-        {
+        let session = state.session(id);
+        let told = self
+            .told_place(place)
+            .and_then(|here| head_and_commits(&session, here.root(), self.now));
+        if let Some((head, commits)) = told {
+            let mut branch = head.branch;
             branch
                 .iter_mut()
                 .for_each(|branch| Redactor::default().word(branch));
-            (event.branch, event.revision) = (branch, revision);
-            event.commits = new_commits(&state.session(id), here.root());
+            (event.branch, event.revision) = (branch, head.revision);
+            event.commits = commits;
         }
         let heard = self.hear(state, id, &mut event);
         if heard == PriorRecord::First && !self.may_begin(state, id, place) {

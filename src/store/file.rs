@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -179,14 +180,14 @@ fn foreign(stat: &Stat) -> Option<Untrusted> {
 /// # Errors
 /// As [`read_trusted`], but the file may have any size.
 pub fn read_trusted_end(path: &Path, limit: usize) -> Result<Option<FileContent>> {
-    let Some((mut file, stat)) = opened_followed(path, foreign)? else {
+    let Some((file, stat)) = opened_followed(path, foreign)? else {
         return Ok(None);
     };
     let meta = Meta::from(&stat);
     let start = meta.size.saturating_sub(limit as u64);
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(start))
-        .and_then(|_| file.take(limit as u64).read_to_end(&mut bytes))
+    let length = usize::try_from(meta.size - start).unwrap_or(limit);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, start)
         .map_err(Error::io("read", path))?;
     Ok(Some(FileContent { bytes, meta }))
 }

@@ -142,16 +142,21 @@ fn holds_still(dir: &Inspection, is_trusted: impl Fn(u32) -> bool) -> bool {
 /// Returns what is checked out in the repository at `root`, or `None` if it is not a repository.
 pub fn head(root: &Path) -> Option<Head> {
     let (git, head) = git_dir_and_head(root)?;
+    head_in(&git, &head)
+}
+
+/// Returns what is checked out, by the first line of `HEAD` in the repository's own directory.
+pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
     let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
         return Some(Head {
             branch: None,
-            revision: revision(&head),
+            revision: revision(head),
         });
     };
     if !is_reference(reference) {
         return None;
     }
-    let found = resolved(&git, reference);
+    let found = resolved(git, reference);
     // A repository that keeps its references elsewhere has `refs/heads/.invalid` here.
     let branch = reference
         .strip_prefix("refs/heads/")

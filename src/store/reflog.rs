@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::file;
-use super::project::{common_dir, git_dir_and_head, line};
+use super::project::{common_dir, git_dir_and_head, head_in, line};
 use crate::model::commit::ReflogEntry;
+use crate::model::record::Head;
 
 /// How much a question reads of a reflog's end, in bytes.
 const MOST: usize = 32 << 20;
@@ -19,6 +20,13 @@ const MAX_TREES: usize = 1000;
 /// A reflog of another user, other than root, is not read, nor one that everybody may write to.
 pub fn last_moves(root: &Path, bytes: usize) -> Vec<ReflogEntry> {
     git_dir_and_head(root).map_or_else(Vec::new, |(git, _)| moves_in(&git, bytes))
+}
+
+/// Returns what is checked out in the working tree at `root`, and what [`last_moves`] returns.
+/// Returns `None` if it is not a repository.
+pub fn head_and_last_moves(root: &Path, bytes: usize) -> Option<(Head, Vec<ReflogEntry>)> {
+    let (git, head) = git_dir_and_head(root)?;
+    Some((head_in(&git, &head)?, moves_in(&git, bytes)))
 }
 
 /// Returns the moves of `HEAD` in each working tree of the repository at `root`, with the root of
