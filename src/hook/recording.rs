@@ -396,10 +396,13 @@ impl Recording<'_> {
         if !is_told.contains(&self.event_name.as_str()) {
             return None;
         }
-        let here = self
-            .payload
-            .cwd()
-            .map(|cwd| project::discover(Path::new(&cwd)));
+        // Most sessions work where their project is, so it need not be looked for again.
+        let is_there = |cwd: &String| {
+            let project = place.project.as_ref();
+            project.is_some_and(|project| project.root() == Path::new(cwd))
+        };
+        let elsewhere = self.payload.cwd().filter(|cwd| !is_there(cwd));
+        let here = elsewhere.map(|cwd| project::discover(Path::new(&cwd)));
         here.or_else(|| place.project.clone())
     }
 
