@@ -23,7 +23,7 @@ const FIELDS: [&str; 15] = [
 pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
     Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
-    that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended or abandoned; \
+    that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended, abandoned or imported; \
     {attention} what the session waits for: permission, question, plan, error, prompt, or nothing; {since} how long it has waited; {project} the project's \
     name; {root} its directory; {branch} the branch it started on; {title} what it is called; {name}, {role} and {focus} from the record; {count} how many \
     sessions match. Write {{ for a brace";

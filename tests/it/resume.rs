@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use serde_json::{Value, json};
 
 use super::support::states::{age, start_and_die};
 use super::support::transcripts::put_lines;
-use super::support::{Run, Sandbox, as_client, event, text, write_program};
+use super::support::{Run, Sandbox, as_client, event, text, wait_until, write_program};
 
 const ID: &str = "3f2a0000-1111-4222-8333-444455556666";
 const OTHER: &str = "4f2a0000-1111-4222-8333-444455556666";
@@ -277,7 +278,18 @@ fn what_was_open_when_the_machine_went_down_is_found() {
     assert_eq!(lost(&[]), [OTHER]);
 }
 
-/// Runs on a terminal, types, and returns what the program printed on stdout.
+/// A child that does not outlive its test.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs on a terminal, types once the list is there, and returns the status and what the program
+/// printed on stdout.
 fn typed(mut run: Run, keys: &[u8]) -> (Option<i32>, String) {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let slave = File::from(terminal.slave);
@@ -285,24 +297,31 @@ fn typed(mut run: Run, keys: &[u8]) -> (Option<i32>, String) {
         .stdin(Stdio::from(slave.try_clone().unwrap()))
         .stdout(Stdio::piped())
         .stderr(Stdio::from(slave));
-    let child = run.command.spawn().unwrap();
+    let mut child = Started(run.command.spawn().unwrap());
     drop(run);
     let mut master = File::from(terminal.master);
     let mut screen = Vec::new();
     let mut piece = [0; 4096];
-    // Type once the list is there.
     while !text(&screen).contains("two") {
         let read = master.read(&mut piece).unwrap();
         screen.extend_from_slice(&piece[..read]);
     }
+    // Before that, the terminal itself would take an interrupt.
+    wait_until(|| {
+        let modes = tcgetattr(&master).unwrap().local_flags;
+        !modes.contains(LocalFlags::ICANON)
+    });
     master.write_all(keys).unwrap();
     let drain = std::thread::spawn(move || {
         let mut rest = Vec::new();
         let _ = master.read_to_end(&mut rest);
     });
-    let output = child.wait_with_output().unwrap();
+    let mut said = String::new();
+    let mut stdout = child.0.stdout.take().unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    let status = child.0.wait().unwrap();
     drain.join().unwrap();
-    (output.status.code(), text(&output.stdout))
+    (status.code(), said)
 }
 
 #[test]
