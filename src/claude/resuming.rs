@@ -97,7 +97,7 @@ mod tests {
 
     fn command(transcript: Option<&str>, dirs: &[&str], more: &[&str]) -> ResumeCommand {
         let env = Environment {
-            home: Some("/home/dev".into()),
+            claude_config_dir: Some("/home/dev/.claude".into()),
             ..Environment::default()
         };
         let dirs: Vec<PathBuf> = dirs.iter().map(PathBuf::from).collect();

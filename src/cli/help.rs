@@ -13,7 +13,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Which session is this?", &["current", "store"]),
     (
         "What do sessions do, and what did they do?",
-        &["list", "top", "show", "timeline", "stats", "metrics"],
+        &["list", "top", "show", "timeline", "who", "stats", "metrics"],
     ),
     (
         "Begin, name, keep and find sessions",

@@ -58,7 +58,7 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     ),
     (&["failed", "failures"], &["search", "timeline --failed"]),
     (&["csv"], &["stats --csv"]),
-    (&["slow", "slowest"], &["stats", "timeline --slowest 5"]),
+    (&["slow", "slowest"], &["stats", "timeline --slowest"]),
     (
         &["waiting", "permission", "permissions"],
         &["list --waiting", "stats"],
