@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn the_line_can_be_pasted_into_a_shell() {
-        let transcript = format!("/work/.claude/projects/-x/{ID}.jsonl");
+        let transcript = format!("/mnt/team/.claude/projects/-x/{ID}.jsonl");
         let line = command(Some(&transcript), &["/it's here"], &["--model", "a b"]).line();
         let expected = format!(
-            r"cd '/it'\''s here' && CLAUDE_CONFIG_DIR=/work/.claude claude --resume {ID} --model 'a b'"
+            r"cd '/it'\''s here' && CLAUDE_CONFIG_DIR=/mnt/team/.claude claude --resume {ID} --model 'a b'"
         );
         assert_eq!(line, expected);
     }
