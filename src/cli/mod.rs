@@ -137,8 +137,8 @@ fn run_verb(verb: Verb) -> u8 {
         ));
         return Status::Failed as u8;
     }
-    // A command started by `run` must get the original limit.
-    if !matches!(verb, Verb::Run(_) | Verb::Become(_)) {
+    // What these verbs become or start must get the original limit.
+    if !matches!(verb, Verb::Run(_) | Verb::Become(_) | Verb::Resume(_)) {
         raise_limit_of_files();
     }
     let done = match verb {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::support::states::{age, start_and_die};
 use super::support::transcripts::put_lines;
-use super::support::{Run, Sandbox, as_client, event, text, wait_until, write_program};
+use super::support::{CCSESSION, Run, Sandbox, as_client, event, text, wait_until, write_program};
 
 const ID: &str = "3f2a0000-1111-4222-8333-444455556666";
 const OTHER: &str = "4f2a0000-1111-4222-8333-444455556666";
@@ -173,6 +173,19 @@ fn what_cannot_be_resumed_is_said_with_what_to_do() {
     sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
     let live = sandbox.ccsession(["resume", OTHER]).refused(75);
     assert!(live.contains("it is live already"), "{live}");
+}
+
+#[test]
+fn claude_code_gets_the_limit_of_open_files_that_the_user_has() {
+    let sandbox = Sandbox::new();
+    past(&sandbox, ID, &sandbox.path("shop-1"), "one");
+    let script = format!("ulimit -Sn 200; exec {CCSESSION} resume {ID}");
+    let run = with_claude(&sandbox, sandbox.run("/bin/sh").arg("-c").arg(script));
+    write_program(
+        sandbox.path("bin").join("claude"),
+        "#!/bin/sh\nulimit -Sn\n",
+    );
+    assert_eq!(text(&run.output().stdout), "200\n");
 }
 
 #[test]
