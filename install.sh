@@ -402,7 +402,7 @@ refuse_folders
 build
 install_programs
 if [ "$register" = yes ]; then
-    # Whoever built for minutes may be away: nobody is asked, and what to type is said at the end.
+    # After minutes of building, the user may be away. So nothing is asked; the end says what to type.
     speak "$bin/ccsession" install </dev/null
     # What else would let others in is not this script's to change.
     "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :

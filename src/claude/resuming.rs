@@ -17,7 +17,7 @@ pub const CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 pub struct ResumeCommand {
     /// The directory that it must be started in.
     pub dir: PathBuf,
-    /// Claude Code's directory, if it is not the one that it would use by itself.
+    /// Claude Code's directory, if `CLAUDE_CONFIG_DIR` must name it.
     pub config_dir: Option<PathBuf>,
     /// The program and its arguments.
     pub words: Vec<OsString>,

@@ -89,7 +89,7 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     let found = complete(&mut command(), words, index, here.as_deref());
     let mut found = found.unwrap_or_default();
     found.retain(|candidate| is_one_line(candidate.get_value()));
-    // Whoever has typed nothing yet wants a value first.
+    // Before anything is typed, values come first.
     let is_option = |candidate: &CompletionCandidate| {
         candidate.get_value().as_encoded_bytes().starts_with(b"-")
     };

@@ -165,7 +165,7 @@ impl Sweep<'_> {
         report: &mut CleanupReport,
     ) -> ArchivingOutcome {
         let state = self.judge.state;
-        // Whoever wants the archive of an excluded project can ask for it.
+        // A user can still ask for the archive of an excluded project.
         if let Ok(Some(record)) = state.session(id).record()
             && exclusion::of_record(self.host.env, &self.host.config.exclude, &record).is_some()
         {

@@ -179,8 +179,8 @@ impl Board {
         Some(&self.sessions.get(id)?.facts.title)
     }
 
-    /// Puts the sessions in order. Whoever need not move stays: the order is total, and does not
-    /// depend on what changes all the time.
+    /// Puts the sessions in order. The order is total and does not depend on what changes all the
+    /// time, so a session moves only if it must.
     fn arrange(&mut self) {
         let place = self.place();
         let accepted = self.sessions.values().filter(|it| it.matches(&self.filter));

@@ -19,7 +19,7 @@ use crate::store::{StateDir, clock, index};
 const REASON: &str = "excluded";
 
 impl Recording<'_> {
-    /// Returns true if the event is one that looks for the reason anew.
+    /// Returns true if this event checks whether the project is excluded.
     fn looks_anew(&self) -> bool {
         matches!(
             self.event_name.as_str(),
