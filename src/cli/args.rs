@@ -13,6 +13,7 @@ use super::config::ConfigArgs;
 use super::current::CurrentArgs;
 use super::delete::DeleteArgs;
 use super::doctor::DoctorArgs;
+use super::export::ExportArgs;
 use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
@@ -107,6 +108,8 @@ pub(super) enum Verb {
     Search(SearchArgs),
     /// Say which session made a commit or edited a file
     Who(WhoArgs),
+    /// Write calls, sessions, prompts and tokens for other programs
+    Export(ExportArgs),
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
     /// Remove stale state and print the number of pointers removed

@@ -34,8 +34,14 @@ pub(super) trait Count: Send {
     /// True if the calls must have their labels.
     const WITH_LABELS: bool = false;
 
+    /// True if the sessions must be taken in the order in which they began.
+    const IN_ORDER: bool = false;
+
     /// Counts a session. The error says, in words for people, what could not be counted.
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String>;
+
+    /// Ends a session that was taken, whether or not it was counted. `place` is its place in the order.
+    fn pass(&mut self, _place: usize) {}
 
     /// Adds the counts of another thread.
     fn add(&mut self, other: Self);
@@ -44,6 +50,8 @@ pub(super) trait Count: Send {
 /// A session that was read.
 #[derive(Debug)]
 pub(super) struct GatheredSession<'a> {
+    /// Its place among the sessions that were requested.
+    pub(super) place: usize,
     pub(super) id: &'a SessionId,
     pub(super) dir: &'a SessionDir,
     pub(super) record: &'a Record,
@@ -116,11 +124,16 @@ pub(super) fn gather<C: Count>(
     counts: impl Fn() -> C + Sync,
 ) -> Result<GatherResult<C>> {
     let state = judge.state;
-    let ids: Vec<SessionId> = match which {
+    let mut ids: Vec<SessionId> = match which {
         SessionSelection::One(id) => vec![id.clone()],
         SessionSelection::These(ids) => ids.clone(),
         SessionSelection::Project(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
+    if C::IN_ORDER {
+        // Whoever reads a session says what is wrong with its record.
+        let began = |id: &SessionId| Some(state.session(id).record().ok()??.started_at);
+        ids.sort_by_cached_key(|id| (began(id), id.clone()));
+    }
     let live: HashSet<SessionId> = match which {
         SessionSelection::Project(_) => index::live_candidates(state)?
             .into_iter()
@@ -142,8 +155,13 @@ pub(super) fn gather<C: Count>(
                 false => TraceBuilder::default(),
             },
         };
-        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-            worker.session(id);
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(id) = ids.get(place) else {
+                break;
+            };
+            worker.session(place, id);
+            worker.gathered.counts.pass(place);
         }
         worker.gathered
     };
@@ -213,10 +231,10 @@ struct Worker<'a, C> {
 }
 
 impl<C: Count> Worker<'_, C> {
-    fn session(&mut self, id: &SessionId) {
+    fn session(&mut self, place: usize, id: &SessionId) {
         let dir = self.judge.state.session(id);
         let counted = match dir.record() {
-            Ok(Some(record)) if self.is_wanted(id, &record) => self.count(id, &dir, &record),
+            Ok(Some(record)) if self.is_wanted(id, &record) => self.count(place, &dir, &record),
             Ok(Some(_)) => Ok(()),
             Ok(None) => {
                 self.gathered.left_out.extend(unrecorded(&dir, id));
@@ -246,7 +264,8 @@ impl<C: Count> Worker<'_, C> {
         }
     }
 
-    fn count(&mut self, id: &SessionId, dir: &SessionDir, record: &Record) -> Result<(), Error> {
+    fn count(&mut self, place: usize, dir: &SessionDir, record: &Record) -> Result<(), Error> {
+        let id = &record.session_id;
         let mut moved: Option<String> = None;
         let mut last_word = LastWord::new(record);
         let memory = std::mem::take(&mut self.memory);
@@ -279,6 +298,7 @@ impl<C: Count> Worker<'_, C> {
             activity.leave_open()
         };
         let heard = GatheredSession {
+            place,
             id,
             dir,
             record,

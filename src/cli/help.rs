@@ -13,7 +13,9 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Which session is this?", &["current", "store"]),
     (
         "What do sessions do, and what did they do?",
-        &["list", "top", "show", "timeline", "who", "stats", "metrics"],
+        &[
+            "list", "top", "show", "timeline", "who", "stats", "export", "metrics",
+        ],
     ),
     (
         "Begin, name, keep and find sessions",

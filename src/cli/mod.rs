@@ -13,6 +13,7 @@ mod context;
 mod current;
 mod delete;
 mod doctor;
+mod export;
 mod follow;
 mod format;
 mod gather;
@@ -157,6 +158,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Top(args) => top::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
+        Verb::Export(args) => export::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
         Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {

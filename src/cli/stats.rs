@@ -2,7 +2,7 @@
 
 mod by;
 mod calendar;
-mod counting;
+pub(super) mod counting;
 mod hooks;
 mod print;
 
@@ -73,7 +73,8 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         .transpose()?;
     let config = context.config()?;
     let state = context.state()?;
-    let which = which(context, state.as_ref(), &args)?;
+    let words = (args.id.as_ref(), args.project.as_ref(), args.all);
+    let which = selected(context, state.as_ref(), words)?;
     let is_one = matches!(which, SessionSelection::One(_));
     let asked = match which {
         SessionSelection::One(_) => StatsSubject::One {
@@ -216,17 +217,19 @@ fn print_none(context: &Context, state: Option<&StateDir>, args: &StatsArgs) {
     }
 }
 
-fn which(
+/// Returns the sessions that a command line selects: one, those of a project, or all. Without a word
+/// they are those of the project here.
+pub(super) fn selected(
     context: &Context,
     state: Option<&StateDir>,
-    args: &StatsArgs,
+    (id, project, all): (Option<&String>, Option<&PathBuf>, bool),
 ) -> Result<SessionSelection> {
-    Ok(match (&args.id, &args.project) {
+    Ok(match (id, project) {
         (Some(id), _) => SessionSelection::One(one(context, state, id)?),
         (None, Some(path)) => {
             SessionSelection::Project(project_asked(state, path)?.root().to_owned())
         }
-        (None, None) if args.all => SessionSelection::All,
+        (None, None) if all => SessionSelection::All,
         (None, None) => {
             SessionSelection::Project(project_here(&context.env, state)?.root().to_owned())
         }

@@ -32,7 +32,7 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["open", "cat", "read", "print", "view"],
         &["archive show", "show"],
     ),
-    (&["export", "save", "backup"], &["clock-out"]),
+    (&["save", "backup"], &["clock-out"]),
     (&["archives", "history"], &["archive list", "list --all"]),
     (&["info", "inspect", "describe", "get"], &["show"]),
     (
@@ -46,7 +46,11 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["stats"],
     ),
     (&["prometheus", "counters"], &["metrics"]),
-    (&["events", "journal", "calls", "trace"], &["timeline"]),
+    (&["events", "journal", "calls"], &["timeline"]),
+    (
+        &["trace", "perfetto", "speedscope"],
+        &["export", "timeline"],
+    ),
     (
         &["init", "setup", "enable", "register", "hooks"],
         &["install"],
@@ -57,8 +61,11 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["config", "uninstall"],
     ),
     (&["failed", "failures"], &["search", "timeline --failed"]),
-    (&["csv"], &["stats --csv"]),
-    (&["slow", "slowest"], &["stats", "timeline --slowest"]),
+    (&["csv", "jsonl"], &["export", "stats --csv"]),
+    (
+        &["slow", "slowest"],
+        &["timeline --slowest", "export --slowest"],
+    ),
     (
         &["waiting", "permission", "permissions"],
         &["list --waiting", "stats"],
@@ -220,6 +227,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(suggested(&command, &[], "export", &[]), ["clock-out"]);
+        assert_eq!(suggested(&command, &[], "save", &[]), ["clock-out"]);
     }
 }

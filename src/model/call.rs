@@ -59,6 +59,21 @@ pub enum ClosingEvent {
     ByDeath,
 }
 
+impl ClosingEvent {
+    /// Returns the event as one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ByItself => "by_itself",
+            Self::ByBatch => "by_batch",
+            Self::BySubagent => "by_subagent",
+            Self::ByTurn => "by_turn",
+            Self::ByPrompt => "by_prompt",
+            Self::BySession => "by_session",
+            Self::ByDeath => "by_death",
+        }
+    }
+}
+
 /// A moment of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -203,7 +203,10 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Returns an error if `path` exists and is not a regular file of ours.
-fn refuse_others(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Untrusted`] if it is a link, another user's, or not a regular file.
+pub fn refuse_others(path: &Path) -> Result<()> {
     let why = file::look(path)?.and_then(|found| match found.kind {
         FileType::Symlink => Some(Untrusted::Symlink),
         FileType::RegularFile if found.owner == file::me() => None,
@@ -494,6 +497,29 @@ impl GuestFile {
             Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
             Err(err) => Err(Error::io("create", &path)(err)),
         }
+    }
+
+    /// Gives the file its path, in place of an existing file of ours. It is not synced: who made it can
+    /// make it again.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`] if the path is a link, another user's, or not a regular file; else
+    /// [`Error::Io`]. The path is then unchanged.
+    pub fn replace(self) -> Result<()> {
+        let Self { file, named, path } = self;
+        refuse_others(&path)?;
+        let dir = folder(&path);
+        let named = match named {
+            Some(named) => named,
+            None => Builder::new()
+                .prefix(TEMPORARY)
+                .rand_bytes(16)
+                .make_in(dir, |name| link(&file, name).map_err(std::io::Error::from))
+                .map_err(Error::io("create a temporary file in", dir))?
+                .into_temp_path(),
+        };
+        let replaced = named.persist(&path);
+        replaced.map_err(|err| Error::io("replace", &path)(err.error))
     }
 }
 

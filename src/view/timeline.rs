@@ -80,6 +80,16 @@ impl CallFilter {
         Self { at_least, ..self }
     }
 
+    /// Returns the calls that are shown, in the order in which they began.
+    pub fn calls<'s, 'a>(
+        &self,
+        activity: &'s Activity<'a>,
+    ) -> impl Iterator<Item = &'s Call<'a>> + use<'s, 'a, '_> {
+        let of_type = self.agents_of_type(activity);
+        let calls = activity.calls.iter();
+        calls.filter(move |call| self.shows(call, &of_type))
+    }
+
     /// Returns true if an entry that began then and is not a call is shown, even without calls.
     fn shows_events_of(&self, began: Moment) -> bool {
         let is_late = self.since.is_none_or(|since| began.ts >= since);

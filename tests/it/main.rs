@@ -36,6 +36,7 @@ mod docs;
 mod doctor;
 mod due;
 mod exclude;
+mod export;
 mod faults;
 mod follow;
 mod full_disk;

@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::counting::messages;
-use super::print::csv_cell;
 use crate::cli::amount::brief;
 use crate::cli::gather::{Count, GatheredSession};
 use crate::cli::table::{TableLayout, TextTable};
@@ -19,6 +18,7 @@ use crate::model::{Capture, Timestamp};
 use crate::store::{Environment, StateDir, clock};
 use crate::view::stats::WallClock;
 use crate::view::stats::groups::{GroupBy, GroupKey, GroupSums, GroupView, GroupedSession, Groups};
+use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
 /// How wide the bar of a group is at most, in columns.

@@ -71,25 +71,28 @@ impl<'a> StatsCounter<'a> {
                 used,
             }));
     }
+}
 
-    fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
-        match self.since {
-            Some(since) => Ok(messages(self.env, self.is_one, session)?.since(since)),
-            None => self.usage_of_all(session),
-        }
+/// Returns what a session used since then. If it `is_one` of one, its transcript is searched for in all
+/// places.
+pub(in crate::cli) fn used(
+    env: &Environment,
+    is_one: bool,
+    since: Option<Timestamp>,
+    session: &GatheredSession<'_>,
+) -> Result<Usage, String> {
+    if let Some(since) = since {
+        return Ok(messages(env, is_one, session)?.since(since));
     }
-
-    fn usage_of_all(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
-        let (dir, record) = (session.dir, session.record);
-        let used = if self.is_one {
-            usage::of_session(self.env, dir, record)
-        } else {
-            let named = transcript::believed(self.env, record, session.moved.into_iter());
-            usage::of_transcripts(named.collect(), dir, record)
-        };
-        let id = session.id;
-        used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
-    }
+    let (dir, record) = (session.dir, session.record);
+    let used = if is_one {
+        usage::of_session(env, dir, record)
+    } else {
+        let named = transcript::believed(env, record, session.moved.into_iter());
+        usage::of_transcripts(named.collect(), dir, record)
+    };
+    let id = session.id;
+    used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
 }
 
 /// Returns what a session used, message by message. If it `is_one` of one, its transcript is
@@ -115,7 +118,7 @@ impl Count for StatsCounter<'_> {
         let activity = &session.activity;
         let clock = &mut self.clock;
         if self.stats.add(session.trace, activity, self.since, clock) {
-            let used = self.usage(session)?;
+            let used = used(self.env, self.is_one, self.since, session)?;
             self.add_usage(session.id, used, &activity.agents);
         }
         Ok(())

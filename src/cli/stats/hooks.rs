@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::print::csv_cell;
 use crate::claude::transcript::{Search, SessionFiles, believed, hook_runs};
 use crate::cli::amount::grouped;
 use crate::cli::gather::{Count, GatheredSession};
@@ -13,6 +12,7 @@ use crate::cli::table::{TableLayout, TextTable};
 use crate::model::Timestamp;
 use crate::store::Environment;
 use crate::view::stats::hooks::{HookStats, HookTallies};
+use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
 /// What is not known.

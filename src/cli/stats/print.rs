@@ -12,11 +12,11 @@ use crate::cli::amount::{brief, grouped, plural};
 use crate::cli::gather::GatherResult;
 use crate::cli::table::{TableLayout, TextTable};
 use crate::model::Usage;
-use crate::model::text::escaped;
 use crate::model::usage::ModelUsage;
 use crate::store::journal::Damage;
 use crate::store::shown;
 use crate::view::stats::StatsSummary;
+use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
 /// How many columns the longest bar has.
@@ -391,46 +391,11 @@ impl DamageReport {
     }
 }
 
-/// Returns a cell of RFC 4180 on one line. A spreadsheet takes a text that begins with one of four
-/// characters for a formula. A tool's name comes from outside, so an apostrophe before it makes it
-/// text.
-pub(super) fn csv_cell(text: &str) -> String {
-    let mut cell = escaped(text);
-    if cell.starts_with(['=', '+', '-', '@']) {
-        cell.insert(0, '\'');
-    }
-    if cell.contains(['"', ',']) {
-        cell = format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell
-}
-
 /// Formats a number, or returns an empty text for zero.
 fn some(count: u64) -> String {
     if count == 0 {
         String::new()
     } else {
         grouped(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_where_it_must_be_and_never_a_formula() {
-        let cases = [
-            ("Bash", "Bash"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("@a,b", "\"'@a,b\""),
-            ("a\nb", "a\\u{a}b"),
-            ("", ""),
-        ];
-        for (text, cell) in cases {
-            assert_eq!(csv_cell(text), cell);
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! creates them.
 
 use crate::model::call::{Call, CallState, Moment};
+use crate::model::time::Timestamp;
 
 /// The activity of a session. Each list is in the order in which its members began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,6 +146,15 @@ pub struct Segment<'a> {
 }
 
 impl<'a> Activity<'a> {
+    /// Returns the branch at `at`: that of the last prompt before, or else of the first one that has a
+    /// branch.
+    pub fn branch_at(&self, at: Timestamp) -> Option<&'a str> {
+        let before = self.prompts.partition_point(|prompt| prompt.at.ts <= at);
+        let (before, after) = self.prompts.split_at_checked(before).unwrap_or_default();
+        let mut prompts = before.iter().rev().chain(after);
+        prompts.find_map(|prompt| prompt.branch)
+    }
+
     /// Returns the calls that have begun and not ended.
     pub fn open_calls(&self) -> impl Iterator<Item = &Call<'a>> {
         self.calls

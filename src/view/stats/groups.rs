@@ -295,15 +295,10 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
     /// Returns the branch at `at`: that of the last prompt before, or else of the first one that
     /// has a branch, or else of the start.
     fn branch(&self, at: Timestamp) -> String {
-        let prompts = &self.session.activity.prompts;
-        let before = prompts.partition_point(|prompt| prompt.at.ts <= at);
-        let (before, after) = prompts.split_at_checked(before).unwrap_or_default();
         let head = self.session.record.head.as_ref();
-        before
-            .iter()
-            .rev()
-            .chain(after)
-            .find_map(|prompt| prompt.branch)
+        let activity = self.session.activity;
+        activity
+            .branch_at(at)
             .or_else(|| head.and_then(|head| head.branch.as_deref()))
             .unwrap_or(UNKNOWN)
             .to_owned()

@@ -93,7 +93,7 @@ fn an_unknown_verb_names_what_was_probably_meant() {
         (&["lst"], "`lst`; did you mean `list`?"),
         (&["timelin", "--all"], "`timelin`; did you mean `timeline`?"),
         (&["Status"], "`Status`; did you mean `list` or `doctor`?"),
-        (&["export"], "`export`; did you mean `clock-out`?"),
+        (&["backup"], "`backup`; did you mean `clock-out`?"),
         (&["tag", "x"], "`tag`; did you mean `clock-in`?"),
         (&["help", "lst"], "`lst`; did you mean `list`?"),
         (

@@ -1,0 +1,324 @@
+//! `ccsession export`: what sessions did, for other programs.
+
+mod output_file;
+mod slowest;
+mod tables;
+mod trace;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::context::{Context, since};
+use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
+use super::hints::{filled, say_not_recorded};
+use super::output;
+use super::stats::selected;
+use super::status::{Status, refusal};
+use super::title::title;
+use crate::identity::process;
+use crate::model::{Capture, Timestamp};
+use crate::store::{Environment, StateDir, shown};
+use crate::view::tables::Table;
+use crate::view::timeline::CallFilter;
+use output_file::{InTurn, OutputFile};
+use slowest::Slowest;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing is sent anywhere: the output goes to stdout or to FILE, which only you can read.\n\n\
+    Examples:\n  ccsession export --all --format csv -o calls.csv    # every call of every session\n  \
+    ccsession export --all --format csv --slowest 20    # the slowest calls of all sessions\n  \
+    ccsession export --format jsonl --table sessions    # the sessions of this project\n  \
+    ccsession export 3f2a --format chrome-trace -o trace.json    # for Perfetto or speedscope"
+)]
+pub(super) struct ExportArgs {
+    /// Export only this session; a unique prefix of its id is enough
+    pub(super) id: Option<String>,
+    /// Export the sessions of this directory's project
+    #[arg(long, short, value_name = "PATH", conflicts_with = "id")]
+    pub(super) project: Option<PathBuf>,
+    /// Export every session on record
+    #[arg(long, short, conflicts_with_all = ["id", "project"])]
+    pub(super) all: bool,
+    /// Export only what began since then: `today`, `monday`, `7d`, `2026-11`
+    #[arg(long, short, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) format: ExportFormat,
+    /// Which table to write; `calls` without it
+    #[arg(long, value_enum, value_name = "TABLE")]
+    pub(super) table: Option<TableArg>,
+    /// Export only calls of this tool; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) tool: Vec<String>,
+    /// Export only calls that failed, were denied or never returned
+    #[arg(long)]
+    pub(super) failed: bool,
+    /// Export only calls of this subagent, by id prefix or type; `main` is the main thread
+    #[arg(long, value_name = "AGENT")]
+    pub(super) agent: Option<String>,
+    /// Export only the N calls of all sessions that took longest, the longest first
+    #[arg(long, value_name = "N")]
+    pub(super) slowest: Option<NonZeroUsize>,
+    /// Write to this file instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// A picture for Perfetto, chrome://tracing and speedscope
+    ChromeTrace,
+    /// Comma-separated values, with a line of names
+    Csv,
+    /// A JSON object on each line
+    Jsonl,
+}
+
+/// Which table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TableArg {
+    /// A line for each call
+    Calls,
+    /// A line for each session
+    Sessions,
+    /// A line for each prompt
+    Prompts,
+    /// A line for each model that an agent of a session used
+    Tokens,
+}
+
+impl From<TableArg> for Table {
+    fn from(table: TableArg) -> Self {
+        match table {
+            TableArg::Calls => Self::Calls,
+            TableArg::Sessions => Self::Sessions,
+            TableArg::Prompts => Self::Prompts,
+            TableArg::Tokens => Self::Tokens,
+        }
+    }
+}
+
+/// What is exported, and how.
+#[derive(Debug)]
+struct ExportRequest<'a> {
+    env: &'a Environment,
+    state: &'a StateDir,
+    capture: Capture,
+    /// The name of this machine, for records without one.
+    machine: Option<String>,
+    format: ExportFormat,
+    table: Table,
+    filter: CallFilter,
+    since: Option<Timestamp>,
+    slowest: Option<NonZeroUsize>,
+    /// True if one session was requested. Then its transcript is searched for in all places.
+    is_one: bool,
+}
+
+pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
+    check(&args)?;
+    let since = args
+        .since
+        .as_deref()
+        .map(|when| since(when, context.now))
+        .transpose()?;
+    let config = context.config()?;
+    let state = context.state()?;
+    let words = (args.id.as_ref(), args.project.as_ref(), args.all);
+    let which = selected(context, state.as_ref(), words)?;
+    let mut file = OutputFile::begin(args.output.as_deref())?;
+    let table = args.table.map_or(Table::Calls, Table::from);
+    file.write(&beginning(args.format, table))?;
+    let Some(state) = state else {
+        file.write(&end(args.format))?;
+        file.end()?;
+        say_empty(context, None, &args);
+        return Ok(Status::Done);
+    };
+    let request = ExportRequest {
+        env: &context.env,
+        state: &state,
+        capture: config.capture,
+        machine: process::machine(),
+        format: args.format,
+        table,
+        filter: CallFilter {
+            since,
+            tools: args.tool.clone(),
+            failed: args.failed,
+            agent: args.agent.clone(),
+            at_least: None,
+        },
+        since,
+        slowest: args.slowest,
+        is_one: matches!(which, SessionSelection::One(_)),
+    };
+    let judge = context.judge(&config, &state);
+    let separator = match args.format {
+        ExportFormat::ChromeTrace => trace::SEPARATOR,
+        ExportFormat::Csv | ExportFormat::Jsonl => "",
+    };
+    let turns = InTurn::new(file, separator);
+    let exporter = || Exporter::new(&request, &turns);
+    let gathered = gather(&judge, &which, exporter)?;
+    complain(&gathered);
+    let Exporter {
+        slowest, sessions, ..
+    } = gathered.counts;
+    let mut file = turns.finish()?;
+    file.write(&slowest.text())?;
+    file.write(&end(args.format))?;
+    file.end()?;
+    if sessions == 0 {
+        say_empty(context, Some(&state), &args);
+    }
+    let by_default = args.id.is_none() && args.project.is_none() && !args.all;
+    if by_default && sessions > 0 && output::are_warnings_for_people() {
+        output::warn(
+            "these are the sessions of this project; --all exports those of every project",
+        );
+    }
+    if !request.is_one {
+        say_not_recorded(&context.host(&config, Some(&state)), None);
+    }
+    Ok(Status::Done)
+}
+
+/// Refuses options that say nothing about what is exported.
+fn check(args: &ExportArgs) -> Result<()> {
+    let is_trace = args.format == ExportFormat::ChromeTrace;
+    if is_trace && args.table.is_some() {
+        let text = "a chrome-trace has no tables: leave --table out, or use --format csv or jsonl";
+        return Err(refusal(Status::Usage, text));
+    }
+    let selects = [
+        ("--tool", !args.tool.is_empty()),
+        ("--failed", args.failed),
+        ("--agent", args.agent.is_some()),
+        ("--slowest", args.slowest.is_some()),
+    ];
+    let has_calls = !is_trace && args.table.is_none_or(|table| table == TableArg::Calls);
+    match selects.iter().find(|(_, given)| *given && !has_calls) {
+        Some((option, _)) => {
+            let text = format!(
+                "{option} selects calls: use it with --format csv or jsonl and --table calls"
+            );
+            Err(refusal(Status::Usage, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Warns of what is not in the output.
+fn complain(gathered: &GatherResult<Exporter<'_>>) {
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    for (path, damage) in &gathered.damaged {
+        for (count, what) in damage.named() {
+            let lines = if count == 1 { "line" } else { "lines" };
+            let path = shown(path);
+            output::complain(&format!("left out {count} {lines} of `{path}`: {what}"));
+        }
+    }
+}
+
+/// Says on a terminal that nothing was exported, and what would be.
+fn say_empty(context: &Context, state: Option<&StateDir>, args: &ExportArgs) {
+    if !output::are_warnings_for_people() {
+        return;
+    }
+    let text = filled("no session to export", context, state, |sessions| {
+        match (&args.since, args.all) {
+            (Some(_), _) => Some(format!(
+                "an earlier --since, or --all, exports more of the {sessions}"
+            )),
+            (None, false) => Some(format!("--all exports the {sessions} on record")),
+            (None, true) => None,
+        }
+    });
+    output::warn(&text);
+}
+
+/// Returns what comes before the first session.
+fn beginning(format: ExportFormat, table: Table) -> String {
+    match format {
+        ExportFormat::Csv => table.heading(),
+        ExportFormat::Jsonl => String::new(),
+        ExportFormat::ChromeTrace => trace::beginning(),
+    }
+}
+
+/// Returns what comes after the last session.
+fn end(format: ExportFormat) -> String {
+    match format {
+        ExportFormat::Csv | ExportFormat::Jsonl => String::new(),
+        ExportFormat::ChromeTrace => trace::end(),
+    }
+}
+
+/// One thread's part of the work. What it writes of a session comes after all sessions that began
+/// earlier, so no more is in memory than one session of each thread.
+#[derive(Debug)]
+struct Exporter<'a> {
+    request: &'a ExportRequest<'a>,
+    turns: &'a InTurn,
+    /// What is written of the session at hand.
+    text: String,
+    slowest: Slowest,
+    sessions: u64,
+}
+
+impl Count for Exporter<'_> {
+    const WITH_LABELS: bool = true;
+    const IN_ORDER: bool = true;
+
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
+        if self.turns.has_failed() {
+            return Ok(());
+        }
+        let request = self.request;
+        let title = title(request.env, request.state, session.record, request.capture);
+        let title = title.as_ref().map(|title| title.text.as_str());
+        let exported = match request.format {
+            ExportFormat::ChromeTrace => {
+                self.text = trace::text(request, session, title);
+                Ok(())
+            }
+            ExportFormat::Csv | ExportFormat::Jsonl => {
+                let slowest = &mut self.slowest;
+                tables::write(request, session, title, slowest, &mut self.text)
+            }
+        };
+        self.sessions += u64::from(session.activity.span.is_some());
+        exported
+    }
+
+    fn pass(&mut self, place: usize) {
+        self.turns.put(place, &self.text);
+        self.text.clear();
+    }
+
+    fn add(&mut self, other: Self) {
+        self.slowest.add(other.slowest);
+        self.sessions += other.sessions;
+    }
+}
+
+impl<'a> Exporter<'a> {
+    fn new(request: &'a ExportRequest<'a>, turns: &'a InTurn) -> Self {
+        Self {
+            request,
+            turns,
+            text: String::new(),
+            slowest: Slowest::new(request.slowest),
+            sessions: 0,
+        }
+    }
+}

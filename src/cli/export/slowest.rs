@@ -1,0 +1,89 @@
+//! The calls that took longest, of all sessions: no more of them are in memory than are asked for.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::model::{SessionId, Timestamp};
+
+/// The order of the rows: the longest first, of equals the earliest.
+type Rank = (Duration, Reverse<Timestamp>, Reverse<SessionId>);
+
+/// The rows of the slowest calls so far.
+#[derive(Debug)]
+pub(super) struct Slowest {
+    count: usize,
+    /// The fastest of them on top.
+    rows: BinaryHeap<Reverse<(Rank, Reverse<usize>, String)>>,
+}
+
+impl Slowest {
+    /// Creates an empty list of at most this many.
+    pub(super) fn new(count: Option<NonZeroUsize>) -> Self {
+        Self {
+            count: count.map_or(0, NonZeroUsize::get),
+            rows: BinaryHeap::new(),
+        }
+    }
+
+    /// Adds the row of a call, if it is among the slowest. `number` is its place in its session.
+    pub(super) fn offer(
+        &mut self,
+        took: Duration,
+        began: Timestamp,
+        (id, number): (&SessionId, usize),
+        row: impl FnOnce() -> String,
+    ) {
+        let is_full = self.rows.len() >= self.count;
+        let least = self.rows.peek().map(|Reverse(((took, ..), ..))| *took);
+        if is_full && least.is_none_or(|least| took < least) {
+            return;
+        }
+        let rank = (took, Reverse(began), Reverse(id.clone()));
+        self.rows.push(Reverse((rank, Reverse(number), row())));
+        self.drop_fastest();
+    }
+
+    /// Adds those of another thread.
+    pub(super) fn add(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.drop_fastest();
+    }
+
+    /// Returns the rows, the slowest first.
+    pub(super) fn text(self) -> String {
+        let rows = self.rows.into_sorted_vec().into_iter();
+        rows.map(|Reverse((.., row))| row).collect()
+    }
+
+    fn drop_fastest(&mut self) {
+        while self.rows.len() > self.count {
+            self.rows.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slowest_of_all_threads_remain_in_order() {
+        let id: SessionId = "5b48472b-1111-4222-8333-444455556666".parse().unwrap();
+        let of = |durations: &[u64]| {
+            let mut slowest = Slowest::new(NonZeroUsize::new(3));
+            for (number, took) in durations.iter().enumerate() {
+                let began = Timestamp::from_micros(number as i64);
+                let row = || format!("{took}@{number} ");
+                slowest.offer(Duration::from_millis(*took), began, (&id, number), row);
+            }
+            slowest
+        };
+        let mut all = of(&[5, 1, 9, 2, 9]);
+        all.add(of(&[7, 9]));
+        assert_eq!(all.text(), "9@1 9@2 9@4 ");
+        assert_eq!(of(&[3, 1]).text(), "3@0 1@1 ");
+        assert_eq!(Slowest::new(None).text(), "");
+    }
+}

@@ -1,0 +1,303 @@
+//! Calls, sessions, prompts and tokens as tables: a row has a session and where it ran, and after that
+//! the columns of its table. The same rows become CSV and lines of JSON.
+
+mod cell;
+
+use crate::model::activity::{Agent, Prompt};
+use crate::model::usage::ModelUsage;
+use crate::model::{Activity, Call, Record, Timestamp, Usage};
+use crate::view::json::{CallView, PromptView};
+use crate::view::stats::StatsSummary;
+pub use cell::{Cell, csv_cell, csv_line, json_line};
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is what its name says")]
+pub enum Table {
+    Calls,
+    Sessions,
+    Prompts,
+    Tokens,
+}
+
+/// The columns of every table, before its own.
+const OF_SESSION: [&str; 6] = [
+    "session_id",
+    "title",
+    "project",
+    "root",
+    "branch",
+    "machine",
+];
+
+const OF_CALLS: [&str; 21] = [
+    "tool_use_id",
+    "tool",
+    "what",
+    "state",
+    "error",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+    "elapsed_ms",
+    "wait_ms",
+    "permission_ms",
+    "closed",
+    "agent_id",
+    "agent_type",
+    "prompt_id",
+    "pid",
+    "input_bytes",
+    "output_bytes",
+    "background",
+    "background_ended_at",
+    "spawned_agent",
+];
+
+const OF_SESSIONS: [&str; 29] = [
+    "state",
+    "role",
+    "focus",
+    "source",
+    "model",
+    "started_at",
+    "ended_at",
+    "last_activity",
+    "events",
+    "prompts",
+    "agents",
+    "compactions",
+    "duplicates",
+    "calls",
+    "ok",
+    "failed",
+    "denied",
+    "abandoned",
+    "backgrounded",
+    "running",
+    "total_ms",
+    "wait_ms",
+    "permission_ms",
+    "messages",
+    "input",
+    "output",
+    "cache_read",
+    "cache_creation",
+    "cost_usd",
+];
+
+const OF_PROMPTS: [&str; 9] = [
+    "prompt_id",
+    "what",
+    "at",
+    "ended_at",
+    "duration_ms",
+    "end",
+    "error",
+    "notification",
+    "task_id",
+];
+
+const OF_TOKENS: [&str; 8] = [
+    "agent_id",
+    "agent_type",
+    "model",
+    "messages",
+    "input",
+    "output",
+    "cache_read",
+    "cache_creation",
+];
+
+impl Table {
+    /// Returns the names of the columns.
+    pub fn columns(self) -> impl Iterator<Item = &'static str> {
+        let own: &[&str] = match self {
+            Self::Calls => &OF_CALLS,
+            Self::Sessions => &OF_SESSIONS,
+            Self::Prompts => &OF_PROMPTS,
+            Self::Tokens => &OF_TOKENS,
+        };
+        OF_SESSION.iter().chain(own).copied()
+    }
+
+    /// Returns the line of the columns' names.
+    pub fn heading(self) -> String {
+        let names: Vec<&str> = self.columns().collect();
+        names.join(",") + "\n"
+    }
+}
+
+/// A session whose rows are made.
+#[derive(Debug, Clone, Copy)]
+pub struct TabledSession<'s, 'a> {
+    /// Its record.
+    pub record: &'s Record,
+    /// What it is called.
+    pub title: Option<&'s str>,
+    /// The name of the machine it ran on.
+    pub machine: Option<&'s str>,
+    /// What it did.
+    pub activity: &'s Activity<'a>,
+}
+
+/// What is only in the table of sessions.
+#[derive(Debug)]
+pub struct SessionNumbers<'s> {
+    /// Its state.
+    pub state: &'static str,
+    /// When its last event happened.
+    pub last_activity: Option<Timestamp>,
+    /// When it ended, unless it goes on.
+    pub ended_at: Option<Timestamp>,
+    /// Its counts.
+    pub stats: &'s StatsSummary,
+    /// What it used; `None` if that could not be counted.
+    pub usage: Option<&'s Usage>,
+}
+
+impl<'s> TabledSession<'s, '_> {
+    /// Returns the cells that begin each row about something at `at`.
+    fn begin(&self, branch: Option<&'s str>) -> Vec<Cell<'s>> {
+        vec![
+            Cell::text(self.record.session_id.as_str()),
+            Cell::of_text(self.title),
+            Cell::text(&self.record.project.name),
+            Cell::text(&self.record.project.root),
+            Cell::of_text(branch),
+            Cell::of_text(self.record.machine.as_deref().or(self.machine)),
+        ]
+    }
+
+    /// Returns the branch at `at`, as `stats --by branch` has it.
+    fn branch(&self, at: Timestamp) -> Option<&'s str> {
+        let head = self.record.head.as_ref();
+        let at_start = head.and_then(|head| head.branch.as_deref());
+        self.activity.branch_at(at).or(at_start)
+    }
+
+    /// Returns the row of a call.
+    pub fn call(&self, call: &'s Call<'_>) -> Vec<Cell<'s>> {
+        let view = CallView::from(call);
+        let mut row = self.begin(self.branch(call.began.ts));
+        row.extend([
+            Cell::of_text(view.tool_use_id),
+            Cell::of_text(view.tool),
+            Cell::of_text(view.what),
+            Cell::text(view.state.as_str()),
+            Cell::of_text(view.error),
+            Cell::Time(view.started_at.ts),
+            Cell::of_time(view.ended_at.map(|at| at.ts)),
+            Cell::of_number(view.duration_ms),
+            Cell::of_number(view.elapsed_ms),
+            Cell::of_number(view.wait_ms),
+            Cell::of_number(view.permission_ms),
+            Cell::of_text(view.closed.map(|closed| closed.as_str())),
+            Cell::of_text(view.agent_id),
+            Cell::of_text(view.agent_id.and_then(|id| self.agent_type(id))),
+            Cell::of_text(view.prompt_id),
+            Cell::of_number(view.pid.map(u64::from)),
+            Cell::of_number(view.input_bytes),
+            Cell::of_number(view.output_bytes),
+            Cell::of_text(view.background),
+            Cell::of_time(view.background_ended_at.map(|at| at.ts)),
+            Cell::of_text(view.spawned_agent),
+        ]);
+        row
+    }
+
+    /// Returns the row of a prompt.
+    pub fn prompt(&self, prompt: &'s Prompt<'_>) -> Vec<Cell<'s>> {
+        let view = PromptView::from(prompt);
+        let mut row = self.begin(self.branch(prompt.at.ts));
+        row.extend([
+            Cell::of_text(view.prompt_id),
+            Cell::of_text(view.what),
+            Cell::Time(view.at.ts),
+            Cell::of_time(view.ended_at.map(|at| at.ts)),
+            Cell::of_number(view.duration_ms),
+            Cell::text(view.end),
+            Cell::of_text(view.error),
+            Cell::Flag(view.notification),
+            Cell::of_text(view.task_id),
+        ]);
+        row
+    }
+
+    /// Returns the row of what one agent used of one model.
+    pub fn tokens(&self, used: &'s ModelUsage) -> Vec<Cell<'s>> {
+        let agent = used.agent_id.as_deref();
+        let mut row = self.begin(self.last_branch());
+        row.extend([
+            Cell::of_text(agent),
+            Cell::of_text(agent.and_then(|id| self.agent_type(id))),
+            Cell::text(&used.model),
+        ]);
+        row.extend(numbers(Some(used)));
+        row
+    }
+
+    /// Returns the row of the session.
+    pub fn session(&self, known: &SessionNumbers<'s>) -> Vec<Cell<'s>> {
+        let record = self.record;
+        let stats = known.stats;
+        let by_state = |of: fn(&crate::view::stats::ByState) -> u64| {
+            let counts = stats.tools.iter().map(|tool| of(&tool.by_state));
+            Cell::Number(counts.sum())
+        };
+        let mut row = self.begin(self.last_branch());
+        row.extend([
+            Cell::text(known.state),
+            Cell::of_text(record.role.as_deref()),
+            Cell::of_text(record.focus.as_deref()),
+            Cell::of_text(record.source.as_deref()),
+            Cell::of_text(record.model.as_deref()),
+            Cell::Time(record.started_at),
+            Cell::of_time(known.ended_at),
+            Cell::of_time(known.last_activity),
+            Cell::Number(stats.counts.events),
+            Cell::Number(stats.counts.prompts),
+            Cell::Number(stats.counts.agents),
+            Cell::Number(stats.counts.compactions),
+            Cell::Number(stats.counts.duplicates),
+            Cell::Number(stats.calls),
+            by_state(|it| it.ok),
+            by_state(|it| it.failed),
+            by_state(|it| it.denied),
+            by_state(|it| it.abandoned),
+            by_state(|it| it.backgrounded),
+            by_state(|it| it.running),
+            Cell::Number(stats.total_ms),
+            Cell::Number(stats.wait_ms),
+            Cell::Number(stats.permission_ms),
+        ]);
+        let total = known.usage.map(Usage::total);
+        row.extend(numbers(total.as_ref()));
+        let cost = known.usage.and_then(|usage| usage.cost_usd);
+        row.push(cost.map_or(Cell::Nothing, Cell::Amount));
+        row
+    }
+
+    /// Returns the branch of the last prompt that has one, or else that of the start.
+    fn last_branch(&self) -> Option<&'s str> {
+        self.branch(Timestamp::MAX)
+    }
+
+    fn agent_type(&self, id: &str) -> Option<&'s str> {
+        let is_it = |agent: &&Agent<'_>| agent.agent_id == id;
+        let agent = self.activity.agents.iter().find(is_it);
+        agent.and_then(|agent| agent.agent_type)
+    }
+}
+
+/// Returns the cells of tokens.
+fn numbers<'s>(used: Option<&ModelUsage>) -> [Cell<'s>; 5] {
+    let of = |number: fn(&ModelUsage) -> u64| Cell::of_number(used.map(number));
+    [
+        of(|it| it.messages),
+        of(|it| it.input),
+        of(|it| it.output),
+        of(|it| it.cache_read),
+        of(|it| it.cache_creation),
+    ]
+}
