@@ -158,6 +158,11 @@ build:
 generate:
     CCSESSION_GENERATE=1 cargo test --locked --test it generated::
 
+# Check the pages in src/web, test their modules, and build them into src/web/built (needs npm)
+[group('build')]
+web:
+    cd src/web && npm ci --ignore-scripts --silent && npx tsc --noEmit && node build.mjs --test && node build.mjs
+
 # Build, install for this user, register the hooks
 [group('build')]
 install *args:

@@ -18,6 +18,7 @@ use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
 use super::metrics::MetricsArgs;
+use super::report::ReportArgs;
 use super::resume::ResumeArgs;
 use super::run::{BecomeArgs, RunArgs};
 use super::search::SearchArgs;
@@ -98,6 +99,8 @@ pub(super) enum Verb {
     Timeline(TimelineArgs),
     /// Count calls, failures, durations, hours and tokens
     Stats(StatsArgs),
+    /// Write what sessions did into one HTML file, to look at or to send
+    Report(ReportArgs),
     /// Archive a session: messages, transcript and journal
     ClockOut(ClockOutArgs),
     /// List, read, search, verify, restore or prune archives

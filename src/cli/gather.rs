@@ -61,6 +61,8 @@ pub(super) struct GatheredSession<'a> {
     pub(super) moved: Option<&'a str>,
     /// What the session's hooks noted of commits.
     pub(super) noted: &'a NotedCommits,
+    /// Lines of the journal that are not events.
+    pub(super) damage: Damage,
     judge: &'a Judge<'a>,
     last_word: LastWord,
     has_open_calls: bool,
@@ -306,6 +308,7 @@ impl<C: Count> Worker<'_, C> {
             activity,
             moved: moved.as_deref(),
             noted: &noted,
+            damage,
             judge: self.judge,
             last_word,
             has_open_calls,

@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "What do sessions do, and what did they do?",
         &[
-            "list", "top", "show", "timeline", "who", "stats", "export", "metrics",
+            "list", "top", "show", "timeline", "who", "stats", "report", "export", "metrics",
         ],
     ),
     (

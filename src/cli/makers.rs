@@ -1,6 +1,6 @@
 //! Which sessions may have made a commit, by all journals: shared by `who` and `show`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -302,39 +302,81 @@ pub(super) struct MadeCommit {
     #[serde(flatten)]
     pub(super) commit: CommitView,
     pub(super) certainty: Certainty,
-    tool_use_id: Option<String>,
+    pub(super) tool_use_id: Option<String>,
     /// The other sessions that may have made it.
     others: Vec<SessionId>,
 }
 
-/// Returns the commits that the session with this record made, or may have made, in their order:
-/// those that its events note, and those in the reflogs of the working trees where it was.
+/// The commits that a session may have made, by its own events and the places where it was.
+#[derive(Debug)]
+pub(super) struct SoughtBySession {
+    id: SessionId,
+    /// Everything that was committed there. One commit may replace another.
+    notes: Vec<CommitNote>,
+    /// Those during which the session ran a call that can make commits.
+    commits: Vec<SoughtCommit>,
+}
+
+impl SoughtBySession {
+    /// Finds the commits that the session's events note, and those in the reflogs of the working
+    /// trees where it was.
+    pub(super) fn new(record: &Record, activity: &Activity<'_>, heard: &NotedCommits) -> Self {
+        let mut known = noted(record, heard);
+        for root in SessionPlaces::new(record, heard).roots {
+            known.extend(made(&root, &reflog::last_moves(&root, REFLOG)));
+        }
+        once(&mut known);
+        let notes = known.iter().map(|commit| commit.note.clone()).collect();
+        known.retain(|commit| evidence(activity, commit.note.ts).is_some());
+        known.drain(..known.len().saturating_sub(MOST));
+        Self {
+            id: record.session_id.clone(),
+            notes,
+            commits: known,
+        }
+    }
+}
+
+/// Returns the commits that the session with this record made, or may have made, in their order.
 pub(super) fn made_by(
     judging: &Judge<'_>,
     record: &Record,
     activity: &Activity<'_>,
     heard: &NotedCommits,
 ) -> Result<Vec<MadeCommit>> {
-    let mut known = noted(record, heard);
-    for root in SessionPlaces::new(record, heard).roots {
-        known.extend(made(&root, &reflog::last_moves(&root, REFLOG)));
-    }
-    once(&mut known);
-    let notes: Vec<CommitNote> = known.iter().map(|commit| commit.note.clone()).collect();
-    known.retain(|commit| evidence(activity, commit.note.ts).is_some());
-    known.drain(..known.len().saturating_sub(MOST));
-    let judged = judge(judging, known)?;
-    let made = judged.into_iter().filter_map(|judged| {
-        let is_this = |maker: &Maker| maker.record.session_id == record.session_id;
-        let (own, others): (Vec<Maker>, Vec<Maker>) = judged.makers.into_iter().partition(is_this);
-        let own = own.into_iter().next()?;
-        let others = others.into_iter().map(|maker| maker.record.session_id);
-        Some(MadeCommit {
-            commit: CommitView::new(&judged.sought, &notes),
-            certainty: own.certainty,
-            tool_use_id: own.call.tool_use_id,
-            others: others.collect(),
-        })
+    let sought = SoughtBySession::new(record, activity, heard);
+    let made = made_by_each(judging, vec![sought])?;
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// Returns the commits that each of these sessions made, or may have made. All journals are read
+/// once, however many sessions are asked about.
+pub(super) fn made_by_each(
+    judging: &Judge<'_>,
+    sessions: Vec<SoughtBySession>,
+) -> Result<Vec<Vec<MadeCommit>>> {
+    let all = sessions.iter().flat_map(|it| it.commits.iter().cloned());
+    let mut all: Vec<SoughtCommit> = all.collect();
+    once(&mut all);
+    let judged: HashMap<String, JudgedCommit> = judge(judging, all)?
+        .into_iter()
+        .map(|judged| (judged.sought.note.id.clone(), judged))
+        .collect();
+    let made = sessions.into_iter().map(|session| {
+        let made = session.commits.iter().filter_map(|sought| {
+            let judged = judged.get(&sought.note.id)?;
+            let is_this = |maker: &&Maker| maker.record.session_id == session.id;
+            let (own, others): (Vec<&Maker>, Vec<&Maker>) = judged.makers.iter().partition(is_this);
+            let own = own.into_iter().next()?;
+            let others = others.into_iter().map(|it| it.record.session_id.clone());
+            Some(MadeCommit {
+                commit: CommitView::new(&judged.sought, &session.notes),
+                certainty: own.certainty,
+                tool_use_id: own.call.tool_use_id.clone(),
+                others: others.collect(),
+            })
+        });
+        made.collect()
     });
     Ok(made.collect())
 }

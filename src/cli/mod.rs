@@ -3,6 +3,7 @@
 mod amount;
 mod archive;
 mod args;
+mod browser;
 mod choose;
 mod cleanup;
 mod clock_in;
@@ -26,8 +27,10 @@ mod makers;
 mod metrics;
 mod notify;
 mod output;
+mod page;
 mod pager;
 mod pick;
+mod report;
 mod resume;
 mod run;
 mod search;
@@ -159,6 +162,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Top(args) => top::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
         Verb::Export(args) => export::run(&context, args),
+        Verb::Report(args) => report::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
         Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {

@@ -35,6 +35,19 @@ pub enum TitleSource {
     Archive,
 }
 
+impl TitleSource {
+    /// Returns the source as one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rename => "rename",
+            Self::Name => "name",
+            Self::Client => "client",
+            Self::Prompt => "prompt",
+            Self::Archive => "archive",
+        }
+    }
+}
+
 /// What a session is called, on one safe line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Title {

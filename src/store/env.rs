@@ -149,6 +149,14 @@ pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
+/// Returns `BROWSER`: the programs that open a page, the first that exists is meant.
+pub fn browsers() -> Vec<String> {
+    let given = variable("BROWSER").and_then(|given| given.into_string().ok());
+    let programs = given.iter().flat_map(|given| given.split(':'));
+    let programs = programs.filter(|program| !program.is_empty());
+    programs.map(str::to_owned).collect()
+}
+
 /// Returns whether `LESS` is set: the user's options for `less`.
 pub fn has_less_options() -> bool {
     variable("LESS").is_some()

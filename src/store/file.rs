@@ -154,6 +154,19 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |_| None)
 }
 
+/// Returns the beginning of any user's regular file, at most `limit` bytes.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be opened or read.
+pub fn beginning(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(file) = open(path, OFlags::RDONLY)? {
+        let read = file.take(limit as u64).read_to_end(&mut bytes);
+        read.map_err(Error::io("read", path))?;
+    }
+    Ok(bytes)
+}
+
 /// Acts as [`read_any`], for a file that controls this program. It must belong to us or root and
 /// must not be world-writable.
 ///

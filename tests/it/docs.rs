@@ -155,6 +155,9 @@ fn machine() -> Sandbox {
     write_program(bin.join("claude"), &format!("#!/bin/sh\n{about}\n"));
     write_program(bin.join("systemctl"), "#!/bin/sh\nexit 0\n");
     write_program(bin.join("less"), "#!/bin/sh\nexec cat\n");
+    for browser in ["xdg-open", "open"] {
+        write_program(bin.join(browser), "#!/bin/sh\nexit 0\n");
+    }
     write_program(bin.join("make"), "#!/bin/sh\nexit 0\n");
     let projects = sandbox.home().join(".claude/projects");
     fs::create_dir_all(projects.parent().unwrap()).unwrap();

@@ -143,6 +143,10 @@ fn every_room_is_in_the_table() {
     for entry in fs::read_dir(src).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        // The pages' sources, without a line of Rust.
+        if name == "web" {
+            continue;
+        }
         assert!(
             !path.is_dir() || ARROWS.iter().any(|(room, _)| *room == name),
             "{name} is a room without a place"

@@ -1,0 +1,228 @@
+//! Reads sessions for a page: the report's and the dashboard's.
+
+use anyhow::Result;
+use chrono::NaiveDateTime;
+
+use super::context::Context;
+use super::gather::{Count, GatheredSession, SessionSelection, gather};
+use super::makers::{MadeCommit, SoughtBySession, made_by_each};
+use super::title::title;
+use crate::claude::transcript;
+use crate::history::{coverage, usage};
+use crate::identity::attention::present;
+use crate::identity::present::now_at;
+use crate::model::attention::Attention;
+use crate::model::purpose::notes;
+use crate::model::usage::ModelUsage;
+use crate::model::{Config, Timestamp, Usage};
+use crate::store::{StateDir, clock};
+use crate::view::page::{
+    PageCommit, PageCoverage, PageDamage, PageNote, PageProject, PageTitle, PageTokens,
+    SessionFacts, SessionPage, shown,
+};
+use crate::view::stats::{Stats, StatsSummary, WallClock};
+use crate::view::subtree::Subtrees;
+
+/// The sessions of a page.
+pub(super) struct GatheredPages {
+    /// The latest first.
+    pub(super) sessions: Vec<SessionPage>,
+    /// What `stats` says of all of them.
+    pub(super) stats: StatsSummary,
+    /// What could not be read, in words for people.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Reads the sessions that were asked for.
+///
+/// # Errors
+/// If the sessions cannot be listed, or the only requested one cannot be read.
+pub(super) fn pages(
+    context: &Context,
+    config: &Config,
+    state: &StateDir,
+    which: &SessionSelection,
+) -> Result<GatheredPages> {
+    let judge = context.judge(config, state).telling_idle();
+    let is_one = matches!(which, SessionSelection::One(_));
+    let gathered = gather(&judge, which, || PageCounter {
+        context,
+        config,
+        state,
+        is_one,
+        clock: WallClock::new(clock::to_civil),
+        stats: Stats::default(),
+        pages: Vec::new(),
+    })?;
+    let PageCounter { stats, pages, .. } = gathered.counts;
+    let (mut sessions, sought): (Vec<SessionPage>, Vec<SoughtBySession>) =
+        pages.into_iter().unzip();
+    let made = made_by_each(&judge, sought)?;
+    for (page, made) in sessions.iter_mut().zip(made) {
+        page.facts.commits = made.iter().map(commit).collect();
+    }
+    sessions.sort_by(|one, other| {
+        let key = |page: &SessionPage| (page.facts.started_at, page.session_id.clone());
+        key(other).cmp(&key(one))
+    });
+    Ok(GatheredPages {
+        sessions,
+        stats: stats.summary(),
+        left_out: gathered.left_out,
+    })
+}
+
+/// Makes the page of each session.
+struct PageCounter<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    state: &'a StateDir,
+    /// True if one session was requested. Then its transcripts are searched for in all places.
+    is_one: bool,
+    clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
+    stats: Stats,
+    pages: Vec<(SessionPage, SoughtBySession)>,
+}
+
+impl Count for PageCounter<'_> {
+    const WITH_LABELS: bool = true;
+
+    fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
+        let activity = &session.activity;
+        let (used, why_not) = match self.usage(session) {
+            Ok(used) => (used, Ok(())),
+            Err(why) => (Usage::default(), Err(why)),
+        };
+        let mut stats = Stats::default();
+        stats.add(session.trace, activity, None, &mut self.clock);
+        self.stats
+            .add(session.trace, activity, None, &mut self.clock);
+        let page = SessionPage::new(
+            session.id.clone(),
+            self.facts(session, &used),
+            activity,
+            &Subtrees::of(activity, &used),
+            stats.summary(),
+        );
+        let sought = SoughtBySession::new(session.record, activity, session.noted);
+        self.pages.push((page, sought));
+        why_not
+    }
+
+    fn add(&mut self, other: Self) {
+        self.stats += other.stats;
+        self.pages.extend(other.pages);
+    }
+}
+
+impl PageCounter<'_> {
+    fn facts(&self, session: &GatheredSession<'_>, used: &Usage) -> SessionFacts {
+        let env = &self.context.env;
+        let finding = session.finding();
+        let is_live = finding.state.is_live();
+        let attention = match is_live {
+            true => present(env, session.dir, session.record, &finding, self.context.now).attention,
+            false => Attention::default(),
+        };
+        let record = now_at(session.dir, session.record.clone(), is_live);
+        let text = |text: &Option<String>| text.as_deref().map(shown);
+        let title = title(env, self.state, &record, self.config.capture);
+        let noted = notes(record.notes.as_ref()).into_iter().flatten();
+        let coverage = || coverage::of_session(env, session.dir, &record, u64::MAX);
+        let coverage = self.is_one.then(coverage).and_then(Result::ok).flatten();
+        SessionFacts {
+            title: title.map(|title| PageTitle {
+                text: shown(&title.text),
+                source: title.source.as_str().to_owned(),
+            }),
+            project: Some(PageProject {
+                name: shown(&record.project.name),
+                root: shown(&record.project.root),
+            }),
+            state: finding.state.as_str(),
+            role: text(&record.role),
+            focus: text(&record.focus),
+            notes: noted
+                .map(|note| PageNote {
+                    at: note.at,
+                    text: shown(&note.text),
+                })
+                .collect(),
+            branch: record.head.as_ref().and_then(|head| text(&head.branch)),
+            model: text(&record.model),
+            source: text(&record.source),
+            started_at: record.started_at,
+            // A session that was resumed since still has its former end on record.
+            ended_at: record.ended_at.filter(|_| !is_live),
+            last_activity: finding.last_activity,
+            outcome: text(&record.outcome),
+            exit_status: record.exit_status,
+            attention: safe(attention),
+            commits: Vec::new(),
+            tokens: tokens(session, used),
+            cost_usd: used.cost_usd,
+            coverage: coverage.map(|it| PageCoverage {
+                calls: it.calls,
+                recorded: it.recorded,
+            }),
+            damage: PageDamage {
+                torn: session.damage.torn,
+                foreign: session.damage.foreign,
+                newer: session.damage.newer,
+                unreadable: session.damage.unreadable,
+            },
+        }
+    }
+
+    /// Counts the tokens as `stats` does.
+    fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
+        let (dir, record) = (session.dir, session.record);
+        let env = &self.context.env;
+        let used = if self.is_one {
+            usage::of_session(env, dir, record)
+        } else {
+            let named = transcript::believed(env, record, session.moved.into_iter());
+            usage::of_transcripts(named.collect(), dir, record)
+        };
+        let id = session.id;
+        used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
+    }
+}
+
+fn safe(attention: Attention) -> Attention {
+    let text = |text: Option<String>| text.as_deref().map(shown);
+    Attention {
+        tool: text(attention.tool),
+        what: text(attention.what),
+        agent_id: text(attention.agent_id),
+        ..attention
+    }
+}
+
+fn tokens(session: &GatheredSession<'_>, used: &Usage) -> Vec<PageTokens> {
+    let agents = &session.activity.agents;
+    let tokens = used.by.iter().map(|used| {
+        let of_agent = |id: &String| agents.iter().find(|agent| agent.agent_id == id);
+        let agent = used.agent_id.as_ref().and_then(of_agent);
+        PageTokens {
+            agent_type: agent.and_then(|agent| agent.agent_type).map(shown),
+            used: ModelUsage {
+                model: shown(&used.model),
+                agent_id: used.agent_id.as_deref().map(shown),
+                ..used.clone()
+            },
+        }
+    });
+    tokens.collect()
+}
+
+fn commit(made: &MadeCommit) -> PageCommit {
+    PageCommit {
+        id: shown(&made.commit.id),
+        at: made.commit.at,
+        how: made.commit.how.as_str(),
+        certainty: made.certainty.as_str(),
+        replaced_by: made.commit.replaced_by.as_deref().map(shown),
+        tool_use_id: made.tool_use_id.as_deref().map(shown),
+    }
+}

@@ -1,0 +1,188 @@
+//! `ccsession report`: writes what sessions did into one HTML file, to look at and to send.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, ValueHint};
+
+use super::browser;
+use super::choose::find_session;
+use super::context::{Context, no_record, project_asked};
+use super::gather::SessionSelection;
+use super::hints::filled;
+use super::output;
+use super::page::{GatheredPages, pages};
+use super::status::{Status, refusal};
+use super::timeline::here;
+use crate::model::SessionId;
+use crate::model::text::escaped;
+use crate::store::write::{Durability, replace};
+use crate::store::{StateDir, file, shown};
+use crate::view::page::{PageData, PageMode, document};
+
+/// The page without data, as `src/web` builds it.
+const PAGE: &str = include_str!("../web/built/report.html");
+
+/// What every report begins with, so that no other file is ever replaced by one.
+const BEGINNING: &str = "<!doctype html><!-- ccsession report -->";
+
+/// How a file name stands for stdout.
+const STDOUT: &str = "-";
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file needs nothing else: no network, no server. It replaces an earlier report of that name, and never another file.\n\n\
+    Examples:\n  ccsession report --open                 # this session, in the browser\n  ccsession report 3f2a -o review.html\n  ccsession report --all -o - | gzip > sessions.html.gz"
+)]
+pub(super) struct ReportArgs {
+    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    pub(super) id: Option<String>,
+    /// Report the sessions of this directory's project
+    #[arg(
+        long,
+        short,
+        value_name = "PATH",
+        num_args = 0..=1,
+        default_missing_value = ".",
+        conflicts_with = "id"
+    )]
+    pub(super) project: Option<PathBuf>,
+    /// Report every session on record
+    #[arg(long, short, conflicts_with_all = ["id", "project"])]
+    pub(super) all: bool,
+    /// Write this file; `-` is stdout. By default the file is named after the session
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+    /// Open the report in the browser
+    #[arg(long)]
+    pub(super) open: bool,
+}
+
+pub(super) fn run(context: &Context, args: ReportArgs) -> Result<Status> {
+    let config = context.config()?;
+    let state = context.state()?;
+    let to_stdout = args.output.as_deref() == Some(Path::new(STDOUT));
+    if to_stdout && args.open {
+        let text =
+            "could not open what is written to stdout; name a file with -o, or leave out --open";
+        return Err(refusal(Status::Usage, text));
+    }
+    let (which, name) = which(context, state.as_ref(), &args)?;
+    let is_one = matches!(which, SessionSelection::One(_));
+    let gathered = match &state {
+        Some(state) => Some(pages(context, &config, state, &which)?),
+        None => None,
+    };
+    let Some(gathered) = gathered.filter(|gathered| !gathered.sessions.is_empty()) else {
+        let elsewhere = |sessions: &str| {
+            let all = format!("`ccsession report --all` reports the {sessions} on record");
+            (!args.all).then_some(all)
+        };
+        let text = filled("no session to report", context, state.as_ref(), elsewhere);
+        return Err(refusal(Status::NotFound, text));
+    };
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let html = document(PAGE, &data(context, gathered, is_one))?;
+    if to_stdout {
+        output::print(&html);
+        return Ok(Status::Done);
+    }
+    let path = args.output.unwrap_or_else(|| PathBuf::from(name));
+    write(&path, &html)?;
+    output::line(&escaped(&path.to_string_lossy()));
+    if args.open {
+        browser::open(&path)?;
+    }
+    Ok(Status::Done)
+}
+
+/// Returns the sessions that were asked for, and the name of a file for them.
+fn which(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &ReportArgs,
+) -> Result<(SessionSelection, String)> {
+    if args.all {
+        return Ok((SessionSelection::All, "ccsession-all.html".to_owned()));
+    }
+    if let Some(path) = &args.project {
+        let project = project_asked(state, path)?;
+        let name = project.root().file_name().unwrap_or_default();
+        let name = file_name(&name.to_string_lossy());
+        return Ok((SessionSelection::Project(project.root().to_owned()), name));
+    }
+    let id = match &args.id {
+        Some(given) => find_session(context, state, given)?,
+        None => here(context, state)?,
+    };
+    let record = state.map(|state| state.session(&id).record()).transpose()?;
+    record.flatten().ok_or_else(|| no_record(&id))?;
+    let name = file_name(&beginning(&id));
+    Ok((SessionSelection::One(id), name))
+}
+
+/// Returns as much of an id as people need.
+fn beginning(id: &SessionId) -> String {
+    id.as_str().chars().take(8).collect()
+}
+
+/// Returns a file name that has no meaning to any shell or file system.
+fn file_name(subject: &str) -> String {
+    let plain = |c: char| match c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+        true => c,
+        false => '-',
+    };
+    let subject: String = subject.chars().take(60).map(plain).collect();
+    format!("ccsession-{subject}.html")
+}
+
+fn data(context: &Context, gathered: GatheredPages, is_one: bool) -> PageData {
+    let mut data = PageData::new(PageMode::Report, context.now, gathered.sessions);
+    data.stats = (!is_one).then_some(gathered.stats);
+    data.left_out = gathered.left_out.iter().map(|text| escaped(text)).collect();
+    data
+}
+
+/// Writes the file in one step. A link is followed. Its content may be private, so others cannot
+/// read it.
+fn write(path: &Path, html: &str) -> Result<()> {
+    let path = &match file::look(path)? {
+        Some(found) if found.is_link() => file::canonical(path)?,
+        _ => path.to_owned(),
+    };
+    if let Some(found) = file::look(path)? {
+        let instead = if found.is_dir() {
+            "it is a directory; name a file in it with -o"
+        } else if !found.is_file() {
+            "it is not a regular file; `-o -` writes to stdout"
+        } else if file::beginning(path, BEGINNING.len())? != BEGINNING.as_bytes() {
+            "it exists and is not a report; give another name with -o, or remove it"
+        } else {
+            ""
+        };
+        if !instead.is_empty() {
+            let text = format!("could not write `{}`: {instead}", shown(path));
+            return Err(refusal(Status::Failed, text));
+        }
+    }
+    replace(path, html.as_bytes(), Durability::Synced)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_report_begins_so_that_the_next_one_may_replace_it() {
+        assert!(PAGE.starts_with(BEGINNING));
+    }
+
+    #[test]
+    fn a_file_name_is_plain() {
+        assert_eq!(file_name("3f2a"), "ccsession-3f2a.html");
+        assert_eq!(file_name("a/b $(c)é"), "ccsession-a-b---c--.html");
+    }
+}

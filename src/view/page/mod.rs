@@ -1,0 +1,283 @@
+//! What a page shows: the data of the report and of the dashboard, as the scripts in `src/web` read
+//! it. `src/web/src/types.ts` has the same types; a change here is a change there.
+//!
+//! Everything is owned, so that a page can be compared with the one before. All texts are on one
+//! safe, bounded line. Moments are pairs of microseconds: the wall clock's, and the place on the
+//! session's time line without jumps, counted from its first event.
+
+mod columns;
+mod parts;
+
+use serde::Serialize;
+
+pub use columns::CallColumns;
+pub use parts::{PageAgent, PageCompaction, PageMoment, PagePrompt, PageRun, PageSegment};
+
+use super::stats::StatsSummary;
+use super::subtree::Subtrees;
+use crate::model::attention::Attention;
+use crate::model::text::one_line;
+use crate::model::usage::ModelUsage;
+use crate::model::{Activity, SessionId, Timestamp};
+
+/// The version of the data. It changes only if a member changes its meaning.
+const VERSION: u32 = 1;
+
+/// The longest text on a page, in characters. A hook's labels are shorter.
+const MAX_TEXT: usize = 200;
+
+/// Which program shows the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageMode {
+    /// A file: nothing on it changes.
+    Report,
+    /// The dashboard's server: pages change while they are shown.
+    Dashboard,
+}
+
+/// All data of a page.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "docs/report.md describes the members")]
+pub struct PageData {
+    pub v: u32,
+    pub made_at: Timestamp,
+    pub made_by: String,
+    pub mode: PageMode,
+    /// True if the page has structure and times, and no content.
+    pub metadata: bool,
+    /// What is not on the page, in sentences for people.
+    pub left_out: Vec<String>,
+    /// What `stats --json` says of all these sessions; `None` if only one was asked for.
+    pub stats: Option<StatsSummary>,
+    /// The latest first.
+    pub sessions: Vec<SessionPage>,
+}
+
+impl PageData {
+    /// Creates the data of a page that shows these sessions.
+    pub fn new(mode: PageMode, made_at: Timestamp, sessions: Vec<SessionPage>) -> Self {
+        Self {
+            v: VERSION,
+            made_at,
+            made_by: concat!("ccsession ", env!("CARGO_PKG_VERSION")).to_owned(),
+            mode,
+            metadata: false,
+            left_out: Vec::new(),
+            stats: None,
+            sessions,
+        }
+    }
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "docs/report.md describes the members")]
+pub struct SessionPage {
+    pub session_id: SessionId,
+    #[serde(flatten)]
+    pub facts: SessionFacts,
+    /// The first and the last event; `None` without any.
+    pub span: Option<(PageMoment, PageMoment)>,
+    pub calls: CallColumns,
+    pub prompts: Vec<PagePrompt>,
+    pub agents: Vec<PageAgent>,
+    pub compactions: Vec<PageCompaction>,
+    pub segments: Vec<PageSegment>,
+    /// What `stats --json` says of this session.
+    pub stats: StatsSummary,
+    pub events: u64,
+    pub duplicates: u64,
+}
+
+/// What is known of a session besides its events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "docs/report.md describes the members")]
+pub struct SessionFacts {
+    pub title: Option<PageTitle>,
+    pub project: Option<PageProject>,
+    pub state: &'static str,
+    pub role: Option<String>,
+    pub focus: Option<String>,
+    pub notes: Vec<PageNote>,
+    /// The branch that is checked out now, or was at the end.
+    pub branch: Option<String>,
+    pub model: Option<String>,
+    pub source: Option<String>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub last_activity: Option<Timestamp>,
+    pub outcome: Option<String>,
+    pub exit_status: Option<i64>,
+    pub attention: Attention,
+    pub commits: Vec<PageCommit>,
+    /// Tokens by agent and model, as in `stats --json`.
+    pub tokens: Vec<PageTokens>,
+    pub cost_usd: Option<f64>,
+    /// How many calls the transcript has, and how many of them hooks recorded; `None` if unknown.
+    pub coverage: Option<PageCoverage>,
+    pub damage: PageDamage,
+}
+
+/// What a session is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageTitle {
+    pub text: String,
+    /// As in `list --json`.
+    pub source: String,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageProject {
+    pub name: String,
+    pub root: String,
+}
+
+/// A note that a person gave a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageNote {
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// A commit that a session made or may have made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageCommit {
+    pub id: String,
+    pub at: Timestamp,
+    pub how: &'static str,
+    pub certainty: &'static str,
+    pub replaced_by: Option<String>,
+    pub tool_use_id: Option<String>,
+}
+
+/// The tokens that one agent used of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageTokens {
+    pub agent_type: Option<String>,
+    #[serde(flatten)]
+    pub used: ModelUsage,
+}
+
+/// How much of a session hooks recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageCoverage {
+    pub calls: u64,
+    pub recorded: u64,
+}
+
+/// Lines of the journal that are not events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageDamage {
+    pub torn: u64,
+    pub foreign: u64,
+    pub newer: u64,
+    pub unreadable: u64,
+}
+
+impl SessionPage {
+    /// Creates the page of a session.
+    pub fn new(
+        session_id: SessionId,
+        facts: SessionFacts,
+        activity: &Activity<'_>,
+        subtrees: &Subtrees<'_>,
+        stats: StatsSummary,
+    ) -> Self {
+        let zero = activity.span.map_or(0, |(first, _)| first.at);
+        let moment = |moment| PageMoment::new(moment, zero);
+        Self {
+            session_id,
+            facts,
+            span: activity
+                .span
+                .map(|(first, last)| (moment(first), moment(last))),
+            calls: CallColumns::of(&activity.calls, zero),
+            prompts: activity
+                .prompts
+                .iter()
+                .map(|prompt| PagePrompt::new(prompt, zero))
+                .collect(),
+            agents: activity
+                .agents
+                .iter()
+                .map(|agent| PageAgent::new(activity, agent, subtrees, zero))
+                .collect(),
+            compactions: activity
+                .compactions
+                .iter()
+                .map(|compaction| PageCompaction::new(compaction, zero))
+                .collect(),
+            segments: activity
+                .segments
+                .iter()
+                .map(|segment| PageSegment::new(segment, zero))
+                .collect(),
+            stats,
+            events: activity.events,
+            duplicates: activity.duplicates,
+        }
+    }
+}
+
+/// The place of the data in a built page.
+const PLACE: &str = "{\"data\":null}";
+
+/// Returns a page with its data. `template` is the built page.
+///
+/// # Errors
+/// If the data cannot be written as JSON.
+pub fn document(template: &str, data: &PageData) -> serde_json::Result<String> {
+    let json = island(&serde_json::to_string(data)?);
+    Ok(template.replacen(PLACE, &json, 1))
+}
+
+/// Returns a text as a page shows it: on one safe line, of bounded length.
+pub fn shown(text: &str) -> String {
+    one_line(text, MAX_TEXT)
+}
+
+/// Returns a JSON text that may stand in a script element: nothing in it ends the element, begins a
+/// comment or is a line break of JavaScript, or an invisible character. Its meaning is unchanged.
+pub fn island(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len() + json.len() / 64);
+    for c in crate::model::text::escaped_json(json).chars() {
+        match c {
+            '<' => safe.push_str("\\u003c"),
+            '>' => safe.push_str("\\u003e"),
+            '&' => safe.push_str("\\u0026"),
+            '\u{2028}' => safe.push_str("\\u2028"),
+            '\u{2029}' => safe.push_str("\\u2029"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_an_island_ends_it() {
+        let said = "</script><!--<script> ]]> & \u{2028}\u{2029}\u{202e} é";
+        let json = serde_json::to_string(said).unwrap();
+        let safe = island(&json);
+        assert!(!safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}', '\u{202e}']));
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), said);
+    }
+
+    #[test]
+    fn a_text_on_a_page_is_one_bounded_line() {
+        assert_eq!(shown("a\u{202e}b\nc"), "a b c");
+        assert_eq!(shown(&"x".repeat(5000)).chars().count(), MAX_TEXT);
+    }
+}
