@@ -4,36 +4,80 @@
 //! shown.
 
 use std::fmt::Write;
+use std::ops::Range;
 
-use similar::TextDiff;
+use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
 
 use crate::model::text::escaped;
 
 /// Unchanged lines shown around a change, as `diff -u` does.
-const CONTEXT: usize = 3;
+const CONTEXT: u32 = 3;
 
 /// Returns the unified diff from `before` to `after`, both named `name`. It is empty if they are
 /// the same.
 ///
 /// An empty text stands for a file that does not exist.
 pub fn unified(before: &str, after: &str, name: &str) -> String {
-    let diff = TextDiff::from_lines(before, after);
+    let input = InternedInput::new(before, after);
+    let changes: Vec<Hunk> = Diff::compute(Algorithm::MyersMinimal, &input)
+        .hunks()
+        .collect();
     let mut text = String::new();
-    for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
+    // Changes whose context meets are shown together.
+    for together in changes.chunk_by(|one, next| next.before.start - one.before.end <= 2 * CONTEXT)
+    {
         if text.is_empty() {
             let name = escaped(name);
             text = format!("--- {name}\n+++ {name}\n");
         }
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", hunk.header());
-        for change in hunk.iter_changes() {
-            let _ = writeln!(text, "{}{}", change.tag(), shown(change.value()));
-            if change.missing_newline() {
+        show(&mut text, &input, together);
+    }
+    text
+}
+
+/// Shows changes that lie close together, with the unchanged lines around and between them.
+fn show(text: &mut String, input: &InternedInput<&str>, changes: &[Hunk]) {
+    let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
+        return;
+    };
+    let lines_before = u32::try_from(input.before.len()).unwrap_or(u32::MAX);
+    let above = CONTEXT.min(first.before.start);
+    let below = CONTEXT.min(lines_before - last.before.end);
+    let before = first.before.start - above..last.before.end + below;
+    let after = first.after.start - above..last.after.end + below;
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "@@ -{} +{} @@", counted(&before), counted(&after));
+    let mut lines = |sign, tokens: &[Token], range: Range<u32>| {
+        for line in tokens
+            .get(range.start as usize..range.end as usize)
+            .iter()
+            .copied()
+            .flatten()
+        {
+            let line = input.interner[*line];
+            let _ = writeln!(text, "{sign}{}", shown(line));
+            if !line.ends_with('\n') {
                 text.push_str("\\ No newline at end of file\n");
             }
         }
+    };
+    let mut done = before.start;
+    for change in changes {
+        lines(' ', &input.before, done..change.before.start);
+        lines('-', &input.before, change.before.clone());
+        lines('+', &input.after, change.after.clone());
+        done = change.before.end;
     }
-    text
+    lines(' ', &input.before, done..before.end);
+}
+
+/// Formats a range of lines as `diff -u` counts them.
+fn counted(lines: &Range<u32>) -> String {
+    match lines.end - lines.start {
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        len => format!("{},{len}", lines.start + 1),
+    }
 }
 
 /// Returns a line without its ending. Keeps tabs, and escapes everything else that could control a
@@ -74,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn changes_whose_context_meets_are_one_hunk() {
+        let before = "1\n2\n3\n4\n5\n6\n7\n8\n";
+        let after = "one\n2\n3\n4\n5\n6\n7\neight\n";
+        let expected =
+            "--- f\n+++ f\n@@ -1,8 +1,8 @@\n-1\n+one\n 2\n 3\n 4\n 5\n 6\n 7\n-8\n+eight\n";
+        assert_eq!(unified(before, after, "f"), expected);
+    }
+
+    #[test]
     fn a_new_file_is_all_additions_and_a_deleted_one_all_removals() {
         assert_eq!(
             unified("", "{\n}\n", "f"),
@@ -103,8 +156,8 @@ mod tests {
     #[test]
     fn what_a_terminal_could_obey_is_escaped() {
         let diff = unified("", "\u{1b}[2J\tx\u{7f}\u{9b}\u{202e}y\rz\n", "a\u{1b}b\n");
-        let expected = "--- a\\u{1b}b\\u{a}\n+++ a\\u{1b}b\\u{a}\n@@ -0,0 +1,2 @@\n\
-                        +\\u{1b}[2J\tx\\u{7f}\\u{9b}\\u{202e}y\\u{d}\n+z\n";
+        let expected = "--- a\\u{1b}b\\u{a}\n+++ a\\u{1b}b\\u{a}\n@@ -0,0 +1 @@\n\
+                        +\\u{1b}[2J\tx\\u{7f}\\u{9b}\\u{202e}y\\u{d}z\n";
         assert_eq!(diff, expected);
     }
 }
