@@ -42,6 +42,11 @@ torture *args:
 realclient *args:
     CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/run {{args}}
 
+# Open reports, the dashboard and traces in headless Chromium (installs what is missing by apt and npm)
+[group('check')]
+browser *args: programs
+    CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/browser/run {{args}}
+
 # Nest two versions of the real client in one another, in all four ways (installs both)
 [group('check')]
 realclient-matrix *args:
