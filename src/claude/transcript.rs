@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::line::EventKind;
 use crate::model::{Record, SessionId, Timestamp};
-use crate::store::file::Meta;
+use crate::store::file::{Inspection, Meta};
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Environment, Result, SessionDir, file};
 use line::TranscriptLine;
@@ -306,6 +306,17 @@ pub fn find_named(env: &Environment, record: &Record, moved: Option<&str>) -> Op
     paths.find(|path| is_there(path))
 }
 
+/// Returns the transcript at the path on record as it is now, inspected once.
+pub fn find_inspected(env: &Environment, record: &Record) -> Option<(PathBuf, Meta)> {
+    let path = PathBuf::from(record.transcript_path.as_deref()?);
+    if !is_given(record) && !is_clients_place(env, &path) {
+        return None;
+    }
+    let found = file::look(&path).ok()?.filter(Inspection::is_file)?;
+    let is_it = is_given(record) || is_clients_file(&record.session_id, &path, &found);
+    is_it.then_some((path, found.meta))
+}
+
 /// Returns true if a file is at `path`.
 pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
@@ -340,13 +351,17 @@ pub fn believed<'a>(
     record: &'a Record,
     moved: impl Iterator<Item = &'a str> + 'a,
 ) -> impl Iterator<Item = PathBuf> + 'a {
-    let is_given = record.source.as_deref() == Some(TRANSCRIPT);
     let recorded = record.transcript_path.as_deref().map(PathBuf::from);
     let recorded =
-        recorded.filter(move |path| is_given || is_clients(env, &record.session_id, path));
+        recorded.filter(move |path| is_given(record) || is_clients(env, &record.session_id, path));
     let moved = moved.map(PathBuf::from);
     let moved = moved.filter(move |path| is_clients(env, &record.session_id, path));
     recorded.into_iter().chain(moved)
+}
+
+/// Returns true if the user gave the transcript's path, to an import.
+fn is_given(record: &Record) -> bool {
+    record.source.as_deref() == Some(TRANSCRIPT)
 }
 
 /// Returns true if Claude Code may have put a transcript of the session at `path`. The path must be
@@ -354,6 +369,12 @@ pub fn believed<'a>(
 /// this user. The file must be named after the session, or its lines must name it. If the file does
 /// not exist, its name and place decide.
 fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
+    let is_its = |found: Inspection| is_clients_file(id, path, &found);
+    is_clients_place(env, path) && file::look(path).is_ok_and(|found| found.is_none_or(is_its))
+}
+
+/// Returns true if Claude Code may put transcripts in the folder of `path`.
+fn is_clients_place(env: &Environment, path: &Path) -> bool {
     let is_plain = path.is_absolute()
         && path
             .components()
@@ -370,20 +391,16 @@ fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
         return false;
     }
     // A folder may be a link of the user's to a larger disk.
-    if matches!(file::look(folder), Ok(Some(found)) if found.owner != file::me()) {
-        return false;
-    }
-    match file::look(path) {
-        Ok(Some(found)) => {
-            let is_ours = found.is_file() && found.owner == file::me();
-            let is_named = path.file_stem() == Some(OsStr::new(id.as_str()));
-            is_ours
-                && found.meta.size <= MAX_BYTES
-                && (is_named || session_in(path).as_deref() == Some(id.as_str()))
-        }
-        Ok(None) => true,
-        Err(_) => false,
-    }
+    !matches!(file::look(folder), Ok(Some(found)) if found.owner != file::me())
+}
+
+/// Returns true if the file at `path` may be the session's transcript.
+fn is_clients_file(id: &SessionId, path: &Path, found: &Inspection) -> bool {
+    let is_ours = found.is_file() && found.owner == file::me();
+    let is_named = path.file_stem() == Some(OsStr::new(id.as_str()));
+    is_ours
+        && found.meta.size <= MAX_BYTES
+        && (is_named || session_in(path).as_deref() == Some(id.as_str()))
 }
 
 fn is_own_dir(path: &Path) -> bool {

@@ -51,15 +51,17 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Parses a command line.
     ///
-    /// The parser of all verbs takes most of the time that `current` needs. So the verbs that prompts and timers call have one of their
-    /// own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
+    /// The parser of all verbs takes most of the time that `current` needs. So the verbs that prompts, status bars and timers call have
+    /// one of their own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
     pub(super) fn parse_from_words(words: &[OsString]) -> Result<Self, clap::Error> {
         let is_frequent = words
             .get(1)
-            .is_some_and(|verb| verb == "current" || verb == "cleanup");
+            .and_then(|verb| verb.to_str())
+            .is_some_and(|verb| ["current", "list", "cleanup"].contains(&verb));
         if is_frequent && let Ok(frequent) = FrequentArguments::try_parse_from(words) {
             let verb = match frequent.verb {
                 FrequentVerb::Current(args) => Verb::Current(args),
+                FrequentVerb::List(args) => Verb::List(args),
                 FrequentVerb::Cleanup(args) => Verb::Cleanup(args),
             };
             return Ok(Self { verb });
@@ -77,6 +79,7 @@ struct FrequentArguments {
 #[derive(Debug, Subcommand)]
 enum FrequentVerb {
     Current(CurrentArgs),
+    List(ListArgs),
     Cleanup(CleanupArgs),
 }
 

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
+use super::processors::{helpers, with_helpers};
 use crate::identity::liveness::{Assessment, Judge, LastWord};
 use crate::model::commit::CommitNote;
 use crate::model::{Activity, JournalLine, OpenActivity, Record, SessionId, Trace, TraceBuilder};
@@ -167,19 +167,8 @@ pub(super) fn gather<C: Count>(
         }
         worker.gathered
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut gathered = thread::scope(|scope| {
-        // If the system allows no more threads, this one does all the work.
-        let others: Vec<_> = (1..threads.min(ids.len()))
-            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut gathered = work();
-        for other in others {
-            // A panic ends the process, so there is a result.
-            if let Ok(other) = other.join() {
-                gathered.add(other);
-            }
-        }
+    let mut gathered = with_helpers(helpers(ids.len()), &work, |mut gathered, other| {
+        gathered.add(other);
         gathered
     });
     if let Some(err) = gathered.unread {

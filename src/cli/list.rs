@@ -7,26 +7,26 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use serde_json::json;
 
 use super::args::ColorArg;
 use super::context::{Context, project_asked, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
+use super::processors::on_all_processors;
 use super::status::Status;
 use super::table::{Squeeze, TextTable};
 use super::title::title;
-use crate::identity::attention::{Present, present};
-use crate::identity::liveness::{Assessment, SessionState};
+use crate::identity::attention::{Present, present_and_place};
+use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::open_calls::OpenCall;
-use crate::identity::present::now_at;
+use crate::identity::present::{Heads, LastPlace};
 use crate::identity::title::Title;
 use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
-use crate::store::{StateDir, index};
+use crate::store::{SessionDir, StateDir, index};
 
 /// A session's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,6 +113,13 @@ struct ListedSession {
     title: Option<Title>,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct ListOutput<'a> {
+    sessions: &'a [ListedSession],
+    v: u64,
+}
+
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
@@ -129,60 +136,111 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     };
     let mut sessions = Vec::new();
     if let Some(state) = &state {
-        let judge = context.judge(&config, state).telling_idle();
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
-        for id in ids(state, args.all || args.state.iter().any(is_over))? {
-            let dir = state.session(&id);
-            let record = match dir.record() {
-                Ok(Some(record)) => record,
-                Ok(None) => {
-                    let left_out = unrecorded(&dir, &id);
-                    left_out.iter().for_each(|why| output::complain(why));
-                    continue;
-                }
-                Err(err) => {
-                    output::complain(&format!("{err}; it was left out"));
-                    continue;
-                }
-            };
-            let finding = judge.find(&id, &record);
-            let is_here = |project: &Project| finding.is_in(&record, project.root());
-            if wanted(finding.state) && root.as_ref().is_none_or(is_here) {
-                let listed = listed(context, state, record, finding, config.capture);
-                if !args.waiting || listed.attention.state != Need::None {
-                    sessions.push(listed);
-                }
+        let ids = ids(state, args.all || args.state.iter().any(is_over))?;
+        let lister = Lister {
+            context,
+            judge: context.judge(&config, state).telling_idle(),
+            capture: config.capture,
+            root: root.as_ref(),
+            is_wanted: &wanted,
+            args: &args,
+            heads: Heads::default(),
+        };
+        for look in on_all_processors(&ids, |id| lister.look_at(id)) {
+            match look {
+                ListLook::Listed(listed) => sessions.push(*listed),
+                ListLook::NotWanted => {}
+                ListLook::LeftOut(why) => why.iter().for_each(|why| output::complain(why)),
+            }
+        }
+        sessions.sort_by(by_urgency);
+        if let Some(limit) = args.limit {
+            sessions.truncate(limit.get());
+            for listed in &mut sessions {
+                listed.title = lister.title(&listed.record);
             }
         }
     }
-    sessions.sort_by(by_urgency);
-    sessions.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
-    print(context, &args, &sessions, state.as_ref());
+    print(context, &args, &sessions, state.as_ref())?;
     say_not_recorded(&context.host(&config, state.as_ref()), root.as_ref());
     Ok(Status::Done)
 }
 
-fn listed(
-    context: &Context,
-    state: &StateDir,
-    record: Record,
-    finding: Assessment,
+/// Finds out what the list says of a session.
+struct Lister<'a, W> {
+    context: &'a Context,
+    judge: Judge<'a>,
     capture: Capture,
-) -> ListedSession {
-    let dir = state.session(&record.session_id);
-    let Present {
-        attention,
-        open_calls,
-    } = present(&context.env, &dir, &record, &finding, context.now);
-    let record = now_at(&dir, record, finding.state.is_live());
-    ListedSession {
-        state: finding.state,
-        last_activity: finding.last_activity.unwrap_or(record.started_at),
-        owners: finding.owners,
-        open_calls,
-        attention,
-        title: title(&context.env, state, &record, capture),
-        record,
+    /// The project whose sessions are listed.
+    root: Option<&'a Project>,
+    is_wanted: &'a W,
+    args: &'a ListArgs,
+    heads: Heads,
+}
+
+/// What a look at one session found.
+enum ListLook {
+    /// It is listed.
+    Listed(Box<ListedSession>),
+    /// The user asked for others.
+    NotWanted,
+    /// It may have to be listed, but cannot: the reason, for people.
+    LeftOut(Option<String>),
+}
+
+impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
+    fn look_at(&self, id: &SessionId) -> ListLook {
+        let dir = self.judge.state.session(id);
+        let record = match dir.record() {
+            Ok(Some(record)) => record,
+            Ok(None) => return ListLook::LeftOut(unrecorded(&dir, id)),
+            Err(err) => return ListLook::LeftOut(Some(format!("{err}; it was left out"))),
+        };
+        let (finding, place) = self.judge.find_and_place(id, &record);
+        let is_here = |project: &Project| finding.is_in(&record, project.root());
+        if !(self.is_wanted)(finding.state) || !self.root.is_none_or(is_here) {
+            return ListLook::NotWanted;
+        }
+        let listed = self.listed(&dir, record, finding, place);
+        match self.args.waiting && listed.attention.state == Need::None {
+            true => ListLook::NotWanted,
+            false => ListLook::Listed(Box::new(listed)),
+        }
+    }
+
+    fn listed(
+        &self,
+        dir: &SessionDir,
+        record: Record,
+        finding: Assessment,
+        place: Option<LastPlace>,
+    ) -> ListedSession {
+        let is_live = finding.state.is_live();
+        let (present, place) = match (is_live, place) {
+            (false, Some(place)) => (Present::default(), place),
+            (false, None) => (Present::default(), LastPlace::read(dir)),
+            (true, _) => {
+                let (env, now) = (&self.context.env, self.context.now);
+                present_and_place(env, dir, &record, &finding, now)
+            }
+        };
+        let record = self.heads.now_at(place, record, is_live);
+        // If a few are listed, the titles of the others are not needed.
+        let is_shown = self.args.limit.is_none();
+        ListedSession {
+            state: finding.state,
+            last_activity: finding.last_activity.unwrap_or(record.started_at),
+            owners: finding.owners,
+            open_calls: present.open_calls,
+            attention: present.attention,
+            title: is_shown.then(|| self.title(&record)).flatten(),
+            record,
+        }
+    }
+
+    fn title(&self, record: &Record) -> Option<Title> {
+        title(&self.context.env, self.judge.state, record, self.capture)
     }
 }
 
@@ -230,12 +288,18 @@ fn ids(state: &StateDir, all: bool) -> Result<Vec<SessionId>> {
     Ok(ids)
 }
 
-fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession], state: Option<&StateDir>) {
+fn print(
+    context: &Context,
+    args: &ListArgs,
+    sessions: &[ListedSession],
+    state: Option<&StateDir>,
+) -> Result<()> {
     if args.json {
-        return output::json(&json!({"v": 1, "sessions": sessions}));
+        return output::json_of(&ListOutput { sessions, v: 1 });
     }
     if sessions.is_empty() {
-        return print_nothing(context, args, state);
+        print_nothing(context, args, state);
+        return Ok(());
     }
     let mut table = TextTable::new(&[
         "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
@@ -276,6 +340,7 @@ fn print(context: &Context, args: &ListArgs, sessions: &[ListedSession], state: 
         false => text,
     };
     args.screen.print(&text, !screen.is_plain);
+    Ok(())
 }
 
 /// Colours what each session waits for. A row without that stays as it is.

@@ -30,6 +30,7 @@ mod output;
 mod page;
 mod pager;
 mod pick;
+mod processors;
 mod report;
 mod resume;
 mod run;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::liveness::{Assessment, Judge, SessionState};
 use super::open_calls::{OpenCall, open_calls, recent};
+use super::present::LastPlace;
 use crate::claude::registry;
 use crate::model::attention::{Attention, AttentionStatus, Need, SETTLING, Witness, need_of};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Timestamp, Trace};
@@ -37,8 +38,21 @@ pub fn present(
     if !finding.state.is_live() {
         return Present::default();
     }
+    present_and_place(env, dir, record, finding, now).0
+}
+
+/// Acts as [`present`] for a live session, and returns where it is. Both take one look at the
+/// journal.
+pub fn present_and_place(
+    env: &Environment,
+    dir: &SessionDir,
+    record: &Record,
+    finding: &Assessment,
+    now: Timestamp,
+) -> (Present, LastPlace) {
     let statuses = statuses(env, record, finding);
-    let trace = recent(dir).unwrap_or_default();
+    let mut place = LastPlace::default();
+    let trace = recent(dir, |line| place.hear(line)).unwrap_or_default();
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let mut open: Vec<OpenCall> = activity.open_calls().map(OpenCall::from).collect();
     let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
@@ -50,10 +64,11 @@ pub fn present(
         let asked = open.iter().find(|call| call.asked.is_some());
         witness = witness.or_dialog(asked.map(question));
     }
-    Present {
+    let present = Present {
         attention: witness.attention(&statuses, now),
         open_calls: open,
-    }
+    };
+    (present, place)
 }
 
 /// Returns whether a session waits for a person, for a caller that has read all of its events.
@@ -74,10 +89,12 @@ pub fn of_events(
 
 /// Returns what the session's running processes say about themselves.
 fn statuses(env: &Environment, record: &Record, finding: &Assessment) -> Vec<AttentionStatus> {
-    let Some(folder) = registry::folder(env, record) else {
+    let clients = finding.owners.iter().filter(|owner| !owner.launcher);
+    let mut clients = clients.peekable();
+    let folder = clients.peek().and_then(|_| registry::folder(env, record));
+    let Some(folder) = folder else {
         return Vec::new();
     };
-    let clients = finding.owners.iter().filter(|owner| !owner.launcher);
     clients
         .filter_map(|owner| registry::read(&folder, owner, &record.session_id))
         .collect()

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::open_calls::open_calls;
+use super::present::LastPlace;
 use super::process::{self, Life, Viewpoint};
 use crate::claude::words::EndReason;
 use crate::model::event::TRANSCRIPT;
@@ -16,10 +17,10 @@ use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
 use crate::store::{Host, SessionDir, StateDir, clock, index};
 
-/// Bytes at the end of a journal that are searched for the session's end. The first size nearly
-/// always suffices. The second covers thousands of events, and some even where each contains what
-/// was said.
-const TAILS: [u64; 2] = [64 << 10, 1 << 20];
+/// Bytes at the end of a journal that are searched for the session's end. The first size suffices
+/// for nearly every session that ended, and the second for the others. The third covers thousands of
+/// events, and some even where each contains what was said.
+const TAILS: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
 
 /// Time without an event after which an owner that cannot be seen is given up. The next prompt
 /// makes such a session live again.
@@ -204,6 +205,28 @@ impl<'a> Judge<'a> {
         )
     }
 
+    /// Acts as [`Self::find`]. If it read the end of the journal for that, it also returns where the
+    /// session is.
+    pub fn find_and_place(
+        &self,
+        id: &SessionId,
+        record: &Record,
+    ) -> (Assessment, Option<LastPlace>) {
+        let dir = self.state.session(id);
+        let mut place = None;
+        let finding = self.find_by(
+            id,
+            || !self.tells_idle || !open_calls(&dir).is_empty(),
+            || {
+                let mut found = LastPlace::default();
+                let word = hear_the_end(&dir, LastWord::new(record), |line| found.hear(line));
+                place = Some(found);
+                word
+            },
+        );
+        (finding, place)
+    }
+
     /// Acts as [`Self::find`] for a caller that knows whether calls are open.
     pub fn find_with(&self, id: &SessionId, record: &Record, has_open_calls: bool) -> Assessment {
         let dir = self.state.session(id);
@@ -373,7 +396,7 @@ fn goes_on_beside(viewpoint: &Viewpoint, dir: &SessionDir) -> bool {
 
 /// Returns whether the last report on a session's life was its end.
 fn ends_by_an_end(dir: &SessionDir) -> bool {
-    hear_the_end(dir, LastWord::default()).end.is_some()
+    hear_the_end(dir, LastWord::default(), |_| {}).end.is_some()
 }
 
 fn is_moving_on(reason: &str) -> bool {
@@ -452,18 +475,28 @@ impl LastWord {
 }
 
 fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
-    hear_the_end(dir, LastWord::new(record))
+    hear_the_end(dir, LastWord::new(record), |_| {})
 }
 
-/// Updates `before` with the lines at the end of the journal.
-fn hear_the_end(dir: &SessionDir, before: LastWord) -> LastWord {
+/// Updates `before` with the lines at the end of the journal. `reader` is given the same lines; some
+/// of them twice, but always in order up to the last.
+fn hear_the_end(
+    dir: &SessionDir,
+    before: LastWord,
+    mut reader: impl FnMut(&JournalLine<'_>),
+) -> LastWord {
     let mut word = before;
     for bytes in TAILS {
         word = before;
-        if let Ok(lines) = dir.journal().last_lines(bytes) {
-            lines.for_each(|line| word.hear(line));
-        }
-        if word.is_said {
+        let Ok(lines) = dir.journal().last_lines(bytes) else {
+            break;
+        };
+        let is_whole = lines.is_whole();
+        lines.for_each(|line| {
+            word.hear(line);
+            reader(line);
+        });
+        if word.is_said || is_whole {
             break;
         }
     }

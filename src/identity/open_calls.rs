@@ -80,22 +80,31 @@ fn measured(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
 
 /// Acts as [`open_calls`] from the journal's end alone. Calls that began long ago may be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    recent(dir).map_or_else(Vec::new, |trace| open_in(&trace))
+    recent(dir, |_| {}).map_or_else(Vec::new, |trace| open_in(&trace))
 }
 
 /// Returns the events at the journal's end: usually the last thousand, and at least 200 if they are
-/// not very long.
-pub(super) fn recent(dir: &SessionDir) -> Option<Trace> {
-    let read = |bytes| {
+/// not very long and there are so many. `reader` is given the same lines; some of them twice, but
+/// always in order up to the last.
+pub(super) fn recent(dir: &SessionDir, mut reader: impl FnMut(&JournalLine<'_>)) -> Option<Trace> {
+    let mut read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
+        let is_whole = lines.is_whole();
         let mut trace = TraceBuilder::with_labels();
-        lines.for_each(|line| trace.push(line));
-        Some(trace)
+        lines.for_each(|line| {
+            reader(line);
+            trace.push(line);
+        });
+        Some((trace, is_whole))
     };
-    let trace = read(TAIL);
-    let is_enough = trace.as_ref().is_some_and(|it| it.len() >= FEW_LINES);
-    let trace = trace.filter(|_| is_enough).or_else(|| read(LONG_TAIL));
-    trace.map(TraceBuilder::finish)
+    let found = read(TAIL);
+    let is_enough =
+        |(trace, is_whole): &(TraceBuilder, bool)| *is_whole || trace.len() >= FEW_LINES;
+    let found = match found {
+        Some(found) if is_enough(&found) => Some(found),
+        _ => read(LONG_TAIL),
+    };
+    found.map(|(trace, _)| trace.finish())
 }
 
 fn open_in(trace: &Trace) -> Vec<OpenCall> {

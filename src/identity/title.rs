@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::present::now_at;
+use super::present::LastPlace;
 use crate::claude::transcript;
 use crate::claude::transcript::titles::{self, TitlesRead, TranscriptTitles};
 use crate::model::event::{TASK_NOTIFICATION, name};
 use crate::model::{Capture, Record, Timestamp};
 use crate::store::lines::ReadPosition;
-use crate::store::{Environment, SessionDir, file};
+use crate::store::{Environment, SessionDir};
 
 /// The version of `title.json` that this program writes.
 const VERSION: u64 = 1;
@@ -171,9 +171,9 @@ fn titles_of(env: &Environment, dir: &SessionDir, record: &Record) -> Transcript
 
 /// Returns the session's transcript as it is now, not yet read.
 fn find(env: &Environment, dir: &SessionDir, record: &Record) -> Option<TranscriptStamp> {
-    let there = |record: &Record| transcript::find_named(env, record, None);
-    let path = there(record).or_else(|| there(&now_at(dir, record.clone(), false)))?;
-    let meta = file::look(&path).ok()??.meta;
+    let there = |record: &Record| transcript::find_inspected(env, record);
+    let (path, meta) =
+        there(record).or_else(|| there(&LastPlace::read(dir).with_transcript(record.clone())))?;
     Some(TranscriptStamp {
         path,
         size: meta.size,

@@ -14,6 +14,8 @@ use crate::store::file;
 const MAX_LINE: usize = 1 << 20;
 /// Bytes that are read at a time: as many as fit into a processor's cache.
 const PIECE: usize = 64 * 1024;
+/// The fewest bytes that are read at a time.
+const LEAST_PIECE: usize = 4 * 1024;
 
 /// Reads one file of lines from its start. A file that does not exist has none.
 ///
@@ -95,6 +97,8 @@ pub struct JournalLines {
     /// The files still to be read, the next one last.
     files: Vec<PartReader>,
     buffer: Vec<u8>,
+    /// How many bytes are read at a time.
+    piece: usize,
     /// The buffered bytes not yet split into lines are those from `start` to `end`.
     start: usize,
     end: usize,
@@ -107,6 +111,8 @@ pub struct JournalLines {
     damage: Damage,
     /// Files that are missing from the journal.
     missing: Vec<PathBuf>,
+    /// Whether nothing comes before the first line.
+    is_whole: bool,
 }
 
 impl JournalLines {
@@ -116,6 +122,7 @@ impl JournalLines {
         Self {
             files,
             buffer: Vec::new(),
+            piece: PIECE,
             start: 0,
             end: 0,
             passed: 0,
@@ -123,6 +130,7 @@ impl JournalLines {
             is_too_long: false,
             damage: Damage::default(),
             missing: Vec::new(),
+            is_whole: true,
         }
     }
 
@@ -136,20 +144,27 @@ impl JournalLines {
         &self.missing
     }
 
+    /// Returns whether these are all lines of the files, not only the last ones.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// Reads the end of these files, from the first line that starts within their last `bytes`
     /// bytes in total.
     pub(super) fn of_tail(mut files: Vec<PartReader>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
-        let mut is_cut = false;
+        let (mut is_cut, mut is_whole) = (false, true);
         let mut first = 0;
         for (place, file) in files.iter_mut().enumerate().rev() {
             let Some(size) = file.size()? else {
                 // A damaged file: it is unknown where its end begins.
                 first = place + 1;
+                is_whole = false;
                 break;
             };
             first = place;
             if size >= left {
+                is_whole = false;
                 is_cut = size > left;
                 // The byte before shows whether a line starts here. A damaged file fails again when
                 // it is read.
@@ -164,6 +179,11 @@ impl JournalLines {
         files.drain(..first);
         let mut lines = Self::of(files);
         lines.is_cut = is_cut;
+        lines.is_whole = is_whole;
+        // Of many short journals, zeroing larger buffers would take longer than reading.
+        let wanted = if is_whole { bytes - left } else { bytes };
+        let wanted = usize::try_from(wanted).map_or(PIECE, |wanted| wanted + 2);
+        lines.piece = wanted.clamp(LEAST_PIECE, PIECE);
         Ok(lines)
     }
 
@@ -195,6 +215,7 @@ impl JournalLines {
         files.drain(..first.unwrap_or(files.len()));
         let mut lines = Self::of(files);
         lines.passed = position;
+        lines.is_whole = position == 0;
         Ok(Some((lines, total)))
     }
 
@@ -251,9 +272,9 @@ impl JournalLines {
         self.start = 0;
         if self.buffer.is_empty() {
             // Fresh memory is zero already, and a short journal touches little of it.
-            self.buffer = vec![0; PIECE];
-        } else if self.buffer.len() < self.end + PIECE {
-            self.buffer.resize(self.end + PIECE, 0);
+            self.buffer = vec![0; self.piece];
+        } else if self.buffer.len() < self.end + self.piece {
+            self.buffer.resize(self.end + self.piece, 0);
         }
         loop {
             let room = self.buffer.get_mut(self.end..).unwrap_or_default();

@@ -209,9 +209,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].
     pub fn last_lines(&self, bytes: u64) -> Result<JournalLines> {
-        let (files, _) = self
-            .parts
-            .open(self.decompressor, JournalParts::numbers_if_any)?;
+        let files = self.parts.open_end(self.decompressor, bytes)?;
         JournalLines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
     }
 

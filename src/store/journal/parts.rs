@@ -2,7 +2,10 @@
 //! not.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Stat;
 
 use super::compressed::{Decompressor, ENDING, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
@@ -143,12 +146,43 @@ impl JournalParts {
         decompressor: Decompressor,
         numbers: impl Fn(&Self) -> Result<Vec<u32>>,
     ) -> Result<(Vec<PartReader>, Vec<u32>)> {
+        let newest = file::opened_own(&self.current)?;
+        self.open_with(newest, decompressor, numbers)
+    }
+
+    /// Opens the files, oldest first, that contain the last `bytes` bytes and the one before them.
+    /// If the file being written is that long, no other is looked for.
+    pub(super) fn open_end(
+        &self,
+        decompressor: Decompressor,
+        bytes: u64,
+    ) -> Result<Vec<PartReader>> {
+        let newest = file::opened_own(&self.current)?;
+        match newest {
+            Some((file, stat)) if Meta::from(&stat).size > bytes => {
+                Ok(vec![PartReader::Plain(file)])
+            }
+            newest => {
+                let numbers = Self::numbers_if_any;
+                let (files, _) = self.open_with(newest, decompressor, numbers)?;
+                Ok(files)
+            }
+        }
+    }
+
+    /// Acts as [`Self::open`], given the file being written.
+    ///
+    /// That one was opened first. If it is rotated meanwhile, it is found as the last of the full
+    /// parts.
+    fn open_with(
+        &self,
+        mut opened: Option<(File, Stat)>,
+        decompressor: Decompressor,
+        numbers: impl Fn(&Self) -> Result<Vec<u32>>,
+    ) -> Result<(Vec<PartReader>, Vec<u32>)> {
         loop {
-            // The newest is opened first. If it is rotated meanwhile, it is found as the last of
-            // the full parts.
-            let newest = file::opened_own(&self.current)?;
             let numbers = numbers(self)?;
-            let Some((newest, stat)) = newest else {
+            let Some((newest, stat)) = opened else {
                 let (files, _) = self.open_before(decompressor, None, &numbers)?;
                 return Ok((files, numbers));
             };
@@ -171,6 +205,7 @@ impl JournalParts {
                 files.push(PartReader::Plain(newest));
                 return Ok((files, numbers));
             }
+            opened = file::opened_own(&self.current)?;
         }
     }
 

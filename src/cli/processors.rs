@@ -1,0 +1,81 @@
+//! Does the same work for many things on all processors at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// The fewest things for which another thread is started. Starting one takes as long as the work for
+/// a few.
+const WORTH_A_THREAD: usize = 16;
+
+/// Does `work` for each of `items`, and returns the results in their order.
+pub(super) fn on_all_processors<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let helpers = helpers(items.len() / WORTH_A_THREAD);
+    if helpers == 0 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let take_turns = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place) else {
+                return done;
+            };
+            done.push((place, work(item)));
+        }
+    };
+    let mut done = with_helpers(helpers, &take_turns, |mut done, others| {
+        done.extend(others);
+        done
+    });
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Returns how many threads to start beside this one, at most `most - 1`.
+pub(super) fn helpers(most: usize) -> usize {
+    if most < 2 {
+        return 0;
+    }
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    processors.min(most) - 1
+}
+
+/// Does `work` in this thread and in `helpers` others, and adds up the results.
+pub(super) fn with_helpers<R: Send>(
+    helpers: usize,
+    work: &(impl Fn() -> R + Sync),
+    mut add: impl FnMut(R, R) -> R,
+) -> R {
+    thread::scope(|scope| {
+        // If the system allows no more threads, this one does all the work.
+        let others: Vec<_> = (0..helpers)
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
+        let mut done = work();
+        for other in others {
+            // A panic ends the process, so there is a result.
+            if let Ok(other) = other.join() {
+                done = add(done, other);
+            }
+        }
+        done
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items_however_many_there_are() {
+        for many in [0, 1, 15, 16, 33, 1000] {
+            let items: Vec<usize> = (0..many).collect();
+            let doubled = on_all_processors(&items, |item| item * 2);
+            assert!(doubled.iter().copied().eq((0..many).map(|item| item * 2)));
+        }
+    }
+}
