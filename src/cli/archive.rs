@@ -173,7 +173,7 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArc
         (0 | 1, _) => Ok(found.pop()),
         (several, _) => {
             found.sort_by_key(|it| std::cmp::Reverse(it.manifest.started_at));
-            list_candidates(&found.iter().map(candidate).collect::<Vec<_>>());
+            list_candidates(found.iter().map(candidate));
             let is_beginning = found.iter().all(|it| begins(&it.manifest, given));
             let instead = match is_beginning {
                 true => "a longer prefix",

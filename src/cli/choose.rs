@@ -5,8 +5,10 @@ use anyhow::Result;
 use super::context::Context;
 use super::list::span;
 use super::output;
+use super::processors::on_all_processors;
 use super::status::{Status, refusal};
 use super::title::title;
+use crate::identity::liveness::SessionState;
 use crate::model::label::session_name;
 use crate::model::text::escaped;
 use crate::model::{Capture, Record, SessionId, Timestamp, id};
@@ -28,10 +30,10 @@ pub(super) fn find_session(
     let Some(state) = state else {
         return Err(not_found(given, is_id, None));
     };
-    let mut found = matching(context, state, given)?;
+    let (mut found, titles) = search(context, state, given)?;
     match (found.pop(), found.is_empty()) {
         (None, _) => {
-            let near = nearest(context, state, given);
+            let near = nearest(context, state, given, &titles);
             Err(not_found(given, is_id, near.as_ref()))
         }
         (Some(only), true) => Ok(only),
@@ -45,49 +47,59 @@ pub(super) fn find_session(
 /// Returns the sessions that `given` may mean. An id comes before a title, and a whole id or title
 /// before the beginning of one.
 pub(super) fn matching(context: &Context, state: &StateDir, given: &str) -> Result<Vec<SessionId>> {
+    Ok(search(context, state, given)?.0)
+}
+
+/// The titles of all sessions on record, in lower case.
+type Titles = Vec<(SessionId, String)>;
+
+/// Acts as [`matching`], and also returns the titles, if they had to be read for that.
+fn search(context: &Context, state: &StateDir, given: &str) -> Result<(Vec<SessionId>, Titles)> {
     let mut by_id: Vec<SessionId> = Vec::new();
     if id::is_prefix(given) {
         let ids = state.session_ids()?;
         by_id.extend(ids.filter(|id| id.as_str().starts_with(given)));
         if let Some(exact) = by_id.iter().position(|id| id.as_str() == given) {
-            return Ok(vec![by_id.swap_remove(exact)]);
+            return Ok((vec![by_id.swap_remove(exact)], Vec::new()));
         }
         if by_id.len() == 1 {
-            return Ok(by_id);
+            return Ok((by_id, Vec::new()));
         }
     }
-    let capture = context.config()?.capture;
-    let titled = by_title(context, state, given, capture)?;
-    Ok(if titled.is_empty() { by_id } else { titled })
+    let Some(wanted) = session_name(given).map(|name| name.to_lowercase()) else {
+        return Ok((by_id, Vec::new()));
+    };
+    let titles = titles(context, state, context.config()?.capture)?;
+    let titled = by_title(&titles, &wanted);
+    let found = if titled.is_empty() { by_id } else { titled };
+    Ok((found, titles))
 }
 
-/// Returns the sessions with this title, or else those whose title begins with it.
-fn by_title(
-    context: &Context,
-    state: &StateDir,
-    given: &str,
-    capture: Capture,
-) -> Result<Vec<SessionId>> {
-    let (mut whole, mut beginning) = (Vec::new(), Vec::new());
-    let Some(wanted) = session_name(given).map(|name| name.to_lowercase()) else {
-        return Ok(whole);
+fn titles(context: &Context, state: &StateDir, capture: Capture) -> Result<Titles> {
+    let ids: Vec<SessionId> = state.session_ids()?.collect();
+    let titles = on_all_processors(&ids, |id| {
+        let record = state.session(id).record().ok()??;
+        let title = title(&context.env, state, &record, capture)?;
+        Some(title.text.to_lowercase())
+    });
+    let titled = ids.into_iter().zip(titles);
+    Ok(titled
+        .map(|(id, title)| (id, title.unwrap_or_default()))
+        .collect())
+}
+
+/// Returns the sessions with the title `wanted`, or else those whose title begins with it.
+fn by_title(titles: &Titles, wanted: &str) -> Vec<SessionId> {
+    let of = |is_it: &dyn Fn(&str) -> bool| -> Vec<SessionId> {
+        let found = titles.iter().filter(|(_, title)| is_it(title));
+        found.map(|(id, _)| id.clone()).collect()
     };
+    let whole = of(&|title| title == wanted);
     let may_be_beginning = wanted.chars().count() >= MIN_BEGINNING;
-    for id in state.session_ids()? {
-        let Ok(Some(record)) = state.session(&id).record() else {
-            continue;
-        };
-        let Some(title) = title(&context.env, state, &record, capture) else {
-            continue;
-        };
-        let title = title.text.to_lowercase();
-        if title == wanted {
-            whole.push(id);
-        } else if may_be_beginning && title.starts_with(&wanted) {
-            beginning.push(id);
-        }
+    if whole.is_empty() && may_be_beginning {
+        return of(&|title| title.starts_with(wanted));
     }
-    Ok(if whole.is_empty() { beginning } else { whole })
+    whole
 }
 
 fn not_found(given: &str, is_id: bool, near: Option<&SessionCandidate>) -> anyhow::Error {
@@ -114,7 +126,12 @@ fn not_found(given: &str, is_id: bool, near: Option<&SessionCandidate>) -> anyho
 
 /// Returns the session that was probably meant: the last one whose title contains what was given, or
 /// else the one whose id begins most like it.
-fn nearest(context: &Context, state: &StateDir, given: &str) -> Option<SessionCandidate> {
+fn nearest(
+    context: &Context,
+    state: &StateDir,
+    given: &str,
+    titles: &Titles,
+) -> Option<SessionCandidate> {
     let capture = context.config().ok()?.capture;
     let wanted = session_name(given)?.to_lowercase();
     let alike = |id: &SessionId| {
@@ -122,14 +139,13 @@ fn nearest(context: &Context, state: &StateDir, given: &str) -> Option<SessionCa
         both.take_while(|(one, other)| one == other).count()
     };
     let is_long = wanted.chars().count() >= MIN_BEGINNING;
-    let near = state.session_ids().ok()?.filter_map(|id| {
-        let candidate = SessionCandidate::read(context, state, &id, capture)?;
-        let is_named = is_long && candidate.title.to_lowercase().contains(&wanted);
-        let rank = (is_named, alike(&id), candidate.last);
-        (is_named || rank.1 >= MIN_BEGINNING).then_some((rank, candidate))
+    let near = titles.iter().filter_map(|(id, title)| {
+        let (is_named, alike) = (is_long && title.contains(&wanted), alike(id));
+        let last = || state.session(id).last_activity();
+        (is_named || alike >= MIN_BEGINNING).then(|| ((is_named, alike, last()), id))
     });
     let (_, nearest) = near.max_by_key(|(rank, _)| *rank)?;
-    Some(nearest)
+    SessionCandidate::read(context, state, nearest, capture)
 }
 
 /// A session that may have been meant.
@@ -162,16 +178,16 @@ impl SessionCandidate {
         format!("did you mean `{id}` ({project}{title})?")
     }
 
-    /// Returns the beginning of its id, its project, its age and its title.
-    fn line(&self, now: Timestamp) -> String {
+    /// Returns its id, state, age, project and title, as one line of a list.
+    fn line(&self, state: SessionState, now: Timestamp) -> String {
         let Record {
             session_id,
             project,
             ..
         } = &self.record;
-        let last = span(self.last, now);
+        let (state, last) = (state.as_str(), span(self.last, now));
         format!(
-            "  {session_id}  {}  {last} ago  {}",
+            "  {session_id}  {state}  {last} ago  {}  {}",
             project.name, self.title
         )
         .trim_end()
@@ -179,15 +195,12 @@ impl SessionCandidate {
     }
 }
 
-/// Shows people the candidates, a line each.
-pub(super) fn list_candidates(lines: &[String]) {
-    if !output::are_warnings_for_people() {
-        return;
-    }
-    for line in lines.iter().take(MAX_LISTED) {
-        output::warn(line);
-    }
+/// Prints the candidates on stderr, a line each.
+pub(super) fn list_candidates(lines: impl ExactSizeIterator<Item = String>) {
     let more = lines.len().saturating_sub(MAX_LISTED);
+    for line in lines.take(MAX_LISTED) {
+        output::warn(&line);
+    }
     if more > 0 {
         output::warn(&format!("  … and {more} more"));
     }
@@ -195,16 +208,16 @@ pub(super) fn list_candidates(lines: &[String]) {
 
 /// Refuses to choose among several sessions, and lists them, the most recently active first.
 fn ambiguous(context: &Context, state: &StateDir, given: &str, ids: &[SessionId]) -> anyhow::Error {
-    let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
-    let mut candidates: Vec<SessionCandidate> = ids
-        .iter()
-        .filter_map(|id| SessionCandidate::read(context, state, id, capture))
-        .collect();
-    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.last));
-    let lines = candidates
-        .iter()
-        .map(|candidate| candidate.line(context.now));
-    list_candidates(&lines.collect::<Vec<_>>());
+    if let Ok(config) = context.config() {
+        let read = |id: &SessionId| SessionCandidate::read(context, state, id, config.capture);
+        let mut candidates: Vec<SessionCandidate> = ids.iter().filter_map(read).collect();
+        candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.last));
+        let judge = context.judge(&config, state).telling_idle();
+        list_candidates(candidates.iter().map(|candidate| {
+            let finding = judge.find(&candidate.record.session_id, &candidate.record);
+            candidate.line(finding.state, context.now)
+        }));
+    }
     let is_beginning = ids.iter().all(|id| id.as_str().starts_with(given));
     let instead = match is_beginning {
         true => "a longer prefix",

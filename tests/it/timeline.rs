@@ -625,7 +625,8 @@ fn which_session_is_meant() {
     assert!(
         sandbox
             .ccsession(["timeline", "abc"])
-            .refused(4)
+            .refused_to_choose()
+            .1
             .contains("`abc` matches 2")
     );
     assert!(

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::support::states::{start, start_and_die};
-use super::support::terminal::with_stderr_on_a_terminal;
 use super::support::transcripts::put_lines;
 use super::support::{Sandbox, as_client, event, json_lines, text};
 
@@ -200,23 +199,32 @@ fn a_session_is_found_by_its_title() {
     );
     // Two characters may stand for anything.
     sandbox.ccsession(["show", "we"]).refused(3);
-    let ambiguous = sandbox.ccsession(["show", "release"]).output();
-    assert_eq!(ambiguous.status.code(), Some(4));
-    let said = text(&ambiguous.stderr);
+    let (candidates, why) = sandbox.ccsession(["show", "release"]).refused_to_choose();
     assert_eq!(
-        said,
-        "ccsession: could not choose a session: `release` matches 2; use a session id\n"
+        why,
+        "ccsession: could not choose a session: `release` matches 2; use a session id"
     );
-    // On a terminal, they are listed.
-    let told = with_stderr_on_a_terminal(sandbox.ccsession(["show", "release"]));
-    assert_eq!(told.status, Some(4));
-    let screen = told.terminal;
-    for id in others {
-        let line = screen.lines().find(|line| line.contains(id));
-        let line = line.unwrap_or_else(|| panic!("{screen}"));
-        let line = line.trim_end().to_lowercase();
-        assert!(line.ends_with("ago  release"), "{line}");
+    assert_eq!(candidates.len(), 2, "{candidates:?}");
+    // The process has moved on from the first to the second.
+    for (id, state) in others.iter().zip(["abandoned", "active"]) {
+        let line = candidates.iter().find(|line| line.contains(id));
+        let line = line.unwrap_or_else(|| panic!("{candidates:?}"));
+        let line = line.to_lowercase();
+        assert!(line.starts_with(&format!("  {id}  {state}  ")), "{line}");
+        assert!(line.ends_with("ago  shop  release"), "{line}");
     }
+}
+
+#[test]
+fn of_many_candidates_ten_are_listed() {
+    let sandbox = Sandbox::new();
+    for number in 10..23 {
+        let id = format!("5f2a00{number}-1111-4222-8333-444455556666");
+        session(&sandbox, &id, &[]);
+    }
+    let (candidates, _) = sandbox.ccsession(["show", "5f2a"]).refused_to_choose();
+    assert_eq!(candidates.len(), 11, "{candidates:?}");
+    assert_eq!(candidates[10], "  … and 3 more");
 }
 
 #[test]

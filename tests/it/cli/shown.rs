@@ -250,12 +250,14 @@ fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
     assert_eq!(shown("abc-12"), "abc-12");
     assert_eq!(shown("abc-1"), "abc-1", "a whole id is no beginning");
     let several = |prefix: &str, count: usize| {
+        let (candidates, why) = sandbox.ccsession(["show", prefix]).refused_to_choose();
         assert_eq!(
-            sandbox.ccsession(["show", prefix]).refused(4),
+            why,
             format!(
                 "ccsession: could not choose a session: `{prefix}` matches {count}; use a longer prefix"
             )
         );
+        assert_eq!(candidates.len(), count, "{candidates:?}");
     };
     several("abc", 2);
     several("a", 3);

@@ -360,6 +360,21 @@ impl Run {
         assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
         stderr.trim_end().to_owned()
     }
+
+    /// Expects that the command refuses to choose, and returns the candidates and the last line, which says why.
+    #[track_caller]
+    pub(crate) fn refused_to_choose(self) -> (Vec<String>, String) {
+        let output = self.output();
+        let stderr = text(&output.stderr);
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(4), String::new()),
+            "{stderr}"
+        );
+        let mut lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+        let why = lines.pop().unwrap_or_default();
+        (lines, why)
+    }
 }
 
 /// Returns a pipe that holds these bytes and ends after them.
