@@ -5,9 +5,11 @@
 //! the option's name, so that a new verb needs no code of its own.
 
 mod candidates;
+mod used;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, Command, CommandFactory, ValueEnum};
@@ -35,8 +37,8 @@ pub enum Shell {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "install.sh puts these scripts where the shells look for them. Completed are verbs, options, session ids, \
-    projects, roles, focuses, times and files.\n\n\
+    after_help = "install.sh puts these scripts where the shells look for them. Completed are verbs, options, session ids \
+    and titles, projects, tools, subagents, roles, focuses, times and files.\n\n\
     Examples:\n  source <(ccsession completions bash)    # in ~/.bashrc\n  source <(ccsession completions zsh)     # in ~/.zshrc, after compinit\n  ccsession completions fish | source     # in config.fish"
 )]
 pub(super) struct CompletionsArgs {
@@ -86,7 +88,9 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     }
     let is_empty = words.get(index).is_some_and(|word| word.is_empty());
     let here = project::current_dir().ok();
-    let found = complete(&mut command(), words, index, here.as_deref());
+    let mut others = words.clone();
+    others.remove(index);
+    let found = complete(&mut command(others), words, index, here.as_deref());
     let mut found = found.unwrap_or_default();
     found.retain(|candidate| is_one_line(candidate.get_value()));
     // Before anything is typed, values come first.
@@ -100,22 +104,28 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     Status::Done
 }
 
-/// Returns the command line in which every option knows its values.
-fn command() -> Command {
+/// Returns the command line in which every option knows its values. `others` are the words that are
+/// not being typed.
+fn command(others: Vec<OsString>) -> Command {
+    let others: Arc<[OsString]> = others.into();
     let all = Arguments::command();
     all.mut_subcommands(|verb| {
         let name = verb.get_name().to_owned();
-        with_candidates(verb, &name).mut_subcommands(|below| {
+        with_candidates(verb, &name, &others).mut_subcommands(|below| {
             let path = format!("{name} {}", below.get_name());
-            with_candidates(below, &path)
+            with_candidates(below, &path, &others)
         })
     })
 }
 
-fn with_candidates(command: Command, verb: &str) -> Command {
-    command.mut_args(|arg| match candidates::of(verb, arg.get_id().as_str()) {
-        Some(candidates) => arg.add(ArgValueCompleter::new(candidates)),
-        None => arg,
+fn with_candidates(command: Command, verb: &str, others: &Arc<[OsString]>) -> Command {
+    command.mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        let recorded = || candidates::of(verb, id).map(ArgValueCompleter::new);
+        match used::of(verb, id, others).or_else(recorded) {
+            Some(candidates) => arg.add(candidates),
+            None => arg,
+        }
     })
 }
 
@@ -192,7 +202,7 @@ mod tests {
             command.get_subcommands().for_each(|verb| walk(verb, found));
         }
         let mut found = Vec::new();
-        walk(&command(), &mut found);
+        walk(&command(Vec::new()), &mut found);
         for expected in [
             "show id",
             "timeline id",
@@ -203,6 +213,8 @@ mod tests {
             "stats since",
             "clock-in role",
             "help verb",
+            "timeline tool",
+            "timeline agent",
         ] {
             assert!(
                 found.iter().any(|it| it == expected),

@@ -164,6 +164,46 @@ fn answer(sandbox: &Sandbox, shell: &str, words: &[&str]) -> String {
 }
 
 #[test]
+fn titles_and_what_the_session_used_are_offered() {
+    let sandbox = one_session();
+    for (name, more) in [
+        ("UserPromptSubmit", json!({"prompt": "Fix the webhook"})),
+        (
+            "PreToolUse",
+            json!({"tool_name": "Bash", "tool_use_id": "t1"}),
+        ),
+        (
+            "PreToolUse",
+            json!({"tool_name": "Read", "tool_use_id": "t2"}),
+        ),
+        (
+            "SubagentStart",
+            json!({"agent_id": "a7f3", "agent_type": "Explore"}),
+        ),
+    ] {
+        let hook = sandbox.hook(&event(name, ID, more));
+        hook.env("CLAUDE_PID", as_client()).silent();
+    }
+    let bash = |words: &[&str]| answer(&sandbox, "bash", words).replace('\u{b}', " | ");
+    assert_eq!(bash(&["show", "fix"]), "Fix\\ the\\ webhook");
+    assert_eq!(bash(&["delete", "Fix the"]), "Fix\\ the\\ webhook");
+    // No title is an id.
+    assert_eq!(bash(&["store", "fix"]), "");
+    let begin = ID.get(..6).unwrap();
+    for words in [
+        &["timeline", "--tool", ""][..],
+        &["timeline", begin, "--tool", ""],
+        &["log", "Fix the webhook", "--failed", "--tool", ""],
+        &["search", "x", "--session", ID, "--tool", ""],
+    ] {
+        assert_eq!(bash(words), "Bash | Read", "{words:?}");
+    }
+    assert_eq!(bash(&["timeline", "--agent", ""]), "main | Explore | a7f3");
+    assert_eq!(bash(&["timeline", "--agent", "E"]), "Explore");
+    assert_eq!(bash(&["timeline", "nosuch", "--agent", ""]), "");
+}
+
+#[test]
 fn nothing_odd_reaches_the_line_or_the_terminal() {
     let sandbox = one_session();
     assert_eq!(

@@ -10,6 +10,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use super::super::args::Arguments;
 use super::super::context::Context;
 use super::super::list::span;
+use super::super::processors::on_all_processors;
 use super::super::title::title;
 use crate::model::{Capture, Record, SessionId};
 use crate::store::StateDir;
@@ -49,6 +50,12 @@ pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
         ("run", "session_id") => return None,
         // Whose messages: the parser knows them.
         ("search", "role") => return None,
+        // These verbs find a session by its title, too.
+        (
+            "show" | "timeline" | "stats" | "search" | "clock-out" | "delete",
+            "id" | "ids" | "session",
+        ) => by_id_or_title,
+        ("resume", "words") => by_id_or_title,
         (_, "id" | "ids" | "session" | "session_id" | "resume") => sessions,
         (_, "project") => projects,
         (_, "role") => |typed| texts(typed, |record| record.role),
@@ -102,6 +109,43 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
     in_order(ids.iter().filter_map(candidate).collect())
 }
 
+/// Acts as [`sessions`], and offers titles that begin with what is typed. If several sessions have one,
+/// the last one is described.
+fn by_id_or_title(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut found = sessions(typed);
+    found.extend(titles(typed).unwrap_or_default());
+    in_order(found)
+}
+
+fn titles(typed: &OsStr) -> Option<Vec<CompletionCandidate>> {
+    let (context, state) = state()?;
+    let typed = typed.to_str().filter(|typed| !typed.is_empty())?;
+    let typed = typed.to_lowercase();
+    let capture = context.config().ok()?.capture;
+    let ids = last(&state, "", RECENT);
+    let titled = on_all_processors(&ids, |id| {
+        let record = record(&state, id)?;
+        let title = title(&context.env, &state, &record, capture)?;
+        let is_meant = title.text.to_lowercase().starts_with(&typed);
+        is_meant.then(|| {
+            (
+                title.text,
+                record.project.name,
+                state.session(id).last_activity(),
+            )
+        })
+    });
+    let mut seen = HashSet::new();
+    let titled = titled.into_iter().flatten();
+    let candidates = titled.filter(|(title, ..)| seen.insert(title.clone()));
+    let candidates = candidates.take(MANY).map(|(title, project, last)| {
+        let age = last.map(|last| format!("{} ago", span(last, context.now)));
+        let about: Vec<String> = std::iter::once(project).chain(age).collect();
+        CompletionCandidate::new(title).help(Some(about.join(", ").into()))
+    });
+    Some(candidates.collect())
+}
+
 fn archived(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
         return Vec::new();
@@ -135,7 +179,7 @@ fn session(id: &SessionId, about: [Option<String>; 3]) -> CompletionCandidate {
 }
 
 /// Returns the candidates with their order as what counts: shells sort them otherwise.
-fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
+pub(super) fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
     let candidates = candidates.into_iter().enumerate();
     candidates
         .map(|(place, candidate)| candidate.display_order(Some(place)))
