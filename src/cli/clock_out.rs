@@ -27,7 +27,7 @@ use crate::store::{Decompressor, StateDir, shown, tombstones};
     Examples:\n  ccsession clock-out\n  ccsession clock-out 3f2a --description login-fixed"
 )]
 pub(super) struct ClockOutArgs {
-    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    /// The session: a unique prefix of its id, or its title; without it, this shell's or the project's last
     pub(super) id: Option<String>,
     /// Describe the session in a sentence
     #[arg(long, value_name = "TEXT")]

@@ -95,6 +95,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         resolve(&host, &question(&host, &args)?)
     };
     warn(&answer.warnings);
+    warn_of_unrecorded(&host, &answer);
     if args.guess && answer.trust == Trust::Ambiguous {
         answer.id = answer
             .candidates
@@ -103,9 +104,9 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     }
     // A prompt asks again and again, so only people are warned of an unusable directory. Everybody
     // is warned if no place for one exists.
+    let is_doubtful = answer.id.is_none() || answer.rung == Rung::Pointer;
     let is_said = |fault: &&Error| {
-        answer.id.is_none()
-            && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
+        is_doubtful && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
     };
     if let Some(fault) = host.state_fault.filter(is_said) {
         output::complain(&format!("{fault}; recorded sessions are unknown"));
@@ -337,6 +338,21 @@ fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
         Some(present(host.env, &dir, &record, &finding, host.now).attention)
     };
     found().unwrap_or_default()
+}
+
+/// Warns if the session that the user named is not on record: a mistyped id would be its own answer.
+fn warn_of_unrecorded(host: &Host<'_>, answer: &Answer) {
+    let Some(id) = answer.id.as_ref().filter(|_| answer.rung == Rung::Explicit) else {
+        return;
+    };
+    let record = host.state.map(|state| state.session(id).record());
+    match record {
+        Some(Ok(Some(_))) => {}
+        Some(Err(err)) => output::complain(&err.to_string()),
+        Some(Ok(None)) | None => output::complain(&format!(
+            "session `{id}` is not on record; see `ccsession list --all`"
+        )),
+    }
 }
 
 fn warn(warnings: &[String]) {

@@ -95,11 +95,12 @@ fn run(arguments: Vec<OsString>) -> u8 {
     // A hook line in Claude Code's settings must never cause a parser error: that would veto a tool
     // call.
     if arguments.get(1).is_some_and(|verb| verb == "hook") && !is_question(&arguments) {
-        let event = arguments
-            .get(2)
-            .and_then(|event| event.to_str())
-            .filter(|event| crate::hook::is_event_name(event));
-        crate::hook::run(event);
+        let event = arguments.get(2).map(|event| event.to_string_lossy());
+        // An option is not an event, and no hook is registered with one here.
+        if !event.as_ref().is_some_and(|event| event.starts_with('-')) {
+            let name = event.filter(|event| crate::hook::is_event_name(event));
+            crate::hook::run(name.as_deref());
+        }
         return Status::Done as u8;
     }
     // No user types this verb, so the parser must not suggest it.
@@ -263,6 +264,9 @@ fn unknown_verb(err: &clap::Error, command: &clap::Command, below: &[&str]) -> O
     let suggested = words::suggested(command, below, word, nearest);
     let place: String = below.iter().map(|verb| format!("{verb} ")).collect();
     let text = format!("there is no verb `{place}{}`", escaped(word));
+    if let Some(remedy) = words::remedy(word).filter(|_| below.is_empty()) {
+        return Some(format!("{text}; {remedy}"));
+    }
     Some(match suggested.as_slice() {
         [] => format!(
             "{text}; see `{}`",

@@ -13,6 +13,7 @@ use super::archive;
 use super::args::ColorArg;
 use super::choose::find_session;
 use super::context::{Context, since};
+use super::hints::say_not_recorded;
 use super::output;
 use super::pager::Pager;
 use super::status::{Status, refusal};
@@ -122,7 +123,8 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     }
     let since = args.since.as_deref().map(|when| since(when, context.now));
     let since = since.transpose()?;
-    let capture = context.config()?.capture;
+    let config = context.config()?;
+    let capture = config.capture;
     let state = context.state()?;
     if let Some(state) = &state {
         archive::finish_interrupted(&Archives::of(state))?;
@@ -163,6 +165,9 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
         .map(|found| (places.heading(&found.id), found))
         .collect();
     print(&args, &query, &found, others, &left_out)?;
+    let project = args.project.as_deref();
+    let project = project.and_then(|path| project::existing(path).ok());
+    say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
     Ok(match (left_out.is_empty(), found.is_empty()) {
         (false, _) => Status::Failed,
         (true, false) => Status::Done,

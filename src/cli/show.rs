@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::choose::find_session;
 use super::context::{Context, history, no_record};
 use super::gather::NotedCommits;
+use super::hints::say_not_recorded;
 use super::list::{doing, span, waits};
 use super::makers::{MadeCommit, made_by, short_hash};
 use super::output;
@@ -26,7 +27,7 @@ use crate::identity::present::now_at;
 use crate::identity::title::Title;
 use crate::model::attention::Attention;
 use crate::model::purpose::{Note, notes};
-use crate::model::{OpenActivity, Record, Timestamp};
+use crate::model::{OpenActivity, Project, Record, Timestamp};
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, StateDir, clock, shown};
@@ -34,7 +35,7 @@ use crate::store::{SessionDir, StateDir, clock, shown};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ccsession show 3f2a")]
 pub(super) struct ShowArgs {
-    /// The session's id or a unique prefix
+    /// The session: a unique prefix of its id, or its title
     pub(super) id: String,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
@@ -82,6 +83,8 @@ pub(super) fn run(context: &Context, args: ShowArgs) -> Result<Status> {
         let drawn = !args.screen.screen().is_plain;
         args.screen.print(&shown.as_text(context), drawn);
     }
+    let project = Project::at(shown.record.project.root());
+    say_not_recorded(&context.host(&config, Some(state)), Some(&project));
     Ok(Status::Done)
 }
 

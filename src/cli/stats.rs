@@ -35,7 +35,7 @@ use print::{StatsReport, StatsSubject};
     after_help = "Examples:\n  ccsession stats                         # this project\n  ccsession stats --all --since 7d\n  ccsession stats --csv"
 )]
 pub(super) struct StatsArgs {
-    /// Count only this session; a unique prefix of its id is enough
+    /// Count only this session: a unique prefix of its id, or its title
     pub(super) id: Option<String>,
     /// Count the sessions of this directory's project
     #[arg(long, short, value_name = "PATH", conflicts_with = "id")]

@@ -36,7 +36,7 @@ use crate::view::timeline::{CallFilter, TimelineEntry, entries};
     Examples:\n  ccsession timeline                      # this session, or the project's last\n  ccsession timeline --failed --since 2h  # what went wrong lately\n  ccsession timeline --slowest 5          # what took longest\n  ccsession timeline --follow             # events as they come"
 )]
 pub(super) struct TimelineArgs {
-    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    /// The session: a unique prefix of its id, or its title; without it, this shell's or the project's last
     pub(super) id: Option<String>,
     /// Print events as they come: of this session or, without ID, of all
     #[arg(long, short, conflicts_with_all = ["since", "json"])]

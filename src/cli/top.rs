@@ -27,6 +27,7 @@ use clap::Args;
 
 use super::args::ColorArg;
 use super::context::Context;
+use super::hints::say_not_recorded;
 use super::output;
 use super::status::{Status, refusal};
 use crate::store::env::Screen;
@@ -59,6 +60,7 @@ pub(super) fn run(context: &Context, args: TopArgs) -> Result<Status> {
     let config = context.config()?;
     // Whatever is wrong with it is said before the board hides it.
     let mut state = context.state()?;
+    say_not_recorded(&context.host(&config, state.as_ref()), None);
     terminal::restore_before_panics();
     let mut showing = Showing::begin(Skin {
         colour: output::wants_colour(args.color, screen),

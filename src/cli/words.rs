@@ -1,5 +1,5 @@
 //! The words that people type instead of a verb: those that mean the same are understood, for others
-//! the right verb is named.
+//! the right verb is named, or what to do instead.
 
 use std::ffi::OsString;
 
@@ -56,10 +56,6 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
         &["install"],
     ),
     (&["unregister"], &["uninstall"]),
-    (
-        &["disable", "off", "exclude", "ignore"],
-        &["config", "uninstall"],
-    ),
     (&["failed", "failures"], &["search", "timeline --failed"]),
     (&["csv", "jsonl"], &["export", "stats --csv"]),
     (
@@ -77,6 +73,19 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     ),
     (&["completion", "complete"], &["completions"]),
     (&["man", "manual"], &["help"]),
+];
+
+/// Words for what no verb does, and how to do it.
+const REMEDIES: &[(&[&str], &str)] = &[
+    (
+        &["upgrade", "update", "self-update"],
+        "to upgrade, run `git pull` and `./install.sh` in the clone that you installed from",
+    ),
+    (
+        &["disable", "off", "exclude", "ignore", "pause"],
+        "to record nothing of a project, add its directory to `exclude` (see `ccsession config`) or create the file \
+        `.ccsession-off` in it; to record nothing at all, run `ccsession uninstall`",
+    ),
 ];
 
 /// The same below `archive`.
@@ -121,6 +130,14 @@ pub(super) fn written_out(mut words: Vec<OsString>) -> Vec<OsString> {
         words.extend(rest);
     }
     words
+}
+
+/// Returns how to do what this word asks for, if no verb does it.
+pub(super) fn remedy(word: &str) -> Option<&'static str> {
+    let lower = word.to_lowercase();
+    let mut remedies = REMEDIES.iter();
+    let (_, remedy) = remedies.find(|(words, _)| words.contains(&lower.as_str()))?;
+    Some(remedy)
 }
 
 /// Returns the verbs that are suggested for an unknown word below these verbs. `nearest` are the
@@ -199,6 +216,7 @@ mod tests {
         for table in [SUGGESTIONS, ARCHIVE_SUGGESTIONS] {
             let words = table.iter().flat_map(|(words, _)| *words);
             let mut words: Vec<&str> = words.copied().collect();
+            words.extend(REMEDIES.iter().flat_map(|(words, _)| *words));
             words.sort_unstable();
             let count = words.len();
             words.dedup();

@@ -35,8 +35,13 @@ fn an_explicit_id_wins_and_a_malformed_one_is_an_error() {
     let sandbox = Sandbox::new();
     start(&sandbox, ID);
     sandbox
-        .ccsession(["current", "--session", "s-9"])
-        .expect(0, "s-9\n", "");
+        .ccsession(["current", "--session", ID])
+        .expect(0, &format!("{ID}\n"), "");
+    sandbox.ccsession(["current", "--session", "s-9"]).expect(
+        0,
+        "s-9\n",
+        "ccsession: session `s-9` is not on record; see `ccsession list --all`\n",
+    );
     let said = sandbox
         .ccsession(["current", "--session", "../x"])
         .refused(64);

@@ -200,6 +200,12 @@ fn a_marker_stops_the_recording_at_the_next_prompt_and_its_removal_resumes_it() 
     assert_eq!(names(&sandbox, ID), before);
     assert_eq!(sandbox.journal(ID)[3]["reason"], "excluded");
     assert!(sandbox.record(ID)["stopped_at"].is_string());
+    let shown = with_stderr_on_a_terminal(sandbox.ccsession(["show", ID]));
+    assert!(
+        shown.terminal.contains("this project is not recorded: "),
+        "{}",
+        shown.terminal
+    );
     assert!(!sandbox.pointer("shop").exists());
     let listed = sandbox.ccsession(["list", "--all", "--json"]).json();
     assert_eq!(listed["sessions"][0]["state"], "ended");
@@ -314,18 +320,17 @@ fn commands_say_that_the_project_is_not_recorded_and_refuse_to_begin_a_session()
         "{said}"
     );
     assert_eq!(snapshot(&sandbox), before);
-    for verb in ["list", "stats", "current"] {
-        let told = with_stderr_on_a_terminal(sandbox.ccsession([verb]));
+    let verbs: [&[&str]; 4] = [&["list"], &["stats"], &["current"], &["search", "x"]];
+    for verb in verbs {
+        let told = with_stderr_on_a_terminal(sandbox.ccsession(verb));
         assert!(
             told.terminal
                 .contains("this project is not recorded: there is a file"),
-            "{verb}: {}",
+            "{verb:?}: {}",
             told.terminal
         );
-        assert_eq!(
-            crate::support::text(&sandbox.ccsession([verb]).output().stderr),
-            ""
-        );
+        let elsewhere = crate::support::text(&sandbox.ccsession(verb).output().stderr);
+        assert!(!elsewhere.contains("not recorded"), "{elsewhere}");
     }
     sandbox.ccsession(["current"]).expect(0, "unknown\n", "");
     let doctor = sandbox.ccsession(["doctor", "--json"]).output();

@@ -1,7 +1,9 @@
 //! Wrong usage, help and versions.
 
+use serde_json::json;
+
 use super::VERBS;
-use crate::support::{Sandbox, text};
+use crate::support::{ID, Sandbox, event, text};
 
 #[test]
 fn wrong_usage_is_one_line_and_never_status_2() {
@@ -248,6 +250,18 @@ fn the_verb_hook_answers_no_question_because_its_stdout_is_the_models() {
 }
 
 #[test]
+fn a_hook_with_an_option_for_an_event_records_nothing() {
+    let sandbox = Sandbox::new();
+    let payload = event("PreToolUse", ID, json!({"tool_name": "Bash"}));
+    for option in ["--bogus", "--version", "-x", "-"] {
+        let run = sandbox.ccsession(["hook", option]);
+        run.stdin(payload.to_string()).silent();
+        sandbox.ccsession(["hook", option]).stdin("{}").silent();
+    }
+    assert!(!sandbox.state().exists());
+}
+
+#[test]
 fn the_help_of_hook_is_printed_and_nothing_is_recorded() {
     let sandbox = Sandbox::new();
     for words in [["hook", "--help"], ["hook", "-h"], ["help", "hook"]] {
@@ -255,6 +269,24 @@ fn the_help_of_hook_is_printed_and_nothing_is_recorded() {
         assert!(help.contains("\nUsage: ccsession hook [EVENT]\n"), "{help}");
     }
     assert!(!sandbox.state().exists());
+}
+
+#[test]
+fn for_what_no_verb_does_it_is_said_how_to_do_it() {
+    let sandbox = Sandbox::new();
+    for (word, remedy) in [
+        ("upgrade", "run `git pull` and `./install.sh`"),
+        ("UPDATE", "run `git pull` and `./install.sh`"),
+        ("disable", "add its directory to `exclude`"),
+        ("off", "create the file `.ccsession-off` in it"),
+    ] {
+        let said = sandbox.ccsession([word]).refused(64);
+        assert!(
+            said.contains(&format!("there is no verb `{word}`; ")),
+            "{said}"
+        );
+        assert!(said.contains(remedy), "{said}");
+    }
 }
 
 #[test]
