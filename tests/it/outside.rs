@@ -11,7 +11,8 @@ use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use crate::support::archives::{begun, clock_out, decompressed, files, said, write};
-use crate::support::{CCSESSION, ID, PATIENCE, Sandbox, end_of, event};
+use crate::support::terminal::on_a_terminal;
+use crate::support::{ID, PATIENCE, Sandbox, end_of, event};
 
 fn start() -> Value {
     event("SessionStart", ID, json!({"source": "startup"}))
@@ -461,22 +462,8 @@ fn a_pipe_that_does_not_wait_loses_nothing_of_what_is_printed() {
 /// What moves a cursor, hides or reorders text, and what a name around it looks like.
 const HOSTILE: &str = "a\u{9b}2J\u{7f}\u{202e}b\u{200b}\u{2066}c\u{feff}\u{e0041}\u{1b}[31m";
 
-/// What a command prints on a terminal.
-fn on_a_terminal(sandbox: &Sandbox, command: &str) -> String {
-    let run = sandbox.run("script").arg("-qec");
-    let output = run.arg(format!("{CCSESSION} {command}")).arg("/dev/null");
-    String::from_utf8_lossy(&output.output().stdout).into_owned()
-}
-
 #[test]
 fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
-    let script = Command::new("script")
-        .args(["-qec", "true", "/dev/null"])
-        .output();
-    if !script.is_ok_and(|output| output.status.success()) {
-        println!("skipped: script is missing");
-        return;
-    }
     let sandbox = Sandbox::just_swept();
     let transcript = begun(
         &sandbox,
@@ -507,7 +494,7 @@ fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
         "show ID",
         "current --json",
         "current --all --json",
-        "current --format '{name}{role}{focus}'",
+        "current --format {name}{role}{focus}",
         "timeline ID",
         "timeline ID --json",
         "timeline ID --jsonl",
@@ -536,7 +523,8 @@ fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
         "search a --json",
         "archive prune --older 1d --json",
     ] {
-        let printed = on_a_terminal(&sandbox, &with_id(command));
+        let run = sandbox.ccsession(with_id(command).split(' '));
+        let printed = on_a_terminal(run, 24, 200).terminal;
         let is_harmless = |c: char| {
             !c.is_control() && !"\u{202e}\u{200b}\u{2066}\u{feff}\u{e0041}".contains(c)
                 || matches!(c, '\n' | '\r' | '\t')

@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::support::archives::{clock_out, ended};
+use crate::support::terminal::on_a_terminal;
 use crate::support::transcripts::{put, put_lines};
-use crate::support::{CCSESSION, ID, Sandbox, event, text, write_program};
+use crate::support::{ID, Sandbox, event, text, write_program};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -748,26 +749,18 @@ fn a_reader_that_leaves_early_is_no_failure() {
 
 #[test]
 fn on_a_terminal_hits_are_shown_with_the_pager_and_in_colour() {
-    let script = Command::new("script")
-        .args(["-qec", "true", "/dev/null"])
-        .output();
-    if !script.is_ok_and(|output| output.status.success()) {
-        println!("skipped: script is missing");
-        return;
-    }
     let sandbox = Sandbox::new();
     talked(&sandbox);
     let (pager, paged) = (sandbox.path("pager"), sandbox.path("paged"));
     write_program(&pager, &format!("#!/bin/sh\ncat > '{}'\n", paged.display()));
-    let on_a_terminal = |command: &str| {
-        let run = sandbox.run("script").arg("-qec");
-        let run = run.arg(format!("{CCSESSION} {command}")).arg("/dev/null");
-        text(&run.env("PAGER", &pager).output().stdout)
+    let shown = |arguments: &[&str]| {
+        let run = sandbox.ccsession(arguments).env("PAGER", &pager);
+        on_a_terminal(run, 24, 200).terminal
     };
     let hit = "Why does the webhook \u{1b}[1;31mretry\u{1b}[0m twice?";
-    let shown = on_a_terminal("search retry --no-pager");
-    assert!(shown.contains(hit) && !paged.exists(), "{shown}");
-    let shown = on_a_terminal("search retry");
+    let unpaged = shown(&["search", "retry", "--no-pager"]);
+    assert!(unpaged.contains(hit) && !paged.exists(), "{unpaged}");
+    let shown = shown(&["search", "retry"]);
     assert!(!shown.contains("retry"), "{shown}");
     assert!(fs::read_to_string(&paged).unwrap().contains(hit));
 }
