@@ -56,7 +56,10 @@ impl fmt::Display for DeletionStep {
             Self::Processes(count) => {
                 write!(f, "remove it from the index entries of processes: {count}")
             }
-            Self::Lineage(other) => write!(f, "remove it from the record of session {other}"),
+            Self::Lineage(other) => write!(
+                f,
+                "remove it from the record of session {other}; the journal and the archive of that one may still name it"
+            ),
             Self::Pointer(_, path) => write!(f, "remove the pointer {}", shown(path)),
             Self::LogLines(count) => write!(f, "remove the lines of logs that name it: {count}"),
         }
