@@ -26,6 +26,9 @@ CEILINGS = ROOT / "benches/ceilings.md"
 PAYLOADS = ROOT / "tests/data/payloads/events"
 SESSION = "2f09356b-a939-40a2-8915-584394440829"
 RECORDED_PROJECT = "/home/dev/shop"
+# How many sessions a list has, and a process that is not above its hooks.
+LISTED = 10
+NOBODY = 4_000_000
 # The most that the counts of one program may differ, as a share: a process id has more or fewer digits, a page is mapped elsewhere.
 SPREAD = 0.005
 PATIENCE = 120
@@ -47,8 +50,9 @@ class Place:
         # Stamps the sweep, or a start would leave one behind.
         self.run(["ccsession", "cleanup"])
 
-    def run(self, command, stdin=b"", before=(), prepare=None):
-        """Runs a program to its end and returns what it printed. It must succeed, and print nothing on stderr but what `before` does."""
+    def run(self, command, stdin=b"", before=(), prepare=None, client=None):
+        """Runs a program to its end and returns what it printed. It must succeed, and print nothing on stderr but what `before` does.
+        What it sees as its client is this process, or `client`."""
         program, *arguments = command
         env = {
             "HOME": self.dir / "home",
@@ -57,7 +61,7 @@ class Place:
             "CCSESSION_STATE_DIR": self.state,
             "CCSESSION_POINTER_DIR": self.dir / "pointers",
             "CLAUDE_PROJECT_DIR": self.project,
-            "CLAUDE_PID": os.getpid(),
+            "CLAUDE_PID": client or os.getpid(),
             "CLAUDE_CODE_SESSION_ID": SESSION,
             "CLAUDECODE": "1",
         }
@@ -71,6 +75,27 @@ class Place:
         if done.returncode != 0 or done.stderr:
             raise Wrong(f"{' '.join(command)}: status {done.returncode}, {done.stderr.decode(errors='replace')[:500]}")
         return done.stdout.decode()
+
+    def add_live_sessions(self):
+        """Adds LISTED live sessions of 60 events, each with a transcript whose title is noted. No process owns them: they are live because
+        something happened just now."""
+        for number in range(LISTED):
+            session = SESSION.replace("2f09356b", f"{number:08}")
+            transcript = self.dir / "home/.claude/projects/shop" / f"{session}.jsonl"
+            transcript.parent.mkdir(parents=True, exist_ok=True)
+            said = {"type": "ai-title", "aiTitle": f"Webhook hunt {number}", "sessionId": session}
+            transcript.write_text(json.dumps(said) + "\n")
+            for program, name in [("session-start", "SessionStart-startup"), ("session-event", "UserPromptSubmit"),
+                                  ("pre-tool-use", "PreToolUse-Bash"), ("post-tool-use", "PostToolUse-Bash")]:
+                sent = {**json.loads(payload(name)), "session_id": session, "transcript_path": str(transcript)}
+                self.run([program], json.dumps(sent).encode(), client=NOBODY)
+            journal = self.state / "sessions" / session / "events.jsonl"
+            lines = [line for line in journal.read_text().splitlines() if line]
+            call = lines[-2:]
+            for pair in range(28):
+                lines += [re.sub(r'"tool_use_id":"[^"]*"', f'"tool_use_id":"toolu_{pair:03}"', line) for line in call]
+            journal.write_text("".join(f"\n{line}\n" for line in lines))
+        self.run(["ccsession", "list"])
 
     def journal(self):
         lines = (self.state / "sessions" / SESSION / "events.jsonl").read_text().splitlines()
@@ -123,6 +148,15 @@ def cleanup(place, **how):
     place.run(["ccsession", "cleanup", "--if-due"], **how)
 
 
+def listing(place, **how):
+    """The list of LISTED live sessions. So few are read by one thread, whose calls are all that strace sees."""
+    place.add_live_sessions()
+    listed = place.run(["ccsession", "list"], **how)
+    for number in range(LISTED):
+        if not re.search(rf"^active .*\bWebhook hunt {number} .*\bmain\b", listed, re.MULTILINE):
+            raise Wrong(f"list: without session {number}: {listed}")
+
+
 CASES = {
     "pre-tool-use": hook("pre-tool-use", "PreToolUse-Bash"),
     "post-tool-use": hook("post-tool-use", "PostToolUse-Bash"),
@@ -130,6 +164,7 @@ CASES = {
     "prompt": hook("session-event", "UserPromptSubmit"),
     "current": current,
     "cleanup --if-due": cleanup,
+    "list": listing,
     "post-tool-use, 100 kB": hook("post-tool-use", "PostToolUse-Bash", 100_000),
     "post-tool-use, 1 MB": hook("post-tool-use", "PostToolUse-Bash", 1_000_000),
 }
