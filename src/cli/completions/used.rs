@@ -26,8 +26,8 @@ type Offers = Vec<(String, Option<String>)>;
 /// those on the line but the one that is being typed.
 pub(super) fn of(verb: &str, arg: &str, words: &Arc<[OsString]>) -> Option<ArgValueCompleter> {
     let used = match (verb, arg) {
-        ("timeline" | "search", "tool") => tools,
-        ("timeline", "agent") => agents,
+        ("timeline" | "search" | "export", "tool") => tools,
+        ("timeline" | "export", "agent") => agents,
         _ => return None,
     };
     let words = Arc::clone(words);
