@@ -285,7 +285,7 @@ fn a_stale_pointer_is_unknown_and_gone() {
 }
 
 #[test]
-fn a_plain_shell_needs_no_home_to_get_an_answer() {
+fn a_plain_shell_needs_no_home_to_get_an_answer_and_hears_that_it_is_the_pointers_alone() {
     let sandbox = Sandbox::new();
     sandbox.ccsession(["store", "s-7"]).silent();
     let run = sandbox
@@ -293,7 +293,12 @@ fn a_plain_shell_needs_no_home_to_get_an_answer() {
         .arg("current")
         .without_env("HOME")
         .without_env("CCSESSION_STATE_DIR");
-    run.expect(0, "s-7\n", "");
+    run.expect(
+        0,
+        "s-7\n",
+        "ccsession: could not find a state directory: HOME is not an absolute path; set HOME or CCSESSION_STATE_DIR; \
+         recorded sessions are unknown\n",
+    );
 }
 
 #[test]
