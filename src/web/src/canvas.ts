@@ -1,0 +1,522 @@
+// Draws the lanes of a session on a canvas, and finds what is at a point of it. It knows nothing of the page around.
+import { isProblem, type Call } from "./calls.ts";
+import { shortPath, toolKind, toolName, type ToolKind } from "./format.ts";
+import { firstAfter, phases, toAt, toU, type Folding, type Group, type Lane } from "./lanes.ts";
+import { clockAt, STATES, type Mark, type Session } from "./model.ts";
+import { step, ticks } from "./ruler.ts";
+import { duration, localDay, localTime } from "./time.ts";
+
+/** The colours of the picture, from the page's style. */
+export interface Colours {
+  text: string;
+  faint: string;
+  line: string;
+  surface: string;
+  band: string;
+  onBar: string;
+  problem: string;
+  permission: string;
+  permissionTint: string;
+  wait: string;
+  accent: string;
+  kinds: Record<ToolKind, string>;
+}
+
+export interface View {
+  u0: number;
+  u1: number;
+}
+
+const RULER = 24;
+const MARKS = 20;
+const BAR = 15;
+const LANE = BAR + 3;
+const GAP = 9;
+const LABEL = 15;
+/** Narrower pictures have their labels above the lanes. */
+const NARROW = 640;
+const GUTTER = 128;
+
+/** The row of a lane. */
+interface Row {
+  y: number;
+  group: Group;
+  lane: Lane;
+}
+
+/** What is at a point. */
+export type Hit = { call: Call; x: number; y: number } | { mark: Mark; x: number; y: number } | null;
+
+export class Picture {
+  private ctx: CanvasRenderingContext2D;
+  private rows: Row[] = [];
+  /** Where each call's row is. */
+  private rowOfCall: Float64Array;
+  private labels: { y: number; height: number; group: Group }[] = [];
+  private patterns: { permission: CanvasPattern | string; wait: CanvasPattern | string; lost: CanvasPattern | string };
+  private dots: { x: number; mark: Mark }[] = [];
+  private ratio = 1;
+  width = 0;
+  height = 0;
+  /** The height of all lanes; the canvas may show less, from `top` on. */
+  content = 0;
+  gutter = GUTTER;
+
+  constructor(
+    private canvas: HTMLCanvasElement,
+    private session: Session,
+    private folding: Folding,
+    private colours: Colours,
+  ) {
+    this.ctx = canvas.getContext("2d")!;
+    this.patterns = { permission: "", wait: "", lost: "" };
+    this.rowOfCall = new Float64Array(session.calls.length).fill(-1);
+    this.layOut();
+  }
+
+  /** Places the rows for a width. */
+  private layOut() {
+    this.rows = [];
+    this.labels = [];
+    const above = this.width > 0 && this.width < NARROW;
+    this.gutter = above ? 0 : GUTTER;
+    let y = RULER + MARKS + 6;
+    for (const group of this.session.groups) {
+      const begin = y;
+      if (above) y += LABEL;
+      for (const lane of group.lanes) {
+        this.rows.push({ y, group, lane });
+        // Background tasks have bars of their own.
+        if (group.kind !== "background") for (const call of lane.call) this.rowOfCall[call] = y;
+        y += LANE;
+      }
+      if (group.lanes.length === 0) y += above ? 2 : LANE;
+      this.labels.push({ y: begin, height: y - begin, group });
+      y += GAP;
+    }
+    this.content = y;
+  }
+
+  resize(width: number, height: number, ratio: number) {
+    this.width = width;
+    this.layOut();
+    this.height = Math.min(height, this.content);
+    this.ratio = ratio;
+    this.canvas.width = Math.max(1, Math.round(width * ratio));
+    this.canvas.height = Math.max(1, Math.round(this.height * ratio));
+    this.patterns = {
+      permission: this.hatch(this.colours.permission, this.colours.permissionTint, 5),
+      wait: this.spots(this.colours.wait),
+      lost: this.hatch(this.colours.problem, null, 6),
+    };
+  }
+
+  /** The pixels on which time is drawn. */
+  get span(): number {
+    return Math.max(1, this.width - this.gutter);
+  }
+
+  x(u: number, view: View): number {
+    return this.gutter + ((u - view.u0) / (view.u1 - view.u0)) * this.span;
+  }
+
+  u(x: number, view: View): number {
+    return view.u0 + ((x - this.gutter) / this.span) * (view.u1 - view.u0);
+  }
+
+  /** Where a call's row is; null if it has none. */
+  rowOf(index: number): number | null {
+    const y = this.rowOfCall[index];
+    return y === undefined || y < 0 ? null : y;
+  }
+
+  private tile(size: number, draw: (ctx: CanvasRenderingContext2D) => void): CanvasPattern | string {
+    const tile = document.createElement("canvas");
+    const ratio = Math.max(1, Math.round(this.ratio));
+    tile.width = tile.height = size * ratio;
+    const ctx = tile.getContext("2d")!;
+    ctx.scale(ratio, ratio);
+    draw(ctx);
+    const pattern = this.ctx.createPattern(tile, "repeat");
+    // The canvas is scaled to the screen's pixels, the tile has them already.
+    pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
+    return pattern ?? this.colours.wait;
+  }
+
+  private hatch(colour: string, tint: string | null, size: number) {
+    return this.tile(size, (ctx) => {
+      if (tint) {
+        ctx.fillStyle = tint;
+        ctx.fillRect(0, 0, size, size);
+      }
+      ctx.strokeStyle = colour;
+      ctx.lineWidth = 1.3;
+      ctx.beginPath();
+      for (const shift of [-size, 0, size]) {
+        ctx.moveTo(shift - 1, size + 1);
+        ctx.lineTo(shift + size + 1, -1);
+      }
+      ctx.stroke();
+    });
+  }
+
+  private spots(colour: string) {
+    return this.tile(4, (ctx) => {
+      ctx.fillStyle = colour;
+      ctx.fillRect(0.5, 1.5, 1.2, 1.2);
+      ctx.fillRect(2.5, 3.2, 1.2, 0.8);
+      ctx.fillRect(2.5, -0.3, 1.2, 0.5);
+    });
+  }
+
+  draw(view: View, top: number, hovered: number | null, selected: number | null) {
+    const { ctx, colours, width, height } = this;
+    ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    ctx.clearRect(0, 0, width, height);
+    ctx.font = "11px system-ui, sans-serif";
+    ctx.textBaseline = "middle";
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(this.gutter, 0, width - this.gutter, height);
+    ctx.clip();
+    this.drawPieces(view);
+    this.drawRuns(view, top);
+    for (const row of this.rows) {
+      const y = row.y - top;
+      if (y + LANE < RULER + MARKS || y > height) continue;
+      this.drawLane(row, y, view);
+    }
+    for (const index of [hovered, selected]) {
+      if (index !== null) this.drawFrame(index, view, top, index === selected);
+    }
+    ctx.restore();
+    this.drawLabels(top);
+    ctx.fillStyle = colours.surface;
+    ctx.fillRect(0, 0, width, RULER + MARKS);
+    this.drawRuler(view);
+    this.drawMarks(view);
+  }
+
+  private drawPieces(view: View) {
+    const { ctx, colours, height } = this;
+    for (const piece of this.folding.pieces) {
+      if (!piece.folded || piece.uEnd < view.u0 || piece.u > view.u1) continue;
+      const x = this.x(piece.u, view);
+      const w = Math.max(2, this.x(piece.uEnd, view) - x);
+      ctx.fillStyle = colours.band;
+      ctx.fillRect(x, RULER + MARKS, w, height);
+      ctx.strokeStyle = colours.line;
+      ctx.setLineDash([2, 3]);
+      ctx.beginPath();
+      for (const at of [x + 0.5, x + w - 0.5]) {
+        ctx.moveTo(at, RULER + MARKS);
+        ctx.lineTo(at, height);
+      }
+      ctx.stroke();
+      ctx.setLineDash([]);
+      const words = duration((piece.end - piece.at) / 1000);
+      ctx.save();
+      ctx.fillStyle = colours.faint;
+      if (w > ctx.measureText(words).width + 8) {
+        ctx.textAlign = "center";
+        ctx.fillText(words, x + w / 2, RULER + MARKS + 10);
+      } else if (w >= 11 && height > 130) {
+        ctx.translate(x + w / 2, RULER + MARKS + 8);
+        ctx.rotate(Math.PI / 2);
+        ctx.fillText(`idle ${words}`, 0, 0);
+      }
+      ctx.restore();
+    }
+  }
+
+  private drawRuns(view: View, top: number) {
+    const { ctx, colours } = this;
+    for (const { y, height, group } of this.labels) {
+      const place = y - top;
+      if (place > this.height || place + height < RULER) continue;
+      ctx.fillStyle = colours.band;
+      for (const [start, end] of group.runs) {
+        const x = this.x(toU(this.folding, start), view);
+        const w = Math.max(2, this.x(toU(this.folding, end), view) - x);
+        if (x > this.width || x + w < this.gutter) continue;
+        ctx.beginPath();
+        ctx.roundRect(x - 2, place - 2, w + 4, height + 2, 4);
+        ctx.fill();
+      }
+    }
+  }
+
+  private drawLane(row: Row, y: number, view: View) {
+    const { folding, session } = this;
+    const { lane } = row;
+    const from = toAt(folding, view.u0);
+    const until = toAt(folding, view.u1);
+    const problems: number[] = [];
+    let i = firstAfter(lane, from);
+    while (i < lane.start.length && lane.start[i]! <= until) {
+      const x = this.x(toU(folding, lane.start[i]!), view);
+      const xEnd = this.x(toU(folding, lane.end[i]!), view);
+      const call = session.calls[lane.call[i]!]!;
+      if (xEnd - x >= 3) {
+        this.drawBar(call, row, x, xEnd, y, view);
+        if (isProblem(call.state)) problems.push(x);
+        i++;
+        continue;
+      }
+      // Everything that ends on this pixel is one mark.
+      const edge = Math.floor(x) + 2;
+      const end = toAt(folding, this.u(edge, view));
+      let next = Math.max(i + 1, firstAfter(lane, end, i));
+      // What begins here and is long is drawn for itself.
+      while (next > i + 1 && lane.end[next - 1]! > end) next--;
+      this.ctx.fillStyle = row.group.kind === "background" ? this.colours.kinds.shell : this.colours.kinds[toolKind(call.tool)];
+      this.ctx.fillRect(Math.floor(x), y, 2, BAR);
+      if (lane.problems[next]! > lane.problems[i]!) problems.push(Math.floor(x));
+      i = next;
+    }
+    if (row.group.kind !== "background") for (const x of problems) this.drawProblem(x, y);
+  }
+
+  /** A failure is seen without colour: a triangle hangs over the bar. */
+  private drawProblem(x: number, y: number) {
+    const { ctx } = this;
+    ctx.fillStyle = this.colours.problem;
+    ctx.fillRect(x, y, 2, BAR);
+    ctx.beginPath();
+    ctx.moveTo(x - 3, y - 3);
+    ctx.lineTo(x + 5, y - 3);
+    ctx.lineTo(x + 1, y + 3);
+    ctx.fill();
+  }
+
+  private drawBar(call: Call, row: Row, x: number, xEnd: number, y: number, view: View) {
+    const { ctx, colours, folding, session } = this;
+    const w = xEnd - x;
+    if (row.group.kind === "background") {
+      ctx.fillStyle = colours.kinds.shell;
+      for (const line of [2, 7, 12]) {
+        for (let at = Math.max(x, this.gutter - 12); at < Math.min(xEnd, this.width); at += 7) {
+          ctx.fillRect(at, y + line, Math.min(4, xEnd - at), 1.6);
+        }
+      }
+      this.drawText(call, x, xEnd, y, colours.text, true);
+      return;
+    }
+    const problem = isProblem(call.state);
+    let text = x;
+    for (const [kind, start, end] of phases(call, session.last)) {
+      const from = this.x(toU(folding, start), view);
+      const to = this.x(toU(folding, end), view);
+      const size = Math.max(to - from, kind === "run" ? 2 : 0);
+      if (size <= 0) continue;
+      if (kind === "run") {
+        ctx.fillStyle = problem ? colours.problem : colours.kinds[toolKind(call.tool)];
+        text = from;
+      } else {
+        ctx.fillStyle = kind === "permission" ? this.patterns.permission : kind === "wait" ? this.patterns.wait : this.patterns.lost;
+      }
+      ctx.beginPath();
+      if (size > 6) ctx.roundRect(from, y, size, BAR, 2.5);
+      else ctx.rect(from, y, size, BAR);
+      ctx.fill();
+      if (kind === "permission" || kind === "lost") {
+        ctx.strokeStyle = kind === "permission" ? colours.permission : colours.problem;
+        ctx.lineWidth = 1;
+        ctx.setLineDash(kind === "lost" ? [3, 2] : []);
+        ctx.stroke();
+        ctx.setLineDash([]);
+      }
+    }
+    if (w < 26) return;
+    const lost = call.state === "abandoned" && call.duration === null;
+    const denied = call.state === "denied" && call.duration === null;
+    this.drawText(call, lost || denied ? x : text, xEnd, y, lost || denied ? colours.text : colours.onBar, lost || denied);
+  }
+
+  private drawText(call: Call, from: number, to: number, y: number, colour: string, plate: boolean) {
+    const { ctx } = this;
+    const left = Math.max(from, this.gutter) + 4;
+    const room = Math.min(to, this.width) - left - 3;
+    if (room < 22) return;
+    const mark = STATES[call.state].mark;
+    const tool = toolName(call.tool);
+    const label = call.what === null ? tool : `${tool}  ${shortPath(call.what, 40)}`;
+    let words = `${mark ? `${mark} ` : ""}${label}`;
+    if (words.length * 5 > room) words = words.slice(0, Math.max(1, Math.floor(room / 5.2)));
+    while (words.length > 1 && ctx.measureText(words).width > room) words = words.slice(0, -1);
+    if (plate) {
+      ctx.fillStyle = this.colours.surface;
+      ctx.fillRect(left - 2, y + 2, ctx.measureText(words).width + 4, BAR - 4);
+    }
+    ctx.fillStyle = colour;
+    ctx.fillText(words, left, y + BAR / 2 + 0.5);
+  }
+
+  private drawFrame(index: number, view: View, top: number, selected: boolean) {
+    const call = this.session.calls[index];
+    const row = this.rowOf(index);
+    if (!call || row === null) return;
+    const { ctx, colours } = this;
+    const x = this.x(toU(this.folding, call.started[1]), view);
+    const end = this.x(toU(this.folding, call.ended?.[1] ?? this.session.last), view);
+    ctx.strokeStyle = selected ? colours.text : colours.accent;
+    ctx.lineWidth = selected ? 2 : 1.5;
+    ctx.beginPath();
+    ctx.roundRect(x - 2, row - top - 2, Math.max(4, end - x) + 4, BAR + 4, 4);
+    ctx.stroke();
+  }
+
+  private drawLabels(top: number) {
+    const { ctx, colours } = this;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(0, RULER + MARKS, this.gutter || this.width, this.height);
+    ctx.clip();
+    for (const { y, height, group } of this.labels) {
+      const place = y - top;
+      if (place > this.height || place + height < RULER) continue;
+      const indent = Math.min(group.depth, 4) * 8;
+      const middle = place + LABEL / 2;
+      ctx.fillStyle = group.kind === "main" ? colours.text : colours.faint;
+      ctx.font = `${group.kind === "main" ? "600 " : ""}11px system-ui, sans-serif`;
+      let words = `${group.depth > 0 ? "└ " : ""}${group.label}`;
+      const room = (this.gutter || 220) - indent - 8;
+      while (words.length > 2 && ctx.measureText(words).width > room) words = `${words.slice(0, -2)}…`;
+      ctx.fillText(words, indent, middle + 0.5);
+    }
+    ctx.restore();
+    ctx.font = "11px system-ui, sans-serif";
+  }
+
+  private drawRuler(view: View) {
+    const { ctx, colours, folding } = this;
+    const perPixel = (view.u1 - view.u0) / this.span;
+    const size = step(perPixel * 84);
+    const ahead = (at: number) => clockAt(this.session, at) - at;
+    let right = -Infinity;
+    let day = "";
+    ctx.strokeStyle = colours.line;
+    ctx.fillStyle = colours.faint;
+    ctx.lineWidth = 1;
+    for (const { u, at } of ticks(folding, view.u0, view.u1, size, ahead)) {
+      const x = this.x(u, view);
+      const ts = clockAt(this.session, at);
+      let words = localTime(ts);
+      if (size >= 60e6) words = words.slice(0, 5);
+      else if (size < 1e6) words += `.${String(Math.floor((ts / 1000) % 1000)).padStart(3, "0")}`;
+      const today = localDay(ts);
+      if (today !== day) words = `${today.slice(5)} ${words}`;
+      if (x < right + 12 || x < this.gutter) continue;
+      day = today;
+      ctx.beginPath();
+      ctx.moveTo(Math.round(x) + 0.5, RULER - 7);
+      ctx.lineTo(Math.round(x) + 0.5, RULER - 1);
+      ctx.stroke();
+      ctx.fillText(words, x + 4, 10);
+      right = x + 4 + ctx.measureText(words).width;
+    }
+    ctx.beginPath();
+    ctx.moveTo(this.gutter, RULER - 0.5);
+    ctx.lineTo(this.width, RULER - 0.5);
+    ctx.stroke();
+  }
+
+  private drawMarks(view: View) {
+    const { ctx, colours } = this;
+    this.dots = [];
+    let last = -Infinity;
+    const middle = RULER + MARKS / 2;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(this.gutter - 6, RULER, this.width, this.height);
+    ctx.clip();
+    for (const mark of this.session.marks) {
+      const x = this.x(toU(this.folding, mark.at), view);
+      if (x < this.gutter - 6 || x > this.width + 6) continue;
+      this.dots.push({ x, mark });
+      if (mark.kind !== "notification") {
+        ctx.strokeStyle = mark.kind === "segment" ? colours.faint : colours.line;
+        ctx.setLineDash(mark.kind === "prompt" ? [] : [3, 3]);
+        ctx.globalAlpha = mark.kind === "segment" ? 0.8 : 0.55;
+        ctx.beginPath();
+        ctx.moveTo(Math.round(x) + 0.5, RULER + MARKS - 2);
+        ctx.lineTo(Math.round(x) + 0.5, this.height);
+        ctx.stroke();
+        ctx.globalAlpha = 1;
+        ctx.setLineDash([]);
+      }
+      if (x - last < 5) continue;
+      last = x;
+      drawMark(ctx, mark.kind, x, middle, mark.kind === "prompt" ? colours.accent : colours.text);
+    }
+    ctx.restore();
+  }
+
+  /** What is at a point of the canvas. */
+  hit(x: number, y: number, top: number, view: View): Hit {
+    if (x < this.gutter) return null;
+    if (y < RULER + MARKS) {
+      let best: { x: number; mark: Mark } | null = null;
+      for (const dot of this.dots) {
+        if (Math.abs(dot.x - x) < 8 && (!best || Math.abs(dot.x - x) < Math.abs(best.x - x))) best = dot;
+      }
+      return best && { mark: best.mark, x, y };
+    }
+    const row = this.rows.find((row) => y + top >= row.y - 1 && y + top < row.y + LANE - 1);
+    if (!row) return null;
+    const { lane } = row;
+    const from = toAt(this.folding, this.u(x - 3, view));
+    const to = toAt(this.folding, this.u(x + 3, view));
+    const first = firstAfter(lane, from);
+    let best = -1;
+    for (let i = first; i < lane.start.length && lane.start[i]! <= to; i++) {
+      // Of several on one pixel, the one that failed is what a person looks for.
+      if (best < 0 || isProblem(this.session.calls[lane.call[i]!]!.state)) best = i;
+      if (i - first > 500) break;
+    }
+    if (best < 0) return null;
+    return { call: this.session.calls[lane.call[best]!]!, x, y };
+  }
+}
+
+/** The sign of a mark; the legend draws it, too. */
+export function drawMark(ctx: CanvasRenderingContext2D, kind: Mark["kind"], x: number, y: number, colour: string) {
+  ctx.fillStyle = ctx.strokeStyle = colour;
+  ctx.lineWidth = 1.5;
+  ctx.beginPath();
+  switch (kind) {
+    case "prompt":
+      ctx.moveTo(x - 5, y - 5);
+      ctx.lineTo(x + 5, y - 5);
+      ctx.lineTo(x, y + 5);
+      ctx.closePath();
+      ctx.fill();
+      break;
+    case "notification":
+      ctx.arc(x, y, 3, 0, 7);
+      ctx.stroke();
+      break;
+    case "compaction":
+      ctx.moveTo(x - 5, y - 5);
+      ctx.lineTo(x, y);
+      ctx.lineTo(x - 5, y + 5);
+      ctx.moveTo(x + 5, y - 5);
+      ctx.lineTo(x, y);
+      ctx.lineTo(x + 5, y + 5);
+      ctx.stroke();
+      break;
+    case "segment":
+      ctx.rect(x - 1, y - 7, 2, 14);
+      ctx.rect(x - 1, y - 7, 6, 5);
+      ctx.fill();
+      break;
+    case "commit":
+      ctx.moveTo(x, y - 5);
+      ctx.lineTo(x + 5, y);
+      ctx.lineTo(x, y + 5);
+      ctx.lineTo(x - 5, y);
+      ctx.closePath();
+      ctx.fill();
+      break;
+  }
+}

@@ -1,0 +1,76 @@
+// Small parts that every view uses.
+import type { ComponentChildren } from "preact";
+import { bytes, grouped } from "../format.ts";
+import { STATES } from "../model.ts";
+import type { Call } from "../calls.ts";
+import { duration, iso, local, localDay, localTime } from "../time.ts";
+
+/** A local time; the exact one in UTC is in its title. */
+export function Time({ us, only }: { us: number; only?: "day" | "time" | "minute" }) {
+  const words = only === "day" ? localDay(us) : only === "time" ? localTime(us) : only === "minute" ? local(us).slice(0, 16) : local(us);
+  const exact = iso(us);
+  return (
+    <time dateTime={exact} title={exact}>
+      {words}
+    </time>
+  );
+}
+
+/** A duration; the exact milliseconds are in its title. */
+export function Took({ ms }: { ms: number | null }) {
+  if (ms === null) return null;
+  return <span title={`${grouped(ms)} ms`}>{duration(ms)}</span>;
+}
+
+export function Size({ value }: { value: number | null }) {
+  return value === null ? null : <span title={`${grouped(value)} bytes`}>{bytes(value)}</span>;
+}
+
+/** A call's state: a mark and a word, so that nobody needs the colour. */
+export function State({ state }: { state: Call["state"] }) {
+  const { mark, word } = STATES[state];
+  return (
+    <span class={`state state-${state}`}>
+      {mark && <span aria-hidden="true">{mark} </span>}
+      {word}
+    </span>
+  );
+}
+
+/** Text of a stranger: it keeps its own direction. */
+export function Text({ children }: { children: ComponentChildren }) {
+  return <bdi>{children}</bdi>;
+}
+
+/** A fact with its name. */
+export function Fact({ name, children, note, wide }: { name: string; children: ComponentChildren; note?: string; wide?: boolean }) {
+  return (
+    <div class={wide ? "fact wide" : "fact"} title={note}>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** A part of a page with a heading. */
+export function Section({
+  id,
+  title,
+  aside,
+  children,
+}: {
+  id: string;
+  title: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <section class="part" aria-labelledby={id}>
+      <header class="part-head">
+        <h2 id={id}>{title}</h2>
+        {aside}
+      </header>
+      {children}
+    </section>
+  );
+}

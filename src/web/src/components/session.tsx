@@ -1,0 +1,69 @@
+// A session's page: the same in a report and in the dashboard, where it changes while it is shown.
+import { useComputed, type ReadonlySignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { grouped } from "../format.ts";
+import { sessionOf } from "../model.ts";
+import type { SessionPage } from "../types.ts";
+import { Hours } from "./calendar.tsx";
+import { Calls, Problems } from "./calls.tsx";
+import { Heading } from "./heading.tsx";
+import { Section } from "./parts.tsx";
+import { Subagents } from "./subagents.tsx";
+import { Timeline } from "./timeline.tsx";
+import { Tools } from "./tools.tsx";
+import { NO_FILTER, viewState } from "./view.ts";
+
+/** `now` is the page's time in µs: that of the report, or of the last message of the server. */
+export function SessionView({
+  page,
+  now,
+  level = "h1",
+  aside,
+}: {
+  page: ReadonlySignal<SessionPage>;
+  now: ReadonlySignal<number>;
+  level?: "h1" | "h2";
+  aside?: ComponentChildren;
+}) {
+  const state = useMemo(viewState, []);
+  const session = useComputed(() => sessionOf(page.value, now.value));
+  const shown = session.value;
+  const { problems } = shown;
+  return (
+    <article class="session">
+      <Heading session={shown} level={level} aside={aside} />
+      <Section id="problems" title="Problems" aside={problems.length > 0 && <span class="count error">✕ {grouped(problems.length)}</span>}>
+        <Problems session={shown} state={state} />
+      </Section>
+      <Section id="timeline" title="Timeline">
+        <Timeline session={session} state={state} />
+      </Section>
+      <Section id="calls" title="Calls">
+        <Calls session={session} state={state} />
+      </Section>
+      {shown.page.agents.length > 0 && (
+        <Section id="subagents" title="Subagents">
+          <Subagents session={shown} state={state} />
+        </Section>
+      )}
+      <Section id="tools" title="Tools">
+        <p class="faint hint">Every call is a point on a logarithmic scale; ✕ failed. The line is the median, the dashed one the 95th percentile.</p>
+        <Tools
+          stats={shown.page.stats}
+          calls={shown.calls}
+          choose={(tool) => {
+            state.filter.value = { ...NO_FILTER, tool };
+            state.sort.value = { key: "duration", down: true };
+            document.getElementById("calls")?.scrollIntoView();
+          }}
+        />
+      </Section>
+      {shown.calls.length > 0 && (
+        <Section id="hours" title="Hours">
+          <Hours hours={shown.page.stats.hours} />
+        </Section>
+      )}
+    </article>
+  );
+}

@@ -1,0 +1,47 @@
+// Light, dark, or as the system has it.
+import { signal } from "@preact/signals";
+
+export type Theme = "system" | "light" | "dark";
+
+const NAME = "ccsession-theme";
+
+function kept(): Theme {
+  try {
+    const value = localStorage.getItem(NAME);
+    return value === "light" || value === "dark" ? value : "system";
+  } catch {
+    // A page from a file may have no storage.
+    return "system";
+  }
+}
+
+export const theme = signal<Theme>(kept());
+
+function apply(to: Theme) {
+  if (to === "system") document.documentElement.removeAttribute("data-theme");
+  else document.documentElement.setAttribute("data-theme", to);
+}
+
+apply(theme.peek());
+
+export function ThemeSwitch() {
+  const choose = (to: Theme) => {
+    apply(to);
+    theme.value = to;
+    try {
+      localStorage.setItem(NAME, to);
+    } catch {
+      // It holds until the page is closed.
+    }
+  };
+  return (
+    <label class="theme">
+      <span>Theme</span>
+      <select value={theme.value} onChange={(event) => choose(event.currentTarget.value as Theme)}>
+        <option value="system">system</option>
+        <option value="light">light</option>
+        <option value="dark">dark</option>
+      </select>
+    </label>
+  );
+}
