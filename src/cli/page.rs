@@ -98,7 +98,7 @@ impl Count for PageCounter<'_> {
         self.stats
             .add(session.trace, activity, None, &mut self.clock);
         let page = SessionPage::new(
-            session.id.clone(),
+            session.id,
             self.facts(session, &used),
             activity,
             &Subtrees::of(activity, &used),

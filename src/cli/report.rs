@@ -32,7 +32,7 @@ const STDOUT: &str = "-";
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file needs nothing else: no network, no server. It replaces an earlier report of that name, and never another file.\n\n\
-    Examples:\n  ccsession report --open                 # this session, in the browser\n  ccsession report 3f2a -o review.html\n  ccsession report --all -o - | gzip > sessions.html.gz"
+    Examples:\n  ccsession report --open                 # this session, in the browser\n  ccsession report 3f2a -o review.html\n  ccsession report 3f2a --metadata       # to attach to a bug report\n  ccsession report --all -o - | gzip > sessions.html.gz"
 )]
 pub(super) struct ReportArgs {
     /// The session's id or a unique prefix; without it, this shell's session or the project's last
@@ -53,6 +53,9 @@ pub(super) struct ReportArgs {
     /// Write this file; `-` is stdout. By default the file is named after the session
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
+    /// Leave out all content, so that the report is safe to share: structure and times stay
+    #[arg(long)]
+    pub(super) metadata: bool,
     /// Open the report in the browser
     #[arg(long)]
     pub(super) open: bool,
@@ -84,7 +87,7 @@ pub(super) fn run(context: &Context, args: ReportArgs) -> Result<Status> {
     for left_out in &gathered.left_out {
         output::complain(left_out);
     }
-    let html = document(PAGE, &data(context, gathered, is_one))?;
+    let html = document(PAGE, &data(context, gathered, is_one, args.metadata))?;
     if to_stdout {
         output::print(&html);
         return Ok(Status::Done);
@@ -105,12 +108,16 @@ fn which(
     args: &ReportArgs,
 ) -> Result<(SessionSelection, String)> {
     if args.all {
-        return Ok((SessionSelection::All, "ccsession-all.html".to_owned()));
+        return Ok((SessionSelection::All, file_name("all", args.metadata)));
     }
     if let Some(path) = &args.project {
         let project = project_asked(state, path)?;
         let name = project.root().file_name().unwrap_or_default();
-        let name = file_name(&name.to_string_lossy());
+        let name = match args.metadata {
+            true => "project".into(),
+            false => name.to_string_lossy(),
+        };
+        let name = file_name(&name, args.metadata);
         return Ok((SessionSelection::Project(project.root().to_owned()), name));
     }
     let id = match &args.id {
@@ -119,30 +126,39 @@ fn which(
     };
     let record = state.map(|state| state.session(&id).record()).transpose()?;
     record.flatten().ok_or_else(|| no_record(&id))?;
-    let name = file_name(&beginning(&id));
+    let name = file_name(&beginning(&id, args.metadata), args.metadata);
     Ok((SessionSelection::One(id), name))
 }
 
-/// Returns as much of an id as people need.
-fn beginning(id: &SessionId) -> String {
-    id.as_str().chars().take(8).collect()
+/// Returns as much of an id as people need. An id of a person's own making is content.
+fn beginning(id: &SessionId, metadata: bool) -> String {
+    let beginning: String = id.as_str().chars().take(8).collect();
+    let is_random = beginning.chars().all(|c| c.is_ascii_hexdigit());
+    match metadata && !is_random {
+        true => "session".to_owned(),
+        false => beginning,
+    }
 }
 
 /// Returns a file name that has no meaning to any shell or file system.
-fn file_name(subject: &str) -> String {
+fn file_name(subject: &str, metadata: bool) -> String {
     let plain = |c: char| match c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
         true => c,
         false => '-',
     };
     let subject: String = subject.chars().take(60).map(plain).collect();
-    format!("ccsession-{subject}.html")
+    let end = if metadata { "-metadata" } else { "" };
+    format!("ccsession-{subject}{end}.html")
 }
 
-fn data(context: &Context, gathered: GatheredPages, is_one: bool) -> PageData {
+fn data(context: &Context, gathered: GatheredPages, is_one: bool, metadata: bool) -> PageData {
     let mut data = PageData::new(PageMode::Report, context.now, gathered.sessions);
     data.stats = (!is_one).then_some(gathered.stats);
     data.left_out = gathered.left_out.iter().map(|text| escaped(text)).collect();
-    data
+    match metadata {
+        true => data.without_content(),
+        false => data,
+    }
 }
 
 /// Writes the file in one step. A link is followed. Its content may be private, so others cannot
@@ -182,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_file_name_is_plain() {
-        assert_eq!(file_name("3f2a"), "ccsession-3f2a.html");
-        assert_eq!(file_name("a/b $(c)é"), "ccsession-a-b---c--.html");
+        assert_eq!(file_name("3f2a", false), "ccsession-3f2a.html");
+        assert_eq!(
+            file_name("a/b $(c)é", true),
+            "ccsession-a-b---c---metadata.html"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! safe, bounded line. Moments are pairs of microseconds: the wall clock's, and the place on the
 //! session's time line without jumps, counted from its first event.
 
+mod bare;
 mod columns;
 mod parts;
 
@@ -74,7 +75,7 @@ impl PageData {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "docs/report.md describes the members")]
 pub struct SessionPage {
-    pub session_id: SessionId,
+    pub session_id: String,
     #[serde(flatten)]
     pub facts: SessionFacts,
     /// The first and the last event; `None` without any.
@@ -186,7 +187,7 @@ pub struct PageDamage {
 impl SessionPage {
     /// Creates the page of a session.
     pub fn new(
-        session_id: SessionId,
+        session_id: &SessionId,
         facts: SessionFacts,
         activity: &Activity<'_>,
         subtrees: &Subtrees<'_>,
@@ -195,7 +196,7 @@ impl SessionPage {
         let zero = activity.span.map_or(0, |(first, _)| first.at);
         let moment = |moment| PageMoment::new(moment, zero);
         Self {
-            session_id,
+            session_id: session_id.as_str().to_owned(),
             facts,
             span: activity
                 .span
