@@ -8,6 +8,7 @@ use super::archive::args::ArchiveVerb;
 use super::cleanup::CleanupArgs;
 use super::clock_in::ClockInArgs;
 use super::clock_out::ClockOutArgs;
+use super::collected::FromArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::current::CurrentArgs;
@@ -159,6 +160,22 @@ pub(super) enum Verb {
     /// Print the version
     #[command(after_help = "Examples:\n  ccsession version")]
     Version,
+}
+
+impl Verb {
+    /// Returns which collected sessions the verb is to read, if it can read such.
+    pub(super) fn collected(&self) -> Option<&FromArgs> {
+        match self {
+            Self::List(args) => Some(&args.from),
+            Self::Show(args) => Some(&args.from),
+            Self::Timeline(args) => Some(&args.from),
+            Self::Stats(args) => Some(&args.from),
+            Self::Report(args) => Some(&args.from),
+            Self::Export(args) => Some(&args.from),
+            Self::Metrics(args) => Some(&args.from),
+            _ => None,
+        }
+    }
 }
 
 /// When to draw bars and lines.

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::collected::FromArgs;
 use super::context::{Context, since};
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
 use super::hints::{filled, say_not_recorded};
@@ -64,6 +65,8 @@ pub(super) struct ExportArgs {
     /// Export only the N calls of all sessions that took longest, the longest first
     #[arg(long, value_name = "N")]
     pub(super) slowest: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) from: FromArgs,
     /// Write to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -130,7 +133,11 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         .transpose()?;
     let config = context.config()?;
     let state = context.state()?;
-    let words = (args.id.as_ref(), args.project.as_ref(), args.all);
+    let words = (
+        args.id.as_ref(),
+        args.project.as_ref(),
+        args.all || args.from.is_given(),
+    );
     let which = selected(context, state.as_ref(), words)?;
     let mut file = OutputFile::begin(args.output.as_deref())?;
     let table = args.table.map_or(Table::Calls, Table::from);

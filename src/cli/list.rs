@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::args::ColorArg;
+use super::collected::FromArgs;
 use super::context::{Context, project_asked, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
@@ -67,6 +68,8 @@ pub(super) struct ListArgs {
     #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
     pub(super) color: ColorArg,
     #[command(flatten)]
+    pub(super) from: FromArgs,
+    #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
@@ -79,10 +82,11 @@ const MAX_DOING: usize = 40;
 const MAX_TITLE: usize = 40;
 
 /// How the table gets narrower: what a person needs least goes first.
-const NARROWER: [Squeeze; 18] = [
+const NARROWER: [Squeeze; 19] = [
     Squeeze::Cut("ROOT", 16),
     Squeeze::Ids("SESSION"),
     Squeeze::Drop("ROOT"),
+    Squeeze::Cut("MACHINE", 12),
     Squeeze::Cut("NOW", 20),
     Squeeze::Cut("FOCUS", 12),
     Squeeze::Cut("TITLE", 24),
@@ -303,8 +307,10 @@ fn print(
     }
     let mut table = TextTable::new(&[
         "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
-        "PID", "NOW", "ROOT",
+        "PID", "NOW", "MACHINE", "ROOT",
     ]);
+    // Sessions of this machine need not name it.
+    let machine = |record: &Record| record.machine.clone().filter(|_| args.from.is_given());
     for listed in sessions {
         let record = &listed.record;
         let branch = record.head.as_ref().and_then(|head| head.branch.clone());
@@ -326,10 +332,11 @@ fn print(
             record.focus.clone().unwrap_or_default(),
             pids.join(","),
             doing(&listed.open_calls),
+            machine(record).unwrap_or_default(),
             record.project.root.clone(),
         ]);
     }
-    table.drop_empty(&["WAITS", "TITLE", "ROLE", "FOCUS", "PID", "NOW"]);
+    table.drop_empty(&["WAITS", "TITLE", "ROLE", "FOCUS", "PID", "NOW", "MACHINE"]);
     let screen = args.screen.screen();
     let text = match output::width(screen) {
         Some(width) => table.squeeze(width, &NARROWER),

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::args::BarsArg;
+use super::collected::FromArgs;
 use super::context::Context;
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
 use super::hints::say_nothing;
@@ -30,6 +31,8 @@ use crate::view::metrics::{
     after_help = "Examples:\n  ccsession metrics --json\n  ccsession metrics --prometheus --output /tmp/ccsession.prom"
 )]
 pub(super) struct MetricsArgs {
+    #[command(flatten)]
+    pub(super) from: FromArgs,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object

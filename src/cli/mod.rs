@@ -8,6 +8,7 @@ mod choose;
 mod cleanup;
 mod clock_in;
 mod clock_out;
+mod collected;
 mod completions;
 mod config;
 mod context;
@@ -136,7 +137,7 @@ fn is_question(arguments: &[OsString]) -> bool {
 }
 
 fn run_verb(verb: Verb) -> u8 {
-    let context = Context::new();
+    let mut context = Context::new();
     if let Some(variable) = context.env.relative.first() {
         output::complain(&format!(
             "could not use {variable}: it is not an absolute path; correct or unset it"
@@ -147,6 +148,13 @@ fn run_verb(verb: Verb) -> u8 {
     if !matches!(verb, Verb::Run(_) | Verb::Become(_) | Verb::Resume(_)) {
         raise_limit_of_files();
     }
+    let collected = match collected::open(&mut context, &verb) {
+        Ok(collected) => collected,
+        Err(err) => {
+            output::complain(&err.to_string());
+            return status::of(&err) as u8;
+        }
+    };
     let done = match verb {
         Verb::Current(args) => current::run(&context, args),
         Verb::Store(args) => store::run(&context, args),
@@ -182,6 +190,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Hook { .. } | Verb::Help { .. } | Verb::Version => Ok(Status::Done),
     };
     say_operations(&context);
+    drop(collected);
     let status = done.unwrap_or_else(|err| {
         output::complain(&err.to_string());
         status::of(&err)

@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::browser;
 use super::choose::find_session;
+use super::collected::FromArgs;
 use super::context::{Context, no_record, project_asked};
 use super::gather::SessionSelection;
 use super::hints::filled;
@@ -50,6 +51,8 @@ pub(super) struct ReportArgs {
     /// Report every session on record
     #[arg(long, short, conflicts_with_all = ["id", "project"])]
     pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) from: FromArgs,
     /// Write this file; `-` is stdout. By default the file is named after the session
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
@@ -107,7 +110,8 @@ fn which(
     state: Option<&StateDir>,
     args: &ReportArgs,
 ) -> Result<(SessionSelection, String)> {
-    if args.all {
+    let is_wide = args.id.is_none() && args.project.is_none() && args.from.is_given();
+    if args.all || is_wide {
         return Ok((SessionSelection::All, file_name("all", args.metadata)));
     }
     if let Some(path) = &args.project {

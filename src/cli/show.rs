@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::choose::find_session;
+use super::collected::FromArgs;
 use super::context::{Context, history, no_record};
 use super::gather::NotedCommits;
 use super::hints::say_not_recorded;
@@ -37,6 +38,8 @@ use crate::store::{SessionDir, StateDir, clock, shown};
 pub(super) struct ShowArgs {
     /// The session: a unique prefix of its id, or its title
     pub(super) id: String,
+    #[command(flatten)]
+    pub(super) from: FromArgs,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::args::BarsArg;
 use super::choose::find_session;
+use super::collected::FromArgs;
 use super::context::{Context, no_record, project_asked, since};
 use super::gather::{GatherResult, SessionSelection, gather};
 use super::hints::{say_not_recorded, say_nothing};
@@ -56,6 +57,8 @@ pub(super) struct StatsArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
     #[command(flatten)]
+    pub(super) from: FromArgs,
+    #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
@@ -73,7 +76,11 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         .transpose()?;
     let config = context.config()?;
     let state = context.state()?;
-    let words = (args.id.as_ref(), args.project.as_ref(), args.all);
+    let words = (
+        args.id.as_ref(),
+        args.project.as_ref(),
+        args.all || args.from.is_given(),
+    );
     let which = selected(context, state.as_ref(), words)?;
     let is_one = matches!(which, SessionSelection::One(_));
     let asked = match which {
@@ -110,7 +117,8 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         args.screen
             .print(&report.as_text(asked, layout), layout.bars);
     }
-    let is_by_default = args.id.is_none() && args.project.is_none() && !args.all;
+    let is_by_default =
+        args.id.is_none() && args.project.is_none() && !args.all && !args.from.is_given();
     if is_by_default && !report.is_empty() && output::is_for_people() {
         output::warn("these are the sessions of this project; --all counts those of every project");
     }

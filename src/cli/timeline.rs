@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::args::{BarsArg, ColorArg};
 use super::choose::find_session;
+use super::collected::FromArgs;
 use super::context::{Context, history, since};
 use super::hints::filled;
 use super::pager::ScreenArgs;
@@ -39,7 +40,7 @@ pub(super) struct TimelineArgs {
     /// The session: a unique prefix of its id, or its title; without it, this shell's or the project's last
     pub(super) id: Option<String>,
     /// Print events as they come: of this session or, without ID, of all
-    #[arg(long, short, conflicts_with_all = ["since", "json"])]
+    #[arg(long, short, conflicts_with_all = ["since", "json", "from"])]
     pub(super) follow: bool,
     /// With --follow, run this shell command once for each session that begins to wait for a person
     #[arg(long, value_name = "COMMAND", requires = "follow")]
@@ -66,6 +67,8 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) bars: BarsArg,
     #[command(flatten)]
+    pub(super) from: FromArgs,
+    #[command(flatten)]
     pub(super) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
@@ -75,6 +78,9 @@ pub(super) struct TimelineArgs {
     pub(super) jsonl: bool,
 }
 
+/// Why there is no timeline.
+const WITHOUT_ID: &str = "could not choose a session: with --from, give an id before it; `ccsession list --all --from DIR` lists them";
+
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     if args.follow {
         return follow::run(context, args);
@@ -83,6 +89,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let state = context.state()?;
     let id = match &args.id {
         Some(given) => find_session(context, state.as_ref(), given)?,
+        None if args.from.is_given() => return Err(refusal(Status::Usage, WITHOUT_ID)),
         None => here(context, state.as_ref())?,
     };
     let gone = || {

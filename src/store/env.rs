@@ -15,6 +15,8 @@ pub struct Environment {
     pub xdg_state_home: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, if it is an absolute path.
     pub xdg_config_home: Option<PathBuf>,
+    /// `XDG_CACHE_HOME`, if it is an absolute path.
+    pub xdg_cache_home: Option<PathBuf>,
     /// `CCSESSION_STATE_DIR`: the state directory, instead of the default one.
     pub state_dir: Option<PathBuf>,
     /// `CCSESSION_POINTER_DIR`: the directory of the pointers, instead of `/tmp`.
@@ -62,6 +64,7 @@ impl Environment {
             home: absolute("HOME"),
             xdg_state_home: absolute("XDG_STATE_HOME"),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
+            xdg_cache_home: absolute("XDG_CACHE_HOME"),
             state_dir: ours("CCSESSION_STATE_DIR"),
             pointer_dir: ours("CCSESSION_POINTER_DIR"),
             config: ours("CCSESSION_CONFIG"),

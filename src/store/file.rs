@@ -215,6 +215,26 @@ fn read_followed(
         .transpose()
 }
 
+/// Opens any user's regular file for reading, without following a link. Returns `None` if it does not
+/// exist.
+///
+/// # Errors
+/// [`Error::Untrusted`] if it is not regular; [`Error::Io`] if the system refused.
+#[cfg(feature = "cli")]
+pub(super) fn open_plain(path: &Path) -> Result<Option<(File, Meta)>> {
+    let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&file).map_err(Error::io("inspect", path))?;
+    match kind(&stat) {
+        FileType::RegularFile => Ok(Some((file, Meta::from(&stat)))),
+        _ => Err(Error::Untrusted {
+            path: path.to_owned(),
+            why: Untrusted::NotRegular,
+        }),
+    }
+}
+
 fn opened_followed(
     path: &Path,
     objection: impl FnOnce(&Stat) -> Option<Untrusted>,

@@ -13,6 +13,8 @@ pub mod archive;
 pub mod archive_queue;
 pub mod blocks;
 pub mod clock;
+#[cfg(feature = "cli")]
+pub mod collected;
 pub mod config;
 pub mod env;
 pub mod env_file;
@@ -40,6 +42,8 @@ pub mod tree;
 pub mod unrecorded;
 pub mod write;
 
+#[cfg(feature = "cli")]
+pub use collected::CollectedState;
 pub use env::Environment;
 #[cfg(feature = "cli")]
 pub(crate) use error::reason;

@@ -196,9 +196,13 @@ impl SessionDir {
     /// # Errors
     /// [`Error::Io`], also if the new record is too large to be read again; the old record stays.
     pub(crate) fn replace_record(&self, record: &Record) -> Result<()> {
+        self.put_record(record, Durability::Synced)
+    }
+
+    pub(super) fn put_record(&self, record: &Record, durability: Durability) -> Result<()> {
         let path = self.record_path();
         let bytes = encoded(record, &path)?;
-        write::replace(&path, &bytes, Durability::Synced)
+        write::replace(&path, &bytes, durability)
     }
 
     /// Moves the session aside, so that no hook writes to it before it is checked again and

@@ -67,6 +67,12 @@ impl StateDir {
         })
     }
 
+    /// Returns the state directory at `root`, which the caller has created.
+    #[cfg(feature = "cli")]
+    pub(super) fn at(root: PathBuf, decompressor: Decompressor) -> Self {
+        Self { root, decompressor }
+    }
+
     /// Returns the path of the state directory.
     pub fn root(&self) -> &Path {
         &self.root

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "cli")]
 pub mod next;
+#[cfg(feature = "cli")]
+mod temporary;
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -23,6 +25,8 @@ use tempfile::{Builder, NamedTempFile, TempPath};
 use super::error::{Error, Result, Untrusted};
 use super::{clock, file};
 use crate::model::Timestamp;
+#[cfg(feature = "cli")]
+pub use temporary::TemporaryDir;
 
 /// Prefix of every temporary file's name. It must not match `claude_session_*`, because other tools
 /// sweep that pattern.

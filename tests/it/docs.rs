@@ -222,7 +222,8 @@ fn shell(sandbox: &Sandbox) -> Run {
 fn run_block(sandbox: &Sandbox, page: &str, block: &str) {
     let message = sandbox.path("message");
     fs::write(&message, "Add a parser\n").unwrap();
-    let mut script = "set -u\n".to_owned();
+    // No other machine can be reached: its sessions are those here.
+    let mut script = "set -u\nrsync() { for to; do :; done; mkdir -p \"$to\"; cp -R \"$CCSESSION_STATE_DIR/sessions\" \"$to\"; }\n".to_owned();
     // What does not end by itself is run elsewhere; the board needs a terminal.
     let is_run = |line: &&str| !line.contains("--follow") && !line.starts_with("ccsession top");
     for line in block.lines().filter(is_run) {

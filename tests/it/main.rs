@@ -27,6 +27,7 @@ mod cleanup;
 mod cli;
 mod clock_in;
 mod clock_out;
+mod collected;
 mod completions;
 mod compression;
 mod corpus;

@@ -224,6 +224,14 @@ impl JournalLines {
         self.for_each_at(|_, line| event(line))
     }
 
+    /// Passes each complete line as it stands, whether or not it is an event.
+    #[cfg(feature = "cli")]
+    pub(in crate::store) fn for_each_whole(mut self, mut line: impl FnMut(&[u8])) {
+        while let Some((start, end)) = self.next_line() {
+            line(self.buffer.get(start..end).unwrap_or_default());
+        }
+    }
+
     /// Acts as [`Self::for_each`], and also passes the position of each line: the journal's bytes
     /// before it.
     pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &JournalLine<'_>)) -> Damage {

@@ -1,0 +1,105 @@
+//! Copies a session's folder, whoever its files belong to.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use super::super::error::{Error, Result};
+use super::super::file;
+use super::super::write::{self, GrowingFile};
+
+/// The most owners that are copied.
+const MAX_OWNERS: usize = 256;
+/// The files that are replaced as a whole.
+const WHOLE: [&str; 4] = [
+    "session.json",
+    "transcript.jsonl",
+    "usage.json",
+    "title.json",
+];
+
+/// Copies the files of a session from the folder `from` to `to`, which is created. Returns what
+/// could not be read, in words for people.
+///
+/// # Errors
+/// [`Error::Io`] if the copy could not be written.
+pub(super) fn copy_session(from: &Path, to: &Path) -> Result<Vec<String>> {
+    write::make_dir(to)?;
+    let mut left_out = Vec::new();
+    copy_files(from, to, usize::MAX, is_kept, &mut left_out)?;
+    let owners = "owners";
+    if file::look(&from.join(owners)).is_ok_and(|found| found.is_some_and(|it| it.is_dir())) {
+        write::make_dir(&to.join(owners))?;
+        let (from, to) = (from.join(owners), to.join(owners));
+        copy_files(&from, &to, MAX_OWNERS, |_| true, &mut left_out)?;
+    }
+    Ok(left_out)
+}
+
+/// Returns whether a file of this name is a session's. Notes that are derived from a whole journal
+/// are not: the journal may be another one after merging.
+fn is_kept(name: &str) -> bool {
+    let is_journal = || {
+        let name = name.strip_suffix(".zst").unwrap_or(name);
+        name.starts_with("events.") && name.ends_with(".jsonl")
+    };
+    WHOLE.contains(&name) || is_journal()
+}
+
+fn copy_files(
+    from: &Path,
+    to: &Path,
+    most: usize,
+    is_wanted: impl Fn(&str) -> bool,
+    left_out: &mut Vec<String>,
+) -> Result<()> {
+    let names = match file::first_names(from, most) {
+        Ok(names) => names,
+        Err(err) => {
+            left_out.push(format!("{err}; it was left out"));
+            return Ok(());
+        }
+    };
+    for name in names {
+        let is_temporary = name
+            .as_encoded_bytes()
+            .starts_with(write::TEMPORARY.as_bytes());
+        if is_temporary || !name.to_str().is_some_and(&is_wanted) {
+            continue;
+        }
+        if let Some(why) = copy_file(&from.join(&name), &to.join(&name))? {
+            left_out.push(format!("{why}; it was left out"));
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file with its time. Returns the error if it cannot be read.
+fn copy_file(from: &Path, to: &Path) -> Result<Option<Error>> {
+    let (mut source, meta) = match file::open_plain(from) {
+        Ok(Some(opened)) => opened,
+        // It was replaced or rotated since it was listed.
+        Ok(None) => return Ok(None),
+        Err(err) => return Ok(Some(err)),
+    };
+    let mut target = GrowingFile::beside(to)?;
+    if let Err(err) = io::copy(&mut source, target.file()) {
+        return Ok(Some(Error::io("copy", from)(err)));
+    }
+    target.set_modified(meta.modified)?;
+    target.create(to)?;
+    Ok(None)
+}
+
+/// Removes a copy of a session.
+pub(super) fn discard(folder: &Path) -> Result<()> {
+    for dir in [&folder.join("owners"), folder] {
+        for name in file::names(dir)? {
+            if name != OsStr::new("owners") {
+                write::remove(&dir.join(name))?;
+            }
+        }
+        write::remove_empty_dir(dir)?;
+    }
+    Ok(())
+}

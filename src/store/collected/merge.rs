@@ -1,0 +1,221 @@
+//! Merges copies of one session, however they overlap.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::super::error::Result;
+use super::super::file;
+use super::super::session::SessionDir;
+use super::super::write::{self, Durability};
+use super::Source;
+use crate::model::Record;
+
+/// Lines without their line breaks.
+type Lines = Vec<Vec<u8>>;
+
+/// Merges `copies` of a session into the empty folder `target`. Returns what was left out, in words
+/// for people.
+///
+/// The result does not depend on the order of the copies.
+///
+/// # Errors
+/// [`Error::Io`](crate::store::Error::Io) if the merged session cannot be written.
+pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Result<Vec<String>> {
+    let mut left_out = Vec::new();
+    let mut journals: Vec<(Lines, &SessionDir)> = Vec::new();
+    for (_, copy) in copies {
+        let mut lines = Lines::new();
+        match copy.journal().lines() {
+            Ok(journal) => journal.for_each_whole(|line| lines.push(line.to_vec())),
+            Err(err) => left_out.push(format!("{err}; it was left out")),
+        }
+        journals.push((lines, copy));
+    }
+    // The most complete copy first. Which of two equal ones is first makes no difference.
+    journals.sort_by(|one, other| {
+        Reverse(one.0.len())
+            .cmp(&Reverse(other.0.len()))
+            .then_with(|| one.0.cmp(&other.0))
+    });
+    let has_journal = journals
+        .iter()
+        .any(|(_, copy)| is_file(copy.journal().path()));
+    let best: Vec<&SessionDir> = journals.iter().map(|(_, copy)| *copy).collect();
+    if has_journal {
+        let journals: Vec<Lines> = journals.into_iter().map(|(lines, _)| lines).collect();
+        let mut bytes = Vec::new();
+        for line in merged(journals) {
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
+        }
+        write::create(target.journal().path(), &bytes, Durability::Cached)?;
+    }
+    let records = copies
+        .iter()
+        .filter_map(|(source, copy)| match copy.record() {
+            Ok(record) => Some((record?, source.machine.as_str())),
+            Err(_) => None,
+        });
+    match newest(records.collect()) {
+        Some(record) => target.put_record(&record, Durability::Cached)?,
+        // Whoever reads the session says what is wrong with its record.
+        None => take_first(&best, target, |dir| dir.path().join("session.json"))?,
+    }
+    for name in ["transcript.jsonl", "usage.json", "title.json"] {
+        take_first(&best, target, |dir| dir.path().join(name))?;
+    }
+    let owners = target.path().join("owners");
+    for copy in &best {
+        let from = copy.path().join("owners");
+        for name in file::names(&from)? {
+            write::make_dir(&owners)?;
+            write::rename(&from.join(&name), &owners.join(&name))?;
+        }
+    }
+    Ok(left_out)
+}
+
+fn is_file(path: &std::path::Path) -> bool {
+    matches!(file::look(path), Ok(Some(found)) if found.is_file())
+}
+
+/// Takes over a file of the first copy that has it.
+fn take_first(
+    copies: &[&SessionDir],
+    target: &SessionDir,
+    path: impl Fn(&SessionDir) -> PathBuf,
+) -> Result<()> {
+    match copies
+        .iter()
+        .map(|copy| path(copy))
+        .find(|path| is_file(path))
+    {
+        Some(found) => write::rename(&found, &path(target)),
+        None => Ok(()),
+    }
+}
+
+/// Returns the record that was written last: a record gains an end and other members, and loses
+/// none. A record that names no machine gets the name under which it was collected.
+fn newest(records: Vec<(Record, &str)>) -> Option<Record> {
+    let mut records: Vec<Record> = records
+        .into_iter()
+        .map(|(record, machine)| Record {
+            machine: record.machine.or_else(|| Some(machine.to_owned())),
+            ..record
+        })
+        .collect();
+    records.sort_by_cached_key(|record| {
+        let bytes = record.encode();
+        (record.ended_at, bytes.len(), bytes)
+    });
+    records.pop()
+}
+
+/// Merges copies of one sequence, each of which may lack any of its lines. A line that several have
+/// is there once. Lines that only one copy has stand after the line that precedes them there.
+fn merged(copies: Vec<Lines>) -> Lines {
+    let mut copies = copies.into_iter();
+    let mut all = without_repeats(copies.next().unwrap_or_default());
+    for copy in copies {
+        let places: HashMap<&[u8], usize> = all
+            .iter()
+            .enumerate()
+            .map(|(place, line)| (line.as_slice(), place))
+            .collect();
+        // The new lines that stand before the line at this place.
+        let mut before: Vec<(usize, usize)> = Vec::new();
+        let mut place = 0;
+        for (number, line) in copy.iter().enumerate() {
+            match places.get(line.as_slice()) {
+                Some(known) => place = known + 1,
+                None => before.push((place, number)),
+            }
+        }
+        if before.is_empty() {
+            continue;
+        }
+        before.sort_by_key(|(place, _)| *place);
+        let mut copy: Vec<Option<Vec<u8>>> = copy.into_iter().map(Some).collect();
+        let mut new = before.into_iter().peekable();
+        let mut joined = Lines::with_capacity(all.len() + new.len());
+        let length = all.len();
+        for (place, line) in all
+            .into_iter()
+            .map(Some)
+            .chain([None])
+            .enumerate()
+            .take(length + 1)
+        {
+            while let Some((_, number)) = new.next_if(|(before, _)| *before == place) {
+                joined.extend(copy.get_mut(number).and_then(Option::take));
+            }
+            joined.extend(line);
+        }
+        all = without_repeats(joined);
+    }
+    all
+}
+
+/// Removes each line that stands further ahead, too.
+fn without_repeats(lines: Lines) -> Lines {
+    let mut seen = std::collections::HashSet::new();
+    let first: Vec<bool> = lines
+        .iter()
+        .map(|line| seen.insert(line.as_slice()))
+        .collect();
+    lines
+        .iter()
+        .zip(first)
+        .filter(|(_, first)| *first)
+        .map(|(line, _)| line.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(text: &str) -> Lines {
+        text.bytes().map(|byte| vec![byte]).collect()
+    }
+
+    #[test]
+    fn each_line_is_there_once_where_it_stood() {
+        for (copies, expected) in [
+            (vec!["abc"], "abc"),
+            (vec!["abc", "abc"], "abc"),
+            (vec!["abcd", "ab"], "abcd"),
+            (vec!["abd", "acd"], "acbd"),
+            (vec!["cd", "abcd"], "abcd"),
+            (vec!["", "ab"], "ab"),
+            (vec!["aab"], "ab"),
+        ] {
+            let copies: Vec<Lines> = copies.into_iter().map(lines).collect();
+            assert_eq!(merged(copies.clone()), lines(expected), "{copies:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_that_overlap_and_cover_the_whole_give_the_whole(
+            length in 1_usize..40,
+            cuts in prop::collection::vec((0_usize..40, 0_usize..40), 0..6),
+        ) {
+            let whole: Lines = (0..length).map(|n| n.to_string().into_bytes()).collect();
+            // Each copy goes on where another ends, so that every line is somewhere with its
+            // neighbour.
+            let mut copies = vec![whole.iter().take(length / 2 + 1).cloned().collect::<Lines>()];
+            copies.push(whole.iter().skip(length / 2).cloned().collect());
+            copies.extend(cuts.iter().map(|(from, to)| {
+                let range = (*from.min(to)).min(length)..(*from.max(to)).min(length);
+                whole[range].to_vec()
+            }));
+            copies.sort_by(|one, other| Reverse(one.len()).cmp(&Reverse(other.len())).then_with(|| one.cmp(other)));
+            prop_assert_eq!(merged(copies), whole);
+        }
+    }
+}
