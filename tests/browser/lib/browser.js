@@ -20,6 +20,7 @@ export const launch = () => chromium.launch({ executablePath, args: ['--no-sandb
  */
 export async function watched(browser, { origin = 'file://', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: 'UTC', locale: 'en-GB', ...options });
+  context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   const noted = [];
   page.on('request', (request) => {

@@ -1,6 +1,6 @@
 // A throw-away HOME, state and pointer directory for the real programs, with sessions in it.
 
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -37,6 +37,7 @@ export class Sandbox {
   /** `test` is the test that it belongs to: everything is removed after it. */
   constructor(test) {
     test?.after(() => this.remove());
+    this.clients = [];
     this.dir = mkdtempSync(join(tmpdir(), 'ccsession-browser-'));
     for (const name of ['home', 'pointers', 'shop']) mkdirSync(join(this.dir, name));
     mkdirSync(this.path('state'), { mode: 0o700 });
@@ -62,6 +63,7 @@ export class Sandbox {
 
   /** Removes everything. */
   remove() {
+    for (const client of this.clients) client.disconnect();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -89,6 +91,28 @@ export class Sandbox {
       env: { ...this.env, CLAUDE_PROJECT_DIR: this.path('shop'), CLAUDE_PID: String(process.pid), ...env },
       cwd: this.path('shop'),
     });
+  }
+
+  /**
+   * Starts a client with a session of this id. Returns what tells its hooks of an event, one after the other; the promise holds when the
+   * hook has ended.
+   */
+  client(id) {
+    const child = fork(new URL('client.js', import.meta.url).pathname);
+    this.clients.push(child);
+    let last = Promise.resolve();
+    const tell = (event, more) =>
+      new Promise((done, fail) => {
+        child.once('message', (error) => (error === null ? done() : fail(new Error(error))));
+        const payload = { hook_event_name: event, session_id: id, cwd: this.path('shop'), transcript_path: this.path(`home/${id}.jsonl`), ...more };
+        child.send({
+          program: join(programs, hookFor[event] ?? 'session-event'),
+          input: `${JSON.stringify(payload)}\n`,
+          env: { ...this.env, CLAUDE_PROJECT_DIR: this.path('shop') },
+          cwd: this.path('shop'),
+        });
+      });
+    return (event, more = {}) => (last = last.then(() => tell(event, more)));
   }
 
   /** Writes a session that has ended, with these lines in its journal. */
@@ -147,7 +171,7 @@ export const time = (ms) => new Date(BEGIN + ms).toISOString().replace('Z', '000
  * The journal of a session with this many calls, the same each time: turns, subagents, parallel calls, waiting for permission,
  * failures and the background.
  */
-export function generated(calls, { agents = 100, label = (place) => `Step ${place} of the work` } = {}) {
+export function generated(calls, { agents = 100, label = (place) => `Step ${place} of the work`, prompt = (turn) => `Please do part ${turn}` } = {}) {
   const tools = ['Bash', 'Read', 'Edit', 'Grep', 'Glob', 'WebFetch', 'mcp__issues__search'];
   const journal = [];
   const tell = (ms, event, more) =>
@@ -165,17 +189,21 @@ export function generated(calls, { agents = 100, label = (place) => `Step ${plac
       if (turn > 0) tell((now += 50), 'Stop', { prompt_id: `p${turn}` });
       now += 1000 + dice(turn % 7 === 6 ? 3_600_000 : 60_000);
       turn += 1;
-      tell(now, 'UserPromptSubmit', { prompt_id: `p${turn}`, what: `Please do part ${turn}`, branch: turn % 3 ? 'main' : 'feature' });
+      tell(now, 'UserPromptSubmit', { prompt_id: `p${turn}`, what: prompt(turn), branch: turn % 3 ? 'main' : 'feature' });
     }
     const together = Math.min(1 + dice(3), calls - place, 40 - (place % 40));
     const agent = dice(4) === 0 ? { agent_id: `agent${turn % agents}`, agent_type: 'Explore' } : {};
     const ends = [];
     for (let side = 0; side < together; side += 1, place += 1) {
-      const call = { tool: tools[dice(tools.length)], tool_use_id: `t${place}`, what: label(place), prompt_id: `p${turn}`, ...agent };
-      tell((now += 1 + dice(5)), 'PreToolUse', { ...call, input_bytes: 20 + dice(500) });
+      const tool = tools[dice(tools.length)];
+      const call = { tool, tool_use_id: `t${place}`, what: label(place, tool), prompt_id: `p${turn}`, ...agent };
+      const input_bytes = 20 + dice(500);
+      tell((now += 1 + dice(5)), 'PreToolUse', { ...call, input_bytes });
       const took = 1 + dice(dice(20) === 0 ? 60_000 : 900);
       const asked = dice(30) === 0;
-      if (asked) tell(now + 1, 'PermissionRequest', call);
+      // A question names no call.
+      const { tool_use_id: _, ...question } = call;
+      if (asked) tell(now, 'PermissionRequest', { ...question, input_bytes });
       const failed = dice(12) === 0;
       const end = { ...call, duration_ms: took, output_bytes: dice(9000) };
       ends.push([now + took + (asked ? 4000 : 2), failed ? 'PostToolUseFailure' : 'PostToolUse', end]);

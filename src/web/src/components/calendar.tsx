@@ -23,7 +23,7 @@ export function Calendar({ days }: { days: Stats["days"] }) {
       <figcaption>
         Sessions by day <span class="faint">{words}</span>
       </figcaption>
-      <div class="table-scroll">
+      <div class="table-scroll" tabIndex={0} role="group" aria-label="Sessions by day">
         <svg
           class="calendar"
           role="img"
@@ -99,7 +99,7 @@ export function Hours({ hours }: { hours: number[] }) {
       <figcaption>
         Calls by hour <span class="faint">{words} By the clock of the machine that made this page.</span>
       </figcaption>
-      <div class="table-scroll">
+      <div class="table-scroll" tabIndex={0} role="group" aria-label="Calls by hour">
         <svg class="hours" role="img" aria-label={`Calls by hour of the day. ${words}`} width={24 * HOUR} height={HOURS_HEIGHT + 18}>
           {hours.map((calls, hour) => {
             const height = calls === 0 ? 0 : Math.max(2, (calls / most) * HOURS_HEIGHT);

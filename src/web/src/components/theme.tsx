@@ -37,7 +37,7 @@ export function ThemeSwitch() {
   return (
     <label class="theme">
       <span>Theme</span>
-      <select value={theme.value} onChange={(event) => choose(event.currentTarget.value as Theme)}>
+      <select aria-label="Theme" value={theme.value} onChange={(event) => choose(event.currentTarget.value as Theme)}>
         <option value="system">system</option>
         <option value="light">light</option>
         <option value="dark">dark</option>

@@ -35,7 +35,7 @@ export function Tools({ stats, calls, choose }: { stats: Stats; calls: Call[]; c
   const withWait = stats.tools.some((tool) => tool.wait_ms > 0);
   const withPermission = stats.tools.some((tool) => tool.permission_ms > 0);
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" tabIndex={0} role="group" aria-label="Tools">
       <table class="grid tools-grid">
         <thead>
           <tr>
@@ -47,7 +47,8 @@ export function Tools({ stats, calls, choose }: { stats: Stats; calls: Call[]; c
               Failed
             </th>
             {hasPoints && (
-              <th scope="col" class="points" aria-label="Durations, as a picture">
+              <th scope="col" class="points">
+                <span class="hidden">Durations, as a picture</span>
                 <Axis scale={scale} />
               </th>
             )}

@@ -1,0 +1,311 @@
+// A report says what `timeline` and `stats` say, asks nothing of anybody, and can be used without a mouse.
+
+import assert from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+import { launch, watched } from './lib/browser.js';
+import { Sandbox, generated, recordings, time } from './lib/sandbox.js';
+import { accessible, callRows, check, checkFacts } from './lib/session.js';
+
+const ID = '5b48472b-1111-4222-8333-444455556666';
+const LONG = 180_000;
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+/** Makes a report in the sandbox, and returns its path. */
+async function report(sandbox, ...words) {
+  const path = sandbox.path('report.html');
+  await sandbox.cli('report', ...words, '-o', path);
+  return path;
+}
+
+/** Makes a report and opens it. */
+async function opened(sandbox, words, options = {}) {
+  const path = await report(sandbox, ...words);
+  const found = await watched(browser, { origin: pathToFileURL(path).href, ...options });
+  // When the picture of the timeline is drawn for the first time.
+  await found.page.addInitScript(() => {
+    const draw = CanvasRenderingContext2D.prototype.fillRect;
+    CanvasRenderingContext2D.prototype.fillRect = function (...box) {
+      if (this.canvas.closest('.stage')) window.drawnAt ??= performance.now();
+      return draw.apply(this, box);
+    };
+  });
+  await found.page.goto(pathToFileURL(path).href);
+  await found.page.waitForSelector('.facts');
+  return { path, ...found };
+}
+
+async function ids(sandbox) {
+  const { sessions } = await sandbox.json('list', '--all');
+  return sessions.map((session) => session.session_id);
+}
+
+for (const name of recordings()) {
+  test(`the report of ${name} has the numbers of timeline and stats`, { timeout: LONG }, async (t) => {
+    const sandbox = new Sandbox(t);
+    sandbox.play(name);
+    const known = await ids(sandbox);
+    const { context, page, requests, quiet } = await opened(sandbox, ['--all']);
+    await checkFacts(page, await sandbox.json('stats', '--all'), name);
+    assert.equal(await page.locator('table[aria-label="Sessions"] tbody tr').count(), known.length);
+    for (const id of known) {
+      const [timeline, stats] = await Promise.all([sandbox.json('timeline', id), sandbox.json('stats', id)]);
+      await page.evaluate((to) => (location.hash = to), `#/session/${id}`);
+      await page.waitForFunction((it) => document.querySelector('.id')?.textContent === it, id);
+      await check(page, timeline, stats, `${name}: ${id}`);
+    }
+    assert.equal(requests.length, 1, 'only the file itself');
+    quiet(name);
+    await context.close();
+  });
+}
+
+/** A sandbox with one session of so many calls. */
+function large(t, calls, options) {
+  const sandbox = new Sandbox(t);
+  sandbox.write(ID, generated(calls, options), { name: 'A long day', role: 'builder', focus: 'the release' });
+  return sandbox;
+}
+
+/** The duration of a call in the focused row of the table. */
+const focused = (page) =>
+  page.evaluate(() => {
+    const row = document.activeElement.closest('tr.call');
+    return row && { index: Number(row.dataset.call), took: row.cells[7].querySelector('[title]')?.title, state: row.cells[4].textContent };
+  });
+
+test('the report of 10,000 calls is small, quick, and has the right numbers', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 10_000);
+  const [timeline, stats] = await Promise.all([sandbox.json('timeline', ID), sandbox.json('stats', ID)]);
+  assert.equal(timeline.calls.length, 10_000);
+  const { context, page, path, quiet } = await opened(sandbox, [ID]);
+  const bytes = statSync(path).size;
+  assert.ok(bytes <= 1_500_000, `${bytes} bytes`);
+  await check(page, timeline, stats, 'large');
+  const paints = await page.evaluate(() => performance.getEntriesByType('paint').map(({ name, startTime }) => [name, Math.round(startTime)]));
+  const timing = await page.evaluate(() => {
+    const [{ responseEnd, domInteractive, loadEventEnd }] = performance.getEntriesByType('navigation');
+    return { responseEnd, domInteractive, loadEventEnd, drawnAt: window.drawnAt };
+  });
+  // A frame floor is 33 ms: two frames at 60 Hz.
+  await page.locator('.stage').focus();
+  const steps = [];
+  for (let step = 0; step < 12; step += 1) {
+    const key = step < 6 ? '+' : '-';
+    steps.push(
+      await page.evaluate(async (key) => {
+        const start = performance.now();
+        document.querySelector('.stage').dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        return performance.now() - start;
+      }, key),
+    );
+  }
+  steps.sort((one, other) => one - other);
+  const median = steps[steps.length / 2];
+  t.diagnostic(`10,000 calls: ${bytes} bytes; paint ${JSON.stringify(paints)}; ${JSON.stringify(timing, (_, value) => (typeof value === 'number' ? Math.round(value) : value))}; zoom step ${median.toFixed(1)} ms (median), ${steps.at(-1).toFixed(1)} ms (worst)`);
+  assert.ok(timing.drawnAt - timing.responseEnd < 3000, `many times the floor of 150 ms: ${JSON.stringify(timing)}`);
+  assert.ok(median < 500, `many times the frame floor of 33 ms: ${median}`);
+  quiet('large');
+  await context.close();
+});
+
+test('100,000 calls open', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 100_000);
+  const { context, page, path, quiet } = await opened(sandbox, [ID]);
+  await page.waitForFunction(() => document.querySelectorAll('table[aria-label="Calls"] tr.call').length > 0);
+  const load = await page.evaluate(() => Math.round(performance.getEntriesByType('navigation')[0].loadEventEnd));
+  t.diagnostic(`100,000 calls: ${statSync(path).size} bytes, loaded after ${load} ms`);
+  const { calls } = await sandbox.json('stats', ID);
+  assert.equal(calls, 100_000);
+  await checkFacts(page, await sandbox.json('stats', ID), '100,000');
+  quiet('100,000');
+  await context.close();
+});
+
+test('the slowest call and what failed are found by keyboard alone', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 400);
+  const { calls } = await sandbox.json('timeline', ID);
+  const { context, page, quiet } = await opened(sandbox, [ID]);
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 400);
+  const tabTo = async (what, is) => {
+    for (let presses = 0; presses < 80; presses += 1) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(is)) return;
+    }
+    assert.fail(`Tab does not reach ${what}`);
+  };
+  // The skip link comes first, and leads to the content.
+  await page.keyboard.press('Tab');
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /Skip/);
+  // The slowest: sort by duration, then into the table.
+  await tabTo('the column Duration', () => document.activeElement.closest('th')?.textContent.startsWith('Duration') && document.activeElement.tagName === 'BUTTON');
+  await page.keyboard.press('Enter');
+  await tabTo('the first row', () => document.activeElement.matches('tr.call'));
+  const slowest = Math.max(...calls.map((call) => call.duration_ms ?? 0));
+  assert.equal(Number((await focused(page)).took.replace(/[^0-9]/g, '')), slowest);
+  await page.keyboard.press('ArrowDown');
+  const second = calls.map((call) => call.duration_ms ?? 0).sort((one, other) => other - one)[1];
+  assert.equal(Number((await focused(page)).took.replace(/[^0-9]/g, '')), second);
+  // What failed: in the picture, `f` goes to the next failure, and Enter to its row.
+  await page.keyboard.press('Shift+Tab');
+  await page.locator('.stage').focus();
+  const byStart = [...calls].map((call, index) => ({ ...call, index })).filter((call) => ['failed', 'denied', 'abandoned'].includes(call.state));
+  await page.keyboard.press('f');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.matches('tr.call'));
+  const first = await focused(page);
+  assert.match(first.state, /failed/);
+  assert.equal(byStart.length, (await page.locator('#problems').evaluate((it) => Number(it.parentElement.querySelector('.count').textContent.replace(/[^0-9]/g, '')))));
+  quiet('by keyboard');
+  await context.close();
+});
+
+test('filters, sorting, zooming and resizing work with the mouse', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 400);
+  const { calls } = await sandbox.json('timeline', ID);
+  const { context, page, quiet } = await opened(sandbox, [ID]);
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 400);
+  const count = () => page.locator('tr.call').count();
+  const bash = calls.filter((call) => call.tool === 'Bash');
+  await page.getByRole('combobox', { name: 'Tool' }).selectOption('Bash');
+  await page.waitForFunction((many) => document.querySelectorAll('tr.call').length === many, bash.length);
+  await page.getByRole('combobox', { name: 'State' }).selectOption('failed');
+  assert.equal(await count(), bash.filter((call) => call.state === 'failed').length);
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByPlaceholder('Filter by text').first().fill('Step 17 of');
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 1);
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 400);
+  await page.getByRole('button', { name: 'Tool', exact: true }).click();
+  const tools = (await callRows(page)).map((call) => call.tool);
+  assert.deepEqual(tools, [...tools].sort((one, other) => one.localeCompare(other)));
+
+  const shown = () => page.locator('.timeline .tools .num').first().textContent();
+  assert.equal(await shown(), '');
+  await page.locator('.stage').scrollIntoViewIfNeeded();
+  const box = await page.locator('.stage canvas').boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 40);
+  await page.keyboard.down('Control');
+  await page.mouse.wheel(0, -400);
+  await page.keyboard.up('Control');
+  await page.waitForFunction(() => document.querySelector('.timeline .tools .num').textContent.includes('shown'));
+  await page.getByRole('button', { name: 'All', exact: true }).click();
+  await page.waitForFunction(() => document.querySelector('.timeline .tools .num').textContent === '');
+  for (const [width, height] of [[360, 740], [3840, 2160], [1024, 768]]) {
+    await page.setViewportSize({ width, height });
+    await page.waitForTimeout(100);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= width, `the page is ${wide} wide at ${width}`);
+    const drawn = await page.locator('.stage canvas').boundingBox();
+    assert.ok(drawn.width > width * 0.4 && drawn.width <= width, `${drawn.width} at ${width}`);
+  }
+  quiet('by mouse');
+  await context.close();
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const width of [360, 1440]) {
+    test(`axe finds nothing: ${colorScheme}, ${width} px`, { timeout: LONG }, async (t) => {
+      const sandbox = large(t, 120);
+      sandbox.play('c');
+      const options = { colorScheme, viewport: { width, height: 900 }, bypassCSP: true };
+      const { context, page } = await opened(sandbox, ['--all'], options);
+      await accessible(page, 'all sessions');
+      for (const id of await ids(sandbox)) {
+        await page.evaluate((to) => (location.hash = to), `#/session/${id}`);
+        await page.waitForFunction((it) => document.querySelector('.id')?.textContent === it, id);
+        await page.waitForFunction(() => document.querySelectorAll('tr.call').length > 5);
+        await accessible(page, id);
+      }
+      await context.close();
+    });
+  }
+}
+
+test('nothing that a session says is executed', { timeout: LONG }, async (t) => {
+  const hostile = [
+    '</script><script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    'javascript:alert(1)',
+    '<svg onload=alert(1)>',
+    '<!--<script>',
+    ']]><script>alert(1)</script>',
+    '\u2028alert(1)\u2029',
+    '\u202egnp.exe\u202c',
+    "'\"><iframe src=https://example.com>",
+    '<base href=https://example.com>',
+    '<style>@import "https://example.com/a.css";</style>',
+    '${alert(1)}{{alert(1)}}',
+  ];
+  const sandbox = new Sandbox(t);
+  const journal = [{ v: 1, ts: time(0), event: 'SessionStart', source: hostile[0], pid: 7 }];
+  hostile.forEach((text, place) => {
+    const call = { tool: text, tool_use_id: text, what: text, prompt_id: text, agent_id: text, agent_type: text, pid: 7, v: 1 };
+    journal.push({ v: 1, ts: time(place * 100), event: 'UserPromptSubmit', prompt_id: text, what: text, branch: text, pid: 7 });
+    journal.push({ ...call, ts: time(place * 100 + 10), event: 'PreToolUse' });
+    journal.push({ ...call, ts: time(place * 100 + 50), event: 'PostToolUseFailure', error: text, background: text });
+  });
+  const whole = { name: hostile[0], role: hostile[1], focus: hostile[2], model: hostile[3], head: { branch: hostile[4], revision: null }, project: { name: hostile[0], root: hostile[1] } };
+  sandbox.write(ID, journal, whole);
+  const { context, page, requests, quiet } = await opened(sandbox, [ID]);
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 12);
+  for (const row of await page.locator('tr.call').all()) await row.hover();
+  const made = await page.evaluate(() => ({
+    scripts: document.scripts.length,
+    strange: document.querySelectorAll('iframe, object, embed, base, img, link').length,
+    links: [...document.links].map((link) => link.protocol).filter((protocol) => protocol !== 'file:'),
+    handlers: [...document.querySelectorAll('*')].filter((it) => [...it.attributes].some(({ name }) => name.startsWith('on'))).length,
+  }));
+  assert.deepEqual(made, { scripts: 2, strange: 0, links: [], handlers: 0 });
+  assert.equal(requests.length, 1);
+  const shown = (await callRows(page)).map((call) => call.what);
+  assert.ok(shown.includes(hostile[0]) && shown.includes(hostile[1]), 'as text, they are there');
+  quiet('hostile');
+  await context.close();
+});
+
+test('a label of 10 MB breaks nothing', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 40, { label: (place) => (place === 3 ? `<b>${'x'.repeat(10_000_000)}` : `Step ${place}`) });
+  const { context, page, quiet } = await opened(sandbox, [ID]);
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length > 30);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 1440);
+  quiet('10 MB');
+  await context.close();
+});
+
+test('a report with --metadata has no content, and says so', { timeout: LONG }, async (t) => {
+  const sandbox = new Sandbox(t);
+  let count = 0;
+  const canary = () => `canary${(count += 1)}y`;
+  const journal = [{ v: 1, ts: time(0), event: 'SessionStart', source: 'startup', pid: 7 }];
+  for (let place = 0; place < 20; place += 1) {
+    const agent = place % 3 ? {} : { agent_id: canary(), agent_type: canary() };
+    const call = { v: 1, pid: 7, tool: place % 2 ? 'Bash' : `mcp__${canary()}__${canary()}`, tool_use_id: canary(), what: canary(), ...agent };
+    journal.push({ v: 1, pid: 7, ts: time(place * 100), event: 'UserPromptSubmit', prompt_id: canary(), what: canary(), branch: canary() });
+    journal.push({ ...call, ts: time(place * 100 + 10), event: 'PreToolUse' });
+    journal.push({ ...call, ts: time(place * 100 + 50), event: 'PostToolUseFailure', error: canary(), background: canary(), duration_ms: 31 });
+  }
+  const head = { branch: canary(), revision: canary() };
+  const project = { name: canary(), root: `/${canary()}` };
+  const record = { name: canary(), role: canary(), focus: canary(), model: canary(), description: canary(), outcome: canary(), cwd: `/${canary()}` };
+  sandbox.write(ID, journal, { ...record, head, project });
+  const { context, page, path, quiet } = await opened(sandbox, [ID, '--metadata']);
+  assert.doesNotMatch(readFileSync(path, 'latin1'), /canary\d+y/i);
+  assert.match(await page.locator('.notice').first().textContent(), /only/);
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 20);
+  const shown = await callRows(page);
+  assert.ok(shown.every((call) => call.duration_ms === 31 && call.state === 'failed' && call.what === ''));
+  quiet('--metadata');
+  await context.close();
+});
