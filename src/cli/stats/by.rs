@@ -81,7 +81,6 @@ pub(super) struct GroupCounter<'a> {
     request: GroupRequest<'a>,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
     groups: Groups,
-    total: Groups,
 }
 
 impl<'a> GroupCounter<'a> {
@@ -90,7 +89,6 @@ impl<'a> GroupCounter<'a> {
             request,
             clock: WallClock::new(clock::to_civil),
             groups: Groups::default(),
-            total: Groups::default(),
         }
     }
 }
@@ -112,15 +110,11 @@ impl Count for GroupCounter<'_> {
             by, since, prices, ..
         } = request;
         self.groups.add(by, &grouped, prices, since, &self.clock);
-        // A session is one session, in however many groups it is.
-        self.total
-            .add(GroupBy::Project, &grouped, prices, since, &self.clock);
         used.map(drop)
     }
 
     fn add(&mut self, other: Self) {
         self.groups += other.groups;
-        self.total += other.total;
     }
 }
 
@@ -158,15 +152,8 @@ struct TotalView {
 
 impl GroupReport {
     pub(super) fn new(by: GroupBy, counter: GroupCounter<'_>) -> Self {
-        let mut total = GroupSums::default();
-        for (_, sums) in counter.total.in_order(GroupBy::Project) {
-            total += sums;
-        }
-        Self {
-            by,
-            groups: counter.groups.in_order(by),
-            total,
-        }
+        let (groups, total) = counter.groups.in_order(by);
+        Self { by, groups, total }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDateTime};
 use serde::Serialize;
 
 use super::{NO_TOOL, WallClock, millis};
-use crate::model::activity::Activity;
+use crate::model::activity::{Activity, Prompt};
 use crate::model::call::CallState;
 use crate::model::prices::Prices;
 use crate::model::usage::{ModelUsage, UsageByMessage, UsedMessage};
@@ -114,6 +114,9 @@ pub struct GroupedSession<'a> {
 #[derive(Debug, Default)]
 pub struct Groups {
     by: BTreeMap<GroupKey, GroupSums>,
+    /// The sums over all parts, also of those that are in no group. A session is one session, in
+    /// however many groups it is.
+    total: GroupSums,
 }
 
 impl Groups {
@@ -136,13 +139,7 @@ impl Groups {
         let mut of_session = Self::default();
         let activity = session.activity;
         for prompt in activity.prompts.iter().filter(|it| is_counted(it.at.ts)) {
-            let Some(key) = keys.of_turn(prompt.at.ts) else {
-                continue;
-            };
-            let sums = of_session.sums(key);
-            sums.prompts += u64::from(prompt.notifies.is_none());
-            let worked = prompt.ended.map(|ended| prompt.at.until(ended));
-            sums.work = sums.work.saturating_add(worked.unwrap_or_default());
+            of_session.add_to(keys.of_turn(prompt.at.ts), |sums| sums.add_prompt(prompt));
         }
         if by == GroupBy::Agent {
             for agent in &activity.agents {
@@ -155,28 +152,27 @@ impl Groups {
             }
         }
         for call in activity.calls.iter().filter(|it| is_counted(it.began.ts)) {
-            of_session.sums(keys.of_call(call)).add_call(call);
+            of_session.add_to(Some(keys.of_call(call)), |sums| sums.add_call(call));
         }
         let is_whole = since.is_none();
         let states_all = session.usage.cost_usd.is_some() && is_whole;
         let has_stated = matches!(by, GroupBy::Session | GroupBy::Project) && states_all;
         let messages = session.usage.messages.iter();
         for message in messages.filter(|it| it.at.map_or(is_whole, is_counted)) {
-            let Some(key) = keys.of_message(message) else {
-                continue;
-            };
-            let sums = of_session.sums(key);
-            sums.used.add(&message.used);
-            if has_stated {
-                continue;
-            }
-            match message.cost_usd {
-                Some(cost) => *sums.stated_usd.get_or_insert(0.0) += cost,
-                None => add_some(&mut sums.estimated_usd, prices.cost(&message.used)),
+            of_session.add_to(None, |sums| {
+                sums.add_message(message, (!states_all).then_some(prices));
+            });
+            if let Some(key) = keys.of_message(message) {
+                let sums = of_session.sums(key);
+                sums.add_message(message, (!has_stated).then_some(prices));
             }
         }
-        if has_stated && let Some(key) = keys.of_turn(session.record.started_at) {
-            add_some(&mut of_session.sums(key).stated_usd, session.usage.cost_usd);
+        if states_all {
+            let stated = session.usage.cost_usd;
+            of_session.add_to(None, |sums| add_some(&mut sums.stated_usd, stated));
+            if has_stated && let Some(key) = keys.of_turn(session.record.started_at) {
+                add_some(&mut of_session.sums(key).stated_usd, stated);
+            }
         }
         of_session
             .by
@@ -185,18 +181,28 @@ impl Groups {
         *self += of_session;
     }
 
+    /// Adds a part of one session to the total and, if it is in one, to its group.
+    fn add_to(&mut self, key: Option<GroupKey>, add: impl Fn(&mut GroupSums)) {
+        self.total.sessions = 1;
+        add(&mut self.total);
+        if let Some(key) = key {
+            add(self.sums(key));
+        }
+    }
+
     fn sums(&mut self, key: GroupKey) -> &mut GroupSums {
         self.by.entry(key).or_default()
     }
 
-    /// Returns the groups: those of time in its order, others by what they used, most first.
-    pub fn in_order(self, by: GroupBy) -> Vec<(GroupKey, GroupSums)> {
+    /// Returns the groups and the total. Groups of time are in its order, others by what they used,
+    /// most first.
+    pub fn in_order(self, by: GroupBy) -> (Vec<(GroupKey, GroupSums)>, GroupSums) {
         let mut groups: Vec<(GroupKey, GroupSums)> = self.by.into_iter().collect();
         if !by.is_of_time() {
             let weight = |sums: &GroupSums| (sums.tokens(), sums.calls, sums.prompts);
             groups.sort_by_key(|(_, sums)| std::cmp::Reverse(weight(sums)));
         }
-        groups
+        (groups, self.total)
     }
 }
 
@@ -205,6 +211,7 @@ impl AddAssign for Groups {
         for (key, more) in other.by {
             *self.sums(key) += more;
         }
+        self.total += other.total;
     }
 }
 
@@ -220,6 +227,24 @@ impl GroupSums {
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
+    }
+
+    fn add_prompt(&mut self, prompt: &Prompt<'_>) {
+        self.prompts += u64::from(prompt.notifies.is_none());
+        let worked = prompt.ended.map(|ended| prompt.at.until(ended));
+        self.work = self.work.saturating_add(worked.unwrap_or_default());
+    }
+
+    /// Adds a message. `prices` are given if its cost counts.
+    fn add_message(&mut self, message: &UsedMessage, prices: Option<&Prices>) {
+        self.used.add(&message.used);
+        let Some(prices) = prices else {
+            return;
+        };
+        match message.cost_usd {
+            Some(cost) => add_some(&mut self.stated_usd, Some(cost)),
+            None => add_some(&mut self.estimated_usd, prices.cost(&message.used)),
+        }
     }
 
     fn add_call(&mut self, call: &Call<'_>) {
