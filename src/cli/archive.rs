@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::amount::plural;
-use super::choose::list_candidates;
+use super::choose::{list_candidates, matching};
 use super::context::{Context, since};
 use super::hints::say_nothing;
 use super::list::titled;
@@ -23,7 +23,7 @@ use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
-use crate::model::{Capture, Timestamp};
+use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::archive::{Archives, Fault};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
@@ -59,9 +59,9 @@ pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     };
     match verb {
         ArchiveVerb::List(args) => list(context, state.as_ref(), &args),
-        ArchiveVerb::Show(args) => show(state.as_ref(), &args),
+        ArchiveVerb::Show(args) => show(context, state.as_ref(), &args),
         ArchiveVerb::Search(args) => search(context, state.as_ref(), &args),
-        ArchiveVerb::Verify(args) => verify(state.as_ref(), &args),
+        ArchiveVerb::Verify(args) => verify(context, state.as_ref(), &args),
         ArchiveVerb::Restore(args) => put_back(context, state.as_ref(), &args),
         ArchiveVerb::Prune(args) => prune(context, state.as_ref(), &args),
     }
@@ -208,15 +208,14 @@ fn is_meant(manifest: &Manifest, given: &str) -> bool {
     begins(manifest, given) || manifest.title.as_ref().is_some_and(is_title)
 }
 
-fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
+fn wanted(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
     let found = match state {
         Some(state) => find(&Archives::of(state), given)?,
         None => None,
     };
     found.ok_or_else(|| {
-        let pruned = state.map(|state| tombstones::of(state, given));
-        if let Some((id, at)) = pruned.unwrap_or_default().first() {
-            let when = clock::local_text(*at);
+        if let Some((id, at)) = state.and_then(|state| pruned(context, state, given)) {
+            let when = clock::local_text(at);
             let text =
                 format!("could not find an archive of session {id}: it was pruned on {when}");
             return refusal(Status::Pruned, text);
@@ -225,6 +224,16 @@ fn wanted(state: Option<&StateDir>, given: &str) -> Result<SessionArchive> {
         let text =
             format!("could not find an archive of session `{given}`; see `ccsession archive list`");
         refusal(Status::NotFound, text)
+    })
+}
+
+/// Returns the session whose archive was pruned, and when. The title of a session counts as long as
+/// the session is on record.
+fn pruned(context: &Context, state: &StateDir, given: &str) -> Option<(SessionId, Timestamp)> {
+    let of = |id: &str| tombstones::of(state, id).into_iter().next();
+    of(given).or_else(|| match matching(context, state, given).ok()?.as_slice() {
+        [only] => of(only.as_str()),
+        _ => None,
     })
 }
 
@@ -359,8 +368,8 @@ fn say_not_found(state: Option<&StateDir>, searched: usize) {
     output::line(&format!("nothing found in {searched}{missing}"));
 }
 
-fn show(state: Option<&StateDir>, args: &ArchiveShowArgs) -> Result<Status> {
-    let archived = wanted(state, &args.id)?;
+fn show(context: &Context, state: Option<&StateDir>, args: &ArchiveShowArgs) -> Result<Status> {
+    let archived = wanted(context, state, &args.id)?;
     if args.manifest {
         output::json_of(&archived.manifest)?;
         return Ok(Status::Done);
@@ -497,7 +506,7 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
     })
 }
 
-fn verify(state: Option<&StateDir>, args: &ArchiveVerifyArgs) -> Result<Status> {
+fn verify(context: &Context, state: Option<&StateDir>, args: &ArchiveVerifyArgs) -> Result<Status> {
     let ArchiveSelection {
         archives: chosen,
         unreadable,
@@ -505,7 +514,9 @@ fn verify(state: Option<&StateDir>, args: &ArchiveVerifyArgs) -> Result<Status> 
         true => ArchiveSelection::all(state)?,
         false => {
             let ids = args.ids.iter();
-            let archives = ids.map(|id| wanted(state, id)).collect::<Result<_>>()?;
+            let archives = ids
+                .map(|id| wanted(context, state, id))
+                .collect::<Result<_>>()?;
             ArchiveSelection {
                 archives,
                 ..ArchiveSelection::default()
@@ -557,7 +568,7 @@ fn put_back(
     state: Option<&StateDir>,
     args: &ArchiveRestoreArgs,
 ) -> Result<Status> {
-    let archived = wanted(state, &args.id)?;
+    let archived = wanted(context, state, &args.id)?;
     let faults = archived.archive.verify(&archived.manifest);
     if let Some((name, _)) = faults.first() {
         let path = archived.archive.part_path(name);

@@ -96,6 +96,23 @@ fn never_recorded_pruned_and_archived_before_are_three_answers() {
 }
 
 #[test]
+fn a_pruned_archive_is_known_by_the_title_of_its_session() {
+    let sandbox = recorded("c");
+    let listed = sandbox.ccsession(["list", "--all", "--json"]).json();
+    let title = listed["sessions"][0]["title"]["text"].as_str().unwrap();
+    sandbox.ccsession(["clock-out", RUN_C]).stdout();
+    sandbox.ccsession(["archive", "show", title]).stdout();
+    sandbox
+        .ccsession(["archive", "prune", "--older-than", "1us", "--yes"])
+        .stdout();
+    let refused = sandbox.ccsession(["archive", "show", title]).refused(7);
+    assert!(refused.contains("it was pruned on"), "{refused}");
+    sandbox
+        .ccsession(["archive", "show", "no title"])
+        .refused(3);
+}
+
+#[test]
 fn a_bit_that_changed_and_a_file_that_is_gone_are_found() {
     let sandbox = recorded("c");
     sandbox.ccsession(["clock-out", RUN_C]).stdout();
