@@ -20,7 +20,7 @@ use crate::store::{Host, SessionDir, StateDir, clock, index};
 /// Bytes at the end of a journal that are searched for the session's end. The first size suffices
 /// for nearly every session that ended, and the second for the others. The third covers thousands of
 /// events, and some even where each contains what was said.
-const TAILS: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
+const TAILS: [u64; 3] = [1 << 10, 64 << 10, 1 << 20];
 
 /// Time without an event after which an owner that cannot be seen is given up. The next prompt
 /// makes such a session live again.

@@ -12,7 +12,7 @@ use crate::store::{SessionDir, project};
 
 /// Bytes at a journal's end that are searched for the last event of the main thread. Nearly always
 /// it is among the last few.
-const TAILS: [u64; 2] = [4 << 10, 64 << 10];
+const TAILS: [u64; 2] = [1 << 10, 64 << 10];
 
 /// Where a session is, by the last event of its main thread.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
