@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::file;
 use super::project::{common_dir, git_dir_and_head, head_in, line};
-use crate::model::commit::ReflogEntry;
+use crate::model::Timestamp;
+use crate::model::commit::{ReflogEntry, is_hash};
 use crate::model::record::Head;
 
 /// How much a question reads of a reflog's end, in bytes.
@@ -62,6 +63,15 @@ pub fn moves_everywhere(root: &Path) -> Vec<(PathBuf, Vec<ReflogEntry>)> {
         }
     }
     all
+}
+
+/// Returns when the file of commit `id` was written in the repository at `root`. Returns `None` if
+/// the commit has no file of its own: git packs old ones.
+pub fn object_written(root: &Path, id: &str) -> Option<Timestamp> {
+    let (git, _) = git_dir_and_head(root)?;
+    let (folder, name) = id.split_at_checked(2).filter(|_| is_hash(id))?;
+    let path = common_dir(&git).join("objects").join(folder).join(name);
+    Some(file::look(&path).ok()??.meta.modified)
 }
 
 fn moves_in(git: &Path, bytes: usize) -> Vec<ReflogEntry> {

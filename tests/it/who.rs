@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::support::states::start;
-use super::support::{Sandbox, as_client, event};
+use super::support::{Sandbox, as_client, event, text};
 
 const ONE: &str = "3f2a0000-1111-4222-8333-444455556666";
 const TWO: &str = "4f2a0000-1111-4222-8333-444455556666";
@@ -100,6 +101,42 @@ fn one_session(label: &str) -> (Sandbox, PathBuf) {
     let git = repository(&sandbox.project());
     put_session(&sandbox, ONE, &turn(ONE, label));
     (sandbox, git)
+}
+
+#[test]
+fn a_date_that_the_commits_file_contradicts_is_doubted() {
+    let (sandbox, git) = one_session("Commit the fix");
+    commit(&git, 'a', 30);
+    let object = git.join("objects/aa").join(&hash('a')[2..]);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, "").unwrap();
+    let said = |seconds: i64| {
+        let written = UNIX_EPOCH + Duration::from_secs((BASE + seconds).unsigned_abs());
+        fs::File::options()
+            .write(true)
+            .open(&object)
+            .unwrap()
+            .set_modified(written)
+            .unwrap();
+        let output = sandbox.ccsession(["who", "HEAD", "--json"]).output();
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stderr)
+    };
+    for (seconds, is_doubted) in [
+        (30, false),
+        (80, false),
+        (-20, false),
+        (3600, true),
+        (-3600, true),
+    ] {
+        let said = said(seconds);
+        assert_eq!(
+            said.contains("its date is false"),
+            is_doubted,
+            "{seconds}: {said}"
+        );
+        assert_eq!(said.is_empty(), !is_doubted, "{seconds}: {said}");
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Which session made a commit.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -9,14 +12,17 @@ use super::super::output;
 use super::super::status::{Status, refusal};
 use super::super::table::TextTable;
 use super::{SessionWords, WhoArgs, WhoQuestion};
-use crate::model::SessionId;
 use crate::model::commit::{CommitKind, CommitNote, is_hash};
 use crate::model::text::escaped;
+use crate::model::{SessionId, Timestamp};
 use crate::store::{clock, project, reflog};
 use crate::view::commits::Certainty;
 
 /// The fewest digits that stand for a hash.
 const MIN_DIGITS: usize = 4;
+/// How much later than its entry in the reflog a commit's file may have been written, or earlier: a
+/// hook of the user's may run in between.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 /// The most commits that are named where several match.
 const MAX_NAMED: usize = 5;
 
@@ -136,6 +142,7 @@ pub(super) fn answer(
     found: FoundCommit,
 ) -> Result<Status> {
     let view = CommitView::new(&found.sought, &found.known);
+    doubt(&view);
     let judging = question.context.judge(question.config, question.state);
     let judged = judge(&judging, vec![found.sought])?;
     let (makers, beside): (Vec<Vec<Maker>>, Vec<_>) = judged
@@ -167,6 +174,20 @@ pub(super) fn answer(
         args.screen.print(&as_text(&view, &makers), drawn);
     }
     Ok(status)
+}
+
+/// Warns if the commit's file was written at another time than the reflog says. The answer is by the
+/// reflog, because a copied or restored repository has newer files, too.
+fn doubt(view: &CommitView) {
+    let written = reflog::object_written(Path::new(&view.root), &view.id);
+    let is_as_said = |at: Timestamp| at.age(view.at).max(view.at.age(at)) <= WRITTEN_WITHIN;
+    if let Some(written) = written.filter(|at| !is_as_said(*at)) {
+        let (id, at) = (short(&view.id), clock::local_text(view.at));
+        output::complain(&format!(
+            "commit {id} is dated {at}, but its file was written at {}: its date is false, or the repository was copied",
+            clock::local_text(written)
+        ));
+    }
 }
 
 fn nobody(view: &CommitView, beside: &[SessionId]) -> anyhow::Error {
