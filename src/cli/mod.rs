@@ -3,6 +3,7 @@
 mod amount;
 mod archive;
 mod args;
+mod board;
 mod browser;
 mod choose;
 mod cleanup;

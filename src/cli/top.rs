@@ -1,16 +1,12 @@
 //! `ccsession top`: a board of all live sessions that stays up to date.
 //!
-//! `model` is the state of the board and what keys do, `view` draws it; both are pure. `observer`
+//! `model` is the state of the board and what keys do, `view` draws it; both are pure. `cli::board`
 //! looks at the sessions, and `showing` brings them together on the terminal.
 
 mod canvas;
 mod columns;
-mod counts;
-mod facts;
 mod keys;
 mod model;
-mod observer;
-mod session;
 mod showing;
 mod terminal;
 mod text_page;

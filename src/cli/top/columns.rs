@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use super::facts::SessionFacts;
-use super::session::{BoardSession, Group};
 use crate::cli::amount::brief;
+use crate::cli::board::{BoardSession, Group, SessionFacts};
 use crate::cli::list::needs;
 use crate::model::Timestamp;
 use crate::model::attention::Need;

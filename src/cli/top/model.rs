@@ -1,13 +1,10 @@
 //! The state of the board: the sessions as they were observed, in their order, and what each key
 //! does. Pure: no files, no terminal, no clock.
 
-use std::collections::{HashMap, HashSet};
-
-use super::facts::{CallCounts, SessionFacts};
 use super::keys::Key;
-use super::session::{BoardSession, Group, SortKey};
 use super::text_page::TextPage;
-use crate::model::{SessionId, Timestamp};
+use crate::cli::board::{BoardSession, BoardSessions, Group, SortKey};
+use crate::model::SessionId;
 
 /// What fills the screen.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +38,7 @@ pub(super) enum KeyEffect {
 /// The state of the board.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    sessions: HashMap<SessionId, BoardSession>,
+    sessions: BoardSessions,
     /// The sessions that the filter accepts, in the order in which they are shown.
     order: Vec<SessionId>,
     selected: Option<SessionId>,
@@ -67,40 +64,13 @@ pub(super) enum BoardLine<'b> {
 }
 
 impl Board {
-    /// Takes in what was observed of some sessions at `now`.
-    pub(super) fn observe(&mut self, observed: Vec<SessionFacts>, now: Timestamp) {
-        if observed.is_empty() {
-            return;
-        }
-        for facts in observed {
-            let before = self.sessions.remove(&facts.id);
-            let session = BoardSession::new(facts, before, now);
-            self.sessions.insert(session.facts.id.clone(), session);
-        }
-        self.arrange();
-    }
-
-    /// Removes every session that is not among these.
-    pub(super) fn keep(&mut self, live: &HashSet<SessionId>) {
-        let before = self.sessions.len();
-        self.sessions.retain(|id, _| live.contains(id));
-        if self.sessions.len() != before {
+    /// Changes the sessions, and puts them in order again.
+    pub(super) fn update<T>(&mut self, change: impl FnOnce(&mut BoardSessions) -> T) -> T {
+        let result = change(&mut self.sessions);
+        if !self.sessions.take_changed().is_empty() {
             self.arrange();
         }
-    }
-
-    pub(super) fn set_counts(&mut self, id: &SessionId, counts: CallCounts) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.counts = Some(counts);
-            self.arrange();
-        }
-    }
-
-    pub(super) fn set_tokens(&mut self, id: &SessionId, tokens: u64) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.tokens = Some(tokens);
-            self.arrange();
-        }
+        result
     }
 
     /// Returns the sessions that are shown, in order.
@@ -158,7 +128,7 @@ impl Board {
 
     /// Returns how many sessions are in a group, whatever the filter says.
     pub(super) fn count(&self, group: Group) -> usize {
-        let sessions = self.sessions.values();
+        let sessions = self.sessions.iter();
         sessions.filter(|session| session.group == group).count()
     }
 
@@ -183,7 +153,7 @@ impl Board {
     /// time, so a session moves only if it must.
     fn arrange(&mut self) {
         let place = self.place();
-        let accepted = self.sessions.values().filter(|it| it.matches(&self.filter));
+        let accepted = self.sessions.iter().filter(|it| it.matches(&self.filter));
         let mut order: Vec<&BoardSession> = accepted.collect();
         order.sort_by(|one, other| one.compare(other, self.sort));
         self.order = order.into_iter().map(|it| it.facts.id.clone()).collect();

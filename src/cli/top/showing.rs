@@ -10,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::canvas::Skin;
 use super::keys::{Key, is_unfinished, keys};
 use super::model::{Board, KeyEffect, Page};
-use super::observer::Observer;
 use super::terminal::{FullScreen, Input, SignalKind, Signals, end_by, wait};
 use super::text_page::TextPage;
 use super::timeline_text;
 use super::view::{body_height, render};
+use crate::cli::board::Observer;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::model::{Config, SessionId};
@@ -117,7 +117,7 @@ impl Showing {
         loop {
             let started = Instant::now();
             if started >= next_look {
-                let looked = observer.look(&mut self.board);
+                let looked = self.board.update(|sessions| observer.look(sessions));
                 let changed = looked.as_deref().unwrap_or_default();
                 self.has_changed |= !changed.is_empty();
                 is_timeline_old |=
@@ -125,7 +125,9 @@ impl Showing {
                 let fault = looked.err().map(|err| err.to_string());
                 self.has_changed |= fault != self.board.fault;
                 self.board.fault = fault;
-                self.has_changed |= observer.count_due_tokens(&mut self.board);
+                self.has_changed |= self
+                    .board
+                    .update(|sessions| observer.count_due_tokens(sessions));
                 let took = started.elapsed();
                 next_look = Instant::now() + BETWEEN_LOOKS.max(took * SHARE);
             }
@@ -145,7 +147,7 @@ impl Showing {
             }
             let until = next_look.min(next_tick);
             let mut pause = until.saturating_duration_since(Instant::now());
-            if observer.count_next(&mut self.board) {
+            if self.board.update(|sessions| observer.count_next(sessions)) {
                 self.has_changed = true;
                 pause = Duration::ZERO;
             }

@@ -14,12 +14,11 @@ use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::Skin;
-use super::facts::CallCounts;
 use super::keys::Key;
 use super::model::{Board, BoardLine, KeyEffect, Page};
-use super::session::{Group, SortKey};
 use super::text_page::TextPage;
 use super::view::{body_height, render};
+use crate::cli::board::{CallCounts, Group, SortKey};
 use crate::model::SessionId;
 use crate::model::attention::{Attention, Need};
 use day::{ASCII, COLOUR, NONE, call, day, facts, id, now, waits};
@@ -184,7 +183,7 @@ fn a_directory_that_would_act_on_a_terminal_is_not_copied() {
         ("a\u{3}rm -r x", format!("claude {resume}")),
         ("a\nrm -r x", format!("claude {resume}")),
     ] {
-        board.observe(vec![facts(1, "", project, "")], now());
+        board.update(|it| it.observe(vec![facts(1, "", project, "")], now()));
         assert_eq!(
             board.press(Key::Char('c')),
             KeyEffect::Copy(command.clone())
@@ -281,13 +280,13 @@ fn the_selection_stays_with_its_session() {
     assert_eq!(selected(&board), title);
     let mut live: HashSet<SessionId> = (1..=8).map(id).collect();
     live.remove(&id(1));
-    board.keep(&live);
+    board.update(|it| it.keep(&live));
     assert_eq!(selected(&board), title);
     // The one that comes to its place is selected when it is gone.
     live.remove(&id(7));
-    board.keep(&live);
+    board.update(|it| it.keep(&live));
     assert_eq!(selected(&board).as_deref(), Some("Old idea"));
-    board.keep(&HashSet::new());
+    board.update(|it| it.keep(&HashSet::new()));
     assert_eq!(selected(&board), None);
     for key in [Key::Up, Key::Down, Key::End, Key::Enter, Key::Char('c')] {
         assert_eq!(board.press(key), KeyEffect::Draw);
@@ -304,12 +303,12 @@ fn only_what_changes_its_group_moves() {
         Attention::default(),
         vec![call("Read", "main.tf", 0)],
     );
-    board.observe(vec![work.clone()], now());
+    board.update(|it| it.observe(vec![work.clone()], now()));
     let many = CallCounts {
         calls: 99_999,
         failed: 9,
     };
-    board.set_counts(&id(5), many);
+    board.update(|it| it.set_counts(&id(5), many));
     let order =
         |board: &Board| -> Vec<SessionId> { board.shown().map(|it| it.facts.id.clone()).collect() };
     assert_eq!(order(&board), before);
@@ -317,7 +316,7 @@ fn only_what_changes_its_group_moves() {
     let asks = work
         .clone()
         .doing(false, waits(Need::Permission, 0, "Read", ""), vec![]);
-    board.observe(vec![asks], now());
+    board.update(|it| it.observe(vec![asks], now()));
     let without = |ids: Vec<SessionId>| -> Vec<SessionId> {
         ids.into_iter().filter(|it| *it != id(5)).collect()
     };
@@ -354,7 +353,7 @@ fn a_tick_changes_no_cell_but_those_of_ages() {
 fn a_list_that_is_longer_than_the_screen_scrolls_no_further_than_needed() {
     let mut board = Board::default();
     let sessions = (0..100).map(|number| facts(number, "", "shop", ""));
-    board.observe(sessions.collect(), now());
+    board.update(|it| it.observe(sessions.collect(), now()));
     board.fit(10);
     let first = |board: &Board| match board.visible()[0] {
         BoardLine::Heading(group, count) => format!("{group:?} {count}"),
@@ -390,7 +389,7 @@ proptest! {
         is_ascii in any::<bool>(),
     ) {
         let mut board = day();
-        board.observe(vec![facts(1, &title, &hostile, &hostile)], now());
+        board.update(|it| it.observe(vec![facts(1, &title, &hostile, &hostile)], now()));
         for c in presses {
             board.press(match c {
                 'a'..='h' => Key::Enter,

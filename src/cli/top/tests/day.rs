@@ -1,7 +1,7 @@
 //! A day's sessions, for the tests of the board.
 
+use crate::cli::board::{CallCounts, SessionFacts};
 use crate::cli::top::canvas::Skin;
-use crate::cli::top::facts::{CallCounts, SessionFacts};
 use crate::cli::top::model::Board;
 use crate::identity::open_calls::OpenCall;
 use crate::model::attention::{Attention, Need};
@@ -128,16 +128,16 @@ pub(super) fn day() -> Board {
     ];
     let mut sessions = Vec::from(sessions);
     sessions[7].last_activity = ago(3 * 86400 + 7200);
-    board.observe(sessions, now());
+    board.update(|it| it.observe(sessions, now()));
     for number in 1..=8 {
         let id = id(u32::try_from(number).unwrap());
         let counts = CallCounts {
             calls: 7 * number * number * number * number,
             failed: number % 3,
         };
-        board.set_counts(&id, counts);
+        board.update(|it| it.set_counts(&id, counts));
         if number != 6 {
-            board.set_tokens(&id, 31_000 * number * number * number);
+            board.update(|it| it.set_tokens(&id, 31_000 * number * number * number));
         }
     }
     board

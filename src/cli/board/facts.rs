@@ -11,35 +11,35 @@ const LONGEST: usize = 400;
 
 /// What a look found out about a session. All texts are safe for one line of a terminal.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct SessionFacts {
-    pub(super) id: SessionId,
-    pub(super) title: String,
-    pub(super) project: String,
+pub(in crate::cli) struct SessionFacts {
+    pub(in crate::cli) id: SessionId,
+    pub(in crate::cli) title: String,
+    pub(in crate::cli) project: String,
     /// The directory of the project.
-    pub(super) root: String,
-    pub(super) branch: Option<String>,
-    pub(super) pids: Vec<u32>,
-    pub(super) started: Timestamp,
-    pub(super) last_activity: Timestamp,
+    pub(in crate::cli) root: String,
+    pub(in crate::cli) branch: Option<String>,
+    pub(in crate::cli) pids: Vec<u32>,
+    pub(in crate::cli) started: Timestamp,
+    pub(in crate::cli) last_activity: Timestamp,
     /// Whether no event happened for the idle timeout, and no call is open.
-    pub(super) is_idle: bool,
-    pub(super) attention: Attention,
+    pub(in crate::cli) is_idle: bool,
+    pub(in crate::cli) attention: Attention,
     /// The calls that have begun and not ended, oldest first.
-    pub(super) open_calls: Vec<OpenCall>,
+    pub(in crate::cli) open_calls: Vec<OpenCall>,
     /// The command that resumes it.
-    pub(super) resume: String,
+    pub(in crate::cli) resume: String,
 }
 
 /// How many calls a session has made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct CallCounts {
-    pub(super) calls: u64,
-    pub(super) failed: u64,
+pub(in crate::cli) struct CallCounts {
+    pub(in crate::cli) calls: u64,
+    pub(in crate::cli) failed: u64,
 }
 
 impl SessionFacts {
     /// Gathers them from the record, as it is now, and from what a look found.
-    pub(super) fn new(
+    pub(in crate::cli) fn new(
         record: &Record,
         title: Option<&str>,
         pids: Vec<u32>,
@@ -63,7 +63,7 @@ impl SessionFacts {
     }
 
     /// Adds what the session does now.
-    pub(super) fn doing(
+    pub(in crate::cli) fn doing(
         self,
         is_idle: bool,
         attention: Attention,

@@ -1,4 +1,4 @@
-//! Observes the live sessions for the board. A session in which nothing happened costs a few system
+//! Observes the live sessions. A session in which nothing happened costs a few system
 //! calls at each look; what happened in the others is read from where the last look ended.
 
 use std::collections::hash_map::Entry;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::counts::CallCounter;
 use super::facts::SessionFacts;
-use super::model::Board;
+use super::sessions::BoardSessions;
 use crate::history::usage;
 use crate::identity::attention::{SessionLook, Watch};
 use crate::identity::liveness::{Judge, SessionState};
@@ -23,7 +23,7 @@ const BETWEEN_TOKENS: Duration = Duration::from_secs(15);
 
 /// Observes the live sessions.
 #[derive(Debug)]
-pub(super) struct Observer<'a> {
+pub(in crate::cli) struct Observer<'a> {
     env: &'a Environment,
     judge: Judge<'a>,
     capture: Capture,
@@ -56,7 +56,7 @@ impl ObservedSession {
 
 impl<'a> Observer<'a> {
     /// Observes with the eyes of `judge`. `capture` decides what may be read for a title.
-    pub(super) fn new(env: &'a Environment, judge: Judge<'a>, capture: Capture) -> Self {
+    pub(in crate::cli) fn new(env: &'a Environment, judge: Judge<'a>, capture: Capture) -> Self {
         Self {
             env,
             judge,
@@ -73,7 +73,7 @@ impl<'a> Observer<'a> {
     ///
     /// # Errors
     /// Those of [`Watch::examine`].
-    pub(super) fn look(&mut self, board: &mut Board) -> Result<Vec<SessionId>> {
+    pub(in crate::cli) fn look(&mut self, board: &mut BoardSessions) -> Result<Vec<SessionId>> {
         let looks = self.watch.examine(self.env, &self.judge, |_| true)?;
         let changed = looks.iter().map(|look| look.record.session_id.clone());
         let changed = changed.collect();
@@ -130,7 +130,7 @@ impl<'a> Observer<'a> {
 
     /// Counts the calls of one session in which something happened, or the tokens of one whose
     /// tokens were never counted. Returns whether there was one.
-    pub(super) fn count_next(&mut self, board: &mut Board) -> bool {
+    pub(in crate::cli) fn count_next(&mut self, board: &mut BoardSessions) -> bool {
         if let Some(id) = self.calls.pop_front() {
             self.count_calls(&id, board);
             return true;
@@ -144,7 +144,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn count_calls(&mut self, id: &SessionId, board: &mut Board) {
+    fn count_calls(&mut self, id: &SessionId, board: &mut BoardSessions) {
         if let Some(session) = self.sessions.get_mut(id) {
             let dir = self.judge.state.session(id);
             board.set_counts(id, session.counter.read(&dir));
@@ -158,7 +158,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Counts the tokens of one session again, if that is due. Returns whether it did.
-    pub(super) fn count_due_tokens(&mut self, board: &mut Board) -> bool {
+    pub(in crate::cli) fn count_due_tokens(&mut self, board: &mut BoardSessions) -> bool {
         let now = Instant::now();
         let due = self.tokens.iter().filter(|(_, at)| **at <= now);
         let Some(id) = due.min_by_key(|(_, at)| **at).map(|(id, _)| id.clone()) else {
@@ -169,7 +169,7 @@ impl<'a> Observer<'a> {
         true
     }
 
-    fn count_tokens(&mut self, id: &SessionId, board: &mut Board) {
+    fn count_tokens(&mut self, id: &SessionId, board: &mut BoardSessions) {
         if let Some(session) = self.sessions.get_mut(id) {
             let dir = self.judge.state.session(id);
             // Without a transcript, the session keeps the last count.

@@ -8,7 +8,7 @@ use crate::model::attention::Need;
 
 /// What a person has to do with a session. The groups are shown in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Group {
+pub(in crate::cli) enum Group {
     /// Its work stands still until a person answers.
     NeedsYou,
     /// It works.
@@ -21,10 +21,11 @@ pub(super) enum Group {
 
 impl Group {
     /// All groups, in the order in which they are shown.
-    pub(super) const ALL: [Self; 4] = [Self::NeedsYou, Self::Working, Self::Done, Self::Idle];
+    pub(in crate::cli) const ALL: [Self; 4] =
+        [Self::NeedsYou, Self::Working, Self::Done, Self::Idle];
 
     /// Returns the group of a session.
-    pub(super) fn of(facts: &SessionFacts) -> Self {
+    pub(in crate::cli) fn of(facts: &SessionFacts) -> Self {
         match facts.attention.state {
             need if need.is_dialog() || need == Need::Error => Self::NeedsYou,
             _ if facts.is_idle => Self::Idle,
@@ -34,7 +35,7 @@ impl Group {
     }
 
     /// Returns the heading of the group.
-    pub(super) fn heading(self) -> &'static str {
+    pub(in crate::cli) fn heading(self) -> &'static str {
         match self {
             Self::NeedsYou => "NEEDS YOU",
             Self::Working => "WORKING",
@@ -44,7 +45,7 @@ impl Group {
     }
 
     /// Returns the name of the group within a sentence.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::cli) fn name(self) -> &'static str {
         match self {
             Self::NeedsYou => "need you",
             Self::Working => "working",
@@ -56,7 +57,7 @@ impl Group {
 
 /// The order of the sessions within a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum SortKey {
+pub(in crate::cli) enum SortKey {
     /// By when they came into the group, the first at the top.
     #[default]
     Time,
@@ -69,7 +70,7 @@ pub(super) enum SortKey {
 }
 
 impl SortKey {
-    pub(super) fn next(self) -> Self {
+    pub(in crate::cli) fn next(self) -> Self {
         match self {
             Self::Time => Self::Title,
             Self::Title => Self::Project,
@@ -79,7 +80,7 @@ impl SortKey {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::cli) fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
             Self::Title => "title",
@@ -92,20 +93,20 @@ impl SortKey {
 
 /// A session on the board.
 #[derive(Debug, Clone)]
-pub(super) struct BoardSession {
-    pub(super) facts: SessionFacts,
-    pub(super) group: Group,
+pub(in crate::cli) struct BoardSession {
+    pub(in crate::cli) facts: SessionFacts,
+    pub(in crate::cli) group: Group,
     /// When it came into its group.
     entered: Timestamp,
     /// `None` until they are counted.
-    pub(super) counts: Option<CallCounts>,
+    pub(in crate::cli) counts: Option<CallCounts>,
     /// `None` until they are counted, and for a session without a transcript.
-    pub(super) tokens: Option<u64>,
+    pub(in crate::cli) tokens: Option<u64>,
 }
 
 impl BoardSession {
     /// Returns the session with what was observed of it at `now`, and what was known of it before.
-    pub(super) fn new(facts: SessionFacts, before: Option<Self>, now: Timestamp) -> Self {
+    pub(in crate::cli) fn new(facts: SessionFacts, before: Option<Self>, now: Timestamp) -> Self {
         let group = Group::of(&facts);
         let entered = match &before {
             Some(before) if before.group == group => before.entered,
@@ -126,7 +127,7 @@ impl BoardSession {
     }
 
     /// Returns whether every word of `filter` is in one of the texts by which sessions are found.
-    pub(super) fn matches(&self, filter: &str) -> bool {
+    pub(in crate::cli) fn matches(&self, filter: &str) -> bool {
         let facts = &self.facts;
         let attention = &facts.attention;
         let tools = facts.open_calls.iter().map(|call| call.tool.as_deref());
@@ -145,7 +146,7 @@ impl BoardSession {
     }
 
     /// Compares two sessions. Only the same session compares as equal.
-    pub(super) fn compare(&self, other: &Self, sort: SortKey) -> Ordering {
+    pub(in crate::cli) fn compare(&self, other: &Self, sort: SortKey) -> Ordering {
         let calls = |it: &Self| it.counts.map(|counts| counts.calls);
         let by_key = match sort {
             SortKey::Time => Ordering::Equal,

@@ -11,7 +11,7 @@ const MANY: usize = 500;
 
 /// The calls of a session, counted as far as its journal was read.
 #[derive(Debug)]
-pub(super) struct CallCounter {
+pub(in crate::cli) struct CallCounter {
     many: usize,
     /// Those of the turns whose events were dropped.
     before: CallCounts,
@@ -40,7 +40,7 @@ impl CallCounter {
     }
 
     /// Reads what was added to the journal, and returns the counts.
-    pub(super) fn read(&mut self, dir: &SessionDir) -> CallCounts {
+    pub(in crate::cli) fn read(&mut self, dir: &SessionDir) -> CallCounts {
         let imported = dir.imported_stamp();
         if imported != self.imported {
             *self = Self::dropping_from(self.many);
