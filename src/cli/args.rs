@@ -12,6 +12,7 @@ use super::collected::FromArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
 use super::current::CurrentArgs;
+use super::dashboard::DashboardArgs;
 use super::delete::DeleteArgs;
 use super::doctor::DoctorArgs;
 use super::export::ExportArgs;
@@ -96,6 +97,8 @@ pub(super) enum Verb {
     List(ListArgs),
     /// Show all live sessions on a board that stays up to date
     Top(TopArgs),
+    /// Show all sessions in a browser, live
+    Dashboard(DashboardArgs),
     /// Show everything known about one session
     Show(ShowArgs),
     /// Show a session's calls in order, under the prompts they serve

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::amount::plural;
 use super::archive::{bytes, find};
@@ -96,20 +96,37 @@ fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<SessionArchive>>
     }
 }
 
+/// Archives the session with this id, and returns what `--json` prints.
+pub(super) fn json_of(context: &Context, id: &SessionId) -> Result<Value> {
+    let args = ClockOutArgs {
+        id: None,
+        description: None,
+        tools: false,
+        transcript: None,
+        json: true,
+    };
+    Ok(to_json(&archived(context, id, &args)?))
+}
+
+fn to_json(archived: &SessionArchive) -> Value {
+    let manifest = &archived.manifest;
+    json!({
+        "v": 1,
+        "session_id": manifest.session_id,
+        "text": archived.text(),
+        "manifest": archived.archive.manifest_path(),
+        "was_there": archived.was_there,
+        "messages": manifest.messages,
+        "transcript": manifest.transcript.path,
+        "redacted": manifest.redacted,
+        "left_out": manifest.transcript.left_out,
+    })
+}
+
 fn print(args: &ClockOutArgs, archived: &SessionArchive) -> Result<()> {
     let manifest = &archived.manifest;
     if args.json {
-        return output::json_of(&json!({
-            "v": 1,
-            "session_id": manifest.session_id,
-            "text": archived.text(),
-            "manifest": archived.archive.manifest_path(),
-            "was_there": archived.was_there,
-            "messages": manifest.messages,
-            "transcript": manifest.transcript.path,
-            "redacted": manifest.redacted,
-            "left_out": manifest.transcript.left_out,
-        }));
+        return output::json_of(&to_json(archived));
     }
     if manifest.part(PartKind::Transcript).is_none() {
         output::complain(&format!(

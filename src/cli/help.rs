@@ -14,7 +14,16 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "What do sessions do, and what did they do?",
         &[
-            "list", "top", "show", "timeline", "who", "stats", "report", "export", "metrics",
+            "list",
+            "top",
+            "dashboard",
+            "show",
+            "timeline",
+            "who",
+            "stats",
+            "report",
+            "export",
+            "metrics",
         ],
     ),
     (

@@ -14,6 +14,7 @@ mod completions;
 mod config;
 mod context;
 mod current;
+mod dashboard;
 mod delete;
 mod doctor;
 mod export;
@@ -171,6 +172,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Config(args) => config::run(&context, args),
         Verb::Timeline(args) => timeline::run(&context, args),
         Verb::Top(args) => top::run(&context, args),
+        Verb::Dashboard(args) => dashboard::run(&context, args),
         Verb::Stats(args) => stats::run(&context, args),
         Verb::Export(args) => export::run(&context, args),
         Verb::Report(args) => report::run(&context, args),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
 use super::amount::plural;
 use super::archive;
@@ -18,7 +18,7 @@ use super::output;
 use super::pager::Pager;
 use super::status::{Status, refusal};
 use crate::model::text::{escaped, one_line};
-use crate::model::{SessionId, id};
+use crate::model::{Capture, SessionId, id};
 use crate::search::{
     FoundSession, PlaceCounts, SearchFilter, SearchPlaces, SearchQuery, SearchRole, SessionHeading,
     search,
@@ -113,7 +113,76 @@ fn hits(text: &str) -> Result<usize, String> {
     }
 }
 
+/// What a search found.
+struct Found {
+    query: SearchQuery,
+    /// The sessions with hits, up to the limit.
+    sessions: Vec<(SessionHeading, FoundSession)>,
+    /// How many more there are.
+    others: usize,
+    notes: Vec<String>,
+    left_out: Vec<String>,
+    counts: PlaceCounts,
+}
+
 pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
+    let config = context.config()?;
+    let state = context.state()?;
+    let found = find(context, config.capture, state.as_ref(), &args)?;
+    for text in found.notes.iter().chain(&found.left_out) {
+        output::complain(text);
+    }
+    print(
+        &args,
+        &found.query,
+        &found.sessions,
+        found.others,
+        &found.left_out,
+    )?;
+    let project = args.project.as_deref();
+    let project = project.and_then(|path| project::existing(path).ok());
+    say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
+    Ok(
+        match (found.left_out.is_empty(), found.sessions.is_empty()) {
+            (false, _) => Status::Failed,
+            (true, false) => Status::Done,
+            (true, true) => {
+                output::complain(&nothing(&args, found.counts));
+                Status::NotFound
+            }
+        },
+    )
+}
+
+/// Searches with these arguments, and returns what `--json` prints.
+///
+/// # Errors
+/// As [`run`], and if the arguments are invalid.
+pub(super) fn json_of(
+    context: &Context,
+    arguments: impl Iterator<Item = String>,
+) -> Result<String> {
+    let command = SearchArgs::augment_args(clap::Command::new("search").no_binary_name(true));
+    let matches = command.try_get_matches_from(arguments);
+    let args = matches.and_then(|matches| SearchArgs::from_arg_matches(&matches));
+    let args = args.map_err(|err| {
+        let text = err.render().to_string();
+        let why = text.split("\n\n").next().unwrap_or_default();
+        let why = one_line(why.trim_start_matches("error: "), 300);
+        refusal(Status::Usage, format!("could not search: {why}"))
+    })?;
+    let (config, state) = (context.config()?, context.state()?);
+    let found = find(context, config.capture, state.as_ref(), &args)?;
+    let output = SearchOutput::new(&found.query, &found.sessions, found.others, &found.left_out);
+    Ok(serde_json::to_string(&output)?)
+}
+
+fn find(
+    context: &Context,
+    capture: Capture,
+    state: Option<&StateDir>,
+    args: &SearchArgs,
+) -> Result<Found> {
     let query = SearchQuery::parse(&args.words);
     let query = query.map_err(|err| refusal(Status::Usage, err.to_string()))?;
     if (args.failed || !args.tool.is_empty()) && args.role.is_some_and(|role| role != RoleArg::Tool)
@@ -123,15 +192,12 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     }
     let since = args.since.as_deref().map(|when| since(when, context.now));
     let since = since.transpose()?;
-    let config = context.config()?;
-    let capture = config.capture;
-    let state = context.state()?;
-    if let Some(state) = &state {
+    if let Some(state) = state {
         archive::finish_interrupted(&Archives::of(state))?;
     }
-    let mut places = SearchPlaces::find(&context.env, state.as_ref(), capture)?;
+    let mut places = SearchPlaces::find(&context.env, state, capture)?;
     if let Some(given) = &args.session {
-        let id = session(context, state.as_ref(), &places, given)?;
+        let id = session(context, state, &places, given)?;
         places.retain_session(&id);
     }
     if let Some(since) = since {
@@ -148,33 +214,21 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
         keep: if args.ids { 1 } else { args.hits },
     };
     let result = search(&places, &query, &filter);
-    for text in places.notes.iter().chain(&result.notes) {
-        output::complain(text);
-    }
+    let notes = places.notes.iter().cloned().chain(result.notes).collect();
     let mut left_out = places.left_out.clone();
     left_out.extend(result.left_out);
-    for text in &left_out {
-        output::complain(text);
-    }
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let others = result.sessions.len().saturating_sub(limit);
-    let found: Vec<(SessionHeading, FoundSession)> = result
-        .sessions
-        .into_iter()
-        .take(limit)
-        .map(|found| (places.heading(&found.id), found))
-        .collect();
-    print(&args, &query, &found, others, &left_out)?;
-    let project = args.project.as_deref();
-    let project = project.and_then(|path| project::existing(path).ok());
-    say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
-    Ok(match (left_out.is_empty(), found.is_empty()) {
-        (false, _) => Status::Failed,
-        (true, false) => Status::Done,
-        (true, true) => {
-            output::complain(&nothing(&args, places.counts()));
-            Status::NotFound
-        }
+    let sessions = result.sessions.into_iter().take(limit);
+    Ok(Found {
+        sessions: sessions
+            .map(|found| (places.heading(&found.id), found))
+            .collect(),
+        query,
+        others,
+        notes,
+        left_out,
+        counts: places.counts(),
     })
 }
 

@@ -18,8 +18,12 @@ const PHRASES: [(&str, [&str; 2]); 2] = [
 const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (&["status", "state"], &["list", "doctor"]),
     (
-        &["top", "htop", "monitor", "dashboard"],
+        &["top", "htop", "monitor"],
         &["top", "list", "timeline --follow"],
+    ),
+    (
+        &["web", "ui", "gui", "serve", "server", "browser", "board"],
+        &["dashboard", "top"],
     ),
     (
         &["remove", "forget", "purge", "erase"],

@@ -165,6 +165,11 @@ pub fn has_less_options() -> bool {
     variable("LESS").is_some()
 }
 
+/// Returns whether the user is on this machine by `ssh` (`SSH_CONNECTION`).
+pub fn is_remote() -> bool {
+    variable("SSH_CONNECTION").is_some()
+}
+
 /// Returns `PATH`: where programs are searched for.
 pub fn program_path() -> Option<OsString> {
     variable("PATH")

@@ -35,6 +35,8 @@ pub mod pointer;
 pub mod project;
 pub mod reflog;
 pub mod session;
+#[cfg(feature = "cli")]
+pub mod socket;
 pub mod state;
 pub mod tombstones;
 pub mod traces;

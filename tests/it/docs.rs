@@ -224,8 +224,11 @@ fn run_block(sandbox: &Sandbox, page: &str, block: &str) {
     fs::write(&message, "Add a parser\n").unwrap();
     // No other machine can be reached: its sessions are those here.
     let mut script = "set -u\nrsync() { for to; do :; done; mkdir -p \"$to\"; cp -R \"$CCSESSION_STATE_DIR/sessions\" \"$to\"; }\n".to_owned();
-    // What does not end by itself is run elsewhere; the board needs a terminal.
-    let is_run = |line: &&str| !line.contains("--follow") && !line.starts_with("ccsession top");
+    // What does not end by itself is run elsewhere; the board needs a terminal, and `curl` a dashboard.
+    let endless = ["ccsession top", "ccsession dashboard", "curl "];
+    let is_run = |line: &&str| {
+        !line.contains("--follow") && !endless.iter().any(|command| line.starts_with(command))
+    };
     for line in block.lines().filter(is_run) {
         if line.contains("archive restore") {
             // As Claude Code does after 30 days.

@@ -32,6 +32,7 @@ mod completions;
 mod compression;
 mod corpus;
 mod current;
+mod dashboard;
 mod delete;
 mod docs;
 mod doctor;

@@ -4,68 +4,25 @@ mod leaving;
 mod screens;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::clients::Client;
 use crate::support::states::age;
 use crate::support::tmux::Tmux;
 use crate::support::transcripts::put_lines;
-use crate::support::{CCSESSION, Sandbox, event, hook_for, text, wait_until};
+use crate::support::{CCSESSION, Sandbox, text, wait_until};
 
 const SIZE: (u16, u16) = (80, 24);
 
-/// A Claude Code of its own for a session: a shell that runs the hooks.
-struct Client {
-    shell: Child,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Client {
-    fn new(sandbox: &Sandbox) -> Self {
-        let mut run = sandbox.run("/bin/sh");
-        let command = run.command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.spawn().unwrap();
-        let answers = BufReader::new(shell.stdout.take().unwrap());
-        Self { shell, answers }
-    }
-
-    fn hook(&mut self, sandbox: &Sandbox, id: &str, name: &str, more: Value) {
-        let payload = sandbox.path("payload");
-        fs::write(&payload, event(name, id, more).to_string()).unwrap();
-        let (hook, payload) = (hook_for(name), payload.display());
-        let line = format!("CLAUDE_PID=$$ {hook} < {payload}; echo $?\n");
-        let stdin = self.shell.stdin.as_mut().unwrap();
-        stdin.write_all(line.as_bytes()).unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer, "0\n", "{name}");
-    }
-
-    /// Starts a session of this client.
-    fn start(sandbox: &Sandbox, id: &str) -> Self {
-        let mut client = Self::new(sandbox);
-        client.hook(sandbox, id, "SessionStart", json!({"source": "startup"}));
-        client
-    }
-
-    /// Starts a session that works on a call.
-    fn at_work(sandbox: &Sandbox, id: &str, what: &str) -> Self {
-        let mut client = Self::start(sandbox, id);
-        // It is called by its first prompt.
-        client.hook(sandbox, id, "UserPromptSubmit", json!({"prompt": id}));
-        client.hook(sandbox, id, "PreToolUse", bash("t1", what));
-        client
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
-    }
+/// Starts a session that works on a call.
+fn at_work(sandbox: &Sandbox, id: &str, what: &str) -> Client {
+    let mut client = Client::start(sandbox, id);
+    // It is called by its first prompt.
+    client.hook(sandbox, id, "UserPromptSubmit", json!({"prompt": id}));
+    client.hook(sandbox, id, "PreToolUse", bash("t1", what));
+    client
 }
 
 fn bash(id: &str, what: &str) -> Value {
@@ -111,7 +68,7 @@ fn place(screen: &str, text: &str) -> usize {
 #[test]
 fn the_board_follows_what_sessions_do() {
     let sandbox = Sandbox::new();
-    let mut work = Client::at_work(&sandbox, "s-work", "Run the tests");
+    let mut work = at_work(&sandbox, "s-work", "Run the tests");
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
         return;
     };
@@ -143,7 +100,7 @@ fn the_board_follows_what_sessions_do() {
 #[test]
 fn a_session_whose_process_was_killed_leaves_the_board() {
     let sandbox = Sandbox::new();
-    let client = Client::at_work(&sandbox, "s-1", "Run the tests");
+    let client = at_work(&sandbox, "s-1", "Run the tests");
     // Nothing is written any more, so only a look at the process can tell.
     age(&sandbox, "s-1", 100);
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
@@ -235,7 +192,7 @@ fn the_numbers_are_those_of_the_timeline() {
 #[test]
 fn keys_open_the_timeline_filter_and_copy() {
     let sandbox = Sandbox::new();
-    let mut work = Client::at_work(&sandbox, "s-work", "Run the tests");
+    let mut work = at_work(&sandbox, "s-work", "Run the tests");
     let _client = Client::start(&sandbox, "s-done");
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
         return;

@@ -2,7 +2,7 @@
 
 use crate::claude::commands::quoted;
 use crate::identity::open_calls::OpenCall;
-use crate::model::attention::Attention;
+use crate::model::attention::{Attention, Need};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Record, SessionId, Timestamp};
 
@@ -13,11 +13,15 @@ const LONGEST: usize = 400;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct SessionFacts {
     pub(in crate::cli) id: SessionId,
+    /// What it is called, or else the beginning of its id.
     pub(in crate::cli) title: String,
+    pub(in crate::cli) has_title: bool,
     pub(in crate::cli) project: String,
     /// The directory of the project.
     pub(in crate::cli) root: String,
     pub(in crate::cli) branch: Option<String>,
+    pub(in crate::cli) role: Option<String>,
+    pub(in crate::cli) focus: Option<String>,
     pub(in crate::cli) pids: Vec<u32>,
     pub(in crate::cli) started: Timestamp,
     pub(in crate::cli) last_activity: Timestamp,
@@ -49,9 +53,12 @@ impl SessionFacts {
         Self {
             id: record.session_id.clone(),
             title: title.map_or_else(|| short(&record.session_id), safe),
+            has_title: title.is_some(),
             project: safe(&record.project.name),
             root: safe(&record.project.root),
             branch: branch.map(safe),
+            role: record.role.as_deref().map(safe),
+            focus: record.focus.as_deref().map(safe),
             pids,
             started: record.started_at,
             last_activity: last_activity.unwrap_or(record.started_at),
@@ -63,7 +70,7 @@ impl SessionFacts {
     }
 
     /// Adds what the session does now.
-    pub(in crate::cli) fn doing(
+    pub(in crate::cli) fn with_present(
         self,
         is_idle: bool,
         attention: Attention,
@@ -86,6 +93,41 @@ impl SessionFacts {
             open_calls: open_calls.into_iter().map(call).collect(),
             ..self
         }
+    }
+
+    /// Describes what the session asks, or which call it makes.
+    pub(in crate::cli) fn doing(&self) -> Option<String> {
+        let attention = &self.attention;
+        match attention.state {
+            Need::Permission if attention.tool.is_some() => {
+                return Some(described(
+                    attention.tool.as_deref(),
+                    attention.what.as_deref(),
+                ));
+            }
+            // The state says which tool it is.
+            Need::Question | Need::Plan | Need::Error => return attention.what.clone(),
+            _ => {}
+        }
+        if let Some((last, more)) = self.open_calls.split_last() {
+            let text = described(last.tool.as_deref(), last.what.as_deref());
+            return Some(match more.len() {
+                0 => text,
+                more => format!("+{more} {text}"),
+            });
+        }
+        match attention.background {
+            0 => None,
+            count => Some(format!("{count} in background")),
+        }
+    }
+}
+
+fn described(tool: Option<&str>, what: Option<&str>) -> String {
+    let tool = tool.unwrap_or("a tool");
+    match what {
+        Some(what) => format!("{tool}: {what}"),
+        None => tool.to_owned(),
     }
 }
 

@@ -103,7 +103,7 @@ impl<'a> Observer<'a> {
         let pids = finding.owners.iter().map(|owner| owner.pid).collect();
         let title = title(self.env, &dir, &record, self.capture);
         let title = title.as_ref().map(|title| title.text.as_str());
-        let facts = SessionFacts::new(&record, title, pids, finding.last_activity).doing(
+        let facts = SessionFacts::new(&record, title, pids, finding.last_activity).with_present(
             finding.state == SessionState::Idle,
             present.attention,
             present.open_calls,

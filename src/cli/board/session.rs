@@ -97,7 +97,7 @@ pub(in crate::cli) struct BoardSession {
     pub(in crate::cli) facts: SessionFacts,
     pub(in crate::cli) group: Group,
     /// When it came into its group.
-    entered: Timestamp,
+    pub(in crate::cli) entered: Timestamp,
     /// `None` until they are counted.
     pub(in crate::cli) counts: Option<CallCounts>,
     /// `None` until they are counted, and for a session without a transcript.
@@ -124,6 +124,19 @@ impl BoardSession {
             tokens: before.and_then(|it| it.tokens),
             facts,
         }
+    }
+
+    /// Returns since when the session does what it does: waits, makes the call that began last, or
+    /// does nothing.
+    pub(in crate::cli) fn since(&self) -> Timestamp {
+        let facts = &self.facts;
+        let of_call = || facts.open_calls.last().and_then(|call| call.since);
+        let since = match self.group {
+            Group::NeedsYou | Group::Done => facts.attention.since,
+            Group::Working => of_call(),
+            Group::Idle => None,
+        };
+        since.unwrap_or(facts.last_activity)
     }
 
     /// Returns whether every word of `filter` is in one of the texts by which sessions are found.

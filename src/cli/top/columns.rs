@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use crate::cli::amount::brief;
-use crate::cli::board::{BoardSession, Group, SessionFacts};
+use crate::cli::board::{BoardSession, Group};
 use crate::cli::list::needs;
 use crate::model::Timestamp;
-use crate::model::attention::Need;
 
 /// From this width on there is room for numbers and calls.
 const MEDIUM: usize = 64;
@@ -118,14 +117,14 @@ impl ColumnKind {
         let number = |number: Option<u64>| known(number.map(brief));
         match self {
             Self::State => state(session),
-            Self::Since => age(since(session), now),
+            Self::Since => age(session.since(), now),
             Self::Title => facts.title.clone(),
             Self::Project => facts.project.clone(),
             Self::Branch => known(facts.branch.clone()),
             Self::Calls => number(session.counts.map(|counts| counts.calls)),
             Self::Failed => number(session.counts.map(|counts| counts.failed)),
             Self::Tokens => number(session.tokens),
-            Self::Now => known(doing(facts)),
+            Self::Now => known(facts.doing()),
         }
     }
 }
@@ -139,54 +138,6 @@ pub(super) fn state(session: &BoardSession) -> String {
         Group::NeedsYou => session.facts.attention.state.as_str().to_owned(),
         Group::Done => needs(&session.facts.attention),
         group => group.name().to_owned(),
-    }
-}
-
-/// Returns since when the session does what it does: waits, makes the call that began last, or does
-/// nothing.
-pub(super) fn since(session: &BoardSession) -> Timestamp {
-    let facts = &session.facts;
-    let of_call = || facts.open_calls.last().and_then(|call| call.since);
-    let since = match session.group {
-        Group::NeedsYou | Group::Done => facts.attention.since,
-        Group::Working => of_call(),
-        Group::Idle => None,
-    };
-    since.unwrap_or(facts.last_activity)
-}
-
-/// Describes what a session asks, or which call it makes.
-pub(super) fn doing(facts: &SessionFacts) -> Option<String> {
-    let attention = &facts.attention;
-    match attention.state {
-        Need::Permission if attention.tool.is_some() => {
-            return Some(described(
-                attention.tool.as_deref(),
-                attention.what.as_deref(),
-            ));
-        }
-        // The state says which tool it is.
-        Need::Question | Need::Plan | Need::Error => return attention.what.clone(),
-        _ => {}
-    }
-    if let Some((last, more)) = facts.open_calls.split_last() {
-        let text = described(last.tool.as_deref(), last.what.as_deref());
-        return Some(match more.len() {
-            0 => text,
-            more => format!("+{more} {text}"),
-        });
-    }
-    match attention.background {
-        0 => None,
-        count => Some(format!("{count} in background")),
-    }
-}
-
-fn described(tool: Option<&str>, what: Option<&str>) -> String {
-    let tool = tool.unwrap_or("a tool");
-    match what {
-        Some(what) => format!("{tool}: {what}"),
-        None => tool.to_owned(),
     }
 }
 

@@ -298,7 +298,7 @@ fn only_what_changes_its_group_moves() {
     let mut board = day();
     let before: Vec<SessionId> = board.shown().map(|it| it.facts.id.clone()).collect();
     // Calls, ages and numbers change.
-    let work = facts(5, "", "infra", "").doing(
+    let work = facts(5, "", "infra", "").with_present(
         false,
         Attention::default(),
         vec![call("Read", "main.tf", 0)],
@@ -315,7 +315,7 @@ fn only_what_changes_its_group_moves() {
     // It asks: now it is the last of those that wait, and nothing else moves.
     let asks = work
         .clone()
-        .doing(false, waits(Need::Permission, 0, "Read", ""), vec![]);
+        .with_present(false, waits(Need::Permission, 0, "Read", ""), vec![]);
     board.update(|it| it.observe(vec![asks], now()));
     let without = |ids: Vec<SessionId>| -> Vec<SessionId> {
         ids.into_iter().filter(|it| *it != id(5)).collect()

@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::{Canvas, Skin};
-use super::columns::{MARK, age, columns, doing, since, state};
+use super::columns::{MARK, age, columns, state};
 use super::model::{Board, BoardLine, Page};
 use crate::cli::amount::{brief, plural};
 use crate::cli::board::{BoardSession, Group};
@@ -203,8 +203,8 @@ fn details(session: &BoardSession, line: usize, now: Timestamp, canvas: &mut Can
     let facts = &session.facts;
     let bold = canvas.style(Color::Reset, Modifier::BOLD);
     canvas.text(0, line, &facts.title, bold);
-    let mut parts = vec![format!("{} {}", state(session), age(since(session), now))];
-    parts.extend(doing(facts));
+    let mut parts = vec![format!("{} {}", state(session), age(session.since(), now))];
+    parts.extend(facts.doing());
     if let Some(counts) = session.counts {
         let failed = match counts.failed {
             0 => String::new(),
@@ -217,7 +217,8 @@ fn details(session: &BoardSession, line: usize, now: Timestamp, canvas: &mut Can
             .tokens
             .map(|tokens| format!("{} tokens", brief(tokens))),
     );
-    if facts.attention.background > 0 && doing(facts).is_none_or(|it| !it.ends_with("background")) {
+    if facts.attention.background > 0 && facts.doing().is_none_or(|it| !it.ends_with("background"))
+    {
         parts.push(format!("{} in background", facts.attention.background));
     }
     canvas.text(0, line + 1, &parts.join(" · "), Style::default());

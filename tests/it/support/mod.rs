@@ -2,6 +2,8 @@
 
 pub(crate) mod archives;
 pub(crate) mod canaries;
+pub(crate) mod clients;
+pub(crate) mod dashboard;
 pub(crate) mod files;
 pub(crate) mod journals;
 pub(crate) mod namespaces;

@@ -4,7 +4,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::{Client, SIZE, assert_restored, script};
+use super::{SIZE, assert_restored, script};
+use crate::support::clients::Client;
 use crate::support::tmux::Tmux;
 use crate::support::{CCSESSION, Sandbox, wait_until};
 

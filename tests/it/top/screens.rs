@@ -1,13 +1,14 @@
 //! The board on terminals of all kinds: sizes, colours, letters, and those that can show none.
 
-use super::{Client, SIZE, script};
+use super::{SIZE, at_work, script};
 use crate::support::Sandbox;
+use crate::support::clients::Client;
 use crate::support::tmux::Tmux;
 
 #[test]
 fn it_fits_the_terminal_after_each_resize() {
     let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Run the tests");
+    let _client = at_work(&sandbox, "s-1", "Run the tests");
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
         return;
     };
@@ -29,7 +30,7 @@ fn it_fits_the_terminal_after_each_resize() {
 #[test]
 fn without_colours_there_are_none_and_with_them_there_are() {
     let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Run the tests");
+    let _client = at_work(&sandbox, "s-1", "Run the tests");
     let has_colour = |script: &str| {
         let terminal = Tmux::start(&sandbox, SIZE, script)?;
         terminal.wait_for_text("q quit");
@@ -54,7 +55,7 @@ fn without_colours_there_are_none_and_with_them_there_are() {
 #[test]
 fn in_a_locale_without_other_letters_it_draws_with_ascii() {
     let sandbox = Sandbox::new();
-    let _client = Client::at_work(&sandbox, "s-1", "Prüfe das 日本語");
+    let _client = at_work(&sandbox, "s-1", "Prüfe das 日本語");
     let script = format!("export LC_ALL=C\n{}", script(""));
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script) else {
         return;

@@ -76,7 +76,7 @@ pub(super) fn day() -> Board {
     let mut board = Board::default();
     board.has_record = true;
     let sessions = [
-        facts(1, "Publish the crate", "shop", "release-2.1").doing(
+        facts(1, "Publish the crate", "shop", "release-2.1").with_present(
             false,
             waits(Need::Permission, 200, "Bash", "cargo publish --dry-run"),
             vec![call("Bash", "cargo publish --dry-run", 201)],
@@ -87,22 +87,22 @@ pub(super) fn day() -> Board {
             "api",
             "main",
         )
-        .doing(
+        .with_present(
             true,
             waits(Need::Question, 4000, "AskUserQuestion", "Which database?"),
             vec![],
         ),
-        facts(3, "検索を速くする", "検索", "feature/速い").doing(
+        facts(3, "検索を速くする", "検索", "feature/速い").with_present(
             false,
             waits(Need::Plan, 42, "ExitPlanMode", ""),
             vec![],
         ),
-        facts(4, "Fix the login", "shop", "fix-login").doing(
+        facts(4, "Fix the login", "shop", "fix-login").with_present(
             false,
             waits(Need::Error, 61, "", "rate_limit"),
             vec![],
         ),
-        facts(5, "", "infra", "").doing(
+        facts(5, "", "infra", "").with_present(
             false,
             none(),
             vec![
@@ -111,8 +111,8 @@ pub(super) fn day() -> Board {
                 call("Bash", "terraform plan -out plan.bin", 12),
             ],
         ),
-        facts(6, "Speed up the tests", "shop", "main").doing(false, none(), vec![]),
-        facts(7, "Write the manual 📖", "docs", "main").doing(
+        facts(6, "Speed up the tests", "shop", "main").with_present(false, none(), vec![]),
+        facts(7, "Write the manual 📖", "docs", "main").with_present(
             false,
             Attention {
                 background: 2,
@@ -120,7 +120,7 @@ pub(super) fn day() -> Board {
             },
             vec![],
         ),
-        facts(8, "Old idea", "api", "spike").doing(
+        facts(8, "Old idea", "api", "spike").with_present(
             true,
             waits(Need::Prompt, 3 * 86400 + 7200, "", ""),
             vec![],

@@ -1,0 +1,139 @@
+//! `ccsession dashboard`: shows the sessions in a browser, from a server that only this user can ask.
+//!
+//! `guard`, `routes`, `query`, `page`, `rows` and `limits` are pure. `server` listens, `handler`
+//! answers, `threads` and `feed` do what takes time beside it.
+
+mod answer;
+mod board_feed;
+mod feed;
+mod guard;
+mod handler;
+mod limits;
+mod page;
+mod patience;
+mod query;
+mod requests;
+mod routes;
+mod rows;
+mod server;
+mod stream;
+mod threads;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::choose::find_session;
+use super::context::Context;
+use super::output;
+use super::status::{Status, refusal};
+use crate::store::socket::{self, SocketFile};
+use crate::store::{env, reason, shown};
+use guard::{Door, Guard};
+use handler::Server;
+use limits::Limits;
+use server::{Listener, serve_until_signal};
+
+/// The port, unless the user chooses another: one that no well-known program has.
+const PORT: u16 = 7790;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Prints an address for your browser. It contains a token: whoever has it can read your sessions. Only programs on this \
+    machine can connect, and without the token they get nothing. Ctrl-C ends it.\n\n\
+    Examples:\n  ccsession dashboard                     # then open the printed address\n  ccsession dashboard 3f2a                # the same, with the page of a session\n  \
+    ccsession dashboard --port 0            # on any free port\n  ccsession dashboard --socket ~/.cache/ccsession.sock"
+)]
+pub(super) struct DashboardArgs {
+    /// Begin with the page of this session: its id, title, or the beginning of either
+    id: Option<String>,
+    /// Listen on this port of 127.0.0.1; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = PORT, conflicts_with = "socket")]
+    port: u16,
+    /// Listen on a new socket file instead, which only you can use
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
+    // Whatever is wrong is said now, and not on the page.
+    context.config()?;
+    let state = context.state()?;
+    let id = args.id.as_deref();
+    let id = id.map(|given| find_session(context, state.as_ref(), given));
+    let place = id.transpose()?.map(|id| format!("#/session/{id}"));
+    let place = place.unwrap_or_default();
+    let (listener, door, socket) = match &args.socket {
+        Some(path) => {
+            let (listener, socket) = listen_on_socket(path)?;
+            (listener, Door::Socket, Some(socket))
+        }
+        None => {
+            let (listener, port) = listen_on_port(args.port)?;
+            (listener, Door::Port(port), None)
+        }
+    };
+    let guard = Guard::new(door).map_err(|err| failed(&err.into()))?;
+    let server = Server::new(guard, Limits::USUAL);
+    let signal = serve_until_signal(server, listener, |server| match (door, &args.socket) {
+        (Door::Port(port), _) => {
+            let token = server.guard.token.as_str();
+            output::line(&format!("http://127.0.0.1:{port}/?token={token}{place}"));
+            say_how_from_afar(port, &format!("127.0.0.1:{port}"));
+        }
+        (Door::Socket, path) => {
+            let path = path.as_deref().map(shown).unwrap_or_default();
+            output::line(&path);
+            say_how_from_afar(PORT, &path);
+        }
+    });
+    drop(socket);
+    let signal = signal.map_err(|err| failed(&err))?;
+    // A script that waits for it learns that it was interrupted.
+    let _ = emulate_default_handler(signal);
+    Ok(Status::Done)
+}
+
+/// Tells a person who is here by `ssh` how the browser at home reaches the server.
+fn say_how_from_afar(port: u16, here: &str) {
+    if output::are_warnings_for_people() && env::is_remote() {
+        output::warn(&format!(
+            "on the machine of your browser, run `ssh -L {port}:{here}` with the name of this one"
+        ));
+    }
+}
+
+fn failed(err: &std::io::Error) -> anyhow::Error {
+    let text = format!("could not start the dashboard: {}", reason(err));
+    refusal(Status::Failed, text)
+}
+
+/// Listens on a port of this machine. Never on another address: there, whoever sees the network
+/// could read the token.
+fn listen_on_port(port: u16) -> Result<(Listener, u16)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listening = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        Ok((Listener::Port(listener), port))
+    });
+    listening.map_err(|err| {
+        let why = reason(&err);
+        let text = format!(
+            "could not listen on {address}: {why}; take another with --port, or --port 0 for any free one"
+        );
+        refusal(Status::Failed, text)
+    })
+}
+
+fn listen_on_socket(path: &Path) -> Result<(Listener, SocketFile)> {
+    let (listener, socket) = socket::listen(path).map_err(|why| {
+        let text = format!("could not listen on `{}`: {why}", shown(path));
+        refusal(Status::Failed, text)
+    })?;
+    listener.set_nonblocking(true).map_err(|err| failed(&err))?;
+    Ok((Listener::Socket(listener), socket))
+}

@@ -1,0 +1,323 @@
+//! What changes while it is shown: a thread looks at it as long as anybody listens, and tells all
+//! listeners of each change.
+//!
+//! Nobody can make the server keep much: all listeners share one short queue. Whoever reads too
+//! slowly misses what no longer fits, and is given everything again.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, oneshot};
+
+use super::threads::{self, NoResult};
+use crate::model::text::escaped_json;
+
+/// How many changes are kept for listeners.
+const KEPT: usize = 64;
+/// How long a source is looked at after somebody asked once: who asks again finds it up to date.
+const AFTER_ASKING: Duration = Duration::from_secs(5);
+
+/// What a feed shows.
+pub(super) trait Source {
+    /// Looks again. Returns the change since the last look.
+    fn look(&mut self) -> Look;
+
+    /// Returns everything, as of the last look.
+    fn whole(&mut self) -> Whole;
+
+    /// Returns how long nothing needs to be looked at.
+    fn pause(&self) -> Duration;
+}
+
+/// What a look found.
+#[derive(Debug)]
+pub(super) enum Look {
+    Same,
+    Changed(Bytes),
+    /// There is nothing left to look at. This is the last change.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the board is never over"))]
+    Over(Bytes),
+}
+
+/// Everything, for whoever has asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// The name of the event.
+    name: &'static str,
+    pub(super) json: String,
+}
+
+impl Whole {
+    pub(super) fn new(name: &'static str, value: &impl Serialize) -> Self {
+        // Our own types can always be written.
+        let json = serde_json::to_string(value).unwrap_or_default();
+        Self { name, json }
+    }
+
+    /// Returns it as an event of a stream.
+    pub(super) fn event(&self) -> Bytes {
+        event(self.name, &self.json)
+    }
+}
+
+/// Returns an event of a stream.
+pub(super) fn event_of(name: &'static str, value: &impl Serialize) -> Bytes {
+    Whole::new(name, value).event()
+}
+
+/// Writes an event. `json` is on one line.
+fn event(name: &str, json: &str) -> Bytes {
+    format!("event: {name}\ndata: {}\n\n", escaped_json(json)).into()
+}
+
+/// What a listener receives.
+#[derive(Debug, Clone)]
+pub(super) enum FeedEvent {
+    Change(Bytes),
+    Over,
+}
+
+/// Everything at one moment, and the changes from then on.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) whole: Whole,
+    pub(super) changes: broadcast::Receiver<FeedEvent>,
+}
+
+/// A running feed.
+#[derive(Debug, Clone)]
+pub(super) struct Feed {
+    questions: mpsc::Sender<Question>,
+    changes: broadcast::Sender<FeedEvent>,
+    /// Whether its thread has ended.
+    is_over: Arc<AtomicBool>,
+}
+
+type Question = oneshot::Sender<Listening>;
+
+impl Feed {
+    /// Starts the thread, in which `run` creates a source and attends to it. If nobody listens or asks
+    /// for `patience`, the thread ends; without it, the thread then waits and does nothing.
+    ///
+    /// # Errors
+    /// [`NoResult::NoThread`].
+    pub(super) fn start(
+        name: &str,
+        patience: Option<Duration>,
+        run: impl FnOnce(Attendance) + Send + 'static,
+    ) -> Result<Self, NoResult> {
+        let (questions, asked) = mpsc::channel();
+        let (changes, _) = broadcast::channel(KEPT);
+        let feed = Self {
+            questions,
+            changes,
+            is_over: Arc::default(),
+        };
+        let (of_panic, of_thread) = (feed.end(), feed.end());
+        let attendance = Attendance {
+            asked,
+            changes: feed.changes.clone(),
+            patience,
+        };
+        let body = move || {
+            run(attendance);
+            of_thread();
+        };
+        threads::start(name, of_panic, body)?;
+        Ok(feed)
+    }
+
+    /// Returns what notes that the thread has ended, and tells the listeners.
+    fn end(&self) -> impl Fn() + Send + use<> {
+        let (is_over, changes) = (Arc::clone(&self.is_over), self.changes.clone());
+        move || {
+            is_over.store(true, Ordering::Release);
+            let _ = changes.send(FeedEvent::Over);
+        }
+    }
+
+    /// Returns whether the thread has ended. Then another feed must be started.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Has the source looked at, and returns everything. Returns `None` if the thread ends meanwhile.
+    pub(super) async fn ask(&self) -> Option<Listening> {
+        let mut told = self.changes.subscribe();
+        let (question, answer) = oneshot::channel();
+        if self.is_over() || self.questions.send(question).is_err() {
+            return None;
+        }
+        let ended = async {
+            // The queue of this receiver may overflow meanwhile, which does not matter.
+            while !matches!(
+                told.recv().await,
+                Ok(FeedEvent::Over) | Err(RecvError::Closed)
+            ) {}
+            None
+        };
+        first_of(async { answer.await.ok() }, ended).await
+    }
+}
+
+/// Waits for the one of two that is ready first. `one` comes first if both are.
+pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|task| match one.as_mut().poll(task) {
+        Poll::Ready(done) => Poll::Ready(done),
+        Poll::Pending => other.as_mut().poll(task),
+    })
+    .await
+}
+
+/// What the thread of a feed has to do.
+#[derive(Debug)]
+pub(super) struct Attendance {
+    asked: mpsc::Receiver<Question>,
+    changes: broadcast::Sender<FeedEvent>,
+    patience: Option<Duration>,
+}
+
+impl Attendance {
+    /// Looks at a source while anybody listens or asks.
+    pub(super) fn attend(self, source: &mut impl Source) {
+        let mut wanted_until = Instant::now();
+        loop {
+            let is_wanted = self.changes.receiver_count() > 0 || Instant::now() < wanted_until;
+            let wait = match is_wanted {
+                true => Some(source.pause()),
+                false => self.patience,
+            };
+            let question = match wait {
+                Some(wait) => self.asked.recv_timeout(wait),
+                None => self.asked.recv().map_err(RecvTimeoutError::from),
+            };
+            let mut questions = match question {
+                Ok(question) => vec![question],
+                Err(RecvTimeoutError::Timeout) if is_wanted => Vec::new(),
+                Err(_) => return,
+            };
+            // Who asks during the look wants to know what is then, so another look answers that.
+            questions.extend(self.asked.try_iter());
+            if !questions.is_empty() {
+                wanted_until = Instant::now() + AFTER_ASKING;
+            }
+            let looked = source.look();
+            let is_last = matches!(looked, Look::Over(_));
+            if let Look::Changed(change) | Look::Over(change) = looked {
+                // Without listeners, nobody needs it.
+                let _ = self.changes.send(FeedEvent::Change(change));
+            }
+            for question in questions {
+                let listening = Listening {
+                    whole: source.whole(),
+                    changes: self.changes.subscribe(),
+                };
+                let _ = question.send(listening);
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its looks.
+    struct Counting {
+        looks: usize,
+        over_at: usize,
+        panics_at: usize,
+    }
+
+    impl Source for Counting {
+        fn look(&mut self) -> Look {
+            self.looks += 1;
+            assert!(
+                self.looks != self.panics_at,
+                "as a defect in this test does"
+            );
+            let change = Bytes::from(self.looks.to_string());
+            match self.looks >= self.over_at {
+                true => Look::Over(change),
+                false => Look::Changed(change),
+            }
+        }
+
+        fn whole(&mut self) -> Whole {
+            Whole::new("whole", &self.looks)
+        }
+
+        fn pause(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+    }
+
+    fn counting(over_at: usize, panics_at: usize) -> Feed {
+        let run = move |attendance: Attendance| {
+            attendance.attend(&mut Counting {
+                looks: 0,
+                over_at,
+                panics_at,
+            });
+        };
+        Feed::start("feed", None, run).unwrap()
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_listener_is_given_everything_and_then_each_change_in_order() {
+        let feed = counting(4, usize::MAX);
+        let mut received = Vec::new();
+        block_on(async {
+            let mut listening = feed.ask().await.unwrap();
+            received.push(listening.whole.event());
+            while let Ok(FeedEvent::Change(change)) = listening.changes.recv().await {
+                received.push(change);
+            }
+        });
+        assert_eq!(received, ["event: whole\ndata: 1\n\n", "2", "3", "4"]);
+        assert!(feed.is_over());
+        assert!(block_on(feed.ask()).is_none());
+    }
+
+    #[test]
+    fn who_reads_too_slowly_learns_that_something_is_missing() {
+        let feed = counting(3 * KEPT, usize::MAX);
+        block_on(async {
+            let mut listening = feed.ask().await.unwrap();
+            while !feed.is_over() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let next = listening.changes.recv().await;
+            assert!(matches!(next, Err(RecvError::Lagged(_))), "{next:?}");
+        });
+    }
+
+    #[test]
+    fn a_source_that_panics_ends_its_feed_and_leaves_nobody_waiting() {
+        let feed = counting(usize::MAX, 3);
+        block_on(async {
+            let mut listening = feed.ask().await.unwrap();
+            while let Ok(FeedEvent::Change(_)) = listening.changes.recv().await {}
+        });
+        assert!(feed.is_over());
+        let at_once = counting(usize::MAX, 1);
+        assert!(block_on(at_once.ask()).is_none());
+    }
+}

@@ -1,0 +1,41 @@
+//! How much a client may send, and how long it may take.
+
+use std::time::Duration;
+
+/// The limits of the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The first line and the headers of a request, in bytes.
+    pub(super) head: usize,
+    /// How long a client may take to send them.
+    pub(super) head_time: Duration,
+    /// The content of a request, in bytes.
+    pub(super) body: usize,
+    /// How long a client may take to send it.
+    pub(super) body_time: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub(super) stalled: Duration,
+    /// How often something is sent on a stream at least.
+    pub(super) sign_of_life: Duration,
+    /// How many connections there may be at a time.
+    pub(super) connections: usize,
+    /// How many of them may be streams.
+    pub(super) streams: usize,
+    /// How many requests read files at a time.
+    pub(super) workers: u32,
+}
+
+impl Limits {
+    /// Those of a dashboard.
+    pub(super) const USUAL: Self = Self {
+        head: 16 << 10,
+        head_time: Duration::from_secs(10),
+        body: 64 << 10,
+        body_time: Duration::from_secs(10),
+        stalled: Duration::from_secs(30),
+        sign_of_life: Duration::from_secs(15),
+        connections: 256,
+        streams: 64,
+        workers: 4,
+    };
+}

@@ -1,0 +1,69 @@
+//! Server-sent events: everything first, then each change, and a sign of life where nothing changes.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use super::answer::{Answer, AnswerBody, answer};
+use super::feed::{Feed, FeedEvent, Listening, first_of};
+use super::limits::Limits;
+
+/// How many events may wait for a slow reader. The system keeps some more in the connection.
+const WAITING: usize = 2;
+
+/// What a browser ignores: it shows that the server is there.
+const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": \n\n");
+
+/// Answers with the events of a feed. The stream ends if its reader takes nothing for too long.
+pub(super) fn events(
+    feed: Feed,
+    listening: Listening,
+    limits: Limits,
+    place: OwnedSemaphorePermit,
+) -> Answer {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        let _place = place;
+        // Nobody needs to know why: the stream ends, and a browser asks again.
+        let _ = pass_on(&feed, listening, &sender, limits).await;
+    });
+    let body = AnswerBody::Stream(receiver);
+    answer(StatusCode::OK, "text/event-stream; charset=utf-8", body)
+}
+
+/// Passes events on until the feed is over, or nobody reads them. Returns `None` then.
+async fn pass_on(
+    feed: &Feed,
+    listening: Listening,
+    sender: &mpsc::Sender<Bytes>,
+    limits: Limits,
+) -> Option<()> {
+    let send = |bytes| send(sender, bytes, limits.stalled);
+    let Listening { whole, mut changes } = listening;
+    send(whole.event()).await?;
+    loop {
+        let next = timeout(limits.sign_of_life, changes.recv());
+        let gone = async {
+            sender.closed().await;
+            Ok(Ok(FeedEvent::Over))
+        };
+        match first_of(next, gone).await {
+            Err(_) => send(SIGN_OF_LIFE).await?,
+            Ok(Ok(FeedEvent::Change(change))) => send(change).await?,
+            Ok(Ok(FeedEvent::Over) | Err(RecvError::Closed)) => return None,
+            Ok(Err(RecvError::Lagged(_))) => {
+                let again = feed.ask().await?;
+                changes = again.changes;
+                send(again.whole.event()).await?;
+            }
+        }
+    }
+}
+
+async fn send(sender: &mpsc::Sender<Bytes>, bytes: Bytes, patience: Duration) -> Option<()> {
+    sender.send_timeout(bytes, patience).await.ok()
+}

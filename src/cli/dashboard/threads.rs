@@ -1,0 +1,149 @@
+//! Threads for work that must not hold up the server: reading files, folding, searching.
+//!
+//! A defect in such work must not end the server. The installed programs do not unwind after a panic,
+//! they abort. So the thread is stopped for ever where the panic is reported, before that happens.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::cli::output;
+use crate::store::reason;
+
+thread_local! {
+    /// What to do if this thread panics. Only threads of this module have it.
+    static AT_PANIC: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Starts a thread. If `body` panics, `at_panic` is called, and the thread stands still from then on.
+///
+/// # Errors
+/// [`NoResult::NoThread`], which is reported on stderr.
+pub(super) fn start(
+    name: &str,
+    at_panic: impl FnOnce() + Send + 'static,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<(), NoResult> {
+    stop_panicking_threads();
+    let thread = thread::Builder::new().name(name.to_owned());
+    let started = thread.spawn(move || {
+        AT_PANIC.set(Some(Box::new(at_panic)));
+        body();
+        AT_PANIC.set(None);
+    });
+    started.map(drop).map_err(|err| {
+        output::complain(&format!("could not start a thread: {}", reason(&err)));
+        NoResult::NoThread
+    })
+}
+
+fn stop_panicking_threads() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let at_panic = AT_PANIC.try_with(|it| it.try_borrow_mut().ok()?.take());
+            let Ok(Some(at_panic)) = at_panic else {
+                return usual(panic);
+            };
+            let place = panic.location().map(ToString::to_string);
+            let place = place.unwrap_or_default();
+            output::complain(&format!("internal error at {place}; please report it"));
+            at_panic();
+            // Where a panic unwinds, the thread ends now.
+            while cfg!(panic = "abort") {
+                thread::park();
+            }
+        }));
+    });
+}
+
+/// Why work gave no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoResult {
+    /// It has a defect, which was reported on stderr.
+    Panicked,
+    /// The system starts no more threads.
+    NoThread,
+}
+
+/// Does work for requests, some at a time.
+#[derive(Debug)]
+pub(super) struct Workers {
+    free: Arc<Semaphore>,
+    count: u32,
+}
+
+impl Workers {
+    /// Returns workers that do so much at a time. More waits.
+    pub(super) fn new(count: u32) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(count as usize)),
+            count,
+        }
+    }
+
+    /// Has `work` done, and returns its result.
+    ///
+    /// # Errors
+    /// [`NoResult`].
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoResult> {
+        let free = Arc::clone(&self.free).acquire_owned().await;
+        let (sender, result) = oneshot::channel();
+        let sender = Arc::new(Mutex::new(Some((sender, free))));
+        let take = |from: &Mutex<Option<_>>| from.lock().ok()?.take();
+        let of_panic = Arc::clone(&sender);
+        let at_panic = move || drop(take(&of_panic));
+        let body = move || {
+            let value = work();
+            if let Some((sender, _free)) = take(&sender) {
+                // Whoever asked may be gone.
+                let _ = sender.send(value);
+            }
+        };
+        start("request", at_panic, body)?;
+        result.await.map_err(|_| NoResult::Panicked)
+    }
+
+    /// Waits until all work is done.
+    pub(super) async fn all_done(&self) {
+        let _all = self.free.acquire_many(self.count).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    #[test]
+    fn work_that_panics_gives_no_result_and_takes_no_place() {
+        let workers = Workers::new(1);
+        for number in 0..3 {
+            let panicked: Result<(), _> =
+                block_on(workers.run(|| panic!("as a defect in this test does")));
+            assert_eq!(panicked, Err(NoResult::Panicked));
+            assert_eq!(block_on(workers.run(move || number)), Ok(number));
+        }
+        block_on(workers.all_done());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_done_and_gives_its_place_back() {
+        let workers = Workers::new(1);
+        block_on(async {
+            let asked = Box::pin(workers.run(|| ()));
+            drop(asked);
+            assert_eq!(workers.run(|| 7).await, Ok(7));
+        });
+    }
+}
