@@ -11,14 +11,17 @@ mod handler;
 mod limits;
 mod page;
 mod patience;
+mod peer;
 mod query;
 mod requests;
 mod routes;
 mod rows;
 mod server;
+mod session_feed;
 mod stream;
 mod threads;
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +29,7 @@ use anyhow::Result;
 use clap::Args;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::browser;
 use super::choose::find_session;
 use super::context::Context;
 use super::output;
@@ -44,7 +48,7 @@ const PORT: u16 = 7790;
 #[command(
     after_help = "Prints an address for your browser. It contains a token: whoever has it can read your sessions. Only programs on this \
     machine can connect, and without the token they get nothing. Ctrl-C ends it.\n\n\
-    Examples:\n  ccsession dashboard                     # then open the printed address\n  ccsession dashboard 3f2a                # the same, with the page of a session\n  \
+    Examples:\n  ccsession dashboard                     # then open the printed address\n  ccsession dashboard 3f2a --open         # open the browser, at the page of a session\n  \
     ccsession dashboard --port 0            # on any free port\n  ccsession dashboard --socket ~/.cache/ccsession.sock"
 )]
 pub(super) struct DashboardArgs {
@@ -53,6 +57,9 @@ pub(super) struct DashboardArgs {
     /// Listen on this port of 127.0.0.1; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = PORT, conflicts_with = "socket")]
     port: u16,
+    /// Open it in the browser
+    #[arg(long, conflicts_with = "socket")]
+    open: bool,
     /// Listen on a new socket file instead, which only you can use
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
@@ -83,6 +90,9 @@ pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
             let token = server.guard.token.as_str();
             output::line(&format!("http://127.0.0.1:{port}/?token={token}{place}"));
             say_how_from_afar(port, &format!("127.0.0.1:{port}"));
+            if args.open {
+                open(port, &server.guard, &place);
+            }
         }
         (Door::Socket, path) => {
             let path = path.as_deref().map(shown).unwrap_or_default();
@@ -95,6 +105,28 @@ pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
     // A script that waits for it learns that it was interrupted.
     let _ = emulate_default_handler(signal);
     Ok(Status::Done)
+}
+
+/// Opens the page in the browser. The server goes on if that fails.
+fn open(port: u16, guard: &Guard, place: &str) {
+    let failed = |why: &str| {
+        output::complain(&format!(
+            "could not open the browser: {why}; open the address above"
+        ));
+    };
+    match guard.code() {
+        Ok(code) => {
+            let address = format!("http://127.0.0.1:{port}/?code={code}{place}");
+            let body = move || {
+                if let Err(why) = browser::start(OsStr::new(&address)) {
+                    failed(&why);
+                }
+            };
+            // What can go wrong is said by then.
+            let _ = threads::start("browser", || (), body);
+        }
+        Err(err) => failed(&err.to_string()),
+    }
 }
 
 /// Tells a person who is here by `ssh` how the browser at home reaches the server.

@@ -33,6 +33,15 @@ pub(super) struct GatheredPages {
     pub(super) left_out: Vec<String>,
 }
 
+/// How much is read for a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageEffort {
+    Whole,
+    /// Only what an event changes. The tokens are those of the last count. Neither coverage nor
+    /// commits are known.
+    Brief,
+}
+
 /// Reads the sessions that were asked for.
 ///
 /// # Errors
@@ -42,6 +51,7 @@ pub(super) fn pages(
     config: &Config,
     state: &StateDir,
     which: &SessionSelection,
+    effort: PageEffort,
 ) -> Result<GatheredPages> {
     let judge = context.judge(config, state).telling_idle();
     let is_one = matches!(which, SessionSelection::One(_));
@@ -50,6 +60,7 @@ pub(super) fn pages(
         config,
         state,
         is_one,
+        effort,
         clock: WallClock::new(clock::to_civil),
         stats: Stats::default(),
         pages: Vec::new(),
@@ -57,9 +68,11 @@ pub(super) fn pages(
     let PageCounter { stats, pages, .. } = gathered.counts;
     let (mut sessions, sought): (Vec<SessionPage>, Vec<SoughtBySession>) =
         pages.into_iter().unzip();
-    let made = made_by_each(&judge, sought)?;
-    for (page, made) in sessions.iter_mut().zip(made) {
-        page.facts.commits = made.iter().map(commit).collect();
+    if effort == PageEffort::Whole {
+        let made = made_by_each(&judge, sought)?;
+        for (page, made) in sessions.iter_mut().zip(made) {
+            page.facts.commits = made.iter().map(commit).collect();
+        }
     }
     sessions.sort_by(|one, other| {
         let key = |page: &SessionPage| (page.facts.started_at, page.session_id.clone());
@@ -79,6 +92,7 @@ struct PageCounter<'a> {
     state: &'a StateDir,
     /// True if one session was requested. Then its transcripts are searched for in all places.
     is_one: bool,
+    effort: PageEffort,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
     stats: Stats,
     pages: Vec<(SessionPage, SoughtBySession)>,
@@ -129,7 +143,8 @@ impl PageCounter<'_> {
         let title = title(env, self.state, &record, self.config.capture);
         let noted = notes(record.notes.as_ref()).into_iter().flatten();
         let coverage = || coverage::of_session(env, session.dir, &record, u64::MAX);
-        let coverage = self.is_one.then(coverage).and_then(Result::ok).flatten();
+        let is_covered = self.is_one && self.effort == PageEffort::Whole;
+        let coverage = is_covered.then(coverage).and_then(Result::ok).flatten();
         SessionFacts {
             title: title.map(|title| PageTitle {
                 text: shown(&title.text),
@@ -178,7 +193,9 @@ impl PageCounter<'_> {
     fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
         let (dir, record) = (session.dir, session.record);
         let env = &self.context.env;
-        let used = if self.is_one {
+        let used = if self.effort == PageEffort::Brief {
+            Ok(usage::known(dir).unwrap_or_default())
+        } else if self.is_one {
             usage::of_session(env, dir, record)
         } else {
             let named = transcript::believed(env, record, session.moved.into_iter());

@@ -12,7 +12,7 @@ use super::context::{Context, no_record, project_asked};
 use super::gather::SessionSelection;
 use super::hints::filled;
 use super::output;
-use super::page::{GatheredPages, pages};
+use super::page::{GatheredPages, PageEffort, pages};
 use super::status::{Status, refusal};
 use super::timeline::here;
 use crate::model::SessionId;
@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context, args: ReportArgs) -> Result<Status> {
     let (which, name) = which(context, state.as_ref(), &args)?;
     let is_one = matches!(which, SessionSelection::One(_));
     let gathered = match &state {
-        Some(state) => Some(pages(context, &config, state, &which)?),
+        Some(state) => Some(pages(context, &config, state, &which, PageEffort::Whole)?),
         None => None,
     };
     let Some(gathered) = gathered.filter(|gathered| !gathered.sessions.is_empty()) else {

@@ -16,6 +16,8 @@ pub mod clock;
 #[cfg(feature = "cli")]
 pub mod collected;
 pub mod config;
+#[cfg(feature = "cli")]
+pub mod connection;
 pub mod env;
 pub mod env_file;
 mod error;

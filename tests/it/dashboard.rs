@@ -1,7 +1,8 @@
-//! The dashboard's server, asked through its port and its socket. Below it: `guarded`, `living`.
+//! The dashboard's server, asked through its port and its socket. Below it: `guarded`, `living`, `pages`.
 
 mod guarded;
 mod living;
+mod pages;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::dashboard::{Dashboard, ask_socket, wait_until_closed};
-use crate::support::{Sandbox, as_client, event, mode};
+use crate::support::{Sandbox, as_client, event, mode, wait_until, write_program};
 
 /// Runs the hook of an event of a session of this process.
 #[track_caller]
@@ -73,6 +74,51 @@ fn the_address_may_begin_with_a_session() {
         unknown.contains("could not find session `s-2`"),
         "{unknown}"
     );
+}
+
+#[test]
+fn the_browser_is_started_with_a_code_that_leads_in_once() {
+    let sandbox = Sandbox::new();
+    let opened = sandbox.path("opened");
+    let browser = sandbox.path("browser");
+    write_program(
+        &browser,
+        &format!(
+            "#!/bin/sh\nprintf %s \"$1\" > {0}.new && mv {0}.new {0}\n",
+            opened.display()
+        ),
+    );
+    begin(&sandbox, "s-1", "Speed up the search");
+    let run = sandbox.ccsession(["dashboard", "--port", "0", "s-1", "--open"]);
+    let dashboard = Dashboard::of(run.env("BROWSER", &browser));
+    wait_until(|| opened.exists());
+    let address = std::fs::read_to_string(&opened).unwrap();
+    // Other users can see the arguments of a process.
+    assert!(!address.contains(&dashboard.token), "{address}");
+    let target = address
+        .strip_prefix(&format!("http://{}", dashboard.host()))
+        .unwrap();
+    let (target, place) = target.split_once('#').unwrap();
+    assert_eq!(place, "/session/s-1");
+    let enter = || dashboard.ask(&format!("GET {target}"), &[]);
+    assert_eq!(enter().status, 303);
+    assert_eq!(enter().status, 401);
+}
+
+#[test]
+fn a_browser_that_does_not_start_is_named_and_the_server_goes_on() {
+    let sandbox = Sandbox::new();
+    let browser = sandbox.path("browser");
+    write_program(&browser, "#!/bin/sh\nexit 1\n");
+    let run = sandbox.ccsession(["dashboard", "--port", "0", "--open"]);
+    let mut dashboard = Dashboard::of(run.env("BROWSER", &browser));
+    let said = dashboard.complaint();
+    assert!(
+        said.starts_with("ccsession: could not open the browser: "),
+        "{said}"
+    );
+    assert!(said.ends_with("open the address above"), "{said}");
+    assert_eq!(dashboard.get("/api/board").status, 200);
 }
 
 #[test]

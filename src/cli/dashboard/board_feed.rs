@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::feed::{Feed, Look, Source, Whole, event_of};
+use super::handler::Failure;
 use super::rows::BoardRow;
 use super::threads::NoResult;
 use crate::cli::board::{BoardSessions, Observer};
@@ -187,7 +188,7 @@ impl Source for BoardSource<'_> {
         Look::Changed(event_of("rows", &rows))
     }
 
-    fn whole(&mut self) -> Whole {
+    fn whole(&mut self) -> Result<Whole, Failure> {
         let board = Board {
             v: 1,
             now: clock::now(),
@@ -196,7 +197,7 @@ impl Source for BoardSource<'_> {
             hint: self.hint(),
             sessions: self.rows.values().collect(),
         };
-        Whole::new("board", &board)
+        Ok(Whole::new("board", &board))
     }
 
     fn pause(&self) -> Duration {

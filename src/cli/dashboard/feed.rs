@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 
+use super::handler::Failure;
 use super::threads::{self, NoResult};
 use crate::model::text::escaped_json;
 
@@ -31,7 +32,10 @@ pub(super) trait Source {
     fn look(&mut self) -> Look;
 
     /// Returns everything, as of the last look.
-    fn whole(&mut self) -> Whole;
+    ///
+    /// # Errors
+    /// Why there is nothing.
+    fn whole(&mut self) -> Result<Whole, Failure>;
 
     /// Returns how long nothing needs to be looked at.
     fn pause(&self) -> Duration;
@@ -43,7 +47,6 @@ pub(super) enum Look {
     Same,
     Changed(Bytes),
     /// There is nothing left to look at. This is the last change.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the board is never over"))]
     Over(Bytes),
 }
 
@@ -101,7 +104,7 @@ pub(super) struct Feed {
     is_over: Arc<AtomicBool>,
 }
 
-type Question = oneshot::Sender<Listening>;
+type Question = oneshot::Sender<Result<Listening, Failure>>;
 
 impl Feed {
     /// Starts the thread, in which `run` creates a source and attends to it. If nobody listens or asks
@@ -149,12 +152,16 @@ impl Feed {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Has the source looked at, and returns everything. Returns `None` if the thread ends meanwhile.
-    pub(super) async fn ask(&self) -> Option<Listening> {
+    /// Has the source looked at, and returns everything.
+    ///
+    /// # Errors
+    /// That of the source, and [`NoResult::Panicked`] if the thread ends meanwhile.
+    pub(super) async fn ask(&self) -> Result<Listening, Failure> {
         let mut told = self.changes.subscribe();
         let (question, answer) = oneshot::channel();
+        let no_answer = || Err(Failure::from(NoResult::Panicked));
         if self.is_over() || self.questions.send(question).is_err() {
-            return None;
+            return no_answer();
         }
         let ended = async {
             // The queue of this receiver may overflow meanwhile, which does not matter.
@@ -162,9 +169,10 @@ impl Feed {
                 told.recv().await,
                 Ok(FeedEvent::Over) | Err(RecvError::Closed)
             ) {}
-            None
+            no_answer()
         };
-        first_of(async { answer.await.ok() }, ended).await
+        let answered = async { answer.await.unwrap_or_else(|_| no_answer()) };
+        first_of(answered, ended).await
     }
 }
 
@@ -217,10 +225,10 @@ impl Attendance {
                 let _ = self.changes.send(FeedEvent::Change(change));
             }
             for question in questions {
-                let listening = Listening {
-                    whole: source.whole(),
+                let listening = source.whole().map(|whole| Listening {
+                    whole,
                     changes: self.changes.subscribe(),
-                };
+                });
                 let _ = question.send(listening);
             }
             if is_last {
@@ -255,8 +263,8 @@ mod tests {
             }
         }
 
-        fn whole(&mut self) -> Whole {
-            Whole::new("whole", &self.looks)
+        fn whole(&mut self) -> Result<Whole, Failure> {
+            Ok(Whole::new("whole", &self.looks))
         }
 
         fn pause(&self) -> Duration {
@@ -293,7 +301,7 @@ mod tests {
         });
         assert_eq!(received, ["event: whole\ndata: 1\n\n", "2", "3", "4"]);
         assert!(feed.is_over());
-        assert!(block_on(feed.ask()).is_none());
+        assert!(block_on(feed.ask()).is_err());
     }
 
     #[test]
@@ -318,6 +326,6 @@ mod tests {
         });
         assert!(feed.is_over());
         let at_once = counting(usize::MAX, 1);
-        assert!(block_on(at_once.ask()).is_none());
+        assert!(block_on(at_once.ask()).is_err());
     }
 }

@@ -1,10 +1,12 @@
 //! Who may ask the dashboard. Pure, but for the secrets, which the system's generator makes.
 //!
-//! A request passes four questions in this order: is it for this server, does our own page send it,
-//! does it know the secret, and does what it asks for exist (`routes`). Whoever fails one learns
-//! nothing about the next.
+//! A request passes five questions in this order: is it for this server, does our own page send it,
+//! does it know the secret, does this user send it (`peer`), and does what it asks for exist
+//! (`routes`). Whoever fails one learns nothing about the next.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +19,8 @@ use super::query::Query;
 
 /// How many random bytes a secret has: 192 bits.
 const SECRET_BYTES: usize = 24;
+/// How long a code leads in: the browser may have to be started.
+const CODE_TIME: Duration = Duration::from_secs(120);
 
 /// A random text that only we and the user know.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub(super) struct Guard {
     pub(super) token: Secret,
     /// What the cookie contains. It is not the token: a page cannot give away what it was not told.
     cookie: Secret,
+    /// What stands for the token once, and until when.
+    code: Mutex<Option<(Secret, Instant)>>,
 }
 
 /// What becomes of a request that is not refused.
@@ -90,13 +96,17 @@ pub(super) enum Refusal {
     NoOrigin,
     /// It has neither the token nor the cookie.
     Unknown,
+    /// Another user of this machine sends it, with a token or a cookie that is not theirs.
+    ForeignUser,
 }
 
 impl Refusal {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::NoHost => StatusCode::BAD_REQUEST,
-            Self::ForeignHost | Self::ForeignPage | Self::NoOrigin => StatusCode::FORBIDDEN,
+            Self::ForeignHost | Self::ForeignPage | Self::NoOrigin | Self::ForeignUser => {
+                StatusCode::FORBIDDEN
+            }
             Self::Unknown => StatusCode::UNAUTHORIZED,
         }
     }
@@ -110,6 +120,9 @@ impl fmt::Display for Refusal {
                 "could not answer: the Host is another server's; use the address that `ccsession dashboard` printed"
             }
             Self::ForeignPage => "could not answer: a page of another server sent the request",
+            Self::ForeignUser => {
+                "could not answer: another user of this machine sent the request"
+            }
             Self::NoOrigin => "could not answer: the request has no Origin, which POST must have",
             Self::Unknown => {
                 "this browser is not known here: open the address that `ccsession dashboard` printed, which contains the token"
@@ -128,7 +141,33 @@ impl Guard {
             door,
             token: Secret::random()?,
             cookie: Secret::random()?,
+            code: Mutex::default(),
         })
+    }
+
+    /// Returns a code that leads in once, within two minutes. It is for the address that a browser is
+    /// started with: other users can see the arguments of a process.
+    ///
+    /// # Errors
+    /// As [`Secret::random`].
+    pub(super) fn code(&self) -> Result<String, getrandom::Error> {
+        let secret = Secret::random()?;
+        let code = secret.as_str().to_owned();
+        let mut kept = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((secret, Instant::now() + CODE_TIME));
+        Ok(code)
+    }
+
+    /// Returns whether this is the code, which is worthless from then on.
+    fn takes_code(&self, given: &str) -> bool {
+        let mut kept = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = kept
+            .as_ref()
+            .is_some_and(|(code, until)| code.is(given) && Instant::now() < *until);
+        if is_it {
+            *kept = None;
+        }
+        is_it
     }
 
     /// Decides about a request.
@@ -145,11 +184,12 @@ impl Guard {
         let Door::Port(_) = self.door else {
             return Ok(Admission::Admitted);
         };
-        if request.uri.path() == "/"
-            && let Some(token) = Query::of(&request.uri).one("token")
-            && self.token.is(token)
-        {
-            return Ok(Admission::Entering { from_elsewhere });
+        if request.uri.path() == "/" {
+            let query = Query::of(&request.uri);
+            let has_token = query.one("token").is_some_and(|token| self.token.is(token));
+            if has_token || query.one("code").is_some_and(|code| self.takes_code(code)) {
+                return Ok(Admission::Entering { from_elsewhere });
+            }
         }
         match self.knows(&request.headers) {
             true => Ok(Admission::Admitted),
@@ -377,6 +417,25 @@ mod tests {
         assert_eq!(ask(&guard, &elsewhere, &[host]), Err(Refusal::Unknown));
         let other = Guard::new(Door::Port(PORT)).unwrap();
         assert_eq!(ask(&other, &address, &[host]), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn a_code_leads_in_once() {
+        let guard = guard();
+        let host = ("host", "127.0.0.1:4711");
+        let enter = |code: &str| ask(&guard, &format!("GET /?code={code}"), &[host]);
+        assert_eq!(enter(""), Err(Refusal::Unknown));
+        let (first, second) = (guard.code().unwrap(), guard.code().unwrap());
+        // The first was replaced before it was used.
+        assert_eq!(enter(&first), Err(Refusal::Unknown));
+        let entered = Ok(Admission::Entering {
+            from_elsewhere: false,
+        });
+        assert_eq!(enter(&second), entered);
+        assert_eq!(enter(&second), Err(Refusal::Unknown));
+        let bearer = format!("Bearer {}", guard.code().unwrap());
+        let asked = ask(&guard, "GET /", &[host, ("authorization", &bearer)]);
+        assert_eq!(asked, Err(Refusal::Unknown));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Answers requests. What reads files runs on threads of its own.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -17,9 +18,11 @@ use super::feed::{Feed, Listening};
 use super::guard::{Admission, Guard, Refusal};
 use super::limits::Limits;
 use super::page::WebPage;
+use super::peer::Peer;
 use super::query::Query;
 use super::requests;
-use super::routes::{NoRoute, Route};
+use super::routes::Route;
+use super::session_feed;
 use super::stream::events;
 use super::threads::{NoResult, Workers};
 use crate::cli::status::{self, Status};
@@ -36,6 +39,8 @@ pub(super) struct Server {
     entrance: WebPage,
     streams: Arc<Semaphore>,
     board: Mutex<Option<Feed>>,
+    /// Those of the sessions whose pages are open.
+    sessions: Mutex<HashMap<SessionId, Feed>>,
 }
 
 impl Server {
@@ -48,13 +53,15 @@ impl Server {
             entrance: WebPage::entrance(),
             streams: Arc::new(Semaphore::new(limits.streams)),
             board: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
     /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
         let (head, body) = request.into_parts();
         match self.guard.admit(&head) {
+            Ok(_) if !peer.is_ours() => return refused(&head, Refusal::ForeignUser),
             Ok(Admission::Admitted) => {}
             Ok(Admission::Entering { from_elsewhere }) => {
                 let answer = match from_elsewhere {
@@ -77,7 +84,11 @@ impl Server {
                 Err(err) => Err(err),
             },
             Route::Sessions => self.work(requests::sessions).await,
-            Route::Session(_) | Route::SessionEvents(_) => return NoRoute::NotFound.answer(),
+            Route::Session(id) => self.work(move || session_feed::answer(&id)).await,
+            Route::SessionEvents(id) => match self.session(id).await {
+                Ok((feed, listening)) => self.stream(feed, listening),
+                Err(err) => Err(err),
+            },
             Route::Search => {
                 let query = Query::of(&head.uri).into_owned();
                 self.work(move || requests::search(&query)).await
@@ -108,7 +119,25 @@ impl Server {
                 None => board.insert(board_feed::start()?).clone(),
             }
         };
-        let listening = feed.ask().await.ok_or(NoResult::Panicked)?;
+        let listening = feed.ask().await?;
+        Ok((feed, listening))
+    }
+
+    /// Returns the running feed of a session, and what it shows now.
+    async fn session(&self, id: SessionId) -> Result<(Feed, Listening), Failure> {
+        let feed = {
+            let mut feeds = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            feeds.retain(|_, feed| !feed.is_over());
+            match feeds.get(&id) {
+                Some(feed) => feed.clone(),
+                None => {
+                    let feed = session_feed::start(id.clone())?;
+                    feeds.insert(id, feed.clone());
+                    feed
+                }
+            }
+        };
+        let listening = feed.ask().await?;
         Ok((feed, listening))
     }
 
@@ -181,7 +210,7 @@ fn refused(head: &Parts, refusal: Refusal) -> Answer {
 }
 
 /// Why a request has no answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     status: StatusCode,
     sentence: String,
@@ -195,6 +224,11 @@ impl Failure {
 
     fn answer(&self) -> Answer {
         error(self.status, &self.sentence)
+    }
+
+    /// Returns what an event about it contains.
+    pub(super) fn json(&self) -> Value {
+        json!({"error": self.sentence})
     }
 }
 

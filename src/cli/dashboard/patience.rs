@@ -104,3 +104,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(task)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn who_takes_nothing_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            let mut patient = Patient::new(ours, Duration::from_millis(50));
+            let bytes = vec![0; 1 << 20];
+            let err = loop {
+                let sent = poll_fn(|task| Pin::new(&mut patient).poll_write(task, &bytes)).await;
+                if let Err(err) = sent {
+                    break err;
+                }
+            };
+            assert_eq!(err.kind(), io::ErrorKind::TimedOut);
+        });
+    }
+}

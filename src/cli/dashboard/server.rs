@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::handler::Server;
 use super::patience::Patient;
+use super::peer::Peer;
 use crate::store::file;
 
 /// How long to wait before connections are accepted again, if the system refused.
@@ -85,10 +86,12 @@ async fn accept_on_port(server: Arc<Server>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, theirs)) => {
                 // Events are short, and must not wait for more.
                 let _ = stream.set_nodelay(true);
-                admit(&server, &places, stream);
+                if let Ok(ours) = stream.local_addr() {
+                    admit(&server, &places, stream, Peer::between(ours, theirs));
+                }
             }
             Err(err) => after_refusal(&err).await,
         }
@@ -102,7 +105,7 @@ async fn accept_on_socket(server: Arc<Server>, listener: UnixListener) {
             // The file's mode lets nobody else in; root would come in anyway.
             Ok((stream, _)) => match stream.peer_cred() {
                 Ok(peer) if peer.uid() == file::me() || peer.uid() == 0 => {
-                    admit(&server, &places, stream);
+                    admit(&server, &places, stream, Peer::default());
                 }
                 _ => drop(stream),
             },
@@ -123,7 +126,7 @@ async fn after_refusal(err: &io::Error) {
 }
 
 /// Serves a connection if there is a place for it.
-fn admit<S>(server: &Arc<Server>, places: &Arc<Semaphore>, stream: S)
+fn admit<S>(server: &Arc<Server>, places: &Arc<Semaphore>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -131,7 +134,7 @@ where
     match Arc::clone(places).try_acquire_owned() {
         Ok(place) => drop(tokio::spawn(async move {
             let _place = place;
-            serve(server, stream).await;
+            serve(server, stream, peer).await;
         })),
         Err(_) => say_last(stream, TOO_MANY),
     }
@@ -143,12 +146,16 @@ fn say_last(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) {
     let _ = std::pin::Pin::new(&mut stream).poll_write(&mut task, bytes);
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(server: Arc<Server>, stream: S) {
+async fn serve<S>(server: Arc<Server>, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let limits = server.limits;
+    let peer = Arc::new(peer);
     let io = TokioIo::new(Patient::new(stream, limits.stalled));
     let service = service_fn(move |request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, std::convert::Infallible>(server.answer(request).await) }
+        let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
+        async move { Ok::<_, std::convert::Infallible>(server.answer(request, &peer).await) }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -163,5 +170,107 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(server: Arc<S
         if stream.is_asking() {
             say_last(stream, TOO_SLOW);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::mpsc::channel;
+
+    use super::super::guard::{Door, Guard};
+    use super::super::limits::Limits;
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    /// Starts a server with these limits, which lives until the tests end. Returns its port and token.
+    fn start(limits: Limits) -> (u16, String) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, token) = channel();
+        std::thread::spawn(move || {
+            let guard = Guard::new(Door::Port(port)).unwrap();
+            sender.send(guard.token.as_str().to_owned()).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = Arc::new(Server::new(guard, limits));
+                accept_on_port(server, TcpListener::from_std(listener).unwrap()).await;
+            });
+        });
+        (port, token.recv().unwrap())
+    }
+
+    fn connect(port: u16) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", port)).unwrap()
+    }
+
+    /// Sends these bytes, and returns what comes until the connection is closed.
+    fn send(port: u16, bytes: &str) -> String {
+        let mut stream = connect(port);
+        stream.write_all(bytes.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    #[test]
+    fn who_sends_a_request_too_slowly_is_told_and_who_sends_nothing_is_left() {
+        let (port, token) = start(Limits {
+            head_time: SOON,
+            body_time: SOON,
+            ..Limits::USUAL
+        });
+        assert_eq!(send(port, ""), "");
+        for part in [
+            "G",
+            "GET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: y",
+        ] {
+            let answer = send(port, part);
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{part}: {answer}");
+        }
+        let head = format!(
+            "POST /api/session/s-1/clock-out HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\
+            Origin: http://127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Length: 10\r\n\r\n{{"
+        );
+        let answer = send(port, &head);
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("took too long to come"), "{answer}");
+        // A connection that is kept open after an answer ends without a word.
+        let whole = format!(
+            "GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        let answer = send(port, &whole);
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+
+    #[test]
+    fn beyond_the_limits_there_is_no_connection_and_no_stream() {
+        let (port, token) = start(Limits {
+            connections: 3,
+            streams: 1,
+            ..Limits::USUAL
+        });
+        let head = format!(
+            "GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        );
+        let mut stream = connect(port);
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        let mut begun = [0; 15];
+        stream.read_exact(&mut begun).unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK");
+        let second = send(port, &format!("{head}Connection: close\r\n\r\n"));
+        assert!(second.starts_with("HTTP/1.1 503 "), "{second}");
+        assert!(second.contains("close a page of the dashboard"), "{second}");
+        let _idle = [connect(port), connect(port)];
+        let mut refused = connect(port);
+        let mut answer = String::new();
+        refused.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     }
 }

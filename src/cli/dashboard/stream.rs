@@ -56,7 +56,7 @@ async fn pass_on(
             Ok(Ok(FeedEvent::Change(change))) => send(change).await?,
             Ok(Ok(FeedEvent::Over) | Err(RecvError::Closed)) => return None,
             Ok(Err(RecvError::Lagged(_))) => {
-                let again = feed.ask().await?;
+                let again = feed.ask().await.ok()?;
                 changes = again.changes;
                 send(again.whole.event()).await?;
             }

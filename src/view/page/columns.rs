@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{PageMoment, shown};
 use crate::model::Call;
+use crate::model::call::Moment;
 use crate::view::json::millis;
 
 /// The calls, a column for each member.
@@ -49,59 +50,188 @@ pub struct CallColumns {
     pub pid: Vec<[i64; 2]>,
 }
 
+/// A call as the columns have it: what one row of them says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CallRow<'a> {
+    pub(super) id: Option<&'a str>,
+    pub(super) tool: Option<&'a str>,
+    pub(super) what: Option<&'a str>,
+    pub(super) state: &'a str,
+    pub(super) closed: Option<&'a str>,
+    pub(super) agent: Option<&'a str>,
+    pub(super) prompt: Option<&'a str>,
+    /// The place of the start on the time line.
+    pub(super) start: i64,
+    /// How far the wall clock at the start is ahead of it.
+    pub(super) clock: i64,
+    pub(super) end: Option<i64>,
+    pub(super) end_clock: i64,
+    pub(super) duration: i64,
+    pub(super) wait: i64,
+    pub(super) permission: i64,
+    pub(super) input_bytes: i64,
+    pub(super) output_bytes: i64,
+    pub(super) asked: Option<i64>,
+    pub(super) error: Option<&'a str>,
+    pub(super) background: Option<&'a str>,
+    pub(super) background_ended: Option<[i64; 2]>,
+    pub(super) spawned: Option<&'a str>,
+    pub(super) pid: Option<i64>,
+}
+
+impl<'a> CallRow<'a> {
+    fn of(call: &Call<'a>, zero: i64) -> Self {
+        let began = PageMoment::new(call.began, zero);
+        let ended = call.ended.map(|ended| PageMoment::new(ended, zero));
+        let asked = |asked: Moment| asked.at.saturating_sub(call.began.at);
+        let background_ended = call.background_ended.map(|ended| {
+            let ended = PageMoment::new(ended, zero);
+            [ended.ts, ended.at]
+        });
+        Self {
+            id: call.tool_use_id,
+            tool: call.tool,
+            what: call.what,
+            state: call.state.as_str(),
+            closed: call.closed.map(super::parts::closing),
+            agent: call.agent_id,
+            prompt: call.prompt_id,
+            start: began.at,
+            clock: began.ahead(),
+            end: ended.map(|ended| ended.at - began.at),
+            end_clock: ended.map_or(0, |ended| ended.ahead() - began.ahead()),
+            duration: known(call.duration().map(millis)),
+            wait: known(call.wait().map(millis)),
+            permission: known(call.permission().map(millis)),
+            input_bytes: known(call.input_bytes),
+            output_bytes: known(call.output_bytes),
+            asked: call.asked.map(asked),
+            error: call.error,
+            background: call.background,
+            background_ended,
+            spawned: call.spawned_agent,
+            pid: call.pid.map(|pid| known(Some(u64::from(pid)))),
+        }
+    }
+}
+
 impl CallColumns {
-    /// Returns the columns of `calls`. `zero` is the place of the session's first event. The columns
-    /// stand for themselves, so a page that changes can be given only its last calls.
-    pub fn of<'a>(calls: &'a [Call<'a>], zero: i64) -> Self {
+    /// Returns the columns of `calls`. `zero` is the place of the session's first event.
+    pub fn of(calls: &[Call<'_>], zero: i64) -> Self {
+        let rows: Vec<CallRow<'_>> = calls.iter().map(|call| CallRow::of(call, zero)).collect();
+        Self::of_rows(&rows)
+    }
+
+    /// Returns the columns of `rows`. They stand for themselves, so a page that changes can be given
+    /// only its last calls.
+    pub(super) fn of_rows<'a>(rows: &[CallRow<'a>]) -> Self {
         let mut columns = Self::default();
         let mut texts = Texts::default();
         let (mut place, mut clock, mut pid) = (0, 0, None);
-        for (index, call) in calls.iter().enumerate() {
+        for (index, row) in rows.iter().enumerate() {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
-            let began = PageMoment::new(call.began, zero);
-            columns.start.push(began.at - place);
-            columns.start_clock.push(began.ahead() - clock);
-            (place, clock) = (began.at, began.ahead());
-            let ended = call.ended.map(|ended| PageMoment::new(ended, zero));
-            columns.end.push(ended.map(|ended| ended.at - began.at));
-            let end_clock = ended.map_or(0, |ended| ended.ahead() - began.ahead());
-            columns.end_clock.push(end_clock);
-            columns.id.push(call.tool_use_id.map(shown));
-            columns.tool.push(texts.maybe(call.tool));
-            columns.what.push(texts.maybe(call.what));
-            columns.state.push(texts.index(call.state.as_str()));
-            let closed = call.closed.map(super::parts::closing);
-            columns.closed.push(texts.maybe(closed));
-            columns.agent.push(texts.maybe(call.agent_id));
-            columns.prompt.push(texts.maybe(call.prompt_id));
-            columns.duration.push(known(call.duration().map(millis)));
-            columns.wait.push(known(call.wait().map(millis)));
-            columns
-                .permission
-                .push(known(call.permission().map(millis)));
-            columns.input_bytes.push(known(call.input_bytes));
-            columns.output_bytes.push(known(call.output_bytes));
-            if let Some(asked) = call.asked {
-                let asked = asked.at.saturating_sub(call.began.at);
-                columns.asked.push([index, asked]);
-            }
+            columns.start.push(row.start - place);
+            columns.start_clock.push(row.clock - clock);
+            (place, clock) = (row.start, row.clock);
+            columns.end.push(row.end);
+            columns.end_clock.push(row.end_clock);
+            columns.id.push(row.id.map(shown));
+            columns.tool.push(texts.maybe(row.tool));
+            columns.what.push(texts.maybe(row.what));
+            columns.state.push(texts.index(row.state));
+            columns.closed.push(texts.maybe(row.closed));
+            columns.agent.push(texts.maybe(row.agent));
+            columns.prompt.push(texts.maybe(row.prompt));
+            columns.duration.push(row.duration);
+            columns.wait.push(row.wait);
+            columns.permission.push(row.permission);
+            columns.input_bytes.push(row.input_bytes);
+            columns.output_bytes.push(row.output_bytes);
+            columns.asked.extend(row.asked.map(|asked| [index, asked]));
             let mut sparse = |column: &mut Vec<[i64; 2]>, text: Option<&'a str>| {
                 column.extend(text.map(|text| [index, texts.index(text)]));
             };
-            sparse(&mut columns.error, call.error);
-            sparse(&mut columns.background, call.background);
-            sparse(&mut columns.spawned, call.spawned_agent);
-            if let Some(ended) = call.background_ended {
-                let ended = PageMoment::new(ended, zero);
-                columns.background_ended.push([index, ended.ts, ended.at]);
-            }
-            if pid != Some(call.pid) {
-                pid = Some(call.pid);
-                columns.pid.push([index, known(call.pid.map(u64::from))]);
+            sparse(&mut columns.error, row.error);
+            sparse(&mut columns.background, row.background);
+            sparse(&mut columns.spawned, row.spawned);
+            let ended = row.background_ended.map(|[clock, at]| [index, clock, at]);
+            columns.background_ended.extend(ended);
+            if pid != Some(row.pid) {
+                pid = Some(row.pid);
+                columns.pid.push([index, row.pid.unwrap_or(-1)]);
             }
         }
         columns.strings = texts.all;
         columns
+    }
+
+    /// Returns the rows that the columns were made of.
+    pub(super) fn rows(&self) -> Vec<CallRow<'_>> {
+        let text = |index: i64| {
+            let index = usize::try_from(index).ok()?;
+            self.strings.get(index).map(String::as_str)
+        };
+        let at = |column: &[i64], index: usize| column.get(index).copied().unwrap_or(-1);
+        let mut rows = Vec::with_capacity(self.len());
+        let (mut start, mut clock) = (0, 0);
+        for index in 0..self.len() {
+            start += at(&self.start, index);
+            clock += at(&self.start_clock, index);
+            rows.push(CallRow {
+                id: self.id.get(index).and_then(Option::as_deref),
+                tool: text(at(&self.tool, index)),
+                what: text(at(&self.what, index)),
+                state: text(at(&self.state, index)).unwrap_or_default(),
+                closed: text(at(&self.closed, index)),
+                agent: text(at(&self.agent, index)),
+                prompt: text(at(&self.prompt, index)),
+                start,
+                clock,
+                end: self.end.get(index).copied().flatten(),
+                end_clock: at(&self.end_clock, index),
+                duration: at(&self.duration, index),
+                wait: at(&self.wait, index),
+                permission: at(&self.permission, index),
+                input_bytes: at(&self.input_bytes, index),
+                output_bytes: at(&self.output_bytes, index),
+                ..CallRow::default()
+            });
+        }
+        for [index, asked] in &self.asked {
+            if let Some(row) = row_at(&mut rows, *index) {
+                row.asked = Some(*asked);
+            }
+        }
+        for [index, error] in &self.error {
+            if let Some(row) = row_at(&mut rows, *index) {
+                row.error = text(*error);
+            }
+        }
+        for [index, task] in &self.background {
+            if let Some(row) = row_at(&mut rows, *index) {
+                row.background = text(*task);
+            }
+        }
+        for [index, agent] in &self.spawned {
+            if let Some(row) = row_at(&mut rows, *index) {
+                row.spawned = text(*agent);
+            }
+        }
+        for [index, clock, place] in &self.background_ended {
+            if let Some(row) = row_at(&mut rows, *index) {
+                row.background_ended = Some([*clock, *place]);
+            }
+        }
+        // A process is noted at its first call, and holds until the next one.
+        for (place, [index, pid]) in self.pid.iter().enumerate() {
+            let from = usize::try_from(*index).unwrap_or(usize::MAX);
+            let next = self.pid.get(place + 1);
+            let to = next.and_then(|[next, _]| usize::try_from(*next).ok());
+            for row in rows.iter_mut().take(to.unwrap_or(usize::MAX)).skip(from) {
+                row.pid = (*pid >= 0).then_some(*pid);
+            }
+        }
+        rows
     }
 
     /// Returns the number of calls.
@@ -113,6 +243,11 @@ impl CallColumns {
     pub fn is_empty(&self) -> bool {
         self.tool.is_empty()
     }
+}
+
+/// Returns the row of a call.
+fn row_at<'r, 'a>(rows: &'r mut [CallRow<'a>], index: i64) -> Option<&'r mut CallRow<'a>> {
+    rows.get_mut(usize::try_from(index).ok()?)
 }
 
 /// Returns a number, or -1 for none. Numbers come from files that others write, so they are kept

@@ -6,11 +6,13 @@
 //! session's time line without jumps, counted from its first event.
 
 mod bare;
+mod changes;
 mod columns;
 mod parts;
 
 use serde::Serialize;
 
+pub use changes::PageChange;
 pub use columns::CallColumns;
 pub use parts::{PageAgent, PageCompaction, PageMoment, PagePrompt, PageRun, PageSegment};
 

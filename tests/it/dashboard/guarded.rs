@@ -1,10 +1,13 @@
 //! Whom the server answers, and what it says to everybody else.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::{bash, begin, hook};
 use crate::support::Sandbox;
 use crate::support::dashboard::{Answer, Dashboard, request};
+use crate::support::namespaces::root;
 
 /// Every route, with its method.
 const ROUTES: [&str; 8] = [
@@ -105,6 +108,40 @@ fn a_foreign_host_or_origin_or_page_is_refused_with_the_right_cookie_too() {
     assert_eq!(without.status, 403);
     let missing = dashboard.send(&request("GET /", &[known], ""));
     assert_eq!(missing.status, 400);
+}
+
+#[test]
+fn another_user_of_the_machine_gets_nothing_with_a_stolen_token_or_cookie() {
+    if !root() {
+        println!("skipped: only root can ask as another user");
+        return;
+    }
+    let sandbox = private();
+    let dashboard = Dashboard::start(&sandbox);
+    let (cookie, bearer) = (dashboard.cookie(), format!("Bearer {}", dashboard.token));
+    let host = dashboard.host();
+    let enter = format!("GET /?token={}", dashboard.token);
+    for (line, known) in [
+        ("GET /", ("Cookie", cookie.as_str())),
+        ("GET /api/board", ("Cookie", &cookie)),
+        ("GET /api/events", ("Authorization", &bearer)),
+        (enter.as_str(), ("X-Nothing", "")),
+    ] {
+        let bytes = request(line, &[("Host", &host), known], "");
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$0 && printf %s \"$1\" >&3 && cat <&3";
+        let mut other = Command::new("bash");
+        other.args(["-c", script, &dashboard.port.to_string()]);
+        other.arg(std::str::from_utf8(&bytes).unwrap()).uid(65534);
+        let output = other.current_dir("/").output().unwrap();
+        let answer = Answer::read(output.stdout.as_slice());
+        assert_eq!(answer.status, 403, "{line} {known:?} {output:?}");
+        assert_tells_nothing(&answer);
+        assert!(
+            answer.body.contains("another user of this machine"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(dashboard.ask("GET /", &[("Cookie", &cookie)]).status, 200);
 }
 
 #[test]

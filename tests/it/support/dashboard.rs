@@ -67,6 +67,14 @@ impl Dashboard {
         (status, said)
     }
 
+    /// Waits for a line on stderr.
+    pub(crate) fn complaint(&mut self) -> String {
+        let mut line = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        BufReader::new(stderr).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

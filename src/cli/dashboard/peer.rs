@@ -1,0 +1,48 @@
+//! Who is at the other end of a connection to a port.
+//!
+//! A token or a cookie may be stolen: a browser sends the cookies of a host to all its ports, also to
+//! one that another user listens on. So where the system says whose a connection is, that counts, too.
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::OnceLock;
+
+use crate::store::connection::{PeerOwner, peer_owner};
+use crate::store::file;
+
+/// The other end of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// Our address and theirs; `None` for a socket file, which others cannot use.
+    addresses: Option<(SocketAddrV4, SocketAddrV4)>,
+    is_ours: OnceLock<bool>,
+}
+
+impl Peer {
+    /// Returns the other end of a connection between these addresses.
+    pub(super) fn between(ours: SocketAddr, theirs: SocketAddr) -> Self {
+        let addresses = match (ours, theirs) {
+            (SocketAddr::V4(ours), SocketAddr::V4(theirs)) => Some((ours, theirs)),
+            // We listen on an address of version 4.
+            _ => None,
+        };
+        Self {
+            addresses,
+            is_ours: OnceLock::new(),
+        }
+    }
+
+    /// Returns whether a process of ours or of root has made the connection, or nobody can say. It is
+    /// found out once, and only for a request that knows the secret.
+    pub(super) fn is_ours(&self) -> bool {
+        *self.is_ours.get_or_init(|| {
+            let Some((ours, theirs)) = self.addresses else {
+                return true;
+            };
+            match peer_owner(ours, theirs) {
+                PeerOwner::User(user) => user == file::me() || user == 0,
+                PeerOwner::Nobody => false,
+                PeerOwner::Unknown => true,
+            }
+        })
+    }
+}
