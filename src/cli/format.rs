@@ -22,8 +22,8 @@ const FIELDS: [&str; 15] = [
 /// The help about the fields.
 pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
-    In tmux.conf:\n  set -g status-right '#(ccsession current --project \"#{pane_current_path}\" --format \"cc:{short} {state}\")'\n\n\
-    In Claude Code's settings.json:\n  \"statusLine\": {\"type\": \"command\", \"command\": \"ccsession current --hook-input --format '{title} {attention}'\"}\n\n\
+    In tmux.conf:\n  set -g status-right '#(ccsession current -p \"#{pane_current_path}\" --format {short})'\n\n\
+    In Claude Code's settings.json:\n  \"statusLine\": {\"type\": \"command\", \"command\": \"ccsession current --hook-input\"}\n\n\
     Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
     that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended, abandoned or imported; \
     {attention} what the session waits for: permission, question, plan, error, prompt, or nothing; {since} how long it has waited; {project} the project's \
