@@ -16,6 +16,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::query::Query;
+use super::routes::Route;
 
 /// How many random bytes a secret has: 192 bits.
 const SECRET_BYTES: usize = 24;
@@ -230,7 +231,7 @@ impl Guard {
         let site = header("sec-fetch-site")?;
         let from_elsewhere = !matches!(site, None | Some("none" | "same-origin"));
         let is_visit = request.method == Method::GET
-            && request.uri.path() == "/"
+            && Route::is_page(request.uri.path())
             && header("sec-fetch-mode")? == Some("navigate")
             && header("sec-fetch-dest")? == Some("document");
         if from_elsewhere && !is_visit {

@@ -36,6 +36,7 @@ pub(super) struct Server {
     pub(super) limits: Limits,
     pub(super) workers: Workers,
     page: WebPage,
+    session_page: WebPage,
     entrance: WebPage,
     streams: Arc<Semaphore>,
     board: Mutex<Option<Feed>>,
@@ -50,6 +51,7 @@ impl Server {
             limits,
             workers: Workers::new(limits.workers),
             page: WebPage::dashboard(),
+            session_page: WebPage::session(),
             entrance: WebPage::entrance(),
             streams: Arc::new(Semaphore::new(limits.streams)),
             board: Mutex::default(),
@@ -78,6 +80,7 @@ impl Server {
         };
         let answered = match route {
             Route::Page => Ok(self.page.answer()),
+            Route::SessionPage => Ok(self.session_page.answer()),
             Route::Board => self.board().await.map(|(_, now)| ok_json(&now.whole.json)),
             Route::BoardEvents => match self.board().await {
                 Ok((feed, listening)) => self.stream(feed, listening),
@@ -203,9 +206,9 @@ fn ok_json(json: &str) -> Answer {
 /// Returns the answer to a refused request: to a person a page, to a program JSON.
 fn refused(head: &Parts, refusal: Refusal) -> Answer {
     let text = refusal.to_string();
-    match head.uri.path() {
-        "/" => error_page(refusal.status(), &text),
-        _ => error(refusal.status(), &text),
+    match Route::is_page(head.uri.path()) {
+        true => error_page(refusal.status(), &text),
+        false => error(refusal.status(), &text),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The page itself: one file that needs no other, and the policy that lets a browser run nothing but
-//! its own script.
+//! The pages: each is one file that needs no other, with the policy that lets a browser run nothing
+//! but its own script.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,9 @@ use super::answer::{Answer, page};
 
 /// The page, as `src/web` builds it.
 const HTML: &str = include_str!("../../web/built/dashboard.html");
+
+/// The page of a session. It is a page of its own, so that the board is small.
+const SESSION_HTML: &str = include_str!("../../web/built/live-session.html");
 
 /// What a browser that comes from elsewhere is given: our own page leads it on, so that the cookie
 /// goes with it. The part after `#`, which no server is told, comes along.
@@ -28,6 +31,10 @@ pub(super) struct WebPage {
 impl WebPage {
     pub(super) fn dashboard() -> Self {
         Self::new(HTML)
+    }
+
+    pub(super) fn session() -> Self {
+        Self::new(SESSION_HTML)
     }
 
     pub(super) fn entrance() -> Self {
@@ -101,20 +108,22 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_a_script_and_asks_nobody_else_for_anything() {
-        let page = WebPage::dashboard();
-        assert!(
-            !page.policy.contains("script-src 'none'"),
-            "{}",
-            page.policy
-        );
-        for address in ["http://", "https://", "src=\"/", "href=\"/"] {
-            let from_elsewhere = HTML.match_indices(address).find(|(at, _)| {
-                // The name of SVG is written like an address.
-                let rest = HTML.get(*at..).unwrap_or_default();
-                !rest.starts_with("http://www.w3.org/")
-            });
-            assert_eq!(from_elsewhere, None);
+    fn each_page_has_a_script_and_asks_nobody_else_for_anything() {
+        for html in [HTML, SESSION_HTML] {
+            let page = WebPage::new(html);
+            assert!(
+                !page.policy.contains("script-src 'none'"),
+                "{}",
+                page.policy
+            );
+            for address in ["http://", "https://", "src=\"/", "href=\"/"] {
+                let from_elsewhere = html.match_indices(address).find(|(at, _)| {
+                    // The name of SVG is written like an address.
+                    let rest = html.get(*at..).unwrap_or_default();
+                    !rest.starts_with("http://www.w3.org/")
+                });
+                assert_eq!(from_elsewhere, None);
+            }
         }
     }
 }

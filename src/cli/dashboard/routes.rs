@@ -10,6 +10,8 @@ use crate::model::SessionId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     Page,
+    /// The page of a session. The part after `#`, which no server is told, says which.
+    SessionPage,
     Board,
     BoardEvents,
     /// All sessions on record.
@@ -39,6 +41,7 @@ impl Route {
         let path = request.uri.path();
         let route = match path {
             "/" => Self::Page,
+            "/session" => Self::SessionPage,
             "/api/board" => Self::Board,
             "/api/events" => Self::BoardEvents,
             "/api/sessions" => Self::Sessions,
@@ -55,6 +58,11 @@ impl Route {
             true => Ok(route),
             false => Err(NoRoute::WrongMethod(allowed)),
         }
+    }
+
+    /// Returns whether a person may be at this path.
+    pub(super) fn is_page(path: &str) -> bool {
+        matches!(path, "/" | "/session")
     }
 
     fn of_session(path: &str) -> Result<Self, NoRoute> {
@@ -109,6 +117,7 @@ mod tests {
         let id = |text: &str| text.parse::<SessionId>().unwrap();
         check("GET /", Ok(Route::Page));
         check("HEAD /?x=1", Ok(Route::Page));
+        check("GET /session", Ok(Route::SessionPage));
         check("GET /api/board", Ok(Route::Board));
         check("GET /api/events", Ok(Route::BoardEvents));
         check("GET /api/sessions", Ok(Route::Sessions));
@@ -124,6 +133,7 @@ mod tests {
         );
         for line in [
             "POST /",
+            "POST /session",
             "DELETE /api/board",
             "OPTIONS /api/session/s-1",
             "TRACE /api/search",
@@ -142,6 +152,8 @@ mod tests {
         let long = format!("GET /{}", "a".repeat(10_000));
         for line in [
             "GET /index.html",
+            "GET /session/",
+            "GET /session/s-1",
             "GET /api",
             "GET /api/",
             "GET /api/boards",

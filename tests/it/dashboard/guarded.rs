@@ -10,8 +10,9 @@ use crate::support::dashboard::{Answer, Dashboard, request};
 use crate::support::namespaces::root;
 
 /// Every route, with its method.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 9] = [
     "GET /",
+    "GET /session",
     "GET /api/board",
     "GET /api/events",
     "GET /api/sessions",

@@ -6,7 +6,7 @@ import { connection as board } from "../live.ts";
 import { afterChange, type SessionChange } from "../merge.ts";
 import { ALL, pathOf } from "../route.ts";
 import type { ServerEvent } from "../sse.ts";
-import { openStream, type Connection, type Stream } from "../stream.ts";
+import { asSentence, openStream, type Connection, type Stream } from "../stream.ts";
 import { localTime, parseIso } from "../time.ts";
 import type { SessionPage } from "../types.ts";
 import { askClockOut } from "./clock-out.tsx";
@@ -20,12 +20,16 @@ export function LiveSession({ id }: { id: string }) {
   const page = useSignal<SessionPage | null>(null);
   const now = useSignal(Date.now() * 1000);
   const connection = useSignal<Connection>({ is: "connecting" });
+  /** Why the server cannot read the session now. */
+  const trouble = useSignal<string | null>(null);
   const retry = useMemo(() => ({ now: () => {} }), [id]);
   useEffect(() => {
     let stream: Stream | null = null;
     let stop = () => {};
     const take = ({ name, data }: ServerEvent) => {
+      if (name === "gone" || name === "fault") trouble.value = asSentence((JSON.parse(data) as { error: string }).error);
       if (name !== "session" && name !== "change") return;
+      trouble.value = null;
       const message = JSON.parse(data) as (SessionPage | SessionChange) & { now?: string };
       if (message.now) {
         setClock(message.now);
@@ -72,7 +76,7 @@ export function LiveSession({ id }: { id: string }) {
   const shown = page.value;
   const isRefused = connection.value.is === "refused";
   if (!shown) {
-    const words = connection.value.is === "broken" || connection.value.is === "refused" ? connection.value.why : null;
+    const words = connection.value.is === "broken" || connection.value.is === "refused" ? connection.value.why : trouble.value;
     return (
       <section class="empty-page">
         <h1 tabIndex={-1}>{words === null ? "Session" : "This session cannot be shown"}</h1>
@@ -91,7 +95,7 @@ export function LiveSession({ id }: { id: string }) {
   }
   return (
     <>
-      <SessionConnection connection={connection.value} retry={() => retry.now()} />
+      <SessionConnection connection={connection.value} trouble={trouble.value} retry={() => retry.now()} />
       <SessionView
         page={page as Signal<SessionPage>}
         now={now}
@@ -111,10 +115,18 @@ export function LiveSession({ id }: { id: string }) {
 }
 
 /** Says if what is shown does not follow the session any more. */
-function SessionConnection({ connection, retry }: { connection: Connection; retry: () => void }) {
+function SessionConnection({ connection, trouble, retry }: { connection: Connection; trouble: string | null; retry: () => void }) {
+  const last = connection.is === "refused" ? connection.why : trouble;
   return (
     <div role="status" class="banner-place">
-      {connection.is === "broken" && board.value.is === "live" && (
+      {last !== null && (
+        <p class="banner">
+          <span>
+            <strong>What you see is the last that was known of this session.</strong> {last}
+          </span>
+        </p>
+      )}
+      {last === null && connection.is === "broken" && board.value.is === "live" && (
         <p class="banner">
           <span>
             <strong>Not following this session since {localTime(connection.since * 1000)}</strong>, trying again. {connection.why}
@@ -122,13 +134,6 @@ function SessionConnection({ connection, retry }: { connection: Connection; retr
           <button type="button" onClick={retry}>
             Try now
           </button>
-        </p>
-      )}
-      {connection.is === "refused" && (
-        <p class="banner">
-          <span>
-            <strong>What you see is the last that was known of this session.</strong> {connection.why}
-          </span>
         </p>
       )}
     </div>
