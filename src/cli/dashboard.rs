@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueHint};
 use signal_hook::low_level::emulate_default_handler;
 
 use super::browser;
@@ -61,7 +61,7 @@ pub(super) struct DashboardArgs {
     #[arg(long, conflicts_with = "socket")]
     open: bool,
     /// Listen on a new socket file instead, which only you can use
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     socket: Option<PathBuf>,
 }
 

@@ -52,7 +52,8 @@ pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
         ("search", "role") => return None,
         // These verbs find a session by its title, too.
         (
-            "show" | "timeline" | "stats" | "search" | "export" | "report" | "clock-out" | "delete",
+            "show" | "timeline" | "stats" | "search" | "export" | "report" | "dashboard"
+            | "clock-out" | "delete",
             "id" | "ids" | "session",
         ) => by_id_or_title,
         ("resume", "words") => by_id_or_title,

@@ -1,7 +1,7 @@
 //! Answers requests. What reads files runs on threads of its own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -128,20 +128,32 @@ impl Server {
 
     /// Returns the running feed of a session, and what it shows now.
     async fn session(&self, id: SessionId) -> Result<(Feed, Listening), Failure> {
-        let feed = {
-            let mut feeds = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            feeds.retain(|_, feed| !feed.is_over());
-            match feeds.get(&id) {
-                Some(feed) => feed.clone(),
-                None => {
-                    let feed = session_feed::start(id.clone())?;
-                    feeds.insert(id, feed.clone());
-                    feed
-                }
+        let feed = self.feed_of(&id)?;
+        match feed.ask().await {
+            // Its thread was just ending, because nobody had listened for a while.
+            Err(failure) if failure == Failure::from(NoResult::Panicked) => {
+                self.feeds().remove(&id);
+                let feed = self.feed_of(&id)?;
+                let listening = feed.ask().await?;
+                Ok((feed, listening))
             }
-        };
-        let listening = feed.ask().await?;
-        Ok((feed, listening))
+            listening => Ok((feed, listening?)),
+        }
+    }
+
+    fn feed_of(&self, id: &SessionId) -> Result<Feed, NoResult> {
+        let mut feeds = self.feeds();
+        feeds.retain(|_, feed| !feed.is_over());
+        if let Some(feed) = feeds.get(id) {
+            return Ok(feed.clone());
+        }
+        let feed = session_feed::start(id.clone())?;
+        feeds.insert(id.clone(), feed.clone());
+        Ok(feed)
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, HashMap<SessionId, Feed>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stream(&self, feed: Feed, listening: Listening) -> Result<Answer, Failure> {
