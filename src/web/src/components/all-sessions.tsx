@@ -58,7 +58,13 @@ export function AllSessions({ place }: { place: AllPlace }) {
   // The live ones are known at once; reading the records of thousands of others takes a moment.
   const all = useMemo(() => withLive(record.value ?? [], live.value), [record.value, live.value]);
   const { filter, sort, down } = place;
-  const shown = useMemo(() => sorted(all.filter(filterOf(filter)), sort, down), [all, filter, sort, down]);
+  // What sessions do changes their rows, and not the places of the rows: nobody can read a list that moves.
+  const ids = useMemo(() => [...live.value.keys()].sort().join(" "), [live.value]);
+  const order = useMemo(() => new Map(sorted(all, sort, down).map((row, place) => [row.session_id, place])), [record.value, ids, sort, down]);
+  const shown = useMemo(() => {
+    const rank = (row: Row) => order.get(row.session_id) ?? -1;
+    return all.filter(filterOf(filter)).sort((one, other) => rank(one) - rank(other));
+  }, [all, filter, order]);
   return (
     <>
       <div class="view-head">

@@ -151,6 +151,7 @@ function choose(board: HTMLElement, chosen: HTMLElement | undefined): void {
 
 function useRovingFocus(place: { current: HTMLElement | null }, shown: unknown): void {
   const last = useRef<string | undefined>(undefined);
+  const isWithin = useRef(false);
   useEffect(() => {
     const board = place.current;
     if (!board) return;
@@ -159,14 +160,22 @@ function useRovingFocus(place: { current: HTMLElement | null }, shown: unknown):
     const chosen = current ?? all[0];
     last.current = chosen && cardOf(chosen);
     choose(board, chosen);
+    // A card that went to another column takes the focus along.
+    if (isWithin.current && document.activeElement === document.body) chosen?.focus({ preventScroll: true });
   }, [shown]);
   useEffect(() => {
     const remember = (event: FocusEvent) => {
       const id = event.target instanceof Element ? cardOf(event.target) : undefined;
+      isWithin.current = id !== undefined;
       if (id) last.current = id;
     };
+    const forget = () => (isWithin.current = false);
     document.addEventListener("focusin", remember);
-    return () => document.removeEventListener("focusin", remember);
+    document.addEventListener("pointerdown", forget);
+    return () => {
+      document.removeEventListener("focusin", remember);
+      document.removeEventListener("pointerdown", forget);
+    };
   }, []);
 }
 

@@ -56,18 +56,35 @@ export function Search({ place }: { place: SearchPlace }) {
         <h1 tabIndex={-1}>Search</h1>
       </div>
       <Form place={place} />
-      <div aria-live="polite">
-        {result.is === "none" && <p class="faint">All words must be in one message. Words in quotation marks follow each other; a word between slashes is a regular expression.</p>}
-        {result.is === "asking" && <p class="faint">Searching…</p>}
-        {result.is === "failed" && (
-          <p class="notice bad" role="alert">
-            {result.why}
-          </p>
-        )}
-        {result.is === "found" && <Results answer={result.answer} place={place} />}
-      </div>
+      <p role="status" class="faint num">
+        {words(result)}
+      </p>
+      {result.is === "failed" && (
+        <p class="notice bad" role="alert">
+          {result.why}
+        </p>
+      )}
+      {result.is === "found" && <Results answer={result.answer} place={place} />}
     </>
   );
+}
+
+function words(result: Result): string {
+  switch (result.is) {
+    case "none":
+      return "All words must be in one message. Words in quotation marks follow each other; a word between slashes is a regular expression.";
+    case "asking":
+      return "Searching…";
+    case "failed":
+      return "";
+    case "found": {
+      const { sessions, more } = result.answer;
+      if (sessions.length === 0) return "";
+      const hits = sessions.reduce((sum, session) => sum + session.count, 0);
+      const rest = more > 0 ? `; ${plural(more, "further session")} not shown` : "";
+      return `${plural(hits, "hit")} in ${plural(sessions.length, "session")}${rest}`;
+    }
+  }
 }
 
 /** Drawn again only for another place, so that what somebody types stays. */
@@ -117,18 +134,12 @@ function samePlace(one: { place: SearchPlace }, other: { place: SearchPlace }): 
 }
 
 function Results({ answer, place }: { answer: Answer; place: SearchPlace }) {
-  const { sessions, more, left_out } = answer;
-  const hits = sessions.reduce((sum, session) => sum + session.count, 0);
+  const { sessions, left_out } = answer;
   return (
     <>
-      {sessions.length === 0 ? (
-        <p class="empty">
+      {sessions.length === 0 && (
+        <p class="empty" role="status">
           Nothing matches. {(place.role || place.project || place.since || place.failed) && <a href={pathOf({ ...SEARCH, q: place.q })}>Search without the other conditions</a>}
-        </p>
-      ) : (
-        <p class="faint num">
-          {plural(hits, "hit")} in {plural(sessions.length, "session")}
-          {more > 0 && `; ${plural(more, "further session")} not shown`}
         </p>
       )}
       {left_out.map((sentence) => (
