@@ -3,6 +3,7 @@
 use anyhow::Result;
 use chrono::NaiveDateTime;
 
+use super::amount::plural;
 use super::context::Context;
 use super::gather::{Count, GatheredSession, SessionSelection, gather};
 use super::makers::{MadeCommit, SoughtBySession, made_by_each};
@@ -18,10 +19,13 @@ use crate::model::{Config, Timestamp, Usage};
 use crate::store::{StateDir, clock};
 use crate::view::page::{
     PageCommit, PageCoverage, PageDamage, PageNote, PageProject, PageTitle, PageTokens,
-    SessionFacts, SessionPage, shown,
+    SessionFacts, SessionPage, shown, shown_stats,
 };
 use crate::view::stats::{Stats, StatsSummary, WallClock};
 use crate::view::subtree::Subtrees;
+
+/// The most calls on a page of several sessions: about 15 MB.
+const MOST_CALLS: usize = 150_000;
 
 /// The sessions of a page.
 pub(super) struct GatheredPages {
@@ -78,10 +82,28 @@ pub(super) fn pages(
         let key = |page: &SessionPage| (page.facts.started_at, page.session_id.clone());
         key(other).cmp(&key(one))
     });
+    let mut left_out = gathered.left_out;
+    left_out.extend((!is_one).then(|| leave_out_oldest(&mut sessions)).flatten());
     Ok(GatheredPages {
         sessions,
-        stats: stats.summary(),
-        left_out: gathered.left_out,
+        stats: shown_stats(stats.summary()),
+        left_out,
+    })
+}
+
+/// Leaves out the calls of the oldest sessions if there are too many for one page. Says so in words.
+fn leave_out_oldest(sessions: &mut [SessionPage]) -> Option<String> {
+    let (mut calls, mut without) = (0, 0_u64);
+    for page in sessions {
+        calls += page.calls.len();
+        if calls > MOST_CALLS {
+            page.leave_out_calls();
+            without += 1;
+        }
+    }
+    (without > 0).then(|| {
+        let sessions = plural(without, "session");
+        format!("left out the calls of the oldest {sessions}: more than {MOST_CALLS} calls are too much for one page")
     })
 }
 

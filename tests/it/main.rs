@@ -66,6 +66,7 @@ mod quarantine;
 mod races;
 mod registration;
 mod registry;
+mod report;
 mod resume;
 mod retention;
 mod roster;

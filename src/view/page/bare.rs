@@ -110,10 +110,11 @@ impl PageData {
         let mut sentences = vec![LEFT_OUT.to_owned()];
         match left_out.len() {
             0 => {}
-            1 => sentences
-                .push("1 warning was left out, too: something could not be read.".to_owned()),
+            1 => sentences.push(
+                "A message of the command about these sessions was left out, too.".to_owned(),
+            ),
             count => sentences.push(format!(
-                "{count} warnings were left out, too: something could not be read."
+                "{count} messages of the command about these sessions were left out, too."
             )),
         }
         Self {
@@ -213,6 +214,7 @@ fn session(page: SessionPage, names: &mut StandIns) -> SessionPage {
         session_id,
         facts,
         span,
+        calls_left_out,
         calls,
         prompts,
         agents,
@@ -237,6 +239,7 @@ fn session(page: SessionPage, names: &mut StandIns) -> SessionPage {
         calls: columns(calls, names, &mut ids),
         facts: session_facts(facts, names, &mut ids),
         span,
+        calls_left_out,
         compactions: compactions.into_iter().map(compaction).collect(),
         segments: segments.into_iter().map(segment).collect(),
         stats: summary(stats, names),

@@ -82,6 +82,8 @@ pub struct SessionPage {
     pub facts: SessionFacts,
     /// The first and the last event; `None` without any.
     pub span: Option<(PageMoment, PageMoment)>,
+    /// True if what follows was left out, because the page has so much of other sessions.
+    pub calls_left_out: bool,
     pub calls: CallColumns,
     pub prompts: Vec<PagePrompt>,
     pub agents: Vec<PageAgent>,
@@ -203,6 +205,7 @@ impl SessionPage {
             span: activity
                 .span
                 .map(|(first, last)| (moment(first), moment(last))),
+            calls_left_out: false,
             calls: CallColumns::of(&activity.calls, zero),
             prompts: activity
                 .prompts
@@ -224,10 +227,20 @@ impl SessionPage {
                 .iter()
                 .map(|segment| PageSegment::new(segment, zero))
                 .collect(),
-            stats,
+            stats: shown_stats(stats),
             events: activity.events,
             duplicates: activity.duplicates,
         }
+    }
+
+    /// Leaves out the calls and everything around them, but not what they add up to.
+    pub fn leave_out_calls(&mut self) {
+        self.calls_left_out = true;
+        self.calls = CallColumns::default();
+        self.prompts = Vec::new();
+        self.agents = Vec::new();
+        self.compactions = Vec::new();
+        self.segments = Vec::new();
     }
 }
 
@@ -241,6 +254,14 @@ const PLACE: &str = "{\"data\":null}";
 pub fn document(template: &str, data: &PageData) -> serde_json::Result<String> {
     let json = island(&serde_json::to_string(data)?);
     Ok(template.replacen(PLACE, &json, 1))
+}
+
+/// Returns sums with names of tools as a page shows them.
+pub fn shown_stats(mut stats: StatsSummary) -> StatsSummary {
+    for tool in &mut stats.tools {
+        tool.tool = shown(&tool.tool);
+    }
+    stats
 }
 
 /// Returns a text as a page shows it: on one safe line, of bounded length.

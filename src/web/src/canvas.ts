@@ -205,6 +205,7 @@ export class Picture {
       const w = Math.max(2, this.x(piece.uEnd, view) - x);
       ctx.fillStyle = colours.band;
       ctx.fillRect(x, RULER + MARKS, w, height);
+      if (w < 7) continue;
       ctx.strokeStyle = colours.line;
       ctx.setLineDash([2, 3]);
       ctx.beginPath();
@@ -398,9 +399,8 @@ export class Picture {
     ctx.strokeStyle = colours.line;
     ctx.fillStyle = colours.faint;
     ctx.lineWidth = 1;
-    for (const { u, at } of ticks(folding, view.u0, view.u1, size, ahead)) {
+    for (const { u, ts } of ticks(folding, view.u0, view.u1, size, ahead)) {
       const x = this.x(u, view);
-      const ts = clockAt(this.session, at);
       let words = localTime(ts);
       if (size >= 60e6) words = words.slice(0, 5);
       else if (size < 1e6) words += `.${String(Math.floor((ts / 1000) % 1000)).padStart(3, "0")}`;

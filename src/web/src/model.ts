@@ -2,7 +2,7 @@
 import { isProblem, readCalls, type Call } from "./calls.ts";
 import { shortPath, toolName } from "./format.ts";
 import { groups, lastMoment, type Group } from "./lanes.ts";
-import { duration, parseIso } from "./time.ts";
+import { duration, localDay, parseIso } from "./time.ts";
 import type { Agent, SessionPage } from "./types.ts";
 
 export type MarkKind = "prompt" | "notification" | "compaction" | "segment" | "commit";
@@ -35,6 +35,8 @@ export interface Session {
   marks: Mark[];
   /** The session goes on, as far as is known. */
   live: boolean;
+  /** It was on more than one day. */
+  days: boolean;
 }
 
 /** How the wall clock at `at` is ahead of the time line, by the call before. */
@@ -97,9 +99,24 @@ function marks(page: SessionPage, calls: Call[]): Mark[] {
   return found.sort((one, other) => one.at - other.at);
 }
 
-/** Makes a session of its data. `now` is the time of the page, for one that goes on. */
-export function sessionOf(page: SessionPage, now: number): Session {
-  const calls = readCalls(page.calls);
+/** Takes the objects of calls that did not change from before, so that their rows are not drawn again. */
+function kept(calls: Call[], before: Call[]): Call[] {
+  const same = (one: unknown, other: unknown) =>
+    one === other || (Array.isArray(one) && Array.isArray(other) && one[0] === other[0] && one[1] === other[1]);
+  return calls.map((call, i) => {
+    const other = before[i];
+    if (!other) return call;
+    for (const member in call) {
+      if (!same(call[member as keyof Call], other[member as keyof Call])) return call;
+    }
+    return other;
+  });
+}
+
+/** Makes a session of its data. `now` is the time of the page, for one that goes on; `before` is the same session, earlier. */
+export function sessionOf(page: SessionPage, now: number, before?: Session): Session {
+  const read = readCalls(page.calls);
+  const calls = before?.page.session_id === page.session_id ? kept(read, before.calls) : read;
   const live = page.state === "active" || page.state === "idle";
   const lastSeen = page.span?.[1];
   const until = live && lastSeen ? lastSeen[1] + Math.max(0, now - lastSeen[0]) : null;
@@ -114,6 +131,7 @@ export function sessionOf(page: SessionPage, now: number): Session {
     groups: groups(page, calls, last),
     marks: marks(page, calls),
     live,
+    days: page.span !== null && localDay(page.span[0][0]) !== localDay(page.span[1][0]),
   };
 }
 

@@ -4,6 +4,8 @@ import type { Folding } from "./lanes.ts";
 export interface Tick {
   u: number;
   at: number;
+  /** The whole time by the wall clock. */
+  ts: number;
 }
 
 const MS = 1000;
@@ -32,7 +34,7 @@ export function ticks(folding: Folding, u0: number, u1: number, size: number, ah
     const clock = ahead(from);
     for (let ts = Math.ceil((from + clock) / size) * size; ts - clock <= to; ts += size) {
       const at = ts - clock;
-      found.push({ u: piece.u + at - piece.at, at });
+      found.push({ u: piece.u + at - piece.at, at, ts });
       if (found.length > 500) return found;
     }
   }

@@ -43,6 +43,8 @@ export interface SessionPage {
   coverage: { calls: number; recorded: number } | null;
   damage: { torn: number; foreign: number; newer: number; unreadable: number };
   span: [Moment, Moment] | null;
+  /** True if the calls and their surroundings are not on the page, because it has so many others. */
+  calls_left_out: boolean;
   calls: CallColumns;
   prompts: Prompt[];
   agents: Agent[];

@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import { calendar, months, shade } from "../days.ts";
 import { grouped, plural } from "../format.ts";
 import type { Stats } from "../types.ts";
+import { Scroll } from "./parts.tsx";
 
 const CELL = 13;
 const LEFT = 30;
@@ -23,7 +24,7 @@ export function Calendar({ days }: { days: Stats["days"] }) {
       <figcaption>
         Sessions by day <span class="faint">{words}</span>
       </figcaption>
-      <div class="table-scroll" tabIndex={0} role="group" aria-label="Sessions by day">
+      <Scroll label="Calendar">
         <svg
           class="calendar"
           role="img"
@@ -55,7 +56,7 @@ export function Calendar({ days }: { days: Stats["days"] }) {
             </rect>
           ))}
         </svg>
-      </div>
+      </Scroll>
       <details>
         <summary>As a table</summary>
         <div class="short-scroll" tabIndex={0} role="region" aria-label="Sessions by day">
@@ -99,7 +100,7 @@ export function Hours({ hours }: { hours: number[] }) {
       <figcaption>
         Calls by hour <span class="faint">{words} By the clock of the machine that made this page.</span>
       </figcaption>
-      <div class="table-scroll" tabIndex={0} role="group" aria-label="Calls by hour">
+      <Scroll label="Hours">
         <svg class="hours" role="img" aria-label={`Calls by hour of the day. ${words}`} width={24 * HOUR} height={HOURS_HEIGHT + 18}>
           {hours.map((calls, hour) => {
             const height = calls === 0 ? 0 : Math.max(2, (calls / most) * HOURS_HEIGHT);
@@ -118,7 +119,7 @@ export function Hours({ hours }: { hours: number[] }) {
           })}
           <line x1={0} x2={24 * HOUR} y1={HOURS_HEIGHT + 0.5} y2={HOURS_HEIGHT + 0.5} />
         </svg>
-      </div>
+      </Scroll>
       <details>
         <summary>As a table</summary>
         <div class="short-scroll" tabIndex={0} role="region" aria-label="Calls by hour">

@@ -6,7 +6,7 @@ import { brief, grouped, plural, shortPath, toolName } from "../format.ts";
 import { agentName, type Session } from "../model.ts";
 import { tree, type Row } from "../tree.ts";
 import { duration } from "../time.ts";
-import { State, Text, Time, Took } from "./parts.tsx";
+import { Scroll, State, Text, Time, Took } from "./parts.tsx";
 import { matches, NO_FILTER, type SortKey, type ViewState } from "./view.ts";
 
 /** How many rows are in one body of the table. */
@@ -70,6 +70,14 @@ export function Calls({ session, state }: { session: ReadonlySignal<Session>; st
     const sorted = [...filtered.value].sort((one, other) => way * by(one, other) || one.index - other.index);
     return sorted.map((call) => ({ kind: "call", call, depth: 0, agent: null }));
   });
+  if (session.value.page.calls_left_out) {
+    return (
+      <p class="empty">
+        This report has too many calls for one file, and leaves out those of its oldest sessions.{" "}
+        <code>ccsession report {session.value.page.session_id}</code> has these.
+      </p>
+    );
+  }
   return (
     <div class="calls">
       <Filters session={session.value} state={state} count={filtered.value.length} />
@@ -224,7 +232,7 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
   };
   return (
     <>
-      <div class="table-scroll">
+      <Scroll label="Calls">
         <table ref={table} role="table" class="grid calls-grid" aria-label="Calls" aria-rowcount={now.length + 1} onFocusIn={focus} onKeyDown={key}>
           <thead role="rowgroup">
             <tr role="row">
@@ -257,7 +265,7 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
             <Chunk key={i} rows={chunk} session={session.value} first={i === 0} />
           ))}
         </table>
-      </div>
+      </Scroll>
       {now.length === 0 && <p class="empty">{session.value.calls.length ? "No call matches the filter." : "This session made no call."}</p>}
       {shown < now.length && (
         <p>
@@ -272,7 +280,28 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
 
 /** Its rows are made again only if they change. */
 function Chunk({ rows, session, first }: { rows: Row[]; session: Session; first: boolean }) {
-  return useMemo(() => chunk(rows, session, first), [rows, session, first]);
+  const kept = useRef<{ rows: Row[]; first: boolean; made: ReturnType<typeof chunk> } | null>(null);
+  const before = kept.current;
+  if (before && before.first === first && isSame(before.rows, rows)) return before.made;
+  const made = chunk(rows, session, first);
+  kept.current = { rows, first, made };
+  return made;
+}
+
+/** Calls that did not change are the same objects. */
+function isSame(before: Row[], now: Row[]): boolean {
+  return (
+    before === now ||
+    (before.length === now.length &&
+      now.every((row, i) => {
+        const other = before[i]!;
+        if (row.kind === "call") {
+          if (other.kind !== "call" || row.call !== other.call || row.depth !== other.depth) return false;
+          return row.agent === other.agent || JSON.stringify(row.agent?.subtree) === JSON.stringify(other.agent?.subtree);
+        }
+        return other.kind === "prompt" && row.calls === other.calls && JSON.stringify(row.prompt) === JSON.stringify(other.prompt);
+      }))
+  );
 }
 
 function chunk(rows: Row[], session: Session, first: boolean) {
@@ -280,7 +309,7 @@ function chunk(rows: Row[], session: Session, first: boolean) {
   return (
     <tbody role="rowgroup" style={{ containIntrinsicSize: `auto ${rows.length * 28}px` }}>
       {rows.map((row) => {
-        if (row.kind === "prompt") return <PromptRow key={row.key} row={row} />;
+        if (row.kind === "prompt") return <PromptRow key={row.key} row={row} days={session.days} />;
         const reachable = isFirst;
         isFirst = false;
         return <CallRow key={row.call.index} row={row} session={session} reachable={reachable} />;
@@ -289,7 +318,7 @@ function chunk(rows: Row[], session: Session, first: boolean) {
   );
 }
 
-function PromptRow({ row }: { row: Extract<Row, { kind: "prompt" }> }) {
+function PromptRow({ row, days }: { row: Extract<Row, { kind: "prompt" }>; days: boolean }) {
   const { prompt, number, calls } = row;
   const took = prompt.ended === null ? null : (prompt.ended[1] - prompt.at[1]) / 1000;
   const words = prompt.notification ? "background task ended" : `prompt ${number}`;
@@ -297,7 +326,7 @@ function PromptRow({ row }: { row: Extract<Row, { kind: "prompt" }> }) {
   return (
     <tr role="row" class={prompt.notification ? "prompt notification" : "prompt"}>
       <th role="rowheader" scope="rowgroup" colSpan={8}>
-        <Time us={prompt.at[0]} only="time" />
+        <Time us={prompt.at[0]} only={days ? "minute" : "time"} />
         <span class="prompt-name">{words}</span>
         <span class="prompt-text">
           <Text>{prompt.what ?? prompt.task_id ?? ""}</Text>
@@ -388,7 +417,7 @@ export function Problems({ session, state }: { session: Session; state: ViewStat
             <button type="button" class="row-link" onClick={() => (state.reveal.value = call.index)}>
               <State state={call.state} />
               <span class="num faint">
-                <Time us={call.started[0]} only="time" />
+                <Time us={call.started[0]} only={session.days ? "minute" : "time"} />
               </span>
               <span class="tool">
                 <Text>{toolName(call.tool)}</Text>

@@ -1,13 +1,17 @@
 // Several sessions at a glance: sums, calendar, tools, and a table in which each leads to its page.
 import { useSignal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
+import { readCalls, type Call } from "../calls.ts";
 import { brief, grouped, plural } from "../format.ts";
 import { parseIso } from "../time.ts";
 import type { PageData, SessionPage } from "../types.ts";
 import { Calendar, Hours } from "./calendar.tsx";
 import { SessionState, titleOf, tokensOf } from "./heading.tsx";
-import { Fact, Section, Text, Time, Took } from "./parts.tsx";
+import { Fact, Scroll, Section, Text, Time, Took } from "./parts.tsx";
 import { Tools } from "./tools.tsx";
+
+/** More calls than this are not drawn as points. */
+const MOST_POINTS = 60_000;
 
 /** How many rows are shown at once. */
 const PAGE = 500;
@@ -63,6 +67,13 @@ export function Overview({ data }: { data: PageData }) {
   const { stats } = data;
   const projects = new Set(rows.map((row) => row.project));
   const tokens = rows.reduce((sum, row) => sum + row.tokens, 0);
+  // The points of all calls come when the page stands.
+  const calls = useSignal<Call[]>([]);
+  useEffect(() => {
+    if (!stats || stats.calls > MOST_POINTS) return;
+    const timer = setTimeout(() => (calls.value = data.sessions.flatMap((page) => readCalls(page.calls))), 200);
+    return () => clearTimeout(timer);
+  }, [data]);
   return (
     <article class="session">
       <header class="heading">
@@ -120,7 +131,7 @@ export function Overview({ data }: { data: PageData }) {
       </Section>
       {stats && (
         <Section id="tools" title="Tools">
-          <Tools stats={stats} calls={[]} />
+          <Tools stats={stats} calls={calls.value} />
         </Section>
       )}
     </article>
@@ -145,6 +156,10 @@ function Sessions({ rows }: { rows: Row[] }) {
     });
   }, [rows, key, down, text.value]);
   const shown = sorted.slice(0, most.value);
+  // A column without a value is only noise.
+  const has = (key: "permission" | "tokens" | "branch") => rows.some((row) => row[key]);
+  const columns = COLUMNS.filter(({ key }) => !(key === "permission" || key === "tokens" || key === "branch") || has(key));
+  const isShown = (key: Key) => columns.some((column) => column.key === key);
   return (
     <>
       <div class="tools" role="search" aria-label="Filter sessions">
@@ -156,11 +171,11 @@ function Sessions({ rows }: { rows: Row[] }) {
           {sorted.length === rows.length ? plural(rows.length, "session") : `${grouped(sorted.length)} of ${plural(rows.length, "session")}`}
         </span>
       </div>
-      <div class="table-scroll">
+      <Scroll label="Sessions">
         <table class="grid sessions-grid" aria-label="Sessions">
           <thead>
             <tr>
-              {COLUMNS.map((column) => (
+              {columns.map((column) => (
                 <th
                   key={column.key}
                   scope="col"
@@ -193,9 +208,11 @@ function Sessions({ rows }: { rows: Row[] }) {
                 <td>
                   <Text>{row.project}</Text>
                 </td>
-                <td class="faint">
-                  <Text>{row.branch}</Text>
-                </td>
+                {isShown("branch") && (
+                  <td class="faint">
+                    <Text>{row.branch}</Text>
+                  </td>
+                )}
                 <td>
                   <SessionState page={page} />
                 </td>
@@ -207,15 +224,17 @@ function Sessions({ rows }: { rows: Row[] }) {
                 </td>
                 <td class="num right">{grouped(row.calls)}</td>
                 <td class={row.failed ? "num right error" : "num right"}>{row.failed ? `✕ ${grouped(row.failed)}` : ""}</td>
-                <td class="num right">
-                  <Took ms={row.permission || null} />
-                </td>
-                <td class="num right">{row.tokens ? brief(row.tokens) : ""}</td>
+                {isShown("permission") && (
+                  <td class="num right">
+                    <Took ms={row.permission || null} />
+                  </td>
+                )}
+                {isShown("tokens") && <td class="num right">{row.tokens ? brief(row.tokens) : ""}</td>}
               </tr>
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {sorted.length === 0 && <p class="empty">No session matches the filter.</p>}
       {shown.length < sorted.length && (
         <button type="button" onClick={() => (most.value += PAGE)}>

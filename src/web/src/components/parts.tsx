@@ -1,5 +1,7 @@
 // Small parts that every view uses.
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { bytes, grouped } from "../format.ts";
 import { STATES } from "../model.ts";
 import type { Call } from "../calls.ts";
@@ -48,6 +50,28 @@ export function Fact({ name, children, note, wide }: { name: string; children: C
     <div class={wide ? "fact wide" : "fact"} title={note}>
       <dt>{name}</dt>
       <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Something wide. Where it does not fit, it scrolls, and the keyboard reaches it. */
+export function Scroll({ label, children, tall }: { label: string; children: ComponentChildren; tall?: boolean }) {
+  const box = useRef<HTMLDivElement>(null);
+  const overflows = useSignal(false);
+  useEffect(() => {
+    const element = box.current!;
+    const measure = () => {
+      overflows.value = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
+    };
+    const watch = new ResizeObserver(measure);
+    watch.observe(element);
+    for (const child of element.children) watch.observe(child);
+    return () => watch.disconnect();
+  }, []);
+  const reach = overflows.value ? ({ tabIndex: 0, role: "region", "aria-label": `${label}, scrolls` } as const) : {};
+  return (
+    <div ref={box} class={tall ? "table-scroll tall" : "table-scroll"} {...reach}>
+      {children}
     </div>
   );
 }

@@ -1,9 +1,9 @@
 // A session's page: the same in a report and in the dashboard, where it changes while it is shown.
 import { useComputed, type ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { grouped } from "../format.ts";
-import { sessionOf } from "../model.ts";
+import { sessionOf, type Session } from "../model.ts";
 import type { SessionPage } from "../types.ts";
 import { Hours } from "./calendar.tsx";
 import { Calls, Problems } from "./calls.tsx";
@@ -27,7 +27,8 @@ export function SessionView({
   aside?: ComponentChildren;
 }) {
   const state = useMemo(viewState, []);
-  const session = useComputed(() => sessionOf(page.value, now.value));
+  const before = useRef<Session | undefined>(undefined);
+  const session = useComputed(() => (before.current = sessionOf(page.value, now.value, before.current)));
   const shown = session.value;
   const { problems } = shown;
   return (

@@ -2,7 +2,7 @@
 import { brief, grouped } from "../format.ts";
 import { depths } from "../lanes.ts";
 import type { Session } from "../model.ts";
-import { Text, Time, Took } from "./parts.tsx";
+import { Scroll, Text, Time, Took } from "./parts.tsx";
 import { NO_FILTER, type ViewState } from "./view.ts";
 
 export function Subagents({ session, state }: { session: Session; state: ViewState }) {
@@ -14,7 +14,7 @@ export function Subagents({ session, state }: { session: Session; state: ViewSta
     document.getElementById("calls")?.scrollIntoView();
   };
   return (
-    <div class="table-scroll tall">
+    <Scroll label="Subagents" tall>
       <table class="grid">
         <thead>
           <tr>
@@ -75,6 +75,6 @@ export function Subagents({ session, state }: { session: Session; state: ViewSta
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

@@ -151,12 +151,13 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   useEffect(() => {
     const watch = new ResizeObserver(size);
     watch.observe(scroller.current!);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
+    // Paper is light.
+    const media = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
     const again = () => build();
-    dark.addEventListener("change", again);
+    media.forEach((list) => list.addEventListener("change", again));
     return () => {
       watch.disconnect();
-      dark.removeEventListener("change", again);
+      media.forEach((list) => list.removeEventListener("change", again));
     };
   }, []);
 

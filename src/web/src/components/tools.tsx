@@ -4,7 +4,7 @@ import type { Call } from "../calls.ts";
 import { grouped, percent, toolKind, toolName } from "../format.ts";
 import { logScale, place, scatter, type LogScale } from "../scale.ts";
 import type { Stats, ToolStats } from "../types.ts";
-import { Text, Took } from "./parts.tsx";
+import { Scroll, Text, Took } from "./parts.tsx";
 import { theme } from "./theme.tsx";
 
 const HEIGHT = 26;
@@ -35,7 +35,7 @@ export function Tools({ stats, calls, choose }: { stats: Stats; calls: Call[]; c
   const withWait = stats.tools.some((tool) => tool.wait_ms > 0);
   const withPermission = stats.tools.some((tool) => tool.permission_ms > 0);
   return (
-    <div class="table-scroll" tabIndex={0} role="group" aria-label="Tools">
+    <Scroll label="Tools">
       <table class="grid tools-grid">
         <thead>
           <tr>
@@ -125,7 +125,7 @@ export function Tools({ stats, calls, choose }: { stats: Stats; calls: Call[]; c
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
@@ -155,11 +155,11 @@ function Strip({ tool, calls, scale }: { tool: ToolStats; calls: Call[]; scale: 
     draw();
     const watch = new ResizeObserver(draw);
     watch.observe(element);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", draw);
+    const media = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
+    media.forEach((list) => list.addEventListener("change", draw));
     return () => {
       watch.disconnect();
-      dark.removeEventListener("change", draw);
+      media.forEach((list) => list.removeEventListener("change", draw));
     };
   }, [tool, calls, scale, now]);
   return <canvas ref={canvas} class="strip" aria-hidden="true" />;
