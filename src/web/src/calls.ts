@@ -34,8 +34,7 @@ const known = (value: number | undefined): number | null => (value === undefined
 
 /** Reads columns. `from` is the index of their first call in the session. */
 export function readCalls(columns: CallColumns, from = 0): Call[] {
-  const text = (index: number | undefined): string | null =>
-    index === undefined || index < 0 ? null : (columns.strings[index] ?? null);
+  const text = (index: number | undefined): string | null => (index === undefined || index < 0 ? null : (columns.strings[index] ?? null));
   const calls: Call[] = new Array(columns.tool.length);
   let at = 0;
   let ahead = 0;

@@ -304,7 +304,7 @@ export class Picture {
       return;
     }
     const problem = isProblem(call.state);
-    let text = x;
+    let text: number | null = null;
     for (const [kind, start, end] of phases(call, session.last)) {
       const from = this.x(toU(folding, start), view);
       const to = this.x(toU(folding, end), view);
@@ -329,15 +329,16 @@ export class Picture {
       }
     }
     if (w < 26) return;
-    const lost = call.state === "abandoned" && call.duration === null;
-    const denied = call.state === "denied" && call.duration === null;
-    this.drawText(call, lost || denied ? x : text, xEnd, y, lost || denied ? colours.text : colours.onBar, lost || denied);
+    // On a pattern, words need a plate.
+    if (text === null) this.drawText(call, x, xEnd, y, colours.text, true);
+    else this.drawText(call, text, xEnd, y, colours.onBar, false);
   }
 
   private drawText(call: Call, from: number, to: number, y: number, colour: string, plate: boolean) {
     const { ctx } = this;
     const left = Math.max(from, this.gutter) + 4;
-    const room = Math.min(to, this.width) - left - 3;
+    // The pattern under a plate must stay visible.
+    const room = Math.min(Math.min(to, this.width) - left - 3, plate ? Math.max(90, (to - from) * 0.4) : Infinity);
     if (room < 22) return;
     const mark = STATES[call.state].mark;
     const tool = toolName(call.tool);

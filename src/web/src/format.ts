@@ -8,7 +8,11 @@ export function grouped(value: number): string {
 /** A large number, short: `9 999`, `12k`, `3.4M`. */
 export function brief(value: number): string {
   if (value < 10_000) return grouped(value);
-  for (const [unit, size] of [["k", 1e3], ["M", 1e6], ["G", 1e9]] as const) {
+  for (const [unit, size] of [
+    ["k", 1e3],
+    ["M", 1e6],
+    ["G", 1e9],
+  ] as const) {
     const scaled = value / size;
     if (scaled < 9.95) return `${scaled.toFixed(1)}${unit}`;
     if (scaled < 999.5) return `${Math.round(scaled)}${unit}`;
@@ -30,7 +34,10 @@ export function percent(share: number): string {
 /** A size in bytes: `812 B`, `1.2 kB`, `48 MB`. */
 export function bytes(value: number): string {
   if (value < 1000) return `${value} B`;
-  for (const [unit, size] of [["kB", 1e3], ["MB", 1e6]] as const) {
+  for (const [unit, size] of [
+    ["kB", 1e3],
+    ["MB", 1e6],
+  ] as const) {
     const scaled = value / size;
     if (scaled < 9.95) return `${scaled.toFixed(1)} ${unit}`;
     if (scaled < 999.5) return `${Math.round(scaled)} ${unit}`;
@@ -48,11 +55,29 @@ export function toolName(tool: string | null): string {
 export type ToolKind = "read" | "write" | "shell" | "web" | "agent" | "mcp" | "other";
 
 const KINDS: Record<string, ToolKind> = {
-  Read: "read", Grep: "read", Glob: "read", LS: "read", NotebookRead: "read", ToolSearch: "read", LSP: "read",
-  Edit: "write", MultiEdit: "write", Write: "write", NotebookEdit: "write",
-  Bash: "shell", BashOutput: "shell", KillShell: "shell", KillBash: "shell", Monitor: "shell", PowerShell: "shell",
-  WebFetch: "web", WebSearch: "web",
-  Agent: "agent", Task: "agent", Skill: "agent", Workflow: "agent",
+  Read: "read",
+  Grep: "read",
+  Glob: "read",
+  LS: "read",
+  NotebookRead: "read",
+  ToolSearch: "read",
+  LSP: "read",
+  Edit: "write",
+  MultiEdit: "write",
+  Write: "write",
+  NotebookEdit: "write",
+  Bash: "shell",
+  BashOutput: "shell",
+  KillShell: "shell",
+  KillBash: "shell",
+  Monitor: "shell",
+  PowerShell: "shell",
+  WebFetch: "web",
+  WebSearch: "web",
+  Agent: "agent",
+  Task: "agent",
+  Skill: "agent",
+  Workflow: "agent",
 };
 
 /** What a tool does, for its colour. */

@@ -137,9 +137,7 @@ export function groups(page: SessionPage, calls: Call[], last: number): Group[] 
   }
   const known = new Map(page.agents.map((agent) => [agent.agent_id, agent]));
   const depth = depths(page.agents);
-  const found: Group[] = [
-    { kind: "main", agent: null, label: "Main", depth: 0, lanes: layOut(byAgent.get(null) ?? [], calls), runs: [] },
-  ];
+  const found: Group[] = [{ kind: "main", agent: null, label: "Main", depth: 0, lanes: layOut(byAgent.get(null) ?? [], calls), runs: [] }];
   const subagents = [...byAgent.keys()].filter((id): id is string => id !== null);
   if (subagents.length <= MOST_GROUPS) {
     for (const id of subagents) {
@@ -168,13 +166,7 @@ function runsOf(agent: Agent, last: number): [number, number][] {
 }
 
 /** Subagents that ran at different times share a group. */
-function shared(
-  ids: string[],
-  byAgent: Map<string | null, Bar[]>,
-  known: Map<string, Agent>,
-  calls: Call[],
-  last: number,
-): Group[] {
+function shared(ids: string[], byAgent: Map<string | null, Bar[]>, known: Map<string, Agent>, calls: Call[], last: number): Group[] {
   const rows: { end: number; bars: Bar[]; runs: [number, number][] }[] = [];
   const whole = ids.map((id) => {
     const bars = byAgent.get(id) ?? [];

@@ -86,7 +86,7 @@ function marks(page: SessionPage, calls: Call[]): Mark[] {
     found.push({ kind: "compaction", at: started[1], ts: started[0], text: `Compaction${trigger ? ` (${trigger})` : ""}${took}` });
   }
   for (const { started, source } of page.segments) {
-    const how = source === null ? "another process" : (Object.hasOwn(SOURCES, source) ? SOURCES[source] : source);
+    const how = source === null ? "another process" : Object.hasOwn(SOURCES, source) ? SOURCES[source] : source;
     found.push({ kind: "segment", at: started[1], ts: started[0], text: `Session ${how}` });
   }
   const byId = new Map(page.commits.length ? calls.map((call) => [call.id, call]) : []);

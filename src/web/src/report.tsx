@@ -56,7 +56,11 @@ function Report() {
             <strong>Structure and times only.</strong> {data.left_out.join(" ")}
           </p>
         )}
-        {isLost && <p class="notice">This report has no such session. <a href="#/">All sessions</a> lists those that it has.</p>}
+        {isLost && (
+          <p class="notice">
+            This report has no such session. <a href="#/">All sessions</a> lists those that it has.
+          </p>
+        )}
         {page ? <One key={page.session_id} page={page} /> : <Overview data={data} />}
         {!data.metadata && data.left_out.length > 0 && (
           <ul class="notice" aria-label="Left out">

@@ -12,8 +12,16 @@ test("a time keeps its microseconds", () => {
 
 test("a duration is short and has at most two units", () => {
   const cases: [number, string][] = [
-    [0, "0 ms"], [999, "999 ms"], [1000, "1.0 s"], [9949, "9.9 s"], [9999, "10 s"], [59_600, "1 m"],
-    [200_000, "3 m 20 s"], [3_600_000, "1 h"], [7_500_000, "2 h 5 m"], [273_600_000, "3 d 4 h"],
+    [0, "0 ms"],
+    [999, "999 ms"],
+    [1000, "1.0 s"],
+    [9949, "9.9 s"],
+    [9999, "10 s"],
+    [59_600, "1 m"],
+    [200_000, "3 m 20 s"],
+    [3_600_000, "1 h"],
+    [7_500_000, "2 h 5 m"],
+    [273_600_000, "3 d 4 h"],
   ];
   for (const [ms, words] of cases) assert.equal(duration(ms), words);
 });

@@ -25,13 +25,7 @@ export function Calendar({ days }: { days: Stats["days"] }) {
         Sessions by day <span class="faint">{words}</span>
       </figcaption>
       <Scroll label="Calendar">
-        <svg
-          class="calendar"
-          role="img"
-          aria-label={`Calendar. ${words}`}
-          width={LEFT + weeks * CELL + 2}
-          height={TOP + 7 * CELL + 2}
-        >
+        <svg class="calendar" role="img" aria-label={`Calendar. ${words}`} width={LEFT + weeks * CELL + 2} height={TOP + 7 * CELL + 2}>
           {months(cells).map(({ week, name }) => (
             <text key={week} x={LEFT + week * CELL} y={10}>
               {name}

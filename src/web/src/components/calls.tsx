@@ -233,7 +233,15 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
   return (
     <>
       <Scroll label="Calls">
-        <table ref={table} role="table" class="grid calls-grid" aria-label="Calls" aria-rowcount={now.length + 1} onFocusIn={focus} onKeyDown={key}>
+        <table
+          ref={table}
+          role="table"
+          class="grid calls-grid"
+          aria-label="Calls"
+          aria-rowcount={now.length + 1}
+          onFocusIn={focus}
+          onKeyDown={key}
+        >
           <thead role="rowgroup">
             <tr role="row">
               {COLUMNS.map(({ key, name, number }, at) => (

@@ -64,7 +64,9 @@ export function Heading({ session, level = "h1", aside }: { session: Session; le
     ["abandoned", stats.abandoned],
     ["running", stats.open],
   ].filter((it): it is [string, number] => (it[1] as number) > 0);
-  const agentsTokens = page.tokens.filter((used) => used.agent_id !== null).reduce((sum, used) => sum + used.input + used.output + used.cache_read + used.cache_creation, 0);
+  const agentsTokens = page.tokens
+    .filter((used) => used.agent_id !== null)
+    .reduce((sum, used) => sum + used.input + used.output + used.cache_read + used.cache_creation, 0);
   const models = [...new Set(page.tokens.map((used) => used.model))];
   const damage = Object.entries(page.damage).filter(([, count]) => count > 0);
   return (
@@ -124,13 +126,19 @@ export function Heading({ session, level = "h1", aside }: { session: Session; le
           <b>{stats.permission_ms > 0 ? <Took ms={stats.permission_ms} /> : "never"}</b>
           {stats.permission_ms > 0 && <span class="sub">permission</span>}
         </Fact>
-        <Fact name="Waited otherwise" note="Time of calls that was neither their own nor permission: hooks, Claude Code itself, earlier calls.">
+        <Fact
+          name="Waited otherwise"
+          note="Time of calls that was neither their own nor permission: hooks, Claude Code itself, earlier calls."
+        >
           <b>
             <Took ms={stats.wait_ms} />
           </b>
         </Fact>
         {tokens.all > 0 && (
-          <Fact name="Tokens" note={`input ${grouped(tokens.input)}, output ${grouped(tokens.output)}, cache read ${grouped(tokens.read)}, cache new ${grouped(tokens.created)}`}>
+          <Fact
+            name="Tokens"
+            note={`input ${grouped(tokens.input)}, output ${grouped(tokens.output)}, cache read ${grouped(tokens.read)}, cache new ${grouped(tokens.created)}`}
+          >
             <b>{brief(tokens.all)}</b>
             <span class="sub">
               {brief(tokens.input + tokens.created)} in, {brief(tokens.output)} out
@@ -143,7 +151,10 @@ export function Heading({ session, level = "h1", aside }: { session: Session; le
           </Fact>
         )}
         {page.coverage !== null && page.coverage.calls > 0 && (
-          <Fact name="Recorded" note={`${grouped(page.coverage.recorded)} of ${plural(page.coverage.calls, "call")} in the transcript, by hooks`}>
+          <Fact
+            name="Recorded"
+            note={`${grouped(page.coverage.recorded)} of ${plural(page.coverage.calls, "call")} in the transcript, by hooks`}
+          >
             <b>{percent(page.coverage.recorded / page.coverage.calls)}</b>
             <span class="sub">by hooks</span>
           </Fact>

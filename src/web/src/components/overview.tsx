@@ -118,7 +118,7 @@ export function Overview({ data }: { data: PageData }) {
           </dl>
         )}
       </header>
-      {stats && (
+      {stats && stats.days.length > 0 && (
         <Section id="when" title="When">
           <div class="charts">
             <Calendar days={stats.days} />
@@ -146,7 +146,11 @@ function Sessions({ rows }: { rows: Row[] }) {
   const sorted = useMemo(() => {
     const wanted = text.value.trim().toLowerCase();
     const kept = wanted
-      ? rows.filter((row) => `${row.title}\n${row.project}\n${row.branch}\n${row.page.state}\n${row.page.role ?? ""}\n${row.page.focus ?? ""}\n${row.page.session_id}`.toLowerCase().includes(wanted))
+      ? rows.filter((row) =>
+          `${row.title}\n${row.project}\n${row.branch}\n${row.page.state}\n${row.page.role ?? ""}\n${row.page.focus ?? ""}\n${row.page.session_id}`
+            .toLowerCase()
+            .includes(wanted),
+        )
       : [...rows];
     const way = down ? -1 : 1;
     return kept.sort((one, other) => {
@@ -165,10 +169,17 @@ function Sessions({ rows }: { rows: Row[] }) {
       <div class="tools" role="search" aria-label="Filter sessions">
         <label>
           <span class="hidden">Text</span>
-          <input type="search" placeholder="Filter by text" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} />
+          <input
+            type="search"
+            placeholder="Filter by text"
+            value={text.value}
+            onInput={(event) => (text.value = event.currentTarget.value)}
+          />
         </label>
         <span class="faint num" role="status">
-          {sorted.length === rows.length ? plural(rows.length, "session") : `${grouped(sorted.length)} of ${plural(rows.length, "session")}`}
+          {sorted.length === rows.length
+            ? plural(rows.length, "session")
+            : `${grouped(sorted.length)} of ${plural(rows.length, "session")}`}
         </span>
       </div>
       <Scroll label="Sessions">
@@ -185,7 +196,10 @@ function Sessions({ rows }: { rows: Row[] }) {
                   <button
                     type="button"
                     onClick={() =>
-                      (sort.value = { key: column.key, down: key === column.key ? !down : column.number === true || column.key === "started" })
+                      (sort.value = {
+                        key: column.key,
+                        down: key === column.key ? !down : column.number === true || column.key === "started",
+                      })
                     }
                   >
                     {column.name}
@@ -235,7 +249,7 @@ function Sessions({ rows }: { rows: Row[] }) {
           </tbody>
         </table>
       </Scroll>
-      {sorted.length === 0 && <p class="empty">No session matches the filter.</p>}
+      {sorted.length === 0 && <p class="empty">{rows.length === 0 ? "There is no session." : "No session matches the filter."}</p>}
       {shown.length < sorted.length && (
         <button type="button" onClick={() => (most.value += PAGE)}>
           Show more: {grouped(sorted.length - shown.length)} are left

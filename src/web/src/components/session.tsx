@@ -31,15 +31,31 @@ export function SessionView({
   const session = useComputed(() => (before.current = sessionOf(page.value, now.value, before.current)));
   const shown = session.value;
   const { problems } = shown;
+  if (shown.calls.length === 0 && shown.marks.length === 0 && !shown.page.calls_left_out) {
+    return (
+      <article class="session">
+        <Heading session={shown} level={level} aside={aside} />
+        <p class="notice">Nothing of this session is recorded but that it was there: no prompt, and no call.</p>
+      </article>
+    );
+  }
   return (
     <article class="session">
       <Heading session={shown} level={level} aside={aside} />
-      <Section id="problems" title="Problems" aside={problems.length > 0 && <span class="count error">✕ {grouped(problems.length)}</span>}>
-        <Problems session={shown} state={state} />
-      </Section>
-      <Section id="timeline" title="Timeline">
-        <Timeline session={session} state={state} />
-      </Section>
+      {!shown.page.calls_left_out && (
+        <Section
+          id="problems"
+          title="Problems"
+          aside={problems.length > 0 && <span class="count error">✕ {grouped(problems.length)}</span>}
+        >
+          <Problems session={shown} state={state} />
+        </Section>
+      )}
+      {!shown.page.calls_left_out && (
+        <Section id="timeline" title="Timeline">
+          <Timeline session={session} state={state} />
+        </Section>
+      )}
       <Section id="calls" title="Calls">
         <Calls session={session} state={state} />
       </Section>
@@ -48,19 +64,23 @@ export function SessionView({
           <Subagents session={shown} state={state} />
         </Section>
       )}
-      <Section id="tools" title="Tools">
-        <p class="faint hint">Every call is a point on a logarithmic scale; ✕ failed. The line is the median, the dashed one the 95th percentile.</p>
-        <Tools
-          stats={shown.page.stats}
-          calls={shown.calls}
-          choose={(tool) => {
-            state.filter.value = { ...NO_FILTER, tool };
-            state.sort.value = { key: "duration", down: true };
-            document.getElementById("calls")?.scrollIntoView();
-          }}
-        />
-      </Section>
-      {shown.calls.length > 0 && (
+      {shown.page.stats.calls > 0 && (
+        <Section id="tools" title="Tools">
+          <p class="faint hint">
+            Every call is a point on a logarithmic scale; ✕ failed. The line is the median, the dashed one the 95th percentile.
+          </p>
+          <Tools
+            stats={shown.page.stats}
+            calls={shown.calls}
+            choose={(tool) => {
+              state.filter.value = { ...NO_FILTER, tool };
+              state.sort.value = { key: "duration", down: true };
+              document.getElementById("calls")?.scrollIntoView();
+            }}
+          />
+        </Section>
+      )}
+      {shown.page.stats.calls > 0 && (
         <Section id="hours" title="Hours">
           <Hours hours={shown.page.stats.hours} />
         </Section>

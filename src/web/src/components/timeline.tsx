@@ -120,7 +120,8 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
     kit.current = { picture, folding, pending: 0 };
     if (before?.pending) cancelAnimationFrame(before.pending);
     const { view, whole } = sight.peek();
-    sight.value = whole || !before ? { view: { u0: 0, u1: folding.length }, whole: true } : { view: clamped(view, folding.length), whole: false };
+    sight.value =
+      whole || !before ? { view: { u0: 0, u1: folding.length }, whole: true } : { view: clamped(view, folding.length), whole: false };
     size();
   };
   useLayoutEffect(() => effect(build), []);
@@ -309,8 +310,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
           All
         </button>
         <label class="switch">
-          <input type="checkbox" checked={state.folded.value} onChange={() => (state.folded.value = !state.folded.value)} /> Fold idle
-          times
+          <input type="checkbox" checked={state.folded.value} onChange={() => (state.folded.value = !state.folded.value)} /> Fold idle times
         </label>
         <span class="faint num">{scale}</span>
         <Legend />

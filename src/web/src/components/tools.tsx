@@ -207,7 +207,10 @@ function strip(canvas: HTMLCanvasElement, tool: ToolStats, calls: Call[], scale:
   }
   ctx.stroke();
   ctx.strokeStyle = of("text");
-  for (const [ms, dash] of [[tool.p50_ms, []], [tool.p95_ms, [2, 2]]] as const) {
+  for (const [ms, dash] of [
+    [tool.p50_ms, []],
+    [tool.p95_ms, [2, 2]],
+  ] as const) {
     if (ms === null) continue;
     ctx.setLineDash([...dash]);
     ctx.lineWidth = dash.length ? 1.2 : 1.8;
