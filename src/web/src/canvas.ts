@@ -1,8 +1,8 @@
 // Draws the lanes of a session on a canvas, and finds what is at a point of it. It knows nothing of the page around.
 import { isProblem, type Call } from "./calls.ts";
-import { shortPath, toolKind, toolName, type ToolKind } from "./format.ts";
+import { toolKind, toolName, type ToolKind } from "./format.ts";
 import { firstAfter, phases, toAt, toU, type Folding, type Group, type Lane } from "./lanes.ts";
-import { clockAt, STATES, type Mark, type Session } from "./model.ts";
+import { clockAt, labelOf, STATES, type Mark, type Session } from "./model.ts";
 import { step, ticks } from "./ruler.ts";
 import { duration, localDay, localTime } from "./time.ts";
 
@@ -342,7 +342,7 @@ export class Picture {
     if (room < 22) return;
     const mark = STATES[call.state].mark;
     const tool = toolName(call.tool);
-    const label = call.what === null ? tool : `${tool}  ${shortPath(call.what, 40)}`;
+    const label = call.what === null ? tool : `${tool}  ${labelOf(this.session, call, 40)}`;
     let words = `${mark ? `${mark} ` : ""}${label}`;
     if (words.length * 5 > room) words = words.slice(0, Math.max(1, Math.floor(room / 5.2)));
     while (words.length > 1 && ctx.measureText(words).width > room) words = words.slice(0, -1);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { brief, bytes, percent, plural, shortPath, toolKind, toolName } from "./format.ts";
+import { below, brief, bytes, percent, plural, shortPath, toolKind, toolName } from "./format.ts";
 import { calendar, months, shade } from "./days.ts";
 import { logScale, place } from "./scale.ts";
 import { step, ticks } from "./ruler.ts";
@@ -35,6 +35,13 @@ test("a tool has a name for people and a kind", () => {
     "other",
     "other",
   ]);
+});
+
+test("a path of the project begins below its directory", () => {
+  assert.equal(below("/home/dev/shop/src/lib.rs", "/home/dev/shop"), "src/lib.rs");
+  for (const text of ["/home/dev/shopping/a", "Run the tests", "/home/dev/shop"]) assert.equal(below(text, "/home/dev/shop"), text);
+  assert.equal(below("/etc/hosts", undefined), "/etc/hosts");
+  assert.equal(below("/etc/hosts", "/"), "/etc/hosts");
 });
 
 test("of a long path the end stays", () => {

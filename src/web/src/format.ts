@@ -87,9 +87,14 @@ export function toolKind(tool: string | null): ToolKind {
   return Object.hasOwn(KINDS, tool) ? KINDS[tool]! : "other";
 }
 
+/** A path below the project's directory without it; any other text stays. */
+export function below(text: string, root: string | undefined): string {
+  return root && root !== "/" && text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
+}
+
 /** The end of a long path, which says most: `…/checkout/totals.rs`. Other texts stay. */
 export function shortPath(text: string, most = 44): string {
-  if (text.length <= most || !text.startsWith("/") || text.includes(" ")) return text;
+  if (text.length <= most || !text.includes("/") || text.includes(" ")) return text;
   const parts = text.split("/");
   let kept = parts.pop() ?? text;
   while (parts.length > 1) {

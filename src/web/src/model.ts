@@ -1,6 +1,6 @@
 // A session as the page works with it: calls, lanes and marks, made once from its data. Pure.
 import { isProblem, readCalls, type Call } from "./calls.ts";
-import { shortPath, toolName } from "./format.ts";
+import { below, shortPath, toolName } from "./format.ts";
 import { groups, lastMoment, type Group } from "./lanes.ts";
 import { duration, localDay, parseIso } from "./time.ts";
 import type { Agent, SessionPage } from "./types.ts";
@@ -135,10 +135,15 @@ export function sessionOf(page: SessionPage, now: number, before?: Session): Ses
   };
 }
 
+/** A call's label as it is shown: paths of the project begin below its directory, and long ones keep their end. */
+export function labelOf(session: Session, call: Call, most = 60): string {
+  return call.what === null ? "" : shortPath(below(call.what, session.page.project?.root), most);
+}
+
 /** A call in a few words: `Bash: Run the tests`. */
-export function callName(call: Call): string {
+export function callName(session: Session, call: Call): string {
   const tool = toolName(call.tool);
-  return call.what === null ? tool : `${tool}: ${shortPath(call.what, 60)}`;
+  return call.what === null ? tool : `${tool}: ${labelOf(session, call)}`;
 }
 
 /** Who made a call. */
@@ -159,7 +164,7 @@ export const STATES: Record<Call["state"], { word: string; mark: string }> = {
 
 /** A call in one sentence, for people who do not see the picture. */
 export function describe(session: Session, call: Call): string {
-  const parts = [callName(call), STATES[call.state].word];
+  const parts = [callName(session, call), STATES[call.state].word];
   if (call.error) parts.push(call.error);
   if (call.duration !== null) parts.push(duration(call.duration));
   if (call.permission) parts.push(`${duration(call.permission)} waiting for permission`);

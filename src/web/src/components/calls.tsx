@@ -2,8 +2,8 @@
 import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Call } from "../calls.ts";
-import { brief, grouped, plural, shortPath, toolName } from "../format.ts";
-import { agentName, type Session } from "../model.ts";
+import { brief, grouped, plural, toolName } from "../format.ts";
+import { agentName, labelOf, type Session } from "../model.ts";
 import { tree, type Row } from "../tree.ts";
 import { duration } from "../time.ts";
 import { Scroll, State, Text, Time, Took } from "./parts.tsx";
@@ -374,7 +374,7 @@ function CallRow({ row, session, reachable }: { row: Extract<Row, { kind: "call"
             <Text>{call.error}</Text>
           </span>
         )}
-        <Text>{call.what === null ? "" : shortPath(call.what, 90)}</Text>
+        <Text>{labelOf(session, call, 90)}</Text>
         {subtree && (
           <span class="faint num subtree">
             {plural(subtree.calls, "call")}
@@ -431,7 +431,7 @@ export function Problems({ session, state }: { session: Session; state: ViewStat
                 <Text>{toolName(call.tool)}</Text>
               </span>
               <span class="what">
-                <Text>{call.what === null ? "" : shortPath(call.what, 80)}</Text>
+                <Text>{labelOf(session, call, 80)}</Text>
               </span>
               {call.error && (
                 <span class="error">

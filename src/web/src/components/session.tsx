@@ -28,7 +28,11 @@ export function SessionView({
 }) {
   const state = useMemo(viewState, []);
   const before = useRef<Session | undefined>(undefined);
-  const session = useComputed(() => (before.current = sessionOf(page.value, now.value, before.current)));
+  const session = useComputed(() => {
+    // Only what runs now ends at the page's time; the clock alone changes nothing else.
+    const until = page.value.stats.open > 0 ? now.value : now.peek();
+    return (before.current = sessionOf(page.value, until, before.current));
+  });
   const shown = session.value;
   const { problems } = shown;
   if (shown.calls.length === 0 && shown.marks.length === 0 && !shown.page.calls_left_out) {

@@ -346,7 +346,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
         </div>
         <Tip hit={tip.value} session={session.value} width={kit.current?.picture.width ?? 0} />
       </div>
-      <p id="timeline-keys" class="keys faint">
+      <p id="timeline-keys" class={state.selected.value === null ? "keys faint" : "hidden"}>
         Drag to move, pinch or <kbd>Ctrl</kbd>+wheel to zoom. With the focus on it: wheel, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd>{" "}
         <kbd>→</kbd> move, <kbd>0</kbd> all, <kbd>n</kbd> <kbd>p</kbd> next and previous call, <kbd>f</kbd> next failure, <kbd>Enter</kbd>{" "}
         its row in the table.
@@ -390,7 +390,7 @@ function CallTip({ call, session }: { call: Call; session: Session }) {
   return (
     <>
       <div class="tip-title">
-        <Text>{callName(call)}</Text>
+        <Text>{callName(session, call)}</Text>
       </div>
       <div class="num">
         <State state={call.state} />
@@ -419,7 +419,7 @@ function Selected({ session, state }: { session: Session; state: ViewState }) {
   return (
     <div class={isProblem(call.state) ? "selected problem" : "selected"}>
       <strong>
-        <Text>{callName(call)}</Text>
+        <Text>{callName(session, call)}</Text>
       </strong>
       <span class="num">
         <State state={call.state} />
