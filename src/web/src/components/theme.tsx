@@ -17,6 +17,13 @@ function kept(): Theme {
 
 export const theme = signal<Theme>(kept());
 
+/** Counts how often the colours have changed: by the switch, by the system, or for paper. Pictures are drawn again then. */
+export const colours = signal(0);
+
+for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+  matchMedia(query).addEventListener("change", () => colours.value++);
+}
+
 function apply(to: Theme) {
   if (to === "system") document.documentElement.removeAttribute("data-theme");
   else document.documentElement.setAttribute("data-theme", to);
@@ -28,6 +35,7 @@ export function ThemeSwitch() {
   const choose = (to: Theme) => {
     apply(to);
     theme.value = to;
+    colours.value++;
     try {
       localStorage.setItem(NAME, to);
     } catch {

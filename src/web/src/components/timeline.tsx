@@ -6,7 +6,7 @@ import { Picture, drawMark, type Colours, type Hit, type View } from "../canvas.
 import { fold, toU, type Folding } from "../lanes.ts";
 import { agentName, callName, describe, type MarkKind, type Session } from "../model.ts";
 import { duration, iso, local } from "../time.ts";
-import { theme } from "./theme.tsx";
+import { colours as colourChanges } from "./theme.tsx";
 import type { ViewState } from "./view.ts";
 import { State, Text } from "./parts.tsx";
 
@@ -113,7 +113,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   const build = () => {
     const now = session.value;
     const folding = fold(now.page, now.calls, now.last, state.folded.value);
-    theme.value;
+    colourChanges.value;
     if (!canvas.current) return;
     const before = kit.current;
     const picture = new Picture(canvas.current, now, folding, colours(canvas.current));
@@ -152,14 +152,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   useEffect(() => {
     const watch = new ResizeObserver(size);
     watch.observe(scroller.current!);
-    // Paper is light.
-    const media = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
-    const again = () => build();
-    media.forEach((list) => list.addEventListener("change", again));
-    return () => {
-      watch.disconnect();
-      media.forEach((list) => list.removeEventListener("change", again));
-    };
+    return () => watch.disconnect();
   }, []);
 
   const point = (event: PointerEvent | WheelEvent | MouseEvent) => {
@@ -486,7 +479,7 @@ function Legend() {
 
 function Sign({ kind }: { kind: MarkKind }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const now = theme.value;
+  const now = colourChanges.value;
   useLayoutEffect(() => {
     const ctx = canvas.current?.getContext("2d");
     if (!ctx) return;

@@ -5,7 +5,7 @@ import { grouped, percent, toolKind, toolName } from "../format.ts";
 import { logScale, place, scatter, type LogScale } from "../scale.ts";
 import type { Stats, ToolStats } from "../types.ts";
 import { Scroll, Text, Took } from "./parts.tsx";
-import { theme } from "./theme.tsx";
+import { colours } from "./theme.tsx";
 
 const HEIGHT = 26;
 
@@ -148,19 +148,14 @@ function Axis({ scale }: { scale: LogScale }) {
 
 function Strip({ tool, calls, scale }: { tool: ToolStats; calls: Call[]; scale: LogScale }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const now = theme.value;
+  const now = colours.value;
   useLayoutEffect(() => {
     const element = canvas.current!;
     const draw = () => strip(element, tool, calls, scale);
     draw();
     const watch = new ResizeObserver(draw);
     watch.observe(element);
-    const media = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
-    media.forEach((list) => list.addEventListener("change", draw));
-    return () => {
-      watch.disconnect();
-      media.forEach((list) => list.removeEventListener("change", draw));
-    };
+    return () => watch.disconnect();
   }, [tool, calls, scale, now]);
   return <canvas ref={canvas} class="strip" aria-hidden="true" />;
 }
