@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::canaries::canaries;
 use crate::support::recordings::{play, recordings};
 use crate::support::transcripts::copy_tree;
-use crate::support::{ID, Run, Sandbox, data, mode, write_program};
+use crate::support::{ID, Run, Sandbox, as_client, data, event, mode, write_program};
 
 /// A recording with subagents, failures and a call that was left in the background.
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
@@ -221,6 +221,53 @@ fn a_page_has_the_tokens_of_a_transcript() {
     assert!(agents > 0);
     let show = sandbox.ccsession(["show", RUN_C, "--json"]).json();
     assert_eq!(page["coverage"], show["coverage"]);
+}
+
+#[test]
+fn a_page_of_a_session_at_work_has_what_show_says() {
+    let sandbox = Sandbox::new();
+    let hook = |event: &Value| {
+        let run = sandbox.hook(event);
+        run.env("CLAUDE_PROJECT_DIR", sandbox.project())
+            .env("CLAUDE_PID", as_client())
+            .silent();
+    };
+    hook(&event(
+        "SessionStart",
+        ID,
+        json!({"source": "startup", "session_title": "webhook hunt"}),
+    ));
+    let call = json!({"tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"description": "Commit the fix"}});
+    hook(&event("PreToolUse", ID, call.clone()));
+    let (none, id) = ("0".repeat(40), "1a2b3c4d".repeat(5));
+    let git = sandbox.project().join(".git");
+    fs::create_dir_all(git.join("logs")).unwrap();
+    fs::write(git.join("HEAD"), format!("{id}\n")).unwrap();
+    let now = chrono::Utc::now().timestamp();
+    let made = format!("{none} {id} A <a@b> {now} +0000\tcommit (initial): Fix it\n");
+    fs::write(git.join("logs/HEAD"), made).unwrap();
+    hook(&event("PostToolUse", ID, call));
+    let open = json!({"tool_name": "Edit", "tool_use_id": "t2", "tool_input": {"file_path": "/home/dev/shop/a.rs"}});
+    hook(&event("PreToolUse", ID, open));
+
+    let data = page_data(&report(&sandbox, &[ID, "-o", "-"]).stdout());
+    let page = &data["sessions"][0];
+    let show = sandbox.ccsession(["show", ID, "--json"]).json();
+    for member in ["state", "title", "attention"] {
+        assert_eq!(page[member], show[member], "{member}");
+    }
+    assert_eq!(page["stats"]["open"], 1);
+    let commits = page["commits"].as_array().unwrap();
+    assert_eq!(commits.len(), 1, "{show:#}");
+    for (member, value) in commits[0].as_object().unwrap() {
+        assert_eq!(*value, show["commits"][0][member], "{member}");
+    }
+    let bare = report(&sandbox, &[ID, "--metadata", "-o", "-"]).stdout();
+    assert!(!bare.contains(&id) && !bare.contains("webhook"), "{bare}");
+    assert_eq!(
+        page_data(&bare)["sessions"][0]["commits"][0]["id"],
+        "commit 1"
+    );
 }
 
 /// Writes a session with this journal, which ended long ago.
