@@ -648,7 +648,8 @@ fn a_page_without_data_is_small_and_asks_nothing_of_the_network() {
         let lower = html.to_lowercase();
         for outside in [
             "src=\"",
-            "<link",
+            "rel=\"stylesheet",
+            "href=\"http",
             "@import",
             "<iframe",
             "url(http",
