@@ -1,12 +1,12 @@
 // A report says what `timeline` and `stats` say, asks nothing of anybody, and can be used without a mouse.
 
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { cpSync, readFileSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { launch, watched } from './lib/browser.js';
-import { Sandbox, generated, recordings, time } from './lib/sandbox.js';
+import { Sandbox, data, generated, recordings, time } from './lib/sandbox.js';
 import { accessible, callRows, check, checkFacts } from './lib/session.js';
 
 const ID = '5b48472b-1111-4222-8333-444455556666';
@@ -65,6 +65,29 @@ for (const name of recordings()) {
       await check(page, timeline, stats, `${name}: ${id}`);
     }
     assert.equal(requests.length, 1, 'only the file itself');
+    quiet(name);
+    await context.close();
+  });
+}
+
+for (const name of ['a', 'c']) {
+  test(`the report of the imported transcripts of ${name} has their numbers and tokens`, { timeout: LONG }, async (t) => {
+    const sandbox = new Sandbox(t);
+    cpSync(data(`transcripts/${name}`), sandbox.path('home/.claude/projects'), { recursive: true });
+    await sandbox.cli('import');
+    const { context, page, quiet } = await opened(sandbox, ['--all']);
+    for (const id of await ids(sandbox)) {
+      const [timeline, stats] = await Promise.all([sandbox.json('timeline', id), sandbox.json('stats', id)]);
+      assert.equal(timeline.state, 'imported');
+      await page.evaluate((to) => (location.hash = to), `#/session/${id}`);
+      await page.waitForFunction((it) => document.querySelector('.id')?.textContent === it, id);
+      await check(page, timeline, stats, `${name}: ${id}`);
+      const sum = (kind) => stats.tokens.reduce((all, used) => all + used[kind], 0);
+      const shown = await page.locator('.facts > div', { hasText: 'Tokens' }).last().getAttribute('title');
+      const numbers = shown.replace(/[^0-9,]/g, '').split(',').map(Number);
+      assert.deepEqual(numbers, [sum('input'), sum('output'), sum('cache_read'), sum('cache_creation')]);
+      assert.ok(sum('input') > 0);
+    }
     quiet(name);
     await context.close();
   });
