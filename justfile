@@ -47,6 +47,12 @@ realclient *args:
 browser *args: programs
     CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/browser/run {{args}}
 
+# Draw the pictures of the pages in docs/ again
+[group('check')]
+screenshots: programs
+    tests/browser/run --only-install
+    cd tests/browser && CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$OLDPWD/target}/debug" node screenshots.js
+
 # Nest two versions of the real client in one another, in all four ways (installs both)
 [group('check')]
 realclient-matrix *args:
