@@ -6,7 +6,7 @@ import { ask, sentenceOf } from "../ask.ts";
 import { setClock } from "../clock.ts";
 import { grouped, plural } from "../format.ts";
 import { departures, rows as live } from "../live.ts";
-import { go, refine } from "../place.ts";
+import { go, place as current, refine } from "../place.ts";
 import { ALL, pathOf, type AllPlace } from "../route.ts";
 import { choices, filterOf, nameOf, NO_ROW_FILTER, placeOf, sorted, startsDown, withLive, type AllSessions as Answer, type Row, type RowFilter, type RowSort } from "../rows.ts";
 import { duration, parseIso } from "../time.ts";
@@ -206,9 +206,12 @@ function Table({ rows, place }: { rows: Row[]; place: AllPlace }) {
   }, [hasMore, most]);
   const by = (key: RowSort) => refine({ ...place, sort: key, down: sort === key ? !down : startsDown(key) });
   const toggle = (id: string) => {
-    const rest = compare.filter((chosen) => chosen !== id);
+    // A row keeps the first `toggle` that it was given, so what is chosen now is asked for.
+    const now = current.peek();
+    if (now.view !== "all") return;
+    const rest = now.compare.filter((chosen) => chosen !== id);
     // A third one takes the place of the second.
-    refine({ ...place, compare: rest.length < compare.length ? rest : [...compare.slice(0, 1), id] });
+    refine({ ...now, compare: rest.length < now.compare.length ? rest : [...now.compare.slice(0, 1), id] });
   };
   const key = (event: KeyboardEvent) => {
     const row = (event.target as Element).closest("tr");

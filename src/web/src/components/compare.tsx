@@ -58,7 +58,7 @@ function Both({ one, other }: { one: SessionPage; other: SessionPage }) {
         <Head letter="B" page={other} />
       </div>
       <Section id="totals" title="Totals">
-        <div class="table-scroll">
+        <div class="table-scroll" tabIndex={0} role="region" aria-label="Totals of both">
           <table class="grid compare-grid">
             <thead>
               <tr>
