@@ -37,6 +37,15 @@ pub(super) fn brief(number: u64) -> String {
     }
 }
 
+/// Formats a size for people.
+pub(super) fn bytes(size: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(unit, _)| size >= *unit) {
+        Some((unit, name)) => format!("{}.{} {name}", size / unit, size % unit * 10 / unit),
+        None => format!("{size} B"),
+    }
+}
+
 /// Draws a bar whose share of `width` columns is that of `part` in `whole`. A `part` above zero is
 /// always visible.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {

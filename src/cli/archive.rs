@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::amount::plural;
+use super::amount::{bytes, plural};
 use super::choose::{list_candidates, matching};
 use super::context::{Context, since};
 use super::hints::say_nothing;
@@ -659,13 +659,4 @@ fn prune(context: &Context, state: Option<&StateDir>, args: &ArchivePruneArgs) -
         true => Status::Done,
         false => Status::Failed,
     })
-}
-
-/// Formats a size for people.
-pub(super) fn bytes(size: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match UNITS.iter().find(|(unit, _)| size >= *unit) {
-        Some((unit, name)) => format!("{}.{} {name}", size / unit, size % unit * 10 / unit),
-        None => format!("{size} B"),
-    }
 }

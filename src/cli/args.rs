@@ -20,6 +20,7 @@ use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
 use super::metrics::MetricsArgs;
+use super::pull::PullArgs;
 use super::report::ReportArgs;
 use super::resume::ResumeArgs;
 use super::run::{BecomeArgs, RunArgs};
@@ -122,6 +123,11 @@ pub(super) enum Verb {
     Export(ExportArgs),
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
+    /// Copy the sessions of other machines, over ssh
+    Pull(PullArgs),
+    /// Send the sessions of this machine to a `pull`
+    #[command(name = super::pull::SEND, hide = true)]
+    Send,
     /// Remove stale state and print the number of pointers removed
     #[command(alias = "gc")]
     Cleanup(CleanupArgs),

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::amount::plural;
-use super::archive::{bytes, find};
+use super::amount::{bytes, plural};
+use super::archive::find;
 use super::choose::find_session;
 use super::context::Context;
 use super::output;

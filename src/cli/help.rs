@@ -24,6 +24,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "report",
             "export",
             "metrics",
+            "pull",
         ],
     ),
     (

@@ -34,6 +34,7 @@ mod page;
 mod pager;
 mod pick;
 mod processors;
+mod pull;
 mod report;
 mod resume;
 mod run;
@@ -177,6 +178,8 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Export(args) => export::run(&context, args),
         Verb::Report(args) => report::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
+        Verb::Pull(args) => pull::run(&args),
+        Verb::Send => pull::send(&context),
         Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);

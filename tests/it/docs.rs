@@ -223,6 +223,10 @@ fn run_block(sandbox: &Sandbox, page: &str, block: &str) {
     let message = sandbox.path("message");
     fs::write(&message, "Add a parser\n").unwrap();
     // No other machine can be reached: its sessions are those here.
+    write_program(
+        sandbox.path("bin/ssh"),
+        "#!/bin/sh\nshift 3\nexec sh -c \"$1\"\n",
+    );
     let mut script = "set -u\nrsync() { for to; do :; done; mkdir -p \"$to\"; cp -R \"$CCSESSION_STATE_DIR/sessions\" \"$to\"; }\n".to_owned();
     // What does not end by itself is run elsewhere; the board needs a terminal, and `curl` a dashboard.
     let endless = ["ccsession top", "ccsession dashboard", "curl "];

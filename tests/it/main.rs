@@ -61,6 +61,7 @@ mod orphans;
 mod outside;
 mod pointer;
 mod power;
+mod pull;
 mod python;
 mod quarantine;
 mod races;

@@ -9,7 +9,9 @@ use super::super::file;
 use super::super::write::{self, GrowingFile};
 
 /// The most owners that are copied.
-const MAX_OWNERS: usize = 256;
+pub(super) const MAX_OWNERS: usize = 256;
+/// The folder of the owners.
+pub(super) const OWNERS: &str = "owners";
 /// The files that are replaced as a whole.
 const WHOLE: [&str; 4] = [
     "session.json",
@@ -27,10 +29,9 @@ pub(super) fn copy_session(from: &Path, to: &Path) -> Result<Vec<String>> {
     write::make_dir(to)?;
     let mut left_out = Vec::new();
     copy_files(from, to, usize::MAX, is_kept, &mut left_out)?;
-    let owners = "owners";
-    if file::look(&from.join(owners)).is_ok_and(|found| found.is_some_and(|it| it.is_dir())) {
-        write::make_dir(&to.join(owners))?;
-        let (from, to) = (from.join(owners), to.join(owners));
+    if file::look(&from.join(OWNERS)).is_ok_and(|found| found.is_some_and(|it| it.is_dir())) {
+        write::make_dir(&to.join(OWNERS))?;
+        let (from, to) = (from.join(OWNERS), to.join(OWNERS));
         copy_files(&from, &to, MAX_OWNERS, |_| true, &mut left_out)?;
     }
     Ok(left_out)
@@ -38,7 +39,7 @@ pub(super) fn copy_session(from: &Path, to: &Path) -> Result<Vec<String>> {
 
 /// Returns whether a file of this name is a session's. Notes that are derived from a whole journal
 /// are not: the journal may be another one after merging.
-fn is_kept(name: &str) -> bool {
+pub(super) fn is_kept(name: &str) -> bool {
     let is_journal = || {
         let name = name.strip_suffix(".zst").unwrap_or(name);
         name.starts_with("events.") && name.ends_with(".jsonl")
@@ -93,9 +94,9 @@ fn copy_file(from: &Path, to: &Path) -> Result<Option<Error>> {
 
 /// Removes a copy of a session.
 pub(super) fn discard(folder: &Path) -> Result<()> {
-    for dir in [&folder.join("owners"), folder] {
+    for dir in [&folder.join(OWNERS), folder] {
         for name in file::names(dir)? {
-            if name != OsStr::new("owners") {
+            if name != OsStr::new(OWNERS) {
                 write::remove(&dir.join(name))?;
             }
         }

@@ -6,6 +6,7 @@
 
 mod copy;
 mod merge;
+pub mod transfer;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

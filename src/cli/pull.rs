@@ -1,0 +1,210 @@
+//! `ccsession pull`: copies the sessions of other machines, over the user's own ssh.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use anyhow::Result;
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::amount::{bytes, plural};
+use super::context::Context;
+use super::output;
+use super::status::{Status, refusal};
+use crate::model::text::{escaped, one_line};
+use crate::store::collected::transfer::{self, Received, TransferError};
+use crate::store::{lock, project, reason, write};
+
+/// The hidden verb with which a machine sends its sessions.
+pub(super) const SEND: &str = "__send";
+/// What runs on the other machine. ssh starts no login shell, so the usual places of the program are
+/// added to its search path.
+const REMOTE: &str =
+    "PATH=\"$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:$PATH\" exec ccsession __send";
+/// Status of a shell that does not find a program.
+const NOT_FOUND: i32 = 127;
+/// Longest line of another machine that is shown, in characters.
+const MAX_SHOWN: usize = 80;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each HOST is what you would give to ssh: a name from its configuration, or user@host. ccsession must be installed \
+    there; nothing else is. Only what is new since the last time is copied.\n\n\
+    Examples:\n  ccsession pull anna bert --into fleet\n  ccsession stats --since 7d --from fleet"
+)]
+pub(super) struct PullArgs {
+    /// The machines, as ssh knows them
+    #[arg(required = true, value_name = "HOST", value_hint = ValueHint::Hostname)]
+    hosts: Vec<String>,
+    /// Where to keep the copies: a directory for each machine below this one
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    into: PathBuf,
+    /// Print one JSON object
+    #[arg(long, short)]
+    json: bool,
+}
+
+/// What was copied from a machine, or why not.
+#[derive(Debug, Serialize)]
+struct PulledHost<'a> {
+    host: &'a str,
+    #[serde(flatten)]
+    received: Option<Received>,
+    error: Option<String>,
+}
+
+/// The answer as JSON.
+#[derive(Debug, Serialize)]
+struct PullOutput<'a> {
+    v: u32,
+    hosts: Vec<PulledHost<'a>>,
+}
+
+pub(super) fn run(args: &PullArgs) -> Result<Status> {
+    for host in &args.hosts {
+        check_host(host)?;
+    }
+    let into = project::current_dir()?.join(&args.into);
+    let mut hosts = Vec::new();
+    for host in &args.hosts {
+        let (received, error) = match pull(host, &into) {
+            Ok(received) => (Some(received), None),
+            Err(why) => (None, Some(why)),
+        };
+        if let Some(why) = &error {
+            output::complain(&format!("could not copy the sessions of {host}: {why}"));
+        }
+        for text in received.iter().flat_map(|received| &received.left_out) {
+            output::complain(&format!("{host}: {}; it was left out", escaped(text)));
+        }
+        if let (Some(received), false) = (&received, args.json) {
+            output::line(&sentence(host, received));
+        }
+        hosts.push(PulledHost {
+            host,
+            received,
+            error,
+        });
+    }
+    let has_failed = hosts.iter().any(|host| host.error.is_some());
+    if args.json {
+        output::json_of(&PullOutput { v: 1, hosts })?;
+    }
+    Ok(match has_failed {
+        true => Status::Failed,
+        false => Status::Done,
+    })
+}
+
+/// Sends the sessions of this machine to stdout, for `pull` on another one.
+pub(super) fn send(context: &Context) -> Result<Status> {
+    let state = context.state()?;
+    let root = state.as_ref().map(|state| state.root());
+    let sent = transfer::send(
+        root,
+        io::stdin().lock(),
+        &mut io::BufWriter::new(io::stdout().lock()),
+    );
+    match sent {
+        Ok(()) => Ok(Status::Done),
+        // The receiver says why it no longer reads.
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(Status::Failed),
+        Err(err) => {
+            let text = format!("could not send the sessions: {}", reason(&err));
+            Err(refusal(Status::Failed, text))
+        }
+    }
+}
+
+/// Refuses what ssh would take for an option, or what is no name of a directory.
+fn check_host(host: &str) -> Result<()> {
+    let is_name = !host.starts_with(['-', '.']) && !host.contains(['/', '\0']) && !host.is_empty();
+    let is_plain = !host.chars().any(|it| it.is_control() || it.is_whitespace());
+    if is_name && is_plain {
+        return Ok(());
+    }
+    let text = format!(
+        "invalid HOST `{}`: expected a name that ssh knows, or user@host",
+        escaped(host)
+    );
+    Err(refusal(Status::Usage, text))
+}
+
+fn pull(host: &str, into: &Path) -> Result<Received, String> {
+    let dir = into.join(host);
+    let here = |err: crate::store::Error| err.to_string();
+    write::make_private_dir(&dir).map_err(here)?;
+    let _lock = lock::acquire(&dir.join("lock"), lock::CLI_PATIENCE).map_err(here)?;
+    let mut child = start(host)?;
+    let done = transfer(&mut child, &dir);
+    // Whatever it still wants to send is no longer read.
+    drop(child.stdout.take());
+    let ended = child.wait().map_err(|err| reason(&err).to_string())?;
+    done.map_err(|err| explain(host, &err, ended))
+}
+
+fn start(host: &str) -> Result<Child, String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which ssh a person uses, and how it is configured, is theirs to choose"
+    )]
+    let mut command = Command::new("ssh");
+    command.args(["-T", "--", host, REMOTE]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .spawn()
+        .map_err(|err| format!("could not start `ssh`: {}", reason(&err)))
+}
+
+fn transfer(child: &mut Child, dir: &Path) -> Result<Received, TransferError> {
+    let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(TransferError::BrokenOff);
+    };
+    // The sender reads all of it before it sends any file.
+    let mut stdin = io::BufWriter::new(stdin);
+    match transfer::write_held(dir, &mut stdin) {
+        // What it says instead tells more.
+        Ok(()) | Err(TransferError::BrokenOff) => {}
+        Err(err) => return Err(err),
+    }
+    let _ = stdin.flush();
+    drop(stdin);
+    transfer::receive(dir, stdout)
+}
+
+/// Says why a transfer broke off.
+fn explain(host: &str, err: &TransferError, ended: ExitStatus) -> String {
+    let again = "what was copied is kept; run it again to go on";
+    match err {
+        TransferError::Here(err) => format!("{err}; {again}"),
+        TransferError::OtherVersion(version) => format!(
+            "it sends version {version} of the transfer, this program knows another; install the same ccsession on both"
+        ),
+        _ if ended.code() == Some(NOT_FOUND) => {
+            "ccsession is not installed there, or too old".to_owned()
+        }
+        // ssh itself has said why.
+        _ if ended.code() == Some(255) => format!("ssh failed; try `ssh {host} true`"),
+        TransferError::NotUs(Some(line)) => format!(
+            "it answered `{}` instead of sending sessions; the ccsession there may be too old",
+            one_line(&escaped(line), MAX_SHOWN)
+        ),
+        TransferError::NotUs(None) => {
+            "it sent nothing; the ccsession there may be too old".to_owned()
+        }
+        TransferError::BrokenOff => format!("the connection ended early; {again}"),
+    }
+}
+
+fn sentence(host: &str, received: &Received) -> String {
+    let sessions = plural(received.sessions, "session");
+    match received.files {
+        0 => format!("{host}: {sessions}, nothing new"),
+        files => format!(
+            "{host}: {sessions}, {} new or changed ({})",
+            plural(files, "file"),
+            bytes(received.bytes)
+        ),
+    }
+}
