@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::context::Context;
 use super::list::span;
 use super::output;
-use super::processors::on_all_processors;
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::identity::liveness::SessionState;
@@ -13,6 +12,7 @@ use crate::model::label::session_name;
 use crate::model::text::escaped;
 use crate::model::{Capture, Record, SessionId, Timestamp, id};
 use crate::store::StateDir;
+use crate::store::processors::on_all_processors;
 
 /// The most candidates that are listed.
 const MAX_LISTED: usize = 10;

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
-use super::processors::{helpers, with_helpers};
 use crate::identity::liveness::{Assessment, Judge, LastWord};
 use crate::model::commit::CommitNote;
 use crate::model::{Activity, JournalLine, OpenActivity, Record, SessionId, Trace, TraceBuilder};
 use crate::store::history::LineOrigin;
 use crate::store::journal::Damage;
+use crate::store::processors::{helpers, with_helpers};
 use crate::store::{Error, History, SessionDir, index};
 
 /// The sessions to read.

@@ -14,7 +14,6 @@ use super::context::{Context, project_asked, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
-use super::processors::on_all_processors;
 use super::status::Status;
 use super::table::{Squeeze, TextTable};
 use super::title::title;
@@ -27,6 +26,7 @@ use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
+use crate::store::processors::on_all_processors;
 use crate::store::{SessionDir, StateDir, index};
 
 /// A session's state.

@@ -33,7 +33,6 @@ mod output;
 mod page;
 mod pager;
 mod pick;
-mod processors;
 mod pull;
 mod report;
 mod resume;

@@ -11,6 +11,7 @@ use super::present::LastPlace;
 use crate::claude::registry;
 use crate::model::attention::{Attention, AttentionStatus, Need, SETTLING, Witness, need_of};
 use crate::model::{Activity, OpenActivity, Record, SessionId, Timestamp, Trace};
+use crate::store::processors::on_all_processors;
 use crate::store::{Environment, Result, SessionDir, clock, index};
 
 /// How often [`Watch`] looks at a session that seems unchanged: its process may have been killed,
@@ -139,6 +140,8 @@ pub struct SessionLook {
     pub finding: Assessment,
     /// What it does now.
     pub present: Present,
+    /// Where it is.
+    pub place: LastPlace,
     /// Whether it began to wait for something, or stopped, since the look before.
     is_news: bool,
 }
@@ -153,6 +156,26 @@ pub struct AttentionChange {
     pub record: Record,
     /// What it waits for now.
     pub attention: Attention,
+}
+
+/// A session that must be looked at.
+#[derive(Debug)]
+struct DueLook {
+    id: SessionId,
+    stamp: Stamp,
+    /// Whether nothing was recorded since the last look.
+    is_settled: bool,
+}
+
+/// The result of a look.
+#[derive(Debug)]
+enum Found {
+    /// There is no record.
+    Nothing,
+    /// All is as before, at this time.
+    Same(Timestamp),
+    /// Anything may have changed.
+    Changed(Box<(Seen, SessionLook)>),
 }
 
 impl Watch {
@@ -190,10 +213,29 @@ impl Watch {
             .filter(|id| is_wanted(id))
             .collect();
         self.seen.retain(|id, _| ids.contains(id));
-        Ok(ids
+        let due: Vec<DueLook> = ids
             .into_iter()
-            .filter_map(|id| self.look_at(env, judge, id))
-            .collect())
+            .filter_map(|id| self.due(judge, id))
+            .collect();
+        // The first look reads all of them, and later ones those in which something happened.
+        let found = on_all_processors(&due, |due| self.read(env, judge, due));
+        let mut looks = Vec::new();
+        for (due, found) in due.into_iter().zip(found) {
+            match found {
+                Found::Nothing => {}
+                Found::Same(at) => {
+                    if let Some(seen) = self.seen.get_mut(&due.id) {
+                        seen.at = at;
+                    }
+                }
+                Found::Changed(found) => {
+                    let (seen, look) = *found;
+                    self.seen.insert(due.id, seen);
+                    looks.push(look);
+                }
+            }
+        }
+        Ok(looks)
     }
 
     /// Returns the sessions that the last look found live.
@@ -205,41 +247,47 @@ impl Watch {
         live.map(|(id, _)| id)
     }
 
-    fn look_at(
-        &mut self,
-        env: &Environment,
-        judge: &Judge<'_>,
-        id: SessionId,
-    ) -> Option<SessionLook> {
+    /// Returns a session that must be looked at: something may have happened in it.
+    fn due(&self, judge: &Judge<'_>, id: SessionId) -> Option<DueLook> {
         let dir = judge.state.session(&id);
+        let before = self.seen.get(&id);
+        let stamp = stamp(&dir, before.and_then(|seen| seen.registry.as_ref()));
+        let is_settled = before.is_some_and(|seen| seen.is_settled(&stamp));
+        let is_fresh = before.is_some_and(|seen| seen.at.age(clock::now()) < AGAIN);
+        (!is_settled || !is_fresh).then_some(DueLook {
+            id,
+            stamp,
+            is_settled,
+        })
+    }
+
+    /// Looks at a session.
+    fn read(&self, env: &Environment, judge: &Judge<'_>, due: &DueLook) -> Found {
         let now = clock::now();
-        let before = self.seen.get_mut(&id);
-        let stamp = stamp(
-            &dir,
-            before.as_ref().and_then(|seen| seen.registry.as_ref()),
-        );
-        let is_settled = before.as_ref().is_some_and(|seen| seen.is_settled(&stamp));
-        if is_settled && before.as_ref().is_some_and(|seen| seen.at.age(now) < AGAIN) {
-            return None;
-        }
-        let record = dir.record().ok()??;
+        let dir = judge.state.session(&due.id);
+        let Ok(Some(record)) = dir.record() else {
+            return Found::Nothing;
+        };
         let judge = judge.again();
+        let before = self.seen.get(&due.id);
         // Nothing was recorded, so the same calls are open. Only a process may be gone.
-        if is_settled
+        if due.is_settled
             && let Some(seen) = before
             && seen.record == record
             && seen.finding.is_as(&judge.find_with(
-                &id,
+                &due.id,
                 &record,
                 !seen.present.open_calls.is_empty(),
             ))
         {
-            seen.at = now;
-            return None;
+            return Found::Same(now);
         }
-        let finding = judge.find(&id, &record);
-        let present = present(env, &dir, &record, &finding, now);
-        let is_news = match self.seen.get(&id) {
+        let finding = judge.find(&due.id, &record);
+        let (present, place) = match finding.state.is_live() {
+            true => present_and_place(env, &dir, &record, &finding, now),
+            false => (Present::default(), LastPlace::default()),
+        };
+        let is_news = match before {
             Some(seen) => {
                 let (was, is) = (&seen.present.attention, &present.attention);
                 (was.state, was.since) != (is.state, is.since)
@@ -253,19 +301,20 @@ impl Watch {
         // The stamp is older than what was read, so a change meanwhile is noticed at the next look.
         let seen = Seen {
             at: now,
-            stamp,
+            stamp: due.stamp.clone(),
             registry,
             record: record.clone(),
             finding: finding.clone(),
             present: present.clone(),
         };
-        self.seen.insert(id, seen);
-        Some(SessionLook {
+        let look = SessionLook {
             record,
             finding,
             present,
+            place,
             is_news,
-        })
+        };
+        Found::Changed(Box::new((seen, look)))
     }
 }
 

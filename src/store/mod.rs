@@ -34,6 +34,7 @@ pub mod lock;
 pub mod log;
 pub mod places;
 pub mod pointer;
+pub mod processors;
 pub mod project;
 pub mod reflog;
 pub mod session;

@@ -11,11 +11,12 @@ use super::sessions::BoardSessions;
 use crate::history::usage;
 use crate::identity::attention::{SessionLook, Watch};
 use crate::identity::liveness::{Judge, SessionState};
-use crate::identity::present::now_at;
+use crate::identity::present::Heads;
 use crate::identity::title::title;
 use crate::model::config::Capture;
 use crate::model::usage::Usage;
 use crate::model::{Record, SessionId};
+use crate::store::processors::on_all_processors;
 use crate::store::{Environment, Result, clock};
 
 /// How often the tokens of a session are counted at most, while it works.
@@ -80,7 +81,14 @@ impl<'a> Observer<'a> {
         let live = looks
             .into_iter()
             .filter(|look| look.finding.state.is_live());
-        let facts = live.map(|look| self.take(look)).collect();
+        let live: Vec<SessionLook> = live.collect();
+        let heads = Heads::default();
+        let found = on_all_processors(&live, |look| self.facts(look, &heads));
+        let mut facts = Vec::with_capacity(found.len());
+        for (record, fact) in found {
+            self.note(record);
+            facts.push(fact);
+        }
         board.observe(facts, clock::now());
         let live: HashSet<SessionId> = self.watch.live().cloned().collect();
         self.sessions.retain(|id, _| live.contains(id));
@@ -89,25 +97,25 @@ impl<'a> Observer<'a> {
         Ok(changed)
     }
 
-    /// Notes what is to be counted of a session, and returns what is known of it.
-    fn take(&mut self, look: SessionLook) -> SessionFacts {
-        let SessionLook {
-            record,
-            finding,
-            present,
-            ..
-        } = look;
-        let id = record.session_id.clone();
-        let dir = self.judge.state.session(&id);
-        let record = now_at(&dir, record, true);
+    /// Returns what is known of a session, and its record as of now.
+    fn facts(&self, look: &SessionLook, heads: &Heads) -> (Record, SessionFacts) {
+        let dir = self.judge.state.session(&look.record.session_id);
+        let record = heads.now_at(look.place.clone(), look.record.clone(), true);
+        let finding = &look.finding;
         let pids = finding.owners.iter().map(|owner| owner.pid).collect();
         let title = title(self.env, &dir, &record, self.capture);
         let title = title.as_ref().map(|title| title.text.as_str());
         let facts = SessionFacts::new(&record, title, pids, finding.last_activity).with_present(
             finding.state == SessionState::Idle,
-            present.attention,
-            present.open_calls,
+            look.present.attention.clone(),
+            look.present.open_calls.clone(),
         );
+        (record, facts)
+    }
+
+    /// Notes what is to be counted of a session.
+    fn note(&mut self, record: Record) {
+        let id = record.session_id.clone();
         if !self.calls.contains(&id) {
             self.calls.push_back(id.clone());
         }
@@ -125,7 +133,6 @@ impl<'a> Observer<'a> {
                 }
             }
         }
-        facts
     }
 
     /// Counts the calls of one session in which something happened, or the tokens of one whose

@@ -10,11 +10,11 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use super::super::args::Arguments;
 use super::super::context::Context;
 use super::super::list::span;
-use super::super::processors::on_all_processors;
 use super::super::title::title;
 use crate::model::{Capture, Record, SessionId};
 use crate::store::StateDir;
 use crate::store::archive::Archives;
+use crate::store::processors::on_all_processors;
 
 /// How many sessions are offered at once, the last ones.
 const MANY: usize = 100;

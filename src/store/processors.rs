@@ -8,10 +8,7 @@ use std::thread;
 const WORTH_A_THREAD: usize = 16;
 
 /// Does `work` for each of `items`, and returns the results in their order.
-pub(super) fn on_all_processors<T: Sync, R: Send>(
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
+pub fn on_all_processors<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let helpers = helpers(items.len() / WORTH_A_THREAD);
     if helpers == 0 {
         return items.iter().map(work).collect();
@@ -36,7 +33,7 @@ pub(super) fn on_all_processors<T: Sync, R: Send>(
 }
 
 /// Returns how many threads to start beside this one, at most `most - 1`.
-pub(super) fn helpers(most: usize) -> usize {
+pub fn helpers(most: usize) -> usize {
     if most < 2 {
         return 0;
     }
@@ -45,7 +42,7 @@ pub(super) fn helpers(most: usize) -> usize {
 }
 
 /// Does `work` in this thread and in `helpers` others, and adds up the results.
-pub(super) fn with_helpers<R: Send>(
+pub fn with_helpers<R: Send>(
     helpers: usize,
     work: &(impl Fn() -> R + Sync),
     mut add: impl FnMut(R, R) -> R,
