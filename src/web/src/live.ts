@@ -19,8 +19,10 @@ export const announcement = signal("");
 const stream = signal<Stream | null>(null);
 export const connection = computed<Connection>(() => stream.value?.connection.value ?? { is: "closed" });
 export const needing = computed(() => [...rows.value.values()].filter((row) => row.column === "needs").length);
+/** Whether what the view follows besides the board is live, too. */
+export const viewIsLive = signal(true);
 /** Nothing on the page is called live otherwise. */
-export const isLive = computed(() => connection.value.is === "live" && fault.value === null);
+export const isLive = computed(() => connection.value.is === "live" && fault.value === null && viewIsLive.value);
 
 function announce(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>) {
   const added = newNeeds(before, after);

@@ -1,8 +1,8 @@
 // A session's page that follows the session.
-import { signal, useSignal, type Signal } from "@preact/signals";
+import { signal, useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { serverNow, setClock } from "../clock.ts";
-import { connection as board } from "../live.ts";
+import { connection as board, viewIsLive } from "../live.ts";
 import { afterChange, type SessionChange } from "../merge.ts";
 import { ALL, pathOf } from "../route.ts";
 import type { ServerEvent } from "../sse.ts";
@@ -23,6 +23,10 @@ export function LiveSession({ id }: { id: string }) {
   /** Why the server cannot read the session now. */
   const trouble = useSignal<string | null>(null);
   const retry = useMemo(() => ({ now: () => {} }), [id]);
+  useSignalEffect(() => {
+    viewIsLive.value = connection.value.is === "live" && trouble.value === null;
+    return () => (viewIsLive.value = true);
+  });
   useEffect(() => {
     let stream: Stream | null = null;
     let stop = () => {};
