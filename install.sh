@@ -350,6 +350,7 @@ next_steps() {
         say "  $call install   registers the hooks in Claude Code's settings"
     fi
     say "  $call list      shows the live sessions, $call timeline what one of them did"
+    say "  $call dashboard shows them in a browser, $call report --open one on a page to keep or send"
     say ''
     say 'When a session ends, a redacted copy of its conversation is archived, and kept until you remove it;'
     say "\`archive.auto = false\` turns that off (\`$call config\` says in which file)."
