@@ -54,35 +54,43 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Parses a command line.
     ///
-    /// The parser of all verbs takes most of the time that `current` needs. So the verbs that prompts, status bars and timers call have
-    /// one of their own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
+    /// The parser of all verbs takes most of the time that `current` needs. So each verb that prompts, status bars and timers call has
+    /// one of its own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
     pub(super) fn parse_from_words(words: &[OsString]) -> Result<Self, clap::Error> {
-        let is_frequent = words
-            .get(1)
-            .and_then(|verb| verb.to_str())
-            .is_some_and(|verb| ["current", "list", "cleanup"].contains(&verb));
-        if is_frequent && let Ok(frequent) = FrequentArguments::try_parse_from(words) {
-            let verb = match frequent.verb {
-                FrequentVerb::Current(args) => Verb::Current(args),
-                FrequentVerb::List(args) => Verb::List(args),
-                FrequentVerb::Cleanup(args) => Verb::Cleanup(args),
-            };
-            return Ok(Self { verb });
-        }
-        Self::try_parse_from(words)
+        let verb = match words.get(1).and_then(|verb| verb.to_str()) {
+            Some("current") => alone(words, |CurrentVerb::Current(args)| Verb::Current(args)),
+            Some("list") => alone(words, |ListVerb::List(args)| Verb::List(args)),
+            Some("cleanup") => alone(words, |CleanupVerb::Cleanup(args)| Verb::Cleanup(args)),
+            _ => None,
+        };
+        verb.map_or_else(|| Self::try_parse_from(words), |verb| Ok(Self { verb }))
     }
 }
 
+/// Parses a command line with the parser of one verb.
+fn alone<V: Subcommand>(words: &[OsString], verb: impl Fn(V) -> Verb) -> Option<Verb> {
+    let parsed = OneVerb::<V>::try_parse_from(words).ok()?;
+    Some(verb(parsed.verb))
+}
+
 #[derive(Debug, Parser)]
-struct FrequentArguments {
+struct OneVerb<V: Subcommand> {
     #[command(subcommand)]
-    verb: FrequentVerb,
+    verb: V,
 }
 
 #[derive(Debug, Subcommand)]
-enum FrequentVerb {
+enum CurrentVerb {
     Current(CurrentArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ListVerb {
     List(ListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum CleanupVerb {
     Cleanup(CleanupArgs),
 }
 
