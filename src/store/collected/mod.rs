@@ -30,6 +30,8 @@ use copy::copy_session;
 const BELOW: [&str; 3] = ["", "ccsession", ".local/state/ccsession"];
 /// The beginning of the name of a merged directory.
 const PREFIX: &str = "collected-";
+/// The file whose lock a process holds while it creates such a directory and removes others.
+const TURN: &str = "collected.lock";
 /// The file whose lock shows that a merged directory is in use.
 const IN_USE: &str = "in-use";
 /// Bytes at the end of a journal that are searched for its last event.
@@ -67,10 +69,13 @@ impl CollectedState {
         for dir in dirs {
             sources.extend(sources_in(dir)?);
         }
-        write::make_missing_dirs(cache)?;
+        write::make_private_dir(cache)?;
+        // Until it is locked, another process would take the directory for what a killed one left.
+        let turn = lock::acquire(&cache.join(TURN), lock::CLI_PATIENCE)?;
         let dir = TemporaryDir::create(cache, PREFIX)?;
         let lock = lock::acquire(&dir.path().join(IN_USE), Duration::ZERO)?;
         discard_remains(cache, &dir)?;
+        drop(turn);
         let mut collected = Self {
             _lock: lock,
             dir,
