@@ -36,7 +36,7 @@ use slowest::Slowest;
     ccsession export 3f2a --format chrome-trace -o trace.json    # for Perfetto or speedscope"
 )]
 pub(super) struct ExportArgs {
-    /// Export only this session; a unique prefix of its id is enough
+    /// Export only this session: a unique prefix of its id, or its title
     pub(super) id: Option<String>,
     /// Export the sessions of this directory's project
     #[arg(long, short, value_name = "PATH", conflicts_with = "id")]

@@ -36,7 +36,7 @@ const STDOUT: &str = "-";
     Examples:\n  ccsession report --open                 # this session, in the browser\n  ccsession report 3f2a -o review.html\n  ccsession report 3f2a --metadata       # to attach to a bug report\n  ccsession report --all -o - | gzip > sessions.html.gz"
 )]
 pub(super) struct ReportArgs {
-    /// The session's id or a unique prefix; without it, this shell's session or the project's last
+    /// The session: a unique prefix of its id, or its title; without it, this shell's or the project's last
     pub(super) id: Option<String>,
     /// Report the sessions of this directory's project
     #[arg(

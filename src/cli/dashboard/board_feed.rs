@@ -90,7 +90,7 @@ impl<'a> BoardSource<'a> {
         }
     }
 
-    /// Looks at the sessions. Returns whether there is more to count.
+    /// Looks at the sessions. Returns true if some calls or tokens are still uncounted.
     fn observe(&mut self) -> anyhow::Result<bool> {
         let started = Instant::now();
         self.begin()?;

@@ -1,8 +1,8 @@
 //! What changes while it is shown: a thread looks at it as long as anybody listens, and tells all
 //! listeners of each change.
 //!
-//! Nobody can make the server keep much: all listeners share one short queue. Whoever reads too
-//! slowly misses what no longer fits, and is given everything again.
+//! Nobody can make the server keep much: all listeners share one short queue. A reader
+//! that is too slow misses what no longer fits, and is given everything again.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -50,7 +50,7 @@ pub(super) enum Look {
     Over(Bytes),
 }
 
-/// Everything, for whoever has asked.
+/// Everything, for a reader that asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Whole {
     /// The name of the event.

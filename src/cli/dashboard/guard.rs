@@ -2,7 +2,7 @@
 //!
 //! A request passes five questions in this order: is it for this server, does our own page send it,
 //! does it know the secret, does this user send it (`peer`), and does what it asks for exist
-//! (`routes`). Whoever fails one learns nothing about the next.
+//! (`routes`). A refused request learns nothing about the next question.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -219,8 +219,8 @@ impl Guard {
             )
     }
 
-    /// Judges which page sends a request, by what the browser says. Returns whether it is another
-    /// one that leads a person here.
+    /// Refuses a request that another page sends, as far as the browser's headers tell. Returns true
+    /// if a link on another page leads a person here.
     fn judge_page(&self, request: &Parts, host: &str) -> Result<bool, Refusal> {
         let header = |name: &str| match request.headers.get_all(name).iter().count() {
             0 => Ok(None),

@@ -1,4 +1,4 @@
-//! Copies a session's folder, whoever its files belong to.
+//! Copies a session's folder. Its files may belong to any user.
 
 use std::ffi::OsStr;
 use std::io;

@@ -59,7 +59,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
         });
     match newest(records.collect()) {
         Some(record) => target.put_record(&record, Durability::Cached)?,
-        // Whoever reads the session says what is wrong with its record.
+        // The view that reads the session says what is wrong with its record.
         None => take_first(&best, target, |dir| dir.path().join("session.json"))?,
     }
     for name in ["transcript.jsonl", "usage.json", "title.json"] {

@@ -11,14 +11,12 @@ pub mod transfer;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::journal::compressed::Decompressor;
 use super::lock::{self, Lock};
+use super::processors::on_all_processors;
 use super::session::SessionDir;
 use super::state::StateDir;
 use super::write::{self, Durability, TemporaryDir};
@@ -117,29 +115,13 @@ impl CollectedState {
         }
         let state = StateDir::at(root, Decompressor::BUILT_IN);
         let sessions: Vec<_> = sessions.into_iter().collect();
-        let left_out = Mutex::new(Vec::new());
-        let failure = Mutex::new(None);
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some((id, copies)) = sessions.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match self.session(&state, id, copies, now) {
-                    Ok(why) => held(&left_out).extend(why),
-                    Err(err) => *held(&failure) = Some(err),
-                }
-            }
-        };
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        thread::scope(|scope| {
-            for _ in 1..threads.min(sessions.len()) {
-                // If the system allows no more threads, this one does all the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, work);
-            }
-            work();
+        let merged = on_all_processors(&sessions, |(id, copies)| {
+            self.session(&state, id, copies, now)
         });
-        if let Some(err) = failure.into_inner().unwrap_or_default() {
-            return Err(err);
+        let mut left_out = Vec::new();
+        for why in merged {
+            left_out.extend(why?);
         }
-        let mut left_out = left_out.into_inner().unwrap_or_default();
         left_out.sort();
         Ok(left_out)
     }
@@ -186,12 +168,6 @@ impl CollectedState {
     }
 }
 
-fn held<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panic ends the process, so no thread sees what it left.
-    lock.lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// Dates the journal by its last event, because copying may not have kept the time. Names the
 /// machine if the record does not, and puts the session into the live index if it may be live.
 fn settle(state: &StateDir, id: &SessionId, machine: Option<&str>, now: Timestamp) -> Result<()> {
@@ -208,7 +184,7 @@ fn settle(state: &StateDir, id: &SessionId, machine: Option<&str>, now: Timestam
         write::set_modified(dir.journal().path(), last)?;
     }
     let Ok(Some(record)) = dir.record() else {
-        // Whoever reads the session says what is wrong with its record.
+        // The view that reads the session says what is wrong with its record.
         return Ok(());
     };
     if record.machine.is_none() {
