@@ -22,6 +22,8 @@ pub mod env;
 pub mod env_file;
 mod error;
 pub mod exclusion;
+#[cfg(feature = "cli")]
+pub mod extent;
 pub mod file;
 pub mod follow;
 pub mod history;
@@ -54,6 +56,8 @@ pub use env::Environment;
 pub(crate) use error::reason;
 pub(crate) use error::shown;
 pub use error::{Error, Result, Untrusted};
+#[cfg(feature = "cli")]
+pub use extent::Extent;
 pub use history::History;
 pub use host::Host;
 pub use journal::Journal;

@@ -313,6 +313,15 @@ impl SessionDir {
         journal::of_file(&self.imported())
     }
 
+    /// Reads the imported events that stand in the first `length` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`], [`Error::Io`].
+    #[cfg(feature = "cli")]
+    pub(super) fn imported_lines_within(&self, length: u64) -> Result<JournalLines> {
+        journal::beginning_of_file(&self.imported(), length)
+    }
+
     /// Counts the damage in each file of the journal and in the imported events. Files without
     /// damage are omitted.
     ///

@@ -69,6 +69,9 @@ pub(super) enum PartReader {
     Compressed(ContentReader, u64),
     /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
+    /// The next bytes of a file, and how many of them are left.
+    #[cfg(feature = "cli")]
+    Within(Box<PartReader>, u64),
 }
 
 impl PartReader {
@@ -95,7 +98,12 @@ impl PartReader {
 
     /// Returns whether it is compressed.
     pub(super) fn is_compressed(&self) -> bool {
-        !matches!(self, Self::Plain(_))
+        match self {
+            Self::Plain(_) => false,
+            Self::Compressed(..) | Self::Unreadable => true,
+            #[cfg(feature = "cli")]
+            Self::Within(part, _) => part.is_compressed(),
+        }
     }
 
     /// Returns how many bytes can be read, or `None` if the file does not state it.
@@ -107,6 +115,8 @@ impl PartReader {
             Self::Plain(file) => Ok(Some(file.metadata()?.len())),
             Self::Compressed(_, size) => Ok(Some(*size)),
             Self::Unreadable => Ok(None),
+            #[cfg(feature = "cli")]
+            Self::Within(part, left) => Ok(part.size()?.map(|size| size.min(*left))),
         }
     }
 
@@ -117,9 +127,7 @@ impl PartReader {
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
-            Self::Compressed(..) | Self::Unreadable => {
-                io::copy(&mut self.take(bytes), &mut io::sink()).map(drop)
-            }
+            _ => io::copy(&mut self.take(bytes), &mut io::sink()).map(drop),
         }
     }
 }
@@ -130,6 +138,13 @@ impl Read for PartReader {
             Self::Plain(file) => file::read_some(file, room),
             Self::Compressed(content, _) => file::read_some(content, room),
             Self::Unreadable => Err(io::Error::other(NO_SIZE)),
+            #[cfg(feature = "cli")]
+            Self::Within(part, left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(room.len());
+                let read = part.read(room.get_mut(..most).unwrap_or_default())?;
+                *left -= read as u64;
+                Ok(read)
+            }
         }
     }
 }
@@ -140,6 +155,8 @@ impl fmt::Debug for PartReader {
             Self::Plain(file) => f.debug_tuple("Plain").field(file).finish(),
             Self::Compressed(_, size) => f.debug_tuple("Compressed").field(size).finish(),
             Self::Unreadable => f.write_str("Unreadable"),
+            #[cfg(feature = "cli")]
+            Self::Within(part, left) => f.debug_tuple("Within").field(part).field(left).finish(),
         }
     }
 }

@@ -27,6 +27,17 @@ pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
     Ok(JournalLines::of(file.into_iter().collect()))
 }
 
+/// Acts as [`of_file`] for the first `length` bytes of the file.
+///
+/// # Errors
+/// As [`of_file`].
+#[cfg(feature = "cli")]
+pub(in crate::store) fn beginning_of_file(path: &Path, length: u64) -> Result<JournalLines> {
+    let file = file::open_own(path)?.map(PartReader::Plain);
+    let within = file.map(|file| PartReader::Within(Box::new(file), length));
+    Ok(JournalLines::of(within.into_iter().collect()))
+}
+
 /// Returns a line as it is written: with a line break before and after it.
 pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(line.len() + 2);

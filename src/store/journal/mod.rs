@@ -8,6 +8,8 @@
 //! its parts, are compressed later ([`compressed`]). Readers see one stream ([`JournalLines`]).
 
 pub mod compressed;
+#[cfg(feature = "cli")]
+mod extent;
 mod lines;
 mod parts;
 #[cfg(feature = "cli")]
@@ -20,6 +22,10 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "cli")]
 use compressed::Compression;
 use compressed::{Decompressor, PartReader, is_compressed};
+#[cfg(feature = "cli")]
+pub use extent::JournalExtent;
+#[cfg(feature = "cli")]
+pub(super) use lines::beginning_of_file;
 pub use lines::{Damage, Events, JournalLines};
 pub(super) use lines::{framed, of_file};
 use parts::{JournalParts, MAX_PARTS};
@@ -194,6 +200,15 @@ impl Journal {
     pub fn lines(&self) -> Result<JournalLines> {
         let (files, numbers) = self.parts.open(self.decompressor, JournalParts::numbers)?;
         Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
+    }
+
+    /// Returns the files that are missing from it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    #[cfg(feature = "cli")]
+    pub(super) fn missing(&self) -> Result<Vec<PathBuf>> {
+        Ok(self.parts.missing(&self.parts.numbers_if_any()?))
     }
 
     /// Reads the journal with all members of each event.
