@@ -19,9 +19,8 @@ use super::output;
 use super::stats::selected;
 use super::status::{Status, refusal};
 use super::title::title;
-use crate::identity::process;
 use crate::model::{Capture, Timestamp};
-use crate::store::{Environment, StateDir, shown};
+use crate::store::{Environment, StateDir, machine_name, shown};
 use crate::view::tables::Table;
 use crate::view::timeline::CallFilter;
 use output_file::{InTurn, OutputFile};
@@ -152,7 +151,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         env: &context.env,
         state: &state,
         capture: config.capture,
-        machine: process::machine(),
+        machine: machine_name(),
         format: args.format,
         table,
         filter: CallFilter {

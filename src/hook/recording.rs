@@ -20,7 +20,7 @@ use crate::claude::words::{EndReason, StartSource};
 use crate::identity::client::{self, EventHints};
 use crate::identity::ladder::{Question, Rung, Trust, project_of_hook, resolve};
 use crate::identity::liveness::{Judge, has_gone_process};
-use crate::identity::process::{self, Chain, Process, Viewpoint};
+use crate::identity::process::{Chain, Process, Viewpoint};
 use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
 use crate::model::event::{TRANSCRIPT, name};
 use crate::model::label::session_name;
@@ -35,7 +35,7 @@ use crate::store::pointer::PointerReading;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
     Decompressor, Environment, Error, Host, Places, Result, SessionDir, StateDir, archive_queue,
-    clock, env_file, index, project, unrecorded,
+    clock, env_file, index, machine_id, machine_name, project, unrecorded,
 };
 
 /// A pointer is written again at this age, so that a long session does not go stale while it works.
@@ -522,7 +522,9 @@ impl Recording<'_> {
         record.head = project::head(project.root());
         record.machine = client
             .and_then(|client| client.owner.machine.clone())
-            .or_else(process::machine);
+            .or_else(machine_name);
+        // It was read for the owner already.
+        record.machine_id = machine_id();
         // A fork comes from the session that its process had before (`/branch`). The source of a
         // fork in another process is unknown.
         if matches!(

@@ -25,6 +25,7 @@ use rustix::termios::tcgetpgrp;
 use crate::model::Owner;
 use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
+use crate::store::{self, machine_name};
 
 /// Most processes that are visited on the way up from a hook.
 const MAX_DEPTH: usize = 4096;
@@ -88,7 +89,7 @@ impl Viewpoint {
         Some(Self {
             boot: system::boot()?,
             pidns: system::namespace()?,
-            machine: machine(),
+            machine: machine_name(),
             machine_id: OnceLock::new(),
         })
     }
@@ -155,20 +156,9 @@ impl Viewpoint {
     }
 }
 
-/// Returns the kernel's name for this machine.
-pub fn machine() -> Option<String> {
-    let name = rustix::system::uname();
-    let name = name.nodename().to_str().ok()?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Returns a hash that identifies this machine, or `None` if the system has no machine id. The id
-/// itself is confidential, see machine-id(5).
+/// Returns a hash that identifies this machine, or `None` if the system has no machine id.
 fn machine_id() -> Option<String> {
-    let id = system::machine_id()?;
-    let is_one = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_set = id.bytes().any(|byte| byte != b'0');
-    (is_one && is_set).then(|| fingerprint("ccsession: machine", &id))
+    Some(fingerprint("ccsession: machine", &store::machine_id()?))
 }
 
 /// Returns whether any process, of any user, has this pid.

@@ -37,7 +37,10 @@ use crate::store::lock::LAUNCHER_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::{AppendOutcome, Durability};
-use crate::store::{self, Decompressor, Error, Host, StateDir, clock, index, project, reason};
+use crate::store::{
+    self, Decompressor, Error, Host, StateDir, clock, index, machine_id, machine_name, project,
+    reason,
+};
 
 /// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
 const NOT_STARTED: &str = "not started";
@@ -239,7 +242,8 @@ pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Ti
     let mut record = Record::new(id, project, now);
     record.source = Some(source.to_owned());
     record.head = project::head(project.root());
-    record.machine = process::machine();
+    record.machine = machine_name();
+    record.machine_id = machine_id();
     record.cwd = project::current_dir()
         .ok()
         .map(|dir| dir.to_string_lossy().into_owned());

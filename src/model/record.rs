@@ -50,6 +50,9 @@ pub struct Record {
     pub notes: Option<Value>,
     pub description: Option<String>,
     pub machine: Option<String>,
+    /// The id of the machine, as the system has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
     pub archive: Option<Value>,
     /// When the recording stopped because the project was excluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +158,7 @@ impl Record {
             notes: None,
             description: None,
             machine: None,
+            machine_id: None,
             archive: None,
             stopped_at: None,
             extra: Map::new(),

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::ExportRequest;
 use crate::cli::gather::GatheredSession;
-use crate::identity::process;
 use crate::model::commit::CommitNote;
 use crate::model::text::escaped_json;
+use crate::store::machine_name;
 use crate::view::chrome_trace::{TraceEvent, TracedSession, trace_events};
 use crate::view::commits::evidence;
 
@@ -24,7 +24,7 @@ pub(super) fn beginning() -> String {
 pub(super) fn end() -> String {
     let about = json!({
         "made_by": concat!("ccsession ", env!("CARGO_PKG_VERSION")),
-        "machine": process::machine(),
+        "machine": machine_name(),
     });
     let about = about.to_string();
     let about = escaped_json(&about);

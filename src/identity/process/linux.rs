@@ -18,13 +18,6 @@ pub(super) fn boot() -> Option<String> {
     file::read_kernel("/proc/sys/kernel/random/boot_id")
 }
 
-/// Returns the machine id of systemd or D-Bus.
-pub(super) fn machine_id() -> Option<String> {
-    ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .iter()
-        .find_map(|path| file::read_kernel(path).filter(|id| !id.is_empty()))
-}
-
 /// Returns the inode of this process's pid namespace.
 pub(super) fn namespace() -> Option<u64> {
     rustix::fs::stat("/proc/self/ns/pid")

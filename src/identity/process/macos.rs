@@ -25,11 +25,6 @@ pub(super) fn boot() -> Option<String> {
         .ok()
 }
 
-/// Returns `None`: the system's id requires its own libraries, so the machine's name must do.
-pub(super) fn machine_id() -> Option<String> {
-    None
-}
-
 /// Returns a constant, because macOS has no pid namespaces.
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
 pub(super) fn namespace() -> Option<u64> {

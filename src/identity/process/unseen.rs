@@ -11,10 +11,6 @@ pub(super) fn boot() -> Option<String> {
     None
 }
 
-pub(super) fn machine_id() -> Option<String> {
-    None
-}
-
 pub(super) fn namespace() -> Option<u64> {
     None
 }
