@@ -17,11 +17,12 @@
 //! | `search` | words and patterns in all of that | `archive` |
 //! | `lifecycle` | beginning and ending sessions from outside: clock-in, `run`, leases, limits | `identity` |
 //! | `cleanup` | removing what is stale, and archiving what has ended | `archive`, `lifecycle` |
+//! | `ship` | sending what is new to the destinations of the settings | `archive`, `view` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup` |
 //! | `cli` | a verb is a file | everything |
 //!
-//! The last nine are behind the feature `cli`: a hook executable links none of them.
+//! The last ten are behind the feature `cli`: a hook executable links none of them.
 
 #![forbid(unsafe_code)]
 
@@ -56,6 +57,9 @@ pub mod search;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod setup;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod ship;
 #[doc(hidden)]
 pub mod store;
 #[cfg(feature = "cli")]

@@ -14,7 +14,9 @@ use crate::claude::dirs::claude_dir;
 use crate::claude::retention::{self, Retention};
 use crate::model::Config;
 use crate::model::config::ConfigKey;
+use crate::model::duration;
 use crate::setup::programs;
+use crate::ship::destination::{Destination, Destinations};
 use crate::store::config::{Complaint, load};
 use crate::store::shown;
 
@@ -37,6 +39,8 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
     let keeping = Retention::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
     let places = places(context);
+    // A file that cannot be read at all is already among the complaints.
+    let destinations = Destinations::read(&context.places, &context.env).unwrap_or_default();
     if args.json {
         let path = |path: &Option<PathBuf>| {
             path.as_ref()
@@ -51,7 +55,10 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
             json!({"key": key.name(), "value": loaded.config.get(*key), "source": source.to_string()})
         };
         let settings: Vec<_> = loaded.sources.iter().map(setting).collect();
-        output::json(&json!({"v": 1, "places": places, "settings": settings}));
+        let destinations: Vec<_> = destinations.usable.iter().map(as_json).collect();
+        output::json(
+            &json!({"v": 1, "places": places, "settings": settings, "destinations": destinations}),
+        );
     } else {
         let mut table = TextTable::new(&["PLACE", "PATH"]);
         for (name, path) in &places {
@@ -69,16 +76,66 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
             ]);
         }
         output::print(&format!("{table}\n{settings}"));
+        if !destinations.usable.is_empty() {
+            output::print(&format!("\n{}", table_of(&destinations.usable)));
+        }
     }
-    loaded
-        .complaints
-        .iter()
-        .for_each(|complaint| output::complain(&complaint.to_string()));
+    let complaints = loaded.complaints.iter().chain(&destinations.unknown);
+    complaints.for_each(|complaint| output::complain(&complaint.to_string()));
+    let wrong = destinations.wrong.iter();
+    wrong.for_each(|(_, why)| output::complain(&why.to_string()));
     let bad = |complaint: &Complaint| !matches!(complaint, Complaint::UnknownKey { .. });
-    Ok(if !loaded.complaints.iter().any(bad) {
+    let is_wrong = loaded.complaints.iter().any(bad) || !destinations.wrong.is_empty();
+    Ok(if !is_wrong {
         Status::Done
     } else {
         Status::Failed
+    })
+}
+
+fn table_of(destinations: &[Destination]) -> TextTable {
+    let mut table = TextTable::new(&[
+        "DESTINATION",
+        "ENDPOINT",
+        "PROTOCOL",
+        "SENDS",
+        "SPANS",
+        "HEADERS",
+        "COMPRESSION",
+        "TIMEOUT",
+    ]);
+    for it in destinations {
+        let is_otlp = !it.signals.is_empty();
+        let signals: Vec<&str> = it.signals.iter().map(|signal| signal.name()).collect();
+        table.row([
+            it.name.clone(),
+            it.endpoint.to_string(),
+            it.protocol.name().to_owned(),
+            if is_otlp {
+                signals.join(",")
+            } else {
+                "events".to_owned()
+            },
+            if is_otlp { it.spans.name() } else { "" }.to_owned(),
+            it.headers_file.as_deref().map(shown).unwrap_or_default(),
+            it.compression.name().to_owned(),
+            duration::text(it.timeout),
+        ]);
+    }
+    table
+}
+
+fn as_json(it: &Destination) -> serde_json::Value {
+    let signals: Vec<&str> = it.signals.iter().map(|signal| signal.name()).collect();
+    json!({
+        "name": it.name,
+        "endpoint": it.endpoint.to_string(),
+        "protocol": it.protocol.name(),
+        "signals": signals,
+        "spans": (!signals.is_empty()).then(|| it.spans.name()),
+        "headers_file": it.headers_file.as_ref().map(|path| path.to_string_lossy()),
+        "compression": it.compression.name(),
+        "timeout": duration::text(it.timeout),
     })
 }
 

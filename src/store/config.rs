@@ -153,7 +153,9 @@ pub fn load(places: &Places) -> LoadedConfig {
     });
     if let (Some(table), Some(path)) = (&table, path) {
         let known = |key: &str| {
-            key.starts_with(PRICES) || ConfigKey::ALL.iter().any(|known| known.name() == key)
+            key.starts_with(PRICES)
+                || key.starts_with(SHIP)
+                || ConfigKey::ALL.iter().any(|known| known.name() == key)
         };
         let unknown = table.keys().filter(|key| !known(key));
         complaints.extend(unknown.map(|key| Complaint::UnknownKey {
@@ -244,6 +246,38 @@ pub fn prices(places: &Places) -> Result<Prices> {
     table.iter().filter_map(of_model).collect()
 }
 
+/// A `[ship.NAME]` table of the configuration file, as it is written there.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub struct ShipTable {
+    /// The name of the destination.
+    pub name: String,
+    /// The table; another value if the file is wrong.
+    pub value: toml::Value,
+    /// The configuration file.
+    pub path: PathBuf,
+}
+
+/// Reads the tables of the destinations for `ship`, by name.
+///
+/// # Errors
+/// What [`load`] complains of if the file cannot be used at all.
+#[cfg(feature = "cli")]
+pub fn ship_tables(places: &Places) -> Result<Vec<ShipTable>> {
+    let Some(path) = places.config.as_deref() else {
+        return Ok(Vec::new());
+    };
+    let tables = read(path)?.unwrap_or_default().into_iter();
+    let of_name = |(key, value): (String, toml::Value)| {
+        Some(ShipTable {
+            name: key.strip_prefix(SHIP)?.to_owned(),
+            value,
+            path: path.to_owned(),
+        })
+    };
+    Ok(tables.filter_map(of_name).collect())
+}
+
 fn note<T>(complaints: &mut Vec<Complaint>, complaint: Complaint) -> Option<T> {
     complaints.push(complaint);
     None
@@ -320,6 +354,8 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
 
 /// How the keys of the price table begin.
 const PRICES: &str = "prices.";
+/// How the keys of the destinations for `ship` begin.
+const SHIP: &str = "ship.";
 
 /// Flattens nested tables to dotted names, such as `archive.auto`. A table in place of a value is
 /// kept.

@@ -1,5 +1,6 @@
 //! The command line as scripts and people meet it: `list`, `show`, `store`, `config`, help, wrong usage, and broken streams.
 
+mod destinations;
 mod empty;
 mod listed;
 mod screen;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{CCSESSION, POST_TOOL_USE, PRE_TOOL_USE, SESSION_EVENT, SESSION_START, walk};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("model", &[WORDS]),
     ("store", &["model"]),
     ("claude", &["model", "store"]),
@@ -36,6 +36,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     ("view", &["model"]),
     (
+        "ship",
+        &[
+            "model", "store", "claude", "identity", "history", "archive", "view",
+        ],
+    ),
+    (
         "setup",
         &[
             "model",
@@ -63,6 +69,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "lifecycle",
             "cleanup",
             "view",
+            "ship",
             "setup",
         ],
     ),
@@ -256,6 +263,7 @@ fn the_hooks_link_neither_parser_nor_network() {
         "base64",
         "clap",
         "dirs",
+        "flate2",
         "form_urlencoded",
         "getrandom",
         "grep-matcher",
@@ -271,6 +279,7 @@ fn the_hooks_link_neither_parser_nor_network() {
         "regex-syntax",
         "tokio",
         "unicode-width",
+        "ureq",
         "uuid",
         "zstd",
     ] {

@@ -256,11 +256,11 @@ fn an_unknown_key_is_told_by_config_and_stops_nobody_else() {
     let sandbox = Sandbox::new();
     let path = config_file(
         &sandbox,
-        "\"colour\\u001b\" = \"blue\"\n[ship]\nurl = \"x\"\n",
+        "\"colour\\u001b\" = \"blue\"\n[later]\nurl = \"x\"\n",
     );
     let said = format!(
         "ccsession: could not use colour\\u{{1b}} from {path}: no such key\n\
-         ccsession: could not use ship.url from {path}: no such key\n",
+         ccsession: could not use later.url from {path}: no such key\n",
         path = path.display()
     );
     let output = sandbox.ccsession(["config"]).output();

@@ -1,0 +1,118 @@
+//! Where a destination listens: an URL without secrets, and the paths below it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+
+use super::Signal;
+use crate::model::text;
+
+/// The base URL of a destination, without user, query or fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The scheme, the host and the port.
+    origin: String,
+    /// The path without slashes at its end; empty for the root.
+    path: String,
+    is_encrypted: bool,
+    is_loopback: bool,
+}
+
+impl Endpoint {
+    /// Parses an URL. `insecure` permits `http://` to other machines.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to do, without the URL: it may contain a secret.
+    pub(super) fn parse(url: &str, insecure: bool) -> Result<Self, &'static str> {
+        const FORM: &str =
+            "expected an URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";
+        if url.contains('#') {
+            return Err("it has a fragment (`#`), which is never sent; remove it");
+        }
+        let uri: Uri = url.trim().parse().map_err(|_| FORM)?;
+        let is_encrypted = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(FORM),
+        };
+        let authority = uri.authority().ok_or(FORM)?;
+        if authority.as_str().contains('@') {
+            return Err(
+                "it contains a user name or a password; write `Authorization: Basic …` into the headers_file instead",
+            );
+        }
+        if uri.query().is_some() {
+            return Err("it has a query (`?`); write keys into the headers_file instead");
+        }
+        if authority.host().is_empty() || authority.port_u16() == Some(0) {
+            return Err(FORM);
+        }
+        let is_loopback = is_loopback(authority.host());
+        if !is_encrypted && !is_loopback && !insecure {
+            return Err(
+                "`http://` to another machine is readable on the way; use `https://`, or set `insecure = true`",
+            );
+        }
+        Ok(Self {
+            origin: format!(
+                "{}://{authority}",
+                if is_encrypted { "https" } else { "http" }
+            ),
+            path: uri.path().trim_end_matches('/').to_owned(),
+            is_encrypted,
+            is_loopback,
+        })
+    }
+
+    /// Returns the URL to which OTLP requests with this signal go. The endpoint may already end in
+    /// the path of any signal.
+    pub fn of_signal(&self, signal: Signal) -> String {
+        let mut ends = Signal::ALL.iter().map(|it| format!("/v1/{}", it.name()));
+        let base = ends.find_map(|end| self.path.strip_suffix(&end));
+        let base = base.unwrap_or(&self.path);
+        format!("{}{base}/v1/{}", self.origin, signal.name())
+    }
+
+    /// Returns the URL to which single events go.
+    pub fn of_events(&self) -> String {
+        let base = self.path.strip_suffix("/events").unwrap_or(&self.path);
+        format!("{}{base}/events", self.origin)
+    }
+
+    /// Returns whether the connection is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// Returns whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+
+    /// Returns the scheme, the host and the port, for messages.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, text::escaped(&self.path))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    let address: Option<IpAddr> = host.parse().ok();
+    address.map_or_else(
+        || host.eq_ignore_ascii_case("localhost"),
+        |address| address.is_loopback(),
+    )
+}

@@ -1,0 +1,101 @@
+//! Sending what is new to the destinations of the settings: what one is, what it gets at once, and
+//! what it answers. A destination never learns more than the journals keep.
+
+pub mod destination;
+pub mod endpoint;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use destination::{Destination, Protocol};
+
+/// One kind of telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Signal {
+    /// Spans: calls, turns, subagents.
+    Traces,
+    /// Log records: events.
+    Logs,
+    /// Counters over all sessions.
+    Metrics,
+}
+
+impl Signal {
+    /// Every signal, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Traces, Self::Logs, Self::Metrics];
+
+    /// Returns the name in the settings, which is also the last part of the path in OTLP/HTTP.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// What a destination gets in one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// One OTLP request.
+    Otlp {
+        /// What the request contains, which decides its path.
+        signal: Signal,
+        /// The request, encoded as [`Destination::protocol`] says and not compressed.
+        body: Vec<u8>,
+    },
+    /// Events for the protocol [`Protocol::Observability`]: JSON objects, sent one by one in this
+    /// order.
+    Events(Vec<Vec<u8>>),
+}
+
+/// Takes batches to one destination. A delivery ends in bounded time, whatever the other side does.
+pub trait Outlet: fmt::Debug {
+    /// Delivers a batch. Repeats what may succeed at a second try, a bounded number of times.
+    fn deliver(&mut self, batch: &Batch) -> Delivery;
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The destination has the whole batch.
+    Accepted,
+    /// The destination has the batch without the items that it rejected. Sending them again would
+    /// not help.
+    Partial {
+        /// How many items it rejected; zero if it only warns.
+        rejected: u64,
+        /// Its reason, on one safe line.
+        message: String,
+    },
+    /// The batch is too large for the destination. Two halves may not be.
+    TooLarge(Failure),
+    /// The destination will not take this batch, now or later. Others may still be taken.
+    Refused(Failure),
+    /// The destination takes nothing until a person changes something: the settings, the
+    /// credentials, the destination itself.
+    Misconfigured(Failure),
+    /// The destination cannot be reached now, or is overloaded. The same batch may be taken later.
+    Unreachable {
+        /// Why.
+        why: Failure,
+        /// How long the destination wants to be left alone, if it says so.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Why a delivery failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened and what to do, on one safe line without any secret. The name of the destination
+    /// is not in it.
+    pub line: String,
+    /// How many events of a [`Batch::Events`] the destination took before; always zero for OTLP.
+    pub taken: usize,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
