@@ -79,7 +79,6 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
 struct Waits<'a> {
     env: &'a Environment,
     judge: Judge<'a>,
-    id: Option<&'a SessionId>,
     watch: Watch,
     next: Timestamp,
     notifier: Option<Notifier>,
@@ -97,8 +96,7 @@ impl<'a> Waits<'a> {
         let mut waits = Self {
             env: &context.env,
             judge: context.judge(config, state),
-            id,
-            watch: Watch::default(),
+            watch: id.cloned().map_or_else(Watch::of_all, Watch::of_one),
             next: clock::now(),
             notifier: None,
         };
@@ -115,8 +113,7 @@ impl<'a> Waits<'a> {
             return Ok(Vec::new());
         }
         self.next = now.after(BETWEEN_WAITS);
-        let is_followed = |id: &SessionId| self.id.is_none_or(|wanted| wanted == id);
-        let mut changes = self.watch.look(self.env, &self.judge, is_followed)?;
+        let mut changes = self.watch.look(self.env, &self.judge)?;
         changes.retain(|change| change.attention.state != Need::None);
         if let Some(notifier) = &mut self.notifier {
             changes.iter().for_each(|change| notifier.notify(change));

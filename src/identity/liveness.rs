@@ -237,6 +237,21 @@ impl<'a> Judge<'a> {
         )
     }
 
+    /// Returns whether `finding` still holds of a session in which nothing was written since. Only
+    /// its processes are looked at. False if that cannot be known without reading more.
+    pub fn still_run(&self, finding: &Assessment) -> bool {
+        let is_recent = |last| self.is_within(last, self.idle_timeout);
+        let is_quiet = !finding.last_activity.is_some_and(is_recent);
+        let runs = |owner: &Owner| {
+            let viewpoint = self.viewpoint.as_ref();
+            viewpoint.is_some_and(|it| it.judge(owner) == Life::Alive)
+        };
+        is_quiet == finding.is_quiet
+            && finding.unseen == 0
+            && !finding.owners.is_empty()
+            && finding.owners.iter().all(runs)
+    }
+
     /// Acts as [`Self::find`] for a caller that has already read the events. The journal is not
     /// read again.
     pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Assessment {

@@ -5,7 +5,7 @@
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -253,6 +253,14 @@ pub fn live_candidates(state: &StateDir) -> Result<Vec<(String, SessionId)>> {
         found.extend(ids.into_iter().map(|id| (key.clone(), id)));
     }
     Ok(found)
+}
+
+/// Returns the folders that change whenever [`live_candidates`] does.
+pub fn live_folders(state: &StateDir) -> impl Iterator<Item = PathBuf> + use<> {
+    let projects = state.path("projects");
+    let keys = keys(state).into_iter().flatten();
+    let folders: Vec<PathBuf> = keys.map(|key| projects.join(key)).collect();
+    std::iter::once(projects).chain(folders)
 }
 
 /// Returns the errors of all project folders that cannot be listed.

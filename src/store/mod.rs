@@ -12,6 +12,8 @@
 pub mod archive;
 pub mod archive_queue;
 pub mod blocks;
+#[cfg(feature = "cli")]
+pub mod change_reports;
 pub mod clock;
 #[cfg(feature = "cli")]
 pub mod collected;

@@ -62,7 +62,7 @@ impl<'a> Observer<'a> {
             env,
             judge,
             capture,
-            watch: Watch::default(),
+            watch: Watch::of_all(),
             sessions: HashMap::new(),
             calls: VecDeque::new(),
             first_tokens: VecDeque::new(),
@@ -75,7 +75,7 @@ impl<'a> Observer<'a> {
     /// # Errors
     /// Those of [`Watch::examine`].
     pub(in crate::cli) fn look(&mut self, board: &mut BoardSessions) -> Result<Vec<SessionId>> {
-        let looks = self.watch.examine(self.env, &self.judge, |_| true)?;
+        let looks = self.watch.examine(self.env, &self.judge)?;
         let changed = looks.iter().map(|look| look.record.session_id.clone());
         let changed = changed.collect();
         let live = looks
