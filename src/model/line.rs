@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::commit::CommitNote;
 use super::event::{BadLine, BatchCall, Event, VERSION, name};
-use super::id;
+use super::id::{self, SessionId};
 use super::time::Timestamp;
 
 /// The kind of an event.
@@ -87,12 +87,14 @@ pub struct JournalLine<'a> {
     pub agent_id: Option<&'a str>,
     pub agent_type: Option<&'a str>,
     pub prompt_id: Option<&'a str>,
+    pub traceparent: Option<&'a str>,
     pub error: Option<&'a str>,
     pub duration_ms: Option<u64>,
     pub input_bytes: Option<u64>,
     pub output_bytes: Option<u64>,
     pub what: Option<Label<'a>>,
     pub source: Option<&'a str>,
+    pub previous: Option<&'a str>,
     pub reason: Option<&'a str>,
     pub trigger: Option<&'a str>,
     pub model: Option<&'a str>,
@@ -191,12 +193,18 @@ impl<'a> JournalLine<'a> {
             LineMember::AgentId => self.agent_id = Some(cursor.string()?),
             LineMember::AgentType => self.agent_type = Some(cursor.string()?),
             LineMember::PromptId => self.prompt_id = Some(cursor.string()?),
+            LineMember::TraceParent => self.traceparent = Some(cursor.string()?),
             LineMember::Error => self.error = Some(cursor.string()?),
             LineMember::DurationMs => self.duration_ms = Some(cursor.number()?),
             LineMember::InputBytes => self.input_bytes = Some(cursor.number()?),
             LineMember::OutputBytes => self.output_bytes = Some(cursor.number()?),
             LineMember::What => self.what = Some(cursor.label()?),
             LineMember::Source => self.source = Some(cursor.string()?),
+            LineMember::Previous => {
+                let previous = cursor.string()?;
+                self.previous = Some(previous).filter(|it| id::is_valid(it));
+                return self.previous.map(drop);
+            }
             LineMember::Reason => self.reason = Some(cursor.string()?),
             LineMember::Trigger => self.trigger = Some(cursor.string()?),
             LineMember::Model => self.model = Some(cursor.string()?),
@@ -235,12 +243,14 @@ enum LineMember {
     AgentId,
     AgentType,
     PromptId,
+    TraceParent,
     Error,
     DurationMs,
     InputBytes,
     OutputBytes,
     What,
     Source,
+    Previous,
     Reason,
     Trigger,
     Model,
@@ -261,7 +271,7 @@ enum LineMember {
 }
 
 /// The members of a line in the order in which they are written, each with its exact text.
-const MEMBERS: [(LineMember, MemberName); 35] = [
+const MEMBERS: [(LineMember, MemberName); 36] = [
     (LineMember::V, MemberName::of("\"v\":")),
     (LineMember::Ts, MemberName::of("\"ts\":")),
     (LineMember::Mono, MemberName::of("\"mono\":")),
@@ -274,6 +284,7 @@ const MEMBERS: [(LineMember, MemberName); 35] = [
     (LineMember::AgentId, MemberName::of("\"agent_id\":")),
     (LineMember::AgentType, MemberName::of("\"agent_type\":")),
     (LineMember::PromptId, MemberName::of("\"prompt_id\":")),
+    (LineMember::TraceParent, MemberName::of("\"traceparent\":")),
     (LineMember::Cwd, MemberName::of("\"cwd\":")),
     (
         LineMember::TranscriptPath,
@@ -289,7 +300,7 @@ const MEMBERS: [(LineMember, MemberName); 35] = [
     (LineMember::OutputBytes, MemberName::of("\"output_bytes\":")),
     (LineMember::What, MemberName::of("\"what\":")),
     (LineMember::Source, MemberName::of("\"source\":")),
-    (LineMember::Session, MemberName::of("\"previous\":")),
+    (LineMember::Previous, MemberName::of("\"previous\":")),
     (LineMember::Reason, MemberName::of("\"reason\":")),
     (LineMember::Trigger, MemberName::of("\"trigger\":")),
     (LineMember::Model, MemberName::of("\"model\":")),
@@ -375,12 +386,14 @@ impl<'a> From<&'a Event> for JournalLine<'a> {
             agent_id: event.agent_id.as_deref(),
             agent_type: event.agent_type.as_deref(),
             prompt_id: event.prompt_id.as_deref(),
+            traceparent: event.traceparent.as_deref(),
             error: event.error.as_deref(),
             duration_ms: event.duration_ms,
             input_bytes: event.input_bytes,
             output_bytes: event.output_bytes,
             what: event.what.as_deref().map(Label::Plain),
             source: event.source.as_deref(),
+            previous: event.previous.as_ref().map(SessionId::as_str),
             reason: event.reason.as_deref(),
             trigger: event.trigger.as_deref(),
             model: event.model.as_deref(),
@@ -694,6 +707,7 @@ mod tests {
             agent_id: text("agent_id"),
             agent_type: text("agent_type"),
             prompt_id: text("prompt_id"),
+            traceparent: text("traceparent"),
             cwd: text("cwd"),
             transcript_path: text("transcript_path"),
             branch: text("branch"),

@@ -20,10 +20,12 @@ pub mod project;
 pub mod purpose;
 pub mod record;
 pub mod redact;
+pub mod remote;
 pub mod step;
 pub mod text;
 pub mod time;
 pub mod trace;
+pub mod traceparent;
 pub mod usage;
 pub mod when;
 

@@ -37,6 +37,9 @@ pub struct Record {
     pub model: Option<String>,
     pub agent_type: Option<String>,
     pub head: Option<Head>,
+    /// The repository on a server, without user and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub end_reason: Option<String>,
@@ -145,6 +148,7 @@ impl Record {
             model: None,
             agent_type: None,
             head: None,
+            remote: None,
             started_at,
             ended_at: None,
             end_reason: None,
@@ -177,6 +181,7 @@ impl Record {
             &mut self.model,
             &mut self.agent_type,
             &mut self.name,
+            &mut self.remote,
         ];
         for word in words.into_iter().chain(branch).flatten() {
             Redactor::default().word(word);

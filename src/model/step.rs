@@ -42,6 +42,8 @@ pub struct Step {
     pub(super) spawned_agent: Span,
     /// The range of the batch's calls: first index and end.
     pub(super) batch: (u32, u32),
+    /// The range of its further members: first index and end.
+    pub(super) rest: (u32, u32),
 }
 
 /// The position of a text, in bytes.
@@ -49,6 +51,25 @@ pub struct Step {
 pub(super) struct Span {
     pub(super) start: u32,
     pub(super) end: u32,
+}
+
+/// A member of an event that only some views need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
+pub enum FurtherMember {
+    /// The name of an event that affects no calls and turns.
+    Event,
+    Error,
+    Source,
+    Previous,
+    Reason,
+    Trigger,
+    NotificationType,
+    Model,
+    Revision,
+    Cwd,
+    NewCwd,
+    TraceParent,
 }
 
 /// One call in a PostToolBatch.
@@ -60,6 +81,11 @@ pub(super) struct BatchedCall {
 }
 
 impl Step {
+    /// Returns the boot clock, in microseconds.
+    pub fn mono(&self) -> Option<u64> {
+        self.mono
+    }
+
     /// Returns its time, by the clock and on the time line.
     pub(super) fn moment(&self) -> Moment {
         Moment {

@@ -6,13 +6,29 @@
 //! them in order, can be read.
 
 use super::boots::{TimeLine, role};
-use super::line::JournalLine;
-use super::step::{BatchedCall, Span, Step};
+use super::line::{EventKind, JournalLine};
+use super::step::{BatchedCall, FurtherMember, Span, Step};
 
 /// The events of one session, in order.
 #[derive(Debug, Default)]
 pub struct Trace {
     collected: TraceBuilder,
+}
+
+/// What a single event says, as far as every trace has it. An absent value is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "docs/formats.md describes the fields")]
+pub struct StepWords<'a> {
+    pub tool: Option<&'a str>,
+    pub tool_use_id: Option<&'a str>,
+    pub agent_id: Option<&'a str>,
+    pub agent_type: Option<&'a str>,
+    pub prompt_id: Option<&'a str>,
+    pub branch: Option<&'a str>,
+    pub what: Option<&'a str>,
+    /// `background` or `task_id`.
+    pub task: Option<&'a str>,
+    pub spawned_agent: Option<&'a str>,
 }
 
 /// Collects the events of one session, in any order.
@@ -21,7 +37,9 @@ pub struct TraceBuilder {
     text: String,
     steps: Vec<Step>,
     batches: Vec<BatchedCall>,
+    rest: Vec<(FurtherMember, Span)>,
     has_labels: bool,
+    has_rest: bool,
     /// The least and the greatest distance between the clock and the boot clock, in microseconds.
     offsets: Option<(i64, i64)>,
     /// True if an event has no boot clock.
@@ -34,6 +52,15 @@ impl TraceBuilder {
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
+            ..Self::default()
+        }
+    }
+
+    /// Creates a builder that also keeps what only single events say, for views that show those.
+    pub fn with_events() -> Self {
+        Self {
+            has_labels: true,
+            has_rest: true,
             ..Self::default()
         }
     }
@@ -65,6 +92,7 @@ impl TraceBuilder {
             task: self.keep(line.background.or(line.task_id)),
             spawned_agent: self.keep(line.spawned_agent),
             batch: self.keep_batch(line),
+            rest: self.keep_rest(line),
         };
         match step.clocks() {
             Some((offset, _)) => {
@@ -104,6 +132,38 @@ impl TraceBuilder {
         }
         let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         (place(start), place(self.batches.len()))
+    }
+
+    fn keep_rest(&mut self, line: &JournalLine<'_>) -> (u32, u32) {
+        if !self.has_rest {
+            return (0, 0);
+        }
+        let start = self.rest.len();
+        let members = [
+            (
+                FurtherMember::Event,
+                Some(line.event).filter(|_| line.kind == EventKind::Other),
+            ),
+            (FurtherMember::Error, line.error),
+            (FurtherMember::Source, line.source),
+            (FurtherMember::Previous, line.previous),
+            (FurtherMember::Reason, line.reason),
+            (FurtherMember::Trigger, line.trigger),
+            (FurtherMember::NotificationType, line.notification_type),
+            (FurtherMember::Model, line.model),
+            (FurtherMember::Revision, line.revision),
+            (FurtherMember::Cwd, line.cwd),
+            (FurtherMember::NewCwd, line.new_cwd),
+            (FurtherMember::TraceParent, line.traceparent),
+        ];
+        for (member, text) in members {
+            if let Some(text) = text {
+                let text = self.add(text);
+                self.rest.push((member, text));
+            }
+        }
+        let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        (place(start), place(self.rest.len()))
     }
 
     /// Returns the number of events.
@@ -192,6 +252,35 @@ impl Trace {
         batches.unwrap_or_default()
     }
 
+    /// Returns what a single event says. Its label is there if the builder kept labels.
+    pub fn words(&self, step: &Step) -> StepWords<'_> {
+        StepWords {
+            tool: self.text(step.tool),
+            tool_use_id: self.text(step.tool_use_id),
+            agent_id: self.text(step.agent_id),
+            agent_type: self.text(step.agent_type),
+            prompt_id: self.text(step.prompt_id),
+            branch: self.text(step.branch),
+            what: self.text(step.what),
+            task: self.text(step.task),
+            spawned_agent: self.text(step.spawned_agent),
+        }
+    }
+
+    /// Returns a further member of an event, if the builder kept those.
+    pub fn further(&self, step: &Step, member: FurtherMember) -> Option<&str> {
+        let (start, end) = step.rest;
+        let rest = self.collected.rest.get(start as usize..end as usize)?;
+        let found = rest.iter().find(|(it, _)| *it == member);
+        found.and_then(|(_, span)| self.text(*span))
+    }
+
+    /// Returns the ids of the calls that a batch reports.
+    pub fn batched(&self, step: &Step) -> impl Iterator<Item = Option<&str>> {
+        let calls = self.batch(step).iter();
+        calls.map(|call| self.text(call.tool_use_id))
+    }
+
     /// Returns the events, in order.
     pub fn steps(&self) -> &[Step] {
         &self.collected.steps
@@ -208,17 +297,22 @@ impl Trace {
             mut text,
             mut steps,
             mut batches,
+            mut rest,
             has_labels,
+            has_rest,
             ..
         } = self.collected;
         text.clear();
         steps.clear();
         batches.clear();
+        rest.clear();
         TraceBuilder {
             text,
             steps,
             batches,
+            rest,
             has_labels,
+            has_rest,
             ..TraceBuilder::default()
         }
     }

@@ -6,6 +6,7 @@ pub mod commits;
 pub mod event;
 pub mod json;
 pub mod metrics;
+pub mod otlp;
 pub mod page;
 pub mod stats;
 pub mod subtree;

@@ -33,6 +33,8 @@ pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
 
 struct Fold<'a> {
     trace: &'a Trace,
+    /// The place of the event at hand.
+    place: usize,
     activity: Activity<'a>,
     /// The id and the agent of each call, parallel to the calls.
     ids: Vec<(Span, Span)>,
@@ -55,6 +57,7 @@ impl<'a> Fold<'a> {
     fn new(trace: &'a Trace, few: usize) -> Self {
         Self {
             trace,
+            place: 0,
             activity: Activity::default(),
             ids: Vec::new(),
             open: Running::new(few),
@@ -69,11 +72,12 @@ impl<'a> Fold<'a> {
 
     fn step(&mut self, place: usize, step: &Step) {
         let now = step.moment();
+        self.place = place;
         self.activity.events += 1;
         let (_, last) = self.activity.span.get_or_insert((now, now));
         *last = now;
         if self.is_copy(place, step) {
-            self.activity.duplicates += 1;
+            self.note_copy();
             return;
         }
         self.segments.note(step, self.trace.text(step.word), now);
@@ -131,6 +135,12 @@ impl<'a> Fold<'a> {
             | EventKind::Elicitation
             | EventKind::ElicitationResult => {}
         }
+    }
+
+    /// Notes that the event at hand is a copy of another one.
+    fn note_copy(&mut self) {
+        self.activity.duplicates += 1;
+        self.activity.copies.push(self.place);
     }
 
     /// Returns true if this is a copy of an event that another hook recorded. Copies of events that
@@ -293,7 +303,7 @@ impl<'a> Fold<'a> {
     fn begin(&mut self, step: &Step, now: Moment) {
         let has_id = self.trace.text(step.tool_use_id).is_some();
         if has_id && self.find_open(step.agent_id, step.tool_use_id).is_some() {
-            self.activity.duplicates += 1;
+            self.note_copy();
             return;
         }
         let call = Call {
@@ -334,7 +344,7 @@ impl<'a> Fold<'a> {
         });
         let closed = self.activity.calls.get(place).map(|call| call.closed);
         if closed == Some(Some(ClosingEvent::ByItself)) {
-            self.activity.duplicates += 1;
+            self.note_copy();
             return;
         }
         self.open.remove(place, &self.activity.calls);
@@ -364,7 +374,7 @@ impl<'a> Fold<'a> {
             }
         }
         if news == 0 && !self.trace.batch(step).is_empty() {
-            self.activity.duplicates += 1;
+            self.note_copy();
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Activity<'a> {
     pub events: u64,
     /// The number of events that were recorded again because hooks are registered more than once.
     pub duplicates: u64,
+    /// The places of those events in the trace, in order.
+    pub copies: Vec<usize>,
 }
 
 /// A prompt, and the turn that followed it.
@@ -42,7 +44,8 @@ pub struct Prompt<'a> {
     pub ended: Option<Moment>,
     /// The way in which the turn ended.
     pub end: TurnEnd<'a>,
-    pub(super) pid: Option<u32>,
+    /// The process of Claude Code.
+    pub pid: Option<u32>,
 }
 
 /// The subject of a prompt that no person wrote.
@@ -79,7 +82,7 @@ pub struct Agent<'a> {
     /// Its runs, at least one: a subagent that has stopped may be resumed.
     pub runs: Vec<AgentRun>,
     /// The process of its last event.
-    pub(super) pid: Option<u32>,
+    pub pid: Option<u32>,
 }
 
 /// A time in which a subagent ran.

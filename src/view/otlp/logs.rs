@@ -1,0 +1,402 @@
+//! The log records of a session: each event once, and once each call when it is over, each commit, and
+//! what each agent used of each model when the session is over.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::ids::{IdKind, RecordUid, SpanId, TraceId, digest};
+use super::names::*;
+use super::places::{Place, Places, parent_of};
+use super::spans::{Facts, failure};
+use super::value::Attributes;
+use super::{OtlpSession, SpanPolicy, nanos};
+use crate::model::call::CallState;
+use crate::model::commit::CommitNote;
+use crate::model::line::EventKind;
+use crate::model::step::{FurtherMember, Step};
+use crate::model::{Call, Capture};
+
+/// A log record that is an event, as OpenTelemetry calls it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRecord<'s> {
+    /// The name of the event, which is also its body.
+    pub event_name: Cow<'s, str>,
+    /// Nanoseconds since 1970.
+    pub time: u64,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The span in which it happened.
+    pub span: Option<(TraceId, SpanId)>,
+    /// Its names and values, `log.record.uid` among them.
+    pub attributes: Attributes<'s>,
+    uid: RecordUid,
+}
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It is not.
+    Info,
+    /// A call failed or was denied.
+    Warn,
+    /// A turn failed.
+    Error,
+}
+
+impl LogRecord<'_> {
+    /// Returns what identifies it: a record that is sent again has the same.
+    pub fn id(&self) -> RecordUid {
+        self.uid
+    }
+}
+
+impl Severity {
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Info => 9,
+            Self::Warn => 13,
+            Self::Error => 17,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// Returns the records in the order in which they happened.
+pub(super) fn logs<'s>(
+    session: &OtlpSession<'s, 's>,
+    facts: &Facts<'s>,
+    places: &Places<'s>,
+    policy: SpanPolicy,
+) -> Vec<LogRecord<'s>> {
+    let logs = Logs {
+        session: *session,
+        facts,
+        places,
+        is_native_told: policy != SpanPolicy::Always,
+        id: session.record.session_id.as_str(),
+    };
+    let mut all = logs.events();
+    let activity = session.activity;
+    let calls = activity.calls.iter().zip(&places.calls);
+    let over = calls.filter(|(call, _)| call.state != CallState::Running);
+    all.extend(over.map(|(call, place)| logs.call(call, *place)));
+    all.extend(session.commits.iter().map(|commit| logs.commit(commit)));
+    all.extend(logs.usage());
+    all.sort_by_key(|record| record.time);
+    all
+}
+
+struct Logs<'s, 'p> {
+    session: OtlpSession<'s, 's>,
+    facts: &'p Facts<'s>,
+    places: &'p Places<'s>,
+    /// True if what happened in a span of Claude Code's own is attached to that span, and not to ours.
+    is_native_told: bool,
+    id: &'s str,
+}
+
+impl<'s> Logs<'s, '_> {
+    /// Returns a record of each event. A copy that a second hook recorded is none.
+    fn events(&self) -> Vec<LogRecord<'s>> {
+        let copies: HashSet<usize> = self.session.activity.copies.iter().copied().collect();
+        let steps = self.session.trace.steps().iter().enumerate();
+        let mut all: Vec<LogRecord<'s>> = Vec::new();
+        let mut repeated = 0_u64;
+        for (_, step) in steps.filter(|(place, _)| !copies.contains(place)) {
+            // What is equal in every member stands side by side.
+            let last = all.last().filter(|last| last.time == nanos(step.ts));
+            let is_again = last.is_some_and(|last| last.uid == self.uid_of(step, repeated));
+            repeated = if is_again { repeated + 1 } else { 0 };
+            all.push(self.event(step, self.uid_of(step, repeated)));
+        }
+        all
+    }
+
+    fn uid_of(&self, step: &Step, repeated: u64) -> RecordUid {
+        let words = self.session.trace.words(step);
+        let numbers = [
+            Some(step.ts.micros().to_string()),
+            step.mono().map(|it| it.to_string()),
+            step.pid.map(|it| it.to_string()),
+            step.duration_ms.map(|it| it.to_string()),
+            step.input_bytes.map(|it| it.to_string()),
+            step.output_bytes.map(|it| it.to_string()),
+            Some(repeated.to_string()).filter(|_| repeated > 0),
+        ];
+        let mut parts: Vec<&str> = vec![self.hook_event(step)];
+        parts.extend(numbers.iter().map(|it| it.as_deref().unwrap_or_default()));
+        let texts = [
+            words.tool_use_id,
+            words.agent_id,
+            words.prompt_id,
+            words.task,
+            words.what.filter(|_| words.tool_use_id.is_none()),
+        ];
+        parts.extend(texts.map(Option::unwrap_or_default));
+        RecordUid::of(digest(IdKind::Event, self.id, &parts))
+    }
+
+    fn further(&self, step: &Step, member: FurtherMember) -> Option<&'s str> {
+        self.session.trace.further(step, member)
+    }
+
+    /// Returns the name of the event as Claude Code has it.
+    fn hook_event(&self, step: &Step) -> &'s str {
+        match written(step.kind) {
+            Some(name) => name,
+            None => self
+                .further(step, FurtherMember::Event)
+                .unwrap_or("unknown"),
+        }
+    }
+
+    fn event(&self, step: &Step, uid: RecordUid) -> LogRecord<'s> {
+        let trace = self.session.trace;
+        let words = trace.words(step);
+        let name = self.hook_event(step);
+        let source = self.further(step, FurtherMember::Source);
+        let error = self.further(step, FurtherMember::Error);
+        let mut its = self.facts.conversation(words.agent_id);
+        its.put(RECORD_UID, uid.to_string());
+        its.put(EVENT, name);
+        let previous = self.further(step, FurtherMember::Previous);
+        its.put(PREVIOUS_ID, previous.filter(|it| *it != self.id));
+        its.put(PROMPT_ID, words.prompt_id);
+        its.put(TOOL_NAME, words.tool);
+        its.put(CALL_ID, words.tool_use_id);
+        its.put(AGENT_NAME, words.agent_type);
+        its.put(SOURCE, source);
+        its.put(REASON, self.further(step, FurtherMember::Reason));
+        its.put(TRIGGER, self.further(step, FurtherMember::Trigger));
+        let kind = self.further(step, FurtherMember::NotificationType);
+        its.put(NOTIFICATION_TYPE, kind);
+        if step.kind == EventKind::StopFailure {
+            its.put(ERROR_TYPE, error.unwrap_or("other"));
+        } else if step.kind == EventKind::PostToolUseFailure {
+            let (class, exit) = failure(error);
+            its.put(ERROR_TYPE, class);
+            its.put(EXIT_CODE, exit);
+        }
+        let is_said = self.session.capture != Capture::Metadata;
+        let label = match step.kind {
+            EventKind::UserPromptSubmit => TURN_LABEL,
+            EventKind::ClockIn => FOCUS,
+            _ => CALL_LABEL,
+        };
+        its.put(label, words.what.filter(|_| is_said));
+        its.put(CALL_DURATION, step.duration_ms);
+        its.put(CALL_INPUT, step.input_bytes);
+        its.put(CALL_OUTPUT, step.output_bytes);
+        its.put(TASK, words.task);
+        its.put(SPAWNED_AGENT, words.spawned_agent);
+        if step.kind == EventKind::PostToolBatch {
+            let size = u64::try_from(trace.batched(step).count()).ok();
+            its.put(BATCH_SIZE, size);
+        }
+        its.put(MODEL, self.further(step, FurtherMember::Model));
+        let cwd = self.further(step, FurtherMember::NewCwd);
+        let cwd = cwd.or_else(|| self.further(step, FurtherMember::Cwd));
+        its.put(WORKING_DIRECTORY, cwd);
+        its.put(VCS_BRANCH, words.branch);
+        its.put(VCS_REVISION, self.further(step, FurtherMember::Revision));
+        its.put(PID, step.pid);
+        LogRecord {
+            event_name: event_name(step.kind, name, source),
+            time: nanos(step.ts),
+            severity: match step.kind {
+                EventKind::StopFailure => Severity::Error,
+                EventKind::PostToolUseFailure | EventKind::PermissionDenied => Severity::Warn,
+                _ => Severity::Info,
+            },
+            span: self.span_of(step),
+            attributes: its,
+            uid,
+        }
+    }
+
+    /// Returns the span in which an event happened: that of its call, or else of its turn.
+    fn span_of(&self, step: &Step) -> Option<(TraceId, SpanId)> {
+        let words = self.session.trace.words(step);
+        let call = || {
+            let at = self.places.call(words.tool_use_id?, words.agent_id)?;
+            self.places.calls.get(at).copied()
+        };
+        let turn = || words.prompt_id.and_then(|id| self.places.root(Some(id)));
+        let place = call().or_else(turn)?;
+        let native = parent_of(&self.session, step).filter(|it| it.trace == place.trace.0);
+        match native {
+            Some(native) if self.is_native_told && place.native.is_some() => {
+                Some((place.trace, SpanId(native.span)))
+            }
+            _ => Some(self.attached(place)),
+        }
+    }
+
+    fn attached(&self, place: Place) -> (TraceId, SpanId) {
+        let native = place.native.filter(|_| self.is_native_told);
+        (place.trace, native.unwrap_or(place.span))
+    }
+
+    /// Returns the record of a call that is over.
+    fn call(&self, call: &'s Call<'s>, place: Place) -> LogRecord<'s> {
+        let span = place.span.to_string();
+        let uid = RecordUid::of(digest(IdKind::EndOfCall, self.id, &[&span]));
+        let mut its = self.facts.of_call(call);
+        its.put(RECORD_UID, uid.to_string());
+        LogRecord {
+            event_name: CALL_OVER.into(),
+            time: nanos(call.ended.unwrap_or(call.began).ts),
+            severity: match call.state {
+                CallState::Failed | CallState::Denied => Severity::Warn,
+                _ => Severity::Info,
+            },
+            span: Some(self.attached(place)),
+            attributes: its,
+            uid,
+        }
+    }
+
+    fn commit(&self, commit: &'s CommitNote) -> LogRecord<'s> {
+        let uid = RecordUid::of(digest(IdKind::Commit, self.id, &[&commit.id]));
+        let mut its = self.facts.conversation(None);
+        its.put(RECORD_UID, uid.to_string());
+        its.put(VCS_REVISION, commit.id.as_str());
+        its.put(VCS_BRANCH, self.session.activity.branch_at(commit.ts));
+        its.put(COMMIT_HOW, commit.how.as_str());
+        its.put(COMMIT_REPLACES, commit.replaces.as_deref());
+        let mut prompts = self.session.activity.prompts.iter();
+        let turn = prompts.rposition(|prompt| prompt.at.ts <= commit.ts);
+        let place = turn.and_then(|turn| self.places.turns.get(turn).copied());
+        LogRecord {
+            event_name: COMMIT.into(),
+            time: nanos(commit.ts),
+            severity: Severity::Info,
+            span: place.map(|place| self.attached(place)),
+            attributes: its,
+            uid,
+        }
+    }
+
+    /// Returns what each agent used of each model, once the session is over.
+    fn usage(&self) -> Vec<LogRecord<'s>> {
+        let segments = &self.session.activity.segments;
+        let ends: Option<Vec<_>> = segments.iter().map(|segment| segment.ended).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max_by_key(|it| it.at));
+        let (Some(last), Some(usage)) = (last, self.session.usage) else {
+            return Vec::new();
+        };
+        let of = usage.by.iter().map(|used| {
+            let agent = used.agent_id.as_deref();
+            let parts = [agent.unwrap_or_default(), &used.model];
+            let uid = RecordUid::of(digest(IdKind::Usage, self.id, &parts));
+            let mut its = self.facts.conversation(agent);
+            its.put(RECORD_UID, uid.to_string());
+            its.put(MODEL, used.model.as_str());
+            its.put(MESSAGES, used.messages);
+            its.put(INPUT_TOKENS, used.input);
+            its.put(OUTPUT_TOKENS, used.output);
+            its.put(CACHE_READ_TOKENS, used.cache_read);
+            its.put(CACHE_WRITE_TOKENS, used.cache_creation);
+            LogRecord {
+                event_name: USAGE.into(),
+                time: nanos(last.ts),
+                severity: Severity::Info,
+                span: None,
+                attributes: its,
+                uid,
+            }
+        });
+        of.collect()
+    }
+}
+
+/// Returns the name of an event's kind as Claude Code writes it.
+fn written(kind: EventKind) -> Option<&'static str> {
+    use crate::model::event::name;
+    Some(match kind {
+        EventKind::SessionStart => name::SESSION_START,
+        EventKind::RunStart => name::RUN_START,
+        EventKind::ClockIn => name::CLOCK_IN,
+        EventKind::UserPromptSubmit => name::USER_PROMPT_SUBMIT,
+        EventKind::PreCompact => name::PRE_COMPACT,
+        EventKind::SubagentStart => name::SUBAGENT_START,
+        EventKind::PreToolUse => name::PRE_TOOL_USE,
+        EventKind::PermissionRequest => name::PERMISSION_REQUEST,
+        EventKind::PermissionDenied => name::PERMISSION_DENIED,
+        EventKind::PostToolUse => name::POST_TOOL_USE,
+        EventKind::PostToolUseFailure => name::POST_TOOL_USE_FAILURE,
+        EventKind::PostToolBatch => name::POST_TOOL_BATCH,
+        EventKind::SubagentStop => name::SUBAGENT_STOP,
+        EventKind::PostCompact => name::POST_COMPACT,
+        EventKind::CwdChanged => name::CWD_CHANGED,
+        EventKind::StopFailure => name::STOP_FAILURE,
+        EventKind::Stop => name::STOP,
+        EventKind::SessionEnd => name::SESSION_END,
+        EventKind::RunEnd => name::RUN_END,
+        EventKind::Notification => name::NOTIFICATION,
+        EventKind::Elicitation => name::ELICITATION,
+        EventKind::ElicitationResult => name::ELICITATION_RESULT,
+        EventKind::Other => return None,
+    })
+}
+
+/// Returns the name of an event as OpenTelemetry has it: those of the conventions, or ours, as in
+/// `ccsession.pre_tool_use`. After a compaction, Claude Code reports a start that is none.
+fn event_name(kind: EventKind, name: &str, source: Option<&str>) -> Cow<'static, str> {
+    match kind {
+        EventKind::SessionStart if source != Some("compact") => STARTS.into(),
+        EventKind::SessionEnd => ENDS.into(),
+        _ => {
+            let mut snake = String::from("ccsession.");
+            for letter in name.chars() {
+                if letter.is_ascii_uppercase() && !snake.ends_with('.') {
+                    snake.push('_');
+                }
+                match letter {
+                    letter if letter.is_ascii_alphanumeric() => {
+                        snake.push(letter.to_ascii_lowercase());
+                    }
+                    _ => snake.push('_'),
+                }
+            }
+            snake.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_named_by_the_conventions_or_by_us() {
+        let of = |name: &str, source| event_name(name.into(), name, source);
+        assert_eq!(of("SessionStart", Some("clear")), "session.start");
+        assert_eq!(
+            of("SessionStart", Some("compact")),
+            "ccsession.session_start"
+        );
+        assert_eq!(of("SessionEnd", None), "session.end");
+        assert_eq!(of("PreToolUse", None), "ccsession.pre_tool_use");
+        assert_eq!(of("TaskCreated", None), "ccsession.task_created");
+        assert_eq!(of("a b\n", None), "ccsession.a_b_");
+    }
+
+    #[test]
+    fn every_known_event_has_its_name_back() {
+        for kind in [
+            EventKind::PreToolUse,
+            EventKind::RunEnd,
+            EventKind::ElicitationResult,
+        ] {
+            assert_eq!(EventKind::from(written(kind).unwrap()), kind);
+        }
+    }
+}

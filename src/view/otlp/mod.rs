@@ -1,0 +1,126 @@
+//! What a session did, as OpenTelemetry's traces, logs and metrics, and their two encodings. Pure.
+//!
+//! Only what is final is told: a call, a turn or a run of a subagent once it has ended. Ids are hashes
+//! of what they name, so whatever is told again has the same id. `docs/telemetry.md` explains the
+//! mapping; `names.tsv` says where each name is from.
+
+mod ids;
+pub mod json;
+mod logs;
+mod metrics;
+mod names;
+mod places;
+pub mod protobuf;
+mod resource;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use crate::model::commit::CommitNote;
+pub use crate::model::remote::Remote;
+use crate::model::{Activity, Capture, Record, Timestamp, Trace, Usage};
+pub use ids::{RecordUid, SpanId, TraceId};
+pub use logs::{LogRecord, Severity};
+pub use metrics::{Buckets, Metric, Point, Points, metrics};
+use places::Places;
+pub use resource::Resource;
+use spans::Facts;
+pub use spans::Span;
+pub use value::{Attributes, Value};
+
+/// The name of our instrumentation scope.
+const SCOPE: &str = "ccsession";
+
+/// A session to tell of.
+#[derive(Debug, Clone, Copy)]
+pub struct OtlpSession<'s, 'a> {
+    /// Its record.
+    pub record: &'s Record,
+    /// What it is called.
+    pub title: Option<&'s str>,
+    /// The machine it ran on.
+    pub machine: &'s OtlpMachine,
+    /// The repository it worked in, if that is on a server.
+    pub remote: Option<&'s Remote>,
+    /// Its events, from a builder that keeps what single events say.
+    pub trace: &'s Trace,
+    /// What it did.
+    pub activity: &'s Activity<'a>,
+    /// The commits that were made while it ran calls.
+    pub commits: &'s [CommitNote],
+    /// What it used, if that was counted.
+    pub usage: Option<&'s Usage>,
+    /// How much may be told: labels and titles are no metadata.
+    pub capture: Capture,
+}
+
+/// The machine that a session ran on. Either may be unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtlpMachine {
+    /// Its name.
+    pub name: Option<String>,
+    /// What identifies it, as `host.id`.
+    pub id: Option<String>,
+}
+
+impl OtlpMachine {
+    /// Returns the machine of a session. What its record does not say is taken from the machine that is
+    /// asked, unless the session ran on another one.
+    pub fn of(record: &Record, here: &Self) -> Self {
+        let is_here = record.machine.is_none() || record.machine == here.name;
+        Self {
+            name: record.machine.clone().or_else(|| here.name.clone()),
+            id: (record.machine_id.clone()).or_else(|| here.id.clone().filter(|_| is_here)),
+        }
+    }
+}
+
+/// Which spans are told of turns that Claude Code traces itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SpanPolicy {
+    /// None of those turns, so that no call is there twice, and all of the others.
+    #[default]
+    Auto,
+    /// All, as children of its own.
+    Always,
+    /// No spans at all.
+    Never,
+}
+
+/// What a session did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Telemetry<'s> {
+    /// Where it was recorded.
+    pub resource: Resource<'s>,
+    /// Its turns, runs and calls.
+    pub spans: Vec<Span<'s>>,
+    /// Its events, and what follows from several of them.
+    pub logs: Vec<LogRecord<'s>>,
+}
+
+impl<'s> Telemetry<'s> {
+    /// Tells what a session did, as far as it is final. The order is always the same.
+    pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
+        let places = Places::of(session);
+        let facts = Facts::of(session);
+        Self {
+            resource: Resource::of(session),
+            spans: spans::spans(session, &facts, &places, policy),
+            logs: logs::logs(session, &facts, &places, policy),
+        }
+    }
+
+    /// Leaves out what began before `since`.
+    pub fn retain_since(&mut self, since: Timestamp) {
+        let since = nanos(since);
+        self.spans.retain(|span| span.start_time >= since);
+        self.logs.retain(|record| record.time >= since);
+    }
+}
+
+/// Returns a time in nanoseconds since 1970, or 0 for one before.
+fn nanos(time: Timestamp) -> u64 {
+    let micros = u64::try_from(time.micros()).unwrap_or(0);
+    micros.saturating_mul(1000)
+}

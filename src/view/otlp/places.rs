@@ -1,0 +1,395 @@
+//! Where each turn, run and call of a session belongs: its trace, its span, and the span above.
+//!
+//! A turn is a trace, unless Claude Code traces it itself: then ours joins that trace. Calls of a turn
+//! that is not on record have a home of their own, so that no call is without a span above it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::OtlpSession;
+use super::ids::{IdKind, SpanId, SpanIds, TraceId, digest};
+use crate::model::activity::Prompt;
+use crate::model::call::{CallState, Moment};
+use crate::model::line::EventKind;
+use crate::model::step::{FurtherMember, Step};
+use crate::model::traceparent::TraceParent;
+
+/// Where something belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) trace: TraceId,
+    pub(super) span: SpanId,
+    pub(super) parent: Option<SpanId>,
+    /// True if another program sends the span above.
+    pub(super) is_parent_remote: bool,
+    /// The nearest span that Claude Code itself sends, if it traces this turn.
+    pub(super) native: Option<SpanId>,
+}
+
+/// The home of calls whose turn is not on record: the first and the last moment of them.
+#[derive(Debug)]
+pub(super) struct Home<'a> {
+    pub(super) prompt_id: Option<&'a str>,
+    pub(super) place: Place,
+    pub(super) began: Moment,
+    pub(super) ended: Moment,
+    /// True if something in it has not ended.
+    pub(super) is_open: bool,
+}
+
+/// The places of everything in a session.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    /// Of each prompt.
+    pub(super) turns: Vec<Place>,
+    pub(super) homes: Vec<Home<'a>>,
+    /// Of each call.
+    pub(super) calls: Vec<Place>,
+    /// Of each run of each agent.
+    pub(super) runs: Vec<Vec<Place>>,
+    turn_by_prompt: HashMap<&'a str, usize>,
+    home_by_prompt: BTreeMap<Option<&'a str>, usize>,
+    call_by_id: HashMap<(&'a str, Option<&'a str>), usize>,
+}
+
+/// The most subagents within each other that are followed. Claude Code allows far fewer.
+const DEEPEST: usize = 64;
+
+/// A turn or a home.
+#[derive(Debug, Clone, Copy)]
+enum Root {
+    Turn(usize),
+    Home(usize),
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(session: &OtlpSession<'a, 'a>) -> Self {
+        Placing::new(session).places()
+    }
+
+    /// Returns the place of the turn or the home with this prompt.
+    pub(super) fn root(&self, prompt_id: Option<&str>) -> Option<Place> {
+        let turn = prompt_id.and_then(|id| self.turns.get(*self.turn_by_prompt.get(id)?));
+        let home = || self.homes.get(*self.home_by_prompt.get(&prompt_id)?);
+        turn.copied().or_else(|| home().map(|home| home.place))
+    }
+
+    /// Returns the index of the last call with this id of this agent.
+    pub(super) fn call(&self, id: &str, agent: Option<&str>) -> Option<usize> {
+        self.call_by_id.get(&(id, agent)).copied()
+    }
+}
+
+/// The places, as far as they are known.
+struct Placing<'a> {
+    session: OtlpSession<'a, 'a>,
+    id: &'a str,
+    ids: SpanIds,
+    native: NativeSpans<'a>,
+    agents: HashMap<&'a str, usize>,
+    /// The turn in which each subagent made its first call.
+    prompt_of_agent: HashMap<&'a str, &'a str>,
+    /// The place of each call and of each run; `None` while it is being looked for.
+    calls: Vec<Option<Place>>,
+    runs: Vec<Vec<Option<Place>>>,
+    call_roots: Vec<Root>,
+    places: Places<'a>,
+}
+
+impl<'a> Placing<'a> {
+    fn new(session: &OtlpSession<'a, 'a>) -> Self {
+        let activity = session.activity;
+        let agents = activity.agents.iter().enumerate();
+        Self {
+            session: *session,
+            id: session.record.session_id.as_str(),
+            ids: SpanIds::default(),
+            native: NativeSpans::of(session),
+            agents: agents.map(|(at, agent)| (agent.agent_id, at)).collect(),
+            prompt_of_agent: HashMap::new(),
+            calls: Vec::new(),
+            runs: Vec::new(),
+            call_roots: Vec::new(),
+            places: Places {
+                turns: Vec::new(),
+                homes: Vec::new(),
+                calls: Vec::new(),
+                runs: Vec::new(),
+                turn_by_prompt: HashMap::new(),
+                home_by_prompt: BTreeMap::new(),
+                call_by_id: HashMap::new(),
+            },
+        }
+    }
+
+    fn places(mut self) -> Places<'a> {
+        let activity = self.session.activity;
+        for (at, prompt) in activity.prompts.iter().enumerate() {
+            let begun = prompt.at.ts.to_string();
+            let key = prompt.prompt_id.unwrap_or(&begun);
+            let place = self.root_place(IdKind::Turn, key, prompt.prompt_id);
+            self.places.turns.push(place);
+            if let Some(id) = prompt.prompt_id {
+                self.places.turn_by_prompt.entry(id).or_insert(at);
+            }
+        }
+        for (at, call) in activity.calls.iter().enumerate() {
+            let ended = match call.state {
+                CallState::Running => None,
+                _ => Some(call.ended.unwrap_or(call.began)),
+            };
+            let root = self.root_of(call.prompt_id, call.pid, (call.began, ended));
+            self.call_roots.push(root);
+            if let (Some(agent), Some(prompt)) = (call.agent_id, call.prompt_id) {
+                self.prompt_of_agent.entry(agent).or_insert(prompt);
+            }
+            if let Some(id) = call.tool_use_id {
+                self.places.call_by_id.insert((id, call.agent_id), at);
+            }
+        }
+        self.calls = vec![None; activity.calls.len()];
+        self.runs = activity
+            .agents
+            .iter()
+            .map(|it| vec![None; it.runs.len()])
+            .collect();
+        let mut path = HashSet::new();
+        for at in 0..activity.calls.len() {
+            self.place_call(at, &mut path);
+        }
+        for (agent, runs) in activity.agents.iter().enumerate() {
+            for run in 0..runs.runs.len() {
+                self.place_run(agent, run, &mut path);
+            }
+        }
+        let found = |place: &Option<Place>| *place;
+        self.places.calls = self.calls.iter().filter_map(found).collect();
+        let runs = self.runs.iter();
+        self.places.runs = runs
+            .map(|runs| runs.iter().filter_map(found).collect())
+            .collect();
+        self.places
+    }
+
+    /// Returns the place of a root span: a trace of its own, or below the span of another program.
+    fn root_place(&mut self, kind: IdKind, key: &str, prompt_id: Option<&'a str>) -> Place {
+        let span = self.ids.next(kind, self.id, &[key]);
+        match prompt_id.and_then(|id| self.native.of_prompt(id)) {
+            Some((native, is_native)) => Place {
+                trace: TraceId(native.trace),
+                span,
+                parent: Some(SpanId(native.span)),
+                is_parent_remote: true,
+                native: Some(SpanId(native.span)).filter(|_| is_native),
+            },
+            None => Place {
+                trace: TraceId::of(digest(IdKind::Trace, self.id, &[key])),
+                span,
+                parent: None,
+                is_parent_remote: false,
+                native: None,
+            },
+        }
+    }
+
+    /// Finds the turn of something, or its home.
+    fn root_of(
+        &mut self,
+        prompt_id: Option<&'a str>,
+        pid: Option<u32>,
+        (began, ended): (Moment, Option<Moment>),
+    ) -> Root {
+        let turn = match prompt_id {
+            Some(id) => self.places.turn_by_prompt.get(id).copied(),
+            None => self.turn_at(pid, began),
+        };
+        if let Some(turn) = turn {
+            return Root::Turn(turn);
+        }
+        let last = ended.unwrap_or(began);
+        if let Some(at) = self.places.home_by_prompt.get(&prompt_id).copied() {
+            if let Some(home) = self.places.homes.get_mut(at) {
+                if began.at < home.began.at {
+                    home.began = began;
+                }
+                if last.at > home.ended.at {
+                    home.ended = last;
+                }
+                home.is_open |= ended.is_none();
+            }
+            return Root::Home(at);
+        }
+        let place = self.root_place(IdKind::Turn, prompt_id.unwrap_or_default(), prompt_id);
+        let at = self.places.homes.len();
+        self.places.home_by_prompt.insert(prompt_id, at);
+        self.places.homes.push(Home {
+            prompt_id,
+            place,
+            began,
+            ended: last,
+            is_open: ended.is_none(),
+        });
+        Root::Home(at)
+    }
+
+    /// Finds the turn of this process that was under way.
+    fn turn_at(&self, pid: Option<u32>, at: Moment) -> Option<usize> {
+        let prompts = &self.session.activity.prompts;
+        let before = prompts.partition_point(|prompt| prompt.at.at <= at.at);
+        let is_its =
+            |prompt: &Prompt<'_>| prompt.pid.is_none() || pid.is_none() || prompt.pid == pid;
+        let before = prompts.get(..before)?;
+        let last = before.iter().rposition(is_its)?;
+        let ended = before.get(last)?.ended;
+        ended.is_none_or(|ended| at.at <= ended.at).then_some(last)
+    }
+
+    fn place_of_root(&self, root: Root) -> Option<Place> {
+        match root {
+            Root::Turn(at) => self.places.turns.get(at).copied(),
+            Root::Home(at) => self.places.homes.get(at).map(|home| home.place),
+        }
+    }
+
+    /// Finds the place of a call: below the run of its subagent, or below its turn.
+    fn place_call(&mut self, at: usize, path: &mut HashSet<(usize, usize)>) -> Option<Place> {
+        if let Some(known) = self.calls.get(at).copied().flatten() {
+            return Some(known);
+        }
+        let call = self.session.activity.calls.get(at)?;
+        let root = self.call_roots.get(at).copied();
+        let run = call.agent_id.and_then(|id| {
+            let agent = *self.agents.get(id)?;
+            let run = self.session.activity.agents.get(agent)?.run_at(call.began);
+            Some((agent, run))
+        });
+        let above = run
+            .and_then(|(agent, run)| self.place_run(agent, run, path))
+            .or_else(|| self.place_of_root(root?))?;
+        // In a circle, it has been found meanwhile.
+        if let Some(known) = self.calls.get(at).copied().flatten() {
+            return Some(known);
+        }
+        let begun = call.began.ts.to_string();
+        let id = call.tool_use_id.unwrap_or(&begun);
+        let tool = match call.tool_use_id {
+            Some(_) => "",
+            None => call.tool.unwrap_or_default(),
+        };
+        let parts = [id, tool, call.agent_id.unwrap_or_default()];
+        let place = below(above, self.ids.next(IdKind::Call, self.id, &parts));
+        *self.calls.get_mut(at)? = Some(place);
+        Some(place)
+    }
+
+    /// Finds the place of a run of a subagent: below the call that started it, or below its turn. Of a
+    /// circle, as in a damaged journal, there is none.
+    fn place_run(
+        &mut self,
+        agent: usize,
+        run: usize,
+        path: &mut HashSet<(usize, usize)>,
+    ) -> Option<Place> {
+        if let Some(known) = self.runs.get(agent)?.get(run).copied().flatten() {
+            return Some(known);
+        }
+        if path.len() >= DEEPEST || !path.insert((agent, run)) {
+            return None;
+        }
+        let facts = self.session.activity.agents.get(agent)?;
+        let its = facts.runs.get(run)?;
+        let mut above = its.call.and_then(|call| self.place_call(call, path));
+        if above.is_none() {
+            let prompt_id = self.prompt_of_agent.get(facts.agent_id).copied();
+            let root = self.root_of(prompt_id, facts.pid, (its.began, its.ended));
+            above = self.place_of_root(root);
+        }
+        path.remove(&(agent, run));
+        // In a circle, it has been found meanwhile.
+        if let Some(known) = self.runs.get(agent)?.get(run).copied().flatten() {
+            return Some(known);
+        }
+        let number = run.to_string();
+        let span = self
+            .ids
+            .next(IdKind::Run, self.id, &[facts.agent_id, &number]);
+        let above = above?;
+        let native = self.native.by_agent.get(facts.agent_id);
+        let native = native.filter(|it| it.trace == above.trace.0);
+        let place = Place {
+            native: above
+                .native
+                .map(|it| native.map_or(it, |it| SpanId(it.span))),
+            ..below(above, span)
+        };
+        *self.runs.get_mut(agent)?.get_mut(run)? = Some(place);
+        Some(place)
+    }
+}
+
+fn below(above: Place, span: SpanId) -> Place {
+    Place {
+        span,
+        parent: Some(above.span),
+        is_parent_remote: false,
+        ..above
+    }
+}
+
+/// The spans of other programs in which the turns of a session happened.
+#[derive(Debug, Default)]
+struct NativeSpans<'a> {
+    /// The span of each turn.
+    by_prompt: HashMap<&'a str, TraceParent>,
+    /// The span of each subagent: that of the call that started it.
+    by_agent: HashMap<&'a str, TraceParent>,
+    /// The spans that were there before any turn, or in several: Claude Code was started in them. They
+    /// do not show that it traces anything itself.
+    inherited: HashSet<[u8; 8]>,
+}
+
+impl<'a> NativeSpans<'a> {
+    fn of(session: &OtlpSession<'a, 'a>) -> Self {
+        let trace = session.trace;
+        let mut all = Self::default();
+        let mut by_subagents: HashMap<&str, TraceParent> = HashMap::new();
+        let mut prompt_of: HashMap<[u8; 8], &str> = HashMap::new();
+        for step in trace.steps() {
+            let Some(native) = parent_of(session, step) else {
+                continue;
+            };
+            if step.kind == EventKind::SessionStart {
+                all.inherited.insert(native.span);
+            }
+            let words = trace.words(step);
+            let Some(prompt_id) = words.prompt_id else {
+                continue;
+            };
+            if let Some(agent) = words.agent_id {
+                all.by_agent.entry(agent).or_insert(native);
+                by_subagents.entry(prompt_id).or_insert(native);
+                continue;
+            }
+            all.by_prompt.entry(prompt_id).or_insert(native);
+            if *prompt_of.entry(native.span).or_insert(prompt_id) != prompt_id {
+                all.inherited.insert(native.span);
+            }
+        }
+        for (prompt_id, native) in by_subagents {
+            all.by_prompt.entry(prompt_id).or_insert(native);
+        }
+        all
+    }
+
+    /// Returns the span in which this turn happened, and whether Claude Code itself sends it.
+    fn of_prompt(&self, prompt_id: &str) -> Option<(TraceParent, bool)> {
+        let native = *self.by_prompt.get(prompt_id)?;
+        let is_native = native.is_sampled && !self.inherited.contains(&native.span);
+        Some((native, is_native))
+    }
+}
+
+/// Returns the span of another program in which an event happened.
+pub(super) fn parent_of(session: &OtlpSession<'_, '_>, step: &Step) -> Option<TraceParent> {
+    let header = session.trace.further(step, FurtherMember::TraceParent)?;
+    TraceParent::parse(header)
+}
