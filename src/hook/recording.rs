@@ -35,7 +35,7 @@ use crate::store::pointer::PointerReading;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
     Decompressor, Environment, Error, Host, Places, Result, SessionDir, StateDir, archive_queue,
-    clock, env_file, index, machine_id, machine_name, project, unrecorded,
+    clock, env_file, index, machine_id, machine_name, project, remote, unrecorded,
 };
 
 /// A pointer is written again at this age, so that a long session does not go stale while it works.
@@ -432,6 +432,7 @@ impl Recording<'_> {
         event.session_id = Some(id.clone());
         event.pid = client::own_pid(self.env, &self.above);
         event.previous = self.previous.clone();
+        event.traceparent = self.env.traceparent.clone();
         event.rung = self.rung.map(|rung| rung.as_str().to_owned());
         event
     }
@@ -519,7 +520,9 @@ impl Recording<'_> {
             .text("session_title")
             .filter(|_| self.config.capture != Capture::Metadata);
         record.name = title.as_deref().and_then(session_name);
-        record.head = project::head(project.root());
+        let (head, remote) = remote::head_and_remote(project.root());
+        record.head = head;
+        record.remote = remote.map(|remote| remote.url);
         record.machine = client
             .and_then(|client| client.owner.machine.clone())
             .or_else(machine_name);

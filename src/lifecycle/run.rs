@@ -39,7 +39,7 @@ use crate::store::pointer::Pointers;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
     self, Decompressor, Error, Host, StateDir, clock, index, machine_id, machine_name, project,
-    reason,
+    reason, remote,
 };
 
 /// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
@@ -241,7 +241,9 @@ pub(super) fn new_id() -> SessionId {
 pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Timestamp) -> Record {
     let mut record = Record::new(id, project, now);
     record.source = Some(source.to_owned());
-    record.head = project::head(project.root());
+    let (head, remote) = remote::head_and_remote(project.root());
+    record.head = head;
+    record.remote = remote.map(|remote| remote.url);
     record.machine = machine_name();
     record.machine_id = machine_id();
     record.cwd = project::current_dir()

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::model::config::ConfigKey;
+use crate::model::traceparent::TraceParent;
 
 /// What this program takes from its environment.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,9 @@ pub struct Environment {
     pub claude_env_file: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
     pub claude_config_dir: Option<PathBuf>,
+    /// `TRACEPARENT`: the span of Claude Code's own telemetry that this process is part of, if the
+    /// variable has the form of version 00.
+    pub traceparent: Option<String>,
     /// `PATH`: where programs are searched for.
     pub path: Option<OsString>,
     /// Our variables that are set to something other than an absolute path, and so cannot be used.
@@ -77,6 +81,9 @@ impl Environment {
             claude_project_dir: absolute("CLAUDE_PROJECT_DIR"),
             claude_env_file: absolute("CLAUDE_ENV_FILE"),
             claude_config_dir: absolute("CLAUDE_CONFIG_DIR"),
+            traceparent: variable("TRACEPARENT")
+                .and_then(|value| value.into_string().ok())
+                .filter(|value| TraceParent::parse(value).is_some()),
             path: variable("PATH"),
             relative,
         }

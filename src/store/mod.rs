@@ -42,6 +42,7 @@ pub mod pointer;
 pub mod processors;
 pub mod project;
 pub mod reflog;
+pub mod remote;
 pub mod session;
 #[cfg(feature = "cli")]
 pub mod socket;
