@@ -85,6 +85,11 @@ picture:
     CCSESSION_DRAW=1 cargo test --locked --lib cli::top::tests
     CCSESSION_DRAW=1 cargo test --locked --test it docs::the_picture
 
+# Hold the names that OpenTelemetry is given against the published conventions (installs them by pip and npm)
+[group('check')]
+telemetry-names:
+    tests/telemetry/names.py
+
 # What CI runs
 [group('check')]
 ci:

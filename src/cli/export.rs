@@ -1,5 +1,6 @@
 //! `ccsession export`: what sessions did, for other programs.
 
+mod otlp;
 mod output_file;
 mod slowest;
 mod tables;
@@ -20,9 +21,12 @@ use super::stats::selected;
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::model::{Capture, Timestamp};
-use crate::store::{Environment, StateDir, machine_name, shown};
+use crate::store::{Environment, StateDir, machine_id, machine_name, shown};
+use crate::view::otlp::OtlpMachine;
 use crate::view::tables::Table;
 use crate::view::timeline::CallFilter;
+use otlp::OtlpChoice;
+pub(super) use otlp::{SignalArg, SpansArg};
 use output_file::{InTurn, OutputFile};
 use slowest::Slowest;
 
@@ -32,7 +36,8 @@ use slowest::Slowest;
     Examples:\n  ccsession export --all --format csv -o calls.csv    # every call of every session\n  \
     ccsession export --all --format csv --slowest 20    # the slowest calls of all sessions\n  \
     ccsession export --format jsonl --table sessions    # the sessions of this project\n  \
-    ccsession export 3f2a --format chrome-trace -o trace.json    # for Perfetto or speedscope"
+    ccsession export 3f2a --format chrome-trace -o trace.json    # for Perfetto or speedscope\n  \
+    ccsession export --all --format otlp-jsonl -o traces.jsonl    # for an OpenTelemetry Collector"
 )]
 pub(super) struct ExportArgs {
     /// Export only this session: a unique prefix of its id, or its title
@@ -64,6 +69,12 @@ pub(super) struct ExportArgs {
     /// Export only the N calls of all sessions that took longest, the longest first
     #[arg(long, value_name = "N")]
     pub(super) slowest: Option<NonZeroUsize>,
+    /// Which signal of OpenTelemetry to write; `traces` without it
+    #[arg(long, value_enum, value_name = "SIGNAL")]
+    pub(super) signal: Option<SignalArg>,
+    /// Which spans to write of turns that Claude Code itself traces; `auto` without it
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(super) spans: Option<SpansArg>,
     #[command(flatten)]
     pub(super) from: FromArgs,
     /// Write to this file instead of stdout
@@ -80,6 +91,8 @@ pub(super) enum ExportFormat {
     Csv,
     /// A JSON object on each line
     Jsonl,
+    /// OpenTelemetry: a request on each line, as the Collector's file exporter writes it
+    OtlpJsonl,
 }
 
 /// Which table is written.
@@ -112,8 +125,8 @@ struct ExportRequest<'a> {
     env: &'a Environment,
     state: &'a StateDir,
     capture: Capture,
-    /// The name of this machine, for records without one.
-    machine: Option<String>,
+    /// This machine, for records without one.
+    here: OtlpMachine,
     format: ExportFormat,
     table: Table,
     filter: CallFilter,
@@ -139,6 +152,20 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     );
     let which = selected(context, state.as_ref(), words)?;
     let mut file = OutputFile::begin(args.output.as_deref())?;
+    let here = OtlpMachine {
+        name: machine_name(),
+        id: machine_id(),
+    };
+    if args.signal == Some(SignalArg::Metrics) {
+        file.write(&otlp::metrics_line(
+            context,
+            &config,
+            state.as_ref(),
+            &here,
+        )?)?;
+        file.end()?;
+        return Ok(Status::Done);
+    }
     let table = args.table.map_or(Table::Calls, Table::from);
     file.write(&beginning(args.format, table))?;
     let Some(state) = state else {
@@ -151,7 +178,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         env: &context.env,
         state: &state,
         capture: config.capture,
-        machine: machine_name(),
+        here,
         format: args.format,
         table,
         filter: CallFilter {
@@ -168,15 +195,21 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     let judge = context.judge(&config, &state);
     let separator = match args.format {
         ExportFormat::ChromeTrace => trace::SEPARATOR,
-        ExportFormat::Csv | ExportFormat::Jsonl => "",
+        ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => "",
     };
     let turns = InTurn::new(file, separator);
-    let exporter = || Exporter::new(&request, &turns);
-    let gathered = gather(&judge, &which, exporter)?;
-    complain(&gathered);
-    let Exporter {
-        slowest, sessions, ..
-    } = gathered.counts;
+    let (slowest, sessions) = if args.format == ExportFormat::OtlpJsonl {
+        let choice = OtlpChoice {
+            signal: args.signal.unwrap_or_default(),
+            spans: args.spans.unwrap_or_default(),
+        };
+        let sessions = otlp::write(&request, choice, &judge, &which, &turns)?;
+        (Slowest::new(None), sessions)
+    } else {
+        let gathered = gather(&judge, &which, || Exporter::new(&request, &turns))?;
+        complain(&gathered);
+        (gathered.counts.slowest, gathered.counts.sessions)
+    };
     let mut file = turns.finish()?;
     file.write(&slowest.text())?;
     file.write(&end(args.format))?;
@@ -198,10 +231,22 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
 
 /// Refuses options that say nothing about what is exported.
 fn check(args: &ExportArgs) -> Result<()> {
-    let is_trace = args.format == ExportFormat::ChromeTrace;
+    let usage = |text: &str| Err(refusal(Status::Usage, text));
+    let is_otlp = args.format == ExportFormat::OtlpJsonl;
+    let is_trace = is_otlp || args.format == ExportFormat::ChromeTrace;
     if is_trace && args.table.is_some() {
-        let text = "a chrome-trace has no tables: leave --table out, or use --format csv or jsonl";
-        return Err(refusal(Status::Usage, text));
+        return usage(if is_otlp {
+            "OpenTelemetry has no tables: choose with --signal, or use --format csv or jsonl"
+        } else {
+            "a chrome-trace has no tables: leave --table out, or use --format csv or jsonl"
+        });
+    }
+    if !is_otlp && (args.signal.is_some() || args.spans.is_some()) {
+        return usage("--signal and --spans are for --format otlp-jsonl");
+    }
+    let is_all = (args.all || args.from.is_given()) && args.since.is_none();
+    if args.signal == Some(SignalArg::Metrics) && !is_all {
+        return usage("the metrics are over all sessions: use --all, without --since");
     }
     let selects = [
         ("--tool", !args.tool.is_empty()),
@@ -222,7 +267,7 @@ fn check(args: &ExportArgs) -> Result<()> {
 }
 
 /// Warns of what is not in the output.
-fn complain(gathered: &GatherResult<Exporter<'_>>) {
+fn complain<C>(gathered: &GatherResult<C>) {
     for left_out in &gathered.left_out {
         output::complain(left_out);
     }
@@ -256,7 +301,7 @@ fn say_empty(context: &Context, state: Option<&StateDir>, args: &ExportArgs) {
 fn beginning(format: ExportFormat, table: Table) -> String {
     match format {
         ExportFormat::Csv => table.heading(),
-        ExportFormat::Jsonl => String::new(),
+        ExportFormat::Jsonl | ExportFormat::OtlpJsonl => String::new(),
         ExportFormat::ChromeTrace => trace::beginning(),
     }
 }
@@ -264,7 +309,7 @@ fn beginning(format: ExportFormat, table: Table) -> String {
 /// Returns what comes after the last session.
 fn end(format: ExportFormat) -> String {
     match format {
-        ExportFormat::Csv | ExportFormat::Jsonl => String::new(),
+        ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => String::new(),
         ExportFormat::ChromeTrace => trace::end(),
     }
 }
@@ -297,7 +342,7 @@ impl Count for Exporter<'_> {
                 self.text = trace::text(request, session, title);
                 Ok(())
             }
-            ExportFormat::Csv | ExportFormat::Jsonl => {
+            ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => {
                 let slowest = &mut self.slowest;
                 tables::write(request, session, title, slowest, &mut self.text)
             }

@@ -34,6 +34,9 @@ pub(super) trait Count: Send {
     /// True if the calls must have their labels.
     const WITH_LABELS: bool = false;
 
+    /// True if single events are looked at, and calls must have their labels.
+    const WITH_EVENTS: bool = false;
+
     /// True if the sessions must be taken in the order in which they began.
     const IN_ORDER: bool = false;
 
@@ -152,9 +155,10 @@ pub(super) fn gather<C: Count>(
             which,
             live: &live,
             gathered: GatherResult::new(counts()),
-            memory: match C::WITH_LABELS {
-                true => TraceBuilder::with_labels(),
-                false => TraceBuilder::default(),
+            memory: match (C::WITH_EVENTS, C::WITH_LABELS) {
+                (true, _) => TraceBuilder::with_events(),
+                (false, true) => TraceBuilder::with_labels(),
+                (false, false) => TraceBuilder::default(),
             },
         };
         loop {

@@ -19,7 +19,7 @@ use super::status::{Status, refusal};
 use super::table::TableLayout;
 use crate::identity::attention::of_events;
 use crate::identity::liveness::SessionState;
-use crate::model::Timestamp;
+use crate::model::{Config, Timestamp};
 use crate::store::log::{self, Log};
 use crate::store::{Environment, Error, StateDir, lease, shown, tree, write};
 use crate::view::metrics::{
@@ -52,25 +52,7 @@ const MANIFEST: &str = ".manifest.json";
 pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let counting = || MetricsCounter {
-        env: &context.env,
-        now: context.now,
-        metrics: Metrics::default(),
-    };
-    let gathered = match &state {
-        Some(state) => gather(
-            &context.judge(&config, state),
-            &SessionSelection::All,
-            counting,
-        )?,
-        None => GatherResult::new(counting()),
-    };
-    for left_out in &gathered.left_out {
-        output::complain(left_out);
-    }
-    let mut surroundings = state.as_ref().map(around).transpose()?.unwrap_or_default();
-    surroundings.damaged_lines = gathered.damaged_lines();
-    let summary = gathered.counts.metrics.summary(surroundings);
+    let CountedMetrics { summary, .. } = counted(context, &config, state.as_ref())?;
     let text = if args.prometheus {
         summary.exposition()
     } else if args.json {
@@ -96,16 +78,57 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
+/// The numbers over all sessions.
+pub(super) struct CountedMetrics {
+    pub(super) summary: MetricsSummary,
+    /// When the first session began.
+    pub(super) since: Option<Timestamp>,
+}
+
+/// Counts all sessions. Warns of what is not counted.
+pub(super) fn counted(
+    context: &Context,
+    config: &Config,
+    state: Option<&StateDir>,
+) -> Result<CountedMetrics> {
+    let counting = || MetricsCounter {
+        env: &context.env,
+        now: context.now,
+        metrics: Metrics::default(),
+        since: None,
+    };
+    let gathered = match state {
+        Some(state) => gather(
+            &context.judge(config, state),
+            &SessionSelection::All,
+            counting,
+        )?,
+        None => GatherResult::new(counting()),
+    };
+    for left_out in &gathered.left_out {
+        output::complain(left_out);
+    }
+    let mut surroundings = state.map(around).transpose()?.unwrap_or_default();
+    surroundings.damaged_lines = gathered.damaged_lines();
+    Ok(CountedMetrics {
+        summary: gathered.counts.metrics.summary(surroundings),
+        since: gathered.counts.since,
+    })
+}
+
 /// The counts of one thread.
 struct MetricsCounter<'a> {
     env: &'a Environment,
     now: Timestamp,
     metrics: Metrics,
+    since: Option<Timestamp>,
 }
 
 impl Count for MetricsCounter<'_> {
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
-        let age = session.record.started_at.age(self.now);
+        let began = session.record.started_at;
+        self.since = Some(self.since.map_or(began, |since| since.min(began)));
+        let age = began.age(self.now);
         let finding = session.finding();
         let standing = match finding.state {
             SessionState::Active => SessionStanding::Active(age),
@@ -123,6 +146,10 @@ impl Count for MetricsCounter<'_> {
 
     fn add(&mut self, other: Self) {
         self.metrics += other.metrics;
+        self.since = match (self.since, other.since) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
     }
 }
 

@@ -58,6 +58,7 @@ mod limits;
 mod metrics;
 mod one_of_many;
 mod orphans;
+mod otlp;
 mod outside;
 mod pointer;
 mod power;

@@ -23,7 +23,7 @@ pub(super) fn write(
     let tabled = TabledSession {
         record: session.record,
         title,
-        machine: request.machine.as_deref(),
+        machine: request.here.name.as_deref(),
         activity,
     };
     let is_shown = |at: Timestamp| request.since.is_none_or(|since| at >= since);

@@ -59,7 +59,7 @@ fn as_json(event: &TraceEvent) -> String {
 }
 
 /// Returns the commits that hooks noted while the session ran a call that can make one, each once.
-fn commits(session: &GatheredSession<'_>) -> Vec<CommitNote> {
+pub(super) fn commits(session: &GatheredSession<'_>) -> Vec<CommitNote> {
     let mut seen = HashSet::new();
     let noted = session.noted.commits.iter().map(|(note, _)| note);
     let new = noted.filter(|note| seen.insert(note.id.as_str()));
