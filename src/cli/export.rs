@@ -25,9 +25,9 @@ use crate::store::{Environment, StateDir, machine_id, machine_name, shown};
 use crate::view::otlp::OtlpMachine;
 use crate::view::tables::Table;
 use crate::view::timeline::CallFilter;
-use otlp::OtlpChoice;
+use otlp::{OtlpChoice, OtlpTurns};
 pub(super) use otlp::{SignalArg, SpansArg};
-use output_file::{InTurn, OutputFile};
+use output_file::{DayFiles, InTurn, OutputFile};
 use slowest::Slowest;
 
 #[derive(Debug, Args)]
@@ -75,6 +75,9 @@ pub(super) struct ExportArgs {
     /// Which spans to write of turns that Claude Code itself traces; `auto` without it
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(super) spans: Option<SpansArg>,
+    /// Write a file for each day (in UTC) into the directory that --output names
+    #[arg(long, requires = "output")]
+    pub(super) by_day: bool,
     #[command(flatten)]
     pub(super) from: FromArgs,
     /// Write to this file instead of stdout
@@ -143,6 +146,8 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         .as_deref()
         .map(|when| since(when, context.now))
         .transpose()?;
+    // Else the file of the first day would lose what began earlier on that day.
+    let since = since.map(|at| if args.by_day { otlp::whole_day(at) } else { at });
     let config = context.config()?;
     let state = context.state()?;
     let words = (
@@ -151,7 +156,8 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         args.all || args.from.is_given(),
     );
     let which = selected(context, state.as_ref(), words)?;
-    let mut file = OutputFile::begin(args.output.as_deref())?;
+    let days = args.output.as_deref().filter(|_| args.by_day);
+    let mut file = OutputFile::begin(args.output.as_deref().filter(|_| !args.by_day))?;
     let here = OtlpMachine {
         name: machine_name(),
         id: machine_id(),
@@ -198,12 +204,20 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => "",
     };
     let turns = InTurn::new(file, separator);
+    let signal = args.signal.unwrap_or_default();
+    let days = days
+        .map(|dir| DayFiles::begin(dir, signal.as_str()))
+        .transpose()?;
+    let days = days.map(|files| InTurn::new(files, ""));
     let (slowest, sessions) = if args.format == ExportFormat::OtlpJsonl {
         let choice = OtlpChoice {
-            signal: args.signal.unwrap_or_default(),
+            signal,
             spans: args.spans.unwrap_or_default(),
         };
-        let sessions = otlp::write(&request, choice, &judge, &which, &turns)?;
+        let to = days
+            .as_ref()
+            .map_or(OtlpTurns::One(&turns), OtlpTurns::Days);
+        let sessions = otlp::write(&request, choice, &judge, &which, to)?;
         (Slowest::new(None), sessions)
     } else {
         let gathered = gather(&judge, &which, || Exporter::new(&request, &turns))?;
@@ -214,6 +228,9 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     file.write(&slowest.text())?;
     file.write(&end(args.format))?;
     file.end()?;
+    if let Some(days) = days {
+        days.finish()?.end()?;
+    }
     if sessions == 0 {
         say_empty(context, Some(&state), &args);
     }
@@ -241,8 +258,11 @@ fn check(args: &ExportArgs) -> Result<()> {
             "a chrome-trace has no tables: leave --table out, or use --format csv or jsonl"
         });
     }
-    if !is_otlp && (args.signal.is_some() || args.spans.is_some()) {
-        return usage("--signal and --spans are for --format otlp-jsonl");
+    if !is_otlp && (args.signal.is_some() || args.spans.is_some() || args.by_day) {
+        return usage("--signal, --spans and --by-day are for --format otlp-jsonl");
+    }
+    if args.by_day && args.signal == Some(SignalArg::Metrics) {
+        return usage("the metrics are of this moment: leave --by-day out");
     }
     let is_all = (args.all || args.from.is_given()) && args.since.is_none();
     if args.signal == Some(SignalArg::Metrics) && !is_all {

@@ -318,6 +318,11 @@ fn the_metrics_are_those_of_metrics() {
 /// A session with a turn of one call, of a client with this variable.
 fn traced(header: &str) -> Sandbox {
     let sandbox = Sandbox::new();
+    traced_into(&sandbox, header);
+    sandbox
+}
+
+fn traced_into(sandbox: &Sandbox, header: &str) {
     let prompt = json!({"prompt": "go on", "prompt_id": "p-1"});
     let call = json!({"tool_name": "Bash", "tool_use_id": "toolu_1", "prompt_id": "p-1", "tool_input": {"command": "ls -l", "description": "List the files"}});
     sandbox
@@ -332,7 +337,6 @@ fn traced(header: &str) -> Sandbox {
         let run = sandbox.hook(&event(name, ID, more));
         run.env("TRACEPARENT", header).silent();
     }
-    sandbox
 }
 
 #[test]
@@ -462,16 +466,90 @@ fn what_began_before_is_left_out() {
 }
 
 #[test]
+fn a_file_for_each_day_has_what_began_on_it() {
+    let sandbox = Sandbox::new();
+    let journal = sandbox.session(ID).join("events.jsonl");
+    traced_into(&sandbox, "");
+    // As if its turn had begun on the evening before.
+    let first = fs::read_to_string(&journal).unwrap();
+    let today = &first[first.find("\"ts\":\"").unwrap() + 6..][..10];
+    let moved = first
+        .replace(today, "2026-11-01")
+        .replacen("2026-11-01", "2026-10-31", 2);
+    let moved: String = moved.lines().map(without_boot_clock).collect();
+    fs::write(&journal, moved).unwrap();
+    let dir = sandbox.path("days");
+    for signal in ["traces", "logs"] {
+        // A second time, the same files are there in place of the first ones.
+        for _ in 0..2 {
+            sandbox
+                .ccsession([
+                    "export",
+                    "--all",
+                    "--format",
+                    "otlp-jsonl",
+                    "--signal",
+                    signal,
+                    "--by-day",
+                    "-o",
+                ])
+                .arg(&dir)
+                .silent();
+        }
+    }
+    let mut names: Vec<String> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "logs-2026-10-31.jsonl",
+            "logs-2026-11-01.jsonl",
+            "traces-2026-10-31.jsonl",
+            "traces-2026-11-01.jsonl"
+        ]
+    );
+    let mut days: Vec<String> = Vec::new();
+    for name in &names {
+        let text = fs::read_to_string(dir.join(name)).unwrap();
+        days.extend(text.lines().map(str::to_owned));
+    }
+    let all = sandbox.otlp(&["--signal", "logs"]) + &sandbox.otlp(&[]);
+    let count =
+        |text: &str| text.matches("\"spanId\"").count() + text.matches("\"eventName\"").count();
+    assert_eq!(days.iter().map(|it| count(it)).sum::<usize>(), count(&all));
+}
+
+/// A line of a journal without the clock that would show that the wall clock was set.
+fn without_boot_clock(line: &str) -> String {
+    let Ok(mut event) = serde_json::from_str::<Value>(line) else {
+        return "\n".to_owned();
+    };
+    event.as_object_mut().unwrap().remove("mono");
+    format!("{event}\n")
+}
+
+#[test]
 fn options_that_say_nothing_are_refused() {
     let sandbox = Sandbox::new();
     for (arguments, expected) in [
         (
             ["csv", "--signal", "logs"].as_slice(),
-            "--signal and --spans are for --format otlp-jsonl",
+            "are for --format otlp-jsonl",
         ),
         (
             &["jsonl", "--spans", "never"],
-            "--signal and --spans are for --format otlp-jsonl",
+            "are for --format otlp-jsonl",
+        ),
+        (
+            &["csv", "--by-day", "-o", "x"],
+            "are for --format otlp-jsonl",
+        ),
+        (
+            &["otlp-jsonl", "--signal", "metrics", "--by-day", "-o", "x"],
+            "leave --by-day out",
         ),
         (
             &["otlp-jsonl", "--table", "calls"],

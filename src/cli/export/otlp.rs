@@ -1,10 +1,12 @@
 //! Sessions as OpenTelemetry, in the form of the Collector's file exporter: one request on each line,
 //! one signal in each file.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::output_file::InTurn;
+use super::output_file::{DayFiles, InTurn};
 use super::trace::commits;
 use super::{ExportRequest, complain};
 use crate::cli::context::Context;
@@ -13,7 +15,7 @@ use crate::cli::metrics::{CountedMetrics, counted};
 use crate::cli::stats::counting::used;
 use crate::cli::title::title;
 use crate::identity::liveness::Judge;
-use crate::model::Config;
+use crate::model::{Config, Timestamp};
 use crate::store::{StateDir, remote};
 use crate::view::otlp::{
     OtlpMachine, OtlpSession, Remote, Resource, SpanPolicy, Telemetry, json, metrics,
@@ -64,12 +66,31 @@ pub(super) struct OtlpChoice {
     pub(super) spans: SpansArg,
 }
 
+impl SignalArg {
+    /// Returns the signal as one word, for the names of files.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// Where the lines go: to one file, or to one for each day.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OtlpTurns<'a> {
+    One(&'a InTurn),
+    Days(&'a InTurn<DayFiles>),
+}
+
 /// One thread's part of the work.
 struct OtlpExporter<'a> {
     request: &'a ExportRequest<'a>,
     choice: OtlpChoice,
-    turns: &'a InTurn,
-    text: String,
+    turns: OtlpTurns<'a>,
+    /// The lines of the session at hand by day; of no day where all go to one file.
+    texts: BTreeMap<String, String>,
     sessions: u64,
 }
 
@@ -78,7 +99,11 @@ impl Count for OtlpExporter<'_> {
     const IN_ORDER: bool = true;
 
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
-        if self.turns.has_failed() {
+        let has_failed = match self.turns {
+            OtlpTurns::One(turns) => turns.has_failed(),
+            OtlpTurns::Days(turns) => turns.has_failed(),
+        };
+        if has_failed {
             return Ok(());
         }
         let request = self.request;
@@ -99,7 +124,11 @@ impl Count for OtlpExporter<'_> {
             Ok(usage) => (usage, Ok(())),
             Err(why) => (None, Err(why)),
         };
-        let mut telemetry = Telemetry::of(
+        let tell = match self.choice.signal {
+            SignalArg::Logs => Telemetry::logs,
+            SignalArg::Traces | SignalArg::Metrics => Telemetry::traces,
+        };
+        let mut telemetry = tell(
             &OtlpSession {
                 record,
                 title: title.as_ref().map(|title| title.text.as_str()),
@@ -118,14 +147,16 @@ impl Count for OtlpExporter<'_> {
         }
         let resource = &telemetry.resource;
         match self.choice.signal {
-            SignalArg::Traces => {
-                let lines = telemetry.spans.chunks(MOST_ON_A_LINE);
-                lines.for_each(|some| self.line(&json::traces(&[(resource, some)])));
-            }
-            SignalArg::Logs => {
-                let lines = telemetry.logs.chunks(MOST_ON_A_LINE);
-                lines.for_each(|some| self.line(&json::logs(&[(resource, some)])));
-            }
+            SignalArg::Traces => self.lines(
+                telemetry.spans,
+                |span| span.start_time,
+                |some| json::traces(&[(resource, some)]),
+            ),
+            SignalArg::Logs => self.lines(
+                telemetry.logs,
+                |record| record.time,
+                |some| json::logs(&[(resource, some)]),
+            ),
             SignalArg::Metrics => {}
         }
         self.sessions += u64::from(session.activity.span.is_some());
@@ -133,8 +164,14 @@ impl Count for OtlpExporter<'_> {
     }
 
     fn pass(&mut self, place: usize) {
-        self.turns.put(place, &self.text);
-        self.text.clear();
+        match self.turns {
+            OtlpTurns::One(turns) => {
+                let text = self.texts.get("").map(String::as_str);
+                turns.put(place, text.unwrap_or_default());
+            }
+            OtlpTurns::Days(turns) => turns.put_days(place, &self.texts),
+        }
+        self.texts.clear();
     }
 
     fn add(&mut self, other: Self) {
@@ -143,10 +180,38 @@ impl Count for OtlpExporter<'_> {
 }
 
 impl OtlpExporter<'_> {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
+    /// Adds items as lines, each line of one day.
+    fn lines<T>(&mut self, items: Vec<T>, time: impl Fn(&T) -> u64, line: impl Fn(&[T]) -> String) {
+        let mut by_day: BTreeMap<String, Vec<T>> = BTreeMap::new();
+        for item in items {
+            let day = match self.turns {
+                OtlpTurns::One(_) => String::new(),
+                OtlpTurns::Days(_) => day(time(&item)),
+            };
+            by_day.entry(day).or_default().push(item);
+        }
+        for (day, items) in by_day {
+            let text = self.texts.entry(day).or_default();
+            for some in items.chunks(MOST_ON_A_LINE) {
+                text.push_str(&line(some));
+                text.push('\n');
+            }
+        }
     }
+}
+
+/// Returns the day of a time in nanoseconds, in UTC.
+pub(super) fn day(nanos: u64) -> String {
+    let micros = i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
+    let time = Timestamp::from_micros(micros).to_utc();
+    time.format("%Y-%m-%d").to_string()
+}
+
+/// Returns the beginning of the day of `time`, in UTC.
+pub(super) fn whole_day(time: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400_000_000;
+    let micros = time.micros();
+    Timestamp::from_micros(micros - micros.rem_euclid(DAY))
 }
 
 /// Writes the traces or the logs of sessions, and returns how many sessions there were.
@@ -155,13 +220,13 @@ pub(super) fn write(
     choice: OtlpChoice,
     judge: &Judge<'_>,
     which: &SessionSelection,
-    turns: &InTurn,
+    turns: OtlpTurns<'_>,
 ) -> Result<u64> {
     let exporter = || OtlpExporter {
         request,
         choice,
         turns,
-        text: String::new(),
+        texts: BTreeMap::new(),
         sessions: 0,
     };
     let gathered = gather(judge, which, exporter)?;

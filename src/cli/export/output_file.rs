@@ -1,6 +1,8 @@
-//! Where an export is written: to stdout, or to a file that appears once it is complete.
+//! Where an export is written: to stdout, to a file that appears once it is complete, or to a file for
+//! each day.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +10,7 @@ use anyhow::Result;
 
 use crate::cli::output;
 use crate::store::Error;
-use crate::store::write::{GuestFile, refuse_others};
+use crate::store::write::{GuestFile, make_dir, refuse_others};
 
 /// Stdout, or a file that appears once it is complete.
 #[derive(Debug)]
@@ -46,10 +48,48 @@ impl OutputFile {
     }
 }
 
+/// A file for each day in one directory. All appear once all are complete, in place of earlier ones.
+#[derive(Debug)]
+pub(super) struct DayFiles {
+    dir: PathBuf,
+    /// How the names begin.
+    what: &'static str,
+    files: BTreeMap<String, GuestFile>,
+}
+
+impl DayFiles {
+    /// Begins the output in this directory, which is created if it does not exist.
+    pub(super) fn begin(dir: &Path, what: &'static str) -> Result<Self> {
+        make_dir(dir)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            what,
+            files: BTreeMap::new(),
+        })
+    }
+
+    fn write(&mut self, day: &str, text: &str) -> Result<(), Error> {
+        if let Some(file) = self.files.get_mut(day) {
+            return file.write(text.as_bytes());
+        }
+        let path = self.dir.join(format!("{}-{day}.jsonl", self.what));
+        refuse_others(&path)?;
+        let mut file = GuestFile::begin(&path)?;
+        file.write(text.as_bytes())?;
+        self.files.insert(day.to_owned(), file);
+        Ok(())
+    }
+
+    /// Gives the files their names.
+    pub(super) fn end(self) -> Result<(), Error> {
+        self.files.into_values().try_for_each(GuestFile::replace)
+    }
+}
+
 /// An output to which threads write in turn, each when everything before is written.
 #[derive(Debug)]
-pub(super) struct InTurn {
-    state: Mutex<TurnState>,
+pub(super) struct InTurn<F = OutputFile> {
+    state: Mutex<TurnState<F>>,
     moved: Condvar,
     /// What is written between two texts.
     separator: &'static str,
@@ -57,16 +97,41 @@ pub(super) struct InTurn {
 }
 
 #[derive(Debug)]
-struct TurnState {
+struct TurnState<F> {
     /// The place whose turn it is.
     next: usize,
     is_empty: bool,
-    file: OutputFile,
+    file: F,
     failure: Option<Error>,
 }
 
-impl InTurn {
-    pub(super) fn new(file: OutputFile, separator: &'static str) -> Self {
+impl InTurn<OutputFile> {
+    /// Waits for the turn of `place`, and writes its text. Each place must come once.
+    pub(super) fn put(&self, place: usize, text: &str) {
+        self.take_turn(place, |state| {
+            if text.is_empty() {
+                return Ok(());
+            }
+            let separator = if state.is_empty { "" } else { self.separator };
+            state.is_empty = false;
+            state.file.write(separator)?;
+            state.file.write(text)
+        });
+    }
+}
+
+impl InTurn<DayFiles> {
+    /// Waits for the turn of `place`, and writes its text of each day. Each place must come once.
+    pub(super) fn put_days(&self, place: usize, texts: &BTreeMap<String, String>) {
+        self.take_turn(place, |state| {
+            let mut texts = texts.iter();
+            texts.try_for_each(|(day, text)| state.file.write(day, text))
+        });
+    }
+}
+
+impl<F> InTurn<F> {
+    pub(super) fn new(file: F, separator: &'static str) -> Self {
         Self {
             state: Mutex::new(TurnState {
                 next: 0,
@@ -85,22 +150,18 @@ impl InTurn {
         self.has_failed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the turn of `place`, and writes its text. Each place must come once.
-    pub(super) fn put(&self, place: usize, text: &str) {
+    fn take_turn(&self, place: usize, write: impl FnOnce(&mut TurnState<F>) -> Result<(), Error>) {
         let mut state = self.lock();
         while state.next != place {
             let waited = self.moved.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         state.next += 1;
-        if !text.is_empty() && state.failure.is_none() {
-            let separator = if state.is_empty { "" } else { self.separator };
-            state.is_empty = false;
-            let written = state.file.write(separator);
-            if let Err(err) = written.and_then(|()| state.file.write(text)) {
-                state.failure = Some(err);
-                self.has_failed.store(true, Ordering::Relaxed);
-            }
+        if state.failure.is_none()
+            && let Err(err) = write(&mut state)
+        {
+            state.failure = Some(err);
+            self.has_failed.store(true, Ordering::Relaxed);
         }
         self.moved.notify_all();
     }
@@ -109,7 +170,7 @@ impl InTurn {
     ///
     /// # Errors
     /// The first one of writing.
-    pub(super) fn finish(self) -> Result<OutputFile, Error> {
+    pub(super) fn finish(self) -> Result<F, Error> {
         let state = self.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         match state.failure {
@@ -118,7 +179,7 @@ impl InTurn {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, TurnState> {
+    fn lock(&self) -> MutexGuard<'_, TurnState<F>> {
         // Whoever panics ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -102,11 +102,28 @@ pub struct Telemetry<'s> {
 impl<'s> Telemetry<'s> {
     /// Tells what a session did, as far as it is final. The order is always the same.
     pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
-        let places = Places::of(session);
-        let facts = Facts::of(session);
+        Self {
+            logs: Self::logs(session, policy).logs,
+            ..Self::traces(session, policy)
+        }
+    }
+
+    /// Tells only the spans.
+    pub fn traces(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
+        let (facts, places) = (Facts::of(session), Places::of(session));
         Self {
             resource: Resource::of(session),
             spans: spans::spans(session, &facts, &places, policy),
+            logs: Vec::new(),
+        }
+    }
+
+    /// Tells only the log records.
+    pub fn logs(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
+        let (facts, places) = (Facts::of(session), Places::of(session));
+        Self {
+            resource: Resource::of(session),
+            spans: Vec::new(),
             logs: logs::logs(session, &facts, &places, policy),
         }
     }
