@@ -53,6 +53,14 @@ def archived(layout: Layout, program: Path, environment: dict[str, str]) -> dict
     return account
 
 
+def export(layout: Layout, environment: dict[str, str]) -> None:
+    """Leaves what `ccsession export` writes as OpenTelemetry."""
+    for signal, spans in (("traces", "auto"), ("traces", "always"), ("logs", "auto")):
+        command = [str(layout.local_bin / "ccsession"), "export", "--all", "--format", "otlp-jsonl", "--signal", signal,
+                   "--spans", spans, "--output", str(layout.exported(f"{signal}-{spans}"))]
+        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
+
+
 def sessions(program: Path, environment: dict[str, str]) -> dict[str, dict]:
     """The timeline and the numbers of every session on record."""
     ids = sorted(folder.name for folder in Path(environment["CCSESSION_STATE_DIR"]).glob("sessions/*"))

@@ -14,6 +14,7 @@ import attention_checks
 import calls_checks
 import identity_checks
 import recording
+import telemetry_checks
 from layout import Layout, read_lines
 from scenarios import Scenario
 
@@ -38,6 +39,7 @@ def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> li
             *calls_checks.all_of(scenario, layout),
             *archive_checks.all_of(scenario, layout),
             *attention_checks.all_of(scenario, layout),
+            *telemetry_checks.all_of(scenario, layout),
             nothing_was_left(layout),
             client_saw_silent_hooks(layout),
         ]

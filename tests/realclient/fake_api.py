@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 MARKER = re.compile(r"RUN:([A-Za-z0-9_-]+)")
+TELEMETRY = ("/v1/traces", "/v1/logs", "/v1/metrics")
 COMPACTION = "Your task is to create a detailed summary"
 SUMMARY = "<analysis>scripted</analysis>\n<summary>\nScripted summary of the conversation so far.\n</summary>"
 
@@ -32,6 +33,8 @@ class FakeApi(ThreadingHTTPServer):
         self.conversations = conversations
         self.words = words
         self.log = log
+        # What the client sends of its own telemetry.
+        self.native_log = log.with_name("native.jsonl")
         self.lock = threading.Lock()
         self.numbers = itertools.count(1)
 
@@ -42,8 +45,8 @@ class FakeApi(ThreadingHTTPServer):
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def record(self, entry: dict) -> None:
-        with self.lock, open(self.log, "a") as log:
+    def record(self, entry: dict, path: Path | None = None) -> None:
+        with self.lock, open(path or self.log, "a") as log:
             log.write(json.dumps(entry) + "\n")
 
     def reply_to(self, body: dict) -> dict:
@@ -106,6 +109,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path in TELEMETRY:
+            self.server.record({"path": self.path, "body": json.loads(raw)}, self.server.native_log)
+            return self.answer(200, {})
         if self.path.split("?")[0] != "/v1/messages":
             return self.answer(404, {"type": "error", "error": {"type": "not_found_error", "message": "not scripted"}})
         body = json.loads(raw)

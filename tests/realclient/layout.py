@@ -37,6 +37,8 @@ class Layout:
         self.strays_log = root / "strays.jsonl"
         self.witness_log = root / "witness.jsonl"
         self.api_log = root / "api.jsonl"
+        # What the client sent of its own telemetry.
+        self.native_log = root / "native.jsonl"
         # What `ccsession` made of the calls at the end, and while the scenario ran.
         self.account = root / "account.json"
         self.tallies_log = root / "tallies.jsonl"
@@ -67,6 +69,10 @@ class Layout:
     def clocked(self, label: str) -> Path:
         """The file with the id that `ccsession clock-in` printed for the session of a probe."""
         return self.root / f"{label}.clocked"
+
+    def exported(self, what: str) -> Path:
+        """What `ccsession export --format otlp-jsonl` wrote at the end: a signal, and which spans."""
+        return self.out / f"{what}.jsonl"
 
     def probe_command(self, *label: str) -> str:
         return python_command("probe.py", self.probe_log, *label)

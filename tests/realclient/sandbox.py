@@ -111,8 +111,10 @@ def main(name: str, variant: str, root: str, outer: str, inner: str) -> None:
              "OUTER": str(layout.local_bin / "claude"), "INNER": str(layout.inner_bin / "claude")}
     api = FakeApi(scenario.conversations, words, layout.api_log)
     api.start()
+    api.words["API"] = api.url
     hooks = {event: api.fill(command) for event, command in scenario.hooks.items()}
-    environment = client_environment(layout, api.url) | scenario.environment
+    own = {name: api.fill(value) for name, value in scenario.environment.items()}
+    environment = client_environment(layout, api.url) | own
     is_old = OLD_VERSION in (installed_version(Path(program).parent) for program in (outer, inner))
     seed_client(layout, scenario, hooks, [event for event in EVENTS if not (is_old and event in NEW_EVENTS)])
     if variant != PLAIN:
@@ -127,6 +129,8 @@ def main(name: str, variant: str, root: str, outer: str, inner: str) -> None:
         (layout.out / "leftovers.json").write_text(json.dumps(leftovers(layout)))
     if variant != PLAIN:
         account.take(layout, environment)
+        if scenario.traced:
+            account.export(layout, environment)
 
 
 def close_off(visible: list[Path]) -> None:

@@ -9,6 +9,7 @@ from scenarios.table import (
     SESSION, TOOLS, agent, bash, edit, hold, probe, read, scenario, tool, turn, write)
 
 CALLS_ID = "44444444-4444-4444-8444-444444444444"
+TELEMETRY_ID = "77777777-7777-4777-8777-777777777777"
 DONE = turn("Done.")
 
 # In two parts, so that none who scans this file takes them for secrets. The client works with the whole.
@@ -204,3 +205,30 @@ def f(client: Client) -> None:
     })
 def j(client: Client) -> None:
     client.ask("j1", "RUN:pages")
+
+
+@scenario(
+    "a client that sends telemetry of its own: what it says of a call and what we say are one call",
+    provokes=SESSION | TOOLS | {"PostToolUseFailure", "SubagentStart", "SubagentStop"},
+    compared=False,
+    traced=True,
+    environment={
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+        "CLAUDE_CODE_PROPAGATE_TRACEPARENT": "1",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "@API@",
+    },
+    calls={"Bash ok": 3, "Bash failed": 1, "NoSuchTool failed": 1, "Agent ok": 1, "Read ok": 1},
+    conversations={
+        "sent": [turn("", probe("sent")), turn("", bash("exit 3"), tool("NoSuchTool", a=1)), turn("", agent("below")),
+                 DONE],
+        "below": [turn("", read("notes.txt"), bash("ls")), turn("Report.")],
+        "more": [turn("", probe("more")), DONE],
+    })
+def telemetry(client: Client) -> None:
+    client.ask("telemetry1", "RUN:sent", "--session-id", TELEMETRY_ID)
+    client.ask("telemetry2", "RUN:more", "--resume", TELEMETRY_ID)

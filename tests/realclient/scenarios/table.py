@@ -3,7 +3,7 @@
 A prompt with `RUN:NAME` picks the conversation NAME. In a conversation `@PROJECT@` and `@RUN@` are the run's folders,
 and `@PROBE@ LABEL` is a command that records which session `ccsession` says it is in: each scenario needs one.
 `@STRAY@ LABEL OF` records the same of what is left behind. `@INNER@` is the client that is started within another, which
-is `@OUTER@`; `@DEEP@ N COMMAND` runs a command below N shells.
+is `@OUTER@`; `@API@` is the model's API, which takes telemetry, too; `@DEEP@ N COMMAND` runs a command below N shells.
 """
 import shlex
 from collections.abc import Callable
@@ -68,6 +68,8 @@ class Scenario:
     needs_terminal: bool = False
     # Leaves processes behind that ask whose they are.
     leaves: bool = False
+    # Its clients send telemetry of their own.
+    traced: bool = False
     # Starts clients within clients: played with two versions by `run --matrix`.
     nests: bool = False
 
