@@ -90,6 +90,22 @@ impl Endpoint {
         self.is_loopback
     }
 
+    /// Returns the name or the address of the machine.
+    pub fn host(&self) -> &str {
+        let (_, authority) = self.origin.split_once("://").unwrap_or_default();
+        let end = match authority.rfind(']') {
+            Some(end) => end + 1,
+            None => authority.find(':').unwrap_or(authority.len()),
+        };
+        authority.get(..end).unwrap_or_default()
+    }
+
+    /// Returns the port, if the URL names one.
+    pub fn port(&self) -> Option<u16> {
+        let (_, port) = self.origin.rsplit_once(':')?;
+        port.parse().ok()
+    }
+
     /// Returns the scheme, the host and the port, for messages.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -115,4 +131,59 @@ fn is_loopback(host: &str) -> bool {
         || host.eq_ignore_ascii_case("localhost"),
         |address| address.is_loopback(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signal_has_its_path_below_the_endpoint() {
+        let check = |url: &str, signal, expected: &str| {
+            let endpoint = Endpoint::parse(url, true).unwrap();
+            assert_eq!(endpoint.of_signal(signal), expected);
+        };
+        check("https://x", Signal::Traces, "https://x/v1/traces");
+        check("https://x/", Signal::Logs, "https://x/v1/logs");
+        check(
+            "http://x:4318/otlp//",
+            Signal::Metrics,
+            "http://x:4318/otlp/v1/metrics",
+        );
+        check("https://x/v1/traces", Signal::Traces, "https://x/v1/traces");
+        check(
+            "https://x/a/v1/traces/",
+            Signal::Logs,
+            "https://x/a/v1/logs",
+        );
+        check(
+            "https://x/av1/traces",
+            Signal::Logs,
+            "https://x/av1/traces/v1/logs",
+        );
+    }
+
+    #[test]
+    fn events_go_to_one_path() {
+        for url in ["http://localhost:4000", "http://localhost:4000/events/"] {
+            let endpoint = Endpoint::parse(url, false).unwrap();
+            assert_eq!(endpoint.of_events(), "http://localhost:4000/events");
+        }
+    }
+
+    #[test]
+    fn the_host_and_the_port_are_those_of_the_url() {
+        let check = |url: &str, host: &str, port| {
+            let endpoint = Endpoint::parse(url, true).unwrap();
+            assert_eq!((endpoint.host(), endpoint.port()), (host, port));
+        };
+        check("https://otel.example.com/a:7", "otel.example.com", None);
+        check(
+            "http://otel.example.com:4318",
+            "otel.example.com",
+            Some(4318),
+        );
+        check("http://[::1]:4318", "[::1]", Some(4318));
+        check("http://[::1]", "[::1]", None);
+    }
 }

@@ -1,8 +1,15 @@
 //! Sending what is new to the destinations of the settings: what one is, what it gets at once, and
 //! what it answers. A destination never learns more than the journals keep.
 
+mod answer;
 pub mod destination;
 pub mod endpoint;
+mod headers;
+pub mod http;
+pub mod observability;
+mod proxy;
+mod retry;
+mod trouble;
 
 use std::fmt;
 use std::time::Duration;

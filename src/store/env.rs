@@ -182,6 +182,24 @@ pub fn program_path() -> Option<OsString> {
     variable("PATH")
 }
 
+/// Returns the variable that names the proxy for connections of this kind: `https_proxy` or
+/// `http_proxy`, else `all_proxy`. The upper-case form counts as well, except of `http_proxy`, which
+/// a web server sets from a request.
+#[cfg(feature = "cli")]
+pub fn proxy(is_encrypted: bool) -> Option<EnvSetting> {
+    let names: &[&str] = match is_encrypted {
+        true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        false => &["http_proxy", "all_proxy", "ALL_PROXY"],
+    };
+    names.iter().find_map(|name| named(name))
+}
+
+/// Returns `no_proxy`, the hosts that are reached without a proxy, or its upper-case form.
+#[cfg(feature = "cli")]
+pub fn no_proxy() -> Option<EnvSetting> {
+    named("no_proxy").or_else(|| named("NO_PROXY"))
+}
+
 /// A setting from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvSetting {

@@ -56,6 +56,8 @@ pub enum Untrusted {
     HardLinked,
     /// Others may write to it; the permission bits.
     WritableByOthers(u32),
+    /// Others may read or write a file that has secrets; the permission bits.
+    ReadableByOthers(u32),
     /// Others may enter a directory that must be private; the permission bits.
     OpenToOthers(u32),
     /// Everybody may write to the directory and replace each other's files.
@@ -79,6 +81,10 @@ impl fmt::Display for Untrusted {
             Self::WritableByOthers(mode) => write!(
                 f,
                 "others may write to it (mode {mode:04o}); run chmod go-w on it"
+            ),
+            Self::ReadableByOthers(mode) => write!(
+                f,
+                "others may read it (mode {mode:04o}); run chmod 600 on it"
             ),
             Self::OpenToOthers(mode) => write!(
                 f,

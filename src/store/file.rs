@@ -177,6 +177,20 @@ pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, foreign)
 }
 
+/// Reads a file with secrets, following links. It must belong to us or root, and nobody else may
+/// read or write it. Returns `None` if it does not exist.
+///
+/// # Errors
+/// As [`read_any`], and [`Error::Untrusted`] if it is another user's or open to others.
+#[cfg(feature = "cli")]
+pub fn read_secret(path: &Path, limit: usize) -> Result<Option<FileContent>> {
+    read_followed(path, limit, |stat| {
+        let mode = permissions(stat);
+        let is_open = || (mode & 0o077 != 0).then_some(Untrusted::ReadableByOthers(mode));
+        foreign(stat).or_else(is_open)
+    })
+}
+
 /// Returns why a file is not trusted: it is neither ours nor root's, or it is world-writable.
 fn foreign(stat: &Stat) -> Option<Untrusted> {
     let mode = permissions(stat);

@@ -1,0 +1,128 @@
+//! Why a request got no answer, in words.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use ureq::Error;
+
+use super::answer::Meaning;
+use crate::model::duration;
+use crate::model::text::{escaped, one_line};
+
+/// The port on which collectors speak gRPC.
+const GRPC: u16 = 4317;
+
+/// Where a request went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The scheme, the host and the port.
+    pub(super) origin: &'a str,
+    pub(super) port: Option<u16>,
+    pub(super) timeout: Duration,
+}
+
+/// Says why there is no answer, and whether one may come later.
+pub(super) fn meaning(error: &Error, target: Target<'_>) -> Meaning {
+    let origin = target.origin;
+    let later = |line: String| Meaning::Later {
+        line,
+        repeats: true,
+        retry_after: None,
+    };
+    match error {
+        Error::Io(err) => {
+            #[cfg(feature = "tls")]
+            if let Some(rustls) = err.get_ref().and_then(|it| it.downcast_ref()) {
+                return encryption(rustls, origin);
+            }
+            later(format!("could not reach {origin}: {}", io_reason(err)))
+        }
+        #[cfg(feature = "tls")]
+        Error::Rustls(err) => encryption(err, origin),
+        Error::Timeout(_) => later(format!(
+            "{origin} did not answer within {}",
+            duration::text(target.timeout)
+        )),
+        Error::HostNotFound => later(format!(
+            "could not reach {origin}: its name is not known here"
+        )),
+        Error::ConnectionFailed => later(format!("could not reach {origin}")),
+        Error::ConnectProxyFailed(why) => later(format!(
+            "the proxy did not connect to {origin}: {}",
+            escaped(&one_line(why, 100))
+        )),
+        Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => {
+            let hint = match target.port {
+                Some(GRPC) => "; port 4317 is for gRPC, and 4318 for HTTP",
+                _ => "; check the port of endpoint",
+            };
+            later(format!("{origin} does not answer in HTTP/1.1{hint}"))
+        }
+        other => later(format!(
+            "could not reach {origin}: {}",
+            escaped(&one_line(&other.to_string(), 100))
+        )),
+    }
+}
+
+fn io_reason(err: &std::io::Error) -> String {
+    match err.kind() {
+        ErrorKind::ConnectionRefused => "the connection was refused; does it run there?".to_owned(),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => "it ended the connection".to_owned(),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            "there is no way to it from here".to_owned()
+        }
+        ErrorKind::TimedOut => "it does not answer".to_owned(),
+        _ => escaped(&one_line(&err.to_string(), 100)),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn encryption(error: &rustls::Error, origin: &str) -> Meaning {
+    use rustls::CertificateError as Certificate;
+
+    let why = match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            Certificate::UnknownIssuer => {
+                "nobody whom this system trusts issued it; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
+            }
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                "it has expired, or the clock here is wrong"
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                "it is not valid yet, or the clock here is wrong"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "it is for another host; correct endpoint"
+            }
+            Certificate::Revoked => "it was revoked",
+            _ => {
+                let why = escaped(&one_line(&certificate.to_string(), 100));
+                return Meaning::Misconfigured(format!(
+                    "the certificate of {origin} was refused: {why}"
+                ));
+            }
+        },
+        rustls::Error::InvalidMessage(_) => {
+            return Meaning::Misconfigured(format!(
+                "{origin} does not speak TLS; check the port, or use `http://`"
+            ));
+        }
+        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
+            let why = escaped(&one_line(&error.to_string(), 100));
+            return Meaning::Misconfigured(format!("{origin} refused the TLS handshake: {why}"));
+        }
+        _ => {
+            let why = escaped(&one_line(&error.to_string(), 100));
+            return Meaning::Later {
+                line: format!("could not reach {origin}: {why}"),
+                repeats: true,
+                retry_after: None,
+            };
+        }
+    };
+    Meaning::Misconfigured(format!("the certificate of {origin} was refused: {why}"))
+}
