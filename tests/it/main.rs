@@ -28,6 +28,7 @@ mod cli;
 mod clock_in;
 mod clock_out;
 mod collected;
+mod collector;
 mod completions;
 mod compression;
 mod corpus;
