@@ -75,6 +75,9 @@ pub(super) struct ExportArgs {
     /// Which spans to write of turns that Claude Code itself traces; `auto` without it
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(super) spans: Option<SpansArg>,
+    /// Write what calls were given and what they returned, too; needs `capture = "full"`
+    #[arg(long)]
+    pub(super) content: bool,
     /// Write a file for each day (in UTC) into the directory that --output names
     #[arg(long, requires = "output")]
     pub(super) by_day: bool,
@@ -149,6 +152,10 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     // Else the file of the first day would lose what began earlier on that day.
     let since = since.map(|at| if args.by_day { otlp::whole_day(at) } else { at });
     let config = context.config()?;
+    if args.content && config.capture != Capture::Full {
+        let text = "--content needs `capture = \"full\"` in the configuration: else the journal has no content";
+        return Err(refusal(Status::Usage, text));
+    }
     let state = context.state()?;
     let words = (
         args.id.as_ref(),
@@ -213,6 +220,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         let choice = OtlpChoice {
             signal,
             spans: args.spans.unwrap_or_default(),
+            has_content: args.content,
         };
         let to = days
             .as_ref()
@@ -260,6 +268,12 @@ fn check(args: &ExportArgs) -> Result<()> {
     }
     if !is_otlp && (args.signal.is_some() || args.spans.is_some() || args.by_day) {
         return usage("--signal, --spans and --by-day are for --format otlp-jsonl");
+    }
+    let has_spans = is_otlp && args.signal.is_none_or(|it| it == SignalArg::Traces);
+    if args.content && !has_spans {
+        return usage(
+            "only spans have content: use --content with --format otlp-jsonl and --signal traces",
+        );
     }
     if args.by_day && args.signal == Some(SignalArg::Metrics) {
         return usage("the metrics are of this moment: leave --by-day out");

@@ -1,7 +1,8 @@
 //! One event of a session, as it is stored in the journal: one JSON object a line.
 //!
 //! Prompts, assistant text, tool input and output are stored only under `capture = "full"`, bounded
-//! and redacted. The environment never is.
+//! and redacted. Of the environment, only the
+//! span of Claude Code's telemetry is.
 
 use std::fmt;
 

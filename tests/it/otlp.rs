@@ -459,6 +459,27 @@ fn metadata_has_no_labels_and_no_titles() {
 }
 
 #[test]
+fn content_is_written_only_if_it_is_wanted_and_recorded() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.home().join(".config/ccsession");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.toml"), "capture = \"full\"\n").unwrap();
+    traced_into(&sandbox, "");
+    assert!(!sandbox.otlp(&[]).contains("ls -l"));
+    let spans = sandbox.spans(&["--content"]);
+    let call = spans
+        .iter()
+        .find(|it| it.name == "execute_tool Bash")
+        .unwrap();
+    let arguments = get(&call.attributes, "gen_ai.tool.call.arguments");
+    let arguments: Value = serde_json::from_str(arguments.as_str().unwrap()).unwrap();
+    assert_eq!(arguments["command"], "ls -l");
+    fs::write(config.join("config.toml"), "capture = \"summary\"\n").unwrap();
+    let all = ["export", "--all", "--format", "otlp-jsonl", "--content"];
+    assert!(sandbox.ccsession(all).refused(64).contains("capture"));
+}
+
+#[test]
 fn what_began_before_is_left_out() {
     let sandbox = play(&recordings()[0]);
     assert!(!sandbox.otlp(&[]).is_empty());

@@ -16,14 +16,16 @@ use crate::cli::stats::counting::used;
 use crate::cli::title::title;
 use crate::identity::liveness::Judge;
 use crate::model::{Config, Timestamp};
-use crate::store::{StateDir, remote};
+use crate::store::{self, StateDir, remote};
 use crate::view::otlp::{
-    OtlpMachine, OtlpSession, Remote, Resource, SpanPolicy, Telemetry, json, metrics,
+    CallContents, OtlpMachine, OtlpSession, Remote, Resource, SpanPolicy, Telemetry, json, metrics,
 };
 
-/// The most spans or records on a line. With labels of the usual length it stays below 1 MiB, the
-/// longest line that the Collector reads unless it is told otherwise.
+/// The most spans or records on a line.
 const MOST_ON_A_LINE: usize = 256;
+/// About how many bytes a line has at most, unless a single span has more. The Collector reads lines of
+/// up to 1 MiB unless it is told otherwise.
+const LONGEST_LINE: usize = 512 << 10;
 
 /// Which signal is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -64,6 +66,8 @@ impl From<SpansArg> for SpanPolicy {
 pub(super) struct OtlpChoice {
     pub(super) signal: SignalArg,
     pub(super) spans: SpansArg,
+    /// Whether spans have the arguments and results of calls.
+    pub(super) has_content: bool,
 }
 
 impl SignalArg {
@@ -112,8 +116,16 @@ impl Count for OtlpExporter<'_> {
         let machine = OtlpMachine::of(record, &request.here);
         let remote = match &record.remote {
             Some(url) => Remote::parse(url),
-            // Of a session from before this was recorded, and of one that was imported.
-            None => remote::remote(&record.project.root()),
+            // Of a session from before this was recorded, and of one that was imported. On another
+            // machine, the same path may be another repository.
+            None if record.machine.is_none() || record.machine == request.here.name => {
+                remote::remote(&record.project.root())
+            }
+            None => None,
+        };
+        let contents = match self.choice.has_content {
+            true => contents(session).map_err(|err| err.to_string())?,
+            false => CallContents::default(),
         };
         let commits = commits(session);
         // Without subagents, no span says what was used.
@@ -145,16 +157,19 @@ impl Count for OtlpExporter<'_> {
         if let Some(since) = request.since {
             telemetry.retain_since(since);
         }
+        for span in &mut telemetry.spans {
+            contents.add_to(span);
+        }
         let resource = &telemetry.resource;
         match self.choice.signal {
             SignalArg::Traces => self.lines(
                 telemetry.spans,
-                |span| span.start_time,
+                |span| (span.start_time, span.attributes.size()),
                 |some| json::traces(&[(resource, some)]),
             ),
             SignalArg::Logs => self.lines(
                 telemetry.logs,
-                |record| record.time,
+                |record| (record.time, record.attributes.size()),
                 |some| json::logs(&[(resource, some)]),
             ),
             SignalArg::Metrics => {}
@@ -180,24 +195,51 @@ impl Count for OtlpExporter<'_> {
 }
 
 impl OtlpExporter<'_> {
-    /// Adds items as lines, each line of one day.
-    fn lines<T>(&mut self, items: Vec<T>, time: impl Fn(&T) -> u64, line: impl Fn(&[T]) -> String) {
-        let mut by_day: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    /// Adds items as lines, each line of one day. `measure` returns the time and the size of an item.
+    fn lines<T>(
+        &mut self,
+        items: Vec<T>,
+        measure: impl Fn(&T) -> (u64, usize),
+        line: impl Fn(&[T]) -> String,
+    ) {
+        let mut by_day: BTreeMap<String, Vec<(usize, T)>> = BTreeMap::new();
         for item in items {
+            let (time, size) = measure(&item);
             let day = match self.turns {
                 OtlpTurns::One(_) => String::new(),
-                OtlpTurns::Days(_) => day(time(&item)),
+                OtlpTurns::Days(_) => day(time),
             };
-            by_day.entry(day).or_default().push(item);
+            by_day.entry(day).or_default().push((size, item));
         }
         for (day, items) in by_day {
             let text = self.texts.entry(day).or_default();
-            for some in items.chunks(MOST_ON_A_LINE) {
-                text.push_str(&line(some));
-                text.push('\n');
+            let mut put = |some: &mut Vec<T>| {
+                if !some.is_empty() {
+                    text.push_str(&line(some));
+                    text.push('\n');
+                    some.clear();
+                }
+            };
+            let (mut some, mut length) = (Vec::new(), 0);
+            for (size, item) in items {
+                if some.len() == MOST_ON_A_LINE || length + size > LONGEST_LINE {
+                    put(&mut some);
+                    length = 0;
+                }
+                some.push(item);
+                length += size;
             }
+            put(&mut some);
         }
     }
+}
+
+/// Reads what the calls of a session were given and what they returned.
+fn contents(session: &GatheredSession<'_>) -> store::Result<CallContents> {
+    let mut contents = CallContents::default();
+    let events = session.dir.journal().events()?;
+    events.for_each(|event| contents.hear(&event));
+    Ok(contents)
 }
 
 /// Returns the day of a time in nanoseconds, in UTC.

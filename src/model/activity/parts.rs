@@ -111,6 +111,12 @@ impl Agent<'_> {
         }
     }
 
+    /// Returns the end of a run. One whose end nobody reported was over when the next one began.
+    pub fn end_of_run(&self, run: usize) -> Option<Moment> {
+        let next = self.runs.get(run + 1).map(|next| next.began);
+        self.runs.get(run)?.ended.or(next)
+    }
+
     /// Returns the index of the run that was under way at `at`: the last one that had begun.
     pub fn run_at(&self, at: Moment) -> usize {
         let begun = self.runs.partition_point(|run| run.began.at <= at.at);

@@ -4,6 +4,7 @@
 //! of what they name, so whatever is told again has the same id. `docs/telemetry.md` explains the
 //! mapping; `names.tsv` says where each name is from.
 
+mod content;
 mod ids;
 pub mod json;
 mod logs;
@@ -20,6 +21,7 @@ mod value;
 use crate::model::commit::CommitNote;
 pub use crate::model::remote::Remote;
 use crate::model::{Activity, Capture, Record, Timestamp, Trace, Usage};
+pub use content::CallContents;
 pub use ids::{RecordUid, SpanId, TraceId};
 pub use logs::{LogRecord, Severity};
 pub use metrics::{Buckets, Metric, Point, Points, metrics};

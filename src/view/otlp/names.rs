@@ -32,6 +32,8 @@ names! {
     OPERATION = "gen_ai.operation.name",
     TOOL_NAME = "gen_ai.tool.name",
     CALL_ID = "gen_ai.tool.call.id",
+    CALL_ARGUMENTS = "gen_ai.tool.call.arguments",
+    CALL_RESULT = "gen_ai.tool.call.result",
     AGENT_NAME = "gen_ai.agent.name",
     MODEL = "gen_ai.request.model",
     INPUT_TOKENS = "gen_ai.usage.input_tokens",

@@ -300,7 +300,7 @@ impl<'a> Placing<'a> {
         let mut above = its.call.and_then(|call| self.place_call(call, path));
         if above.is_none() {
             let prompt_id = self.prompt_of_agent.get(facts.agent_id).copied();
-            let root = self.root_of(prompt_id, facts.pid, (its.began, its.ended));
+            let root = self.root_of(prompt_id, facts.pid, (its.began, facts.end_of_run(run)));
             above = self.place_of_root(root);
         }
         path.remove(&(agent, run));

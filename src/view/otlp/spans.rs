@@ -10,7 +10,7 @@ use super::places::{Home, Place, Places};
 use super::resource::repository;
 use super::value::Attributes;
 use super::{OtlpSession, SpanPolicy, nanos};
-use crate::model::activity::{Agent, AgentRun, Prompt, TurnEnd};
+use crate::model::activity::{Agent, Prompt, TurnEnd};
 use crate::model::call::{CallState, Moment};
 use crate::model::line::EventKind;
 use crate::model::step::FurtherMember;
@@ -72,11 +72,8 @@ pub(super) fn spans<'s>(
     let homes = places.homes.iter().filter(|home| is_sent(&home.place));
     spans.extend(homes.filter_map(|home| facts.home(home)));
     for (agent, runs) in activity.agents.iter().zip(&places.runs) {
-        let runs = agent
-            .runs
-            .iter()
-            .zip(runs)
-            .filter(|(_, place)| is_sent(place));
+        let runs = runs.iter().enumerate();
+        let runs = runs.filter(|(_, place)| is_sent(place));
         spans.extend(runs.filter_map(|(run, place)| facts.run(agent, run, *place)));
     }
     for (call, place) in activity.calls.iter().zip(&places.calls) {
@@ -206,8 +203,9 @@ impl<'s> Facts<'s> {
         its
     }
 
-    fn run(&self, agent: &'s Agent<'s>, run: &'s AgentRun, place: Place) -> Option<Span<'s>> {
-        let ended = run.ended?;
+    fn run(&self, agent: &'s Agent<'s>, run: usize, place: Place) -> Option<Span<'s>> {
+        let began = agent.runs.get(run)?.began;
+        let ended = agent.end_of_run(run)?;
         let mut its = Attributes::default();
         its.put(OPERATION, "invoke_agent");
         its.put_all(&self.conversation(Some(agent.agent_id)));
@@ -220,7 +218,7 @@ impl<'s> Facts<'s> {
             Some(kind) => format!("invoke_agent {kind}").into(),
             None => "invoke_agent".into(),
         };
-        Some(self.span(place, name, (run.began, ended), its))
+        Some(self.span(place, name, (began, ended), its))
     }
 
     fn call(&self, call: &'s Call<'s>, place: Place, spans: &mut Vec<Span<'s>>) {

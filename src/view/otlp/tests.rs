@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::*;
 use crate::model::{JournalLine, OpenActivity, Project, TraceBuilder};
+use proptest::prelude::*;
 
 const NATIVE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -13,8 +14,18 @@ fn record() -> Record {
     Record::new("s-1".parse().unwrap(), &project, started)
 }
 
-/// Reads events, each a second after the one before. `open` says whether the process goes on.
+/// Tells of these events, each a second after the one before. The process goes on.
 fn told<R>(
+    lines: &[&str],
+    change: impl FnOnce(&mut Record),
+    use_it: impl FnOnce(&OtlpSession<'_, '_>) -> R,
+) -> R {
+    told_if(true, lines, change, use_it)
+}
+
+/// Tells of these events, whose process goes on or is dead.
+fn told_if<R>(
+    is_alive: bool,
     lines: &[&str],
     change: impl FnOnce(&mut Record),
     use_it: impl FnOnce(&OtlpSession<'_, '_>) -> R,
@@ -29,7 +40,7 @@ fn told<R>(
         JournalLine::read(line.as_bytes(), |line| builder.push(line)).unwrap();
     }
     let trace = builder.finish();
-    let activity = OpenActivity::of(&trace).leave_open();
+    let activity = OpenActivity::of(&trace).close(|_| is_alive);
     let mut record = record();
     change(&mut record);
     let machine = OtlpMachine {
@@ -401,4 +412,75 @@ fn knows_all(json: &str, official: &serde_json::Value) {
         }
     }
     check(&serde_json::from_str(json).unwrap(), official, "");
+}
+
+const KINDS: [&str; 10] = [
+    "SessionStart",
+    "UserPromptSubmit",
+    "PreToolUse",
+    "PermissionRequest",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "Stop",
+    "SessionEnd",
+];
+
+prop_compose! {
+    /// An event with few ids, so that they meet in every way.
+    fn event()(
+        kind in 0..KINDS.len(), call in 0..4, agent in 0..3, prompt in 0..3, spawned in 0..4, header in 0..4,
+    ) -> String {
+        let mut members = format!(r#""event":"{}","session_id":"s-1""#, KINDS[kind]);
+        let is_tool = KINDS[kind].contains("Tool");
+        for (name, number) in [
+            ("prompt_id", prompt),
+            ("agent_id", agent),
+            ("tool", i32::from(is_tool)),
+            ("tool_use_id", if is_tool { call } else { 0 }),
+        ] {
+            if number > 0 {
+                members += &format!(r#","{name}":"{name}-{number}""#);
+            }
+        }
+        if KINDS[kind] == "PostToolUse" && spawned > 1 {
+            members += &format!(r#","spawned_agent":"agent_id-{}""#, spawned - 1);
+        }
+        if header > 1 {
+            members += &format!(r#","traceparent":"{}""#, NATIVE.replace("31-01", &format!("3{header}-01")));
+        }
+        members
+    }
+}
+
+proptest! {
+    #[test]
+    fn of_any_journal_every_span_has_its_parent_and_every_event_one_record(
+        events in proptest::collection::vec(event(), 0..40),
+    ) {
+        let lines: Vec<&str> = events.iter().map(String::as_str).collect();
+        told_if(false, &lines, |_| {}, |session| {
+            let telemetry = Telemetry::of(session, SpanPolicy::Always);
+            let ids: HashSet<_> = telemetry.spans.iter().map(Span::id).collect();
+            assert_eq!(ids.len(), telemetry.spans.len());
+            let roots = telemetry.spans.iter().filter(|it| it.parent_span_id.is_none() || it.is_parent_remote);
+            assert!(roots.clone().count() > 0 || telemetry.spans.is_empty());
+            for span in &telemetry.spans {
+                if let Some(parent) = span.parent_span_id.filter(|_| !span.is_parent_remote) {
+                    assert!(ids.contains(&(span.trace_id, parent)), "{span:?}");
+                }
+            }
+            let uids: HashSet<_> = telemetry.logs.iter().map(LogRecord::id).collect();
+            assert_eq!(uids.len(), telemetry.logs.len());
+            let calls = session.activity.calls.len();
+            let events = lines.len() - session.activity.copies.len();
+            assert_eq!(telemetry.logs.len(), events + calls);
+            let told = telemetry.spans.iter().filter(|it| it.name.starts_with("execute_tool"));
+            assert_eq!(told.count(), calls);
+            let auto = Telemetry::of(session, SpanPolicy::Auto);
+            assert!(auto.spans.iter().all(|span| ids.contains(&span.id())));
+            assert_eq!(auto.logs.len(), telemetry.logs.len());
+        });
+    }
 }

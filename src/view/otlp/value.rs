@@ -25,6 +25,16 @@ impl<'s> Attributes<'s> {
         found.map(|(_, value)| value)
     }
 
+    /// Returns about how many bytes they take as JSON.
+    pub fn size(&self) -> usize {
+        const AROUND: usize = 50;
+        let sizes = self.0.iter().map(|(name, value)| match value {
+            Value::Text(text) => AROUND + name.len() + text.len(),
+            Value::Int(_) | Value::Flag(_) => AROUND + name.len(),
+        });
+        sizes.sum()
+    }
+
     /// Adds a value, unless it is absent.
     pub(super) fn put(&mut self, name: &'static str, value: impl Into<Optional<'s>>) {
         self.0.extend(value.into().0.map(|value| (name, value)));

@@ -1,0 +1,57 @@
+//! What calls were given and what they returned, for those who ask for it. It is in the journal only
+//! under `capture = "full"`, redacted and bounded.
+
+use std::collections::HashMap;
+
+use super::names::*;
+use super::{Span, Value};
+use crate::model::Event;
+
+/// The content of a session's calls, by the call's id and its subagent.
+#[derive(Debug, Default)]
+pub struct CallContents(HashMap<(String, Option<String>), CallContent>);
+
+#[derive(Debug, Default)]
+struct CallContent {
+    arguments: Option<String>,
+    result: Option<String>,
+}
+
+impl CallContents {
+    /// Takes what an event says of its call.
+    pub fn hear(&mut self, event: &Event) {
+        let Some(id) = &event.tool_use_id else {
+            return;
+        };
+        let arguments = event.input.as_ref();
+        let result = event.output.as_ref().or(event.error_text.as_ref());
+        if arguments.is_none() && result.is_none() {
+            return;
+        }
+        let key = (id.clone(), event.agent_id.clone());
+        let content = self.0.entry(key).or_default();
+        if let Some(arguments) = arguments {
+            content.arguments = Some(arguments.to_string());
+        }
+        if let Some(result) = result {
+            content.result = Some(result.to_string());
+        }
+    }
+
+    /// Adds the content of its call to a span, as JSON.
+    pub fn add_to<'s>(&'s self, span: &mut Span<'s>) {
+        let text = |name| match span.attributes.get(name) {
+            Some(Value::Text(text)) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+        let is_call = text(OPERATION).as_deref() == Some("execute_tool");
+        let Some(id) = text(CALL_ID).filter(|_| is_call) else {
+            return;
+        };
+        if let Some(content) = self.0.get(&(id, text(AGENT_ID))) {
+            span.attributes
+                .put(CALL_ARGUMENTS, content.arguments.as_deref());
+            span.attributes.put(CALL_RESULT, content.result.as_deref());
+        }
+    }
+}
