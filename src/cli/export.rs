@@ -110,8 +110,10 @@ pub(super) enum TableArg {
     Sessions,
     /// A line for each prompt
     Prompts,
-    /// A line for each model that an agent of a session used
+    /// A line for each day and model of each agent of a session
     Tokens,
+    /// A line for each commit that a session made, or may have made
+    Commits,
 }
 
 impl From<TableArg> for Table {
@@ -121,6 +123,7 @@ impl From<TableArg> for Table {
             TableArg::Sessions => Self::Sessions,
             TableArg::Prompts => Self::Prompts,
             TableArg::Tokens => Self::Tokens,
+            TableArg::Commits => Self::Commits,
         }
     }
 }

@@ -133,6 +133,8 @@ pub struct Call<'a> {
     pub background_ended: Option<Moment>,
     /// The subagent that it started.
     pub spawned_agent: Option<&'a str>,
+    /// True if a hook recorded an event of it. Otherwise only an import knows of it.
+    pub is_recorded: bool,
     pub(super) in_batch: bool,
 }
 

@@ -1,5 +1,8 @@
 //! The tokens that a session used, counted from Claude Code's own transcript.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
@@ -55,6 +58,34 @@ impl UsageByMessage {
         }
         sum
     }
+
+    /// Returns what each agent used of each model on each day, of the messages that began at `since`
+    /// or later.
+    pub fn by_day(&self, since: Option<Timestamp>) -> Vec<UsageOfDay> {
+        let mut days: BTreeMap<_, ModelUsage> = BTreeMap::new();
+        let is_counted = |it: &&UsedMessage| since.is_none_or(|since| it.at >= Some(since));
+        for UsedMessage { at, used, .. } in self.messages.iter().filter(is_counted) {
+            let day = at.map(|at| at.to_utc().date_naive());
+            let key = (used.agent_id.as_deref(), used.model.as_str(), day);
+            match days.get_mut(&key) {
+                Some(sum) => sum.add(used),
+                None => {
+                    days.insert(key, used.clone());
+                }
+            }
+        }
+        let of_day = |((_, _, day), used)| UsageOfDay { day, used };
+        days.into_iter().map(of_day).collect()
+    }
+}
+
+/// What one agent used of one model on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageOfDay {
+    /// The day in UTC; `None` if the messages do not say when they began.
+    pub day: Option<NaiveDate>,
+    /// The tokens.
+    pub used: ModelUsage,
 }
 
 /// The tokens of one message.

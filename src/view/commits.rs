@@ -27,6 +27,17 @@ pub enum CommitEvidence {
     Named,
 }
 
+impl CommitEvidence {
+    /// Returns the evidence as one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "background",
+            Self::Ran => "ran",
+            Self::Named => "named",
+        }
+    }
+}
+
 /// How sure it is that a session made a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

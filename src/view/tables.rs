@@ -1,11 +1,14 @@
-//! Calls, sessions, prompts and tokens as tables: a row has a session and where it ran, and after that
+//! Calls, sessions, prompts, tokens and commits as tables: a row has a session and where it ran, and after that
 //! the columns of its table. The same rows become CSV and lines of JSON.
 
 mod cell;
 
 use crate::model::activity::{Agent, Prompt};
-use crate::model::usage::ModelUsage;
+use crate::model::commit::CommitNote;
+use crate::model::event::TRANSCRIPT;
+use crate::model::usage::{ModelUsage, UsageOfDay};
 use crate::model::{Activity, Call, Record, Timestamp, Usage};
+use crate::view::commits::CommitEvidence;
 use crate::view::json::{CallView, PromptView};
 use crate::view::stats::StatsSummary;
 pub use cell::{Cell, csv_cell, csv_line, json_line};
@@ -18,19 +21,22 @@ pub enum Table {
     Sessions,
     Prompts,
     Tokens,
+    Commits,
 }
 
 /// The columns of every table, before its own.
-const OF_SESSION: [&str; 6] = [
+const OF_SESSION: [&str; 8] = [
     "session_id",
     "title",
     "project",
     "root",
     "branch",
     "machine",
+    "machine_id",
+    "user_name",
 ];
 
-const OF_CALLS: [&str; 21] = [
+const OF_CALLS: [&str; 22] = [
     "tool_use_id",
     "tool",
     "what",
@@ -52,9 +58,10 @@ const OF_CALLS: [&str; 21] = [
     "background",
     "background_ended_at",
     "spawned_agent",
+    "origin",
 ];
 
-const OF_SESSIONS: [&str; 29] = [
+const OF_SESSIONS: [&str; 30] = [
     "state",
     "role",
     "focus",
@@ -75,6 +82,7 @@ const OF_SESSIONS: [&str; 29] = [
     "abandoned",
     "backgrounded",
     "running",
+    "imported_calls",
     "total_ms",
     "wait_ms",
     "permission_ms",
@@ -98,7 +106,8 @@ const OF_PROMPTS: [&str; 9] = [
     "task_id",
 ];
 
-const OF_TOKENS: [&str; 8] = [
+const OF_TOKENS: [&str; 9] = [
+    "day",
     "agent_id",
     "agent_type",
     "model",
@@ -109,7 +118,26 @@ const OF_TOKENS: [&str; 8] = [
     "cache_creation",
 ];
 
+const OF_COMMITS: [&str; 7] = [
+    "commit_id",
+    "how",
+    "at",
+    "replaces",
+    "evidence",
+    "tool_use_id",
+    "prompt_id",
+];
+
 impl Table {
+    /// All tables.
+    pub const ALL: [Self; 5] = [
+        Self::Calls,
+        Self::Sessions,
+        Self::Prompts,
+        Self::Tokens,
+        Self::Commits,
+    ];
+
     /// Returns the names of the columns.
     pub fn columns(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
@@ -117,6 +145,7 @@ impl Table {
             Self::Sessions => &OF_SESSIONS,
             Self::Prompts => &OF_PROMPTS,
             Self::Tokens => &OF_TOKENS,
+            Self::Commits => &OF_COMMITS,
         };
         OF_SESSION.iter().chain(own).copied()
     }
@@ -137,6 +166,8 @@ pub struct TabledSession<'s, 'a> {
     pub title: Option<&'s str>,
     /// The name of the machine it ran on.
     pub machine: Option<&'s str>,
+    /// The id of that machine.
+    pub machine_id: Option<&'s str>,
     /// What it did.
     pub activity: &'s Activity<'a>,
 }
@@ -150,6 +181,8 @@ pub struct SessionNumbers<'s> {
     pub last_activity: Option<Timestamp>,
     /// When it ended, unless it goes on.
     pub ended_at: Option<Timestamp>,
+    /// How many of its calls no hook saw.
+    pub imported_calls: u64,
     /// Its counts.
     pub stats: &'s StatsSummary,
     /// What it used; `None` if that could not be counted.
@@ -165,7 +198,9 @@ impl<'s> TabledSession<'s, '_> {
             Cell::text(&self.record.project.name),
             Cell::text(&self.record.project.root),
             Cell::of_text(branch),
-            Cell::of_text(self.record.machine.as_deref().or(self.machine)),
+            Cell::of_text(self.machine),
+            Cell::of_text(self.machine_id),
+            Cell::of_text(user_name(self.record)),
         ]
     }
 
@@ -202,6 +237,7 @@ impl<'s> TabledSession<'s, '_> {
             Cell::of_text(view.background),
             Cell::of_time(view.background_ended_at.map(|at| at.ts)),
             Cell::of_text(view.spawned_agent),
+            Cell::text(if call.is_recorded { "hook" } else { TRANSCRIPT }),
         ]);
         row
     }
@@ -224,16 +260,37 @@ impl<'s> TabledSession<'s, '_> {
         row
     }
 
-    /// Returns the row of what one agent used of one model.
-    pub fn tokens(&self, used: &'s ModelUsage) -> Vec<Cell<'s>> {
+    /// Returns the row of what one agent used of one model on one day.
+    pub fn tokens(&self, of_day: &'s UsageOfDay) -> Vec<Cell<'s>> {
+        let used = &of_day.used;
         let agent = used.agent_id.as_deref();
         let mut row = self.begin(self.last_branch());
         row.extend([
+            of_day.day.map_or(Cell::Nothing, Cell::Day),
             Cell::of_text(agent),
             Cell::of_text(agent.and_then(|id| self.agent_type(id))),
             Cell::text(&used.model),
         ]);
         row.extend(numbers(Some(used)));
+        row
+    }
+
+    /// Returns the row of a commit, and of the call that may have made it.
+    pub fn commit(
+        &self,
+        note: &'s CommitNote,
+        (evidence, call): (CommitEvidence, &'s Call<'_>),
+    ) -> Vec<Cell<'s>> {
+        let mut row = self.begin(self.branch(note.ts));
+        row.extend([
+            Cell::text(&note.id),
+            Cell::text(note.how.as_str()),
+            Cell::Time(note.ts),
+            Cell::of_text(note.replaces.as_deref()),
+            Cell::text(evidence.as_str()),
+            Cell::of_text(call.tool_use_id),
+            Cell::of_text(call.prompt_id),
+        ]);
         row
     }
 
@@ -267,6 +324,7 @@ impl<'s> TabledSession<'s, '_> {
             by_state(|it| it.abandoned),
             by_state(|it| it.backgrounded),
             by_state(|it| it.running),
+            Cell::Number(known.imported_calls),
             Cell::Number(stats.total_ms),
             Cell::Number(stats.wait_ms),
             Cell::Number(stats.permission_ms),
@@ -290,6 +348,13 @@ impl<'s> TabledSession<'s, '_> {
     }
 }
 
+/// Returns the name of the home directory in which Claude Code keeps the transcript: the person's,
+/// as far as a record says.
+fn user_name(record: &Record) -> Option<&str> {
+    let (home, _) = record.transcript_path.as_deref()?.split_once("/.claude/")?;
+    home.rsplit('/').next().filter(|name| !name.is_empty())
+}
+
 /// Returns the cells of tokens.
 fn numbers<'s>(used: Option<&ModelUsage>) -> [Cell<'s>; 5] {
     let of = |number: fn(&ModelUsage) -> u64| Cell::of_number(used.map(number));
@@ -300,4 +365,34 @@ fn numbers<'s>(used: Option<&ModelUsage>) -> [Cell<'s>; 5] {
         of(|it| it.cache_read),
         of(|it| it.cache_creation),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::model::Project;
+
+    #[test]
+    fn a_person_is_known_by_the_home_directory_of_the_transcript() {
+        let project = Project::at(PathBuf::from("/src/shop"));
+        let mut record = Record::new("s-1".parse().unwrap(), &project, Timestamp::default());
+        for (path, name) in [
+            (
+                Some("/home/anna/.claude/projects/-src-shop/s-1.jsonl"),
+                Some("anna"),
+            ),
+            (
+                Some("/root/.claude/projects/-src-shop/s-1.jsonl"),
+                Some("root"),
+            ),
+            (Some("/.claude/projects/-src-shop/s-1.jsonl"), None),
+            (Some("/data/claude/projects/-src-shop/s-1.jsonl"), None),
+            (None, None),
+        ] {
+            record.transcript_path = path.map(str::to_owned);
+            assert_eq!(user_name(&record), name, "{path:?}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! `ccsession export`: the tables and the trace say what `timeline` and `stats` say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::{Value, json};
 
 use crate::support::recordings::{play, recordings};
-use crate::support::transcripts::copy_tree;
+use crate::support::transcripts::{copy_tree, put_lines};
 use crate::support::{ID, Sandbox, data, text};
 
 /// A recording with subagents, failures and a call that was left in the background.
@@ -110,12 +110,15 @@ fn the_calls_and_prompts_of_each_recording_are_those_of_timeline() {
                 let mut row = row.clone();
                 let members = row.as_object_mut().unwrap();
                 assert!(members.remove("machine").unwrap().is_string());
+                members.remove("machine_id").unwrap();
+                members.remove("user_name").unwrap();
                 let branch = members.remove("branch").unwrap();
                 if table == "prompts" {
                     members.insert("branch".to_owned(), branch);
                 }
                 if table == "calls" {
                     members.remove("agent_type").unwrap();
+                    assert_eq!(members.remove("origin").unwrap(), "hook");
                 }
                 row
             };
@@ -176,8 +179,10 @@ fn the_tokens_are_those_of_stats() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let known = stats["tokens"].as_array().unwrap();
+    // The recording is of one day.
     assert_eq!((rows.len(), known.len() > 2), (known.len(), true));
     for (row, known) in rows.iter().zip(known) {
+        assert!(row["day"].as_str().unwrap().starts_with("2026-"), "{row}");
         for (name, value) in known.as_object().unwrap() {
             assert_eq!(&row[name], value, "{name}");
         }
@@ -204,7 +209,8 @@ fn the_tokens_are_those_of_stats() {
 #[test]
 fn csv_and_jsonl_say_the_same() {
     let sandbox = play("c");
-    for table in ["calls", "sessions", "prompts", "tokens"] {
+    sandbox.session_with(ID, "shop", &varied());
+    for table in ["calls", "sessions", "prompts", "tokens", "commits"] {
         let lines = sandbox.rows(&["--table", table]);
         let rows = csv(&sandbox.exported(&["--format", "csv", "--table", table]));
         assert_eq!(rows.len(), lines.len(), "{table}");
@@ -221,6 +227,108 @@ fn csv_and_jsonl_say_the_same() {
             }
         }
     }
+}
+
+#[test]
+fn a_commit_is_in_the_row_of_the_call_that_may_have_made_it() {
+    let sandbox = Sandbox::new();
+    sandbox.session_with(ID, "shop", &varied());
+    let rows = sandbox.rows(&["--table", "commits"]);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["commit_id"], "1a2b3c4d".repeat(5));
+    assert_eq!(rows[0]["at"], "2026-11-20T14:00:02.000Z");
+    assert_eq!(
+        (&rows[0]["how"], &rows[0]["replaces"]),
+        (&json!("commit"), &Value::Null)
+    );
+    assert_eq!(
+        (&rows[0]["tool_use_id"], &rows[0]["prompt_id"]),
+        (&json!("t1"), &Value::Null)
+    );
+    assert_eq!(rows[0]["evidence"], "ran");
+    let later = ["--table", "commits", "--since", "2026-11-20T14:00:03Z"];
+    assert_eq!(sandbox.rows(&later), Vec::<Value>::new());
+}
+
+#[test]
+fn a_call_that_only_an_import_knows_says_so() {
+    let sandbox = Sandbox::new();
+    let hooks = [
+        at(0, "SessionStart", json!({})),
+        at(100, "PreToolUse", call("t1", "Bash")),
+        at(200, "PreToolUse", call("t2", "Bash")),
+        at(300, "PostToolUse", call("t2", "Bash")),
+    ];
+    sandbox.session_with(ID, "shop", &hooks);
+    let imported = [
+        at(250, "PostToolUse", call("t1", "Bash")),
+        at(400, "PreToolUse", call("t3", "Bash")),
+        at(500, "PostToolUse", call("t3", "Bash")),
+    ];
+    let imported = imported.map(|mut line| {
+        let members = line.as_object_mut().unwrap();
+        members.remove("pid");
+        members.insert("origin".to_owned(), "transcript".into());
+        format!("{line}\n")
+    });
+    let file = sandbox.session(ID).join("transcript.jsonl");
+    fs::write(&file, imported.concat()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let rows = sandbox.rows(&[]);
+    let origins: Vec<(&Value, &Value)> = rows
+        .iter()
+        .map(|it| (&it["tool_use_id"], &it["origin"]))
+        .collect();
+    let names = [
+        (json!("t1"), json!("hook")),
+        (json!("t2"), json!("hook")),
+        (json!("t3"), json!("transcript")),
+    ];
+    assert_eq!(
+        origins,
+        names.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>()
+    );
+    let session = &sandbox.rows(&["--table", "sessions"])[0];
+    assert_eq!(
+        (&session["calls"], &session["imported_calls"]),
+        (&json!(3), &json!(1))
+    );
+}
+
+#[test]
+fn tokens_of_several_days_are_several_rows() {
+    let sandbox = Sandbox::new();
+    let message = |number: i64, day: i64| {
+        json!({
+            "type": "assistant", "uuid": format!("u{number}"), "sessionId": ID, "cwd": sandbox.project(),
+            "timestamp": format!("2026-11-{:02}T23:59:00.000Z", 20 + day), "requestId": format!("r{number}"),
+            "message": {"id": format!("m{number}"), "role": "assistant", "model": "claude-a-1", "content": [],
+                "usage": {"input_tokens": number, "output_tokens": 10 * number}},
+        })
+    };
+    let lines: Vec<Value> = [(1, 0), (2, 0), (3, 1), (4, 9)]
+        .iter()
+        .map(|(number, day)| message(*number, *day))
+        .collect();
+    let folder = sandbox.home().join(".claude/projects/-p");
+    put_lines(&folder.join(format!("{ID}.jsonl")), &lines);
+    sandbox.ccsession(["import"]).stdout();
+    let of = |arguments: &[&str]| -> Vec<(String, u64, u64)> {
+        let rows = sandbox.rows(&[&["--table", "tokens"], arguments].concat());
+        let row = |it: &Value| {
+            let day = it["day"].as_str().unwrap().to_owned();
+            let number = |name: &str| it[name].as_u64().unwrap();
+            (day, number("messages"), number("output"))
+        };
+        rows.iter().map(row).collect()
+    };
+    let day = |day: &str, messages, output| (day.to_owned(), messages, output);
+    let later = [day("2026-11-21", 1, 30), day("2026-11-29", 1, 40)];
+    let all = [&[day("2026-11-20", 2, 30)], &later[..]].concat();
+    assert_eq!(of(&[]), all);
+    assert_eq!(of(&["--since", "2026-11-21"]), later);
+    let stats = sandbox.ccsession(["stats", "--all", "--json"]).json();
+    assert_eq!(stats["tokens"][0]["output"], 100);
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! The rows of one session, for `csv` and `jsonl`.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDateTime;
 
 use super::slowest::Slowest;
 use super::{ExportFormat, ExportRequest};
 use crate::cli::gather::GatheredSession;
-use crate::cli::stats::counting::used;
+use crate::cli::stats::counting::{messages, used};
 use crate::model::{Call, Timestamp, Usage};
 use crate::store::clock;
+use crate::view::commits::evidence;
+use crate::view::otlp::OtlpMachine;
 use crate::view::stats::{Stats, WallClock};
 use crate::view::tables::{Cell, SessionNumbers, Table, TabledSession, csv_line, json_line};
 
@@ -20,10 +24,12 @@ pub(super) fn write(
     text: &mut String,
 ) -> Result<(), String> {
     let activity = &session.activity;
+    let machine = OtlpMachine::of(session.record, &request.here);
     let tabled = TabledSession {
         record: session.record,
         title,
-        machine: request.here.name.as_deref(),
+        machine: machine.name.as_deref(),
+        machine_id: machine.id.as_deref(),
         activity,
     };
     let is_shown = |at: Timestamp| request.since.is_none_or(|since| at >= since);
@@ -51,9 +57,22 @@ pub(super) fn write(
             Ok(())
         }
         Table::Tokens => {
-            let used = used(request.env, request.is_one, request.since, session)?;
-            let rows = used.by.iter().map(|it| line(request, &tabled.tokens(it)));
-            text.extend(rows);
+            let messages = messages(request.env, request.is_one, session)?;
+            for used in messages.by_day(request.since) {
+                text.push_str(&line(request, &tabled.tokens(&used)));
+            }
+            Ok(())
+        }
+        Table::Commits => {
+            let mut seen = HashSet::new();
+            for (note, _) in &session.noted.commits {
+                if is_shown(note.ts)
+                    && let Some(made) = evidence(activity, note.ts)
+                    && seen.insert(note.id.as_str())
+                {
+                    text.push_str(&line(request, &tabled.commit(note, made)));
+                }
+            }
             Ok(())
         }
         Table::Sessions => write_session(request, session, &tabled, text),
@@ -79,12 +98,16 @@ fn write_session(
             Ok(usage) => (Some(usage), Ok(())),
             Err(why) => (None, Err(why)),
         };
+    let is_counted = |call: &&Call<'_>| request.since.is_none_or(|since| call.began.ts >= since);
+    let imported = activity.calls.iter().filter(is_counted);
+    let imported = imported.filter(|call| !call.is_recorded).count();
     let ended = session.record.ended_at;
     let known = SessionNumbers {
         state: finding.state.as_str(),
         last_activity: finding.last_activity,
         // A session that was resumed since still has its former end on record.
         ended_at: ended.filter(|_| !finding.state.is_live()),
+        imported_calls: imported as u64,
         stats: &stats,
         usage: usage.as_ref(),
     };

@@ -97,7 +97,7 @@ pub(in crate::cli) fn used(
 
 /// Returns what a session used, message by message. If it `is_one` of one, its transcript is
 /// searched for in all places.
-pub(super) fn messages(
+pub(in crate::cli) fn messages(
     env: &Environment,
     is_one: bool,
     session: &GatheredSession<'_>,

@@ -296,6 +296,7 @@ impl<'a> Fold<'a> {
             background: None,
             background_ended: None,
             spawned_agent: text(step.spawned_agent),
+            is_recorded: !step.is_imported(),
             in_batch: false,
         }
     }
@@ -320,6 +321,7 @@ impl<'a> Fold<'a> {
         let place = self.open.ask(calls, self.tool_use(step), step.input_bytes);
         if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(place)) {
             call.asked = Some(now);
+            call.is_recorded |= !step.is_imported();
         }
     }
 
@@ -351,6 +353,7 @@ impl<'a> Fold<'a> {
         let Some(call) = self.activity.calls.get_mut(place) else {
             return;
         };
+        call.is_recorded |= !step.is_imported();
         call.state = state;
         call.closed = Some(ClosingEvent::ByItself);
         call.ended = Some(now);
@@ -395,6 +398,7 @@ impl<'a> Fold<'a> {
         let Some(call) = self.activity.calls.get_mut(place) else {
             return false;
         };
+        call.is_recorded |= !step.is_imported();
         if std::mem::replace(&mut call.in_batch, true) {
             return false;
         }

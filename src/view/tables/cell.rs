@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::SecondsFormat;
+use chrono::{NaiveDate, SecondsFormat};
 
 use crate::model::Timestamp;
 use crate::model::text::{escaped, escaped_json};
@@ -20,6 +20,8 @@ pub enum Cell<'a> {
     Amount(f64),
     /// A time: UTC, with milliseconds.
     Time(Timestamp),
+    /// A day: UTC.
+    Day(NaiveDate),
     /// Yes or no.
     Flag(bool),
 }
@@ -72,6 +74,7 @@ pub fn csv_line(row: &[Cell<'_>]) -> String {
             Cell::Number(number) => write!(line, "{number}"),
             Cell::Amount(amount) => write!(line, "{amount}"),
             Cell::Time(time) => line.write_str(&to_millis(*time)),
+            Cell::Day(day) => write!(line, "{day}"),
             Cell::Flag(flag) => write!(line, "{flag}"),
         };
     }
@@ -95,6 +98,7 @@ pub fn json_line(names: impl Iterator<Item = &'static str>, row: &[Cell<'_>]) ->
             Cell::Number(number) => write!(line, "{number}"),
             Cell::Amount(amount) => write!(line, "{}", serde_json::Value::from(*amount)),
             Cell::Time(time) => line.write_str(&text(&to_millis(*time))),
+            Cell::Day(day) => write!(line, "\"{day}\""),
             Cell::Flag(flag) => write!(line, "{flag}"),
         };
     }
