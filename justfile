@@ -160,6 +160,11 @@ harness-audit *args: programs
 harness-soak *args: programs
     tests/harness/soak.py {{args}}
 
+# A simulated fleet: `just fleet lake 10` measures what 10 machines take; `clickhouse` and `stores` try contrib/ (installs by pip, into target/fleet)
+[group('measure')]
+fleet what="lake" *args:
+    tests/fleet/run {{what}} {{args}}
+
 [private]
 programs:
     cargo build --locked --bins --quiet

@@ -26,7 +26,17 @@ fn document(name: &str) -> String {
 fn documents() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for folder in ["", "docs", "contrib", "hooks", "tests/harness"] {
+    for folder in [
+        "",
+        "docs",
+        "contrib",
+        "contrib/lake",
+        "contrib/clickhouse",
+        "contrib/grafana",
+        "hooks",
+        "tests/harness",
+        "tests/fleet",
+    ] {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
