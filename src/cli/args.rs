@@ -25,6 +25,7 @@ use super::report::ReportArgs;
 use super::resume::ResumeArgs;
 use super::run::{BecomeArgs, RunArgs};
 use super::search::SearchArgs;
+use super::ship::ShipArgs;
 use super::show::ShowArgs;
 use super::stats::StatsArgs;
 use super::store::StoreArgs;
@@ -136,6 +137,8 @@ pub(super) enum Verb {
     /// Send the sessions of this machine to a `pull`
     #[command(name = super::pull::SEND, hide = true)]
     Send,
+    /// Send what is new of all sessions to collectors
+    Ship(ShipArgs),
     /// Remove stale state and print the number of pointers removed
     #[command(alias = "gc")]
     Cleanup(CleanupArgs),

@@ -16,6 +16,7 @@ use crate::claude::commands::quoted;
 use crate::claude::leftovers;
 use crate::cleanup::deletion::{self, DeletionStep, Obstruction};
 use crate::model::SessionId;
+use crate::ship::cursor;
 use crate::store::{StateDir, shown};
 
 #[derive(Debug, Args)]
@@ -79,6 +80,10 @@ pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
     if (args.dry_run || is_asked) && !args.json {
         planned.iter().for_each(|one| say_plan(&args, one));
     }
+    let holders: BTreeSet<String> = planned
+        .iter()
+        .flat_map(|one| cursor::holders(state, &one.id))
+        .collect();
     let sessions = plural(planned.len() as u64, "session");
     if is_asked && !output::confirm(&format!("delete {sessions}?")) {
         let text = format!(
@@ -105,6 +110,12 @@ pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
         }
     }
     report(&args, &planned, &sessions);
+    if !holders.is_empty() && !args.json {
+        let holders = holders.into_iter().collect::<Vec<_>>().join(", ");
+        output::warn(&format!(
+            "what `ccsession ship` has sent to {holders} stays there"
+        ));
+    }
     Ok(status)
 }
 

@@ -38,6 +38,7 @@ mod report;
 mod resume;
 mod run;
 mod search;
+mod ship;
 mod show;
 mod stats;
 mod status;
@@ -179,6 +180,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Metrics(args) => metrics::run(&context, args),
         Verb::Pull(args) => pull::run(&args),
         Verb::Send => pull::send(&context),
+        Verb::Ship(args) => ship::run(&context, &args),
         Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {
             let status = run::run(&context, args);

@@ -334,7 +334,11 @@ const UNITS: [(&str, u64); 4] = [
 /// record.
 const LEAST_SIZE: u64 = 64 << 10;
 
-fn size(text: &str) -> Result<u64, BadValue> {
+/// Reads a size in bytes.
+///
+/// # Errors
+/// [`BadValue`] if it is not a size, or too small.
+pub fn size(text: &str) -> Result<u64, BadValue> {
     let text = text.trim();
     let read = UNITS.into_iter().find_map(|(unit, bytes)| {
         let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;

@@ -6,6 +6,7 @@ mod elsewhere;
 mod evidence;
 mod orphans;
 mod registered;
+mod shipping;
 mod sweepers;
 mod transcripts;
 mod waiting;
@@ -119,6 +120,9 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.push(archiving(&loaded, &keeping, places));
     findings.push(pointers(places));
     findings.extend(exclusions(&host));
+    if let Some(state) = &on_record {
+        findings.extend(shipping::examine(&host, state));
+    }
     findings.extend(configuration(loaded.complaints));
     findings
 }

@@ -28,6 +28,8 @@ pub struct Destination {
     pub headers_file: Option<PathBuf>,
     /// Whether requests are compressed.
     pub compression: Compression,
+    /// How many bytes one request has at most, not compressed.
+    pub batch: usize,
     /// How long one request may take, from the look-up of the name to the end of the answer.
     pub timeout: Duration,
 }
@@ -175,7 +177,7 @@ impl Destinations {
             .map_err(|why| format!(".endpoint cannot be used: {why}"))?;
         let is_otlp = protocol != Protocol::Observability;
         if !is_otlp {
-            let for_otlp = ["signals", "spans", "compression"];
+            let for_otlp = ["signals", "spans", "compression", "batch"];
             if let Some(key) = for_otlp.iter().find(|key| values.0.contains_key(**key)) {
                 return Err(format!(
                     ".{key} has no meaning for the protocol `observability`; remove it"
@@ -196,23 +198,28 @@ impl Destinations {
                 None if is_otlp => Compression::Gzip,
                 None => Compression::None,
             },
+            batch: values.batch()?,
             timeout: values.timeout()?,
         })
     }
 }
 
 /// The keys of a destination.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "endpoint",
     "protocol",
     "signals",
     "spans",
     "headers_file",
     "compression",
+    "batch",
     "insecure",
     "timeout",
 ];
 
+/// What collectors take unless they are told otherwise, and no more memory than a laptop has to spare.
+const BATCH: usize = 2 << 20;
+const LARGEST_BATCH: u64 = 16 << 20;
 /// The time for a request that the specification of OTLP's exporters gives.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More would let a destination that never answers stop a run for too long.
@@ -289,6 +296,17 @@ impl Values<'_> {
             return Ok(Some(path));
         }
         Err(wrong(key, text, "a path that begins with `/` or `~/`"))
+    }
+
+    fn batch(&self) -> Result<usize, String> {
+        const KEY: &str = "batch";
+        let Some(text) = self.text(KEY)? else {
+            return Ok(BATCH);
+        };
+        let size = config::size(text).ok();
+        let size = size.filter(|size| *size <= LARGEST_BATCH);
+        let size = size.and_then(|size| usize::try_from(size).ok());
+        size.ok_or_else(|| wrong(KEY, text, "a size from `64KiB` to `16MiB`"))
     }
 
     fn timeout(&self) -> Result<Duration, String> {

@@ -2,11 +2,19 @@
 //! what it answers. A destination never learns more than the journals keep.
 
 mod answer;
+pub mod backlog;
+pub mod batch;
+pub mod cursor;
 pub mod destination;
 pub mod endpoint;
+pub mod facts;
 mod headers;
 pub mod http;
+pub mod increment;
+pub mod mark;
 pub mod observability;
+pub mod pass;
+mod pieces;
 mod proxy;
 mod retry;
 mod trouble;

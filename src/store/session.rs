@@ -4,6 +4,8 @@
 
 use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
+#[cfg(feature = "cli")]
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -296,6 +298,19 @@ impl SessionDir {
     /// Returns whether any owner is on record.
     pub fn has_owners(&self) -> bool {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
+    }
+
+    /// Returns a stamp of the record, the journal and the imported events. It is the same as long as
+    /// none of them changes.
+    #[cfg(feature = "cli")]
+    pub fn events_stamp(&self) -> u64 {
+        let mut stamp = DefaultHasher::new();
+        for path in [self.journal.path(), &self.imported(), &self.record_path()] {
+            let meta = file::look(path).ok().flatten().map(|found| found.meta);
+            meta.map(|meta| (meta.size, meta.modified.micros(), meta.identity.1))
+                .hash(&mut stamp);
+        }
+        stamp.finish()
     }
 
     /// Returns when the last event was recorded: the modification time of the journal or, without a

@@ -79,6 +79,7 @@ mod rotation;
 mod run;
 mod scarce;
 mod search;
+mod ship;
 mod stats;
 mod stats_by;
 mod support;

@@ -53,6 +53,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "archive",
             "lifecycle",
             "cleanup",
+            "ship",
         ],
     ),
     (

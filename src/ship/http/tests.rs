@@ -114,6 +114,7 @@ fn destination(url: &str) -> Destination {
         spans: SpansSetting::Auto,
         headers_file: None,
         compression: Compression::None,
+        batch: 2 << 20,
         timeout: Duration::from_secs(60),
     }
 }
@@ -206,6 +207,7 @@ fn a_request_is_compressed_and_may_be_protobuf() {
     let destination = Destination {
         protocol: Protocol::OtlpProtobuf,
         compression: Compression::Gzip,
+        batch: 2 << 20,
         ..destination(&server.url())
     };
     let body = "many words ".repeat(1000);

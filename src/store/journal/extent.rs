@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Journal;
 use super::compressed::PartReader;
-use super::lines::JournalLines;
+use super::lines::{Events, JournalLines};
 use super::parts::JournalParts;
 use crate::model::project::to_hex;
 use crate::store::error::{Error, Result};
@@ -109,6 +109,18 @@ impl Journal {
             }
         }
         Ok(Some(JournalLines::of(files)))
+    }
+
+    /// Acts as [`Self::lines_between`], with all members of each event.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`], [`Error::Io`].
+    pub fn events_between(
+        &self,
+        from: &JournalExtent,
+        to: &JournalExtent,
+    ) -> Result<Option<Events>> {
+        Ok(self.lines_between(from, to)?.map(Events::of))
     }
 
     /// Opens the files that have content, oldest first.

@@ -17,7 +17,7 @@ use crate::model::step::{FurtherMember, Step};
 use crate::model::{Call, Capture};
 
 /// A log record that is an event, as OpenTelemetry calls it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct LogRecord<'s> {
     /// The name of the event, which is also its body.
     pub event_name: Cow<'s, str>,
@@ -33,7 +33,7 @@ pub struct LogRecord<'s> {
 }
 
 /// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// It is not.
     Info,

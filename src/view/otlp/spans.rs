@@ -17,7 +17,7 @@ use crate::model::step::FurtherMember;
 use crate::model::{Call, Capture, Usage};
 
 /// A span. All of ours are of the kind INTERNAL.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(missing_docs, reason = "each is the member of that name in OTLP")]
 pub struct Span<'s> {
     pub trace_id: TraceId,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::view::json::millis;
 
 /// A value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(missing_docs, reason = "each is what its name says")]
 pub enum Value<'s> {
     Text(Cow<'s, str>),
@@ -15,7 +15,7 @@ pub enum Value<'s> {
 }
 
 /// Names and values, each name once, in a fixed order. Absent values are left out.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Hash)]
 pub struct Attributes<'s>(pub Vec<(&'static str, Value<'s>)>);
 
 impl<'s> Attributes<'s> {

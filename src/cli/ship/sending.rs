@@ -1,0 +1,412 @@
+//! Sends to one destination: once, or as long as nothing ends it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::ShipOptions;
+use super::facts::facts;
+use crate::cli::amount::{bytes, plural};
+use crate::cli::context::Context;
+use crate::cli::output;
+use crate::cli::status::{Status, refusal};
+use crate::model::Config;
+use crate::ship::batch::{DryOutlet, Halt, Tally};
+use crate::ship::cursor::{Cursor, CursorFault, CursorState, RunResult, Sender};
+use crate::ship::mark::Counts;
+use crate::ship::pass::{Notebook, Pass, PassResult};
+use crate::ship::{Destination, Outlet, Protocol, http, observability};
+use crate::store::machine::{machine_id, machine_name};
+use crate::store::{Host, StateDir, clock};
+
+/// How long to wait before looking for something new again. A pass that took long is followed by a
+/// longer pause, so that sending never keeps a processor busy.
+const LOOK: Duration = Duration::from_secs(1);
+const PAUSE_PER_WORK: u32 = 20;
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// How long to leave a destination alone that did not answer; doubled each time.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
+/// How often to look whether to end.
+const WAKE: Duration = Duration::from_millis(200);
+
+/// Sending to one destination.
+#[derive(Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) context: &'a Context,
+    pub(super) destination: &'a Destination,
+    pub(super) options: ShipOptions,
+    pub(super) threads: usize,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) shows_progress: bool,
+}
+
+impl Sending<'_> {
+    pub(super) fn run(&self) -> Result<Status> {
+        let Some(state) = self.state()? else {
+            return Ok(Status::Done);
+        };
+        if self.options.dry_run {
+            return self.dry_run(&state);
+        }
+        let mut cursor = match Cursor::take(&state, &self.destination.name) {
+            Ok(cursor) => cursor,
+            Err(fault) => {
+                self.complain(&fault.to_string());
+                return Ok(match fault {
+                    CursorFault::InUse => Status::Held,
+                    CursorFault::Newer(_) | CursorFault::Store(_) => Status::Failed,
+                });
+            }
+        };
+        self.begin(&mut cursor)?;
+        match self.options.follow {
+            true => self.follow(&state, &mut cursor),
+            false => {
+                let result = self.pass(&state, &mut cursor)?;
+                self.report(&result);
+                Ok(match is_complete(&result) {
+                    true => Status::Done,
+                    false => Status::Failed,
+                })
+            }
+        }
+    }
+
+    /// Returns the state directory. Whoever follows waits until there is one.
+    fn state(&self) -> Result<Option<StateDir>> {
+        loop {
+            let state = self.context.state()?;
+            if state.is_some() {
+                return Ok(state);
+            }
+            if !self.options.follow {
+                output::line(&format!("{}: nothing is on record", self.name()));
+                return Ok(None);
+            }
+            if !self.wait(LOOK) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Begins with a destination, or goes on.
+    fn begin(&self, cursor: &mut Cursor) -> Result<()> {
+        let now = clock::now();
+        let name = self.name();
+        let sender = Sender {
+            machine: machine_name(),
+            machine_id: machine_id(),
+        };
+        let what = self.what();
+        let Some(began) = cursor.state.began.clone().filter(|_| !self.options.again) else {
+            let since = self.options.since;
+            return Ok(cursor.begin(now, since, sender, what)?);
+        };
+        if self.options.since.is_some() {
+            let text = format!(
+                "--since is for the first time, and {name} has got sessions since {}; with --again it begins anew",
+                began.at
+            );
+            return Err(refusal(Status::Usage, text));
+        }
+        if began.sender == sender && began.what == what {
+            return Ok(());
+        }
+        if let Some(text) = differences(&began.sender, &sender) {
+            self.complain(&text);
+        }
+        if began.what != what {
+            self.complain(&format!(
+                "it got `{}` so far, and now gets `{what}`; what was sent is not sent again without --again",
+                began.what
+            ));
+        }
+        Ok(cursor.continue_as(sender, what)?)
+    }
+
+    /// Returns what is sent, in the words of the settings.
+    fn what(&self) -> String {
+        let destination = self.destination;
+        let signals = destination.signals.iter().map(|signal| signal.name());
+        let signals = signals.collect::<Vec<_>>().join(",");
+        match destination.protocol {
+            Protocol::Observability => "events".to_owned(),
+            _ => format!("{signals} spans={}", destination.spans.name()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.destination.name
+    }
+
+    fn complain(&self, text: &str) {
+        output::complain(&format!("{}: {text}", self.name()));
+    }
+
+    /// Makes one pass, and notes what came of it.
+    fn pass(&self, state: &StateDir, cursor: &mut Cursor) -> Result<PassResult> {
+        let since = cursor.state.began.as_ref().and_then(|began| began.since);
+        let make = || http::open(self.destination);
+        let result = self.pass_with(state, &mut Notebook::Kept(cursor), since, &make)?;
+        let run = RunResult {
+            at: clock::now(),
+            sent: result.tally.sent,
+            bytes: result.tally.bytes,
+            rejected: result.tally.rejected,
+            lost: result.lost,
+            trouble: trouble(&result),
+        };
+        let history = &cursor.state.history;
+        let is_news = run.sent != Counts::default()
+            || run.lost > 0
+            || run.trouble.as_ref() != history.trouble.as_ref().map(|it| &it.why)
+            || !self.options.follow;
+        if is_news {
+            cursor.end_run(run)?;
+        }
+        Ok(result)
+    }
+
+    fn pass_with(
+        &self,
+        state: &StateDir,
+        notebook: &mut Notebook<'_>,
+        since: Option<crate::model::Timestamp>,
+        make: &(dyn Fn() -> Result<Box<dyn Outlet>, String> + Sync),
+    ) -> Result<PassResult> {
+        // The settings of this moment: what is excluded meanwhile is not sent.
+        let config: Config = self.context.config()?;
+        let env = &self.context.env;
+        let host = Host {
+            now: clock::now(),
+            ..self.context.host(&config, Some(state))
+        };
+        let bar = self.bar();
+        let pass = Pass {
+            host,
+            state,
+            destination: self.destination,
+            since,
+            skips_refused: self.options.skip_refused,
+            threads: self.threads,
+            facts: &|dir, record, is_over| {
+                facts((env, state, config.capture), dir, record, is_over)
+            },
+            event: &observability::event,
+            outlet: make,
+            stop: self.stop,
+            progress: &|done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            },
+        };
+        let result = pass.run(notebook);
+        bar.finish_and_clear();
+        Ok(result?)
+    }
+
+    fn bar(&self) -> ProgressBar {
+        if !self.shows_progress || self.options.follow {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0);
+        let style = format!(
+            "{}: {{pos}} of {{len}} sessions {{wide_bar}} {{elapsed}}",
+            self.name()
+        );
+        if let Ok(style) = ProgressStyle::with_template(&style) {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// Says what would be sent.
+    fn dry_run(&self, state: &StateDir) -> Result<Status> {
+        let known = match CursorState::read(state, self.name()) {
+            Ok(known) => known,
+            Err(fault) => {
+                self.complain(&fault.to_string());
+                return Ok(Status::Failed);
+            }
+        };
+        let known = match self.options.again {
+            true => CursorState::default(),
+            false => known,
+        };
+        let since = match &known.began {
+            Some(began) => began.since,
+            None => self.options.since,
+        };
+        let make = || Ok(Box::new(DryOutlet) as Box<dyn Outlet>);
+        let mut notebook = Notebook::InMemory(Box::new(known));
+        let result = self.pass_with(state, &mut notebook, since, &make)?;
+        let endpoint = &self.destination.endpoint;
+        match amount(&result) {
+            Some(amount) => output::line(&format!(
+                "{}: would send {amount} to {endpoint}",
+                self.name()
+            )),
+            None => output::line(&format!("{}: nothing new for {endpoint}", self.name())),
+        }
+        self.report_left_out(&result);
+        Ok(Status::Done)
+    }
+
+    /// Sends what comes, until a signal.
+    fn follow(&self, state: &StateDir, cursor: &mut Cursor) -> Result<Status> {
+        let mut retry = FIRST_RETRY;
+        let mut said: Vec<String> = Vec::new();
+        loop {
+            let began = Instant::now();
+            let result = self.pass(state, cursor)?;
+            // What was said already is not said at every look.
+            let mut complaints = self.complaints(&result);
+            complaints.retain(|it| !said.contains(it));
+            complaints.iter().for_each(|it| self.complain(it));
+            said = self.complaints(&result);
+            let pause = match &result.halt {
+                Some(halt) => {
+                    let pause = halt.retry_after.unwrap_or(retry).max(retry);
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                    pause
+                }
+                None => {
+                    retry = FIRST_RETRY;
+                    (began.elapsed() * PAUSE_PER_WORK).clamp(LOOK, LONGEST_LOOK)
+                }
+            };
+            if !self.wait(pause) {
+                return Ok(Status::Done);
+            }
+        }
+    }
+
+    /// Waits. Returns whether to go on.
+    fn wait(&self, time: Duration) -> bool {
+        let began = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = time.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(WAKE));
+        }
+        false
+    }
+
+    /// Says what was sent, and what was not.
+    fn report(&self, result: &PassResult) {
+        match amount(result) {
+            Some(amount) => output::line(&format!("{}: sent {amount}", self.name())),
+            None if is_complete(result) => output::line(&format!("{}: nothing new", self.name())),
+            None => {}
+        }
+        self.report_left_out(result);
+    }
+
+    fn report_left_out(&self, result: &PassResult) {
+        for text in self.complaints(result) {
+            self.complain(&text);
+        }
+    }
+
+    /// Returns a line for each thing that is not as it should be.
+    fn complaints(&self, result: &PassResult) -> Vec<String> {
+        let mut lines = result.left_out.clone();
+        if result.lost > 0 {
+            lines.push(format!(
+                "{} {} deleted before all of it was sent",
+                plural(result.lost, "session"),
+                if result.lost == 1 { "was" } else { "were" }
+            ));
+        }
+        let Tally {
+            rejected,
+            rejected_why,
+            ..
+        } = &result.tally;
+        if let Some(why) = rejected_why {
+            lines.push(format!(
+                "it rejected {}, which are not sent again: {why}",
+                plural(*rejected, "item")
+            ));
+        }
+        lines.extend(trouble(result));
+        lines
+    }
+}
+
+/// Returns whether everything was sent.
+fn is_complete(result: &PassResult) -> bool {
+    trouble(result).is_none() && result.left_out.is_empty()
+}
+
+/// Returns why not everything was sent.
+fn trouble(result: &PassResult) -> Option<String> {
+    let behind = plural(result.behind, "session");
+    if let Some(Halt { why, .. }) = &result.halt {
+        let wait = match result.behind {
+            0 => String::new(),
+            1 => format!("; {behind} waits"),
+            _ => format!("; {behind} wait"),
+        };
+        return Some(format!("{why}{wait}"));
+    }
+    if let Some(why) = &result.tally.refused_why {
+        return Some(format!(
+            "it refused a part of {behind}: {why}; --skip-refused goes on without that"
+        ));
+    }
+    if let (count @ 1.., Some(latest)) = result.in_future {
+        let sessions = plural(count, "session");
+        let has = if count == 1 { "has" } else { "have" };
+        return Some(format!(
+            "{sessions} {has} events of up to {}, later than this machine's clock; correct the clock; they are sent when it is past them",
+            latest
+        ));
+    }
+    None
+}
+
+/// Returns what was sent, in words, or `None` if that was nothing.
+fn amount(result: &PassResult) -> Option<String> {
+    let Tally {
+        sent, bytes: size, ..
+    } = &result.tally;
+    if *sent == Counts::default() {
+        return None;
+    }
+    let mut parts = vec![plural(result.sessions, "session")];
+    if sent.spans > 0 {
+        parts.push(plural(sent.spans, "span"));
+    }
+    if sent.logs > 0 {
+        parts.push(plural(sent.logs, "event"));
+    }
+    Some(format!("{} ({})", parts.join(", "), bytes(*size)))
+}
+
+/// Returns what has changed of the machine that sends.
+fn differences(before: &Sender, now: &Sender) -> Option<String> {
+    let name = |sender: &Sender| {
+        sender
+            .machine
+            .clone()
+            .unwrap_or_else(|| "unknown".to_owned())
+    };
+    if before == now {
+        return None;
+    }
+    let (before_name, now_name) = (name(before), name(now));
+    Some(match before.machine_id == now.machine_id {
+        true => format!(
+            "this machine was called {before_name} and is called {now_name} now; if both exist, they have one machine id, and one of them needs another /etc/machine-id"
+        ),
+        false => format!(
+            "the machine {before_name} has sent from this state directory, and now {now_name} does; sessions that both have are sent twice, with the same ids"
+        ),
+    })
+}

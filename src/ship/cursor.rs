@@ -1,0 +1,424 @@
+//! What a destination has: one file for each, `ship/NAME.jsonl` in the state directory. It is
+//! appended to, and written anew when it has grown. The lock beside it is held as long as anything
+//! is sent.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::mark::{Counts, Mark, SessionKey, UnderWay};
+use crate::model::{SessionId, Timestamp};
+use crate::store::lines::{LineReader, NextLine};
+use crate::store::lock::{self, Lock};
+use crate::store::write::{self, Durability};
+use crate::store::{Error, StateDir, file};
+
+/// The version of the file that this program writes.
+const VERSION: u64 = 1;
+/// The folder in the state directory.
+const FOLDER: &str = "ship";
+/// How many lines more than needed a file may have before it is written anew.
+const SURPLUS: usize = 10_000;
+
+/// What a destination has.
+#[derive(Debug, Default)]
+pub struct CursorState {
+    /// How sending began; `None` if nothing was ever sent.
+    pub began: Option<Beginning>,
+    /// The sessions that it has, at least in part.
+    pub sessions: HashMap<SessionKey, SessionCursor>,
+    /// What came of it.
+    pub history: ShipHistory,
+    /// How many lines the file has.
+    lines: usize,
+}
+
+/// How sending to a destination began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beginning {
+    v: u64,
+    /// When it began.
+    pub at: Timestamp,
+    /// Only sessions that began at this time or later are sent from their beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The machine that sends.
+    #[serde(flatten)]
+    pub sender: Sender,
+    /// What is sent: the signals and which spans, in the words of the settings.
+    pub what: String,
+}
+
+/// The machine that sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Its name.
+    pub machine: Option<String>,
+    /// Its id.
+    pub machine_id: Option<String>,
+}
+
+/// What a destination has of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCursor {
+    /// What it has completely; without any event if it has nothing yet.
+    pub has: Mark,
+    /// What it is getting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<UnderWay>,
+}
+
+/// What came of the runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipHistory {
+    /// When it last had all that there was.
+    pub complete_at: Option<Timestamp>,
+    /// When it last took something.
+    pub taken_at: Option<Timestamp>,
+    /// Why the last run did not send everything.
+    pub trouble: Option<Trouble>,
+    /// What it has taken since the beginning.
+    pub sent: Counts,
+    /// How many bytes that was, not compressed.
+    pub bytes: u64,
+    /// How many items it has rejected.
+    pub rejected: u64,
+    /// How many sessions went away before all of them was sent.
+    pub lost: u64,
+}
+
+/// Why not everything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, on one line.
+    pub why: String,
+}
+
+/// What came of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What was taken.
+    pub sent: Counts,
+    /// How many bytes that was, not compressed.
+    pub bytes: u64,
+    /// How many items were rejected.
+    pub rejected: u64,
+    /// How many sessions had gone.
+    pub lost: u64,
+    /// Why not everything was sent.
+    pub trouble: Option<String>,
+}
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CursorLine {
+    Begin(Beginning),
+    History(ShipHistory),
+    Session {
+        key: SessionKey,
+        #[serde(flatten)]
+        cursor: Box<SessionCursor>,
+    },
+    Gone(SessionKey),
+    Run(RunResult),
+}
+
+/// Why a cursor cannot be used.
+#[derive(Debug)]
+pub enum CursorFault {
+    /// Another process sends to the destination.
+    InUse,
+    /// A newer version wrote it.
+    Newer(PathBuf),
+    /// The state directory cannot be used.
+    Store(Error),
+}
+
+impl fmt::Display for CursorFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str("another `ccsession ship` is sending to it"),
+            Self::Newer(path) => write!(
+                f,
+                "`{}` is from a newer version of ccsession; update this one",
+                crate::store::shown(path)
+            ),
+            Self::Store(err) => err.fmt(f),
+        }
+    }
+}
+
+impl From<Error> for CursorFault {
+    fn from(err: Error) -> Self {
+        Self::Store(err)
+    }
+}
+
+impl CursorState {
+    /// Reads what a destination has. Takes no lock.
+    ///
+    /// # Errors
+    /// [`CursorFault::Newer`], [`CursorFault::Store`].
+    pub fn read(state: &StateDir, name: &str) -> Result<Self, CursorFault> {
+        Self::read_file(path(state, name))
+    }
+
+    fn read_file(path: PathBuf) -> Result<Self, CursorFault> {
+        let mut read = Self::default();
+        let Some(mut lines) = LineReader::open(&path)? else {
+            return Ok(read);
+        };
+        while let Some(line) = lines.next_line()? {
+            // A torn line is what a killed process left. What it said is sent again.
+            let NextLine::Line(line) = line else {
+                continue;
+            };
+            let Ok(line) = serde_json::from_slice(line) else {
+                if is_newer(line) {
+                    return Err(CursorFault::Newer(path));
+                }
+                continue;
+            };
+            read.lines += 1;
+            match line {
+                CursorLine::Begin(began) if began.v > VERSION => {
+                    return Err(CursorFault::Newer(path));
+                }
+                CursorLine::Begin(began) => read.began = Some(began),
+                CursorLine::History(history) => read.history = history,
+                CursorLine::Session { key, cursor } => {
+                    read.sessions.insert(key, *cursor);
+                }
+                CursorLine::Gone(key) => drop(read.sessions.remove(&key)),
+                CursorLine::Run(run) => read.history.add(&run),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Returns the file that says all of this.
+    fn encode(&self) -> Vec<u8> {
+        let began = self.began.clone().map(CursorLine::Begin);
+        let history = CursorLine::History(self.history.clone());
+        let mut bytes = Vec::new();
+        for line in began.into_iter().chain([history]) {
+            bytes.extend(line.encode());
+        }
+        for (key, cursor) in &self.sessions {
+            let line = CursorLine::Session {
+                key: key.clone(),
+                cursor: Box::new(cursor.clone()),
+            };
+            bytes.extend(line.encode());
+        }
+        bytes
+    }
+}
+
+impl SessionCursor {
+    /// Returns whether all of a session that is over was sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has.is_over && self.under_way.is_none()
+    }
+
+    /// Returns whether nothing of the session was ever sent.
+    pub(super) fn is_new(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ShipHistory {
+    fn add(&mut self, run: &RunResult) {
+        self.sent.spans += run.sent.spans;
+        self.sent.logs += run.sent.logs;
+        self.bytes += run.bytes;
+        self.rejected += run.rejected;
+        self.lost += run.lost;
+        if run.sent != Counts::default() {
+            self.taken_at = Some(run.at);
+        }
+        let before = self.trouble.take();
+        match &run.trouble {
+            Some(why) => {
+                let since = before.map_or(run.at, |before| before.since);
+                let why = why.clone();
+                self.trouble = Some(Trouble { since, why });
+            }
+            None => self.complete_at = Some(run.at),
+        }
+    }
+}
+
+/// Returns the names of the destinations that have something of a session.
+pub fn holders(state: &StateDir, id: &SessionId) -> Vec<String> {
+    let key = SessionKey::from(id);
+    let names = file::names(&state.path(FOLDER)).into_iter().flatten();
+    let mut holders: Vec<String> = names
+        .filter_map(|name| Some(name.to_str()?.strip_suffix(".jsonl")?.to_owned()))
+        .filter(|name| {
+            let read = CursorState::read(state, name).ok();
+            read.is_some_and(|read| read.sessions.get(&key).is_some_and(|it| !it.is_new()))
+        })
+        .collect();
+    holders.sort();
+    holders
+}
+
+/// The cursor of a destination, held by this process alone.
+#[derive(Debug)]
+pub struct Cursor {
+    path: PathBuf,
+    /// What the destination has.
+    pub state: CursorState,
+    _lock: Lock,
+}
+
+impl Cursor {
+    /// Takes the cursor of the destination called `name`.
+    ///
+    /// # Errors
+    /// [`CursorFault`].
+    pub fn take(state: &StateDir, name: &str) -> Result<Self, CursorFault> {
+        write::make_dir(&state.path(FOLDER))?;
+        let lock = state.path(FOLDER).join(format!("{name}.lock"));
+        let lock = lock::acquire(&lock, Duration::ZERO).map_err(|err| match err {
+            Error::Locked { .. } => CursorFault::InUse,
+            err => CursorFault::Store(err),
+        })?;
+        let path = path(state, name);
+        let mut cursor = Self {
+            state: CursorState::read_file(path.clone())?,
+            path,
+            _lock: lock,
+        };
+        if cursor.state.lines > 2 * cursor.state.sessions.len() + SURPLUS {
+            cursor.rewrite()?;
+        }
+        Ok(cursor)
+    }
+
+    /// Begins, or begins again: the destination counts as having nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the former state stays.
+    pub fn begin(
+        &mut self,
+        at: Timestamp,
+        since: Option<Timestamp>,
+        sender: Sender,
+        what: String,
+    ) -> Result<(), Error> {
+        self.state = CursorState {
+            began: Some(Beginning {
+                v: VERSION,
+                at,
+                since,
+                sender,
+                what,
+            }),
+            ..CursorState::default()
+        };
+        self.rewrite()
+    }
+
+    /// Notes which machine sends now, and what.
+    ///
+    /// # Errors
+    /// As [`write::append`].
+    pub fn continue_as(&mut self, sender: Sender, what: String) -> Result<(), Error> {
+        let Some(began) = self.state.began.clone() else {
+            return Ok(());
+        };
+        let began = Beginning {
+            sender,
+            what,
+            ..began
+        };
+        self.state.began = Some(began.clone());
+        self.append(&[CursorLine::Begin(began)])
+    }
+
+    /// Notes what the destination has of some sessions.
+    ///
+    /// # Errors
+    /// As [`write::append`].
+    pub fn note(&mut self, sessions: Vec<(SessionKey, SessionCursor)>) -> Result<(), Error> {
+        let lines: Vec<CursorLine> = sessions
+            .iter()
+            .map(|(key, cursor)| CursorLine::Session {
+                key: key.clone(),
+                cursor: Box::new(cursor.clone()),
+            })
+            .collect();
+        self.state.sessions.extend(sessions);
+        self.append(&lines)
+    }
+
+    /// Forgets sessions that exist no longer.
+    ///
+    /// # Errors
+    /// As [`write::append`].
+    pub fn forget(&mut self, keys: &[SessionKey]) -> Result<(), Error> {
+        let lines: Vec<CursorLine> = keys.iter().cloned().map(CursorLine::Gone).collect();
+        for key in keys {
+            self.state.sessions.remove(key);
+        }
+        self.append(&lines)
+    }
+
+    /// Notes what came of a run.
+    ///
+    /// # Errors
+    /// As [`write::append`].
+    pub fn end_run(&mut self, run: RunResult) -> Result<(), Error> {
+        self.state.history.add(&run);
+        self.append(&[CursorLine::Run(run)])
+    }
+
+    fn append(&mut self, lines: &[CursorLine]) -> Result<(), Error> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let bytes: Vec<u8> = lines.iter().flat_map(CursorLine::encode).collect();
+        self.state.lines += lines.len();
+        match write::append(&self.path, &bytes)? {
+            write::AppendOutcome::Done { .. } => Ok(()),
+            // Somebody removed it meanwhile.
+            write::AppendOutcome::Missing => self.rewrite(),
+        }
+    }
+
+    fn rewrite(&mut self) -> Result<(), Error> {
+        write::replace(&self.path, &self.state.encode(), Durability::Synced)?;
+        self.state.lines = self.state.sessions.len() + 2;
+        Ok(())
+    }
+}
+
+impl CursorLine {
+    /// Encodes the line, with a line break before and after it: what a killed process left of a
+    /// line ends there.
+    fn encode(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        [b"\n".as_slice(), &json, b"\n"].concat()
+    }
+}
+
+fn path(state: &StateDir, name: &str) -> PathBuf {
+    state.path(FOLDER).join(format!("{name}.jsonl"))
+}
+
+/// Returns whether a line that cannot be read is the beginning of a newer file.
+fn is_newer(line: &[u8]) -> bool {
+    let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    let version = line.and_then(|line| line.get("begin")?.get("v")?.as_u64());
+    version.is_some_and(|version| version > VERSION)
+}

@@ -1,0 +1,75 @@
+//! What is told of a session and is not in its events: its record, its title, the repository, and
+//! the tokens once it is over.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::mark::Mark;
+use crate::model::project::to_hex;
+use crate::model::{Record, Usage};
+use crate::view::otlp::{OtlpMachine, Remote};
+
+/// What is told of a session and is not in its events.
+#[derive(Debug, Clone)]
+pub struct SessionFacts {
+    /// Its record.
+    pub record: Record,
+    /// What it is called.
+    pub title: Option<String>,
+    /// Where it ran.
+    pub machine: OtlpMachine,
+    /// The repository it worked in.
+    pub remote: Option<Remote>,
+    /// What it used.
+    pub usage: Option<Usage>,
+}
+
+impl SessionFacts {
+    /// Returns the digest of everything but the tokens.
+    pub fn digest(&self) -> String {
+        let record = &self.record;
+        let remote = self.remote.as_ref().map(|remote| &remote.url);
+        digest_of(&(
+            (&self.title, &record.role, &record.focus, &record.name),
+            (&record.previous, &record.parent, &record.agent_type),
+            (&record.cwd, &record.head, &record.project.name),
+            (&self.machine.name, &self.machine.id, remote),
+        ))
+    }
+
+    /// Returns the digest of the tokens.
+    pub fn usage_digest(&self) -> Option<String> {
+        self.usage.as_ref().map(digest_of)
+    }
+
+    /// Returns the facts as a mark has them. What has changed since is left out, so that whatever
+    /// says it counts as new.
+    pub fn as_of(&self, mark: &Mark) -> Self {
+        let mut facts = self.clone();
+        if mark.usage != self.usage_digest() {
+            facts.usage = None;
+        }
+        if mark.facts != self.digest() {
+            facts.title = None;
+            facts.machine = OtlpMachine::default();
+            facts.remote = None;
+            // No role is like this, so whatever tells the role is new, whatever it is now.
+            facts.record.role = Some("\0".to_owned());
+            facts.record.focus = None;
+            facts.record.name = None;
+            facts.record.previous = None;
+            facts.record.parent = None;
+            facts.record.agent_type = None;
+            facts.record.cwd = None;
+            facts.record.head = None;
+        }
+        facts
+    }
+}
+
+fn digest_of(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    let mut digest = to_hex(&Sha256::digest(json));
+    digest.truncate(16);
+    digest
+}

@@ -1,0 +1,169 @@
+//! What is new of a session between two marks: what it did up to the one, without what it did up to
+//! the other. Both are computed from the events, so nothing of what was sent is kept.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::destination::SpansSetting;
+use super::facts::SessionFacts;
+use super::mark::Mark;
+use crate::model::commit::CommitNote;
+use crate::model::{Capture, OpenActivity, Timestamp, TraceBuilder};
+use crate::store::{Error, Extent, History, SessionDir};
+use crate::view::otlp::{OtlpSession, RecordUid, SpanId, SpanPolicy, Telemetry, TraceId};
+
+/// What a session has for a destination.
+#[derive(Debug)]
+pub enum Increment<R> {
+    /// These items are new.
+    New(R),
+    /// The journal is not the one that the mark is of: the session was deleted, and began again.
+    OtherJournal,
+    /// It has so many events of a newer version, which this one cannot understand.
+    Newer(u64),
+    /// It has an event at this time, which is in the future.
+    InFuture(Timestamp),
+}
+
+/// Computes what is new of sessions.
+#[derive(Debug)]
+pub struct IncrementReader {
+    capture: Capture,
+    policy: SpanPolicy,
+    /// No event may be later than this.
+    latest: Timestamp,
+    /// The buffers of the last session's events, reused for the next.
+    memory: TraceBuilder,
+}
+
+impl From<SpansSetting> for SpanPolicy {
+    fn from(setting: SpansSetting) -> Self {
+        match setting {
+            SpansSetting::Auto => Self::Auto,
+            SpansSetting::Always => Self::Always,
+            SpansSetting::Never => Self::Never,
+        }
+    }
+}
+
+/// What a destination has of a session: the digest of each item, by its id.
+#[derive(Debug, Default)]
+struct SentItems {
+    spans: HashMap<(TraceId, SpanId), u64>,
+    logs: HashMap<RecordUid, u64>,
+}
+
+impl IncrementReader {
+    /// Creates a reader that tells as much as `capture` says and makes spans as `policy` says.
+    pub fn new(capture: Capture, policy: SpanPolicy, latest: Timestamp) -> Self {
+        Self {
+            capture,
+            policy,
+            latest,
+            memory: TraceBuilder::with_events(),
+        }
+    }
+
+    /// Passes to `reader` what is new of the session in `dir` since `has`, up to `to`. For the same
+    /// marks and facts, the items and their order are always the same.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`], [`Error::Io`].
+    pub fn read<R>(
+        &mut self,
+        dir: &SessionDir,
+        facts: &SessionFacts,
+        (has, to): (&Mark, &Mark),
+        reader: impl FnOnce(&Telemetry<'_>) -> R,
+    ) -> Result<Increment<R>, Error> {
+        let sent = if has.extent.is_empty() {
+            SentItems::default()
+        } else {
+            let former = facts.as_of(has);
+            match self.fold(dir, &former, has, |telemetry| SentItems::of(&telemetry))? {
+                Increment::New(sent) => sent,
+                Increment::OtherJournal => return Ok(Increment::OtherJournal),
+                Increment::Newer(lines) => return Ok(Increment::Newer(lines)),
+                Increment::InFuture(time) => return Ok(Increment::InFuture(time)),
+            }
+        };
+        self.fold(dir, facts, to, |mut telemetry| {
+            sent.remove_from(&mut telemetry);
+            reader(&telemetry)
+        })
+    }
+
+    /// Computes what the session did up to a mark.
+    fn fold<R>(
+        &mut self,
+        dir: &SessionDir,
+        facts: &SessionFacts,
+        mark: &Mark,
+        reader: impl FnOnce(Telemetry<'_>) -> R,
+    ) -> Result<Increment<R>, Error> {
+        let extent: &Extent = &mark.extent;
+        let memory = std::mem::take(&mut self.memory);
+        let mut commits: Vec<CommitNote> = Vec::new();
+        let history = History::read_within(dir, extent, memory, |_, line| {
+            commits.extend(line.commits.iter().cloned());
+        })?;
+        let Some(History { trace, damage, .. }) = history else {
+            self.memory = TraceBuilder::with_events();
+            return Ok(Increment::OtherJournal);
+        };
+        let last = trace.steps().iter().map(|step| step.ts).max();
+        let increment = if damage.newer > 0 {
+            Increment::Newer(damage.newer)
+        } else if let Some(time) = last.filter(|last| *last > self.latest) {
+            Increment::InFuture(time)
+        } else {
+            let activity = OpenActivity::of(&trace);
+            let activity = match mark.is_over {
+                true => activity.close(|_| false),
+                false => activity.leave_open(),
+            };
+            let session = OtlpSession {
+                record: &facts.record,
+                title: facts.title.as_deref(),
+                machine: &facts.machine,
+                remote: facts.remote.as_ref(),
+                trace: &trace,
+                activity: &activity,
+                commits: &commits,
+                usage: facts.usage.as_ref(),
+                capture: self.capture,
+            };
+            Increment::New(reader(Telemetry::of(&session, self.policy)))
+        };
+        self.memory = trace.recycle();
+        Ok(increment)
+    }
+}
+
+impl SentItems {
+    fn of(telemetry: &Telemetry<'_>) -> Self {
+        let spans = telemetry.spans.iter().map(|it| (it.id(), digest(it)));
+        let logs = telemetry.logs.iter().map(|it| (it.id(), digest(it)));
+        Self {
+            spans: spans.collect(),
+            logs: logs.collect(),
+        }
+    }
+
+    fn remove_from(&self, telemetry: &mut Telemetry<'_>) {
+        let spans = &mut telemetry.spans;
+        if !self.spans.is_empty() {
+            spans.retain(|it| self.spans.get(&it.id()) != Some(&digest(it)));
+        }
+        if !self.logs.is_empty() {
+            let logs = &mut telemetry.logs;
+            logs.retain(|it| self.logs.get(&it.id()) != Some(&digest(it)));
+        }
+    }
+}
+
+fn digest(item: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    item.hash(&mut hasher);
+    hasher.finish()
+}
