@@ -63,6 +63,11 @@ realclient-matrix *args:
 realclient-settings *args:
     CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/settings {{args}}
 
+# Ship simulated machines through a real collector, in both encodings, and compare (installs rotel by pip, into target/fleet)
+[group('check')]
+fleet-collector *args: programs
+    CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/fleet/collector {{args}}
+
 # Compare what is made of the transcripts in DIR with an independent count (copied; nothing in DIR is changed)
 [group('check')]
 corpus dir *args:
