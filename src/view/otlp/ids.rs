@@ -2,7 +2,7 @@
 //! same thing again, from any machine, sends it with the same id.
 
 use std::collections::HashSet;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
@@ -33,15 +33,35 @@ pub(super) enum IdKind {
     Usage,
 }
 
+impl IdKind {
+    /// Returns the kind as it is hashed.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "Trace",
+            Self::Turn => "Turn",
+            Self::Call => "Call",
+            Self::Permission => "Permission",
+            Self::Background => "Background",
+            Self::Run => "Run",
+            Self::Event => "Event",
+            Self::EndOfCall => "EndOfCall",
+            Self::Commit => "Commit",
+            Self::Usage => "Usage",
+        }
+    }
+}
+
 /// Returns the hash of something in a session. The parts are told apart whatever is in them.
 pub(super) fn digest(kind: IdKind, session: &str, parts: &[&str]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    let kind = format!("{kind:?}");
+    /// Nearly everything that is hashed is shorter.
+    const USUAL: usize = 512;
+    let mut bytes = Vec::with_capacity(USUAL);
     for part in [kind.as_str(), session].iter().chain(parts) {
-        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hasher.update(part.as_bytes());
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
     }
-    hasher.finalize().into()
+    Sha256::digest(&bytes).into()
 }
 
 impl TraceId {
@@ -74,49 +94,46 @@ pub(super) struct SpanIds {
 
 impl SpanIds {
     pub(super) fn next(&mut self, kind: IdKind, session: &str, parts: &[&str]) -> SpanId {
+        let mut id = SpanId::of(digest(kind, session, parts));
         let mut number = 0_u64;
-        loop {
-            let count = number.to_string();
-            let mut parts = parts.to_vec();
-            if number > 0 {
-                parts.push(&count);
-            }
-            let id = SpanId::of(digest(kind, session, &parts));
-            if self.taken.insert(id) {
-                return id;
-            }
+        while !self.taken.insert(id) {
             number += 1;
+            let count = number.to_string();
+            let parts = [parts, &[&count]].concat();
+            id = SpanId::of(digest(kind, session, &parts));
         }
+        id
     }
 }
 
-/// Formats bytes in lower-case hex.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+/// Appends bytes in lower-case hex.
+pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |half: u8| match half {
+        0..=9 => char::from(b'0' + half),
+        _ => char::from(b'a' + half - 10),
+    };
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    text.extend(digits.map(digit));
+}
 
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: [char; 16] = [
-            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-        ];
-        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-        self.0.iter().try_for_each(|byte| {
-            f.write_char(digit(byte >> 4))?;
-            f.write_char(digit(byte & 0xf))
-        })
-    }
+/// Returns bytes in lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    push_hex(&mut text, bytes);
+    text
 }
 
 macro_rules! shown_in_hex {
     ($($id:ident),*) => {$(
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&Hex(&self.0), f)
+                f.write_str(&hex(&self.0))
             }
         }
 
         impl fmt::Debug for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&Hex(&self.0), f)
+                f.write_str(&hex(&self.0))
             }
         }
     )*};

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::ids::Hex;
+use super::ids::push_hex;
 use super::value::{Attributes, Value};
 use super::{Buckets, LogRecord, Metric, Point, Points, Resource, SCOPE, Span};
 use crate::model::text::escaped_json;
@@ -56,19 +56,15 @@ fn request<T>(
 }
 
 fn span(json: &mut String, span: &Span<'_>) {
-    put(
-        json,
-        format_args!(
-            "{{\"traceId\":\"{}\",\"spanId\":\"{}\"",
-            Hex(&span.trace_id.0),
-            Hex(&span.span_id.0)
-        ),
-    );
+    json.push_str("{\"traceId\":\"");
+    push_hex(json, &span.trace_id.0);
+    json.push_str("\",\"spanId\":\"");
+    push_hex(json, &span.span_id.0);
+    json.push('"');
     if let Some(parent) = span.parent_span_id {
-        put(
-            json,
-            format_args!(",\"parentSpanId\":\"{}\"", Hex(&parent.0)),
-        );
+        json.push_str(",\"parentSpanId\":\"");
+        push_hex(json, &parent.0);
+        json.push('"');
     }
     put(json, format_args!(",\"flags\":{},\"name\":", span.flags()));
     text(json, &span.name);
@@ -100,14 +96,11 @@ fn log_record(json: &mut String, record: &LogRecord<'_>) {
     json.push_str("},");
     attributes(json, &record.attributes);
     if let Some((trace, span)) = record.span {
-        put(
-            json,
-            format_args!(
-                ",\"flags\":1,\"traceId\":\"{}\",\"spanId\":\"{}\"",
-                Hex(&trace.0),
-                Hex(&span.0)
-            ),
-        );
+        json.push_str(",\"flags\":1,\"traceId\":\"");
+        push_hex(json, &trace.0);
+        json.push_str("\",\"spanId\":\"");
+        push_hex(json, &span.0);
+        json.push('"');
     }
     json.push_str(",\"eventName\":");
     text(json, &record.event_name);
@@ -181,7 +174,10 @@ fn histogram(json: &mut String, value: &Buckets) {
 fn attributes(json: &mut String, all: &Attributes<'_>) {
     json.push_str("\"attributes\":[");
     list(json, &all.0, |json, (name, value)| {
-        put(json, format_args!("{{\"key\":\"{name}\",\"value\":{{"));
+        // There are many of them, and formatting takes longer.
+        json.push_str("{\"key\":\"");
+        json.push_str(name);
+        json.push_str("\",\"value\":{");
         match value {
             Value::Text(value) => {
                 json.push_str("\"stringValue\":");

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::ids::{IdKind, RecordUid, SpanId, TraceId, digest};
+use super::ids::{IdKind, RecordUid, SpanId, TraceId, digest, hex};
 use super::names::*;
 use super::places::{Place, Places, parent_of};
 use super::spans::{Facts, failure};
@@ -164,7 +164,7 @@ impl<'s> Logs<'s, '_> {
         let source = self.further(step, FurtherMember::Source);
         let error = self.further(step, FurtherMember::Error);
         let mut its = self.facts.conversation(words.agent_id);
-        its.put(RECORD_UID, uid.to_string());
+        its.put(RECORD_UID, hex(&uid.0));
         its.put(EVENT, name);
         let previous = self.further(step, FurtherMember::Previous);
         its.put(PREVIOUS_ID, previous.filter(|it| *it != self.id));
@@ -246,10 +246,10 @@ impl<'s> Logs<'s, '_> {
 
     /// Returns the record of a call that is over.
     fn call(&self, call: &'s Call<'s>, place: Place) -> LogRecord<'s> {
-        let span = place.span.to_string();
+        let span = hex(&place.span.0);
         let uid = RecordUid::of(digest(IdKind::EndOfCall, self.id, &[&span]));
         let mut its = self.facts.of_call(call);
-        its.put(RECORD_UID, uid.to_string());
+        its.put(RECORD_UID, hex(&uid.0));
         LogRecord {
             event_name: CALL_OVER.into(),
             time: nanos(call.ended.unwrap_or(call.began).ts),
@@ -266,7 +266,7 @@ impl<'s> Logs<'s, '_> {
     fn commit(&self, commit: &'s CommitNote) -> LogRecord<'s> {
         let uid = RecordUid::of(digest(IdKind::Commit, self.id, &[&commit.id]));
         let mut its = self.facts.conversation(None);
-        its.put(RECORD_UID, uid.to_string());
+        its.put(RECORD_UID, hex(&uid.0));
         its.put(VCS_REVISION, commit.id.as_str());
         its.put(VCS_BRANCH, self.session.activity.branch_at(commit.ts));
         its.put(COMMIT_HOW, commit.how.as_str());
@@ -297,7 +297,7 @@ impl<'s> Logs<'s, '_> {
             let parts = [agent.unwrap_or_default(), &used.model];
             let uid = RecordUid::of(digest(IdKind::Usage, self.id, &parts));
             let mut its = self.facts.conversation(agent);
-            its.put(RECORD_UID, uid.to_string());
+            its.put(RECORD_UID, hex(&uid.0));
             its.put(MODEL, used.model.as_str());
             its.put(MESSAGES, used.messages);
             its.put(INPUT_TOKENS, used.input);

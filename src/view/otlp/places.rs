@@ -3,6 +3,7 @@
 //! A turn is a trace, unless Claude Code traces it itself: then ours joins that trace. Calls of a turn
 //! that is not on record have a home of their own, so that no call is without a span above it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::OtlpSession;
@@ -124,9 +125,9 @@ impl<'a> Placing<'a> {
     fn places(mut self) -> Places<'a> {
         let activity = self.session.activity;
         for (at, prompt) in activity.prompts.iter().enumerate() {
-            let begun = prompt.at.ts.to_string();
-            let key = prompt.prompt_id.unwrap_or(&begun);
-            let place = self.root_place(IdKind::Turn, key, prompt.prompt_id);
+            let begun = || prompt.at.ts.to_string().into();
+            let key: Cow<'_, str> = prompt.prompt_id.map_or_else(begun, Cow::from);
+            let place = self.root_place(IdKind::Turn, &key, prompt.prompt_id);
             self.places.turns.push(place);
             if let Some(id) = prompt.prompt_id {
                 self.places.turn_by_prompt.entry(id).or_insert(at);
@@ -269,13 +270,13 @@ impl<'a> Placing<'a> {
         if let Some(known) = self.calls.get(at).copied().flatten() {
             return Some(known);
         }
-        let begun = call.began.ts.to_string();
-        let id = call.tool_use_id.unwrap_or(&begun);
+        let begun = || call.began.ts.to_string().into();
+        let id: Cow<'_, str> = call.tool_use_id.map_or_else(begun, Cow::from);
         let tool = match call.tool_use_id {
             Some(_) => "",
             None => call.tool.unwrap_or_default(),
         };
-        let parts = [id, tool, call.agent_id.unwrap_or_default()];
+        let parts = [&*id, tool, call.agent_id.unwrap_or_default()];
         let place = below(above, self.ids.next(IdKind::Call, self.id, &parts));
         *self.calls.get_mut(at)? = Some(place);
         Some(place)

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::ids::{IdKind, SpanId, TraceId, digest};
+use super::ids::{IdKind, SpanId, TraceId, digest, hex};
 use super::names::*;
 use super::places::{Home, Place, Places};
 use super::resource::repository;
@@ -122,7 +122,7 @@ impl<'s> Facts<'s> {
 
     /// Returns the names of the session and of the conversation with its main thread or a subagent.
     pub(super) fn conversation(&self, agent: Option<&'s str>) -> Attributes<'s> {
-        let mut its = Attributes::default();
+        let mut its = Attributes::with_room();
         its.put(SESSION_ID, self.id);
         its.put(CONVERSATION_ID, agent.unwrap_or(self.id));
         its.put(AGENT_ID, agent);
@@ -184,7 +184,7 @@ impl<'s> Facts<'s> {
         at: Moment,
     ) -> Attributes<'s> {
         let record = self.session.record;
-        let mut its = Attributes::default();
+        let mut its = Attributes::with_room();
         its.put(OPERATION, "invoke_agent");
         its.put_all(&self.conversation(None));
         its.put(AGENT_NAME, record.agent_type.as_deref());
@@ -206,7 +206,7 @@ impl<'s> Facts<'s> {
     fn run(&self, agent: &'s Agent<'s>, run: usize, place: Place) -> Option<Span<'s>> {
         let began = agent.runs.get(run)?.began;
         let ended = agent.end_of_run(run)?;
-        let mut its = Attributes::default();
+        let mut its = Attributes::with_room();
         its.put(OPERATION, "invoke_agent");
         its.put_all(&self.conversation(Some(agent.agent_id)));
         its.put(AGENT_NAME, agent.agent_type);
@@ -232,9 +232,8 @@ impl<'s> Facts<'s> {
             is_error: call.state == CallState::Failed,
             ..self.span(place, name, (call.began, ended), its)
         });
-        let above = place.span.to_string();
         let below = |kind: IdKind| Place {
-            span: SpanId::of(digest(kind, self.id, &[&above])),
+            span: SpanId::of(digest(kind, self.id, &[&hex(&place.span.0)])),
             parent: Some(place.span),
             is_parent_remote: false,
             ..place
@@ -271,7 +270,7 @@ impl<'s> Facts<'s> {
 
     /// Returns what is said of a call that has ended.
     pub(super) fn of_call(&self, call: &'s Call<'s>) -> Attributes<'s> {
-        let mut its = Attributes::default();
+        let mut its = Attributes::with_room();
         its.put(OPERATION, "execute_tool");
         its.put_all(&self.conversation(call.agent_id));
         its.put(TOOL_NAME, call.tool);

@@ -332,6 +332,26 @@ fn a_circle_of_subagents_ends() {
 }
 
 #[test]
+fn a_start_names_the_session_before_it_unless_that_is_the_same() {
+    for (previous, expected) in [("s-0", Some("s-0")), ("s-1", None)] {
+        let start = format!(
+            r#""event":"SessionStart","session_id":"s-1","source":"clear","previous":"{previous}""#
+        );
+        told(
+            &[&start],
+            |_| {},
+            |session| {
+                let logs = Telemetry::logs(session, SpanPolicy::Auto).logs;
+                assert_eq!(logs[0].event_name, "session.start");
+                let told = logs[0].attributes.get("session.previous_id");
+                let expected = expected.map(|id| Value::Text(id.into()));
+                assert_eq!(told, expected.as_ref());
+            },
+        );
+    }
+}
+
+#[test]
 fn metadata_has_no_content() {
     told(
         TURN,

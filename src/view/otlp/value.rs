@@ -19,6 +19,12 @@ pub enum Value<'s> {
 pub struct Attributes<'s>(pub Vec<(&'static str, Value<'s>)>);
 
 impl<'s> Attributes<'s> {
+    /// Creates an empty list with room for the usual number of names.
+    pub(super) fn with_room() -> Self {
+        const USUAL: usize = 20;
+        Self(Vec::with_capacity(USUAL))
+    }
+
     /// Returns the value with this name.
     pub fn get(&self, name: &str) -> Option<&Value<'s>> {
         let found = self.0.iter().find(|(it, _)| *it == name);
