@@ -14,7 +14,7 @@ mod sources;
 mod talk;
 mod text;
 
-pub use restore::{RestoreReport, open_part, restore};
+pub use restore::{RestoreReport, open_part, put_transcripts, restore};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -87,6 +87,92 @@ pub fn restore(
     Ok(restored)
 }
 
+/// Puts transcripts into Claude Code's folder of all projects: for each its place there, and the file
+/// to copy. A file that only grew since is replaced by the longer one; any other stays. Those that
+/// Claude Code looks for come last.
+///
+/// # Errors
+/// [`Error`] if reading or writing fails. Files already written stay.
+///
+/// # Security
+/// Follows no link below the folder, and writes to no other user's.
+pub fn put_transcripts(env: &Environment, files: &[(PathBuf, PathBuf)]) -> Result<RestoreReport> {
+    let mut put = RestoreReport::default();
+    let Some(folder) = projects_dir(env) else {
+        return Err(Error::Content {
+            path: PathBuf::from("~/.claude/projects"),
+            why: "Claude Code's folder cannot be found: HOME is not an absolute path".to_owned(),
+        });
+    };
+    check_clients(&folder)?;
+    let mut files: Vec<&(PathBuf, PathBuf)> = files.iter().collect();
+    files.sort_by_key(|(place, _)| (place.iter().count() == 2, place));
+    for (place, from) in files {
+        let path = folder.join(place);
+        file::check_own_way(&folder, &path, false)?;
+        match file::look(&path)? {
+            None => {}
+            Some(found) if !found.is_file() => {
+                put.kept.push(path);
+                continue;
+            }
+            Some(_) => match continued(&path, from)? {
+                Continuation::Longer => {}
+                Continuation::Known => continue,
+                Continuation::Other => {
+                    put.kept.push(path);
+                    continue;
+                }
+            },
+        }
+        let Some(mut source) = file::open_own(from)? else {
+            continue;
+        };
+        make_dirs(&path)?;
+        let mut growing = GuestFile::begin(&path)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = file::read_some(&mut source, &mut piece).map_err(Error::io("read", from))?;
+            match piece.get(..read).filter(|read| !read.is_empty()) {
+                Some(read) => growing.write(read)?,
+                None => break,
+            }
+        }
+        growing.replace()?;
+        put.written.push(path);
+    }
+    Ok(put)
+}
+
+/// How a file relates to the one that is there.
+enum Continuation {
+    /// It begins with all of it, and goes on.
+    Longer,
+    /// The other one begins with all of it.
+    Known,
+    /// Neither.
+    Other,
+}
+
+/// Compares the file at `here` with the one at `from`.
+fn continued(here: &Path, from: &Path) -> Result<Continuation> {
+    let open = |path: &Path| file::open_own(path);
+    let (Some(one), Some(other)) = (open(here)?, open(from)?) else {
+        return Ok(Continuation::Other);
+    };
+    let (mut one, mut other) = (BufReader::new(one).bytes(), BufReader::new(other).bytes());
+    loop {
+        match (one.next().transpose(), other.next().transpose()) {
+            (Err(err), _) => return Err(Error::io("read", here)(err)),
+            (_, Err(err)) => return Err(Error::io("read", from)(err)),
+            (Ok(_), Ok(None)) => return Ok(Continuation::Known),
+            (Ok(None), Ok(Some(_))) => return Ok(Continuation::Longer),
+            (Ok(Some(ours)), Ok(Some(theirs))) if ours == theirs => {}
+            (Ok(Some(_)), Ok(Some(_))) => return Ok(Continuation::Other),
+        }
+    }
+}
+
 /// Checks that Claude Code's folder of all projects, or the place for it, belongs to this user. It
 /// does not under `sudo -E`.
 fn check_clients(projects: &Path) -> Result<()> {

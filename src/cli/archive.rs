@@ -284,7 +284,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         let entry = |archived: &SessionArchive| {
             json!({
                 "path": archived.text(),
-                "manifest_path": archived.archive.manifest_path(),
+                "manifest_path": archived.archive.shown_path(),
                 "manifest": archived.manifest,
             })
         };

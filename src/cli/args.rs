@@ -20,7 +20,7 @@ use super::import::ImportArgs;
 use super::install::{InstallArgs, UninstallArgs};
 use super::list::ListArgs;
 use super::metrics::MetricsArgs;
-use super::pull::PullArgs;
+use super::pull::{PullArgs, SendArgs};
 use super::report::ReportArgs;
 use super::resume::ResumeArgs;
 use super::run::{BecomeArgs, RunArgs};
@@ -128,7 +128,7 @@ pub(super) enum Verb {
     Search(SearchArgs),
     /// Say which session made a commit or edited a file
     Who(WhoArgs),
-    /// Write calls, sessions, prompts and tokens for other programs
+    /// Write what sessions did for other programs or machines
     Export(ExportArgs),
     /// Print counters for a monitoring system
     Metrics(MetricsArgs),
@@ -136,7 +136,7 @@ pub(super) enum Verb {
     Pull(PullArgs),
     /// Send the sessions of this machine to a `pull`
     #[command(name = super::pull::SEND, hide = true)]
-    Send,
+    Send(SendArgs),
     /// Send what is new of all sessions to collectors
     Ship(ShipArgs),
     /// Remove stale state and print the number of pointers removed
@@ -156,7 +156,7 @@ pub(super) enum Verb {
     Become(BecomeArgs),
     /// Take up a past session again
     Resume(ResumeArgs),
-    /// Import past sessions from Claude Code's transcripts
+    /// Import past sessions from transcripts, or from a bundle
     Import(ImportArgs),
     /// Register the hooks in Claude Code's settings
     Install(InstallArgs),
@@ -193,6 +193,8 @@ impl Verb {
             Self::Report(args) => Some(&args.from),
             Self::Export(args) => Some(&args.from),
             Self::Metrics(args) => Some(&args.from),
+            Self::Search(args) => Some(&args.from),
+            Self::Archive(verb) => verb.collected(),
             _ => None,
         }
     }

@@ -35,10 +35,7 @@ pub(super) fn open(context: &mut Context, verb: &Verb) -> Result<Option<Collecte
     let Some(args) = verb.collected().filter(|args| args.is_given()) else {
         return Ok(None);
     };
-    let cache = cache_dir(&context.env).ok_or_else(|| {
-        let text = "could not merge the sessions: HOME is not an absolute path, so there is no place for them; set it, or XDG_CACHE_HOME";
-        refusal(Status::Failed, text)
-    })?;
+    let cache = cache_dir(&context.env)?;
     let collected = CollectedState::merge(&cache, &args.from, context.now)?;
     for text in collected.left_out() {
         output::complain(text);
@@ -47,8 +44,13 @@ pub(super) fn open(context: &mut Context, verb: &Verb) -> Result<Option<Collecte
     Ok(Some(collected))
 }
 
-fn cache_dir(env: &Environment) -> Option<PathBuf> {
+/// Returns the directory for what is needed while a command runs.
+pub(super) fn cache_dir(env: &Environment) -> Result<PathBuf> {
     let default = || Some(env.home.as_ref()?.join(".cache"));
-    let base = env.xdg_cache_home.clone().or_else(default)?;
-    Some(base.join("ccsession"))
+    let base = env.xdg_cache_home.clone().or_else(default);
+    let base = base.ok_or_else(|| {
+        let text = "could not merge the sessions: HOME is not an absolute path, so there is no place for them; set it, or XDG_CACHE_HOME";
+        refusal(Status::Failed, text)
+    })?;
+    Ok(base.join("ccsession"))
 }

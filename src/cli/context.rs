@@ -1,7 +1,7 @@
 //! What every verb needs: the environment, the places, the time and, on request, settings and
 //! state.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -12,8 +12,8 @@ use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuil
 use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::journal::Damage;
 use crate::store::{
-    Decompressor, Environment, Error, History, Host, Places, SessionDir, StateDir, clock, project,
-    shown,
+    Decompressor, Environment, Error, History, Host, MachineHash, Places, SessionDir, StateDir,
+    clock, project, shown,
 };
 
 /// The surroundings of a command.
@@ -21,6 +21,8 @@ use crate::store::{
 pub(super) struct Context {
     pub(super) env: Environment,
     pub(super) places: Places,
+    /// The state directory of this machine, also while collected sessions are read.
+    pub(super) own_state: Option<PathBuf>,
     pub(super) now: Timestamp,
 }
 
@@ -30,6 +32,7 @@ impl Context {
         let places = Places::new(&env);
         Self {
             env,
+            own_state: places.state.clone(),
             places,
             now: clock::now(),
         }
@@ -56,6 +59,19 @@ impl Context {
     /// cannot be determined.
     pub(super) fn state(&self) -> Result<Option<StateDir>, Error> {
         StateDir::open(&self.places, Decompressor::BUILT_IN)
+    }
+
+    /// Returns what hides machines in an output, if that `is_wanted`.
+    pub(super) fn machine_hash(&self, is_wanted: bool) -> Result<Option<MachineHash>> {
+        if !is_wanted {
+            return Ok(None);
+        }
+        let places = Places {
+            state: self.own_state.clone(),
+            ..self.places.clone()
+        };
+        let state = StateDir::create(&places, Decompressor::BUILT_IN)?;
+        Ok(Some(MachineHash::of(state.root())?))
     }
 
     /// Returns the state directory if it can be trusted, or else what is wrong with it. For

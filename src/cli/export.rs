@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::bundle;
 use super::collected::FromArgs;
 use super::context::{Context, since};
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
@@ -21,7 +22,7 @@ use super::stats::selected;
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::model::{Capture, Timestamp};
-use crate::store::{Environment, StateDir, machine_id, machine_name, shown};
+use crate::store::{Environment, MachineHash, StateDir, machine_id, machine_name, shown};
 use crate::view::otlp::OtlpMachine;
 use crate::view::tables::Table;
 use crate::view::timeline::CallFilter;
@@ -37,7 +38,8 @@ use slowest::Slowest;
     ccsession export --all --format csv --slowest 20    # the slowest calls of all sessions\n  \
     ccsession export --format jsonl --table sessions    # the sessions of this project\n  \
     ccsession export 3f2a --format chrome-trace -o trace.json    # for Perfetto or speedscope\n  \
-    ccsession export --all --format otlp-jsonl -o traces.jsonl    # for an OpenTelemetry Collector"
+    ccsession export --all --format otlp-jsonl -o traces.jsonl    # for an OpenTelemetry Collector\n  \
+    ccsession export --all --format bundle -o all.bundle    # for `ccsession import` on another machine"
 )]
 pub(super) struct ExportArgs {
     /// Export only this session: a unique prefix of its id, or its title
@@ -83,6 +85,12 @@ pub(super) struct ExportArgs {
     pub(super) by_day: bool,
     #[command(flatten)]
     pub(super) from: FromArgs,
+    /// Write hashes instead of names and ids of machines
+    #[arg(long)]
+    pub(super) hash_machine: bool,
+    /// Put Claude Code's transcripts into the bundle, too, so that the sessions can be resumed
+    #[arg(long)]
+    pub(super) transcripts: bool,
     /// Write to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -91,6 +99,8 @@ pub(super) struct ExportArgs {
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ExportFormat {
+    /// Everything on record in one file, for `import` on another machine
+    Bundle,
     /// A picture for Perfetto, chrome://tracing and speedscope
     ChromeTrace,
     /// Comma-separated values, with a line of names
@@ -136,6 +146,8 @@ struct ExportRequest<'a> {
     capture: Capture,
     /// This machine, for records without one.
     here: OtlpMachine,
+    /// Hides machines.
+    hash: Option<MachineHash>,
     format: ExportFormat,
     table: Table,
     filter: CallFilter,
@@ -147,6 +159,9 @@ struct ExportRequest<'a> {
 
 pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     check(&args)?;
+    if args.format == ExportFormat::Bundle {
+        return bundle::export(context, &args);
+    }
     let since = args
         .since
         .as_deref()
@@ -172,12 +187,14 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         name: machine_name(),
         id: machine_id(),
     };
+    let hash = context.machine_hash(args.hash_machine)?;
+    let shown_here = shown_machine(hash.as_ref(), here.clone());
     if args.signal == Some(SignalArg::Metrics) {
         file.write(&otlp::metrics_line(
             context,
             &config,
             state.as_ref(),
-            &here,
+            &shown_here,
         )?)?;
         file.end()?;
         return Ok(Status::Done);
@@ -185,7 +202,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     let table = args.table.map_or(Table::Calls, Table::from);
     file.write(&beginning(args.format, table))?;
     let Some(state) = state else {
-        file.write(&end(args.format))?;
+        file.write(&end(args.format, None))?;
         file.end()?;
         say_empty(context, None, &args);
         return Ok(Status::Done);
@@ -195,6 +212,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         state: &state,
         capture: config.capture,
         here,
+        hash,
         format: args.format,
         table,
         filter: CallFilter {
@@ -211,7 +229,10 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     let judge = context.judge(&config, &state);
     let separator = match args.format {
         ExportFormat::ChromeTrace => trace::SEPARATOR,
-        ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => "",
+        ExportFormat::Csv
+        | ExportFormat::Jsonl
+        | ExportFormat::OtlpJsonl
+        | ExportFormat::Bundle => "",
     };
     let turns = InTurn::new(file, separator);
     let signal = args.signal.unwrap_or_default();
@@ -237,7 +258,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     };
     let mut file = turns.finish()?;
     file.write(&slowest.text())?;
-    file.write(&end(args.format))?;
+    file.write(&end(args.format, shown_here.name.as_deref()))?;
     file.end()?;
     if let Some(days) = days {
         days.finish()?.end()?;
@@ -257,9 +278,31 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
+/// Returns what is written of a machine: a hash, if machines are to be hidden.
+fn shown_machine(hash: Option<&MachineHash>, machine: OtlpMachine) -> OtlpMachine {
+    let Some(hash) = hash else {
+        return machine;
+    };
+    let hidden = |text: Option<String>| text.map(|text| hash.hash(&text));
+    OtlpMachine {
+        name: hidden(machine.name),
+        id: hidden(machine.id),
+    }
+}
+
 /// Refuses options that say nothing about what is exported.
 fn check(args: &ExportArgs) -> Result<()> {
     let usage = |text: &str| Err(refusal(Status::Usage, text));
+    let is_bundle = args.format == ExportFormat::Bundle;
+    if is_bundle && args.table.is_some() {
+        return usage("a bundle has whole sessions: leave --table out");
+    }
+    if is_bundle && args.hash_machine {
+        return usage("a bundle has records as they are: leave --hash-machine out");
+    }
+    if args.transcripts && !is_bundle {
+        return usage("--transcripts belongs to --format bundle");
+    }
     let is_otlp = args.format == ExportFormat::OtlpJsonl;
     let is_trace = is_otlp || args.format == ExportFormat::ChromeTrace;
     if is_trace && args.table.is_some() {
@@ -291,7 +334,8 @@ fn check(args: &ExportArgs) -> Result<()> {
         ("--agent", args.agent.is_some()),
         ("--slowest", args.slowest.is_some()),
     ];
-    let has_calls = !is_trace && args.table.is_none_or(|table| table == TableArg::Calls);
+    let has_calls =
+        !is_trace && !is_bundle && args.table.is_none_or(|table| table == TableArg::Calls);
     match selects.iter().find(|(_, given)| *given && !has_calls) {
         Some((option, _)) => {
             let text = format!(
@@ -338,16 +382,19 @@ fn say_empty(context: &Context, state: Option<&StateDir>, args: &ExportArgs) {
 fn beginning(format: ExportFormat, table: Table) -> String {
     match format {
         ExportFormat::Csv => table.heading(),
-        ExportFormat::Jsonl | ExportFormat::OtlpJsonl => String::new(),
+        ExportFormat::Jsonl | ExportFormat::OtlpJsonl | ExportFormat::Bundle => String::new(),
         ExportFormat::ChromeTrace => trace::beginning(),
     }
 }
 
 /// Returns what comes after the last session.
-fn end(format: ExportFormat) -> String {
+fn end(format: ExportFormat, machine: Option<&str>) -> String {
     match format {
-        ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => String::new(),
-        ExportFormat::ChromeTrace => trace::end(),
+        ExportFormat::Csv
+        | ExportFormat::Jsonl
+        | ExportFormat::OtlpJsonl
+        | ExportFormat::Bundle => String::new(),
+        ExportFormat::ChromeTrace => trace::end(machine),
     }
 }
 
@@ -379,6 +426,7 @@ impl Count for Exporter<'_> {
                 self.text = trace::text(request, session, title);
                 Ok(())
             }
+            ExportFormat::Bundle => Ok(()),
             ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::OtlpJsonl => {
                 let slowest = &mut self.slowest;
                 tables::write(request, session, title, slowest, &mut self.text)

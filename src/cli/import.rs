@@ -1,4 +1,4 @@
-//! `ccsession import`: imports history from Claude Code's own transcripts.
+//! `ccsession import`: imports history from Claude Code's own transcripts, or sessions from a bundle.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::amount::{grouped, plural};
+use super::bundle;
 use super::context::{Context, since};
 use super::current::valid;
 use super::output;
@@ -16,13 +17,19 @@ use super::status::{Status, refusal};
 use crate::claude::dirs::projects_dir;
 use crate::history::import::sources::{self, ExcludedFile, ImportSources};
 use crate::history::import::{self, ImportOptions, ImportReport};
+use crate::store::bundle::is_bundle;
 use crate::store::env::Screen;
 use crate::store::{Decompressor, Error, StateDir, project, shown, unrecorded};
 
 #[derive(Debug, Default, Args)]
-#[command(after_help = "Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d")]
+#[command(
+    after_help = "A bundle is what `ccsession export --format bundle` writes. It is compared before anything of it is taken over, and \
+    sessions that are here already only gain what they lack.\n\n\
+    Examples:\n  ccsession import --dry-run\n  ccsession import --since 30d\n  ccsession import all.bundle    # sessions of another machine"
+)]
 pub(super) struct ImportArgs {
-    /// A transcript, a folder of them, or the folder of all projects; Claude Code's own if omitted
+    /// A transcript, a folder of them, the folder of all projects, or a bundle; Claude Code's own
+    /// transcripts if omitted
     pub(super) path: Option<PathBuf>,
     /// Import only sessions of this directory's project
     #[arg(long, short, value_name = "PATH")]
@@ -42,6 +49,9 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
+    if let Some(path) = args.path.as_deref().filter(|path| is_bundle(path)) {
+        return bundle::import(context, &args, path);
+    }
     let config = context.config()?;
     let options = ImportOptions {
         since: args

@@ -67,6 +67,9 @@ pub(super) struct ListArgs {
     /// When to use colour
     #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
     pub(super) color: ColorArg,
+    /// Write hashes instead of names and ids of machines
+    #[arg(long)]
+    hash_machine: bool,
     #[command(flatten)]
     pub(super) from: FromArgs,
     #[command(flatten)]
@@ -163,6 +166,14 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
             sessions.truncate(limit.get());
             for listed in &mut sessions {
                 listed.title = lister.title(&listed.record);
+            }
+        }
+    }
+    if let Some(hash) = context.machine_hash(args.hash_machine)? {
+        for listed in &mut sessions {
+            listed.record = hash.hidden(&listed.record);
+            for owner in &mut listed.owners {
+                hash.hide_owner(owner);
             }
         }
     }

@@ -5,6 +5,7 @@ mod archive;
 mod args;
 mod board;
 mod browser;
+mod bundle;
 mod choose;
 mod cleanup;
 mod clock_in;
@@ -179,7 +180,7 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Report(args) => report::run(&context, args),
         Verb::Metrics(args) => metrics::run(&context, args),
         Verb::Pull(args) => pull::run(&args),
-        Verb::Send => pull::send(&context),
+        Verb::Send(args) => pull::send(&context, &args),
         Verb::Ship(args) => ship::run(&context, &args),
         Verb::ClockIn(args) => clock_in::run(&context, args),
         Verb::Run(args) => {

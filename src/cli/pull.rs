@@ -13,7 +13,7 @@ use super::context::Context;
 use super::output;
 use super::status::{Status, refusal};
 use crate::model::text::{escaped, one_line};
-use crate::store::collected::transfer::{self, Received, TransferError};
+use crate::store::collected::transfer::{self, Contents, Received, TransferError};
 use crate::store::{lock, project, reason, write};
 
 /// The hidden verb with which a machine sends its sessions.
@@ -22,6 +22,10 @@ pub(super) const SEND: &str = "__send";
 /// added to its search path.
 const REMOTE: &str =
     "PATH=\"$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:$PATH\" exec ccsession __send";
+/// The option of the hidden verb for archives.
+const ARCHIVES: &str = " --archives";
+/// Bytes that are written at once.
+const PIECE: usize = 1 << 18;
 /// Status of a shell that does not find a program.
 const NOT_FOUND: i32 = 127;
 /// Longest line of another machine that is shown, in characters.
@@ -31,7 +35,7 @@ const MAX_SHOWN: usize = 80;
 #[command(
     after_help = "Each HOST is what you would give to ssh: a name from its configuration, or user@host. ccsession must be installed \
     there; nothing else is. Only what is new since the last time is copied.\n\n\
-    Examples:\n  ccsession pull anna bert --into fleet\n  ccsession stats --since 7d --from fleet"
+    Examples:\n  ccsession pull anna bert --into fleet\n  ccsession stats --since 7d --from fleet\n  ccsession pull anna --archives --into fleet    # to search what was said there"
 )]
 pub(super) struct PullArgs {
     /// The machines, as ssh knows them
@@ -40,9 +44,26 @@ pub(super) struct PullArgs {
     /// Where to keep the copies: a directory for each machine below this one
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     into: PathBuf,
+    /// Copy the archives, too
+    #[arg(long)]
+    archives: bool,
     /// Print one JSON object
     #[arg(long, short)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// Send the archives, too
+    #[arg(long)]
+    archives: bool,
+}
+
+fn contents(archives: bool) -> Contents {
+    match archives {
+        true => Contents::WithArchives,
+        false => Contents::Sessions,
+    }
 }
 
 /// What was copied from a machine, or why not.
@@ -68,7 +89,7 @@ pub(super) fn run(args: &PullArgs) -> Result<Status> {
     let into = project::current_dir()?.join(&args.into);
     let mut hosts = Vec::new();
     for host in &args.hosts {
-        let (received, error) = match pull(host, &into) {
+        let (received, error) = match pull(host, &into, contents(args.archives)) {
             Ok(received) => (Some(received), None),
             Err(why) => (None, Some(why)),
         };
@@ -77,6 +98,9 @@ pub(super) fn run(args: &PullArgs) -> Result<Status> {
         }
         for text in received.iter().flat_map(|received| &received.left_out) {
             output::complain(&format!("{host}: {}; it was left out", escaped(text)));
+        }
+        for text in received.iter().flat_map(|received| &received.notes) {
+            output::complain(&format!("{host}: {text}"));
         }
         if let (Some(received), false) = (&received, args.json) {
             output::line(&sentence(host, received));
@@ -98,13 +122,14 @@ pub(super) fn run(args: &PullArgs) -> Result<Status> {
 }
 
 /// Sends the sessions of this machine to stdout, for `pull` on another one.
-pub(super) fn send(context: &Context) -> Result<Status> {
+pub(super) fn send(context: &Context, args: &SendArgs) -> Result<Status> {
     let state = context.state()?;
     let root = state.as_ref().map(|state| state.root());
     let sent = transfer::send(
         root,
+        contents(args.archives),
         io::stdin().lock(),
-        &mut io::BufWriter::new(io::stdout().lock()),
+        &mut io::BufWriter::with_capacity(PIECE, io::stdout().lock()),
     );
     match sent {
         Ok(()) => Ok(Status::Done),
@@ -131,46 +156,50 @@ fn check_host(host: &str) -> Result<()> {
     Err(refusal(Status::Usage, text))
 }
 
-fn pull(host: &str, into: &Path) -> Result<Received, String> {
+fn pull(host: &str, into: &Path, contents: Contents) -> Result<Received, String> {
     let dir = into.join(host);
     let here = |err: crate::store::Error| err.to_string();
     write::make_private_dir(&dir).map_err(here)?;
     let _lock = lock::acquire(&dir.join("lock"), lock::CLI_PATIENCE).map_err(here)?;
-    let mut child = start(host)?;
-    let done = transfer(&mut child, &dir);
+    let mut child = start(host, contents)?;
+    let done = transfer(&mut child, &dir, contents);
     // Whatever it still wants to send is no longer read.
     drop(child.stdout.take());
     let ended = child.wait().map_err(|err| reason(&err).to_string())?;
     done.map_err(|err| explain(host, &err, ended))
 }
 
-fn start(host: &str) -> Result<Child, String> {
+fn start(host: &str, contents: Contents) -> Result<Child, String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "which ssh a person uses, and how it is configured, is theirs to choose"
     )]
     let mut command = Command::new("ssh");
-    command.args(["-T", "--", host, REMOTE]);
+    let remote = match contents {
+        Contents::Sessions => REMOTE.to_owned(),
+        Contents::WithArchives => format!("{REMOTE}{ARCHIVES}"),
+    };
+    command.args(["-T", "--", host, &remote]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
         .spawn()
         .map_err(|err| format!("could not start `ssh`: {}", reason(&err)))
 }
 
-fn transfer(child: &mut Child, dir: &Path) -> Result<Received, TransferError> {
+fn transfer(child: &mut Child, dir: &Path, contents: Contents) -> Result<Received, TransferError> {
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TransferError::BrokenOff);
     };
     // The sender reads all of it before it sends any file.
     let mut stdin = io::BufWriter::new(stdin);
-    match transfer::write_held(dir, &mut stdin) {
+    match transfer::write_held(dir, contents, &mut stdin) {
         // What it says instead tells more.
         Ok(()) | Err(TransferError::BrokenOff) => {}
         Err(err) => return Err(err),
     }
     let _ = stdin.flush();
     drop(stdin);
-    transfer::receive(dir, stdout)
+    transfer::receive(dir, contents, stdout)
 }
 
 /// Says why a transfer broke off.

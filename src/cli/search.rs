@@ -12,6 +12,7 @@ use super::amount::plural;
 use super::archive;
 use super::args::ColorArg;
 use super::choose::find_session;
+use super::collected::FromArgs;
 use super::context::{Context, since};
 use super::hints::say_not_recorded;
 use super::output;
@@ -20,13 +21,13 @@ use super::status::{Status, refusal};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, SessionId, id};
 use crate::search::{
-    FoundSession, PlaceCounts, SearchFilter, SearchPlaces, SearchQuery, SearchRole, SessionHeading,
-    search,
+    FoundSession, PlaceCounts, SearchFilter, SearchPlaces, SearchQuery, SearchRole, SearchScope,
+    SessionHeading, search,
 };
-use crate::store::StateDir;
 use crate::store::archive::Archives;
 use crate::store::env::Screen;
 use crate::store::project;
+use crate::store::{Environment, StateDir};
 use print::{SearchLayout, SearchOutput};
 
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ use print::{SearchLayout, SearchOutput};
     after_help = "Searches Claude Code's transcripts (of subagents, too), the archives, and the labels of recorded calls. All words must be in \
     one message; words in quotes must follow each other. Case matters for a word with an upper-case letter. A word between slashes is a \
     regular expression. The session with the latest hit comes first, with its first hits. Secrets are redacted, and are not found.\n\n\
-    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids"
+    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids\n  ccsession search deploy --from fleet         # in archives of other machines"
 )]
 pub(super) struct SearchArgs {
     /// The words to find, or regular expressions between slashes
@@ -67,6 +68,8 @@ pub(super) struct SearchArgs {
     /// Print only session ids
     #[arg(long, conflicts_with = "json")]
     ids: bool,
+    #[command(flatten)]
+    pub(super) from: FromArgs,
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: ColorArg,
@@ -128,7 +131,8 @@ struct Found {
 pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let found = find(context, config.capture, state.as_ref(), &args)?;
+    let env = searched_env(context, state.as_ref(), &args);
+    let found = find(context, &env, config.capture, state.as_ref(), &args)?;
     for text in found.notes.iter().chain(&found.left_out) {
         output::complain(text);
     }
@@ -141,7 +145,9 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     )?;
     let project = args.project.as_deref();
     let project = project.and_then(|path| project::existing(path).ok());
-    say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
+    if !args.from.is_given() {
+        say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
+    }
     Ok(
         match (found.left_out.is_empty(), found.sessions.is_empty()) {
             (false, _) => Status::Failed,
@@ -172,13 +178,35 @@ pub(super) fn json_of(
         refusal(Status::Usage, format!("could not search: {why}"))
     })?;
     let (config, state) = (context.config()?, context.state()?);
-    let found = find(context, config.capture, state.as_ref(), &args)?;
+    let found = find(context, &context.env, config.capture, state.as_ref(), &args)?;
     let output = SearchOutput::new(&found.query, &found.sessions, found.others, &found.left_out);
     Ok(serde_json::to_string(&output)?)
 }
 
+fn scope(args: &SearchArgs) -> SearchScope {
+    match args.from.is_given() {
+        true => SearchScope::Collected,
+        false => SearchScope::Here,
+    }
+}
+
+/// Returns the environment in which Claude Code's files are looked for. Collected sessions have
+/// theirs on another machine.
+fn searched_env(context: &Context, state: Option<&StateDir>, args: &SearchArgs) -> Environment {
+    let env = context.env.clone();
+    match state.filter(|_| args.from.is_given()) {
+        // Nothing is there.
+        Some(collected) => Environment {
+            claude_config_dir: Some(collected.root().join("claude")),
+            ..env
+        },
+        None => env,
+    }
+}
+
 fn find(
     context: &Context,
+    env: &Environment,
     capture: Capture,
     state: Option<&StateDir>,
     args: &SearchArgs,
@@ -195,7 +223,7 @@ fn find(
     if let Some(state) = state {
         archive::finish_interrupted(&Archives::of(state))?;
     }
-    let mut places = SearchPlaces::find(&context.env, state, capture)?;
+    let mut places = SearchPlaces::find(env, state, scope(args), capture)?;
     if let Some(given) = &args.session {
         let id = session(context, state, &places, given)?;
         places.retain_session(&id);
@@ -347,6 +375,10 @@ fn nothing(args: &SearchArgs, counts: PlaceCounts) -> String {
     let wider = wider.join(", or ");
     if counts == PlaceCounts::default() {
         let hint = match given.is_empty() {
+            true if args.from.is_given() => {
+                "to search what was said, collect archives with `ccsession pull --archives`"
+                    .to_owned()
+            }
             true => "Claude Code has no transcripts here, and nothing is on record".to_owned(),
             false => format!("to search more, {wider}"),
         };

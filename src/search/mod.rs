@@ -17,6 +17,6 @@ mod scan;
 
 pub use heading::SessionHeading;
 pub use hits::{FoundSession, HitKind, HitSource, SearchHit, SearchRole};
-pub use places::{PlaceCounts, SearchPlaces};
+pub use places::{PlaceCounts, SearchPlaces, SearchScope};
 pub use query::{InvalidQuery, SearchQuery};
 pub use scan::{SearchFilter, SearchResult, search};

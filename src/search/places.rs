@@ -34,6 +34,15 @@ pub struct SearchPlaces<'a> {
     pub notes: Vec<String>,
 }
 
+/// Whose sessions are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchScope {
+    /// Those of this machine.
+    Here,
+    /// Collected ones, of which Claude Code has no files here.
+    Collected,
+}
+
 /// A file to search.
 #[derive(Debug)]
 pub(super) struct SearchText {
@@ -114,6 +123,7 @@ impl<'a> SearchPlaces<'a> {
     pub fn find(
         env: &'a Environment,
         state: Option<&'a StateDir>,
+        scope: SearchScope,
         capture: Capture,
     ) -> Result<Self> {
         let client = projects_dir(env).map(|projects| ClientFiles::below(&projects));
@@ -139,7 +149,7 @@ impl<'a> SearchPlaces<'a> {
         }
         places.texts.extend(files.into_iter().map(SearchText::from));
         if let Some(state) = state {
-            places.add_recorded(env, state)?;
+            places.add_recorded(env, scope, state)?;
         }
         places
             .texts
@@ -197,7 +207,12 @@ impl<'a> SearchPlaces<'a> {
 
     /// Adds what is on record of sessions without a transcript: a transcript in another folder, or
     /// else the journal.
-    fn add_recorded(&mut self, env: &Environment, state: &StateDir) -> Result<()> {
+    fn add_recorded(
+        &mut self,
+        env: &Environment,
+        scope: SearchScope,
+        state: &StateDir,
+    ) -> Result<()> {
         let is_main = |text: &&SearchText| text.kind == ClientFileKind::Main;
         let known: BTreeSet<SessionId> = self
             .texts
@@ -214,6 +229,7 @@ impl<'a> SearchPlaces<'a> {
                     None
                 }
             };
+            let record = record.filter(|_| scope == SearchScope::Here);
             let named = record.and_then(|record| find_named(env, &record, None));
             if let Some(path) = named {
                 let files = SessionFiles::of(&id, vec![path], &[]);

@@ -11,7 +11,11 @@
 //! or one that a killed process left.
 
 use std::collections::BTreeSet;
+#[cfg(feature = "cli")]
+use std::ffi::OsString;
 use std::fs::File;
+#[cfg(feature = "cli")]
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +36,16 @@ use crate::model::{ProjectName, SessionId};
 const WAITING: &str = ".new";
 /// Suffix of the manifest of an archive whose parts are being removed.
 const GOING: &str = ".gone";
+/// Suffix of the file that says where the parts of a collected archive are: in which folder.
+#[cfg(feature = "cli")]
+pub(super) const ELSEWHERE: &str = ".elsewhere";
 /// Largest manifest in bytes, both read and written: about five hundred thousand parts.
-const MAX_MANIFEST: usize = 256 << 20;
+pub(super) const MAX_MANIFEST: usize = 256 << 20;
 /// Largest entry in `archive-ids/` that is read, in bytes: a project's name and a manifest's.
 const MAX_PLACE: usize = 1024;
+/// Longest path of a folder with the parts of a collected archive, in bytes.
+#[cfg(feature = "cli")]
+const MAX_ELSEWHERE: usize = 1 << 16;
 /// Bytes of a part that are read at a time.
 const PIECE: usize = 256 * 1024;
 
@@ -342,9 +352,52 @@ impl Archive {
         !given.is_empty() && (is_in(given) || is_in(&Stem::named(given)))
     }
 
-    /// Returns the path of the part with this name.
+    /// Returns the path of the part with this name. The parts of a collected archive are where they
+    /// were collected.
     pub fn part_path(&self, name: &str) -> PathBuf {
+        let own = self.own_path(name);
+        match file::look(&own) {
+            Ok(None) => self.elsewhere().map_or(own, |folder| folder.join(name)),
+            _ => own,
+        }
+    }
+
+    /// Returns the path of the manifest, for people and programs: that of a collected archive is
+    /// where it was collected.
+    pub fn shown_path(&self) -> PathBuf {
+        match self.elsewhere() {
+            Some(folder) => folder.join(self.stem.manifest()),
+            None => self.manifest_path(),
+        }
+    }
+
+    fn own_path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Returns the folder of the parts of a collected archive.
+    #[cfg(feature = "cli")]
+    fn elsewhere(&self) -> Option<PathBuf> {
+        let noted = file::read_own(&self.own_path(&self.stem.with(ELSEWHERE)), MAX_ELSEWHERE);
+        Some(PathBuf::from(OsString::from_vec(noted.ok()??.bytes)))
+    }
+
+    #[cfg(not(feature = "cli"))]
+    #[allow(clippy::unused_self, reason = "only the CLI reads collected archives")]
+    fn elsewhere(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Opens the part with this name for reading, wherever it is.
+    fn open_part(&self, name: &str) -> Result<Option<File>> {
+        match file::open_own(&self.own_path(name))? {
+            #[cfg(feature = "cli")]
+            None if self.elsewhere().is_some() => {
+                let opened = file::open_plain(&self.part_path(name))?;
+                Ok(opened.map(|(file, _)| file))
+            }
+            opened => Ok(opened),
+        }
     }
 
     /// Returns the path below the archive folder: `{project}/{name of the manifest}`.
@@ -415,6 +468,40 @@ impl Archive {
         })
     }
 
+    /// Makes this the archive whose files are complete in the folder `from`, on the same file system.
+    /// `bytes` are those of the manifest. The caller must hold the lock.
+    ///
+    /// # Errors
+    /// As [`Draft::complete`].
+    #[cfg(feature = "cli")]
+    pub(super) fn adopt(&self, from: &Path, manifest: &Manifest, bytes: &[u8]) -> Result<()> {
+        drop(self.draft()?);
+        for part in manifest
+            .parts
+            .iter()
+            .filter(|part| self.stem.is_of(&part.name))
+        {
+            let part_from = from.join(&part.name);
+            if file::look(&part_from)?.is_some() {
+                write::rename(&part_from, &self.waiting(&part.name))?;
+            }
+        }
+        let waiting = self.waiting(&self.stem.manifest());
+        write::replace(&waiting, bytes, Durability::Synced)?;
+        write::sync_dir(&self.folder)?;
+        self.settle()?;
+        write::remove(&self.archives.pending()).map(drop)
+    }
+
+    /// Returns whether every part is there with the size that it should have. Reads none.
+    #[cfg(feature = "cli")]
+    pub(super) fn has_all_parts(&self, manifest: &Manifest) -> bool {
+        manifest.parts.iter().all(|part| {
+            let found = file::look(&self.own_path(&part.name)).ok().flatten();
+            found.is_some_and(|found| found.is_file() && found.meta.size == part.bytes)
+        })
+    }
+
     /// Reads every part, and returns the defective ones by name.
     pub fn verify(&self, manifest: &Manifest) -> Vec<(String, Fault)> {
         let fault = |part: &ArchivePart| {
@@ -430,7 +517,7 @@ impl Archive {
             return Ok(Some(Fault::Foreign));
         }
         let path = self.part_path(&part.name);
-        let Some(mut file) = file::open_own(&path)? else {
+        let Some(mut file) = self.open_part(&part.name)? else {
             return Ok(Some(Fault::Missing));
         };
         let mut digest = Sha256::new();
@@ -463,7 +550,7 @@ impl Archive {
                 ),
             });
         }
-        file::open_own(&self.part_path(&part.name))
+        self.open_part(&part.name)
     }
 
     /// Removes the archive, unless it was removed or replaced since `manifest` was read. The caller
@@ -503,7 +590,7 @@ impl Archive {
 
     fn remove_parts(&self, parts: &[ArchivePart]) -> Result<()> {
         for part in parts.iter().filter(|part| self.stem.is_of(&part.name)) {
-            write::remove(&self.part_path(&part.name))?;
+            write::remove(&self.own_path(&part.name))?;
         }
         Ok(())
     }
@@ -527,7 +614,7 @@ impl Archive {
         {
             let from = self.waiting(&part.name);
             if file::look(&from)?.is_some() {
-                write::rename(&from, &self.part_path(&part.name))?;
+                write::rename(&from, &self.own_path(&part.name))?;
             }
         }
         let mut left = before.map(|before| before.parts).unwrap_or_default();
@@ -548,7 +635,7 @@ impl Draft {
     /// [`Error::Io`].
     pub fn part(&self, kind: PartKind, ending: &str) -> Result<PartWriter> {
         let name = self.archive.stem.with(ending);
-        let path = self.archive.part_path(&name);
+        let path = self.archive.own_path(&name);
         let part = ArchivePart {
             name,
             kind,
@@ -575,7 +662,7 @@ impl Draft {
         let Some(mut file) = self.archive.open(part)? else {
             return Ok(());
         };
-        let path = self.archive.part_path(&part.name);
+        let path = self.archive.own_path(&part.name);
         let mut copy = GrowingFile::beside(&path)?;
         let mut piece = vec![0; PIECE];
         loop {

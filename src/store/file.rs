@@ -249,6 +249,28 @@ pub(super) fn open_plain(path: &Path) -> Result<Option<(File, Meta)>> {
     }
 }
 
+/// Reads any user's regular file, without following a link. Returns `None` if it does not exist.
+///
+/// # Errors
+/// [`Error::Untrusted`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
+/// refused.
+#[cfg(feature = "cli")]
+pub(super) fn read_plain(path: &Path, limit: usize) -> Result<Option<FileContent>> {
+    let Some((mut file, meta)) = open_plain(path)? else {
+        return Ok(None);
+    };
+    if meta.size > limit as u64 {
+        return Err(Error::Untrusted {
+            path: path.to_owned(),
+            why: Untrusted::TooLarge(meta.size),
+        });
+    }
+    let mut bytes = Vec::new();
+    let read = (&mut file).take(limit as u64).read_to_end(&mut bytes);
+    read.map_err(Error::io("read", path))?;
+    Ok(Some(FileContent { bytes, meta }))
+}
+
 fn opened_followed(
     path: &Path,
     objection: impl FnOnce(&Stat) -> Option<Untrusted>,

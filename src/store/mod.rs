@@ -13,6 +13,8 @@ pub mod archive;
 pub mod archive_queue;
 pub mod blocks;
 #[cfg(feature = "cli")]
+pub mod bundle;
+#[cfg(feature = "cli")]
 pub mod change_reports;
 pub mod clock;
 #[cfg(feature = "cli")]
@@ -37,6 +39,8 @@ pub mod lines;
 pub mod lock;
 pub mod log;
 pub mod machine;
+#[cfg(feature = "cli")]
+pub mod machine_hash;
 pub mod places;
 pub mod pointer;
 pub mod processors;
@@ -67,6 +71,8 @@ pub use host::Host;
 pub use journal::Journal;
 pub use journal::compressed::Decompressor;
 pub use machine::{machine_id, machine_name};
+#[cfg(feature = "cli")]
+pub use machine_hash::MachineHash;
 pub use places::Places;
 pub use session::SessionDir;
 pub use state::StateDir;

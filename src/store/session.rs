@@ -16,6 +16,8 @@ use super::journal::{self, Damage, Events, Journal, JournalLines};
 use super::lock;
 use super::write::{self, Durability};
 use crate::model::record::EventDefaults;
+#[cfg(feature = "cli")]
+use crate::model::record::InvalidRecord;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
 /// Largest record in bytes, both read and written: more notes than fit on one command line.
@@ -111,6 +113,17 @@ impl SessionDir {
             Err(why) => why,
         };
         Err(Error::Content { path, why })
+    }
+
+    /// Returns the format version of a record that a newer program wrote in a form that this one
+    /// cannot read.
+    #[cfg(feature = "cli")]
+    pub(super) fn newer_version(&self) -> Option<u64> {
+        let content = file::read_own(&self.record_path(), MAX_RECORD).ok()??;
+        match Record::decode(&content.bytes) {
+            Err(InvalidRecord::Newer(version)) => Some(version),
+            _ => None,
+        }
     }
 
     /// Returns whether this folder belongs to session `id`. A copy of another session's folder does

@@ -527,6 +527,17 @@ impl GuestFile {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Write for GuestFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A complete, synced and closed file under a temporary name. Thousands may wait without using up
 /// descriptors. Dropping it removes the file.
 #[derive(Debug)]

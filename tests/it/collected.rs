@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::support::files::copy_as_it_is;
+use super::support::archives::{begun, clock_out, ended, said, write};
+use super::support::files::{copy_as_it_is, everything};
 use super::support::recordings::play;
-use super::support::{ID, Sandbox, json_lines, text};
+use super::support::{ID, Run, Sandbox, json_lines, text};
 
 /// Recorded runs with subagents, `/clear`, failures and background tasks.
 const RUNS: [&str; 4] = ["a", "c", "q", "r"];
@@ -250,4 +251,270 @@ fn a_merged_directory_of_a_killed_process_is_removed_by_the_next() {
         )
         .stdout();
     assert_nothing_left(&cache);
+}
+
+/// Runs a verb on collected sessions.
+fn from(reader: &Sandbox, words: &[&str], places: &[&Path]) -> Run {
+    let words = words.iter().copied().chain(["--from"]).map(PathBuf::from);
+    reader.ccsession(words.chain(places.iter().map(|path| path.to_path_buf())))
+}
+
+/// Changes a session's record.
+fn change_record(state: &Path, id: &str, change: impl FnOnce(&mut Value)) {
+    let path = state.join("sessions").join(id).join("session.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut record);
+    write(&path, record.to_string());
+}
+
+/// A machine on which somebody said `texts` in the session [`ID`], which is archived.
+fn archived(texts: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let transcript = begun(&sandbox, serde_json::json!({}));
+    write(&transcript, said(texts));
+    ended(&sandbox, "exit");
+    clock_out(&sandbox, &[]);
+    sandbox
+}
+
+#[test]
+fn an_archive_that_was_collected_twice_is_listed_read_searched_and_verified_once() {
+    let (early, late) = (archived(&["what of the webhook"]), Sandbox::new());
+    copy_as_it_is(&early.state(), &late.state());
+    // The session went on, and was archived again.
+    let transcript = late
+        .home()
+        .join(format!(".claude/projects/-shop/{ID}.jsonl"));
+    write(
+        &transcript,
+        said(&["what of the webhook", "and the quince"]),
+    );
+    change_record(&late.state(), ID, |record| {
+        record["transcript_path"] = transcript.to_str().unwrap().into();
+    });
+    clock_out(&late, &[]);
+
+    let reader = Sandbox::new();
+    let fleet = reader.path("fleet");
+    fs::create_dir(&fleet).unwrap();
+    for (name, machine) in [("early", &early), ("late", &late), ("torn", &late)] {
+        copy_as_it_is(&machine.state(), &fleet.join(name));
+    }
+    // A copy that broke off lacks the end of the text, and is not the best.
+    let torn = fleet.join("torn/archive/shop");
+    for entry in fs::read_dir(&torn).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "txt") {
+            write(&path, "half");
+        }
+    }
+    let before = everything(&fleet);
+    let [early, late, torn] = ["early", "late", "torn"].map(|name| fleet.join(name));
+    for places in [
+        vec![fleet.as_path()],
+        vec![&late, &early],
+        vec![&torn, &early, &late, &late],
+    ] {
+        let listed = from(&reader, &["archive", "list", "--json"], &places).json();
+        let archives = listed["archives"].as_array().unwrap();
+        assert_eq!(archives.len(), 1, "{places:?}");
+        assert_eq!(archives[0]["manifest"]["messages"], 2);
+        let path = archives[0]["manifest_path"].as_str().unwrap();
+        assert!(path.starts_with(late.to_str().unwrap()), "{path}");
+        assert!(Path::new(path).is_file());
+        let shown = from(&reader, &["archive", "show", &ID[..4]], &places).stdout();
+        assert!(shown.contains("and the quince"), "{shown}");
+        let transcript = ["archive", "show", ID, "--transcript"];
+        let shown = from(&reader, &transcript, &places).stdout();
+        assert_eq!(shown.matches("and the quince").count(), 1);
+        let found = from(&reader, &["archive", "search", "quince"], &places).stdout();
+        assert_eq!(found.lines().count(), 1, "{found}");
+        let found = from(&reader, &["search", "quince", "--json"], &places).json();
+        let sessions = found["sessions"].as_array().unwrap();
+        assert_eq!(sessions.len(), 1, "{found}");
+        assert_eq!(sessions[0]["hits"].as_array().unwrap().len(), 1);
+        let verified = from(&reader, &["archive", "verify"], &places).stdout();
+        assert_eq!(verified, "1 archive as written\n");
+    }
+    let verified = from(&reader, &["archive", "verify"], &[&torn]).output();
+    assert_eq!(verified.status.code(), Some(1));
+    let said = text(&verified.stderr);
+    assert!(said.contains("fleet/torn/archive/shop"), "{said}");
+    assert!(said.contains("is changed"), "{said}");
+    assert_nothing_left(&reader.home().join(".cache/ccsession"));
+    assert_eq!(everything(&fleet), before);
+}
+
+#[test]
+fn a_search_of_collected_sessions_finds_nothing_of_this_machine() {
+    let reader = archived(&["the local medlar"]);
+    let machine = reader.path("machine");
+    collect(&play("a"), &machine);
+    from(&reader, &["search", "medlar"], &[&machine]).refused(3);
+    let found = reader.ccsession(["search", "medlar"]).stdout();
+    assert!(found.contains("medlar"), "{found}");
+}
+
+#[test]
+fn two_machines_of_one_name_are_two_and_one_in_two_places_is_one() {
+    let reader = Sandbox::new();
+    let fleet = reader.path("fleet");
+    for (name, run) in [("one", "a"), ("two", "c"), ("again", "c")] {
+        collect(&play(run), &fleet.join(name));
+    }
+    let machines = || {
+        let listed = from(&reader, &["list", "--all", "--json"], &[&fleet]).json();
+        let sessions = listed["sessions"].as_array().unwrap();
+        let mut found: Vec<String> = sessions
+            .iter()
+            .map(|it| it["machine"].as_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    assert_eq!(machines().len(), 1, "all are recordings of this machine");
+    let other = "0123456789abcdef0123456789abcdef";
+    for name in ["two", "again"] {
+        for journal in journals(&fleet.join(name)) {
+            let folder = journal.parent().unwrap().file_name().unwrap();
+            change_record(&fleet.join(name), folder.to_str().unwrap(), |record| {
+                record["machine_id"] = other.into();
+            });
+        }
+    }
+    let found = machines();
+    let is_said = found.len() == 2 && found.iter().all(|name| name.contains('~'));
+    // Where this machine has no id, there is only one.
+    assert!(is_said || found.len() == 1, "{found:?}");
+}
+
+#[test]
+fn one_id_of_two_machines_is_said_once_and_nothing_is_lost() {
+    let reader = Sandbox::new();
+    let fleet = reader.path("fleet");
+    let mut sessions = 0;
+    for (name, run) in [("one", "a"), ("two", "c"), ("three", "q")] {
+        collect(&play(run), &fleet.join(name));
+        for journal in journals(&fleet.join(name)) {
+            sessions += 1;
+            let folder = journal.parent().unwrap().file_name().unwrap();
+            change_record(&fleet.join(name), folder.to_str().unwrap(), |record| {
+                record["machine"] = name.into();
+                record["machine_id"] = "0123456789abcdef0123456789abcdef".into();
+            });
+        }
+    }
+    let output = from(&reader, &["list", "--all", "--json"], &[&fleet]).output();
+    let said = text(&output.stderr);
+    assert_eq!(said.matches("have one machine id").count(), 1, "{said}");
+    assert!(said.contains("`one`, `three`, `two` have"), "{said}");
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), sessions);
+}
+
+#[test]
+fn a_clock_that_was_ahead_and_a_newer_version_are_one_line_each() {
+    let reader = Sandbox::new();
+    let (ahead, newer) = (reader.path("ahead"), reader.path("newer"));
+    collect(&play("a"), &ahead);
+    collect(&play("q"), &newer);
+    let mut late = 0;
+    for journal in journals(&ahead) {
+        late += 1;
+        let later = fs::read_to_string(&journal)
+            .unwrap()
+            .replace("\"2026-", "\"2099-");
+        write(&journal, later);
+        let folder = journal.parent().unwrap().file_name().unwrap();
+        change_record(&ahead, folder.to_str().unwrap(), |record| {
+            record["machine"] = "anna".into();
+            record["ended_at"] = Value::Null;
+        });
+    }
+    let ids: Vec<PathBuf> = journals(&newer);
+    for journal in &ids {
+        let path = journal.with_file_name("session.json");
+        let record = fs::read_to_string(&path).unwrap();
+        write(&path, record.replacen("\"v\": 1", "\"v\": 7", 1));
+    }
+    let output = from(&reader, &["list", "--json"], &[&ahead, &newer]).output();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("the clock of `anna` was ahead"), "{said}");
+    assert!(said.contains("up to 2099-"), "{said}");
+    let count = format!("left out {} session", ids.len());
+    assert!(said.contains(&count), "{said}");
+    assert!(said.contains("format version 7"), "{said}");
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        listed["sessions"],
+        serde_json::json!([]),
+        "nothing is live in the future"
+    );
+    assert!(late > 0);
+}
+
+#[test]
+fn hashes_hide_machines_and_join_what_one_installation_writes() {
+    let reader = Sandbox::new();
+    let fleet = reader.path("fleet");
+    for (name, run) in [("anna", "a"), ("bert", "c")] {
+        collect(&play(run), &fleet.join(name));
+        for journal in journals(&fleet.join(name)) {
+            let folder = journal.parent().unwrap().file_name().unwrap();
+            change_record(&fleet.join(name), folder.to_str().unwrap(), |record| {
+                record["machine"] = format!("host-of-{name}").into();
+                record["machine_id"] = name[..1].repeat(32).into();
+            });
+        }
+    }
+    let here = rustix::system::uname();
+    let here = here.nodename().to_str().unwrap().to_owned();
+    let ask = |words: &[&str]| {
+        let words: Vec<&str> = words.iter().copied().chain(["--hash-machine"]).collect();
+        let said = from(&reader, &words, &[&fleet]).stdout();
+        for secret in ["host-of-", "aaaaaaaa", "bbbbbbbb", &here] {
+            assert!(!said.contains(secret), "{secret}: {words:?}: {said}");
+        }
+        said
+    };
+    let machines = |said: &str| {
+        let lines = said
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut found: Vec<String> = lines
+            .map(|line| line["machine"].as_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    let calls = machines(&ask(&["export", "--format", "jsonl"]));
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert_eq!(
+        machines(&ask(&[
+            "export", "--format", "jsonl", "--table", "sessions"
+        ])),
+        calls
+    );
+    ask(&["export", "--format", "csv"]);
+    ask(&["export", "--format", "chrome-trace"]);
+    for signal in ["traces", "logs", "metrics"] {
+        let said = ask(&["export", "--format", "otlp-jsonl", "--signal", signal]);
+        assert!(said.contains("host.name"), "{signal}: {said}");
+    }
+    let listed: Value = serde_json::from_str(&ask(&["list", "--all", "--json"])).unwrap();
+    let listed = listed["sessions"].as_array().unwrap();
+    assert!(
+        listed
+            .iter()
+            .all(|it| calls.contains(&it["machine"].as_str().unwrap().to_owned()))
+    );
+    let salt = reader.state().join("machine-salt");
+    assert_eq!(
+        fs::metadata(&salt).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 }

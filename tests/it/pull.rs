@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::support::archives::{begun, clock_out, ended, said, write};
 use super::support::files::{changes, everything, snapshot};
 use super::support::recordings::play;
-use super::support::{CCSESSION, Run, Sandbox, event, text, walk, write_program};
+use super::support::{CCSESSION, ID, Run, Sandbox, event, text, walk, write_program};
 
 /// A machine that pulls from others, each of them another sandbox.
 struct Puller {
@@ -134,6 +135,92 @@ fn first_id(sandbox: &Sandbox) -> String {
 }
 
 #[test]
+fn archives_come_on_request_and_are_found() {
+    let anna = Sandbox::new();
+    let transcript = begun(&anna, json!({}));
+    write(&transcript, said(&["what of the quince"]));
+    ended(&anna, "exit");
+    clock_out(&anna, &[]);
+    let puller = Puller::new();
+    puller.knows("anna", &anna, "");
+    puller.pulled("anna");
+    let copy = puller.fleet().join("anna");
+    assert!(!copy.join("archive").exists());
+    let search = || {
+        let words = ["search", "quince", "--ids", "--from"].map(PathBuf::from);
+        puller.ccsession(words.into_iter().chain([puller.fleet()]))
+    };
+    search().refused(3);
+
+    let got = puller
+        .pull(&["anna"])
+        .arg("--archives")
+        .arg("--json")
+        .json();
+    assert!(got["hosts"][0]["files"].as_u64().unwrap() >= 3, "{got}");
+    let archives = |state: &Path| {
+        let mut found = BTreeMap::new();
+        walk(&state.join("archive"), &mut |path| {
+            let name = path.strip_prefix(state).unwrap().to_owned();
+            found.insert(name, fs::read(path).unwrap());
+        });
+        found
+    };
+    assert_eq!(archives(&copy), archives(&anna.state()));
+    assert_eq!(search().stdout(), format!("{ID}\n"));
+    let again = puller
+        .pull(&["anna"])
+        .arg("--archives")
+        .arg("--json")
+        .json();
+    assert_eq!(again["hosts"][0]["files"], 0, "{again}");
+}
+
+#[test]
+fn a_copy_says_of_which_machine_it_is_and_another_machine_is_named() {
+    let anna = play("a");
+    let puller = Puller::new();
+    puller.knows("anna", &anna, "");
+    puller.pulled("anna");
+    let path = puller.fleet().join("anna/machine.json");
+    let noted: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let name = rustix::system::uname();
+    assert_eq!(noted["name"], name.nodename().to_str().unwrap());
+
+    let hello = |machine: Value, now: &str| {
+        let hello = json!({"ccsession_transfer": 1, "machine": machine, "now": now});
+        format!("printf '%s\\n' '{hello}' '{{\"end\":{{\"sessions\":0}}}}'; exit 0")
+    };
+    let other = json!({"name": "bert", "id": "0123456789abcdef0123456789abcdef"});
+    let evil = json!({"name": "\u{1b}[2J", "id": "../../x"});
+    puller.knows(
+        "new",
+        &anna,
+        &hello(other.clone(), "2098-01-01T00:00:00.000000Z"),
+    );
+    let output = puller.pull(&["new"]).output();
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("new: its clock is ") && said.contains("ahead"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let third = json!({"name": "carl", "id": "fedcba9876543210fedcba9876543210"});
+    puller.knows("new", &anna, &hello(third.clone(), &now));
+    let said = text(&puller.pull(&["new"]).output().stderr);
+    assert!(said.contains("another machine than last time"), "{said}");
+    puller.knows("new", &anna, &hello(evil, &now));
+    assert_eq!(text(&puller.pull(&["new"]).output().stderr), "");
+    let noted = fs::read(puller.fleet().join("new/machine.json")).unwrap();
+    let noted: Value = serde_json::from_slice(&noted).unwrap();
+    assert_eq!(
+        (&noted["name"], &noted["id"]),
+        (&third["name"], &third["id"])
+    );
+}
+
+#[test]
 fn a_transfer_that_breaks_off_anywhere_goes_on_with_the_next() {
     let anna = play("c");
     let whole = {
@@ -220,6 +307,8 @@ fn a_machine_that_sends_other_paths_writes_nothing() {
         "/tmp/evil",
         "lock",
         "sessions/s-1/run.sh",
+        "archive/shop/2026-11-20-x-s-1.txt",
+        "machine.json",
     ] {
         let frame = json!({"file": {"path": path, "offset": 0, "length": 4, "modified": "2026-11-20T15:20:00.000000Z"}});
         let first =
@@ -235,6 +324,7 @@ fn a_machine_that_sends_other_paths_writes_nothing() {
             puller.fleet(),
             puller.fleet().join("evil"),
             puller.fleet().join("evil/lock"),
+            puller.fleet().join("evil/machine.json"),
             puller.fleet().join("evil/sessions"),
         ];
         assert!(new.iter().all(|path| own.contains(path)), "{path}: {new:?}");

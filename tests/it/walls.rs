@@ -174,7 +174,10 @@ fn one_place_for_each_rule() {
         ("fs2::", &["store/lock.rs"]),
         ("tempfile::", &["store/write.rs", "store/write/"]),
         ("replace_record(", &["store/session.rs", "store/state.rs"]),
-        ("put_record(", &["store/session.rs", "store/collected/"]),
+        (
+            "put_record(",
+            &["store/session.rs", "store/collected/", "store/bundle/"],
+        ),
         ("add_owner(", &["store/session.rs", "identity/roster.rs"]),
         (
             "add_to_project(",
@@ -278,6 +281,7 @@ fn the_hooks_link_neither_parser_nor_network() {
         "nix",
         "ratatui",
         "regex-syntax",
+        "tar",
         "tokio",
         "unicode-width",
         "ureq",

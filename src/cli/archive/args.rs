@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::collected::FromArgs;
 use crate::cli::pager::ScreenArgs;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,19 @@ pub(in crate::cli) enum ArchiveVerb {
     Restore(ArchiveRestoreArgs),
     /// List archives beyond an age, and remove them with --yes
     Prune(ArchivePruneArgs),
+}
+
+impl ArchiveVerb {
+    /// Returns which collected archives the verb is to read, if it can read such.
+    pub(in crate::cli) fn collected(&self) -> Option<&FromArgs> {
+        match self {
+            Self::List(args) => Some(&args.from),
+            Self::Show(args) => Some(&args.from),
+            Self::Search(args) => Some(&args.from),
+            Self::Verify(args) => Some(&args.from),
+            Self::Restore(_) | Self::Prune(_) => None,
+        }
+    }
 }
 
 /// Which archives.
@@ -50,6 +64,8 @@ pub(in crate::cli) struct ArchiveListArgs {
     #[arg(long, short = 'n', value_name = "N")]
     pub(in crate::cli) limit: Option<NonZeroUsize>,
     #[command(flatten)]
+    pub(in crate::cli) from: FromArgs,
+    #[command(flatten)]
     pub(in crate::cli) screen: ScreenArgs,
     /// Print one JSON object
     #[arg(long, short)]
@@ -72,6 +88,8 @@ pub(in crate::cli) struct ArchiveShowArgs {
     /// Print the manifest, as JSON
     #[arg(long)]
     pub(in crate::cli) manifest: bool,
+    #[command(flatten)]
+    pub(in crate::cli) from: FromArgs,
     /// Do not use a pager
     #[arg(long)]
     pub(in crate::cli) no_pager: bool,
@@ -87,13 +105,19 @@ pub(in crate::cli) struct ArchiveSearchArgs {
     /// Print only session ids
     #[arg(long)]
     pub(in crate::cli) ids: bool,
+    #[command(flatten)]
+    pub(in crate::cli) from: FromArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ccsession archive verify")]
+#[command(
+    after_help = "Examples:\n  ccsession archive verify\n  ccsession archive verify --from fleet    # those that were collected"
+)]
 pub(in crate::cli) struct ArchiveVerifyArgs {
     /// Session ids or unique prefixes; all archives if none is given
     pub(in crate::cli) ids: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) from: FromArgs,
     /// Print one JSON object
     #[arg(long, short)]
     pub(in crate::cli) json: bool,

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::output_file::{DayFiles, InTurn};
 use super::trace::commits;
-use super::{ExportRequest, complain};
+use super::{ExportRequest, complain, shown_machine};
 use crate::cli::context::Context;
 use crate::cli::gather::{Count, GatheredSession, SessionSelection, gather};
 use crate::cli::metrics::{CountedMetrics, counted};
@@ -114,6 +114,7 @@ impl Count for OtlpExporter<'_> {
         let record = session.record;
         let title = title(request.env, request.state, record, request.capture);
         let machine = OtlpMachine::of(record, &request.here);
+        let machine = shown_machine(request.hash.as_ref(), machine);
         let remote = match &record.remote {
             Some(url) => Remote::parse(url),
             // Of a session from before this was recorded, and of one that was imported. On another

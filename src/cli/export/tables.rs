@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::NaiveDateTime;
 
 use super::slowest::Slowest;
-use super::{ExportFormat, ExportRequest};
+use super::{ExportFormat, ExportRequest, shown_machine};
 use crate::cli::gather::GatheredSession;
 use crate::cli::stats::counting::{messages, used};
 use crate::model::{Call, Timestamp, Usage};
@@ -24,9 +24,13 @@ pub(super) fn write(
     text: &mut String,
 ) -> Result<(), String> {
     let activity = &session.activity;
-    let machine = OtlpMachine::of(session.record, &request.here);
+    let hidden = request.hash.as_ref();
+    let hidden = hidden.map(|hash| hash.hidden(session.record));
+    let record = hidden.as_ref().unwrap_or(session.record);
+    let here = shown_machine(request.hash.as_ref(), request.here.clone());
+    let machine = OtlpMachine::of(record, &here);
     let tabled = TabledSession {
-        record: session.record,
+        record,
         title,
         machine: machine.name.as_deref(),
         machine_id: machine.id.as_deref(),

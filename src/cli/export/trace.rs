@@ -8,7 +8,6 @@ use super::ExportRequest;
 use crate::cli::gather::GatheredSession;
 use crate::model::commit::CommitNote;
 use crate::model::text::escaped_json;
-use crate::store::machine_name;
 use crate::view::chrome_trace::{TraceEvent, TracedSession, trace_events};
 use crate::view::commits::evidence;
 
@@ -21,10 +20,10 @@ pub(super) fn beginning() -> String {
 }
 
 /// Returns what comes after the last event.
-pub(super) fn end() -> String {
+pub(super) fn end(machine: Option<&str>) -> String {
     let about = json!({
         "made_by": concat!("ccsession ", env!("CARGO_PKG_VERSION")),
-        "machine": machine_name(),
+        "machine": machine,
     });
     let about = about.to_string();
     let about = escaped_json(&about);

@@ -54,7 +54,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
     let records = copies
         .iter()
         .filter_map(|(source, copy)| match copy.record() {
-            Ok(record) => Some((record?, source.machine.as_str())),
+            Ok(record) => Some(source.attributed(record?)),
             Err(_) => None,
         });
     match newest(records.collect()) {
@@ -97,15 +97,8 @@ fn take_first(
 }
 
 /// Returns the record that was written last: a record gains an end and other members, and loses
-/// none. A record that names no machine gets the name under which it was collected.
-fn newest(records: Vec<(Record, &str)>) -> Option<Record> {
-    let mut records: Vec<Record> = records
-        .into_iter()
-        .map(|(record, machine)| Record {
-            machine: record.machine.or_else(|| Some(machine.to_owned())),
-            ..record
-        })
-        .collect();
+/// none.
+pub(in crate::store) fn newest(mut records: Vec<Record>) -> Option<Record> {
     records.sort_by_cached_key(|record| {
         let bytes = record.encode();
         (record.ended_at, bytes.len(), bytes)

@@ -4,34 +4,37 @@
 //! of copies: nothing in a collected directory is changed, and whose files they are does not matter.
 //! A session that was collected several times, in part or torn, has each event once.
 
+mod archives;
 mod copy;
-mod merge;
+mod machines;
+pub(super) mod merge;
+pub(super) mod remains;
+mod source;
 pub mod transfer;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::journal::compressed::Decompressor;
 use super::lock::{self, Lock};
 use super::processors::on_all_processors;
 use super::session::SessionDir;
 use super::state::StateDir;
 use super::write::{self, Durability, TemporaryDir};
-use super::{file, index};
-use crate::model::{Project, Record, SessionId, Timestamp};
+use super::{file, index, shown};
+use crate::model::record::VERSION;
+use crate::model::{Project, SessionId, Timestamp};
 use copy::copy_session;
+use machines::{MergedSession, is_ahead};
+pub use source::Machine;
+use source::{Source, sources_in};
 
-/// Where a state directory may be below the directory that a user names.
-const BELOW: [&str; 3] = ["", "ccsession", ".local/state/ccsession"];
 /// The beginning of the name of a merged directory.
 const PREFIX: &str = "collected-";
 /// The file whose lock a process holds while it creates such a directory and removes others.
 const TURN: &str = "collected.lock";
-/// The file whose lock shows that a merged directory is in use.
-const IN_USE: &str = "in-use";
 /// Bytes at the end of a journal that are searched for its last event.
 const END: u64 = 1 << 20;
 /// Time after its last event within which a session without a known end may still be live.
@@ -46,11 +49,13 @@ pub struct CollectedState {
     left_out: Vec<String>,
 }
 
-/// A state directory, and the name of the machine that it was collected from.
-#[derive(Debug, Clone)]
-struct Source {
-    state: PathBuf,
-    machine: String,
+/// What became of a session.
+#[derive(Debug)]
+enum MergeOutcome<'s> {
+    /// It was merged, without what could not be read, in words for people.
+    Merged(MergedSession, Vec<String>),
+    /// Its record has a format of this version, which this program does not know.
+    Newer(&'s Source, u64),
 }
 
 impl CollectedState {
@@ -71,8 +76,8 @@ impl CollectedState {
         // Until it is locked, another process would take the directory for what a killed one left.
         let turn = lock::acquire(&cache.join(TURN), lock::CLI_PATIENCE)?;
         let dir = TemporaryDir::create(cache, PREFIX)?;
-        let lock = lock::acquire(&dir.path().join(IN_USE), Duration::ZERO)?;
-        discard_remains(cache, &dir)?;
+        let lock = lock::acquire(&dir.path().join(remains::IN_USE), Duration::ZERO)?;
+        remains::discard(cache, PREFIX, &dir)?;
         drop(turn);
         let mut collected = Self {
             _lock: lock,
@@ -119,21 +124,40 @@ impl CollectedState {
             self.session(&state, id, copies, now)
         });
         let mut left_out = Vec::new();
-        for why in merged {
-            left_out.extend(why?);
+        let mut known = Vec::new();
+        let mut newer: BTreeMap<(&Path, u64), u64> = BTreeMap::new();
+        for outcome in merged {
+            match outcome? {
+                MergeOutcome::Merged(session, why) => {
+                    known.push(session);
+                    left_out.extend(why);
+                }
+                MergeOutcome::Newer(source, version) => {
+                    *newer.entry((&source.state, version)).or_default() += 1;
+                }
+            }
         }
+        for ((path, version), count) in newer {
+            let (path, sessions) = (shown(path), if count == 1 { "session" } else { "sessions" });
+            left_out.push(format!(
+                "left out {count} {sessions} of `{path}`: they have format version {version}, this program knows {VERSION}; upgrade it"
+            ));
+        }
+        left_out.extend(archives::merge(sources, state.root())?);
+        left_out.extend(machines::tell_apart(&state, &known, now)?);
         left_out.sort();
+        left_out.dedup();
         Ok(left_out)
     }
 
-    /// Merges the copies of one session. Returns what was left out.
-    fn session(
+    /// Merges the copies of one session.
+    fn session<'s>(
         &self,
         state: &StateDir,
         id: &SessionId,
-        found: &[(&Source, PathBuf)],
+        found: &[(&'s Source, PathBuf)],
         now: Timestamp,
-    ) -> Result<Vec<String>> {
+    ) -> Result<MergeOutcome<'s>> {
         let mut left_out = Vec::new();
         let target = state.session(id);
         let mut copies = Vec::new();
@@ -152,9 +176,15 @@ impl CollectedState {
                 copy::discard(copy.path())?;
             }
         }
-        let machine = copies.first().map(|(source, _)| source.machine.as_str());
-        settle(state, id, machine, now)?;
-        Ok(left_out)
+        let sources: Vec<&Source> = copies.iter().map(|(source, _)| *source).collect();
+        if let Some(source) = found.first().map(|(source, _)| *source)
+            && let Some(version) = target.newer_version()
+        {
+            copy::discard(target.path())?;
+            return Ok(MergeOutcome::Newer(source, version));
+        }
+        let session = settle(state, id, &sources, now)?;
+        Ok(MergeOutcome::Merged(session, left_out))
     }
 
     /// Returns the folder for a copy of a session. Its name is the session's id, as a record requires.
@@ -170,7 +200,12 @@ impl CollectedState {
 
 /// Dates the journal by its last event, because copying may not have kept the time. Names the
 /// machine if the record does not, and puts the session into the live index if it may be live.
-fn settle(state: &StateDir, id: &SessionId, machine: Option<&str>, now: Timestamp) -> Result<()> {
+fn settle(
+    state: &StateDir,
+    id: &SessionId,
+    sources: &[&Source],
+    now: Timestamp,
+) -> Result<MergedSession> {
     let dir = state.session(id);
     let mut last = None;
     for lines in [dir.journal().last_lines(END), dir.imported_lines()] {
@@ -183,80 +218,34 @@ fn settle(state: &StateDir, id: &SessionId, machine: Option<&str>, now: Timestam
     {
         write::set_modified(dir.journal().path(), last)?;
     }
+    let mut session = MergedSession {
+        id: id.clone(),
+        machine: None,
+        machine_id: None,
+        last,
+    };
     let Ok(Some(record)) = dir.record() else {
         // The view that reads the session says what is wrong with its record.
-        return Ok(());
+        return Ok(session);
     };
-    if record.machine.is_none() {
-        let machine = machine.map(str::to_owned);
-        let named = Record {
-            machine,
-            ..record.clone()
-        };
+    let mut named = match sources.first() {
+        Some(source) => source.attributed(record.clone()),
+        None => record.clone(),
+    };
+    session.machine.clone_from(&named.machine);
+    session.machine_id.clone_from(&named.machine_id);
+    if named.machine.is_none() {
+        // The least of them, so that their order does not matter.
+        let directories = sources.iter().map(|source| &source.directory);
+        named.machine = directories.min().cloned();
+    }
+    if named != record {
         dir.put_record(&named, Durability::Cached)?;
     }
-    let may_be_live = |last: Timestamp| last.age(now) < MAY_BE_LIVE;
+    let may_be_live = |last: Timestamp| last.age(now) < MAY_BE_LIVE && !is_ahead(last, now);
     if record.ended_at.is_none() && last.is_some_and(may_be_live) {
         let key = Project::at(record.project.root()).key();
         index::add_to_project(state, &key, id)?;
     }
-    Ok(())
-}
-
-/// Finds the state directories that `dir` stands for.
-fn sources_in(dir: &Path) -> Result<Vec<Source>> {
-    let own = source_at(dir)?;
-    if let Some(source) = own {
-        return Ok(vec![source]);
-    }
-    let mut names: Vec<_> = file::names(dir)?.collect();
-    names.sort();
-    let mut sources = Vec::new();
-    for name in names {
-        sources.extend(source_at(&dir.join(name))?);
-    }
-    if sources.is_empty() {
-        return Err(Error::Content {
-            path: dir.to_owned(),
-            why: "it is no state directory, and none of its subdirectories is one; copy \
-                  `~/.local/state/ccsession` of a machine there"
-                .to_owned(),
-        });
-    }
-    Ok(sources)
-}
-
-/// Returns the state directory at `dir`, or where a home directory has it.
-fn source_at(dir: &Path) -> Result<Option<Source>> {
-    for below in BELOW {
-        let state = match below {
-            "" => dir.to_owned(),
-            _ => dir.join(below),
-        };
-        let sessions = file::look(&state.join("sessions"))?;
-        if sessions.is_some_and(|found| found.is_dir()) {
-            let name = file::canonical(dir).unwrap_or_else(|_| dir.to_owned());
-            let name = name.file_name().unwrap_or(OsStr::new("unknown"));
-            let machine = name.to_string_lossy().into_owned();
-            return Ok(Some(Source { state, machine }));
-        }
-    }
-    Ok(None)
-}
-
-/// Removes the merged directories of killed processes: they move into `dir`, which is removed as a
-/// whole.
-fn discard_remains(cache: &Path, dir: &TemporaryDir) -> Result<()> {
-    for name in file::names(cache)? {
-        let path = cache.join(&name);
-        let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        if !is_ours || path == dir.path() {
-            continue;
-        }
-        // Its process holds the lock as long as it runs.
-        if lock::acquire(&path.join(IN_USE), Duration::ZERO).is_ok() {
-            write::rename(&path, &dir.path().join(name))?;
-        }
-    }
-    Ok(())
+    Ok(session)
 }

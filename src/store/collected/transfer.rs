@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use super::super::error::{Error, Result};
 use super::super::write::{self, GrowingFile};
 use super::super::{clock, file};
 use super::copy::{MAX_OWNERS, OWNERS, is_kept};
+use super::source::Machine;
+use crate::model::archive::MANIFEST;
+use crate::model::duration::brief;
 use crate::model::project::to_hex;
 use crate::model::{SessionId, Timestamp};
 
@@ -25,12 +29,18 @@ use crate::model::{SessionId, Timestamp};
 const VERSION: u32 = 1;
 /// The only file that grows. All others are replaced as a whole.
 const GROWING: &str = "events.jsonl";
+/// Bytes that are read or written at once.
+const PIECE: usize = 1 << 18;
+/// By how much the sender's clock may differ.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Bytes before the end of a copy by which the sender knows that it is the beginning of its file.
 const MARK: u64 = 4096;
 /// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
 /// Most lines before the first of ours, such as greetings of a login shell.
 const MAX_GREETING: usize = 200;
+/// Longest name of a file or folder, in bytes.
+const MAX_NAME: usize = 255;
 /// The most files of which a receiver may say that it has them.
 const MAX_HELD: usize = 10_000_000;
 
@@ -50,6 +60,12 @@ struct HeldFile {
 #[derive(Debug, Serialize, Deserialize)]
 struct Hello {
     ccsession_transfer: u32,
+    /// The sender's machine.
+    #[serde(default, skip_serializing_if = "Machine::is_unknown")]
+    machine: Machine,
+    /// The time on the sender's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    now: Option<Timestamp>,
 }
 
 /// What is announced by a line of the sender.
@@ -81,6 +97,9 @@ pub struct Received {
     pub bytes: u64,
     /// What the sender could not read, in words for people.
     pub left_out: Vec<String>,
+    /// What a reader should know of the sender and its clock, in words for people.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// Why a transfer broke off. What was received before stays.
@@ -102,15 +121,26 @@ impl From<Error> for TransferError {
     }
 }
 
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// The files of sessions.
+    Sessions,
+    /// Those and the archives.
+    WithArchives,
+}
+
 /// Returns a path below a state directory that may be sent or received: a file that is kept of a
-/// session.
+/// session, or one of an archive.
 ///
 /// # Security
 /// A receiver writes nowhere else, whatever the sender says.
-fn kept_path(path: &str) -> Option<PathBuf> {
+pub(in crate::store) fn kept_path(path: &str, contents: Contents) -> Option<PathBuf> {
     let mut parts = path.split('/');
-    if parts.next() != Some("sessions") {
-        return None;
+    match parts.next() {
+        Some("sessions") => {}
+        Some("archive") if contents == Contents::WithArchives => return archive_path(parts),
+        _ => return None,
     }
     let id: SessionId = parts.next()?.parse().ok()?;
     let folder = Path::new("sessions").join(id.as_str());
@@ -121,6 +151,25 @@ fn kept_path(path: &str) -> Option<PathBuf> {
     }
 }
 
+/// Returns the path of a file of an archive: `archive/{project}/{name}`.
+fn archive_path<'p>(mut parts: impl Iterator<Item = &'p str>) -> Option<PathBuf> {
+    let is_name = |name: &&str| {
+        !matches!(*name, "" | "." | "..")
+            && name.len() <= MAX_NAME
+            && !name.contains(char::is_control)
+    };
+    let project = parts.next().filter(is_name)?;
+    let is_part = |name: &&str| {
+        let is_ours = [".txt", ".json", ".zst"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        is_name(name) && is_ours && !name.starts_with('.')
+    };
+    let name = parts.next().filter(is_part)?;
+    let is_end = parts.next().is_none();
+    is_end.then(|| Path::new("archive").join(project).join(name))
+}
+
 /// Returns whether a file has the name of an owner: `{pid}-{start}`.
 fn is_owner(name: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -128,9 +177,14 @@ fn is_owner(name: &str) -> bool {
         .is_some_and(|(pid, start)| is_number(pid) && is_number(start))
 }
 
-/// Lists the files that are kept of the sessions below `state`. What cannot be listed is passed to
+/// Lists the files that are kept of the sessions below `state`, and how many sessions there are. The
+/// files of archives follow, each manifest after everything that it names. What cannot be listed is passed to
 /// `left_out`.
-fn kept_files(state: &Path, mut left_out: impl FnMut(Error)) -> Result<(u64, Vec<String>)> {
+fn kept_files(
+    state: &Path,
+    contents: Contents,
+    mut left_out: impl FnMut(Error),
+) -> Result<(u64, Vec<String>)> {
     let mut ids: Vec<SessionId> = file::names(&state.join("sessions"))?
         .filter_map(|name| name.to_str()?.parse().ok())
         .collect();
@@ -147,8 +201,26 @@ fn kept_files(state: &Path, mut left_out: impl FnMut(Error)) -> Result<(u64, Vec
                     let path =
                         |name: std::ffi::OsString| Some(format!("{folder}/{}", name.to_str()?));
                     let mut found: Vec<String> = names.into_iter().filter_map(path).collect();
-                    found.retain(|path| kept_path(path).is_some());
+                    found.retain(|path| kept_path(path, contents).is_some());
                     found.sort();
+                    paths.extend(found);
+                }
+                Err(err) => left_out(err),
+            }
+        }
+    }
+    if contents == Contents::WithArchives {
+        let mut projects: Vec<_> = file::names(&state.join("archive"))?.collect();
+        projects.sort();
+        for project in projects.iter().filter_map(|name| name.to_str()) {
+            let folder = format!("archive/{project}");
+            match file::names(&state.join(&folder)) {
+                Ok(names) => {
+                    let path =
+                        |name: std::ffi::OsString| Some(format!("{folder}/{}", name.to_str()?));
+                    let mut found: Vec<String> = names.filter_map(path).collect();
+                    found.retain(|path| kept_path(path, contents).is_some());
+                    found.sort_by_cached_key(|path| (path.ends_with(MANIFEST), path.clone()));
                     paths.extend(found);
                 }
                 Err(err) => left_out(err),
@@ -176,9 +248,13 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
 ///
 /// # Errors
 /// [`TransferError::Here`], [`TransferError::BrokenOff`].
-pub fn write_held(state: &Path, out: &mut impl Write) -> std::result::Result<(), TransferError> {
+pub fn write_held(
+    state: &Path,
+    contents: Contents,
+    out: &mut impl Write,
+) -> std::result::Result<(), TransferError> {
     let mut failure = None;
-    let (_, paths) = kept_files(state, |err| failure = Some(err))?;
+    let (_, paths) = kept_files(state, contents, |err| failure = Some(err))?;
     if let Some(err) = failure {
         return Err(err.into());
     }
@@ -205,9 +281,16 @@ pub fn write_held(state: &Path, out: &mut impl Write) -> std::result::Result<(),
 ///
 /// # Errors
 /// The error of `held` or `out`, or of a file that became shorter while it was read.
-pub fn send(state: Option<&Path>, held: impl Read, out: &mut impl Write) -> io::Result<()> {
+pub fn send(
+    state: Option<&Path>,
+    contents: Contents,
+    held: impl Read,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let hello = Hello {
         ccsession_transfer: VERSION,
+        machine: Machine::here(),
+        now: Some(clock::now()),
     };
     write_line(out, &hello)?;
     out.flush()?;
@@ -221,8 +304,8 @@ pub fn send(state: Option<&Path>, held: impl Read, out: &mut impl Write) -> io::
         return out.flush();
     };
     let mut left_out = Vec::new();
-    let (sessions, paths) =
-        kept_files(state, |err| left_out.push(err.to_string())).map_err(io::Error::other)?;
+    let (sessions, paths) = kept_files(state, contents, |err| left_out.push(err.to_string()))
+        .map_err(io::Error::other)?;
     for path in paths {
         let opened = match file::open_plain(&state.join(&path)) {
             Ok(Some(opened)) => opened,
@@ -254,7 +337,7 @@ pub fn send(state: Option<&Path>, held: impl Read, out: &mut impl Write) -> io::
             modified: meta.modified,
         };
         write_line(out, &frame)?;
-        if io::copy(&mut source.take(length), out)? != length {
+        if copy(&mut source.take(length), out)? != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
@@ -273,10 +356,17 @@ pub fn send(state: Option<&Path>, held: impl Read, out: &mut impl Write) -> io::
 ///
 /// # Security
 /// The sender chooses contents and sizes, but no other paths than those of sessions.
-pub fn receive(state: &Path, sent: impl Read) -> std::result::Result<Received, TransferError> {
-    let mut sent = BufReader::with_capacity(1 << 16, sent);
-    expect_hello(&mut sent)?;
-    let mut received = Received::default();
+pub fn receive(
+    state: &Path,
+    contents: Contents,
+    sent: impl Read,
+) -> std::result::Result<Received, TransferError> {
+    let mut sent = BufReader::with_capacity(PIECE, sent);
+    let hello = expect_hello(&mut sent)?;
+    let mut received = Received {
+        notes: meet(state, hello)?,
+        ..Received::default()
+    };
     write::make_dir(&state.join("sessions"))?;
     loop {
         let line = read_line(&mut sent)?.ok_or(TransferError::BrokenOff)?;
@@ -294,7 +384,7 @@ pub fn receive(state: &Path, sent: impl Read) -> std::result::Result<Received, T
                 length,
                 modified,
             } => {
-                let kept = kept_path(&path).ok_or_else(|| said(path.as_bytes()))?;
+                let kept = kept_path(&path, contents).ok_or_else(|| said(path.as_bytes()))?;
                 let path = state.join(kept);
                 make_folders(state, &path)?;
                 let bytes = (&mut sent).take(length);
@@ -309,17 +399,44 @@ pub fn receive(state: &Path, sent: impl Read) -> std::result::Result<Received, T
     }
 }
 
+/// Notes which machine sends. Returns what a reader should know of it, in words for people.
+fn meet(state: &Path, hello: Hello) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    let now = clock::now();
+    if let Some(theirs) = hello.now {
+        let off = theirs.age(now).max(now.age(theirs));
+        if off > CLOCK_PATIENCE {
+            let is_ahead = if theirs > now { "ahead" } else { "behind" };
+            let off = brief(off);
+            notes.push(format!(
+                "its clock is {off} {is_ahead} of this machine's; the times of its sessions are as recorded"
+            ));
+        }
+    }
+    let machine = hello.machine.checked();
+    let before = Machine::of_copy(state)?;
+    if machine.is_unknown() || machine == before {
+        return Ok(notes);
+    }
+    if before.id.is_some() && before.id != machine.id {
+        notes.push(
+            "it is another machine than last time; its sessions join those that were copied before"
+                .to_owned(),
+        );
+    }
+    machine.note_copy(state)?;
+    Ok(notes)
+}
+
 /// Skips what a login shell says first.
-fn expect_hello(sent: &mut impl BufRead) -> std::result::Result<(), TransferError> {
+fn expect_hello(sent: &mut impl BufRead) -> std::result::Result<Hello, TransferError> {
     let mut first = None;
     for _ in 0..MAX_GREETING {
         let Some(line) = read_line(sent)? else {
             break;
         };
-        match serde_json::from_slice(&line) {
-            Ok(Hello {
-                ccsession_transfer: VERSION,
-            }) => return Ok(()),
+        match serde_json::from_slice::<Hello>(&line) {
+            Ok(hello) if hello.ccsession_transfer == VERSION => return Ok(hello),
             Ok(hello) => return Err(TransferError::OtherVersion(hello.ccsession_transfer)),
             Err(_) => {
                 first.get_or_insert_with(|| String::from_utf8_lossy(&line).into_owned());
@@ -341,7 +458,21 @@ fn read_line(sent: &mut impl BufRead) -> std::result::Result<Option<Vec<u8>>, Tr
     }
 }
 
-fn make_folders(state: &Path, path: &Path) -> Result<()> {
+/// Copies everything, in large pieces.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {
+    let mut piece = vec![0; PIECE];
+    let mut copied = 0;
+    loop {
+        let read = file::read_some(from, &mut piece)?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(copied);
+        };
+        to.write_all(bytes)?;
+        copied += read as u64;
+    }
+}
+
+pub(in crate::store) fn make_folders(state: &Path, path: &Path) -> Result<()> {
     let folders = path
         .ancestors()
         .skip(1)
@@ -361,7 +492,7 @@ fn put_file(
     modified: Timestamp,
 ) -> std::result::Result<(), TransferError> {
     let mut file = GrowingFile::beside(path)?;
-    if io::copy(&mut bytes, file.file()).map_err(Error::io("write", path))? != length {
+    if copy(&mut bytes, file.file()).map_err(Error::io("write", path))? != length {
         return Err(TransferError::BrokenOff);
     }
     file.set_modified(modified)?;
@@ -384,7 +515,7 @@ fn append_to(
         return Err(TransferError::BrokenOff);
     };
     write::set_modified(path, clock::now())?;
-    if io::copy(&mut bytes, &mut file).map_err(Error::io("append to", path))? != length {
+    if copy(&mut bytes, &mut file).map_err(Error::io("append to", path))? != length {
         return Err(TransferError::BrokenOff);
     }
     Ok(write::set_modified(path, modified)?)
@@ -402,7 +533,7 @@ mod tests {
             "sessions/s-1/events.12.jsonl.zst",
             "sessions/s-1/owners/12-34",
         ] {
-            assert_eq!(kept_path(path), Some(path.into()));
+            assert_eq!(kept_path(path, Contents::Sessions), Some(path.into()));
         }
         for path in [
             "",
@@ -419,7 +550,30 @@ mod tests {
             "sessions/s-1/owners/1-2/3",
             "archive/shop/a.manifest.json",
         ] {
-            assert_eq!(kept_path(path), None, "{path}");
+            assert_eq!(kept_path(path, Contents::Sessions), None, "{path}");
+        }
+        let kept = |path| kept_path(path, Contents::WithArchives);
+        for path in [
+            "archive/shop/2026-11-20-x-s-1.manifest.json",
+            "archive/.dotfiles/2026-11-20-x-s-1.agent-a.2.jsonl.zst",
+            "sessions/s-1/session.json",
+        ] {
+            assert_eq!(kept(path), Some(path.into()));
+        }
+        for path in [
+            "archive",
+            "archive/shop",
+            "archive/../a.manifest.json",
+            "archive/shop/.a.manifest.json",
+            "archive/shop/a.manifest.json.new",
+            "archive/shop/a.elsewhere",
+            "archive/shop/../../a.txt",
+            "archive/shop/a/b.txt",
+            "archive/sh\u{1b}op/a.txt",
+            "archive//a.txt",
+            "archive.lock",
+        ] {
+            assert_eq!(kept(path), None, "{path}");
         }
     }
 }

@@ -99,17 +99,24 @@ impl Journal {
     /// No fsync. Killing the process loses at most this record and no other. A power failure may
     /// lose the last seconds.
     pub fn append(&self, event: &Event) -> Result<AppendOutcome> {
-        let bytes = framed(&event.encode());
+        self.append_lines(&framed(&event.encode()))
+    }
+
+    /// Acts as [`Self::append`], for lines that each begin and end with a line break.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(in crate::store) fn append_lines(&self, bytes: &[u8]) -> Result<AppendOutcome> {
         for _ in 0..MAX_BACKUPS {
             match AppendFile::open(self.path())? {
                 None => return Ok(AppendOutcome::Missing),
-                Some(file) if !file.has_other_names() => return file.append(&bytes),
+                Some(file) if !file.has_other_names() => return file.append(bytes),
                 // If that fails, the event matters more than the backup.
                 Some(_) if self.leave_to_backup().is_err() => break,
                 Some(_) => {}
             }
         }
-        write::append(self.path(), &bytes)
+        write::append(self.path(), bytes)
     }
 
     /// Continues a journal with another hard link in a new file.

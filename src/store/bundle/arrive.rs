@@ -1,0 +1,430 @@
+//! Takes over what a bundle brought. What is there already stays; each event is there once.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+use super::super::archive::{Archive, Archives, MAX_MANIFEST};
+use super::super::collected::merge::newest;
+use super::super::error::{Error, Result};
+use super::super::journal::JournalLines;
+use super::super::journal::compressed::Decompressor;
+use super::super::session::SessionDir;
+use super::super::state::StateDir;
+use super::super::write::{self, Durability};
+use super::super::{file, lock};
+use super::{PIECE, StagedBundle};
+use crate::model::archive::Manifest;
+use crate::model::{JournalLine, Record, SessionId, Timestamp};
+
+/// Bytes at the end of a journal that are searched for its last event.
+const END: u64 = 1 << 20;
+/// Bytes by which a line is known again.
+const DIGEST: usize = 16;
+
+/// What becomes of a session of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionArrival {
+    /// It was not here.
+    New,
+    /// It was here, and lacked so many events.
+    Grown(u64),
+    /// All events were here.
+    Known,
+}
+
+/// What becomes of an archive of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchiveArrival {
+    /// The session had none, or one with less.
+    Taken,
+    /// The session has the same, or one that is as good.
+    Known,
+    /// It cannot be taken, for this reason, in words for people.
+    LeftOut(String),
+}
+
+/// The lines that one file has and another has not.
+struct Missing {
+    lines: Vec<Vec<u8>>,
+    /// Whether the other file has none that the first has not.
+    is_all: bool,
+}
+
+impl StagedBundle {
+    /// Returns the folder of a session of the bundle.
+    pub fn session(&self, id: &SessionId) -> SessionDir {
+        let path = self.root().join("sessions").join(id.as_str());
+        SessionDir::new(path, Decompressor::BUILT_IN)
+    }
+
+    /// Returns the format version of a session's record if a newer program wrote it.
+    pub fn newer_version(&self, id: &SessionId) -> Option<u64> {
+        self.session(id).newer_version()
+    }
+
+    /// Returns what taking over a session would do. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error`] if a journal cannot be read.
+    pub fn compare_session(
+        &self,
+        state: Option<&StateDir>,
+        id: &SessionId,
+    ) -> Result<SessionArrival> {
+        let (staged, here) = (self.session(id), state.map(|state| state.session(id)));
+        let Some(here) = here.filter(|here| is_there(here.path())) else {
+            return Ok(SessionArrival::New);
+        };
+        let journal = missing(staged.journal().lines()?, here.journal().lines()?);
+        let imported = missing(staged.imported_lines()?, here.imported_lines()?);
+        Ok(arrival(journal.lines.len() + imported.lines.len()))
+    }
+
+    /// Takes over a session. What is here already stays: missing events are added, and the record
+    /// that was written last counts, unless `keeps_record`.
+    ///
+    /// # Errors
+    /// [`Error`]. What was added before stays, and a repetition completes it.
+    pub fn take_session(
+        &self,
+        state: &StateDir,
+        id: &SessionId,
+        keeps_record: bool,
+    ) -> Result<SessionArrival> {
+        let (staged, here) = (self.session(id), state.session(id));
+        let _lock = state.lock(lock::CLI_PATIENCE)?;
+        let sessions = state.path("sessions");
+        write::make_dir(&sessions)?;
+        if !is_there(here.path()) {
+            prepare(&staged)?;
+            write::make_dir(&staged.path().join("owners"))?;
+            if write::rename(staged.path(), here.path()).is_ok() {
+                write::sync_dir(&sessions)?;
+                return Ok(SessionArrival::New);
+            }
+            // A hook has just created it.
+        }
+        let mut added = add_events(&staged, &here, keeps_record)?;
+        added += add_imported(&staged, &here)?;
+        add_notes(&staged, &here)?;
+        add_record(&staged, &here, keeps_record)?;
+        Ok(arrival(added))
+    }
+
+    /// Takes over the archives of the sessions in `wanted`. An archive that is here is replaced only
+    /// by one that holds more.
+    ///
+    /// # Errors
+    /// [`Error`]; the archives before are complete, and this one is as it was.
+    pub fn take_archives(
+        &self,
+        state: &StateDir,
+        wanted: &BTreeSet<SessionId>,
+    ) -> Result<Vec<(SessionId, ArchiveArrival)>> {
+        let mut arrivals = Vec::new();
+        let staged = self.archives();
+        if staged.is_empty() {
+            return Ok(arrivals);
+        }
+        let archives = Archives::of(state);
+        let _lock = archives.lock(lock::CLI_PATIENCE)?;
+        archives.finish_interrupted()?;
+        for (project, stem) in staged {
+            let folder = self.root().join("archive").join(&project);
+            let path = folder.join(stem.manifest());
+            let Some(content) = file::read_own(&path, MAX_MANIFEST)? else {
+                continue;
+            };
+            let Ok(manifest) = Manifest::decode(&content.bytes) else {
+                continue;
+            };
+            let id = manifest.session_id.clone();
+            if !wanted.contains(&id) {
+                continue;
+            }
+            let place = format!("{project}/{}", stem.manifest());
+            let Some(archive) = archives.at(&place) else {
+                continue;
+            };
+            let other = archive.manifest().ok().flatten();
+            if other.is_some_and(|other| other.session_id != id) {
+                let why =
+                    format!("left out the archive of session {id}: another session's has its name");
+                arrivals.push((id, ArchiveArrival::LeftOut(why)));
+                continue;
+            }
+            let before = archives.of_session(&id)?;
+            let before = before.and_then(|before| {
+                let manifest = before.manifest().ok().flatten()?;
+                (manifest.session_id == id).then_some((before, manifest))
+            });
+            let is_whole = is_whole(&folder, &manifest);
+            let is_good = |(archive, before): &(Archive, Manifest)| {
+                let is_damaged = is_whole && !archive.has_all_parts(before);
+                !holds_as_much(&manifest, before)
+                    || !is_damaged && manifest.archived_at <= before.archived_at
+            };
+            if before.as_ref().is_some_and(is_good) {
+                arrivals.push((id, ArchiveArrival::Known));
+                continue;
+            }
+            archive.adopt(&folder, &manifest, &content.bytes)?;
+            if let Some((before, manifest)) = before
+                && before.place() != place
+            {
+                before.remove(&manifest)?;
+            }
+            name_archive(state, &id, &place, manifest.archived_at)?;
+            arrivals.push((id, ArchiveArrival::Taken));
+        }
+        Ok(arrivals)
+    }
+}
+
+fn is_there(path: &Path) -> bool {
+    matches!(file::look(path), Ok(Some(_)))
+}
+
+fn arrival(added: usize) -> SessionArrival {
+    match added {
+        0 => SessionArrival::Known,
+        added => SessionArrival::Grown(added as u64),
+    }
+}
+
+/// Returns whether nothing in an archive is less than in another.
+fn holds_as_much(new: &Manifest, old: &Manifest) -> bool {
+    new.messages >= old.messages && new.transcript.bytes >= old.transcript.bytes
+}
+
+/// Returns whether all parts are in `folder`, each of the size that it should have.
+fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
+    manifest.parts.iter().all(|part| {
+        let found = file::look(&folder.join(&part.name)).ok().flatten();
+        found.is_some_and(|found| found.is_file() && found.meta.size == part.bytes)
+    })
+}
+
+fn digest(line: &[u8]) -> [u8; DIGEST] {
+    let mut short = [0; DIGEST];
+    let digest = Sha256::digest(line);
+    short
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = from);
+    short
+}
+
+/// Returns the events in `from` that are not in `here`, each once.
+fn missing(from: JournalLines, here: JournalLines) -> Missing {
+    let mut known = HashSet::new();
+    here.for_each_whole(|line| {
+        known.insert(digest(line));
+    });
+    let known_before = known.len();
+    let (mut lines, mut met) = (Vec::new(), HashSet::new());
+    from.for_each_whole(|line| {
+        let is_event = JournalLine::read(line, |_| {}).is_ok();
+        let digest = digest(line);
+        met.insert(digest);
+        if is_event && known.insert(digest) {
+            lines.push(line.to_vec());
+        }
+    });
+    let is_all = met.len() == known_before + lines.len();
+    Missing { lines, is_all }
+}
+
+/// Adds the events of a journal that are missing here. Returns how many.
+fn add_events(staged: &SessionDir, here: &SessionDir, is_live: bool) -> Result<usize> {
+    let path = here.journal().path();
+    let found = match file::look(path)? {
+        Some(found) => found,
+        None => {
+            let is_part = |name: &OsString| name.as_encoded_bytes().starts_with(b"events.");
+            if !file::names(here.path())?.any(|name| is_part(&name)) {
+                return move_journal(staged, here);
+            }
+            write::create_small(path, b"")?;
+            match file::look(path)? {
+                Some(found) => found,
+                None => return Ok(0),
+            }
+        }
+    };
+    let missing = missing(staged.journal().lines()?, here.journal().lines()?).lines;
+    let mut bytes = Vec::new();
+    for line in &missing {
+        bytes.push(b'\n');
+        bytes.extend_from_slice(line);
+        bytes.push(b'\n');
+        if bytes.len() >= PIECE {
+            here.journal().append_lines(&bytes)?;
+            bytes.clear();
+        }
+    }
+    if !bytes.is_empty() {
+        here.journal().append_lines(&bytes)?;
+    }
+    if !missing.is_empty() && !is_live {
+        let last = last(staged.journal().last_lines(END)?);
+        let before = found.meta.modified;
+        write::set_modified(path, last.map_or(before, |last| last.max(before)))?;
+    }
+    Ok(missing.len())
+}
+
+/// Returns the time of the last event.
+fn last(lines: JournalLines) -> Option<Timestamp> {
+    let mut last = None;
+    lines.for_each(|line| last = last.max(line.ts));
+    last
+}
+
+/// Prepares a session for its place. A line that broke off is no event, and the next one would stand
+/// after it. What a session did is dated by its last event, because a bundle has whole seconds.
+fn prepare(staged: &SessionDir) -> Result<()> {
+    cut_torn_end(staged.journal().path())?;
+    for (path, lines) in [
+        (
+            staged.journal().path().to_owned(),
+            staged.journal().last_lines(END)?,
+        ),
+        (staged.imported(), staged.imported_lines()?),
+    ] {
+        if let Some(last) = last(lines) {
+            write::set_modified(&path, last)?;
+        }
+    }
+    Ok(())
+}
+
+/// Cuts off what follows the last line break of a file.
+fn cut_torn_end(path: &Path) -> Result<()> {
+    let Some(file) = file::open(path, OFlags::RDWR | OFlags::NOFOLLOW)? else {
+        return Ok(());
+    };
+    let failed = |err: std::io::Error| Error::io("read", path)(err);
+    let size = file.metadata().map_err(failed)?.len();
+    let mut end = size;
+    let mut piece = vec![0; PIECE];
+    while end > 0 {
+        let start = end.saturating_sub(PIECE as u64);
+        let length = usize::try_from(end - start).unwrap_or(PIECE);
+        let bytes = piece.get_mut(..length).unwrap_or_default();
+        file.read_exact_at(bytes, start).map_err(failed)?;
+        if let Some(place) = memchr::memrchr(b'\n', bytes) {
+            end = start + place as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    match end < size {
+        true => file.set_len(end).map_err(failed),
+        false => Ok(()),
+    }
+}
+
+/// Moves a journal to a session that has none, its current file last. Returns how many events it has.
+fn move_journal(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
+    let mut events = 0;
+    staged.journal().lines()?.for_each(|_| events += 1);
+    let mut names: Vec<_> = file::names(staged.path())?.collect();
+    names.retain(|name| {
+        name.to_str()
+            .is_some_and(|name| name.starts_with("events."))
+    });
+    prepare(staged)?;
+    let current = staged.journal().path().file_name();
+    names.sort_by_key(|name| Some(name.as_os_str()) == current);
+    for name in names {
+        write::rename(&staged.path().join(&name), &here.path().join(&name))?;
+    }
+    Ok(events)
+}
+
+/// Adds imported events that are missing here, in the order of their times. Returns how many.
+fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
+    if !is_there(&staged.imported()) {
+        return Ok(0);
+    }
+    let Missing { mut lines, is_all } = missing(staged.imported_lines()?, here.imported_lines()?);
+    let added = lines.len();
+    if added == 0 {
+        return Ok(0);
+    }
+    if is_all {
+        write::rename(&staged.imported(), &here.imported())?;
+        return Ok(added);
+    }
+    here.imported_lines()?
+        .for_each_whole(|line| lines.push(line.to_vec()));
+    let at = |line: &Vec<u8>| {
+        let mut at = None;
+        let _ = JournalLine::read(line, |line| at = line.ts);
+        at.unwrap_or_default()
+    };
+    lines.sort_by_cached_key(at);
+    let last = lines.last().map(at).unwrap_or_default();
+    let mut bytes = lines.join(&b'\n');
+    bytes.push(b'\n');
+    write::replace_as_of(&here.imported(), &bytes, last)?;
+    Ok(added)
+}
+
+/// Takes over counted tokens if they are of more messages, and titles if none are known here.
+fn add_notes(staged: &SessionDir, here: &SessionDir) -> Result<()> {
+    for (name, may_replace) in [("usage.json", true), ("title.json", false)] {
+        let (from, to) = (staged.path().join(name), here.path().join(name));
+        let Some(found) = file::look(&from)? else {
+            continue;
+        };
+        let is_more = match file::look(&to)? {
+            None => true,
+            Some(known) => may_replace && found.meta.size > known.meta.size,
+        };
+        if is_more {
+            write::rename(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Result<()> {
+    let theirs = staged.record().ok().flatten();
+    let ours = here.record();
+    match (ours, theirs) {
+        // What is wrong with it is for its owner to mend.
+        (Err(_), _) | (_, None) => Ok(()),
+        (Ok(None), Some(theirs)) => here.put_record(&theirs, Durability::Synced),
+        (Ok(Some(_)), _) if keeps_record => Ok(()),
+        (Ok(Some(ours)), Some(theirs)) => {
+            let chosen = newest(vec![ours.clone(), theirs]);
+            match chosen.filter(|chosen| *chosen != ours) {
+                Some(chosen) => here.put_record(&chosen, Durability::Synced),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Has the record of a session name its archive.
+fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) -> Result<()> {
+    let named = serde_json::json!({"place": place, "at": at});
+    let change = |record: &Record| {
+        (record.archive.as_ref() != Some(&named)).then(|| Record {
+            archive: Some(named.clone()),
+            ..record.clone()
+        })
+    };
+    match state.update_record(id, lock::CLI_PATIENCE, change) {
+        // A record that cannot be read is named where it is read.
+        Ok(_) | Err(Error::Content { .. }) => Ok(()),
+        Err(err) => Err(err),
+    }
+}

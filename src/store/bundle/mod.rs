@@ -1,0 +1,218 @@
+//! Bundles: sessions in one file, to be moved to another machine and back.
+//!
+//! A bundle is a tar file, compressed with Zstandard, so any machine can list it. Its first entry says
+//! what is in it ([`BundleHead`]), its last one ([`Checksums`]) which bytes each file has. Whoever
+//! reads it believes nothing before all of it was compared.
+
+mod arrive;
+mod read;
+mod write;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::collected::Machine;
+use super::collected::transfer::{Contents, kept_path};
+use super::error::Error;
+use crate::model::project::to_hex;
+use crate::model::{SessionId, Timestamp};
+
+pub use arrive::{ArchiveArrival, SessionArrival};
+pub use read::{StagedBundle, is_bundle};
+pub use write::BundleWriter;
+
+/// The version of bundles that this program writes.
+pub const VERSION: u64 = 1;
+/// The name of the first entry.
+const HEAD: &str = "bundle.json";
+/// The name of the last entry.
+const CHECKSUMS: &str = "checksums.json";
+/// The folder of Claude Code's transcripts in a bundle.
+const TRANSCRIPTS: &str = "transcripts";
+/// Largest first or last entry, in bytes.
+const MAX_ENTRY: u64 = 256 << 20;
+/// Longest path in a bundle, in bytes.
+const MAX_PATH: usize = 4096;
+/// Bytes that are read or written at once.
+const PIECE: usize = 1 << 18;
+
+/// What is in a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleHead {
+    /// The version of the format.
+    pub v: u64,
+    /// The program that made it.
+    pub made_by: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The machine that it comes from.
+    #[serde(default)]
+    pub machine: Machine,
+    /// The sessions in it.
+    pub sessions: Vec<BundledSession>,
+    /// Whether Claude Code's transcripts of them are in it.
+    pub transcripts: bool,
+}
+
+/// A session in a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundledSession {
+    /// The id.
+    pub id: SessionId,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whether it was live, so that the bundle has it as it was at that moment.
+    pub live: bool,
+}
+
+/// The bytes of each file of a bundle.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Checksums {
+    files: Vec<FileSum>,
+    /// The SHA-256 of all of them: of a line `{sha256} {bytes} {path}` for each, in hex.
+    whole: String,
+}
+
+impl Checksums {
+    fn of(files: Vec<FileSum>) -> Self {
+        let mut digest = Sha256::new();
+        for FileSum {
+            path,
+            bytes,
+            sha256,
+        } in &files
+        {
+            digest.update(format!("{sha256} {bytes} {path}\n"));
+        }
+        let whole = to_hex(&digest.finalize());
+        Self { files, whole }
+    }
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FileSum {
+    path: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Why a bundle is refused. Nothing of it was taken.
+#[derive(Debug)]
+pub enum BundleError {
+    /// The file is no bundle.
+    NotABundle,
+    /// It is a bundle of a version that this program does not know.
+    OtherVersion(u64),
+    /// It ends early.
+    Truncated,
+    /// This file in it, or the whole without one, has other bytes than were written.
+    Changed(Option<String>),
+    /// It names a file that no bundle has.
+    Foreign(String),
+    /// A file here could not be read or written.
+    Here(Error),
+}
+
+impl From<Error> for BundleError {
+    fn from(err: Error) -> Self {
+        Self::Here(err)
+    }
+}
+
+impl fmt::Display for BundleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotABundle => f.write_str("it is no bundle"),
+            Self::OtherVersion(version) => write!(
+                f,
+                "it has bundle version {version}, this program knows {VERSION}; upgrade it"
+            ),
+            Self::Truncated => f.write_str("it ends early; copy it again"),
+            Self::Changed(Some(path)) => {
+                write!(f, "`{path}` in it is not as it was written; copy it again")
+            }
+            Self::Changed(None) => f.write_str("it is not as it was written; copy it again"),
+            Self::Foreign(path) => {
+                write!(f, "it names `{path}`, which is no file of a session")
+            }
+            Self::Here(err) => err.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BundleError {}
+
+/// Returns a path in a bundle that may be written below a folder: a file of a session, of an archive,
+/// or of Claude Code.
+///
+/// # Security
+/// A bundle writes nowhere else, whoever made it.
+fn bundled_path(path: &str) -> Option<PathBuf> {
+    if path.len() > MAX_PATH || path.contains(char::is_control) {
+        return None;
+    }
+    match path.split_once('/') {
+        Some((TRANSCRIPTS, place)) => {
+            transcript_place(place).map(|place| Path::new(TRANSCRIPTS).join(place))
+        }
+        // A process of another machine owns nothing here.
+        _ if path.contains("/owners/") => None,
+        _ => kept_path(path, Contents::WithArchives),
+    }
+}
+
+/// Returns a place below Claude Code's folder of all projects, if it leads nowhere else.
+fn transcript_place(place: &str) -> Option<PathBuf> {
+    let is_plain = place
+        .split('/')
+        .all(|part| !matches!(part, "" | "." | ".."));
+    // A folder of a project is above each of its files.
+    (is_plain && place.contains('/')).then(|| PathBuf::from(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_has_the_files_of_sessions_and_no_others() {
+        for path in [
+            "sessions/s-1/session.json",
+            "sessions/s-1/events.2.jsonl.zst",
+            "archive/shop/2026-11-20-x-s-1.manifest.json",
+            "transcripts/-home-dev-shop/s-1.jsonl",
+            "transcripts/-home-dev-shop/s-1/subagents/agent-a.jsonl",
+        ] {
+            assert_eq!(bundled_path(path), Some(path.into()));
+        }
+        for path in [
+            "",
+            "bundle.json",
+            "/etc/passwd",
+            "../x",
+            "sessions/../x",
+            "sessions/s-1/owners/1-2",
+            "sessions/s-1/open.json",
+            "sessions/s-1/../../x",
+            "archive/shop/x.elsewhere",
+            "transcripts",
+            "transcripts/",
+            "transcripts/x.jsonl",
+            "transcripts/../x/y",
+            "transcripts/x/../../y",
+            "transcripts//x/y",
+            "transcripts/x/./y",
+            "transcripts/x/y/",
+            "transcripts/x/y\n",
+            "machine.json",
+            "config.toml",
+        ] {
+            assert_eq!(bundled_path(path), None, "{path}");
+        }
+    }
+}

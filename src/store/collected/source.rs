@@ -1,0 +1,184 @@
+//! Where collected state directories are, and from which machine each is.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::error::{Error, Result};
+use super::super::file;
+use super::super::machine::is_id;
+use super::super::write::{self, Durability};
+use crate::model::Record;
+
+/// Where a state directory may be below the directory that a user names.
+const BELOW: [&str; 3] = ["", "ccsession", ".local/state/ccsession"];
+/// The file that says from which machine a state directory was copied.
+const MACHINE: &str = "machine.json";
+/// Largest such file that is read, in bytes.
+const MAX_MACHINE: usize = 4096;
+/// Longest name of a machine, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The name and the id of a machine, as far as it says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The system's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// A state directory, and the machine that it was collected from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) state: PathBuf,
+    /// The name of the directory, for sessions whose machine is not known otherwise.
+    pub(super) directory: String,
+    pub(super) machine: Machine,
+}
+
+/// The machine that a state directory was copied from, as `pull` notes it.
+#[derive(Debug, Serialize, Deserialize)]
+struct MachineNote {
+    v: u64,
+    #[serde(flatten)]
+    machine: Machine,
+}
+
+impl Machine {
+    /// Returns this machine.
+    pub fn here() -> Self {
+        Self {
+            name: super::super::machine_name(),
+            id: super::super::machine_id(),
+        }
+    }
+
+    /// Drops what cannot be a machine's name or id.
+    ///
+    /// # Security
+    /// Whatever another machine says of itself must pass here.
+    pub fn checked(self) -> Self {
+        let is_name = |name: &String| {
+            !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+        };
+        Self {
+            name: self.name.filter(is_name),
+            id: self.id.filter(|id| is_id(id)),
+        }
+    }
+
+    /// Returns whether nothing is known of it.
+    pub fn is_unknown(&self) -> bool {
+        self.name.is_none() && self.id.is_none()
+    }
+
+    /// Reads from which machine the state directory at `state` was copied. Returns a machine of
+    /// which nothing is known if that is not noted.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Untrusted`].
+    pub fn of_copy(state: &Path) -> Result<Self> {
+        let noted = file::read_any(&state.join(MACHINE), MAX_MACHINE)?;
+        let noted =
+            noted.and_then(|noted| serde_json::from_slice::<MachineNote>(&noted.bytes).ok());
+        Ok(noted
+            .map(|noted| noted.machine.checked())
+            .unwrap_or_default())
+    }
+
+    /// Notes that the state directory at `state` was copied from this machine.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn note_copy(&self, state: &Path) -> Result<()> {
+        let note = MachineNote {
+            v: 1,
+            machine: self.clone(),
+        };
+        let mut bytes = serde_json::to_vec(&note).unwrap_or_default();
+        bytes.push(b'\n');
+        write::replace(&state.join(MACHINE), &bytes, Durability::Cached)
+    }
+}
+
+impl Source {
+    /// Returns the record with the machine that this source knows, where the record does not say
+    /// it. A state directory may be shared by machines, so a known name must be the same.
+    pub(super) fn attributed(&self, record: Record) -> Record {
+        let is_its = record.machine.is_none() || record.machine == self.machine.name;
+        let known_id = self.machine.id.clone().filter(|_| is_its);
+        let known_name = || self.machine.name.clone();
+        Record {
+            machine_id: record.machine_id.or(known_id),
+            machine: record.machine.or_else(known_name),
+            ..record
+        }
+    }
+}
+
+/// Finds the state directories that `dir` stands for.
+pub(super) fn sources_in(dir: &Path) -> Result<Vec<Source>> {
+    let own = source_at(dir)?;
+    if let Some(source) = own {
+        return Ok(vec![source]);
+    }
+    let mut names: Vec<_> = file::names(dir)?.collect();
+    names.sort();
+    let mut sources = Vec::new();
+    for name in names {
+        sources.extend(source_at(&dir.join(name))?);
+    }
+    if sources.is_empty() {
+        return Err(Error::Content {
+            path: dir.to_owned(),
+            why: "it is no state directory, and none of its subdirectories is one; copy \
+                  `~/.local/state/ccsession` of a machine there"
+                .to_owned(),
+        });
+    }
+    Ok(sources)
+}
+
+/// Returns the state directory at `dir`, or where a home directory has it.
+fn source_at(dir: &Path) -> Result<Option<Source>> {
+    for below in BELOW {
+        let state = match below {
+            "" => dir.to_owned(),
+            _ => dir.join(below),
+        };
+        let sessions = file::look(&state.join("sessions"))?;
+        if sessions.is_some_and(|found| found.is_dir()) {
+            let name = file::canonical(dir).unwrap_or_else(|_| dir.to_owned());
+            let name = name.file_name().unwrap_or(OsStr::new("unknown"));
+            return Ok(Some(Source {
+                directory: name.to_string_lossy().into_owned(),
+                machine: Machine::of_copy(&state).unwrap_or_default(),
+                state,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_says_of_itself_is_a_name_and_an_id_or_nothing() {
+        let said = |name: &str, id: &str| Machine {
+            name: Some(name.to_owned()),
+            id: Some(id.to_owned()),
+        };
+        let id = "0123456789abcdef0123456789abcdef";
+        assert_eq!(said("anna", id).checked(), said("anna", id));
+        for (name, id) in [("", "x"), ("a\u{1b}[2J", "../../x"), ("a\nb", "")] {
+            assert!(said(name, id).checked().is_unknown(), "{name:?}");
+        }
+        assert!(said(&"x".repeat(256), "").checked().is_unknown());
+    }
+}
