@@ -3,6 +3,7 @@
 mod otlp;
 mod output_file;
 mod slowest;
+mod state;
 mod tables;
 mod trace;
 
@@ -10,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::bundle;
 use super::collected::FromArgs;
@@ -83,6 +84,9 @@ pub(super) struct ExportArgs {
     /// Write a file for each day (in UTC) into the directory that --output names
     #[arg(long, requires = "output")]
     pub(super) by_day: bool,
+    /// Write only what is new since the last export with this file, which remembers it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["by_day", "content", "from"])]
+    pub(super) state: Option<PathBuf>,
     #[command(flatten)]
     pub(super) from: FromArgs,
     /// Write hashes instead of names and ids of machines
@@ -181,6 +185,9 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         args.all || args.from.is_given(),
     );
     let which = selected(context, state.as_ref(), words)?;
+    if let (Some(path), Some(state)) = (&args.state, &state) {
+        return state::run(context, &args, path, state, &which);
+    }
     let days = args.output.as_deref().filter(|_| args.by_day);
     let mut file = OutputFile::begin(args.output.as_deref().filter(|_| !args.by_day))?;
     let here = OtlpMachine {
@@ -312,8 +319,18 @@ fn check(args: &ExportArgs) -> Result<()> {
             "a chrome-trace has no tables: leave --table out, or use --format csv or jsonl"
         });
     }
-    if !is_otlp && (args.signal.is_some() || args.spans.is_some() || args.by_day) {
-        return usage("--signal, --spans and --by-day are for --format otlp-jsonl");
+    let is_for_otlp = args.spans.is_some() || args.by_day || args.state.is_some();
+    if !is_otlp && (args.signal.is_some() || is_for_otlp) {
+        return usage("--signal, --spans, --by-day and --state are for --format otlp-jsonl");
+    }
+    if args.state.is_some() && args.signal == Some(SignalArg::Metrics) {
+        return usage("the metrics are of this moment: leave --state out");
+    }
+    let has_spans = is_otlp && args.signal.is_none_or(|it| it == SignalArg::Traces);
+    if args.content && !has_spans {
+        return usage(
+            "only spans have content: use --content with --format otlp-jsonl and --signal traces",
+        );
     }
     let has_spans = is_otlp && args.signal.is_none_or(|it| it == SignalArg::Traces);
     if args.content && !has_spans {

@@ -1,7 +1,7 @@
 //! `ccsession ship`: sends what is new of all sessions to the destinations of the settings.
 
-mod facts;
-mod sending;
+pub(super) mod facts;
+pub(super) mod sending;
 mod status;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 
 use super::cursor::SessionCursor;
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
-use super::{Batch, Delivery, Destination, Outlet, Protocol, Signal};
+use super::{Batch, Delivery, Form, Outlet, Protocol, Signal};
 
 /// How many events are sent at once to a destination that takes them one by one.
 pub const MAX_EVENTS: usize = 64;
@@ -123,10 +123,10 @@ pub struct Progress {
 
 impl Packer {
     /// Creates an empty one for a destination that is spoken to like this.
-    pub fn new(destination: &Destination, skips_refused: bool) -> Self {
+    pub fn new(form: &Form, skips_refused: bool) -> Self {
         Self {
-            protocol: destination.protocol,
-            most: destination.batch,
+            protocol: form.protocol,
+            most: form.batch,
             skips_refused,
             spans: Vec::new(),
             logs: Vec::new(),

@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
+use crate::model::project::to_hex;
 use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::lock::{self, Lock};
@@ -287,13 +289,28 @@ impl Cursor {
     /// # Errors
     /// [`CursorFault`].
     pub fn take(state: &StateDir, name: &str) -> Result<Self, CursorFault> {
+        Self::take_at(state, name, path(state, name))
+    }
+
+    /// Takes the cursor in a file of the user's own.
+    ///
+    /// # Errors
+    /// [`CursorFault`].
+    pub fn take_file(state: &StateDir, path: &Path) -> Result<Self, CursorFault> {
+        write::refuse_others(path)?;
+        // Whoever can open a lock can hold it, so it is not beside the file.
+        let mut name = to_hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
+        name.truncate(16);
+        Self::take_at(state, &format!("file-{name}"), path.to_owned())
+    }
+
+    fn take_at(state: &StateDir, name: &str, path: PathBuf) -> Result<Self, CursorFault> {
         write::make_dir(&state.path(FOLDER))?;
         let lock = state.path(FOLDER).join(format!("{name}.lock"));
         let lock = lock::acquire(&lock, Duration::ZERO).map_err(|err| match err {
             Error::Locked { .. } => CursorFault::InUse,
             err => CursorFault::Store(err),
         })?;
-        let path = path(state, name);
         let mut cursor = Self {
             state: CursorState::read_file(path.clone())?,
             path,
@@ -326,6 +343,27 @@ impl Cursor {
             }),
             ..CursorState::default()
         };
+        self.rewrite()
+    }
+
+    /// Keeps the whole state as it is now, begun at `at` if it had not begun.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the former state stays.
+    pub fn keep(
+        &mut self,
+        at: Timestamp,
+        since: Option<Timestamp>,
+        sender: Sender,
+        what: String,
+    ) -> Result<(), Error> {
+        self.state.began.get_or_insert(Beginning {
+            v: VERSION,
+            at,
+            since,
+            sender,
+            what,
+        });
         self.rewrite()
     }
 

@@ -10,7 +10,9 @@ use super::mark::Mark;
 use crate::model::commit::CommitNote;
 use crate::model::{Capture, OpenActivity, Timestamp, TraceBuilder};
 use crate::store::{Error, Extent, History, SessionDir};
-use crate::view::otlp::{OtlpSession, RecordUid, SpanId, SpanPolicy, Telemetry, TraceId};
+use crate::view::otlp::{
+    LogRecord, OtlpSession, RecordUid, Span, SpanId, SpanPolicy, Telemetry, TraceId,
+};
 
 /// What a session has for a destination.
 #[derive(Debug)]
@@ -46,9 +48,12 @@ impl From<SpansSetting> for SpanPolicy {
     }
 }
 
+/// How many events the buffers that are kept may have had.
+const MOST_KEPT: usize = 10_000;
+
 /// What a destination has of a session: the digest of each item, by its id.
 #[derive(Debug, Default)]
-struct SentItems {
+pub struct SentItems {
     spans: HashMap<(TraceId, SpanId), u64>,
     logs: HashMap<RecordUid, u64>,
 }
@@ -64,8 +69,8 @@ impl IncrementReader {
         }
     }
 
-    /// Passes to `reader` what is new of the session in `dir` since `has`, up to `to`. For the same
-    /// marks and facts, the items and their order are always the same.
+    /// Passes to `reader` the session in `dir` as it was at `to`, and what was sent at `has`. For the
+    /// same marks and facts, the items and their order are always the same.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].
@@ -74,23 +79,21 @@ impl IncrementReader {
         dir: &SessionDir,
         facts: &SessionFacts,
         (has, to): (&Mark, &Mark),
-        reader: impl FnOnce(&Telemetry<'_>) -> R,
+        reader: impl for<'s> FnOnce(&OtlpSession<'s, 's>, &SentItems) -> R,
     ) -> Result<Increment<R>, Error> {
+        let policy = self.policy;
         let sent = if has.extent.is_empty() {
             SentItems::default()
         } else {
             let former = facts.as_of(has);
-            match self.fold(dir, &former, has, |telemetry| SentItems::of(&telemetry))? {
+            match self.fold(dir, &former, has, |session| SentItems::of(session, policy))? {
                 Increment::New(sent) => sent,
                 Increment::OtherJournal => return Ok(Increment::OtherJournal),
                 Increment::Newer(lines) => return Ok(Increment::Newer(lines)),
                 Increment::InFuture(time) => return Ok(Increment::InFuture(time)),
             }
         };
-        self.fold(dir, facts, to, |mut telemetry| {
-            sent.remove_from(&mut telemetry);
-            reader(&telemetry)
-        })
+        self.fold(dir, facts, to, |session| reader(session, &sent))
     }
 
     /// Computes what the session did up to a mark.
@@ -99,7 +102,7 @@ impl IncrementReader {
         dir: &SessionDir,
         facts: &SessionFacts,
         mark: &Mark,
-        reader: impl FnOnce(Telemetry<'_>) -> R,
+        reader: impl for<'s> FnOnce(&OtlpSession<'s, 's>) -> R,
     ) -> Result<Increment<R>, Error> {
         let extent: &Extent = &mark.extent;
         let memory = std::mem::take(&mut self.memory);
@@ -122,7 +125,7 @@ impl IncrementReader {
                 true => activity.close(|_| false),
                 false => activity.leave_open(),
             };
-            let session = OtlpSession {
+            Increment::New(reader(&OtlpSession {
                 record: &facts.record,
                 title: facts.title.as_deref(),
                 machine: &facts.machine,
@@ -132,33 +135,37 @@ impl IncrementReader {
                 commits: &commits,
                 usage: facts.usage.as_ref(),
                 capture: self.capture,
-            };
-            Increment::New(reader(Telemetry::of(&session, self.policy)))
+            }))
         };
-        self.memory = trace.recycle();
+        // The buffers of a large session are too large for the others.
+        self.memory = match trace.steps().len() > MOST_KEPT {
+            true => TraceBuilder::with_events(),
+            false => trace.recycle(),
+        };
         Ok(increment)
     }
 }
 
 impl SentItems {
-    fn of(telemetry: &Telemetry<'_>) -> Self {
-        let spans = telemetry.spans.iter().map(|it| (it.id(), digest(it)));
-        let logs = telemetry.logs.iter().map(|it| (it.id(), digest(it)));
-        Self {
-            spans: spans.collect(),
-            logs: logs.collect(),
-        }
+    fn of<'s>(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
+        let mut sent = Self::default();
+        Telemetry::each_span(session, policy, |span| {
+            sent.spans.insert(span.id(), digest(&span));
+        });
+        Telemetry::each_log(session, policy, |record| {
+            sent.logs.insert(record.id(), digest(&record));
+        });
+        sent
     }
 
-    fn remove_from(&self, telemetry: &mut Telemetry<'_>) {
-        let spans = &mut telemetry.spans;
-        if !self.spans.is_empty() {
-            spans.retain(|it| self.spans.get(&it.id()) != Some(&digest(it)));
-        }
-        if !self.logs.is_empty() {
-            let logs = &mut telemetry.logs;
-            logs.retain(|it| self.logs.get(&it.id()) != Some(&digest(it)));
-        }
+    /// Returns whether the destination has this span as it is now.
+    pub fn has_span(&self, span: &Span<'_>) -> bool {
+        !self.spans.is_empty() && self.spans.get(&span.id()) == Some(&digest(span))
+    }
+
+    /// Returns whether the destination has this record as it is now.
+    pub fn has_log(&self, record: &LogRecord<'_>) -> bool {
+        !self.logs.is_empty() && self.logs.get(&record.id()) == Some(&digest(record))
     }
 }
 

@@ -49,6 +49,30 @@ impl Signal {
     }
 }
 
+/// In which form something is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// How the destination is spoken to.
+    pub protocol: Protocol,
+    /// What it gets.
+    pub signals: Vec<Signal>,
+    /// Whether calls become spans.
+    pub spans: destination::SpansSetting,
+    /// How many bytes are sent at once, not compressed.
+    pub batch: usize,
+}
+
+impl From<&Destination> for Form {
+    fn from(destination: &Destination) -> Self {
+        Self {
+            protocol: destination.protocol,
+            signals: destination.signals.clone(),
+            spans: destination.spans,
+            batch: destination.batch,
+        }
+    }
+}
+
 /// What a destination gets in one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Batch {

@@ -9,16 +9,16 @@ use std::time::Duration;
 use super::batch::{Halt, ItemKind, Packer, Portion, Tally};
 use super::cursor::{Cursor, CursorState, SessionCursor};
 use super::facts::SessionFacts;
-use super::increment::{Increment, IncrementReader};
+use super::increment::{Increment, IncrementReader, SentItems};
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
 use super::pieces::Pieces;
-use super::{Destination, Outlet, Protocol, Signal};
+use super::{Form, Outlet, Protocol, Signal};
 use crate::identity::liveness::Judge;
 use crate::model::{Event, Record, SessionId, Timestamp};
 use crate::store::journal::JournalExtent;
 use crate::store::processors::with_helpers;
 use crate::store::{Environment, Error, Extent, Host, SessionDir, StateDir, exclusion};
-use crate::view::otlp::{Telemetry, json, protobuf};
+use crate::view::otlp::{LogRecord, OtlpSession, Resource, Span, Telemetry, json, protobuf};
 
 /// How far in the future an event may be. If it is later, a clock was wrong.
 pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,8 +29,10 @@ pub struct Pass<'a> {
     pub host: Host<'a>,
     /// The state directory.
     pub state: &'a StateDir,
-    /// Where it is sent.
-    pub destination: &'a Destination,
+    /// In which form it is sent.
+    pub form: &'a Form,
+    /// Selects the sessions that are sent.
+    pub selects: &'a (dyn Fn(&Record) -> bool + Sync),
     /// Only sessions that began at this time or later are sent from their beginning.
     pub since: Option<Timestamp>,
     /// True if what the destination refuses is passed over.
@@ -101,7 +103,10 @@ impl Notebook<'_> {
     fn forget(&mut self, keys: &[SessionKey]) -> Result<(), Error> {
         match self {
             Self::Kept(cursor) => cursor.forget(keys),
-            Self::InMemory(_) => Ok(()),
+            Self::InMemory(state) => {
+                state.sessions.retain(|key, _| !keys.contains(key));
+                Ok(())
+            }
         }
     }
 }
@@ -229,10 +234,11 @@ impl Pass<'_> {
         Ok(behind)
     }
 
-    /// Returns whether the project of a session is not excluded.
+    /// Returns whether a session is selected, and its project not excluded.
     fn is_sent(&self, record: &Record) -> bool {
         let env: &Environment = self.host.env;
-        exclusion::of_record(env, &self.host.config.exclude, record).is_none()
+        (self.selects)(record)
+            && exclusion::of_record(env, &self.host.config.exclude, record).is_none()
     }
 }
 
@@ -268,7 +274,6 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
         has_halted: &'p AtomicBool,
     ) -> Self {
         let host = &pass.host;
-        let destination = pass.destination;
         let latest = host.now.after(MAX_AHEAD);
         Self {
             pass,
@@ -277,10 +282,10 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
             judge: Judge::new(pass.state, host.config, host.now),
             reader: Some(IncrementReader::new(
                 host.config.capture,
-                destination.spans.into(),
+                pass.form.spans.into(),
                 latest,
             )),
-            packer: Packer::new(destination, pass.skips_refused),
+            packer: Packer::new(pass.form, pass.skips_refused),
             result: PassResult::default(),
         }
     }
@@ -376,7 +381,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
             sent,
             is_last: false,
         };
-        if self.pass.destination.protocol == Protocol::Observability {
+        if self.pass.form.protocol == Protocol::Observability {
             return self.events(outlet, (dir, facts), portion);
         }
         let Some(mut reader) = self.reader.take() else {
@@ -385,8 +390,8 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
         let mut marks = (has, to);
         let nothing = Mark::default();
         let done = loop {
-            let read = reader.read(dir, facts, marks, |telemetry| {
-                self.telemetry(outlet, portion.clone(), telemetry)
+            let read = reader.read(dir, facts, marks, |session, had| {
+                self.telemetry(outlet, portion.clone(), session, had)
             });
             match read {
                 Ok(Increment::New(done)) => break done,
@@ -415,48 +420,63 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
         done
     }
 
-    /// Sends what a session did.
-    fn telemetry(
+    /// Sends what a session did and was not `had`.
+    fn telemetry<'s>(
         &mut self,
         outlet: &mut dyn Outlet,
         mut portion: Portion,
-        telemetry: &Telemetry<'_>,
+        session: &OtlpSession<'s, 's>,
+        had: &SentItems,
     ) -> Result<(), Stop> {
         let pass = self.pass;
-        let (protocol, signals) = (pass.destination.protocol, &pass.destination.signals);
-        self.packer.begin(portion.clone());
-        let skipped = usize::try_from(portion.sent.spans).unwrap_or(usize::MAX);
-        let spans = telemetry.spans.get(skipped..).unwrap_or_default();
-        let skipped = usize::try_from(portion.sent.logs).unwrap_or(usize::MAX);
-        let logs = telemetry.logs.get(skipped..).unwrap_or_default();
+        let (protocol, signals) = (pass.form.protocol, &pass.form.signals);
+        let policy = pass.form.spans.into();
+        let resource = Resource::of(session);
         let piece = self.packer.piece();
-        let mut count = 0;
+        let before = portion.sent;
+        self.packer.begin(portion.clone());
+        let mut done = Ok(());
         if signals.contains(&Signal::Traces) {
-            for (body, items) in Pieces::new(spans, piece, |chunk| {
-                let groups = [(&telemetry.resource, chunk)];
-                match protocol {
-                    Protocol::OtlpProtobuf => protobuf::traces(&groups),
-                    _ => json::traces(&groups).into_bytes(),
+            let mut pieces = Pieces::new(piece, before.spans, |some: &[Span<'_>]| match protocol {
+                Protocol::OtlpProtobuf => protobuf::traces(&[(&resource, some)]),
+                _ => json::traces(&[(&resource, some)]).into_bytes(),
+            });
+            let mut add = |piece: Option<(Vec<u8>, u64)>, done: &mut Result<(), Stop>| {
+                if let (Ok(()), Some(piece)) = (&done, piece) {
+                    *done = self.push(outlet, &mut portion, ItemKind::Span, piece);
                 }
-            }) {
-                count += items;
-                self.push(outlet, &mut portion, ItemKind::Span, (body, items))?;
-            }
+            };
+            Telemetry::each_span(session, policy, |span| {
+                if done.is_ok() && !had.has_span(&span) {
+                    add(pieces.push(span), &mut done);
+                }
+            });
+            add(pieces.end(), &mut done);
         }
         if signals.contains(&Signal::Logs) {
-            for (body, items) in Pieces::new(logs, piece, |chunk| {
-                let groups = [(&telemetry.resource, chunk)];
-                match protocol {
-                    Protocol::OtlpProtobuf => protobuf::logs(&groups),
-                    _ => json::logs(&groups).into_bytes(),
+            let mut pieces = Pieces::new(
+                piece,
+                before.logs,
+                |some: &[LogRecord<'_>]| match protocol {
+                    Protocol::OtlpProtobuf => protobuf::logs(&[(&resource, some)]),
+                    _ => json::logs(&[(&resource, some)]).into_bytes(),
+                },
+            );
+            let mut add = |piece: Option<(Vec<u8>, u64)>, done: &mut Result<(), Stop>| {
+                if let (Ok(()), Some(piece)) = (&done, piece) {
+                    *done = self.push(outlet, &mut portion, ItemKind::Log, piece);
                 }
-            }) {
-                count += items;
-                self.push(outlet, &mut portion, ItemKind::Log, (body, items))?;
-            }
+            };
+            Telemetry::each_log(session, policy, |record| {
+                if done.is_ok() && !had.has_log(&record) {
+                    add(pieces.push(record), &mut done);
+                }
+            });
+            add(pieces.end(), &mut done);
         }
+        done?;
         self.packer.end();
-        self.result.sessions += u64::from(count > 0);
+        self.result.sessions += u64::from(portion.sent != before);
         Ok(())
     }
 

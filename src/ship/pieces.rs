@@ -1,42 +1,55 @@
-//! The items of a session, encoded in pieces of about the same size.
+//! The items of a session, encoded in pieces of about the same size, one after the other.
 
 /// How many items the first piece has, when nothing is known of their size.
 const FIRST: usize = 8;
 /// The most items that a piece has.
 const MOST: usize = 2048;
 
-/// The encoded pieces of some items, each with the number of its items.
-pub(super) struct Pieces<'i, T, E> {
-    left: &'i [T],
+/// Collects items until there are enough for a piece.
+pub(super) struct Pieces<T, E> {
+    items: Vec<T>,
     encode: E,
     next: usize,
     bytes: usize,
+    /// How many items are still to be left out.
+    skipped: u64,
 }
 
-impl<'i, T, E: Fn(&'i [T]) -> Vec<u8>> Pieces<'i, T, E> {
-    /// Encodes `items` by `encode`, about so many `bytes` at a time.
-    pub(super) fn new(items: &'i [T], bytes: usize, encode: E) -> Self {
+impl<T, E: Fn(&[T]) -> Vec<u8>> Pieces<T, E> {
+    /// Encodes items by `encode`, about so many `bytes` at a time. The first `skipped` are left out.
+    pub(super) fn new(bytes: usize, skipped: u64, encode: E) -> Self {
         Self {
-            left: items,
+            items: Vec::new(),
             encode,
             next: FIRST,
             bytes,
+            skipped,
         }
     }
-}
 
-impl<'i, T, E: Fn(&'i [T]) -> Vec<u8>> Iterator for Pieces<'i, T, E> {
-    type Item = (Vec<u8>, u64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.left.is_empty() {
+    /// Adds an item. Returns a piece once there is one, with the number of its items.
+    pub(super) fn push(&mut self, item: T) -> Option<(Vec<u8>, u64)> {
+        if self.skipped > 0 {
+            self.skipped -= 1;
             return None;
         }
-        let (piece, left) = self.left.split_at(self.next.min(self.left.len()));
-        self.left = left;
-        let body = (self.encode)(piece);
-        let each = body.len() / piece.len();
+        self.items.push(item);
+        if self.items.len() < self.next {
+            return None;
+        }
+        self.end()
+    }
+
+    /// Returns the last piece, unless it has no items.
+    pub(super) fn end(&mut self) -> Option<(Vec<u8>, u64)> {
+        let items = self.items.len();
+        if items == 0 {
+            return None;
+        }
+        let body = (self.encode)(&self.items);
+        self.items.clear();
+        let each = body.len() / items;
         self.next = (self.bytes / each.max(1)).clamp(1, MOST);
-        Some((body, piece.len() as u64))
+        Some((body, items as u64))
     }
 }

@@ -1,6 +1,7 @@
 //! `ship`: what is new goes to the destinations of the settings.
 
 mod killed;
+mod state;
 
 use std::collections::BTreeSet;
 use std::fs;

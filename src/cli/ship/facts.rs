@@ -11,7 +11,7 @@ use crate::store::{Environment, SessionDir, StateDir, remote};
 use crate::view::otlp::{OtlpMachine, Remote};
 
 /// Gathers it. The tokens are counted once the session is over; until then they change all the time.
-pub(super) fn facts(
+pub(in crate::cli) fn facts(
     (env, state, capture): (&Environment, &StateDir, Capture),
     dir: &SessionDir,
     record: Record,

@@ -17,7 +17,7 @@ use crate::ship::batch::{DryOutlet, Halt, Tally};
 use crate::ship::cursor::{Cursor, CursorFault, CursorState, RunResult, Sender};
 use crate::ship::mark::Counts;
 use crate::ship::pass::{Notebook, Pass, PassResult};
-use crate::ship::{Destination, Outlet, Protocol, http, observability};
+use crate::ship::{Destination, Form, Outlet, Protocol, http, observability};
 use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Host, StateDir, clock};
 
@@ -188,7 +188,8 @@ impl Sending<'_> {
         let pass = Pass {
             host,
             state,
-            destination: self.destination,
+            form: &Form::from(self.destination),
+            selects: &|_| true,
             since,
             skips_refused: self.options.skip_refused,
             threads: self.threads,
@@ -263,10 +264,10 @@ impl Sending<'_> {
             let began = Instant::now();
             let result = self.pass(state, cursor)?;
             // What was said already is not said at every look.
-            let mut complaints = self.complaints(&result);
-            complaints.retain(|it| !said.contains(it));
-            complaints.iter().for_each(|it| self.complain(it));
-            said = self.complaints(&result);
+            let mut news = complaints(&result);
+            news.retain(|it| !said.contains(it));
+            news.iter().for_each(|it| self.complain(it));
+            said = complaints(&result);
             let pause = match &result.halt {
                 Some(halt) => {
                     let pause = halt.retry_after.unwrap_or(retry).max(retry);
@@ -308,39 +309,39 @@ impl Sending<'_> {
     }
 
     fn report_left_out(&self, result: &PassResult) {
-        for text in self.complaints(result) {
+        for text in complaints(result) {
             self.complain(&text);
         }
     }
+}
 
-    /// Returns a line for each thing that is not as it should be.
-    fn complaints(&self, result: &PassResult) -> Vec<String> {
-        let mut lines = result.left_out.clone();
-        if result.lost > 0 {
-            lines.push(format!(
-                "{} {} deleted before all of it was sent",
-                plural(result.lost, "session"),
-                if result.lost == 1 { "was" } else { "were" }
-            ));
-        }
-        let Tally {
-            rejected,
-            rejected_why,
-            ..
-        } = &result.tally;
-        if let Some(why) = rejected_why {
-            lines.push(format!(
-                "it rejected {}, which are not sent again: {why}",
-                plural(*rejected, "item")
-            ));
-        }
-        lines.extend(trouble(result));
-        lines
+/// Returns a line for each thing that is not as it should be.
+pub(in crate::cli) fn complaints(result: &PassResult) -> Vec<String> {
+    let mut lines = result.left_out.clone();
+    if result.lost > 0 {
+        lines.push(format!(
+            "{} {} deleted before all of it was sent",
+            plural(result.lost, "session"),
+            if result.lost == 1 { "was" } else { "were" }
+        ));
     }
+    let Tally {
+        rejected,
+        rejected_why,
+        ..
+    } = &result.tally;
+    if let Some(why) = rejected_why {
+        lines.push(format!(
+            "it rejected {}, which are not sent again: {why}",
+            plural(*rejected, "item")
+        ));
+    }
+    lines.extend(trouble(result));
+    lines
 }
 
 /// Returns whether everything was sent.
-fn is_complete(result: &PassResult) -> bool {
+pub(in crate::cli) fn is_complete(result: &PassResult) -> bool {
     trouble(result).is_none() && result.left_out.is_empty()
 }
 

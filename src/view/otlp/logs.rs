@@ -75,6 +75,20 @@ pub(super) fn logs<'s>(
     places: &Places<'s>,
     policy: SpanPolicy,
 ) -> Vec<LogRecord<'s>> {
+    let mut all = Vec::new();
+    each_log(session, facts, places, policy, |record| all.push(record));
+    all.sort_by_key(|record| record.time);
+    all
+}
+
+/// Passes each record to `each`: of events, of calls, of commits, of tokens.
+pub(super) fn each_log<'s>(
+    session: &OtlpSession<'s, 's>,
+    facts: &Facts<'s>,
+    places: &Places<'s>,
+    policy: SpanPolicy,
+    mut each: impl FnMut(LogRecord<'s>),
+) {
     let logs = Logs {
         session: *session,
         facts,
@@ -82,15 +96,14 @@ pub(super) fn logs<'s>(
         is_native_told: policy != SpanPolicy::Always,
         id: session.record.session_id.as_str(),
     };
-    let mut all = logs.events();
+    logs.events(&mut each);
     let activity = session.activity;
     let calls = activity.calls.iter().zip(&places.calls);
     let over = calls.filter(|(call, _)| call.state != CallState::Running);
-    all.extend(over.map(|(call, place)| logs.call(call, *place)));
-    all.extend(session.commits.iter().map(|commit| logs.commit(commit)));
-    all.extend(logs.usage());
-    all.sort_by_key(|record| record.time);
-    all
+    over.for_each(|(call, place)| each(logs.call(call, *place)));
+    let commits = session.commits.iter();
+    commits.for_each(|commit| each(logs.commit(commit)));
+    logs.usage().into_iter().for_each(each);
 }
 
 struct Logs<'s, 'p> {
@@ -103,20 +116,22 @@ struct Logs<'s, 'p> {
 }
 
 impl<'s> Logs<'s, '_> {
-    /// Returns a record of each event. A copy that a second hook recorded is none.
-    fn events(&self) -> Vec<LogRecord<'s>> {
+    /// Passes a record of each event. A copy that a second hook recorded is none.
+    fn events(&self, each: &mut impl FnMut(LogRecord<'s>)) {
         let copies: HashSet<usize> = self.session.activity.copies.iter().copied().collect();
         let steps = self.session.trace.steps().iter().enumerate();
-        let mut all: Vec<LogRecord<'s>> = Vec::new();
+        let mut last: Option<(u64, RecordUid)> = None;
         let mut repeated = 0_u64;
         for (_, step) in steps.filter(|(place, _)| !copies.contains(place)) {
             // What is equal in every member stands side by side.
-            let last = all.last().filter(|last| last.time == nanos(step.ts));
-            let is_again = last.is_some_and(|last| last.uid == self.uid_of(step, repeated));
+            let time = nanos(step.ts);
+            let is_again = last
+                .is_some_and(|(before, uid)| before == time && uid == self.uid_of(step, repeated));
             repeated = if is_again { repeated + 1 } else { 0 };
-            all.push(self.event(step, self.uid_of(step, repeated)));
+            let uid = self.uid_of(step, repeated);
+            each(self.event(step, uid));
+            last = Some((time, uid));
         }
-        all
     }
 
     fn uid_of(&self, step: &Step, repeated: u64) -> RecordUid {

@@ -120,6 +120,28 @@ impl<'s> Telemetry<'s> {
         }
     }
 
+    /// Passes each span to `each`, so that never all of them are in memory. The order is always the
+    /// same.
+    pub fn each_span(
+        session: &OtlpSession<'s, 's>,
+        policy: SpanPolicy,
+        each: impl FnMut(Span<'s>),
+    ) {
+        let (facts, places) = (Facts::of(session), Places::of(session));
+        spans::each_span(session, &facts, &places, policy, each);
+    }
+
+    /// Passes each log record to `each`, so that never all of them are in memory. The order is always
+    /// the same, and not that of their times.
+    pub fn each_log(
+        session: &OtlpSession<'s, 's>,
+        policy: SpanPolicy,
+        each: impl FnMut(LogRecord<'s>),
+    ) {
+        let (facts, places) = (Facts::of(session), Places::of(session));
+        logs::each_log(session, &facts, &places, policy, each);
+    }
+
     /// Tells only the log records.
     pub fn logs(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         let (facts, places) = (Facts::of(session), Places::of(session));

@@ -56,32 +56,50 @@ pub(super) fn spans<'s>(
     places: &Places<'s>,
     policy: SpanPolicy,
 ) -> Vec<Span<'s>> {
+    let mut all = Vec::new();
+    each_span(session, facts, places, policy, |span| all.push(span));
+    all
+}
+
+/// Passes each span to `each`, in the order of [`spans`].
+pub(super) fn each_span<'s>(
+    session: &OtlpSession<'s, 's>,
+    facts: &Facts<'s>,
+    places: &Places<'s>,
+    policy: SpanPolicy,
+    mut each: impl FnMut(Span<'s>),
+) {
     let activity = session.activity;
     let is_sent = |place: &Place| match policy {
         SpanPolicy::Always => true,
         SpanPolicy::Auto => place.native.is_none(),
         SpanPolicy::Never => false,
     };
-    let mut spans = Vec::new();
     if policy == SpanPolicy::Never {
-        return spans;
+        return;
     }
     let turns = activity.prompts.iter().zip(&places.turns);
     let turns = turns.filter(|(_, place)| is_sent(place));
-    spans.extend(turns.filter_map(|(prompt, place)| facts.turn(prompt, *place)));
+    turns
+        .filter_map(|(prompt, place)| facts.turn(prompt, *place))
+        .for_each(&mut each);
     let homes = places.homes.iter().filter(|home| is_sent(&home.place));
-    spans.extend(homes.filter_map(|home| facts.home(home)));
+    homes
+        .filter_map(|home| facts.home(home))
+        .for_each(&mut each);
     for (agent, runs) in activity.agents.iter().zip(&places.runs) {
         let runs = runs.iter().enumerate();
         let runs = runs.filter(|(_, place)| is_sent(place));
-        spans.extend(runs.filter_map(|(run, place)| facts.run(agent, run, *place)));
+        runs.filter_map(|(run, place)| facts.run(agent, run, *place))
+            .for_each(&mut each);
     }
+    let mut of_call = Vec::new();
     for (call, place) in activity.calls.iter().zip(&places.calls) {
         if call.state != CallState::Running && is_sent(place) {
-            facts.call(call, *place, &mut spans);
+            facts.call(call, *place, &mut of_call);
+            of_call.drain(..).for_each(&mut each);
         }
     }
-    spans
 }
 
 /// What the spans of a session have in common.
