@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -210,19 +209,20 @@ fn a_bundle_that_was_cut_or_changed_is_refused_and_nothing_is_written() {
     for length in (4..whole.len()).step_by(whole.len() / 40) {
         check(&whole[..length], &format!("cut at {length}"));
     }
+    let plain = zstd::decode_all(whole.as_slice()).unwrap();
     for place in (16..whole.len()).step_by(whole.len() / 40) {
         let mut changed = whole.clone();
         changed[place] ^= 0x10;
-        check(&changed, &format!("changed at {place}"));
+        // The compressor knows several ways to write the same.
+        let is_same = zstd::decode_all(changed.as_slice()).is_ok_and(|content| content == plain);
+        if !is_same {
+            check(&changed, &format!("changed at {place}"));
+        }
     }
     let longer = [whole.as_slice(), b"and more"].concat();
     check(&longer, "longer");
     // Consistent to the compressor, and still not as it was written.
-    let mut plain = Vec::new();
-    zstd::Decoder::new(whole.as_slice())
-        .unwrap()
-        .read_to_end(&mut plain)
-        .unwrap();
+    let mut plain = plain;
     let place = memchr::memmem::find(&plain, b"SessionStart").unwrap();
     plain[place] = b'X';
     check(
