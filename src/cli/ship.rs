@@ -1,9 +1,11 @@
 //! `ccsession ship`: sends what is new of all sessions to the destinations of the settings.
 
 pub(super) mod facts;
+mod numbers;
 pub(super) mod sending;
 mod status;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -103,6 +105,7 @@ pub(super) fn run(context: &Context, args: &ShipArgs) -> Result<Status> {
                 threads,
                 stop: &stop,
                 shows_progress: is_alone && output::are_warnings_for_people(),
+                numbers_sent: Cell::new(None),
             };
             scope.spawn(move || sending.run())
         };

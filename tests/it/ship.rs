@@ -398,3 +398,21 @@ impl Drop for KillOnDrop {
         let _ = kill_process(self.0, Signal::KILL);
     }
 }
+
+#[test]
+fn metrics_are_sent_once_a_run_if_they_are_wanted() {
+    let sandbox = Sandbox::new();
+    let sink = Sink::new();
+    destinations(&sandbox, &[("team", &sink)]);
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    let settings = fs::read_to_string(&config).unwrap() + "signals = [\"logs\", \"metrics\"]\n";
+    fs::write(&config, settings).unwrap();
+    WrittenSession::begin(&sandbox, 1, NOVEMBER).end();
+    shipped(&sandbox);
+    shipped(&sandbox);
+    let sent = sink.collected();
+    assert_eq!((sent.spans.len(), sent.metrics.len()), (0, 2));
+    assert!(
+        sent.metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["name"].is_string()
+    );
+}

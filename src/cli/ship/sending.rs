@@ -1,5 +1,6 @@
 //! Sends to one destination: once, or as long as nothing ends it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ShipOptions;
 use super::facts::facts;
+use super::numbers;
 use crate::cli::amount::{bytes, plural};
 use crate::cli::context::Context;
 use crate::cli::output;
@@ -17,7 +19,7 @@ use crate::ship::batch::{DryOutlet, Halt, Tally};
 use crate::ship::cursor::{Cursor, CursorFault, CursorState, RunResult, Sender};
 use crate::ship::mark::Counts;
 use crate::ship::pass::{Notebook, Pass, PassResult};
-use crate::ship::{Destination, Form, Outlet, Protocol, http, observability};
+use crate::ship::{Destination, Form, Outlet, Protocol, Signal, http, observability};
 use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Host, StateDir, clock};
 
@@ -29,6 +31,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// How long to leave a destination alone that did not answer; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
+/// How often the metrics are sent. They are sums, so a store needs no more of them.
+const NUMBERS: Duration = Duration::from_secs(60);
 /// How often to look whether to end.
 const WAKE: Duration = Duration::from_millis(200);
 
@@ -41,6 +45,8 @@ pub(super) struct Sending<'a> {
     pub(super) threads: usize,
     pub(super) stop: &'a AtomicBool,
     pub(super) shows_progress: bool,
+    /// When the metrics were sent last.
+    pub(super) numbers_sent: Cell<Option<Instant>>,
 }
 
 impl Sending<'_> {
@@ -150,7 +156,10 @@ impl Sending<'_> {
     fn pass(&self, state: &StateDir, cursor: &mut Cursor) -> Result<PassResult> {
         let since = cursor.state.began.as_ref().and_then(|began| began.since);
         let make = || http::open(self.destination);
-        let result = self.pass_with(state, &mut Notebook::Kept(cursor), since, &make)?;
+        let mut result = self.pass_with(state, &mut Notebook::Kept(cursor), since, &make)?;
+        if result.halt.is_none() && self.numbers_are_due() {
+            result.halt = numbers::send(self.context, state, self.destination)?;
+        }
         let run = RunResult {
             at: clock::now(),
             sent: result.tally.sent,
@@ -168,6 +177,17 @@ impl Sending<'_> {
             cursor.end_run(run)?;
         }
         Ok(result)
+    }
+
+    /// Returns whether the metrics should be sent now: once a minute while this follows.
+    fn numbers_are_due(&self) -> bool {
+        let is_wanted = self.destination.signals.contains(&Signal::Metrics);
+        let last = self.numbers_sent.get();
+        let is_due = is_wanted && last.is_none_or(|last| last.elapsed() >= NUMBERS);
+        if is_due {
+            self.numbers_sent.set(Some(Instant::now()));
+        }
+        is_due
     }
 
     fn pass_with(

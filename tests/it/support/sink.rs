@@ -38,6 +38,8 @@ pub(crate) struct Collected {
     pub(crate) rejected: BTreeSet<String>,
     /// The resources, by session.
     pub(crate) resources: BTreeMap<String, Value>,
+    /// The requests with metrics.
+    pub(crate) metrics: Vec<Value>,
     /// How many requests were taken.
     pub(crate) requests: usize,
     /// How many items came, repetitions included.
@@ -181,6 +183,10 @@ impl Shared {
                 return "{}".to_owned();
             }
         };
+        if path == "/v1/metrics" {
+            collected.metrics.push(request);
+            return "{}".to_owned();
+        }
         let [resources, scopes, items, rejected] = match path {
             "/v1/traces" => ["resourceSpans", "scopeSpans", "spans", "rejectedSpans"],
             "/v1/logs" => [
