@@ -1,7 +1,7 @@
 //! Bundles: sessions in one file, to be moved to another machine and back.
 //!
 //! A bundle is a tar file, compressed with Zstandard, so any machine can list it. Its first entry says
-//! what is in it ([`BundleHead`]), its last one ([`Checksums`]) which bytes each file has. Whoever
+//! what is in it ([`BundleHead`]), its last one (`Checksums`) which bytes each file has. Whoever
 //! reads it believes nothing before all of it was compared.
 
 mod arrive;
