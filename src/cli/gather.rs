@@ -37,6 +37,10 @@ pub(super) trait Count: Send {
     /// True if single events are looked at, and calls must have their labels.
     const WITH_EVENTS: bool = false;
 
+    /// True if turns and subagents that no process can end any more count as ended. Open calls
+    /// always do.
+    const CLOSES_ALL: bool = false;
+
     /// True if the sessions must be taken in the order in which they began.
     const IN_ORDER: bool = false;
 
@@ -286,7 +290,7 @@ impl<C: Count> Worker<'_, C> {
         }
         let activity = OpenActivity::of(&trace);
         let has_open_calls = activity.open_calls().next().is_some();
-        let activity = if has_open_calls {
+        let activity = if has_open_calls || C::CLOSES_ALL && activity.is_open() {
             let finding = self.judge.find_heard(id, &last_word, has_open_calls);
             activity.close(|pid| finding.has(pid))
         } else {

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use crate::support::recordings::{play, recordings};
+use crate::support::states::age;
 use crate::support::{ID, Sandbox, event, json_lines};
 
 const NATIVE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -477,6 +478,26 @@ fn content_is_written_only_if_it_is_wanted_and_recorded() {
     fs::write(config.join("config.toml"), "capture = \"summary\"\n").unwrap();
     let all = ["export", "--all", "--format", "otlp-jsonl", "--content"];
     assert!(sandbox.ccsession(all).refused(64).contains("capture"));
+}
+
+#[test]
+fn a_turn_that_nobody_can_end_any_more_is_told_although_no_call_is_open() {
+    let sandbox = Sandbox::just_swept();
+    sandbox
+        .hook(&event("SessionStart", ID, json!({"source": "startup"})))
+        .silent();
+    let prompt = json!({"prompt": "Fix it", "prompt_id": "p-1"});
+    sandbox
+        .hook(&event("UserPromptSubmit", ID, prompt))
+        .silent();
+    assert_eq!(sandbox.spans(&[]), []);
+    age(&sandbox, ID, 3601);
+    let spans = sandbox.spans(&[]);
+    let ends: Vec<Value> = spans
+        .iter()
+        .map(|span| get(&span.attributes, "ccsession.turn.end"))
+        .collect();
+    assert_eq!(ends, ["interrupted"]);
 }
 
 #[test]

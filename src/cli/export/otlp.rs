@@ -100,6 +100,7 @@ struct OtlpExporter<'a> {
 
 impl Count for OtlpExporter<'_> {
     const WITH_EVENTS: bool = true;
+    const CLOSES_ALL: bool = true;
     const IN_ORDER: bool = true;
 
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {

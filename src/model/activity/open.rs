@@ -75,6 +75,16 @@ impl<'a> OpenActivity<'a> {
         activity
     }
 
+    /// Returns whether anything is open: a call, a turn, a subagent, or a process's time with the
+    /// session.
+    pub fn is_open(&self) -> bool {
+        let activity = &self.activity;
+        self.open_calls().next().is_some()
+            || activity.segments.iter().any(|it| it.ended.is_none())
+            || activity.agents.iter().any(|it| it.ended.is_none())
+            || activity.prompts.iter().any(|it| it.end == TurnEnd::Open)
+    }
+
     /// Leaves everything open that no event has ended.
     pub fn leave_open(self) -> Activity<'a> {
         self.activity
