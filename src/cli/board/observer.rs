@@ -76,6 +76,10 @@ impl<'a> Observer<'a> {
     /// Those of [`Watch::examine`].
     pub(in crate::cli) fn look(&mut self, board: &mut BoardSessions) -> Result<Vec<SessionId>> {
         let looks = self.watch.examine(self.env, &self.judge)?;
+        // Without a look no session came, so as many live ones as before are the same ones.
+        if looks.is_empty() && self.watch.live().count() == board.len() {
+            return Ok(Vec::new());
+        }
         let changed = looks.iter().map(|look| look.record.session_id.clone());
         let changed = changed.collect();
         let live = looks
