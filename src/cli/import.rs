@@ -120,7 +120,9 @@ fn no_folder(path: &Path, is_given: bool) -> anyhow::Error {
     let path = shown(path);
     let text = match is_given {
         true => {
-            format!("could not find `{path}`; give the PATH of a transcript or of a folder of them")
+            format!(
+                "could not find `{path}`; give the PATH of a transcript, of a folder of them, or of a bundle"
+            )
         }
         false => format!(
             "could not find a transcript: there is no folder `{path}`, which Claude Code creates with its first session; if its transcripts are elsewhere, give their PATH"

@@ -43,7 +43,7 @@ pub fn of(host: &Host<'_>, state: &StateDir, cursor: &CursorState) -> Result<Bac
         if excluded.is_some() || is_new && is_before {
             continue;
         }
-        // What cannot be read is not sent either, and whoever sends says so.
+        // A journal that cannot be read is not sent either; the run that skips it says so.
         let extent = Extent::of(&dir).unwrap_or_default();
         let has = known.map(|it| &it.has);
         let sent = has.map_or(0, |has| has.extent.bytes());

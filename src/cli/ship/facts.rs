@@ -22,7 +22,7 @@ pub(in crate::cli) fn facts(
     let used = || {
         let moved = now.transcript_path.as_deref();
         let named = transcript::believed(env, &record, moved.into_iter());
-        // Tokens that cannot be counted are not told. Whoever counts them says why.
+        // If the tokens cannot be counted, they are left out; `stats` says why.
         usage::of_transcripts(named.collect(), dir, &record).ok()
     };
     let usage = if is_over { used() } else { None };

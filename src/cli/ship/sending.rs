@@ -81,7 +81,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Returns the state directory. Whoever follows waits until there is one.
+    /// Returns the state directory. With `--follow`, waits until there is one.
     fn state(&self) -> Result<Option<StateDir>> {
         loop {
             let state = self.context.state()?;
@@ -113,7 +113,7 @@ impl Sending<'_> {
         };
         if self.options.since.is_some() {
             let text = format!(
-                "--since is for the first time, and {name} has got sessions since {}; with --again it begins anew",
+                "--since counts at the first run only, and {name} has had sessions since {}; use --again to start over",
                 began.at
             );
             return Err(refusal(Status::Usage, text));

@@ -75,7 +75,7 @@ fn a_path_without_transcripts_is_refused() {
     assert_eq!(
         said,
         format!(
-            "ccsession: could not find `{}`; give the PATH of a transcript or of a folder of them",
+            "ccsession: could not find `{}`; give the PATH of a transcript, of a folder of them, or of a bundle",
             missing.display()
         )
     );
