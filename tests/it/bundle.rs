@@ -210,15 +210,18 @@ fn a_bundle_that_was_cut_or_changed_is_refused_and_nothing_is_written() {
         check(&whole[..length], &format!("cut at {length}"));
     }
     let plain = zstd::decode_all(whole.as_slice()).unwrap();
-    for place in (16..whole.len()).step_by(whole.len() / 40) {
+    let places = (16..whole.len()).step_by(whole.len() / 40);
+    let mut same = 0;
+    for place in places.clone() {
         let mut changed = whole.clone();
         changed[place] ^= 0x10;
-        // The compressor knows several ways to write the same.
-        let is_same = zstd::decode_all(changed.as_slice()).is_ok_and(|content| content == plain);
-        if !is_same {
-            check(&changed, &format!("changed at {place}"));
+        // Rarely, other compressed bytes stand for the same content.
+        match zstd::decode_all(changed.as_slice()) {
+            Ok(content) if content == plain => same += 1,
+            _ => check(&changed, &format!("changed at {place}")),
         }
     }
+    assert!(same * 4 < places.count(), "{same} changed nothing");
     let longer = [whole.as_slice(), b"and more"].concat();
     check(&longer, "longer");
     // Consistent to the compressor, and still not as it was written.
