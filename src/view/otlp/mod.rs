@@ -103,6 +103,7 @@ pub struct Telemetry<'s> {
 
 impl<'s> Telemetry<'s> {
     /// Tells what a session did, as far as it is final. The order is always the same.
+    #[cfg(test)]
     pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         Self {
             logs: Self::logs(session, policy).logs,
