@@ -18,7 +18,6 @@ pub use restore::{RestoreReport, open_part, put_transcripts, restore};
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -27,14 +26,11 @@ use crate::model::archive::{ArchivePart, Manifest, PartKind, Stem};
 use crate::model::redact::redact;
 use crate::model::{Project, Record, SessionId, Timestamp};
 use crate::store::archive::{Archive, Archives};
-use crate::store::lock::CLI_PATIENCE;
+use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{self, Error, StateDir, clock};
 use mains::{MainTranscript, MainTranscripts, choose};
 use sources::{ArchiveSources, PartIndex};
-
-/// How long a command waits until another process has finished archiving.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many lines at a transcript's beginning are searched for its start time.
 const OPENING: usize = 100;
@@ -173,7 +169,7 @@ fn free(archives: &Archives, record: &Record) -> Archive {
     }
 }
 
-/// Archives a session. Waits at most `patience` while another process archives.
+/// Archives a session. `lock` is that of the archives.
 ///
 /// # Errors
 /// [`ArchiveError`]. Everything is as it was then.
@@ -182,10 +178,9 @@ pub fn archive(
     state: &StateDir,
     id: &SessionId,
     request: &ArchiveRequest,
-    patience: Duration,
+    lock: Lock,
 ) -> Result<SessionArchive, ArchiveError> {
     let archives = Archives::of(state);
-    let lock = archives.lock(patience)?;
     // An unfinished archive of another session does not stop this one. The daily cleanup and the
     // doctor report it.
     archives.finish_pending()?;

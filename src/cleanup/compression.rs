@@ -61,6 +61,14 @@ pub(super) fn set_aside(
     now: Timestamp,
     mut failed: impl FnMut(&Error),
 ) -> Vec<QuietSession> {
+    // Archiving a session reads its files one after the other.
+    let archives = match Archives::of(state).lock() {
+        Ok(lock) => lock,
+        Err(err) => {
+            failed(&err);
+            return Vec::new();
+        }
+    };
     let mut is_new = false;
     let mut set_aside = |quiet: &QuietSession| match put_aside(state, &quiet.id, now) {
         Ok(rotation) => {
@@ -73,17 +81,16 @@ pub(super) fn set_aside(
         }
     };
     let aside = due.into_iter().filter(|quiet| set_aside(quiet)).collect();
+    drop(archives);
     if is_new {
         thread::sleep(LATE);
     }
     aside
 }
 
-/// Continues a journal in a new file if the present one is worth compressing.
+/// Continues a journal in a new file, under the lock of the archives, if the present one is worth compressing.
 fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
-    // Archiving the session reads its files one after the other.
-    let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
     let _lock = state.lock(CLI_PATIENCE)?;
     // The session may have continued since.
     let journal = dir.journal();
@@ -104,7 +111,7 @@ pub(super) fn compress(state: &StateDir, id: &SessionId, now: Timestamp) -> Resu
     let mut is_any = false;
     for part in files(&dir, now)? {
         if part != dir.journal().path() {
-            let _archives = Archives::of(state).lock(CLI_PATIENCE)?;
+            let _archives = Archives::of(state).lock()?;
             is_any |= dir.journal().compress(&part)? == Compression::Done;
         }
     }

@@ -181,7 +181,7 @@ pub fn delete(
         .any(|step| matches!(step, DeletionStep::Archive(_)))
         || archives.are_there()?
     {
-        let _lock = archives.lock(CLI_PATIENCE)?;
+        let _lock = archives.lock()?;
         archives.finish_pending()?;
         let lock = state.lock(CLI_PATIENCE)?;
         if let Some(why) = begin(judge, id, steps, &lock)? {

@@ -360,7 +360,7 @@ fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     let archives = Archives::of(state);
     // If the folder is not safe, archiving reports it.
     if matches!(archives.are_there(), Ok(true))
-        && let Ok(_lock) = archives.lock(Duration::ZERO)
+        && let Ok(_lock) = archives.try_lock()
     {
         let failed = archives.finish_interrupted()?;
         failed.iter().for_each(|err| report.fail(err));

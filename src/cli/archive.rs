@@ -19,7 +19,7 @@ use super::output;
 use super::pager::Pager;
 use super::status::{Status, refusal};
 use super::table::{Squeeze, TextTable};
-use crate::archive::{PATIENCE, SessionArchive, open_part, restore};
+use crate::archive::{SessionArchive, open_part, restore};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
@@ -91,7 +91,7 @@ pub(super) fn finish_interrupted(archives: &Archives) -> Result<()> {
 
 /// Completes what a killed process began. Returns the lock under which it did.
 fn completed(archives: &Archives) -> Result<Lock> {
-    let lock = archives.lock(PATIENCE)?;
+    let lock = archives.lock()?;
     for err in archives.finish_interrupted()? {
         output::complain(&format!("{err}; it waits, and the others are whole"));
     }

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::output;
 use super::status::{self, Status, refusal};
 use super::timeline::here;
-use crate::archive::{ArchiveError, ArchiveRequest, PATIENCE, SessionArchive, archive};
+use crate::archive::{ArchiveError, ArchiveRequest, SessionArchive, archive};
 use crate::claude::transcript::Search;
 use crate::lifecycle::ending;
 use crate::model::SessionId;
@@ -69,7 +69,8 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Se
         transcript: args.transcript.clone(),
     };
     let search = Search::new(&context.env);
-    archive(&search, &state, id, &request, PATIENCE).map_err(|err| match err {
+    let lock = Archives::of(&state).lock()?;
+    archive(&search, &state, id, &request, lock).map_err(|err| match err {
         ArchiveError::Unknown(_) => refusal(Status::NotFound, err.to_string()),
         ArchiveError::Store(_) => err.into(),
     })

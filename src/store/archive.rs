@@ -46,6 +46,8 @@ const MAX_PLACE: usize = 1024;
 /// Longest path of a folder with the parts of a collected archive, in bytes.
 #[cfg(feature = "cli")]
 const MAX_ELSEWHERE: usize = 1 << 16;
+/// How long a command waits for another process that archives.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a part that are read at a time.
 const PIECE: usize = 256 * 1024;
 
@@ -130,11 +132,24 @@ impl Archives {
         file::check_private_dir(&self.root())
     }
 
-    /// Acquires the archive lock, waiting at most `patience`.
+    /// Acquires the archive lock. Another process may be archiving a long session, so this waits
+    /// for up to a minute.
     ///
     /// # Errors
     /// [`Error::Locked`]; [`Error::Untrusted`] if the folder is not ours alone.
-    pub fn lock(&self, patience: Duration) -> Result<Lock> {
+    pub fn lock(&self) -> Result<Lock> {
+        self.lock_within(PATIENCE)
+    }
+
+    /// Acquires the archive lock if no other process holds it. For work that can be done later.
+    ///
+    /// # Errors
+    /// As [`Archives::lock`].
+    pub fn try_lock(&self) -> Result<Lock> {
+        self.lock_within(Duration::ZERO)
+    }
+
+    fn lock_within(&self, patience: Duration) -> Result<Lock> {
         write::make_private_dir(&self.root())?;
         lock::acquire(&self.state.join("archive.lock"), patience)
     }

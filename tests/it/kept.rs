@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use ccsession::cleanup::task::TaskKind;
 use ccsession::cleanup::{self, CleanupMode};
 use ccsession::model::Config;
+use ccsession::store::lock::CLI_PATIENCE;
 use ccsession::store::{Decompressor, Environment, Host, Places, StateDir, clock};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::archives::{begun, clock_out, ended, said, write};
 use crate::support::{ID, Sandbox, as_client, event};
@@ -68,6 +70,28 @@ fn a_session_that_is_resumed_while_it_is_archived_to_be_removed_stays() {
     assert_eq!(listed["sessions"][0]["state"], "active");
     assert_eq!(sandbox.journal(ID).len(), 4);
     sandbox.assert_no_leftovers();
+}
+
+#[test]
+fn a_cleanup_waits_for_another_process_that_archives_a_long_session() {
+    let sandbox = archived();
+    let lock = sandbox.state().join("archive.lock");
+    let held = fs::File::options().write(true).open(&lock).unwrap();
+    fs2::FileExt::lock_exclusive(&held).unwrap();
+    let mut cleanup = sandbox
+        .ccsession(["cleanup", "--json"])
+        .env("CCSESSION_RETENTION_ARCHIVE", "1us");
+    let child = cleanup.command.stdout(Stdio::piped()).spawn().unwrap();
+    wait_until_open(child.id(), &fs::canonicalize(&lock).unwrap());
+    // Longer than a command waits for any other lock.
+    std::thread::sleep(CLI_PATIENCE + Duration::from_millis(200));
+    fs2::FileExt::unlock(&held).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["pruned"], 1, "{report}");
+    let left = sandbox.ccsession(["archive", "list", "--json"]).json();
+    assert_eq!(left["archives"], json!([]));
 }
 
 /// A cleanup that was killed between setting a session aside and looking at it, or while it removed it.

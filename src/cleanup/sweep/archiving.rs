@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Sweep, TaskOutcome};
 use crate::archive::expiring::expiring;
-use crate::archive::{self, ArchiveError, ArchiveRequest, archive};
+use crate::archive::{self, ArchiveError, ArchiveRequest, SessionArchive, archive};
 use crate::claude::transcript;
 use crate::cleanup::CleanupMode;
 use crate::cleanup::report::CleanupReport;
@@ -13,7 +13,9 @@ use crate::cleanup::task::{Task, TaskKind};
 use crate::identity::liveness::Departure;
 use crate::lifecycle::ending;
 use crate::model::{Record, SessionId, Timestamp};
+use crate::store::archive::Archives;
 use crate::store::archive_queue::{self, QueueEntry};
+use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Error, Result, exclusion, index};
 
@@ -173,14 +175,11 @@ impl Sweep<'_> {
         }
         let is_new = match self.is_dry_run() {
             true => self.has_news(id, report),
-            false => archive(
-                &self.search,
-                state,
-                id,
-                &ArchiveRequest::default(),
-                Duration::ZERO,
-            )
-            .map(|archived| !archived.was_there),
+            false => Archives::of(state)
+                .try_lock()
+                .map_err(ArchiveError::from)
+                .and_then(|lock| self.archive_under(lock, id))
+                .map(|archived| !archived.was_there),
         };
         match is_new {
             Ok(is_new) => {
@@ -207,6 +206,16 @@ impl Sweep<'_> {
                 }
             }
         }
+    }
+
+    /// Archives a session under the lock of the archives.
+    pub(super) fn archive_under(
+        &self,
+        lock: Lock,
+        id: &SessionId,
+    ) -> std::result::Result<SessionArchive, ArchiveError> {
+        let request = ArchiveRequest::default();
+        archive(&self.search, self.judge.state, id, &request, lock)
     }
 
     /// Returns, on a dry run, whether archiving the session would change its archive.

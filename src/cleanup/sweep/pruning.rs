@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Sweep, TaskOutcome};
-use crate::archive::{self, ArchiveError, ArchiveRequest, archive};
+use crate::archive::{self, ArchiveError};
 use crate::cleanup::report::CleanupReport;
 use crate::cleanup::task::{Task, TaskKind};
 use crate::identity::liveness::LOST;
 use crate::model::{Record, SessionId, Timestamp};
-use crate::store::archive::Archives;
-use crate::store::lock::CLI_PATIENCE;
-use crate::store::{Error, Result, archive_queue, tombstones};
+use crate::store::archive::{Archive, Archives};
+use crate::store::lock::{CLI_PATIENCE, Lock};
+use crate::store::{Result, archive_queue, tombstones};
 
 /// At this age of an event, a clock that was wrong when it happened has been corrected.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
@@ -84,7 +84,17 @@ impl Sweep<'_> {
                 };
             }
             let task = Task::PruneSession(id.clone());
-            self.carry_out(task, report, || self.archive_and_remove(&id, is_old));
+            // If another process holds it for too long, this ends; it does not wait for each session.
+            let lock = match self.is_dry_run() {
+                true => None,
+                false => Some(archives.lock()?),
+            };
+            let act = || {
+                lock.map_or(Ok(TaskOutcome::NotNeeded), |lock| {
+                    self.archive_and_remove(&id, lock, is_old)
+                })
+            };
+            self.carry_out(task, report, act);
         }
         Ok(())
     }
@@ -94,19 +104,13 @@ impl Sweep<'_> {
     fn archive_and_remove(
         &self,
         id: &SessionId,
+        lock: Lock,
         is_old: impl Fn(&Record) -> bool,
     ) -> Result<TaskOutcome> {
-        let state = self.judge.state;
-        match archive(
-            &self.search,
-            state,
-            id,
-            &ArchiveRequest::default(),
-            CLI_PATIENCE,
-        ) {
+        match self.archive_under(lock, id) {
             Ok(_) => self.remove_session(id, is_old),
-            Err(ArchiveError::Store(err)) if !matches!(err, Error::Locked { .. }) => Err(err),
-            Err(_) => Ok(TaskOutcome::NotNeeded),
+            Err(ArchiveError::Store(err)) => Err(err),
+            Err(ArchiveError::Unknown(_)) => Ok(TaskOutcome::NotNeeded),
         }
     }
 
@@ -171,18 +175,28 @@ impl Sweep<'_> {
         let archives = Archives::of(state);
         let listing = archives.all()?;
         listing.failed.iter().for_each(|err| report.fail(err));
-        for archive in listing.archives {
-            let Ok(Some(manifest)) = archive.manifest() else {
-                continue;
-            };
-            let id = &manifest.session_id;
-            let is_new = self.is_dry_run() && newly_archived.contains(id);
-            if is_new || age(manifest.archived_at) <= keep {
-                continue;
-            }
+        let old_manifest = |archive: &Archive| {
+            let manifest = archive.manifest().ok().flatten()?;
+            let is_new = self.is_dry_run() && newly_archived.contains(&manifest.session_id);
+            let is_old = !is_new && age(manifest.archived_at) > keep;
+            is_old.then_some(manifest)
+        };
+        let old = listing.archives.into_iter().filter_map(|archive| {
+            let id = old_manifest(&archive)?.session_id;
+            Some((archive, id))
+        });
+        let old: Vec<_> = old.collect();
+        let _lock = match old.is_empty() || self.is_dry_run() {
+            true => None,
+            false => Some(archives.lock()?),
+        };
+        for (archive, id) in old {
             self.carry_out(Task::PruneArchive(id.clone()), report, || {
-                let _lock = archives.lock(CLI_PATIENCE)?;
-                tombstones::add(state, id, "archive pruned")?;
+                // The session may have been archived again since.
+                let Some(manifest) = old_manifest(&archive) else {
+                    return Ok(TaskOutcome::NotNeeded);
+                };
+                tombstones::add(state, &id, "archive pruned")?;
                 archive.remove(&manifest)?;
                 Ok(TaskOutcome::Yes)
             });

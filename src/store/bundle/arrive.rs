@@ -132,7 +132,7 @@ impl StagedBundle {
             return Ok(arrivals);
         }
         let archives = Archives::of(state);
-        let _lock = archives.lock(lock::CLI_PATIENCE)?;
+        let _lock = archives.lock()?;
         archives.finish_interrupted()?;
         for (project, stem) in staged {
             let folder = self.root().join("archive").join(&project);
