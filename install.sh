@@ -352,8 +352,6 @@ next_steps() {
     say "  $call list      shows the live sessions, $call timeline what one of them did"
     say "  $call dashboard shows them in a browser, $call report --open one on a page to keep or send"
     say ''
-    say 'When a session ends, a redacted copy of its conversation is archived, and kept until you remove it;'
-    say "\`archive.auto = false\` turns that off (\`$call config\` says in which file)."
     say 'To upgrade, pull and run ./install.sh again; ./install.sh --uninstall removes it.'
 }
 
@@ -404,7 +402,9 @@ build
 install_programs
 if [ "$register" = yes ]; then
     # After minutes of building, the user may be away. So nothing is asked; the end says what to type.
-    speak "$bin/ccsession" install </dev/null
+    said=$("$bin/ccsession" install </dev/null) || fail 'could not register the hooks (see above); the programs are installed'
+    # What to do next comes after the recorded session.
+    [ "$quiet" = yes ] || printf '%s\n' "$said" | sed '/^next: /d'
     # What else would let others in is not this script's to change.
     "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :
 fi
