@@ -140,12 +140,13 @@ pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Returns a warning for each compressed file of a journal that could not be read to its end.
+/// Returns a warning for each file of a session's events that could not be read to its end.
 pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
-    if damage.unreadable == 0 {
-        return Vec::new();
+    let mut why = Vec::new();
+    if damage.unreadable > 0 {
+        why = dir.journal().unreadable().unwrap_or_else(|err| vec![err]);
     }
-    let why = dir.journal().unreadable().unwrap_or_else(|err| vec![err]);
+    why.extend(damage.or_retry(dir.path()).err());
     let said = |err| format!("{err}; the rest of that file was skipped, everything else was read");
     why.into_iter().map(said).collect()
 }

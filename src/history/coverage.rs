@@ -59,12 +59,14 @@ pub fn of_session(
         calls: calls.len() as u64,
         recorded: 0,
     };
-    for event in dir.journal().events()?.filter(is_of_hook) {
+    let mut events = dir.journal().events()?;
+    for event in events.by_ref().filter(is_of_hook) {
         let in_batch = event.calls.into_iter().filter_map(|call| call.tool_use_id);
         for id in in_batch.chain(event.tool_use_id) {
             coverage.recorded += u64::from(calls.remove(&id));
         }
     }
+    events.damage().or_retry(dir.path())?;
     Ok(Some(coverage))
 }
 

@@ -364,7 +364,7 @@ impl SessionImport<'_> {
         let mut events = dir.journal().events()?;
         let known = RecordedIds::of(events.by_ref());
         // The events in a damaged part would be imported a second time.
-        match events.damage().unreadable {
+        match events.damage().or_retry(dir.path())?.unreadable {
             0 => Ok(known),
             _ => dir.journal().unreadable()?.pop().map_or(Ok(known), Err),
         }
@@ -372,11 +372,17 @@ impl SessionImport<'_> {
 
     /// Returns the events of earlier imports.
     fn before(&self) -> Result<Vec<ImportedEvent>> {
-        let events = self.dir.as_ref().map(SessionDir::imported_events);
-        let events = events.transpose()?.into_iter().flatten();
-        Ok(events
-            .filter_map(|event| ImportedEvent::again(&event))
-            .collect())
+        let Some(dir) = &self.dir else {
+            return Ok(Vec::new());
+        };
+        let mut events = dir.imported_events()?;
+        let before = events
+            .by_ref()
+            .filter_map(|event| ImportedEvent::again(&event));
+        let before = before.collect();
+        // What is missing here would be lost with the next import.
+        events.damage().or_retry(&dir.imported())?;
+        Ok(before)
     }
 
     fn leave_out(&self, report: &mut ImportReport, why: &str) {

@@ -247,7 +247,7 @@ impl ReadStart {
             return None;
         }
         let open = open_in(&trace.finish());
-        if let Some(note) = note.filter(|_| damage.unreadable == 0) {
+        if let Some(note) = note.filter(|_| damage.is_complete()) {
             let is_crowd = open.len().max(note.begun.len()) > self.measure.most;
             // If the events before and after the cut are out of order, the next answer would
             // differ.

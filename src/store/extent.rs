@@ -66,7 +66,8 @@ impl History {
     /// they are left out.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// [`Error::Untrusted`], [`Error::Io`]; [`Error::Content`] if the system did not let a file be
+    /// read to its end.
     pub fn read_within(
         dir: &SessionDir,
         extent: &Extent,
@@ -91,7 +92,7 @@ impl History {
         }
         Ok(Some(Self {
             trace: trace.finish(),
-            damage,
+            damage: damage.or_retry(dir.path())?,
             missing: dir.journal().missing()?,
         }))
     }

@@ -69,7 +69,7 @@ def main():
                 report.fault(f"{name}: {why}: {call}({arguments[:160]})")
         total += count
         report.row(name, f"{count} opens", "")
-        scenario.stage.close()
+        scenario.close()
     counts = ", ".join(f"{count} {flag}" for flag, count in flags.most_common() if flag != "O_RDONLY")
     report.row("all", f"{total} opens", counts)
     report.end()

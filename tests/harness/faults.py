@@ -4,11 +4,13 @@
 """
 
 import collections
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -34,7 +36,16 @@ COMMANDS = {
     "clock-out": ("cli", "clock-out", OLD),
     "cleanup": ("cli", "cleanup"),
     "install": ("cli", "install"),
+    "import": ("cli", "import"),
+    "import (bundle)": ("cli", "import", "{home}/moved.bundle"),
+    "export (bundle)": ("cli", "export", "--all", "--format", "bundle", "--output", "{home}/all.bundle"),
+    "export (state)": ("cli", "export", "--all", "--format", "otlp-jsonl", "--state", "{home}/sent.jsonl"),
+    "ship": ("cli", "ship"),
+    "report": ("cli", "report", OLD, "--output", "{home}/report.html"),
+    "delete": ("cli", "delete", "ended-1", "--yes"),
 }
+# `delete` takes a session whose files cannot be read for live.
+REFUSALS = {"delete": (0, 1, 75)}
 SETTINGS = '{\n  "model": "opus"\n}\n'
 
 
@@ -42,14 +53,20 @@ class Scenario:
     """A place with a past, to which it can be set back, and a command to be run there."""
 
     def __init__(self, name):
-        self.name, (self.kind, *self.words) = name, COMMANDS[name]
+        self.name, (self.kind, *words) = name, COMMANDS[name]
         self.stage = Stage().swept()
         stage = self.stage
+        self.words = [word.replace("{home}", str(stage.home)) for word in words]
+        self.sink = Sink() if name == "ship" else None
         path = stage.transcript(OLD)
         stage.hook("SessionStart", OLD, source="startup", transcript_path=str(path))
         stage.hook("PreToolUse", OLD, tool_name="Bash", tool_use_id="t1")
         stage.transcript("ended-1")
         stage.hook("SessionStart", "ended-1", source="clear")
+        stage.hook("UserPromptSubmit", "ended-1", prompt="go on")
+        stage.hook("PreToolUse", "ended-1", tool_name="Bash", tool_use_id="e1")
+        stage.hook("PostToolUse", "ended-1", tool_name="Bash", tool_use_id="e1", tool_response={})
+        stage.hook("Stop", "ended-1")
         stage.hook("SessionEnd", "ended-1", env={"CCSESSION_ARCHIVE_AUTO": "true"}, reason="other")
         stage.hook("SessionStart", OLD, source="resume")
         settings = stage.home / ".claude/settings.json"
@@ -59,13 +76,38 @@ class Scenario:
         stale.write_text("s-gone\n2026-01-01T00:00:00.000000\n")
         stale.chmod(0o600)
         os.utime(stale, (0, 1767225600))
+        if name == "import":
+            stage.transcript("past-1")
+        if name == "import (bundle)":
+            self.put_bundle(stage.home / "moved.bundle")
+        if self.sink:
+            config = stage.home / ".config/ccsession/config.toml"
+            config.parent.mkdir(parents=True)
+            config.write_text(f'[ship.sink]\nendpoint = "{self.sink.address}"\nprotocol = "http/json"\ncompression = "none"\n')
+            config.chmod(0o600)
         for name in ("home", "pointers"):
             subprocess.run(["cp", "-a", stage.dir / name, stage.dir / f"{name}.before"], check=True)
+
+    @staticmethod
+    def put_bundle(path):
+        """A bundle of another machine's, with one session."""
+        with Stage() as other:
+            other.swept()
+            other.hook("SessionStart", "moved-1", source="startup", transcript_path=str(other.transcript("moved-1")))
+            other.hook("SessionEnd", "moved-1", reason="other")
+            other.ccsession("export", "--all", "--format", "bundle", "--output", path)
+
+    def close(self):
+        if self.sink:
+            self.sink.close()
+        self.stage.close()
 
     def reset(self):
         for name in ("home", "pointers"):
             shutil.rmtree(self.stage.dir / name, ignore_errors=True)
             subprocess.run(["cp", "-a", self.stage.dir / f"{name}.before", self.stage.dir / name], check=True)
+        if self.sink:
+            self.sink.spans.clear()
         # Otherwise a start would leave a cleanup behind.
         for stamp in ("sweep", "daily"):
             os.utime(self.stage.state / stamp)
@@ -105,20 +147,22 @@ class Scenario:
                 found.append((call, counts[thread, call]))
         return list(dict.fromkeys(found))
 
-    def judge(self, done, is_killed):
+    def judge(self, done, is_killed, can_write=True):
         """What is wrong after the command, and after the next ones."""
         stage, wrong = self.stage, []
         if not is_killed:
-            allowed = (0,) if self.kind == "hook" else (0, 1)
+            allowed = (0,) if self.kind == "hook" else REFUSALS.get(self.name, (0, 1))
             # The how many-th call of a later thread may be the loader's in the first.
             is_loader = b"error while loading shared libraries" in done.stderr
             if done.returncode not in allowed and not is_loader:
                 wrong.append(f"status {done.returncode} {done.stderr.decode(errors='replace')[-200:]!r}")
             if self.kind == "hook" and (done.stdout or done.stderr):
                 wrong.append(f"it speaks: {done.stdout + done.stderr!r}")
-            if self.kind == "cli" and done.returncode == 1 and not done.stderr.startswith(b"ccsession: "):
+            if self.kind == "cli" and done.returncode == 1 and can_write and b"ccsession: " not in done.stderr:
                 wrong.append(f"it does not say why: {done.stderr!r}")
         wrong += self.standing()
+        if self.kind == "cli":
+            wrong += self.repeated(done)
         age(stage)
         for what, next_one in (("cleanup", stage.ccsession("cleanup", CCSESSION_ARCHIVE_AUTO="true")),
                                ("the next prompt", stage.hook("UserPromptSubmit", OLD, prompt="x")),
@@ -138,6 +182,17 @@ class Scenario:
             if path.exists() and stage.record(name)["session_id"] != name:
                 wrong.append(f"the record of {name} is another's")
         return wrong
+
+    def repeated(self, done):
+        """What is wrong after the same command once more, where nothing fails."""
+        stage = self.stage
+        if self.name not in OUTCOMES:
+            return []
+        torn = OUTCOMES_BEFORE.get(self.name, lambda _: [])(stage)
+        again = stage.run(self.command(), CCSESSION_ARCHIVE_AUTO="true")
+        if again.returncode and not (self.name == "delete" and b"could not find" in again.stderr):
+            return [*torn, f"once more: status {again.returncode} {again.stderr.decode(errors='replace')[-200:]!r}"]
+        return torn + OUTCOMES[self.name](self, done, again)
 
     def standing(self):
         """The old values, or the new ones."""
@@ -174,3 +229,94 @@ def age(stage):
         path = stage.state / stamp
         if path.exists():
             os.utime(path, (old, old))
+
+
+class Sink:
+    """A collector that takes everything: which spans it was sent."""
+
+    def __init__(self):
+        spans = self.spans = set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                spans.update(spans_of(body))
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # A client that a fault ended does not hear the answer.
+        self.server.handle_error = lambda *_: None
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def spans_of(lines):
+    """The ids of the spans in OTLP's requests, one on each line. A line that a fault cut short says nothing."""
+    found = set()
+    for line in lines.splitlines():
+        try:
+            resources = json.loads(line).get("resourceSpans", [])
+        except ValueError:
+            continue
+        for scope in (scope for resource in resources for scope in resource["scopeSpans"]):
+            found.update(span["spanId"] for span in scope["spans"])
+    return found
+
+
+def all_spans(stage):
+    """The ids of all spans on record."""
+    return spans_of(stage.ccsession("export", "--all", "--format", "otlp-jsonl").stdout)
+
+
+def missing(what, expected, found):
+    return [f"{what} lack {len(expected - found)} of {len(expected)} spans"] if not expected or expected - found else []
+
+
+def is_on_record(session):
+    return lambda scenario, _, __: ([] if scenario.stage.ccsession("show", session).returncode == 0
+                                    else [f"{session} is not on record"])
+
+
+def is_gone(session):
+    """Only the note that it was deleted names it."""
+    def look(scenario, _, __):
+        below = scenario.stage.state.rglob(f"*{session}*")
+        return [f"{path} is left" for path in below if path.relative_to(scenario.stage.state).parts[0] != "deleted"]
+    return look
+
+
+def is_whole_bundle(stage):
+    path = stage.home / "all.bundle"
+    if path.exists() and stage.ccsession("import", "--dry-run", path).returncode:
+        return ["the bundle is torn"]
+    return []
+
+
+def is_whole_page(stage):
+    path = stage.home / "report.html"
+    return ["the report is torn"] if path.exists() and not path.read_text().rstrip().endswith("</html>") else []
+
+
+# What holds at once, and what holds after the same command once more.
+OUTCOMES_BEFORE = {"export (bundle)": is_whole_bundle, "report": is_whole_page}
+OUTCOMES = {
+    "import": is_on_record("past-1"),
+    "import (bundle)": is_on_record("moved-1"),
+    "export (bundle)": lambda scenario, _, __: is_whole_bundle(scenario.stage),
+    "export (state)": lambda scenario, done, again: missing("both exports", all_spans(scenario.stage),
+                                                            spans_of(done.stdout) | spans_of(again.stdout)),
+    "ship": lambda scenario, _, __: missing("the sink", all_spans(scenario.stage), scenario.sink.spans),
+    "report": lambda scenario, _, __: is_whole_page(scenario.stage),
+    "delete": is_gone("ended-1"),
+}

@@ -34,7 +34,7 @@ def kill_at(task):
         except (OSError, ValueError, KeyError) as err:
             said = [f"{type(err).__name__}: {err}"]
         wrong += [f"{name}, killed at {call} number {nth}: {what}" for what in said]
-    scenario.stage.close()
+    scenario.close()
     return name, len(points), killed, wrong
 
 

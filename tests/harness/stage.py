@@ -179,7 +179,7 @@ class Stage:
         with open(path, "w") as file:
             for number in range(lines):
                 message = {"role": "user", "content": f"{session} said {number}"}
-                file.write(json.dumps({"type": "user", "sessionId": session, "uuid": f"u-{number}", "cwd": str(self.project),
+                file.write(json.dumps({"type": "user", "sessionId": session, "uuid": f"{session}-{number}", "cwd": str(self.project),
                                        "timestamp": "2026-11-20T10:00:00.000Z", "message": message}) + "\n")
         return path
 

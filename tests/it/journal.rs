@@ -272,6 +272,7 @@ fn every_whole_record_is_read_and_everything_else_is_counted() {
             newer: 1,
             in_flight: 0,
             unreadable: 0,
+            failed: 0,
         },
     );
 }

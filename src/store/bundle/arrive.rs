@@ -80,8 +80,16 @@ impl StagedBundle {
         let Some(here) = here.filter(|here| is_there(here.path())) else {
             return Ok(SessionArrival::New);
         };
-        let journal = missing(staged.journal().lines()?, here.journal().lines()?);
-        let imported = missing(staged.imported_lines()?, here.imported_lines()?);
+        let journal = missing(
+            staged.journal().lines()?,
+            here.journal().lines()?,
+            here.path(),
+        )?;
+        let imported = missing(
+            staged.imported_lines()?,
+            here.imported_lines()?,
+            &here.imported(),
+        )?;
         Ok(arrival(journal.lines.len() + imported.lines.len()))
     }
 
@@ -221,14 +229,18 @@ fn digest(line: &[u8]) -> [u8; DIGEST] {
 }
 
 /// Returns the events in `from` that are not in `here`, each once.
-fn missing(from: JournalLines, here: JournalLines) -> Missing {
+///
+/// # Errors
+/// [`Error::Content`] if the system did not let the files at `path` be read to their end.
+fn missing(from: JournalLines, here: JournalLines, path: &Path) -> Result<Missing> {
     let mut known = HashSet::new();
-    here.for_each_whole(|line| {
+    let damage = here.for_each_whole(|line| {
         known.insert(digest(line));
     });
+    damage.or_retry(path)?;
     let known_before = known.len();
     let (mut lines, mut met) = (Vec::new(), HashSet::new());
-    from.for_each_whole(|line| {
+    let damage = from.for_each_whole(|line| {
         let is_event = JournalLine::read(line, |_| {}).is_ok();
         let digest = digest(line);
         met.insert(digest);
@@ -236,8 +248,9 @@ fn missing(from: JournalLines, here: JournalLines) -> Missing {
             lines.push(line.to_vec());
         }
     });
+    damage.or_retry(path)?;
     let is_all = met.len() == known_before + lines.len();
-    Missing { lines, is_all }
+    Ok(Missing { lines, is_all })
 }
 
 /// Adds the events of a journal that are missing here. Returns how many.
@@ -257,7 +270,12 @@ fn add_events(staged: &SessionDir, here: &SessionDir, is_live: bool) -> Result<u
             }
         }
     };
-    let missing = missing(staged.journal().lines()?, here.journal().lines()?).lines;
+    let missing = missing(
+        staged.journal().lines()?,
+        here.journal().lines()?,
+        here.path(),
+    )?
+    .lines;
     let mut bytes = Vec::new();
     for line in &missing {
         bytes.push(b'\n');
@@ -353,7 +371,11 @@ fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     if !is_there(&staged.imported()) {
         return Ok(0);
     }
-    let Missing { mut lines, is_all } = missing(staged.imported_lines()?, here.imported_lines()?);
+    let Missing { mut lines, is_all } = missing(
+        staged.imported_lines()?,
+        here.imported_lines()?,
+        &here.imported(),
+    )?;
     let added = lines.len();
     if added == 0 {
         return Ok(0);
@@ -362,8 +384,10 @@ fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
         write::rename(&staged.imported(), &here.imported())?;
         return Ok(added);
     }
-    here.imported_lines()?
+    let damage = here
+        .imported_lines()?
         .for_each_whole(|line| lines.push(line.to_vec()));
+    damage.or_retry(&here.imported())?;
     let at = |line: &Vec<u8>| {
         let mut at = None;
         let _ = JournalLine::read(line, |line| at = line.ts);

@@ -27,7 +27,11 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
     for (_, copy) in copies {
         let mut lines = Lines::new();
         match copy.journal().lines() {
-            Ok(journal) => journal.for_each_whole(|line| lines.push(line.to_vec())),
+            Ok(journal) => {
+                let damage = journal.for_each_whole(|line| lines.push(line.to_vec()));
+                let failed = damage.or_retry(copy.path()).err();
+                left_out.extend(failed.map(|err| format!("{err}; the rest of it was left out")));
+            }
             Err(err) => left_out.push(format!("{err}; it was left out")),
         }
         journals.push((lines, copy));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::compressed::PartReader;
 use crate::model::event::BadLine;
 use crate::model::{Event, JournalLine};
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 use crate::store::file;
 
 /// Longest line that is read, in bytes; a longer one counts as torn.
@@ -61,6 +61,9 @@ pub struct Damage {
     /// Compressed files of which only the beginning, or nothing, could be read.
     #[serde(skip_serializing_if = "is_none")]
     pub unreadable: u64,
+    /// Files that the system refused to read to their end. The next try may succeed.
+    #[serde(skip_serializing_if = "is_none")]
+    pub failed: u64,
 }
 
 #[allow(
@@ -82,6 +85,26 @@ impl Damage {
         kinds.into_iter().filter(|(count, _)| *count > 0)
     }
 
+    /// Returns whether every file was read to its end.
+    pub fn is_complete(&self) -> bool {
+        self.unreadable == 0 && self.failed == 0
+    }
+
+    /// Refuses what was read of the files at `path` if the system did not let it be read to the
+    /// end. What is written, sent or remembered for good must not lack lines for that reason.
+    ///
+    /// # Errors
+    /// [`Error::Content`].
+    pub fn or_retry(self, path: &Path) -> Result<Self> {
+        match self.failed {
+            0 => Ok(self),
+            _ => Err(Error::Content {
+                path: path.to_owned(),
+                why: "the system did not let it be read to its end; try again".to_owned(),
+            }),
+        }
+    }
+
     fn count(&mut self, bad: &BadLine) {
         match bad {
             BadLine::Torn => self.torn += 1,
@@ -98,11 +121,12 @@ impl AddAssign for Damage {
         self.newer += other.newer;
         self.in_flight += other.in_flight;
         self.unreadable += other.unreadable;
+        self.failed += other.failed;
     }
 }
 
 /// The lines of a journal's files in order, and the damage found so far. A file that becomes
-/// unreadable midway ends there.
+/// unreadable midway ends there, and is counted.
 #[derive(Debug)]
 pub struct JournalLines {
     /// The files still to be read, the next one last.
@@ -235,12 +259,14 @@ impl JournalLines {
         self.for_each_at(|_, line| event(line))
     }
 
-    /// Passes each complete line as it stands, whether or not it is an event.
+    /// Passes each complete line as it stands, whether or not it is an event. Returns the damage to
+    /// files, not that of lines.
     #[cfg(feature = "cli")]
-    pub(in crate::store) fn for_each_whole(mut self, mut line: impl FnMut(&[u8])) {
+    pub(in crate::store) fn for_each_whole(mut self, mut line: impl FnMut(&[u8])) -> Damage {
         while let Some((start, end)) = self.next_line() {
             line(self.buffer.get(start..end).unwrap_or_default());
         }
+        self.damage
     }
 
     /// Acts as [`Self::for_each`], and also passes the position of each line: the journal's bytes
@@ -303,13 +329,18 @@ impl JournalLines {
                     self.end += read;
                     return Some(());
                 }
-                Err(_) if self.files.last().is_some_and(PartReader::is_compressed) => {
-                    self.damage.unreadable += 1;
+                Ok(_) => self.next_file(),
+                Err(err) => {
+                    let is_compressed = self.files.last().is_some_and(PartReader::is_compressed);
+                    // A decompressor's errors are not the system's.
+                    match err.raw_os_error() {
+                        None if is_compressed => self.damage.unreadable += 1,
+                        _ => self.damage.failed += 1,
+                    }
                     // The line in which the file broke off is not counted, too.
                     self.is_cut = true;
                     self.next_file();
                 }
-                Ok(_) | Err(_) => self.next_file(),
             }
         }
     }
@@ -413,6 +444,33 @@ mod tests {
             }
         }
         (found, damage)
+    }
+
+    #[test]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "what cannot be read is opened on purpose"
+    )]
+    fn a_file_that_the_system_does_not_let_be_read_is_counted() {
+        // A directory opens, and cannot be read.
+        let dir = tempfile::tempdir().unwrap();
+        let refused = std::fs::File::open(dir.path()).unwrap();
+        let files = vec![
+            file(b"one\n"),
+            PartReader::Plain(refused),
+            file(b"two\nthr"),
+        ];
+        let (found, damage) = read(JournalLines::of(files));
+        assert_eq!(found, [b"one".to_vec(), b"two".to_vec()]);
+        let expected = Damage {
+            failed: 1,
+            in_flight: 1,
+            ..Damage::default()
+        };
+        assert_eq!(damage, expected);
+        assert!(!damage.is_complete());
+        let err = damage.or_retry(dir.path()).unwrap_err().to_string();
+        assert!(err.ends_with("try again"), "{err}");
     }
 
     #[track_caller]
