@@ -287,6 +287,17 @@ fn a_telling_name_may_go_on_with_a_number_or_a_suffix() {
 }
 
 #[test]
+fn a_text_that_begins_with_the_signs_of_a_scheme_is_redacted_to_its_end() {
+    let key = "ghp_Zy9Xw8Vu7Ts6Rq5Po4Nm3Lk2";
+    for signs in ["+", "++", "+++"] {
+        check(
+            &format!("{signs}://x:@h and {key}"),
+            &format!("{signs}://x:@h and [redacted:github]"),
+        );
+    }
+}
+
+#[test]
 fn a_scheme_may_end_with_any_sign_that_a_scheme_has() {
     for scheme in ["SG.", "x-.", "svn+", "a.+", "git+ssh", "my_h2.", "h2-"] {
         check(

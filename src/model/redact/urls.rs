@@ -37,7 +37,8 @@ pub(super) fn ends_scheme(word: &[u8]) -> bool {
 pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
     let before = bytes.get(..=last).unwrap_or_default();
     let signs = before.iter().rev().take(MOST_SIGNS);
-    last - signs.take_while(|b| **b == b'+').count()
+    // A text may begin with the signs.
+    last.saturating_sub(signs.take_while(|b| **b == b'+').count())
 }
 
 /// Returns the `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
