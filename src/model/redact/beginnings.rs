@@ -1,6 +1,6 @@
-//! Beginnings, byte by byte: what can begin with four given bytes, or have them in it. The filter and the keys ask here.
+//! Tells what can begin with four given bytes, or contain them. The filter and the keys ask here.
 //!
-//! The table is made when the program is built, from the rules' own tables. What is done with an answer, it does not know.
+//! The compiler makes the table from the rules' own tables. This module does not know what an answer is used for.
 
 use super::commands;
 use super::foreign;
@@ -12,15 +12,15 @@ pub(super) const AT_START: u8 = 1;
 pub(super) const ANYWHERE: u8 = 2;
 /// The short name of a program may begin here, if a word does.
 pub(super) const PROGRAM: u8 = 4;
-/// The longer name of one may have these.
+/// The longer name of a program may contain these bytes.
 pub(super) const PROGRAM_PART: u8 = 64;
 /// A sign or a part of a word may begin with these.
 pub(super) const PART: u8 = 128;
 /// Something else may begin here, if a word does.
 pub(super) const WORD: u8 = 8;
-/// A name in letters that are not those of ASCII may begin here.
+/// A name in letters that are not ASCII may begin here.
 pub(super) const FOREIGN: u8 = 16;
-/// They may belong to something that begins before them.
+/// These bytes may belong to something that begins before them.
 pub(super) const WITHIN: u8 = 32;
 
 /// For each hash of four bytes what can begin with them.
@@ -28,13 +28,13 @@ pub(super) static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
 pub(super) const HASH_BITS: u32 = 13;
 pub(super) const MULTIPLIER: u32 = 0xfb49_5555;
 
-/// Multiplicative hashing of three bytes and the kind of the fourth, its upper half: sign, digit, capital, small letter.
+/// Returns the multiplicative hash of three bytes and the upper half of the fourth, which tells signs, digits and letters apart.
 pub(super) const fn hash(bytes: u32) -> usize {
     let bytes = bytes & 0xf0ff_ffff;
     (bytes.wrapping_mul(MULTIPLIER) >> (u32::BITS - HASH_BITS)) as usize
 }
 
-/// Returns whether a key may begin with these bytes: [`AT_START`] of a word, [`ANYWHERE`], or not.
+/// Returns what may begin with these bytes or contain them: [`AT_START`] and the other bits.
 #[inline(always)]
 pub(super) fn beginning(bytes: [u8; 4]) -> u8 {
     let at = hash(u32::from_le_bytes(bytes));
@@ -98,13 +98,13 @@ pub(super) const fn beginnings() -> [u8; 1 << HASH_BITS] {
     marks
 }
 
-/// `bytes` from an offset on.
+/// Returns `bytes` from `offset` on.
 pub(super) const fn from(bytes: &[u8], offset: usize) -> &[u8] {
     bytes.split_at(offset).1
 }
 
-/// Returns where in `bytes` the four begin that the fewest words have, by how rare their letters are. The last three may stand before a sign:
-/// the four then ends with that.
+/// Returns the offset of the four bytes in a row that are rarest in texts. With `may_end`, the last three bytes and a sign behind
+/// them are such a four, too.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -133,7 +133,7 @@ pub(super) const fn rarest(bytes: &[u8], may_end: bool) -> usize {
     best
 }
 
-/// Returns whether four letters are those of words that are common although their letters are not.
+/// Returns whether the four letters at `at` are common in texts although each of them is rare.
 #[rustfmt::skip]
 #[allow(
     clippy::indexing_slicing,
@@ -175,12 +175,12 @@ pub(super) const fn rarity_of(byte: u8) -> u32 {
     }
 }
 
-/// Returns whether a program's name is found by its beginning: a short one, and those with which many words end.
+/// Returns whether the filter finds a program's name by its beginning. So it is for short names, and for those that many words end with.
 pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
     matches!(name, [_, _] | b"age" | b"now" | b"hub")
 }
 
-/// Marks all that four bytes can be of which the first are `prefix`.
+/// Sets `mark` for every four bytes that begin with `prefix`.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -188,12 +188,12 @@ pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
 pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     let mut third = 0u8;
     while third < u8::MAX {
-        // What is as short stands before hexadecimal digits, or an argument.
+        // A prefix of two bytes precedes hexadecimal digits or an argument.
         let fits = match prefix.len() {
             2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
             _ => prefix[2] == third,
         };
-        // Behind what is shorter any character of ASCII may stand, or a tab.
+        // Any character of ASCII may follow a shorter prefix.
         let mut kind = 0u8;
         while fits && kind < 16 {
             let is_kind = match prefix.len() {
@@ -210,24 +210,24 @@ pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], ma
     }
 }
 
-/// What keys begin with that have more than a beginning, and are looked for wherever in a word a part begins.
+/// The beginnings of keys that more than a beginning tells. They count wherever a part of a word begins.
 pub(super) const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
 
-/// What else begins something where a word does.
+/// Other beginnings that count where a word begins.
 #[rustfmt::skip]
 pub(super) const WORDS: &[&[u8]] = &[
     b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
-    // Keys that are told by their parts.
+    // Keys that `keys` tells by their parts.
     b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA",
 ];
 
-/// The same, found by the four of their bytes that the fewest words have.
+/// Words that the filter finds by their four rarest bytes.
 #[rustfmt::skip]
 pub(super) const RARE: &[&[u8]] = &[
     b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
 ];
 
-/// Where in each of [`RARE`] those four stand, and which they are.
+/// The offset of those four in each of [`RARE`], and the four themselves.
 pub(super) const RARE_AT: [usize; RARE.len()] = rare_at();
 pub(super) const RARE_FOURS: [u32; RARE.len()] = rare_fours();
 

@@ -1,15 +1,15 @@
-//! Programs that take a secret as an argument or from their standard input: which ones, behind what, in which form.
+//! Lists the programs that take a secret as an argument or from their standard input: behind which option, and in which form.
 //!
-//! `docs/redaction.md` lists the same, and a test compares the page with the tables. How arguments are read, `scan` knows.
+//! `docs/redaction.md` lists the same, and a test compares the page with the tables. `scan` reads the arguments.
 
-/// In which form an argument has the secret.
+/// The form in which an option takes its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OptionForm {
     /// A word of its own, or behind `=`.
     Apart,
     /// Right behind the option's letter.
     Attached,
-    /// Either.
+    /// In either form.
     Either,
     /// `user:secret`.
     Pair,
@@ -27,14 +27,14 @@ pub(super) enum OptionForm {
 
 use OptionForm::{Apart, Assignment, Attached, Comma, Cookie, Either, Pair, Pass, Percent};
 
-/// Programs, and which of their options take a secret.
+/// Programs with the same options, and those options that take a secret.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) names: &'static [&'static str],
-    /// The word that must stand before the option, where it means another thing elsewhere.
+    /// The word that must stand before an option which otherwise means something else.
     pub(super) only_after: Option<&'static str>,
     pub(super) options: &'static [(&'static str, OptionForm)],
-    /// Whether `NAME value` in its arguments sets a name to a value.
+    /// Whether `NAME value` among the arguments sets a name to a value.
     pub(super) sets: bool,
 }
 
@@ -154,8 +154,8 @@ pub(super) const PROGRAMS: &[Program] = &[
     program(&["sshfs", "mount", "mount.cifs"], &[]),
 ];
 
-/// Programs whose secret has a place among the arguments: literal words, `_` for any word, and the secret at the end:
-/// `*` for a token, `**` for a password, which may be any word.
+/// Programs whose secret has a fixed place among the arguments. `_` stands for any word, `*` for a token, and `**` for a
+/// password, which may be any word.
 #[rustfmt::skip]
 pub(super) const PLACES: &[&[&str]] = &[
     &["vault", "login", "*"],
@@ -217,14 +217,14 @@ pub(super) struct ProgramEntry {
     name: &'static str,
     /// Its options.
     pub(super) program: Option<&'static Program>,
-    /// Whether it reads a secret from its standard input, perhaps.
+    /// Whether the program may read a secret from its standard input.
     pub(super) reads_secret: bool,
-    /// Which of [`PLACES`] are of it, a bit for each.
+    /// A bit for each of [`PLACES`] that belongs to the program.
     places: u64,
 }
 
 impl ProgramEntry {
-    /// Those of [`PLACES`] that are of it.
+    /// Returns those of [`PLACES`] that belong to the program.
     pub(super) fn places(&self) -> impl Iterator<Item = &'static &'static [&'static str]> + use<> {
         let mut left = self.places;
         std::iter::from_fn(move || {
@@ -294,7 +294,7 @@ const NONE: ProgramEntry = ProgramEntry {
     places: 0,
 };
 
-/// Returns the names in all tables, each once, in the order of the tables; how many those are.
+/// Returns the names in all tables, each once and in the order of the tables, and their number.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -355,7 +355,7 @@ const fn index() -> Index {
         starts[bucket(listed[at].name.as_bytes())] += 1;
         at += 1;
     }
-    // Where each bucket ends; then, as it is filled from its end on, where it begins.
+    // First the end of each bucket; filling it from its end leaves its beginning here.
     let (mut of, mut placed) = (0, 0);
     while of <= BUCKETS {
         placed += starts[of];
@@ -380,7 +380,7 @@ pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
     Some(INDEX_OF.known[at].name.as_bytes())
 }
 
-/// Returns what is known of the program called `name`.
+/// Returns the program called `name`, if a table has it.
 #[inline]
 pub(super) fn known(name: &[u8]) -> Option<&'static ProgramEntry> {
     let bucket = bucket(name);
@@ -389,5 +389,5 @@ pub(super) fn known(name: &[u8]) -> Option<&'static ProgramEntry> {
     known.iter().find(|known| known.name.as_bytes() == name)
 }
 
-/// The letters of curl's options without a value, which may stand before the one with a value.
+/// The letters of curl's options without a value. Several may stand in one word, before an option with a value.
 pub(super) const CURL_FLAGS: &[u8] = b"sSkLfigGIvnNqajJlpRORBM0123460#Z";

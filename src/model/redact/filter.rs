@@ -1,9 +1,9 @@
-//! Where in a text to look closer: most of it costs two looks into small tables a byte, and a branch that is rarely taken.
+//! Finds the places in a text that the rules must look at. Most bytes cost two look-ups in small tables and a share of one branch.
 //!
-//! The filter tells four bytes in a row apart by their kinds: letters of either case, digits, a few kinds of signs. A table (`fours`)
-//! has one bit for each four that can stand where something begins or ends. Where the bit is set, the filter asks the rules' tables.
+//! The filter reduces bytes to kinds: letters of either case, digits, a few kinds of signs. A table (`fours`) has a bit for each
+//! four kinds in a row with which something can begin or end. Where the bit is set, the filter asks the tables of the rules.
 //!
-//! A hit is no secret yet, but without a hit there is none. A test compares the pass with the filter and the pass without it.
+//! A hit is not a secret yet, but without a hit there is none. A test compares the pass with the filter and the pass without it.
 //! The filter knows neither values nor what stands around a hit.
 
 use super::beginnings::{
@@ -21,14 +21,14 @@ use super::shapes::Alphabet;
 use super::urls;
 use super::{commands, find};
 
-/// So many bytes are looked at at once.
+/// How many bytes are looked up before the branch.
 const CHUNK: usize = 8;
 
 /// A place that is worth a closer look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
     pub(super) at: usize,
-    /// What the name says that ends there, if that is known.
+    /// The kind of secret that the name which ends there announces, if that is known.
     pub(super) telling: Option<SecretKind>,
 }
 
@@ -38,8 +38,8 @@ impl Hit {
     }
 }
 
-/// Returns the first place before `until` that is worth a closer look. What stands before `from` is done, and what stands before `barrier` is
-/// not to be looked at. The last three bytes hold none: no secret is that short.
+/// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at what stands before
+/// `barrier`. The last three bytes of a text are skipped: no secret is that short.
 #[inline(never)]
 pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
@@ -49,7 +49,7 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
     let (chunks, tail) = rest.as_chunks::<CHUNK>();
     let mut at = from;
     for chunk in chunks {
-        // One branch for all of them: most have none.
+        // One branch for the whole chunk: most have no marked four.
         let mut marked = 0;
         for (offset, byte) in chunk.iter().enumerate() {
             marked |= marked_by(&mut product, *byte) << offset;
@@ -74,7 +74,7 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
     None
 }
 
-/// Returns whether the four is marked that `byte` is the last of: a bit.
+/// Returns 1 if the four that ends with `byte` is marked, and 0 if not.
 #[inline(always)]
 fn marked_by(product: &mut u32, byte: u8) -> u32 {
     let of = PRODUCTS.get(usize::from(byte)).copied().unwrap_or_default();
@@ -84,14 +84,14 @@ fn marked_by(product: &mut u32, byte: u8) -> u32 {
     bits.unwrap_or_default() >> (hash & 31) & 1
 }
 
-/// What the first of a marked four says, or the second.
+/// A sign may begin something as the first of a marked four, or as the second.
 const SIGN_FIRST: u8 = 1;
 const SIGN_SECOND: u8 = 2;
-/// A word may begin with the second that is told by more than four bytes.
+/// A word may begin with this letter that more than four bytes tell apart.
 const LETTER: u8 = 4;
-/// A quote, and a letter that names a number of a JSON Web Key.
+/// A quote, or a letter that names a number of a JSON Web Key.
 const NUMBER: u8 = 8;
-/// A sign between hexadecimal numbers, the next of which is eight characters long.
+/// A sign between two hexadecimal numbers, of which the second has eight digits.
 const DASH: u8 = 16;
 
 static LOOKS: [u8; 256] = looks();
@@ -117,7 +117,7 @@ const fn looks() -> [u8; 256] {
     looks
 }
 
-/// Returns the place to look at closer, if there is one, where a marked four ends with the byte at `last`.
+/// Returns the place that is worth a closer look, if there is one, by the marked four that ends with the byte at `last`.
 #[inline(never)]
 fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
     // At `from` a word may begin.
@@ -131,7 +131,7 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
         }
     };
     let [first, letters @ ..] = four;
-    // Most are none, and nothing else is asked of them.
+    // Most marked fours are ruled out here, with two more look-ups.
     let window = rest.first_chunk().copied().unwrap_or_default();
     let (what, what_word) = (beginning(four), beginning(window));
     let look = |byte: u8| LOOKS.get(usize::from(byte)).copied().unwrap_or_default();
@@ -183,7 +183,7 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
     name_end(bytes, barrier, letters, last)
 }
 
-/// Returns where the word of [`RARE`] begins whose four end with the byte at `last`.
+/// Returns the beginning of the word of [`RARE`] whose four bytes end at `last`.
 fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
     let of = RARE_FOURS.iter().position(|of| *of == four)?;
@@ -192,7 +192,7 @@ fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     (is_there && begins_word(bytes, from, start)).then_some(start)
 }
 
-/// Returns whether a word begins at `at`, perhaps behind an escape. What stands before `from` is not looked at.
+/// Returns whether a word begins at `at`, perhaps behind an escape. Only the text from `from` on counts.
 pub(super) fn begins_word(bytes: &[u8], from: usize, at: usize) -> bool {
     match bytes.get(from..at) {
         None => false,
@@ -228,7 +228,7 @@ fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     }
 }
 
-/// Returns whether what stands at `at` can belong to something, wherever in a word it stands.
+/// Returns whether the four bytes at `at` can be part of a key or an escape, wherever in a word they stand.
 fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     let rest = || bytes.get(at..).unwrap_or_default();
     match four {
@@ -248,22 +248,22 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     }
 }
 
-/// Returns whether a line of base64 begins `rest`, as that of a private key without armour.
+/// Returns whether `rest` begins with a line of base64, as a private key without armour does.
 fn is_base64_line(rest: &[u8]) -> bool {
     keys::run(rest, Alphabet::Base64, pem::LEAST_LINE) == pem::LEAST_LINE
 }
 
-/// The longest word that is looked at whole.
+/// How much of a word is searched for its end, in bytes.
 const LONGEST: usize = 64;
 
-/// Returns whether a telling name may have these letters.
+/// Returns whether a telling name may end with these letters.
 fn is_end([first, second, third]: [u8; 3]) -> bool {
     let is_short = matches!((second, third), (b'p' | b'P', b'w' | b'W'));
     let place = usize::from(first & 31) << 5 | usize::from(second & 31);
     is_short || ENDS.get(place).copied().unwrap_or_default() >> (third & 31) & 1 != 0
 }
 
-/// Returns where the telling name ends that has these letters before the byte at `last`.
+/// Returns the end of the telling name that has these letters before the byte at `last`.
 fn name_end(bytes: &[u8], barrier: usize, letters: [u8; 3], last: usize) -> Option<Hit> {
     is_end(letters).then_some(())?;
     let from = last - usize::from(!bytes.get(last).copied().is_some_and(is_word));
@@ -275,7 +275,7 @@ fn name_end(bytes: &[u8], barrier: usize, letters: [u8; 3], last: usize) -> Opti
     (length == LONGEST || telling.is_some()).then_some(Hit { at: end, telling })
 }
 
-/// Returns whether something can begin with `rest`, where a word does.
+/// Returns whether `rest`, with which a word begins, can begin a key, a program or anything else.
 fn begins(rest: &[u8]) -> bool {
     let Some(window) = rest.first_chunk::<4>() else {
         return false;
@@ -286,7 +286,7 @@ fn begins(rest: &[u8]) -> bool {
         || is_other(rest, *window, what)
 }
 
-/// Returns whether something else than a key or a program can begin with `rest`.
+/// Returns whether `rest` can begin anything but a key or a program.
 #[inline]
 fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     let is_long = |least: usize| {
@@ -322,7 +322,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     }
 }
 
-/// Returns whether a user may stand before the host of the URL, behind the scheme of which `rest` begins.
+/// Returns whether a user may stand before the host of a URL. `rest` begins behind the scheme.
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(3..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
@@ -334,7 +334,7 @@ fn has_user(rest: &[u8]) -> bool {
     })
 }
 
-/// Returns whether the word with the byte at `at` is the name of a program, and an argument stands behind it.
+/// Returns whether the word around `at` names a program, and an argument follows.
 fn is_program_around(bytes: &[u8], from: usize, at: usize) -> bool {
     const LONGEST: usize = 20;
     let rest = bytes.get(at..).unwrap_or_default();
@@ -350,12 +350,12 @@ fn is_program_around(bytes: &[u8], from: usize, at: usize) -> bool {
         .split_at_checked(before.len() - length)
         .unwrap_or_default();
     let is_known = |word: &[u8]| commands::known(word).is_some();
-    // The first letter may be that of an escape.
+    // The first letter may belong to an escape.
     let is_escaped = before.ends_with(b"\\");
     is_known(word) || is_escaped && word.get(1..).is_some_and(is_known)
 }
 
-/// Returns whether the short name of a program stands there, and an argument behind it.
+/// Returns whether `rest` begins with the name of a program, and an argument follows.
 fn is_program(rest: &[u8]) -> bool {
     const LONGEST: usize = 20;
     let length = rest

@@ -1,4 +1,4 @@
-//! Searches a text for one byte, or for one of two.
+//! Searches a text for a byte, for one of two bytes, or for several in a row.
 //!
 //! Before its first search, memchr asks the processor what it can do. In a virtual machine, each
 //! such question interrupts the machine; together they take longer than a hook needs for a small

@@ -1,8 +1,8 @@
-//! Telling names in letters that are not those of ASCII.
+//! Lists the telling names in letters that are not ASCII.
 //!
-//! What such a name announces is always a password; which values are secrets, others know.
+//! Such a name always announces a password. Other modules decide which values are secrets.
 
-/// Names in letters that are not those of ASCII.
+/// The names, each in the cases in which it is written.
 pub(super) const NAMES: &[&str] = &[
     "contraseña",
     "Contraseña",
@@ -40,10 +40,10 @@ pub(super) const NAMES: &[&str] = &[
     "salasanä",
 ];
 
-/// The length of the longest of [`NAMES`].
+/// The length of the longest of [`NAMES`], in bytes.
 pub(super) const LONGEST: usize = 24;
 
-/// Returns the name that `text` ends with: its length.
+/// Returns the length of the name that `text` ends with, if there is one.
 pub(super) fn length_before(text: &[u8]) -> Option<usize> {
     let last = u32::from_le_bytes(*text.last_chunk()?);
     alike(&FOURS.last, last)
@@ -51,9 +51,9 @@ pub(super) fn length_before(text: &[u8]) -> Option<usize> {
         .map(<[u8]>::len)
 }
 
-/// Returns how long the name is that `text` begins with; 0 where it begins with none.
+/// Returns the length of the name that `text` begins with, or 0.
 pub(super) fn length_at(text: &[u8]) -> usize {
-    // Of the first nine bytes of each name one is not of ASCII, but for `heslo`, which `names` has, too.
+    // Each name has a byte beyond ASCII among its first nine; `heslo` has none, but `names` has it, too.
     if text.get(..9).unwrap_or(text).is_ascii() {
         return 0;
     }
@@ -65,7 +65,7 @@ pub(super) fn length_at(text: &[u8]) -> usize {
         .map_or(0, <[u8]>::len)
 }
 
-/// Returns where the name begins whose window begins at `at`.
+/// Returns the beginning of the name whose window begins at `at`.
 pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
     alike(&FOURS.window, four).find_map(|name| {
@@ -74,7 +74,7 @@ pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-/// Returns where in one of [`NAMES`] the four bytes stand by which the filter finds it: they end with the first that is not of ASCII.
+/// Returns the offset of a name's window: the four bytes by which the filter finds it. They end with the first byte beyond ASCII.
 #[allow(clippy::indexing_slicing, reason = "it is looked at before")]
 pub(super) const fn window(name: &[u8]) -> Option<usize> {
     let mut at = 0;
@@ -87,7 +87,7 @@ pub(super) const fn window(name: &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns whether one of [`NAMES`] may begin with `first`: few letters begin one.
+/// Returns whether one of [`NAMES`] may begin with the byte `first`.
 fn may_begin(first: u8) -> bool {
     let firsts = FIRSTS.get(usize::from(first >> 5)).copied();
     firsts.unwrap_or_default() >> (first & 31) & 1 != 0
@@ -111,13 +111,13 @@ const fn firsts() -> [u32; 8] {
     first
 }
 
-/// Returns the names of which `four` are the four bytes in their place in `fours`.
+/// Returns the names whose four bytes in `fours` are `four`.
 fn alike(fours: &'static [u32; NAMES.len()], four: u32) -> impl Iterator<Item = &'static [u8]> {
     let alike = fours.iter().zip(NAMES).filter(move |(of, _)| **of == four);
     alike.map(|(_, name)| name.as_bytes())
 }
 
-/// Four bytes of each of [`NAMES`]: the first ones, the last ones, those of its window.
+/// Four bytes of each of [`NAMES`]: the first, the last, and its window.
 struct NameFours {
     first: [u32; NAMES.len()],
     last: [u32; NAMES.len()],

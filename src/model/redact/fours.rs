@@ -1,6 +1,6 @@
-//! The table of the filter: kinds of four bytes in a row with which something may begin or end.
+//! Makes the filter's table: the kinds of four bytes in a row with which something may begin or end.
 //!
-//! The table is made when the program is built, from the rules' own tables. What is done with a hit, `filter` knows.
+//! The compiler makes the table from the rules' own tables. `filter` decides what a hit means.
 
 use super::beginnings::{KEYS, LITERALS, RARE, RARE_AT, WORDS, from, is_told_by_start, rarest};
 use super::commands;
@@ -8,16 +8,16 @@ use super::foreign;
 use super::names;
 use super::shapes;
 
-/// What begins or ends a name wherever it stands.
+/// Parts of telling names by which the filter finds those names.
 #[rustfmt::skip]
 pub(super) const PARTS: &[&[u8]] = &[
-    // Names whose last letters many words end with, by what stands before those.
+    // Many words end like these names. So a part further to the left tells.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
     b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
 ];
 
-/// What a byte is to the filter: a letter, whatever its case, is its place in the alphabet.
+/// The kinds of bytes. The kind of a letter is its place in the alphabet, whatever its case.
 pub(super) const INITIAL: u8 = 26;
 pub(super) const DIGIT: u8 = 27;
 pub(super) const SIGN: u8 = 28;
@@ -28,7 +28,7 @@ pub(super) const ODD: u8 = 31;
 /// The kind of each byte.
 pub(super) const KINDS: [u8; 256] = kinds();
 
-/// The same, multiplied for [`four_hash`].
+/// The kind of each byte, multiplied for [`four_hash`].
 pub(super) static PRODUCTS: [u32; 256] = products();
 
 #[allow(
@@ -56,7 +56,7 @@ pub(super) const fn kinds() -> [u8; 256] {
         let byte = at as u8;
         kinds[at] = match byte {
             b'a'..=b'z' => byte - b'a',
-            // A capital with which the tokens of some bots begin, and keys in base64.
+            // The tokens of some bots begin with these capitals, and keys in base64.
             b'M' | b'N' | b'O' => INITIAL,
             b'A'..=b'Z' => byte - b'A',
             b'0'..=b'9' => DIGIT,
@@ -70,31 +70,31 @@ pub(super) const fn kinds() -> [u8; 256] {
     kinds
 }
 
-/// Kinds, a bit for each.
+/// Sets of kinds, a bit for each kind.
 pub(super) const ANY: u32 = u32::MAX;
 pub(super) const SIGNS: u32 = 1 << SIGN | 1 << JOINT | 1 << MARK | 1 << ODD;
 pub(super) const HEX: u32 = 0b11_1111 | 1 << DIGIT;
 pub(super) const ALNUM: u32 = (1 << SIGN) - 1;
 
-/// Returns the kind of `byte`.
+/// Returns the set with the kind of `byte`.
 #[allow(clippy::indexing_slicing, reason = "there is one for each byte")]
 pub(super) const fn one(byte: u8) -> u32 {
     1 << KINDS[byte as usize]
 }
 
-/// Returns the kinds of a letter in both cases.
+/// Returns the set with the kinds of a letter in both cases.
 pub(super) const fn both(byte: u8) -> u32 {
     one(byte.to_ascii_lowercase()) | one(byte.to_ascii_uppercase())
 }
 
-/// For each hash of four kinds whether to look closer.
+/// For each hash of four kinds, a bit: whether the filter must look closer.
 pub(super) static FOURS: [u32; 1 << (FOUR_BITS - 5)] = fours();
 pub(super) const FOUR_BITS: u32 = 17;
-/// Of a number that holds kinds of five bits each the last four count.
+/// The multiplier of [`four_product`]. It leaves the last four kinds of a number that holds kinds of five bits each.
 pub(super) const FOUR_MULTIPLIER: u32 = 0x2_d9b9 << 12;
 
-/// A number that holds kinds of five bits each, multiplied. Another kind is appended by a shift and an addition of its own product,
-/// and the fifth from the end is gone then.
+/// Returns the product of a number that holds kinds of five bits each. A shift and the addition of another kind's product append
+/// that kind; the fifth from the end then drops out.
 pub(super) const fn four_product(kinds: u32) -> u32 {
     kinds.wrapping_mul(FOUR_MULTIPLIER)
 }
@@ -103,7 +103,7 @@ pub(super) const fn four_hash(product: u32) -> u32 {
     product >> (u32::BITS - FOUR_BITS)
 }
 
-/// Marks all fours of these kinds.
+/// Marks every four that takes one kind from each of these sets.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -138,7 +138,7 @@ pub(super) const fn mark(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 4
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &[u8]) {
-    // Where there are but three, a sign stands behind them.
+    // Behind three bytes a sign follows.
     let last = if bytes.len() > 3 {
         one(bytes[3])
     } else {
@@ -147,7 +147,7 @@ pub(super) const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &
     mark(fours, [one(bytes[0]), one(bytes[1]), one(bytes[2]), last]);
 }
 
-/// Marks what a word may begin with, behind a sign or an escape.
+/// Marks the beginning of a word, behind a sign or an escape.
 pub(super) const fn mark_start(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 3]) {
     let [first, second, third] = kinds;
     const ESCAPES: u32 =
@@ -165,7 +165,7 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     [one(word[0]), one(word[1]), third]
 }
 
-/// Returns whether a telling name is told by its last letters: many words end as some do, which [`PARTS`] tell.
+/// Returns whether the filter finds a telling name by its last letters. Many words end like the others, which [`PARTS`] covers.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -256,8 +256,8 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         mark_bytes(&mut fours, LITERALS[at]);
         at += 1;
     }
-    // A bot's number in base64: of two digits the second character has few forms. Private keys in base64, the long ones and the
-    // short ones.
+    // A bot's number in base64: the second character of two digits has few forms. Then private keys in base64, long and short
+    // ones.
     const SECOND_OF_ID: u32 = one(b'd') | one(b't') | one(b'j') | one(b'z');
     const LETTERS: u32 = (1 << INITIAL) - 1;
     mark_start(&mut fours, [1 << INITIAL, SECOND_OF_ID, ALNUM]);
@@ -287,14 +287,14 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         [1 << SIGN, one(b'd'), one(b'p') | one(b'q'), quotes],
     );
     mark(&mut fours, [1 << SIGN, one(b'q'), one(b'i'), quotes]);
-    // Of a number: `1/123…:`. What stands behind a number or a key: `:AA`, `:APA91b`, `:fx`, `Q~`.
+    // The beginning of `1/123…:`. Then what follows a number or a key: `:AA`, `:APA91b`, `:fx`, `Q~`.
     mark_start(&mut fours, [1 << DIGIT, 1 << MARK, 1 << DIGIT]);
     mark(&mut fours, [1 << DIGIT, 1 << MARK, one(b'a'), one(b'a')]);
     mark(&mut fours, [ANY, 1 << MARK, one(b'a'), one(b'p')]);
     mark(&mut fours, [HEX, 1 << MARK, one(b'f'), one(b'x')]);
     mark(&mut fours, [1 << DIGIT, one(b'q'), 1 << ODD, ANY]);
     mark(&mut fours, [one(b'm'), one(b's'), one(b'h'), ALNUM]);
-    // 32 hexadecimal digits, 8 and 8.
+    // Three hexadecimal numbers, of 32, 8 and 8 digits.
     mark(&mut fours, [HEX, one(b'-'), HEX, HEX]);
     mark(
         &mut fours,
@@ -314,7 +314,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         &mut fours,
         [1 << ODD, one(b'['), 1 << DIGIT | 1 << ODD, ANY],
     );
-    // Names, and what may stand behind one: any sign, a number, or which one of several it is.
+    // Names, and what may follow one: any sign, a number, or a suffix.
     let mut behind = SIGNS | 1 << DIGIT;
     at = 0;
     while at < names::SUFFIXES.len() {
@@ -353,7 +353,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         }
         at += 1;
     }
-    // Of four blanks texts are full.
+    // Texts are full of blanks: four of them must not be marked.
     let blanks = four_hash(four_product(
         (SIGN as u32) << 15 | (SIGN as u32) << 10 | (SIGN as u32) << 5 | SIGN as u32,
     ));
@@ -361,7 +361,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     fours
 }
 
-/// For the first two of three letters, without their case, the third ones: the ends of telling names, and the [`PARTS`] of some.
+/// The last three letters of telling names, and the first three of [`PARTS`]: for two letters in any case, a bit for each third letter.
 pub(super) static ENDS: [u32; 1 << 10] = ends();
 
 #[allow(

@@ -1,7 +1,7 @@
-//! The strings of a JSON text, redacted where they stand.
+//! Redacts the strings of a JSON text where they stand.
 //!
-//! Only a string that holds a secret is written again. The order of members, white space, numbers and the client's way to
-//! escape stay; a value of `serde_json` would lose all of that. What is secret in a string, the other modules say.
+//! Only a string that holds a secret is rewritten. The order of members, white space, numbers and the client's escapes stay; a
+//! value of `serde_json` would lose them. The other modules decide what is secret in a string.
 
 use std::borrow::Cow;
 
@@ -12,33 +12,33 @@ use super::scan::{self, SecretScan};
 use super::{Redactor, find, is_mark, keys, looks, pem, stand_ins, values};
 use crate::model::text::without_lone_surrogates;
 
-/// What is known of the strings that come next.
+/// What the names before say of the next strings.
 #[derive(Debug, Clone, Copy, Default)]
 struct StringContext {
     is_array: bool,
-    /// What the member's name says; in an array, that of the member which the array is.
+    /// The kind of secret that the member's name announces. In an array, the name is that of the array.
     telling: Option<SecretKind>,
-    /// What its name says of the strings in it, if it is an array.
+    /// The kind of secret that an array's name announces for each of its strings.
     telling_each: Option<SecretKind>,
-    /// Whether that is believed only of what is no stand-in.
+    /// Whether a string that stands for a secret is left as it is.
     is_doubtful: bool,
-    /// Whether the member's value is the name of what comes next: `"name": "DB_PASSWORD", "value": "…"`.
+    /// Whether the member's value names the next member's: `"name": "DB_PASSWORD", "value": "…"`.
     names_value: bool,
-    /// What that name says.
+    /// The kind of secret that such a name announces.
     telling_value: Option<SecretKind>,
-    /// Whether the member's name is one of those that hold ids.
+    /// Whether the member holds an id.
     is_id: bool,
-    /// Whether the member's name is that of a number of a JSON Web Key.
+    /// Whether the member's name is one of a number of a JSON Web Key.
     is_number: bool,
-    /// Whether the member's name is that of some key.
+    /// Whether the member's name says that it holds some key.
     is_hardly: bool,
-    /// In an array of lines: whether a private key is open.
+    /// Whether a private key has begun in an array of lines.
     in_block: bool,
-    /// In an array of arguments: what the option before says.
+    /// The kind of secret that the option before announces, in an array of arguments.
     option: Option<SecretKind>,
 }
 
-/// Redacts the strings of `text`, but not the ids behind names for which `is_id`.
+/// Redacts the strings of `text`, but not the ids behind names that `is_id` accepts.
 pub(super) fn redact<'t>(
     redactor: &mut Redactor,
     text: &'t str,
@@ -48,7 +48,7 @@ pub(super) fn redact<'t>(
         return pass(redactor, text, is_id).map_or(Cow::Borrowed(text), Cow::Owned);
     }
     let clean = redactor.text(text);
-    // Without its secrets it may be JSON.
+    // Without its secrets, it may be JSON.
     if matches!(clean, Cow::Owned(_)) && serde_json::from_str::<IgnoredAny>(&clean).is_ok() {
         let cleaner = pass(redactor, &clean, is_id);
         return cleaner.map_or(clean, Cow::Owned);
@@ -56,13 +56,13 @@ pub(super) fn redact<'t>(
     clean
 }
 
-/// Redacts the strings of a JSON text; nothing where there was nothing to redact.
+/// Redacts the strings of a JSON text. Returns nothing if there was nothing to redact.
 fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
     let bytes = text.as_bytes();
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![StringContext::default()];
-    // Whether the text has a JSON Web Key, once that was asked for.
+    // Whether the text has a JSON Web Key, once a string has asked.
     let mut has_web_key = None;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -136,7 +136,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
 }
 
 impl StringContext {
-    /// A member begins that is named so.
+    /// Notes the name of a member that begins.
     fn member(&mut self, name: &str) {
         let named = self.telling_value.take();
         self.telling = telling(name.as_bytes());
@@ -158,13 +158,13 @@ impl StringContext {
     }
 }
 
-/// Returns what a member's name says.
+/// Returns the kind of secret that a member's name announces.
 fn telling(name: &[u8]) -> Option<SecretKind> {
     names::telling(name).filter(|telling| *telling != SecretKind::Hardly)
 }
 
 impl Redactor {
-    /// A string that is a value.
+    /// Redacts a string that is a value.
     fn string<'t>(&mut self, string: &'t str, around: &mut StringContext) -> Cow<'t, str> {
         if around.is_id {
             return self.id(string);
@@ -193,7 +193,7 @@ impl Redactor {
             Some(telling) => !values::is_label(string, telling),
             None => false,
         };
-        // Without the secrets in it, a label may be none any more.
+        // Without its secrets, a label may no longer be a label.
         let is_rest_secret =
             || matches!(super::redact(string), Cow::Owned(rest) if is_secret(&rest));
         let is_secret = is_secret(string) || telling.is_some() && is_rest_secret();
@@ -215,7 +215,7 @@ impl Redactor {
         self.text(string)
     }
 
-    /// An id is no text, but one word: it is a secret only if it is nothing else.
+    /// Redacts an id. It is one word, and a secret only if it can be nothing else.
     fn id<'t>(&mut self, string: &'t str) -> Cow<'t, str> {
         match whole_key(string) {
             Some(rule) => self.replaced(rule),
@@ -225,7 +225,7 @@ impl Redactor {
     }
 }
 
-/// Returns whether a string in an array is a line within a private key of which each line is a string.
+/// Returns whether a string in an array is a line of a private key.
 fn is_line_of_a_block(string: &str, around: &mut StringContext) -> bool {
     around.in_block &= !pem::ends(string) && (is_mark(string) || pem::is_line(string));
     let is_within = around.in_block;
@@ -233,12 +233,12 @@ fn is_line_of_a_block(string: &str, around: &mut StringContext) -> bool {
     is_within
 }
 
-/// Returns the rule of the key that all of `string` is.
+/// Returns the rule of a key, if all of `string` is one.
 fn whole_key(string: &str) -> Option<&'static str> {
     keys::whole(string).map(|key| key.rule)
 }
 
-/// Returns where the string that begins at `at` ends, in valid JSON.
+/// Returns the end of the string that begins at `at`, in valid JSON.
 fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     loop {
@@ -252,19 +252,19 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Returns where the number that begins at `at` ends.
+/// Returns the end of the number that begins at `at`.
 fn number_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let is_part = |b: &&u8| matches!(**b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     at + rest.iter().take_while(is_part).count()
 }
 
-/// Returns whether it can be a person's secret: other numbers behind such a name are short.
+/// Returns whether a number can be a person's secret. Other numbers behind such a name are short.
 fn is_long_number(number: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Returns how many bytes stand before the first quote or backslash.
+/// Returns the number of bytes before the first quote or backslash.
 fn plain(bytes: &[u8]) -> usize {
     find::first_of([b'"', b'\\'], bytes).unwrap_or(bytes.len())
 }

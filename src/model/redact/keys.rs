@@ -1,16 +1,16 @@
-//! Keys where they stand: in a word, beside one, or as all of a text.
+//! Finds keys: in a word, beside one, or as a whole text.
 //!
-//! The shapes that begin with a prefix are in `shapes`; those that are told by their parts are here.
+//! `shapes` lists the keys that begin with a prefix. This module knows those that only their parts tell.
 
 use super::beginnings::{ANYWHERE, AT_START, beginning};
 use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
 use super::shapes::{SHORTEST, shapes_of};
 use super::{Secret, View, find};
 
-/// A word as long as this is looked at for keys within it. A shorter one can only be the beginning of a key.
+/// The length of the shortest word that can contain a key. A shorter one can only be the beginning of a key.
 const LEAST_WORD: usize = 14;
 
-/// Returns the first key that begins in the word from `start` to `end`. Before `start` no word goes on.
+/// Returns the first key that begins in the word from `start` to `end`. The word does not reach back beyond `start`.
 ///
 /// `point` is where the next point of the word is, as far as that is known.
 pub(super) fn in_word(
@@ -63,14 +63,14 @@ pub(super) fn in_word(
             return key;
         }
     }
-    // Its length counts.
+    // The length of the word counts.
     if view.touches(end) {
         return None;
     }
     by_parts(bytes, start, end)
 }
 
-/// Returns the key that all of `word` is.
+/// Returns the key, if all of `word` is one.
 pub(super) fn whole(word: &str) -> Option<Secret> {
     // Most values are shorter than a key.
     (word.len() >= SHORTEST).then_some(())?;
@@ -85,7 +85,7 @@ fn word_end(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Returns whether no character of `alphabet` stands at `at`, nor a mark, behind which one may have stood.
+/// Returns whether a key of `alphabet` ends at `at`. It may have gone on where a mark stands now.
 fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
     !view.touches(at) && view.byte(at).is_none_or(|byte| !alphabet.has(byte))
 }
@@ -123,22 +123,22 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
     })
 }
 
-/// Returns how many characters of `alphabet` `bytes` begins with, at most so many.
+/// Returns how many characters of `alphabet` `bytes` begins with, at most `most`.
 pub(super) fn run(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
     let bytes = bytes.get(..most).unwrap_or(bytes);
     let end = bytes.iter().position(|byte| !alphabet.has(*byte));
     end.unwrap_or(bytes.len())
 }
 
-/// Returns the characters of `alphabet` that `bytes` ends with, at most so many.
+/// Returns how many characters of `alphabet` `bytes` ends with, at most `most`.
 fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
     let back = bytes.iter().rev().take(most);
     back.take_while(|byte| alphabet.has(**byte)).count()
 }
 
-/// Digits, or letters of both cases: neither prose nor an identifier of one case.
+/// Returns whether `body` has digits or letters of both cases, so that it is neither prose nor an identifier of one case.
 pub(super) fn is_no_word(body: &[u8]) -> bool {
-    // Without a branch, so that many are looked at at once.
+    // Without a branch, so that the compiler can compare many bytes at once.
     let (mut digit, mut small, mut capital) = (false, false, false);
     for byte in body {
         digit |= byte.is_ascii_digit();
@@ -148,7 +148,7 @@ pub(super) fn is_no_word(body: &[u8]) -> bool {
     digit || small && capital
 }
 
-/// Returns where the first point of the word is from `at` on; its end where there is none. Each is looked for once.
+/// Returns the first point of the word from `at` on, or the end of the word. The word is searched once.
 fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     if *point < at || *point == 0 {
         let rest = bytes.get(at..end).unwrap_or_default();
@@ -157,7 +157,7 @@ fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     (*point).min(end)
 }
 
-/// `eyJ….….…`: a header, a payload, and mostly a signature.
+/// Returns a JSON Web Token, `eyJ….….…`: a header, a payload, and mostly a signature.
 fn json_web_token(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
     bytes.get(at..).filter(|rest| rest.starts_with(b"eyJ"))?;
     let header = next_point(bytes, at, point, end);
@@ -174,9 +174,9 @@ fn json_web_token(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Opt
 pub(super) const LEAST_ID: usize = 23;
 pub(super) const MOST_ID: usize = 28;
 
-/// A bot's token: its id in base64, a time, a signature, with points between them.
+/// Returns a bot's token: an id in base64, a time and a signature, with points between them.
 fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
-    // Of the base64 of two digits the second character.
+    // Two digits in base64 have one of these as their second character.
     matches!(bytes.get(at + 1), Some(b'D' | b'T' | b'j' | b'z')).then_some(())?;
     let first = next_point(bytes, at, point, end);
     (LEAST_ID..=MOST_ID).contains(&(first - at)).then_some(())?;
@@ -192,7 +192,7 @@ fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Sec
     })
 }
 
-/// A token of HCP Terraform: `.atlasv1.` in its middle, at `at`.
+/// Returns a token of HCP Terraform, which has `.atlasv1.` in its middle, at `at`.
 fn terraform(bytes: &[u8], start: usize, at: usize) -> Option<Secret> {
     let tail = bytes.get(at..)?.strip_prefix(b".atlasv1.")?;
     let lead = run_back(bytes.get(start..at)?, Alnum, 20);
@@ -282,7 +282,7 @@ fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
         }
         _ => {}
     }
-    // Of those that begin with 32 hexadecimal digits most are hashes.
+    // Most words that begin with 32 hexadecimal digits are hashes.
     let tail = word.get(32..)?;
     if hex() != 32 || tail.first() != Some(&b'-') {
         return None;
@@ -299,7 +299,7 @@ fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     if is_mailgun { all("mailgun") } else { None }
 }
 
-/// Returns the key that the word from `start` to `end` begins and what stands behind it goes on with.
+/// Returns the key that begins with the word from `start` to `end` and goes on behind it.
 pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let word = bytes.get(start..end)?;
@@ -311,7 +311,7 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
         is_key.then(|| end + from + run(tail, alphabet, usize::MAX))
     };
     let (start, end, rule) = match rest.first()? {
-        // Three characters, a digit, `Q~`.
+        // The word ends with three characters, a digit and `Q`.
         b'~' if word.len() >= 5 && word.ends_with(b"Q") => {
             let [.., digit, _] = word else { return None };
             digit.is_ascii_digit().then_some(())?;

@@ -1,18 +1,18 @@
-//! How a value looks: as a word, a number, a path, an identifier, a constant, or at random.
+//! Tells how a value looks: like a word, a number, a path, an identifier, a constant, or random.
 //!
 //! Nothing here knows of names or secrets.
 
-/// The longest word that is taken for one; longer runs of letters are those of keys.
+/// The length of the longest word. Longer runs of letters belong to keys.
 const LONGEST_WORD: usize = 15;
 
-/// Which characters a text has: so that most questions about it cost nothing.
+/// The set of characters that a text has. Most questions about the text need nothing else.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signs {
     pub(super) seen: u128,
     pub(super) is_ascii: bool,
 }
 
-/// Returns the bits of some characters.
+/// Returns the set of some characters.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -69,18 +69,18 @@ impl Signs {
         self.seen & (SMALL | CAPITALS) != 0
     }
 
-    /// Returns whether it has one of the `signs`, which [`signs_of`] has gathered.
+    /// Returns whether the text has one of `signs`.
     pub(super) fn has_any(self, signs: u128) -> bool {
         self.seen & signs != 0
     }
 
-    /// Returns how many different characters there are.
+    /// Returns the number of different characters.
     fn count(self) -> u32 {
         self.seen.count_ones()
     }
 }
 
-/// Returns whether `text` has `part`. For texts as short as a value this is faster than what looks for its rarest byte first.
+/// Returns whether `text` contains `part`. For a text as short as a value, this is faster than a search for the rarest byte.
 pub(super) fn has_part(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
@@ -92,8 +92,9 @@ pub(super) fn is_identifier(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not fully specified`. The letters of a random
-/// key do not: their case changes everywhere, or nowhere.
+/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not fully specified`.
+///
+/// A random key does not: its letters change case everywhere, or nowhere.
 pub(super) fn is_words(value: &str) -> bool {
     let is_mark = |b: u8| {
         matches!(
@@ -104,7 +105,7 @@ pub(super) fn is_words(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
 }
 
-/// Returns true if `value` is a name with a number, as types, constants and algorithms have.
+/// Returns true if `value` is a name with a number, as many types, constants and algorithms have.
 pub(super) fn is_numbered_name(value: &str) -> bool {
     const MOST_DIGITS: usize = 3;
     const MOST_NUMBERS: usize = 2;
@@ -113,7 +114,7 @@ pub(super) fn is_numbered_name(value: &str) -> bool {
             .split(|c: char| !c.is_ascii_digit())
             .filter(|run| !run.is_empty())
     };
-    // Of a long one without joints the words are whole.
+    // A long name without joints consists of whole words.
     let is_long = value.len() >= 24 && !value.contains(['_', '-', '.']);
     is_identifier(value)
         && numbers().count() <= MOST_NUMBERS
@@ -121,7 +122,7 @@ pub(super) fn is_numbered_name(value: &str) -> bool {
         && has_words_of(value, if is_long { 5 } else { MEAN })
 }
 
-/// Returns whether the letters of `value` are in runs as words are, each in capitals or with none but a leading one.
+/// Returns whether the letters of `value` form words, each in capitals or with at most a leading capital.
 pub(super) fn has_words(value: &str) -> bool {
     has_words_of(value, MEAN)
 }
@@ -139,7 +140,7 @@ fn has_words_of(value: &str, mean: usize) -> bool {
         && letters >= mean * words
 }
 
-/// Tells the lengths of the words in a name: `HTTPServer` is two. Stops at the first that `is_word` refuses.
+/// Calls `is_word` with the length of each word in a name; `HTTPServer` has two. Stops at the first that it refuses.
 fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
@@ -158,7 +159,7 @@ fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     length == 0 || is_word(length)
 }
 
-/// `NAME_OF_A_CONSTANT`, as constants and the types of C are called.
+/// Returns whether `value` is named like a constant or a type of C: `NAME_OF_A_CONSTANT`.
 pub(super) fn is_constant(value: &str) -> bool {
     let is_word = |part: &&str| {
         let word = part.trim_matches(|c: char| c.is_ascii_digit());
@@ -172,7 +173,7 @@ pub(super) fn is_constant(value: &str) -> bool {
         && value.split('_').filter(is_word).count() >= 2
 }
 
-/// A number's type, as `u32`, `__u64`, `int16_t`, `float32`.
+/// Returns whether `value` is the type of a number: `u32`, `__u64`, `int16_t`, `float32`.
 pub(super) fn is_type_of_number(value: &str) -> bool {
     let name = value.trim_start_matches('_');
     let name = name.strip_suffix("_t").unwrap_or(name);
@@ -184,7 +185,7 @@ pub(super) fn is_type_of_number(value: &str) -> bool {
     ) && matches!(digits, "8" | "16" | "32" | "64" | "128" | "256")
 }
 
-/// `0x04`, `12`, `3.30`, `12:30`: a number, a version or a time, perhaps with what ends an expression.
+/// Returns whether `value` is a number, a version or a time, perhaps with the sign that ends an expression: `0x04`, `3.30`, `12:30;`.
 pub(super) fn is_number(value: &str) -> bool {
     let value = value.trim_end_matches([',', ';', ')']);
     let hexadecimal = value
@@ -205,7 +206,7 @@ pub(super) fn is_number(value: &str) -> bool {
     hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
 }
 
-/// `#ffffff`.
+/// Returns whether `value` is a colour, as `#ffffff`.
 pub(super) fn is_colour(value: &str) -> bool {
     value.strip_prefix('#').is_some_and(|digits| {
         matches!(digits.len(), 3 | 6 | 8) && digits.bytes().all(|b| b.is_ascii_hexdigit())
@@ -219,9 +220,9 @@ pub(super) fn is_pattern(value: &str) -> bool {
         .any(|part| value.contains(part))
 }
 
-/// Returns whether it says where something is: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
+/// Returns whether `value` is a path or a URL: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
 pub(super) fn is_place(value: &str) -> bool {
-    // A step is a number, a version or of words; base64 has steps, too, but single letters in them.
+    // A step is a number, a version or a name. Base64 has slashes, too, but single letters between its digits.
     let is_step = |step: &str| {
         let number = step.strip_prefix('v').unwrap_or(step);
         number.bytes().all(|b| b.is_ascii_digit())
@@ -246,7 +247,7 @@ pub(super) fn is_place(value: &str) -> bool {
         || steps >= 3 && value.split('/').all(is_step)
 }
 
-/// Long, of letters and digits, and of many different ones.
+/// Returns whether `value` is long, of letters and digits, and of many different ones.
 pub(super) fn looks_random(value: &str) -> bool {
     looks_random_of(value, Signs::of(value))
 }
@@ -275,7 +276,7 @@ pub(super) fn is_uuid(value: &str) -> bool {
             })
 }
 
-/// Returns whether nothing but a secret looks so: long, of letters in both cases and digits.
+/// Returns whether only a secret can look like `value`: long, with letters of both cases and digits.
 pub(super) fn is_surely_random(value: &str) -> bool {
     const LEAST: usize = 20;
     let signs = Signs::of(value);

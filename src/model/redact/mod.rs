@@ -1,8 +1,8 @@
-//! Secrets, found by their shape or by what stands before them, and replaced before a byte is written.
+//! Finds secrets by their shape or by what stands before them, and replaces them before a byte is written.
 //!
-//! One redactor for everything that is recorded, whatever its form: [`Redactor::text`] for plain text of any kind,
-//! [`Redactor::json`] and [`Redactor::value`] for JSON, whose members' names tell more, [`Redactor::transcript_line`] for
-//! a line of the client's transcript. In the place of a secret stands `[redacted:rule]`.
+//! One redactor serves everything that is recorded. [`Redactor::text`] takes plain text of any kind. [`Redactor::json`] and
+//! [`Redactor::value`] take JSON, where the names of members tell more. [`Redactor::transcript_line`] takes a line of the
+//! client's transcript. `[redacted:rule]` replaces a secret.
 //!
 //! One pass over the text (`scan`) takes in each byte once. A small filter (`filter`, with its tables in `fours` and `beginnings`) says where to
 //! look. The pass then asks for a key (`shapes`, `keys`), a name (`names`, `foreign`), a program (`commands`), a block (`pem`)
@@ -47,7 +47,7 @@ pub struct Redactor {
     counts: Counts,
 }
 
-/// A secret in a text, from one byte to another.
+/// A secret in a text: its first byte, and the byte behind its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Secret {
     start: usize,
@@ -55,13 +55,12 @@ struct Secret {
     rule: &'static str,
 }
 
-/// A text as a rule sees it: up to its end, or up to the next mark or the next secret that was found, in the place of which a mark
-/// will stand.
+/// A text as a rule sees it. It ends at the next mark, or at the next secret that was found: a mark will stand there.
 #[derive(Debug, Clone, Copy)]
 struct View<'t> {
     text: &'t str,
     is_cut: bool,
-    /// The end of the last secret or mark: what stands before it is not looked at.
+    /// The end of the last secret or mark. No rule looks at what stands before it.
     barrier: usize,
 }
 
@@ -78,7 +77,7 @@ impl<'t> View<'t> {
         self.text.as_bytes()
     }
 
-    /// Returns the byte at `at`, as it will be.
+    /// Returns the byte that will stand at `at` in the redacted text.
     fn byte(self, at: usize) -> Option<u8> {
         let byte = self.bytes().get(at).copied();
         byte.or_else(|| (self.is_cut && at == self.text.len()).then_some(b'['))
@@ -93,7 +92,7 @@ impl<'t> View<'t> {
 /// The beginning of a mark.
 const MARK: &[u8] = b"[redacted";
 
-/// Returns how long the mark is that begins at `at`, if one does.
+/// Returns the length of the mark that begins at `at`, if one does.
 fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
     const LONGEST: usize = 64;
     let rest = bytes.get(at..)?.strip_prefix(MARK)?;
@@ -104,7 +103,7 @@ fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
     (rest.get(length) == Some(&b']')).then_some(MARK.len() + length + 1)
 }
 
-/// `text` without the secrets that could be recognised in it.
+/// Returns `text` without the secrets that the rules recognise.
 pub fn redact(text: &str) -> Cow<'_, str> {
     Redactor::default().text(text)
 }
@@ -120,7 +119,7 @@ impl Redactor {
         self.counts
     }
 
-    /// `text` without the secrets that could be recognised in it. What it returns, it would return unchanged.
+    /// Returns `text` without the secrets that the rules recognise. Redacting the result again changes nothing.
     pub fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         self.scanned(text, SecretScan::new(text))
     }
@@ -142,13 +141,14 @@ impl Redactor {
         Cow::Owned(clean)
     }
 
-    /// A JSON text without the secrets in its strings: every other byte stays as it is. Behind a telling name a whole
-    /// string is a secret. What is no JSON is redacted as text.
+    /// Returns a JSON text without the secrets in its strings. Every other byte stays as it is.
+    ///
+    /// Behind a telling name, the whole string is a secret. A text that is not JSON is redacted as plain text.
     pub fn json<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         json::redact(self, text, |_| false)
     }
 
-    /// Takes the secrets out of a value, as [`Self::json`] does.
+    /// Removes the secrets from a value, as [`Self::json`] does.
     pub fn value(&mut self, value: &mut Value) {
         let text = value.to_string();
         let clean = match self.json(&text) {
@@ -160,8 +160,9 @@ impl Redactor {
         }
     }
 
-    /// A line of a transcript without its secrets. Ids and signatures stay, so that the client can still read it; a line
-    /// without secrets comes back as it is, byte for byte.
+    /// Returns a line of a transcript without its secrets. A line without secrets comes back byte for byte.
+    ///
+    /// Ids and signatures stay, so that the client can still read the line.
     pub fn transcript_line<'t>(&mut self, line: &'t str) -> Cow<'t, str> {
         const IDS: [&str; 16] = [
             "uuid",
@@ -184,10 +185,11 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
-    /// Takes a name or an id out that is a key or holds one. An id is no text: of one that is a single word only the whole is
-    /// judged, so that no part of it is taken for what it is not.
+    /// Replaces a name or an id that is a key, or the key within a name.
+    ///
+    /// An id that is a single word is judged as a whole: a part of it means nothing.
     pub fn word(&mut self, word: &mut String) {
-        // Hardly a name is as long as a key.
+        // Nearly all names are shorter than a key.
         if word.len() < shapes::SHORTEST {
             return;
         }
@@ -209,7 +211,7 @@ impl Redactor {
         Cow::Owned(mark)
     }
 
-    /// Puts the mark of `rule` where a secret was.
+    /// Appends the mark of `rule`, and counts it.
     fn mark(&mut self, clean: &mut String, rule: &str) {
         clean.push_str("[redacted:");
         clean.push_str(rule);
@@ -223,7 +225,7 @@ impl Redactor {
     }
 }
 
-/// Returns whether nothing but a mark stands in the place of a secret.
+/// Returns whether `text` is one mark and nothing else.
 fn is_mark(text: &str) -> bool {
     mark_at(text.as_bytes(), 0) == Some(text.len())
 }

@@ -1,6 +1,6 @@
-//! Names after which a secret stands, and what they say of it.
+//! The names that announce a secret, and what kind of secret each announces.
 //!
-//! Which of the values behind them are no secrets, `looks` and `stand_ins` say.
+//! `looks` and `stand_ins` decide which of the values behind them are secrets.
 
 use super::words::{is_one_of, lengths, numbers};
 
@@ -9,34 +9,33 @@ use super::words::{is_one_of, lengths, numbers};
 pub(super) enum SecretKind {
     /// A person's secret: any word can be one.
     Password,
-    /// The same of several words.
+    /// A person's secret of several words.
     Phrase,
-    /// A machine's secret: long, and no word.
+    /// A machine's secret: long, and not a word.
     Key,
-    /// Either's: what is called a secret may be a word, but is mostly none.
+    /// A person's or a machine's: a secret may be a word, but rarely is.
     Secret,
-    /// A number that is good once.
+    /// A number that is valid once.
     Code,
-    /// The header: a scheme may stand before the secret.
+    /// The header of that name. A scheme may stand before the secret.
     Authorization,
-    /// The header: pairs of a name and a value, of which some are secret.
+    /// The header of that name: pairs of a name and a value, some of them secret.
     Cookie,
     /// A secret only if it looks like one.
     Perhaps,
-    /// A secret only if nothing else can look so.
+    /// A secret only if it can be nothing else.
     Hardly,
 }
 
 use SecretKind::{Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret};
 
-/// The ends of telling names, in lower case, without the characters that join words: `apikey` is `API_KEY`, `x-api-key` and `apiKey`,
-/// too.
+/// The ends of telling names, in lower case and without joints: `apikey` stands for `API_KEY`, `x-api-key` and `apiKey`, too.
 #[rustfmt::skip]
 pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("password", Password), ("passwd", Password), ("passphrase", Password), ("pwd", Password), ("sshpass", Password),
     ("passcode", Password), ("passwrd", Password), ("pswd", Password), ("storepass", Password), ("keypass", Password),
     ("requirepass", Password), ("masterauth", Password), ("bindpw", Password), ("rootpw", Password), ("userpw", Password),
-    // The same in other languages.
+    // In other languages.
     ("passwort", Password), ("kennwort", Password), ("contrasena", Password), ("motdepasse", Password), ("senha", Password),
     ("wachtwoord", Password), ("losenord", Password), ("passord", Password), ("adgangskode", Password), ("salasana", Password),
     ("heslo", Password), ("haslo", Password), ("jelszo", Password), ("parola", Password), ("sifre", Password),
@@ -60,7 +59,7 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("sonarlogin", Perhaps), ("webhooktoken", Key), ("cookiesecret", Key),
 ];
 
-/// The same, where nothing but a joint stands before them, or a word ends.
+/// The ends of telling names that must begin a word: behind a joint, a capital or no letter at all.
 pub(super) const WORDS: &[(&str, SecretKind)] = &[
     ("pass", Password),
     ("psk", Password),
@@ -68,7 +67,7 @@ pub(super) const WORDS: &[(&str, SecretKind)] = &[
     ("mdp", Password),
 ];
 
-/// What stands before `key` where it is nothing secret, or where nothing can be said of it. In order.
+/// The words before `key` with which it is not secret, or with which nobody can tell. In order.
 #[rustfmt::skip]
 const OPEN_KEYS: &[&str] = &[
     "anon", "arrow", "attribute", "bucket", "cache", "child", "column", "composite", "config", "control", "ctrl", "dedup",
@@ -79,7 +78,7 @@ const OPEN_KEYS: &[&str] = &[
     "sort", "state", "tag", "task", "test", "translation", "unique",
 ];
 
-/// The names in a URL's query behind which a secret can stand, whole.
+/// Whole names that can announce a secret in the query of a URL.
 pub(super) const QUERY: &[&str] = &[
     "key",
     "code",
@@ -110,10 +109,10 @@ pub(super) const QUERY: &[&str] = &[
     "secret",
 ];
 
-/// As much of a text is looked at for a name.
+/// How much of a text is searched back for a telling name, in bytes.
 pub(super) const LONGEST: usize = 32;
 
-/// What a telling name may go on with: which one of several secrets it is.
+/// What a telling name may end with, to tell several secrets apart.
 pub(super) const SUFFIXES: [&str; 17] = [
     "prod",
     "production",
@@ -134,14 +133,15 @@ pub(super) const SUFFIXES: [&str; 17] = [
     "default",
 ];
 
-/// The end of a personal access token's name; in small letters it is that of a pattern or a path.
+/// The end of the name of a personal access token. In small letters it stands for a pattern or a path.
 const ACCESS_TOKEN: &str = "_PAT";
 
 /// The most digits that a telling name may go on with.
 const MOST_DIGITS: usize = 4;
 
-/// Returns what a name says of the value behind it, by the text up to its end; nothing where it is any name. `DB_PASSWORD_PROD2` and
-/// `passwordConfirm` are telling by what stands before the suffix.
+/// Returns the kind of secret that a name announces, if it is a telling name. `name` is the text up to the end of the name.
+///
+/// A number or one of [`SUFFIXES`] at the end does not count: `DB_PASSWORD_PROD2` and `passwordConfirm` are telling names.
 pub(super) fn telling(name: &[u8]) -> Option<SecretKind> {
     let name = without_number(name);
     let hint = hint(name);
@@ -155,12 +155,12 @@ pub(super) fn telling(name: &[u8]) -> Option<SecretKind> {
     }
 }
 
-/// It may end as one of [`ENDINGS`] or [`WORDS`].
+/// The name may end with one of [`ENDINGS`] or [`WORDS`].
 const AS_ENDING: u8 = 1;
-/// It may end as one of [`SUFFIXES`].
+/// The name may end with one of [`SUFFIXES`].
 const AS_SUFFIX: u8 = 2;
 
-/// Returns what the last three characters of a name let it be. Most names are told apart by them.
+/// Returns what a name may end with, by its last three characters. Most names are ruled out by them.
 #[inline]
 pub(super) fn hint(name: &[u8]) -> u8 {
     let (second, third, last) = match *name {
@@ -187,7 +187,7 @@ pub(super) fn hint(name: &[u8]) -> u8 {
     is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX)
 }
 
-/// For the last two letters of a name, without their case, which letters stand before them in [`ENDINGS`] and in [`SUFFIXES`].
+/// For the last two letters of a name in any case: the letters that precede them in [`ENDINGS`], and in [`SUFFIXES`].
 static HINTS: [[[u32; 2]; 32]; 32] = hints();
 
 #[allow(
@@ -210,7 +210,7 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
     }
     // `pw`, whatever stands before it.
     hints[(b'p' & 31) as usize][(b'w' & 31) as usize][0] = u32::MAX;
-    // `…key`, whatever stands before it.
+    // Any word may stand before `key`.
     mark_last(&mut hints, b"key", 0);
     mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
     at = 0;
@@ -234,7 +234,7 @@ const fn mark_last(hints: &mut [[[u32; 2]; 32]; 32], word: &[u8], of: usize) {
     hints[third as usize][last as usize][of] |= 1 << second;
 }
 
-/// `name` without the number that it ends with.
+/// Returns `name` without the number at its end.
 #[inline]
 fn without_number(name: &[u8]) -> &[u8] {
     if !name.last().is_some_and(u8::is_ascii_digit) {
@@ -245,7 +245,7 @@ fn without_number(name: &[u8]) -> &[u8] {
     trimmed(name.get(..name.len() - digits).unwrap_or_default())
 }
 
-/// `name` without the suffix that it ends with.
+/// Returns `name` without the suffix at its end, if it has one.
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     SUFFIXES.iter().find_map(|suffix| {
         let start = name.len().checked_sub(suffix.len())?;
@@ -258,7 +258,7 @@ fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// `name` without the characters at its end that join words.
+/// Returns `name` without the joint at its end.
 fn trimmed(name: &[u8]) -> &[u8] {
     match name {
         [rest @ .., b'_' | b'-'] => rest,
@@ -266,15 +266,15 @@ fn trimmed(name: &[u8]) -> &[u8] {
     }
 }
 
-/// The most letters of a name that are compared.
+/// How many letters of a name are compared at most.
 const COMPARED: usize = 16;
 
-/// Returns what `name` says by its end, and by which.
+/// Returns the ending that makes `name` a telling name, and the kind of secret that it announces.
 pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     if matches!(name, [.., b'_', b'P', b'A', b'T']) {
         return Some((ACCESS_TOKEN, Perhaps));
     }
-    // The shell's own.
+    // The shell's own variables `PWD` and `OLDPWD`.
     if let [before @ .., b'P', b'W', b'D'] = name
         && (before.ends_with(b"OLD")
             || !before
@@ -318,8 +318,8 @@ pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     is_some_key(name, &letters).then_some(("key", Hardly))
 }
 
-/// Returns the last letters and digits of `name`, the letters in small ones, from the end on, up to a sign that joins no words; and in which
-/// bucket they are. There are as many as the longest ending of that bucket has.
+/// Returns the last letters and digits of `name`, from the end backwards and in lower case, and their bucket. Joints are left
+/// out; any other sign ends the name. There are as many letters as the longest ending of the bucket has.
 fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
     let mut letters = [0; COMPARED];
     let (mut length, mut most) = (0, BUCKET);
@@ -329,7 +329,7 @@ fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
         let Some(place) = letters.get_mut(length).filter(|_| letter != 0) else {
             break;
         };
-        // The next letter takes the place of a joint.
+        // The next letter overwrites a joint.
         *place = letter;
         length += usize::from(letter != JOINT);
         if length < most {
@@ -353,7 +353,7 @@ fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
     )
 }
 
-/// What each byte of a name is compared as: letters without their case, digits, [`JOINT`]; 0 for a byte that no name has.
+/// What each byte of a name is compared as: a lower-case letter, a digit, or [`JOINT`]. 0 stands for a byte that no name has.
 static LETTERS: [u8; 256] = letters();
 const JOINT: u8 = 1;
 
@@ -376,14 +376,14 @@ const fn letters() -> [u8; 256] {
     letters
 }
 
-/// Returns whether `name` ends in `key` and nothing says if that key is secret.
+/// Returns whether `name` ends in `key` behind a word that is not one of [`OPEN_KEYS`].
 fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
     if !letters.starts_with(b"yek") {
         return false;
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
     let before = trimmed(before);
-    // The last word, also of a name like `myPublicKey`.
+    // The word before `key`, also in a name like `myPublicKey`.
     let back = before.iter().rev();
     let length = back.take_while(|b| b.is_ascii_alphanumeric()).count();
     let word = before.get(before.len() - length..).unwrap_or_default();
@@ -398,7 +398,7 @@ fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
     !word.is_empty() && !is_one_of(&OPEN_NUMBERS, &OPEN_LENGTHS, last)
 }
 
-/// An ending as it is compared: from its last letter on.
+/// An ending as it is compared: from its last letter backwards.
 #[derive(Debug, Clone, Copy)]
 struct EndingLetters {
     letters: u128,
@@ -410,13 +410,13 @@ struct EndingLetters {
 struct Buckets {
     endings: [EndingLetters; ENDINGS.len()],
     starts: [u8; 65],
-    /// How many letters the longest of each bucket has.
+    /// The length of the longest ending of each bucket.
     longest: [u8; 64],
 }
 
 static BUCKETS: Buckets = buckets();
 
-/// The letters that say in which bucket an ending is.
+/// How many of the last letters decide the bucket.
 const BUCKET: usize = 4;
 
 /// Returns in which bucket what ends with these letters is, from the last one on. Those that end with `key` are told apart by the letter
@@ -484,7 +484,7 @@ const fn is_joint(byte: u8) -> bool {
     matches!(byte, b'_' | b'-' | b'.' | b' ')
 }
 
-/// Returns whether `name` in a URL's query can have a secret behind it.
+/// Returns whether `name` can announce a secret in the query of a URL.
 pub(super) fn is_of_query(name: &[u8]) -> bool {
     QUERY
         .iter()

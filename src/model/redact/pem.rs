@@ -1,6 +1,6 @@
-//! Private keys: in PEM armour, in base64 once more, and as bare base64.
+//! Finds private keys: in PEM armour, with the armour in base64 again, and as bare base64.
 //!
-//! The lines may be joined in any way, and a key may lack its first line or its end. Other keys are in `keys`.
+//! The lines may be joined in any way, and a key may lack its first line or its end. `keys` finds all other keys.
 
 use super::keys::run;
 use super::shapes::Alphabet;
@@ -13,12 +13,12 @@ const LABEL: &[u8] = b"PRIVATE KEY";
 pub(super) const RULE: &str = "private-key";
 /// The longest label of a block, as in `-----BEGIN {label}-----`.
 const MAX_LABEL: usize = 64;
-/// The least that a block must hold: a mention of its first line is no key.
+/// How many letters and digits a block must have. The mere mention of its first line is not a key.
 const LEAST: usize = 16;
 /// The least length of a line within a block that has lost its first line.
 pub(super) const LEAST_LINE: usize = 40;
 
-/// Returns the block that begins in the word which ends at `end`.
+/// Returns the block that begins in the word from `start` to `end`.
 pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     bytes.get(start..end).filter(|word| word.ends_with(BEGIN))?;
@@ -40,10 +40,10 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
     })
 }
 
-/// What stands before the lines of a private key in PuTTY's form.
+/// The name before the lines of a private key in PuTTY's format.
 pub(super) const LINES: &[u8] = b"Private-Lines";
 
-/// Returns the lines of a private key in PuTTY's form, where their number stands at `at`.
+/// Returns the lines of a private key in PuTTY's format. Their number stands at `at`.
 pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     const MOST_DIGITS: usize = 4;
     let body = view.bytes().get(at..)?;
@@ -63,7 +63,7 @@ pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the private key that begins with the base64 at `at`, where a word begins: its first bytes say what it is.
+/// Returns the private key in bare base64 that begins at `at`, where a word begins. Its first bytes tell.
 pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjE";
     let text = view.bytes().get(at..)?;
@@ -82,7 +82,7 @@ pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// A sequence whose first element is a small number, as that of each private key's version is; a certificate's is another sequence.
+/// Returns whether `der` begins a private key: a sequence whose first element is a version. In a certificate, it is another sequence.
 fn is_private(der: &[u8]) -> bool {
     let inside = match der {
         [0x30, 0x82, _, _, inside @ ..] => inside,
@@ -93,7 +93,7 @@ fn is_private(der: &[u8]) -> bool {
     matches!(inside, [2, 1, 0 | 1 | 3, ..])
 }
 
-/// Returns the armour of a private key in base64 once more, which begins at `at`.
+/// Returns the private key whose armour is in base64 again, and begins at `at`.
 pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
     let text = view.bytes().get(at..)?;
     text.starts_with(b"LS0tLS1C").then_some(())?;
@@ -106,7 +106,7 @@ pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the first bytes of what is in base64.
+/// Decodes the first bytes of base64.
 pub(super) fn decoded<const SIZE: usize>(text: &[u8]) -> Option<[u8; SIZE]> {
     let mut bytes = [0; SIZE];
     let groups = text.as_chunks::<4>().0;
@@ -137,8 +137,8 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Returns the lines of a block that has lost its first one, where the word which ends at `end` begins the last. They are looked for from
-/// there back, not beyond `barrier`.
+/// Returns the lines of a block that has lost its first line. The word from `start` to `end` begins the last line; the search
+/// goes back from there, at most to `barrier`.
 pub(super) fn rest_before(
     view: View<'_>,
     barrier: usize,
@@ -157,7 +157,7 @@ pub(super) fn rest_before(
     let mut first = None;
     let mut letters = 0;
     loop {
-        // The gap, then the number or the sign of a line, or its base64.
+        // A gap, then the number of a line, its sign, or its base64.
         while let Some(rest) = without_gap(text) {
             text = rest;
         }
@@ -181,7 +181,7 @@ pub(super) fn rest_before(
         }
         text = before;
     }
-    // What has a first line is another rule's.
+    // Another rule finds a block with its first line.
     let is_rest = !text.ends_with(DASHES) && letters >= LEAST_LINE;
     let size = bytes.get(..start)?;
     let mut size = size;
@@ -196,7 +196,7 @@ pub(super) fn rest_before(
     })
 }
 
-/// `text` without the gap between lines that it ends with, or a part of it.
+/// Returns `text` without the last sign of the gap between lines that it ends with.
 fn without_gap(text: &[u8]) -> Option<&[u8]> {
     match text {
         [rest @ .., b'\\', b'n' | b'r' | b't'] => Some(rest),
@@ -209,7 +209,7 @@ fn without_gap(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns whether a block begins in `text` and does not end there, as where each line is a text of its own.
+/// Returns whether a block begins in `text` and does not end there. Each line may be a text of its own.
 pub(super) fn is_open(text: &str) -> bool {
     let last = memchr::memmem::rfind(text.as_bytes(), BEGIN);
     let block = last.and_then(|at| text.as_bytes().get(at..));
@@ -238,7 +238,7 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(DASHES)
 }
 
-/// Returns how long the line is that closes a block.
+/// Returns the length of the line that closes a block.
 fn closing_line(text: &[u8]) -> usize {
     let label = text.get(END.len()..).unwrap_or_default();
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
@@ -246,9 +246,10 @@ fn closing_line(text: &[u8]) -> usize {
     end.map_or(END.len(), |at| END.len() + at + DASHES.len())
 }
 
-/// Returns how much of `text` can be the inside of a block: words of base64 and the lines before them, with numbers of lines, line
-/// breaks and escaped line breaks between them. What follows a key that breaks off stays; so does a word before a mark, of which
-/// it is not known where it ended.
+/// Returns how much of `text` can be the inside of a block: header lines and words of base64, with line breaks, escaped line
+/// breaks and line numbers between them.
+///
+/// The text behind a key that breaks off stays. So does a word before a mark: nobody knows where it ended.
 fn armour(text: &[u8], is_cut: bool) -> usize {
     let mut end = 0;
     let mut was_long = false;
@@ -260,7 +261,7 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
         if rest.is_empty() {
             return if is_cut { end } else { text.len() };
         }
-        // A line that is added or removed.
+        // A line that a diff adds or removes.
         let sign =
             usize::from(matches!(rest.first(), Some(b'-' | b'>')) && rest.get(1) != Some(&b'-'));
         let body = rest.get(sign..).unwrap_or_default();
@@ -284,7 +285,7 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
     }
 }
 
-/// Returns how long the part of the lines is that stand before the base64 of an encrypted key.
+/// Returns the length of the next word of the header lines that stand before the base64 of an encrypted key.
 fn header_word(rest: &[u8], is_cut: bool) -> Option<usize> {
     const WORDS: [&[u8]; 6] = [
         b"Proc-Type:",
@@ -309,7 +310,7 @@ fn gap_or_end(text: &[u8], is_cut: bool) -> bool {
     text.is_empty() && !is_cut || gap_of_one(text) > 0
 }
 
-/// Returns how much white space, arrows and escaped white space `text` begins with.
+/// Returns the length of the gap that `text` begins with: white space, escaped or not, quotes and arrows.
 fn gap(text: &[u8]) -> usize {
     let mut at = 0;
     loop {

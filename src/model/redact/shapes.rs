@@ -1,13 +1,13 @@
-//! The shapes of keys: fixed beginnings that providers give their keys so that scanners find them.
+//! Lists the shapes of keys. Providers give their keys fixed beginnings so that scanners find them.
 //!
-//! The facts (beginning, alphabet, least length) are those on which scanners' rules and the providers' documents agree.
-//! The least lengths are lower where the beginning is telling: half a key is half a secret. `docs/redaction.md` lists the
-//! providers, and a test compares the page with the table. Where in a text a key stands, `keys` knows.
+//! Scanners' rules and the providers' documents agree on the facts: beginning, alphabet, least length. Behind a telling
+//! beginning the least length is lower, because half a key is half a secret. `docs/redaction.md` lists the providers, and a
+//! test compares the page with the table. `keys` finds the keys in a text.
 
 use super::beginnings;
 use super::filter;
 
-/// What a key is made of after its beginning.
+/// The characters of a key behind its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Alphabet {
@@ -17,17 +17,17 @@ pub(super) enum Alphabet {
     Upper = 1 << 1,
     /// Letters and digits.
     Alnum = 1 << 2,
-    /// The same with `_` and `-`: base64 for URLs.
+    /// Letters, digits, `_` and `-`: base64 for URLs.
     Word = 1 << 3,
     /// Letters, digits, `+`, `/` and `=`.
     Base64 = 1 << 4,
-    /// All of these, with `.` and `~`: several parts.
+    /// All of these, `.` and `~`: a key of several parts.
     Parts = 1 << 5,
     /// Hexadecimal digits and `-`, as in a UUID.
     Uuid = 1 << 6,
 }
 
-/// For each byte the alphabets that have it.
+/// The alphabets that have each byte, a bit for each.
 static ALPHABETS: [u8; 256] = alphabets();
 
 #[allow(
@@ -85,15 +85,15 @@ pub(super) struct SecretShape {
     pub(super) rule: &'static str,
     pub(super) prefix: &'static str,
     pub(super) alphabet: Alphabet,
-    /// The least number of characters after the prefix.
+    /// The least number of characters behind the prefix.
     pub(super) least: usize,
-    /// Whether there are never more: so that a prefix of three letters is not found in every large file in base64.
+    /// Whether there are never more characters. Without that, every large file in base64 would have a prefix of three letters.
     pub(super) exact: bool,
-    /// Whether the prefix counts within a word, too: it must be one that no word and no hash has.
+    /// Whether the prefix counts within a word, too. No word and no hash may contain it.
     pub(super) anywhere: bool,
     /// Whether the prefix itself stays.
     pub(super) keeps_prefix: bool,
-    /// Whether it is none behind a sign of base64: its prefix is found in every large file of that.
+    /// Whether the prefix does not count behind a sign of base64, because every large file in base64 contains it.
     pub(super) alone: bool,
 }
 
@@ -126,7 +126,7 @@ impl SecretShape {
         }
     }
 
-    /// Returns whether `text` may begin with such a key: by its prefix and the first bytes behind it.
+    /// Returns whether `text` may begin with such a key, by its prefix and the first characters behind it.
     fn begins(&self, text: &[u8]) -> bool {
         const LOOKED_AT: usize = 10;
         let body = text.strip_prefix(self.prefix.as_bytes());
@@ -457,7 +457,7 @@ const SHAPES: &[SecretShape] = &[
     shape("bip32", "xprv", Alnum, 100),
 ];
 
-/// Keys that are told by more than a beginning: the rule, and what they look like, for the documents.
+/// The rules of keys that more than a beginning tells, for the documents.
 #[cfg(test)]
 pub(super) const BY_PARTS: &[&str] = &[
     "1password",
@@ -503,7 +503,7 @@ const fn shortest() -> usize {
     shortest
 }
 
-/// Returns what a prefix begins with, and whether it counts within a word: for the filter.
+/// Returns the prefix of a shape, and whether it counts within a word, for the filter.
 pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
     if at >= SHAPES.len() {
         return None;
@@ -515,17 +515,17 @@ pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
 
 /// The shapes in buckets of those whose prefixes begin alike.
 struct ShapeBuckets {
-    /// Which shapes.
+    /// The shapes, by their place in [`SHAPES`].
     shapes: [u16; SHAPES.len()],
-    /// The first four bytes of each one's prefix; nulls where it has fewer.
+    /// The first four bytes of each prefix, with zeros behind a shorter one.
     heads: [u32; SHAPES.len()],
-    /// Where each bucket begins.
+    /// The beginning of each bucket.
     starts: [u16; HEADS + 1],
 }
 
 const HEADS: usize = 1 << 10;
 
-/// Returns in which bucket a shape is, by the first two bytes of its prefix.
+/// Returns the bucket of a shape, by the first two bytes of its prefix.
 const fn head(first: u8, second: u8) -> usize {
     (first as usize & 31) << 5 | second as usize & 31
 }
@@ -542,7 +542,7 @@ const fn shape_buckets() -> ShapeBuckets {
         heads: [0; SHAPES.len()],
         starts: [0; HEADS + 1],
     };
-    // How many are in each bucket, then where each ends, then where each begins.
+    // First the size of each bucket, then its end, then its beginning.
     let mut at = 0;
     while at < SHAPES.len() {
         let prefix = SHAPES[at].prefix.as_bytes();
@@ -572,7 +572,7 @@ const fn shape_buckets() -> ShapeBuckets {
     buckets
 }
 
-/// Returns the shapes whose prefix begins as `text` does, in four bytes.
+/// Returns the shapes whose prefix begins with the first four bytes of `text`.
 pub(super) fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static SecretShape> {
     let four: [u8; 4] = text.first_chunk().copied().unwrap_or_default();
     let bucket = head(four[0], four[1]);
@@ -582,7 +582,7 @@ pub(super) fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static SecretShap
     let range = start_end.map_or(0..0, |(start, end)| start..end);
     let heads = SHAPE_BUCKETS.heads.get(range.clone()).unwrap_or_default();
     let alike = heads.iter().zip(range).filter(move |(head, _)| {
-        // The bytes that a short prefix has not are not compared.
+        // Only the bytes that a short prefix has are compared.
         let compared = u32::MAX >> (head.leading_zeros() & 0b1_1000);
         four & compared == **head
     });
@@ -594,8 +594,8 @@ pub(super) fn begins(text: &[u8]) -> bool {
     shapes_of(text).any(|shape| shape.begins(text))
 }
 
-/// Returns where in a prefix the four bytes stand by which the filter finds it; nothing where it is found by the sign before it, because it
-/// is short, or because a short one begins it.
+/// Returns the offset of a prefix's window: the four bytes by which the filter finds it. A short prefix, or one with a sign
+/// behind few letters, has none: the sign before it tells.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -611,7 +611,7 @@ pub(super) const fn window(prefix: &[u8], anywhere: bool) -> Option<usize> {
     }
 }
 
-/// How many shapes have such a window.
+/// The number of shapes with a window.
 const WINDOWED: usize = windowed();
 
 const fn windowed() -> usize {
@@ -623,7 +623,7 @@ const fn windowed() -> usize {
     count
 }
 
-/// The windows of the prefixes, in order; the shapes they are of; where in the prefix they end.
+/// The windows of the prefixes in order, their shapes, and their ends in the prefixes.
 struct Windows {
     fours: [u32; WINDOWED],
     shapes: [u16; WINDOWED],
@@ -669,7 +669,7 @@ const fn windows() -> Windows {
     windows
 }
 
-/// Returns where the key may begin whose prefix has the window that ends with the byte at `last`, for the filter.
+/// Returns the beginning of the key whose window ends with the byte at `last`, for the filter.
 pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
     let first = WINDOWS.fours.partition_point(|of| *of < four);

@@ -1,6 +1,6 @@
-//! What stands for a secret without being one: a word of prose, a placeholder, a variable, a name, asterisks.
+//! Recognises values that stand for a secret without being one: a word of prose, a placeholder, a variable, a name, asterisks.
 //!
-//! A value is judged alone: of the name before it and of its form nothing is known here.
+//! It judges a value alone, and knows neither its form nor the name before it.
 
 use super::foreign;
 use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
@@ -8,7 +8,7 @@ use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, hint, telling};
 use super::words::{LONGEST_PLAIN, is_one_of, lengths, numbers};
 
-/// Words that stand behind a telling name without being its secret: types, literals, and what prose goes on with. In order.
+/// Words behind a telling name that are not its secret: types, literals, and words of prose. In order.
 #[rustfmt::skip]
 const PLAIN: &[&str] = &[
     "aes256", "and", "anonymous", "any", "are", "arg", "argon2", "argon2id", "argument", "async", "auth", "await", "base64",
@@ -29,7 +29,7 @@ const PLAIN: &[&str] = &[
     "write", "wrong", "x509", "yes", "yield",
 ];
 
-/// Words of what stands where a secret is to be put. In order.
+/// Words of placeholders. In order.
 #[rustfmt::skip]
 const PLACEHOLDERS: &[&str] = &[
     "changeit", "changeme", "dummy", "example", "fill", "fixme", "goes", "here", "insert", "placeholder", "put", "redacted",
@@ -59,13 +59,13 @@ static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
 static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
 static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
 
-/// Returns true if `word` is in [`PLAIN`], also in the plural.
+/// Returns true if `word` is one of [`PLAIN`] or its plural.
 fn is_plain(word: &[u8]) -> bool {
     let is_one = |word: &[u8]| is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word);
     is_one(word) || matches!(word, [singular @ .., b's' | b'S'] if is_one(singular))
 }
 
-/// Returns whether it says that a secret is to be put here: of words one of which says so, as `your-api-key-here`.
+/// Returns whether `value` consists of words, one of them of a placeholder, as in `your-api-key-here`.
 fn is_placeholder(value: &str, signs: Signs) -> bool {
     const MOST_DIGITS: usize = 3;
     if signs.has(b'.') && has_part(value.as_bytes(), b"...")
@@ -81,7 +81,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         let is_letter = |b: &u8| !matches!(b, b'-' | b'_' | b' ');
         let first = value.bytes().find(is_letter).unwrap_or_default();
         let length = value.bytes().filter(is_letter).count();
-        // Of most values none of the words has the first letter and the length.
+        // For most values, no word of the list has that first letter and that length.
         let lengths = PLACEHOLDER_LENGTHS.get(usize::from(first & 31)).copied();
         if lengths.unwrap_or_default() >> length & 1 != 0 {
             let mut joined = [0; LONGEST_PLAIN + 2];
@@ -122,7 +122,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
         })
 }
 
-/// The signs of ASCII that no identifier has, but those that may end a sentence.
+/// The signs of ASCII that no identifier has, without those that may end a sentence.
 const NO_IDENTIFIER: u128 = signs_of(b" \t\n\r\"#$%&'()*+/<=>@[\\]^`{|}~");
 
 /// Returns a word of ASCII without the signs around it.
@@ -140,7 +140,7 @@ fn is_name(word: &str, signs: Signs) -> bool {
     if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
         return true;
     }
-    // Of most values some sign says so.
+    // Most values have such a sign.
     if signs.has_any(NO_IDENTIFIER) {
         return false;
     }
@@ -154,7 +154,7 @@ fn is_name(word: &str, signs: Signs) -> bool {
     let joined = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
     let is_whole = |name: &[u8], ending: &str| name.eq_ignore_ascii_case(ending.as_bytes());
     if digits {
-        // `Password1` is somebody's.
+        // `Password1` may be somebody's password.
         return ending(one).is_some_and(|(ending, telling)| {
             one == ending.as_bytes() && !matches!(telling, Password | Phrase)
         }) || ending(bytes).is_some();
@@ -174,7 +174,8 @@ pub(super) fn is_part_of_name(word: &str) -> bool {
         && parts.any(|part| ending(part.as_bytes()).is_some_and(|(ending, _)| ending == part))
 }
 
-/// `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, `process.env.NAME`, and what is masked.
+/// Returns whether `value` refers to a secret or is masked: `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`,
+/// `%s`, `%(name)s`, `process.env.NAME`, `****`.
 fn is_reference(value: &str, signs: Signs) -> bool {
     let bytes = value.as_bytes();
     let Some(first) = bytes.first() else {
@@ -237,7 +238,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
         || !signs.is_ascii && value.contains("•••")
 }
 
-/// One character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.
+/// Returns whether `value` repeats one character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.
 fn is_one_character(value: &str, signs: Signs) -> bool {
     match signs.is_ascii {
         true => {
@@ -252,7 +253,7 @@ fn is_one_character(value: &str, signs: Signs) -> bool {
     }
 }
 
-/// A single letter, as in an example that is to be short.
+/// Returns whether `value` is a single letter or digit, as in a short example.
 pub(super) fn is_one_letter(value: &str) -> bool {
     value.len() == 1 && value.bytes().all(|b| b.is_ascii_alphanumeric())
 }

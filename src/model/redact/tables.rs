@@ -1,4 +1,4 @@
-//! Columns under a telling heading, in the rows of a table or of a file of separated values.
+//! Keeps the columns under a telling heading, in a drawn table or in a file of separated values.
 //!
 //! It counts separators and words as the pass reports them. It never reads a cell to judge it.
 
@@ -16,7 +16,7 @@ pub(super) enum Separator {
 }
 
 const SEPARATORS: usize = 4;
-/// The longest cell that is read.
+/// The length of the longest cell that is read, in bytes.
 const LONGEST: usize = 512;
 
 impl Separator {
@@ -39,7 +39,7 @@ impl Separator {
         }
     }
 
-    /// Returns where the cell ends that begins at `start`; nothing where it has no end.
+    /// Returns the end of the cell that begins at `start`, if it has one.
     pub(super) fn cell_end(self, view: View<'_>, start: usize) -> Option<usize> {
         let bytes = view.bytes();
         let rest = bytes.get(start..)?;
@@ -60,15 +60,15 @@ impl Separator {
     }
 }
 
-/// A telling heading.
+/// A heading with a telling name.
 #[derive(Debug, Clone, Copy)]
 struct Heading {
     separator: Separator,
-    /// What stands in the columns, the first ones.
+    /// The kind of secret in each of the first columns.
     tellings: [Option<SecretKind>; COLUMNS],
 }
 
-/// How many columns are looked at.
+/// How many columns are kept.
 const COLUMNS: usize = 32;
 
 /// The table whose rows follow.
@@ -76,16 +76,16 @@ const COLUMNS: usize = 32;
 struct ColumnTable {
     heading: Heading,
     columns: u16,
-    /// Whether the line that divides the heading from the rows has come, where there must be one.
+    /// Whether the line between the heading and the rows was seen, or none is needed.
     is_divided: bool,
 }
 
-/// What is known of the line and of the table it may be in.
+/// The counts of the line, and the table that it may belong to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
     counts: [u16; SEPARATORS],
     words: u16,
-    /// Whether anything stands in the line that no heading has.
+    /// Whether the line has something that no heading has.
     is_other: bool,
     heading: Option<Heading>,
     table: Option<ColumnTable>,
@@ -101,7 +101,7 @@ impl Tables {
         self.words = self.words.saturating_add(1);
     }
 
-    /// Returns whether a table's rows may follow, or are here.
+    /// Returns whether the line belongs to a table or may be its heading.
     pub(super) fn is_active(&self) -> bool {
         self.heading.is_some() || self.table.is_some()
     }
@@ -146,7 +146,7 @@ impl Tables {
         ) && Self::separator_of(view, before, end).is_some()
     }
 
-    /// Notes a telling name that is all of a cell.
+    /// Notes the kind of secret that a cell of a heading announces.
     pub(super) fn telling(
         &mut self,
         view: View<'_>,
@@ -177,7 +177,7 @@ impl Tables {
         }
     }
 
-    /// Returns what the cell is said to be that begins here.
+    /// Returns the kind of secret in the cell that begins here, if its heading is telling.
     #[inline]
     pub(super) fn cell(&self) -> Option<(SecretKind, Separator)> {
         let table = self.table.as_ref().filter(|table| table.is_divided)?;
@@ -198,7 +198,7 @@ impl Tables {
         self.heading = None;
     }
 
-    /// The line ends, which is `line`.
+    /// Ends the line, whose text is `line`.
     pub(super) fn end_line(&mut self, line: &[u8]) {
         self.judge_line(line);
         self.begin_line();
@@ -224,7 +224,7 @@ impl Tables {
                         b'_' | b'-' | b'.' | b' ' | b'"' | b'\'' | b'\n' | b'\r' | b'\\'
                     )
             };
-            // But in a table that is drawn, one word is in each cell.
+            // Outside drawn tables, a cell of a heading is one word.
             let fits = separator == b'|' || self.words == columns + 1;
             if !self.is_other
                 && columns > 0

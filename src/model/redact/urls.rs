@@ -1,17 +1,17 @@
-//! The user and the password that stand before a URL's host.
+//! Finds the user and the password before the host of a URL.
 //!
-//! It reads from the scheme on. Names in a URL's query are not its business.
+//! It reads from the scheme on, and ignores the query.
 
 use super::{Secret, View, looks, stand_ins};
 
 const RULE: &str = "url-password";
-/// How far the end of a password may be from the beginning of the host.
+/// How far behind the scheme a password may end, in bytes.
 pub(super) const LONGEST: usize = 256;
 
-/// The most signs of addition that a scheme may end with.
+/// The most plus signs that a scheme may end with.
 const MOST_SIGNS: usize = 8;
 
-/// Returns where the scheme ends whose last word ends at `end`. Behind that, `://` stands.
+/// Returns the end of the scheme whose last word ends at `end`. `://` follows it.
 pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
     let rest = bytes.get(end..)?;
     let signs = rest.iter().take(MOST_SIGNS).take_while(|b| **b == b'+');
@@ -21,9 +21,9 @@ pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
         .then_some(end + signs)
 }
 
-/// Returns whether a scheme may end with `word`: RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.
+/// Returns whether a scheme may end with `word`. RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.
 ///
-/// A joint that no scheme has may stand before it.
+/// The word may have other joints before the scheme.
 pub(super) fn ends_scheme(word: &[u8]) -> bool {
     let is_letter = |b: &u8| b.is_ascii_alphabetic();
     !word.ends_with(b".")
@@ -33,7 +33,7 @@ pub(super) fn ends_scheme(word: &[u8]) -> bool {
             .is_some_and(|word| word.iter().any(is_letter))
 }
 
-/// Returns where the last word of the scheme ends that ends with the byte at `last`, for the filter.
+/// Returns the last byte of the last word of the scheme that ends with the byte at `last`, for the filter.
 pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
     let before = bytes.get(..=last).unwrap_or_default();
     let signs = before.iter().rev().take(MOST_SIGNS);
@@ -43,7 +43,7 @@ pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
 
 /// Returns the `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
 ///
-/// A password may have any sign in it; one with a slash is told from a host with a port by what the port is.
+/// A password may have any sign. A slash in it is told from the end of a host by what would be the port.
 pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let begin = end + 3;
@@ -53,7 +53,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let mut was_slash = false;
     for at in 0..LONGEST {
         let Some(&byte) = rest.get(at) else {
-            // Behind a mark it may go on.
+            // The password may go on behind a mark.
             (!view.is_cut).then_some(())?;
             break;
         };
@@ -65,7 +65,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
                     break;
                 }
             }
-            // Another URL.
+            // Another URL begins.
             b':' if rest.get(at + 1..at + 3) == Some(b"//") => break,
             b':' if colon.is_none() => colon = Some(at),
             b'/' | b'?' | b'#' => {
@@ -84,7 +84,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let length = at_sign?;
     let userinfo = view.text.get(begin..begin + length)?;
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    // A token in the place of a user.
+    // A token takes the place of the user.
     if matches!(password, "" | "x-oauth-basic") && looks::looks_random(user) {
         return Some(Secret {
             start: begin,
@@ -92,7 +92,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
             rule: RULE,
         });
     }
-    // Two letters stand for nothing.
+    // A password of two letters is not a stand-in.
     let is_stand_in = password.len() > 2 && stand_ins::is_stand_in(password);
     let is_path = was_slash && user.contains(['/', '?', '#']);
     let is_secret = !(password.is_empty() || is_stand_in || is_path);

@@ -1,19 +1,19 @@
-//! Values: where a value ends that begins at a place, and whether it is a secret by what stands before it.
+//! Reads values: where a value ends, and whether it is a secret behind a given kind of name.
 //!
-//! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches the end
-//! of a text that goes on with a mark is refused; `scan` says why. It does not know where a value is to be looked for.
+//! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches a mark is
+//! refused; `scan` says why. This module does not know where values stand.
 
 use super::looks::{self, Signs, signs_of};
 use super::names::SecretKind;
 use super::{Secret, View, find, mark_at, stand_ins};
 
-/// How much of a value is looked at to tell whether it is a secret.
+/// How much of a value is judged, in bytes.
 const JUDGED: usize = 96;
-/// How much of a line is looked at to tell whether prose goes on.
+/// How much of a line is searched for prose or skipped as blanks, in bytes.
 const PROSE: usize = 64;
-/// The signs that no word has.
+/// Signs that no word has.
 const NO_WORD: u128 = signs_of(b"!#$%^*+~@");
-/// The least length of a secret behind a name.
+/// The length of the shortest secret behind a name.
 pub(super) const LEAST: usize = 3;
 
 /// How a value is written.
@@ -21,7 +21,7 @@ pub(super) const LEAST: usize = 3;
 pub(super) enum Form {
     /// In quotes, or between tags.
     Quoted,
-    /// The same, where quoted words of all kinds stand: as the second of two arguments, as a default.
+    /// In quotes, where quoted words of all kinds stand: as a second argument, as a default.
     Beside,
     /// `NAME=value`, the name in capitals: an environment variable.
     Variable,
@@ -37,24 +37,24 @@ pub(super) enum Form {
     Prose,
 }
 
-/// The beginning of a value.
+/// A value, or its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'t> {
-    /// What is judged of it.
+    /// The part that is judged.
     text: &'t str,
     start: usize,
-    /// Where what is judged ends.
+    /// The end of that part in the text.
     seen: usize,
-    /// Whether the value ends there.
+    /// Whether the value ends there, too.
     is_whole: bool,
-    /// The quote it stands in, and the backslashes before that.
+    /// The quote around it, and the number of backslashes before that.
     quote: Option<(u8, usize)>,
     form: Form,
-    /// What stands behind it.
+    /// The byte behind that part.
     next: Option<u8>,
 }
 
-/// Which bytes can end a value without quotes, or what is judged of it.
+/// The bytes that can end a value without quotes, or the part that is judged.
 static MATTERS: [bool; 256] = matters();
 
 #[allow(
@@ -76,7 +76,7 @@ fn matters_at(byte: u8) -> bool {
     MATTERS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Returns what ends a value without quotes.
+/// Returns whether `byte`, which stands at `at`, ends a value without quotes.
 fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     let bytes = view.bytes();
     match byte {
@@ -93,7 +93,7 @@ fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     }
 }
 
-/// Returns whether the sign at `at` ends a variable's value, which may hold any sign: where the text or another name follows.
+/// Returns whether the sign at `at` ends the value of a variable. Such a value may hold any sign; it ends before a blank, a quote or another name.
 fn ends_variable(view: View<'_>, at: usize) -> bool {
     const LONGEST: usize = 24;
     let rest = view.bytes().get(at + 1..).unwrap_or_default();
@@ -114,7 +114,7 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 }
 
 impl<'t> Value<'t> {
-    /// Returns the value that begins at `at`, in quotes or not; nothing where a mark is within reach.
+    /// Returns the value that begins at `at`, with or without quotes. There is none if it reaches a mark.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
         // Most values have no quote, and no letter that a quote may stand behind.
         let may_be_quoted = matches!(
@@ -129,8 +129,10 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns the value in the quotes at `at`, if there are any. One that is not closed in its line ends with the line: it may have
-    /// been cut off.
+    /// Returns the value in the quotes at `at`. The outer `None` means that no quote stands there, the inner one that the value
+    /// reaches a mark.
+    ///
+    /// A value without a closing quote ends with its line: it may have been cut off.
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
         let bytes = view.bytes();
         // A literal's prefix, as in `b"…"`.
@@ -159,14 +161,14 @@ impl<'t> Value<'t> {
         Some(value)
     }
 
-    /// Returns the value without quotes that begins at `start`. Behind its second separator nothing is judged.
+    /// Returns the value without quotes that begins at `start`. What follows its second separator is not judged.
     pub(super) fn bare(view: View<'t>, start: usize, form: Form) -> Option<Self> {
         let bytes = view.bytes();
         let mut separators = 0;
         let mut at = start;
         let most = bytes.len().min(start + JUDGED);
         let is_whole = loop {
-            // Most bytes end nothing.
+            // Most bytes do not end a value.
             let near = bytes.get(at..most).unwrap_or_default();
             let plain = near.iter().position(|byte| matters_at(*byte));
             at += plain.unwrap_or(near.len());
@@ -181,7 +183,7 @@ impl<'t> Value<'t> {
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
-                // The same in another writing.
+                // The same separators, encoded as in a URL.
                 b'%' if matches!(
                     bytes.get(at + 1..at + 3),
                     Some(b"3D" | b"3d" | b"3A" | b"3a")
@@ -215,7 +217,7 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// Returns the value from `start` to `end`, which is delimited by what stands around.
+    /// Returns the value from `start` to `end`, as tags or separators around it delimit it.
     pub(super) fn between(view: View<'t>, start: usize, end: usize) -> Option<Self> {
         let seen = view
             .text
@@ -241,7 +243,7 @@ impl<'t> Value<'t> {
         self.start
     }
 
-    /// Returns whether it ends within what is judged of a value.
+    /// Returns whether all of the value is judged.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -250,7 +252,7 @@ impl<'t> Value<'t> {
         self.form
     }
 
-    /// Without the signs that end a sentence.
+    /// Returns the value without the signs that end a sentence.
     pub(super) fn without_stop(self) -> Self {
         if self.is_quoted() || !self.is_whole {
             return self;
@@ -267,7 +269,7 @@ impl<'t> Value<'t> {
         self.quote.is_some()
     }
 
-    /// Returns what stands right behind what is judged.
+    /// Returns the byte behind the part that is judged.
     pub(super) fn next(&self) -> Option<u8> {
         self.next
     }
@@ -276,7 +278,7 @@ impl<'t> Value<'t> {
         Self { form, ..self }
     }
 
-    /// Returns the rest of the value from `offset` on.
+    /// Returns the value from `offset` on.
     pub(super) fn from(self, offset: usize) -> Option<Self> {
         Some(Self {
             text: self.text.get(offset..)?,
@@ -285,7 +287,7 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// All of it as a secret.
+    /// Returns all of the value as a secret.
     pub(super) fn secret(&self, view: View<'_>, rule: &'static str) -> Secret {
         Secret {
             start: self.start,
@@ -294,7 +296,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns where it ends.
+    /// Returns the end of the value, beyond the part that is judged.
     pub(super) fn end(&self, view: View<'_>) -> usize {
         if self.is_whole {
             return self.seen;
@@ -318,7 +320,7 @@ impl<'t> Value<'t> {
     /// Returns true if the value is a secret, given the kind of name that announces it.
     pub(super) fn is_secret(&self, telling: SecretKind) -> bool {
         let value = self.text;
-        // What an expression begins with.
+        // An expression begins with one of these signs.
         let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
         let is_code = is_bare
             && telling != SecretKind::Phrase
@@ -335,13 +337,13 @@ impl<'t> Value<'t> {
             return false;
         }
         let signs = Signs::of(value);
-        // What costs least is asked first.
+        // The cheapest question comes first.
         self.may_be_secret(telling, signs)
             && !stand_ins::is_stand_in_of(value, signs)
             && self.is_no_code(telling, signs)
     }
 
-    /// Returns whether it has the signs that a secret has.
+    /// Returns whether the value has the characters that a secret has.
     fn may_be_secret(&self, telling: SecretKind, signs: Signs) -> bool {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
@@ -372,7 +374,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns true if the value is not an expression, and not a name, a path or a number.
+    /// Returns true if the value is neither an expression nor a name, a path or a number.
     fn is_no_code(&self, telling: SecretKind, signs: Signs) -> bool {
         let value = self.text;
         let next = self.next.filter(|_| !self.is_quoted());
@@ -443,7 +445,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether it stands alone on its line.
+    /// Returns whether the line ends behind the value.
     pub(super) fn ends_line(&self, view: View<'_>) -> bool {
         let at = skip_blanks(view.bytes(), self.seen);
         matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
@@ -456,27 +458,27 @@ impl<'t> Value<'t> {
     }
 }
 
-/// Returns whether a string that stands alone behind a name is a secret which only looks say.
+/// Returns whether a JSON string behind a name looks like a secret.
 pub(super) fn is_string_secret(string: &str, telling: SecretKind) -> bool {
     !holds_mark(string.as_bytes())
         && Value::between(View::whole(string), 0, string.len())
             .is_some_and(|value| value.is_secret(telling))
 }
 
-/// Returns whether a string behind a telling name is none of its secrets: a reference, a place for one, a label in some language, a time, a
-/// type. All else is secret there, prose too.
+/// Returns whether a JSON string behind a telling name is not a secret: a reference, a placeholder, a label in some language, a
+/// time, a type. Everything else is a secret there, prose too.
 pub(super) fn is_label(string: &str, telling: SecretKind) -> bool {
     let is_time = looks::is_number(string) && string.contains(':');
     let is_place = telling == SecretKind::Key && looks::is_place(string);
     is_time || is_place || stand_ins::is_stand_in(string) && !stand_ins::is_one_letter(string)
 }
 
-/// Where a value in quotes ends.
+/// The end of a value in quotes.
 enum ValueEnd {
     At(usize),
-    /// Not before that.
+    /// It is not closed before this place.
     Beyond(usize),
-    /// The text goes on with a mark there.
+    /// A mark begins at this place before a quote closes it.
     Cut(usize),
 }
 
@@ -511,7 +513,7 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
     }
 }
 
-/// Returns the quote at `at`, and the number of backslashes before it.
+/// Returns the quote at `at`, and the number of backslashes before it, if there is one.
 pub(super) fn quote_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let rest = bytes.get(at..)?;
     let depth = rest.iter().take(8).take_while(|b| **b == b'\\').count();
@@ -529,7 +531,7 @@ fn holds_mark(bytes: &[u8]) -> bool {
     find::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
-/// Returns whether a value in quotes is something that is not secret, whatever it is called.
+/// Returns whether a value in quotes is a path, a constant, a colour or a pattern: never a secret, whatever its name.
 fn is_thing(value: &str, signs: Signs) -> bool {
     signs.has(b'/') && looks::is_place(value)
         || signs.has(b'_') && looks::is_constant(value)
@@ -567,17 +569,17 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || signs.has(b'+') && is_increment(value)
 }
 
-/// Returns true if `value` is `name++`. Base64 would continue behind the signs.
+/// Returns true if `value` is `name++`. Base64 would go on behind the signs.
 fn is_increment(value: &str) -> bool {
     value.strip_suffix("++").is_some_and(looks::is_identifier)
 }
 
-/// Returns whether what follows says that the value was an argument of a call or a part of an expression.
+/// Returns whether the next byte shows that the value is an argument of a call or part of an expression.
 fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-/// Returns whether prose goes on at `at`: a small word, and two more words behind it; or the text goes on with a mark.
+/// Returns whether prose goes on at `at`: three words, the first without capitals. A mark that cuts the line counts as prose.
 pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Lists of words, in which a word is found by few comparisons.
+//! Finds a word in a list with few comparisons.
 //!
-//! What the words mean, their owners know.
+//! It does not know what the words mean.
 
-/// The longest of [`PLAIN`] and [`PLACEHOLDERS`].
+/// The length of the longest word in a list.
 pub(super) const LONGEST_PLAIN: usize = 16;
 
-/// A word as one number, in the order of the words.
+/// Returns each word as a number. The numbers are in the order of the words.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -25,7 +25,7 @@ pub(super) const fn numbers<const COUNT: usize>(words: &[&str]) -> [u128; COUNT]
     numbers
 }
 
-/// For each first letter how long the words are that begin with it, a bit for each length.
+/// Returns the lengths of the words with each first letter, a bit for each length.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"

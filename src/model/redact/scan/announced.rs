@@ -1,4 +1,4 @@
-//! What a telling name announces: where the value stands, behind which sign, in which form.
+//! Finds the value that a telling name announces: where it stands, behind which sign, in which form.
 //!
 //! `values`, `looks` and `stand_ins` decide if the value is a secret.
 
@@ -10,7 +10,7 @@ use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View, find};
 
 impl<'t> SecretScan<'t> {
-    /// Returns what a telling name from `start` to `end` announces.
+    /// Returns the secret that the telling name from `start` to `end` announces.
     pub(super) fn named(
         &mut self,
         view: View<'t>,
@@ -82,7 +82,7 @@ impl<'t> SecretScan<'t> {
             }
             _ => {}
         }
-        // The quote that closes a string of which the name is the end, as in `print("Token: " + token)`.
+        // In `print("Token: " + token)` the quote closes the string that the name ends.
         if let Some((quote, depth)) = quote_at(bytes, value)
             && quotes == 0
             && self.closes(end, quote, depth)
@@ -110,7 +110,7 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value, telling)
     }
 
-    /// `value` if it is a secret.
+    /// Returns `value` if it is a secret.
     pub(super) fn judged(
         &self,
         view: View<'t>,
@@ -135,7 +135,7 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns what stands behind a telling name without any sign between them: an option's argument, SQL, prose, a setting.
+    /// Returns the secret that follows a telling name after blanks only: an option's argument, SQL, prose, a setting.
     pub(super) fn apart(
         &mut self,
         view: View<'t>,
@@ -173,7 +173,7 @@ impl<'t> SecretScan<'t> {
         let verb = VERBS
             .iter()
             .find(|verb| may_be_verb && rest.starts_with(verb));
-        // A short name is a word like others.
+        // A short name is also a common word.
         let is_short = word.len() >= 2
             && [&b"pass"[..], b"psk", b"pw"].iter().any(|short| {
                 word.get(word.len().saturating_sub(short.len())..)
@@ -193,7 +193,7 @@ impl<'t> SecretScan<'t> {
             let form = if is_sql { Form::Quoted } else { Form::Beside };
             return self.judged(view, value.with(form), telling);
         }
-        // A number, as of a share of a key, and what is asked for: `Unseal Key 1:`, `password for bob:`.
+        // The name goes on with a number, or with what is asked for: `Unseal Key 1:`, `password for bob:`.
         let digits = rest
             .iter()
             .take(3)
@@ -240,7 +240,7 @@ impl<'t> SecretScan<'t> {
         if !value.is_quoted() && telling == SecretKind::Hardly {
             return None;
         }
-        // Of `set PSK identity` a word follows, of `config user.password letmein` a value.
+        // A word follows in `set PSK identity`, a value in `config user.password letmein`.
         if form == Form::Option
             && looks::is_words(value.text())
             && !word.iter().any(|b| matches!(b, b'.' | b'_'))
@@ -259,7 +259,7 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns the value of `name` where a call closes behind it, as in `env::var("NAME").unwrap_or("…")`.
+    /// Returns the default of a call that closes behind the name, as in `env::var("NAME").unwrap_or("…")`.
     pub(super) fn after_call(
         &self,
         view: View<'t>,
@@ -282,7 +282,7 @@ impl<'t> SecretScan<'t> {
         self.default(view, at + default.len(), telling)
     }
 
-    /// Returns what a value is where a variable has none.
+    /// Returns the default value at `at`, if it is a secret.
     pub(super) fn default(&self, view: View<'t>, at: usize, telling: SecretKind) -> Option<Secret> {
         let value = Value::quoted(view, skip_blanks(view.bytes(), at))??;
         let form = match telling {
@@ -292,7 +292,7 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Returns the second of two arguments, or of a pair, of which the first is a telling name.
+    /// Returns the second argument of a call, or the second of a pair, if the first is a telling name.
     pub(super) fn second(
         &self,
         view: View<'t>,
@@ -336,7 +336,7 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Notes a telling name that is itself a value: `name: DB_PASSWORD`, so that what is behind `value:` is its secret.
+    /// Notes a telling name that is itself a value, as in `name: DB_PASSWORD`. Its secret follows behind `value:`.
     pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
         const WORDS: u8 = 4;
         let before = self.before(start, 16);
@@ -360,14 +360,14 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether a quote of this kind that comes next closes a string.
+    /// Returns whether a string is open at `at` that the next quote of this kind closes.
     pub(super) fn closes(&mut self, at: usize, quote: u8, depth: usize) -> bool {
         self.know(at);
         let kind = usize::from(quote == b'\'') + 2 * usize::from(depth > 0);
         quote != b'`' && self.open.get(kind).is_some_and(|open| *open)
     }
 
-    /// Returns whether only blanks, a list's `-` or quotes stand before `at` in its line.
+    /// Returns whether the line has only blanks, quotes or a list's `-` before `at`.
     pub(super) fn begins_line(&self, at: usize) -> bool {
         let before = self.before(at, MAX_NAME);
         let is_gap = |b: &&u8| matches!(**b, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'\\');
@@ -382,7 +382,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns where the name ends behind its quotes and brackets, and how many those are.
+/// Returns the end of the quotes and brackets that close a name, and their number.
 fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
     const MOST: usize = 8;
     let rest = bytes.get(end..).unwrap_or_default().iter().take(MOST);

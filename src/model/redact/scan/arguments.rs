@@ -1,6 +1,6 @@
-//! Programs: the secrets among their arguments, in their options and on their standard input.
+//! Finds the secrets of programs: in arguments, in options and on the standard input.
 //!
-//! Which programs and options there are, `commands` knows.
+//! `commands` lists the programs and their options.
 
 use super::{NAMED, NEAR, Pairs, SecretScan, by_shape};
 use crate::model::redact::commands::{self, OptionForm};
@@ -10,12 +10,12 @@ use crate::model::redact::values::{self, Form, Value, skip_blanks};
 use crate::model::redact::{Secret, View, find};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the secret that an `echo` which ends at `end` writes into a program's standard input.
+    /// Returns the secret that `echo`, whose name ends at `end`, writes to the standard input of a program.
     pub(super) fn piped(&mut self, view: View<'t>, end: usize) -> Option<Secret> {
         const LONGEST: usize = 256;
         let bytes = view.bytes();
         matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
-        // What an `echo` before this one has looked at is not looked at again.
+        // Each byte is searched for a pipe once, however many `echo` stand before it.
         let most = bytes.len().min(end + LONGEST);
         let from = self.without_pipe.clamp(end, most);
         let found = find::first_of([b'|', b'\n'], bytes.get(from..most)?);
@@ -27,7 +27,7 @@ impl<'t> SecretScan<'t> {
         let command = after
             .split(|b| matches!(b, b'\n' | b'|' | b';' | b'['))
             .next()?;
-        // Of a word that goes on with a mark it is not known which it was.
+        // A word that goes on with a mark may have been another word.
         let after = match view.byte(pipe + 1 + command.len()) {
             Some(b'[') => {
                 let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
@@ -54,7 +54,7 @@ impl<'t> SecretScan<'t> {
         });
         reads.then_some(())?;
         let mut at = skip_blanks(bytes, end);
-        // Options, and the form of `printf`.
+        // Options, and the format of `printf`.
         for _ in 0..3 {
             let word = bytes.get(at..pipe)?;
             let is_form = matches!(word, [b'\'' | b'"', b'%', ..] | [b'%', ..]);
@@ -88,7 +88,7 @@ impl<'t> SecretScan<'t> {
             return None;
         }
         let known = commands::known(word)?;
-        // What only sets a name to a value may be another's word: `az keyvault secret set`.
+        // A program without options may be an argument of another: `set` in `az keyvault secret set`.
         if let Some(program) = known.program
             && !(program.options.is_empty() && self.command.is_some())
         {
@@ -102,7 +102,7 @@ impl<'t> SecretScan<'t> {
         known.places().find_map(|place| at_place(view, end, place))
     }
 
-    /// Returns the secret behind or in the option from `start` to `end`.
+    /// Returns the secret in the option from `start` to `end`, or behind it.
     pub(super) fn argument(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let program = self.command?;
@@ -123,7 +123,7 @@ impl<'t> SecretScan<'t> {
                 Some((of, rest)) if option.len() == 2 && letter == Some(&of) => Some(rest),
                 _ => None,
             };
-            // Of most options the letter is another.
+            // Most options differ in this letter.
             let is_alike = letter == word.get(1);
             let rest = is_alike
                 .then(|| word.strip_prefix(option))
@@ -140,7 +140,7 @@ impl<'t> SecretScan<'t> {
         None
     }
 
-    /// Returns the secret of an option that takes it in one form: `rest` stands behind the option in the word that ends at `end`.
+    /// Returns the secret of `option`, which takes it in the form `takes`. `rest` follows the option in the word that ends at `end`.
     pub(super) fn taken(
         &mut self,
         view: View<'t>,
@@ -172,7 +172,7 @@ impl<'t> SecretScan<'t> {
         }
         if takes == OptionForm::Cookie {
             self.cookie = Some(Pairs::at(bytes, at));
-            // Right behind the letter its first name stands.
+            // The name of the first pair may follow the letter at once.
             return None;
         }
         let value = Value::read(view, at, Form::Variable)?;
@@ -191,7 +191,7 @@ impl<'t> SecretScan<'t> {
         };
         let word = secret.text();
         let is_number = looks::is_number(word) && word.len() < 6;
-        // Letters that mean another thing with other words.
+        // These letters have other meanings, too.
         let is_doubtful = matches!(
             option,
             b"-v"
@@ -219,7 +219,7 @@ impl<'t> SecretScan<'t> {
 /// The letters of [`commands::CURL_FLAGS`], a bit for each.
 const CURL_FLAGS: u128 = looks::signs_of(commands::CURL_FLAGS);
 
-/// Returns the letter of an option of curl's that ends a word of several, and what stands behind it.
+/// Returns the last option of a word with several of curl's options, and what follows it.
 fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     let letters = word.strip_prefix(b"-")?;
     let is_flag = |b: &&u8| b.is_ascii() && CURL_FLAGS >> **b & 1 != 0;
@@ -228,13 +228,13 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     (flags > 0).then_some((*letter, rest))
 }
 
-/// Returns the secret in its place among the arguments that begin at `at`.
+/// Returns the secret that stands in `place` among the arguments from `at` on.
 fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
     let bytes = view.bytes();
     let mut at = at;
     for wanted in place.get(1..)? {
         at = skip_blanks(bytes, at);
-        // Options stand anywhere.
+        // Options may stand anywhere.
         for _ in 0..2 {
             let rest = bytes.get(at..)?;
             if rest.first() == Some(&b'-') && !wanted.starts_with('-') {
@@ -284,7 +284,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Returns whether it maps ports or addresses, as `8080:80`.
+/// Returns whether `word` maps ports or addresses, as `8080:80` does.
 fn is_port(word: &str) -> bool {
     word.bytes()
         .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'/' | b'-'))

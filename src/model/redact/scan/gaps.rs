@@ -1,6 +1,6 @@
-//! What stands between two words: ends of lines and commands, quotes, cells of tables, letters that are not those of ASCII.
+//! Handles what stands between two words: ends of lines and commands, quotes, cells of tables, letters that are not ASCII.
 //!
-//! It keeps what the words that follow need, and knows no rule for a word.
+//! It keeps what the next words need, and knows no rule for a word.
 
 use super::{Class, GAP, MAX_NAME, NAMED, Pairs, SecretScan, by_shape, without_announcement};
 use crate::model::redact::foreign;
@@ -9,7 +9,7 @@ use crate::model::redact::tables::{Separator, Tables};
 use crate::model::redact::values::{Form, Value, skip_blanks};
 
 impl<'t> SecretScan<'t> {
-    /// Takes in a byte between words that can matter.
+    /// Handles a byte between words that can matter.
     pub(super) fn between(&mut self, byte: u8, class: Class, limit: usize) {
         let bytes = self.text.as_bytes();
         let at = self.at;
@@ -64,7 +64,7 @@ impl<'t> SecretScan<'t> {
                 let view = self.view(limit);
                 let name = foreign::length_at(bytes.get(at..).unwrap_or_default());
                 self.slow = self.slow.max(at + name + 1);
-                // A colon of that width is one, too.
+                // A full-width colon or equals sign is a separator, too.
                 let run = bytes.get(at..self.at).unwrap_or_default();
                 let colon = matches!(run, [.., 0xef, 0xbc, 0x9a | 0x9d]);
                 let end = self.at - if colon { 3 } else { 0 };
@@ -75,7 +75,7 @@ impl<'t> SecretScan<'t> {
                     self.propose(found.map(|secret| without_announcement(view, secret)));
                 }
             }
-            // What the colour of a terminal ends with is glued to a word.
+            // No blank stands between a terminal's colour and the word behind it.
             Class::Escape => {
                 let rest = bytes.get(at..).unwrap_or_default().iter().take(GAP);
                 let length = rest.take_while(|byte| **byte != b'm').count();
@@ -85,7 +85,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Looks whether a cell begins here under a telling heading.
+    /// Proposes the cell that begins here, if it stands under a telling heading and is a secret.
     pub(super) fn cell(&mut self, limit: usize) {
         if !self.tables.is_active() {
             return;
@@ -127,7 +127,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// A line ends by an escape, behind which `at` is.
+    /// Ends the line at the escape that stands before `at`.
     pub(super) fn end_escaped_line(&mut self, at: usize) {
         self.cookie = None;
         self.end_command();
@@ -143,7 +143,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Forgets all that was kept: what stands behind a private key has nothing to do with what stands before it.
+    /// Forgets everything that was kept. The text behind a private key has nothing to do with the text before it.
     pub(super) fn reset(&mut self) {
         self.end_command();
         self.cookie = None;

@@ -1,6 +1,6 @@
-//! Forms of their own: headers, `.netrc`, elements of XML, SQL.
+//! Finds secrets in headers, in `.netrc`, in elements of XML and in SQL.
 //!
-//! Each function reads from a place on, and knows nothing of the pass.
+//! Each function reads on from one place, and knows nothing of the pass.
 
 use super::{AUTHORIZATION, MAX_NAME, NAMED, SecretScan, by_shape};
 use crate::model::redact::keys;
@@ -27,7 +27,7 @@ impl<'t> SecretScan<'t> {
         let value = Value::quoted(view, at)??;
         let value = match bytes.get(at) {
             Some(b'\'') => value,
-            // In prose a name may stand there.
+            // In prose, a name may stand in such quotes.
             Some(b'"') => value.with(Form::Beside),
             _ => return None,
         };
@@ -45,7 +45,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns the text of `<name>text</…`, where the first tag ends at `at`.
+/// Returns the text of `<name>text</…` if it is a secret. The first tag ends at `at`.
 pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<Secret> {
     const LONGEST: usize = 512;
     let bytes = view.bytes();
@@ -67,7 +67,7 @@ pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<
         .then(|| by_shape(view, value.secret(view, NAMED)))
 }
 
-/// Returns the token behind `Bearer`.
+/// Returns the token behind `Bearer`, which ends at `end`.
 pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     const LEAST: usize = 16;
     (view.byte(end) == Some(b' ')).then_some(())?;
@@ -81,7 +81,7 @@ pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the credentials behind `Basic`: a name and a password in base64.
+/// Returns the credentials behind `Basic`, which ends at `end`: a name and a password in base64.
 pub(super) fn basic(view: View<'_>, end: usize) -> Option<Secret> {
     const LONGEST: usize = 64;
     (view.byte(end) == Some(b' ')).then_some(())?;
@@ -147,13 +147,13 @@ pub(super) fn netrc(view: View<'_>, end: usize) -> Option<Secret> {
     None
 }
 
-/// Returns the credentials of a header, behind its scheme if it has one.
+/// Returns the credentials of a header, behind the scheme if there is one.
 pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let quote = quote_at(bytes, at);
     let start = quote.map_or(at, |(_, depth)| at + depth + 1);
     let rest = bytes.get(start..)?;
-    // The name of the header, as in a setting of it.
+    // A setting may repeat the name of the header.
     let rest = match rest
         .get(..15)
         .is_some_and(|name| name.eq_ignore_ascii_case(b"authorization: "))
@@ -172,11 +172,11 @@ pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let credentials = Value::bare(view, start, Form::Variable)?;
     let value = credentials.text();
     let next = credentials.next();
-    // In prose a word of the sentence stands there, in code an expression.
+    // In prose, the next word of the sentence stands there; in code, an expression.
     let is_word = looks::is_words(value);
     let is_closed =
         matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\')) && !value.ends_with('.');
-    // Of `OAuth realm="…"`: what follows has a name of its own.
+    // `OAuth realm="…"`: a named parameter follows.
     let is_parameter = value.strip_suffix('=').is_some_and(looks::is_identifier)
         && matches!(next, Some(b'"' | b'\'' | b'\\'));
     let is_secret = match (quote, has_scheme) {

@@ -31,11 +31,11 @@ pub(super) const NAMED: &str = "named-secret";
 pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const COOKIE: &str = "cookie";
 
-/// The longest name that is looked at.
+/// How much of a text is searched back for a name, in bytes.
 const MAX_NAME: usize = 64;
-/// How much of what stands between two words is looked at at once.
+/// How much of the text between two words is searched at once, in bytes.
 const GAP: usize = 64;
-/// How far behind a word another one may stand that belongs to it.
+/// How far behind a word another word may belong to it, in bytes.
 const NEAR: usize = 96;
 
 /// What a byte is to the pass.
@@ -89,20 +89,20 @@ fn class(byte: u8) -> Class {
         .unwrap_or(Class::Plain)
 }
 
-/// Returns whether words are made of it.
+/// Returns whether `byte` can be part of a word.
 #[inline(always)]
 pub(super) fn is_word(byte: u8) -> bool {
     class(byte) == Class::Word
 }
 
-/// The pairs of a cookie.
+/// Where the pairs of a cookie stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pairs {
-    /// They stand in a quote that opens there.
+    /// In quotes that open at this place.
     Before(u8, usize),
-    /// They stand in such quotes.
+    /// In quotes of this kind that are open.
     Within(u8),
-    /// They stand in none, up to the line's end.
+    /// In no quotes, up to the end of the line.
     Bare,
 }
 
@@ -112,49 +112,49 @@ impl Pairs {
     }
 }
 
-/// The pass, as far as it has come.
+/// The state of the pass.
 #[derive(Debug)]
 pub(super) struct SecretScan<'t> {
     text: &'t str,
-    /// All before is done.
+    /// The next byte: everything before it is done.
     at: usize,
-    /// Where the line begins.
+    /// The beginning of the line.
     line: usize,
-    /// The end of the last secret or mark: nothing looks behind it.
+    /// The end of the last secret or mark. No rule looks at what stands before it.
     barrier: usize,
-    /// Secrets that were found further on, the next one last.
+    /// Secrets that were found further on. The next one is the last in the list.
     pending: Vec<Secret>,
     /// Which quotes of the line are open, by kind and by the backslashes before them.
     open: [bool; 4],
-    /// Where the word ends that is looked at, and a point in it.
+    /// The end of the current word, and a point in it.
     word_end: usize,
     point: usize,
-    /// Up to where the line's quotes, separators and words are taken in.
+    /// Up to here, the quotes, separators and words of the line are counted.
     known: usize,
-    /// Up to where every word is looked at.
+    /// Up to here, the rules look at every word.
     slow: usize,
-    /// Up to where the filter has found nothing: but for a command's options no word before is looked at.
+    /// Up to here, the filter has found nothing: the rules look only at the options of commands.
     quiet: usize,
-    /// Up to where every word is looked at all the same, because a secret was found before it.
+    /// Up to here, the rules look at every word although the filter found nothing, because a secret ends shortly before.
     loud: usize,
-    /// Where the name ends at which the filter stopped, and what it says.
+    /// The end of the name at which the filter stopped, and the kind of secret that the name announces.
     told: Option<(usize, SecretKind)>,
-    /// The program whose arguments these are.
+    /// The program whose arguments stand here.
     command: Option<&'static Program>,
-    /// Whether it reads its standard input for a secret.
+    /// Whether the program reads a secret from its standard input.
     reads_secret: bool,
-    /// Whether the word has come that the program's options need.
+    /// Whether the word was seen that must stand before the program's options.
     has_word: bool,
-    /// Whether the pairs of a cookie stand here.
+    /// The cookie whose pairs stand here.
     cookie: Option<Pairs>,
-    /// What the name says that was given as a value: `name: DB_PASSWORD`, and for how many words that holds.
+    /// The kind of secret of a name that was given as a value, as in `name: DB_PASSWORD`, and for how many words it is kept.
     given: Option<(SecretKind, u8)>,
     tables: Tables,
-    /// Up to where neither a pipe nor a line's end follows an `echo`.
+    /// Up to here, an `echo` is followed by neither a pipe nor the end of the line.
     without_pipe: usize,
-    /// The next mark that was in the text before, once that was asked for.
+    /// The next mark that was already in the text.
     mark: Option<Secret>,
-    /// Whether the text has a JSON Web Key, once that was asked for.
+    /// Whether the text has a JSON Web Key, once a rule has asked.
     has_web_key: Option<bool>,
 }
 
@@ -186,7 +186,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns the pass over the value of a cookie's header.
+    /// Returns a pass over the value of a cookie's header.
     pub(super) fn of_cookie(text: &'t str) -> Self {
         Self {
             cookie: Some(Pairs::Bare),
@@ -194,7 +194,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns the pass that looks at every word.
+    /// Returns a pass that does not ask the filter: the rules look at every word.
     #[cfg(test)]
     pub(super) fn thorough(text: &'t str) -> Self {
         Self {
@@ -216,10 +216,10 @@ impl<'t> SecretScan<'t> {
             }
             if (self.loud..self.quiet).contains(&self.at) && self.is_calm() && !self.is_in_command()
             {
-                // Nothing is to be kept but what can be found out later.
+                // What must be known of this part, `know` finds out later.
                 self.at = self.quiet;
             }
-            // Between words.
+            // Go to the next word.
             while let Some(&byte) = bytes.get(self.at) {
                 match class(byte) {
                     _ if self.at >= limit => break,
@@ -277,7 +277,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether nothing but a command that runs says how to take in what comes next.
+    /// Returns whether nothing is kept that the next words could need, but for a command.
     fn is_calm(&self) -> bool {
         self.cookie.is_none()
             && self.given.is_none()
@@ -312,7 +312,7 @@ impl<'t> SecretScan<'t> {
         self.slow = hit + gap.max(foreign::length_at(rest)) + 1;
     }
 
-    /// Returns whether nothing can be in the word from `start` to `end`: the filter has found nothing there, and it is no option.
+    /// Returns whether the rules can skip the word from `start` to `end`: the filter has found nothing there, and the word is no option.
     fn is_quiet(&self, start: usize, end: usize) -> bool {
         start >= self.loud
             && end <= self.quiet
@@ -323,13 +323,13 @@ impl<'t> SecretScan<'t> {
             }
     }
 
-    /// Takes in the quotes, the separators and the words of the line up to `to`.
+    /// Counts the quotes, the separators and the words of the line up to `to`.
     fn know(&mut self, to: usize) {
         let bytes = self.text.as_bytes();
         if to <= self.known {
             return;
         }
-        // Of many lines only the last one counts.
+        // Only the last line counts.
         let unknown = bytes.get(self.known..to).unwrap_or_default();
         if unknown.len() > GAP
             && let Some(at) = find::last(b'\n', unknown)
@@ -355,7 +355,7 @@ impl<'t> SecretScan<'t> {
                 Class::Quote => {
                     let escaped = self.before(at, 1) == b"\\";
                     let kind = usize::from(byte == b'\'') + 2 * usize::from(escaped);
-                    // Of `it's`: what stands behind may be a secret, and is not looked at.
+                    // The apostrophe of `it's`. Only letters on both sides tell: the text behind may be a secret.
                     let is_apostrophe = byte == b'\''
                         && self.open.get(kind) == Some(&false)
                         && matches!(self.before(at, 2), [before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic());
@@ -390,7 +390,7 @@ impl<'t> SecretScan<'t> {
         next.map_or(mark, |secret| secret.start.min(mark))
     }
 
-    /// Looks for the next mark, from `from` on.
+    /// Finds the next mark from `from` on.
     fn find_mark(&mut self, from: usize) {
         let bytes = self.text.as_bytes();
         self.mark = None;
@@ -414,7 +414,7 @@ impl<'t> SecretScan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
-        // A word may begin there that the filter has seen as a part of another.
+        // The filter has seen the next word as a part of another.
         self.loud = secret.end + foreign::LONGEST;
         self.tables.secret();
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
@@ -422,7 +422,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Keeps what is to be known of a word for what follows.
+    /// Keeps what the next words need to know of this one.
     fn take_in(&mut self, start: usize, end: usize) {
         self.given = self
             .given
@@ -439,7 +439,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Adds a secret to those that are known, if it begins before them.
+    /// Adds a secret to the pending ones, if it begins before them.
     fn propose(&mut self, secret: Option<Secret>) {
         let limit = self.limit();
         self.pending
@@ -460,14 +460,14 @@ impl<'t> SecretScan<'t> {
         self.open.iter().any(|open| *open)
     }
 
-    /// Returns at most so many bytes before `at`, none of them of a secret or behind one.
+    /// Returns at most `most` bytes before `at`. They do not reach into the last secret or mark.
     fn before(&self, at: usize, most: usize) -> &'t [u8] {
         let from = self.barrier.max(at.saturating_sub(most));
         self.text.as_bytes().get(from..at).unwrap_or_default()
     }
 }
 
-/// A named secret under the rule of its own shape, if all of it has one.
+/// Returns `named` under the rule of a key's shape, if all of it has that shape.
 pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
     let text = view.text.get(named.start..named.end);
     let shaped = text.and_then(keys::whole);
@@ -480,8 +480,8 @@ pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
     }
 }
 
-/// `secret` without what announces another one at its end, as in `A=x/Bearer y`: it must not be gone when the other is looked
-/// for.
+/// Returns `secret` without a word at its end that announces the next secret, as in `A=x/Bearer y`. The pass needs that word to
+/// find the next one.
 fn without_announcement(view: View<'_>, secret: Secret) -> Secret {
     let value = view
         .bytes()

@@ -1,6 +1,6 @@
-//! A word: which of the rules looks at it.
+//! Asks the rules about one word.
 //!
-//! It tells words apart and asks the rule in question. What stands between words it does not see.
+//! It decides which rules fit the word, and in which order. It does not see what stands between words.
 
 use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
@@ -15,15 +15,14 @@ use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the secret that a word has in it or announces.
+    /// Returns the secret that the word from `start` to `end` contains or announces.
     pub(super) fn word(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let start = self.without_escape(view, start, end);
         let word = bytes.get(start..end).filter(|word| !word.is_empty())?;
         let next = view.byte(end);
-        // A key in it.
+        // A key in the word. The first one counts.
         if word.len() >= 14 || matches!(next, Some(b'/' | b'+' | b'=' | b'~' | b'$')) {
-            // The first one counts.
             if let Some(key) = pem::bare_at(view, start) {
                 return Some(key);
             }
@@ -76,7 +75,7 @@ impl<'t> SecretScan<'t> {
         }
         let from = self.barrier.max(end.saturating_sub(names::LONGEST));
         let name = bytes.get(from..end)?;
-        // It may be the beginning of a name.
+        // The word may be the beginning of such a name.
         if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
             self.slow = self.slow.max(end + foreign::LONGEST);
         }
@@ -88,14 +87,14 @@ impl<'t> SecretScan<'t> {
         if is_foreign {
             return self.named(view, start, end, SecretKind::Password);
         }
-        // A number is a part of the name before it, and looked at there.
+        // A number belongs to the name before it, which was judged with it.
         if word.iter().all(u8::is_ascii_digit) {
             return self.other(view, start, end);
         }
         let told = self.told.take().filter(|(at, _)| *at == end);
         match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
             Some(telling) => {
-                // The name may go on behind blanks.
+                // The name may go on behind the blanks.
                 self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
                 self.named(view, start, end, telling)
             }
@@ -103,7 +102,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns where the word begins, behind the rest of an escape that it is glued to.
+    /// Returns where the word begins behind the rest of an escape.
     pub(super) fn without_escape(&mut self, view: View<'_>, start: usize, end: usize) -> usize {
         let bytes = view.bytes();
         let before = self.before(start, 1);
@@ -142,7 +141,7 @@ impl<'t> SecretScan<'t> {
         start + length
     }
 
-    /// A word that is neither telling nor an option.
+    /// Returns the secret of a word that is neither a telling name nor an option.
     pub(super) fn other(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
@@ -169,7 +168,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns the value of a name in a URL's query.
+    /// Returns the value of a name in the query of a URL, if it is a secret.
     pub(super) fn query(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         const LEAST: usize = 8;
         let before = self.before(start, 6);
@@ -194,7 +193,7 @@ impl<'t> SecretScan<'t> {
         is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// A private number of a JSON Web Key.
+    /// Returns a private number of a JSON Web Key, named from `start` to `end`.
     pub(super) fn web_key(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let quote = quote_at(bytes, end)?;
@@ -211,7 +210,7 @@ impl<'t> SecretScan<'t> {
             .then(|| value.secret(view, pem::RULE))
     }
 
-    /// A secret in the pairs of a cookie.
+    /// Returns the value of a cookie's pair, if it is a secret.
     pub(super) fn pair_of_cookie(
         &self,
         view: View<'t>,
@@ -230,7 +229,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns whether a cookie of this name is that of a session.
+/// Returns whether a cookie of this name holds a session.
 fn is_session(name: &str) -> bool {
     [
         "sid",
@@ -247,7 +246,7 @@ fn is_session(name: &str) -> bool {
     .any(|of| name.eq_ignore_ascii_case(of))
 }
 
-/// Returns whether it can be a number of a JSON Web Key: long, in base64 for URLs.
+/// Returns whether `text` can be a number of a JSON Web Key: long, in base64 for URLs.
 pub(in crate::model::redact) fn is_web_number(text: &str) -> bool {
     const LEAST: usize = 20;
     text.len() >= LEAST
